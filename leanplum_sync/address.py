@@ -1,0 +1,57 @@
+"""What specs, plans, journals and people call a thing: a resource by its address, a subject by its id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ResourceAddress:
+    """``kind/name``, as in ``UserAttributes/loyalty-tiers``."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> ResourceAddress:
+        kind, _, name = text.partition("/")
+        return cls(kind, name)
+
+
+class SubjectKind(StrEnum):
+    DEVICE = "device"
+    USER = "user"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Subject:
+    """
+    A user, or a device without a user.
+
+    Ids are text: ``00123`` and ``123`` are two users. Subjects sort by kind, then by the UTF-8 bytes of the id,
+    the order of every file and stream of subjects.
+    """
+
+    kind: SubjectKind
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.kind.value}:{self.id}"
+
+    @classmethod
+    def user(cls, user_id: str) -> Subject:
+        return cls(SubjectKind.USER, user_id)
+
+    @classmethod
+    def device(cls, device_id: str) -> Subject:
+        return cls(SubjectKind.DEVICE, device_id)
+
+    @classmethod
+    def parse(cls, text: str) -> Subject:
+        """Read what ``str()`` wrote."""
+        kind, _, identifier = text.partition(":")
+        return cls(SubjectKind(kind), identifier)

@@ -1,0 +1,52 @@
+"""What is wrong with a spec or a data file, and where: the unit that checking collects and people read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """
+    A position in a file the user wrote.
+
+    *file* is relative to the project folder, with forward slashes, so that it reads the same on every machine.
+    *line* and *column* count from 1. *row* is the data row of a data file, from 1, its header not counted; it
+    stands instead of a line where a file has none (Parquet).
+    """
+
+    file: str
+    line: int | None = None
+    column: int | None = None
+    row: int | None = None
+
+    def __str__(self) -> str:
+        position = [str(number) for number in (self.line, self.column) if number is not None]
+        if not position and self.row is not None:
+            position = [f"row {self.row}"]
+        return ":".join([self.file, *position])
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """
+    One thing to mend, in the words of the person who must mend it.
+
+    *message* says what is wrong, *hint* what to write instead. *address* is the resource's ``kind/name``, where it
+    is known. *excerpt* is the source line, shown with a caret under the place's column; rows of data files carry
+    none, because their values are other people's secrets. *also* names a second place that takes part.
+    """
+
+    place: Place
+    message: str
+    hint: str = ""
+    address: str = ""
+    excerpt: str = ""
+    also: Place | None = None
+
+    def __str__(self) -> str:
+        row = f"row {self.place.row}: " if self.place.row is not None and self.place.line is not None else ""
+        address = f"{self.address}: " if self.address else ""
+        other = f" (the other is at {self.also})" if self.also else ""
+        hint = f" {self.hint}" if self.hint else ""
+        return f"{self.place}: {address}{row}{self.message}{other}.{hint}"

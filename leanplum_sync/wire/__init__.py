@@ -1,0 +1,1 @@
+"""The API's own vocabulary, as values: no HTTP, no files, no clock."""
