@@ -1,0 +1,44 @@
+"""One difference on one subject."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from leanplum_sync.address import Subject
+from leanplum_sync.problem import Place
+from leanplum_sync.wire.action import Json
+
+
+class ChangeKind(StrEnum):
+    CREATE = "create"  # the user comes into being; field and values are empty
+    SET = "set"
+    REMOVE = "remove"
+    RENAME = "rename"  # the new name takes the old name's value ...
+    RENAMED_AWAY = "renamed away"  # ... and the old name goes
+    CONVERT = "convert"
+    ADD = "add to list"  # after: the values added
+    TAKE_OUT = "take out of list"  # after: the values taken out
+    INCREMENT = "increment"  # after: the amount
+    PROFILE = "profile"
+    DEVICE = "device"  # field: deviceId/fieldName
+    TOKEN = "token"  # noqa: S105 - field: deviceId/fieldName
+    SEND = "send"  # field: the message's name; after: its values
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """
+    *before* is the observed value, None where there was none; *after* the value asked for, None for none.
+
+    *asked_at* is the line of the spec, *found_at* the row of the data.
+    """
+
+    subject: Subject
+    resource: str
+    kind: ChangeKind
+    field: str
+    before: Json
+    after: Json
+    asked_at: Place
+    found_at: Place

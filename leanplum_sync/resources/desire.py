@@ -1,0 +1,119 @@
+"""What a row of a resource asks for: one small value for each difference that may be planned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from leanplum_sync.address import ResourceAddress, Subject
+from leanplum_sync.problem import Place
+from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.convert import ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class SetAttribute:
+    """Give attribute *name* this *value*; with *only_if_absent*, only where the user has none."""
+
+    name: str
+    value: Json
+    asked_at: Place
+    only_if_absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TakeAttribute:
+    """
+    Give attribute *name* the observed value of attribute *source*, converted to *type* if one is given.
+
+    With another *source* this is a rename: the old name is dropped. With the same it is a conversion in place.
+    """
+
+    name: str
+    source: str
+    type: ValueType | None
+    asked_at: Place
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveAttribute:
+    name: str
+    asked_at: Place
+
+
+@dataclass(frozen=True, slots=True)
+class AlterList:
+    """Have these values in, and those out of, the set that attribute *name* holds."""
+
+    name: str
+    add: tuple[Json, ...]
+    remove: tuple[Json, ...]
+    asked_at: Place
+
+
+@dataclass(frozen=True, slots=True)
+class IncrementAttribute:
+    """Add *amount*, a whole number, at most once per subject under the name *once*."""
+
+    name: str
+    amount: int
+    once: str
+    asked_at: Place
+
+
+@dataclass(frozen=True, slots=True)
+class SetProfileField:
+    """Give a top-level profile field (``country``, ``created`` in epoch seconds, ...) this value."""
+
+    name: str
+    value: Json
+    asked_at: Place
+    only_if_absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetDeviceField:
+    """Give field *name* (``iosPushToken``, ``deviceModel``, ...) of a device this value."""
+
+    device_id: str
+    name: str
+    value: str
+    asked_at: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send the resource's message, once under the name *delivery*. *force* goes past the message's targeting."""
+
+    delivery: str
+    values: Mapping[str, Json]
+    force: bool
+    asked_at: Place
+
+
+Desire: TypeAlias = (
+    SetAttribute
+    | TakeAttribute
+    | RemoveAttribute
+    | AlterList
+    | IncrementAttribute
+    | SetProfileField
+    | SetDeviceField
+    | Send
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """
+    All that one row of one resource asks for one subject.
+
+    *found_at* is the row itself, in its data file or inline list. *create* allows the user to come into being.
+    """
+
+    resource: ResourceAddress
+    subject: Subject
+    create: bool
+    found_at: Place
+    desires: tuple[Desire, ...]

@@ -1,0 +1,57 @@
+"""Planned actions and the batches they travel in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from leanplum_sync.address import Subject
+from leanplum_sync.wire.action import Action, DeliveryClass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class DeliveryKey:
+    """
+    The identity of something that happens at most once per subject: a send, or an increment.
+
+    *resource* is ``kind/name``; *name* the spec's ``delivery``, or ``once`` and the attribute of an increment. With the
+    app, they key the journal's deliveries: what is there is never planned again.
+    """
+
+    resource: str
+    name: str
+    subject: Subject
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedAction:
+    """
+    *number* counts from 1 through the plan; *deliveries* are what the journal must remember once this was sent.
+
+    All of a subject's actions of one class and wave stand in one batch, in order.
+    """
+
+    number: int
+    subject: Subject
+    delivery_class: DeliveryClass
+    action: Action
+    deliveries: tuple[DeliveryKey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """
+    Actions of one class, sent in one ``multi``.
+
+    *number* counts from 1 through the plan. Batches of a wave are settled before those of the next wave start, and,
+    within a wave, those of one delivery class before those of the next.
+    """
+
+    number: int
+    wave: int
+    delivery_class: DeliveryClass
+    actions: tuple[PlannedAction, ...]
+
+    @property
+    def subjects(self) -> frozenset[Subject]:
+        """Each of them is one billable lookup."""
+        return frozenset(planned.subject for planned in self.actions)

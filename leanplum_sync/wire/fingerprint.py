@@ -1,0 +1,35 @@
+"""Fingerprints: proof that a value is the one that was sent, without keeping the value."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from leanplum_sync.wire.action import Action
+from leanplum_sync.wire.profile import DEVICE_FIELDS
+
+
+def fingerprint(*parts: str) -> str:
+    """Return 32 hexadecimal digits over *parts*, kept apart by their lengths."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        data = part.encode()
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def device_fingerprints(action: Action) -> Mapping[tuple[str, str], str]:
+    """Return ``{(deviceId, field): fingerprint}`` for each device field that a setDeviceAttributes *action* sets."""
+    if action.name != "setDeviceAttributes":
+        return {}
+    device_id = action.arguments["deviceId"]
+    return {
+        (device_id, field): device_fingerprint(device_id, field, action.arguments[field])
+        for field in DEVICE_FIELDS
+        if field in action.arguments
+    }
+
+
+def device_fingerprint(device_id: str, field: str, value: str) -> str:
+    return fingerprint("device", device_id, field, value)

@@ -1,0 +1,65 @@
+"""A user as exportUser shows it, read leniently: every field may be missing (fields came over the years)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from leanplum_sync.wire.action import Json
+
+# Source: Leanplum OpenAPI, setUserAttributes and exportUser. The first four also come back for users the SDKs never saw.
+TIME_FIELDS: Final = ("created", "lastActive")
+NUMBER_FIELDS: Final = ("totalSessions", "timeSpentInApp", "timezoneOffsetSeconds")
+TEXT_FIELDS: Final = ("locale", "country", "region", "city", "location", "locationAccuracyType", "timezone")
+PROFILE_FIELDS: Final = (*TIME_FIELDS, *NUMBER_FIELDS, *TEXT_FIELDS)
+
+TOKEN_FIELDS: Final = ("iosPushToken", "gcmRegistrationId", "webPushSubscription")
+DEVICE_FIELDS: Final = (
+    "appVersion",
+    "browserName",
+    "browserVersion",
+    "deviceModel",
+    "deviceName",
+    "systemName",
+    "systemVersion",
+    *TOKEN_FIELDS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """
+    *fields* are the top-level profile fields that came back; *devices* maps a deviceId to its device fields.
+
+    A device may show fewer fields than it has (recorded: only its deviceId), so an absent field proves nothing.
+    """
+
+    exists: bool
+    attributes: Mapping[str, Json]
+    fields: Mapping[str, Json]
+    devices: Mapping[str, Mapping[str, Json]]
+
+
+NO_PROFILE: Final = Profile(exists=False, attributes={}, fields={}, devices={})
+
+
+def read_profile(element: Mapping[str, Json]) -> Profile:
+    """
+    Return the profile in an exportUser *element*.
+
+    A missing user is an element with a skip warning and no profile: ``NO_PROFILE``. Entries of ``devices`` without an
+    id are left by malformed imports and can't be addressed: they are passed over.
+    """
+    if element.get("warning") and "userAttributes" not in element:
+        return NO_PROFILE
+    return Profile(
+        exists=True,
+        attributes=element.get("userAttributes") or {},
+        fields={name: element[name] for name in PROFILE_FIELDS if element.get(name) is not None},
+        devices={
+            str(device["deviceId"]): {name: device[name] for name in DEVICE_FIELDS if device.get(name) is not None}
+            for device in element.get("devices") or ()
+            if device.get("deviceId") is not None
+        },
+    )

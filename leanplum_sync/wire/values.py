@@ -1,0 +1,46 @@
+"""
+When two values are the same: the one normaliser for what is desired and what exportUser gives back.
+
+========================  =====================  ==================================================================
+desired                   observed               source
+========================  =====================  ==================================================================
+``true``, ``"True"``      ``"True"``             recorded traffic: booleans read back as text
+``3``                     ``3``, ``3.0``, 3E0    recorded traffic: numbers are doubles; compare as numbers
+``"35"``                  ``"35"``, not ``35``   a client's live test: text that looks like a number stays text
+``[b, a, b]``             ``["a", "b"]``         a client's live test: a list is a set that remembers an order
+``[]``, ``null``          absent                 SDKs: null clears; what an empty list reads back as is unknown
+dates                     the same text          documented: ISO 8601 text
+========================  =====================  ==================================================================
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable
+from typing import Final
+
+from leanplum_sync.wire.action import Json
+
+ABSENT: Final = ("absent",)
+
+
+def canonical(value: Json) -> Hashable:
+    """Return a value that is equal for all values the API can't tell apart, and unequal for all others."""
+    match value:
+        case None:
+            return ABSENT
+        case bool():
+            return ("text", "true" if value else "false")
+        case str():
+            lowered = value.lower()
+            return ("text", lowered if lowered in ("true", "false") else value)
+        case int() | float():
+            return ("number", float(value))
+        case list() | tuple():
+            return ("list", frozenset(map(canonical, value))) if value else ABSENT
+        case _:
+            return ("object", json.dumps(value, sort_keys=True))
+
+
+def same(one: Json, other: Json) -> bool:
+    return canonical(one) == canonical(other)
