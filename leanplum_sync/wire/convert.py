@@ -89,7 +89,9 @@ def _text(value: Json) -> str:
         case int():
             return str(value)
         case float():
-            return str(int(value)) if value.is_integer() and abs(value) < LARGEST_EXACT_INTEGER else repr(value)
+            return (
+                str(int(value)) if value.is_integer() and abs(value) < LARGEST_EXACT_INTEGER else repr(value)
+            )
         case _:
             raise ConversionError("text")
 
@@ -121,7 +123,11 @@ def _number(value: Json) -> float | int:
         case float() if math.isfinite(value):
             return value
         case str() if _NUMBER.fullmatch(value.strip()) and math.isfinite(float(value)):
-            return int(value) if _INTEGER.fullmatch(value.strip()) and abs(int(value)) <= LARGEST_EXACT_INTEGER else float(value)
+            return (
+                int(value)
+                if _INTEGER.fullmatch(value.strip()) and abs(int(value)) <= LARGEST_EXACT_INTEGER
+                else float(value)
+            )
     raise ConversionError("a number such as 12 or 12.5, with a point and no thousands separator")
 
 

@@ -58,7 +58,9 @@ def read_profile(element: Mapping[str, Json]) -> Profile:
         attributes=element.get("userAttributes") or {},
         fields={name: element[name] for name in PROFILE_FIELDS if element.get(name) is not None},
         devices={
-            str(device["deviceId"]): {name: device[name] for name in DEVICE_FIELDS if device.get(name) is not None}
+            str(device["deviceId"]): {
+                name: device[name] for name in DEVICE_FIELDS if device.get(name) is not None
+            }
             for device in element.get("devices") or ()
             if device.get("deviceId") is not None
         },
