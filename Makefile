@@ -1,0 +1,47 @@
+# Everything here starts from a bare Python 3.11: the first target you run makes .venv, once.
+#   make demo     a guided run against the embedded emulator; needs no account
+#   make test     the test suite        (WORKERS=4 for more processes)
+#   make check    style, types, layers, and every command that the documents show
+#   make bench    how fast, as ratios inside one run
+#   make clean    removes what the others made
+
+PYTHON ?= $(shell for p in python3.11 python3; do $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV ?= .venv
+WORKERS ?= 2
+PYTEST_ARGS ?=
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test check bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+# pip is quiet unless something goes wrong; the constraints name versions, never where to get them.
+$(READY): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Setting up $(VENV): once, about a minute."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(READY)
+	@PATH="$(abspath $(BIN)):$$PATH" examples/demo.sh
+
+test: $(READY)
+	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest -q tests/e2e/test_docs.py
+
+bench: $(READY)
+	$(BIN)/python -m pytest -q -s tests/benchmarks
+
+clean:
+	rm -rf .venv .leanplum-sync .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
