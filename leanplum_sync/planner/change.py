@@ -17,13 +17,13 @@ class ChangeKind(StrEnum):
     RENAME = "rename"  # the new name takes the old name's value ...
     RENAMED_AWAY = "renamed away"  # ... and the old name goes
     CONVERT = "convert"
-    ADD = "add to list"  # after: the values added
-    TAKE_OUT = "take out of list"  # after: the values taken out
-    INCREMENT = "increment"  # after: the amount
+    ADD = "add to list"
+    TAKE_OUT = "take out of list"
+    INCREMENT = "increment"
     PROFILE = "profile"
-    DEVICE = "device"  # field: deviceId/fieldName
-    TOKEN = "token"  # noqa: S105 - field: deviceId/fieldName
-    SEND = "send"  # field: the message's name; after: its values
+    DEVICE = "device"
+    TOKEN = "token"  # noqa: S105 - the word names a kind of change
+    SEND = "send"  # field: the message's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,8 @@ class Change:
     """
     *before* is the observed value, None where there was none; *after* the value asked for, None for none.
 
-    *asked_at* is the line of the spec, *found_at* the row of the data.
+    For a list that gains or loses values, *after* is those values; for an increment, the amount; for a send, the
+    message's values. *asked_at* is the line of the spec, *found_at* the row of the data.
     """
 
     subject: Subject
@@ -42,3 +43,4 @@ class Change:
     after: Json
     asked_at: Place
     found_at: Place
+    device_id: str = ""  # of a device's change; empty for the rest

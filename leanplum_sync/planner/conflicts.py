@@ -1,0 +1,102 @@
+"""Two wants that can't both be had for one subject. Found offline, before anything is read."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+
+from leanplum_sync.problem import Place, Problem
+from leanplum_sync.resources.desire import (
+    AlterList,
+    Desire,
+    IncrementAttribute,
+    RemoveAttribute,
+    Send,
+    SetAttribute,
+    SetDeviceField,
+    SetProfileField,
+    TakeAttribute,
+    Want,
+)
+from leanplum_sync.wire.values import canonical
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    want: Want
+    desire: Desire
+    says: Hashable
+
+
+def conflicts(wants: Sequence[Want]) -> Iterator[Problem]:
+    """
+    Yield a problem for each thing that two of one subject's *wants* ask for differently.
+
+    Wants of different resources that ask for the same are fine. Two rows of one resource for the same subject (or the
+    same device of it) are a duplicate id, whatever they ask for.
+    """
+    rows: dict[Hashable, Want] = {}
+    claims: dict[Hashable, _Claim] = {}
+    for want in wants:
+        row = (want.resource, _row_identity(want))
+        if row in rows:
+            yield Problem(
+                want.found_at,
+                "the id stands here a second time",
+                "Keep one row for each id.",
+                str(want.resource),
+                also=rows[row].found_at,
+            )
+            continue
+        rows[row] = want
+        for desire in want.desires:
+            for target, says in _claims(desire):
+                first = claims.setdefault(target, _Claim(want, desire, says))
+                if first.says != says:
+                    yield _conflict(first, want, desire)
+
+
+def _claims(desire: Desire) -> Iterator[tuple[Hashable, Hashable]]:
+    """Yield (what, how) pairs: two desires are at odds when they say the same *what* with another *how*."""
+    match desire:
+        case SetAttribute(name=name, value=value):
+            yield ("attribute", name), ("set", canonical(value))
+        case TakeAttribute(name=name, source=source, type=type_):
+            yield ("attribute", name), ("take", source, type_)
+            if source != name:
+                yield ("attribute", source), ("renamed to", name)
+        case RemoveAttribute(name=name):
+            yield ("attribute", name), ("remove",)
+        case AlterList(name=name, add=add, remove=remove):
+            yield ("attribute", name), ("list",)
+            yield from ((("item", name, canonical(item)), "in") for item in add)
+            yield from ((("item", name, canonical(item)), "out") for item in remove)
+        case IncrementAttribute(name=name):
+            yield ("attribute", name), ("increment",)
+        case SetProfileField(name=name, value=value):
+            yield ("profile", name), canonical(value)
+        case SetDeviceField(device_id=device_id, name=name, value=value):
+            yield ("device", device_id, name), canonical(value)
+        case Send():
+            pass
+
+
+def _row_identity(want: Want) -> Hashable:
+    """A user has one row a resource; in a list of devices, one row each device."""
+    return next((desire.device_id for desire in want.desires if isinstance(desire, SetDeviceField)), None)
+
+
+def _conflict(first: _Claim, want: Want, desire: Desire) -> Problem:
+    what = getattr(desire, "name", "")
+    return Problem(
+        desire.asked_at,
+        f"{what} is asked for differently by {first.want.resource} for the same user: "
+        f"{_row(want.found_at)} here, {_row(first.want.found_at)} there",
+        "Let one spec decide, or make both ask for the same.",
+        str(want.resource),
+        also=first.desire.asked_at,
+    )
+
+
+def _row(place: Place) -> str:
+    return f"{place.file}, row {place.row}" if place.row is not None else str(place)

@@ -1,0 +1,252 @@
+"""
+What one desire means for one subject: the changes it asks for, or the reason why there are none.
+
+Each rule reads the observed profile and what the journal knows, and nothing else; together they are where
+"carrying out the plan and planning again gives an empty plan" is decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from leanplum_sync.address import Subject, SubjectKind
+from leanplum_sync.planner.change import Change, ChangeKind
+from leanplum_sync.planner.known import Known
+from leanplum_sync.resources.desire import (
+    AlterList,
+    Desire,
+    IncrementAttribute,
+    RemoveAttribute,
+    Send,
+    SetAttribute,
+    SetDeviceField,
+    SetProfileField,
+    TakeAttribute,
+    Want,
+)
+from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.convert import ConversionError, convert
+from leanplum_sync.wire.fingerprint import device_fingerprint
+from leanplum_sync.wire.profile import TOKEN_FIELDS, Profile
+from leanplum_sync.wire.values import ABSENT, canonical, same
+
+
+class Reason(StrEnum):
+    """Why a desire leads to changes, or to none. The sentences are for people, in ``explain`` and in notes."""
+
+    DIFFERS = "differs from what is there"
+    SAME = "already as desired"
+    HAS_ONE = "has a value already, and is set only where there is none"
+    NO_SOURCE = "has nothing under the name to take the value from"
+    DELIVERED = "was delivered before, or may have been: the journal says so"
+    FINGERPRINT = (
+        "was sent before: the journal's fingerprint is the same, and the API doesn't give the value back"
+    )
+    MISSING = "does not exist, and may not be created"
+    NOT_CONVERTIBLE = "holds a value that can't be converted"
+    NOT_A_LIST = "holds a single value where a list is needed"
+    NOT_WHOLE = "holds something else than a whole number, which the API doesn't increment"
+    NOT_COPYABLE = "holds a nested value, which can't be written back"
+
+
+UNREACHABLE = frozenset(
+    {Reason.NOT_CONVERTIBLE, Reason.NOT_A_LIST, Reason.NOT_WHOLE, Reason.NOT_COPYABLE, Reason.MISSING}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    want: Want
+    desire: Desire
+    reason: Reason
+    changes: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SendTarget:
+    """A message as getMessages resolved it."""
+
+    id: int
+    name: str
+
+
+def decide(
+    want: Want, desire: Desire, profile: Profile, known: Known, message: SendTarget | None
+) -> Decision:
+    """
+    Return what *desire* means for the subject of *want*. *message* is needed for sends only.
+
+    The subject's existence has been settled before: a profile that doesn't exist is one about to be created.
+    """
+    match desire:
+        case SetAttribute():
+            return _set_attribute(want, desire, profile)
+        case TakeAttribute():
+            return _take_attribute(want, desire, profile)
+        case RemoveAttribute():
+            return _remove_attribute(want, desire, profile)
+        case AlterList():
+            return _alter_list(want, desire, profile)
+        case IncrementAttribute():
+            return _increment(want, desire, profile, known)
+        case SetProfileField():
+            return _set_profile_field(want, desire, profile)
+        case SetDeviceField():
+            return _set_device_field(want, desire, profile, known)
+        case Send():
+            return _send(want, desire, known, message)
+
+
+def increment_name(desire: IncrementAttribute) -> str:
+    """The name under which the journal remembers an increment: two attributes may share a ``once``."""
+    return f"{desire.once}/{desire.name}"
+
+
+def _set_attribute(want: Want, desire: SetAttribute, profile: Profile) -> Decision:
+    before = profile.attributes.get(desire.name)
+    if desire.only_if_absent and canonical(before) != ABSENT:
+        return Decision(want, desire, Reason.HAS_ONE)
+    if same(before, desire.value):
+        return Decision(want, desire, Reason.SAME)
+    return _differs(want, desire, _change(want, desire, ChangeKind.SET, before, desire.value))
+
+
+def _take_attribute(want: Want, desire: TakeAttribute, profile: Profile) -> Decision:
+    source = profile.attributes.get(desire.source)
+    if canonical(source) == ABSENT:
+        return Decision(want, desire, Reason.NO_SOURCE)
+    try:
+        value = source if desire.type is None else convert(source, desire.type)
+    except ConversionError:
+        return Decision(want, desire, Reason.NOT_CONVERTIBLE)
+    if isinstance(value, dict):
+        return Decision(want, desire, Reason.NOT_COPYABLE)
+    before = profile.attributes.get(desire.name)
+    if desire.source == desire.name:
+        if same(before, value):
+            return Decision(want, desire, Reason.SAME)
+        return _differs(want, desire, _change(want, desire, ChangeKind.CONVERT, before, value))
+    away = _change(want, desire, ChangeKind.RENAMED_AWAY, source, None, name=desire.source)
+    if same(before, value):
+        return _differs(want, desire, away)
+    return _differs(want, desire, _change(want, desire, ChangeKind.RENAME, before, value), away)
+
+
+def _remove_attribute(want: Want, desire: RemoveAttribute, profile: Profile) -> Decision:
+    before = profile.attributes.get(desire.name)
+    if canonical(before) == ABSENT:
+        return Decision(want, desire, Reason.SAME)
+    return _differs(want, desire, _change(want, desire, ChangeKind.REMOVE, before, None))
+
+
+def _alter_list(want: Want, desire: AlterList, profile: Profile) -> Decision:
+    before = profile.attributes.get(desire.name)
+    is_list = isinstance(before, list) or canonical(before) == ABSENT
+    there = {canonical(item) for item in before} if isinstance(before, list) else {canonical(before)}
+    add = _unique(item for item in desire.add if canonical(item) not in there)
+    take_out = _unique(item for item in desire.remove if canonical(item) in there)
+    if not is_list and (desire.add or take_out):
+        return Decision(want, desire, Reason.NOT_A_LIST)
+    changes = [
+        _change(want, desire, kind, before, items)
+        for kind, items in ((ChangeKind.TAKE_OUT, take_out), (ChangeKind.ADD, add))
+        if items
+    ]
+    return _differs(want, desire, *changes) if changes else Decision(want, desire, Reason.SAME)
+
+
+def _increment(want: Want, desire: IncrementAttribute, profile: Profile, known: Known) -> Decision:
+    if (str(want.resource), increment_name(desire)) in known.delivered:
+        return Decision(want, desire, Reason.DELIVERED)
+    before = profile.attributes.get(desire.name)
+    if canonical(before) != ABSENT and not _is_whole(before):
+        return Decision(want, desire, Reason.NOT_WHOLE)
+    return _differs(want, desire, _change(want, desire, ChangeKind.INCREMENT, before, desire.amount))
+
+
+def _set_profile_field(want: Want, desire: SetProfileField, profile: Profile) -> Decision:
+    before = profile.fields.get(desire.name)
+    if desire.only_if_absent and before is not None:
+        return Decision(want, desire, Reason.HAS_ONE)
+    if before is not None and same(before, desire.value):
+        return Decision(want, desire, Reason.SAME)
+    return _differs(want, desire, _change(want, desire, ChangeKind.PROFILE, before, desire.value))
+
+
+def _set_device_field(want: Want, desire: SetDeviceField, profile: Profile, known: Known) -> Decision:
+    """
+    Compare with what the API shows, and with the journal's fingerprint where it shows nothing.
+
+    Source: recorded traffic lists a device by its id alone although more was sent; Leanplum's OpenAPI documents the
+    whole group. So a field that is absent proves nothing, but a device that is absent does.
+    """
+    device = profile.devices.get(desire.device_id)
+    before = None if device is None else device.get(desire.name)
+    if before is not None and same(before, desire.value):
+        return Decision(want, desire, Reason.SAME)
+    is_listed = device is not None or (profile.exists and want.subject.kind is SubjectKind.DEVICE)
+    sent = known.fingerprints.get((desire.device_id, desire.name))
+    if (
+        before is None
+        and is_listed
+        and sent == device_fingerprint(desire.device_id, desire.name, desire.value)
+    ):
+        return Decision(want, desire, Reason.FINGERPRINT)
+    kind = ChangeKind.TOKEN if desire.name in TOKEN_FIELDS else ChangeKind.DEVICE
+    return _differs(
+        want, desire, _change(want, desire, kind, before, desire.value, device_id=desire.device_id)
+    )
+
+
+def _send(want: Want, desire: Send, known: Known, message: SendTarget | None) -> Decision:
+    if message is None:
+        raise AssertionError(f"{want.resource}: the message was not resolved before planning")
+    if (str(want.resource), desire.delivery) in known.delivered:
+        return Decision(want, desire, Reason.DELIVERED)
+    return _differs(
+        want, desire, _change(want, desire, ChangeKind.SEND, None, dict(desire.values), name=message.name)
+    )
+
+
+def _differs(want: Want, desire: Desire, *changes: Change) -> Decision:
+    return Decision(want, desire, Reason.DIFFERS, changes)
+
+
+def _change(
+    want: Want,
+    desire: Desire,
+    kind: ChangeKind,
+    before: Json,
+    after: Json,
+    *,
+    name: str = "",
+    device_id: str = "",
+) -> Change:
+    return Change(
+        subject=want.subject,
+        resource=str(want.resource),
+        kind=kind,
+        field=name or getattr(desire, "name", ""),
+        before=before,
+        after=after,
+        asked_at=desire.asked_at,
+        found_at=want.found_at,
+        device_id=device_id,
+    )
+
+
+def _is_whole(value: Json) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer()
+
+
+def _unique(items: Iterable[Json]) -> list[Json]:
+    return list({canonical(item): item for item in items}.values())
+
+
+def create_user(subject: Subject, wants: Iterable[Want]) -> Change:
+    """Return the change that says the user comes into being, asked for by the first want that allows it."""
+    want = next(want for want in wants if want.create)
+    place = want.desires[0].asked_at if want.desires else want.found_at
+    return Change(subject, str(want.resource), ChangeKind.CREATE, "", None, None, place, want.found_at)

@@ -1,0 +1,30 @@
+"""What a plan needs consent for, by name and number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from leanplum_sync.planner.change import ChangeKind
+from leanplum_sync.planner.plan import Hazard, Summary
+
+NO_CONSENT: Final = 0  # what a budget allows that doesn't name sends or created users
+
+
+def hazards(summary: Summary, forced_sends: int, budget: Mapping[str, int | None]) -> tuple[Hazard, ...]:
+    """
+    Return every hazard with a count above zero, in the order in which they matter.
+
+    *budget* maps names to the most that is allowed; a name that is missing, or None, has no limit.
+    """
+    counts = {
+        "sends": summary.count(ChangeKind.SEND),
+        "forcedSends": forced_sends,
+        "createdUsers": summary.created,
+        "removals": summary.count(ChangeKind.REMOVE),
+        "renames": summary.count(ChangeKind.RENAME),
+        "increments": summary.count(ChangeKind.INCREMENT),
+        "changedUsers": summary.changed,
+        "billableLookups": summary.cost.writes,
+    }
+    return tuple(Hazard(name, count, budget.get(name)) for name, count in counts.items() if count)

@@ -1,0 +1,151 @@
+"""What a plan says about itself: header, cost, hazards, notes, cohorts. Plain values, as the plan file keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from leanplum_sync.planner.change import ChangeKind
+from leanplum_sync.wire.action import Json
+
+PLAN_FORMAT: Final = 1
+SHARDS: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """
+    Where a plan was made for, and the only place it may be applied to.
+
+    *host* is the API's host without a port; ``embedded emulator`` for an environment that starts its own.
+    """
+
+    app_id: str
+    environment: str
+    host: str
+    is_emulator: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A spec or data file, by its path from the project folder and the SHA-256 of its bytes."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """
+    *digest* is over everything that decides what would be sent; times, versions and paths of machines are not in it.
+
+    *observed_from* and *observed_until* bound the moments, in epoch seconds, at which live state was read; both are
+    None where nothing had to be read. *sensitive* names the attributes to mask, *mask_key* keys their fingerprints.
+    """
+
+    format: int
+    digest: str
+    target: Target
+    created_at: float
+    observed_from: float | None
+    observed_until: float | None
+    sensitive: frozenset[str]
+    mask_key: bytes
+    shards: int = SHARDS
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """
+    Billable lookups: one for each unique user in a request (source: Leanplum docs, billing).
+
+    *reads* were spent on observing; *writes* is what applying will cost. *one_by_one* is what a call for every action
+    would cost, *by_action* what batches of one kind of action would. *recheck* is what checking each user again just
+    before writing would add. *seconds* estimates the apply at the configured rate.
+    """
+
+    reads: int
+    writes: int
+    recheck: int
+    requests: int
+    one_by_one: int
+    by_action: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hazard:
+    """
+    A named reason why a plan needs consent.
+
+    *allowed* is the project's budget for it, None for no limit. *name* is the budget's and the ``--ack`` option's.
+    """
+
+    name: str
+    count: int
+    allowed: int | None
+
+    @property
+    def is_over(self) -> bool:
+        return self.allowed is not None and self.count > self.allowed
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something the plan leaves alone, and says so: *code* is for machines, *sentence* for people."""
+
+    code: str
+    resource: str
+    sentence: str
+    count: int
+    samples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ValuePair:
+    before: Json
+    after: Json
+    subjects: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """
+    Subjects for which one field changes in one way.
+
+    *pairs* are the most frequent values from and to, a few of them; *distinct* counts all pairs. *asked_at* is the line of the spec.
+    """
+
+    resource: str
+    kind: ChangeKind
+    field: str
+    subjects: int
+    distinct: int
+    pairs: tuple[ValuePair, ...]
+    samples: tuple[str, ...]
+    asked_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """
+    *listed* counts the subjects the specs speak of, *changed* those with a change, *missing* those that don't exist and are
+    left alone. *changes* counts changes by kind.
+    """
+
+    listed: int
+    changed: int
+    missing: int
+    created: int
+    changes: Mapping[ChangeKind, int]
+    batches: int
+    actions: int
+    cost: Cost
+
+    @property
+    def is_empty(self) -> bool:
+        return self.actions == 0
+
+    def count(self, *kinds: ChangeKind) -> int:
+        return sum(self.changes.get(kind, 0) for kind in kinds)

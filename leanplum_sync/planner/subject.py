@@ -1,0 +1,211 @@
+"""All that is planned for one subject: decisions, the changes in them, and the actions that carry them out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from leanplum_sync.address import ResourceAddress, Subject, SubjectKind
+from leanplum_sync.planner.change import Change, ChangeKind
+from leanplum_sync.planner.decide import Decision, Reason, SendTarget, create_user, decide, increment_name
+from leanplum_sync.planner.known import Known
+from leanplum_sync.resources.desire import (
+    Desire,
+    IncrementAttribute,
+    Send,
+    SetAttribute,
+    SetDeviceField,
+    SetProfileField,
+    Want,
+)
+from leanplum_sync.wire.action import Action, DeliveryClass, Json
+from leanplum_sync.wire.batch import DeliveryKey
+from leanplum_sync.wire.profile import Profile
+from leanplum_sync.wire.values import canonical
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What holds for all subjects of a plan: each resource's wave, and the message of each that sends one."""
+
+    waves: Mapping[ResourceAddress, int]
+    messages: Mapping[ResourceAddress, SendTarget]
+
+
+Phase: TypeAlias = tuple[
+    int, DeliveryClass
+]  # a wave, and a class within it: the unit of ordering and of packing
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectAction:
+    action: Action
+    deliveries: tuple[DeliveryKey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectPlan:
+    subject: Subject
+    changes: tuple[Change, ...]
+    actions: Mapping[Phase, tuple[SubjectAction, ...]]
+    decisions: tuple[Decision, ...]
+
+
+_CLASSES: Mapping[ChangeKind, DeliveryClass] = {
+    ChangeKind.ADD: DeliveryClass.CHECKABLE,
+    ChangeKind.INCREMENT: DeliveryClass.CHECKABLE,
+    ChangeKind.SEND: DeliveryClass.ONCE,
+}
+
+
+def plan_subject(wants: Sequence[Want], profile: Profile, known: Known, context: Context) -> SubjectPlan:
+    """
+    Return what is to be done for the one subject of *wants*, which are free of conflicts.
+
+    A subject that doesn't exist is left alone unless a want allows it to come into being. Then all wants count, since it
+    will be there for them. Decisions come in the order of waves, then of resources, then of the spec.
+    """
+    subject = wants[0].subject
+    ordered = sorted(wants, key=lambda want: (context.waves[want.resource], want.resource))
+    if not profile.exists and not any(want.create for want in wants):
+        missing = tuple(Decision(want, desire, Reason.MISSING) for want in ordered for desire in want.desires)
+        return SubjectPlan(subject, (), {}, missing)
+    decisions = tuple(
+        decide(want, desire, profile, known, context.messages.get(want.resource))
+        for want, desire in _without_repeats(ordered)
+    )
+    changes = tuple(change for decision in decisions for change in decision.changes)
+    if changes and not profile.exists:
+        changes = (create_user(subject, ordered), *changes)
+    return SubjectPlan(subject, changes, _actions(subject, profile, decisions, context), decisions)
+
+
+def _without_repeats(wants: Iterable[Want]) -> Iterable[tuple[Want, Desire]]:
+    """Two resources may ask for the same value; the first one plans it."""
+    seen: set[Hashable] = set()
+    for want in wants:
+        for desire in want.desires:
+            key = _repeat_key(desire)
+            if key is None or key not in seen:
+                seen.add(key)
+                yield want, desire
+
+
+def _repeat_key(desire: Desire) -> Hashable:
+    """Increments and sends are never the same as another resource's: each has a delivery of its own."""
+    match desire:
+        case IncrementAttribute() | Send():
+            return None
+        case SetDeviceField():
+            return (SetDeviceField, desire.device_id, desire.name)
+        case SetAttribute() | SetProfileField():
+            return (type(desire), desire.name)
+        case _:
+            return canonical([repr(desire).partition("asked_at=")[0]])
+
+
+def _actions(
+    subject: Subject, profile: Profile, decisions: Iterable[Decision], context: Context
+) -> dict[Phase, tuple[SubjectAction, ...]]:
+    """Gather changes into the fewest actions: one for the user and one for each device in a phase, and one for each send."""
+    users: dict[Phase, _UserAction] = {}
+    devices: dict[Phase, dict[str, dict[str, Json]]] = defaultdict(lambda: defaultdict(dict))
+    sends: dict[Phase, list[SubjectAction]] = defaultdict(list)
+    for decision in decisions:
+        for change in decision.changes:
+            phase = (
+                context.waves[decision.want.resource],
+                _CLASSES.get(change.kind, DeliveryClass.REPEATABLE),
+            )
+            match decision.desire:
+                case SetDeviceField(device_id=device_id, name=name, value=value):
+                    devices[phase][device_id][name] = value
+                case Send() as send:
+                    target = context.messages[decision.want.resource]
+                    sends[phase].append(_send(decision.want, send, target))
+                case _:
+                    users.setdefault(phase, _UserAction()).include(decision, change)
+    create = _disposition(create=not profile.exists)
+    found: dict[Phase, tuple[SubjectAction, ...]] = {}
+    for phase in sorted(users.keys() | devices.keys() | sends.keys(), key=_phase_order):
+        user = [users[phase].build(subject, create)] if phase in users else []
+        of_devices = [
+            _device(subject, device_id, fields, profile) for device_id, fields in devices[phase].items()
+        ]
+        found[phase] = (*user, *of_devices, *sends[phase])
+    return found
+
+
+def _phase_order(phase: Phase) -> tuple[int, int]:
+    return phase[0], list(DeliveryClass).index(phase[1])
+
+
+class _UserAction:
+    """One setUserAttributes in the making."""
+
+    def __init__(self) -> None:
+        self.arguments: dict[str, dict[str, Json]] = defaultdict(dict)
+        self.fields: dict[str, Json] = {}
+        self.deliveries: list[DeliveryKey] = []
+
+    def include(self, decision: Decision, change: Change) -> None:
+        match change.kind:
+            case ChangeKind.PROFILE:
+                self.fields[change.field] = change.after
+            case ChangeKind.ADD:
+                self.arguments["userAttributeValuesToAdd"].setdefault(change.field, []).extend(change.after)
+            case ChangeKind.TAKE_OUT:
+                self.arguments["userAttributeValuesToRemove"].setdefault(change.field, []).extend(
+                    change.after
+                )
+            case ChangeKind.INCREMENT:
+                increments = self.arguments["userAttributeValuesToIncrement"]
+                increments[change.field] = increments.get(change.field, 0) + change.after
+                if isinstance(decision.desire, IncrementAttribute):
+                    name = increment_name(decision.desire)
+                    self.deliveries.append(DeliveryKey(change.resource, name, change.subject))
+            case _:
+                # Source: Leanplum SDKs clear an attribute by sending null.
+                self.arguments["userAttributes"][change.field] = change.after
+
+    def build(self, subject: Subject, create: str) -> SubjectAction:
+        arguments = {**_identity(subject), "createDisposition": create, **self.fields, **self.arguments}
+        return SubjectAction(Action("setUserAttributes", arguments), tuple(self.deliveries))
+
+
+def _device(subject: Subject, device_id: str, fields: Mapping[str, Json], profile: Profile) -> SubjectAction:
+    """
+    A device that the user doesn't have yet comes into being, and what creates it must be allowed to.
+
+    Source: Leanplum docs, selecting a user: userId with deviceId "creates the association if allowed".
+    """
+    user = {"userId": subject.id} if subject.kind is SubjectKind.USER else {}
+    is_new = not profile.exists or (subject.kind is SubjectKind.USER and device_id not in profile.devices)
+    arguments = {"deviceId": device_id, **user, "createDisposition": _disposition(create=is_new), **fields}
+    return SubjectAction(Action("setDeviceAttributes", arguments))
+
+
+def _send(want: Want, send: Send, target: SendTarget) -> SubjectAction:
+    arguments: dict[str, Json] = {
+        **_identity(want.subject),
+        "createDisposition": _disposition(create=False),
+        "messageId": target.id,
+    }
+    if send.values:
+        arguments["values"] = dict(send.values)
+    if send.force:
+        arguments["force"] = True
+    return SubjectAction(
+        Action("sendMessage", arguments), (DeliveryKey(str(want.resource), send.delivery, want.subject),)
+    )
+
+
+def _identity(subject: Subject) -> dict[str, Json]:
+    return {"userId" if subject.kind is SubjectKind.USER else "deviceId": subject.id}
+
+
+def _disposition(*, create: bool) -> str:
+    """Always explicit: a typing error in an id must not mint a user. Source: Leanplum docs, createDisposition."""
+    return "CreateIfNeeded" if create else "CreateNever"
