@@ -1,0 +1,78 @@
+"""The counts: what reached the server and what took effect. Tests take them for the truth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from leanplum_sync.emulator.store import Store
+
+REQUESTS = "requests"
+ACTIONS = "actions"
+EFFECTS = "effects"
+WRITES = "writes"
+LOOKUPS = "billableLookups"
+REJECTED = "rejectedRequests"
+OVERLAPS = "overlaps"
+OVERLAPPED = "overlaps.users"
+FAULTS = "faults"
+
+
+def counted(store: Store, *, detail: bool) -> dict[str, Any]:
+    """
+    Return the counts as JSON; ``docs/emulator.md`` explains each field.
+
+    With *detail*, ``sends`` maps message to user to count and ``increments`` user to attribute to count; without,
+    both give totals, so that a million recipients don't make a long answer.
+    """
+    counters = store.counters()
+
+    def by_key(name: str) -> dict[str, int]:
+        return {key: n for (found, key), n in sorted(counters.items()) if found == name}
+
+    lookups, requests = by_key(LOOKUPS), by_key(REQUESTS)
+    return {
+        "requests": {"total": sum(requests.values()), "byAction": requests},
+        "actions": by_key(ACTIONS),
+        "billableLookups": {
+            "total": sum(lookups.values()),
+            "reads": lookups.get("reads", 0),
+            "writes": lookups.get("writes", 0),
+        },
+        "writes": counters.get((WRITES, ""), 0),
+        "effects": by_key(EFFECTS),
+        "sends": _sends(store, detail=detail),
+        "increments": _increments(store, detail=detail),
+        "overlaps": {
+            "times": counters.get((OVERLAPS, ""), 0),
+            "users": _overlapped(by_key(OVERLAPPED), detail=detail),
+        },
+        "rejectedRequests": by_key(REJECTED),
+        "faults": by_key(FAULTS),
+    }
+
+
+def _sends(store: Store, *, detail: bool) -> dict[str, Any]:
+    if detail:
+        sends: dict[str, Any] = {}
+        for message_id, user_id, n in store.sent():
+            sends.setdefault(message_id, {})[user_id] = n
+        return sends
+    return {
+        message_id: {"total": total, "users": users, "usersWithMoreThanOne": repeated}
+        for message_id, total, users, repeated in store.sent_totals()
+    }
+
+
+def _increments(store: Store, *, detail: bool) -> dict[str, Any]:
+    if detail:
+        increments: dict[str, Any] = {}
+        for user_id, attribute, n in store.increments():
+            increments.setdefault(user_id, {})[attribute] = n
+        return increments
+    rows = list(store.increments())
+    return {"total": sum(n for _, _, n in rows), "users": len({user_id for user_id, _, _ in rows})}
+
+
+def _overlapped(users: dict[str, int], *, detail: bool) -> dict[str, int] | int:
+    return users if detail else len(users)

@@ -1,0 +1,37 @@
+"""What the emulator raises: one error for the people who start it, three for the actions it serves."""
+
+from __future__ import annotations
+
+
+class EmulatorError(Exception):
+    """The emulator can't start or go on; the text is one clear sentence for the person who started it."""
+
+
+class RefusedError(Exception):
+    """An action is answered with ``success: false``; *status* is the HTTP status it asks for."""
+
+    def __init__(self, message: str, status: int = 200) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+
+
+class SkippedError(Exception):
+    """An action is answered with ``success: true`` and a warning, and was not carried out."""
+
+    def __init__(self, message: str, *, ignored: bool = False) -> None:
+        super().__init__(message)
+        self.message = message
+        self.ignored = ignored
+
+
+def user_not_found() -> SkippedError:
+    return SkippedError("User not found; request skipped.")
+
+
+def missing(name: str) -> RefusedError:
+    return RefusedError(f"'{name}' must be provided", 400)
+
+
+def invalid(name: str) -> RefusedError:
+    return RefusedError(f"'{name}' is invalid.", 400)

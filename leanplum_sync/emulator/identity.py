@@ -1,0 +1,69 @@
+"""newUserId: log in, register or switch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from leanplum_sync.emulator import values
+from leanplum_sync.emulator.user import User
+
+if TYPE_CHECKING:
+    from leanplum_sync.emulator.work import Work
+
+
+def become(work: Work, new_user_id: str) -> User:
+    """
+    Return the user that goes on, under the new id.
+
+    An anonymous user is merged into the one that has the id (login) or gets the id (register). A user with an id
+    of their own is kept, and another one begins a session (switch): nothing is merged.
+    """
+    user, transaction = work.user, work.transaction
+    if new_user_id == user.user_id:
+        return user
+    existing = transaction.user(new_user_id)
+    if not user.anonymous:
+        transaction.put(user)
+        return existing or User(user_id=new_user_id, created=work.now)
+    old_user_id = user.user_id
+    transaction.hand_over(old_user_id, new_user_id)
+    transaction.remove(old_user_id)
+    if existing is not None:
+        merge(existing, user)
+        return existing
+    user.user_id = new_user_id
+    user.anonymous = False
+    return user
+
+
+def merge(target: User, source: User) -> None:
+    """Merge an anonymous user into a known one: the known one's values win, sets unite, counts add up."""
+    for name, value in source.attributes.items():
+        known = target.attributes.setdefault(name, value)
+        if isinstance(known, list) and isinstance(value, list):
+            target.attributes[name] = values.distinct([*known, *value])
+    for known_entries, entries in ((target.events, source.events), (target.states, source.states)):
+        for name, entry in entries.items():
+            known_entries[name] = _merged(known_entries[name], entry) if name in known_entries else entry
+    for device in source.devices:
+        if device["deviceId"] is None or not target.has_device(device["deviceId"]):
+            target.devices.append(device)
+    target.channels = values.distinct([*target.channels, *source.channels])
+    target.categories = values.distinct([*target.categories, *source.categories])
+    target.location = source.location | target.location
+    target.traffic = source.traffic | target.traffic
+    target.sessions = source.sessions | target.sessions
+    target.created = min(target.created, source.created)
+    target.total_sessions += source.total_sessions
+    target.time_spent += source.time_spent
+    times = [time for time in (target.last_active, source.last_active) if time is not None]
+    target.last_active = max(times, default=None)
+
+
+def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    merged = one | other
+    for key, pick in (("count", sum), ("value", sum), ("firstTime", min), ("lastTime", max)):
+        found = [entry[key] for entry in (one, other) if key in entry]
+        if found:
+            merged[key] = pick(found)
+    return merged

@@ -1,0 +1,64 @@
+"""Which users have a call in flight: the second call on one is queued or refused, and always counted."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from leanplum_sync.emulator.switches import Switches
+
+
+@dataclass(eq=False, slots=True)
+class Flight:
+    """One call, from its arrival to its answer."""
+
+    users: frozenset[str]
+    is_multi: bool
+    landed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class InFlight:
+    """The calls between arrival and answer, oldest first. Belongs to one event loop."""
+
+    def __init__(self) -> None:
+        self._flights: dict[Flight, None] = {}
+
+    @contextmanager
+    def flight(self, users: set[str], *, is_multi: bool) -> Iterator[tuple[Flight, set[str]]]:
+        """Enter a call; gives it and those of its users who have another one in flight."""
+        flight = Flight(frozenset(users), is_multi)
+        overlapping = set().union(*(users & other.users for other in self._flights))
+        self._flights[flight] = None
+        try:
+            yield flight, overlapping
+        finally:
+            del self._flights[flight]
+            flight.landed.set()
+
+    async def may_start(self, flight: Flight, switches: Switches) -> bool:
+        """Wait until the call may be carried out; False if it is to be refused with 429 instead."""
+        while (ahead := self._ahead_of(flight)) is not None:
+            match switches.concurrent_calls:
+                case "allow":
+                    return True
+                case "refuse":
+                    return False
+                case "queue_behind_multi" if not ahead.is_multi:
+                    return False
+                case _:
+                    await ahead.landed.wait()
+        return True
+
+    def _ahead_of(self, flight: Flight) -> Flight | None:
+        """Return the oldest earlier call that shares a user."""
+        for other in self._flights:
+            if other is flight:
+                return None
+            if other.users & flight.users:
+                return other
+        return None

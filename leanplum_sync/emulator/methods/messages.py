@@ -1,0 +1,85 @@
+"""Messages: reading what the dashboard made, and sending it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from leanplum_sync.emulator.errors import RefusedError, SkippedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from leanplum_sync.emulator.work import Element, Work
+
+# What only the emulator's seeds tell of a message.
+_OWN_KEYS = frozenset({"delivery", "targeting", "draft"})
+_RECENT_SECONDS = 90 * 24 * 60 * 60
+_MESSAGE_NOT_FOUND = "Message entity not found"
+
+
+def get_message(work: Work) -> Element:
+    message = work.transaction.thing("message", work.arguments.required_text("id"))
+    if message is None or (message.get("draft") and not work.arguments.flag("includeDrafts")):
+        raise RefusedError("Message not found.", 404)
+    return {"message": _shown(message)}
+
+
+def get_messages(work: Work) -> Element:
+    messages = work.transaction.things("message").values()
+    return {"messages": [_shown(message) for message in messages if _is_asked_for(message, work)]}
+
+
+def _is_asked_for(message: Mapping[str, Any], work: Work) -> bool:
+    return is_listed(message, work)
+
+
+def is_listed(thing: Mapping[str, Any], work: Work) -> bool:
+    """Return whether a message or test is in a list: drafts and what ended long ago only if asked for."""
+    if thing.get("draft") and not work.arguments.flag("includeDrafts"):
+        return False
+    if not work.arguments.flag("recent", default=True) or thing.get("active"):
+        return True
+    finished = thing.get("finished")
+    return finished is not None and work.now - float(finished) <= _RECENT_SECONDS
+
+
+def _shown(message: Mapping[str, Any]) -> dict[str, Any]:
+    shown = {name: value for name, value in message.items() if name not in _OWN_KEYS}
+    return shown | {name: float(shown[name]) for name in ("created", "updated", "finished") if name in shown}
+
+
+def send_message(work: Work) -> Element:
+    """
+    Queue a message for the user.
+
+    The user was looked up before the message, so an unknown user hides an unknown message.
+    """
+    message_id = work.arguments.required_text("messageId")
+    message = work.transaction.thing("message", message_id)
+    if message is None:
+        raise SkippedError(_MESSAGE_NOT_FOUND)
+    if not _is_sendable(message):
+        return _nothing_sent(work.switches.idle_message, "Message is not active.")
+    is_targeted = message.get("targeting") is None or work.user.user_id in map(str, message["targeting"])
+    if not is_targeted and not work.arguments.flag("force") and work.switches.untargeted != "send":
+        return _nothing_sent(work.switches.untargeted, "User does not match the message's targeting.")
+    work.transaction.count_sent(message_id, work.user.user_id)
+    return {"result": "Message sent", "messagesSent": 1}
+
+
+def _is_sendable(message: Mapping[str, Any]) -> bool:
+    return (
+        bool(message.get("active", True))
+        and str(message.get("delivery", "manual")).lower() == "manual"
+        and not str(message.get("messageType", "")).lower().startswith("in-app")
+    )
+
+
+def _nothing_sent(how: str, reason: str) -> Element:
+    match how:
+        case "warn":
+            raise SkippedError(reason)
+        case "refuse":
+            raise RefusedError(reason)
+        case _:
+            return {"messagesSent": 0}

@@ -1,0 +1,189 @@
+"""User profiles: setting, merging, deleting, exporting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from leanplum_sync.emulator import values
+from leanplum_sync.emulator.arguments import number
+from leanplum_sync.emulator.errors import RefusedError
+from leanplum_sync.emulator.identity import become
+from leanplum_sync.emulator.methods.devices import set_fields
+from leanplum_sync.emulator.methods.tracking import happened
+from leanplum_sync.emulator.names import check_names
+from leanplum_sync.emulator.user import DEVICE_FIELDS, LOCATION_FIELDS, exported
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leanplum_sync.emulator.user import User
+    from leanplum_sync.emulator.work import Element, Work
+
+
+def set_user_attributes(work: Work) -> Element:
+    """
+    Change what is given and leave the rest.
+
+    All arguments are read before anything is changed, so a refused action leaves the user as it was. Where one
+    call both sets and changes a key, the order is set, remove, add, increment.
+    """
+    arguments = work.arguments
+    if arguments.flag("resetAnomalies") and work.key_class != "development":
+        raise RefusedError("Invalid access key", 403)
+    given = arguments.mapping("userAttributes")
+    added = arguments.mapping("userAttributeValuesToAdd")
+    removed = arguments.mapping("userAttributeValuesToRemove")
+    incremented = arguments.mapping("userAttributeValuesToIncrement")
+    check_names(work, "attribute", [*given, *added, *incremented])
+    events = _occurrences(work, "event", "events")
+    states = _occurrences(work, "state", "states")
+    profile = _profile(work)
+    devices = [device for device in arguments.sequence("devices") if isinstance(device, dict)]
+
+    user = work.user
+    _set(work, user, given)
+    _remove(work, user, removed)
+    for name, value in added.items():
+        user.attributes[name] = values.with_added(user.attributes.get(name), value, work.switches)
+    skipped = _increment(work, user, incremented)
+    _merge_occurrences(user.events, events)
+    _merge_occurrences(user.states, states)
+    for change in profile:
+        change(user)
+    _merge_devices(work, user, devices)
+    _subscribe(work, user)
+    if (new_user_id := arguments.text("newUserId")) is not None:
+        work.found = become(work, new_user_id)
+    if skipped and work.switches.skipped_increment == "warn":
+        return {"warning": {"message": f"Increment skipped: {', '.join(skipped)} must be an integer."}}
+    return {}
+
+
+def _set(work: Work, user: User, given: dict[str, Any]) -> None:
+    for name, value in given.items():
+        if value is None or (work.switches.empty_values == "drop" and value in ("", [])):
+            user.attributes.pop(name, None)
+        else:
+            user.attributes[name] = values.stored(value, work.switches)
+
+
+def _remove(work: Work, user: User, removed: dict[str, Any]) -> None:
+    for name, value in removed.items():
+        existing = user.attributes.get(name)
+        if isinstance(existing, list):
+            user.attributes[name] = values.with_removed(existing, value, work.switches)
+
+
+def _increment(work: Work, user: User, incremented: dict[str, Any]) -> list[str]:
+    """Add to integers; return the attributes left alone because they, or the increment, are none."""
+    skipped = []
+    for name, by in incremented.items():
+        existing = user.attributes.get(name, 0)
+        if values.is_integer(existing) and values.is_integer(by):
+            user.attributes[name] = existing + by
+            work.transaction.count_increment(user.user_id, name)
+        else:
+            skipped.append(name)
+    return skipped
+
+
+def _occurrences(work: Work, kind: str, argument: str) -> dict[str, dict[str, float]]:
+    """Return the summaries given for events or states, with every number read."""
+    summaries = work.arguments.mapping(argument)
+    check_names(work, kind, summaries)
+    read: dict[str, dict[str, float]] = {}
+    for name, summary in summaries.items():
+        if not isinstance(summary, dict):
+            raise RefusedError(f"{kind} '{name}' is invalid.")
+        read[name] = {}
+        for key, value in summary.items():
+            try:
+                if value is not None:
+                    read[name][key] = number(value, key)
+            except RefusedError:
+                raise RefusedError(f"{kind} '{name}' {key} is invalid.") from None
+    return read
+
+
+def _merge_occurrences(known: dict[str, dict[str, Any]], given: dict[str, dict[str, float]]) -> None:
+    """Merge by the API's rules: counts and values as told, firstTime only earlier, lastTime only later."""
+    for name, summary in given.items():
+        entry = known.setdefault(name, {"count": 0})
+        if "count" in summary:
+            entry["count"] = int(summary["count"])
+        entry["count"] += int(summary.get("countIncrement", 0))
+        if "value" in summary:
+            entry["value"] = float(summary["value"])
+        if "valueIncrement" in summary:
+            entry["value"] = float(entry.get("value", 0.0) + summary["valueIncrement"])
+        for key, pick in (("firstTime", min), ("lastTime", max)):
+            if key in summary:
+                entry[key] = float(pick(summary[key], entry.get(key, summary[key])))
+
+
+def _profile(work: Work) -> list[Callable[[User], None]]:
+    """Return the changes to the profile's own fields, with every argument read."""
+    arguments = work.arguments
+    changes: list[Callable[[User], None]] = []
+    for argument, name, kind in (
+        ("created", "created", float),
+        ("lastActive", "last_active", float),
+        ("totalSessions", "total_sessions", int),
+        ("timeSpentInApp", "time_spent", float),
+    ):
+        given = arguments.number(argument)
+        if given is not None:
+            value = kind(given)
+            changes.append(lambda user, name=name, value=value: setattr(user, name, value))  # type: ignore[misc]  # defaults bind the loop's values
+    location = location_of(work)
+    changes.append(lambda user: user.location.update(location))
+    return changes
+
+
+def location_of(work: Work) -> dict[str, Any]:
+    """Return the location group given; "(detect)" finds nothing, since every caller is on loopback."""
+    location: dict[str, Any] = {}
+    for name in LOCATION_FIELDS:
+        value = work.arguments.integer(name) if name == "timezoneOffsetSeconds" else work.arguments.text(name)
+        if value is not None and value != "(detect)":
+            location[name] = value
+    return location
+
+
+def _merge_devices(work: Work, user: User, devices: list[dict[str, Any]]) -> None:
+    """Merge devices by id. One without an id is kept as one more nameless entry, as the API does."""
+    for given in devices:
+        device_id = given.get("deviceId")
+        if device_id is None:
+            user.devices.append({"deviceId": None, "fields": {}, "listed": {}})
+            continue
+        fields = {name: str(given[name]) for name in DEVICE_FIELDS if given.get(name) is not None}
+        set_fields(user.device(str(device_id))["listed"], fields)
+        work.transaction.assign(str(device_id), user.user_id)
+
+
+def _subscribe(work: Work, user: User) -> None:
+    arguments = work.arguments
+    for known, group in ((user.channels, "unsubscribeChannels"), (user.categories, "unsubscribeCategories")):
+        for item in map(str, arguments.sequence(f"{group}ToAdd")):
+            if item not in known:
+                known.append(item)
+                happened(user.events, "Unsubscribe", work.time)
+        for item in map(str, arguments.sequence(f"{group}ToRemove")):
+            if item in known:
+                known.remove(item)
+
+
+def delete_user(work: Work) -> Element:
+    if work.arguments.plain("userId") is None and not work.user.anonymous:
+        raise RefusedError("Invalid app/user combination", 404)
+    work.transaction.remove(work.user.user_id)
+    work.found = None
+    return {}
+
+
+def export_user(work: Work) -> Element:
+    categories = work.transaction.things("unsubscribeCategory") if work.user.categories else {}
+    return exported(
+        work.user, {key: str(thing.get("name", "")) for key, thing in categories.items()}, work.switches
+    )

@@ -1,0 +1,102 @@
+"""Seeds: NDJSON files that fill an empty app, and the dump that can be seeded again."""
+
+from __future__ import annotations
+
+import gzip
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from leanplum_sync.emulator.errors import EmulatorError
+from leanplum_sync.emulator.user import exported, imported
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from leanplum_sync.emulator.store import Store, Transaction
+    from leanplum_sync.emulator.switches import Switches
+
+# {"KIND": {...}} lines: which field of the object is its key.
+_KEY_OF = {
+    "message": "id",
+    "abTest": "id",
+    "variable": "name",
+    "unsubscribeCategory": "id",
+    "androidNotificationChannel": "id",
+    "postback": "postbackId",
+    "campaign": "id",
+    "newsfeedMessage": "newsfeedMessageId",
+}
+_CHUNK = 5000
+_SEEDED = "seeded"
+
+
+def load(store: Store, seeds: Sequence[Path], switches: Switches, clock: Callable[[], float]) -> None:
+    """Load the seeds if this state never had any: starting again changes nothing."""
+    if not seeds:
+        return
+    with store.transaction() as transaction:
+        if transaction.thing("meta", _SEEDED) is None:
+            reload(transaction, seeds, switches, clock())
+
+
+def reload(transaction: Transaction, seeds: Sequence[Path], switches: Switches, now: float) -> None:
+    """Load the seeds; what has the same id is replaced."""
+    for path in seeds:
+        for count, (line_number, line) in enumerate(_lines(path), start=1):
+            try:
+                _load_line(transaction, orjson.loads(line), switches, now)
+            except orjson.JSONDecodeError as error:
+                raise EmulatorError(f"{path}:{line_number}: not a line of JSON: {error}.") from error
+            except (ValueError, TypeError, AttributeError) as error:
+                raise EmulatorError(f"{path}:{line_number}: not a seed: {error}.") from error
+            if count % _CHUNK == 0:
+                transaction.flush()
+        transaction.flush()
+    transaction.put_thing("meta", _SEEDED, [str(path) for path in seeds])
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield number, line
+    except (OSError, EOFError) as error:
+        raise EmulatorError(f"The seed {path} can't be read: {error}.") from error
+
+
+def _load_line(transaction: Transaction, seed: Any, switches: Switches, now: float) -> None:
+    if not isinstance(seed, dict):
+        raise ValueError("expected an object")  # noqa: TRY004 (one error tells a bad line)
+    for kind, key in _KEY_OF.items():
+        if kind in seed:
+            thing = seed[kind]
+            if not isinstance(thing, dict) or thing.get(key) is None:
+                raise ValueError(f"a {kind} needs an object with {key!r}")
+            transaction.put_thing(kind, str(thing[key]), thing)
+            return
+    user = imported(seed, now, switches)
+    transaction.put(user)
+    for device in user.devices:
+        if device["deviceId"] is not None:
+            transaction.assign(device["deviceId"], user.user_id)
+
+
+def dump(store: Store) -> Iterator[bytes]:
+    """Yield the whole app as lines that can be seeded again."""
+    for kind in _KEY_OF:
+        for thing in store.things(kind).values():
+            yield orjson.dumps({kind: thing}) + b"\n"
+    names = {key: str(thing.get("name", "")) for key, thing in store.things("unsubscribeCategory").items()}
+    for user in store.users():
+        yield orjson.dumps(_seed(user, names)) + b"\n"
+
+
+def _seed(user: Any, names: dict[str, str]) -> dict[str, Any]:
+    from leanplum_sync.emulator.switches import Switches  # noqa: PLC0415 (only for the fullest form)
+
+    element = exported(user, names, Switches(device_details="full"))
+    extras = {"anonymous": user.anonymous, "blocked": user.blocked, "trafficSource": user.traffic}
+    return element | {name: value for name, value in extras.items() if value}

@@ -1,0 +1,263 @@
+"""
+What the emulated app remembers: users, devices, messages and the rest, and the counts, in one SQLite database.
+
+With a path it is a file in WAL mode, so that what was acknowledged survives the death of the process and two
+processes see one app; without one it is the same database in memory. Every request is one transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from leanplum_sync.emulator.errors import EmulatorError
+from leanplum_sync.emulator.user import User
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+FORMAT = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS user (user_id TEXT PRIMARY KEY, doc BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS device (device_id TEXT PRIMARY KEY, user_id TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS thing (kind TEXT, key TEXT, doc BLOB NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS counter (name TEXT, key TEXT, n INTEGER NOT NULL, PRIMARY KEY (name, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sent (message_id TEXT, user_id TEXT, n INTEGER NOT NULL, PRIMARY KEY (message_id, user_id))
+    WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS increment (user_id TEXT, attribute TEXT, n INTEGER NOT NULL, PRIMARY KEY (user_id, attribute))
+    WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS session (id INTEGER PRIMARY KEY, user_id TEXT, started REAL, ended REAL, doc BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS name (kind TEXT, name TEXT, PRIMARY KEY (kind, name)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS answered (uuid TEXT, req_id TEXT, doc BLOB NOT NULL, PRIMARY KEY (uuid, req_id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS device_user ON device (user_id);
+CREATE INDEX IF NOT EXISTS session_ended ON session (ended);
+"""
+_STATE_TABLES = ("user", "device", "thing", "session", "name", "answered")
+_COUNT_TABLES = ("counter", "sent", "increment")
+# Long enough for another process's bulk seed; a request of it takes milliseconds.
+_LOCK_WAIT_SECONDS = 60
+_PAGE = 1000
+_MAX_VARIABLES = 500
+
+
+class Store:
+    """One app's state. Used by one thread at a time."""
+
+    def __init__(self, path: Path | None) -> None:
+        try:
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(
+                path or ":memory:",
+                timeout=_LOCK_WAIT_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            self._prepare(path)
+        except (sqlite3.Error, OSError) as error:
+            raise EmulatorError(f"The emulator's state file {path} can't be used: {error}.") from error
+
+    def _prepare(self, path: Path | None) -> None:
+        self._db.execute("PRAGMA journal_mode=WAL")
+        # A commit then survives the death of the process, though not of the machine.
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._check_format(path)
+            for statement in _SCHEMA.split(";"):
+                self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version={FORMAT}")
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def _check_format(self, path: Path | None) -> None:
+        (found,) = self._db.execute("PRAGMA user_version").fetchone()
+        if found > FORMAT:
+            raise EmulatorError(
+                f"The emulator's state file {path} is of a newer version ({found}; this one knows {FORMAT}). "
+                "Use a newer leanplum-sync, or another state file."
+            )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Commit all the block did, or nothing of it if it raises."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            transaction = Transaction(self._db)
+            yield transaction
+            transaction.flush()
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def owner(self, device_id: str) -> str | None:
+        """Return the id of the device's present user."""
+        row = self._db.execute("SELECT user_id FROM device WHERE device_id=?", (device_id,)).fetchone()
+        return None if row is None else row[0]
+
+    def users(self) -> Iterator[User]:
+        """Yield every user, sorted by id; writes in between are seen or not."""
+        last: str | None = None
+        while True:
+            rows = self._db.execute(
+                "SELECT user_id, doc FROM user WHERE ? IS NULL OR user_id > ? ORDER BY user_id LIMIT ?",
+                (last, last, _PAGE),
+            ).fetchall()
+            if not rows:
+                return
+            for last, doc in rows:  # noqa: B007 (read by the next round's query)
+                yield User(**orjson.loads(doc))
+
+    def things(self, kind: str) -> dict[str, Any]:
+        return _things(self._db, kind)
+
+    def counters(self) -> dict[tuple[str, str], int]:
+        return {(name, key): n for name, key, n in self._db.execute("SELECT name, key, n FROM counter")}
+
+    def sent(self) -> Iterator[tuple[str, str, int]]:
+        yield from self._db.execute("SELECT message_id, user_id, n FROM sent")
+
+    def sent_totals(self) -> Iterator[tuple[str, int, int, int]]:
+        """Yield per message: id, how many sends, how many users, how many of these got more than one."""
+        yield from self._db.execute(
+            "SELECT message_id, sum(n), count(*), sum(n > 1) FROM sent GROUP BY message_id"
+        )
+
+    def increments(self) -> Iterator[tuple[str, str, int]]:
+        yield from self._db.execute("SELECT user_id, attribute, n FROM increment")
+
+    def close(self) -> None:
+        self._db.close()
+
+
+class Transaction:
+    """One request's view of the store. Users read are kept, so later actions see what earlier ones did."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._users: dict[str, User | None] = {}
+        self._changed: dict[str, User | None] = {}
+        self._counts: dict[tuple[str, str], int] = {}
+        self._sent: dict[tuple[str, str], int] = {}
+        self._increments: dict[tuple[str, str], int] = {}
+
+    def fetch(self, user_ids: Iterable[str]) -> None:
+        """Read many users at once; ``user`` then finds them."""
+        wanted = [user_id for user_id in user_ids if user_id not in self._users]
+        for start in range(0, len(wanted), _MAX_VARIABLES):
+            some = wanted[start : start + _MAX_VARIABLES]
+            marks = ",".join("?" * len(some))
+            self._users.update(dict.fromkeys(some))
+            query = f"SELECT user_id, doc FROM user WHERE user_id IN ({marks})"  # noqa: S608 (question marks only)
+            self._users.update(
+                (user_id, User(**orjson.loads(doc))) for user_id, doc in self._db.execute(query, some)
+            )
+
+    def user(self, user_id: str) -> User | None:
+        if user_id not in self._users:
+            self.fetch([user_id])
+        return self._users[user_id]
+
+    def put(self, user: User) -> None:
+        self._users[user.user_id] = self._changed[user.user_id] = user
+
+    def remove(self, user_id: str) -> None:
+        self._users[user_id] = self._changed[user_id] = None
+        self._db.execute("DELETE FROM device WHERE user_id=?", (user_id,))
+
+    def owner(self, device_id: str) -> str | None:
+        row = self._db.execute("SELECT user_id FROM device WHERE device_id=?", (device_id,)).fetchone()
+        return None if row is None else row[0]
+
+    def assign(self, device_id: str, user_id: str) -> None:
+        """Make the user the present one of the device."""
+        self._db.execute("INSERT OR REPLACE INTO device VALUES (?, ?)", (device_id, user_id))
+
+    def hand_over(self, old_user_id: str, new_user_id: str) -> None:
+        """Give all devices of one user to another."""
+        self._db.execute("UPDATE device SET user_id=? WHERE user_id=?", (new_user_id, old_user_id))
+
+    def thing(self, kind: str, key: str) -> Any:
+        row = self._db.execute("SELECT doc FROM thing WHERE kind=? AND key=?", (kind, key)).fetchone()
+        return None if row is None else orjson.loads(row[0])
+
+    def things(self, kind: str) -> dict[str, Any]:
+        return _things(self._db, kind)
+
+    def put_thing(self, kind: str, key: str, doc: Any) -> None:
+        self._db.execute("INSERT OR REPLACE INTO thing VALUES (?, ?, ?)", (kind, key, orjson.dumps(doc)))
+
+    def remove_thing(self, kind: str, key: str) -> None:
+        self._db.execute("DELETE FROM thing WHERE kind=? AND key=?", (kind, key))
+
+    def add_name(self, kind: str, name: str, limit: int) -> bool:
+        """Note a name the app uses; False if it is new and there are *limit* already."""
+        known = self._db.execute("SELECT 1 FROM name WHERE kind=? AND name=?", (kind, name)).fetchone()
+        if known is not None:
+            return True
+        (count,) = self._db.execute("SELECT count(*) FROM name WHERE kind=?", (kind,)).fetchone()
+        if count >= limit:
+            return False
+        self._db.execute("INSERT INTO name VALUES (?, ?)", (kind, name))
+        return True
+
+    def answered(self, uuid: str, req_id: str) -> Any:
+        """Return the element an action with these ids got before."""
+        row = self._db.execute(
+            "SELECT doc FROM answered WHERE uuid=? AND req_id=?", (uuid, req_id)
+        ).fetchone()
+        return None if row is None else orjson.loads(row[0])
+
+    def remember_answer(self, uuid: str, req_id: str, element: Any) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO answered VALUES (?, ?, ?)", (uuid, req_id, orjson.dumps(element))
+        )
+
+    def count(self, name: str, key: str = "", n: int = 1) -> None:
+        self._counts[name, key] = self._counts.get((name, key), 0) + n
+
+    def count_sent(self, message_id: str, user_id: str) -> None:
+        self._sent[message_id, user_id] = self._sent.get((message_id, user_id), 0) + 1
+
+    def count_increment(self, user_id: str, attribute: str) -> None:
+        self._increments[user_id, attribute] = self._increments.get((user_id, attribute), 0) + 1
+
+    def forget(self, *, state: bool, counts: bool) -> None:
+        for table in (*(_STATE_TABLES if state else ()), *(_COUNT_TABLES if counts else ())):
+            self._db.execute(f"DELETE FROM {table}")  # noqa: S608 (our own table names)
+        if state:
+            self._users.clear()
+            self._changed.clear()
+
+    def flush(self) -> None:
+        """Write what was gathered. Called at the commit, and by bulk loads in between."""
+        put = [(user_id, orjson.dumps(user)) for user_id, user in self._changed.items() if user is not None]
+        gone = [(user_id,) for user_id, user in self._changed.items() if user is None]
+        run = self._db.executemany
+        if put:
+            run("INSERT INTO user VALUES (?, ?) ON CONFLICT DO UPDATE SET doc=excluded.doc", put)
+        if gone:
+            run("DELETE FROM user WHERE user_id=?", gone)
+        for table, counts in (
+            ("counter", self._counts),
+            ("sent", self._sent),
+            ("increment", self._increments),
+        ):
+            if counts:
+                query = f"INSERT INTO {table} VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n=n+excluded.n"  # noqa: S608 (our own table names)
+                run(query, ((*key, n) for key, n in counts.items()))
+                counts.clear()
+        self._changed.clear()
+        self._users.clear()
+
+
+def _things(db: sqlite3.Connection, kind: str) -> dict[str, Any]:
+    rows = db.execute("SELECT key, doc FROM thing WHERE kind=? ORDER BY key", (kind,))
+    return {key: orjson.loads(doc) for key, doc in rows}

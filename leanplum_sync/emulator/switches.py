@@ -1,0 +1,105 @@
+"""What the public documents leave open about the API, one named choice each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """
+    The doubtful behaviours of the API. The defaults are the likeliest; a test turns one to see a client cope.
+
+    ``docs/emulator.md`` has a table of them all.
+    """
+
+    order: Literal["aligned", "user_sorted"] = "aligned"
+    """Order of a multi's answers: as sent, or grouped by user id in string order (seen in 2015)."""
+
+    failed_action_status: Literal["by_class", "always_200"] = "by_class"
+    """Whether a failing action inside a multi lends its 404 or 451 to the whole answer."""
+
+    export_user_in_multi: bool = True
+
+    duplicates: Literal["answer_again", "carry_out"] = "answer_again"
+    """What a second action with the same batch ``uuid`` and ``reqId`` gets: the first answer, or work."""
+
+    concurrent_calls: Literal["queue_behind_multi", "queue", "refuse", "allow"] = "queue_behind_multi"
+    """A second call on a user in flight: queued if the first is a multi and else 429; always one; or let be."""
+
+    dev_mode_limit: Literal["per_subject", "per_app", "off"] = "per_subject"
+    """Who may make one devMode request a second."""
+
+    dev_mode_with_production_key: bool = True
+    """False refuses it."""
+
+    nested_device_attributes: Literal["ignore", "apply"] = "ignore"
+
+    device_details: Literal["by_source", "full", "id_only"] = "by_source"
+    """What exportUser tells of a device: what setDeviceAttributes set, also what ``devices`` set, or its id."""
+
+    tokens_exported: bool = True
+
+    create_never_adds_devices: bool = True
+    """Whether CreateNever lets a known user get a device that was not theirs before."""
+
+    missing_argument_status: Literal[200, 400] = 200
+
+    oversized_text: str = "Request exceeds 50 users or 500 actions."
+
+    idle_message: Literal["nothing_sent", "warn", "refuse"] = "nothing_sent"
+    """sendMessage of a message that is inactive or not delivered manually."""
+
+    untargeted: Literal["nothing_sent", "warn", "send"] = "nothing_sent"
+    """sendMessage without force to a user outside the message's targeting."""
+
+    empty_values: Literal["store", "drop"] = "store"
+    """What ``""`` and ``[]`` do to an attribute."""
+
+    integers: Literal["kept", "doubles"] = "kept"
+    """Whether 25 reads back as ``25`` or ``25.0``."""
+
+    java_doubles: bool = True
+    """Whether 1.5e9 is written ``1.5E9``, as the API does, or plainly."""
+
+    skipped_increment: Literal["silent", "warn"] = "silent"
+
+    strict_names: bool = False
+    """Refuse attribute, event and state names that break the documented rules."""
+
+    name_limit: int | None = None
+    """Refuse attribute or event names beyond this many distinct ones an app; None only counts."""
+
+    export_users_a_day: int = 40
+    export_data_a_day: int = 24
+    export_reports_a_day: int = 100
+
+    time_required: bool = False
+    """Refuse a multi without ``time``."""
+
+    api_version_required: bool = False
+    """Refuse calls whose ``apiVersion`` is not 1.0.6."""
+
+    ignored_at: Literal["both", "warning", "element"] = "both"
+    """Where ``ignored: true`` stands in the answer to a rejected requireActive track."""
+
+    inline_csv: bool = True
+
+    lenient_syntax: bool = True
+    """Accept ``[a, b]`` and ``{'a': 'b'}`` where JSON is due."""
+
+    future_clock: Literal["silent", "warn"] = "silent"
+    """Whether a client clock a day or more ahead is told so."""
+
+    sdk_exempt: bool = True
+    """Calls that carry ``sdkVersion`` are an SDK's: not billed, no limit on actions."""
+
+    unlisted_actions: bool = True
+    """Answer actions only SDKs send (``log``, ``restart``...) with success; else ``Action not found``."""
+
+    job_seconds: float = 0.0
+    """How long an export or import job is PENDING, and then RUNNING, before it is FINISHED."""
+
+    postback_first_retry_seconds: float = 3600.0
+    """Wait before the first retry of a postback; it doubles up to ten times this."""

@@ -1,0 +1,131 @@
+"""What an action's function gets to work with, and how the user it is about is found or made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from leanplum_sync.emulator.errors import RefusedError, invalid, user_not_found
+from leanplum_sync.emulator.user import User
+
+if TYPE_CHECKING:
+    from leanplum_sync.emulator.arguments import Arguments
+    from leanplum_sync.emulator.store import Transaction
+    from leanplum_sync.emulator.switches import Switches
+
+Element: TypeAlias = dict[str, Any]
+KeyClass: TypeAlias = Literal["production", "development", "data_export", "content_read_only"]
+
+_MAX_ID_LENGTH = 400
+
+
+@dataclass(slots=True)
+class Work:
+    """
+    One action under way.
+
+    ``found`` is the user it is about, for actions that are about one. ``time`` is when it happened. ``after``
+    gathers what is to be done once the request is committed (postbacks).
+    """
+
+    method: Method
+    arguments: Arguments
+    transaction: Transaction
+    switches: Switches
+    key_class: KeyClass
+    now: float
+    time: float
+    base_url: str
+    files: dict[str, bytes] = field(default_factory=dict)
+    found: User | None = None
+    after: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def user(self) -> User:
+        assert self.found is not None  # noqa: S101 (the table says which actions are about a user)
+        return self.found
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """
+    One action of the API.
+
+    *about* says whose: nobody's, a user's made if need be or never made by default, or (``read``) a user's that is
+    only looked at.
+    """
+
+    run: Callable[[Work], Element]
+    keys: frozenset[KeyClass]
+    about: Literal["nobody", "create", "never", "read"] = "nobody"
+    writes: bool = True
+    billed: bool = True
+    alone: bool = False  # not inside a multi
+
+    @property
+    def is_billed(self) -> bool:
+        return self.billed and self.about != "nobody"
+
+
+def subject(arguments: Arguments, owner_of: Callable[[str], str | None]) -> str | None:
+    """Return the id of the profile the action is about, there or not; None if it names nobody."""
+    user_id, device_id = arguments.plain("userId"), arguments.plain("deviceId")
+    if user_id is not None:
+        return user_id
+    if device_id is not None:
+        return owner_of(device_id) or device_id
+    return None
+
+
+def find(work: Work) -> User:
+    """
+    Return the user the action is about; a missing one is made in memory where that is allowed.
+
+    Raises:
+        SkippedError: there is no such user, and none may be made.
+        RefusedError: nobody is named, or the user is blocked.
+    """
+    user_id = subject(work.arguments, work.transaction.owner)
+    if user_id is None:
+        raise RefusedError("Invalid app/user combination", 404)
+    device_id = work.arguments.plain("deviceId")
+    for name, value in (("userId", user_id), ("deviceId", device_id or "")):
+        if len(value) > _MAX_ID_LENGTH:
+            raise invalid(name)
+    user = work.transaction.user(user_id)
+    if user is None:
+        if not may_create(work):
+            raise user_not_found()
+        return User(user_id=user_id, created=work.now, anonymous=work.arguments.plain("userId") is None)
+    if user.blocked:
+        if work.method.about == "read":
+            raise user_not_found()
+        raise RefusedError("Unavailable For Legal Reasons", 451)
+    return user
+
+
+def keep(work: Work) -> None:
+    """Save the action's user, with the device it came from where that is new."""
+    user, device_id = work.user, work.arguments.plain("deviceId")
+    if device_id is not None and (user.has_device(device_id) or may_add_device(work)):
+        user.device(device_id)
+        if work.transaction.owner(device_id) != user.user_id:
+            work.transaction.assign(device_id, user.user_id)
+    work.transaction.put(user)
+
+
+def may_create(work: Work) -> bool:
+    match work.arguments.plain("createDisposition"):
+        case "CreateIfNeeded":
+            return work.method.about in ("create", "never")
+        case "CreateNever":
+            return False
+        case _:
+            return work.method.about == "create"
+
+
+def may_add_device(work: Work) -> bool:
+    if may_create(work):
+        return True
+    return work.method.about == "create" and work.switches.create_never_adds_devices
