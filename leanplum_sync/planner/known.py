@@ -1,20 +1,22 @@
-"""What the journal knows of a subject that live state can't tell."""
+"""What the journal remembers of a subject: the third thing a plan is made from, beside desired and observed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """
-    *delivered* holds ``(resource, name)`` of each send and increment that was made, or may have been: neither is planned
-    again. *fingerprints* maps ``(deviceId, field)`` to the fingerprint of the value that was last sent.
+    *delivered* holds ``(resource, name)`` of every send and increment that went out, may have gone out, or is held.
+
+    *fingerprints* maps ``(deviceId, field)`` to the fingerprint of the value that was last accepted.
     """
 
     delivered: frozenset[tuple[str, str]] = frozenset()
     fingerprints: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
-NOTHING_KNOWN = Known()
+NOTHING_KNOWN: Final = Known()

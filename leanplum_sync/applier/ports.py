@@ -1,0 +1,84 @@
+"""What the applier needs from others. Reading and writing are separate types: what only reads can't send."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from leanplum_sync.address import Subject
+from leanplum_sync.planner.change import Change
+from leanplum_sync.wire.action import Action, Json
+from leanplum_sync.wire.batch import Batch
+from leanplum_sync.wire.envelope import BatchAnswer
+
+
+class Plan(Protocol):
+    """A plan as the applier reads it: streams, and the changes of a few subjects at a time."""
+
+    @property
+    def digest(self) -> str: ...
+
+    @property
+    def app_id(self) -> str: ...
+
+    @property
+    def environment(self) -> str: ...
+
+    @property
+    def batch_count(self) -> int: ...
+
+    @property
+    def action_count(self) -> int: ...
+
+    def batches(self) -> Iterator[Batch]:
+        """All batches by number, which is also the order of their waves and, within a wave, of their classes."""
+
+    def subjects(self) -> Iterator[Subject]:
+        """Each subject with a change, once, sorted."""
+
+    def changes_of(self, subjects: Collection[Subject]) -> Mapping[Subject, tuple[Change, ...]]: ...
+
+
+class Writer(Protocol):
+    def send(
+        self,
+        actions: Sequence[Action],
+        *,
+        request_ids: Sequence[str],
+        batch_id: str,
+        before_write: Callable[[], None],
+    ) -> BatchAnswer:
+        """
+        Send *actions* in one ``multi``; *before_write* is called just before the first byte, and may raise to stop it.
+
+        Raises:
+            NotSentError: it never reached the API.
+            NoAnswerError: it may have been carried out.
+            CredentialError: the key is missing, wrong, or of the wrong class; nothing was carried out.
+        """
+
+
+class Reader(Protocol):
+    def export_user(self, subject: Subject) -> Mapping[str, Json]:
+        """Return the element of exportUser for *subject*."""
+
+
+class Stop(Protocol):
+    """Asked between batches. *signal_number* is set once somebody wants the run to end."""
+
+    @property
+    def signal_number(self) -> int | None: ...
+
+
+class StopFlag:
+    """A stop that a signal handler sets."""
+
+    def __init__(self) -> None:
+        self._signal_number: int | None = None
+
+    def request(self, signal_number: int) -> None:
+        self._signal_number = signal_number
+
+    @property
+    def signal_number(self) -> int | None:
+        return self._signal_number

@@ -1,0 +1,123 @@
+"""The receipt of a run: what was planned, and what became of it. Its numbers add up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from leanplum_sync.journal.entry import BatchState, ExceptionEntry, Fate, RunState, Tally
+from leanplum_sync.wire.action import Json
+
+
+class StopReason(StrEnum):
+    """Why a run ended before it had gone through its plan."""
+
+    REJECTIONS = "rejections passed the limit"
+    UNAVAILABLE = "the API kept refusing or did not answer"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """
+    The numbers cover the run's whole life, resumes included; *sent_now* is this process's share.
+
+    *actions* gives each planned action exactly one fate. *subjects* counts each subject that was reached once, at its
+    gravest fate. *lookups* are billable, as are the reads. *exceptions* is cut at a limit; *exceptions_total* is not.
+    """
+
+    run: int
+    plan_digest: str
+    state: RunState
+    planned: int
+    actions: Mapping[Fate, int]
+    subjects: Mapping[Fate, int]
+    batches: Mapping[BatchState, int]
+    requests: int
+    lookups: int
+    recheck_reads: int
+    settle_reads: int
+    sent_now: int
+    stopped: StopReason | None
+    exceptions: tuple[ExceptionEntry, ...]
+    exceptions_total: int
+
+    @property
+    def adds_up(self) -> bool:
+        return sum(self.actions.values()) == self.planned
+
+    @property
+    def needs_person(self) -> bool:
+        return bool(self.actions.get(Fate.HELD) or self.actions.get(Fate.IN_DOUBT))
+
+    @property
+    def complete(self) -> bool:
+        """Everything planned is now as desired."""
+        return self.actions.get(Fate.DONE, 0) + self.actions.get(Fate.ALREADY, 0) == self.planned
+
+
+def receipt_from(
+    tally: Tally,
+    *,
+    run: int,
+    plan_digest: str,
+    state: RunState,
+    planned: int,
+    sent_now: int,
+    stopped: StopReason | None,
+    exceptions: tuple[ExceptionEntry, ...],
+    exceptions_total: int,
+) -> Receipt:
+    """Build the receipt; the actions of batches without an entry are the ones that were not sent."""
+    entered = sum(tally.actions.values())
+    actions = {fate: tally.actions.get(fate, 0) for fate in Fate}
+    actions[Fate.NOT_SENT] += planned - entered
+    return Receipt(
+        run=run,
+        plan_digest=plan_digest,
+        state=state,
+        planned=planned,
+        actions=actions,
+        subjects=tally.subjects,
+        batches=tally.batches,
+        requests=tally.requests,
+        lookups=tally.lookups,
+        recheck_reads=tally.recheck_reads,
+        settle_reads=tally.settle_reads,
+        sent_now=sent_now,
+        stopped=stopped,
+        exceptions=exceptions,
+        exceptions_total=exceptions_total,
+    )
+
+
+def receipt_json(receipt: Receipt) -> dict[str, Json]:
+    """Return *receipt* as JSON values; keys are the fields' names and the words of ``Fate``."""
+    return {
+        "run": receipt.run,
+        "planDigest": receipt.plan_digest,
+        "state": receipt.state.value,
+        "planned": receipt.planned,
+        "actions": {fate.value: count for fate, count in receipt.actions.items()},
+        "subjects": {fate.value: count for fate, count in receipt.subjects.items()},
+        "batches": {state.value: count for state, count in receipt.batches.items()},
+        "requests": receipt.requests,
+        "billableLookups": receipt.lookups,
+        "recheckReads": receipt.recheck_reads,
+        "settleReads": receipt.settle_reads,
+        "sentNow": receipt.sent_now,
+        "stopped": receipt.stopped.value if receipt.stopped else None,
+        "complete": receipt.complete,
+        "exceptionsTotal": receipt.exceptions_total,
+        "exceptions": [
+            {
+                "batch": entry.sequence,
+                "action": entry.action,
+                "subject": str(entry.subject),
+                "fate": entry.fate.value,
+                "message": entry.message,
+            }
+            for entry in receipt.exceptions
+        ],
+    }

@@ -1,0 +1,181 @@
+"""
+What the journal holds, as values, and how a batch may move between its states.
+
+A batch without an entry is *planned*. The one rule behind the table: an entry says ``sent`` *before* the first byte
+leaves, so whatever else happens, a batch that is not ``sent`` or further was never on the wire.
+
+::
+
+                    ┌───────── nothing left, or refused for now ─────────┐
+                    v                                                    │
+    parked <──> planned ──> sent ──> done                                │
+                    ^         ├────> in doubt ──> done                   │
+                    │         ├────> parked          │                   │
+                    │         └──────────────────────│───────────────────┘
+                    ├──────────── differs ───────────┤
+                    └──── a person: send again ──── held ── a person: it happened ──> done
+
+What is known never shrinks what is known: ``done`` has no way out, ``held`` only a person's. ``in doubt`` never turns into
+``sent`` directly: live state, or a person, must say ``planned`` first. That is what keeps a thing from happening twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from leanplum_sync.address import Subject
+from leanplum_sync.wire.batch import DeliveryKey
+
+
+class BatchState(StrEnum):
+    PLANNED = "planned"  # nothing of what is open is on its way
+    SENT = "sent"  # the request may be on its way
+    DONE = "done"  # every action has its outcome
+    IN_DOUBT = "in doubt"  # sent, and no trustworthy answer came back
+    PARKED = "parked"  # refused, or unreachable for too long: waits for a resume
+    HELD = "held"  # in doubt about something that must not happen twice: waits for a person
+
+
+TRANSITIONS: Final[Mapping[BatchState, frozenset[BatchState]]] = {
+    # Straight to done or held: a last look found everything as desired. Planned to planned: a part of it.
+    BatchState.PLANNED: frozenset(
+        {BatchState.SENT, BatchState.PLANNED, BatchState.DONE, BatchState.HELD, BatchState.PARKED}
+    ),
+    # Planned again: it never left, was refused for now, or went without the subjects that were set aside.
+    # Held: this part is answered, and an earlier part is held.
+    BatchState.SENT: frozenset(
+        {BatchState.DONE, BatchState.IN_DOUBT, BatchState.PARKED, BatchState.PLANNED, BatchState.HELD}
+    ),
+    BatchState.IN_DOUBT: frozenset({BatchState.DONE, BatchState.PLANNED, BatchState.HELD}),
+    BatchState.PARKED: frozenset({BatchState.PLANNED}),
+    BatchState.HELD: frozenset({BatchState.DONE, BatchState.PLANNED}),
+    BatchState.DONE: frozenset(),
+}
+
+
+class Fate(StrEnum):
+    """What became of an action in the run. Every planned action has exactly one."""
+
+    DONE = "done"
+    ALREADY = "already"  # found as desired, or done by an earlier run: not written
+    SKIPPED = "skipped"  # the API says that it did not carry it out
+    REJECTED = "rejected"
+    CONFLICTING = "conflicting"  # live state is neither as planned nor as desired: not written
+    HELD = "held"
+    IN_DOUBT = "in doubt"
+    PARKED = "parked"
+    NOT_SENT = "not sent"
+
+
+class RunState(StrEnum):
+    RUNNING = "running"  # or killed: nobody came back to say
+    INTERRUPTED = "interrupted"
+    FINISHED = "finished"  # all batches are done
+    PARTIAL = "partial"  # went through the plan; something is parked, held, in doubt or set aside
+    SUPERSEDED = "superseded"  # unfinished, and a later plan took over
+
+
+class DeliveryState(StrEnum):
+    SENT = "sent"
+    DONE = "done"
+    HELD = "held"
+
+
+class Resolution(StrEnum):
+    """What a person says about something held."""
+
+    DONE = "done"
+    AGAIN = "again"
+
+
+@dataclass(frozen=True, slots=True)
+class LockHolder:
+    """Who holds the lock on an app and environment. Times are seconds since the epoch."""
+
+    app: str
+    environment: str
+    part: str
+    holder: str
+    host: str
+    pid: int
+    since: float
+    until: float
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunEntry:
+    number: int
+    app: str
+    environment: str
+    part: str
+    plan_digest: str
+    state: RunState
+    batches: int
+    actions: int
+    started_at: float
+    ended_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchEntry:
+    """
+    *open* are the numbers of the actions without an outcome; *sent* those of them that are, or may be, on their way.
+
+    *doubted_at* is when the doubt arose: the settle window counts from there.
+    """
+
+    run: int
+    sequence: int
+    wave: int
+    delivery_class: str
+    state: BatchState
+    attempts: int
+    open: frozenset[int]
+    sent: frozenset[int]
+    body_digest: str
+    sent_at: float | None
+    doubted_at: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionEntry:
+    """An action that is not a plain success. *message* is the API's own sentence, or ours."""
+
+    run: int
+    sequence: int
+    action: int
+    subject: Subject
+    fate: Fate
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryEntry:
+    app: str
+    key: DeliveryKey
+    state: DeliveryState
+    run: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """
+    The numbers of a run, over its whole life, resumes included.
+
+    *actions* leaves out those of batches that have no entry. *subjects* counts each subject once, at its gravest fate.
+    *lookups* are billable: the unique users of each request that was, or may have been, carried out.
+    """
+
+    actions: Mapping[Fate, int]
+    subjects: Mapping[Fate, int]
+    batches: Mapping[BatchState, int]
+    requests: int
+    lookups: int
+    recheck_reads: int
+    settle_reads: int
