@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from leanplum_sync.address import ResourceAddress, Subject, SubjectKind
@@ -12,12 +12,9 @@ from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.planner.decide import Decision, Reason, SendTarget, create_user, decide, increment_name
 from leanplum_sync.planner.known import Known
 from leanplum_sync.resources.desire import (
-    Desire,
     IncrementAttribute,
     Send,
-    SetAttribute,
     SetDeviceField,
-    SetProfileField,
     Want,
 )
 from leanplum_sync.wire.action import Action, DeliveryClass, Json
@@ -72,38 +69,72 @@ def plan_subject(wants: Sequence[Want], profile: Profile, known: Known, context:
     if not profile.exists and not any(want.create for want in wants):
         missing = tuple(Decision(want, desire, Reason.MISSING) for want in ordered for desire in want.desires)
         return SubjectPlan(subject, (), {}, missing)
-    decisions = tuple(
-        decide(want, desire, profile, known, context.messages.get(want.resource))
-        for want, desire in _without_repeats(ordered)
-    )
+    decisions = tuple(_decide_all(ordered, profile, known, context))
     changes = tuple(change for decision in decisions for change in decision.changes)
     if changes and not profile.exists:
         changes = (create_user(subject, ordered), *changes)
     return SubjectPlan(subject, changes, _actions(subject, profile, decisions, context), decisions)
 
 
-def _without_repeats(wants: Iterable[Want]) -> Iterable[tuple[Want, Desire]]:
-    """Two resources may ask for the same value; the first one plans it."""
-    seen: set[Hashable] = set()
+def _decide_all(
+    wants: Sequence[Want], profile: Profile, known: Known, context: Context
+) -> Iterator[Decision]:
+    """
+    Decide one desire after the other, each on top of those before it.
+
+    So where two resources ask for the same value, the first one plans it and the second finds it there. What changes say
+    was there before stays what was observed.
+    """
+    attributes, fields, devices = dict(profile.attributes), dict(profile.fields), dict(profile.devices)
+    planned = replace(profile, attributes=attributes, fields=fields, devices=devices)
     for want in wants:
         for desire in want.desires:
-            key = _repeat_key(desire)
-            if key is None or key not in seen:
-                seen.add(key)
-                yield want, desire
+            decision = decide(want, desire, planned, known, context.messages.get(want.resource))
+            for change in decision.changes:
+                _carry_out(change, attributes, fields, devices)
+            yield replace(
+                decision, changes=tuple(_as_observed(change, profile) for change in decision.changes)
+            )
 
 
-def _repeat_key(desire: Desire) -> Hashable:
-    """Increments and sends are never the same as another resource's: each has a delivery of its own."""
-    match desire:
-        case IncrementAttribute() | Send():
-            return None
-        case SetDeviceField():
-            return (SetDeviceField, desire.device_id, desire.name)
-        case SetAttribute() | SetProfileField():
-            return (type(desire), desire.name)
+def _carry_out(
+    change: Change,
+    attributes: dict[str, Json],
+    fields: dict[str, Json],
+    devices: dict[str, Mapping[str, Json]],
+) -> None:
+    match change.kind:
+        case ChangeKind.ADD:
+            attributes[change.field] = [*(attributes.get(change.field) or []), *change.after]
+        case ChangeKind.TAKE_OUT:
+            gone = set(map(canonical, change.after))
+            attributes[change.field] = [
+                item for item in attributes[change.field] if canonical(item) not in gone
+            ]
+        case ChangeKind.INCREMENT:
+            attributes[change.field] = (attributes.get(change.field) or 0) + change.after
+        case ChangeKind.PROFILE:
+            fields[change.field] = change.after
+        case ChangeKind.DEVICE | ChangeKind.TOKEN:
+            devices[change.device_id] = {**devices.get(change.device_id, {}), change.field: change.after}
+        case (
+            ChangeKind.SET
+            | ChangeKind.REMOVE
+            | ChangeKind.RENAME
+            | ChangeKind.RENAMED_AWAY
+            | ChangeKind.CONVERT
+        ):
+            attributes[change.field] = change.after
+        case ChangeKind.CREATE | ChangeKind.SEND:
+            pass
+
+
+def _as_observed(change: Change, profile: Profile) -> Change:
+    match change.kind:
+        case ChangeKind.ADD | ChangeKind.TAKE_OUT | ChangeKind.INCREMENT:
+            return replace(change, before=profile.attributes.get(change.field))
         case _:
-            return canonical([repr(desire).partition("asked_at=")[0]])
+            return change
 
 
 def _actions(
