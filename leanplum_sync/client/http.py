@@ -1,0 +1,207 @@
+"""
+One request out, one answer back: the seam below which nothing knows about actions.
+
+What went wrong decides what may be done next, so the transport finds out whether a request can have left: it knows
+the moment the connection stands and the first byte is about to be written. An error before that moment is a
+``NotSentError``, any error after it a ``NoAnswerError``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol, Self, TypeAlias
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from leanplum_sync.errors import NoAnswerError, NotSentError
+
+CONNECT_TIMEOUT_SECONDS: Final = 10.0
+READ_TIMEOUT_SECONDS: Final = 60.0
+
+BeforeWrite: TypeAlias = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    method: str
+    url: str
+    body: bytes = field(default=b"", repr=False)  # holds a key and people's values
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """*location* is where a redirect points: redirects are not followed, because that would send a call twice."""
+
+    status: int
+    body: bytes = field(repr=False)
+    location: str = ""
+
+
+class Transport(Protocol):
+    def send(self, request: Request, before_write: BeforeWrite | None = None) -> Response:
+        """
+        Send *request* once.
+
+        *before_write* is called when the connection stands, immediately before the first byte; if it raises,
+        nothing is sent and its error comes out.
+
+        Raises:
+            NotSentError: no byte of the request left.
+            NoAnswerError: it may have been carried out.
+        """
+
+
+class HttpTransport:
+    """
+    Over requests, with one session per thread, and proxies and certificates as requests finds them.
+
+    ``is_local`` leaves proxies out: loopback is never behind one.
+    """
+
+    def __init__(
+        self,
+        *,
+        is_local: bool = False,
+        connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
+        read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
+    ) -> None:
+        self._is_local = is_local
+        self._timeout = (connect_timeout_seconds, read_timeout_seconds)
+        self._of_thread = threading.local()
+        self._sessions: list[requests.Session] = []
+
+    def send(self, request: Request, before_write: BeforeWrite | None = None) -> Response:
+        watch = _Watch(before_write)
+        _watching.watch = watch
+        try:
+            answer = self._session().request(
+                request.method,
+                request.url,
+                data=request.body or None,
+                headers=dict(request.headers),
+                timeout=self._timeout,
+                allow_redirects=False,
+            )
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise watch.failure(error) from None  # the cause's text may hold the URL and headers
+        finally:
+            _watching.watch = None
+        return Response(answer.status_code, answer.content, answer.headers.get("Location", ""))
+
+    def close(self) -> None:
+        for session in self._sessions:
+            session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._of_thread, "session", None)
+        if session is None:
+            session = requests.Session()
+            session.trust_env = not self._is_local
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, _WatchedAdapter())
+            self._of_thread.session = session
+            self._sessions.append(session)
+        return session
+
+
+class _Watch:
+    """Whether a request has begun to leave."""
+
+    def __init__(self, before_write: BeforeWrite | None) -> None:
+        self._before_write = before_write
+        self.writing = False
+
+    def start(self) -> None:
+        if self._before_write is not None:
+            self._before_write()
+        self.writing = True
+
+    def failure(self, error: Exception) -> NotSentError | NoAnswerError:
+        kind = _kind(error)
+        if self.writing:
+            return NoAnswerError(
+                f"No answer came back from Leanplum ({kind}): the call may have been carried out."
+            )
+        return NotSentError(f"Leanplum could not be reached ({kind}): nothing was sent.")
+
+
+class _Watching(threading.local):
+    watch: _Watch | None = None
+
+
+_watching = _Watching()
+
+
+class _WatchedHttp(HTTPConnection):
+    def endheaders(self, *args: Any, **kwargs: Any) -> None:
+        _announce(self)
+        super().endheaders(*args, **kwargs)
+
+
+class _WatchedHttps(HTTPSConnection):
+    def endheaders(self, *args: Any, **kwargs: Any) -> None:
+        _announce(self)
+        super().endheaders(*args, **kwargs)
+
+
+def _announce(connection: HTTPConnection) -> None:
+    """Connect, with TLS and through a proxy where need be, then say that bytes are about to leave."""
+    if connection.sock is None:
+        connection.connect()
+    if _watching.watch is not None:
+        _watching.watch.start()
+
+
+class _HttpPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _WatchedHttp
+
+
+class _HttpsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _WatchedHttps
+
+
+class _WatchedAdapter(HTTPAdapter):
+    """As requests' own, without retries, on connections that say when they begin to write."""
+
+    def __init__(self) -> None:
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        _watch_pools(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        return _watch_pools(super().proxy_manager_for(proxy, **kwargs))
+
+
+def _watch_pools(manager: Any) -> Any:
+    manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+    return manager
+
+
+def _kind(error: Exception) -> str:
+    match error:
+        case requests.ConnectTimeout():
+            return "connecting took too long"
+        case requests.Timeout():
+            return "waiting for the answer took too long"
+        case requests.exceptions.SSLError():
+            return "the TLS connection failed"
+        case requests.exceptions.ProxyError():
+            return "the proxy failed"
+        case requests.ConnectionError():
+            return "the connection failed"
+        case _:
+            return type(error).__name__

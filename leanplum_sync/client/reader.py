@@ -1,0 +1,67 @@
+"""Reads live state. It has no way to write: planning is built on it, and on nothing else of the client."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+from leanplum_sync.address import Subject, SubjectKind
+from leanplum_sync.client.backoff import RETRIES, Randomness
+from leanplum_sync.client.calls import Calls
+from leanplum_sync.client.credentials import Connection, Keys
+from leanplum_sync.client.http import Transport
+from leanplum_sync.clock import Clock
+from leanplum_sync.errors import RejectedError, UnexpectedResponseError
+from leanplum_sync.wire.action import Action, Json
+from leanplum_sync.wire.message import Message, read_message
+
+# Drafts and finished messages too, so that an error can say that the message is a draft, not that there is none.
+_EVERY_MESSAGE: Final = {"includeDrafts": True, "recent": False}
+
+
+class Reader:
+    """Needs the data export key for users and the content read-only key for messages, each when first used."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        keys: Keys,
+        transport: Transport,
+        clock: Clock,
+        *,
+        randomness: Randomness | None = None,
+        retries: int = RETRIES,
+    ) -> None:
+        randomness = randomness or random.Random()  # noqa: S311 - spreads retries, keeps no secret
+        self._calls = Calls(connection, keys, transport, clock, randomness=randomness, retries=retries)
+
+    def export_user(self, subject: Subject) -> Mapping[str, Json]:
+        """
+        Return the exportUser element of *subject*; that of a missing user holds a warning and no profile.
+
+        One billable lookup per call that reaches the API. Asks again after 429, 5xx and lost answers.
+
+        Raises:
+            CredentialError, RejectedError, RateLimitedError, NotSentError, NoAnswerError, UnexpectedResponseError
+        """
+        name = "userId" if subject.kind is SubjectKind.USER else "deviceId"
+        return self._calls.repeatedly(Action("exportUser", {name: subject.id}))
+
+    def messages(self) -> tuple[Message, ...]:
+        """Every message of the app, drafts and finished ones included, in the API's order."""
+        listed = self._calls.repeatedly(Action("getMessages", _EVERY_MESSAGE)).get("messages")
+        if not isinstance(listed, list):
+            raise UnexpectedResponseError('Leanplum answered getMessages without a list named "messages".')
+        return tuple(map(read_message, listed))
+
+    def message(self, message_id: int) -> Message | None:
+        """Return the message, or None if the app has none with that id."""
+        try:
+            element = self._calls.repeatedly(Action("getMessage", {"id": message_id}))
+        except RejectedError as error:
+            if error.status == HTTPStatus.NOT_FOUND or error.reason.lower().startswith("message not found"):
+                return None
+            raise
+        return read_message(element.get("message"))  # type: ignore[arg-type]  # it says so itself if that is none

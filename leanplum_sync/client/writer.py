@@ -1,0 +1,58 @@
+"""Sends one batch, once. What may be sent again, and when, is the applier's to decide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from leanplum_sync.client.calls import Calls
+from leanplum_sync.client.credentials import Connection, Keys
+from leanplum_sync.client.http import BeforeWrite, Transport
+from leanplum_sync.clock import Clock
+from leanplum_sync.wire.action import Action
+from leanplum_sync.wire.catalogue import KeyClass
+from leanplum_sync.wire.envelope import BatchAnswer, read_batch_answer
+
+
+class Writer:
+    """Needs the production key, from the start: a run without it should end before it begins."""
+
+    def __init__(self, connection: Connection, keys: Keys, transport: Transport, clock: Clock) -> None:
+        keys.key(KeyClass.PRODUCTION)
+        self._calls = Calls(connection, keys, transport, clock)
+
+    def encode(self, actions: Sequence[Action], *, request_ids: Sequence[str], batch_id: str) -> bytes:
+        """
+        Return the body of one ``multi``: it holds the key and the time, so it differs from call to call.
+
+        ``uuid`` and ``reqId`` are what the SDKs send: servers may echo a ``reqId``, and may know a batch again.
+        """
+        data = [
+            {**action.payload(), "reqId": request_id}
+            for action, request_id in zip(actions, request_ids, strict=True)
+        ]
+        fields = {"time": self._calls.now(), "uuid": batch_id, "data": data}
+        return self._calls.body(KeyClass.PRODUCTION, fields)
+
+    def send(
+        self,
+        actions: Sequence[Action],
+        *,
+        request_ids: Sequence[str],
+        batch_id: str,
+        before_write: BeforeWrite | None = None,
+        body: bytes | None = None,
+    ) -> BatchAnswer:
+        """
+        Send *actions* in one ``multi``, once, and say what the answer proves.
+
+        *body* is what ``encode`` made of the same actions, if that is at hand. *before_write* is called with the
+        connection standing and nothing written; if it raises, nothing is sent and its error comes out.
+
+        Raises:
+            NotSentError: nothing left this machine.
+            NoAnswerError: every action is in doubt.
+        """
+        if body is None:
+            body = self.encode(actions, request_ids=request_ids, batch_id=batch_id)
+        response = self._calls.post("multi", body, before_write)
+        return read_batch_answer(response.status, response.body, actions, request_ids)

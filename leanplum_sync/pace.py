@@ -1,0 +1,65 @@
+"""How fast requests go: at most so many at once, at most so many a second, fewer after the API says it is too much."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from leanplum_sync.clock import Clock
+
+
+class Pace:
+    """
+    Shared by all threads that send.
+
+    Concurrency halves when a request is refused for now (429) and grows back by one for each full round of answers:
+    it settles near what the API allows, without knowing the limit, which isn't published.
+    """
+
+    def __init__(self, *, concurrency: int, requests_per_second: float | None, clock: Clock) -> None:
+        self._most = max(1, concurrency)
+        self._width = float(self._most)
+        self._interval = 1 / requests_per_second if requests_per_second else 0.0
+        self._clock = clock
+        self._busy = 0
+        self._next_start = clock.monotonic()
+        self._changed = threading.Condition()
+
+    @property
+    def width(self) -> int:
+        """How many requests may be under way now."""
+        return max(1, int(self._width))
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for a free place and for the rate, then hold the place."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._busy < self.width)
+            self._busy += 1
+        try:
+            self._wait_for_rate()
+            yield
+        finally:
+            with self._changed:
+                self._busy -= 1
+                self._changed.notify_all()
+
+    def answered(self) -> None:
+        with self._changed:
+            self._width = min(float(self._most), self._width + 1 / self._width)
+            self._changed.notify_all()
+
+    def refused(self) -> None:
+        with self._changed:
+            self._width = max(1.0, self._width / 2)
+
+    def _wait_for_rate(self) -> None:
+        if not self._interval:
+            return
+        with self._changed:
+            now = self._clock.monotonic()
+            start = max(now, self._next_start)
+            self._next_start = start + self._interval
+        if start > now:
+            self._clock.sleep(start - now)

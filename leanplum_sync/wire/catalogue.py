@@ -1,0 +1,559 @@
+"""
+Every action the API knows, as data: what it takes, which key allows it, and what repeating it would do.
+
+Source, unless a line says otherwise: Leanplum's published OpenAPI description and docs. The arguments every call has
+(``appId``, ``clientKey``, ``apiVersion``, ``devMode``, ``time``) are not repeated here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from leanplum_sync.wire.action import Action, DeliveryClass
+from leanplum_sync.wire.profile import DEVICE_FIELDS
+
+API_VERSION: Final = "1.0.6"
+
+
+class KeyClass(StrEnum):
+    """Each app has one key of each class; the class decides which actions the API allows."""
+
+    PRODUCTION = "production"
+    DEVELOPMENT = "development"
+    DATA_EXPORT = "data_export"
+    CONTENT_READ_ONLY = "content_read_only"
+
+    @property
+    def words(self) -> str:
+        """As the dashboard and sentences call it."""
+        return "content read-only" if self is KeyClass.CONTENT_READ_ONLY else self.value.replace("_", " ")
+
+
+class ArgumentType(StrEnum):
+    """The JSON type of an argument."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    OBJECT = "object"
+    LIST = "list"
+    BINARY = "binary"  # a part of a multipart form
+    TEXT_OR_LIST = "text or list"
+
+
+class Target(StrEnum):
+    """Whom an action is about."""
+
+    USER = "user"  # userId, deviceId, or both
+    DEVICE = "device"  # deviceId; userId may stand beside it
+    APP = "app"  # nobody: no lookup
+
+
+class CreateDisposition(StrEnum):
+    IF_NEEDED = "CreateIfNeeded"
+    NEVER = "CreateNever"
+
+
+class InMulti(StrEnum):
+    """How well it is known that an action works inside ``multi``."""
+
+    RECORDED = "recorded"
+    SDK = "sdk"  # Leanplum's own SDKs do it
+    DOCUMENTED = "documented"
+    LIKELY = "likely"
+    UNKNOWN = "unknown"
+    NEVER = "never"
+
+
+class Verb(StrEnum):
+    """The documented one; the other works too, save for files."""
+
+    GET = "GET"
+    POST = "POST"
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSpec:
+    """
+    *create_disposition* is the API's default, None where the argument means nothing. *billable*: each distinct user in
+    a request is one billable lookup. *answer* names the fields of the element beyond success, warning and error.
+    *documented*: in the published description; the others were seen in SDKs or recorded traffic.
+    """
+
+    name: str
+    verb: Verb
+    key_class: KeyClass
+    target: Target = Target.APP
+    required: Mapping[str, ArgumentType] = field(default_factory=dict)
+    optional: Mapping[str, ArgumentType] = field(default_factory=dict)
+    create_disposition: CreateDisposition | None = None
+    in_multi: InMulti = InMulti.UNKNOWN
+    delivery_class: DeliveryClass = DeliveryClass.REPEATABLE
+    billable: bool = False
+    answer: tuple[str, ...] = ()
+    documented: bool = True
+
+    @property
+    def arguments(self) -> Mapping[str, ArgumentType]:
+        """All of them, those that name the target included."""
+        identity = {} if self.target is Target.APP else _IDENTITY
+        return {**identity, **self.required, **self.optional}
+
+
+_TEXT = ArgumentType.TEXT
+_NUMBER = ArgumentType.NUMBER
+_INTEGER = ArgumentType.INTEGER
+_BOOLEAN = ArgumentType.BOOLEAN
+_OBJECT = ArgumentType.OBJECT
+_LIST = ArgumentType.LIST
+_IF_NEEDED = CreateDisposition.IF_NEEDED
+_NEVER = CreateDisposition.NEVER
+_PRODUCTION = KeyClass.PRODUCTION
+_DEVELOPMENT = KeyClass.DEVELOPMENT
+_EXPORT = KeyClass.DATA_EXPORT
+_CONTENT = KeyClass.CONTENT_READ_ONLY
+_ONCE = DeliveryClass.ONCE
+
+_IDENTITY: Final = {"userId": _TEXT, "deviceId": _TEXT}
+_CREATE: Final = {"createDisposition": _TEXT}
+_DEVICE: Final = dict.fromkeys((*DEVICE_FIELDS, "huaweiPushRegId"), _TEXT)  # the last: seen in SDKs only
+_LOCATION: Final = {
+    **dict.fromkeys(
+        ("locale", "country", "region", "city", "location", "locationAccuracyType", "timezone"), _TEXT
+    ),
+    "timezoneOffsetSeconds": _INTEGER,
+}
+_CONTENT_ANSWER: Final = ("vars", "variants", "messages", "regions", "interfaceRules", "interfaceEvents")
+_DRAFTS: Final = {"includeDrafts": _BOOLEAN, "recent": _BOOLEAN}
+
+
+def _session(name: str, **extra: Mapping[str, ArgumentType]) -> ActionSpec:
+    return ActionSpec(
+        name,
+        Verb.POST,
+        _PRODUCTION,
+        Target.USER,
+        optional={**_CREATE, **extra.get("optional", {})},
+        create_disposition=_NEVER,
+        in_multi=InMulti.SDK,
+        billable=True,
+    )
+
+
+_BEHAVIOUR: Final = (
+    ActionSpec(
+        "start",
+        Verb.POST,
+        _PRODUCTION,
+        Target.USER,
+        optional={
+            **_CREATE,
+            **_DEVICE,
+            **_LOCATION,
+            "userAttributes": _OBJECT,
+            "background": _BOOLEAN,
+            "includeDefaults": _BOOLEAN,
+        },
+        create_disposition=_IF_NEEDED,
+        in_multi=InMulti.DOCUMENTED,
+        delivery_class=_ONCE,  # opens a session
+        billable=True,
+        answer=(*_CONTENT_ANSWER, "token"),
+    ),
+    _session("stop"),
+    _session("pauseSession"),
+    _session("resumeSession"),
+    _session("heartbeat"),
+    ActionSpec(
+        "advance",
+        Verb.POST,
+        _PRODUCTION,
+        Target.USER,
+        required={"state": _TEXT},  # "" leaves the state
+        optional={**_CREATE, "info": _TEXT, "params": _OBJECT},
+        create_disposition=_NEVER,
+        in_multi=InMulti.SDK,
+        delivery_class=_ONCE,
+        billable=True,
+    ),
+    _session("pauseState"),
+    _session("resumeState"),
+    ActionSpec(
+        "track",
+        Verb.POST,
+        _PRODUCTION,
+        Target.USER,
+        required={"event": _TEXT},
+        optional={
+            **_CREATE,
+            "value": _NUMBER,
+            "currencyCode": _TEXT,
+            "info": _TEXT,
+            "time": _NUMBER,
+            "params": _OBJECT,
+            "messageId": _INTEGER,
+            "disposition": _TEXT,
+            "allowOffline": _BOOLEAN,  # recorded; the old spelling of disposition=passive
+        },
+        create_disposition=_IF_NEEDED,
+        in_multi=InMulti.RECORDED,
+        delivery_class=_ONCE,
+        billable=True,
+        answer=("isOffline",),
+    ),
+)
+
+_USERS_AND_DEVICES: Final = (
+    ActionSpec(
+        "setUserAttributes",
+        Verb.POST,
+        _PRODUCTION,
+        Target.USER,
+        optional={
+            **_CREATE,
+            **_LOCATION,
+            "userAttributes": _OBJECT,
+            "userAttributeValuesToAdd": _OBJECT,
+            "userAttributeValuesToRemove": _OBJECT,
+            "userAttributeValuesToIncrement": _OBJECT,
+            "unsubscribeCategoriesToAdd": _LIST,
+            "unsubscribeCategoriesToRemove": _LIST,
+            "unsubscribeChannelsToAdd": ArgumentType.TEXT_OR_LIST,  # described as text; clients send lists
+            "unsubscribeChannelsToRemove": ArgumentType.TEXT_OR_LIST,
+            "newUserId": _TEXT,
+            "events": _OBJECT,
+            "states": _OBJECT,
+            "created": _NUMBER,
+            "lastActive": _NUMBER,
+            "totalSessions": _INTEGER,
+            "timeSpentInApp": _NUMBER,
+            "devices": _LIST,
+            "resetAnomalies": _BOOLEAN,  # recorded, with the development key
+        },
+        create_disposition=_IF_NEEDED,
+        in_multi=InMulti.RECORDED,
+        billable=True,
+    ),
+    ActionSpec(
+        "setDeviceAttributes",
+        Verb.POST,
+        _PRODUCTION,
+        Target.DEVICE,
+        optional={**_CREATE, **_DEVICE},  # at least one device field
+        create_disposition=_IF_NEEDED,
+        in_multi=InMulti.RECORDED,
+        billable=True,
+    ),
+    ActionSpec(
+        "setTrafficSourceInfo",
+        Verb.POST,
+        _PRODUCTION,
+        Target.USER,
+        required={"trafficSource": _OBJECT},
+        optional={**_CREATE, "time": _NUMBER},
+        create_disposition=_IF_NEEDED,
+        in_multi=InMulti.SDK,
+        billable=True,
+    ),
+    ActionSpec(
+        "registerDevice",
+        Verb.POST,
+        _DEVELOPMENT,
+        Target.DEVICE,
+        required={"email": _TEXT},
+        in_multi=InMulti.SDK,
+        answer=("registered",),
+    ),
+    ActionSpec(
+        "deleteUser",
+        Verb.POST,
+        _DEVELOPMENT,
+        Target.USER,
+        optional={"fullErasure": _BOOLEAN},
+        in_multi=InMulti.LIKELY,
+    ),
+    ActionSpec("block", Verb.POST, _PRODUCTION, Target.USER, billable=True),
+    # The published description says the development key, its companion collection of requests the production key.
+    ActionSpec("unblock", Verb.POST, _PRODUCTION, Target.USER, billable=True),
+)
+
+_MESSAGES: Final = (
+    ActionSpec(
+        "sendMessage",
+        Verb.POST,
+        _PRODUCTION,
+        Target.USER,
+        required={"messageId": _INTEGER},
+        optional={**_CREATE, "values": _OBJECT, "force": _BOOLEAN},
+        create_disposition=_NEVER,
+        in_multi=InMulti.RECORDED,
+        delivery_class=_ONCE,
+        billable=True,
+        answer=("result", "messagesSent"),
+    ),
+    ActionSpec(
+        "startCampaign",
+        Verb.POST,
+        _DEVELOPMENT,
+        Target.USER,
+        required={"campaignId": _INTEGER},
+        optional={**_CREATE, "values": _OBJECT, "force": _BOOLEAN},
+        create_disposition=_NEVER,
+        delivery_class=_ONCE,
+        billable=True,
+    ),
+    ActionSpec("getMessage", Verb.GET, _CONTENT, required={"id": _INTEGER}, answer=("message",)),
+    ActionSpec("getMessages", Verb.GET, _CONTENT, optional=_DRAFTS, answer=("messages",)),
+    ActionSpec("getUnsubscribeCategories", Verb.GET, _CONTENT, answer=("categories",)),
+    ActionSpec(
+        "addAndroidNotificationChannel",
+        Verb.POST,
+        _DEVELOPMENT,
+        required={"id": _TEXT, "name": _TEXT, "importance": _INTEGER},
+        optional={
+            "description": _TEXT,
+            "groupId": _TEXT,
+            "enableLights": _BOOLEAN,
+            "lightColor": _INTEGER,
+            "enableVibration": _BOOLEAN,
+            "vibrationPattern": _LIST,
+            "lockscreenVisibility": _INTEGER,
+            "bypassDnd": _BOOLEAN,
+            "showBadge": _BOOLEAN,
+            "sound": _TEXT,
+            "default": _BOOLEAN,
+        },
+        answer=("channelCreated", "channelUpdated", "channelId", "name", "importance"),
+    ),
+    ActionSpec("getAndroidNotificationChannels", Verb.GET, _PRODUCTION, answer=("notificationChannels",)),
+    ActionSpec(
+        "deleteAndroidNotificationChannel",
+        Verb.POST,
+        _DEVELOPMENT,
+        required={"channelId": _TEXT},
+        answer=("channelDeleted", "channelId"),
+    ),
+)
+
+_CONTENT_AND_FILES: Final = (
+    ActionSpec("getAbTest", Verb.GET, _CONTENT, required={"id": _INTEGER}, answer=("abTest",)),
+    ActionSpec("getAbTests", Verb.GET, _CONTENT, optional=_DRAFTS, answer=("abTests",)),
+    ActionSpec("getVariant", Verb.GET, _CONTENT, required={"id": _INTEGER}, answer=("variant",)),
+    ActionSpec(
+        "getVars",
+        Verb.GET,
+        _PRODUCTION,
+        Target.USER,
+        optional={**_CREATE, "includeDefaults": _BOOLEAN},
+        create_disposition=_NEVER,
+        in_multi=InMulti.SDK,
+        billable=True,
+        answer=_CONTENT_ANSWER,
+    ),
+    ActionSpec(
+        "setVars",
+        Verb.POST,
+        _DEVELOPMENT,
+        required={"vars": _OBJECT},
+        optional={"deviceId": _TEXT},
+        in_multi=InMulti.SDK,
+    ),
+    ActionSpec("deleteVars", Verb.POST, _DEVELOPMENT, required={"vars": _LIST}, answer=("variablesRemoved",)),
+    # Allowed in a batch, but only alone; it answers with a redirect and no envelope, so we never batch it.
+    ActionSpec("downloadFile", Verb.GET, _PRODUCTION, required={"filename": _TEXT}, in_multi=InMulti.NEVER),
+    # Either filename, file, size and hash, or data with the parts file0, file1 and so on.
+    ActionSpec(
+        "uploadFile",
+        Verb.POST,
+        _DEVELOPMENT,
+        optional={
+            "filename": _TEXT,
+            "file": ArgumentType.BINARY,
+            "size": _INTEGER,
+            "hash": _TEXT,
+            "data": _LIST,
+        },
+        in_multi=InMulti.NEVER,
+    ),
+)
+
+_EXPORTS_AND_IMPORTS: Final = (
+    ActionSpec(
+        "addPostback",
+        Verb.POST,
+        _EXPORT,
+        required={"type": _TEXT, "postbackUrl": _TEXT},
+        optional={"channels": _LIST},
+        delivery_class=_ONCE,  # each call makes another, up to three
+        answer=("postbackId",),
+    ),
+    ActionSpec("listPostbacks", Verb.GET, _EXPORT, answer=("postbacks",)),
+    ActionSpec("deletePostback", Verb.POST, _EXPORT, required={"postbackId": _INTEGER}),
+    ActionSpec(
+        "exportUser",
+        Verb.GET,
+        _EXPORT,
+        Target.USER,
+        billable=True,
+        answer=(
+            "userId",
+            "created",
+            "lastActive",
+            "totalSessions",
+            "timeSpentInApp",
+            "userBucket",
+            "userAttributes",
+            "events",
+            "states",
+            "unsubscribeChannels",
+            "unsubscribeCategories",
+            "devices",
+            *_LOCATION,
+        ),
+    ),
+    # The three exports below change nothing, but each call starts another job and takes from a daily quota.
+    ActionSpec(
+        "exportUsers",
+        Verb.GET,
+        _EXPORT,
+        optional={"audienceName": _TEXT, "abTestId": _INTEGER, "userAttribute": _TEXT},
+        delivery_class=_ONCE,
+        answer=("jobId",),
+    ),
+    ActionSpec(
+        "exportData",
+        Verb.GET,
+        _EXPORT,
+        required={"startDate": _TEXT},
+        optional={
+            "endDate": _TEXT,
+            "startTime": _NUMBER,
+            "endTime": _NUMBER,
+            "exportFormat": _TEXT,
+            "callbackUrl": _TEXT,
+            "s3BucketName": _TEXT,
+            "s3AccessId": _TEXT,
+            "s3AccessKey": _TEXT,
+            "s3ObjectPrefix": _TEXT,
+            "compressData": _BOOLEAN,
+        },
+        delivery_class=_ONCE,
+        answer=("jobId",),
+    ),
+    ActionSpec(
+        "exportReport",
+        Verb.GET,
+        _EXPORT,
+        required={"startDate": _TEXT, "dataType": _TEXT},
+        optional={
+            "endDate": _TEXT,
+            "abTestId": _INTEGER,
+            "messageId": _INTEGER,
+            "bookmarkName": _TEXT,
+            "eventNames": _LIST,
+        },
+        delivery_class=_ONCE,
+        answer=("jobId",),
+    ),
+    ActionSpec(
+        "getExportResults",
+        Verb.GET,
+        _EXPORT,
+        required={"jobId": _TEXT},
+        answer=("jobId", "state", "numSessions", "numBytes", "files", "fields", "s3CopyStatus", "data"),
+    ),
+    # With createJob, a CSV file in a bucket; without, a JSON batch, whose key is that of its actions.
+    ActionSpec(
+        "multi",
+        Verb.POST,
+        _DEVELOPMENT,
+        optional={
+            "createJob": _BOOLEAN,
+            "gcsBucket": _TEXT,
+            "file": _TEXT,
+            "defaultAction": _TEXT,
+            "data": _LIST,
+            "uuid": _TEXT,  # seen in SDKs: the batch's own id
+        },
+        in_multi=InMulti.NEVER,
+        delivery_class=_ONCE,
+        answer=("jobId",),
+    ),
+    ActionSpec(
+        "getMultiResults", Verb.GET, _DEVELOPMENT, required={"jobId": _TEXT}, answer=("state", "data")
+    ),
+)
+
+
+def _seen(name: str, answer: tuple[str, ...] = (), **required: ArgumentType) -> ActionSpec:
+    return ActionSpec(
+        name,
+        Verb.POST,
+        _PRODUCTION,
+        Target.USER,
+        required=required,
+        in_multi=InMulti.SDK,
+        billable=True,
+        answer=answer,
+        documented=False,
+    )
+
+
+# Source: Leanplum's SDKs. Servers may not know them.
+_UNDOCUMENTED: Final = (
+    ActionSpec(
+        "getNewsfeedMessages",
+        Verb.GET,
+        _CONTENT,
+        Target.USER,
+        in_multi=InMulti.SDK,
+        billable=True,
+        answer=("newsfeedMessages",),
+        documented=False,
+    ),
+    _seen("markNewsfeedMessageAsRead", newsfeedMessageId=_TEXT),
+    _seen("deleteNewsfeedMessage", newsfeedMessageId=_TEXT),
+    _seen("restart"),
+    _seen("log"),
+    _seen("trackGeofence"),
+    _seen("getMigrateState"),
+)
+
+ACTIONS: Final[Mapping[str, ActionSpec]] = {
+    spec.name: spec
+    for family in (
+        _BEHAVIOUR,
+        _USERS_AND_DEVICES,
+        _MESSAGES,
+        _CONTENT_AND_FILES,
+        _EXPORTS_AND_IMPORTS,
+        _UNDOCUMENTED,
+    )
+    for spec in family
+}
+
+_RELATIVE: Final = ("userAttributeValuesToAdd", "userAttributeValuesToIncrement")
+
+
+def delivery_class(action: Action) -> DeliveryClass:
+    """Return what may be done when it is unknown whether *action* was carried out: its arguments have a say."""
+    if action.name == "setUserAttributes":
+        if action.arguments.get("newUserId"):
+            return DeliveryClass.ONCE  # a second call would speak of an id that is gone
+        if any(action.arguments.get(name) for name in _RELATIVE) or _counts_up(action):
+            return DeliveryClass.CHECKABLE
+    spec = ACTIONS.get(action.name)
+    return spec.delivery_class if spec else DeliveryClass.ONCE
+
+
+def _counts_up(action: Action) -> bool:
+    return any(
+        field_name in entry
+        for group in ("events", "states")
+        for entry in (action.arguments.get(group) or {}).values()
+        for field_name in ("countIncrement", "valueIncrement")
+    )

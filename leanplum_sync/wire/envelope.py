@@ -1,0 +1,233 @@
+"""
+Answers: any bytes in, outcomes out.
+
+The body is looked at first and the status second, because a batch whose actions were carried out can come back with
+an HTTP 404 (recorded), and a 200 says only that the call was received.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Final, TypeAlias
+
+import orjson
+
+from leanplum_sync.errors import UnexpectedResponseError
+from leanplum_sync.wire.action import Action, Json
+from leanplum_sync.wire.outcome import ActionOutcome, Outcome
+
+
+class RefusalKind(StrEnum):
+    RATE_LIMITED = "rate limited"  # for now: the same call may be sent again
+    KEY = "key"  # a key, app or mode that the API doesn't accept: no call will do better
+    BUG = "bug"  # the call itself: it would be refused again
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One outcome per action, in the order of the actions."""
+
+    outcomes: tuple[ActionOutcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The whole call was refused: none of its actions was carried out."""
+
+    status: int
+    message: str
+    kind: RefusalKind
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """The answer proves nothing: every action of the call is in doubt."""
+
+    reason: str
+
+
+BatchAnswer: TypeAlias = Answered | Refused | Unreadable
+
+# Texts change without notice, so they are matched by their beginning, in lower case. An unknown warning counts as
+# "not carried out". Source of the three: recorded traffic, where the actions beside them took effect.
+ADVISORY_WARNINGS: Final = (
+    "device clock skew detected",
+    "past event detected",
+    "anomaly detected",
+)
+# Source: Leanplum's SDKs, which treat these as permanent failures of the whole call.
+_KEY_ERRORS: Final = ("invalid access key", "app not found", "development mode requested")
+_ENDPOINT_ERRORS: Final = ("app endpoint configuration mismatch",)
+# Source: Leanplum docs, responses: strict device locking and the limits of devMode.
+_RATE_ERRORS: Final = (
+    "request failed due to concurrent requests",
+    "per device rate limit exceeded",
+    "too many requests",
+)
+# Source for 408: the SDKs see it where devMode is limited, and send again.
+_RATE_STATUSES: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT)
+
+
+def read_elements(status: int, body: bytes) -> tuple[Mapping[str, Json], ...]:
+    """
+    Return the elements of ``{"response": [...]}``, each of which has a boolean ``success``.
+
+    Unknown keys are left alone, in the elements and beside ``response`` (newer servers add ``migrateState``).
+
+    Raises:
+        UnexpectedResponseError: *body* has another shape. Nothing else is raised, whatever the bytes.
+    """
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise UnexpectedResponseError(
+            f"The API answered HTTP {status} with a body that isn't JSON."
+        ) from None
+    elements = parsed.get("response") if isinstance(parsed, dict) else None
+    if not isinstance(elements, list):
+        raise UnexpectedResponseError(f'The API answered HTTP {status} without a list named "response".')
+    if not all(
+        isinstance(element, dict) and isinstance(element.get("success"), bool) for element in elements
+    ):
+        raise UnexpectedResponseError(
+            f'The API answered HTTP {status} with an element that has no "success".'
+        )
+    return tuple(elements)
+
+
+def read_batch_answer(status: int, body: bytes, actions: Sequence[Action], ids: Sequence[str]) -> BatchAnswer:
+    """
+    Return what the answer to one ``multi`` of *actions* proves; *ids* are the ``reqId`` each was sent with.
+
+    Elements that echo a ``reqId`` are matched by it, others by their position.
+    """
+    try:
+        elements = read_elements(status, body)
+    except UnexpectedResponseError as error:
+        return _judge_by_status(status, str(error))
+    if len(elements) == 1 and (refused := refusal(status, elements[0], alone=len(actions) == 1)):
+        return refused
+    if len(elements) == 1 and is_server_error(status) and not elements[0]["success"]:
+        # One element can't say how far the server got before it failed.
+        return Unreadable(f"The API answered HTTP {status}: {sentence(elements[0])}")
+    if len(elements) != len(actions):
+        return Unreadable(
+            f"The API answered HTTP {status} with {len(elements)} elements for {len(actions)} actions."
+        )
+    ordered = _in_order(elements, ids)
+    if ordered is None:
+        return Unreadable("The API answered with request ids that don't match those that were sent.")
+    return Answered(
+        tuple(read_outcome(element, action) for element, action in zip(ordered, actions, strict=True))
+    )
+
+
+def refusal(status: int, element: Mapping[str, Json], *, alone: bool) -> Refused | None:
+    """
+    Return why the whole call was refused, judged by its only *element*; None if it wasn't.
+
+    With one action (*alone*), a failing element may be that action's own, so its message or status must speak of the
+    call. With more, one failing element can only mean the call, unless the server itself failed.
+    """
+    if element["success"]:
+        return None
+    message = sentence(element)
+    lowered = message.lower()
+    if lowered.startswith(_KEY_ERRORS) or status == HTTPStatus.UNAUTHORIZED:
+        return Refused(status, message, RefusalKind.KEY)
+    if lowered.startswith(_RATE_ERRORS) or status in _RATE_STATUSES:
+        return Refused(status, message, RefusalKind.RATE_LIMITED)
+    if lowered.startswith(_ENDPOINT_ERRORS):
+        return Refused(status, f"{message} The app has moved to {_new_host(element)}.", RefusalKind.BUG)
+    if status == HTTPStatus.FORBIDDEN:
+        # A lone action can't be too large a batch, which leaves the key.
+        return Refused(status, message, RefusalKind.KEY if alone else RefusalKind.BUG)
+    if alone or is_server_error(status):
+        return None
+    return Refused(status, message, RefusalKind.BUG)
+
+
+def read_outcome(element: Mapping[str, Json], action: Action) -> ActionOutcome:
+    """Return what became of *action*, by its own *element*."""
+    if not element["success"] or element.get("error") is not None:
+        return ActionOutcome(Outcome.REJECTED, sentence(element))
+    warning = element.get("warning")
+    ignored = element.get("ignored") is True or (isinstance(warning, dict) and warning.get("ignored") is True)
+    if warning is None and not ignored:
+        return _without_warning(element, action)
+    message = _message(warning) or "The API ignored the action."
+    sent = element.get("messagesSent")
+    if not ignored and message.lower().startswith(ADVISORY_WARNINGS):
+        plain = _without_warning(element, action)
+        return (
+            plain
+            if plain.outcome is not Outcome.DONE
+            else ActionOutcome(Outcome.DONE, message, advisory=True)
+        )
+    if not ignored and isinstance(sent, int | float) and sent >= 1:
+        # An unknown warning means "not carried out", but a counted message has gone: calling it skipped would
+        # let the next run send it again.
+        return ActionOutcome(Outcome.DONE, message, advisory=True)
+    return ActionOutcome(Outcome.SKIPPED, message)
+
+
+def sentence(element: Mapping[str, Json]) -> str:
+    """Return the API's own words for why *element* failed, or was skipped."""
+    return _message(element.get("error")) or _message(element.get("warning")) or "The API gave no reason."
+
+
+def is_server_error(status: int) -> bool:
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _judge_by_status(status: int, reason: str) -> BatchAnswer:
+    match status:
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            return Refused(status, "Too many requests.", RefusalKind.RATE_LIMITED)
+        case HTTPStatus.FORBIDDEN:
+            return Refused(status, reason, RefusalKind.BUG)
+        case _:
+            return Unreadable(reason)
+
+
+def _in_order(
+    elements: Sequence[Mapping[str, Json]], ids: Sequence[str]
+) -> Sequence[Mapping[str, Json]] | None:
+    echoed = [element.get("reqId") for element in elements]
+    if all(request_id is None for request_id in echoed):
+        return elements
+    by_id = {
+        request_id: element
+        for request_id, element in zip(echoed, elements, strict=True)
+        if isinstance(request_id, str)
+    }
+    if len(by_id) != len(ids) or by_id.keys() != set(ids):
+        return None
+    return [by_id[request_id] for request_id in ids]
+
+
+def _without_warning(element: Mapping[str, Json], action: Action) -> ActionOutcome:
+    sent = element.get("messagesSent")
+    if action.name == "sendMessage" and isinstance(sent, int | float) and sent < 1:
+        return ActionOutcome(
+            Outcome.SKIPPED,
+            "No message was sent: the user is outside the message's audience, or the message isn't active with "
+            "manual delivery.",
+        )
+    return ActionOutcome(Outcome.DONE)
+
+
+def _message(part: Json) -> str:
+    match part:
+        case {"message": str(message)} | str(message):
+            return message
+        case _:
+            return ""
+
+
+def _new_host(element: Mapping[str, Json]) -> str:
+    host = element.get("apiHost")
+    return host if isinstance(host, str) and host else "another host"

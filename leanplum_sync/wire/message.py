@@ -1,0 +1,49 @@
+"""A message of the dashboard, as getMessages lists it, read leniently: only its id is certain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from leanplum_sync.errors import UnexpectedResponseError
+from leanplum_sync.wire.action import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """
+    *type* is the channel, such as ``Push Notification`` or ``Email``; *state* is ``active``, ``inactive`` or
+    ``finished``, and "" where the server doesn't say. *active* is the older of the two fields, and always there.
+    *fields* is all that came back.
+    """
+
+    id: int
+    name: str
+    active: bool
+    type: str
+    state: str
+    fields: Mapping[str, Json]
+
+
+def read_message(fields: Mapping[str, Json]) -> Message:
+    """
+    Raises:
+        UnexpectedResponseError: *fields* is no message.
+    """
+    identifier = fields.get("id") if isinstance(fields, dict) else None
+    try:
+        number = int(identifier)  # type: ignore[arg-type]  # any JSON: int() raises for what isn't a number
+    except (TypeError, ValueError, OverflowError):
+        raise UnexpectedResponseError("Leanplum listed a message without a number as its id.") from None
+    return Message(
+        id=number,
+        name=_text(fields.get("name")),
+        active=fields.get("active") is True,
+        type=_text(fields.get("messageType")),
+        state=_text(fields.get("state")),
+        fields=fields,
+    )
+
+
+def _text(value: Json) -> str:
+    return value if isinstance(value, str) else ""
