@@ -1,0 +1,261 @@
+"""Reading a plan file, and refusing one that is damaged, of another format, or no plan at all."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import orjson
+
+from leanplum_sync.address import Subject
+from leanplum_sync.errors import StalePlanError
+from leanplum_sync.planfile.schema import APPLICATION_ID, CHANGE_COLUMNS, CLASSES, compute_digest
+from leanplum_sync.planner.change import Change, ChangeKind
+from leanplum_sync.planner.plan import (
+    PLAN_FORMAT,
+    Cohort,
+    Cost,
+    Hazard,
+    Header,
+    Input,
+    Note,
+    Summary,
+    Target,
+    ValuePair,
+)
+from leanplum_sync.problem import Place
+from leanplum_sync.wire.action import Action
+from leanplum_sync.wire.batch import Batch, DeliveryKey, PlannedAction
+
+PAIRS_SHOWN: Final = 3
+SAMPLES_SHOWN: Final = 3
+_SUBJECTS_AT_ONCE: Final = 500
+
+# Cohorts that need most care stand first.
+_FIRST: Final = (
+    ChangeKind.SEND,
+    ChangeKind.CREATE,
+    ChangeKind.REMOVE,
+    ChangeKind.RENAME,
+    ChangeKind.RENAMED_AWAY,
+)
+
+
+def open_plan(path: Path) -> PlanFile:
+    """
+    Return the plan at *path*, after checking every row of it against its digest.
+
+    Raises:
+        StalePlanError: there is no such file, it is no plan, of a newer format, or not as it was written.
+    """
+    if not path.is_file():
+        raise StalePlanError(f"{path}: there is no such plan. Make one with: leanplum-sync plan --out {path}")
+    plan = None
+    try:
+        plan = PlanFile(path)
+        plan.check()
+    except (sqlite3.Error, ValueError, KeyError, TypeError, IndexError) as error:
+        if plan is not None:
+            plan.close()
+        raise StalePlanError(f"{path}: this plan is damaged and can't be trusted. Plan again.") from error
+    except StalePlanError:
+        if plan is not None:
+            plan.close()
+        raise
+    return plan
+
+
+class PlanFile:
+    """A plan, read as it is needed: nothing here holds all of its rows. ``open_plan`` makes one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
+        self._connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def check(self) -> None:
+        if self._pragma("application_id") != APPLICATION_ID:
+            raise StalePlanError(f"{self.path}: this is not a plan file.")
+        if self._pragma("user_version") != PLAN_FORMAT:
+            raise StalePlanError(
+                f"{self.path}: this plan has format {self._pragma('user_version')}, and this version of leanplum-sync reads"
+                f" format {PLAN_FORMAT}. Apply it with the version that made it, or plan again."
+            )
+        if compute_digest(self._connection) != self.digest:
+            raise StalePlanError(f"{self.path}: this plan is not as it was written. Plan again.")
+        _ = self.header, self.summary
+
+    @cached_property
+    def header(self) -> Header:
+        target = self._meta("target")
+        observed_from, observed_until = self._meta("observed")
+        return Header(
+            format=self._pragma("user_version"),
+            digest=self.digest,
+            target=Target(*target),
+            created_at=self._meta("created_at"),
+            observed_from=observed_from,
+            observed_until=observed_until,
+            sensitive=frozenset(self._meta("sensitive")),
+            mask_key=bytes.fromhex(self._meta("mask_key")),
+        )
+
+    @cached_property
+    def summary(self) -> Summary:
+        values = self._meta("summary")
+        changes = {ChangeKind(kind): count for kind, count in values.pop("changes").items()}
+        return Summary(changes=changes, cost=Cost(**values.pop("cost")), **values)
+
+    @cached_property
+    def digest(self) -> str:
+        digest = self._meta("digest")
+        if not isinstance(digest, str):
+            raise TypeError("the digest is no text")
+        return digest
+
+    @property
+    def app_id(self) -> str:
+        return self.header.target.app_id
+
+    @property
+    def environment(self) -> str:
+        return self.header.target.environment
+
+    def inputs(self) -> tuple[Input, ...]:
+        return tuple(
+            Input(*row) for row in self._connection.execute("SELECT path, sha256 FROM input ORDER BY path")
+        )
+
+    def hazards(self) -> tuple[Hazard, ...]:
+        rows = self._connection.execute("SELECT name, count, allowed FROM hazard ORDER BY id")
+        return tuple(Hazard(*row) for row in rows)
+
+    def notes(self) -> tuple[Note, ...]:
+        rows = self._connection.execute(
+            "SELECT code, resource, sentence, count, samples FROM note ORDER BY id"
+        )
+        return tuple(Note(*row[:4], tuple(orjson.loads(row[4]))) for row in rows)
+
+    def changes(self, limit: int | None = None) -> Iterator[Change]:
+        """Yield the changes, sorted by subject: all, or the first *limit*."""
+        query = f"SELECT {CHANGE_COLUMNS} FROM change ORDER BY id LIMIT ?"  # noqa: S608 - a constant
+        yield from map(_change, self._connection.execute(query, (-1 if limit is None else limit,)))
+
+    def changes_of(self, subjects: Collection[Subject]) -> Mapping[Subject, tuple[Change, ...]]:
+        """Return the changes of each of *subjects* that has any."""
+        found: dict[Subject, list[Change]] = {}
+        names = sorted(map(str, subjects))
+        for start in range(0, len(names), _SUBJECTS_AT_ONCE):
+            part = names[start : start + _SUBJECTS_AT_ONCE]
+            marks = ", ".join("?" * len(part))
+            query = f"SELECT {CHANGE_COLUMNS} FROM change WHERE subject IN ({marks}) ORDER BY id"  # noqa: S608 - marks
+            for change in map(_change, self._connection.execute(query, part)):
+                found.setdefault(change.subject, []).append(change)
+        return {subject: tuple(changes) for subject, changes in found.items()}
+
+    def changed_subjects(self) -> Iterator[Subject]:
+        """Yield each subject with a change, sorted."""
+        for (name,) in self._connection.execute(
+            "SELECT subject FROM change GROUP BY subject ORDER BY min(id)"
+        ):
+            yield Subject.parse(name)
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield the batches in the order in which they are sent."""
+        rows = self._connection.execute(
+            "SELECT batch.number, batch.wave, batch.class, batch.first_action, action.subject, action.name,"
+            " action.arguments, action.deliveries"
+            " FROM batch JOIN action ON action.batch = batch.id ORDER BY batch.number, action.id"
+        )
+        for (number, wave, class_, first), members in groupby(rows, key=lambda row: row[:4]):
+            actions = tuple(
+                _planned(first + position, class_, row[4:]) for position, row in enumerate(members)
+            )
+            yield Batch(number, wave, CLASSES[class_], actions)
+
+    def cohorts(self) -> tuple[Cohort, ...]:
+        """Return the groups of like changes: what needs most care first, then the largest."""
+        rows = self._connection.execute(
+            "SELECT resource, kind, field, count(DISTINCT subject), min(id) FROM change GROUP BY resource, kind, field"
+        )
+        found = [self._cohort(*row) for row in rows]
+        return tuple(sorted(found, key=_cohort_order))
+
+    def _cohort(self, resource: str, kind: str, field: str, subjects: int, first: int) -> Cohort:
+        where = "FROM change WHERE resource = ? AND kind = ? AND field = ?"
+        key = (resource, kind, field)
+        pairs = self._connection.execute(
+            f"SELECT before, after, count(DISTINCT subject), count(*) OVER () {where} GROUP BY before, after"
+            f" ORDER BY count(*) DESC, before, after LIMIT {PAIRS_SHOWN}",
+            key,
+        ).fetchall()
+        samples = self._connection.execute(
+            f"SELECT subject {where} GROUP BY subject ORDER BY min(id) LIMIT {SAMPLES_SHOWN}", key
+        )
+        file, line = self._connection.execute(
+            "SELECT asked_file, asked_line FROM change WHERE id = ?", (first,)
+        ).fetchone()
+        return Cohort(
+            resource=resource,
+            kind=ChangeKind(kind),
+            field=field,
+            subjects=subjects,
+            distinct=pairs[0][3],
+            pairs=tuple(ValuePair(orjson.loads(row[0]), orjson.loads(row[1]), row[2]) for row in pairs),
+            samples=tuple(row[0] for row in samples),
+            asked_at=str(Place(file, line)),
+        )
+
+    def _meta(self, key: str) -> Any:
+        row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return orjson.loads(row[0])
+
+    def _pragma(self, name: str) -> int:
+        return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _change(row: tuple[Any, ...]) -> Change:
+    subject, _, resource, kind, field, device_id, before, after = row[:8]
+    return Change(
+        subject=Subject.parse(subject),
+        resource=resource,
+        kind=ChangeKind(kind),
+        field=field,
+        before=orjson.loads(before),
+        after=orjson.loads(after),
+        asked_at=Place(*row[8:12]),
+        found_at=Place(*row[12:16]),
+        device_id=device_id,
+    )
+
+
+def _planned(number: int, class_: int, row: tuple[Any, ...]) -> PlannedAction:
+    subject = Subject.parse(row[0])
+    return PlannedAction(
+        number=number,
+        subject=subject,
+        delivery_class=CLASSES[class_],
+        action=Action(row[1], orjson.loads(row[2])),
+        deliveries=tuple(DeliveryKey(resource, name, subject) for resource, name in orjson.loads(row[3])),
+    )
+
+
+def _cohort_order(cohort: Cohort) -> tuple[int, int, str, str]:
+    rank = _FIRST.index(cohort.kind) if cohort.kind in _FIRST else len(_FIRST)
+    return rank, -cohort.subjects, cohort.resource, cohort.field

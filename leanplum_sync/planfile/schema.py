@@ -1,0 +1,106 @@
+"""
+The plan file's tables, format 1, and the digest over them.
+
+=========  ==============================================================================================================
+meta       one row a key: format, target, times, sensitive names, mask key, summary, digest
+input      each spec and data file with the SHA-256 of its bytes
+hazard     what needs consent, in order
+note       what the plan leaves alone, and why
+change     one difference on one subject; ``before`` and ``after`` are JSON
+batch      one ``multi``: its wave, delivery class, and how many subjects and actions it holds
+action     one API call inside a batch: ``arguments`` are JSON; ``deliveries`` what the journal must remember
+=========  ==============================================================================================================
+
+``shard`` is ``shard_of(subject)``, out of the 1,024 of the plan's header. Rows stand in the order of ``id``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from typing import Any, Final
+
+import orjson
+
+from leanplum_sync.address import Subject
+from leanplum_sync.planner.plan import PLAN_FORMAT, SHARDS
+from leanplum_sync.wire.action import DeliveryClass
+
+APPLICATION_ID: Final = 0x6C70706C  # "lppl", at a fixed place in the file's header: SQLite's application_id
+
+CREATE: Final = f"""
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {PLAN_FORMAT};
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE input (path TEXT PRIMARY KEY, sha256 TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE hazard (id INTEGER PRIMARY KEY, name TEXT NOT NULL, count INTEGER NOT NULL, allowed INTEGER);
+CREATE TABLE note (
+    id INTEGER PRIMARY KEY, code TEXT NOT NULL, resource TEXT NOT NULL, sentence TEXT NOT NULL,
+    count INTEGER NOT NULL, samples TEXT NOT NULL
+);
+CREATE TABLE change (
+    id INTEGER PRIMARY KEY, subject TEXT NOT NULL, shard INTEGER NOT NULL, resource TEXT NOT NULL, kind TEXT NOT NULL,
+    field TEXT NOT NULL, device_id TEXT NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL,
+    asked_file TEXT NOT NULL, asked_line INTEGER, asked_column INTEGER, asked_row INTEGER,
+    found_file TEXT NOT NULL, found_line INTEGER, found_column INTEGER, found_row INTEGER
+);
+CREATE TABLE batch (
+    id INTEGER PRIMARY KEY, number INTEGER, wave INTEGER NOT NULL, class INTEGER NOT NULL, first_action INTEGER,
+    subjects INTEGER NOT NULL, actions INTEGER NOT NULL
+);
+CREATE TABLE action (
+    id INTEGER PRIMARY KEY, batch INTEGER NOT NULL REFERENCES batch (id), subject TEXT NOT NULL, shard INTEGER NOT NULL,
+    name TEXT NOT NULL, arguments TEXT NOT NULL, deliveries TEXT NOT NULL
+);
+"""
+
+# Built once, after all rows are there.
+INDEXES: Final = """
+CREATE INDEX change_by_subject ON change (subject);
+CREATE INDEX action_by_batch ON action (batch);
+CREATE UNIQUE INDEX batch_by_number ON batch (number);
+"""
+
+CHANGE_COLUMNS: Final = (
+    "subject, shard, resource, kind, field, device_id, before, after, asked_file, asked_line, asked_column, asked_row,"
+    " found_file, found_line, found_column, found_row"
+)
+CLASSES: Final = tuple(
+    DeliveryClass
+)  # a class is kept as its place in this order, so that batches sort by it
+
+_DIGESTED: Final = (
+    "SELECT path, sha256 FROM input ORDER BY path",
+    f"SELECT {CHANGE_COLUMNS} FROM change ORDER BY id",  # noqa: S608 - a constant
+    "SELECT number, wave, class, subjects, actions FROM batch ORDER BY number",
+    (
+        "SELECT batch.number, action.subject, action.shard, action.name, action.arguments, action.deliveries"
+        " FROM action JOIN batch ON batch.id = action.batch ORDER BY batch.number, action.id"
+    ),
+)
+
+
+def encode(value: Any) -> str:
+    """Return *value* as JSON with sorted keys: equal values give equal text."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def shard_of(subject: Subject) -> int:
+    """Return the subject's shard, the same on every machine and in every version of plan format 1."""
+    return int.from_bytes(hashlib.blake2b(str(subject).encode(), digest_size=8).digest(), "big") % SHARDS
+
+
+def compute_digest(connection: sqlite3.Connection) -> str:
+    """
+    Return the SHA-256, in hexadecimal, over all that decides what would be sent and where.
+
+    It is over values in a fixed order, never over the file's bytes or over rendered text. Times are not in it.
+    """
+    digest = hashlib.sha256()
+    target = connection.execute("SELECT value FROM meta WHERE key = 'target'").fetchone()[0]
+    digest.update(encode(["leanplum-sync plan", PLAN_FORMAT, target]).encode())
+    for query in _DIGESTED:
+        for row in connection.execute(query):
+            digest.update(b"\n" + orjson.dumps(row))
+        digest.update(b"\n\n")
+    return digest.hexdigest()
