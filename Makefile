@@ -18,12 +18,12 @@ READY := $(VENV)/.ready
 help:
 	@sed -n 's/^#   //p' Makefile
 
-# pip is quiet unless something goes wrong; the constraints name versions, never where to get them.
+# pip is quiet but for errors; the constraints name versions, never where to get them.
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "Setting up $(VENV): once, about a minute."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
 demo: $(READY)

@@ -1,0 +1,151 @@
+"""
+Every ``console`` block of the README, the docs and the examples does what it shows.
+
+Each page runs from top to bottom in one shell, in a fresh copy of the project. A command must end well, unless the next
+one is ``echo $?``. Output that is shown must come out, standard error included; ``...`` stands for whatever varies: on a
+line of its own for any number of lines, within a line for any text.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [
+    page.relative_to(ROOT).as_posix()
+    for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")]
+]
+NOT_COPIED = shutil.ignore_patterns(".*cache", ".git", ".hypothesis", ".leanplum-sync", ".venv", "*.egg-info", "__pycache__", "tests")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    line: int
+    command: str
+    shown: tuple[str, ...]
+
+
+def steps(text: str) -> Iterator[Step]:
+    """Yield the commands of all console blocks; a command may go on in lines that start with ``> ``."""
+    command: list[str] = []
+    shown: list[str] = []
+    start, inside = 0, False
+    for number, line in enumerate([*text.splitlines(), "```"], start=1):
+        ends = inside and line.startswith("```")
+        if command and (ends or line.startswith("$ ")):
+            yield Step(start, "\n".join(command), tuple(shown))
+            command, shown = [], []
+        if ends or not inside:
+            inside = not ends and line.strip() == "```console"
+        elif line.startswith("$ "):
+            command, start = [line[2:]], number
+        elif line.startswith("> ") and not shown:
+            command.append(line[2:])
+        else:
+            shown.append(line)
+
+
+def pattern(shown: tuple[str, ...]) -> re.Pattern[str]:
+    lines = [
+        r"(?:.*\n)*?"
+        if line.strip() == "..."
+        else ".*?".join(map(re.escape, line.rstrip().split("..."))) + r"\n"
+        for line in shown
+    ]
+    return re.compile("".join(lines))
+
+
+def run(page_steps: list[Step], folder: Path, home: Path) -> list[tuple[int, str]]:
+    """Return the exit status and the output of each step."""
+    mark = "\x1e"
+    script = "exec 2>&1 </dev/null\n" + "".join(
+        f'eval {shlex.quote(step.command)}; s=$?; printf "\\n{mark}%d{mark}" $s; (exit $s)\n'
+        for step in page_steps
+    )
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "COLUMNS": "100",
+        "PYTHONUNBUFFERED": "1",  # so that both streams come out in the order in which they were written
+    }
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    output, *rest = done.stdout.split(mark)
+    results = []
+    for status, following in zip(rest[::2], rest[1::2], strict=True):
+        results.append(
+            (int(status), "".join(f"{line.rstrip()}\n" for line in output.removesuffix("\n").splitlines()))
+        )
+        output = following
+    return results
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    copy = tmp_path / "leanplum-sync"
+    shutil.copytree(ROOT, copy, ignore=NOT_COPIED)
+    return copy
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_a_page_shows_is_what_happens(page: str, project: Path, tmp_path: Path) -> None:
+    page_steps = list(steps((ROOT / page).read_text()))
+    results = run(page_steps, project, tmp_path)
+    assert len(results) == len(page_steps), f"{page}: the shell ended early"
+    for number, (step, (status, output)) in enumerate(zip(page_steps, results, strict=True)):
+        place = f"{page}:{step.line}: {step.command}"
+        is_asked = number + 1 < len(page_steps) and page_steps[number + 1].command == "echo $?"
+        assert status == 0 or is_asked, f"{place}\nended with {status}:\n{output}"
+        shown = "\n".join(step.shown)
+        assert not shown or pattern(step.shown).fullmatch(output), (
+            f"{place}\nshows:\n{shown}\nbut gave:\n{output}"
+        )
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_between_pages_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text()
+    targets = re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)", text)
+    for path, anchor in targets:
+        target = (ROOT / page).parent / path if path else ROOT / page
+        assert target.exists(), f"{page} links to {path}, which is not there"
+        if anchor:
+            assert anchor in anchors(target.read_text()), (
+                f"{page} links to #{anchor}, which {target.name} lacks"
+            )
+
+
+def anchors(text: str) -> set[str]:
+    """Return the names that code hosts give to headings."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_runner_can_tell_a_wrong_page_from_a_right_one(tmp_path: Path) -> None:
+    text = "```console\n$ echo one; echo 2; echo three\none\n...\nth...e\n$ cd /; false\n$ echo $?\n1\n$ pwd\n/\n```\n"
+    right = list(steps(text))
+    results = run(right, tmp_path, tmp_path)
+    assert [status for status, _ in results] == [0, 1, 0, 0]
+    assert all(
+        not step.shown or pattern(step.shown).fullmatch(output)
+        for step, (_, output) in zip(right, results, strict=True)
+    )
+    assert not pattern(("one", "three")).fullmatch(results[0][1])
