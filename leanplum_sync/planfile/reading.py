@@ -137,6 +137,14 @@ class PlanFile:
     def environment(self) -> str:
         return self.header.target.environment
 
+    @property
+    def batch_count(self) -> int:
+        return self.summary.batches
+
+    @property
+    def action_count(self) -> int:
+        return self.summary.actions
+
     def inputs(self) -> tuple[Input, ...]:
         return tuple(
             Input(*row) for row in self._connection.execute("SELECT path, sha256 FROM input ORDER BY path")
@@ -150,7 +158,10 @@ class PlanFile:
         rows = self._connection.execute(
             "SELECT code, resource, sentence, count, samples FROM note ORDER BY id"
         )
-        return tuple(Note(*row[:4], tuple(orjson.loads(row[4]))) for row in rows)
+        return tuple(
+            Note(code, resource, sentence, count, tuple(orjson.loads(samples)))
+            for code, resource, sentence, count, samples in rows
+        )
 
     def changes(self, limit: int | None = None) -> Iterator[Change]:
         """Yield the changes, sorted by subject: all, or the first *limit*."""
@@ -169,7 +180,7 @@ class PlanFile:
                 found.setdefault(change.subject, []).append(change)
         return {subject: tuple(changes) for subject, changes in found.items()}
 
-    def changed_subjects(self) -> Iterator[Subject]:
+    def subjects(self) -> Iterator[Subject]:
         """Yield each subject with a change, sorted."""
         for (name,) in self._connection.execute(
             "SELECT subject FROM change GROUP BY subject ORDER BY min(id)"
