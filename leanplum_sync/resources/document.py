@@ -1,0 +1,139 @@
+"""What the documents of all kinds share, as pydantic models: the edge where YAML becomes typed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from leanplum_sync.wire.action import Json
+
+API_VERSION = "leanplum-sync/v1"
+
+
+def wrong(message: str, hint: str = "") -> PydanticCustomError:
+    """Return an error for validators to raise, in our own words: *message* is what is wrong, *hint* what to write."""
+    return PydanticCustomError("leanplum_sync", "{message}", {"message": message, "hint": hint})
+
+
+class Edge(BaseModel):
+    """Unknown keys are errors, and nothing is converted silently: ``"5"`` is no number, ``1`` no boolean."""
+
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True
+    )
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
+OnceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$", min_length=1, max_length=100)]
+ColumnName = Annotated[str, StringConstraints(min_length=1)]
+
+
+def _address_text(text: str) -> str:
+    kind, slash, name = text.partition("/")
+    if not (kind and slash and name):
+        raise wrong(
+            "a dependency is named by kind and name", "Write it as kind/name, such as UserAttributes/loyalty."
+        )
+    return text
+
+
+class Metadata(Edge):
+    name: Name = Field(
+        description="What the document is called; unique among those of its kind. Lower-case letters, digits, hyphens.",
+        examples=["loyalty-tiers"],
+    )
+    description: str | None = Field(
+        default=None,
+        description="What it is for, for the people who review it.",
+        examples=["Tiers of the 2026 plan"],
+    )
+    owner: str | None = Field(
+        default=None, description="Whom to ask about it: a person or a team.", examples=["crm@example.com"]
+    )
+    depends_on: list[Annotated[str, AfterValidator(_address_text)]] = Field(
+        default=[],
+        description="Documents whose changes are to be in place before this one's start, each as kind/name.",
+        examples=[["UserAttributes/loyalty-tiers"]],
+    )
+
+
+class Document(Edge):
+    api_version: Literal["leanplum-sync/v1"] = Field(
+        description="The version of the spec language.", examples=[API_VERSION]
+    )
+    metadata: Metadata = Field(
+        description="The document's name, and what people want to know about it.",
+        examples=[{"name": "loyalty-tiers", "owner": "crm@example.com"}],
+    )
+
+
+def _inline_item(item: Json) -> dict[str, Json]:
+    """A lone text is an id; the column's name is filled in by whoever knows it (None stands for it)."""
+    match item:
+        case str() if item:
+            return {"": item}
+        case dict() if item:
+            return item
+        case bool() | int() | float():
+            raise wrong("ids are text, and this is not", 'Put it in quotes, such as "00123".')
+        case _:
+            raise wrong(
+                "an item of an inline list is an id, or a mapping with one",
+                "Write - user-1 or - {id: user-1}.",
+            )
+
+
+InlineListItem = Annotated[
+    dict[str, Json],
+    BeforeValidator(_inline_item),
+    WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, {"type": "object", "minProperties": 1}]}),
+]
+
+
+class Listing(Edge):
+    """Where the rows are: a data file, or a list in the spec itself."""
+
+    file: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A data file, relative to this spec: .csv, .ndjson or .parquet; .csv and .ndjson also .gz or .zst.",
+        examples=["data/customers.csv"],
+    )
+    format: Literal["csv", "ndjson", "parquet"] | None = Field(
+        default=None, description="The file's format, where its name doesn't tell.", examples=["csv"]
+    )
+    inline: list[InlineListItem] | None = Field(
+        default=None,
+        min_length=1,
+        description="A short list in the spec itself: ids, or mappings of column to value.",
+        examples=[["user-1", "user-2"]],
+    )
+    id: ColumnName | None = Field(
+        default=None,
+        description=(
+            "The column with the id. Ids are text: 00123 is not 123. Left out, a file must have the columns of"
+            " Leanplum's own CSV import; an inline list then has its ids under `id`."
+        ),
+        examples=["customer_id"],
+    )
+
+
+class DeviceListing(Listing):
+    """Where the devices are: rows with a deviceId each, and perhaps a userId."""
+
+    user: ColumnName | None = Field(
+        default=None,
+        description="The column with the userId. A row where it is empty is about the device alone.",
+        examples=["user_id"],
+    )

@@ -1,0 +1,173 @@
+"""PushTokens: push tokens and fields of listed devices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, Field
+
+from leanplum_sync.address import Subject
+from leanplum_sync.resources.cells import Cell
+from leanplum_sync.resources.desire import Want
+from leanplum_sync.resources.device_values import ANDROID, IOS, WEB, device_check
+from leanplum_sync.resources.document import DeviceListing, Document, Edge
+from leanplum_sync.resources.forms import DeviceForm, PlainColumnForm, TokenForm
+from leanplum_sync.resources.import_format import device_columns
+from leanplum_sync.resources.listing import id_column
+from leanplum_sync.resources.names import device_field_name
+from leanplum_sync.resources.parts import DevicePart, Part
+from leanplum_sync.resources.resource import Reading, ResourceBase
+from leanplum_sync.resources.row import Row
+from leanplum_sync.resources.site import Path, Site
+from leanplum_sync.resources.source import NeededColumn
+from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.convert import ConversionError
+
+KIND = "PushTokens"
+
+
+class Tokens(Edge):
+    """A device has a token of one platform, so a file may have a column for each."""
+
+    ios: TokenForm | None = Field(
+        default=None,
+        description="The APNs token: hexadecimal digits; angle brackets and blanks are taken out.",
+        examples=[{"column": "apns_token"}],
+    )
+    android: TokenForm | None = Field(
+        default=None, description="The FCM registration token.", examples=[{"column": "fcm_token"}]
+    )
+    web: TokenForm | None = Field(
+        default=None,
+        description="The web push subscription: JSON with endpoint, key and auth.",
+        examples=[{"column": "web_push"}],
+    )
+
+
+class PushTokensSpec(Edge):
+    devices: DeviceListing = Field(
+        description="The devices, one a row.",
+        examples=[{"file": "data/tokens.csv", "id": "device_id", "user": "user_id"}],
+    )
+    token: Tokens | None = Field(
+        default=None,
+        description="The push token of each device. May be left out only for files in Leanplum's own format.",
+        examples=[{"ios": {"column": "apns_token"}}],
+    )
+    attributes: dict[Annotated[str, AfterValidator(device_field_name)], DeviceForm] = Field(
+        default={},
+        description="Fields of the device, such as systemName or deviceModel.",
+        examples=[{"systemName": "iOS", "deviceModel": {"column": "model"}}],
+    )
+    create_users: bool = Field(
+        default=False,
+        description="Whether users and devices that Leanplum doesn't know come into being. A hazard.",
+        examples=[False],
+    )
+
+
+class PushTokensDocument(Document):
+    kind: Literal["PushTokens"] = Field(description="The kind of document.", examples=["PushTokens"])
+    spec: PushTokensSpec = Field(
+        description="Which the devices are, and what they are to have.",
+        examples=[
+            {"devices": {"file": "data/tokens.csv", "id": "id"}, "token": {"ios": {"column": "apns_token"}}}
+        ],
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushTokens(ResourceBase):
+    """*user_column* holds the userId, where the file has one."""
+
+    create_users: bool
+    user_column: NeededColumn | None
+
+    def columns_needed(self) -> tuple[NeededColumn, ...]:
+        needed = ResourceBase.columns_needed(self)
+        if self.user_column is None or any(column.name == self.user_column.name for column in needed):
+            return needed
+        return (*needed, self.user_column)
+
+    def want(self, row: Row) -> Want:
+        """
+        Return what *row* asks for its device: of its user, where the row names one.
+
+        Raises:
+            RowError: the row has problems; all of them are in it.
+        """
+        reading = Reading(self.address, row)
+        device_id = reading.id(self.id_column.name)
+        user_id = reading.optional_id(self.user_column.name) if self.user_column else ""
+        desires = reading.desires(self.parts, row.values, device_id)
+        reading.finish()
+        subject = Subject.user(user_id) if user_id else Subject.device(device_id)
+        return Want(self.address, subject, self.create_users, row.place, desires)
+
+
+_TOKEN_FIELDS: Final = {"ios": IOS, "android": ANDROID, "web": WEB}
+
+
+def build(document: PushTokensDocument, site: Site) -> PushTokens:
+    spec = document.spec
+    tokens = {key: form for key in _TOKEN_FIELDS if (form := getattr(spec.token, key, None)) is not None}
+    if spec.token is not None and not tokens:
+        site.report(
+            ("spec", "token"), "no platform is named", "Write ios, android or web, with the token's column."
+        )
+    parts: list[Part] = [
+        *(
+            part
+            for key, form in tokens.items()
+            for part in _part(_TOKEN_FIELDS[key], form, ("spec", "token", key), site)
+        ),
+        *(
+            part
+            for name, form in spec.attributes.items()
+            for part in _part(name, form, ("spec", "attributes", name), site)
+        ),
+    ]
+    identity = id_column(spec.devices.id, "devices", ("deviceId",), site)
+    if spec.devices.id is None and site.header is not None:
+        named = {column for part in parts for column in part.columns} | {spec.devices.user or ""}
+        managed = {*spec.attributes, *(_TOKEN_FIELDS[key] for key in tokens)}
+        parts += device_columns(site, ("spec", "devices", "file"), named, managed)
+    elif spec.token is None and site.readable:
+        site.report(
+            ("spec",), "`token` is missing", "Name the token's column: token: {ios: {column: apns_token}}."
+        )
+    return PushTokens(
+        address=site.address,
+        depends_on=site.depends_on,
+        place=site.place(("kind",)),
+        source=site.source,
+        id_column=identity,
+        parts=tuple(parts),
+        description=document.metadata.description or "",
+        owner=document.metadata.owner or "",
+        create_users=spec.create_users,
+        user_column=_user_column(spec.devices, site),
+    )
+
+
+def _user_column(devices: DeviceListing, site: Site) -> NeededColumn | None:
+    if devices.user is not None:
+        return NeededColumn(devices.user, site.place(("spec", "devices", "user")))
+    if devices.id is None and "userId" in (site.header or ()):
+        return NeededColumn("userId", site.place(("spec", "devices", "file")))
+    return None
+
+
+def _part(field: str, form: Json, path: Path, site: Site) -> Iterator[Part]:
+    check = device_check(field)
+    if isinstance(form, PlainColumnForm):
+        yield DevicePart(field, Cell(form.column, check=check), site.place(path))
+        return
+    try:
+        value = check(form)
+    except ConversionError as error:
+        site.report(path, f"this can't be the value of {field}: expected {error.expected}")
+        return
+    yield DevicePart(field, value, site.place(path))
