@@ -256,14 +256,17 @@ def _change(row: tuple[Any, ...]) -> Change:
     )
 
 
-def _planned(number: int, class_: int, row: tuple[Any, ...]) -> PlannedAction:
-    subject = Subject.parse(row[0])
+def _planned(class_: int, row: tuple[Any, ...]) -> PlannedAction:
+    number, name, action, arguments, deliveries = row
+    subject = Subject.parse(name)
     return PlannedAction(
         number=number,
         subject=subject,
         delivery_class=CLASSES[class_],
-        action=Action(row[1], orjson.loads(row[2])),
-        deliveries=tuple(DeliveryKey(resource, name, subject) for resource, name in orjson.loads(row[3])),
+        action=Action(action, orjson.loads(arguments)),
+        deliveries=tuple(
+            DeliveryKey(resource, delivery, subject) for resource, delivery in orjson.loads(deliveries)
+        ),
     )
 
 

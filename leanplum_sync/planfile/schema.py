@@ -11,7 +11,7 @@ batch      one ``multi``: its wave, delivery class, and how many subjects and ac
 action     one API call inside a batch: ``arguments`` are JSON; ``deliveries`` what the journal must remember
 =========  ==============================================================================================================
 
-``shard`` is ``shard_of(subject)``, out of the 1,024 of the plan's header. Rows stand in the order of ``id``.
+Batches and actions are numbered from 1 in the order in which they are sent. ``shard`` is ``shard_of(subject)``, out of the 1,024 of the plan's header.
 """
 
 from __future__ import annotations
@@ -45,21 +45,25 @@ CREATE TABLE change (
     found_file TEXT NOT NULL, found_line INTEGER, found_column INTEGER, found_row INTEGER
 );
 CREATE TABLE batch (
-    id INTEGER PRIMARY KEY, number INTEGER, wave INTEGER NOT NULL, class INTEGER NOT NULL, first_action INTEGER,
-    subjects INTEGER NOT NULL, actions INTEGER NOT NULL
+    number INTEGER PRIMARY KEY, wave INTEGER NOT NULL, class INTEGER NOT NULL, subjects INTEGER NOT NULL,
+    actions INTEGER NOT NULL
 );
 CREATE TABLE action (
-    id INTEGER PRIMARY KEY, batch INTEGER NOT NULL REFERENCES batch (id), subject TEXT NOT NULL, shard INTEGER NOT NULL,
+    number INTEGER PRIMARY KEY, batch INTEGER NOT NULL REFERENCES batch (number), subject TEXT NOT NULL,
+    shard INTEGER NOT NULL, name TEXT NOT NULL, arguments TEXT NOT NULL, deliveries TEXT NOT NULL
+);
+"""
+
+# Actions of subjects stand here, phase by phase, until batches are made of them.
+CREATE_DRAFT: Final = """
+CREATE TEMP TABLE draft (
+    id INTEGER PRIMARY KEY, wave INTEGER NOT NULL, class INTEGER NOT NULL, subject TEXT NOT NULL, shard INTEGER NOT NULL,
     name TEXT NOT NULL, arguments TEXT NOT NULL, deliveries TEXT NOT NULL
 );
 """
 
 # Built once, after all rows are there.
-INDEXES: Final = """
-CREATE INDEX change_by_subject ON change (subject);
-CREATE INDEX action_by_batch ON action (batch);
-CREATE UNIQUE INDEX batch_by_number ON batch (number);
-"""
+CREATE_INDEX: Final = "CREATE INDEX change_by_subject ON change (subject)"
 
 CHANGE_COLUMNS: Final = (
     "subject, shard, resource, kind, field, device_id, before, after, asked_file, asked_line, asked_column, asked_row,"
@@ -73,10 +77,7 @@ _DIGESTED: Final = (
     "SELECT path, sha256 FROM input ORDER BY path",
     f"SELECT {CHANGE_COLUMNS} FROM change ORDER BY id",  # noqa: S608 - a constant
     "SELECT number, wave, class, subjects, actions FROM batch ORDER BY number",
-    (
-        "SELECT batch.number, action.subject, action.shard, action.name, action.arguments, action.deliveries"
-        " FROM action JOIN batch ON batch.id = action.batch ORDER BY batch.number, action.id"
-    ),
+    "SELECT batch, subject, shard, name, arguments, deliveries FROM action ORDER BY number",
 )
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,20 +18,39 @@ from leanplum_sync.planfile.schema import (
     CHANGE_COLUMNS,
     CLASSES,
     CREATE,
-    INDEXES,
+    CREATE_DRAFT,
+    CREATE_INDEX,
     compute_digest,
     encode,
     shard_of,
 )
 from leanplum_sync.planner.change import Change
+from leanplum_sync.planner.packing import into_batches
 from leanplum_sync.planner.plan import Hazard, Input, Note, Summary, Target
-from leanplum_sync.planner.subject import Phase, SubjectAction
+from leanplum_sync.planner.subject import SubjectAction, SubjectPlan
 from leanplum_sync.problem import Place
+from leanplum_sync.wire.limits import BatchLimits
 
 _INSERT_CHANGE = f"INSERT INTO change ({CHANGE_COLUMNS}) VALUES ({', '.join('?' * 16)})"  # noqa: S608 - constants
+_INSERT_DRAFT = "INSERT INTO draft (wave, class, subject, shard, name, arguments, deliveries) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _INSERT_ACTION = (
-    "INSERT INTO action (batch, subject, shard, name, arguments, deliveries) VALUES (?, ?, ?, ?, ?, ?)"
+    "INSERT INTO action (batch, subject, shard, name, arguments, deliveries)"
+    " SELECT ?, subject, shard, name, arguments, deliveries FROM draft WHERE id = ?"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """
+    *lookups* are billable: each unique subject in each batch. *subjects* is what they would be if classes shared batches,
+    *lookups_by_action* if each batch held actions of one kind only.
+    """
+
+    requests: int
+    actions: int
+    lookups: int
+    subjects: int
+    lookups_by_action: int
 
 
 class PlanWriter:
@@ -49,7 +71,7 @@ class PlanWriter:
             self._connection = sqlite3.connect(self._part, isolation_level=None)
             # A part file that a crash leaves behind is thrown away: there is nothing to sync before the end.
             self._connection.executescript(
-                f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {CREATE} BEGIN;"
+                f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {CREATE} {CREATE_DRAFT} BEGIN;"
             )
         except (OSError, sqlite3.Error) as error:
             raise _cannot_write(path, error) from error
@@ -66,21 +88,62 @@ class PlanWriter:
         if isinstance(error, sqlite3.Error):
             raise _cannot_write(self._path, error) from error
 
-    def add_changes(self, changes: Iterable[Change]) -> None:
-        self._connection.executemany(_INSERT_CHANGE, map(_change_row, changes))
-
-    def add_batch(self, phase: Phase, actions: Sequence[tuple[str, int, SubjectAction]]) -> None:
-        """Add one batch: *actions* are (subject as text, its shard, action), in the order in which they are sent."""
-        wave, delivery_class = phase
-        cursor = self._connection.execute(
-            "INSERT INTO batch (wave, class, subjects, actions) VALUES (?, ?, ?, ?)",
-            (wave, CLASSES.index(delivery_class), len({subject for subject, _, _ in actions}), len(actions)),
-        )
-        batch = cursor.lastrowid
+    def add(self, plan: SubjectPlan) -> None:
+        """Add one subject's changes and actions. Subjects come sorted, each once."""
+        name, shard = str(plan.subject), shard_of(plan.subject)
         self._connection.executemany(
-            _INSERT_ACTION,
-            ((batch, subject, shard, *_action_columns(action)) for subject, shard, action in actions),
+            _INSERT_CHANGE, ((name, shard, *_change_columns(change)) for change in plan.changes)
         )
+        self._connection.executemany(
+            _INSERT_DRAFT,
+            (
+                (wave, CLASSES.index(delivery_class), name, shard, *_action_columns(action))
+                for (wave, delivery_class), actions in plan.actions.items()
+                for action in actions
+            ),
+        )
+
+    def pack(self, limits: BatchLimits | None = None) -> Packed:
+        """Make batches of the actions of all subjects, phase by phase, and say what they cost."""
+        phases = self._connection.execute(
+            "SELECT DISTINCT wave, class FROM draft ORDER BY wave, class"
+        ).fetchall()
+        for wave, class_ in phases:
+            for ids in into_batches(self._actions_by_subject(wave, class_), limits):
+                self._add_batch(wave, class_, ids)
+        lookups, requests, actions = self._one(
+            "SELECT coalesce(sum(subjects), 0), count(*), coalesce(sum(actions), 0) FROM batch"
+        )
+        return Packed(
+            requests=requests,
+            actions=actions,
+            lookups=lookups,
+            subjects=self._one("SELECT count(DISTINCT subject) FROM draft")[0],
+            lookups_by_action=self._one("SELECT count(*) FROM (SELECT DISTINCT subject, name FROM draft)")[0],
+        )
+
+    def _actions_by_subject(self, wave: int, class_: int) -> Iterator[list[int]]:
+        rows = self._connection.execute(
+            "SELECT subject, id FROM draft WHERE wave = ? AND class = ? ORDER BY id", (wave, class_)
+        )
+        for _, members in groupby(rows, key=itemgetter(0)):
+            yield [row[1] for row in members]
+
+    def _add_batch(self, wave: int, class_: int, ids: Sequence[int]) -> None:
+        cursor = self._connection.execute(
+            "INSERT INTO batch (wave, class, subjects, actions) VALUES (?, ?, 0, ?)", (wave, class_, len(ids))
+        )
+        number = cursor.lastrowid
+        self._connection.executemany(_INSERT_ACTION, ((number, each) for each in ids))
+        last = self._one("SELECT max(number) FROM action")[0]
+        self._connection.execute(
+            "UPDATE batch SET subjects = (SELECT count(DISTINCT subject) FROM action WHERE number > ?) WHERE number = ?",
+            (last - len(ids), number),
+        )
+
+    def _one(self, query: str) -> tuple[Any, ...]:
+        row: tuple[Any, ...] = self._connection.execute(query).fetchone()
+        return row
 
     def finish(
         self,
@@ -94,15 +157,9 @@ class PlanWriter:
         notes: Iterable[Note],
         summary: Summary,
     ) -> str:
-        """Number the batches, write what the plan says about itself, and return its digest."""
+        """Write what the plan says about itself, and return its digest."""
         run = self._connection
-        run.execute(
-            "UPDATE batch SET number = numbered.number, first_action = numbered.before + 1 FROM ("
-            " SELECT id, row_number() OVER sent AS number, coalesce(sum(actions) OVER ("
-            "  sent ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before"
-            " FROM batch WINDOW sent AS (ORDER BY wave, class, id)) AS numbered WHERE numbered.id = batch.id"
-        )
-        run.executescript(INDEXES)
+        run.execute(CREATE_INDEX)
         run.executemany("INSERT INTO input VALUES (?, ?)", ((each.path, each.sha256) for each in inputs))
         run.executemany(
             "INSERT INTO hazard (name, count, allowed) VALUES (?, ?, ?)",
@@ -136,10 +193,8 @@ class PlanWriter:
         )
 
 
-def _change_row(change: Change) -> tuple[Any, ...]:
+def _change_columns(change: Change) -> tuple[Any, ...]:
     return (
-        str(change.subject),
-        shard_of(change.subject),
         change.resource,
         change.kind.value,
         change.field,
@@ -170,7 +225,16 @@ def _summary(summary: Summary) -> dict[str, Any]:
         "changes": {kind.value: count for kind, count in summary.changes.items()},
         "cost": {
             name: getattr(cost, name)
-            for name in ("reads", "writes", "recheck", "requests", "one_by_one", "by_action", "seconds")
+            for name in (
+                "reads",
+                "writes",
+                "recheck",
+                "requests",
+                "one_by_one",
+                "by_action",
+                "separation",
+                "seconds",
+            )
         },
     }
 

@@ -61,8 +61,9 @@ class Cost:
     Billable lookups: one for each unique user in a request (source: Leanplum docs, billing).
 
     *reads* were spent on observing; *writes* is what applying will cost. *one_by_one* is what a call for every action
-    would cost, *by_action* what batches of one kind of action would. *recheck* is what checking each user again just
-    before writing would add. *seconds* estimates the apply at the configured rate.
+    would cost, *by_action* what batches of one kind of action would; *separation* is the part of *writes* that is spent on
+    keeping delivery classes apart. *recheck* is what checking each user again just before writing would add. *seconds*
+    estimates the apply at the configured rate.
     """
 
     reads: int
@@ -71,6 +72,7 @@ class Cost:
     requests: int
     one_by_one: int
     by_action: int
+    separation: int
     seconds: float
 
 

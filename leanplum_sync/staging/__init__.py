@@ -114,7 +114,7 @@ class Staging:
             kind=subject.kind,
             id=subject.id,
             number=self._count,
-            at=observed_at,
+            observed_at=observed_at,
             element=packed,
         )
 
