@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -190,15 +191,11 @@ class PlanFile:
     def batches(self) -> Iterator[Batch]:
         """Yield the batches in the order in which they are sent."""
         rows = self._connection.execute(
-            "SELECT batch.number, batch.wave, batch.class, batch.first_action, action.subject, action.name,"
-            " action.arguments, action.deliveries"
-            " FROM batch JOIN action ON action.batch = batch.id ORDER BY batch.number, action.id"
+            "SELECT batch.number, wave, class, action.number, subject, name, arguments, deliveries"
+            " FROM action JOIN batch ON batch.number = action.batch ORDER BY action.number"
         )
-        for (number, wave, class_, first), members in groupby(rows, key=lambda row: row[:4]):
-            actions = tuple(
-                _planned(first + position, class_, row[4:]) for position, row in enumerate(members)
-            )
-            yield Batch(number, wave, CLASSES[class_], actions)
+        for (number, wave, class_), members in groupby(rows, key=itemgetter(0, 1, 2)):
+            yield Batch(number, wave, CLASSES[class_], tuple(_planned(class_, row[3:]) for row in members))
 
     def cohorts(self) -> tuple[Cohort, ...]:
         """Return the groups of like changes: what needs most care first, then the largest."""

@@ -1,0 +1,55 @@
+"""Which message a spec means, and whether it can be sent at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Final
+
+from leanplum_sync.planner.decide import SendTarget
+from leanplum_sync.problem import Problem
+from leanplum_sync.resources.message_send import MessageSend
+from leanplum_sync.wire.message import Message
+
+_IN_APP: Final = (
+    "in-app"  # Source: Leanplum docs, sending messages via the API: in-app messages can't be sent
+)
+
+
+def resolve(resource: MessageSend, catalogue: Sequence[Message]) -> SendTarget | Problem:
+    """Return the message that *resource* names, or why it can't be sent; *catalogue* holds drafts and finished ones too."""
+    wanted = resource.message
+    found = [
+        each
+        for each in catalogue
+        if (each.id == wanted.id if wanted.id is not None else each.name == wanted.name)
+    ]
+    called = f"the message {wanted.id}" if wanted.id is not None else f'the message "{wanted.name}"'
+    match found:
+        case []:
+            near = get_close_matches(wanted.name or "", [each.name for each in catalogue], n=1)
+            hint = (
+                f'Did you mean "{near[0]}"?'
+                if near
+                else "Look up its name in the dashboard; names are case-sensitive."
+            )
+            return _problem(resource, f"{called} does not exist in this app", hint)
+        case [message] if not message.active:
+            state = f" ({message.state})" if message.state else ""
+            hint = "Start it in the dashboard, with its delivery set to Manual."
+            return _problem(resource, f"{called} is not active{state}, so nobody would get it", hint)
+        case [message] if message.type.lower().startswith(_IN_APP):
+            return _problem(
+                resource, f"{called} is an in-app message, which the API can't send", "Choose another."
+            )
+        case [message]:
+            return SendTarget(message.id, message.name)
+        case _:
+            ids = ", ".join(str(each.id) for each in found)
+            return _problem(
+                resource, f"{called} is not the only one of that name", f"Name it by its id: one of {ids}."
+            )
+
+
+def _problem(resource: MessageSend, message: str, hint: str) -> Problem:
+    return Problem(resource.message.place, message, hint, str(resource.address))
