@@ -11,6 +11,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SIGNED_IN = 36  # of 40 iOS devices; the rest belong to nobody: the app was opened, no one signed in
+CREATED = 1705276800.0
 MODELS = ("iPhone 12", "iPhone 14", "iPhone SE")
 
 
@@ -19,7 +20,8 @@ def main() -> None:
     android = [android_device(number) for number in range(1, 21)]
     write_csv("data/ios.csv", ios)
     write_csv("data/android.csv", android)
-    write_lines("seed/users.ndjson", [*map(ios_user, ios[:SIGNED_IN]), *map(android_user, android)])
+    users = [*map(ios_user, ios[:SIGNED_IN]), *map(anonymous, ios[SIGNED_IN:]), *map(android_user, android)]
+    write_lines("seed/users.ndjson", users)
 
 
 def ios_device(number: int) -> dict[str, str]:
@@ -47,12 +49,16 @@ def ios_user(device: dict[str, str]) -> dict[str, object]:
     return user(device["userId"], [{name: device[name] for name in fields}] if known else [])
 
 
+def anonymous(device: dict[str, str]) -> dict[str, object]:
+    return {"deviceId": device["deviceId"], "created": CREATED, "userAttributes": {}, "devices": []}
+
+
 def android_user(device: dict[str, str]) -> dict[str, object]:
     return user(device["reader"], [{"deviceId": device["device"], "systemName": "Android OS"}])
 
 
 def user(user_id: str, devices: list[dict[str, str]]) -> dict[str, object]:
-    return {"userId": user_id, "created": 1705276800.0, "userAttributes": {}, "devices": devices}
+    return {"userId": user_id, "created": CREATED, "userAttributes": {}, "devices": devices}
 
 
 def write_csv(name: str, rows: list[dict[str, str]]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -19,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from leanplum_sync.cli.exit_codes import ExitCode
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -149,3 +152,16 @@ def test_the_runner_can_tell_a_wrong_page_from_a_right_one(tmp_path: Path) -> No
         for step, (_, output) in zip(right, results, strict=True)
     )
     assert not pattern(("one", "three")).fullmatch(results[0][1])
+
+
+def test_generated_pages_are_up_to_date() -> None:
+    generate = runpy.run_path(str(ROOT / "docs/generate.py"))
+    for page in ("docs/specs.md", "docs/commands.md"):
+        text = (ROOT / page).read_text()
+        assert generate["filled"](text) == text, f"{page} is behind: run python docs/generate.py"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/exit-codes.md"])
+def test_every_exit_code_stands_in_the_tables(page: str) -> None:
+    rows = re.findall(r"^\| ([\d, ]+) \|", (ROOT / page).read_text(), re.MULTILINE)
+    assert {int(number) for row in rows for number in row.split(",")} == set(map(int, ExitCode))

@@ -1,0 +1,148 @@
+"""
+Write the generated parts of specs.md and commands.md, between ``<!-- generated: NAME -->`` and ``<!-- end -->``.
+
+Run it after changing a model or an option; a test fails while a page is behind.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from leanplum_sync.cli.program import program
+from leanplum_sync.cli.verb import SharedOption
+from leanplum_sync.resources import document, forms, message_send, push_tokens, user_attributes
+
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    for page in (HERE / "specs.md", HERE / "commands.md"):
+        page.write_text(filled(page.read_text()))
+
+
+def filled(text: str) -> str:
+    """Return *text* with its generated parts made anew."""
+
+    def fill(match: re.Match[str]) -> str:
+        return f"{match[1]}\n\n{PARTS[match[2]]()}\n\n{match[3]}"
+
+    return re.sub(r"(<!-- generated: ([\w ]+) -->)\n.*?(<!-- end -->)", fill, text, flags=re.DOTALL)
+
+
+def fields(*models: type[BaseModel]) -> Callable[[], str]:
+    """Return a maker of one table with the fields of *models*; what a model inherits from another of them stands once."""
+
+    def make() -> str:
+        rows = {
+            row: None
+            for model in models
+            for row in map(field_row, *zip(*model.model_fields.items(), strict=True))
+        }
+        return "\n".join(["| key | | for example |", "|---|---|---|", *rows])
+
+    return make
+
+
+def field_row(name: str, field: FieldInfo) -> str:
+    required = "**Required.** " if field.is_required() else ""
+    example = f"`{flow(field.examples[0])}`" if field.examples else ""
+    return f"| `{field.alias or name}` | {required}{cell(field.description or '')} | {cell(example)} |"
+
+
+def flow(value: object) -> str:
+    """Return *value* as a person would write it in YAML, on one line."""
+    match value:
+        case dict():
+            return "{" + ", ".join(f"{key}: {flow(item)}" for key, item in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(map(flow, value)) + "]"
+        case str() if re.fullmatch(r"[A-Za-z_][\w./@ -]*", value):
+            return value
+        case _:
+            return json.dumps(value)
+
+
+def cell(text: str) -> str:
+    return text.replace("|", r"\|")
+
+
+def verbs() -> str:
+    context = click.Context(program, info_name="leanplum-sync")
+    names = program.list_commands(context)
+    return "\n\n".join(verb(name, program.get_command(context, name), context) for name in names)
+
+
+def verb(name: str, command: click.Command | None, parent: click.Context) -> str:
+    assert command is not None  # noqa: S101 - list_commands named it
+    context = click.Context(command, info_name=name, parent=parent)
+    usage = " ".join(["leanplum-sync", name, *command.collect_usage_pieces(context)])
+    parts = [
+        f"### {name}",
+        prose(command.help or ""),
+        f"```text\n{usage}\n```",
+        own_options(command, context),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def prose(text: str) -> str:
+    r"""Return the paragraphs of a help text, each on one line; click marks those it must not wrap with ``\b``."""
+    paragraphs = re.split(r"\n\s*\n", re.sub(r" +$", "", text.strip(), flags=re.MULTILINE))
+    return "\n\n".join(
+        "```text\n" + part.removeprefix("\b\n") + "\n```"
+        if part.startswith("\b\n")
+        else " ".join(part.split())
+        for part in paragraphs
+    )
+
+
+def own_options(command: click.Command, context: click.Context) -> str:
+    own = [parameter for parameter in command.params if not isinstance(parameter, SharedOption)]
+    return options_table(own, context)
+
+
+def options_table(parameters: list[click.Parameter], context: click.Context) -> str:
+    rows = list(option_rows(parameters, context))
+    return "\n".join(["| option | |", "|---|---|", *rows]) if rows else ""
+
+
+def option_rows(parameters: list[click.Parameter], context: click.Context) -> Iterator[str]:
+    for parameter in parameters:
+        record = parameter.get_help_record(context) if isinstance(parameter, click.Option) else None
+        if record is not None:
+            yield f"| `{cell(record[0])}` | {cell(record[1])} |"
+
+
+def shared_options() -> str:
+    shared = [parameter for parameter in program.params if isinstance(parameter, SharedOption)]
+    return options_table(list(shared), click.Context(program, info_name="leanplum-sync"))
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "verbs": verbs,
+    "shared options": shared_options,
+    "document": fields(document.Document),
+    "metadata": fields(document.Metadata),
+    "listing": fields(document.Listing),
+    "UserAttributes": fields(user_attributes.UserAttributesSpec),
+    "PushTokens": fields(push_tokens.PushTokensSpec),
+    "devices": fields(document.DeviceListing),
+    "tokens": fields(push_tokens.Tokens),
+    "MessageSend": fields(message_send.MessageSendSpec),
+    "message": fields(message_send.MessageModel),
+    "column": fields(forms.ColumnForm),
+    "value": fields(forms.ValueForm),
+    "from": fields(forms.FromForm),
+    "state": fields(forms.AbsentForm),
+    "lists": fields(forms.ListForm),
+    "increment": fields(forms.IncrementForm),
+}
+
+
+if __name__ == "__main__":
+    main()
