@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import orjson
@@ -87,12 +87,20 @@ class Calls:
         response = self.post(action.name, self.body(key_class, action.arguments))
         return self.only_element(response, key_class)
 
-    def repeatedly(self, action: Action, key_class: KeyClass | None = None) -> Mapping[str, Json]:
+    def repeatedly(
+        self,
+        action: Action,
+        key_class: KeyClass | None = None,
+        *,
+        on_rate_limit: Callable[[], None] | None = None,
+    ) -> Mapping[str, Json]:
         """As ``once``, for actions that may be repeated: after 429, 5xx or no answer, ask again by the schedule."""
         for delay in delays_seconds(self._randomness, self._retries):
             try:
                 return self.once(action, key_class)
-            except (RateLimitedError, NotSentError, NoAnswerError):
+            except (RateLimitedError, NotSentError, NoAnswerError) as error:
+                if on_rate_limit and isinstance(error, RateLimitedError):
+                    on_rate_limit()
                 self._clock.sleep(delay)
         return self.once(action, key_class)
 

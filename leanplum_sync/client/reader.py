@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -37,17 +37,20 @@ class Reader:
         randomness = randomness or random.Random()  # noqa: S311 - spreads retries, keeps no secret
         self._calls = Calls(connection, keys, transport, clock, randomness=randomness, retries=retries)
 
-    def export_user(self, subject: Subject) -> Mapping[str, Json]:
+    def export_user(
+        self, subject: Subject, *, on_rate_limit: Callable[[], None] | None = None
+    ) -> Mapping[str, Json]:
         """
         Return the exportUser element of *subject*; that of a missing user holds a warning and no profile.
 
-        One billable lookup per call that reaches the API. Asks again after 429, 5xx and lost answers.
+        One billable lookup per call that reaches the API. Asks again after 429, 5xx and lost answers;
+        *on_rate_limit* is called for each 429, so that whoever asks can ask for less.
 
         Raises:
             CredentialError, RejectedError, RateLimitedError, NotSentError, NoAnswerError, UnexpectedResponseError
         """
         name = "userId" if subject.kind is SubjectKind.USER else "deviceId"
-        return self._calls.repeatedly(Action("exportUser", {name: subject.id}))
+        return self._calls.repeatedly(Action("exportUser", {name: subject.id}), on_rate_limit=on_rate_limit)
 
     def messages(self) -> tuple[Message, ...]:
         """Every message of the app, drafts and finished ones included, in the API's order."""

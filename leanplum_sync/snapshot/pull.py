@@ -1,0 +1,246 @@
+"""Reads users into a snapshot: many at once, never one user twice at the same time, and from where it stopped."""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol, TypeAlias
+
+from leanplum_sync.address import Subject
+from leanplum_sync.clock import Clock
+from leanplum_sync.errors import (
+    ApiError,
+    LeanplumSyncError,
+    NoAnswerError,
+    NotSentError,
+    RateLimitedError,
+    RejectedError,
+)
+from leanplum_sync.pace import Pace
+from leanplum_sync.progress import Progress, Task
+from leanplum_sync.snapshot.entries import read
+from leanplum_sync.snapshot.writer import SnapshotWriter
+from leanplum_sync.wire.action import Json
+
+_FAILURES_NAMED: Final = 1000
+
+
+class ReadsUsers(Protocol):
+    def export_user(self, subject: Subject, *, on_rate_limit: Callable[[], None]) -> Mapping[str, Json]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The API refused to show this one; the others are not affected."""
+
+    subject: Subject
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class PullReport:
+    """
+    *read* were asked for, each one billable lookup, and are in the file; *reused* were there and new enough.
+
+    *missing* of those read are not known to the app. *failures* names the first 1,000 of *failed*.
+    """
+
+    read: int
+    reused: int
+    missing: int
+    failed: int
+    failures: tuple[Failure, ...]
+
+
+def pull(
+    reader: ReadsUsers,
+    subjects: Iterable[Subject],
+    into: Path,
+    *,
+    concurrency: int,
+    requests_per_second: float | None,
+    max_age_seconds: float,
+    clock: Clock,
+    progress: Progress,
+    total: int | None = None,
+) -> PullReport:
+    """
+    Read *subjects* into the snapshot *into*, in the order in which answers come.
+
+    What *into* already holds, and is younger than *max_age_seconds*, is not read again: after an interruption, the
+    same call goes on where it stopped. A subject named twice is read once. A rate limit slows all threads down.
+
+    Raises:
+        CredentialError: at once; no further request is begun.
+        RateLimitedError, NotSentError, NoAnswerError: the API stayed away; the same call goes on from there.
+        SpecError: the snapshot can't be read or written.
+    """
+    with SnapshotWriter(into) as writer, closing(_Known()) as known:
+        known.add_snapshot(into, not_before=clock.now() - max_age_seconds)
+        pace = Pace(concurrency=concurrency, requests_per_second=requests_per_second, clock=clock)
+        crew = _Crew(_Worker(reader, pace, clock), concurrency)
+        tally = _Tally()
+        with progress.track("Reading users", total, "user") as task:
+            try:
+                for answer in crew.answers(known.unknown(subjects, tally, task)):
+                    tally.add(answer, writer)
+                    task.advance()
+            except (RateLimitedError, NotSentError, NoAnswerError) as error:
+                raise _resumable(error, tally.read + tally.reused) from error
+            finally:
+                crew.stop()
+                for answer in crew.finished():
+                    if isinstance(answer, _Read):
+                        tally.add(answer, writer)
+        return tally.report()
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    subject: Subject
+    element: Mapping[str, Json]
+    observed_at: float
+
+
+_Answer: TypeAlias = _Read | Failure
+
+
+class _Tally:
+    def __init__(self) -> None:
+        self.read = 0
+        self.reused = 0
+        self._missing = 0
+        self._failed = 0
+        self._failures: list[Failure] = []
+
+    def add(self, answer: _Answer, writer: SnapshotWriter) -> None:
+        match answer:
+            case _Read():
+                writer.append(answer.subject, answer.element, answer.observed_at)
+                self.read += 1
+                self._missing += "warning" in answer.element and "userAttributes" not in answer.element
+            case Failure():
+                self._failed += 1
+                if len(self._failures) < _FAILURES_NAMED:
+                    self._failures.append(answer)
+
+    def report(self) -> PullReport:
+        return PullReport(self.read, self.reused, self._missing, self._failed, tuple(self._failures))
+
+
+class _Known:
+    """The subjects that need no reading, in a temporary database that spills to disk: there may be millions."""
+
+    def __init__(self) -> None:
+        self._rows = sqlite3.connect("", isolation_level=None)
+        self._rows.execute("CREATE TABLE known (subject TEXT PRIMARY KEY) WITHOUT ROWID")
+
+    def add_snapshot(self, path: Path, *, not_before: float) -> None:
+        self._rows.execute("BEGIN")
+        fresh = ((str(entry.subject),) for entry in read(path) if entry.observed_at >= not_before)
+        self._rows.executemany("INSERT OR IGNORE INTO known VALUES (?)", fresh)
+        self._rows.execute("COMMIT")
+
+    def unknown(self, subjects: Iterable[Subject], tally: _Tally, task: Task) -> Iterator[Subject]:
+        self._rows.execute("CREATE TABLE asked (subject TEXT PRIMARY KEY) WITHOUT ROWID")
+        for subject in subjects:
+            key = (str(subject),)
+            if not self._rows.execute("INSERT OR IGNORE INTO asked VALUES (?)", key).rowcount:
+                continue
+            if self._rows.execute("SELECT 1 FROM known WHERE subject = ?", key).fetchone():
+                tally.reused += 1
+                task.advance()
+            else:
+                yield subject
+
+    def close(self) -> None:
+        self._rows.close()
+
+
+class _Worker:
+    def __init__(self, reader: ReadsUsers, pace: Pace, clock: Clock) -> None:
+        self._reader = reader
+        self._pace = pace
+        self._clock = clock
+
+    def read(self, subject: Subject) -> _Answer:
+        with self._pace.turn():
+            # The time before the call: what the answer shows is at least that new.
+            began = self._clock.now()
+            try:
+                element = self._reader.export_user(subject, on_rate_limit=self._pace.refused)
+            except RateLimitedError:
+                raise  # not about this user: it ends the run
+            except RejectedError as error:
+                return Failure(subject, str(error))
+        self._pace.answered()
+        return _Read(subject, element, began)
+
+
+class _Crew:
+    """
+    Threads that read, fed a little ahead of what they can do.
+
+    They are daemons: reads change nothing, so an interrupted run need not wait for answers still on their way.
+    """
+
+    def __init__(self, worker: _Worker, size: int) -> None:
+        self._worker = worker
+        self._size = max(1, size)
+        self._jobs: queue.SimpleQueue[Subject | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[_Answer | BaseException] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+
+    def answers(self, subjects: Iterator[Subject]) -> Iterator[_Answer]:
+        """Yield one answer per subject, as they come; raise what a thread raised."""
+        for _ in range(self._size):
+            threading.Thread(target=self._work, daemon=True).start()
+        under_way = 0
+        for subject in subjects:
+            self._jobs.put(subject)
+            under_way += 1
+            if under_way >= 2 * self._size:
+                yield self._next()
+                under_way -= 1
+        for _ in range(under_way):
+            yield self._next()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        for _ in range(self._size):
+            self._jobs.put(None)
+
+    def finished(self) -> Iterator[_Answer]:
+        """Yield the answers that came while nobody looked, without waiting for more."""
+        while True:
+            try:
+                answer = self._answers.get_nowait()
+            except queue.Empty:
+                return
+            if not isinstance(answer, BaseException):
+                yield answer
+
+    def _next(self) -> _Answer:
+        answer = self._answers.get()
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def _work(self) -> None:
+        while (subject := self._jobs.get()) is not None and not self._stopping.is_set():
+            try:
+                self._answers.put(self._worker.read(subject))
+            except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+                self._answers.put(error)
+
+
+def _resumable(error: ApiError, so_far: int) -> LeanplumSyncError:
+    sentence = f"{error} {so_far} users are in the snapshot: the same command goes on from there."
+    if isinstance(error, RateLimitedError):
+        return RateLimitedError(sentence, status=error.status, reason=error.reason)
+    return type(error)(sentence)
