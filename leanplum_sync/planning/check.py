@@ -1,0 +1,98 @@
+"""Offline: every row of every resource is read once; what is wrong is collected, what is good is staged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from leanplum_sync.errors import SpecError
+from leanplum_sync.planner.conflicts import conflicts
+from leanplum_sync.problem import Problem
+from leanplum_sync.resources.row import RowError
+from leanplum_sync.sources import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from leanplum_sync.progress import Progress
+    from leanplum_sync.resources import Resource
+    from leanplum_sync.resources.desire import Want
+    from leanplum_sync.spec import Loaded
+    from leanplum_sync.staging import Met, Staging
+
+PROBLEMS_KEPT: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """*problems* are sorted by place, at most 10,000 of *total*. *rows* and *subjects* count what is good."""
+
+    problems: tuple[Problem, ...]
+    total: int
+    rows: int
+    subjects: int
+
+    def raise_if_any(self) -> None:
+        """
+        Raises:
+            SpecError: there are problems.
+        """
+        if self.total:
+            raise SpecError(self.problems, self.total)
+
+
+class _Collector:
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = list(problems)
+        self.total = len(self.problems)
+
+    def report(self, problem: Problem) -> None:
+        self.total += 1
+        if len(self.problems) < PROBLEMS_KEPT:
+            self.problems.append(problem)
+
+    def sorted(self) -> tuple[Problem, ...]:
+        return tuple(sorted(self.problems, key=_reading_order))
+
+
+def check(loaded: Loaded, staging: Staging, progress: Progress) -> Findings:
+    """
+    Read every row of *loaded*'s resources into *staging*, and return all that is wrong with specs and data.
+
+    Rows with problems are left out of *staging*. Nothing here opens a socket.
+    """
+    found = _Collector(loaded.problems)
+    for number, resource in enumerate(loaded.resources):
+        _stage(number, resource, loaded.root, staging, found, progress)
+    staging.close_rows()
+    for met in staging.repeated():
+        for problem in conflicts(wants_of(met, loaded.resources)):
+            found.report(problem)
+    return Findings(found.sorted(), found.total, staging.count_rows(), staging.count_subjects())
+
+
+def wants_of(met: Met, resources: Sequence[Resource]) -> list[Want]:
+    """Return what all rows of one subject ask for, in the order of resources."""
+    return [resources[staged.resource].want(staged.row) for staged in met.rows]
+
+
+def _stage(
+    number: int, resource: Resource, root: Path, staging: Staging, found: _Collector, progress: Progress
+) -> None:
+    with progress.track(f"Checking {resource.address}", None, "row") as task:
+        for row in rows(resource.source, root, found.report):
+            task.advance()
+            try:
+                want = resource.want(row)
+            except RowError as error:
+                for problem in error.problems:
+                    found.report(problem)
+            else:
+                staging.add(number, want.subject, row)
+
+
+def _reading_order(problem: Problem) -> tuple[str, int, int, str]:
+    place = problem.place
+    return place.file, place.line or place.row or 0, place.column or 0, problem.message

@@ -1,0 +1,312 @@
+"""
+Makes a plan: observes the subjects of checked specs, decides for each, and writes the plan file.
+
+Built with a reader, which can't write; nothing here knows of the production key.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+from leanplum_sync.address import ResourceAddress, Subject
+from leanplum_sync.errors import SpecError, StalePlanError
+from leanplum_sync.planfile import PlanWriter
+from leanplum_sync.planner.change import ChangeKind
+from leanplum_sync.planner.decide import UNREACHABLE, Decision, Reason, SendTarget
+from leanplum_sync.planner.hazards import hazards
+from leanplum_sync.planner.known import NOTHING_KNOWN, Known
+from leanplum_sync.planner.messages import resolve
+from leanplum_sync.planner.order import waves
+from leanplum_sync.planner.plan import Cost, Input, Note, Summary, Target
+from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject
+from leanplum_sync.planning.check import wants_of
+from leanplum_sync.problem import Problem
+from leanplum_sync.resources.desire import Send
+from leanplum_sync.resources.message_send import MessageSend
+from leanplum_sync.snapshot import ReadsUsers, pull, read
+from leanplum_sync.wire.profile import read_profile
+
+if TYPE_CHECKING:
+    from leanplum_sync.clock import Clock
+    from leanplum_sync.planfile.writing import Packed
+    from leanplum_sync.progress import Progress
+    from leanplum_sync.resources import Resource
+    from leanplum_sync.spec import Loaded
+    from leanplum_sync.staging import Met, Staging
+    from leanplum_sync.wire.message import Message
+
+_SUBJECTS_AT_ONCE: Final = 500  # asked of the journal together
+_SAMPLES: Final = 3
+
+
+class KnowsDeliveries(Protocol):
+    """The journal, as planning sees it."""
+
+    def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]: ...
+
+
+class ReadsLiveState(ReadsUsers, Protocol):
+    def messages(self) -> tuple[Message, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Read users now, into the snapshot *into*; what stands there and is younger than *max_age_seconds* is paid for."""
+
+    into: Path
+    max_age_seconds: float
+    concurrency: int
+    requests_per_second: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Take users from this snapshot, which may be at most *max_age_seconds* old."""
+
+    path: Path
+    max_age_seconds: float | None
+
+
+Observed: TypeAlias = Live | Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """*budget* maps names of hazards to the most that is allowed, None for no limit."""
+
+    target: Target
+    out: Path
+    observed: Observed
+    budget: Mapping[str, int | None]
+    sensitive: frozenset[str]
+    requests_per_second: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class MadePlan:
+    path: Path
+    digest: str
+
+
+def make_plan(
+    loaded: Loaded,
+    staging: Staging,
+    request: PlanRequest,
+    *,
+    reader: ReadsLiveState,
+    journal: KnowsDeliveries,
+    clock: Clock,
+    progress: Progress,
+) -> MadePlan:
+    """
+    Write the plan for *loaded*, whose rows ``check`` staged and found no problem in.
+
+    Raises:
+        SpecError: a message doesn't exist, is not active, or can't be sent.
+        StalePlanError: the snapshot is too old, or lacks subjects.
+        ApiError, CredentialError: live state can't be read.
+        PlanError: the plan file can't be written.
+    """
+    messages = _messages(loaded.resources, reader)
+    context = Context(waves({each.address: each.depends_on for each in loaded.resources}), messages)
+    reads, unreadable = _observe(staging, request.observed, reader, clock, progress)
+    tally = _Tally(listed=staging.count_subjects(), unreadable=unreadable)
+    with PlanWriter(request.out) as writer, progress.track("Comparing", tally.listed, "user") as task:
+        for plan in _decided(loaded, staging, request.target.app_id, journal, context):
+            tally.include(plan)
+            writer.add(plan)
+            task.advance()
+        packed = writer.pack()
+        summary = tally.summary(packed, reads, request.requests_per_second)
+        digest = writer.finish(
+            target=request.target,
+            created_at=clock.now(),
+            observed=staging.observed_between(),
+            sensitive=request.sensitive,
+            inputs=[Input(each.path, each.sha256) for each in loaded.inputs],
+            hazards=hazards(summary, tally.forced_sends, request.budget),
+            notes=tally.notes(),
+            summary=summary,
+        )
+    return MadePlan(request.out, digest)
+
+
+def _messages(resources: Iterable[Resource], reader: ReadsLiveState) -> dict[ResourceAddress, SendTarget]:
+    sends = [each for each in resources if isinstance(each, MessageSend)]
+    if not sends:
+        return {}
+    catalogue = reader.messages()
+    found: dict[ResourceAddress, SendTarget] = {}
+    problems: list[Problem] = []
+    for each in sends:
+        match resolve(each, catalogue):
+            case Problem() as problem:
+                problems.append(problem)
+            case SendTarget() as target:
+                found[each.address] = target
+    if problems:
+        raise SpecError(problems)
+    return found
+
+
+def _observe(
+    staging: Staging, observed: Observed, reader: ReadsUsers, clock: Clock, progress: Progress
+) -> tuple[int, dict[Subject, str]]:
+    """Add what is observed to *staging*; return the billable lookups spent, and who could not be read, and why."""
+    match observed:
+        case Live():
+            report = pull(
+                reader,
+                staging.subjects(),
+                observed.into,
+                concurrency=observed.concurrency,
+                requests_per_second=observed.requests_per_second,
+                max_age_seconds=observed.max_age_seconds,
+                clock=clock,
+                progress=progress,
+                total=staging.count_subjects(),
+            )
+            path, reads = observed.into, report.read
+            unreadable = {failure.subject: failure.sentence for failure in report.failures}
+        case Recorded():
+            path, reads, unreadable = observed.path, 0, {}
+    if staging.count_subjects():
+        for entry in read(path):
+            staging.observe(entry.subject, entry.element, entry.observed_at)
+    staging.close_observed()
+    if isinstance(observed, Recorded):
+        _check_coverage(staging, observed, clock)
+    return reads, unreadable
+
+
+def _check_coverage(staging: Staging, observed: Recorded, clock: Clock) -> None:
+    if missing := staging.count_unobserved():
+        raise StalePlanError(
+            f"{observed.path}: the snapshot lacks {missing} of the {staging.count_subjects()} users that the specs speak of."
+            f" Read them with: leanplum-sync pull --out {observed.path}"
+        )
+    oldest, _ = staging.observed_between()
+    if oldest is not None and observed.max_age_seconds is not None:
+        age = clock.now() - oldest
+        if age > observed.max_age_seconds:
+            raise StalePlanError(
+                f"{observed.path}: the snapshot is {age / 60:.0f} minutes old, and --max-age allows"
+                f" {observed.max_age_seconds / 60:.0f}. Read it again with: leanplum-sync pull --out {observed.path}"
+            )
+
+
+def _decided(
+    loaded: Loaded, staging: Staging, app_id: str, journal: KnowsDeliveries, context: Context
+) -> Iterator[SubjectPlan]:
+    stream = staging.met()
+    while group := list(islice(stream, _SUBJECTS_AT_ONCE)):
+        known = journal.known(app_id, [met.subject for met in group])
+        for met in group:
+            if met.element is not None:
+                yield decide_met(met, loaded.resources, known.get(met.subject, NOTHING_KNOWN), context)
+
+
+def decide_met(met: Met, resources: Sequence[Resource], known: Known, context: Context) -> SubjectPlan:
+    return plan_subject(wants_of(met, resources), read_profile(met.element or {}), known, context)
+
+
+@dataclass(slots=True)
+class _Noted:
+    count: int = 0
+    last: Subject | None = None
+    samples: list[str] = field(default_factory=list)
+
+    def add(self, subject: Subject) -> None:
+        """Count *subject* once, however often it comes in a row."""
+        if subject == self.last:
+            return
+        self.count += 1
+        self.last = subject
+        if len(self.samples) < _SAMPLES:
+            self.samples.append(subject.id)
+
+
+class _Tally:
+    """Counts subjects as they go by. What it keeps grows with the specs, not with the subjects."""
+
+    def __init__(self, listed: int, unreadable: Mapping[Subject, str]) -> None:
+        self.listed = listed
+        self.forced_sends = 0
+        self._unreadable = unreadable
+        self._changed = 0
+        self._missing = 0
+        self._rechecked = 0
+        self._changes: Counter[ChangeKind] = Counter()
+        self._noted: dict[tuple[str, str, Reason], _Noted] = {}
+
+    def include(self, plan: SubjectPlan) -> None:
+        self._changed += bool(plan.changes)
+        self._changes.update(change.kind for change in plan.changes)
+        self._rechecked += any(change.kind is not ChangeKind.SEND for change in plan.changes)
+        self._missing += any(decision.reason is Reason.MISSING for decision in plan.decisions)
+        for decision in plan.decisions:
+            if decision.changes and isinstance(decision.desire, Send) and decision.desire.force:
+                self.forced_sends += 1
+            elif decision.reason in _NOTED:
+                self._note(plan.subject, decision)
+
+    def _note(self, subject: Subject, decision: Decision) -> None:
+        what = "" if decision.reason in _ABOUT_THE_USER else getattr(decision.desire, "name", "")
+        self._noted.setdefault((str(decision.want.resource), what, decision.reason), _Noted()).add(subject)
+
+    def notes(self) -> list[Note]:
+        unreadable = [
+            Note(
+                "unreadable",
+                "",
+                "could not be read, and are left alone",
+                len(self._unreadable),
+                _names(self._unreadable),
+            )
+        ]
+        found = [
+            Note(
+                reason.name.lower(),
+                resource,
+                f"{what} {reason.value}".strip(),
+                noted.count,
+                tuple(noted.samples),
+            )
+            for (resource, what, reason), noted in sorted(self._noted.items())
+        ]
+        return (unreadable if self._unreadable else []) + found
+
+    def summary(self, packed: Packed, reads: int, requests_per_second: float | None) -> Summary:
+        cost = Cost(
+            reads=reads,
+            writes=packed.lookups,
+            recheck=self._rechecked,
+            requests=packed.requests,
+            one_by_one=packed.actions,
+            by_action=packed.lookups_by_action,
+            separation=packed.lookups - packed.subjects,
+            seconds=packed.requests / requests_per_second if requests_per_second else 0.0,
+        )
+        return Summary(
+            listed=self.listed,
+            changed=self._changed,
+            missing=self._missing,
+            created=self._changes[ChangeKind.CREATE],
+            changes=dict(self._changes),
+            batches=packed.requests,
+            actions=packed.actions,
+            cost=cost,
+        )
+
+
+_NOTED: Final = UNREACHABLE | {Reason.DELIVERED}
+_ABOUT_THE_USER: Final = frozenset({Reason.MISSING, Reason.DELIVERED})
+
+
+def _names(subjects: Iterable[Subject]) -> tuple[str, ...]:
+    return tuple(subject.id for subject in islice(sorted(subjects), _SAMPLES))
