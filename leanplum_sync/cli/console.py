@@ -1,0 +1,98 @@
+"""Where words go: the document that was asked for to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from typing import IO, Final
+
+import click
+
+from leanplum_sync.progress import Progress, SilentProgress
+from leanplum_sync.render.page import HEIGHT, WIDTH, Page
+
+WIDEST: Final = 110  # longer lines are hard to read
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    quiet: bool
+    verbose: bool
+    plain: bool
+    stdout: IO[str]
+    stderr: IO[str]
+
+    @classmethod
+    def for_this_process(cls, *, quiet: bool = False, verbose: bool = False, plain: bool = False) -> Console:
+        # Source: no-color.org: any value that is not empty.
+        return cls(
+            quiet=quiet,
+            verbose=verbose,
+            plain=plain or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb",
+            stdout=sys.stdout,
+            stderr=sys.stderr,
+        )
+
+    def document(self, text: str) -> None:
+        """Write to stdout. A reader that has gone away (``| head``) changes nothing about the command."""
+        _write(self.stdout, text if text.endswith("\n") or not text else f"{text}\n")
+
+    def say(self, text: str) -> None:
+        if not self.quiet:
+            self.complain(text)
+
+    def say_more(self, text: str) -> None:
+        if self.verbose:
+            self.complain(text)
+
+    def complain(self, text: str) -> None:
+        """Write to stderr, quiet or not."""
+        _write(self.stderr, f"{text}\n")
+
+    @property
+    def is_interactive(self) -> bool:
+        """Is there a person who sees a question and can answer it?"""
+        return sys.stdin is not None and sys.stdin.isatty() and self.stderr.isatty()
+
+    def ask(self, question: str) -> str:
+        self.stderr.write(question)
+        self.stderr.flush()
+        answer = sys.stdin.readline()
+        if not answer:
+            raise click.Abort
+        return answer.strip()
+
+    def page(self, stream: IO[str] | None = None) -> Page:
+        stream = stream or self.stdout
+        if not stream.isatty():
+            return Page(width=_columns_asked_for() or WIDTH)
+        size = shutil.get_terminal_size((WIDTH, HEIGHT))
+        return Page(min(size.columns, WIDEST), size.lines, colour=not self.plain)
+
+    def progress(self) -> Progress:
+        if self.quiet:
+            return SilentProgress()
+        from leanplum_sync.cli.progress import (  # noqa: PLC0415 - rich is not for verbs without progress
+            BarProgress,
+            LineProgress,
+        )
+
+        if self.stderr.isatty() and os.environ.get("TERM") != "dumb":
+            return BarProgress(self.stderr, colour=not self.plain)
+        return LineProgress(self.say)
+
+
+def _columns_asked_for() -> int | None:
+    columns = os.environ.get("COLUMNS", "")
+    return min(int(columns), WIDEST) if columns.isdecimal() and int(columns) > 0 else None
+
+
+def _write(stream: IO[str], text: str) -> None:
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        # The interpreter flushes once more at its end: give it somewhere to write.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,0 +1,50 @@
+"""``init``: a project that works at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from leanplum_sync.cli.console import Console
+from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.new_project import in_the_way, project_files, with_ignored
+from leanplum_sync.cli.shell import quoted
+from leanplum_sync.cli.verb import Verb, display_options, pass_console
+from leanplum_sync.render.words import listing
+
+
+@click.command("init", cls=Verb)
+@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path))
+@display_options
+@pass_console
+def command(console: Console, folder: Path) -> ExitCode:
+    """
+    Make a new project in DIR (default: here) that works at once.
+
+    It holds a project file, a spec with its data, users for the emulator, and a
+    workflow for the pipeline. Nothing that exists is overwritten.
+    """
+    contents = project_files(folder.resolve().name)
+    existing = in_the_way(folder, list(contents))
+    if existing:
+        raise click.UsageError(
+            f"{listing(existing)} in {folder} {'exists' if len(existing) == 1 else 'exist'} already, and nothing is"
+            " overwritten. Name another folder, or move what is there."
+        )
+    for path, text in contents.items():
+        _write(folder / path, text)
+    gitignore = folder / ".gitignore"
+    _write(gitignore, with_ignored(gitignore.read_text("utf-8") if gitignore.exists() else ""))
+    console.document("".join(f"{folder / path}\n" for path in [*contents, ".gitignore"]))
+    enter = "" if folder.resolve() == Path.cwd() else f"  cd {quoted(folder)}\n"
+    console.say(
+        f"\nThis project works at once, on an emulator inside the program. Next:\n\n{enter}"
+        "  leanplum-sync validate\n  leanplum-sync plan\n  leanplum-sync apply .leanplum-sync/sandbox.lpplan"
+    )
+    return ExitCode.OK
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")

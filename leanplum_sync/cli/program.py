@@ -1,0 +1,104 @@
+"""The command itself: its verbs, and the one place where an error becomes a sentence and a number."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Final, NoReturn
+
+import click
+
+from leanplum_sync.cli.exit_codes import ExitCode, exit_code
+from leanplum_sync.cli.lazy import LazyGroup
+from leanplum_sync.cli.verb import PREFIX, display_options, project_options
+from leanplum_sync.errors import LeanplumSyncError
+
+NAME: Final = "leanplum-sync"
+VERBS: Final = {
+    "init": "Make a new project that works at once.",
+    "validate": "Check specs and data files, offline.",
+    "plan": "Compare the specs with what is there, and write a plan.",
+    "show": "Show a plan.",
+    "explain": "Show what a plan means for one user, and why.",
+    "apply": "Carry out a plan: exactly it, and each thing once.",
+    "status": "Say what the journal knows of runs.",
+    "pull": "Read users into a snapshot file.",
+    "emulator": "Serve the Leanplum API on this machine, for rehearsals.",
+    "schema": "Print the JSON Schema of specs, for editors.",
+}
+
+
+@click.group(
+    NAME,
+    cls=LazyGroup,
+    verbs=VERBS,
+    context_settings={"auto_envvar_prefix": PREFIX, "help_option_names": ["-h", "--help"]},
+    epilog=f"Start with: {NAME} init my-project. Each verb has its own --help.",
+)
+@project_options
+@display_options
+@click.version_option(package_name=NAME, prog_name=NAME, message="%(prog)s %(version)s")
+def program() -> None:
+    """Keep the users, push tokens and sends of a Leanplum app as reviewed YAML."""
+
+
+def main() -> NoReturn:
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        result = program.main(list(arguments), prog_name=NAME, standalone_mode=False)
+    except Exception as error:  # noqa: BLE001 - this is where errors become exit codes
+        return _report(error)
+    except KeyboardInterrupt as error:
+        click.echo("Interrupted.", err=True)
+        return exit_code(error)
+    return result if isinstance(result, int) else ExitCode.OK
+
+
+def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
+    """End like any other error, so that files and locks are let go."""
+    sys.exit(128 + number)
+
+
+def _report(error: Exception) -> int:
+    if os.environ.get(f"{PREFIX}_DEBUG"):
+        traceback.print_exception(error)
+    match error:
+        case click.ClickException():
+            error.show()
+        case click.Abort():
+            click.echo("Interrupted.", err=True)
+        case LeanplumSyncError():
+            click.echo(f"Error: {error}", err=True)
+        case OSError():
+            file = f"{error.filename}: " if error.filename else ""
+            click.echo(f"Error: {file}{error.strerror or type(error).__name__}.", err=True)
+        case _:
+            # The message stays out: it may hold somebody's values. So does the traceback.
+            click.echo(
+                f"Error: unexpected {type(error).__name__} in {_origin(error)}. This is a fault of {NAME}; run again with"
+                f" {PREFIX}_DEBUG=1 to see all of it (what it prints may hold values of users).",
+                err=True,
+            )
+    return exit_code(error)
+
+
+def _origin(error: Exception) -> str:
+    """Return the innermost place in this package, such as ``planner/order.py:12``."""
+    package = Path(__file__).parents[1]
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).is_relative_to(package)
+    ]
+    if not frames:
+        return "an unknown place"
+    return f"{Path(frames[-1].filename).relative_to(package).as_posix()}:{frames[-1].lineno}"

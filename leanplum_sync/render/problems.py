@@ -1,0 +1,66 @@
+"""Problems in specs and data files, for people and for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from leanplum_sync.problem import Place, Problem
+from leanplum_sync.render.document import document
+from leanplum_sync.render.page import Page
+from leanplum_sync.render.paint import BAD, BLANK, FAINT, paint
+from leanplum_sync.render.values import escaped
+from leanplum_sync.render.words import amount
+
+_WIDEST = 10_000  # each problem is one line, for editors and for grep; a terminal wraps it
+
+
+def problems_text(problems: Sequence[Problem], total: int, page: Page) -> str:
+    lines: list[Text] = []
+    for problem in problems:
+        lines += [_sentence(problem), *_pointer(problem), BLANK]
+    return paint([*lines, Text(headline(problems, total), BAD)], Page(_WIDEST, page.height, page.colour))
+
+
+def headline(problems: Sequence[Problem], total: int) -> str:
+    files = len({problem.place.file for problem in problems})
+    more = f"; the first {len(problems):,} are shown" if total > len(problems) else ""
+    return f"{amount(total, 'problem')} in {amount(files, 'file')}{more}."
+
+
+def _sentence(problem: Problem) -> Text:
+    place = escaped(str(problem.place))
+    return Text.assemble((place, "bold"), escaped(str(problem))[len(place) :])
+
+
+def _pointer(problem: Problem) -> list[Text]:
+    if not problem.excerpt:
+        return []
+    number = str(problem.place.line or "")
+    margin = " " * len(number)
+    lines = [Text.assemble((f"  {number} | ", FAINT), escaped(problem.excerpt.rstrip("\n")))]
+    if problem.place.column is not None:
+        # What is escaped before the column pushes it to the right.
+        before = cell_len(escaped(problem.excerpt[: problem.place.column - 1]))
+        lines.append(Text.assemble((f"  {margin} | ", FAINT), " " * before, ("^", BAD)))
+    return lines
+
+
+def problems_json(problems: Sequence[Problem], total: int) -> str:
+    return document("problems", 1, total=total, problems=[_problem(problem) for problem in problems])
+
+
+def _problem(problem: Problem) -> dict[str, object]:
+    return {
+        "place": _place(problem.place),
+        "resource": problem.address or None,
+        "message": problem.message,
+        "hint": problem.hint or None,
+        "also": _place(problem.also) if problem.also else None,
+    }
+
+
+def _place(place: Place) -> dict[str, object]:
+    return {"file": place.file, "line": place.line, "column": place.column, "row": place.row}

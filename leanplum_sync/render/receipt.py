@@ -1,0 +1,104 @@
+"""The receipt of a run: what became of everything that was planned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from leanplum_sync.applier.receipt import Receipt, StopReason, receipt_json
+from leanplum_sync.journal.entry import ExceptionEntry, Fate
+from leanplum_sync.planner.plan import Target
+from leanplum_sync.render.document import document
+from leanplum_sync.render.page import Page
+from leanplum_sync.render.paint import BAD, BLANK, CARE, GOOD, faint, grid, heading, paint
+from leanplum_sync.render.plan import target_fields, target_words
+from leanplum_sync.render.values import cut, escaped, subject_words
+from leanplum_sync.render.words import amount
+
+FATE_WORDS: Final[Mapping[Fate, str]] = {
+    Fate.DONE: "done",
+    Fate.ALREADY: "were as desired already",
+    Fate.SKIPPED: "skipped: the API says it did not carry them out",
+    Fate.REJECTED: "rejected by the API",
+    Fate.CONFLICTING: "conflicting: changed by somebody else since the plan, so left alone",
+    Fate.HELD: "held: may have happened already, a person must decide",
+    Fate.IN_DOUBT: "in doubt: sent, and no trustworthy answer came back",
+    Fate.PARKED: "set aside: the API refused or did not answer",
+    Fate.NOT_SENT: "not sent",
+}
+_GOOD_FATES: Final = frozenset({Fate.DONE, Fate.ALREADY})
+_GRAVE_FATES: Final = frozenset({Fate.REJECTED, Fate.HELD, Fate.IN_DOUBT})
+_STOP_WORDS: Final[Mapping[StopReason, str]] = {
+    StopReason.REJECTIONS: "Stopped early: too many were rejected. Something is wrong with the specs or their data.",
+    StopReason.UNAVAILABLE: "Stopped early: the API kept refusing, or did not answer.",
+    StopReason.INTERRUPTED: "Interrupted: what was on its way was finished, the rest was not sent.",
+}
+_EXCEPTIONS_SHOWN: Final = 10
+
+
+def receipt_text(receipt: Receipt, target: Target, page: Page) -> str:
+    title = "Applied to " if receipt.complete else "Applied in part to "
+    lines: list[RenderableType] = [
+        Text.assemble((title, "bold"), (target_words(target), GOOD if target.is_emulator else CARE)),
+        BLANK,
+    ]
+    if receipt.stopped is not None:
+        lines += [Text(_STOP_WORDS[receipt.stopped], BAD), BLANK]
+    rows = [_fate_row(fate, receipt.actions[fate]) for fate in Fate if receipt.actions.get(fate)]
+    rows.append((Text(f"{receipt.planned:,}"), faint("planned")))
+    lines += [grid(rows, right=(0,)), BLANK, *_exceptions(receipt, page), faint(_effort(receipt))]
+    return paint(lines, page)
+
+
+def _fate_row(fate: Fate, count: int) -> tuple[Text, Text]:
+    style = GOOD if fate in _GOOD_FATES else BAD if fate in _GRAVE_FATES else CARE
+    return Text(f"{count:,}", style), Text(FATE_WORDS[fate])
+
+
+def _exceptions(receipt: Receipt, page: Page) -> list[RenderableType]:
+    if not receipt.exceptions_total:
+        return []
+    some = receipt.exceptions[:_EXCEPTIONS_SHOWN]
+    rest = receipt.exceptions_total - len(some)
+    more = [faint(f"  and {rest:,} more; -o json lists them")] if rest else []
+    return [heading("Not done"), grid(map(_exception_row, some, [page.width] * len(some))), *more, BLANK]
+
+
+def _exception_row(entry: ExceptionEntry, width: int) -> tuple[Text, ...]:
+    return (
+        Text(cut(subject_words(str(entry.subject)), width // 3)),
+        Text(entry.fate.value, BAD if entry.fate in _GRAVE_FATES else CARE),
+        faint(cut(escaped(entry.message), width)),
+    )
+
+
+def _effort(receipt: Receipt) -> str:
+    checks = receipt.recheck_reads + receipt.settle_reads
+    extra = f", and {checks:,} to check before and after" if checks else ""
+    return (
+        f"Run {receipt.run}: {amount(receipt.requests, 'request')},"
+        f" {amount(receipt.lookups, 'billable lookup')}{extra}. Plan {receipt.plan_digest[:12]}"
+    )
+
+
+def receipt_document(receipt: Receipt, target: Target) -> str:
+    return document("receipt", 1, target=target_fields(target), **receipt_json(receipt))
+
+
+def next_steps(receipt: Receipt, plan: str) -> Sequence[str]:
+    """Return what to do now, a sentence each; none when all is done. *plan* is the plan's path, ready for a shell."""
+    found: list[str] = []
+    if receipt.needs_person:
+        found.append(
+            "Some actions may or may not have happened. leanplum-sync status shows them; nothing sends them again."
+        )
+    if any(receipt.actions.get(fate) for fate in (Fate.PARKED, Fate.NOT_SENT)):
+        found.append(f"To go on with the rest: leanplum-sync apply {plan} --resume")
+    if any(receipt.actions.get(fate) for fate in (Fate.REJECTED, Fate.SKIPPED)):
+        found.append("Mend what was rejected or skipped in the specs or data, then plan again.")
+    if receipt.actions.get(Fate.CONFLICTING):
+        found.append("Plan again to see what others have changed.")
+    return found

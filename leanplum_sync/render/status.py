@@ -1,0 +1,141 @@
+"""What the journal says: the latest runs, who works now, and what waits for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from leanplum_sync.journal.entry import DeliveryEntry, LockHolder, RunEntry, RunState
+from leanplum_sync.render.document import document
+from leanplum_sync.render.page import Page
+from leanplum_sync.render.paint import BAD, BLANK, CARE, GOOD, faint, grid, heading, paint
+from leanplum_sync.render.values import escaped, subject_words
+from leanplum_sync.render.words import amount, duration, moment, timestamp
+
+_STATE_STYLES: Final = {RunState.FINISHED: GOOD, RunState.PARTIAL: CARE, RunState.INTERRUPTED: CARE}
+_HELD_SHOWN: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """*runs* are the latest first. *now*, in epoch seconds, is when this was read. *journal* is where, without secrets."""
+
+    journal: str
+    now: float
+    locks: Sequence[LockHolder]
+    runs: Sequence[RunEntry]
+    held: Sequence[DeliveryEntry]
+
+
+def status_text(status: Status, page: Page) -> str:
+    lines: list[RenderableType] = [Text.assemble(("Journal ", "bold"), escaped(status.journal)), BLANK]
+    if not status.runs:
+        lines += [Text("No run yet: nothing was applied from here.")]
+        return paint(lines, page)
+    lines += [*_locks(status), heading("Latest runs"), grid(map(_run_row, status.runs), right=(0, 4)), BLANK]
+    return paint([*lines, *_held(status)], page)
+
+
+def _locks(status: Status) -> list[RenderableType]:
+    if not status.locks:
+        return []
+    return [
+        heading("At work now"),
+        *(Text(f"  {_lock_words(lock, status.now)}", CARE) for lock in status.locks),
+        BLANK,
+    ]
+
+
+def _lock_words(lock: LockHolder, now: float) -> str:
+    who = f"{escaped(lock.holder)} (process {lock.pid} on {escaped(lock.host)})"
+    since = f"for {duration(now - lock.since)}"
+    if lock.until <= now:
+        return (
+            f"{escaped(lock.environment)}: {who} held the lock and has not been heard of; the lock is free."
+        )
+    return (
+        f"{escaped(lock.environment)}: {who}, {since}; the lock frees itself in {duration(lock.until - now)}."
+    )
+
+
+def _run_row(run: RunEntry) -> tuple[Text, ...]:
+    return (
+        Text(str(run.number), "bold"),
+        Text(run.state.value, _STATE_STYLES.get(run.state, "")),
+        Text(escaped(run.environment)),
+        Text(moment(run.started_at)),
+        Text(amount(run.actions, "action")),
+        faint(f"plan {run.plan_digest[:12]}"),
+    )
+
+
+def _held(status: Status) -> list[RenderableType]:
+    if not status.held:
+        return [Text("Nothing is held.", GOOD)]
+    some = status.held[:_HELD_SHOWN]
+    rest = len(status.held) - len(some)
+    more = [faint(f"  and {rest:,} more; -o json lists them")] if rest else []
+    title = Text(f"Held: {amount(len(status.held), 'action')} that may or may not have happened", BAD)
+    return [title, grid(map(_held_row, some)), *more]
+
+
+def _held_row(entry: DeliveryEntry) -> tuple[Text, ...]:
+    key = entry.key
+    return (
+        Text(subject_words(str(key.subject))),
+        Text(escaped(f"{key.resource}, {key.name}")),
+        faint(f"run {entry.run}"),
+    )
+
+
+def status_json(status: Status) -> str:
+    return document(
+        "status",
+        1,
+        journal=status.journal,
+        readAt=timestamp(status.now),
+        locks=[
+            {
+                "appId": lock.app,
+                "environment": lock.environment,
+                "part": lock.part,
+                "holder": lock.holder,
+                "host": lock.host,
+                "pid": lock.pid,
+                "since": timestamp(lock.since),
+                "until": timestamp(lock.until),
+                "isLive": lock.until > status.now,
+            }
+            for lock in status.locks
+        ],
+        runs=[
+            {
+                "run": run.number,
+                "appId": run.app,
+                "environment": run.environment,
+                "part": run.part,
+                "planDigest": run.plan_digest,
+                "state": run.state.value,
+                "batches": run.batches,
+                "actions": run.actions,
+                "startedAt": timestamp(run.started_at),
+                "endedAt": timestamp(run.ended_at),
+            }
+            for run in status.runs
+        ],
+        held=[
+            {
+                "appId": entry.app,
+                "resource": entry.key.resource,
+                "name": entry.key.name,
+                "subject": str(entry.key.subject),
+                "state": entry.state.value,
+                "run": entry.run,
+            }
+            for entry in status.held
+        ],
+    )

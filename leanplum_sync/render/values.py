@@ -1,0 +1,147 @@
+"""
+Values as people may see them.
+
+Ids, attributes and messages are other people's text: whatever could move a cursor, hide itself or turn the line
+around is shown as an escape. What is sensitive shows a keyed fingerprint only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+from rich.cells import cell_len
+
+from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.limits import LARGEST_EXACT_INTEGER
+from leanplum_sync.wire.profile import TOKEN_FIELDS
+
+NOTHING: Final = "(none)"
+LONGEST: Final = 48  # cells of a value; longer ones are cut
+_SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+# Control, format (right-to-left marks, zero-width joiners), surrogates, private use, unassigned, line separators.
+_HIDDEN: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
+_DIGITS: Final = 4
+
+
+def escaped(text: str) -> str:
+    r"""Return *text* with everything invisible written out, such as ``\n`` or ``\u202e``."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_escaped_character, text))
+
+
+def _escaped_character(character: str) -> str:
+    if unicodedata.category(character) not in _HIDDEN:
+        return character
+    # ASCII with backslashes is how Python writes what can't be encoded: \x1b, \u202e, \U000e0001.
+    return _SHORT.get(character) or character.encode("unicode_escape").decode("ascii")
+
+
+def cut(text: str, cells: int = LONGEST) -> str:
+    """Return *text* in at most so many terminal cells, the last one a ``…`` if something is missing."""
+    if cell_len(text) <= cells:
+        return text
+    kept = ""
+    room = cells - 1
+    for character in text:
+        room -= cell_len(character)
+        if room < 0:
+            break
+        kept += character
+    return f"{kept}…"
+
+
+def shown(value: Json, cells: int = LONGEST) -> str:
+    """
+    Return *value* as one short line.
+
+    Text stands without quotes, save where it could be taken for something else: ``3``, ``true``, ``(none)``, nothing.
+    """
+    if isinstance(value, Masked) and len(str(value)) > cells:
+        return cut("(sensitive)", cells)
+    return cut(_plain(value), cells)
+
+
+def _plain(value: Json) -> str:
+    match value:
+        case None:
+            return NOTHING
+        case Masked():
+            return str(value)
+        case str():
+            return f'"{escaped(value)}"' if _is_misleading(value) else escaped(value)
+        case bool():
+            return "true" if value else "false"
+        case float() if value.is_integer() and abs(value) < LARGEST_EXACT_INTEGER:
+            return str(int(value))
+        case int() | float():
+            return str(value)
+        case list() | tuple():
+            return f"[{', '.join(map(_plain, value))}]"
+        case dict():
+            return ", ".join(f"{escaped(str(name))}: {_plain(item)}" for name, item in value.items()) or "{}"
+        case _:
+            return escaped(str(value))
+
+
+def _is_misleading(text: str) -> bool:
+    if text != text.strip() or text.lower() in ("", "true", "false", "null", NOTHING):
+        return True
+    if text.startswith(('"', "[", "(")) or ", " in text or " → " in text:
+        return True
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """A value that is not shown. *fingerprint* is the same for the same value under the same key."""
+
+    fingerprint: str
+
+    def __str__(self) -> str:
+        return f"(sensitive {self.fingerprint}…)"
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """Hides values by their field: push tokens, and the attributes the project file names."""
+
+    sensitive: frozenset[str]
+    key: bytes
+
+    def covers(self, field: str) -> bool:
+        """*field* is an attribute's name, or ``deviceId/fieldName``."""
+        return field in self.sensitive or field.rpartition("/")[2] in self.sensitive.union(TOKEN_FIELDS)
+
+    def value(self, field: str, value: Json) -> Json:
+        """Return *value*, with a ``Masked`` in the place of all that is sensitive."""
+        match value:
+            case _ if self.covers(field):
+                return self.hide(value)
+            case dict():
+                return {name: self.value(str(name), item) for name, item in value.items()}
+            case list() | tuple():
+                return [self.value("", item) for item in value]
+            case _:
+                return value
+
+    def hide(self, value: Json) -> Json:
+        """Return a ``Masked``. Nothing stays nothing: that there is no value is no secret."""
+        if value is None:
+            return None
+        text = json.dumps(value, sort_keys=True)
+        return Masked(hmac.digest(self.key, text.encode(), hashlib.sha256).hex()[:_DIGITS])
+
+
+def subject_words(subject: str) -> str:
+    """Return a subject as people write it: a user by the bare id, a device as ``device:id``."""
+    return escaped(subject.removeprefix("user:"))
