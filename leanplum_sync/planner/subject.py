@@ -70,6 +70,8 @@ def plan_subject(wants: Sequence[Want], profile: Profile, known: Known, context:
         missing = tuple(Decision(want, desire, Reason.MISSING) for want in ordered for desire in want.desires)
         return SubjectPlan(subject, (), {}, missing)
     decisions = tuple(_decide_all(ordered, profile, known, context))
+    if not profile.exists:
+        decisions = _without_early_sends(decisions, context)
     changes = tuple(change for decision in decisions for change in decision.changes)
     if changes and not profile.exists:
         changes = (create_user(subject, ordered), *changes)
@@ -95,6 +97,23 @@ def _decide_all(
             yield replace(
                 decision, changes=tuple(_as_observed(change, profile) for change in decision.changes)
             )
+
+
+def _without_early_sends(decisions: tuple[Decision, ...], context: Context) -> tuple[Decision, ...]:
+    """A send does not bring a user into being: without an action before it that does, it can't reach anybody."""
+    creating = [
+        context.waves[each.want.resource] for each in decisions if each.changes and not _is_send(each)
+    ]
+    return tuple(
+        replace(each, reason=Reason.MISSING, changes=())
+        if _is_send(each) and context.waves[each.want.resource] < min(creating, default=len(context.waves))
+        else each
+        for each in decisions
+    )
+
+
+def _is_send(decision: Decision) -> bool:
+    return isinstance(decision.desire, Send)
 
 
 def _carry_out(

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Final
 from leanplum_sync.errors import SpecError
 from leanplum_sync.planner.conflicts import conflicts
 from leanplum_sync.problem import Problem
-from leanplum_sync.resources.row import RowError
+from leanplum_sync.resources.row import Row, RowError
 from leanplum_sync.sources import rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from leanplum_sync.progress import Progress
     from leanplum_sync.resources import Resource
@@ -65,7 +64,11 @@ def check(loaded: Loaded, staging: Staging, progress: Progress) -> Findings:
     """
     found = _Collector(loaded.problems)
     for number, resource in enumerate(loaded.resources):
-        _stage(number, resource, loaded.root, staging, found, progress)
+        with progress.track(f"Checking {resource.address}", None, "row") as task:
+            for row in rows(resource.source, loaded.root, found.report):
+                task.advance()
+                if (want := _want(resource, row, found)) is not None:
+                    staging.add(number, want.subject, row)
     staging.close_rows()
     for met in staging.repeated():
         for problem in conflicts(wants_of(met, loaded.resources)):
@@ -78,19 +81,13 @@ def wants_of(met: Met, resources: Sequence[Resource]) -> list[Want]:
     return [resources[staged.resource].want(staged.row) for staged in met.rows]
 
 
-def _stage(
-    number: int, resource: Resource, root: Path, staging: Staging, found: _Collector, progress: Progress
-) -> None:
-    with progress.track(f"Checking {resource.address}", None, "row") as task:
-        for row in rows(resource.source, root, found.report):
-            task.advance()
-            try:
-                want = resource.want(row)
-            except RowError as error:
-                for problem in error.problems:
-                    found.report(problem)
-            else:
-                staging.add(number, want.subject, row)
+def _want(resource: Resource, row: Row, found: _Collector) -> Want | None:
+    try:
+        return resource.want(row)
+    except RowError as error:
+        for problem in error.problems:
+            found.report(problem)
+        return None
 
 
 def _reading_order(problem: Problem) -> tuple[str, int, int, str]:
