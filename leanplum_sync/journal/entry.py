@@ -123,7 +123,8 @@ class RunEntry:
 @dataclass(frozen=True, slots=True)
 class BatchEntry:
     """
-    *open* are the numbers of the actions without an outcome; *sent* those of them that are, or may be, on their way.
+    *open* are the numbers of the actions without an outcome, None for all of them; *sent* those of them that are, or may
+    be, on their way, None for all that are open. *held* counts the actions that wait for a person.
 
     *doubted_at* is when the doubt arose: the settle window counts from there.
     """
@@ -134,8 +135,9 @@ class BatchEntry:
     delivery_class: str
     state: BatchState
     attempts: int
-    open: frozenset[int]
-    sent: frozenset[int]
+    open: frozenset[int] | None
+    sent: frozenset[int] | None
+    held: int
     body_digest: str
     sent_at: float | None
     doubted_at: float | None

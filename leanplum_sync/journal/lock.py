@@ -1,0 +1,234 @@
+"""
+The lock on one app and environment: one run at a time sends.
+
+Three things end it: its holder gives it back; the lease runs out because the holder died or can't reach the journal;
+or the holder's process is gone from this very machine, which can be seen at once. A new holder gets a higher *fence*.
+Every transition of the journal asks for the fence, so a holder that was thought dead and wakes up changes nothing.
+The API can't ask for it, which is why a holder also looks at its own deadline just before it writes to the socket.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import sqlalchemy as sa
+
+from leanplum_sync.clock import Clock
+from leanplum_sync.errors import JournalError, JournalLockedError, LockLostError
+from leanplum_sync.journal.database import Database
+from leanplum_sync.journal.schema import lock_table
+
+LEASE_SECONDS: Final = 60.0
+_RENEWALS_PER_LEASE: Final = 4
+# What is left of the lease when sending stops: a write begun before the deadline should reach the API before it.
+_MARGIN: Final = 0.2
+
+
+class Lease:
+    """
+    The right to send, for as long as it is renewed: by a thread of its own, and by every transition.
+
+    A context manager; leaving it gives the lock back.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        app: str,
+        environment: str,
+        part: str = "",
+        seconds: float = LEASE_SECONDS,
+        heartbeat: bool = True,
+    ) -> None:
+        self.app, self.environment, self.part, self.seconds = app, environment, part, seconds
+        self.holder = clock.new_id()
+        self._database, self._clock = database, clock
+        self._lost = ""
+        self._deadline = (clock.monotonic(), clock.now())
+        self._released = threading.Event()
+        with database.writing("nothing was sent") as connection:
+            self.fence = self._take(connection)
+        self._renewed()
+        self._heart = threading.Thread(target=self._beat, name="leanplum-sync lease", daemon=True)
+        if heartbeat:
+            self._heart.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def check(self) -> None:
+        """
+        The send deadline: to be asked immediately before the first byte leaves.
+
+        Raises:
+            LockLostError: the lease is over, or nearly. Looked at on two clocks: one doesn't jump, the other runs on
+                while the machine sleeps.
+        """
+        if self._lost:
+            raise LockLostError(self._lost)
+        monotonic, wall = self._deadline
+        if self._clock.monotonic() >= monotonic or self._clock.now() >= wall:
+            raise LockLostError(
+                f"The lock on {self.environment} was not renewed in time, so nothing more is sent. "
+                "Was the process paused, or the journal out of reach? Run apply with --resume."
+            )
+
+    def renew(self, connection: sa.Connection) -> None:
+        """
+        Extend the lease inside the transaction of *connection*; the first thing every transition does.
+
+        Raises:
+            LockLostError: somebody else has the lock.
+        """
+        table = lock_table
+        changed = connection.execute(
+            sa.update(table)
+            .where(*self._scope(), table.c.holder == self.holder, table.c.fence == self.fence)
+            .values(until=self._clock.now() + self.seconds)
+        )
+        if changed.rowcount != 1:
+            self._lost = f"Another run took over the lock on {self.environment}; this one stopped and sends nothing more."
+            raise LockLostError(self._lost)
+        self._renewed()
+
+    def release(self) -> None:
+        """Give the lock back; a lock that was lost is left to its new holder."""
+        self._released.set()
+        if self._heart.is_alive():
+            self._heart.join()
+        table = lock_table
+        with self._database.writing("the lock was not given back and ends by itself") as connection:
+            connection.execute(
+                sa.update(table)
+                .where(*self._scope(), table.c.holder == self.holder, table.c.fence == self.fence)
+                .values(holder=None, until=self._clock.now())
+            )
+
+    def _scope(self) -> tuple[sa.ColumnElement[bool], ...]:
+        table = lock_table
+        return (table.c.app == self.app, table.c.environment == self.environment, table.c.part == self.part)
+
+    def _take(self, connection: sa.Connection) -> int:
+        table = lock_table
+        now = self._clock.now()
+        rows = connection.execute(
+            sa.select(table).where(table.c.app == self.app, table.c.environment == self.environment)
+        ).all()
+        for row in rows:
+            if (
+                row.holder is not None
+                and overlap(row.part, self.part)
+                and row.until > now
+                and not _is_dead(row.machine, row.pid)
+            ):
+                raise JournalLockedError(
+                    f"Another run works on {self.environment}: process {row.pid} on {row.host} since "
+                    f"{_time(row.since)}. It holds the lock until {_time(row.until)} unless it renews it. "
+                    "Wait for it, or stop it."
+                )
+        # Above every fence of the environment: parts that overlap take over from each other too.
+        fence = max((row.fence for row in rows), default=0) + 1
+        for row in rows:
+            if overlap(row.part, self.part):
+                connection.execute(
+                    sa.update(table)
+                    .where(
+                        table.c.app == self.app,
+                        table.c.environment == self.environment,
+                        table.c.part == row.part,
+                    )
+                    .values(holder=None)
+                )
+        self._database.replace(
+            connection,
+            table,
+            [
+                {
+                    "app": self.app,
+                    "environment": self.environment,
+                    "part": self.part,
+                    "holder": self.holder,
+                    "host": socket.gethostname(),
+                    "machine": machine(),
+                    "pid": os.getpid(),
+                    "since": now,
+                    "until": now + self.seconds,
+                    "fence": fence,
+                }
+            ],
+        )
+        return fence
+
+    def _renewed(self) -> None:
+        usable = self.seconds * (1 - _MARGIN)
+        self._deadline = (self._clock.monotonic() + usable, self._clock.now() + usable)
+
+    def _beat(self) -> None:
+        while not self._released.wait(self.seconds / _RENEWALS_PER_LEASE):
+            try:
+                with self._database.writing("the lock was not renewed") as connection:
+                    self.renew(connection)
+            except LockLostError:
+                return
+            except JournalError:
+                continue  # the deadline stops the sending if this goes on
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether two parts, ``N/M`` or empty for everything, share a subject. Only parts of one division are apart."""
+    if not one or not other or one == other:
+        return True
+    return one.partition("/")[2] != other.partition("/")[2]
+
+
+def machine() -> str:
+    """Return a name under which process ids mean the same: this boot of this machine, in this container."""
+    return "/".join(
+        (_text("/proc/sys/kernel/random/boot_id"), _link("/proc/self/ns/pid"), socket.gethostname())
+    )
+
+
+def _is_dead(of_machine: str, pid: int) -> bool:
+    if of_machine != machine():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    # Killed, and not yet waited for by its parent. Source: proc(5), the field after the name in parentheses.
+    return _text(f"/proc/{pid}/stat").rpartition(")")[2].split()[:1] == ["Z"]
+
+
+def _text(path: str) -> str:
+    return _or_unknown(lambda: Path(path).read_text(encoding="ascii").strip())
+
+
+def _link(path: str) -> str:
+    return _or_unknown(lambda: str(Path(path).readlink()))
+
+
+def _or_unknown(read: Callable[[], str]) -> str:
+    try:
+        return read()
+    except OSError:
+        return "unknown"
+
+
+def _time(seconds: float) -> str:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

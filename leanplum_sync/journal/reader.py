@@ -1,0 +1,279 @@
+"""Reading the journal: for planning, for status, for the commands that list and export."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import sqlalchemy as sa
+
+from leanplum_sync.address import Subject
+from leanplum_sync.journal.database import Database, is_postgres
+from leanplum_sync.journal.entry import (
+    BatchEntry,
+    BatchState,
+    DeliveryEntry,
+    DeliveryState,
+    ExceptionEntry,
+    Fate,
+    LockHolder,
+    RunEntry,
+    Tally,
+)
+from leanplum_sync.journal.rows import (
+    Row,
+    batch_entry,
+    delivery_entry,
+    exception_entry,
+    lock_holder,
+    run_entry,
+)
+from leanplum_sync.journal.schema import (
+    applied_spec_table,
+    batch_subject_table,
+    batch_table,
+    delivery_table,
+    exception_table,
+    fingerprint_table,
+    lock_table,
+    run_table,
+)
+from leanplum_sync.planner.known import NOTHING_KNOWN, Known
+
+_PAGE: Final = 500  # rows, and values in an IN list: SQLite and PostgreSQL both take many more
+
+# From plain success to what needs a person most. A subject counts once, at its gravest.
+GRAVITY: Final = (
+    Fate.DONE,
+    Fate.ALREADY,
+    Fate.NOT_SENT,
+    Fate.SKIPPED,
+    Fate.CONFLICTING,
+    Fate.REJECTED,
+    Fate.PARKED,
+    Fate.IN_DOUBT,
+    Fate.HELD,
+)
+
+
+class JournalReader:
+    """A journal that is only read. One that doesn't exist reads as empty."""
+
+    def __init__(self, location: str | Path) -> None:
+        exists = is_postgres(location) or Path(location).exists()
+        self._database: Database | None = Database(location, read_only=True) if exists else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._database is not None:
+            self._database.close()
+
+    def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]:
+        """Return what is remembered of each of *subjects*; all of them are in the answer."""
+        delivered: dict[str, set[tuple[str, str]]] = defaultdict(set)
+        fingerprints: dict[str, dict[tuple[str, str], str]] = defaultdict(dict)
+        for page in _pages([str(subject) for subject in subjects]):
+            for row in self._select(_of_subjects(delivery_table, app, page)):
+                delivered[row.subject].add((row.resource, row.name))
+            for row in self._select(_of_subjects(fingerprint_table, app, page)):
+                fingerprints[row.subject][row.device, row.field] = row.fingerprint
+        return {
+            subject: Known(frozenset(delivered[key]), fingerprints[key])
+            if (key := str(subject)) in delivered or key in fingerprints
+            else NOTHING_KNOWN
+            for subject in subjects
+        }
+
+    def runs(self, app: str | None = None, environment: str | None = None) -> tuple[RunEntry, ...]:
+        """Return the runs, the newest first."""
+        query = sa.select(run_table).order_by(run_table.c.number.desc())
+        if app is not None:
+            query = query.where(run_table.c.app == app)
+        if environment is not None:
+            query = query.where(run_table.c.environment == environment)
+        return tuple(map(run_entry, self._select(query)))
+
+    def run(self, number: int) -> RunEntry | None:
+        rows = self._select(sa.select(run_table).where(run_table.c.number == number))
+        return run_entry(rows[0]) if rows else None
+
+    def batches(
+        self,
+        run: int,
+        states: Sequence[BatchState] = tuple(BatchState),
+        *,
+        first: int = 1,
+        last: int | None = None,
+    ) -> Iterator[BatchEntry]:
+        """Yield the entries of a run's batches from *first* to *last*, by sequence."""
+        table = batch_table
+        query = sa.select(table).where(
+            table.c.run == run, table.c.state.in_([state.value for state in states])
+        )
+        if last is not None:
+            query = query.where(table.c.sequence <= last)
+        after = first - 1
+        while rows := self._select(
+            query.where(table.c.sequence > after).order_by(table.c.sequence).limit(_PAGE)
+        ):
+            yield from map(batch_entry, rows)
+            after = rows[-1].sequence
+
+    def exceptions(self, run: int) -> Iterator[ExceptionEntry]:
+        """Yield what did not simply succeed, by action."""
+        table = exception_table
+        query = (
+            sa.select(table).where(table.c.run == run).order_by(table.c.sequence, table.c.action).limit(_PAGE)
+        )
+        rows = self._select(query)
+        while rows:
+            yield from map(exception_entry, rows)
+            place = sa.tuple_(sa.literal(rows[-1].sequence), sa.literal(rows[-1].action))
+            rows = self._select(query.where(sa.tuple_(table.c.sequence, table.c.action) > place))
+
+    def count_exceptions(self, run: int) -> int:
+        query = sa.select(sa.func.count()).select_from(exception_table).where(exception_table.c.run == run)
+        return sum(int(row[0]) for row in self._select(query))
+
+    def deliveries(
+        self, app: str | None = None, states: Sequence[DeliveryState] = tuple(DeliveryState)
+    ) -> Iterator[DeliveryEntry]:
+        """Yield what happens at most once and has, or may have, happened, by run and action."""
+        table = delivery_table
+        place = (table.c.run, table.c.sequence, table.c.action, table.c.resource, table.c.name)
+        query = (
+            sa.select(table)
+            .where(table.c.state.in_([state.value for state in states]))
+            .order_by(*place)
+            .limit(_PAGE)
+        )
+        if app is not None:
+            query = query.where(table.c.app == app)
+        rows = self._select(query)
+        while rows:
+            yield from map(delivery_entry, rows)
+            last = rows[-1]
+            after = sa.tuple_(
+                *(
+                    sa.literal(value)
+                    for value in (last.run, last.sequence, last.action, last.resource, last.name)
+                )
+            )
+            rows = self._select(query.where(sa.tuple_(*place) > after))
+
+    def locks(self) -> tuple[LockHolder, ...]:
+        """Return the locks that somebody holds, or held when they died."""
+        return tuple(
+            map(lock_holder, self._select(sa.select(lock_table).where(lock_table.c.holder.is_not(None))))
+        )
+
+    def applied_specs(self, app: str, environment: str) -> Mapping[str, str]:
+        """Return ``{kind/name: digest}`` of the specs whose last run finished."""
+        table = applied_spec_table
+        query = sa.select(table).where(table.c.app == app, table.c.environment == environment)
+        return {row.resource: row.digest for row in self._select(query)}
+
+    def tally(self, run: int) -> Tally:
+        table = batch_table
+        sums = [sa.func.sum(table.c[name]).label(name) for name in (*_COUNTED, *_SUMMED)]
+        query = sa.select(table.c.state, sa.func.count().label("batches"), *sums)
+        rows = self._select(query.where(table.c.run == run).group_by(table.c.state))
+        actions = dict.fromkeys(Fate, 0)
+        for row in rows:
+            for name in _COUNTED:
+                actions[Fate(name)] += int(row._mapping[name])  # noqa: SLF001 - SQLAlchemy's public name for it
+            for fate, count in _undecided(BatchState(row.state), int(row.open_count), int(row.sent_count)):
+                actions[fate] += count
+        return Tally(
+            actions=actions,
+            subjects=self._subjects(run),
+            batches={BatchState(row.state): int(row.batches) for row in rows},
+            requests=sum(int(row.attempts) for row in rows),
+            lookups=sum(int(row.lookups) for row in rows)
+            + sum(int(row.sent_subjects) for row in rows if row.state == BatchState.SENT.value),
+            recheck_reads=sum(int(row.recheck_reads) for row in rows),
+            settle_reads=sum(int(row.settle_reads) for row in rows),
+        )
+
+    def _subjects(self, run: int) -> Mapping[Fate, int]:
+        batch, of_batch, exception = batch_table, batch_subject_table, exception_table
+        gravity_of_batch = sa.case(
+            (
+                batch.c.state.in_([BatchState.SENT.value, BatchState.IN_DOUBT.value]),
+                GRAVITY.index(Fate.IN_DOUBT),
+            ),
+            (
+                sa.and_(batch.c.state == BatchState.PLANNED.value, batch.c.open_actions.is_(None)),
+                GRAVITY.index(Fate.NOT_SENT),
+            ),
+            else_=GRAVITY.index(Fate.DONE),
+        )
+        joined = of_batch.join(
+            batch, sa.and_(batch.c.run == of_batch.c.run, batch.c.sequence == of_batch.c.sequence)
+        )
+        gravity_of_action = sa.case(
+            {fate.value: gravity for gravity, fate in enumerate(GRAVITY)}, value=exception.c.fate, else_=0
+        )
+        found = sa.union_all(
+            sa.select(of_batch.c.subject, gravity_of_batch.label("gravity"))
+            .select_from(joined)
+            .where(of_batch.c.run == run),
+            sa.select(exception.c.subject, gravity_of_action).where(exception.c.run == run),
+        ).subquery()
+        gravest = (
+            sa.select(sa.func.max(found.c.gravity).label("gravity")).group_by(found.c.subject).subquery()
+        )
+        query = sa.select(gravest.c.gravity, sa.func.count().label("subjects")).group_by(gravest.c.gravity)
+        return {GRAVITY[row.gravity]: int(row.subjects) for row in self._select(query)}
+
+    def _select(self, query: sa.Select[Any]) -> Sequence[Row]:
+        if self._database is None:
+            return ()
+        with self._database.reading() as connection:
+            return connection.execute(query).all()
+
+
+_COUNTED: Final = tuple(
+    fate.value for fate in (Fate.DONE, Fate.ALREADY, Fate.SKIPPED, Fate.REJECTED, Fate.CONFLICTING, Fate.HELD)
+)
+_SUMMED: Final = (
+    "attempts",
+    "open_count",
+    "sent_count",
+    "sent_subjects",
+    "lookups",
+    "recheck_reads",
+    "settle_reads",
+)
+
+
+def _undecided(state: BatchState, open_count: int, sent_count: int) -> Iterator[tuple[Fate, int]]:
+    match state:
+        case BatchState.SENT | BatchState.IN_DOUBT:
+            yield Fate.IN_DOUBT, sent_count
+            yield Fate.NOT_SENT, open_count - sent_count
+        case BatchState.PARKED:
+            yield Fate.PARKED, open_count
+        case BatchState.PLANNED:
+            yield Fate.NOT_SENT, open_count
+        case BatchState.DONE | BatchState.HELD:
+            pass
+
+
+def _of_subjects(table: sa.Table, app: str, subjects: Sequence[str]) -> sa.Select[Any]:
+    return sa.select(table).where(table.c.app == app, table.c.subject.in_(subjects))
+
+
+def _pages(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(values), _PAGE):
+        yield values[start : start + _PAGE]

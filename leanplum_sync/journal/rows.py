@@ -1,0 +1,101 @@
+"""Rows of the journal's tables as values, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+import sqlalchemy as sa
+
+from leanplum_sync.address import Subject
+from leanplum_sync.journal.entry import (
+    BatchEntry,
+    BatchState,
+    DeliveryEntry,
+    DeliveryState,
+    ExceptionEntry,
+    Fate,
+    LockHolder,
+    RunEntry,
+    RunState,
+)
+from leanplum_sync.wire.batch import DeliveryKey
+
+Row = sa.Row[Any]
+
+
+def run_entry(row: Row) -> RunEntry:
+    return RunEntry(
+        number=row.number,
+        app=row.app,
+        environment=row.environment,
+        part=row.part,
+        plan_digest=row.plan_digest,
+        state=RunState(row.state),
+        batches=row.batches,
+        actions=row.actions,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+    )
+
+
+def batch_entry(row: Row) -> BatchEntry:
+    return BatchEntry(
+        run=row.run,
+        sequence=row.sequence,
+        wave=row.wave,
+        delivery_class=row.delivery_class,
+        state=BatchState(row.state),
+        attempts=row.attempts,
+        open=numbers_from(row.open_actions),
+        sent=numbers_from(row.sent_actions),
+        held=row.held,
+        body_digest=row.body_digest,
+        sent_at=row.sent_at,
+        doubted_at=row.doubted_at,
+        reason=row.reason,
+    )
+
+
+def exception_entry(row: Row) -> ExceptionEntry:
+    return ExceptionEntry(
+        run=row.run,
+        sequence=row.sequence,
+        action=row.action,
+        subject=Subject.parse(row.subject),
+        fate=Fate(row.fate),
+        message=row.message,
+    )
+
+
+def delivery_entry(row: Row) -> DeliveryEntry:
+    return DeliveryEntry(
+        app=row.app,
+        key=DeliveryKey(row.resource, row.name, Subject.parse(row.subject)),
+        state=DeliveryState(row.state),
+        run=row.run,
+        sequence=row.sequence,
+    )
+
+
+def lock_holder(row: Row) -> LockHolder:
+    return LockHolder(
+        app=row.app,
+        environment=row.environment,
+        part=row.part,
+        holder=row.holder,
+        host=row.host,
+        pid=row.pid,
+        since=row.since,
+        until=row.until,
+        fence=row.fence,
+    )
+
+
+def numbers_from(text: str | None) -> frozenset[int] | None:
+    return None if text is None else frozenset(json.loads(text))
+
+
+def numbers_text(numbers: Collection[int]) -> str:
+    return json.dumps(sorted(numbers), separators=(",", ":"))

@@ -1,0 +1,482 @@
+"""
+One run's pen: every method is one durable transition of one batch, and the only way a batch's state changes.
+
+The lease is renewed in the same transaction, so a run that lost its lock changes nothing and finds out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, assert_never
+
+import sqlalchemy as sa
+
+from leanplum_sync.address import Subject
+from leanplum_sync.clock import Clock
+from leanplum_sync.errors import JournalCorruptError, JournalError
+from leanplum_sync.journal.database import Database
+from leanplum_sync.journal.entry import TRANSITIONS, BatchEntry, BatchState, DeliveryState, Fate, RunState
+from leanplum_sync.journal.lock import Lease
+from leanplum_sync.journal.rows import Row, batch_entry, numbers_text
+from leanplum_sync.journal.schema import (
+    applied_spec_table,
+    batch_subject_table,
+    batch_table,
+    delivery_table,
+    exception_table,
+    fingerprint_table,
+    run_table,
+)
+from leanplum_sync.wire.batch import Batch, PlannedAction
+from leanplum_sync.wire.fingerprint import device_fingerprints
+from leanplum_sync.wire.outcome import ActionOutcome, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of an action, as the journal keeps it. *message* is shown to people."""
+
+    fate: Fate
+    message: str = ""
+
+
+DONE: Final = Verdict(Fate.DONE)
+SET_ASIDE: Final = "an earlier change of the same subject did not succeed"
+
+# Written for as long as it is so, and gone when the batch is taken up again.
+_PASSING: Final = (Fate.NOT_SENT, Fate.PARKED)
+_COUNTED: Final = (Fate.DONE, Fate.ALREADY, Fate.SKIPPED, Fate.REJECTED, Fate.CONFLICTING, Fate.HELD)
+_NOTHING_SENT: Final = "nothing was sent"
+_NOT_RECORDED: Final = "what was sent is in doubt until the next run settles it"
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """
+    Where a batch goes. *to* None: to rest, which is where its open actions and held ones put it.
+
+    *sent* are the actions on their way, or in doubt, afterwards. *refused* says that the last request did nothing.
+    *reason* explains what stays open; with *lists_open*, each open action is listed with it.
+    """
+
+    to: BatchState | None
+    verdicts: Mapping[int, Verdict] = field(default_factory=dict)
+    sent: frozenset[int] = frozenset()
+    refused: bool = False
+    reason: str = ""
+    lists_open: bool = False
+    body_digest: str = ""
+    recheck_reads: int = 0
+    settle_reads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """A step as it is being written: *row* is the batch as it was, *open_now* what has no outcome afterwards."""
+
+    connection: sa.Connection
+    batch: Batch
+    row: Row | None
+    step: _Step
+    to: BatchState
+    open_now: frozenset[int]
+
+
+class RunJournal:
+    def __init__(
+        self, database: Database, clock: Clock, lease: Lease, *, number: int, state: RunState
+    ) -> None:
+        self.number, self.lease = number, lease
+        self.found_state = state  # as this process found it
+        self._database, self._clock = database, clock
+
+    def entries(self, first: int, last: int) -> Mapping[int, BatchEntry]:
+        """Return the entries of the batches from *first* to *last* that have one."""
+        table = batch_table
+        query = sa.select(table).where(table.c.run == self.number, table.c.sequence.between(first, last))
+        with self._database.reading() as connection:
+            return {row.sequence: batch_entry(row) for row in connection.execute(query)}
+
+    def record_sent(
+        self,
+        batch: Batch,
+        sending: Collection[int],
+        found: Mapping[int, Verdict],
+        *,
+        body_digest: str,
+        reads: int = 0,
+    ) -> None:
+        """
+        Say that the actions numbered *sending* are about to leave. Durable when this returns.
+
+        *found* are the verdicts of the last look before writing, which took *reads*. Others that are open stay so: their
+        subjects are set aside.
+
+        Raises:
+            JournalError: nothing may be sent.
+        """
+        step = _Step(BatchState.SENT, found, frozenset(sending), body_digest=body_digest, recheck_reads=reads)
+        self._move(batch, step, _NOTHING_SENT)
+
+    def record_found(
+        self, batch: Batch, found: Mapping[int, Verdict], reason: str, *, reads: int = 0
+    ) -> None:
+        """Say that nothing of *batch* is sent: all that is open is in *found*, or set aside for *reason*."""
+        step = _Step(None, found, reason=reason, lists_open=True, recheck_reads=reads)
+        self._move(batch, step, _NOTHING_SENT)
+
+    def record_answer(self, batch: Batch, outcomes: Mapping[int, ActionOutcome]) -> BatchState:
+        """Record the *outcomes*, by number, of the actions that were sent. Return the state of the batch."""
+        doubts = frozenset(number for number, found in outcomes.items() if found.outcome is Outcome.IN_DOUBT)
+        verdicts = {
+            number: verdict for number, found in outcomes.items() if (verdict := _verdict(found)) is not None
+        }
+        if doubts:
+            reason = next(outcomes[number].message for number in sorted(doubts))
+            return self._move(
+                batch, _Step(BatchState.IN_DOUBT, verdicts, doubts, reason=reason), _NOT_RECORDED
+            )
+        return self._move(batch, _Step(None, verdicts, reason=SET_ASIDE, lists_open=True), _NOT_RECORDED)
+
+    def record_doubt(self, batch: Batch, sent: Collection[int], reason: str) -> None:
+        self._move(batch, _Step(BatchState.IN_DOUBT, sent=frozenset(sent), reason=reason), _NOT_RECORDED)
+
+    def record_not_carried_out(self, batch: Batch, reason: str, *, park: bool) -> None:
+        """Say that nothing of the last request took effect: it never left, or was refused as a whole."""
+        to = BatchState.PARKED if park else BatchState.PLANNED
+        step = _Step(to, refused=True, reason=reason, lists_open=park)
+        self._move(batch, step, "the batch counts as in doubt until the next run settles it")
+
+    def park(self, batch: Batch, reason: str) -> None:
+        """Set a batch aside that is planned, until a resume."""
+        self._move(batch, _Step(BatchState.PARKED, reason=reason, lists_open=True), "the batch stays planned")
+
+    def unpark(self, batch: Batch) -> None:
+        self._move(batch, _Step(BatchState.PLANNED), _NOTHING_SENT)
+
+    def record_settled(self, batch: Batch, verdicts: Mapping[int, Verdict], *, reads: int) -> BatchState:
+        """Record what was found out about actions in doubt: done, or held. Those without a verdict are planned again."""
+        step = _Step(None, verdicts, settle_reads=reads)
+        return self._move(batch, step, "the batch stays in doubt")
+
+    def set_aside(self, batch: Batch) -> Mapping[Subject, str]:
+        """Return which of *batch*'s subjects must wait, and why: something of theirs that comes earlier did not succeed."""
+        exception, of_batch, table = exception_table, batch_subject_table, batch_table
+        subjects = [str(subject) for subject in batch.subjects]
+        failed = sa.select(exception.c.subject, exception.c.fate, exception.c.sequence).where(
+            exception.c.run == self.number,
+            exception.c.sequence < batch.number,
+            exception.c.subject.in_(subjects),
+        )
+        doubted = (
+            sa.select(of_batch.c.subject, table.c.state.label("fate"), of_batch.c.sequence)
+            .join(table, sa.and_(table.c.run == of_batch.c.run, table.c.sequence == of_batch.c.sequence))
+            .where(
+                of_batch.c.run == self.number,
+                of_batch.c.sequence < batch.number,
+                of_batch.c.subject.in_(subjects),
+                table.c.state.in_([BatchState.SENT.value, BatchState.IN_DOUBT.value]),
+            )
+        )
+        with self._database.reading() as connection:
+            return {
+                Subject.parse(row.subject): f"{SET_ASIDE} (batch {row.sequence}: {row.fate})"
+                for row in connection.execute(sa.union_all(failed, doubted))
+            }
+
+    def rechecked(self, batch: Batch) -> frozenset[Subject]:
+        """Return which of *batch*'s subjects were looked at under this lease, before an earlier batch."""
+        of_batch, table = batch_subject_table, batch_table
+        query = (
+            sa.select(of_batch.c.subject)
+            .join(table, sa.and_(table.c.run == of_batch.c.run, table.c.sequence == of_batch.c.sequence))
+            .where(
+                of_batch.c.run == self.number,
+                of_batch.c.sequence < batch.number,
+                of_batch.c.subject.in_([str(subject) for subject in batch.subjects]),
+                table.c.fence == self.lease.fence,
+                table.c.recheck_reads > 0,
+            )
+        )
+        with self._database.reading() as connection:
+            return frozenset(Subject.parse(row.subject) for row in connection.execute(query))
+
+    def delivered_by_others(self, batch: Batch) -> Mapping[int, int]:
+        """Return, by number, the run that delivered what an action of *batch* would deliver: two plans may ask for one send."""
+        if not any(planned.deliveries for planned in batch.actions):
+            return {}
+        with self._database.reading() as connection:
+            return self._delivered_by_others(connection, batch, {planned.number for planned in batch.actions})
+
+    def finish(self, state: RunState, specs: Mapping[str, str] | None = None) -> None:
+        """End the run; *specs* are the digests of the resources it has applied, remembered if it finished."""
+        with self._database.writing("the run counts as unfinished") as connection:
+            self.lease.renew(connection)
+            now = self._clock.now()
+            connection.execute(
+                sa.update(run_table)
+                .where(run_table.c.number == self.number)
+                .values(state=state.value, ended_at=now)
+            )
+            if state is RunState.FINISHED and specs:
+                rows = [
+                    {
+                        "app": self.lease.app,
+                        "environment": self.lease.environment,
+                        "resource": resource,
+                        "digest": digest,
+                        "run": self.number,
+                        "applied_at": now,
+                    }
+                    for resource, digest in specs.items()
+                ]
+                self._database.replace(connection, applied_spec_table, rows)
+
+    def _move(self, batch: Batch, step: _Step, if_it_fails: str) -> BatchState:
+        with self._database.writing(if_it_fails) as connection:
+            self.lease.renew(connection)
+            table = batch_table
+            key = (table.c.run == self.number, table.c.sequence == batch.number)
+            row = connection.execute(sa.select(table).where(*key)).one_or_none()
+            entry = None if row is None else batch_entry(row)
+            before = entry.state if entry else BatchState.PLANNED
+            open_now = _open(entry, batch) - step.verdicts.keys()
+            held = sum(verdict.fate is Fate.HELD for verdict in step.verdicts.values()) + (
+                entry.held if entry else 0
+            )
+            to = step.to or rest(open_now, held)
+            if to not in TRANSITIONS[before]:
+                raise JournalCorruptError(
+                    f"Batch {batch.number} of run {self.number} is {before.value}, which can't become {to.value}."
+                )
+            move = _Move(connection, batch, row, step, to, open_now)
+            self._write_batch(move)
+            self._write_exceptions(move)
+            self._write_deliveries(move)
+            if row is None:
+                subjects = [
+                    {"run": self.number, "sequence": batch.number, "subject": str(subject)}
+                    for subject in sorted(batch.subjects)
+                ]
+                connection.execute(sa.insert(batch_subject_table), subjects)
+            return to
+
+    def _write_batch(self, move: _Move) -> None:
+        batch, row, step, to, open_now = move.batch, move.row, move.step, move.to, move.open_now
+        table = batch_table
+        now = self._clock.now()
+        is_whole = len(open_now) == len(batch.actions)
+        values: dict[str, Any] = {
+            "state": to.value,
+            "fence": self.lease.fence,
+            "reason": step.reason,
+            "open_actions": None if is_whole else numbers_text(open_now),
+            "sent_actions": None if step.sent == open_now else numbers_text(step.sent),
+            "open_count": len(open_now),
+            "sent_count": len(step.sent),
+        }
+        if to is BatchState.SENT:
+            sent_subjects = {planned.subject for planned in batch.actions if planned.number in step.sent}
+            values |= {"sent_at": now, "body_digest": step.body_digest, "sent_subjects": len(sent_subjects)}
+        if to is BatchState.IN_DOUBT:
+            values |= {"doubted_at": now}
+        was_carried_out = row is not None and row.state == BatchState.SENT.value and not step.refused
+        added = {
+            "attempts": int(to is BatchState.SENT),
+            "lookups": row.sent_subjects if row is not None and was_carried_out else 0,
+            "recheck_reads": step.recheck_reads,
+            "settle_reads": step.settle_reads,
+        }
+        for fate in _COUNTED:
+            added[fate.value] = sum(verdict.fate is fate for verdict in step.verdicts.values())
+        if row is None:
+            fixed = {
+                "run": self.number,
+                "sequence": batch.number,
+                "wave": batch.wave,
+                "delivery_class": batch.delivery_class.value,
+                "actions": len(batch.actions),
+                "body_digest": "",
+                "sent_subjects": 0,
+            }
+            move.connection.execute(sa.insert(table).values(fixed | added | values))
+            return
+        sums = {name: table.c[name] + count for name, count in added.items() if count}
+        changed = move.connection.execute(
+            sa.update(table)
+            .where(table.c.run == self.number, table.c.sequence == batch.number, table.c.state == row.state)
+            .values(values | sums)
+        )
+        if changed.rowcount != 1:
+            raise JournalCorruptError(
+                f"Batch {batch.number} of run {self.number} changed under this run's hands."
+            )
+
+    def _write_exceptions(self, move: _Move) -> None:
+        batch, step, to = move.batch, move.step, move.to
+        table = exception_table
+        if move.row is not None and to in (
+            BatchState.SENT,
+            BatchState.PLANNED,
+            BatchState.PARKED,
+            BatchState.DONE,
+            BatchState.HELD,
+        ):
+            move.connection.execute(
+                sa.delete(table).where(
+                    table.c.run == self.number,
+                    table.c.sequence == batch.number,
+                    table.c.fate.in_([fate.value for fate in _PASSING]),
+                )
+            )
+        told = {
+            number: verdict
+            for number, verdict in step.verdicts.items()
+            if verdict.fate not in (Fate.DONE, Fate.ALREADY)
+        }
+        if step.lists_open:
+            fate = Fate.PARKED if to is BatchState.PARKED else Fate.NOT_SENT
+            told |= dict.fromkeys(move.open_now, Verdict(fate, step.reason))
+        subject_of = {planned.number: planned.subject for planned in batch.actions}
+        rows = [
+            {
+                "run": self.number,
+                "sequence": batch.number,
+                "action": number,
+                "subject": str(subject_of[number]),
+                "fate": verdict.fate.value,
+                "message": verdict.message,
+            }
+            for number, verdict in sorted(told.items())
+        ]
+        self._database.replace(move.connection, table, rows)
+
+    def _write_deliveries(self, move: _Move) -> None:
+        connection, batch, step = move.connection, move.batch, move.step
+        done = [planned for planned in batch.actions if _is_done(step, planned)]
+        self._write_fingerprints(connection, done)
+        if not any(planned.deliveries for planned in batch.actions):
+            return
+        table = delivery_table
+        mine = (table.c.run == self.number, table.c.sequence == batch.number)
+        if move.to is BatchState.SENT:
+            self._insert_deliveries(connection, batch, step.sent)
+        for state, fates in _DELIVERY_STATES.items():
+            numbers = [number for number, verdict in step.verdicts.items() if verdict.fate in fates]
+            if numbers:
+                connection.execute(
+                    sa.update(table).where(*mine, table.c.action.in_(numbers)).values(state=state.value)
+                )
+        gone = {number for number, verdict in step.verdicts.items() if verdict.fate in _UNDELIVERED}
+        if move.to in (BatchState.PLANNED, BatchState.PARKED):
+            gone |= move.open_now
+        if gone:
+            connection.execute(sa.delete(table).where(*mine, table.c.action.in_(gone)))
+
+    def _insert_deliveries(self, connection: sa.Connection, batch: Batch, sending: Collection[int]) -> None:
+        others = self._delivered_by_others(connection, batch, sending)
+        if others:
+            # The applier has looked before; here nobody can come in between.
+            raise JournalError(
+                f"Run {next(iter(others.values()))} has just delivered what batch {batch.number} would deliver; "
+                "nothing was sent. Plan again."
+            )
+        rows = [
+            {
+                "app": self.lease.app,
+                "subject": str(key.subject),
+                "resource": key.resource,
+                "name": key.name,
+                "state": DeliveryState.SENT.value,
+                "run": self.number,
+                "sequence": batch.number,
+                "action": planned.number,
+            }
+            for planned in batch.actions
+            if planned.number in sending
+            for key in planned.deliveries
+        ]
+        self._database.replace(connection, delivery_table, rows)
+
+    def _delivered_by_others(
+        self, connection: sa.Connection, batch: Batch, numbers: Collection[int]
+    ) -> dict[int, int]:
+        table = delivery_table
+        of_key = {
+            (key.resource, key.name, str(key.subject)): planned.number
+            for planned in batch.actions
+            if planned.number in numbers
+            for key in planned.deliveries
+        }
+        query = sa.select(table).where(
+            table.c.app == self.lease.app, table.c.subject.in_(sorted({subject for _, _, subject in of_key}))
+        )
+        return {
+            of_key[key]: row.run
+            for row in connection.execute(query)
+            if (key := (row.resource, row.name, row.subject)) in of_key
+            and (row.run, row.sequence) != (self.number, batch.number)
+        }
+
+    def _write_fingerprints(self, connection: sa.Connection, done: Sequence[PlannedAction]) -> None:
+        rows = [
+            {
+                "app": self.lease.app,
+                "subject": str(planned.subject),
+                "device": device,
+                "field": name,
+                "fingerprint": digest,
+            }
+            for planned in done
+            for (device, name), digest in device_fingerprints(planned.action).items()
+        ]
+        self._database.replace(connection, fingerprint_table, rows)
+
+
+_DELIVERY_STATES: Final = {DeliveryState.DONE: (Fate.DONE,), DeliveryState.HELD: (Fate.HELD,)}
+_UNDELIVERED: Final = (Fate.SKIPPED, Fate.REJECTED, Fate.CONFLICTING)
+
+
+def _is_done(step: _Step, planned: PlannedAction) -> bool:
+    verdict = step.verdicts.get(planned.number)
+    return verdict is not None and verdict.fate is Fate.DONE
+
+
+def _open(entry: BatchEntry | None, batch: Batch) -> frozenset[int]:
+    if entry is None or entry.open is None:
+        return frozenset(planned.number for planned in batch.actions)
+    return entry.open
+
+
+def open_actions(entry: BatchEntry | None, batch: Batch) -> tuple[PlannedAction, ...]:
+    """Return the actions of *batch* that have no outcome yet, in order."""
+    numbers = _open(entry, batch)
+    return tuple(planned for planned in batch.actions if planned.number in numbers)
+
+
+def sent_actions(entry: BatchEntry, batch: Batch) -> tuple[PlannedAction, ...]:
+    """Return the actions of *batch* that are on their way or in doubt, in order."""
+    if entry.sent is None:
+        return open_actions(entry, batch)
+    return tuple(planned for planned in batch.actions if planned.number in entry.sent)
+
+
+def rest(open_now: frozenset[int], held: int) -> BatchState:
+    if open_now:
+        return BatchState.PLANNED
+    return BatchState.HELD if held else BatchState.DONE
+
+
+def _verdict(found: ActionOutcome) -> Verdict | None:
+    match found.outcome:
+        case Outcome.DONE:
+            return DONE
+        case Outcome.SKIPPED:
+            return Verdict(Fate.SKIPPED, found.message)
+        case Outcome.REJECTED:
+            return Verdict(Fate.REJECTED, found.message)
+        case Outcome.IN_DOUBT | Outcome.NOT_SENT:
+            return None
+        case _:
+            assert_never(found.outcome)

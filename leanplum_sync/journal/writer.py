@@ -1,0 +1,278 @@
+"""The journal of those who apply: locks, runs, and what a person decides about what is held."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+
+from leanplum_sync.clock import Clock
+from leanplum_sync.errors import JournalError, StalePlanError
+from leanplum_sync.journal.database import Database
+from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, Resolution, RunState
+from leanplum_sync.journal.lock import LEASE_SECONDS, Lease, overlap
+from leanplum_sync.journal.reader import JournalReader
+from leanplum_sync.journal.rows import Row, numbers_from, numbers_text
+from leanplum_sync.journal.run import RunJournal, rest
+from leanplum_sync.journal.schema import batch_table, delivery_table, exception_table, run_table
+
+_UNFINISHED: Final = (RunState.RUNNING, RunState.INTERRUPTED, RunState.PARTIAL)
+
+
+class Journal(JournalReader):
+    """Open for reading and writing. Everything that changes a run asks for the lease first."""
+
+    def __init__(self, location: str | Path, clock: Clock) -> None:
+        self._database = self._writable = Database(location)
+        self._clock = clock
+
+    def acquire(
+        self,
+        app: str,
+        environment: str,
+        *,
+        part: str = "",
+        lease_seconds: float = LEASE_SECONDS,
+        heartbeat: bool = True,
+    ) -> Lease:
+        """
+        Take the lock on *environment* of *app*, or on *part* (``N/M``) of it, and keep it until it is released.
+
+        Raises:
+            JournalLockedError: another run holds it; the sentence says who, since when and until when.
+        """
+        return Lease(
+            self._writable,
+            self._clock,
+            app=app,
+            environment=environment,
+            part=part,
+            seconds=lease_seconds,
+            heartbeat=heartbeat,
+        )
+
+    def begin_run(
+        self, lease: Lease, *, plan_digest: str, plan_made_at: float, batches: int, actions: int
+    ) -> RunJournal:
+        """
+        Take up the run of this plan, or begin one.
+
+        A plan made after its namesake's run had ended is a new plan, even with the same digest: the same difference may
+        come back. A new run takes over from unfinished runs of other plans. What they had sent without an answer is in
+        doubt; what of it must not happen twice is held.
+
+        Raises:
+            StalePlanError: another plan took over since this one was begun.
+        """
+        with self._writable.writing("the run was not begun, and nothing was sent") as connection:
+            lease.renew(connection)
+            row = self._latest(connection, lease, plan_digest)
+            is_ours = row is not None and (row.ended_at is None or plan_made_at <= row.ended_at)
+            if row is not None and is_ours:
+                state = RunState(row.state)
+                if state is RunState.SUPERSEDED:
+                    raise StalePlanError(
+                        f"Run {row.number} of this plan was not finished, and a later plan took over since. Plan again."
+                    )
+                if state is not RunState.FINISHED:
+                    self._doubt_what_was_sent(connection, row.number)
+                    self._set_run(connection, row.number, RunState.RUNNING)
+                return RunJournal(self._writable, self._clock, lease, number=row.number, state=state)
+            self._supersede(connection, lease)
+            table = run_table
+            number = (connection.scalar(sa.select(sa.func.max(table.c.number))) or 0) + 1
+            connection.execute(
+                sa.insert(table).values(
+                    number=number,
+                    app=lease.app,
+                    environment=lease.environment,
+                    part=lease.part,
+                    plan_digest=plan_digest,
+                    state=RunState.RUNNING.value,
+                    batches=batches,
+                    actions=actions,
+                    started_at=self._clock.now(),
+                    ended_at=None,
+                )
+            )
+            return RunJournal(self._writable, self._clock, lease, number=number, state=RunState.RUNNING)
+
+    def last_doubt(self, app: str, environment: str) -> float | None:
+        """Return when the latest doubt arose, whichever run it belongs to."""
+        batch, run = batch_table, run_table
+        query = (
+            sa.select(sa.func.max(batch.c.doubted_at))
+            .join(run, run.c.number == batch.c.run)
+            .where(run.c.app == app, run.c.environment == environment)
+            .where(batch.c.state.in_([BatchState.IN_DOUBT.value, BatchState.HELD.value]))
+        )
+        found = self._select(query)[0][0]
+        return None if found is None else float(found)
+
+    def resolve(
+        self,
+        lease: Lease,
+        run: int,
+        resolution: Resolution,
+        *,
+        sequence: int,
+        actions: Collection[int] | None = None,
+    ) -> int:
+        """
+        Take a person's word on the held actions of batch *sequence*, or on those of them in *actions*.
+
+        Those to be sent again go out when their plan is resumed; if another plan took over, the next plan asks for them.
+        Return how many it was.
+
+        Raises:
+            JournalError: none of them is held.
+        """
+        with self._writable.writing("nothing was resolved") as connection:
+            lease.renew(connection)
+            table, exception = batch_table, exception_table
+            of_batch = (
+                exception.c.run == run,
+                exception.c.sequence == sequence,
+                exception.c.fate == Fate.HELD.value,
+            )
+            held = set(connection.scalars(sa.select(exception.c.action).where(*of_batch)))
+            chosen = held if actions is None else held.intersection(actions)
+            row = connection.execute(
+                sa.select(table).where(table.c.run == run, table.c.sequence == sequence)
+            ).one_or_none()
+            if not chosen or row is None:
+                raise JournalError(
+                    f"Nothing of batch {sequence} of run {run} is held. See status for what is."
+                )
+            again = chosen if resolution is Resolution.AGAIN else set()
+            open_now = (numbers_from(row.open_actions) or frozenset()) | again
+            state = BatchState(row.state)
+            if state is BatchState.HELD:
+                state = rest(open_now, len(held - chosen))
+            connection.execute(
+                sa.update(table)
+                .where(table.c.run == run, table.c.sequence == sequence)
+                .values(
+                    state=state.value,
+                    held=table.c.held - len(chosen),
+                    done=table.c.done + len(chosen - again),
+                    open_actions=numbers_text(open_now),
+                    open_count=len(open_now),
+                )
+            )
+            connection.execute(sa.delete(exception).where(*of_batch, exception.c.action.in_(chosen)))
+            delivery = delivery_table
+            of_actions = (
+                delivery.c.run == run,
+                delivery.c.sequence == sequence,
+                delivery.c.action.in_(chosen),
+            )
+            if again:
+                connection.execute(sa.delete(delivery).where(*of_actions))
+            else:
+                connection.execute(
+                    sa.update(delivery).where(*of_actions).values(state=DeliveryState.DONE.value)
+                )
+            return len(chosen)
+
+    def _latest(self, connection: sa.Connection, lease: Lease, plan_digest: str) -> Row | None:
+        table = run_table
+        query = (
+            sa.select(table)
+            .where(
+                table.c.app == lease.app,
+                table.c.environment == lease.environment,
+                table.c.part == lease.part,
+                table.c.plan_digest == plan_digest,
+            )
+            .order_by(table.c.number.desc())
+            .limit(1)
+        )
+        return connection.execute(query).one_or_none()
+
+    def _supersede(self, connection: sa.Connection, lease: Lease) -> None:
+        table = run_table
+        unfinished = connection.execute(
+            sa.select(table.c.number, table.c.part).where(
+                table.c.app == lease.app,
+                table.c.environment == lease.environment,
+                table.c.state.in_([state.value for state in _UNFINISHED]),
+            )
+        ).all()
+        for run in unfinished:
+            if overlap(run.part, lease.part):
+                self._doubt_what_was_sent(connection, run.number)
+                self._hold_what_is_in_doubt(connection, run.number)
+                self._set_run(connection, run.number, RunState.SUPERSEDED)
+
+    def _doubt_what_was_sent(self, connection: sa.Connection, run: int) -> None:
+        """A batch still marked sent, with nobody waiting for its answer, was left by a process that died."""
+        table = batch_table
+        connection.execute(
+            sa.update(table)
+            .where(table.c.run == run, table.c.state == BatchState.SENT.value)
+            .values(
+                state=BatchState.IN_DOUBT.value,
+                # Not when it was sent: the dead process may have held the connection open for long after.
+                doubted_at=self._clock.now(),
+                lookups=table.c.lookups + table.c.sent_subjects,
+                reason="the run ended before the answer was recorded",
+            )
+        )
+
+    def _hold_what_is_in_doubt(self, connection: sa.Connection, run: int) -> None:
+        """Without its plan, nobody can settle a doubt; what must not happen twice waits for a person."""
+        batch, delivery, exception = batch_table, delivery_table, exception_table
+        doubts = connection.execute(
+            sa.select(delivery.c.sequence, delivery.c.action, delivery.c.subject)
+            .join(batch, sa.and_(batch.c.run == delivery.c.run, batch.c.sequence == delivery.c.sequence))
+            .where(
+                delivery.c.run == run,
+                delivery.c.state == DeliveryState.SENT.value,
+                batch.c.state == BatchState.IN_DOUBT.value,
+            )
+            .distinct()
+        ).all()
+        if not doubts:
+            return
+        held = Counter(doubt.sequence for doubt in doubts)
+        message = "no answer came, and a later plan took over"
+        connection.execute(
+            sa.insert(exception),
+            [
+                {
+                    "run": run,
+                    "sequence": doubt.sequence,
+                    "action": doubt.action,
+                    "subject": doubt.subject,
+                    "fate": Fate.HELD.value,
+                    "message": message,
+                }
+                for doubt in doubts
+            ],
+        )
+        for sequence, count in held.items():
+            of_batch = (batch.c.run == run, batch.c.sequence == sequence)
+            values = {
+                "state": BatchState.HELD.value,
+                "held": batch.c.held + count,
+                "open_actions": "[]",
+                "open_count": 0,
+            }
+            connection.execute(sa.update(batch).where(*of_batch).values(values))
+        connection.execute(
+            sa.update(delivery)
+            .where(delivery.c.run == run, delivery.c.sequence.in_(held))
+            .where(delivery.c.state == DeliveryState.SENT.value)
+            .values(state=DeliveryState.HELD.value)
+        )
+
+    def _set_run(self, connection: sa.Connection, number: int, state: RunState) -> None:
+        connection.execute(
+            sa.update(run_table)
+            .where(run_table.c.number == number)
+            .values(state=state.value, ended_at=None if state is RunState.RUNNING else self._clock.now())
+        )
