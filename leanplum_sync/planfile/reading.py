@@ -15,7 +15,13 @@ import orjson
 
 from leanplum_sync.address import Subject
 from leanplum_sync.errors import StalePlanError
-from leanplum_sync.planfile.schema import APPLICATION_ID, CHANGE_COLUMNS, CLASSES, compute_digest
+from leanplum_sync.planfile.schema import (
+    APPLICATION_ID,
+    CHANGE_COLUMNS,
+    CLASSES,
+    compute_checksum,
+    compute_digest,
+)
 from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.planner.plan import (
     PLAN_FORMAT,
@@ -98,7 +104,8 @@ class PlanFile:
                 f"{self.path}: this plan has format {self._pragma('user_version')}, and this version of leanplum-sync reads"
                 f" format {PLAN_FORMAT}. Apply it with the version that made it, or plan again."
             )
-        if compute_digest(self._connection) != self.digest:
+        found = compute_digest(self._connection), compute_checksum(self._connection)
+        if found != (self.digest, self._meta("checksum")):
             raise StalePlanError(f"{self.path}: this plan is not as it was written. Plan again.")
         _ = self.header, self.summary
 

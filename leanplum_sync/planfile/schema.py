@@ -2,7 +2,7 @@
 The plan file's tables, format 1, and the digest over them.
 
 =========  ==============================================================================================================
-meta       one row a key: format, target, times, sensitive names, mask key, summary, digest
+meta       one row a key: format, target, times, sensitive names, mask key, summary, digest, checksum
 input      each spec and data file with the SHA-256 of its bytes
 hazard     what needs consent, in order
 note       what the plan leaves alone, and why
@@ -80,6 +80,12 @@ _DIGESTED: Final = (
     "SELECT batch, subject, shard, name, arguments, deliveries FROM action ORDER BY number",
 )
 
+_SAID_OF_ITSELF: Final = (
+    "SELECT key, value FROM meta WHERE key <> 'checksum' ORDER BY key",
+    "SELECT name, count, allowed FROM hazard ORDER BY id",
+    "SELECT code, resource, sentence, count, samples FROM note ORDER BY id",
+)
+
 
 def encode(value: Any) -> str:
     """Return *value* as JSON with sorted keys: equal values give equal text."""
@@ -105,3 +111,12 @@ def compute_digest(connection: sqlite3.Connection) -> str:
             digest.update(b"\n" + orjson.dumps(row))
         digest.update(b"\n\n")
     return digest.hexdigest()
+
+
+def compute_checksum(connection: sqlite3.Connection) -> str:
+    """Return the SHA-256 over what the plan says about itself, the digest included: it notices damage, no more."""
+    checksum = hashlib.sha256()
+    for query in _SAID_OF_ITSELF:
+        for row in connection.execute(query):
+            checksum.update(b"\n" + orjson.dumps(row))
+    return checksum.hexdigest()

@@ -20,6 +20,7 @@ from leanplum_sync.planfile.schema import (
     CREATE,
     CREATE_DRAFT,
     CREATE_INDEX,
+    compute_checksum,
     compute_digest,
     encode,
     shard_of,
@@ -179,6 +180,7 @@ class PlanWriter:
         )
         digest = compute_digest(run)
         self._meta(digest=digest)
+        self._meta(checksum=compute_checksum(run))
         run.execute("COMMIT")
         run.close()
         with self._part.open("rb+") as file:

@@ -1,0 +1,169 @@
+"""A plan file gives back what was planned, or says that it can't be trusted."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from leanplum_sync.address import ResourceAddress, Subject
+from leanplum_sync.errors import PlanError, StalePlanError
+from leanplum_sync.planfile import PlanFile, PlanWriter, open_plan
+from leanplum_sync.planner.decide import SendTarget
+from leanplum_sync.planner.known import NOTHING_KNOWN
+from leanplum_sync.planner.plan import Cost, Input, Summary, Target
+from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject
+from leanplum_sync.problem import Place
+from leanplum_sync.resources.desire import Send, SetAttribute, Want
+from leanplum_sync.wire.action import DeliveryClass
+from leanplum_sync.wire.profile import Profile
+
+ADDRESS = ResourceAddress("UserAttributes", "tiers")
+CONTEXT = Context({ADDRESS: 0}, {ADDRESS: SendTarget(17, "Hello")})
+TARGET = Target("app_1", "production", "api.leanplum.com", is_emulator=False)
+EMPTY_PROFILE = Profile(exists=True, attributes={}, fields={}, devices={})
+
+
+def planned(user: str, value: object) -> SubjectPlan:
+    place = Place("data.csv", 2, None, 1)
+    desires = (
+        SetAttribute("tier", value, Place("a.yaml", 3, 1)),
+        Send("may", {}, force=False, asked_at=place),
+    )
+    want = Want(ADDRESS, Subject.user(user), create=False, found_at=place, desires=desires)
+    return plan_subject([want], EMPTY_PROFILE, NOTHING_KNOWN, CONTEXT)
+
+
+def write(path: Path, plans: list[SubjectPlan], created_at: float = 0.0, target: Target = TARGET) -> str:
+    with PlanWriter(path) as writer:
+        for plan in plans:
+            writer.add(plan)
+        packed = writer.pack()
+        cost = Cost(0, packed.lookups, 0, packed.requests, packed.actions, packed.lookups_by_action, 0, 0.0)
+        summary = Summary(len(plans), len(plans), 0, 0, {}, packed.requests, packed.actions, cost)
+        return writer.finish(
+            target=target,
+            created_at=created_at,
+            observed=(None, None),
+            sensitive=["email"],
+            inputs=[Input("a.yaml", "00")],
+            hazards=[],
+            notes=[],
+            summary=summary,
+        )
+
+
+USERS = [f"{number:05d}" for number in range(120)]
+
+
+@pytest.fixture(scope="module")
+def plan_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("plan") / "a.lpplan"
+    write(path, [planned(user, "secret-gold") for user in USERS])
+    return path
+
+
+@pytest.fixture
+def plan(plan_path: Path) -> Iterator[PlanFile]:
+    with open_plan(plan_path) as opened:
+        yield opened
+
+
+def test_batches_come_back_in_classes_with_numbers_without_a_gap(plan: PlanFile) -> None:
+    batches = list(plan.batches())
+    assert [batch.delivery_class for batch in batches] == [DeliveryClass.REPEATABLE] * 3 + [
+        DeliveryClass.ONCE
+    ] * 3
+    assert [batch.number for batch in batches] == [1, 2, 3, 4, 5, 6]
+    assert [action.number for batch in batches for action in batch.actions] == list(range(1, 241))
+    assert [len(batch.subjects) for batch in batches] == [50, 50, 20] * 2
+
+
+def test_changes_of_one_subject_are_its_own(plan: PlanFile) -> None:
+    subject = Subject.user("00007")
+    assert {change.subject for change in plan.changes_of([subject])[subject]} == {subject}
+    assert plan.changes_of([Subject.user("7")]) == {}
+
+
+def test_the_plan_file_is_its_owners_only(plan_path: Path) -> None:
+    assert plan_path.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_digest_does_not_depend_on_the_time(tmp_path: Path) -> None:
+    plans = [planned("00001", 1.5)]
+    assert write(tmp_path / "a", plans, created_at=1.0) == write(tmp_path / "b", plans, created_at=2.0)
+
+
+def test_the_digest_tells_values_users_and_environments_apart(tmp_path: Path) -> None:
+    staging = Target("app_1", "staging", "api.leanplum.com", is_emulator=False)
+    digests = [
+        write(tmp_path / "a", [planned("00004", "gold")]),
+        write(tmp_path / "b", [planned("4", "gold")]),
+        write(tmp_path / "c", [planned("00004", "silver")]),
+        write(tmp_path / "d", [planned("00004", "gold")], target=staging),
+    ]
+    assert len(set(digests)) == 4
+
+
+def test_a_plan_that_fails_in_the_making_leaves_nothing(tmp_path: Path) -> None:
+    def cut_short() -> None:
+        with PlanWriter(tmp_path / "a") as writer:
+            writer.add(planned("00001", 1))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        cut_short()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_that_can_not_be_written_says_where(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PlanError, match=r"file/a: the plan can't be written"):
+        PlanWriter(tmp_path / "file" / "a")
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"SQLite format 3\x00", bytes(5000)])
+def test_what_is_no_plan_is_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.lpplan"
+    path.write_bytes(content)
+    with pytest.raises(StalePlanError, match=r"a\.lpplan: "):
+        open_plan(path)
+
+
+def test_a_changed_value_is_noticed(plan_path: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copy(plan_path, tmp_path))
+    with sqlite3.connect(copy) as connection:
+        connection.execute(
+            "UPDATE action SET arguments = replace(arguments, 'gold', 'iron') WHERE number = 1"
+        )
+    connection.close()
+    with pytest.raises(StalePlanError, match="not as it was written"):
+        open_plan(copy)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data())
+def test_damaged_bytes_are_noticed_or_change_nothing(
+    data: st.DataObject, plan_path: Path, tmp_path: Path
+) -> None:
+    whole = plan_path.read_bytes()
+    at = data.draw(st.integers(0, len(whole) - 1))
+    damage = data.draw(st.binary(min_size=1, max_size=40))
+    copy = tmp_path / "damaged.lpplan"
+    copy.write_bytes(whole[:at] + damage + whole[at + len(damage) :])
+    try:
+        with open_plan(copy) as damaged, open_plan(plan_path) as plan:
+            assert list(damaged.batches()) == list(plan.batches())
+            assert list(damaged.changes()) == list(plan.changes())
+            assert (damaged.header, damaged.summary, damaged.hazards()) == (
+                plan.header,
+                plan.summary,
+                plan.hazards(),
+            )
+    except StalePlanError:
+        pass
