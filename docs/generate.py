@@ -1,5 +1,5 @@
 """
-Write the generated parts of specs.md and commands.md, between ``<!-- generated: NAME -->`` and ``<!-- end -->``.
+Write the generated parts of these pages, between ``<!-- generated: NAME -->`` and ``<!-- end -->``.
 
 Run it after changing a model or an option; a test fails while a page is behind.
 """
@@ -15,13 +15,13 @@ from pydantic.fields import FieldInfo
 
 from leanplum_sync.cli.program import program
 from leanplum_sync.cli.verb import SharedOption
-from leanplum_sync.resources import document, forms, message_send, push_tokens, user_attributes
+from leanplum_sync.resources import document, forms, message_send, project, push_tokens, user_attributes
 
 HERE = Path(__file__).parent
 
 
 def main() -> None:
-    for page in (HERE / "specs.md", HERE / "commands.md"):
+    for page in HERE.glob("*.md"):
         page.write_text(filled(page.read_text()))
 
 
@@ -141,6 +141,12 @@ PARTS: dict[str, Callable[[], str]] = {
     "state": fields(forms.AbsentForm),
     "lists": fields(forms.ListForm),
     "increment": fields(forms.IncrementForm),
+    "project": fields(project.ProjectSpec),
+    "embedded": fields(project.EmbeddedModel),
+    "live": fields(project.LiveModel),
+    "keys": fields(project.KeysModel),
+    "budget": fields(project.BudgetModel),
+    "limits": fields(project.LimitsModel),
 }
 
 
