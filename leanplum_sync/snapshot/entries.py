@@ -100,7 +100,9 @@ def _read_parquet(path: Path, own_time: float) -> Iterator[Entry]:
     with duckdb.connect() as connection:
         try:
             rows = connection.execute(
-                "SELECT userId, deviceId, observedAt, element FROM read_parquet(?)", [str(path)]
+                "SELECT userId::VARCHAR, deviceId::VARCHAR, observedAt::DOUBLE, element::VARCHAR"
+                " FROM read_parquet(?)",
+                [str(path)],
             )
             number = 0
             while batch := rows.fetchmany(_ROWS_AT_ONCE):

@@ -1,0 +1,158 @@
+"""What went wrong decides what may be done next: did the request leave, or not?"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from leanplum_sync.client.http import HttpTransport, Request
+from leanplum_sync.errors import LockLostError, NoAnswerError, NotSentError
+
+SECRET = "prod_hunter2"
+
+
+def request(url: str) -> Request:
+    return Request("POST", f"{url}/api?action=multi", f'{{"clientKey":"{SECRET}"}}'.encode())
+
+
+@pytest.fixture
+def transport() -> Iterator[HttpTransport]:
+    with HttpTransport(is_local=True, read_timeout_seconds=0.3) as transport:
+        yield transport
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+def test_an_answer_comes_back_whatever_its_status(misbehaving: Any, transport: HttpTransport) -> None:
+    misbehaving.does((404, b'{"response":[]}'))
+    response = transport.send(request(misbehaving.url))
+    assert (response.status, response.body) == (404, b'{"response":[]}')
+    assert SECRET.encode() in misbehaving.requests[0]
+
+
+def test_a_refused_connection_never_left(transport: HttpTransport, free_port: int) -> None:
+    with pytest.raises(NotSentError):
+        transport.send(request(f"http://127.0.0.1:{free_port}"))
+
+
+def test_a_host_without_an_address_never_left(transport: HttpTransport) -> None:
+    with pytest.raises(NotSentError):
+        transport.send(request("http://no-such-host.invalid"))
+
+
+def test_a_failed_tls_handshake_never_left(misbehaving: Any, transport: HttpTransport) -> None:
+    misbehaving.does("hangs up")
+    with pytest.raises(NotSentError):
+        transport.send(request(misbehaving.url.replace("http:", "https:")))
+    assert SECRET.encode() not in b"".join(misbehaving.requests)
+
+
+@pytest.mark.parametrize(
+    "what", ["hangs up", "resets", "cuts off", "is silent", "talks nonsense", "sends bad gzip"]
+)
+def test_after_the_first_byte_nothing_is_certain(
+    misbehaving: Any, transport: HttpTransport, what: str
+) -> None:
+    misbehaving.does(what)
+    with pytest.raises(NoAnswerError) as caught:
+        transport.send(request(misbehaving.url))
+    assert SECRET not in str(caught.value)
+    assert len(misbehaving.requests) == 1
+
+
+def test_a_kept_connection_that_died_is_not_tried_twice(misbehaving: Any, transport: HttpTransport) -> None:
+    misbehaving.does((200, b"{}"), "hangs up")
+    transport.send(request(misbehaving.url))
+    with pytest.raises(NoAnswerError):
+        transport.send(request(misbehaving.url))
+    assert (len(misbehaving.requests), misbehaving.connections) == (2, 1)
+
+
+def test_redirects_are_reported_and_not_followed(misbehaving: Any, transport: HttpTransport) -> None:
+    misbehaving.does((302, b"", "Location: http://127.0.0.1:1/elsewhere"))
+    response = transport.send(request(misbehaving.url))
+    assert (response.status, response.location) == (302, "http://127.0.0.1:1/elsewhere")
+
+
+def test_the_last_word_is_spoken_with_the_connection_standing_and_nothing_written(
+    misbehaving: Any, transport: HttpTransport
+) -> None:
+    misbehaving.does((200, b"{}"))
+    seen = []
+
+    def too_late() -> None:
+        seen.append((misbehaving.connections, len(misbehaving.requests)))
+        raise LockLostError("The lock was lost.")
+
+    arrived = threading.Event()
+    with pytest.raises(LockLostError):
+        transport.send(request(misbehaving.url), too_late)
+    transport.send(request(misbehaving.url), arrived.set)
+    assert arrived.is_set()
+    assert seen[0][1] == 0
+    assert len(misbehaving.requests) == 1  # only the second call
+
+
+def test_the_last_word_is_spoken_once_per_request_on_kept_connections(
+    misbehaving: Any, transport: HttpTransport
+) -> None:
+    misbehaving.does((200, b"{}"))
+    words: list[int] = []
+    for number in range(3):
+        transport.send(request(misbehaving.url), lambda number=number: words.append(number))  # type: ignore[misc]  # mypy can't infer lambdas with defaults
+    assert words == [0, 1, 2]
+    assert misbehaving.connections == 1
+
+
+def test_no_word_is_asked_when_there_is_no_connection(transport: HttpTransport, free_port: int) -> None:
+    words: list[str] = []
+    with pytest.raises(NotSentError):
+        transport.send(request(f"http://127.0.0.1:{free_port}"), lambda: words.append("asked"))
+    assert words == []
+
+
+def test_loopback_is_never_behind_a_proxy(
+    misbehaving: Any, transport: HttpTransport, monkeypatch: pytest.MonkeyPatch, free_port: int
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port}")
+    misbehaving.does((200, b"{}"))
+    assert transport.send(request(misbehaving.url)).status == 200
+
+
+def test_elsewhere_a_proxy_is_used_and_its_absence_means_not_sent(
+    monkeypatch: pytest.MonkeyPatch, free_port: int
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{free_port}")
+    with HttpTransport() as transport, pytest.raises(NotSentError):
+        transport.send(request("https://api.example.invalid"))
+
+
+def test_a_plain_proxy_carries_the_request(misbehaving: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", misbehaving.url)
+    misbehaving.does((200, b"through"))
+    words: list[str] = []
+    with HttpTransport() as transport:
+        response = transport.send(request("http://api.example.invalid"), lambda: words.append("asked"))
+    assert (response.body, words) == (b"through", ["asked"])
+
+
+def test_each_thread_has_its_own_connection(misbehaving: Any, transport: HttpTransport) -> None:
+    misbehaving.does((200, b"{}"))
+    threads = [threading.Thread(target=transport.send, args=(request(misbehaving.url),)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert misbehaving.connections == 3
+
+
+def test_a_request_does_not_show_its_body() -> None:
+    assert SECRET not in repr(request("http://127.0.0.1"))

@@ -1,0 +1,74 @@
+"""Keys: found by class, explained when missing, never shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from leanplum_sync.client.credentials import EMULATOR_APP_ID, Connection, KeyClass, Keys
+from leanplum_sync.errors import CredentialError
+
+
+@pytest.mark.parametrize("key_class", list(KeyClass))
+def test_a_missing_key_is_named_with_its_use_and_where_to_find_it(key_class: KeyClass) -> None:
+    with pytest.raises(CredentialError) as caught:
+        Keys({}).key(key_class)
+    assert Keys({}).variable(key_class) in str(caught.value)
+    assert f"the {key_class.words} key is needed to" in str(caught.value)
+    assert "App Settings > Keys & Settings" in str(caught.value)
+
+
+def test_a_project_may_name_its_own_variables() -> None:
+    keys = Keys({"SHOP_KEY": " prod_secret\n"}, variables={KeyClass.PRODUCTION: "SHOP_KEY"})
+    assert keys.key(KeyClass.PRODUCTION) == "prod_secret"
+
+
+def test_keys_are_not_shown() -> None:
+    keys = Keys({"LEANPLUM_PRODUCTION_KEY": "prod_secret"})
+    assert repr(keys) == (
+        "Keys(production=***, development=missing, data export=missing, content read-only=missing)"
+    )
+    assert "prod_secret" not in str(keys.refused(KeyClass.PRODUCTION, "Invalid access key"))
+
+
+def test_the_connection_comes_from_the_environment() -> None:
+    connection = Connection.from_environment({"LEANPLUM_APP_ID": "app_x"})
+    assert (connection.url, connection.host) == ("https://api.leanplum.com/api", "api.leanplum.com")
+    assert not connection.is_emulator
+
+
+def test_a_missing_app_is_named() -> None:
+    with pytest.raises(CredentialError, match="SHOP_APP is not set"):
+        Connection.from_environment({"LEANPLUM_APP_ID": "app_x"}, app_id_variable="SHOP_APP")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8123", "http://localhost:1/", "http://[::1]:8123", "https://a.example"]
+)
+def test_the_url_may_point_elsewhere(url: str) -> None:
+    connection = Connection.from_environment({"LEANPLUM_APP_ID": "app_x", "LEANPLUM_API_URL": url})
+    assert connection.url == url.rstrip("/") + "/api"
+    assert connection.is_local == ("example" not in url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.leanplum.com",
+        "api.leanplum.com",
+        "https://me:hunter2@a.example",
+        "https://a.example/api",
+        "ftp://a.example",
+        "https://a.example:port",
+        "https://",
+        "https://a.example?hunter2",
+    ],
+)
+def test_a_url_that_would_leak_or_miss_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(CredentialError, match="LEANPLUM_API_URL") as caught:
+        Connection.from_environment({"LEANPLUM_APP_ID": "app_x", "LEANPLUM_API_URL": url})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_emulators_public_keys_may_cross_a_plain_network() -> None:
+    environ = {"LEANPLUM_APP_ID": EMULATOR_APP_ID, "LEANPLUM_API_URL": "http://emulator:8123"}
+    assert Connection.from_environment(environ).is_emulator

@@ -1,0 +1,148 @@
+"""Snapshots on disk: what was written comes back, and a torn end costs only itself."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import duckdb
+import pytest
+import zstandard
+
+from leanplum_sync.address import Subject
+from leanplum_sync.errors import SpecError
+from leanplum_sync.snapshot import Entry, SnapshotWriter, read
+from leanplum_sync.snapshot import writer as writer_module
+
+NAMES = ["s.ndjson", "s.ndjson.gz", "s.ndjson.zst"]
+FOUND = {"success": True, "userId": "00004", "userAttributes": {"a": "b\n"}, "devices": [{"deviceId": "D9"}]}
+MISSING = {"success": True, "warning": {"message": "User not found; request skipped."}}
+
+
+@pytest.fixture(params=NAMES)
+def path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    return tmp_path / str(request.param)
+
+
+def write(path: Path, users: range) -> None:
+    with SnapshotWriter(path) as snapshot:
+        for number in users:
+            snapshot.append(
+                Subject.user(f"u{number}"), {"success": True, "userAttributes": {}}, 1000.0 + number
+            )
+
+
+def users_in(path: Path) -> list[str]:
+    return [entry.subject.id for entry in read(path)]
+
+
+def test_entries_come_back_with_whom_was_asked_for_and_when(path: Path) -> None:
+    with SnapshotWriter(path) as snapshot:
+        snapshot.append(Subject.user("00004"), FOUND, 1000.5)
+        snapshot.append(Subject.user("nobody"), MISSING, 1001.5)
+        snapshot.append(Subject.device("D1"), FOUND, 1002.5)
+    assert list(read(path)) == [
+        Entry(Subject.user("00004"), FOUND, 1000.5),
+        Entry(Subject.user("nobody"), {**MISSING, "userId": "nobody"}, 1001.5),
+        Entry(Subject.device("D1"), FOUND, 1002.5),
+    ]
+
+
+def test_a_snapshot_can_be_added_to(path: Path) -> None:
+    write(path, range(3))
+    write(path, range(3, 5))
+    assert users_in(path) == ["u0", "u1", "u2", "u3", "u4"]
+
+
+def test_wherever_a_crash_cuts_the_file_what_is_whole_is_kept(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "ENTRIES_PER_PIECE", 2)
+    write(path, range(6))
+    whole = path.read_bytes()
+    for size in range(len(whole)):
+        path.write_bytes(whole[:size])
+        write(path, range(6, 7))
+        kept = users_in(path)
+        assert kept == [*(f"u{number}" for number in range(len(kept) - 1)), "u6"]
+    assert len(kept) >= 5
+
+
+def test_a_plain_file_loses_nothing_when_the_process_dies(tmp_path: Path) -> None:
+    snapshot = SnapshotWriter(tmp_path / "s.ndjson")
+    snapshot.append(Subject.user("u1"), {"success": True}, 1.0)
+    assert users_in(tmp_path / "s.ndjson") == ["u1"]
+    snapshot.close()
+
+
+def test_files_of_other_tools_are_read_in_one_piece(path: Path) -> None:
+    lines = b'{"success":true,"userId":"u1"}\n\n{"success":true,"userId":7}'
+    packed = {".ndjson": lines, ".gz": gzip.compress(lines), ".zst": zstandard.compress(lines)}
+    path.write_bytes(packed[path.suffix])
+    entries = list(read(path))
+    assert [entry.subject for entry in entries] == [Subject.user("u1"), Subject.user("7")]
+    assert {entry.observed_at for entry in entries} == {path.stat().st_mtime}
+
+
+@pytest.mark.parametrize("name", NAMES[1:])
+def test_a_damaged_file_is_a_problem_with_its_name(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    write(path, range(3))
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(SpecError) as caught:
+        users_in(path)
+    assert str(path) in str(caught.value.problems[0])
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("[]", "not a JSON object"),
+        ('{"userId":"secret', "not a JSON object"),
+        ('{"success":true}', "no userId or deviceId"),
+        ('{"userId":""}', "no userId or deviceId"),
+        ('{"userId":true}', "no userId or deviceId"),
+        ('{"userId":"secret","observedAt":"then"}', "observedAt is not a number"),
+    ],
+)
+def test_a_bad_line_is_a_problem_with_its_number_and_without_its_values(
+    tmp_path: Path, line: str, words: str
+) -> None:
+    path = tmp_path / "s.ndjson"
+    path.write_text('{"userId":"u1"}\n' + line)
+    with pytest.raises(SpecError) as caught:
+        users_in(path)
+    problem = caught.value.problems[0]
+    assert problem.place.line == 2
+    assert words in str(problem)
+    assert "secret" not in str(problem)
+
+
+def test_a_missing_file_is_a_problem(tmp_path: Path) -> None:
+    with pytest.raises(SpecError):
+        users_in(tmp_path / "none.ndjson")
+
+
+def test_parquet_snapshots_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "s.parquet"
+    duckdb.sql(
+        """
+        COPY (SELECT * FROM (VALUES
+            ('00004', NULL, 1000.5, '{"success":true,"userAttributes":{}}'),
+            (NULL, 'D1', NULL, '{"success":true,"userId":"u1"}')
+        ) AS t(userId, deviceId, observedAt, element)) TO '"""
+        + str(path)
+        + "' (FORMAT parquet)"
+    )
+    first, second = read(path)
+    assert first == Entry(Subject.user("00004"), {"success": True, "userAttributes": {}}, 1000.5)
+    assert (second.subject, second.observed_at) == (Subject.device("D1"), path.stat().st_mtime)
+
+
+def test_a_file_that_only_calls_itself_parquet_is_a_problem(tmp_path: Path) -> None:
+    path = tmp_path / "s.parquet"
+    path.write_text("userId\n")
+    with pytest.raises(SpecError, match="1 problem"):
+        list(read(path))
+    with pytest.raises(SpecError):
+        SnapshotWriter(path)

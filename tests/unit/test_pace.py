@@ -1,0 +1,84 @@
+"""How fast requests go."""
+
+from __future__ import annotations
+
+import threading
+
+from leanplum_sync.pace import Pace
+
+
+class Watch:
+    """A clock that moves when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.time = 100.0
+
+    def now(self) -> float:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+    def new_id(self) -> str:
+        return ""
+
+
+def test_requests_are_spread_over_the_second() -> None:
+    watch = Watch()
+    pace = Pace(concurrency=8, requests_per_second=20, clock=watch)
+    starts = []
+    for _ in range(5):
+        with pace.turn():
+            starts.append(round(watch.time, 3))
+    assert starts == [100.0, 100.05, 100.1, 100.15, 100.2]
+
+
+def test_without_a_rate_nobody_waits() -> None:
+    watch = Watch()
+    pace = Pace(concurrency=1, requests_per_second=None, clock=watch)
+    for _ in range(100):
+        with pace.turn():
+            pass
+    assert watch.time == 100.0
+
+
+def test_concurrency_halves_when_refused_and_grows_back_a_step_per_round() -> None:
+    pace = Pace(concurrency=8, requests_per_second=None, clock=Watch())
+    pace.refused()
+    assert pace.width == 4
+    for _ in range(5):
+        pace.answered()
+    assert pace.width == 5
+    for _ in range(100):
+        pace.answered()
+    assert pace.width == 8
+    for _ in range(100):
+        pace.refused()
+    assert pace.width == 1
+
+
+def test_no_more_than_the_width_are_under_way() -> None:
+    pace = Pace(concurrency=2, requests_per_second=None, clock=Watch())
+    under_way = 0
+    most = 0
+    lock = threading.Lock()
+
+    def work() -> None:
+        nonlocal under_way, most
+        for _ in range(200):
+            with pace.turn():
+                with lock:
+                    under_way += 1
+                    most = max(most, under_way)
+                with lock:
+                    under_way -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 1 <= most <= 2

@@ -1,0 +1,238 @@
+"""What an answer proves: the table in docs/delivery.md, row by row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from leanplum_sync.errors import UnexpectedResponseError
+from leanplum_sync.wire.action import Action
+from leanplum_sync.wire.envelope import (
+    Answered,
+    BatchAnswer,
+    RefusalKind,
+    Refused,
+    Unreadable,
+    read_batch_answer,
+    read_elements,
+)
+from leanplum_sync.wire.outcome import ActionOutcome, Outcome
+
+DONE = ActionOutcome(Outcome.DONE)
+OK = {"success": True}
+SKEW = "Device clock skew detected (2 days behind). Rewriting timestamp."
+
+
+def failed(message: str) -> dict[str, Any]:
+    return {"success": False, "error": {"message": message}}
+
+
+def warned(message: str, **more: Any) -> dict[str, Any]:
+    return {"success": True, "warning": {"message": message}, **more}
+
+
+def answer(
+    *elements: Any, to: int | None = None, status: int = 200, action: str = "setUserAttributes"
+) -> BatchAnswer:
+    count = len(elements) if to is None else to
+    actions = [Action(action, {"userId": f"u{number}"}) for number in range(count)]
+    body = orjson.dumps({"response": elements})
+    return read_batch_answer(status, body, actions, [f"id{number}" for number in range(count)])
+
+
+def outcomes(*elements: Any, **options: Any) -> list[ActionOutcome]:
+    read = answer(*elements, **options)
+    assert isinstance(read, Answered)
+    return list(read.outcomes)
+
+
+def test_success_without_a_warning_is_done() -> None:
+    assert outcomes(OK, {"success": True, "isOffline": True}) == [DONE, DONE]
+
+
+def test_elements_are_judged_one_by_one_even_with_an_http_error() -> None:
+    mixed = outcomes(OK, failed("Invalid app/user combination"), status=404)
+    assert mixed == [DONE, ActionOutcome(Outcome.REJECTED, "Invalid app/user combination")]
+
+
+def test_success_with_an_error_is_rejected() -> None:
+    assert outcomes({"success": True, "error": {"message": "no"}}, OK)[0] == ActionOutcome(
+        Outcome.REJECTED, "no"
+    )
+
+
+@pytest.mark.parametrize("error", [{}, "", {"message": 3}])
+def test_an_error_without_words_is_still_an_error(error: Any) -> None:
+    assert outcomes({"success": True, "error": error}, OK)[0].outcome is Outcome.REJECTED
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        SKEW,
+        "Past event detected (400 days ago). Rewriting timestamp.",
+        SKEW.upper(),
+        "Anomaly detected: time skew.",
+    ],
+)
+def test_an_advisory_warning_comes_with_an_action_that_was_done(message: str) -> None:
+    assert outcomes(warned(message), OK)[0] == ActionOutcome(Outcome.DONE, message, advisory=True)
+
+
+@pytest.mark.parametrize("message", ["User not found; request skipped.", "Something new.", ""])
+def test_any_other_warning_means_skipped(message: str) -> None:
+    assert outcomes(warned(message), OK)[0].outcome is Outcome.SKIPPED
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        {"success": True, "ignored": True},
+        {"success": True, "warning": {"message": SKEW, "ignored": True}},
+        warned(SKEW, ignored=True),
+        warned("Outside a session", messagesSent=1, ignored=True),
+    ],
+)
+def test_an_ignored_action_is_skipped_wherever_the_mark_stands(element: Any) -> None:
+    assert outcomes(element, OK)[0].outcome is Outcome.SKIPPED
+
+
+@pytest.mark.parametrize(
+    ("element", "expected"),
+    [
+        ({"success": True, "messagesSent": 1}, Outcome.DONE),
+        ({"success": True, "messagesSent": 0}, Outcome.SKIPPED),
+        ({"success": True}, Outcome.DONE),
+        (warned(SKEW, messagesSent=1), Outcome.DONE),
+        (warned(SKEW, messagesSent=0), Outcome.SKIPPED),
+        (warned("Message entity not found"), Outcome.SKIPPED),
+        # A message that was counted has gone, whatever the warning: skipped would send it again.
+        (warned("Something new.", messagesSent=1), Outcome.DONE),
+    ],
+)
+def test_a_send_is_done_when_a_message_was_queued(element: Any, expected: Outcome) -> None:
+    assert outcomes(element, action="sendMessage")[0].outcome is expected
+
+
+def test_only_sends_are_judged_by_the_messages_sent() -> None:
+    assert outcomes({"success": True, "messagesSent": 0})[0].outcome is Outcome.DONE
+
+
+@pytest.mark.parametrize("elements", [[], [OK], [OK, OK, OK]])
+def test_another_number_of_elements_than_actions_proves_nothing(elements: list[Any]) -> None:
+    assert isinstance(answer(*elements, to=2), Unreadable)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind"),
+    [
+        (403, "Too many users", RefusalKind.BUG),
+        (400, "Anything", RefusalKind.BUG),
+        (200, "Anything", RefusalKind.BUG),
+        (429, "Anything", RefusalKind.RATE_LIMITED),
+        (408, "Anything", RefusalKind.RATE_LIMITED),
+        (200, "Request failed due to concurrent requests to the same profile ID", RefusalKind.RATE_LIMITED),
+        (403, "Invalid access key", RefusalKind.KEY),
+        (404, "App not found: app_x", RefusalKind.KEY),
+        (200, "Development mode requested but not permitted.", RefusalKind.KEY),
+        (401, "Anything", RefusalKind.KEY),
+        (200, "App endpoint configuration mismatch.", RefusalKind.BUG),
+    ],
+)
+def test_one_failing_element_for_many_actions_refuses_the_whole_call(
+    status: int, message: str, kind: RefusalKind
+) -> None:
+    refused = answer(failed(message), to=3, status=status)
+    assert isinstance(refused, Refused)
+    assert (refused.kind, refused.status) == (kind, status)
+    assert refused.message.startswith(message)
+
+
+@pytest.mark.parametrize("actions", [1, 2])
+def test_one_failing_element_of_a_failing_server_proves_nothing(actions: int) -> None:
+    assert isinstance(answer(failed("Internal error"), to=actions, status=500), Unreadable)
+
+
+@pytest.mark.parametrize("status", [200, 400, 404, 451])
+def test_a_lone_action_refused_for_its_own_reason_is_rejected(status: int) -> None:
+    assert outcomes(failed("event 'e' firstTime is invalid."), status=status)[0].outcome is Outcome.REJECTED
+
+
+@pytest.mark.parametrize(
+    ("message", "status", "kind"),
+    [
+        ("Invalid access key", 200, RefusalKind.KEY),
+        ("invalid access key.", 403, RefusalKind.KEY),
+        ("App not found", 404, RefusalKind.KEY),
+        ("Development mode requested but not permitted", 200, RefusalKind.KEY),
+        ("Too Many Requests.", 429, RefusalKind.RATE_LIMITED),
+        ("No.", 403, RefusalKind.KEY),
+    ],
+)
+def test_a_lone_action_can_meet_a_refusal_of_the_call(message: str, status: int, kind: RefusalKind) -> None:
+    refused = answer(failed(message), status=status)
+    assert isinstance(refused, Refused)
+    assert refused.kind is kind
+
+
+def test_elements_are_matched_by_the_request_ids_they_echo() -> None:
+    swapped = outcomes({**failed("second"), "reqId": "id1"}, {**OK, "reqId": "id0"})
+    assert swapped == [DONE, ActionOutcome(Outcome.REJECTED, "second")]
+
+
+@pytest.mark.parametrize("echoed", [("id0", "id0"), ("id0", "other"), ("id0", None), ("id0", 1)])
+def test_request_ids_that_do_not_match_prove_nothing(echoed: tuple[Any, Any]) -> None:
+    assert isinstance(answer(*({**OK, "reqId": request_id} for request_id in echoed)), Unreadable)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (429, b"<html>", RefusalKind.RATE_LIMITED),
+        (403, b"<html>", RefusalKind.BUG),
+        (500, b"<html>", None),
+        (502, b"", None),
+        (200, b"", None),
+        (200, b'{"response":[{"success":true},{"succ', None),
+        (302, b"", None),
+        (404, b"not here", None),
+    ],
+)
+def test_an_unreadable_body_leaves_the_judgement_to_the_status(
+    status: int, body: bytes, expected: RefusalKind | None
+) -> None:
+    judged = read_batch_answer(status, body, [Action("track", {"userId": "u"})] * 2, ["a", "b"])
+    match judged:
+        case Refused():
+            assert judged.kind is expected
+        case _:
+            assert isinstance(judged, Unreadable)
+            assert expected is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"null",
+        b'{"response":{}}',
+        b'{"response":[1]}',
+        b'{"response":[{}]}',
+        b'{"response":[{"success":"true"}]}',
+        b"\xff",
+        b"[" * 5000,
+    ],
+)
+def test_a_body_of_another_shape_is_an_unexpected_response(body: bytes) -> None:
+    with pytest.raises(UnexpectedResponseError, match="HTTP 200"):
+        read_elements(200, body)
+
+
+def test_unknown_keys_beside_the_response_are_left_alone() -> None:
+    assert read_elements(200, b'{"migrateState":{"sha256":"x"},"response":[{"success":true,"new":1}]}') == (
+        {"success": True, "new": 1},
+    )
