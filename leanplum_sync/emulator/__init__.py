@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from starlette.applications import Starlette
 
+    from leanplum_sync.emulator.faults import Faults
+
 __all__ = ["APP_ID", "KEYS", "EmulatorError", "Running", "Switches", "create_app", "running", "serve"]
 
 APP_ID: Final = "app_emulator"
@@ -44,19 +46,23 @@ def create_app(
     state: Path | None = None,
     seeds: Sequence[Path] = (),
     switches: Switches = Switches(),  # noqa: B008 (frozen)
-    faults: Sequence[Any] = (),
+    faults: Faults | str | Path | Sequence[Any] = (),
     clock: Callable[[], float] = time.time,
 ) -> Starlette:
     """
     Return the emulator as an ASGI application, its state in memory or in the file *state*.
 
+    *seeds* are read only if the state never had any. *faults* is text such as ``cut-after:times=1``, a file, or a list.
+
     Raises:
-        EmulatorError: the state file or a seed can't be used.
+        EmulatorError: the state file, a seed or a fault can't be used.
     """
     from leanplum_sync.emulator import app, dispatcher  # noqa: PLC0415 (importing the package stays cheap)
+    from leanplum_sync.emulator.faults import parse  # noqa: PLC0415 (as above)
     from leanplum_sync.emulator.seeds import load  # noqa: PLC0415 (as above)
     from leanplum_sync.emulator.store import Store  # noqa: PLC0415 (as above)
 
+    parsed_faults = parse(faults)
     store = Store(state)
     try:
         load(store, seeds, switches, clock)
@@ -64,7 +70,8 @@ def create_app(
         store.close()
         raise
     keys = {key: key_class for key_class, key in KEYS.items()}
-    return app.create(dispatcher.App(APP_ID, keys, switches, str), store, seeds, clock, faults)  # type: ignore[arg-type]  # KEYS is checked by a test
+    emulated = dispatcher.App(APP_ID, keys, switches)  # type: ignore[arg-type]  # the classes are KEYS' own names
+    return app.create(app.Setup(emulated, seeds, parsed_faults, clock), store)
 
 
 @contextmanager

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from starlette.applications import Starlette
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from leanplum_sync.emulator import counts, dispatcher, request, seeds
-from leanplum_sync.emulator.errors import RefusedError
-from leanplum_sync.emulator.in_flight import InFlight
-from leanplum_sync.emulator.store import Store
+from leanplum_sync.emulator import counts, faults, seeds
+from leanplum_sync.emulator.api import HEADERS, JSON, Api
+from leanplum_sync.emulator.errors import EmulatorError
+from leanplum_sync.emulator.methods.imports import BUCKETS
 from leanplum_sync.emulator.values import to_json
 
 if TYPE_CHECKING:
@@ -23,126 +24,115 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
-    from leanplum_sync.emulator.dispatcher import Answer, App
-    from leanplum_sync.emulator.request import Call
+    from leanplum_sync.emulator.dispatcher import App
+    from leanplum_sync.emulator.faults import Faults
+    from leanplum_sync.emulator.store import Store
 
-_HEADERS = {"Access-Control-Allow-Origin": "*", "Server": "leanplum-sync emulator"}
-_LOCKED = "Request failed due to concurrent requests to the same profile ID"
+_CHUNK_BYTES = 64 * 1024
 
 
-class Api:
-    """The ASGI application behind ``/api``."""
-
-    def __init__(self, app: App, store: Store, clock: Callable[[], float]) -> None:
-        self._app = app
-        self._store = store
-        self._clock = clock
-        self._in_flight = InFlight()
+class Emulator(Starlette):
+    """The application. It lets faults cut the connection, which ASGI alone offers no way to do."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await _body(receive)
-        if body is None:
-            return
-        query = scope["query_string"].decode("ascii", errors="replace")
-        content_type = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
-        try:
-            call = request.read(query, content_type, body, self._app.switches)
-        except RefusedError as refused:
-            answer = dispatcher.refusal(refused.message, refused.status)
-            with self._store.transaction() as transaction:
-                transaction.count(counts.REQUESTS, "(unreadable)")
-                transaction.count(counts.REJECTED, str(answer.status))
-            await self._respond(answer, scope, receive, send)
-            return
-        await self._serve(call, scope, receive, send)
-
-    async def _serve(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
-        users = dispatcher.subjects(call, self._store.owner)
-        with self._in_flight.flight(users, is_multi=call.is_multi) as (flight, overlapping):
-            # Lets calls that arrived at the same time be seen as such.
-            await asyncio.sleep(0)
-            if await self._in_flight.may_start(flight, self._app.switches):
-                answer = self._carry_out(call, overlapping)
-            else:
-                answer = self._refuse(call, overlapping, dispatcher.refusal(_LOCKED, 429))
-            await self._respond(answer, scope, receive, send)
-
-    def _carry_out(self, call: Call, overlapping: set[str]) -> Answer:
-        admitted = dispatcher.admit(call, self._app)
-        if isinstance(admitted, dispatcher.Answer):
-            return self._refuse(call, overlapping, admitted)
-        with self._store.transaction() as transaction:
-            self._count(call, overlapping, transaction)
-            return dispatcher.carry_out(call, admitted, self._app, transaction, self._clock())
-
-    def _refuse(self, call: Call, overlapping: set[str], answer: Answer) -> Answer:
-        with self._store.transaction() as transaction:
-            self._count(call, overlapping, transaction)
-            transaction.count(counts.REJECTED, str(answer.status))
-        return answer
-
-    def _count(self, call: Call, overlapping: set[str], transaction: Any) -> None:
-        dispatcher.count_arrival(call, transaction)
-        for user_id in overlapping:
-            transaction.count(counts.OVERLAPS)
-            transaction.count(counts.OVERLAPPED, user_id)
-
-    async def _respond(self, answer: Answer, scope: Scope, receive: Receive, send: Send) -> None:
-        content = to_json({"response": answer.elements}, java=self._app.switches.java_doubles)
-        headers = _HEADERS | {"Content-Type": "application/json;charset=utf-8"}
-        await Response(content, answer.status, headers)(scope, receive, send)
+        # uvicorn's send is a method of the object that holds the connection.
+        scope["emulator.transport"] = getattr(getattr(send, "__self__", None), "transport", None)
+        await super().__call__(scope, receive, send)
 
 
-async def _body(receive: Receive) -> bytes | None:
-    """Return the request's body, None if the client went away before its end."""
-    parts = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(parts)
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What an emulator is started with."""
+
+    app: App
+    seeds: Sequence[Path]
+    faults: Faults
+    clock: Callable[[], float]
 
 
-def create(
-    app: App, store: Store, seed_files: Sequence[Path], clock: Callable[[], float], faults: Sequence[Any]
-) -> Starlette:
+def create(setup: Setup, store: Store) -> Starlette:
     """Return the application; it closes the store when it is shut down."""
-    del faults
-
-    async def health(_: Request) -> Response:
-        return _json({"ok": True, "appId": app.app_id})
-
-    async def show_counts(asked: Request) -> Response:
-        return _json(counts.counted(store, detail=asked.query_params.get("detail") in ("1", "true")))
-
-    async def dump(_: Request) -> Response:
-        return StreamingResponse(_chunks(seeds.dump(store)), media_type="application/x-ndjson")
-
-    async def reset(asked: Request) -> Response:
-        only = asked.query_params.get("only")
-        with store.transaction() as transaction:
-            transaction.forget(state=only != "counts", counts=True)
-            if only != "counts":
-                seeds.reload(transaction, seed_files, app.switches, clock())
-        return _json({"ok": True})
+    api = Api(setup.app, store, setup.clock, setup.faults)
+    own = _Own(setup, store, api)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
+        await api.close()
         store.close()
 
-    return Starlette(
+    return Emulator(
         routes=[
-            Route("/api", Api(app, store, clock)),
-            Route("/_emulator/health", health),
-            Route("/_emulator/counts", show_counts),
-            Route("/_emulator/dump", dump),
-            Route("/_emulator/reset", reset, methods=["POST"]),
+            Route("/api", api),
+            Route("/_emulator/health", own.health),
+            Route("/_emulator/counts", own.counts),
+            Route("/_emulator/dump", own.dump),
+            Route("/_emulator/reset", own.reset, methods=["POST"]),
+            Route("/_emulator/faults", own.faults, methods=["GET", "POST"]),
+            Route("/_emulator/files/{name:path}", own.file),
+            Route("/_emulator/buckets/{name:path}", own.put_in_bucket, methods=["PUT"]),
         ],
         lifespan=lifespan,
     )
+
+
+class _Own:
+    """What the emulator offers beside the API."""
+
+    def __init__(self, setup: Setup, store: Store, api: Api) -> None:
+        self._setup = setup
+        self._store = store
+        self._api = api
+
+    async def health(self, _: Request) -> Response:
+        return _json({"ok": True, "appId": self._setup.app.app_id})
+
+    async def counts(self, asked: Request) -> Response:
+        return _json(counts.counted(self._store, detail=asked.query_params.get("detail") in ("1", "true")))
+
+    async def dump(self, _: Request) -> Response:
+        return StreamingResponse(_chunks(seeds.dump(self._store)), media_type="application/x-ndjson")
+
+    async def reset(self, asked: Request) -> Response:
+        """Begin anew: the seeds, no counts, the faults of the start. ``?only=counts`` only zeroes the counts."""
+        only_counts = asked.query_params.get("only") == "counts"
+        with self._store.transaction() as transaction:
+            transaction.forget(state=not only_counts, counts=True)
+            if not only_counts:
+                seeds.reload(transaction, self._setup.seeds, self._setup.app.switches, self._setup.clock())
+        if not only_counts:
+            self._api.struck = faults.Struck(self._setup.faults)
+        return _json({"ok": True})
+
+    async def faults(self, asked: Request) -> Response:
+        """Tell the faults, or with POST replace them: text as on the command line, or a JSON list."""
+        if asked.method == "POST":
+            try:
+                self._api.struck = faults.Struck(faults.parse(_faults_in(await asked.body())))
+            except EmulatorError as error:
+                return _json({"ok": False, "error": str(error)}, status=400)
+        return _json(self._api.struck.described())
+
+    async def file(self, asked: Request) -> Response:
+        content = self._store.file(asked.path_params["name"])
+        if content is None:
+            return Response(status_code=404)
+        return Response(content, media_type="application/octet-stream")
+
+    async def put_in_bucket(self, asked: Request) -> Response:
+        """Take a file that a CSV import job can then find as its bucket and name."""
+        content = await asked.body()
+        with self._store.transaction() as transaction:
+            transaction.put_file(f"{BUCKETS}/{asked.path_params['name']}", content)
+        return _json({"ok": True})
+
+
+def _faults_in(body: bytes) -> Any:
+    try:
+        given = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return faults.from_text(body.decode("utf-8", errors="replace"))
+    return given if isinstance(given, list) else [given]
 
 
 def _chunks(lines: Iterator[bytes]) -> Iterator[bytes]:
@@ -152,11 +142,13 @@ def _chunks(lines: Iterator[bytes]) -> Iterator[bytes]:
     for line in lines:
         buffer.append(line)
         size += len(line)
-        if size > 64 * 1024:
+        if size > _CHUNK_BYTES:
             yield b"".join(buffer)
             buffer, size = [], 0
     yield b"".join(buffer)
 
 
-def _json(value: Any) -> Response:
-    return Response(to_json(value), headers=_HEADERS | {"Content-Type": "application/json;charset=utf-8"})
+def _json(value: Any, status: int = 200) -> Response:
+    response = Response(to_json(value), status)
+    response.raw_headers += [*HEADERS, JSON]
+    return response

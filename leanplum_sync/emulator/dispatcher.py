@@ -4,34 +4,47 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import TYPE_CHECKING, TypeAlias
 
 from leanplum_sync.emulator import counts
+from leanplum_sync.emulator.arguments import Arguments
+from leanplum_sync.emulator.csv_rows import rows
 from leanplum_sync.emulator.errors import RefusedError, SkippedError
-from leanplum_sync.emulator.methods import TABLE
+from leanplum_sync.emulator.methods import TABLE, imports
 from leanplum_sync.emulator.timing import resolved
+from leanplum_sync.emulator.values import to_json
 from leanplum_sync.emulator.work import Element, KeyClass, Method, Work, find, keep, subject
 
 if TYPE_CHECKING:
-    from leanplum_sync.emulator.arguments import Arguments
+    from collections.abc import Iterator
+
+    from leanplum_sync.emulator.deliveries import Delivery
     from leanplum_sync.emulator.request import Call
     from leanplum_sync.emulator.store import Transaction
     from leanplum_sync.emulator.switches import Switches
 
 MAX_USERS = 50
 MAX_ACTIONS = 500
+_IMPORT_CHUNK = 50
+_DEV_MODE_SECONDS = 1.0
 # Statuses that a failing action can lend to the answer of its whole multi.
 _LENT = (404, 451)
+_BAD_REQUEST = 400
+
+OwnerOf: TypeAlias = Callable[[str], str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back: a status and the elements, or a place to go to instead."""
+    """What goes back: a status and the elements, or a page, or a place to go to; and what to tell others."""
 
     status: int
     elements: list[Element] = field(default_factory=list)
     redirect: str | None = None
+    is_html: bool = False
+    deliveries: tuple[Delivery, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +54,19 @@ class App:
     app_id: str
     keys: dict[str, KeyClass]
     switches: Switches
-    base_url: Callable[[], str]
+
+
+@dataclass(slots=True)
+class _Desk:
+    """What all actions of one call share, and what they leave behind for the answer."""
+
+    call: Call
+    key_class: KeyClass
+    switches: Switches
+    transaction: Transaction
+    now: float
+    deliveries: list[Delivery] = field(default_factory=list)
+    redirect: str | None = None
 
 
 def refusal(message: str, status: int) -> Answer:
@@ -49,71 +74,101 @@ def refusal(message: str, status: int) -> Answer:
     return Answer(status, [{"success": False, "error": {"message": message}}])
 
 
-def subjects(call: Call, owner_of: Callable[[str], str | None]) -> set[str]:
+def action_names(call: Call) -> frozenset[str]:
+    """Return the names of the call and of all actions in it."""
+    return frozenset({call.action, *map(_name, call.actions)})
+
+
+def subjects(call: Call, owner_of: OwnerOf) -> set[str]:
     """Return the ids of the profiles a call is about."""
-    found = set()
-    for arguments in call.actions:
-        method = TABLE.get(_name(arguments))
-        if method is not None and method.about != "nobody":
-            found.add(subject(arguments, owner_of))
-    return {user_id for user_id in found if user_id is not None}
+    return {user_id for arguments in call.actions if (user_id := _subject(arguments, owner_of)) is not None}
 
 
 def count_arrival(call: Call, transaction: Transaction) -> None:
     """Count what reached the server, whatever becomes of it."""
     transaction.count(counts.REQUESTS, call.action or "(none)")
-    names = Counter(_name(arguments) or "(none)" for arguments in call.actions)
-    for name, n in names.items():
-        transaction.count(counts.ACTIONS, name, n)
-        method = TABLE.get(name)
-        if method is not None and method.writes:
+    for name, n in Counter(map(_name, call.actions)).items():
+        transaction.count(counts.ACTIONS, name or "(none)", n)
+        if name in TABLE and TABLE[name].writes:
             transaction.count(counts.WRITES, n=n)
 
 
-def admit(call: Call, app: App) -> Answer | KeyClass:
+def admit(call: Call, app: App, transaction: Transaction, now: float) -> Answer | KeyClass:
     """Return the class of the call's key, or the answer that refuses the whole call."""
     if call.app_id != app.app_id:
         return refusal("App not found.", 404)
     key_class = app.keys.get(call.key or "")
-    if key_class is None:
+    if key_class is None or (call.csv is not None and key_class != "development"):
         return refusal("Invalid access key", 403)
     if app.switches.api_version_required and call.api_version != "1.0.6":
         return refusal("'apiVersion' must be 1.0.6", 400)
     if call.is_multi:
-        return _oversized(call, app.switches) or key_class
-    method = TABLE.get(call.action)
-    if method is not None and key_class not in method.keys:
+        if (refused := _outsized(call, app.switches)) is not None:
+            return refused
+    elif (method := TABLE.get(call.action)) is not None and key_class not in method.keys:
         return refusal("Invalid access key", 403)
-    return key_class
+    return _dev_mode_refusal(call, key_class, app.switches, transaction, now) or key_class
 
 
-def _oversized(call: Call, switches: Switches) -> Answer | None:
+def _outsized(call: Call, switches: Switches) -> Answer | None:
     if switches.time_required and call.time is None:
         return refusal("'time' must be provided", 400)
     if call.is_sdk:
         return None
-    users = {_user_id(arguments) for arguments in call.actions} - {None}
+    users = {arguments.plain("userId") or arguments.plain("deviceId") for arguments in call.actions} - {None}
     if len(users) > MAX_USERS or len(call.actions) > MAX_ACTIONS:
         return refusal(switches.oversized_text, 403)
     return None
 
 
+def _dev_mode_refusal(
+    call: Call, key_class: KeyClass, switches: Switches, transaction: Transaction, now: float
+) -> Answer | None:
+    """Refuse a developer's call that comes within a second of another; reads of exports and content ignore it."""
+    developers = [arguments for arguments in call.actions if arguments.flag("devMode")]
+    if not developers or key_class not in ("production", "development"):
+        return None
+    if key_class == "production" and not switches.dev_mode_with_production_key:
+        return refusal("Development mode requested but not permitted for this key.", 403)
+    if switches.dev_mode_limit == "off":
+        return None
+    whole_app = switches.dev_mode_limit == "per_app"
+    keys = {"" if whole_app else str(_subject(arguments, transaction.owner)) for arguments in developers}
+    seen = [transaction.thing("devMode", key) for key in keys]
+    if any(last is not None and 0 <= now - last < _DEV_MODE_SECONDS for last in seen):
+        return refusal("Per device rate limit exceeded.", 429)
+    for key in keys:
+        transaction.put_thing("devMode", key, now)
+    return None
+
+
 def carry_out(call: Call, key_class: KeyClass, app: App, transaction: Transaction, now: float) -> Answer:
     """Do all the call asks for, in order, and return the answer."""
-    transaction.fetch({user_id for arguments in call.actions if (user_id := _user_id(arguments)) is not None})
+    transaction.fetch(subjects(call, transaction.owner))
     _count_lookups(call, transaction)
-    desk = _Desk(call, key_class, app, transaction, now)
+    desk = _Desk(call, key_class, app.switches, transaction, now)
     answered = [_answered(arguments, desk) for arguments in call.actions]
-    elements = [element for element, _ in answered]
-    if not call.is_multi:
-        (status,) = (status for _, status in answered)
-        return Answer(app.switches.missing_argument_status if status == 400 else status, elements)  # noqa: PLR2004
-    lent = [status for _, status in answered if status in _LENT]
-    status = lent[0] if lent and app.switches.failed_action_status == "by_class" else 200
-    if app.switches.order == "user_sorted":
-        by_user = sorted(range(len(elements)), key=lambda index: _user_id(call.actions[index]) or "")
-        elements = [elements[index] for index in by_user]
-    return Answer(status, elements)
+    elements, statuses = [element for element, _ in answered], [status for _, status in answered]
+    status = _status_of_multi(statuses, app.switches) if call.is_multi else statuses[0]
+    if status == _BAD_REQUEST:
+        status = app.switches.missing_argument_status
+    if call.is_multi and app.switches.order == "user_sorted":
+        elements = _sorted_by_user(elements, call)
+    return Answer(status, elements, redirect=desk.redirect, deliveries=tuple(desk.deliveries))
+
+
+def _status_of_multi(statuses: list[int], switches: Switches) -> int:
+    if switches.failed_action_status == "always_200":
+        return 200
+    return next((status for status in statuses if status in _LENT), 200)
+
+
+def _sorted_by_user(elements: list[Element], call: Call) -> list[Element]:
+    def user_id(index: int) -> str:
+        arguments = call.actions[index]
+        return arguments.plain("userId") or arguments.plain("deviceId") or ""
+
+    return [elements[index] for index in sorted(range(len(elements)), key=user_id)]
 
 
 def _count_lookups(call: Call, transaction: Transaction) -> None:
@@ -122,105 +177,114 @@ def _count_lookups(call: Call, transaction: Transaction) -> None:
         return
     kinds: dict[str, str] = {}
     for arguments in call.actions:
-        method = TABLE.get(_name(arguments))
-        if (
-            method is not None
-            and method.is_billed
-            and (user_id := subject(arguments, transaction.owner)) is not None
-        ):
+        method, user_id = TABLE.get(_name(arguments)), _subject(arguments, transaction.owner)
+        if method is not None and method.billed and user_id is not None:
             kinds[user_id] = "writes" if method.writes else kinds.get(user_id, "reads")
     for kind, n in Counter(kinds.values()).items():
         transaction.count(counts.LOOKUPS, kind, n)
 
 
-@dataclass(frozen=True, slots=True)
-class _Desk:
-    """What all actions of one call share."""
-
-    call: Call
-    key_class: KeyClass
-    app: App
-    transaction: Transaction
-    now: float
-
-
 def _answered(arguments: Arguments, desk: _Desk) -> tuple[Element, int]:
     """Return one action's element and the status it asks for."""
-    call, app, transaction = desk.call, desk.app, desk.transaction
-    req_id = arguments.plain("reqId")
-    repeatable = call.uuid is not None and req_id is not None and app.switches.duplicates == "answer_again"
-    if repeatable and (before := transaction.answered(str(call.uuid), str(req_id))) is not None:
+    uuid, req_id = desk.call.uuid, arguments.plain("reqId")
+    once = (uuid, req_id) if uuid and req_id and desk.switches.duplicates == "answer_again" else None
+    if once is not None and (before := desk.transaction.answered(*once)) is not None:
         return before, 200
-    advice = None
-    status = 200
-    try:
-        method = _method(arguments, desk)
-        time, advice = resolved(desk.now, call.time, arguments.number("time"), app.switches)
-        work = Work(
-            method=method,
-            arguments=arguments,
-            transaction=transaction,
-            switches=app.switches,
-            key_class=desk.key_class,
-            now=desk.now,
-            time=time,
-            base_url=app.base_url(),
-            files=call.files,
-        )
-        element = _run(work)
-    except SkippedError as skip:
-        element = {"success": True, "warning": {"message": skip.message}}
-        if skip.ignored:
-            element = _ignored(element, app.switches)
-    except RefusedError as refused:
-        element = {"success": False, "error": {"message": refused.message}}
-        status = refused.status
+    element, status, advice = _attempted(arguments, desk)
     if advice is not None and "warning" not in element and not arguments.flag("resetAnomalies"):
         element["warning"] = {"message": advice}
     if req_id is not None:
         element["reqId"] = req_id
-    if repeatable:
-        transaction.remember_answer(str(call.uuid), str(req_id), element)
+    if once is not None and TABLE.get(_name(arguments), _READ).writes:
+        desk.transaction.remember_answer(*once, element)
     return element, status
 
 
+def _attempted(arguments: Arguments, desk: _Desk) -> tuple[Element, int, str | None]:
+    """Return one action's element, the status it asks for, and the advice about its time."""
+    advice = None
+    try:
+        method = _method(arguments, desk)
+        time, advice = resolved(desk.now, desk.call.time, arguments.number("time"), desk.switches)
+        work = Work(
+            method=method,
+            arguments=arguments,
+            transaction=desk.transaction,
+            switches=desk.switches,
+            key_class=desk.key_class,
+            now=desk.now,
+            time=time,
+            base_url=desk.call.base_url,
+            files=desk.call.files,
+        )
+        element = _run(work)
+    except SkippedError as skip:
+        return _skipped(skip, desk.switches), 200, advice
+    except RefusedError as refused:
+        return {"success": False, "error": {"message": refused.message}}, refused.status, advice
+    desk.deliveries += work.deliveries
+    desk.redirect = work.redirect
+    if work.csv is not None:
+        _import(work, element["jobId"], desk)
+    return element, 200, advice
+
+
 def _method(arguments: Arguments, desk: _Desk) -> Method:
-    call, name = desk.call, _name(arguments)
+    name = _name(arguments)
     method = TABLE.get(name)
-    if method is None or (call.is_multi and name == "multi"):
+    if method is None or (desk.call.is_multi and name == "multi"):
         raise RefusedError("Action not found", 404)
     if desk.key_class not in method.keys:
         raise RefusedError("Invalid access key", 403)
-    if call.is_multi and (
-        method.alone or (name == "exportUser" and not desk.app.switches.export_user_in_multi)
-    ):
+    is_barred = method.alone or (name == "exportUser" and not desk.switches.export_user_in_multi)
+    if desk.call.is_multi and is_barred and len(desk.call.actions) > 1:
         raise RefusedError(f"{name} must be the only method in a batch")
     return method
 
 
 def _run(work: Work) -> Element:
     method = work.method
-    if method.about != "nobody":
+    if method.about not in ("nobody", "anybody"):
         work.found = find(work)
     element = method.run(work)
-    if method.about in ("create", "never") and method.writes and work.found is not None:
+    if method.about in ("create", "never") and work.found is not None:
         keep(work)
     if method.writes and element.get("messagesSent", 1):
         work.transaction.count(counts.EFFECTS, _name(work.arguments))
     return {"success": True} | element
 
 
-def _ignored(element: Element, switches: Switches) -> Element:
-    if switches.ignored_at in ("both", "warning"):
+def _skipped(skip: SkippedError, switches: Switches) -> Element:
+    element: Element = {"success": True, "warning": {"message": skip.message}}
+    if skip.ignored and switches.ignored_at in ("both", "warning"):
         element["warning"]["ignored"] = True
-    if switches.ignored_at in ("both", "element"):
+    if skip.ignored and switches.ignored_at in ("both", "element"):
         element["ignored"] = True
     return element
+
+
+def _import(work: Work, job_id: str, desk: _Desk) -> None:
+    """Run the rows of a CSV job, fifty at a time: each fifty bill their unique users."""
+    pending: Iterator[Arguments] = map(Arguments, rows(work.csv or "", work.arguments.text("defaultAction")))
+    elements: list[Element] = []
+    while chunk := tuple(islice(pending, _IMPORT_CHUNK)):
+        part = replace(desk, call=replace(desk.call, actions=chunk, uuid=None), deliveries=[])
+        _count_lookups(part.call, desk.transaction)
+        elements += [_answered(arguments, part)[0] for arguments in chunk]
+        desk.deliveries += part.deliveries
+    failures = sum(not element["success"] for element in elements)
+    imports.finish(work, job_id, [to_json(element) for element in elements], failures)
+
+
+# Stands for unknown actions, which change nothing.
+_READ = Method(lambda _: {}, frozenset(), writes=False)
 
 
 def _name(arguments: Arguments) -> str:
     return arguments.plain("action") or ""
 
 
-def _user_id(arguments: Arguments) -> str | None:
-    return arguments.plain("userId") or arguments.plain("deviceId")
+def _subject(arguments: Arguments, owner_of: OwnerOf) -> str | None:
+    """Return the id of the profile an action is about; None for actions about nobody."""
+    method = TABLE.get(_name(arguments))
+    return None if method is None or method.about == "nobody" else subject(arguments, owner_of)

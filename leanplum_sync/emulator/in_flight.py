@@ -29,10 +29,10 @@ class InFlight:
         self._flights: dict[Flight, None] = {}
 
     @contextmanager
-    def flight(self, users: set[str], *, is_multi: bool) -> Iterator[tuple[Flight, set[str]]]:
+    def flight(self, users: frozenset[str], *, is_multi: bool) -> Iterator[tuple[Flight, set[str]]]:
         """Enter a call; gives it and those of its users who have another one in flight."""
-        flight = Flight(frozenset(users), is_multi)
-        overlapping = set().union(*(users & other.users for other in self._flights))
+        flight = Flight(users, is_multi)
+        overlapping = {user_id for other in self._flights for user_id in users & other.users}
         self._flights[flight] = None
         try:
             yield flight, overlapping

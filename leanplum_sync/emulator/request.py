@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 from leanplum_sync.emulator.arguments import Arguments, number, unpacked
+from leanplum_sync.emulator.csv_rows import rows
 from leanplum_sync.emulator.errors import RefusedError, invalid
 from leanplum_sync.emulator.switches import Switches
 
@@ -32,6 +33,7 @@ class Call:
     envelope: Arguments
     files: dict[str, bytes] = field(default_factory=dict)
     csv: str | None = None
+    base_url: str = ""
 
     @property
     def is_multi(self) -> bool:
@@ -64,7 +66,7 @@ def read(query: str, content_type: str, body: bytes, switches: Switches) -> Call
         time=number(time, "time") if time is not None and action == "multi" else None,
         uuid=envelope.text("uuid"),
         is_sdk=switches.sdk_exempt and "sdkVersion" in envelope,
-        actions=_actions(envelope, switches) if action == "multi" else (envelope,),
+        actions=_actions(envelope, csv, switches),
         envelope=envelope,
         files=files,
         csv=csv,
@@ -121,8 +123,12 @@ def _multipart(content_type: str, body: bytes) -> tuple[dict[str, Any], dict[str
     return fields, files
 
 
-def _actions(envelope: Arguments, switches: Switches) -> tuple[Arguments, ...]:
+def _actions(envelope: Arguments, csv: str | None, switches: Switches) -> tuple[Arguments, ...]:
+    if envelope.text("action") != "multi" or envelope.flag("createJob"):
+        return (envelope,)
     lenient = switches.lenient_syntax
+    if csv is not None and switches.inline_csv:
+        return tuple(Arguments(row, lenient=lenient) for row in rows(csv, envelope.text("defaultAction")))
     data = envelope.given.get("data")
     for _ in range(3):  # text, an object around the list (as SDKs send it), and text again
         if isinstance(data, str):

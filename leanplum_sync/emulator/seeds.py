@@ -27,6 +27,7 @@ _KEY_OF = {
     "postback": "postbackId",
     "campaign": "id",
     "newsfeedMessage": "newsfeedMessageId",
+    "report": "dataType",
 }
 _CHUNK = 5000
 _SEEDED = "seeded"

@@ -31,12 +31,14 @@ CREATE TABLE IF NOT EXISTS sent (message_id TEXT, user_id TEXT, n INTEGER NOT NU
 CREATE TABLE IF NOT EXISTS increment (user_id TEXT, attribute TEXT, n INTEGER NOT NULL, PRIMARY KEY (user_id, attribute))
     WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS session (id INTEGER PRIMARY KEY, user_id TEXT, started REAL, ended REAL, doc BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS file (name TEXT PRIMARY KEY, content BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS name (kind TEXT, name TEXT, PRIMARY KEY (kind, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS answered (uuid TEXT, req_id TEXT, doc BLOB NOT NULL, PRIMARY KEY (uuid, req_id)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS device_user ON device (user_id);
+CREATE INDEX IF NOT EXISTS session_user ON session (user_id);
 CREATE INDEX IF NOT EXISTS session_ended ON session (ended);
 """
-_STATE_TABLES = ("user", "device", "thing", "session", "name", "answered")
+_STATE_TABLES = ("user", "device", "thing", "session", "file", "name", "answered")
 _COUNT_TABLES = ("counter", "sent", "increment")
 # Long enough for another process's bulk seed; a request of it takes milliseconds.
 _LOCK_WAIT_SECONDS = 60
@@ -117,6 +119,9 @@ class Store:
 
     def things(self, kind: str) -> dict[str, Any]:
         return _things(self._db, kind)
+
+    def file(self, name: str) -> bytes | None:
+        return _file(self._db, name)
 
     def counters(self) -> dict[tuple[str, str], int]:
         return {(name, key): n for name, key, n in self._db.execute("SELECT name, key, n FROM counter")}
@@ -220,6 +225,37 @@ class Transaction:
             "INSERT OR REPLACE INTO answered VALUES (?, ?, ?)", (uuid, req_id, orjson.dumps(element))
         )
 
+    def log_session(self, user_id: str, started: float, ended: float, record: Any) -> None:
+        self._db.execute(
+            "INSERT INTO session (user_id, started, ended, doc) VALUES (?, ?, ?, ?)",
+            (user_id, started, ended, orjson.dumps(record)),
+        )
+
+    def erase_sessions(self, user_id: str) -> None:
+        self._db.execute("DELETE FROM session WHERE user_id=?", (user_id,))
+
+    def sessions(self, first: float, last: float) -> list[Any]:
+        """Return the records of sessions that began from *first* up to but not at *last*."""
+        rows = self._db.execute(
+            "SELECT doc FROM session WHERE started >= ? AND started < ? ORDER BY id", (first, last)
+        )
+        return [orjson.loads(doc) for (doc,) in rows]
+
+    def users_in_session(self) -> list[User]:
+        """Return the users who have a session, ended by itself or not."""
+        rows = self._db.execute("SELECT doc FROM user WHERE instr(doc, '\"sessions\":{}') = 0")
+        return [User(**orjson.loads(doc)) for (doc,) in rows]
+
+    def all_users(self) -> Iterator[User]:
+        for (doc,) in self._db.execute("SELECT doc FROM user ORDER BY user_id"):
+            yield User(**orjson.loads(doc))
+
+    def put_file(self, name: str, content: bytes) -> None:
+        self._db.execute("INSERT OR REPLACE INTO file VALUES (?, ?)", (name, content))
+
+    def file(self, name: str) -> bytes | None:
+        return _file(self._db, name)
+
     def count(self, name: str, key: str = "", n: int = 1) -> None:
         self._counts[name, key] = self._counts.get((name, key), 0) + n
 
@@ -256,6 +292,11 @@ class Transaction:
                 counts.clear()
         self._changed.clear()
         self._users.clear()
+
+
+def _file(db: sqlite3.Connection, name: str) -> bytes | None:
+    row = db.execute("SELECT content FROM file WHERE name=?", (name,)).fetchone()
+    return None if row is None else bytes(row[0])
 
 
 def _things(db: sqlite3.Connection, kind: str) -> dict[str, Any]:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from leanplum_sync.emulator.errors import RefusedError, invalid, user_not_found
+from leanplum_sync.emulator.sessions import expire
 from leanplum_sync.emulator.user import User
 
 if TYPE_CHECKING:
     from leanplum_sync.emulator.arguments import Arguments
+    from leanplum_sync.emulator.deliveries import Delivery
     from leanplum_sync.emulator.store import Transaction
     from leanplum_sync.emulator.switches import Switches
 
@@ -25,8 +27,8 @@ class Work:
     """
     One action under way.
 
-    ``found`` is the user it is about, for actions that are about one. ``time`` is when it happened. ``after``
-    gathers what is to be done once the request is committed (postbacks).
+    ``found`` is the user it is about, for actions that are about one. ``time`` is when it happened. ``deliveries``
+    gathers what is to be sent to others once the request is committed.
     """
 
     method: Method
@@ -39,7 +41,9 @@ class Work:
     base_url: str
     files: dict[str, bytes] = field(default_factory=dict)
     found: User | None = None
-    after: list[Callable[[], None]] = field(default_factory=list)
+    csv: str | None = None
+    deliveries: list[Delivery] = field(default_factory=list)
+    redirect: str | None = None
 
     @property
     def user(self) -> User:
@@ -52,20 +56,17 @@ class Method:
     """
     One action of the API.
 
-    *about* says whose: nobody's, a user's made if need be or never made by default, or (``read``) a user's that is
-    only looked at.
+    *about* says whose: nobody's; a user's, made if need be or never made by default; one that is only looked at
+    (``read``); or a user's if one is named (``anybody``).
     """
 
     run: Callable[[Work], Element]
     keys: frozenset[KeyClass]
-    about: Literal["nobody", "create", "never", "read"] = "nobody"
+    about: Literal["nobody", "create", "never", "read", "anybody"] = "nobody"
     writes: bool = True
     billed: bool = True
     alone: bool = False  # not inside a multi
-
-    @property
-    def is_billed(self) -> bool:
-        return self.billed and self.about != "nobody"
+    takes_blocked: bool = False
 
 
 def subject(arguments: Arguments, owner_of: Callable[[str], str | None]) -> str | None:
@@ -98,7 +99,7 @@ def find(work: Work) -> User:
         if not may_create(work):
             raise user_not_found()
         return User(user_id=user_id, created=work.now, anonymous=work.arguments.plain("userId") is None)
-    if user.blocked:
+    if user.blocked and not work.method.takes_blocked:
         if work.method.about == "read":
             raise user_not_found()
         raise RefusedError("Unavailable For Legal Reasons", 451)
@@ -112,13 +113,14 @@ def keep(work: Work) -> None:
         user.device(device_id)
         if work.transaction.owner(device_id) != user.user_id:
             work.transaction.assign(device_id, user.user_id)
+    expire(user, work.now, work.transaction)
     work.transaction.put(user)
 
 
 def may_create(work: Work) -> bool:
     match work.arguments.plain("createDisposition"):
         case "CreateIfNeeded":
-            return work.method.about in ("create", "never")
+            return work.method.about != "read"
         case "CreateNever":
             return False
         case _:

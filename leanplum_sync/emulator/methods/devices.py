@@ -25,6 +25,14 @@ def set_device_attributes(work: Work) -> Element:
     return {}
 
 
+def register_device(work: Work) -> Element:
+    """Register a device for development; a second time changes nothing."""
+    device_id, email = work.arguments.required_text("deviceId"), work.arguments.required_text("email")
+    is_new = work.transaction.thing("registeredDevice", device_id) is None
+    work.transaction.put_thing("registeredDevice", device_id, {"email": email})
+    return {"registered": is_new}
+
+
 def device_fields(arguments: Arguments) -> dict[str, Any]:
     """Return the device group of the arguments; "" is kept, it clears a field."""
     return {name: arguments.text(name) or "" for name in DEVICE_FIELDS if name in arguments}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from leanplum_sync.emulator.errors import RefusedError, SkippedError
+from leanplum_sync.emulator.methods.postbacks import announce
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,11 +27,7 @@ def get_message(work: Work) -> Element:
 
 def get_messages(work: Work) -> Element:
     messages = work.transaction.things("message").values()
-    return {"messages": [_shown(message) for message in messages if _is_asked_for(message, work)]}
-
-
-def _is_asked_for(message: Mapping[str, Any], work: Work) -> bool:
-    return is_listed(message, work)
+    return {"messages": [_shown(message) for message in messages if is_listed(message, work)]}
 
 
 def is_listed(thing: Mapping[str, Any], work: Work) -> bool:
@@ -63,8 +60,23 @@ def send_message(work: Work) -> Element:
     is_targeted = message.get("targeting") is None or work.user.user_id in map(str, message["targeting"])
     if not is_targeted and not work.arguments.flag("force") and work.switches.untargeted != "send":
         return _nothing_sent(work.switches.untargeted, "User does not match the message's targeting.")
-    work.transaction.count_sent(message_id, work.user.user_id)
+    _send(work, message_id, message)
     return {"result": "Message sent", "messagesSent": 1}
+
+
+def _send(work: Work, message_id: str, message: Mapping[str, Any]) -> None:
+    work.transaction.count_sent(message_id, work.user.user_id)
+    announce(work, message_id, message, "Sent")
+
+
+def start_campaign(work: Work) -> Element:
+    """Send the messages of a campaign (the ids in its seed's ``messages``) to the user."""
+    campaign = work.transaction.thing("campaign", work.arguments.required_text("campaignId"))
+    if campaign is None:
+        raise SkippedError("Campaign entity not found")
+    for message_id in map(str, campaign.get("messages", ())):
+        _send(work, message_id, work.transaction.thing("message", message_id) or {})
+    return {}
 
 
 def _is_sendable(message: Mapping[str, Any]) -> bool:

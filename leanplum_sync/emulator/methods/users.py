@@ -9,14 +9,13 @@ from leanplum_sync.emulator.arguments import number
 from leanplum_sync.emulator.errors import RefusedError
 from leanplum_sync.emulator.identity import become
 from leanplum_sync.emulator.methods.devices import set_fields
-from leanplum_sync.emulator.methods.tracking import happened
 from leanplum_sync.emulator.names import check_names
-from leanplum_sync.emulator.user import DEVICE_FIELDS, LOCATION_FIELDS, exported
+from leanplum_sync.emulator.profile import happened, location_of, set_attributes
+from leanplum_sync.emulator.user import DEVICE_FIELDS, User, exported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from leanplum_sync.emulator.user import User
     from leanplum_sync.emulator.work import Element, Work
 
 
@@ -41,7 +40,7 @@ def set_user_attributes(work: Work) -> Element:
     devices = [device for device in arguments.sequence("devices") if isinstance(device, dict)]
 
     user = work.user
-    _set(work, user, given)
+    set_attributes(user, given, work.switches)
     _remove(work, user, removed)
     for name, value in added.items():
         user.attributes[name] = values.with_added(user.attributes.get(name), value, work.switches)
@@ -57,14 +56,6 @@ def set_user_attributes(work: Work) -> Element:
     if skipped and work.switches.skipped_increment == "warn":
         return {"warning": {"message": f"Increment skipped: {', '.join(skipped)} must be an integer."}}
     return {}
-
-
-def _set(work: Work, user: User, given: dict[str, Any]) -> None:
-    for name, value in given.items():
-        if value is None or (work.switches.empty_values == "drop" and value in ("", [])):
-            user.attributes.pop(name, None)
-        else:
-            user.attributes[name] = values.stored(value, work.switches)
 
 
 def _remove(work: Work, user: User, removed: dict[str, Any]) -> None:
@@ -140,16 +131,6 @@ def _profile(work: Work) -> list[Callable[[User], None]]:
     return changes
 
 
-def location_of(work: Work) -> dict[str, Any]:
-    """Return the location group given; "(detect)" finds nothing, since every caller is on loopback."""
-    location: dict[str, Any] = {}
-    for name in LOCATION_FIELDS:
-        value = work.arguments.integer(name) if name == "timezoneOffsetSeconds" else work.arguments.text(name)
-        if value is not None and value != "(detect)":
-            location[name] = value
-    return location
-
-
 def _merge_devices(work: Work, user: User, devices: list[dict[str, Any]]) -> None:
     """Merge devices by id. One without an id is kept as one more nameless entry, as the API does."""
     for given in devices:
@@ -175,10 +156,25 @@ def _subscribe(work: Work, user: User) -> None:
 
 
 def delete_user(work: Work) -> Element:
+    """Delete the profile; with fullErasure the record of its sessions too."""
     if work.arguments.plain("userId") is None and not work.user.anonymous:
         raise RefusedError("Invalid app/user combination", 404)
     work.transaction.remove(work.user.user_id)
+    if work.arguments.flag("fullErasure"):
+        work.transaction.erase_sessions(work.user.user_id)
     work.found = None
+    return {}
+
+
+def block(work: Work) -> Element:
+    """Erase all but the identity, and accept nothing more for it."""
+    work.transaction.erase_sessions(work.user.user_id)
+    work.found = User(work.user.user_id, work.user.created, anonymous=work.user.anonymous, blocked=True)
+    return {}
+
+
+def unblock(work: Work) -> Element:
+    work.user.blocked = False
     return {}
 
 

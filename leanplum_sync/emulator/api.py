@@ -1,0 +1,291 @@
+"""
+The API's endpoint: from the bytes of a request to those of its answer, with the faults that strike in between.
+
+A call is counted when it arrives, waits for calls on its users, is carried out in one transaction, and is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from leanplum_sync.emulator import counts, dispatcher, request
+from leanplum_sync.emulator.deliveries import deliver
+from leanplum_sync.emulator.errors import RefusedError
+from leanplum_sync.emulator.faults import Fault, Faults, Struck
+from leanplum_sync.emulator.in_flight import InFlight
+from leanplum_sync.emulator.values import to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from starlette.types import Receive, Scope, Send
+
+    from leanplum_sync.emulator.dispatcher import Answer, App
+    from leanplum_sync.emulator.request import Call
+    from leanplum_sync.emulator.store import Store, Transaction
+
+_LOCKED = "Request failed due to concurrent requests to the same profile ID"
+_TOO_MANY = "Too Many Requests."
+_HTML = b"<html><head><title>Error</title></head><body><h1>Something went wrong</h1></body></html>"
+_TOO_MANY_REQUESTS = 429
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request's connection: the ASGI callables and the scope."""
+
+    scope: Scope
+    receive: Receive
+    send: Send
+
+    async def answer(
+        self, status: int, headers: list[tuple[bytes, bytes]], body: bytes, *, sent: int | None = None
+    ) -> None:
+        """Send an answer; with *sent*, only that many bytes of the body, and cut."""
+        length = (b"content-length", str(len(body)).encode())
+        await self.send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+        if sent is None:
+            await self.send({"type": "http.response.body", "body": body})
+            return
+        await self.send({"type": "http.response.body", "body": body[:sent], "more_body": True})
+        await self.cut()
+
+    async def cut(self) -> None:
+        """Close the connection as if the server had died; what was sent before still arrives."""
+        transport = self.scope["emulator.transport"]
+        if transport is not None:
+            transport.close()
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+
+
+class Api:
+    """The ASGI application behind ``/api``."""
+
+    def __init__(self, app: App, store: Store, clock: Callable[[], float], faults: Faults) -> None:
+        self._app = app
+        self._store = store
+        self._clock = clock
+        self._in_flight = InFlight()
+        self._background: dict[asyncio.Task[None], None] = {}
+        self._queued: dict[asyncio.Task[None], Callable[[], None]] = {}
+        self.struck = Struck(faults)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = Exchange(scope, receive, send)
+        body = await _body(receive)
+        if body is None:
+            return
+        query = scope["query_string"].decode("ascii", errors="replace")
+        content_type = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
+        try:
+            call = request.read(query, content_type, body, self._app.switches)
+        except RefusedError as refused:
+            answer = dispatcher.refusal(refused.message, refused.status)
+            with self._store.transaction() as transaction:
+                transaction.count(counts.REQUESTS, "(unreadable)")
+                transaction.count(counts.REJECTED, str(answer.status))
+            await self._answer(exchange, answer, ())
+            return
+        await self._serve(replace(call, base_url=_base_url(scope)), exchange)
+
+    async def _serve(self, call: Call, exchange: Exchange) -> None:
+        users = frozenset(dispatcher.subjects(call, self._store.owner))
+        with self._in_flight.flight(users, is_multi=call.is_multi) as (flight, overlapping):
+            # Lets calls that arrived at the same time be seen as such.
+            await asyncio.sleep(0)
+            if not await self._in_flight.may_start(flight, self._app.switches):
+                answer = self._refuse(call, overlapping, (), dispatcher.refusal(_LOCKED, _TOO_MANY_REQUESTS))
+                await self._answer(exchange, answer, ())
+                return
+            strikes = self.struck.strike(dispatcher.action_names(call), users)
+            await _wait("latency", strikes)
+            await self._work(call, overlapping, strikes, exchange)
+
+    async def _work(
+        self, call: Call, overlapping: set[str], strikes: tuple[Fault, ...], exchange: Exchange
+    ) -> None:
+        match _instead(strikes):
+            case None:
+                answer = self._carry_out(call, overlapping, strikes)
+                await _wait("late-answer", strikes)
+                await self._answer(exchange, answer, strikes)
+            case Fault(kind="status") as fault:
+                await self._answer(exchange, self._refuse(call, overlapping, strikes, _failure(fault)), ())
+            case fault:
+                with self._store.transaction() as transaction:
+                    self._count(call, overlapping, strikes, transaction)
+                if fault.kind == "queued":
+                    self._do_later(call, fault.seconds)
+                await exchange.cut()
+
+    def _carry_out(self, call: Call, overlapping: set[str], strikes: tuple[Fault, ...]) -> Answer:
+        """Count the call and carry it out: one transaction, committed on return."""
+        now = self._clock() + sum(fault.seconds for fault in strikes if fault.kind == "skew")
+        with self._store.transaction() as transaction:
+            self._count(call, overlapping, strikes, transaction)
+            answer = self._admitted(call, transaction, now)
+        for delivery in answer.deliveries:
+            self._in_background(deliver(delivery, self._app.switches.postback_first_retry_seconds))
+        return answer
+
+    def _admitted(self, call: Call, transaction: Transaction, now: float) -> Answer:
+        admitted = dispatcher.admit(call, self._app, transaction, now)
+        if isinstance(admitted, dispatcher.Answer):
+            transaction.count(counts.REJECTED, str(admitted.status))
+            return admitted
+        return dispatcher.carry_out(call, admitted, self._app, transaction, now)
+
+    def _refuse(
+        self, call: Call, overlapping: set[str], strikes: tuple[Fault, ...], answer: Answer
+    ) -> Answer:
+        with self._store.transaction() as transaction:
+            self._count(call, overlapping, strikes, transaction)
+            transaction.count(counts.REJECTED, str(answer.status))
+        return answer
+
+    def _count(
+        self, call: Call, overlapping: set[str], strikes: tuple[Fault, ...], transaction: Transaction
+    ) -> None:
+        dispatcher.count_arrival(call, transaction)
+        for user_id in overlapping:
+            transaction.count(counts.OVERLAPS)
+            transaction.count(counts.OVERLAPPED, user_id)
+        for fault in strikes:
+            transaction.count(counts.FAULTS, fault.kind)
+
+    def _do_later(self, call: Call, seconds: float) -> None:
+        """Carry out a call whose connection is gone, *seconds* from now or when the emulator stops."""
+
+        def work() -> None:
+            with self._store.transaction() as transaction:
+                self._admitted(call, transaction, self._clock())
+
+        async def wait_and_work() -> None:
+            await asyncio.sleep(seconds)
+            self._queued.pop(task, None)
+            work()
+
+        task = asyncio.create_task(wait_and_work())
+        self._queued[task] = work
+
+    def _in_background(self, job: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(job)
+        self._background[task] = None
+        task.add_done_callback(self._background.pop)
+
+    async def close(self) -> None:
+        """Do the queued work now, and give up deliveries."""
+        for task, work in list(self._queued.items()):
+            task.cancel()
+            work()
+        self._queued.clear()
+        for task in list(self._background):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _answer(self, exchange: Exchange, answer: Answer, strikes: tuple[Fault, ...]) -> None:
+        kinds = {fault.kind: fault for fault in strikes}
+        if "cut-after" in kinds:
+            await exchange.cut()
+            return
+        if answer.redirect is not None:
+            await exchange.answer(302, [*HEADERS, (b"location", answer.redirect.encode("latin-1"))], b"")
+            return
+        status, body, headers = answer.status, self._body_of(answer, strikes), [*HEADERS, JSON]
+        if "html" in kinds or answer.is_html:
+            body, headers = _HTML, [*HEADERS, (b"content-type", b"text/html")]
+        if "status" in kinds:
+            failure = _failure(kinds["status"])
+            status, body = failure.status, self._body_of(failure, ())
+        await exchange.answer(status, headers, body, sent=len(body) // 2 if "truncated" in kinds else None)
+
+    def _body_of(self, answer: Answer, strikes: tuple[Fault, ...]) -> bytes:
+        elements, extra = list(answer.elements), {}
+        for fault in strikes:
+            match fault.kind:
+                case "short":
+                    elements = elements[: max(0, len(elements) - fault.elements)]
+                case "reordered":
+                    elements = _shuffled(elements, self.struck)
+                case "success-and-error":
+                    elements = [element | {"error": {"message": "Scripted error."}} for element in elements]
+                case "migrated":
+                    extra = {"migrateState": {"sha256": "0" * 64}}
+                case "host-mismatch":
+                    elements = [_elsewhere()]
+                case _:
+                    pass
+        return to_json({"response": elements} | extra, java=self._app.switches.java_doubles)
+
+
+HEADERS = [
+    (b"access-control-allow-origin", b"*"),
+    (b"cache-control", b"private"),
+    (b"server", b"leanplum-sync emulator"),
+]
+JSON = (b"content-type", b"application/json;charset=utf-8")
+
+
+def _instead(strikes: tuple[Fault, ...]) -> Fault | None:
+    """Return the first fault that comes instead of the work."""
+    for fault in strikes:
+        if fault.kind in ("cut-before", "queued") or (fault.kind == "status" and fault.when == "before"):
+            return fault
+    return None
+
+
+async def _wait(kind: str, strikes: tuple[Fault, ...]) -> None:
+    seconds = sum(fault.seconds for fault in strikes if fault.kind == kind)
+    if seconds > 0:
+        await asyncio.sleep(seconds)
+
+
+def _failure(fault: Fault) -> Answer:
+    """Return the answer of a status fault: the API's own form below 500, a web server's page from there."""
+    if fault.status >= 500:  # noqa: PLR2004 (the class of server errors)
+        return dispatcher.Answer(fault.status, is_html=True)
+    return dispatcher.refusal(
+        _TOO_MANY if fault.status == _TOO_MANY_REQUESTS else "Scripted refusal.", fault.status
+    )
+
+
+def _shuffled(elements: list[dict[str, Any]], struck: Struck) -> list[dict[str, Any]]:
+    """Return the elements in another order, wherever there is one."""
+    if len(elements) < 2:  # noqa: PLR2004 (one can't be out of order)
+        return elements
+    indices = list(range(len(elements)))
+    while indices == sorted(indices):
+        struck.shuffler.shuffle(indices)
+    return [elements[index] for index in indices]
+
+
+def _elsewhere() -> dict[str, Any]:
+    return {
+        "success": False,
+        "apiHost": "api.example.com",
+        "apiPath": "api",
+        "devServerHost": "dev.example.com",
+        "error": {"message": "App endpoint configuration mismatch."},
+    }
+
+
+def _base_url(scope: Scope) -> str:
+    host, port = scope.get("server") or ("127.0.0.1", 80)
+    return f"http://{host}:{port}"
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """Return the request's body, None if the client went away before its end."""
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)

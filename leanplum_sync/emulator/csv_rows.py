@@ -1,0 +1,47 @@
+"""CSV in the API's import format -> the arguments of one action a row."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+from leanplum_sync.emulator.arguments import unpacked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Under these the cells are data, whose numbers and booleans count as such.
+_TYPED = frozenset({"userAttributes", "userAttributeValuesToIncrement", "params"})
+
+
+def rows(text: str, default_action: str | None) -> Iterator[dict[str, Any]]:
+    """Yield a row's arguments: dotted columns are nested, ``[a, b]`` is a list, an empty cell is not there."""
+    for row in csv.DictReader(io.StringIO(text), restval=""):
+        arguments: dict[str, Any] = {"action": default_action}
+        for column, cell in row.items():
+            if column is None or not cell:
+                continue
+            group, dot, name = column.partition(".")
+            if not dot:
+                arguments[column] = _listed(cell)
+            elif group in ("events", "states"):
+                event, _, field = name.rpartition(".")
+                arguments.setdefault(group, {}).setdefault(event, {})[field] = cell
+            else:
+                arguments.setdefault(group, {})[name] = _typed(cell) if group in _TYPED else _listed(cell)
+        yield arguments
+
+
+def _listed(cell: str) -> Any:
+    return unpacked(cell, lenient=True) if cell.startswith("[") else cell
+
+
+def _typed(cell: str) -> Any:
+    match cell:
+        case "TRUE" | "FALSE":
+            return cell == "TRUE"
+        case _ if cell[:1] in "-0123456789[":
+            return unpacked(cell, lenient=True)
+        case _:
+            return cell

@@ -1,0 +1,217 @@
+"""A/B tests, their variants, and variables: what a user of the app is shown."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from leanplum_sync.emulator.errors import RefusedError, SkippedError, missing, user_not_found
+from leanplum_sync.emulator.methods.messages import is_listed
+from leanplum_sync.emulator.work import may_create, subject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from leanplum_sync.emulator.work import Element, Work
+
+_OWN_KEYS = frozenset({"targeting", "draft"})
+_MAX_VARIABLES_BYTES = 1_000_000
+
+
+def get_ab_test(work: Work) -> Element:
+    test = work.transaction.thing("abTest", work.arguments.required_text("id"))
+    if test is None or (test.get("draft") and not work.arguments.flag("includeDrafts")):
+        raise RefusedError("A/B test not found.", 404)
+    return {"abTest": {"details": {}} | _shown(test)}
+
+
+def get_ab_tests(work: Work) -> Element:
+    tests = [test for test in work.transaction.things("abTest").values() if is_listed(test, work)]
+    return {
+        "abTests": [
+            {name: value for name, value in _shown(test).items() if name != "details"} for test in tests
+        ]
+    }
+
+
+def get_variant(work: Work) -> Element:
+    wanted = work.arguments.required_text("id")
+    for test in work.transaction.things("abTest").values():
+        for variant in test.get("variants", ()):
+            if str(variant.get("id")) == wanted:
+                return {"variant": variant}
+    raise RefusedError("Variant not found.", 404)
+
+
+def _shown(test: Mapping[str, Any]) -> dict[str, Any]:
+    shown = {name: value for name, value in test.items() if name not in _OWN_KEYS}
+    return shown | {name: float(shown[name]) for name in ("created", "updated", "finished") if name in shown}
+
+
+def get_vars(work: Work) -> Element:
+    """Return the content for a user; for nobody, what a new user would see."""
+    user_id = subject(work.arguments, work.transaction.owner)
+    if user_id is not None:
+        work.found = work.transaction.user(user_id)
+        if (work.found is None or work.found.blocked) and not may_create(work):
+            raise user_not_found()
+    return content_for(work)
+
+
+def content_for(work: Work) -> Element:
+    """Return what start and getVars tell: variables with the user's variants over the defaults."""
+    user_id = None if work.found is None else work.found.user_id
+    with_defaults = work.arguments.flag("includeDefaults", default=True)
+    variables = _defaults(work) if with_defaults else {}
+    variants = []
+    for variant in _variants_of(work, user_id):
+        variants.append({"id": variant["id"]})
+        for variable in variant.get("variables", ()):
+            variables[_canonical(variable["name"])] = _typed(variable.get("value"))
+    return {
+        "vars": _nested(variables),
+        "variants": variants,
+        "messages": {},
+        "regions": {},
+        "interfaceRules": [],
+        "interfaceEvents": [],
+    }
+
+
+def _defaults(work: Work) -> dict[str, Any]:
+    return {name: thing.get("value") for name, thing in work.transaction.things("variable").items()}
+
+
+def _variants_of(work: Work, user_id: str | None) -> Iterator[Mapping[str, Any]]:
+    """Yield the variants the user is in: by percentage, the same every time."""
+    if user_id is None:
+        return
+    for key, test in work.transaction.things("abTest").items():
+        targeting = test.get("targeting")
+        if (
+            not test.get("active")
+            or test.get("draft")
+            or (targeting is not None and user_id not in targeting)
+        ):
+            continue
+        digest = hashlib.md5(f"{key}:{user_id}".encode(), usedforsecurity=False).digest()
+        place = int.from_bytes(digest[:4]) / 2**32 * 100
+        for variant in test.get("variants", ()):
+            place -= float(variant.get("percent", 0))
+            if place < 0:
+                yield variant
+                break
+
+
+def _typed(value: Any) -> Any:
+    """Return a variant's value, which is always text, as what it says."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return value
+
+
+def set_vars(work: Work) -> Element:
+    """Set variables; groups may be nested objects or dotted names, and those not named stay."""
+    given = work.arguments.mapping("vars")
+    if not given:
+        raise missing("vars")
+    known = _defaults(work)
+    for name, value in _flat(given, ()):
+        known[name] = value
+        work.transaction.put_thing("variable", name, {"name": name, "value": value})
+    if len(orjson.dumps(known)) > _MAX_VARIABLES_BYTES:
+        raise RefusedError("Variables exceed 1 MB.", 400)
+    return {}
+
+
+def delete_vars(work: Work) -> Element:
+    """Delete variables, whole groups too."""
+    wanted = [_canonical(str(name)) for name in work.arguments.sequence("vars")]
+    if not wanted:
+        raise missing("vars")
+    removed = [
+        name
+        for name in _defaults(work)
+        if any(name == gone or name.startswith(f"{gone}.") for gone in wanted)
+    ]
+    for name in removed:
+        work.transaction.remove_thing("variable", name)
+    return {"variablesRemoved": removed}
+
+
+def _flat(values: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        path = (*above, *_parts(name))
+        if isinstance(value, dict) and value:
+            yield from _flat(value, path)
+        else:
+            yield _joined(path), value
+
+
+def _parts(name: str) -> list[str]:
+    r"""Return the groups of a dotted name; ``\.`` is a dot of its own."""
+    return [re.sub(r"\\(.)", r"\1", part) for part in re.split(r"(?<!\\)\.", name)]
+
+
+def _joined(path: tuple[str, ...] | list[str]) -> str:
+    return ".".join(part.replace(".", "\\.") for part in path)
+
+
+def _canonical(name: str) -> str:
+    return _joined(_parts(name))
+
+
+def _nested(variables: Mapping[str, Any]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for name, value in sorted(variables.items()):
+        *groups, last = _parts(name)
+        inner = nested
+        for group in groups:
+            if not isinstance(inner.get(group), dict):
+                inner[group] = {}
+            inner = inner[group]
+        inner[last] = value
+    return nested
+
+
+def get_newsfeed_messages(work: Work) -> Element:
+    user_id = work.user.user_id
+    things = work.transaction.things("newsfeedMessage")
+    return {
+        "newsfeedMessages": {
+            key: thing for key, thing in things.items() if thing.get("userId") in (None, user_id)
+        }
+    }
+
+
+def mark_newsfeed_message_as_read(work: Work) -> Element:
+    key, message = _newsfeed_message(work)
+    work.transaction.put_thing("newsfeedMessage", key, message | {"isRead": True})
+    return {}
+
+
+def delete_newsfeed_message(work: Work) -> Element:
+    key, _ = _newsfeed_message(work)
+    work.transaction.remove_thing("newsfeedMessage", key)
+    return {}
+
+
+def _newsfeed_message(work: Work) -> tuple[str, dict[str, Any]]:
+    key = work.arguments.required_text("newsfeedMessageId")
+    message = work.transaction.thing("newsfeedMessage", key)
+    if not isinstance(message, dict):
+        raise SkippedError("Newsfeed message not found")
+    return key, message
+
+
+def unlisted(work: Work) -> Element:
+    """Answer an action that only SDKs send."""
+    if not work.switches.unlisted_actions:
+        raise RefusedError("Action not found", 404)
+    return {}

@@ -1,0 +1,178 @@
+"""Export jobs: started by one action, asked about with another, their results in files."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from leanplum_sync.emulator.deliveries import Delivery
+from leanplum_sync.emulator.errors import RefusedError, invalid
+from leanplum_sync.emulator.methods.files import file_url
+from leanplum_sync.emulator.methods.postbacks import number
+from leanplum_sync.emulator.raw_export import as_csv, as_json_lines
+from leanplum_sync.emulator.sessions import end, ends_at
+from leanplum_sync.emulator.values import java_double, to_json
+
+if TYPE_CHECKING:
+    from leanplum_sync.emulator.work import Element, Work
+
+# Days begin in California: quotas, and dates of exports.
+PACIFIC = timezone(timedelta(hours=-8))
+APP_NUMBER = 4500000000000000
+_OLDEST_DAYS = 60
+_REPORTS = {
+    "UserActivity": None,
+    "AbTestResults": "abTestId",
+    "MessageResults": "messageId",
+    "BookmarkedReport": "bookmarkName",
+}
+
+
+def export_users(work: Work) -> Element:
+    """Write one CSV without a header: the userId, and the value of an attribute or the variant if asked for."""
+    _take_quota(work, "exportUsers", work.switches.export_users_a_day)
+    attribute = work.arguments.text("userAttribute")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for user in work.transaction.all_users():
+        if not user.blocked:
+            writer.writerow(
+                [user.user_id, _cell(user.attributes.get(attribute))] if attribute else [user.user_id]
+            )
+    job_id = f"export_users_{APP_NUMBER}_{number(work.transaction, 'job')}"
+    name = f"export/{job_id}.csv"
+    work.transaction.put_file(name, text.getvalue().encode())
+    fields = ["userId", attribute] if attribute else ["userId"]
+    return _started(work, job_id, {"files": [name], "fields": fields})
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case float():
+            return java_double(value)
+        case list() | dict():
+            return orjson.dumps(value).decode()
+        case _:
+            return str(value)
+
+
+def export_data(work: Work) -> Element:
+    first, last = _period(work)
+    if work.now - first > _OLDEST_DAYS * 86_400:
+        raise RefusedError(f"You cannot export data older than {_OLDEST_DAYS} days")
+    _end_idle_sessions(work)
+    records = work.transaction.sessions(first, last)
+    if not records:
+        raise RefusedError("No matching data found.", 404)
+    form = work.arguments.text("exportFormat") or "json"
+    if form not in ("json", "csv"):
+        raise invalid("exportFormat")
+    _take_quota(work, "exportData", work.switches.export_data_a_day)
+    job = number(work.transaction, "job")
+    job_id = f"export_{APP_NUMBER}_{job}"
+    prefix = f"export/export-{APP_NUMBER}-{job}-output"
+    contents = {"-0": as_json_lines(records)} if form == "json" else as_csv(records)
+    for suffix, content in contents.items():
+        work.transaction.put_file(prefix + suffix, content)
+    result = {
+        "numSessions": len(records),
+        "numBytes": sum(map(len, contents.values())),
+        "files": [prefix + suffix for suffix in contents],
+    }
+    if "s3BucketName" in work.arguments:
+        result["s3CopyStatus"] = "FAILED"  # nothing leaves loopback
+    started = _started(work, job_id, result)
+    if (callback := work.arguments.text("callbackUrl")) is not None:
+        body = {"response": [_finished(job_id, result, work.base_url)]}
+        work.deliveries.append(Delivery(callback, to_json(body)))
+    return started
+
+
+def _period(work: Work) -> tuple[float, float]:
+    """Return the first moment asked for and the one after the last."""
+    first = _midnight(work.arguments.required_text("startDate"), "startDate")
+    last = _midnight(work.arguments.text("endDate") or work.arguments.required_text("startDate"), "endDate")
+    last = last + timedelta(days=1)
+    started, ended = work.arguments.number("startTime"), work.arguments.number("endTime")
+    return (
+        first.timestamp() if started is None else max(first.timestamp(), started),
+        last.timestamp() if ended is None else min(last.timestamp(), ended),
+    )
+
+
+def _midnight(date: str, name: str) -> datetime:
+    try:
+        return datetime.strptime(date, "%Y%m%d").replace(tzinfo=PACIFIC)
+    except ValueError:
+        raise invalid(name) from None
+
+
+def _end_idle_sessions(work: Work) -> None:
+    """Record the sessions nobody ended: exports tell only of complete ones."""
+    for user in work.transaction.users_in_session():
+        idle = [key for key, session in user.sessions.items() if ends_at(session) <= work.now]
+        for key in idle:
+            session = user.sessions[key]
+            end(user, key, session["paused"] or session["seen"], work.transaction)
+        if idle:
+            work.transaction.put(user)
+
+
+def export_report(work: Work) -> Element:
+    _period(work)
+    kind = work.arguments.required_text("dataType")
+    if kind not in _REPORTS:
+        raise invalid("dataType")
+    needed = _REPORTS[kind]
+    if needed is not None:
+        work.arguments.required_text(needed)
+    _take_quota(work, "exportReport", work.switches.export_reports_a_day)
+    # The schema of reports is not public: a seed {"report": {"dataType": ..., "data": ...}} can give one.
+    report = work.transaction.thing("report", kind) or {"data": {}}
+    job_id = f"export_report_{APP_NUMBER}_{number(work.transaction, 'job')}"
+    return _started(work, job_id, {"data": report.get("data", {})})
+
+
+def get_export_results(work: Work) -> Element:
+    job_id = work.arguments.required_text("jobId")
+    job = work.transaction.thing("job", job_id)
+    if job is None:
+        raise RefusedError("Job not found.", 404)
+    state = job_state(work, job)
+    if state != "FINISHED":
+        return {"jobId": job_id, "state": state}
+    return _finished(job_id, job["result"], work.base_url)
+
+
+def _finished(job_id: str, result: dict[str, Any], base_url: str) -> Element:
+    files = {"files": [file_url(base_url, name) for name in result["files"]]} if "files" in result else {}
+    return {"success": True, "jobId": job_id, "state": "FINISHED"} | result | files
+
+
+def job_state(work: Work, job: dict[str, Any]) -> str:
+    """Return where a job is: PENDING and RUNNING each last as long as the switch says."""
+    age, seconds = work.now - job["started"], work.switches.job_seconds
+    if age < seconds:
+        return "PENDING"
+    if age < 2 * seconds:
+        return "RUNNING"
+    return "FAILED" if job.get("failed") else "FINISHED"
+
+
+def _started(work: Work, job_id: str, result: dict[str, Any]) -> Element:
+    work.transaction.put_thing("job", job_id, {"started": work.now, "result": result})
+    return {"jobId": job_id}
+
+
+def _take_quota(work: Work, action: str, a_day: int) -> None:
+    day = datetime.fromtimestamp(work.now, PACIFIC).strftime("%Y%m%d")
+    used = work.transaction.thing("quota", f"{action}:{day}") or 0
+    if used >= a_day:
+        raise RefusedError(f"{action} is limited to {a_day} calls a day.", 403)
+    work.transaction.put_thing("quota", f"{action}:{day}", used + 1)

@@ -1,0 +1,44 @@
+"""Changes to a profile that several actions make."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from leanplum_sync.emulator import values
+from leanplum_sync.emulator.user import LOCATION_FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from leanplum_sync.emulator.switches import Switches
+    from leanplum_sync.emulator.user import User
+    from leanplum_sync.emulator.work import Work
+
+
+def set_attributes(user: User, given: Mapping[str, Any], switches: Switches) -> None:
+    """Set what is given; null removes."""
+    for name, value in given.items():
+        if value is None or (switches.empty_values == "drop" and value in ("", [])):
+            user.attributes.pop(name, None)
+        else:
+            user.attributes[name] = values.stored(value, switches)
+
+
+def happened(known: dict[str, dict[str, Any]], name: str, time: float, value: float | None = None) -> None:
+    """Count one more occurrence of an event or state."""
+    entry = known.setdefault(name, {"count": 0, "firstTime": float(time), "lastTime": float(time)})
+    entry["count"] = entry.get("count", 0) + 1
+    entry["firstTime"] = float(min(entry.get("firstTime", time), time))
+    entry["lastTime"] = float(max(entry.get("lastTime", time), time))
+    if value is not None:
+        entry["value"] = float(entry.get("value", 0.0) + value)
+
+
+def location_of(work: Work) -> dict[str, Any]:
+    """Return the location group given; "(detect)" finds nothing, since every caller is on loopback."""
+    location: dict[str, Any] = {}
+    for name in LOCATION_FIELDS:
+        value = work.arguments.integer(name) if name == "timezoneOffsetSeconds" else work.arguments.text(name)
+        if value is not None and value != "(detect)":
+            location[name] = value
+    return location
