@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -23,6 +23,7 @@ class Site:
     *place* gives the position of the key at a path; *report* takes a problem there.
 
     *header* holds the column names of a data file that has a header, and None where there is none to know yet.
+    *types* are the types of its columns, where the format has types.
     *readable* is false where the data file can't be read: that is reported already, so nothing is said about columns.
     """
 
@@ -30,6 +31,7 @@ class Site:
     depends_on: tuple[ResourceAddress, ...]
     source: DataSource
     header: tuple[str, ...] | None
+    types: Mapping[str, str]
     readable: bool
     place: Callable[[Path], Place]
     report: Report

@@ -1,0 +1,126 @@
+"""Data files as bytes: opened, decompressed, and their ends recognised."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from leanplum_sync.errors import SpecError
+from leanplum_sync.problem import Place, Problem
+from leanplum_sync.resources.source import Compression, FileSource
+
+_NAMES = {Compression.NONE: "data", Compression.GZIP: "gzip", Compression.ZSTD: "zstd"}
+
+
+class SourceError(SpecError):
+    """A data file can't be read at all, or not further; *problems* holds the one reason."""
+
+
+def failure(place: Place, message: str, hint: str = "", address: str = "") -> SourceError:
+    return SourceError([Problem(place, message, hint, address)])
+
+
+def file_digest(path: Path) -> str:
+    """
+    Return the SHA-256 of the file's bytes, in hexadecimal digits.
+
+    Raises:
+        OSError: the file can't be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def opened(source: FileSource, root: Path) -> Iterator[io.BufferedReader]:
+    """
+    Yield the file's bytes, decompressed.
+
+    Raises:
+        SourceError: it can't be opened, or its compression is broken; this can show in the middle of reading.
+    """
+    place = Place(source.path)
+    try:
+        with (root / source.path).open("rb") as raw, _decompressed(raw, source.compression) as file:
+            yield file
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise failure(
+            place,
+            f"the file is not sound {_NAMES[source.compression]}: cut off or damaged",
+            "Fetch it again, or compress it again.",
+            source.address,
+        ) from error
+    except OSError as error:
+        reason = (error.strerror or "unknown reason").lower()
+        raise failure(place, f"the file can't be read: {reason}", address=source.address) from error
+
+
+@contextmanager
+def _decompressed(raw: io.BufferedReader, compression: Compression) -> Iterator[io.BufferedReader]:
+    match compression:
+        case Compression.NONE:
+            yield raw
+        case Compression.GZIP:
+            with gzip.GzipFile(fileobj=raw) as file:
+                yield io.BufferedReader(file)
+        case Compression.ZSTD:
+            yield io.BufferedReader(_ZstdFile(raw), buffer_size=1 << 16)
+
+
+class _ZstdFile(io.RawIOBase):
+    """
+    Zstandard frames, one after the other.
+
+    zstandard's own reader takes a file that was cut off for one that ends there. Losing rows silently is the worst a
+    reader can do, so the end of the last frame is looked for here.
+    """
+
+    _CHUNK = 1 << 20
+
+    def __init__(self, raw: io.BufferedReader) -> None:
+        import zstandard  # noqa: PLC0415 - few files need it
+
+        self._raw = raw
+        self._new_frame = zstandard.ZstdDecompressor().decompressobj
+        self._error = zstandard.ZstdError
+        self._frame = self._new_frame()
+        self._frame_has_data = False
+        self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """
+        Raises:
+            EOFError: the file is cut off or damaged.
+        """
+        while not self._ready and self._decompress():
+            pass
+        size = min(len(buffer), len(self._ready))
+        buffer[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
+
+    def _decompress(self) -> bool:
+        """Decompress the next piece; False at the end of the file."""
+        piece = self._frame.unused_data if self._frame.eof else b""
+        if self._frame.eof:
+            self._frame, self._frame_has_data = self._new_frame(), False
+        piece = piece or self._raw.read(self._CHUNK)
+        if not piece:
+            if self._frame_has_data:
+                raise EOFError
+            return False
+        self._frame_has_data = True
+        try:
+            self._ready = self._frame.decompress(piece)
+        except self._error as error:
+            raise EOFError from error
+        return True

@@ -1,0 +1,89 @@
+"""One spec file: its text, its documents, and problems with their place and line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from leanplum_sync.problem import Place, Problem
+from leanplum_sync.resources.project import holds_key
+from leanplum_sync.resources.site import Path as KeyPath
+from leanplum_sync.spec.yaml_file import Document, Spot, YamlFault, read_documents
+
+
+@dataclass(frozen=True, slots=True)
+class SpecFile:
+    """*name* is relative to the project folder, with forward slashes; *path* is where it is on this machine."""
+
+    name: str
+    path: Path
+    lines: tuple[str, ...]
+
+    def place(self, spot: Spot) -> Place:
+        return Place(self.name, spot.line, spot.column)
+
+    def excerpt(self, line: int | None) -> str:
+        """Return a line as it stands, for showing; none of one that holds what looks like a key."""
+        text = self.lines[line - 1] if line is not None and line <= len(self.lines) else ""
+        return "" if holds_key(text) else text
+
+    def problem(
+        self, place: Place, message: str, hint: str = "", *, address: str = "", also: Place | None = None
+    ) -> Problem:
+        return Problem(place, message, hint, address, self.excerpt(place.line), also)
+
+    def from_fault(self, fault: YamlFault) -> Problem:
+        also = self.place(fault.also) if fault.also else None
+        return self.problem(self.place(fault.spot), fault.message, fault.hint, also=also)
+
+
+@dataclass(slots=True)
+class OpenDocument:
+    """A document, and a place for the problems found in it."""
+
+    file: SpecFile
+    document: Document
+    address: str = ""
+    problems: list[Problem] = field(default_factory=list)
+
+    def key_place(self, path: KeyPath) -> Place:
+        """Return the position of the key at *path*; where it is not there, of the nearest one above it."""
+        return self._place(path, self.document.keys)
+
+    def value_place(self, path: KeyPath) -> Place:
+        return self._place(path, self.document.values)
+
+    def _place(self, path: KeyPath, spots: dict[KeyPath, Spot]) -> Place:
+        while path and path not in spots:
+            path = path[:-1]
+        return self.file.place(spots.get(path) or self.document.values[()])
+
+    def report(self, path: KeyPath, message: str, hint: str = "", *, also: KeyPath | None = None) -> None:
+        self.report_at(self.key_place(path), message, hint, also=self.key_place(also) if also else None)
+
+    def report_at(self, place: Place, message: str, hint: str = "", *, also: Place | None = None) -> None:
+        self.problems.append(self.file.problem(place, message, hint, address=self.address, also=also))
+
+
+def read_file(path: Path, name: str) -> tuple[list[OpenDocument], list[Problem]]:
+    """Return the documents of a spec file, and what is wrong with it as YAML; an unreadable file is a problem too."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        reason = (error.strerror or "unknown reason").lower()
+        return [], [Problem(Place(name), f"the file can't be read: {reason}")]
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        line = before.count(b"\n") + 1
+        column = len(before[before.rfind(b"\n") + 1 :].decode()) + 1
+        return [], [Problem(Place(name, line, column), "this is not UTF-8", "Save the file as UTF-8.")]
+    file = SpecFile(name, path, tuple(text.split("\n")))
+    documents, faults = read_documents(text)
+    problems = [file.from_fault(fault) for fault in faults]
+    if not documents and not problems:
+        problems.append(
+            Problem(Place(name, 1, 1), "the file holds no document", "Write a spec, or remove the file.")
+        )
+    return [OpenDocument(file, document) for document in documents], problems

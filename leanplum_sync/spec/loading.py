@@ -1,0 +1,239 @@
+"""From the project file to resources: everything that can be wrong with files, found in one run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from leanplum_sync.address import ResourceAddress
+from leanplum_sync.problem import Place, Problem
+from leanplum_sync.resources import Resource, message_send, project, push_tokens, user_attributes
+from leanplum_sync.resources.document import Document
+from leanplum_sync.resources.project import EmbeddedEnvironment, Project, ProjectDocument
+from leanplum_sync.resources.source import FileSource
+from leanplum_sync.sources import file_digest
+from leanplum_sync.spec.check import checked, model_of
+from leanplum_sync.spec.dependencies import Dependency, check_circles, check_targets
+from leanplum_sync.spec.file import OpenDocument, read_file
+from leanplum_sync.spec.listing import long_list, site_of, with_columns_checked
+from leanplum_sync.spec.paths import PathFault, inside
+
+_SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Input:
+    """A spec or data file: *path* relative to the project folder, with forward slashes, and its SHA-256."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """
+    What was found. Where there are *problems*, nothing may be planned; *resources* then hold what is sound, so that
+    their rows can be checked in the same run.
+
+    *resources* are sorted by address, *problems* by file and line, *inputs* by path. *notes* are advice, not problems.
+    """
+
+    root: Path
+    project: Project | None
+    resources: tuple[Resource, ...]
+    problems: tuple[Problem, ...]
+    inputs: tuple[Input, ...]
+    notes: tuple[Problem, ...] = ()
+
+
+def load(project_file: Path, only: Sequence[Path] = ()) -> Loaded:
+    """
+    Return the project with its resources, or with those of *only* (spec files and folders of them).
+
+    Never raises for what is in the files: all that is wrong with them is in ``problems``.
+    """
+    root = project_file.parent.resolve()
+    documents, problems = read_file(root / project_file.name, project_file.name)
+    found_project = _project(documents, root, problems)
+    loading = _Loading(root, problems)
+    if only:
+        loading.read_all(_chosen(root, only, problems))
+    elif found_project is not None:
+        loading.read_all(_named(root, found_project, problems))
+    resources = loading.resources(complete=not only)
+    return Loaded(
+        root,
+        found_project,
+        tuple(sorted(resources, key=lambda resource: resource.address)),
+        tuple(sorted(dict.fromkeys(problems), key=_order)),
+        tuple(sorted(_inputs(root, loading.spec_files, resources))),
+        tuple(loading.notes),
+    )
+
+
+def _order(problem: Problem) -> tuple[str, int, int, int, str]:
+    place = problem.place
+    return place.file, place.line or 0, place.column or 0, place.row or 0, problem.message
+
+
+def _project(documents: list[OpenDocument], root: Path, problems: list[Problem]) -> Project | None:
+    if not documents:
+        return None
+    document, *more = documents
+    for other in more:
+        other.report((), "a project file holds one document", "Put specs in files of their own.")
+    model = _project_model(document)
+    found = None if model is None else project.build(model, document.key_place, document.report)
+    for name, environment in found.environments.items() if found else ():
+        if isinstance(environment, EmbeddedEnvironment):
+            _check_seeds(name, environment, document, root)
+    problems += [problem for document in documents for problem in document.problems]
+    return found
+
+
+def _project_model(document: OpenDocument) -> ProjectDocument | None:
+    value = document.document.value
+    if not isinstance(value, dict):
+        document.report((), "a project file is a mapping", "It starts with apiVersion: leanplum-sync/v1.")
+        return None
+    metadata = value.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    document.address = f"{project.KIND}/{name}" if isinstance(name, str) else ""
+    return checked(document, ProjectDocument)
+
+
+def _check_seeds(name: str, environment: EmbeddedEnvironment, document: OpenDocument, root: Path) -> None:
+    for index, text in enumerate(environment.seed):
+        found = inside(root, root, text)
+        if isinstance(found, PathFault):
+            document.report(("spec", "environments", name, "seed", index), found.message, found.hint)
+
+
+def _named(root: Path, found: Project, problems: list[Problem]) -> Iterator[Path]:
+    for named in found.specs:
+        path = inside(root, root, named.text)
+        if isinstance(path, PathFault):
+            problems.append(Problem(named.place, f"`specs`: {path.message}", path.hint))
+        else:
+            yield from _spec_files(path)
+
+
+def _chosen(root: Path, only: Iterable[Path], problems: list[Problem]) -> Iterator[Path]:
+    for path in only:
+        resolved = path.resolve()
+        if not resolved.exists():
+            problems.append(
+                Problem(Place(path.as_posix()), "there is no such file", "Paths start in this folder.")
+            )
+        elif not resolved.is_relative_to(root):
+            problems.append(Problem(Place(path.as_posix()), "this file is not in the project"))
+        else:
+            yield from _spec_files(resolved)
+
+
+def _spec_files(path: Path) -> Iterator[Path]:
+    """Yield *path*, or the YAML files below it; those whose names start with a dot are passed over."""
+    if not path.is_dir():
+        yield path
+        return
+    for folder, folders, files in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if name.endswith(_SUFFIXES) and not name.startswith(".") and name != project.FILE_NAME:
+                yield Path(folder, name)
+
+
+@dataclass(slots=True)
+class _Loading:
+    root: Path
+    problems: list[Problem]
+    notes: list[Problem] = field(default_factory=list)
+    spec_files: list[Path] = field(default_factory=list)
+    known: dict[ResourceAddress, Place] = field(default_factory=dict)
+    _documents: list[OpenDocument] = field(default_factory=list)
+    _dependencies: list[Dependency] = field(default_factory=list)
+
+    def read_all(self, paths: Iterable[Path]) -> None:
+        for path in dict.fromkeys(paths):
+            name = path.relative_to(self.root).as_posix()
+            if not path.resolve().is_relative_to(self.root):
+                self.problems.append(
+                    Problem(
+                        Place(name),
+                        "this link leads out of the project folder",
+                        "Copy the file into the project.",
+                    )
+                )
+                continue
+            documents, faults = read_file(path, name)
+            self.problems += faults
+            self.spec_files.append(path)
+            self._documents += documents
+
+    def resources(self, *, complete: bool) -> list[Resource]:
+        """Return the resources; with *complete*, all specs were read, and what they depend on must be among them."""
+        found = [
+            resource for document in self._documents if (resource := self._resource(document)) is not None
+        ]
+        if complete:
+            check_targets(self._dependencies, self.known)
+        check_circles(self._dependencies)
+        for document in self._documents:
+            self.problems += document.problems
+        return found
+
+    def _resource(self, document: OpenDocument) -> Resource | None:
+        model_type = model_of(document)
+        if model_type is None:
+            return None
+        model = checked(document, model_type)
+        address = ResourceAddress.parse(document.address)
+        if document.address and not self._is_new(address, document):
+            return None
+        if model is None:
+            return None
+        self._dependencies += [
+            Dependency(address, ResourceAddress.parse(text), document, index)
+            for index, text in enumerate(model.metadata.depends_on)
+        ]
+        return self._build(model, address, document)
+
+    def _is_new(self, address: ResourceAddress, document: OpenDocument) -> bool:
+        first = self.known.setdefault(address, document.key_place(("metadata", "name")))
+        here = document.key_place(("metadata", "name"))
+        if first == here:
+            return True
+        document.report(
+            ("metadata", "name"), f"{address} is described twice", "Give one of them another name."
+        )
+        return False
+
+    def _build(self, model: Document, address: ResourceAddress, document: OpenDocument) -> Resource | None:
+        site = site_of(model, address, document, self.root)
+        advice = long_list(site, document)
+        if advice is not None:
+            self.notes.append(advice)
+        resource: Resource
+        match model:
+            case user_attributes.UserAttributesDocument():
+                resource = user_attributes.build(model, site)
+            case push_tokens.PushTokensDocument():
+                resource = push_tokens.build(model, site)
+            case message_send.MessageSendDocument():
+                resource = message_send.build(model, site)
+            case _:
+                return None
+        return with_columns_checked(resource, site, document)
+
+
+def _inputs(root: Path, spec_files: Iterable[Path], resources: Iterable[Resource]) -> Iterator[Input]:
+    data_files = [
+        root / resource.source.path for resource in resources if isinstance(resource.source, FileSource)
+    ]
+    for path in dict.fromkeys([*spec_files, *data_files]):
+        try:
+            yield Input(path.relative_to(root).as_posix(), file_digest(path))
+        except OSError:
+            continue  # reported already, where it was read
