@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -39,15 +38,6 @@ OnceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$", min_le
 ColumnName = Annotated[str, StringConstraints(min_length=1)]
 
 
-def _address_text(text: str) -> str:
-    kind, slash, name = text.partition("/")
-    if not (kind and slash and name):
-        raise wrong(
-            "a dependency is named by kind and name", "Write it as kind/name, such as UserAttributes/loyalty."
-        )
-    return text
-
-
 class Metadata(Edge):
     name: Name = Field(
         description="What the document is called; unique among those of its kind. Lower-case letters, digits, hyphens.",
@@ -61,7 +51,7 @@ class Metadata(Edge):
     owner: str | None = Field(
         default=None, description="Whom to ask about it: a person or a team.", examples=["crm@example.com"]
     )
-    depends_on: list[Annotated[str, AfterValidator(_address_text)]] = Field(
+    depends_on: list[str] = Field(
         default=[],
         description="Documents whose changes are to be in place before this one's start, each as kind/name.",
         examples=[["UserAttributes/loyalty-tiers"]],

@@ -15,7 +15,7 @@ from leanplum_sync.resources.project import FILE_NAME, ProjectDocument
 from leanplum_sync.resources.push_tokens import PushTokensDocument
 from leanplum_sync.resources.site import Path
 from leanplum_sync.resources.user_attributes import UserAttributesDocument
-from leanplum_sync.spec.explain import explain, shown
+from leanplum_sync.spec.explain import explain, path_of, shown
 from leanplum_sync.spec.file import OpenDocument
 from leanplum_sync.wire.action import Json
 
@@ -28,6 +28,16 @@ MODELS: Final[dict[str, type[Document]]] = {**RESOURCE_MODELS, "Project": Projec
 
 # An entry of these is one line of a spec, and can be left out without changing the others.
 _ENTRIES: Final = ("attributes", "profile", "values", "environments", "sensitive")
+
+# For what every document needs; so much of it is checked even so.
+_STAND_INS: Final[dict[Path, Json]] = {
+    ("apiVersion",): API_VERSION,
+    ("metadata", "name"): "unnamed",
+}
+# For what documents of a kind need.
+_KIND_STAND_INS: Final[dict[str, dict[Path, Json]]] = {
+    "MessageSend": {("spec", "message"): {"name": "unnamed"}, ("spec", "delivery"): "unnamed"},
+}
 
 D = TypeVar("D", bound=Document)
 
@@ -85,20 +95,34 @@ def _report(details: ErrorDetails, document: OpenDocument, model: type[Document]
 
 
 def _without(value: Json, errors: list[ErrorDetails]) -> Json:
+    """Return *value* without what *errors* are about; what can't be missing is stood in for."""
     pruned = copy.deepcopy(value)
     for details in errors:
-        path: Path = details["loc"]
+        path = path_of(details)
         if len(path) > 2 and path[0] == "spec" and path[1] in _ENTRIES:  # noqa: PLR2004 - spec, section, entry
             path = path[:3]
         _remove(pruned, path)
+    for path, stand_in in {**_STAND_INS, **_KIND_STAND_INS.get(str(value.get("kind")), {})}.items():
+        _stand_in(pruned, path, stand_in)
     return pruned
 
 
 def _remove(value: Json, path: Path) -> None:
-    for part in path[:-1]:
+    """Remove what is at *path*; of a list, all of it, save that an item of an inline list makes place for another."""
+    for depth, part in enumerate(path):
+        last = depth == len(path) - 1
         if isinstance(value, dict) and part in value:
+            if last or (isinstance(value[part], list) and path[depth : depth + 1] != ("inline",)):
+                del value[part]
+                return
             value = value[part]
-        else:
+        elif isinstance(value, list) and isinstance(part, int):
+            value[part] = f"unnamed-{part}"
             return
+
+
+def _stand_in(value: Json, path: Path, stand_in: Json) -> None:
+    for part in path[:-1]:
+        value = value.setdefault(part, {}) if isinstance(value, dict) else None
     if isinstance(value, dict):
-        value.pop(path[-1], None)
+        value.setdefault(path[-1], stand_in)

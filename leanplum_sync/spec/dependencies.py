@@ -26,8 +26,11 @@ class Dependency:
 def check_targets(dependencies: Sequence[Dependency], known: Collection[ResourceAddress]) -> None:
     for dependency in dependencies:
         if dependency.on not in known:
-            hint = did_you_mean(str(dependency.on), [str(address) for address in known])
-            dependency.report(f"there is no {dependency.on}", hint or "Write kind/name of another spec.")
+            text = str(dependency.on).rstrip("/")
+            hint = did_you_mean(text, [str(address) for address in known])
+            dependency.report(
+                f"there is no {text}", hint or "Write kind/name, such as UserAttributes/loyalty-tiers."
+            )
 
 
 def check_circles(dependencies: Sequence[Dependency]) -> None:

@@ -32,10 +32,15 @@ class Explained:
 
 def explain(error: ErrorDetails, model: type[BaseModel]) -> Explained:
     """Return what *error*, from validating a document as *model*, comes to."""
-    path = tuple(part for part in error["loc"] if not _is_tag(part) and part != "[key]")
+    path = path_of(error)
     at_key = error["loc"][-1:] == ("[key]",) or error["type"] == "extra_forbidden"
     message, hint = _sentence(error, path, model)
     return Explained(path[:-1] if error["type"] == "missing" else path, at_key, message, hint)
+
+
+def path_of(error: ErrorDetails) -> Path:
+    """Return where *error* is in the document: its location without the marks of forms and keys."""
+    return tuple(part for part in error["loc"] if not _is_tag(part) and part != "[key]")
 
 
 def _is_tag(part: str | int) -> bool:

@@ -189,11 +189,11 @@ class _Loading:
         if model_type is None:
             return None
         model = checked(document, model_type)
-        address = ResourceAddress.parse(document.address)
-        if document.address and not self._is_new(address, document):
+        if document.address and not self._is_new(ResourceAddress.parse(document.address), document):
             return None
         if model is None:
             return None
+        address = ResourceAddress.parse(document.address or f"{document.document.value['kind']}/unnamed")
         self._dependencies += [
             Dependency(address, ResourceAddress.parse(text), document, index)
             for index, text in enumerate(model.metadata.depends_on)
