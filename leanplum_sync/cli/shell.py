@@ -8,7 +8,13 @@ from pathlib import Path
 
 
 def quoted(path: Path) -> str:
-    """Return *path* as a shell takes it, from the working folder where it is below it."""
-    absolute = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links that the user named
+    return shlex.quote(str(shortest(path)))
+
+
+def shortest(location: str | Path) -> str | Path:
+    """Return a path from the working folder where it is below it; an address stays as it is."""
+    if isinstance(location, str):
+        return location
+    absolute = Path(os.path.abspath(location))  # noqa: PTH100 - resolve() would follow links that the user named
     here = Path.cwd()
-    return shlex.quote(str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute))
+    return absolute.relative_to(here) if absolute.is_relative_to(here) else absolute

@@ -82,6 +82,12 @@ project_options: Final = _all_of(_PROJECT_OPTIONS)
 display_options: Final = _all_of(_DISPLAY_OPTIONS)
 
 
+specs_argument: Final = click.argument(
+    "specs", metavar="[SPEC]...", nargs=-1, type=click.Path(path_type=Path)
+)
+plan_argument: Final = click.argument("plan", metavar="PLAN", type=click.Path(path_type=Path))
+
+
 def pass_console(function: Callable[Concatenate[Console, P], R]) -> Callable[P, R]:
     @wraps(function)
     def with_console(*arguments: P.args, **options: P.kwargs) -> R:

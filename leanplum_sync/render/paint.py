@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from io import StringIO
 from typing import Final
 
-from rich.console import Console, RenderableType
-from rich.padding import Padding
-from rich.table import Table
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.text import Text
 
 from leanplum_sync.render.page import Page
@@ -19,6 +18,8 @@ GOOD: Final = "green"
 CARE: Final = "yellow"
 BAD: Final = "bold red"
 NAME: Final = "cyan"
+_GAP: Final = "  "
+_NARROWEST: Final = 12  # cells of a last column
 
 
 def paint(lines: Iterable[RenderableType], page: Page) -> str:
@@ -40,15 +41,37 @@ def paint(lines: Iterable[RenderableType], page: Page) -> str:
     return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
 
 
-def grid(rows: Iterable[Sequence[Text]], *, right: tuple[int, ...] = (), indent: int = 2) -> RenderableType:
-    """Return *rows* as columns, those numbered in *right* set flush right. The last column takes what room is left."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    rows = [tuple(row) for row in rows]
-    for index in range(max((len(row) for row in rows), default=0)):
-        table.add_column(justify="right" if index in right else "left", no_wrap=index in right)
-    for row in rows:
-        table.add_row(*row)
-    return Padding(table, (0, 0, 0, indent), expand=False)
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    rows: tuple[Sequence[Text], ...]
+    right: Collection[int]
+    indent: int
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        *widths, _ = (max(cell.cell_len for cell in column) for column in zip(*self.rows, strict=True))
+        start = self.indent + sum(widths) + len(_GAP) * len(widths)
+        room = max(options.max_width - start, _NARROWEST)
+        for *cells, last in self.rows:
+            line = Text(" " * self.indent)
+            for number, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+                blanks = Text(" " * (width - cell.cell_len))
+                line = Text.assemble(
+                    line, *((blanks, cell) if number in self.right else (cell, blanks)), _GAP
+                )
+            first, *more = last.wrap(console, room) or [Text()]
+            yield line + first
+            for rest in more:
+                yield Text(" " * start) + rest
+
+
+def grid(rows: Iterable[Sequence[Text]], *, right: Collection[int] = (), indent: int = 2) -> RenderableType:
+    """
+    Return *rows* as columns, those numbered in *right* set flush right.
+
+    The last column takes what room is left, in more than one line if need be; the others are never broken.
+    """
+    found = tuple(rows)
+    return _Grid(found, right, indent) if found else Text()
 
 
 def heading(text: str) -> Text:

@@ -14,8 +14,8 @@ from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.plan import Cohort, Cost, Hazard, Header, Note, Summary, Target, ValuePair
 from leanplum_sync.render.document import document
 from leanplum_sync.render.page import Page
-from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, NAME, faint, grid, heading, paint
-from leanplum_sync.render.values import Mask, Masked, cut, escaped, shown, subject_words
+from leanplum_sync.render.paint import BAD, BLANK, CARE, GOOD, NAME, faint, grid, heading, paint
+from leanplum_sync.render.values import Mask, cut, escaped, shown, subject_words
 from leanplum_sync.render.words import amount, duration, moment, timestamp
 from leanplum_sync.wire.action import Json
 
@@ -45,7 +45,7 @@ _HAZARD_WORDS: Final[Mapping[str, str]] = {
     "changedUsers": "changed users",
     "billableLookups": "billable lookups",
 }
-_KIND_WORDS: Final[Mapping[ChangeKind, str]] = {
+KIND_WORDS: Final[Mapping[ChangeKind, str]] = {
     ChangeKind.CREATE: "create user",
     ChangeKind.SET: "set",
     ChangeKind.REMOVE: "remove",
@@ -61,9 +61,10 @@ _KIND_WORDS: Final[Mapping[ChangeKind, str]] = {
     ChangeKind.SEND: "send",
 }
 _CAREFUL_KINDS: Final = frozenset({ChangeKind.SEND, ChangeKind.REMOVE, ChangeKind.CREATE})
-_RENAMES: Final = frozenset({ChangeKind.RENAME, ChangeKind.RENAMED_AWAY})
+_WITHOUT_BEFORE: Final = frozenset({ChangeKind.ADD, ChangeKind.TAKE_OUT, ChangeKind.INCREMENT})
+RENAMES: Final = frozenset({ChangeKind.RENAME, ChangeKind.RENAMED_AWAY})
 _FEWEST_COHORTS: Final = 6
-_NOTE_SAMPLES: Final = 120  # cells
+_NOTE_SAMPLES: Final = 60  # cells
 _ROOMY: Final = 100  # columns from which more than one sample stands beside a cohort
 
 
@@ -96,7 +97,11 @@ def _headline(plan: Plan) -> list[RenderableType]:
 
 def _consent(plan: Plan) -> list[RenderableType]:
     acks = consent_options(plan.hazards())
-    return [Text(f"Over budget. To consent to exactly this, apply it with {acks}", BAD)] if acks else []
+    if not acks:
+        return []
+    # Never broken: it is there to be copied.
+    options = Text(f"  {acks}", BAD, no_wrap=True, overflow="ignore")
+    return [Text("Over budget. To consent to exactly this, apply it with", BAD), options]
 
 
 def consent_options(hazards: Iterable[Hazard]) -> str:
@@ -135,7 +140,9 @@ def _cohorts(plan: Plan, page: Page, room: int) -> list[RenderableType]:
     cohorts = plan.cohorts()
     if not cohorts:
         return []
-    fits = max(room - 3, _FEWEST_COHORTS)  # less the heading, the line about the rest, and a blank
+    fits = max(
+        room - 4, _FEWEST_COHORTS
+    )  # less heading, the line about the rest, a blank, and the prompt after it
     some = cohorts if len(cohorts) <= fits + 1 else cohorts[:fits]
     rest = len(cohorts) - len(some)
     more = [faint(f"  and {amount(rest, 'more group')}; -o json has them all")] if rest else []
@@ -154,7 +161,7 @@ def masked(cohorts: Sequence[Cohort], mask: Mask) -> tuple[Cohort, ...]:
 
     A rename takes a value from one name to another: if one of the two is sensitive, the value is.
     """
-    renamed = {cohort.asked_at for cohort in cohorts if mask.covers(cohort.field) and cohort.kind in _RENAMES}
+    renamed = {cohort.asked_at for cohort in cohorts if mask.covers(cohort.field) and cohort.kind in RENAMES}
 
     def shown_pairs(cohort: Cohort) -> tuple[ValuePair, ...]:
         hide = mask.hide if cohort.asked_at in renamed else partial(mask.value, cohort.field)
@@ -167,7 +174,7 @@ def _cohort_row(cohort: Cohort, page: Page) -> tuple[Text, ...]:
     style = CARE if cohort.kind in _CAREFUL_KINDS else ""
     samples = cohort.samples if page.width >= _ROOMY else cohort.samples[:1]
     return (
-        Text(f"  {_KIND_WORDS[cohort.kind]}", style),
+        Text(f"  {KIND_WORDS[cohort.kind]}", style),
         Text(cut(escaped(cohort.field), page.width // 4), NAME),
         Text(_pairs(cohort, page.width * 2 // 5)),
         Text(f"{cohort.subjects:,}", "bold"),
@@ -178,8 +185,10 @@ def _cohort_row(cohort: Cohort, page: Page) -> tuple[Text, ...]:
 def _pairs(cohort: Cohort, cells: int) -> str:
     if not cohort.pairs:
         return ""
-    rest = f"  +{cohort.distinct - 1:,} more" if cohort.distinct > 1 else ""
     pair = cohort.pairs[0]
+    # Of these, what was there before isn't shown: values that differ in that alone are no more values.
+    alike = cohort.kind in _WITHOUT_BEFORE and all(other.after == pair.after for other in cohort.pairs)
+    rest = f"  +{cohort.distinct - 1:,} more" if cohort.distinct > 1 and not alike else ""
     return change_words(cohort.kind, pair.before, pair.after, cells - len(rest)) + rest
 
 
@@ -192,7 +201,7 @@ def change_words(kind: ChangeKind, before: Json, after: Json, cells: int) -> str
             return f"+ {_items(after, cells - 2)}"
         case ChangeKind.TAKE_OUT:
             return f"- {_items(after, cells - 2)}"
-        case ChangeKind.INCREMENT if not isinstance(after, Masked):
+        case ChangeKind.INCREMENT if isinstance(after, int):
             return f"{after:+,}"
         case ChangeKind.SEND:
             return f"with {shown(after, cells - 5)}" if after else ""
@@ -213,21 +222,19 @@ def _items(values: Json, cells: int) -> str:
 def _notes(notes: Sequence[Note]) -> list[RenderableType]:
     if not notes:
         return []
-    return [heading("Left alone"), grid(map(_note_row, notes), right=(0,)), BLANK]
+    return [heading("Left alone"), grid(map(_note_row, notes)), BLANK]
 
 
 def _note_row(note: Note) -> tuple[Text, Text]:
-    samples = f" such as {', '.join(map(subject_words, note.samples))}." if note.samples else ""
-    return Text(f"{note.count:,}"), Text.assemble(
-        escaped(note.sentence), (cut(samples, _NOTE_SAMPLES), FAINT)
-    )
+    samples = f", such as {', '.join(map(subject_words, note.samples))}" if note.samples else ""
+    return Text(escaped(note.sentence)), faint(cut(f"{amount(note.count, 'user')}{samples}", _NOTE_SAMPLES))
 
 
 def _cost(plan: Plan) -> list[RenderableType]:
     cost = plan.summary.cost
     if plan.summary.is_empty:
         return [faint(f"Reading cost {amount(cost.reads, 'billable lookup')}."), BLANK] if cost.reads else []
-    work = f"billable lookups to apply, in {amount(cost.requests, 'request')}, {_about(cost)}"
+    work = f"billable lookups to apply, in {amount(cost.requests, 'request')}{_about(cost)}"
     rows = [
         (Text(f"{cost.writes:,}", "bold"), Text(work)),
         (faint(f"{cost.one_by_one:,}"), faint("with a call for each change")),
@@ -248,7 +255,8 @@ def _remarks(cost: Cost) -> Iterable[str]:
 
 
 def _about(cost: Cost) -> str:
-    return f"about {duration(cost.seconds)}" if cost.seconds >= 1 else "in under a second"
+    """Without a rate there is no estimate."""
+    return f", about {duration(cost.seconds)}" if cost.seconds else ""
 
 
 def _footer(plan: Plan) -> list[RenderableType]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -10,11 +11,41 @@ from rich.text import Text
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.render.document import document
 from leanplum_sync.render.page import Page
-from leanplum_sync.render.paint import BAD, BLANK, FAINT, paint
+from leanplum_sync.render.paint import BAD, BLANK, FAINT, GOOD, paint
 from leanplum_sync.render.values import escaped
 from leanplum_sync.render.words import amount
 
 _WIDEST = 10_000  # each problem is one line, for editors and for grep; a terminal wraps it
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check found. *problems* may be cut; *total* counts them all. *rows* and *users* count what is good."""
+
+    problems: Sequence[Problem]
+    total: int
+    resources: int
+    rows: int
+    users: int
+
+
+def checked_text(checked: Checked, page: Page) -> str:
+    if checked.total:
+        return problems_text(checked.problems, checked.total, page)
+    found = f"{amount(checked.resources, 'spec')}, {amount(checked.rows, 'row')} about {amount(checked.users, 'user')}"
+    return paint(
+        [Text.assemble(("Valid: ", GOOD), f"{found}. Nothing was read from or sent to Leanplum.")], page
+    )
+
+
+def checked_json(checked: Checked) -> str:
+    return document(
+        "problems",
+        1,
+        total=checked.total,
+        problems=[_problem(problem) for problem in checked.problems],
+        checked={"resources": checked.resources, "rows": checked.rows, "users": checked.users},
+    )
 
 
 def problems_text(problems: Sequence[Problem], total: int, page: Page) -> str:
@@ -46,10 +77,6 @@ def _pointer(problem: Problem) -> list[Text]:
         before = cell_len(escaped(problem.excerpt[: problem.place.column - 1]))
         lines.append(Text.assemble((f"  {margin} | ", FAINT), " " * before, ("^", BAD)))
     return lines
-
-
-def problems_json(problems: Sequence[Problem], total: int) -> str:
-    return document("problems", 1, total=total, problems=[_problem(problem) for problem in problems])
 
 
 def _problem(problem: Problem) -> dict[str, object]:

@@ -49,7 +49,13 @@ def receipt_text(receipt: Receipt, target: Target, page: Page) -> str:
         lines += [Text(_STOP_WORDS[receipt.stopped], BAD), BLANK]
     rows = [_fate_row(fate, receipt.actions[fate]) for fate in Fate if receipt.actions.get(fate)]
     rows.append((Text(f"{receipt.planned:,}"), faint("planned")))
-    lines += [grid(rows, right=(0,)), BLANK, *_exceptions(receipt, page), faint(_effort(receipt))]
+    lines += [
+        grid(rows, right=(0,)),
+        BLANK,
+        *_exceptions(receipt, page),
+        faint(_effort(receipt)),
+        faint(f"Plan {receipt.plan_digest[:12]}"),
+    ]
     return paint(lines, page)
 
 
@@ -80,7 +86,7 @@ def _effort(receipt: Receipt) -> str:
     extra = f", and {checks:,} to check before and after" if checks else ""
     return (
         f"Run {receipt.run}: {amount(receipt.requests, 'request')},"
-        f" {amount(receipt.lookups, 'billable lookup')}{extra}. Plan {receipt.plan_digest[:12]}"
+        f" {amount(receipt.lookups, 'billable lookup')}{extra}."
     )
 
 

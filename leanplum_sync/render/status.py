@@ -32,7 +32,7 @@ class Status:
 
 
 def status_text(status: Status, page: Page) -> str:
-    lines: list[RenderableType] = [Text.assemble(("Journal ", "bold"), escaped(status.journal)), BLANK]
+    lines: list[RenderableType] = [heading(escaped(status.journal)), BLANK]
     if not status.runs:
         lines += [Text("No run yet: nothing was applied from here.")]
         return paint(lines, page)
@@ -43,11 +43,8 @@ def status_text(status: Status, page: Page) -> str:
 def _locks(status: Status) -> list[RenderableType]:
     if not status.locks:
         return []
-    return [
-        heading("At work now"),
-        *(Text(f"  {_lock_words(lock, status.now)}", CARE) for lock in status.locks),
-        BLANK,
-    ]
+    rows = [(Text(_lock_words(lock, status.now), CARE),) for lock in status.locks]
+    return [heading("At work now"), grid(rows), BLANK]
 
 
 def _lock_words(lock: LockHolder, now: float) -> str:

@@ -20,10 +20,8 @@ def plural(unit: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return such as ``under a second``, ``42 s``, ``3 min 5 s``, ``2 h 10 min`` or ``3 days 4 h``."""
-    whole = round(seconds)
-    if whole < 1:
-        return "under a second"
+    """Return such as ``1 s``, ``42 s``, ``3 min 5 s``, ``2 h 10 min`` or ``3 days 4 h``."""
+    whole = max(round(seconds), 1)
     if whole < _MINUTE:
         return f"{whole} s"
     if whole < _HOUR:

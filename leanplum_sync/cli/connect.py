@@ -1,0 +1,93 @@
+"""Opens what a verb works on: the project, its journal, and the app behind its environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from leanplum_sync.cli.settings import Settings, connection_to, keys_of, settle
+from leanplum_sync.cli.verb import remembered
+from leanplum_sync.client.credentials import EMULATOR_APP_ID, EMULATOR_KEYS, Connection, Keys
+from leanplum_sync.client.http import HttpTransport
+from leanplum_sync.client.reader import Reader
+from leanplum_sync.client.writer import Writer
+from leanplum_sync.clock import SystemClock
+from leanplum_sync.emulator import EmulatorError, running
+from leanplum_sync.errors import LeanplumSyncError, SpecError
+from leanplum_sync.planner.plan import Target
+from leanplum_sync.resources.project import EmbeddedEnvironment
+from leanplum_sync.spec import Loaded, find_project
+
+
+def project_file() -> Path:
+    """Return the file that ``--project`` names, or the one found upwards from the working folder."""
+    named: Path | None = remembered("project")
+    if named is not None and not named.is_file():
+        raise LeanplumSyncError(f"{named}: there is no such project file.")
+    return named or find_project(Path.cwd())
+
+
+def settings_of(loaded: Loaded, name: str | None = None) -> Settings:
+    """
+    Return what ``-e``, or *name*, comes to.
+
+    Raises:
+        SpecError: the project file is at fault.
+    """
+    if loaded.project is None:
+        raise SpecError(loaded.problems)
+    return settle(loaded.project, loaded.root, name or remembered("environment"), os.environ)
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """
+    A way to an app. What reads is made apart from what writes: only ``apply`` asks for a writer.
+
+    *target* is what plans are bound to and people are shown.
+    """
+
+    target: Target
+    connection: Connection
+    keys: Keys
+    transport: HttpTransport
+
+    def reader(self) -> Reader:
+        return Reader(self.connection, self.keys, self.transport, SystemClock())
+
+    def writer(self) -> Writer:
+        return Writer(self.connection, self.keys, self.transport, SystemClock())
+
+
+def target_of(settings: Settings) -> Target:
+    """Return whom the environment stands for, without a connection to it."""
+    environment = settings.environment
+    if isinstance(environment, EmbeddedEnvironment):
+        return Target(EMULATOR_APP_ID, settings.name, "embedded emulator", is_emulator=True)
+    connection = connection_to(environment, os.environ)
+    host = urlsplit(connection.base_url).hostname or ""
+    return Target(connection.app_id, settings.name, host, is_emulator=connection.is_emulator)
+
+
+@contextmanager
+def connected(settings: Settings) -> Iterator[App]:
+    """Start the embedded emulator if it is the environment's, and hand out a way to the app."""
+    environment = settings.environment
+    target = target_of(settings)
+    if not isinstance(environment, EmbeddedEnvironment):
+        connection = connection_to(environment, os.environ)
+        with HttpTransport(is_local=connection.is_local) as transport:
+            yield App(target, connection, keys_of(environment, os.environ), transport)
+        return
+    settings.state_folder.mkdir(parents=True, exist_ok=True)
+    seeds = [settings.root / seed for seed in environment.seed]
+    try:
+        emulator = running(state=settings.state_folder / "emulator.db", seeds=seeds)
+        with emulator as answering, HttpTransport(is_local=True) as transport:
+            yield App(target, Connection.to_emulator(answering.url), Keys.of(EMULATOR_KEYS), transport)
+    except EmulatorError as error:
+        raise LeanplumSyncError(str(error)) from error

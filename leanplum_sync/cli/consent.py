@@ -1,0 +1,81 @@
+"""What a plan must be given before it is applied: hazards accepted by number, and a person's yes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import click
+
+from leanplum_sync.cli.console import Console
+from leanplum_sync.errors import HazardNotAllowedError
+from leanplum_sync.planner.plan import Hazard, Summary, Target
+from leanplum_sync.render.plan import consent_options, target_words
+from leanplum_sync.render.words import amount, listing
+
+
+class Ack(NamedTuple):
+    hazard: str
+    count: int
+
+
+class AckType(click.ParamType[Ack]):
+    name = "ack"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Ack:
+        if isinstance(value, Ack):
+            return value
+        hazard, _, count = str(value).partition("=")
+        if not hazard or not count.isdecimal():
+            self.fail(f"{value!r} is not HAZARD=COUNT, such as sends=12431.", param, ctx)
+        return Ack(hazard, int(count))
+
+
+def check_consent(hazards: Sequence[Hazard], acks: Iterable[Ack]) -> None:
+    """
+    Raises:
+        HazardNotAllowedError: a hazard over budget is not accepted, or one is accepted with a number that isn't the plan's.
+    """
+    given = {ack.hazard: ack.count for ack in acks}
+    wrong = _wrong_numbers({hazard.name: hazard.count for hazard in hazards}, given)
+    missing = [hazard for hazard in hazards if hazard.is_over and hazard.name not in given]
+    if wrong:
+        raise HazardNotAllowedError(
+            f"{' '.join(wrong)} Nothing was sent. Look at the plan again before you consent."
+        )
+    if missing:
+        over = listing([f"{hazard.count:,} {hazard.name} (budget {hazard.allowed:,})" for hazard in missing])
+        raise HazardNotAllowedError(
+            f"Over budget: {over}. Nothing was sent. To consent to exactly this plan, add {consent_options(missing)}"
+        )
+
+
+def _wrong_numbers(planned: Mapping[str, int], given: Mapping[str, int]) -> list[str]:
+    return [
+        f"--ack {name}={count} is not this plan's number: it has {planned.get(name, 0)} {name}."
+        for name, count in given.items()
+        if planned.get(name, 0) != count
+    ]
+
+
+def confirm(console: Console, target: Target, summary: Summary, *, yes: bool) -> None:
+    """
+    Ask a person on a terminal to type the number of users back; elsewhere, only *yes* will do.
+
+    Raises:
+        click.UsageError: there is nobody to ask.
+        click.Abort: another answer was given.
+    """
+    if yes:
+        return
+    if not console.is_interactive:
+        raise click.UsageError(
+            "There is no terminal to ask on. Add --yes to apply the plan without being asked; nothing was sent."
+        )
+    users = amount(summary.changed, "user")
+    answer = console.ask(
+        f"This writes to {users} of {target_words(target)}.\nType the number of users to go ahead, anything else to stop: "
+    )
+    if answer.replace(",", "") != str(summary.changed):
+        console.complain("Stopped; nothing was sent.")
+        raise click.Abort

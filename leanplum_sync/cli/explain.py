@@ -1,0 +1,56 @@
+"""``explain``: one user of a plan, close up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from leanplum_sync.address import Subject
+from leanplum_sync.cli.connect import project_file, settings_of
+from leanplum_sync.cli.console import Console
+from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.outputs import Output, deliver, output_option
+from leanplum_sync.cli.verb import Verb, display_options, pass_console, plan_argument, project_options
+from leanplum_sync.journal import read_journal
+from leanplum_sync.planfile import open_plan
+from leanplum_sync.planning import explain
+from leanplum_sync.render.explain import explained_json, explained_text
+from leanplum_sync.render.plan import mask_for
+from leanplum_sync.spec import load
+
+
+@click.command("explain", cls=Verb)
+@plan_argument
+@click.argument("user", metavar="USER")
+@output_option
+@project_options
+@display_options
+@pass_console
+def command(console: Console, plan: Path, user: str, output: Sequence[Output]) -> ExitCode:
+    """
+    Show what the plan in the file PLAN means for USER, and which lines ask for it.
+
+    USER is a userId as it stands (00004 is not 4), or device:ID.
+    """
+    loaded = load(project_file())
+    with open_plan(plan) as opened:
+        settings = settings_of(loaded, opened.environment)
+        with read_journal(settings.journal) as journal:
+            explained = explain(subject_of(user), opened, loaded, snapshot=settings.snapshot, journal=journal)
+        target, mask = opened.header.target, mask_for(opened)
+        deliver(
+            console,
+            output,
+            text=lambda page: explained_text(explained, target, mask, page),
+            json=lambda: explained_json(explained, target, mask),
+        )
+    return ExitCode.OK
+
+
+def subject_of(text: str) -> Subject:
+    kind, separator, identifier = text.partition(":")
+    if separator and kind == "device":
+        return Subject.device(identifier)
+    return Subject.user(text)

@@ -1,0 +1,173 @@
+"""``plan``: what would change, what it costs and what is risky. Built with a reader; it can't write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Final
+
+import click
+
+from leanplum_sync.cli.connect import connected, project_file, settings_of, target_of
+from leanplum_sync.cli.console import Console
+from leanplum_sync.cli.durations import DurationType
+from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.outputs import Output, deliver, output_option
+from leanplum_sync.cli.reading import reading_live
+from leanplum_sync.cli.settings import Settings
+from leanplum_sync.cli.shell import quoted
+from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options, specs_argument
+from leanplum_sync.clock import SystemClock
+from leanplum_sync.errors import SpecError
+from leanplum_sync.journal import read_journal
+from leanplum_sync.planfile import PlanFile, open_plan
+from leanplum_sync.planning import Live, PlanRequest, Recorded, check, make_plan
+from leanplum_sync.render.plan import plan_json, plan_text
+from leanplum_sync.render.problems import Checked, checked_json, headline, problems_text
+from leanplum_sync.spec import Loaded, load
+from leanplum_sync.staging import Staging
+
+_LIVE: Final = "live"
+
+
+@click.command("plan", cls=Verb)
+@specs_argument
+@click.option(
+    "--observed",
+    default=_LIVE,
+    metavar="live|FILE",
+    help="Where users are read: live, from the app, or in a snapshot FILE that pull wrote. Default: live.",
+)
+@click.option(
+    "--max-age",
+    type=DurationType(),
+    metavar="TIME",
+    help=(
+        "How old what was read before may be, such as 30m or 2h: a FILE that is older is refused, and live, who is"
+        " younger isn't read again. Default: any for a FILE, and live, all are read."
+    ),
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The plan file. Default: .leanplum-sync/ENVIRONMENT.lpplan in the project.",
+)
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="GLOB",
+    help="Only specs whose kind/name matches, as UserAttributes/loyalty-*; may be repeated. Default: all.",
+)
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="GLOB",
+    help="No specs whose kind/name matches; may be repeated. Default: none.",
+)
+@click.option(
+    "--detailed-exitcode", is_flag=True, help="Exit with 2, not 0, if there is something to change."
+)
+@output_option
+@project_options
+@display_options
+@pass_console
+def command(
+    console: Console,
+    *,
+    specs: tuple[Path, ...],
+    observed: str,
+    max_age: float | None,
+    out: Path | None,
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    output: Sequence[Output],
+    detailed_exitcode: bool,
+) -> ExitCode:
+    """
+    Compare the specs with what is there, and write a plan.
+
+    SPEC are spec files or folders of them; by default, those the project names.
+    Nothing is written to the app: planning asks only for keys that read. Exit
+    code 6 says that the plan is over the project's budget.
+    """
+    loaded = chosen(load(project_file(), specs), select, exclude)
+    settings = settings_of(loaded)
+    out = out or settings.default_plan
+    try:
+        _make(loaded, settings, console, out=out, observed=observed, max_age=max_age)
+    except SpecError as error:
+        return _report(error, console, output)
+    with open_plan(out) as plan:
+        deliver(console, output, text=lambda page: plan_text(plan, page), json=lambda: plan_json(plan))
+        return _conclude(plan, console, detailed_exitcode=detailed_exitcode)
+
+
+def chosen(loaded: Loaded, select: Sequence[str], exclude: Sequence[str]) -> Loaded:
+    """Keep the resources whose address matches one of *select*, if there are any, and none of *exclude*."""
+
+    def is_wanted(address: str) -> bool:
+        selected = not select or any(fnmatchcase(address, glob) for glob in select)
+        return selected and not any(fnmatchcase(address, glob) for glob in exclude)
+
+    return replace(loaded, resources=tuple(each for each in loaded.resources if is_wanted(str(each.address))))
+
+
+def _make(
+    loaded: Loaded, settings: Settings, console: Console, *, out: Path, observed: str, max_age: float | None
+) -> None:
+    progress = console.progress()
+    limits = settings.environment.limits
+    with Staging(settings.state_folder) as staging:
+        check(loaded, staging, progress).raise_if_any()
+
+        def make(source: Live | Recorded) -> None:
+            request = PlanRequest(
+                target=target_of(settings),
+                out=out,
+                observed=source,
+                budget=settings.budget,
+                sensitive=settings.sensitive,
+                requests_per_second=limits.requests_per_second,
+            )
+            with connected(settings) as app, read_journal(settings.journal) as journal:
+                make_plan(
+                    loaded,
+                    staging,
+                    request,
+                    reader=app.reader(),
+                    journal=journal,
+                    clock=SystemClock(),
+                    progress=progress,
+                )
+
+        if observed == _LIVE:
+            with reading_live(settings, max_age) as live:
+                make(live)
+        else:
+            make(Recorded(Path(observed), max_age))
+
+
+def _report(error: SpecError, console: Console, outputs: Sequence[Output]) -> ExitCode:
+    """People read problems on stderr: a document that was asked for is a plan. Machines get them as theirs."""
+    checked = Checked(error.problems, error.total, 0, 0, 0)
+    documents = [output for output in outputs if output.format == "json"]
+    deliver(console, documents, text=lambda _: "", json=lambda: checked_json(checked))
+    console.complain(problems_text(error.problems, error.total, console.page(console.stderr)).rstrip())
+    console.complain(f"Nothing was planned: {headline(error.problems, error.total)}")
+    return ExitCode.INVALID
+
+
+def _conclude(plan: PlanFile, console: Console, *, detailed_exitcode: bool) -> ExitCode:
+    name = quoted(plan.path)
+    if any(hazard.is_over for hazard in plan.hazards()):
+        console.complain(
+            f"\nWritten to {name}. It is over the budget: somebody must consent to it, by number."
+        )
+        return ExitCode.NO_CONSENT
+    if plan.summary.is_empty:
+        return ExitCode.OK
+    console.say(f"\nWritten to {name}. Next: leanplum-sync apply {name}")
+    return ExitCode.CHANGES_PENDING if detailed_exitcode else ExitCode.OK

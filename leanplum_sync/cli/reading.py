@@ -1,0 +1,31 @@
+"""The snapshot that planning reads into: what was paid for and not used is not paid for again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from leanplum_sync.cli.settings import Settings
+from leanplum_sync.planning import Live
+
+_UNUSED_FOR_SECONDS: Final = 3600.0
+
+
+@contextmanager
+def reading_live(settings: Settings, max_age_seconds: float | None) -> Iterator[Live]:
+    """
+    Yield where to read into, and how old what stands there may be.
+
+    A finished snapshot is used again only if *max_age_seconds* allows it: an apply may have made it untrue. One that was
+    interrupted has been used by nobody, so it is gone on with for an hour.
+    """
+    unfinished, finished = settings.unfinished_snapshot, settings.snapshot
+    settings.state_folder.mkdir(parents=True, exist_ok=True)
+    if max_age_seconds is not None and finished.exists() and not unfinished.exists():
+        finished.replace(unfinished)
+    age = _UNUSED_FOR_SECONDS if max_age_seconds is None else max_age_seconds
+    limits = settings.environment.limits
+    yield Live(unfinished, age, limits.concurrency, limits.requests_per_second)
+    if unfinished.exists():
+        unfinished.replace(finished)

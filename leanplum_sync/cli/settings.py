@@ -1,0 +1,104 @@
+"""What one environment of a project comes to: the project file, a name and the environment variables, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+from pydantic.alias_generators import to_camel
+
+from leanplum_sync.client.credentials import APP_ID_VARIABLE, Connection, Keys
+from leanplum_sync.errors import CredentialError
+from leanplum_sync.resources.project import Environment, FromVariable, LiveEnvironment, Project, Setting
+from leanplum_sync.wire.catalogue import KeyClass
+
+STATE_FOLDER: Final = ".leanplum-sync"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """*root* is the project folder. *journal* is a file, or ``postgresql://...``, which may hold a password."""
+
+    root: Path
+    environment: Environment
+    journal: str | Path
+    sensitive: frozenset[str]
+
+    @property
+    def name(self) -> str:
+        return self.environment.name
+
+    @property
+    def state_folder(self) -> Path:
+        """Plans, snapshots and the emulator's users: none of it is for version control."""
+        return self.root / STATE_FOLDER
+
+    @property
+    def default_plan(self) -> Path:
+        return self.state_folder / f"{self.name}.lpplan"
+
+    @property
+    def snapshot(self) -> Path:
+        """The users behind the latest plan from live state."""
+        return self.state_folder / f"{self.name}.snapshot.ndjson"
+
+    @property
+    def unfinished_snapshot(self) -> Path:
+        """What is being read, or was when a plan was interrupted."""
+        return self.state_folder / f"{self.name}.reading.ndjson"
+
+    @property
+    def budget(self) -> dict[str, int | None]:
+        """The most that is allowed, by the names of hazards; None for no limit."""
+        return {to_camel(name): allowed for name, allowed in asdict(self.environment.budget).items()}
+
+
+def settle(project: Project, root: Path, name: str | None, environ: Mapping[str, str]) -> Settings:
+    """
+    Return the settings of the environment *name*, or of the project's default one.
+
+    Raises:
+        click.UsageError: there is no such environment, or none is named and there is no default.
+        CredentialError: a variable that the project file names is missing.
+    """
+    chosen = name or project.default_environment
+    known = ", ".join(project.environments)
+    if chosen is None:
+        raise click.UsageError(
+            f"Which environment? Name one of {known} with -e, or a defaultEnvironment in the project."
+        )
+    if chosen not in project.environments:
+        raise click.UsageError(f"The project has no environment {chosen!r}; it has {known}.")
+    return Settings(
+        root, project.environments[chosen], _journal(project.journal, root, environ), project.sensitive
+    )
+
+
+def _journal(setting: Setting, root: Path, environ: Mapping[str, str]) -> str | Path:
+    match setting:
+        case FromVariable(name=name):
+            text = environ.get(name, "").strip()
+            if not text:
+                raise CredentialError(f"{name} is not set: the project file says that it names the journal.")
+        case str() as text:
+            pass
+    return text if "://" in text else root / text
+
+
+def connection_to(environment: LiveEnvironment, environ: Mapping[str, str]) -> Connection:
+    """
+    Raises:
+        CredentialError: the app's id is missing, or ``LEANPLUM_API_URL`` is no good.
+    """
+    match environment.app_id:
+        case FromVariable(name=name):
+            return Connection.from_environment(environ, app_id_variable=name)
+        case str() as app_id:
+            return Connection.from_environment({**environ, APP_ID_VARIABLE: app_id})
+
+
+def keys_of(environment: LiveEnvironment, environ: Mapping[str, str]) -> Keys:
+    return Keys(environ, variables={key: getattr(environment.keys, key.value) for key in KeyClass})

@@ -1,0 +1,45 @@
+"""``status``: what the journal knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from leanplum_sync.cli.connect import project_file, settings_of
+from leanplum_sync.cli.console import Console
+from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.outputs import Output, deliver, output_option
+from leanplum_sync.cli.shell import shortest
+from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options
+from leanplum_sync.clock import SystemClock
+from leanplum_sync.journal import read_journal
+from leanplum_sync.journal.database import describe
+from leanplum_sync.journal.entry import DeliveryState
+from leanplum_sync.render.status import Status, status_json, status_text
+from leanplum_sync.spec import load
+
+_RUNS = 10
+
+
+@click.command("status", cls=Verb)
+@output_option
+@project_options
+@display_options
+@pass_console
+def command(console: Console, output: Sequence[Output]) -> ExitCode:
+    """
+    Say what the journal knows: the latest runs, who is at work now, and what is
+    held for a person to decide.
+    """
+    settings = settings_of(load(project_file()))
+    with read_journal(settings.journal) as journal:
+        status = Status(
+            journal=describe(shortest(settings.journal)),
+            now=SystemClock().now(),
+            locks=journal.locks(),
+            runs=journal.runs()[:_RUNS],
+            held=tuple(journal.deliveries(states=(DeliveryState.HELD,))),
+        )
+    deliver(console, output, text=lambda page: status_text(status, page), json=lambda: status_json(status))
+    return ExitCode.OK

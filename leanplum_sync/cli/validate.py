@@ -1,0 +1,44 @@
+"""``validate``: everything that is wrong with specs and data, without a connection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from leanplum_sync.cli.connect import project_file
+from leanplum_sync.cli.console import Console
+from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.outputs import Output, deliver, output_option
+from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options, specs_argument
+from leanplum_sync.planning import check
+from leanplum_sync.render.problems import Checked, checked_json, checked_text
+from leanplum_sync.spec import load
+from leanplum_sync.staging import Staging
+
+
+@click.command("validate", cls=Verb)
+@specs_argument
+@output_option
+@project_options
+@display_options
+@pass_console
+def command(console: Console, specs: tuple[Path, ...], output: Sequence[Output]) -> ExitCode:
+    """
+    Check specs and their data files, offline.
+
+    SPEC are spec files or folders of them; by default, those the project names.
+    Every problem is shown in one run, as file:line:column. Exit code 3 says
+    that there are some.
+    """
+    loaded = load(project_file(), specs)
+    with Staging() as staging:
+        findings = check(loaded, staging, console.progress())
+    checked = Checked(
+        findings.problems, findings.total, len(loaded.resources), findings.rows, findings.subjects
+    )
+    deliver(
+        console, output, text=lambda page: checked_text(checked, page), json=lambda: checked_json(checked)
+    )
+    return ExitCode.INVALID if findings.total else ExitCode.OK

@@ -1,0 +1,156 @@
+"""One user, close up: each thing a spec asks for, what is there, which line asks, and why that leads to what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from leanplum_sync.address import Subject, SubjectKind
+from leanplum_sync.planner.change import Change
+from leanplum_sync.planner.plan import Target
+from leanplum_sync.planning.explain import Explained, Explanation
+from leanplum_sync.problem import Place
+from leanplum_sync.render.document import document
+from leanplum_sync.render.page import Page
+from leanplum_sync.render.paint import BLANK, CARE, GOOD, NAME, faint, grid, heading, paint
+from leanplum_sync.render.plan import KIND_WORDS, RENAMES, change_words, target_fields, target_words
+from leanplum_sync.render.values import Mask, escaped, shown
+from leanplum_sync.resources.desire import Desire, Send, SetDeviceField, TakeAttribute
+from leanplum_sync.wire.action import Json
+
+
+def explained_text(explained: Explained, target: Target, mask: Mask, page: Page) -> str:
+    style = GOOD if target.is_emulator else CARE
+    title = Text.assemble(
+        (f"{_who(explained.subject)} in the plan for ", "bold"), (target_words(target), style)
+    )
+    changes = _mask_changes(explained.changes, mask)
+    lines: list[RenderableType] = [title, BLANK]
+    if changes:
+        rows = [_change_row(change, page) for change in changes]
+        lines += [heading("Would change"), grid(rows), BLANK]
+    else:
+        lines += [Text("Nothing would change."), BLANK]
+    stays = [each for each in explained.explanations if not each.changes]
+    if stays:
+        lines += [heading("Stays as it is"), grid(_stay_row(each, mask, page) for each in stays), BLANK]
+    return paint([*lines, *_remarks(explained)], page)
+
+
+def _who(subject: Subject) -> str:
+    noun = "User" if subject.kind is SubjectKind.USER else "Device"
+    return f"{noun} {escaped(subject.id)}"
+
+
+def _change_row(change: Change, page: Page) -> tuple[Text, ...]:
+    words = change_words(change.kind, change.before, change.after, page.width // 3)
+    return (
+        Text(KIND_WORDS[change.kind]),
+        Text(_field(change.field, change.device_id), NAME),
+        Text(words),
+        faint(_places(change.asked_at, change.found_at)),
+    )
+
+
+def _stay_row(explanation: Explanation, mask: Mask, page: Page) -> tuple[Text, ...]:
+    observed = (
+        "" if isinstance(explanation.desire, Send) else shown(_observed(explanation, mask), page.width // 4)
+    )
+    return (
+        Text(_field(_name(explanation.desire), _device_id(explanation.desire)), NAME),
+        Text(observed),
+        Text.assemble(
+            explanation.reason.value, (f"  {_places(explanation.asked_at, explanation.found_at)}", "dim")
+        ),
+    )
+
+
+def _remarks(explained: Explained) -> Iterable[Text]:
+    if not explained.listed:
+        yield faint("No spec lists this id. Ids are text: 00004 and 4 are two users; a device is device:ID.")
+    elif not explained.observed:
+        yield faint(
+            "What stays isn't shown: the snapshot behind this plan is not here, or doesn't hold this id."
+        )
+
+
+def _places(asked_at: Place, found_at: Place) -> str:
+    row = f", row {found_at.row}" if found_at.row is not None and found_at.line is not None else ""
+    line = asked_at.file if asked_at.line is None else f"{asked_at.file}:{asked_at.line}"
+    found = f"{found_at.file}:{found_at.line}" if found_at.line is not None else str(found_at)
+    return escaped(line if found_at.file == asked_at.file else f"{line}, {found}{row}")
+
+
+def _field(name: str, device_id: str) -> str:
+    return escaped(f"{device_id}/{name}" if device_id else name)
+
+
+def _name(desire: Desire) -> str:
+    return desire.delivery if isinstance(desire, Send) else desire.name
+
+
+def _device_id(desire: Desire) -> str:
+    return desire.device_id if isinstance(desire, SetDeviceField) else ""
+
+
+def _observed(explanation: Explanation, mask: Mask) -> Json:
+    desire = explanation.desire
+    if isinstance(desire, TakeAttribute) and mask.covers(desire.source):
+        return mask.hide(explanation.observed)
+    return mask.value(_name(desire), explanation.observed)
+
+
+def _mask_changes(changes: Sequence[Change], mask: Mask) -> tuple[Change, ...]:
+    """A rename takes a value from one name to another: if one of the two is sensitive, the value is."""
+    renamed = {change.asked_at for change in changes if mask.covers(change.field) and change.kind in RENAMES}
+    return tuple(_mask_change(change, mask, hide=change.asked_at in renamed) for change in changes)
+
+
+def _mask_change(change: Change, mask: Mask, *, hide: bool) -> Change:
+    if hide:
+        return replace(change, before=mask.hide(change.before), after=mask.hide(change.after))
+    return replace(
+        change, before=mask.value(change.field, change.before), after=mask.value(change.field, change.after)
+    )
+
+
+def explained_json(explained: Explained, target: Target, mask: Mask) -> str:
+    return document(
+        "explanation",
+        1,
+        target=target_fields(target),
+        subject=str(explained.subject),
+        isListed=explained.listed,
+        isObserved=explained.observed,
+        changes=[_change_fields(change) for change in _mask_changes(explained.changes, mask)],
+        decisions=[_decision_fields(each, mask) for each in explained.explanations],
+    )
+
+
+def _change_fields(change: Change) -> dict[str, Json]:
+    return {
+        "resource": change.resource,
+        "kind": change.kind.value,
+        "field": change.field,
+        "deviceId": change.device_id or None,
+        "before": change.before,
+        "after": change.after,
+        "askedAt": str(change.asked_at),
+        "foundAt": str(change.found_at),
+    }
+
+
+def _decision_fields(explanation: Explanation, mask: Mask) -> dict[str, Json]:
+    return {
+        "resource": explanation.resource,
+        "field": _name(explanation.desire),
+        "deviceId": _device_id(explanation.desire) or None,
+        "observed": _observed(explanation, mask),
+        "reason": explanation.reason.value,
+        "askedAt": str(explanation.asked_at),
+        "foundAt": str(explanation.found_at),
+        "isChanged": bool(explanation.changes),
+    }

@@ -1,0 +1,206 @@
+"""A plan on one screen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pytest
+
+from leanplum_sync.planner.change import ChangeKind
+from leanplum_sync.planner.plan import Cohort, Cost, Hazard, Header, Note, Summary, Target, ValuePair
+from leanplum_sync.render.page import Page
+from leanplum_sync.render.plan import change_words, consent_options, plan_json, plan_text, target_words
+from leanplum_sync.wire.action import Json
+
+EMBEDDED = Target("app_emulator", "sandbox", "embedded emulator", is_emulator=True)
+REAL = Target("app_1", "production", "api.leanplum.com", is_emulator=False)
+COST = Cost(reads=6, writes=5, recheck=5, requests=2, one_by_one=14, by_action=9, separation=0, seconds=4.0)
+SUMMARY = Summary(
+    listed=6, changed=4, missing=1, created=0, changes={ChangeKind.SET: 4}, batches=2, actions=5, cost=COST
+)
+EMPTY = replace(SUMMARY, changed=0, missing=0, changes={}, batches=0, actions=0)
+
+
+@dataclass(frozen=True)
+class SomePlan:
+    summary: Summary = SUMMARY
+    target: Target = EMBEDDED
+    hazards_: tuple[Hazard, ...] = ()
+    notes_: tuple[Note, ...] = ()
+    cohorts_: tuple[Cohort, ...] = ()
+
+    @property
+    def header(self) -> Header:
+        return Header(1, "3f2a91c04b" * 6, self.target, 1.8e9, 1.8e9, 1.8e9, frozenset({"email"}), b"key")
+
+    def hazards(self) -> tuple[Hazard, ...]:
+        return self.hazards_
+
+    def notes(self) -> tuple[Note, ...]:
+        return self.notes_
+
+    def cohorts(self) -> tuple[Cohort, ...]:
+        return self.cohorts_
+
+
+def cohort(
+    kind: ChangeKind, field: str, before: Json = None, after: Json = None, *, asked_at: str = "a.yaml:9"
+) -> Cohort:
+    pairs = (ValuePair(before, after, 4),)
+    return Cohort("UserAttributes/loyalty", kind, field, 4, 1, pairs, ("user:00004", "device:D1"), asked_at)
+
+
+def lines(plan: SomePlan, page: Page = Page()) -> Sequence[str]:  # noqa: B008 - frozen
+    return plan_text(plan, page).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (EMBEDDED, "sandbox (embedded emulator, nothing real is touched)"),
+        (replace(EMBEDDED, host="127.0.0.1"), "sandbox (emulator at 127.0.0.1, nothing real is touched)"),
+        (REAL, "production (api.leanplum.com, app app_1)"),
+    ],
+)
+def test_the_title_names_environment_and_host_and_an_emulator_cant_be_taken_for_anything_else(
+    target: Target, words: str
+) -> None:
+    assert target_words(target) == words
+    assert lines(SomePlan(target=target))[0] == f"Plan for {words}"
+
+
+def test_sends_created_users_and_removals_are_named_even_when_there_are_none() -> None:
+    text = plan_text(SomePlan(), Page())
+    assert all(f"0  {words}" in text for words in ("sends", "created users", "removals of an attribute"))
+
+
+def test_what_is_over_budget_says_so_and_how_to_consent_to_exactly_that() -> None:
+    hazards = (Hazard("sends", 12431, 0), Hazard("removals", 5, 10), Hazard("renames", 7, 6))
+    text = plan_text(SomePlan(hazards_=hazards), Page())
+    assert "12,431  sends                     over the budget of 0" in text
+    assert "within the budget of 10" in text
+    assert "apply it with\n  --ack sends=12431 --ack renames=7\n" in text
+    assert consent_options(hazards) == "--ack sends=12431 --ack renames=7"
+
+
+def test_counts_that_stand_elsewhere_are_hazards_only_when_they_are_over() -> None:
+    within, over = Hazard("changedUsers", 4, 10), Hazard("changedUsers", 4, 3)
+    assert "changed users" not in plan_text(SomePlan(hazards_=(within,)), Page())
+    assert "changed users" in plan_text(SomePlan(hazards_=(over,)), Page())
+
+
+def test_a_plan_without_changes_says_that_there_is_nothing_to_do() -> None:
+    assert "Nothing to do: 6 listed users, all as the specs say." in lines(SomePlan(EMPTY))
+    missing = replace(EMPTY, missing=2)
+    assert "Nothing to do: of the users that exist, all 4 listed users are as the specs say." in lines(
+        SomePlan(missing)
+    )
+
+
+def test_groups_show_what_changes_from_what_to_what_for_how_many() -> None:
+    text = lines(SomePlan(cohorts_=(cohort(ChangeKind.SET, "tier", "bronze", "gold"),)))
+    row = next(line for line in text if "tier" in line)
+    assert row.split() == ["set", "tier", "bronze", "→", "gold", "4", "00004"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after", "words"),
+    [
+        (ChangeKind.SET, None, "gold", "(none) → gold"),
+        (ChangeKind.REMOVE, "yes", None, "yes → (none)"),
+        (ChangeKind.ADD, ["a"], ["b", "c"], "+ b, c"),
+        (ChangeKind.TAKE_OUT, ["a"], ["a"], "- a"),
+        (ChangeKind.INCREMENT, 3, 1, "+1"),
+        (ChangeKind.INCREMENT, 3, -2, "-2"),
+        (ChangeKind.SEND, None, {"name": "Ada"}, "with name: Ada"),
+        (ChangeKind.SEND, None, {}, ""),
+        (ChangeKind.CREATE, None, None, ""),
+    ],
+)
+def test_each_kind_of_change_has_its_own_words(
+    kind: ChangeKind, before: Json, after: Json, words: str
+) -> None:
+    assert change_words(kind, before, after, 40) == words
+
+
+def test_every_kind_of_change_can_be_shown() -> None:
+    text = plan_text(
+        SomePlan(cohorts_=tuple(cohort(kind, f"field-{kind.name}") for kind in ChangeKind)), Page(height=60)
+    )
+    assert all(f"field-{kind.name}" in text for kind in ChangeKind)
+
+
+@pytest.mark.parametrize("count", [1, 40, 400])
+def test_a_plan_fits_its_screen_however_many_groups_there_are(count: int) -> None:
+    cohorts = tuple(cohort(ChangeKind.SET, f"attribute_{number}", 1, 2) for number in range(count))
+    page = Page(height=32)
+    text = lines(SomePlan(cohorts_=cohorts), page)
+    assert len(text) < page.height
+    assert all(len(line) <= page.width for line in text)
+    shown = sum("attribute_" in line for line in text)
+    assert shown == count or f"  and {count - shown} more groups; -o json has them all" in text
+
+
+SECRETS = (
+    cohort(ChangeKind.SET, "email", "old@example.com", "new@example.com"),
+    cohort(ChangeKind.TOKEN, "iosPushToken", "old@example.com", "new@example.com"),
+    cohort(ChangeKind.SEND, "Order delay", None, {"email": "new@example.com"}),
+    # A rename: the new name isn't sensitive, the old one is.
+    cohort(ChangeKind.RENAME, "contact", None, "old@example.com", asked_at="a.yaml:12"),
+    cohort(ChangeKind.RENAMED_AWAY, "email", "old@example.com", None, asked_at="a.yaml:12"),
+)
+
+
+@pytest.mark.parametrize("secret", [*SECRETS[:3], SECRETS[4]], ids=lambda secret: secret.kind.value)
+def test_sensitive_values_are_masked_by_field_in_text_and_document(secret: Cohort) -> None:
+    plan = SomePlan(cohorts_=(secret,))
+    assert "example.com" not in plan_text(plan, Page()) + plan_json(plan)
+    assert "(sensitive" in plan_text(plan, Page(width=110))
+
+
+def test_the_value_that_a_rename_takes_from_a_sensitive_name_is_masked_under_its_new_name() -> None:
+    plan = SomePlan(cohorts_=SECRETS)
+    assert "example.com" not in plan_text(plan, Page()) + plan_json(plan)
+
+
+def test_the_text_is_plain_without_colour_and_the_same_with_it() -> None:
+    plan = SomePlan(
+        cohorts_=(cohort(ChangeKind.SET, "tier\x1b[31m", "a\nb\u202e", "c"),),
+        hazards_=(Hazard("sends", 1, 0),),
+    )
+    assert plan_text(plan, Page()).isprintable() is False  # line ends
+    assert "\x1b" not in plan_text(plan, Page())
+    assert r"tier\x1b[31m" in plan_text(plan, Page())
+    assert "\x1b[" in plan_text(plan, Page(colour=True))
+
+
+def test_the_cost_stands_beside_what_other_ways_would_have_cost() -> None:
+    text = lines(SomePlan())
+    assert "   5  billable lookups to apply, in 2 requests, about 4 s" in text
+    assert "  14  with a call for each change" in text
+    assert "   9  with batches of one kind of action" in text
+
+
+def test_what_is_left_alone_is_said_with_a_few_samples() -> None:
+    note = Note(
+        "missing",
+        "UserAttributes/loyalty",
+        "does not exist, and may not be created",
+        2,
+        ("user:u1", "user:u2"),
+    )
+    assert "  does not exist, and may not be created  2 users, such as u1, u2" in lines(
+        SomePlan(notes_=(note,))
+    )
+
+
+def test_the_document_names_its_format_and_holds_all_groups() -> None:
+    cohorts = tuple(cohort(ChangeKind.SET, f"a{number}", 1, 2) for number in range(100))
+    document = json.loads(plan_json(SomePlan(cohorts_=cohorts, hazards_=(Hazard("sends", 3, 0),))))
+    assert [document["format"], document["version"]] == ["leanplum-sync/plan-summary", 1]
+    assert len(document["cohorts"]) == 100
+    assert document["hazards"] == [{"name": "sends", "count": 3, "allowed": 0, "isOver": True}]
+    assert document["target"]["isEmulator"] is True
+    assert document["users"] == {"listed": 6, "changed": 4, "missing": 1, "created": 0}

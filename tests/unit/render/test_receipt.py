@@ -1,0 +1,117 @@
+"""The receipt and the journal's status, for people."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from leanplum_sync.address import Subject
+from leanplum_sync.applier.receipt import Receipt, StopReason
+from leanplum_sync.journal.entry import (
+    DeliveryEntry,
+    DeliveryState,
+    ExceptionEntry,
+    Fate,
+    LockHolder,
+    RunEntry,
+    RunState,
+)
+from leanplum_sync.planner.plan import Target
+from leanplum_sync.render.page import Page
+from leanplum_sync.render.receipt import next_steps, receipt_document, receipt_text
+from leanplum_sync.render.status import Status, status_json, status_text
+from leanplum_sync.wire.batch import DeliveryKey
+
+SANDBOX = Target("app_emulator", "sandbox", "embedded emulator", is_emulator=True)
+ALL_DONE = Receipt(
+    run=7,
+    plan_digest="3f2a91c04b" * 6,
+    state=RunState.FINISHED,
+    planned=12,
+    actions={Fate.DONE: 10, Fate.ALREADY: 2, Fate.HELD: 0},
+    subjects={Fate.DONE: 6},
+    batches={},
+    requests=2,
+    lookups=10,
+    recheck_reads=3,
+    settle_reads=1,
+    sent_now=2,
+    stopped=None,
+    exceptions=(),
+    exceptions_total=0,
+)
+REJECTED = ExceptionEntry(7, 1, 3, Subject.user("00004"), Fate.REJECTED, "Invalid\x1b[31m value")
+SOME_DONE = replace(
+    ALL_DONE,
+    actions={Fate.DONE: 5, Fate.REJECTED: 4, Fate.HELD: 1, Fate.PARKED: 2},
+    exceptions=(REJECTED,) * 12,
+    exceptions_total=40,
+    stopped=StopReason.REJECTIONS,
+)
+
+
+def test_what_became_of_everything_adds_up_to_what_was_planned() -> None:
+    assert receipt_text(ALL_DONE, SANDBOX, Page()).splitlines() == [
+        "Applied to sandbox (embedded emulator, nothing real is touched)",
+        "",
+        "  10  done",
+        "   2  were as desired already",
+        "  12  planned",
+        "",
+        "Run 7: 2 requests, 10 billable lookups, and 4 to check before and after.",
+        "Plan 3f2a91c04b3f",
+    ]
+
+
+def test_what_was_not_done_is_named_a_few_at_a_time_with_the_reason() -> None:
+    text = receipt_text(SOME_DONE, SANDBOX, Page())
+    assert text.startswith("Applied in part to sandbox")
+    assert "Stopped early: too many were rejected." in text
+    assert text.count("00004") == 10
+    assert r"Invalid\x1b[31m value" in text
+    assert "  and 30 more; -o json lists them" in text
+
+
+def test_what_to_do_next_follows_from_what_is_left() -> None:
+    assert next_steps(ALL_DONE, "a.lpplan") == []
+    steps = " ".join(next_steps(SOME_DONE, "a.lpplan"))
+    assert "leanplum-sync apply a.lpplan --resume" in steps
+    assert "leanplum-sync status" in steps
+
+
+def test_the_receipts_document_names_its_format_and_lists_exceptions() -> None:
+    document = json.loads(receipt_document(SOME_DONE, SANDBOX))
+    assert [document["format"], document["version"], document["planned"]] == ["leanplum-sync/receipt", 1, 12]
+    assert len(document["exceptions"]) == 12
+
+
+NOTHING = Status("journal.db", 1.8e9, (), (), ())
+RUN = RunEntry(7, "app_1", "production", "", "3f2a91c04b" * 6, RunState.PARTIAL, 2, 12, 1.8e9, None)
+LOCK = LockHolder("app_1", "production", "", "ci", "runner-1", 42, 1.8e9 - 60, 1.8e9 + 30, 5)
+HELD = DeliveryEntry(
+    "app_1", DeliveryKey("MessageSend/delay", "2026-11", Subject.user("u1")), DeliveryState.HELD, 7, 1
+)
+
+
+def test_a_project_without_runs_says_so() -> None:
+    assert "No run yet" in status_text(NOTHING, Page())
+
+
+def test_status_names_runs_the_one_at_work_and_what_is_held() -> None:
+    text = status_text(replace(NOTHING, runs=(RUN,), locks=(LOCK,), held=(HELD,)), Page(width=100))
+    assert "production: ci (process 42 on runner-1), for 1 min; the lock frees itself in 30 s." in text
+    assert "7  partial  production  2027-01-15 08:00 UTC  12 actions  plan 3f2a91c04b3f" in text
+    assert "Held: 1 action that may or may not have happened" in text
+    assert "u1  MessageSend/delay, 2026-11  run 7" in text
+
+
+def test_a_lock_whose_time_has_passed_is_free() -> None:
+    text = status_text(replace(NOTHING, runs=(RUN,), locks=(replace(LOCK, until=1.8e9 - 1),)), Page())
+    assert "the lock is free" in text
+
+
+def test_the_status_document_names_its_format_and_says_which_locks_are_live() -> None:
+    document = json.loads(status_json(replace(NOTHING, runs=(RUN,), locks=(LOCK,), held=(HELD,))))
+    assert [document["format"], document["version"]] == ["leanplum-sync/status", 1]
+    assert document["locks"][0]["isLive"] is True
+    assert document["held"][0]["subject"] == "user:u1"
