@@ -22,7 +22,7 @@ from leanplum_sync.client.credentials import EMULATOR_KEYS, Connection, KeyClass
 from leanplum_sync.client.http import HttpTransport
 from leanplum_sync.client.reader import Reader
 from leanplum_sync.clock import SystemClock
-from leanplum_sync.errors import SpecError, StalePlanError
+from leanplum_sync.errors import RejectedError, SpecError, StalePlanError
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.known import Known
@@ -63,7 +63,14 @@ class Project:
         for name, text in (data or {}).items():
             (root / name).write_text(textwrap.dedent(text).lstrip())
 
-    def plan(self, url: str, *, journal: Journal | None = None, recorded: Path | None = None) -> PlanFile:
+    def plan(
+        self,
+        url: str,
+        *,
+        journal: Journal | None = None,
+        recorded: Path | None = None,
+        reader: type[Reader] = Reader,
+    ) -> PlanFile:
         loaded = load(self.root / "leanplum-sync.yaml")
         request = PlanRequest(
             target=TARGET,
@@ -73,14 +80,13 @@ class Project:
             sensitive=frozenset(),
             requests_per_second=20,
         )
-        reader = Reader(Connection.to_emulator(url), READ_KEYS, HttpTransport(), SystemClock())
         with Staging() as staging:
             check(loaded, staging, SilentProgress()).raise_if_any()
             made = make_plan(
                 loaded,
                 staging,
                 request,
-                reader=reader,
+                reader=reader(Connection.to_emulator(url), READ_KEYS, HttpTransport(), SystemClock()),
                 journal=journal or Journal(),
                 clock=SystemClock(),
                 progress=SilentProgress(),
@@ -278,6 +284,24 @@ def test_a_message_that_can_not_be_sent_is_a_problem_of_the_spec(
     (problem,) = error.value.problems
     assert sentence in str(problem)
     assert str(problem).startswith("specs/all.yaml:5:")
+
+
+class BlockedUser(Reader):
+    """The API answers 451 for a user whose data was erased for good."""
+
+    def export_user(self, subject: Subject) -> Mapping[str, Any]:
+        if subject.id == "u1":
+            raise RejectedError(
+                "Leanplum refuses exportUser", status=451, reason="Unavailable For Legal Reasons"
+            )
+        return super().export_user(subject)
+
+
+def test_a_user_that_can_not_be_read_is_left_alone_and_named(app: str, tmp_path: Path) -> None:
+    project = Project(tmp_path / "p", AS_THEY_ARE.replace('["00004"]', '["u1", "4"]'))
+    with project.plan(app, reader=BlockedUser) as plan:
+        assert {change.subject.id for change in plan.changes()} == {"4"}
+        assert [(note.code, note.samples) for note in plan.notes()] == [("unreadable", ("u1",))]
 
 
 def test_a_snapshot_that_lacks_a_user_is_refused(app: str, tmp_path: Path) -> None:
