@@ -289,12 +289,12 @@ def test_a_message_that_can_not_be_sent_is_a_problem_of_the_spec(
 class BlockedUser(Reader):
     """The API answers 451 for a user whose data was erased for good."""
 
-    def export_user(self, subject: Subject) -> Mapping[str, Any]:
+    def export_user(self, subject: Subject, **options: Any) -> Mapping[str, Any]:
         if subject.id == "u1":
             raise RejectedError(
                 "Leanplum refuses exportUser", status=451, reason="Unavailable For Legal Reasons"
             )
-        return super().export_user(subject)
+        return super().export_user(subject, **options)
 
 
 def test_a_user_that_can_not_be_read_is_left_alone_and_named(app: str, tmp_path: Path) -> None:
