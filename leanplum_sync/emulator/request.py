@@ -54,7 +54,7 @@ def read(query: str, content_type: str, body: bytes, switches: Switches) -> Call
     """
     given: dict[str, Any] = dict(parse_qsl(query))
     fields, files, csv = _body(content_type, body)
-    given |= {name: value for name, value in fields.items() if value not in (None, "")}
+    given |= {name: value for name, value in fields.items() if value is not None}
     envelope = Arguments(given, lenient=switches.lenient_syntax)
     time = given.get("time")
     action = envelope.text("action") or ""

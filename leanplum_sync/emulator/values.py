@@ -31,8 +31,7 @@ def stored(value: Any, switches: Switches) -> Any:
 
 def distinct(items: Iterable[Any]) -> list[Any]:
     """Return *items* without repetitions, first ones first; 1 and "1" differ."""
-    kept = {orjson.dumps(item): item for item in reversed(list(items))}
-    return list(reversed(kept.values()))
+    return list({orjson.dumps(item): item for item in items}.values())
 
 
 def as_list(value: Any) -> list[Any]:
