@@ -25,6 +25,10 @@ class Plan(Protocol):
     def environment(self) -> str: ...
 
     @property
+    def created_at(self) -> float:
+        """When the plan was made, in seconds since the epoch. Not in the digest; tells a plan from its namesake."""
+
+    @property
     def batch_count(self) -> int: ...
 
     @property
@@ -59,15 +63,16 @@ class Writer(Protocol):
 
 
 class Reader(Protocol):
-    def export_user(self, subject: Subject) -> Mapping[str, Json]:
-        """Return the element of exportUser for *subject*."""
+    def export_user(self, subject: Subject, *, on_rate_limit: Callable[[], None]) -> Mapping[str, Json]:
+        """Return the element of exportUser for *subject*; ask again where that helps, and tell of each 429."""
 
 
 class Stop(Protocol):
-    """Asked between batches. *signal_number* is set once somebody wants the run to end."""
+    """Asked between batches."""
 
     @property
-    def signal_number(self) -> int | None: ...
+    def signal_number(self) -> int | None:
+        """The signal that asked the run to end, None as long as it may go on."""
 
 
 class StopFlag:

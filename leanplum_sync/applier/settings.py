@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+EXCEPTIONS_LISTED: Final = 1000
 SNAPSHOT_IS_OLD_AFTER_SECONDS: Final = 600.0
 
 
@@ -37,8 +38,8 @@ class ApplySettings:
     resume: bool = False
     rejections_limit: int = 100
     rejections_share: float = 0.1
-    failures_in_a_row: int = 20
-    exceptions_listed: int = 1000
+    failures_in_a_row: int = 10
+    exceptions_listed: int = EXCEPTIONS_LISTED
 
 
 def recheck_is_due(settings: ApplySettings, now: float) -> bool:
@@ -48,6 +49,4 @@ def recheck_is_due(settings: ApplySettings, now: float) -> bool:
         case Recheck.OFF:
             return False
         case Recheck.AUTO:
-            return (
-                settings.observed_at is None or now - settings.observed_at > SNAPSHOT_IS_OLD_AFTER_SECONDS
-            )
+            return settings.observed_at is None or now - settings.observed_at > SNAPSHOT_IS_OLD_AFTER_SECONDS

@@ -28,20 +28,11 @@ from leanplum_sync.journal.schema import (
     fingerprint_table,
     run_table,
 )
+from leanplum_sync.journal.verdict import DONE, Verdict
 from leanplum_sync.wire.batch import Batch, PlannedAction
 from leanplum_sync.wire.fingerprint import device_fingerprints
 from leanplum_sync.wire.outcome import ActionOutcome, Outcome
 
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of an action, as the journal keeps it. *message* is shown to people."""
-
-    fate: Fate
-    message: str = ""
-
-
-DONE: Final = Verdict(Fate.DONE)
 SET_ASIDE: Final = "an earlier change of the same subject did not succeed"
 
 # Written for as long as it is so, and gone when the batch is taken up again.
@@ -84,11 +75,19 @@ class _Move:
 
 
 class RunJournal:
+    """*uid* is the run's own in all the world; *found_state* how this process found it, None if it began it."""
+
     def __init__(
-        self, database: Database, clock: Clock, lease: Lease, *, number: int, state: RunState
+        self,
+        database: Database,
+        clock: Clock,
+        lease: Lease,
+        *,
+        number: int,
+        uid: str,
+        found_state: RunState | None,
     ) -> None:
-        self.number, self.lease = number, lease
-        self.found_state = state  # as this process found it
+        self.number, self.uid, self.lease, self.found_state = number, uid, lease, found_state
         self._database, self._clock = database, clock
 
     def entries(self, first: int, last: int) -> Mapping[int, BatchEntry]:
@@ -121,10 +120,10 @@ class RunJournal:
 
     def record_found(
         self, batch: Batch, found: Mapping[int, Verdict], reason: str, *, reads: int = 0
-    ) -> None:
+    ) -> BatchState:
         """Say that nothing of *batch* is sent: all that is open is in *found*, or set aside for *reason*."""
         step = _Step(None, found, reason=reason, lists_open=True, recheck_reads=reads)
-        self._move(batch, step, _NOTHING_SENT)
+        return self._move(batch, step, _NOTHING_SENT)
 
     def record_answer(self, batch: Batch, outcomes: Mapping[int, ActionOutcome]) -> BatchState:
         """Record the *outcomes*, by number, of the actions that were sent. Return the state of the batch."""
@@ -185,29 +184,52 @@ class RunJournal:
                 for row in connection.execute(sa.union_all(failed, doubted))
             }
 
-    def rechecked(self, batch: Batch) -> frozenset[Subject]:
-        """Return which of *batch*'s subjects were looked at under this lease, before an earlier batch."""
+    def begun(self, batch: Batch) -> Mapping[Subject, bool]:
+        """
+        Return which of *batch*'s subjects have an earlier batch in this run; True if live state was looked at for them
+        under this very lease, before anything of theirs was written.
+        """
         of_batch, table = batch_subject_table, batch_table
         query = (
-            sa.select(of_batch.c.subject)
+            sa.select(
+                of_batch.c.subject,
+                sa.func.min(table.c.fence).label("fence"),
+                sa.func.max(table.c.recheck_reads).label("reads"),
+            )
             .join(table, sa.and_(table.c.run == of_batch.c.run, table.c.sequence == of_batch.c.sequence))
             .where(
                 of_batch.c.run == self.number,
                 of_batch.c.sequence < batch.number,
                 of_batch.c.subject.in_([str(subject) for subject in batch.subjects]),
-                table.c.fence == self.lease.fence,
-                table.c.recheck_reads > 0,
             )
+            .group_by(of_batch.c.subject)
         )
         with self._database.reading() as connection:
-            return frozenset(Subject.parse(row.subject) for row in connection.execute(query))
+            return {
+                Subject.parse(row.subject): row.fence == self.lease.fence and row.reads > 0
+                for row in connection.execute(query)
+            }
 
-    def delivered_by_others(self, batch: Batch) -> Mapping[int, int]:
-        """Return, by number, the run that delivered what an action of *batch* would deliver: two plans may ask for one send."""
+    def delivered_by_others(self, batch: Batch) -> Mapping[int, Verdict]:
+        """
+        Return verdicts on actions that an earlier plan has delivered, or may have: two plans can ask for one send.
+
+        An action of which only a part was delivered can't be sent, nor called done: it conflicts.
+        """
         if not any(planned.deliveries for planned in batch.actions):
             return {}
         with self._database.reading() as connection:
-            return self._delivered_by_others(connection, batch, {planned.number for planned in batch.actions})
+            found = self._delivered_by_others(
+                connection, batch, {planned.number for planned in batch.actions}
+            )
+        verdicts = {}
+        for planned in batch.actions:
+            runs = found.get(planned.number, ())
+            if runs:
+                is_whole = len(runs) == len(planned.deliveries)
+                message = f"run {runs[0]} delivered {'it' if is_whole else 'a part of it; plan again'}"
+                verdicts[planned.number] = Verdict(Fate.ALREADY if is_whole else Fate.CONFLICTING, message)
+        return verdicts
 
     def finish(self, state: RunState, specs: Mapping[str, str] | None = None) -> None:
         """End the run; *specs* are the digests of the resources it has applied, remembered if it finished."""
@@ -378,8 +400,9 @@ class RunJournal:
         others = self._delivered_by_others(connection, batch, sending)
         if others:
             # The applier has looked before; here nobody can come in between.
+            run = next(iter(others.values()))[0]
             raise JournalError(
-                f"Run {next(iter(others.values()))} has just delivered what batch {batch.number} would deliver; "
+                f"Run {run} has just delivered what batch {batch.number} would deliver; "
                 "nothing was sent. Plan again."
             )
         rows = [
@@ -401,7 +424,8 @@ class RunJournal:
 
     def _delivered_by_others(
         self, connection: sa.Connection, batch: Batch, numbers: Collection[int]
-    ) -> dict[int, int]:
+    ) -> Mapping[int, Sequence[int]]:
+        """Return, by number, the run of each delivery of the action that isn't this batch's own."""
         table = delivery_table
         of_key = {
             (key.resource, key.name, str(key.subject)): planned.number
@@ -409,15 +433,14 @@ class RunJournal:
             if planned.number in numbers
             for key in planned.deliveries
         }
-        query = sa.select(table).where(
-            table.c.app == self.lease.app, table.c.subject.in_(sorted({subject for _, _, subject in of_key}))
-        )
-        return {
-            of_key[key]: row.run
-            for row in connection.execute(query)
-            if (key := (row.resource, row.name, row.subject)) in of_key
-            and (row.run, row.sequence) != (self.number, batch.number)
-        }
+        subjects = sorted({subject for _, _, subject in of_key})
+        query = sa.select(table).where(table.c.app == self.lease.app, table.c.subject.in_(subjects))
+        found: dict[int, list[int]] = {}
+        for row in connection.execute(query):
+            number = of_key.get((row.resource, row.name, row.subject))
+            if number is not None and (row.run, row.sequence) != (self.number, batch.number):
+                found.setdefault(number, []).append(row.run)
+        return found
 
     def _write_fingerprints(self, connection: sa.Connection, done: Sequence[PlannedAction]) -> None:
         rows = [

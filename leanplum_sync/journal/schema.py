@@ -21,6 +21,7 @@ run_table = sa.Table(
     "run",
     metadata,
     sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("uid", sa.Text, nullable=False),
     sa.Column("app", sa.Text, nullable=False),
     sa.Column("environment", sa.Text, nullable=False),
     sa.Column("part", sa.Text, nullable=False),

@@ -80,13 +80,17 @@ class Journal(JournalReader):
                 if state is not RunState.FINISHED:
                     self._doubt_what_was_sent(connection, row.number)
                     self._set_run(connection, row.number, RunState.RUNNING)
-                return RunJournal(self._writable, self._clock, lease, number=row.number, state=state)
+                return RunJournal(
+                    self._writable, self._clock, lease, number=row.number, uid=row.uid, found_state=state
+                )
             self._supersede(connection, lease)
             table = run_table
+            uid = self._clock.new_id()
             number = (connection.scalar(sa.select(sa.func.max(table.c.number))) or 0) + 1
             connection.execute(
                 sa.insert(table).values(
                     number=number,
+                    uid=uid,
                     app=lease.app,
                     environment=lease.environment,
                     part=lease.part,
@@ -98,7 +102,7 @@ class Journal(JournalReader):
                     ended_at=None,
                 )
             )
-            return RunJournal(self._writable, self._clock, lease, number=number, state=RunState.RUNNING)
+            return RunJournal(self._writable, self._clock, lease, number=number, uid=uid, found_state=None)
 
     def last_doubt(self, app: str, environment: str) -> float | None:
         """Return when the latest doubt arose, whichever run it belongs to."""

@@ -146,6 +146,10 @@ class PlanFile:
         return self.header.target.environment
 
     @property
+    def created_at(self) -> float:
+        return self.header.created_at
+
+    @property
     def batch_count(self) -> int:
         return self.summary.batches
 

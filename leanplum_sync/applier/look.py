@@ -1,0 +1,109 @@
+"""Judging by live state: the last look before writing, and the first after a doubt. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, TypeAlias
+
+from leanplum_sync.address import Subject
+from leanplum_sync.journal.entry import Fate
+from leanplum_sync.journal.verdict import DONE, Verdict
+from leanplum_sync.planner.change import Change, ChangeKind
+from leanplum_sync.planner.standing import Standing, carries, standings
+from leanplum_sync.wire.action import DeliveryClass
+from leanplum_sync.wire.batch import PlannedAction
+from leanplum_sync.wire.profile import Profile
+
+HELD: Final = Verdict(Fate.HELD, "sent, and no trustworthy answer came back: it may have happened")
+
+Seen: TypeAlias = tuple[Change, Standing]
+
+# Not looked at before writing: a send leaves nothing to see, and increments of different people add up.
+_NOT_COMPARED: Final = frozenset({ChangeKind.SEND, ChangeKind.INCREMENT})
+
+
+def recheck(
+    actions: Sequence[PlannedAction], changes: Sequence[Change], profile: Profile, *, begun: bool
+) -> Mapping[int, Verdict]:
+    """
+    Return verdicts on one subject's *actions* that are not to be sent: already as desired, or in conflict.
+
+    *changes* are all of the subject's. Unless the run has *begun* on the subject, they are all compared, so that a
+    conflict is found before anything is written; afterwards only what these actions carry.
+    """
+    if not profile.exists and not any(change.kind is ChangeKind.CREATE for change in changes):
+        return _all(actions, Verdict(Fate.CONFLICTING, "the user no longer exists"))
+    seen = standings(changes, profile)
+    overtaken = sorted(
+        _what(change)
+        for change, standing in seen
+        if standing is Standing.OVERTAKEN
+        and change.kind not in _NOT_COMPARED
+        and (not begun or any(carries(planned, change) for planned in actions))
+    )
+    if overtaken:
+        message = f"changed by somebody else since the plan: {', '.join(overtaken)}"
+        return _all(actions, Verdict(Fate.CONFLICTING, message))
+    return {
+        planned.number: Verdict(Fate.ALREADY)
+        for planned in actions
+        if _is_reached(own := _own(planned, seen))
+        and not any(change.kind in _NOT_COMPARED for change, _ in own)
+    }
+
+
+def settle(
+    actions: Sequence[PlannedAction], changes: Sequence[Change], profile: Profile
+) -> Mapping[int, Verdict]:
+    """
+    Return verdicts on one subject's *actions* in doubt: done, or held. Those without one are safe to send again.
+
+    Done, for an increment, needs the sum to be exactly what it should be, and nobody else in the plan to add to it. All
+    else is held, the untouched sum too: somebody may have taken away what this run added.
+    """
+    seen = standings(changes, profile)
+    return {
+        planned.number: verdict for planned in actions if (verdict := _settled(planned, seen)) is not None
+    }
+
+
+def needs_reading(planned: PlannedAction) -> bool:
+    """Whether a read can settle a doubt about the action."""
+    return planned.delivery_class is not DeliveryClass.ONCE
+
+
+def by_subject(actions: Iterable[PlannedAction]) -> Mapping[Subject, Sequence[PlannedAction]]:
+    found: dict[Subject, list[PlannedAction]] = {}
+    for planned in actions:
+        found.setdefault(planned.subject, []).append(planned)
+    return found
+
+
+def _settled(planned: PlannedAction, seen: Sequence[Seen]) -> Verdict | None:
+    if not needs_reading(planned):
+        return HELD
+    own = _own(planned, seen)
+    increments = [change.field for change, _ in own if change.kind is ChangeKind.INCREMENT]
+    if not increments and (own or planned.delivery_class is DeliveryClass.REPEATABLE):
+        return DONE if _is_reached(own) else None
+    is_shared = any(
+        change.kind is ChangeKind.INCREMENT and change.field in increments and not carries(planned, change)
+        for change, _ in seen
+    )
+    return DONE if increments and _is_reached(own) and not is_shared else HELD
+
+
+def _own(planned: PlannedAction, seen: Sequence[Seen]) -> Sequence[Seen]:
+    return [pair for pair in seen if carries(planned, pair[0])]
+
+
+def _is_reached(seen: Sequence[Seen]) -> bool:
+    return bool(seen) and all(standing is Standing.REACHED for _, standing in seen)
+
+
+def _all(actions: Iterable[PlannedAction], verdict: Verdict) -> Mapping[int, Verdict]:
+    return {planned.number: verdict for planned in actions}
+
+
+def _what(change: Change) -> str:
+    return f"{change.device_id}/{change.field}" if change.device_id else change.field

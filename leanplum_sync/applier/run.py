@@ -1,0 +1,261 @@
+"""
+A whole run: phase after phase, several batches at once, and then the receipt.
+
+A phase is a wave and, within it, a delivery class. A phase ends when all of its batches are settled, doubts included, so
+that whatever comes next for a subject finds the earlier in place, or the subject set aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from itertools import groupby, islice
+from typing import Final
+
+from leanplum_sync.applier.ports import Plan, Reader, Stop, Writer
+from leanplum_sync.applier.receipt import Receipt, StopReason, receipt_from
+from leanplum_sync.applier.settings import EXCEPTIONS_LISTED, ApplySettings, recheck_is_due
+from leanplum_sync.applier.work import Ended, Worker
+from leanplum_sync.clock import Clock
+from leanplum_sync.errors import CredentialError, InterruptedRunError, StalePlanError
+from leanplum_sync.journal.entry import BatchEntry, BatchState, Fate, RunState
+from leanplum_sync.journal.lock import Lease
+from leanplum_sync.journal.reader import JournalReader
+from leanplum_sync.journal.run import RunJournal
+from leanplum_sync.journal.writer import Journal
+from leanplum_sync.pace import Pace
+from leanplum_sync.progress import Progress, Task
+from leanplum_sync.wire.batch import Batch
+
+_ENTRIES_AT_ONCE: Final = 200
+
+
+def apply_plan(
+    plan: Plan,
+    *,
+    writer: Writer,
+    reader: Reader,
+    journal: Journal,
+    lease: Lease,
+    clock: Clock,
+    settings: ApplySettings,
+    progress: Progress,
+    stop: Stop,
+    specs: Mapping[str, str] | None = None,
+) -> Receipt:
+    """
+    Carry out *plan* under *lease*, or what is left of it, and return the receipt.
+
+    A plan that was carried out before sends nothing. One that was interrupted goes on where it stopped; what it had parked
+    is taken up again with ``settings.resume``. *specs*, ``{kind/name: digest}``, are remembered once all of it is done.
+
+    Raises:
+        InterruptedRunError: *stop* asked; what was in flight was finished, and ``read_receipt`` tells how far it came.
+        CredentialError: the API refuses the key; nothing more was sent.
+        StalePlanError: the plan is another app's or environment's, or a later plan took over.
+        LockLostError: another run took over; nothing more was sent.
+        JournalError: an intent or an answer could not be recorded; nothing more was sent.
+    """
+    if (plan.app_id, plan.environment) != (lease.app, lease.environment):
+        raise StalePlanError(
+            f"The plan was made for app {plan.app_id}, environment {plan.environment}, not for {lease.app}, "
+            f"{lease.environment}. Plan again."
+        )
+    run = journal.begin_run(
+        lease,
+        plan_digest=plan.digest,
+        plan_made_at=plan.created_at,
+        batches=plan.batch_count,
+        actions=plan.action_count,
+    )
+    if run.found_state is RunState.FINISHED:
+        return read_receipt(plan, journal, run.number, listed=settings.exceptions_listed)
+    pace = Pace(
+        concurrency=settings.concurrency, requests_per_second=settings.requests_per_second, clock=clock
+    )
+    worker = Worker(
+        plan,
+        writer=writer,
+        reader=reader,
+        run=run,
+        pace=pace,
+        clock=clock,
+        settings=settings,
+        stop=stop,
+    )
+    driver = _Driver(plan, run, worker, settings, look=recheck_is_due(settings, clock.now()))
+    try:
+        if run.found_state is None:
+            _let_old_requests_settle(journal, lease, clock, settings, worker)
+        with progress.track("Applying", plan.batch_count, "batch") as task:
+            driver.go(task)
+    except CredentialError:
+        run.finish(RunState.INTERRUPTED)
+        raise
+    number = stop.signal_number
+    stopped = StopReason.INTERRUPTED if number is not None else driver.stopped
+    run.finish(_end_state(journal, plan, run, stopped), specs)
+    if number is not None:
+        raise InterruptedRunError(
+            "Interrupted. What was on its way was finished and recorded; run apply with --resume for the rest.",
+            signal_number=number,
+        )
+    return read_receipt(
+        plan,
+        journal,
+        run.number,
+        sent_now=driver.requests,
+        stopped=stopped,
+        listed=settings.exceptions_listed,
+    )
+
+
+def read_receipt(
+    plan: Plan,
+    journal: JournalReader,
+    run: int,
+    *,
+    sent_now: int = 0,
+    stopped: StopReason | None = None,
+    listed: int = EXCEPTIONS_LISTED,
+) -> Receipt:
+    """Return what the journal knows of the plan's *run*, finished or not."""
+    entry = journal.run(run)
+    return receipt_from(
+        journal.tally(run),
+        run=run,
+        plan_digest=plan.digest,
+        state=entry.state if entry else RunState.RUNNING,
+        planned=plan.action_count,
+        sent_now=sent_now,
+        stopped=stopped,
+        exceptions=tuple(islice(journal.exceptions(run), listed)),
+        exceptions_total=journal.count_exceptions(run),
+    )
+
+
+def _let_old_requests_settle(
+    journal: Journal, lease: Lease, clock: Clock, settings: ApplySettings, worker: Worker
+) -> None:
+    """A request of an earlier run, its answer lost, may still take effect: not after one of this run, please."""
+    doubted_at = journal.last_doubt(lease.app, lease.environment)
+    if doubted_at is not None:
+        worker.pause(doubted_at + settings.settle_seconds - clock.now())
+
+
+def _end_state(journal: Journal, plan: Plan, run: RunJournal, stopped: StopReason | None) -> RunState:
+    if stopped is not None:
+        return RunState.INTERRUPTED
+    actions = read_receipt(plan, journal, run.number, listed=0).actions
+    is_open = any(actions[fate] for fate in (Fate.HELD, Fate.IN_DOUBT, Fate.PARKED, Fate.NOT_SENT))
+    return RunState.PARTIAL if is_open else RunState.FINISHED
+
+
+class _Driver:
+    def __init__(
+        self, plan: Plan, run: RunJournal, worker: Worker, settings: ApplySettings, *, look: bool
+    ) -> None:
+        self._plan, self._run, self._worker, self._settings, self._look = plan, run, worker, settings, look
+        self._in_flight: dict[Future[Ended], Batch] = {}
+        self._doubts: list[Batch] = []
+        self._answered = self._unwelcome = self._failures_in_a_row = 0
+        self.requests = 0
+        self.stopped: StopReason | None = None
+
+    def go(self, task: Task) -> None:
+        with ThreadPoolExecutor(max(1, self._settings.concurrency), "leanplum-sync apply") as pool:
+            try:
+                for _, batches in groupby(
+                    self._plan.batches(), lambda batch: (batch.wave, batch.delivery_class)
+                ):
+                    self._phase(pool, batches, task)
+                    if self._must_end:
+                        break
+            finally:
+                # After an error the other threads finish what they have begun, and wait for nothing.
+                self._worker.abandon()
+                while self._in_flight:
+                    with suppress(
+                        Exception
+                    ):  # the first error is the one to tell; the journal knows the rest
+                        self._collect()
+
+    @property
+    def _must_end(self) -> bool:
+        return self.stopped is not None or self._worker.must_end
+
+    def _phase(self, pool: ThreadPoolExecutor, batches: Iterable[Batch], task: Task) -> None:
+        for batch, entry in self._with_entries(batches):
+            work = self._work_for(batch, entry)
+            if work is not None:
+                self._launch(pool, batch, work)
+            if self._must_end:
+                break
+            task.advance()
+        self._drain()
+        for _ in range(self._settings.retries + 1):
+            doubts, self._doubts = self._doubts, []
+            for batch in doubts:
+                if self._must_end:
+                    break
+                self._launch(pool, batch, lambda batch=batch: self._worker.settle(batch))  # type: ignore[misc]  # mypy wants no default here
+            self._drain()
+
+    def _work_for(self, batch: Batch, entry: BatchEntry | None) -> Callable[[], Ended] | None:
+        match entry.state if entry else BatchState.PLANNED:
+            case BatchState.PLANNED:
+                return lambda: self._worker.carry_out(batch, entry, look=self._look)
+            case BatchState.PARKED if self._settings.resume:
+                self._run.unpark(batch)
+                return lambda: self._worker.carry_out(batch, entry, look=self._look)
+            case BatchState.IN_DOUBT | BatchState.SENT:
+                self._doubts.append(batch)
+                return None
+            case BatchState.DONE | BatchState.HELD | BatchState.PARKED:
+                return None
+
+    def _with_entries(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, BatchEntry | None]]:
+        stream = iter(batches)
+        while page := tuple(islice(stream, _ENTRIES_AT_ONCE)):
+            entries = self._entries(page)
+            yield from ((batch, entries.get(batch.number)) for batch in page)
+
+    def _entries(self, page: Sequence[Batch]) -> Mapping[int, BatchEntry]:
+        return {} if self._run.found_state is None else self._run.entries(page[0].number, page[-1].number)
+
+    def _launch(self, pool: ThreadPoolExecutor, batch: Batch, work: Callable[[], Ended]) -> None:
+        """Start *work* once there is room and none of its subjects is in another batch in flight."""
+        while len(self._in_flight) >= max(1, self._settings.concurrency) or self._is_busy(batch):
+            self._collect()
+        if not self._must_end:
+            self._in_flight[pool.submit(work)] = batch
+
+    def _is_busy(self, batch: Batch) -> bool:
+        return any(not batch.subjects.isdisjoint(other.subjects) for other in self._in_flight.values())
+
+    def _drain(self) -> None:
+        while self._in_flight:
+            self._collect()
+
+    def _collect(self) -> None:
+        finished, _ = wait(self._in_flight, return_when=FIRST_COMPLETED)
+        ended = [(future, self._in_flight.pop(future)) for future in finished]
+        for future, _ in ended:
+            self._note(future.result())
+
+    def _note(self, ended: Ended) -> None:
+        self.requests += ended.requests
+        self._answered += ended.answered
+        self._unwelcome += ended.unwelcome
+        if ended.state is BatchState.IN_DOUBT:
+            self._doubts.append(ended.batch)
+        failed = ended.state in (BatchState.IN_DOUBT, BatchState.PARKED)
+        self._failures_in_a_row = self._failures_in_a_row + 1 if failed else 0
+        if self._failures_in_a_row >= self._settings.failures_in_a_row:
+            self.stopped = StopReason.UNAVAILABLE
+        if (
+            self._unwelcome > self._settings.rejections_limit
+            and self._unwelcome > self._settings.rejections_share * self._answered
+        ):
+            self.stopped = StopReason.REJECTIONS

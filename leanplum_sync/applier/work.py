@@ -1,0 +1,250 @@
+"""One batch's way: a last look, the intent, the request, the answer; and, after a doubt, finding out."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import orjson
+
+from leanplum_sync.address import Subject
+from leanplum_sync.applier.look import HELD, by_subject, needs_reading, recheck, settle
+from leanplum_sync.applier.ports import Plan, Reader, Stop, Writer
+from leanplum_sync.applier.settings import ApplySettings
+from leanplum_sync.client.backoff import Randomness, delay_seconds
+from leanplum_sync.clock import Clock
+from leanplum_sync.errors import ApiError, CredentialError, NoAnswerError, NotSentError
+from leanplum_sync.journal.entry import BatchEntry, BatchState
+from leanplum_sync.journal.run import RunJournal, open_actions, sent_actions
+from leanplum_sync.journal.verdict import Verdict
+from leanplum_sync.pace import Pace
+from leanplum_sync.planner.change import Change
+from leanplum_sync.wire.action import DeliveryClass
+from leanplum_sync.wire.batch import Batch, PlannedAction
+from leanplum_sync.wire.envelope import Answered, BatchAnswer, RefusalKind, Refused, Unreadable
+from leanplum_sync.wire.fingerprint import fingerprint
+from leanplum_sync.wire.outcome import Outcome
+from leanplum_sync.wire.profile import Profile, read_profile
+
+# How often a wait looks up to see whether somebody wants the run to end.
+_GLANCE_SECONDS: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Where a batch stands after some work. Of *answered* actions, *unwelcome* ones were rejected or skipped."""
+
+    batch: Batch
+    state: BatchState
+    requests: int = 0
+    answered: int = 0
+    unwelcome: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _NotSent:
+    reason: str
+
+
+_Attempt: TypeAlias = BatchAnswer | _NotSent
+
+
+class Worker:
+    """Shared by the threads that carry out batches; each batch is in one thread's hands at a time."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        writer: Writer,
+        reader: Reader,
+        run: RunJournal,
+        pace: Pace,
+        clock: Clock,
+        settings: ApplySettings,
+        stop: Stop,
+        randomness: Randomness | None = None,
+    ) -> None:
+        self._plan, self._writer, self._reader, self._run = plan, writer, reader, run
+        self._pace, self._clock, self._settings, self._stop = pace, clock, settings, stop
+        self._randomness = randomness or random.Random()  # noqa: S311 - spreads retries, keeps no secret
+        self._asking = threading.Lock()  # a plan is one file, read from several threads
+        self._abandoned = threading.Event()
+
+    def abandon(self) -> None:
+        """End all waiting: the run is over for another batch's reason."""
+        self._abandoned.set()
+
+    @property
+    def must_end(self) -> bool:
+        return self._stop.signal_number is not None or self._abandoned.is_set()
+
+    def pause(self, seconds: float) -> bool:
+        """Wait; False if the run must end instead."""
+        end = self._clock.monotonic() + seconds
+        while not self.must_end:
+            left = end - self._clock.monotonic()
+            if left <= 0:
+                return True
+            self._clock.sleep(min(left, _GLANCE_SECONDS))
+        return False
+
+    def carry_out(self, batch: Batch, entry: BatchEntry | None, *, look: bool) -> Ended:
+        """Send what is open of *batch*; with *look*, after comparing live state with what the plan assumed."""
+        aside = self._run.set_aside(batch)
+        open_now = open_actions(entry, batch)
+        others = self._run.delivered_by_others(batch)
+        found = {planned.number: others[planned.number] for planned in open_now if planned.number in others}
+        free = [p for p in open_now if p.number not in found and p.subject not in aside]
+        reads = 0
+        if look and batch.delivery_class is not DeliveryClass.ONCE:
+            try:
+                looked, reads = self._look(batch, free)
+            except CredentialError:
+                raise
+            except ApiError as error:
+                self._run.park(batch, f"could not be looked at before writing: {error}")
+                return Ended(batch, BatchState.PARKED)
+            found |= looked
+        if self.must_end:
+            return Ended(batch, BatchState.PLANNED)
+        sending = [planned for planned in free if planned.number not in found]
+        if not sending:
+            return Ended(
+                batch, self._run.record_found(batch, found, next(iter(aside.values()), ""), reads=reads)
+            )
+        return self._send(batch, sending, found, reads)
+
+    def settle(self, batch: Batch) -> Ended:
+        """
+        Find out what became of a batch in doubt, and send again what live state shows was not carried out.
+
+        Reads begin only after the settle window: until then the lost request may still take effect.
+        """
+        entry = self._run.entries(batch.number, batch.number)[batch.number]
+        doubted = sent_actions(entry, batch)
+        verdicts = {planned.number: HELD for planned in doubted if not needs_reading(planned)}
+        readable = [planned for planned in doubted if needs_reading(planned)]
+        reads = 0
+        if readable:
+            waited = self._clock.now() - (entry.doubted_at or 0.0)
+            if not self.pause(self._settings.settle_seconds - waited):
+                return Ended(batch, BatchState.IN_DOUBT)
+            try:
+                for actions, changes, profile in self._observed(readable):
+                    verdicts |= settle(actions, changes, profile)
+                    reads += 1
+            except CredentialError:
+                raise
+            except ApiError:
+                return Ended(batch, BatchState.IN_DOUBT)
+            if self.must_end:
+                return Ended(batch, BatchState.IN_DOUBT)
+        state = self._run.record_settled(batch, verdicts, reads=reads)
+        if state is not BatchState.PLANNED:
+            return Ended(batch, state)
+        # The read just now was the look.
+        return self.carry_out(batch, self._run.entries(batch.number, batch.number)[batch.number], look=False)
+
+    def _look(self, batch: Batch, actions: Sequence[PlannedAction]) -> tuple[dict[int, Verdict], int]:
+        begun = self._run.begun(batch)
+        fresh = [planned for planned in actions if not begun.get(planned.subject)]
+        verdicts: dict[int, Verdict] = {}
+        reads = 0
+        for own, changes, profile in self._observed(fresh):
+            verdicts |= recheck(own, changes, profile, begun=own[0].subject in begun)
+            reads += 1
+        return verdicts, reads
+
+    def _observed(
+        self, actions: Sequence[PlannedAction]
+    ) -> Iterator[tuple[Sequence[PlannedAction], Sequence[Change], Profile]]:
+        """Yield each subject's actions, changes and live profile; ends early if the run must."""
+        grouped = by_subject(actions)
+        changes = self._changes_of(tuple(grouped))
+        for subject, own in grouped.items():
+            if self.must_end:
+                return
+            with self._pace.turn():
+                element = self._reader.export_user(subject, on_rate_limit=self._pace.refused)
+            self._pace.answered()
+            yield own, changes.get(subject, ()), read_profile(element)
+
+    def _changes_of(self, subjects: Sequence[Subject]) -> Mapping[Subject, tuple[Change, ...]]:
+        with self._asking:
+            return self._plan.changes_of(subjects)
+
+    def _send(
+        self, batch: Batch, sending: Sequence[PlannedAction], found: Mapping[int, Verdict], reads: int
+    ) -> Ended:
+        numbers = [planned.number for planned in sending]
+        digest = fingerprint(*(_text(planned) for planned in sending))
+        attempts = self._settings.retries + 1
+        for attempt in range(1, attempts + 1):
+            with self._pace.turn():
+                self._run.lease.check()
+                self._run.record_sent(batch, numbers, found, body_digest=digest, reads=reads)
+                found, reads = {}, 0
+                answer = self._try(batch, sending)
+            match answer:
+                case Answered(outcomes=outcomes):
+                    self._pace.answered()
+                    state = self._run.record_answer(batch, dict(zip(numbers, outcomes, strict=True)))
+                    unwelcome = sum(
+                        found.outcome in (Outcome.REJECTED, Outcome.SKIPPED) for found in outcomes
+                    )
+                    return Ended(batch, state, attempt, len(outcomes), unwelcome)
+                case Unreadable(reason=reason):
+                    self._run.record_doubt(batch, numbers, reason)
+                    return Ended(batch, BatchState.IN_DOUBT, attempt)
+                case Refused(kind=RefusalKind.KEY, message=message):
+                    self._run.record_not_carried_out(batch, message, park=True)
+                    raise CredentialError(
+                        f"Leanplum does not accept the production key for this app: {message} Nothing of the last call was "
+                        "carried out. Check the key and the app id, then run apply with --resume."
+                    )
+                case Refused(kind=RefusalKind.BUG, message=message, status=status):
+                    self._run.record_not_carried_out(batch, f"HTTP {status}: {message}", park=True)
+                    return Ended(batch, BatchState.PARKED, attempt)
+                case Refused():
+                    self._pace.refused()
+                case _NotSent():
+                    pass
+            reason = answer.message if isinstance(answer, Refused) else answer.reason
+            is_last = attempt == attempts
+            self._run.record_not_carried_out(batch, reason, park=is_last)
+            if is_last:
+                return Ended(batch, BatchState.PARKED, attempt)
+            if not self.pause(delay_seconds(attempt, self._randomness)):
+                return Ended(batch, BatchState.PLANNED, attempt)
+        raise AssertionError("the last attempt returns")
+
+    def _try(self, batch: Batch, sending: Sequence[PlannedAction]) -> _Attempt:
+        """
+        Send once. Ids are the same each time, so that a server that knows a call again carries it out once.
+
+        Source: Leanplum's SDKs, which say so of ``uuid`` and ``reqId``; nothing relies on it.
+        """
+        try:
+            return self._writer.send(
+                [planned.action for planned in sending],
+                request_ids=[
+                    fingerprint(self._run.uid, "action", str(planned.number)) for planned in sending
+                ],
+                batch_id=fingerprint(self._run.uid, "batch", str(batch.number)),
+                before_write=self._run.lease.check,
+            )
+        except NotSentError as error:
+            return _NotSent(str(error))
+        except NoAnswerError as error:
+            return Unreadable(str(error))
+        except CredentialError as error:
+            self._run.record_not_carried_out(batch, str(error), park=True)
+            raise
+
+
+def _text(planned: PlannedAction) -> str:
+    return orjson.dumps(planned.action.payload(), option=orjson.OPT_SORT_KEYS).decode()
