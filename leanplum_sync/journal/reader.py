@@ -145,6 +145,24 @@ class JournalReader:
         query = sa.select(sa.func.count()).select_from(exception_table).where(exception_table.c.run == run)
         return sum(int(row[0]) for row in self._select(query))
 
+    def not_done(self, run: int, subjects: Sequence[Subject]) -> frozenset[Subject]:
+        """Return which of *subjects* the run did not reach, or did not simply give all that was planned for them."""
+        exception, of_batch, batch = exception_table, batch_subject_table, batch_table
+        in_doubt = batch.c.state.in_([BatchState.SENT.value, BatchState.IN_DOUBT.value])
+        reached: set[str] = set()
+        failed: set[str] = set()
+        for page in _pages([str(subject) for subject in subjects]):
+            told = sa.select(exception.c.subject).where(exception.c.run == run, exception.c.subject.in_(page))
+            of_batches = (
+                sa.select(of_batch.c.subject, in_doubt.label("in_doubt"))
+                .join(batch, sa.and_(batch.c.run == of_batch.c.run, batch.c.sequence == of_batch.c.sequence))
+                .where(of_batch.c.run == run, of_batch.c.subject.in_(page))
+            )
+            failed |= {row.subject for row in self._select(told)}
+            for row in self._select(of_batches):
+                (failed if row.in_doubt else reached).add(row.subject)
+        return frozenset(subject for subject in subjects if str(subject) not in reached - failed)
+
     def deliveries(
         self, app: str | None = None, states: Sequence[DeliveryState] = tuple(DeliveryState)
     ) -> Iterator[DeliveryEntry]:
