@@ -50,8 +50,9 @@ class SubjectPlan:
     decisions: tuple[Decision, ...]
 
 
+# Adding to a list is repeatable: a list is a set, and a read tells which values are in it, so that after a lost answer only
+# what is missing is added again. To keep it apart, as increments are, would cost most users a second billable lookup.
 _CLASSES: Mapping[ChangeKind, DeliveryClass] = {
-    ChangeKind.ADD: DeliveryClass.CHECKABLE,
     ChangeKind.INCREMENT: DeliveryClass.CHECKABLE,
     ChangeKind.SEND: DeliveryClass.ONCE,
 }

@@ -232,11 +232,11 @@ def test_every_form_plans_what_it_says(app: str, tmp_path: Path) -> None:
             "created": 86400.0,
             "userAttributes": {"literal": "web", "tier": "gold", "bonus": 5, "points": None, "age": 35},
             "userAttributeValuesToRemove": {"tags": ["a"]},
+            "userAttributeValuesToAdd": {"tags": ["c"]},
         }
         assert second.actions[0].action.arguments == {
             "userId": "00004",
             "createDisposition": "CreateNever",
-            "userAttributeValuesToAdd": {"tags": ["c"]},
             "userAttributeValuesToIncrement": {"orders": 2},
         }
         assert [key.name for key in second.actions[0].deliveries] == ["may/orders"]
