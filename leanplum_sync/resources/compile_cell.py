@@ -11,12 +11,15 @@ from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.convert import ConversionError, ValueType, convert
 
 
-def compiled_cell(form: CellForm, check: Check, path: Path, site: Site) -> Iterator[Cell]:
+def compiled_cell(form: CellForm, check: Check, path: Path, site: Site, *, lists: bool) -> Iterator[Cell]:
     """
     Yield *form* as a cell; nothing where a value of its ``map`` can't be what it is to become, which is reported.
 
     Values of ``map`` are converted here, once: a row only looks them up.
     """
+    if form.type == "list" and not lists:
+        site.report((*path, "type"), "a list can't stand here", "Only attributes hold lists.")
+        return
     to = ValueType(form.type) if form.type else None
     if form.map is None:
         yield Cell(form.column, to, check=check)

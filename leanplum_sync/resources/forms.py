@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import (
-    AfterValidator,
     Discriminator,
     Field,
     PlainValidator,
+    StringConstraints,
     Tag,
     WithJsonSchema,
     model_validator,
@@ -23,7 +23,6 @@ from pydantic import (
 
 from leanplum_sync.resources.cells import attribute_value
 from leanplum_sync.resources.document import ColumnName, Edge, OnceName, wrong
-from leanplum_sync.resources.names import attribute_name
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.convert import ConversionError
 
@@ -58,6 +57,8 @@ def literal(value: Json) -> Json:
 def scalar(value: Json) -> Json:
     if isinstance(value, list | dict):
         raise wrong("this is not a single value", "Write a text, a number, or true or false.")
+    if value is None or value == "":
+        raise wrong("nothing stands here", "Give a value, or leave the line out.")
     return literal(value)
 
 
@@ -66,7 +67,13 @@ def _non_empty_list(value: Json) -> Json:
         raise wrong(
             "this is not a list", "Write it in brackets, such as [running], or take it from a {column: name}."
         )
+    if not value:
+        raise wrong("an empty list changes nothing", "Give it values, or leave the line out.")
     return literal(value)
+
+
+def _mapped(value: Json) -> Json:
+    return literal(value) if isinstance(value, list) else scalar(value)
 
 
 def _amount(value: Json) -> int:
@@ -83,6 +90,7 @@ def _amount(value: Json) -> int:
 AnyLiteral = Annotated[Json, PlainValidator(literal), WithJsonSchema({"anyOf": [_SCALAR, _LIST]})]
 ScalarLiteral = Annotated[Json, PlainValidator(scalar), WithJsonSchema(_SCALAR)]
 ListLiteral = Annotated[Json, PlainValidator(_non_empty_list), WithJsonSchema(_LIST)]
+MappedLiteral = Annotated[Json, PlainValidator(_mapped), WithJsonSchema({"anyOf": [_SCALAR, _LIST]})]
 Amount = Annotated[Json, PlainValidator(_amount), WithJsonSchema({"type": "integer"})]
 
 WhenAbsent: TypeAlias = Literal["absent"]
@@ -109,13 +117,13 @@ class CellForm(PlainColumnForm):
         description="What the value becomes. Left out, it stays as it is in the file: text, in a CSV file.",
         examples=["integer"],
     )
-    map: dict[str, ScalarLiteral] | None = Field(
+    map: dict[str, MappedLiteral] | None = Field(
         default=None,
         min_length=1,
         description="What each value of the column becomes. Keys are compared as text.",
         examples=[{"A": "gold", "B": "silver"}],
     )
-    otherwise: ScalarLiteral = Field(
+    otherwise: MappedLiteral = Field(
         default=None, description="What all values become that `map` doesn't name.", examples=["bronze"]
     )
 
@@ -139,7 +147,7 @@ class ColumnForm(CellForm):
 class FromForm(Edge):
     """The user's own value of an attribute: renamed, converted, or both."""
 
-    from_: Annotated[str, AfterValidator(attribute_name)] = Field(
+    from_: Annotated[str, StringConstraints(min_length=1)] = Field(
         alias="from",
         description="The attribute whose value is taken. Another name than this one's is dropped afterwards.",
         examples=["old_loyalty"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -16,8 +16,8 @@ from leanplum_sync.resources.desire import Send, Want
 from leanplum_sync.resources.document import Document, Edge, Listing, OnceName, wrong
 from leanplum_sync.resources.forms import CellForm, MessageValueForm
 from leanplum_sync.resources.listing import id_column
-from leanplum_sync.resources.resource import Reading, ResourceBase
-from leanplum_sync.resources.row import Row
+from leanplum_sync.resources.resource import Reader, ResourceBase, checked_id
+from leanplum_sync.resources.row import CellError, Row
 from leanplum_sync.resources.site import Path, Site
 from leanplum_sync.resources.source import NeededColumn
 from leanplum_sync.wire.action import Json
@@ -101,6 +101,15 @@ class MessageValue:
     source: Cell | Json
     asked_at: Place
 
+    def read(self, values: Mapping[str, Json]) -> Json:
+        """
+        Return the value for a row, or None where the row supplies none.
+
+        Raises:
+            CellError: the cell holds something else than the spec says.
+        """
+        return self.source.read(values) if isinstance(self.source, Cell) else self.source
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageSend(ResourceBase):
@@ -123,18 +132,18 @@ class MessageSend(ResourceBase):
         Raises:
             RowError: the row has problems; all of them are in it.
         """
-        reading = Reading(self.address, row)
-        user_id = reading.id(self.id_column.name)
-        values = {
-            value.name: reading.cell(value.source, value.asked_at)
-            if isinstance(value.source, Cell)
-            else value.source
-            for value in self.values
-        }
-        reading.finish()
-        supplied = {name: value for name, value in values.items() if value is not None}
-        send = Send(self.delivery, supplied, self.force, self.message.place)
+        try:
+            user_id = checked_id(row.values.get(self.id_column.name), self.id_column.name)
+            values = {
+                value.name: found for value in self.values if (found := value.read(row.values)) is not None
+            }
+        except CellError:
+            raise self.row_error(row) from None
+        send = Send(self.delivery, values, self.force, self.message.place)
         return Want(self.address, Subject.user(user_id), create=False, found_at=row.place, desires=(send,))
+
+    def _readers(self) -> Iterator[tuple[Place, Reader]]:
+        return ((value.asked_at, value.read) for value in self.values)
 
 
 def build(document: MessageSendDocument, site: Site) -> MessageSend:
@@ -164,7 +173,7 @@ def build(document: MessageSendDocument, site: Site) -> MessageSend:
 def _value(name: str, form: Json, site: Site) -> Iterator[MessageValue]:
     path: Path = ("spec", "values", name)
     if isinstance(form, CellForm):
-        for cell in compiled_cell(form, _single, path, site):
+        for cell in compiled_cell(form, _single, path, site, lists=False):
             yield MessageValue(name, cell, site.place(path))
     else:
         yield MessageValue(name, form, site.place(path))

@@ -22,21 +22,6 @@ _REFUSED = {
 _NUMERIC = re.compile(r"[+-]?[0-9.]*[0-9][0-9.]*([eE][+-]?[0-9]+)?")
 
 
-def attribute_name(name: str) -> str:
-    """
-    Return *name* if the API takes it for an attribute.
-
-    Raises:
-        PydanticCustomError: it does not; the sentence says which rule it breaks.
-    """
-    fault = attribute_fault(name)
-    if fault:
-        raise wrong(
-            f"this can't be the name of an attribute: it {fault}", "Leanplum would refuse it or change it."
-        )
-    return name
-
-
 def attribute_fault(name: str) -> str:
     """Return what is wrong with *name*, as in "it ends with /"; empty text where nothing is."""
     if not name:

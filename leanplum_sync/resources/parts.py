@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
 from leanplum_sync.problem import Place
 from leanplum_sync.resources.cells import Cell
@@ -18,6 +18,8 @@ from leanplum_sync.resources.desire import (
 )
 from leanplum_sync.resources.row import CellError
 from leanplum_sync.wire.action import Json
+
+_REMEMBERED: Final = 10_000  # texts for each column
 
 
 class Part(Protocol):
@@ -52,37 +54,54 @@ class Always:
 
 
 @dataclass(frozen=True, slots=True)
-class AttributePart:
-    name: str
+class CellPart:
+    """
+    What *wish* makes of a cell's value.
+
+    Columns hold few different texts for many rows, so what became of each is remembered, up to a limit.
+    """
+
     cell: Cell
     asked_at: Place
-    only_if_absent: bool = False
+    wish: Callable[[Json], Desire | None]
+    _made: dict[str, Desire | None] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def columns(self) -> tuple[str, ...]:
         return (self.cell.column,)
 
-    def desire(self, values: Mapping[str, Json], row_id: str) -> SetAttribute | None:  # noqa: ARG002 - as above
+    def desire(self, values: Mapping[str, Json], row_id: str) -> Desire | None:  # noqa: ARG002 - as above
+        text = values.get(self.cell.column)
+        if type(text) is not str:  # 1, 1.0 and True are one key of a dict
+            return self._make(values)
+        try:
+            return self._made[text]
+        except KeyError:
+            if len(self._made) >= _REMEMBERED:
+                self._made.clear()
+            made = self._made[text] = self._make(values)
+            return made
+
+    def _make(self, values: Mapping[str, Json]) -> Desire | None:
         value = self.cell.read(values)
-        return None if value is None else SetAttribute(self.name, value, self.asked_at, self.only_if_absent)
+        return None if value is None else self.wish(value)
 
 
-@dataclass(frozen=True, slots=True)
-class ProfilePart:
-    name: str
-    cell: Cell
-    asked_at: Place
-    only_if_absent: bool = False
+def set_attribute(
+    name: str, asked_at: Place, *, only_if_absent: bool = False
+) -> Callable[[Json], Desire | None]:
+    return lambda value: SetAttribute(name, value, asked_at, only_if_absent)
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return (self.cell.column,)
 
-    def desire(self, values: Mapping[str, Json], row_id: str) -> SetProfileField | None:  # noqa: ARG002 - as above
-        value = self.cell.read(values)
-        return (
-            None if value is None else SetProfileField(self.name, value, self.asked_at, self.only_if_absent)
-        )
+def set_profile_field(
+    name: str, asked_at: Place, *, only_if_absent: bool = False
+) -> Callable[[Json], Desire | None]:
+    return lambda value: SetProfileField(name, value, asked_at, only_if_absent)
+
+
+def increment(name: str, once: str, asked_at: Place) -> Callable[[Json], Desire | None]:
+    """An increment by 0 asks for nothing."""
+    return lambda amount: IncrementAttribute(name, amount, once, asked_at) if amount else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,23 +129,6 @@ class ListPart:
 
 def _items(side: Cell | tuple[Json, ...], values: Mapping[str, Json]) -> tuple[Json, ...]:
     return tuple(side.read(values) or ()) if isinstance(side, Cell) else side
-
-
-@dataclass(frozen=True, slots=True)
-class IncrementPart:
-    name: str
-    cell: Cell
-    once: str
-    asked_at: Place
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return (self.cell.column,)
-
-    def desire(self, values: Mapping[str, Json], row_id: str) -> IncrementAttribute | None:  # noqa: ARG002 - as above
-        """An increment by 0 asks for nothing."""
-        amount = self.cell.read(values)
-        return IncrementAttribute(self.name, amount, self.once, self.asked_at) if amount else None
 
 
 @dataclass(frozen=True, slots=True)

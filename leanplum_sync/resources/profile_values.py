@@ -38,7 +38,7 @@ def _text(value: Json) -> Json:
         raise ConversionError("text")
     # Source: Leanplum OpenAPI: (detect) looks the caller up by its address, which here is this machine, not the user.
     if value.strip().lower() == "(detect)":
-        raise ConversionError("a value: (detect) would find this machine's, not the user's")
+        raise ConversionError("the user's own: (detect) would find out where this machine is")
     return value
 
 

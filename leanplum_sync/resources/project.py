@@ -21,7 +21,6 @@ from pydantic import (
 from leanplum_sync.problem import Place
 from leanplum_sync.resources.document import Document, Edge, Name, wrong
 from leanplum_sync.resources.forms import TAG_MARK
-from leanplum_sync.resources.names import attribute_name
 from leanplum_sync.resources.site import Path, Report
 from leanplum_sync.wire.action import Json
 
@@ -29,8 +28,8 @@ KIND = "Project"
 FILE_NAME: Final = "leanplum-sync.yaml"
 DEFAULT_JOURNAL: Final = ".leanplum-sync/journal.db"
 
-# Source: keys seen in public sample configurations start with prod_, dev_ or exp_. Longer words are taken for keys too.
-_KEY = re.compile(r"(?<![A-Za-z0-9])(prod|dev|exp|cro)_[A-Za-z0-9]{8,}")
+# Source: keys seen in public sample configurations start with prod_, dev_ or exp_, and are random letters and digits.
+_KEY = re.compile(r"(?<![A-Za-z0-9])(prod|dev|exp|cro)_(?=[A-Za-z]*[0-9]|[A-Za-z]{20})[A-Za-z0-9]{8,}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PASSWORD = re.compile(r"://[^/@]*:[^/@]*@")
 
@@ -222,7 +221,7 @@ class ProjectSpec(Edge):
         description="How hard to press the API.",
         examples=[{"concurrency": 8, "requestsPerSecond": 20}],
     )
-    sensitive: list[Annotated[str, AfterValidator(attribute_name)]] = Field(
+    sensitive: list[Annotated[str, StringConstraints(min_length=1)]] = Field(
         default=[],
         description="Attributes masked in everything that is shown.",
         examples=[["email", "phone"]],

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
 from leanplum_sync.address import Subject
-from leanplum_sync.resources.cells import Cell
+from leanplum_sync.resources.cells import Cell, is_supplied
 from leanplum_sync.resources.desire import Want
 from leanplum_sync.resources.device_values import ANDROID, IOS, WEB, device_check
 from leanplum_sync.resources.document import DeviceListing, Document, Edge
@@ -18,8 +18,8 @@ from leanplum_sync.resources.import_format import device_columns
 from leanplum_sync.resources.listing import id_column
 from leanplum_sync.resources.names import device_field_name
 from leanplum_sync.resources.parts import DevicePart, Part
-from leanplum_sync.resources.resource import Reading, ResourceBase
-from leanplum_sync.resources.row import Row
+from leanplum_sync.resources.resource import ResourceBase, checked_id, id_faults
+from leanplum_sync.resources.row import CellError, Row
 from leanplum_sync.resources.site import Path, Site
 from leanplum_sync.resources.source import NeededColumn
 from leanplum_sync.wire.action import Json
@@ -98,13 +98,21 @@ class PushTokens(ResourceBase):
         Raises:
             RowError: the row has problems; all of them are in it.
         """
-        reading = Reading(self.address, row)
-        device_id = reading.id(self.id_column.name)
-        user_id = reading.optional_id(self.user_column.name) if self.user_column else ""
-        desires = reading.desires(self.parts, row.values, device_id)
-        reading.finish()
-        subject = Subject.user(user_id) if user_id else Subject.device(device_id)
-        return Want(self.address, subject, self.create_users, row.place, desires)
+        values = row.values
+        try:
+            device_id = checked_id(values.get(self.id_column.name), self.id_column.name)
+            subject = Subject.device(device_id)
+            if self.user_column is not None and is_supplied(user_id := values.get(self.user_column.name)):
+                subject = Subject.user(checked_id(user_id, self.user_column.name))
+            desires = [wish for part in self.parts if (wish := part.desire(values, device_id)) is not None]
+        except CellError:
+            raise self.row_error(row) from None
+        return Want(self.address, subject, self.create_users, row.place, tuple(desires))
+
+    def _id_faults(self, values: Mapping[str, Json]) -> Iterator[CellError]:
+        yield from ResourceBase._id_faults(self, values)  # noqa: SLF001 - the base of a class with slots
+        if self.user_column is not None and is_supplied(values.get(self.user_column.name)):
+            yield from id_faults(values, self.user_column.name)
 
 
 _TOKEN_FIELDS: Final = {"ios": IOS, "android": ANDROID, "web": WEB}

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
 
 from leanplum_sync.address import ResourceAddress
 from leanplum_sync.problem import Place, Problem
-from leanplum_sync.resources.cells import Cell, is_supplied
-from leanplum_sync.resources.desire import Desire
 from leanplum_sync.resources.parts import Part
 from leanplum_sync.resources.row import CellError, Row, RowError
 from leanplum_sync.resources.source import DataSource, NeededColumn
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.limits import ID_LENGTH
+
+Reader: TypeAlias = Callable[[Mapping[str, Json]], object]  # raises CellError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,61 +43,35 @@ class ResourceBase:
                 needed.setdefault(column, NeededColumn(column, part.asked_at))
         return tuple(needed.values())
 
-
-class Reading:
-    """Collects what one row of a resource asks for, and everything that is wrong with it."""
-
-    __slots__ = ("_address", "_problems", "_row")
-
-    def __init__(self, address: ResourceAddress, row: Row) -> None:
-        self._address = address
-        self._row = row
-        self._problems: list[Problem] = []
-
-    def id(self, column: str) -> str:
-        """Return the id in *column*; empty text if it is no good, which is then a problem of this row."""
-        try:
-            return checked_id(self._row.values.get(column), column)
-        except CellError as error:
-            self._add(error, None)
-            return ""
-
-    def optional_id(self, column: str) -> str:
-        """Return the id in *column*, empty text where the cell is empty."""
-        return self.id(column) if is_supplied(self._row.values.get(column)) else ""
-
-    def cell(self, cell: Cell, asked_at: Place) -> Json:
-        """Return what *cell* reads, or None where the row supplies nothing, or something wrong."""
-        try:
-            return cell.read(self._row.values)
-        except CellError as error:
-            self._add(error, asked_at)
-            return None
-
-    def desires(self, parts: Iterable[Part], values: Mapping[str, Json], row_id: str) -> tuple[Desire, ...]:
-        wishes: list[Desire] = []
-        for part in parts:
+    def row_error(self, row: Row) -> RowError:
+        """Return everything that is wrong with *row*, after something was: rows that are sound don't pay for it."""
+        faults: list[tuple[CellError, Place | None]] = [
+            (fault, None) for fault in self._id_faults(row.values)
+        ]
+        for asked_at, read in self._readers():
             try:
-                wish = part.desire(values, row_id)
-            except CellError as error:
-                self._add(error, part.asked_at)
-            else:
-                if wish is not None:
-                    wishes.append(wish)
-        return tuple(wishes)
-
-    def finish(self) -> None:
-        """
-        Raises:
-            RowError: something was wrong with the row.
-        """
-        if self._problems:
-            raise RowError(self._problems)
-
-    def _add(self, error: CellError, asked_at: Place | None) -> None:
-        self._problems.append(
-            Problem(self._row.place, error.message, error.hint, address=str(self._address), also=asked_at)
+                read(row.values)
+            except CellError as fault:
+                faults.append((fault, asked_at))
+        return RowError(
+            [
+                Problem(row.place, fault.message, fault.hint, address=str(self.address), also=asked_at)
+                for fault, asked_at in faults
+            ]
         )
+
+    def _id_faults(self, values: Mapping[str, Json]) -> Iterator[CellError]:
+        return id_faults(values, self.id_column.name)
+
+    def _readers(self) -> Iterator[tuple[Place, Reader]]:
+        return ((part.asked_at, partial(part.desire, row_id="")) for part in self.parts)
+
+
+def id_faults(values: Mapping[str, Json], column: str) -> Iterator[CellError]:
+    try:
+        checked_id(values.get(column), column)
+    except CellError as fault:
+        yield fault
 
 
 def checked_id(value: Json, column: str) -> str:
@@ -105,6 +81,8 @@ def checked_id(value: Json, column: str) -> str:
     Raises:
         CellError: it is not text, empty, too long, or has blanks around it.
     """
+    if type(value) is str and 0 < len(value) <= ID_LENGTH and not (value[0].isspace() or value[-1].isspace()):
+        return value
     match value:
         case None | "":
             raise CellError(f"the id in column {column} is missing", "Every row needs one.")
@@ -112,13 +90,11 @@ def checked_id(value: Json, column: str) -> str:
             raise CellError(
                 f"the id in column {column} is longer than {ID_LENGTH} characters", "The API refuses it."
             )
-        case str() if value != value.strip():
+        case str():
             raise CellError(
                 f"the id in column {column} has blanks before or after it",
                 "They would be part of the id: remove them.",
             )
-        case str():
-            return value
         case _:
             raise CellError(
                 f"the id in column {column} is not text", 'Ids are text: write it in quotes, such as "00123".'

@@ -34,11 +34,19 @@ from leanplum_sync.resources.forms import (
 )
 from leanplum_sync.resources.import_format import user_columns
 from leanplum_sync.resources.listing import id_column
-from leanplum_sync.resources.names import attribute_name, profile_field_name
-from leanplum_sync.resources.parts import Always, AttributePart, IncrementPart, ListPart, Part, ProfilePart
+from leanplum_sync.resources.names import attribute_fault, profile_field_name
+from leanplum_sync.resources.parts import (
+    Always,
+    CellPart,
+    ListPart,
+    Part,
+    increment,
+    set_attribute,
+    set_profile_field,
+)
 from leanplum_sync.resources.profile_values import profile_check
-from leanplum_sync.resources.resource import Reading, ResourceBase
-from leanplum_sync.resources.row import Row
+from leanplum_sync.resources.resource import ResourceBase, checked_id
+from leanplum_sync.resources.row import CellError, Row
 from leanplum_sync.resources.site import Path, Site
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.convert import ConversionError, ValueType
@@ -55,7 +63,7 @@ class UserAttributesSpec(Edge):
         description="Whether users that Leanplum doesn't know come into being. A hazard, as they are billed.",
         examples=[False],
     )
-    attributes: dict[Annotated[str, AfterValidator(attribute_name)], AttributeForm] = Field(
+    attributes: dict[str, AttributeForm] = Field(
         default={},
         description="What each attribute is to be. Attributes that are not named are left alone.",
         examples=[{"newsletter": True, "order_count": {"column": "frequency", "type": "integer"}}],
@@ -86,11 +94,13 @@ class UserAttributes(ResourceBase):
         Raises:
             RowError: the row has problems; all of them are in it.
         """
-        reading = Reading(self.address, row)
-        user_id = reading.id(self.id_column.name)
-        desires = reading.desires(self.parts, row.values, user_id)
-        reading.finish()
-        return Want(self.address, Subject.user(user_id), self.create_users, row.place, desires)
+        values = row.values
+        try:
+            user_id = checked_id(values.get(self.id_column.name), self.id_column.name)
+            desires = [wish for part in self.parts if (wish := part.desire(values, user_id)) is not None]
+        except CellError:
+            raise self.row_error(row) from None
+        return Want(self.address, Subject.user(user_id), self.create_users, row.place, tuple(desires))
 
 
 def build(document: UserAttributesDocument, site: Site) -> UserAttributes:
@@ -128,6 +138,12 @@ def _check_together(attributes: Mapping[str, Json], site: Site) -> None:
     sources: dict[str, str] = {}
     for name, form in attributes.items():
         path: Path = ("spec", "attributes", name)
+        fault = attribute_fault(name)
+        # What is there under such a name, from before there was a rule, can be removed, or renamed to a better one.
+        if fault and not isinstance(form, AbsentForm):
+            site.report(
+                path, f"this can't be the name of an attribute: it {fault}", "Leanplum would refuse it."
+            )
         twin = seen.setdefault(name.lower(), name)
         if twin != name:
             site.report(
@@ -168,8 +184,10 @@ def _attribute_part(name: str, form: Json, site: Site) -> Iterator[Part]:
     asked_at = site.place(path)
     match form:
         case ColumnForm():
-            for cell in compiled_cell(form, attribute_value, path, site):
-                yield AttributePart(name, cell, asked_at, only_if_absent=form.when is not None)
+            for cell in compiled_cell(form, attribute_value, path, site, lists=True):
+                yield CellPart(
+                    cell, asked_at, set_attribute(name, asked_at, only_if_absent=form.when is not None)
+                )
         case ValueForm():
             yield Always(SetAttribute(name, form.value, asked_at, only_if_absent=True))
         case FromForm():
@@ -180,7 +198,8 @@ def _attribute_part(name: str, form: Json, site: Site) -> Iterator[Part]:
         case ListForm():
             yield ListPart(name, _list_side(form.add), _list_side(form.remove), asked_at)
         case IncrementForm(increment=PlainColumnForm() as amount):
-            yield IncrementPart(name, Cell(amount.column, ValueType.INTEGER), form.once, asked_at)
+            cell = Cell(amount.column, ValueType.INTEGER)
+            yield CellPart(cell, asked_at, increment(name, form.once, asked_at))
         case IncrementForm(increment=int(amount)):
             yield Always(IncrementAttribute(name, amount, form.once, asked_at))
         case _:
@@ -203,8 +222,10 @@ def _profile_part(name: str, form: Json, site: Site) -> Iterator[Part]:
     check = profile_check(name)
     match form:
         case ColumnForm():
-            for cell in compiled_cell(form, check, path, site):
-                yield ProfilePart(name, cell, asked_at, only_if_absent=form.when is not None)
+            for cell in compiled_cell(form, check, path, site, lists=False):
+                yield CellPart(
+                    cell, asked_at, set_profile_field(name, asked_at, only_if_absent=form.when is not None)
+                )
         case ValueForm():
             for wish in _profile_wish(name, form.value, (*path, "value"), site, only_if_absent=True):
                 yield Always(wish)

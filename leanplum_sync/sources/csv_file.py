@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections import Counter
@@ -16,7 +17,6 @@ from leanplum_sync.resources.source import FileSource
 from leanplum_sync.sources.header import Header
 from leanplum_sync.sources.opening import failure, opened
 
-_BOM: Final = "\ufeff"
 _LONGEST_LINE: Final = 1 << 24  # characters; what is longer is no CSV, and would be held in memory
 _OTHER_DELIMITERS: Final = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 # csv's own sentences, by their beginning.
@@ -26,43 +26,6 @@ _FAULTS: Final = {
     "',' expected after": "text follows a closing quote",
     "new-line character seen": "a line break stands in a cell without quotes",
 }
-
-
-class _Lines:
-    """
-    The lines of a file, as csv asks for them; *suspicious* is raised by a line that is not clean text.
-
-    Looking at lines costs little; looking at every cell would cost as much as all the rest.
-    """
-
-    def __init__(self, text: io.TextIOWrapper, source: FileSource) -> None:
-        self._text = text
-        self._source = source
-        self.number = 0
-        self.suspicious = False
-        self.has_bom = False
-
-    def __iter__(self) -> _Lines:
-        return self
-
-    def __next__(self) -> str:
-        line = self._text.readline(_LONGEST_LINE)
-        if not line:
-            raise StopIteration
-        self.number += 1
-        if len(line) == _LONGEST_LINE:
-            raise failure(
-                Place(self._source.path, self.number),
-                "the line is longer than any that makes sense",
-                "Is this a CSV file?",
-                self._source.address,
-            )
-        if self.number == 1 and line.startswith(_BOM):
-            self.has_bom = True
-            line = line.removeprefix(_BOM)
-        if "\0" in line or not (line.isascii() or _is_clean(line)):
-            self.suspicious = True
-        return line
 
 
 def _is_clean(text: str) -> bool:
@@ -75,16 +38,21 @@ def _is_clean(text: str) -> bool:
 
 
 @contextmanager
-def _lines(source: FileSource, root: Path) -> Iterator[_Lines]:
+def _text(source: FileSource, root: Path) -> Iterator[tuple[io.TextIOWrapper, bool]]:
+    """Yield the file as text, behind its byte order mark, and whether it has one."""
     with opened(source, root) as file:
-        if file.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        start = file.peek(len(codecs.BOM_UTF8))
+        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             raise failure(
                 Place(source.path),
                 "the file is UTF-16",
                 "Save it as UTF-8 without a byte order mark.",
                 source.address,
             )
-        yield _Lines(io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline=""), source)
+        has_bom = start.startswith(codecs.BOM_UTF8)
+        if has_bom:
+            file.read(len(codecs.BOM_UTF8))
+        yield io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline=""), has_bom
 
 
 def header(source: FileSource, root: Path) -> Header:
@@ -92,14 +60,31 @@ def header(source: FileSource, root: Path) -> Header:
     Raises:
         SourceError: there is none.
     """
-    with _lines(source, root) as lines:
-        columns = _columns(csv.reader(lines, strict=True), source)
-        place = Place(source.path, lines.number)
-        faults = [*_bom_fault(lines), *_name_faults(columns), *_delimiter_fault(columns)]
-        if lines.suspicious:
-            faults += _unclean(columns, [f"number {number}" for number in range(1, len(columns) + 1)])
+    with _text(source, root) as (text, has_bom):
+        reader = csv.reader(_short_lines(text, source), strict=True)
+        columns = _columns(reader, source)
+        place = Place(source.path, reader.line_num)
+        faults = [
+            *_bom_fault(has_bom=has_bom),
+            *_name_faults(columns),
+            *_delimiter_fault(columns),
+            *_unclean(columns, [f"number {number}" for number in range(1, len(columns) + 1)]),
+        ]
     problems = tuple(Problem(place, message, hint, source.address) for message, hint in faults)
     return Header(columns, problems=problems)
+
+
+def _short_lines(text: io.TextIOWrapper, source: FileSource) -> Iterator[str]:
+    """Yield lines. What is no text at all shows by the first one, before it fills the memory."""
+    while line := text.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE:
+            raise failure(
+                Place(source.path, 1),
+                "the line is longer than any header",
+                "Is this a CSV file?",
+                source.address,
+            )
+        yield line
 
 
 def _columns(reader: Iterator[list[str]], source: FileSource) -> tuple[str, ...]:
@@ -114,8 +99,8 @@ def _columns(reader: Iterator[list[str]], source: FileSource) -> tuple[str, ...]
     )
 
 
-def _bom_fault(lines: _Lines) -> Iterator[tuple[str, str]]:
-    if lines.has_bom:
+def _bom_fault(*, has_bom: bool) -> Iterator[tuple[str, str]]:
+    if has_bom:
         yield (
             "the file starts with a byte order mark",
             "Save it as UTF-8 without one: Leanplum's format has none.",
@@ -142,33 +127,39 @@ def rows(source: FileSource, root: Path, report: Callable[[Problem], None]) -> I
     Raises:
         SourceError: the file can't be read, or not further.
     """
-    with _lines(source, root) as lines:
-        reader = csv.reader(lines, strict=True)
+    with _text(source, root) as (text, _):
+        reader = csv.reader(text, strict=True)
         columns = _columns(reader, source)
         number = 0
         while True:
-            line = lines.number + 1
-            lines.suspicious = False
-            faults: list[tuple[str, str]] = []
-            cells: list[str] = []
+            line = reader.line_num + 1
             try:
                 cells = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                faults.append(_csv_fault(error))
+                cells, faults = [], [_csv_fault(error)]
             else:
                 if not cells:
                     continue
-                if lines.suspicious or len(cells) != len(columns):
-                    faults += [*_length_fault(cells, columns), *_unclean(cells, columns)]
+                faults = _row_faults(cells, columns)
             number += 1
             place = Place(source.path, line, row=number)
-            if faults:
-                for message, hint in faults:
-                    report(Problem(place, message, hint, source.address))
-            else:
+            if not faults:
                 yield Row(number, place, dict(zip(columns, cells, strict=True)))
+            for message, hint in faults:
+                report(Problem(place, message, hint, source.address))
+
+
+def _row_faults(cells: Sequence[str], columns: Sequence[str]) -> list[tuple[str, str]]:
+    everything = "".join(cells)  # one look at it costs less than one at every cell
+    if (
+        len(cells) == len(columns)
+        and "\0" not in everything
+        and (everything.isascii() or _is_clean(everything))
+    ):
+        return []
+    return [*_length_fault(cells, columns), *_unclean(cells, columns)]
 
 
 def _csv_fault(error: csv.Error) -> tuple[str, str]:

@@ -139,7 +139,10 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
 def _unknown_key(key: str, model: type[BaseModel] | None, loc: tuple[str | int, ...]) -> tuple[str, str]:
     known = _keys(model)
     if key in forms.FORM_KEYS and _is_tag(loc[-2]):
-        return f"`{key}` doesn't go with this form of a value", f"Beside it stand only: {', '.join(known)}."
+        form = str(loc[-2]).removeprefix(forms.TAG_MARK).replace("list", "add")
+        others = ", ".join(name for name in known if name != form)
+        hint = f"Beside `{form}` may stand {others}." if others else f"`{form}` stands alone."
+        return f"`{key}` doesn't go with `{form}`", hint
     if holds_key(key):
         key = "this"
     hint = did_you_mean(key, known) or (f"The keys here are {', '.join(known)}." if known else "")
@@ -157,11 +160,12 @@ def _not_one_of(key: str, value: Json, expected: str) -> tuple[str, str]:
 
 def _description(model: type[BaseModel] | None, key: str) -> str:
     field = next((field for name, field in _fields(model) if name == key), None)
-    return (
-        ""
-        if field is None or field.description is None
-        else f"{field.description.split('. ')[0].rstrip('.')}."
-    )
+    if field is None or field.description is None:
+        return ""
+    example = field.examples[0] if field.examples else None
+    if isinstance(example, str):
+        return f"Write it, such as `{key}: {example}`."
+    return f"{field.description.split('. ')[0].rstrip('.')}."
 
 
 def _fields(model: type[BaseModel] | None) -> Iterator[tuple[str, Any]]:

@@ -56,13 +56,18 @@ def load(project_file: Path, only: Sequence[Path] = ()) -> Loaded:
     """
     root = project_file.parent.resolve()
     documents, problems = read_file(root / project_file.name, project_file.name)
-    found_project = _project(documents, root, problems)
+    found_project = _project(documents, root)
     loading = _Loading(root, problems)
     if only:
         loading.read_all(_chosen(root, only, problems))
     elif found_project is not None:
-        loading.read_all(_named(root, found_project, problems))
+        loading.read_all(_named(root, found_project, documents[0]))
     resources = loading.resources(complete=not only)
+    problems += [problem for document in documents for problem in document.problems]
+    if not loading.spec_files and not problems:
+        loading.notes.append(
+            Problem(Place(project_file.name), "there are no specs yet", "Write one in a file of `specs`.")
+        )
     return Loaded(
         root,
         found_project,
@@ -78,7 +83,7 @@ def _order(problem: Problem) -> tuple[str, int, int, int, str]:
     return place.file, place.line or 0, place.column or 0, place.row or 0, problem.message
 
 
-def _project(documents: list[OpenDocument], root: Path, problems: list[Problem]) -> Project | None:
+def _project(documents: list[OpenDocument], root: Path) -> Project | None:
     if not documents:
         return None
     document, *more = documents
@@ -89,7 +94,6 @@ def _project(documents: list[OpenDocument], root: Path, problems: list[Problem])
     for name, environment in found.environments.items() if found else ():
         if isinstance(environment, EmbeddedEnvironment):
             _check_seeds(name, environment, document, root)
-    problems += [problem for document in documents for problem in document.problems]
     return found
 
 
@@ -111,11 +115,11 @@ def _check_seeds(name: str, environment: EmbeddedEnvironment, document: OpenDocu
             document.report(("spec", "environments", name, "seed", index), found.message, found.hint)
 
 
-def _named(root: Path, found: Project, problems: list[Problem]) -> Iterator[Path]:
+def _named(root: Path, found: Project, document: OpenDocument) -> Iterator[Path]:
     for named in found.specs:
         path = inside(root, root, named.text)
         if isinstance(path, PathFault):
-            problems.append(Problem(named.place, f"`specs`: {path.message}", path.hint))
+            document.report_at(named.place, path.message, path.hint)
         else:
             yield from _spec_files(path)
 
@@ -205,8 +209,8 @@ class _Loading:
         here = document.key_place(("metadata", "name"))
         if first == here:
             return True
-        document.report(
-            ("metadata", "name"), f"{address} is described twice", "Give one of them another name."
+        document.report_at(
+            here, f"{address} is described twice", "Give one of them another name.", also=first
         )
         return False
 
