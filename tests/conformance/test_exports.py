@@ -1,0 +1,201 @@
+"""Exports: jobs, their files, their quotas."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+import requests
+
+from leanplum_sync.emulator import Switches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .conftest import Caller, Clock
+
+
+def _export(caller: Caller, action: str, **arguments: Any) -> dict[str, Any]:
+    return caller.call(action, "data_export", **arguments)
+
+
+def _result(caller: Caller, job: dict[str, Any]) -> dict[str, Any]:
+    return _export(caller, "getExportResults", jobId=job["jobId"])
+
+
+def _today(clock: Clock) -> str:
+    return datetime.fromtimestamp(clock.now, timezone(timedelta(hours=-8))).strftime("%Y%m%d")
+
+
+def _busy(start: Callable[..., Caller], clock: Clock) -> Caller:
+    caller = start()
+    caller.call("start", userId="u", deviceId="d", systemName="iOS", userAttributes={"vip": True, "n": 1.5e9})
+    caller.call("track", userId="u", event="e", value=2, params={"Level": 1})
+    caller.call("advance", userId="u", state="Menu")
+    caller.call("track", userId="u", event="f", info="i")
+    clock.now += 60
+    caller.call("stop", userId="u")
+    caller.call("track", userId="v", event="alone")
+    return caller
+
+
+def test_users_are_exported_as_a_csv_without_a_header(start: Callable[..., Caller]) -> None:
+    users = (
+        {"userId": "b", "userAttributes": {"vip": True}},
+        {"userId": "a", "userAttributes": {"x": "1,2"}},
+    )
+    caller = start(users)
+    job = _export(caller, "exportUsers")
+    assert job["jobId"].startswith("export_users_")
+    result = _result(caller, job)
+    assert (result["state"], result["fields"]) == ("FINISHED", ["userId"])
+    assert requests.get(result["files"][0], timeout=30).text == "a\nb\n"
+    valued = _result(caller, _export(caller, "exportUsers", userAttribute="vip"))
+    assert requests.get(valued["files"][0], timeout=30).text == "a,\nb,True\n"
+
+
+def test_sessions_and_offline_events_are_exported_as_json_lines(
+    start: Callable[..., Caller], clock: Clock
+) -> None:
+    caller = _busy(start, clock)
+    result = _result(caller, _export(caller, "exportData", startDate=_today(clock)))
+    body = requests.get(result["files"][0], timeout=30).content
+    assert (result["state"], result["numSessions"], result["numBytes"]) == ("FINISHED", 2, len(body))
+    session, alone = (orjson.loads(line) for line in body.splitlines())
+    assert (session["userId"], session["deviceId"], session["systemName"], session["isSession"]) == (
+        "u",
+        "d",
+        "iOS",
+        True,
+    )
+    assert (session["time"], session["duration"]) == ("1.7E9", "60.0")
+    assert session["userAttributes"] == {"vip": "True", "n": "1.5E9"}
+    assert [state.get("name") for state in session["states"]] == [None, "Menu"]
+    first, second = (state["events"][0] for state in session["states"])
+    assert (first["name"], first["value"], first["parameters"], first["time"]) == (
+        "e",
+        2.0,
+        {"Level": 1},
+        "1.7E9",
+    )
+    assert (second["name"], second["info"]) == ("f", "i")
+    assert -(2**63) <= first["eventId"] < 2**63
+    assert (alone["isSession"], alone["duration"]) == (False, "0.0")
+
+
+def test_sessions_are_exported_as_six_csv_tables(start: Callable[..., Caller], clock: Clock) -> None:
+    caller = _busy(start, clock)
+    result = _result(caller, _export(caller, "exportData", startDate=_today(clock), exportFormat="csv"))
+    tables = {}
+    for url in result["files"]:
+        name = url.rpartition("-output")[2].removesuffix("-0")
+        tables[name] = list(csv.DictReader(io.StringIO(requests.get(url, timeout=30).text)))
+    assert set(tables) == {"sessions", "states", "events", "eventparameters", "experiments", "userattributes"}
+    assert [(row["userId"], row["isSession"]) for row in tables["sessions"]] == [
+        ("u", "True"),
+        ("v", "False"),
+    ]
+    assert [row["eventName"] for row in tables["events"]] == ["e", "f", "alone"]
+    assert [(row["name"], row["value"]) for row in tables["eventparameters"]] == [("Level", "1")]
+    events = {row["eventId"] for row in tables["events"]}
+    assert {row["eventId"] for row in tables["eventparameters"]} <= events
+
+
+def test_a_session_nobody_stopped_is_exported_once_it_timed_out(
+    start: Callable[..., Caller], clock: Clock
+) -> None:
+    caller = start()
+    caller.call("start", userId="u")
+    day = _today(clock)
+    assert caller.post("exportData", "data_export", startDate=day).status_code == 404
+    clock.now += 7200
+    assert _result(caller, _export(caller, "exportData", startDate=day))["numSessions"] == 1
+    assert caller.user("u")["timeSpentInApp"] == 0.0
+
+
+def test_data_that_is_not_there_or_too_old_is_refused_and_costs_no_quota(
+    start: Callable[..., Caller], clock: Clock
+) -> None:
+    caller = start(switches=Switches(export_data_a_day=1))
+    answer = caller.post("exportData", "data_export", startDate=_today(clock))
+    assert (answer.status_code, answer.json()["response"][0]["error"]["message"]) == (
+        404,
+        "No matching data found.",
+    )
+    old = caller.post("exportData", "data_export", startDate="20200101")
+    assert old.status_code == 200
+    assert old.json()["response"][0]["error"]["message"] == "You cannot export data older than 60 days"
+    caller.call("track", userId="u", event="e")
+    assert "jobId" in _export(caller, "exportData", startDate=_today(clock))
+
+
+@pytest.mark.parametrize(
+    ("action", "switches", "arguments"),
+    [
+        ("exportUsers", Switches(export_users_a_day=2), {}),
+        (
+            "exportReport",
+            Switches(export_reports_a_day=2),
+            {"startDate": "20231101", "dataType": "UserActivity"},
+        ),
+    ],
+)
+def test_exports_have_a_daily_quota(
+    start: Callable[..., Caller], clock: Clock, action: str, switches: Switches, arguments: dict[str, str]
+) -> None:
+    caller = start(switches=switches)
+    outcomes = [_export(caller, action, **arguments)["success"] for _ in range(3)]
+    assert outcomes == [True, True, False]
+    clock.now += 86_400
+    assert _export(caller, action, **arguments)["success"] is True
+
+
+def test_the_quotas_by_default_are_the_documented_ones() -> None:
+    switches = Switches()
+    quotas = (switches.export_users_a_day, switches.export_data_a_day, switches.export_reports_a_day)
+    assert quotas == (40, 24, 100)
+
+
+def test_a_report_is_opaque_and_needs_its_subject(start: Callable[..., Caller]) -> None:
+    caller = start(({"report": {"dataType": "MessageResults", "data": {"sent": 3}}},))
+    asked = {"startDate": "20231101", "dataType": "MessageResults"}
+    assert _export(caller, "exportReport", **asked)["success"] is False
+    job = _export(caller, "exportReport", messageId=1, **asked)
+    assert _result(caller, job) == {
+        "success": True,
+        "jobId": job["jobId"],
+        "state": "FINISHED",
+        "data": {"sent": 3},
+    }
+
+
+def test_a_job_is_pending_then_running_then_finished(start: Callable[..., Caller], clock: Clock) -> None:
+    caller = start(switches=Switches(job_seconds=30))
+    job = _export(caller, "exportUsers")
+    states = []
+    for _ in range(3):
+        states.append(_result(caller, job)["state"])
+        clock.now += 30
+    assert states == ["PENDING", "RUNNING", "FINISHED"]
+
+
+def test_an_unknown_job_is_404(shared: Caller) -> None:
+    assert shared.post("getExportResults", "data_export", jobId="export_1_1").status_code == 404
+
+
+def test_exports_are_not_billed(start: Callable[..., Caller]) -> None:
+    caller = start(({"userId": "u"},))
+    _export(caller, "exportUsers")
+    assert caller.counts()["billableLookups"]["total"] == 0
+
+
+def test_a_bucket_of_its_own_is_never_reached(start: Callable[..., Caller], clock: Clock) -> None:
+    caller = _busy(start, clock)
+    job = _export(
+        caller, "exportData", startDate=_today(clock), s3BucketName="b", s3AccessId="i", s3AccessKey="k"
+    )
+    assert _result(caller, job)["s3CopyStatus"] == "FAILED"
