@@ -21,6 +21,7 @@ from leanplum_sync.errors import LeanplumSyncError, SpecError
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.resources.project import EmbeddedEnvironment
 from leanplum_sync.spec import Loaded, find_project
+from leanplum_sync.wire.catalogue import KeyClass
 
 
 def project_file() -> Path:
@@ -58,6 +59,13 @@ class App:
 
     def reader(self) -> Reader:
         return Reader(self.connection, self.keys, self.transport, SystemClock())
+
+    def check_writing(self) -> None:
+        """
+        Raises:
+            CredentialError: there is no key to write with.
+        """
+        self.keys.key(KeyClass.PRODUCTION)
 
     def writer(self) -> Writer:
         return Writer(self.connection, self.keys, self.transport, SystemClock())

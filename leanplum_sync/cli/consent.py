@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 import click
 
@@ -14,7 +15,8 @@ from leanplum_sync.render.plan import consent_options, target_words
 from leanplum_sync.render.words import amount, listing
 
 
-class Ack(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Ack:
     hazard: str
     count: int
 
@@ -29,6 +31,11 @@ class AckType(click.ParamType[Ack]):
         if not hazard or not count.isdecimal():
             self.fail(f"{value!r} is not HAZARD=COUNT, such as sends=12431.", param, ctx)
         return Ack(hazard, int(count))
+
+
+def current_hazards(hazards: Sequence[Hazard], budget: Mapping[str, int | None]) -> tuple[Hazard, ...]:
+    """Return *hazards* under the budget of now: what a plan was once allowed to do, the project may no longer allow."""
+    return tuple(replace(hazard, allowed=budget.get(hazard.name)) for hazard in hazards)
 
 
 def check_consent(hazards: Sequence[Hazard], acks: Iterable[Ack]) -> None:
@@ -63,13 +70,13 @@ def confirm(console: Console, target: Target, summary: Summary, *, yes: bool) ->
     Ask a person on a terminal to type the number of users back; elsewhere, only *yes* will do.
 
     Raises:
-        click.UsageError: there is nobody to ask.
+        click.ClickException: there is nobody to ask.
         click.Abort: another answer was given.
     """
     if yes:
         return
     if not console.is_interactive:
-        raise click.UsageError(
+        raise click.ClickException(
             "There is no terminal to ask on. Add --yes to apply the plan without being asked; nothing was sent."
         )
     users = amount(summary.changed, "user")

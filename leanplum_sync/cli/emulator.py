@@ -33,9 +33,17 @@ from leanplum_sync.emulator import APP_ID, KEYS, EmulatorError, serve
     metavar="FILE",
     help="Users and messages of a new app, NDJSON; may be repeated. Default: none.",
 )
+@click.option(
+    "--faults",
+    metavar="FILE|TEXT",
+    default="",
+    help="What is to go wrong, in a FILE or as TEXT such as cut-after:action=sendMessage,times=1. Default: nothing.",
+)
 @display_options
 @pass_console
-def command(console: Console, port: int, state: Path | None, seed: tuple[Path, ...]) -> ExitCode:
+def command(
+    console: Console, *, port: int, state: Path | None, seed: tuple[Path, ...], faults: str
+) -> ExitCode:
     """
     Serve the Leanplum API on this machine, for rehearsals.
 
@@ -43,7 +51,7 @@ def command(console: Console, port: int, state: Path | None, seed: tuple[Path, .
     Runs until it is interrupted (Ctrl-C).
     """
     try:
-        serve(port=port, on_ready=lambda url: _announce(console, url), state=state, seeds=seed)
+        serve(port=port, on_ready=lambda url: _announce(console, url), state=state, seeds=seed, faults=faults)
     except EmulatorError as error:
         raise click.UsageError(str(error)) from error
     return ExitCode.OK

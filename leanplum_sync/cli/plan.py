@@ -25,7 +25,7 @@ from leanplum_sync.journal import read_journal
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planning import Live, PlanRequest, Recorded, check, make_plan
 from leanplum_sync.render.plan import plan_json, plan_text
-from leanplum_sync.render.problems import Checked, checked_json, headline, problems_text
+from leanplum_sync.render.problems import Checked, checked_json, problems_text
 from leanplum_sync.spec import Loaded, load
 from leanplum_sync.staging import Staging
 
@@ -156,7 +156,7 @@ def _report(error: SpecError, console: Console, outputs: Sequence[Output]) -> Ex
     documents = [output for output in outputs if output.format == "json"]
     deliver(console, documents, text=lambda _: "", json=lambda: checked_json(checked))
     console.complain(problems_text(error.problems, error.total, console.page(console.stderr)).rstrip())
-    console.complain(f"Nothing was planned: {headline(error.problems, error.total)}")
+    console.complain("Nothing was planned.")
     return ExitCode.INVALID
 
 

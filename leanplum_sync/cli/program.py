@@ -73,7 +73,9 @@ def _report(error: Exception) -> int:
         traceback.print_exception(error)
     match error:
         case click.ClickException():
-            error.show()
+            click.echo(f"Error: {error.format_message()}", err=True)
+            if isinstance(error, click.UsageError) and error.ctx is not None:
+                click.echo(f"See: {error.ctx.command_path} --help", err=True)
         case click.Abort():
             click.echo("Interrupted.", err=True)
         case LeanplumSyncError():

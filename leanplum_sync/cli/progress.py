@@ -77,7 +77,7 @@ class BarProgress:
 
     def __init__(self, stream: IO[str], *, colour: bool, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
-        console = RichConsole(file=stream, no_color=not colour, highlight=False)
+        console = RichConsole(file=stream, no_color=not colour, highlight=False, force_terminal=True)
         self._rich = RichProgress(*_columns(), console=console, transient=True)
         self._lock = Lock()
         self._shown = 0
@@ -104,6 +104,7 @@ class BarProgress:
                 self._shown += 1
                 self._rich.update(task.identifier, visible=True)
                 self._rich.start()
+                self._rich.refresh()
         self._rich.advance(task.identifier, steps)
 
     def _hide(self) -> None:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from leanplum_sync.address import Subject, SubjectKind
 from leanplum_sync.planner.change import Change
+from leanplum_sync.planner.decide import Reason
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.planning.explain import Explained, Explanation
 from leanplum_sync.problem import Place
@@ -27,17 +28,30 @@ def explained_text(explained: Explained, target: Target, mask: Mask, page: Page)
     title = Text.assemble(
         (f"{_who(explained.subject)} in the plan for ", "bold"), (target_words(target), style)
     )
-    changes = _mask_changes(explained.changes, mask)
-    lines: list[RenderableType] = [title, BLANK]
-    if changes:
-        rows = [_change_row(change, page) for change in changes]
-        lines += [heading("Would change"), grid(rows), BLANK]
+    rows = sorted(
+        {each.found_at for each in explained.changes} | {each.found_at for each in explained.explanations}
+    )
+    is_one = len(rows) == 1
+    lines: list[RenderableType] = [title, *([faint(f"Listed in {_found(rows[0])}")] if is_one else []), BLANK]
+    if explained.changes:
+        changes = _mask_changes(explained.changes, mask)
+        lines += [
+            heading("Would change"),
+            grid(_change_row(each, page, with_row=not is_one) for each in changes),
+            BLANK,
+        ]
     else:
         lines += [Text("Nothing would change."), BLANK]
     stays = [each for each in explained.explanations if not each.changes]
     if stays:
-        lines += [heading("Stays as it is"), grid(_stay_row(each, mask, page) for each in stays), BLANK]
+        lines += [heading("Stays as it is"), *_stays(stays, mask, page, with_row=not is_one), BLANK]
     return paint([*lines, *_remarks(explained)], page)
+
+
+def _stays(stays: Sequence[Explanation], mask: Mask, page: Page, *, with_row: bool) -> list[RenderableType]:
+    if all(each.reason is Reason.MISSING for each in stays):
+        return [Text(f"  All of it: the user {Reason.MISSING}.")]
+    return [grid(_stay_row(each, mask, page, with_row=with_row) for each in stays)]
 
 
 def _who(subject: Subject) -> str:
@@ -45,26 +59,24 @@ def _who(subject: Subject) -> str:
     return f"{noun} {escaped(subject.id)}"
 
 
-def _change_row(change: Change, page: Page) -> tuple[Text, ...]:
+def _change_row(change: Change, page: Page, *, with_row: bool) -> tuple[Text, ...]:
     words = change_words(change.kind, change.before, change.after, page.width // 3)
     return (
-        Text(KIND_WORDS[change.kind]),
+        Text(f"{KIND_WORDS[change.kind]}"),
         Text(_field(change.field, change.device_id), NAME),
         Text(words),
-        faint(_places(change.asked_at, change.found_at)),
+        faint(_places(change.asked_at, change.found_at, with_row=with_row)),
     )
 
 
-def _stay_row(explanation: Explanation, mask: Mask, page: Page) -> tuple[Text, ...]:
-    observed = (
-        "" if isinstance(explanation.desire, Send) else shown(_observed(explanation, mask), page.width // 4)
-    )
+def _stay_row(explanation: Explanation, mask: Mask, page: Page, *, with_row: bool) -> tuple[Text, ...]:
+    desire = explanation.desire
+    observed = "" if isinstance(desire, Send) else shown(_observed(explanation, mask), page.width // 4)
+    places = _places(explanation.asked_at, explanation.found_at, with_row=with_row)
     return (
-        Text(_field(_name(explanation.desire), _device_id(explanation.desire)), NAME),
+        Text(_field(_name(desire), _device_id(desire)), NAME),
         Text(observed),
-        Text.assemble(
-            explanation.reason.value, (f"  {_places(explanation.asked_at, explanation.found_at)}", "dim")
-        ),
+        Text.assemble(explanation.reason.value, (f"  {places}", "dim")),
     )
 
 
@@ -77,11 +89,13 @@ def _remarks(explained: Explained) -> Iterable[Text]:
         )
 
 
-def _places(asked_at: Place, found_at: Place) -> str:
-    row = f", row {found_at.row}" if found_at.row is not None and found_at.line is not None else ""
+def _places(asked_at: Place, found_at: Place, *, with_row: bool) -> str:
     line = asked_at.file if asked_at.line is None else f"{asked_at.file}:{asked_at.line}"
-    found = f"{found_at.file}:{found_at.line}" if found_at.line is not None else str(found_at)
-    return escaped(line if found_at.file == asked_at.file else f"{line}, {found}{row}")
+    return escaped(line) + (f", {_found(found_at)}" if with_row and found_at.file != asked_at.file else "")
+
+
+def _found(place: Place) -> str:
+    return escaped(f"{place.file}:{place.line}" if place.line is not None else str(place))
 
 
 def _field(name: str, device_id: str) -> str:

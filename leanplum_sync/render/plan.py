@@ -111,8 +111,8 @@ def consent_options(hazards: Iterable[Hazard]) -> str:
 
 def _nothing_to_do(summary: Summary) -> str:
     if summary.missing:
-        rest = amount(summary.listed - summary.missing, "listed user")
-        return f"Nothing to do: of the users that exist, all {rest} are as the specs say."
+        there = amount(summary.listed - summary.missing, "listed user")
+        return f"Nothing to do: {there} that exist, all as the specs say."
     return f"Nothing to do: {amount(summary.listed, 'listed user')}, all as the specs say."
 
 

@@ -47,6 +47,8 @@ def receipt_text(receipt: Receipt, target: Target, page: Page) -> str:
     ]
     if receipt.stopped is not None:
         lines += [Text(_STOP_WORDS[receipt.stopped], BAD), BLANK]
+    if receipt.complete and not receipt.sent_now:
+        lines += [Text("Nothing was sent now: there was nothing left of this plan to do."), BLANK]
     rows = [_fate_row(fate, receipt.actions[fate]) for fate in Fate if receipt.actions.get(fate)]
     rows.append((Text(f"{receipt.planned:,}"), faint("planned")))
     lines += [

@@ -48,12 +48,10 @@ def _locks(status: Status) -> list[RenderableType]:
 
 
 def _lock_words(lock: LockHolder, now: float) -> str:
-    who = f"{escaped(lock.holder)} (process {lock.pid} on {escaped(lock.host)})"
+    who = f"process {lock.pid} on {escaped(lock.host)}"
     since = f"for {duration(now - lock.since)}"
     if lock.until <= now:
-        return (
-            f"{escaped(lock.environment)}: {who} held the lock and has not been heard of; the lock is free."
-        )
+        return f"{escaped(lock.environment)}: {who} held the lock and is not heard of any more; the lock is free."
     return (
         f"{escaped(lock.environment)}: {who}, {since}; the lock frees itself in {duration(lock.until - now)}."
     )

@@ -99,7 +99,7 @@ def test_a_project_without_runs_says_so() -> None:
 
 def test_status_names_runs_the_one_at_work_and_what_is_held() -> None:
     text = status_text(replace(NOTHING, runs=(RUN,), locks=(LOCK,), held=(HELD,)), Page(width=100))
-    assert "production: ci (process 42 on runner-1), for 1 min; the lock frees itself in 30 s." in text
+    assert "production: process 42 on runner-1, for 1 min; the lock frees itself in 30 s." in text
     assert "7  partial  production  2027-01-15 08:00 UTC  12 actions  plan 3f2a91c04b3f" in text
     assert "Held: 1 action that may or may not have happened" in text
     assert "u1  MessageSend/delay, 2026-11  run 7" in text

@@ -1,0 +1,184 @@
+"""``apply``: carries out exactly one plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+
+from leanplum_sync.applier.ports import StopFlag
+from leanplum_sync.applier.receipt import Receipt, StopReason
+from leanplum_sync.applier.run import apply_plan, read_receipt
+from leanplum_sync.applier.settings import ApplySettings, Recheck
+from leanplum_sync.cli.binding import check_binding, check_environment
+from leanplum_sync.cli.connect import App, connected, project_file, settings_of, target_of
+from leanplum_sync.cli.consent import Ack, AckType, check_consent, confirm, current_hazards
+from leanplum_sync.cli.console import Console
+from leanplum_sync.cli.exit_codes import ExitCode, exit_code
+from leanplum_sync.cli.outputs import Output, deliver, output_option
+from leanplum_sync.cli.settings import Settings
+from leanplum_sync.cli.shell import quoted
+from leanplum_sync.cli.signals import stopping
+from leanplum_sync.cli.verb import (
+    Verb,
+    display_options,
+    pass_console,
+    plan_argument,
+    project_options,
+    remembered,
+)
+from leanplum_sync.clock import SystemClock
+from leanplum_sync.errors import InterruptedRunError, SpecError
+from leanplum_sync.journal import open_journal
+from leanplum_sync.journal.writer import Journal
+from leanplum_sync.planfile import PlanFile, open_plan
+from leanplum_sync.planner.plan import Target
+from leanplum_sync.render.plan import plan_json, plan_text, target_words
+from leanplum_sync.render.receipt import next_steps, receipt_document, receipt_text
+from leanplum_sync.resources.project import EmbeddedEnvironment
+from leanplum_sync.spec import load
+
+# An emulator queues nothing for longer than it takes to answer; the embedded one ends with the process.
+_EMULATOR_SETTLES_SECONDS: Final = 2.0
+
+
+@click.command("apply", cls=Verb)
+@plan_argument
+@click.option(
+    "--ack",
+    type=AckType(),
+    multiple=True,
+    metavar="HAZARD=COUNT",
+    help="Consent to a hazard over budget, by the plan's number, as sends=12431; may be repeated. Default: none.",
+)
+@click.option(
+    "--recheck",
+    type=click.Choice([choice.value for choice in Recheck]),
+    default=Recheck.AUTO.value,
+    help="Read each user again before writing, and leave alone who was changed by others. Default: auto, which does so"
+    " when what the plan saw is older than ten minutes.",
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 100),
+    metavar="N",
+    help="Requests in flight at once. Default: the project's, or 8.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, min_open=True),
+    metavar="N",
+    help="Requests started in a second, at most. Default: the project's, or 20.",
+)
+@click.option("--resume", is_flag=True, help="Take up again what an earlier run of this plan had set aside.")
+@click.option("--yes", is_flag=True, help="Don't ask. Needed where there is no terminal.")
+@output_option
+@project_options
+@display_options
+@pass_console
+def command(
+    console: Console,
+    *,
+    plan: Path,
+    ack: tuple[Ack, ...],
+    recheck: str,
+    concurrency: int | None,
+    rate: float | None,
+    resume: bool,
+    yes: bool,
+    output: Sequence[Output],
+) -> ExitCode:
+    """
+    Carry out the plan in the file PLAN: exactly it, and each thing once.
+
+    A plan for another app or environment is refused, and so is one whose specs or
+    data have changed. Interrupted or killed, the same command goes on where it
+    stopped. Exit code 4: in part; 5: something needs a person.
+    """
+    loaded = load(project_file())
+    if loaded.project is None:
+        raise SpecError(loaded.problems)
+    with open_plan(plan) as opened:
+        check_environment(opened, loaded.project, remembered("environment"))
+        settings = settings_of(loaded, opened.environment)
+        target = target_of(settings)
+        check_binding(opened, target, loaded.root)
+        check_consent(current_hazards(opened.hazards(), settings.budget), ack)
+        if opened.summary.is_empty:
+            deliver(
+                console, output, text=lambda page: plan_text(opened, page), json=lambda: plan_json(opened)
+            )
+            return ExitCode.OK
+        limits = settings.environment.limits
+        apply_settings = ApplySettings(
+            concurrency=concurrency or limits.concurrency,
+            requests_per_second=rate or limits.requests_per_second,
+            settle_seconds=_settle_seconds(settings, target),
+            recheck=Recheck(recheck),
+            observed_at=opened.header.observed_from,
+            resume=resume,
+        )
+        with connected(settings) as app, open_journal(settings.journal) as journal:
+            app.check_writing()
+            confirm(console, target, opened.summary, yes=yes)
+            console.say(f"Applying to {target_words(target)}.")
+            receipt, interrupted = _apply(opened, app, journal, apply_settings, console)
+        return _conclude(receipt, interrupted, opened, console, output)
+
+
+def _settle_seconds(settings: Settings, target: Target) -> float:
+    if isinstance(settings.environment, EmbeddedEnvironment):
+        return 0.0
+    return _EMULATOR_SETTLES_SECONDS if target.is_emulator else ApplySettings().settle_seconds
+
+
+def _apply(
+    plan: PlanFile, app: App, journal: Journal, settings: ApplySettings, console: Console
+) -> tuple[Receipt, InterruptedRunError | None]:
+    stop = StopFlag()
+    with journal.acquire(plan.app_id, plan.environment) as lease, stopping(stop.request, console):
+        try:
+            receipt = apply_plan(
+                plan,
+                writer=app.writer(),
+                reader=app.reader(),
+                journal=journal,
+                lease=lease,
+                clock=SystemClock(),
+                settings=settings,
+                progress=console.progress(),
+                stop=stop,
+            )
+        except InterruptedRunError as error:
+            run = journal.runs(plan.app_id, plan.environment)[0]
+            return read_receipt(plan, journal, run.number, stopped=StopReason.INTERRUPTED), error
+    return receipt, None
+
+
+def _conclude(
+    receipt: Receipt,
+    interrupted: InterruptedRunError | None,
+    plan: PlanFile,
+    console: Console,
+    output: Sequence[Output],
+) -> ExitCode:
+    target = plan.header.target
+    deliver(
+        console,
+        output,
+        text=lambda page: receipt_text(receipt, target, page),
+        json=lambda: receipt_document(receipt, target),
+    )
+    for step in next_steps(receipt, quoted(plan.path)):
+        console.say(step)
+    return exit_code(interrupted) if interrupted else code_of(receipt)
+
+
+def code_of(receipt: Receipt) -> ExitCode:
+    if receipt.needs_person:
+        return ExitCode.IN_DOUBT
+    if receipt.stopped is StopReason.UNAVAILABLE:
+        return ExitCode.LIMITED
+    return ExitCode.OK if receipt.complete else ExitCode.IN_PART

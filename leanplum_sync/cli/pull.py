@@ -1,0 +1,124 @@
+"""``pull``: users into a snapshot file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+
+from leanplum_sync.address import Subject
+from leanplum_sync.cli.connect import connected, project_file, settings_of
+from leanplum_sync.cli.console import Console
+from leanplum_sync.cli.durations import DurationType
+from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.explain import subject_of
+from leanplum_sync.cli.ids import ids_in
+from leanplum_sync.cli.outputs import Output, deliver, output_option
+from leanplum_sync.cli.shell import quoted
+from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options
+from leanplum_sync.clock import SystemClock
+from leanplum_sync.planning import check
+from leanplum_sync.progress import Progress
+from leanplum_sync.render.pull import pulled_json, pulled_text
+from leanplum_sync.snapshot import pull
+from leanplum_sync.spec import Loaded, load
+from leanplum_sync.staging import Staging
+
+_MAX_AGE_SECONDS: Final = 3600.0
+
+
+@click.command("pull", cls=Verb)
+@click.argument("users", metavar="[USER]...", nargs=-1)
+@click.option(
+    "--from",
+    "from_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A data file with the ids, such as customers.csv. Default: none.",
+)
+@click.option(
+    "--id",
+    "id_column",
+    metavar="COLUMN",
+    help="The column of FILE with the ids. Default: userId or deviceId, or what a spec says that names FILE.",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    required=True,
+    help="The snapshot: .ndjson, .ndjson.gz or .ndjson.zst. Required.",
+)
+@click.option(
+    "--max-age",
+    type=DurationType(),
+    default=_MAX_AGE_SECONDS,
+    metavar="TIME",
+    help="Who is in the snapshot and younger than this isn't read again, so that an interrupted pull goes on."
+    " Default: 1h.",
+)
+@output_option
+@project_options
+@display_options
+@pass_console
+def command(
+    console: Console,
+    *,
+    users: tuple[str, ...],
+    from_file: Path | None,
+    id_column: str | None,
+    out: Path,
+    max_age: float,
+    output: Sequence[Output],
+) -> ExitCode:
+    """
+    Read users into a snapshot file, one billable lookup each.
+
+    USER is a userId, or device:ID. Without any, and without --from, all those
+    that the project's specs speak of are read. `plan --observed` plans from the
+    file, and `emulator --seed` rehearses with it.
+    """
+    loaded = load(project_file())
+    settings = settings_of(loaded)
+    limits = settings.environment.limits
+    progress = console.progress()
+    with Staging() as staging, connected(settings) as app:
+        subjects = (
+            _named(users, from_file, id_column, loaded)
+            if users or from_file
+            else _spoken_of(loaded, staging, progress)
+        )
+        report = pull(
+            app.reader(),
+            subjects,
+            out,
+            concurrency=limits.concurrency,
+            requests_per_second=limits.requests_per_second,
+            max_age_seconds=max_age,
+            clock=SystemClock(),
+            progress=progress,
+            total=len(users) if users and not from_file else None,
+        )
+        target = app.target
+    deliver(
+        console,
+        output,
+        text=lambda page: pulled_text(report, target, quoted(out), page),
+        json=lambda: pulled_json(report, target),
+    )
+    return ExitCode.IN_PART if report.failed else ExitCode.OK
+
+
+def _named(
+    users: Sequence[str], file: Path | None, id_column: str | None, loaded: Loaded
+) -> Iterator[Subject]:
+    yield from map(subject_of, users)
+    if file is not None:
+        yield from ids_in(file, id_column, loaded)
+
+
+def _spoken_of(loaded: Loaded, staging: Staging, progress: Progress) -> Iterator[Subject]:
+    check(loaded, staging, progress).raise_if_any()
+    return staging.subjects()

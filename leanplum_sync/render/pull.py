@@ -1,0 +1,54 @@
+"""What a pull has read."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rich.text import Text
+
+from leanplum_sync.planner.plan import Target
+from leanplum_sync.render.document import document
+from leanplum_sync.render.page import Page
+from leanplum_sync.render.paint import BAD, faint, grid, paint
+from leanplum_sync.render.plan import target_fields, target_words
+from leanplum_sync.render.values import escaped, subject_words
+from leanplum_sync.render.words import amount
+from leanplum_sync.snapshot import PullReport
+
+_FAILURES_SHOWN: Final = 10
+
+
+def pulled_text(report: PullReport, target: Target, path: str, page: Page) -> str:
+    """*path* names the snapshot, ready for a shell."""
+    lines = [
+        Text.assemble(
+            ("Read ", "bold"), f"{amount(report.read, 'user')} of {target_words(target)} into {path}"
+        ),
+        *(
+            [faint(f"{amount(report.missing, 'user')} of them: not known to the app")]
+            if report.missing
+            else []
+        ),
+        *([faint(f"{amount(report.reused, 'user')} more had been read before")] if report.reused else []),
+    ]
+    if not report.failed:
+        return paint(lines, page)
+    some = report.failures[:_FAILURES_SHOWN]
+    rows = [(Text(subject_words(str(each.subject))), faint(escaped(each.sentence))) for each in some]
+    rest = report.failed - len(some)
+    more = [faint(f"  and {rest:,} more")] if rest else []
+    title = Text(f"{amount(report.failed, 'user')} could not be read", BAD)
+    return paint([*lines, title, grid(rows), *more], page)
+
+
+def pulled_json(report: PullReport, target: Target) -> str:
+    return document(
+        "pull",
+        1,
+        target=target_fields(target),
+        read=report.read,
+        reused=report.reused,
+        missing=report.missing,
+        failed=report.failed,
+        failures=[{"subject": str(each.subject), "sentence": each.sentence} for each in report.failures],
+    )

@@ -1,0 +1,42 @@
+"""Each branch of the error tree has its number."""
+
+from __future__ import annotations
+
+import signal
+
+import click
+import pytest
+
+from leanplum_sync import errors
+from leanplum_sync.cli.exit_codes import ExitCode, exit_code
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.SpecError([]), 3),
+        (errors.VerificationError(), 4),
+        (errors.HazardNotAllowedError(), 6),
+        (errors.StalePlanError(), 7),
+        (errors.JournalLockedError(), 8),
+        (errors.LockLostError(), 8),
+        (errors.CredentialError(), 9),
+        (errors.RateLimitedError("slow down", status=429), 10),
+        (errors.NotSentError(), 1),
+        (errors.RejectedError("no", status=400), 1),
+        (click.UsageError("no such option"), 64),
+        (click.BadParameter("no number"), 64),
+        (click.Abort(), 130),
+        (KeyboardInterrupt(), 130),
+        (errors.InterruptedRunError("stopped", signal_number=signal.SIGINT), 130),
+        (errors.InterruptedRunError("stopped", signal_number=signal.SIGTERM), 143),
+        (KeyError("unforeseen"), 1),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
+)
+def test_an_error_becomes_the_documented_number(error: BaseException, code: int) -> None:
+    assert exit_code(error) == code
+
+
+def test_every_documented_number_has_a_name() -> None:
+    assert sorted(ExitCode) == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 64, 130, 143]

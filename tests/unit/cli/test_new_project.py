@@ -1,0 +1,27 @@
+"""What a new project holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from leanplum_sync.cli.new_project import project_files, project_name, with_ignored
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"), [("shop", "shop"), ("My Shop!", "my-shop"), ("--x--", "x"), ("北京", "project")]
+)
+def test_the_project_is_called_after_its_folder_in_letters_that_specs_allow(folder: str, name: str) -> None:
+    assert project_name(folder) == name
+    assert f"metadata: {{name: {name}}}" in project_files(folder)["leanplum-sync.yaml"]
+
+
+@pytest.mark.parametrize("text", ["", "dist/\n", "dist/", "*.lpplan\n"])
+def test_what_holds_values_of_users_is_ignored_once_and_the_rest_is_kept(text: str) -> None:
+    made = with_ignored(text)
+    assert made.splitlines().count(".leanplum-sync/") == made.splitlines().count("*.lpplan") == 1
+    assert set(text.splitlines()) <= set(made.splitlines())
+    assert with_ignored(made) == made
+
+
+def test_no_file_of_a_new_project_holds_a_key() -> None:
+    assert not any("prod_" in text or "exp_" in text for text in project_files("shop").values())

@@ -1,0 +1,78 @@
+"""Options that are values of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+
+from leanplum_sync.cli.consent import Ack, AckType, check_consent
+from leanplum_sync.cli.durations import DurationType
+from leanplum_sync.cli.explain import subject_of
+from leanplum_sync.cli.outputs import Output, OutputType
+from leanplum_sync.errors import HazardNotAllowedError
+from leanplum_sync.planner.plan import Hazard
+
+SENDS = Hazard("sends", 12431, 0)
+REMOVALS = Hazard("removals", 5, 10)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("1d", 86400), ("1h30m", 5400)]
+)
+def test_durations_are_typed_as_people_say_them(text: str, seconds: int) -> None:
+    assert DurationType()(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "2", "h", "2x", "1h x", "-1h", "1.5h"])
+def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="such as 90s, 30m"):
+        DurationType()(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "output"),
+    [
+        ("text", Output("text", None)),
+        ("json", Output("json", None)),
+        ("json=a=b.json", Output("json", Path("a=b.json"))),
+    ],
+)
+def test_an_output_is_a_format_and_perhaps_a_file(text: str, output: Output) -> None:
+    assert OutputType()(text) == output
+
+
+def test_an_unknown_format_is_refused_with_those_there_are() -> None:
+    with pytest.raises(click.BadParameter, match="'pdf' is not a format; there are text and json"):
+        OutputType()("pdf=plan.pdf")
+
+
+@pytest.mark.parametrize("text", ["sends", "sends=", "=3", "sends=many", "sends=-1"])
+def test_consent_is_a_name_and_a_number(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="HAZARD=COUNT"):
+        AckType()(text)
+
+
+def test_a_plan_within_its_budget_needs_no_consent() -> None:
+    check_consent([REMOVALS], [])
+
+
+def test_what_is_over_budget_needs_consent_and_the_error_says_which() -> None:
+    with pytest.raises(HazardNotAllowedError, match=r"12,431 sends \(budget 0\).*--ack sends=12431"):
+        check_consent([SENDS, REMOVALS], [])
+
+
+def test_consent_to_exactly_the_plans_number_is_enough() -> None:
+    check_consent([SENDS, REMOVALS], [Ack("sends", 12431)])
+
+
+@pytest.mark.parametrize("ack", [Ack("sends", 12430), Ack("removals", 4), Ack("created", 1)])
+def test_any_other_number_is_refused_and_the_plans_is_named(ack: Ack) -> None:
+    with pytest.raises(HazardNotAllowedError, match=r"is not this plan's number: it has (12431|5|0) "):
+        check_consent([SENDS, REMOVALS], [Ack("sends", 12431), ack])
+
+
+def test_ids_are_text_and_devices_are_named_as_such() -> None:
+    found = [str(subject_of(text)) for text in ("00004", "device:D:1", "user:x")]
+    assert found == ["user:00004", "device:D:1", "user:user:x"]

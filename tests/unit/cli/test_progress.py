@@ -1,0 +1,76 @@
+"""Progress: nothing for what is quick, a line now and then for what is not."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+from leanplum_sync.cli.progress import BarProgress, LineProgress, progress_line
+
+
+class Hand:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> float:
+        return self.seconds
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+    def new_id(self) -> str:
+        return "0" * 32
+
+
+def test_quick_work_says_nothing() -> None:
+    said: list[str] = []
+    clock = Hand()
+    with LineProgress(said.append, clock).track("Reading users", 10, "user") as task:
+        clock.sleep(0.9)
+        task.advance(10)
+    assert said == []
+
+
+def test_long_work_says_a_line_every_ten_seconds_and_one_at_its_end() -> None:
+    said: list[str] = []
+    clock = Hand()
+    with LineProgress(said.append, clock).track("Reading users", 100, "user") as task:
+        for _ in range(25):
+            clock.sleep(1)
+            task.advance()
+    assert said == [
+        "Reading users: 10 of 100 users, 1 a second, about 1 min 30 s left.",
+        "Reading users: 20 of 100 users, 1 a second, about 1 min 20 s left.",
+        "Reading users: 25 users in 25 s.",
+    ]
+
+
+def test_work_of_unknown_length_has_no_time_left() -> None:
+    assert progress_line("Checking", "row", 3000, None, 2) == "Checking: 3,000 rows, 1,500 a second."
+
+
+def test_a_bar_appears_after_a_second_and_not_before() -> None:
+    terminal = StringIO()
+    clock = Hand()
+    with BarProgress(terminal, colour=False, clock=clock).track("Reading users", 100, "user") as task:
+        task.advance(10)
+        assert terminal.getvalue() == ""
+        clock.sleep(2)
+        task.advance(10)
+    assert "Reading users" in terminal.getvalue()
+
+
+def test_tasks_inside_one_another_share_the_display() -> None:
+    terminal = StringIO()
+    clock = Hand()
+    progress = BarProgress(terminal, colour=False, clock=clock)
+    with progress.track("Applying", 2, "batch") as outer, progress.track("Reading users", 2, "user") as inner:
+        clock.sleep(2)
+        inner.advance()
+        outer.advance()
+    assert "Applying" in terminal.getvalue()
+    assert "Reading users" in terminal.getvalue()
