@@ -131,8 +131,14 @@ def _faults_in(body: bytes) -> Any:
     try:
         given = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return faults.from_text(body.decode("utf-8", errors="replace"))
-    return given if isinstance(given, list) else [given]
+        given = None
+    match given:
+        case list():
+            return given
+        case dict():
+            return [given]
+        case _:
+            return faults.from_text(body.decode("utf-8", errors="replace"))
 
 
 def _chunks(lines: Iterator[bytes]) -> Iterator[bytes]:

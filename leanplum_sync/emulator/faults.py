@@ -136,7 +136,7 @@ def parse(given: Faults | str | Path | Sequence[Any]) -> Faults:
         case str():
             return _from_file(Path(given)) if _is_file(given) else from_text(given)
         case _:
-            return _gathered((f"fault {number}", item) for number, item in enumerate(given, start=1))
+            return _gathered((str(number), item) for number, item in enumerate(given, start=1))
 
 
 def _is_file(text: str) -> bool:

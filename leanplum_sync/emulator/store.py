@@ -50,18 +50,15 @@ class Store:
     """One app's state. Used by one thread at a time."""
 
     def __init__(self, path: Path | None) -> None:
+        self._db = _connected(path)
         try:
-            if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(
-                path or ":memory:",
-                timeout=_LOCK_WAIT_SECONDS,
-                isolation_level=None,
-                check_same_thread=False,
-            )
             self._prepare(path)
-        except (sqlite3.Error, OSError) as error:
-            raise EmulatorError(f"The emulator's state file {path} can't be used: {error}.") from error
+        except sqlite3.Error as error:
+            self._db.close()
+            raise _unusable(path, error) from error
+        except BaseException:
+            self._db.close()
+            raise
 
     def _prepare(self, path: Path | None) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
@@ -292,6 +289,21 @@ class Transaction:
                 counts.clear()
         self._changed.clear()
         self._users.clear()
+
+
+def _connected(path: Path | None) -> sqlite3.Connection:
+    try:
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        return sqlite3.connect(
+            path or ":memory:", timeout=_LOCK_WAIT_SECONDS, isolation_level=None, check_same_thread=False
+        )
+    except (sqlite3.Error, OSError) as error:
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path | None, error: Exception) -> EmulatorError:
+    return EmulatorError(f"The emulator's state file {path} can't be used: {error}.")
 
 
 def _file(db: sqlite3.Connection, name: str) -> bytes | None:

@@ -1,0 +1,230 @@
+"""Faults on request: what the client sees, and what was done all the same."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from leanplum_sync import emulator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from .conftest import Caller
+
+_TRACK = {"action": "track", "userId": "u", "event": "e"}
+
+
+def _done(caller: Caller) -> int:
+    """Return how often the event took effect."""
+    return caller.counts()["effects"].get("track", 0)
+
+
+def _track(caller: Caller, **options: Any) -> requests.Response:
+    body = {"appId": emulator.APP_ID, "clientKey": emulator.KEYS["production"], **_TRACK}
+    return requests.post(f"{caller.url}/api", json=body, timeout=options.pop("timeout", 30))
+
+
+def _set_faults(caller: Caller, given: Any) -> requests.Response:
+    if isinstance(given, str):
+        return requests.post(f"{caller.url}/_emulator/faults", data=given.encode(), timeout=30)
+    return requests.post(f"{caller.url}/_emulator/faults", json=given, timeout=30)
+
+
+@pytest.mark.parametrize(("fault", "done"), [("cut-before", 0), ("cut-after", 1)])
+def test_a_cut_connection_leaves_no_answer(start: Callable[..., Caller], fault: str, done: int) -> None:
+    caller = start(faults=f"{fault}:times=1")
+    with pytest.raises(requests.ConnectionError):
+        _track(caller)
+    assert _done(caller) == done
+    assert caller.counts()["writes"] == 1
+    assert _track(caller).status_code == 200
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
+def test_a_status_comes_instead_of_the_work(start: Callable[..., Caller], status: int) -> None:
+    caller = start(faults=f"{status}:times=1")
+    answer = _track(caller)
+    assert (answer.status_code, _done(caller)) == (status, 0)
+    assert answer.headers["Content-Type"].startswith("application/json" if status < 500 else "text/html")
+    assert caller.counts()["rejectedRequests"] == {str(status): 1}
+
+
+def test_a_status_may_come_after_the_work(start: Callable[..., Caller]) -> None:
+    caller = start(faults="503:when=after,times=1")
+    assert (_track(caller).status_code, _done(caller)) == (503, 1)
+
+
+@pytest.mark.parametrize("fault", ["late-answer", "latency"])
+def test_the_work_is_done_though_the_client_gave_up(start: Callable[..., Caller], fault: str) -> None:
+    caller = start(faults=f"{fault}:seconds=0.3,times=1")
+    with pytest.raises(requests.ReadTimeout):
+        _track(caller, timeout=0.1)
+    assert _done(caller) == (1 if fault == "late-answer" else 0)
+    _wait_for(lambda: _done(caller) == 1)
+
+
+def test_queued_work_is_done_after_the_connection_is_gone(start: Callable[..., Caller]) -> None:
+    caller = start(faults="queued:seconds=0.3,times=1")
+    with pytest.raises(requests.ConnectionError):
+        _track(caller)
+    assert _done(caller) == 0
+    _wait_for(lambda: _done(caller) == 1)
+
+
+def test_queued_work_is_done_before_the_emulator_stops(tmp_path: Path, start: Callable[..., Caller]) -> None:
+    state = tmp_path / "state.db"
+    with (
+        emulator.running(state=state, faults="queued:seconds=600") as running,
+        pytest.raises(requests.ConnectionError),
+    ):
+        requests.post(
+            f"{running.url}/api",
+            json={"appId": emulator.APP_ID, "clientKey": emulator.KEYS["production"], **_TRACK},
+            timeout=30,
+        )
+    assert _done(start(state=state)) == 1
+
+
+def test_a_truncated_body_can_not_be_read(start: Callable[..., Caller]) -> None:
+    caller = start(faults="truncated:times=1")
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        _track(caller)
+    assert _done(caller) == 1
+
+
+def test_a_short_answer_lacks_its_last_elements(start: Callable[..., Caller]) -> None:
+    caller = start(faults="short:elements=2,times=1")
+    assert len(caller.multi(_TRACK, _TRACK, _TRACK)) == 1
+    assert _done(caller) == 3
+
+
+def test_a_reordered_answer_has_the_same_elements_elsewhere(start: Callable[..., Caller]) -> None:
+    actions = [_TRACK | {"reqId": str(n)} for n in range(5)]
+    orders = [
+        [element["reqId"] for element in start(faults="reordered; seed=3").multi(*actions)] for _ in range(2)
+    ]
+    assert orders[0] == orders[1]
+    assert sorted(orders[0]) == ["0", "1", "2", "3", "4"] != orders[0]
+
+
+def test_the_servers_clock_can_be_ahead(start: Callable[..., Caller]) -> None:
+    caller = start(faults="skew:seconds=172800,action=multi")
+    (element,) = caller.multi(_TRACK, time=1_700_000_000)
+    assert element["warning"]["message"] == "Device clock skew detected (2 days behind). Rewriting timestamp."
+
+
+def test_an_answer_may_be_a_web_page(start: Callable[..., Caller]) -> None:
+    answer = _track(start(faults="html"))
+    assert (answer.status_code, answer.text[:6]) == (200, "<html>")
+
+
+def test_success_and_error_can_stand_together(start: Callable[..., Caller]) -> None:
+    (element,) = _track(start(faults="success-and-error")).json()["response"]
+    assert (element["success"], element["error"]) == (True, {"message": "Scripted error."})
+
+
+def test_signs_of_a_migration_can_be_shown(start: Callable[..., Caller]) -> None:
+    assert set(_track(start(faults="migrated")).json()) == {"response", "migrateState"}
+    (element,) = _track(start(faults="host-mismatch")).json()["response"]
+    assert (element["success"], element["error"]["message"]) == (
+        False,
+        "App endpoint configuration mismatch.",
+    )
+    assert element["apiHost"]
+
+
+def test_a_fault_strikes_its_action_and_user_only_after_some_and_so_often(
+    start: Callable[..., Caller],
+) -> None:
+    caller = start(faults="429:action=track,user=u,after=1,times=2")
+    caller.call("setUserAttributes", userId="u")
+    caller.call("track", userId="v", event="e")
+    statuses = [caller.post("multi", data=[_TRACK]).status_code for _ in range(5)]
+    assert statuses == [200, 429, 429, 200, 200]
+    assert caller.counts()["faults"] == {"status": 2}
+    (told,) = requests.get(f"{caller.url}/_emulator/faults", timeout=30).json()["faults"]
+    assert (told["matched"], told["struck"]) == (5, 2)
+
+
+def test_the_same_seed_gives_the_same_faults(start: Callable[..., Caller]) -> None:
+    def struck(seed: int) -> list[int]:
+        caller = start(faults=f"500:probability=0.5; seed={seed}")
+        return [_track(caller).status_code for _ in range(20)]
+
+    first = struck(1)
+    assert first == struck(1) != struck(2)
+    assert set(first) == {200, 500}
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["429:times=1", [{"fault": "status", "status": 429, "times": 1}], {"fault": 429, "times": 1}],
+    ids=["text", "list", "object"],
+)
+def test_faults_can_be_set_while_it_runs(start: Callable[..., Caller], given: Any) -> None:
+    caller = start()
+    assert _set_faults(caller, given).status_code == 200
+    assert [_track(caller).status_code for _ in range(2)] == [429, 200]
+    _set_faults(caller, [{"fault": "500"}])
+    _set_faults(caller, [])
+    assert _track(caller).status_code == 200
+
+
+def test_what_is_told_of_faults_can_be_set_again(start: Callable[..., Caller]) -> None:
+    caller = start(faults="cut-after:action=track,times=3; latency:seconds=0.5; seed=7")
+    told = requests.get(f"{caller.url}/_emulator/faults", timeout=30).json()
+    bare = [
+        {key: value for key, value in fault.items() if key not in ("matched", "struck")}
+        for fault in told["faults"]
+    ]
+    assert _set_faults(caller, [*bare, {"seed": told["seed"]}]).json() == told
+
+
+def test_faults_come_from_yaml_or_json_lines(start: Callable[..., Caller], tmp_path: Path) -> None:
+    (tmp_path / "faults.yaml").write_text("- {fault: 429, times: 1}\n- seed: 4\n")
+    (tmp_path / "faults.jsonl").write_text('{"fault": "429", "times": 1}\n\n{"seed": 4}\n')
+    for name in ("faults.yaml", "faults.jsonl"):
+        caller = start(faults=str(tmp_path / name))
+        assert [_track(caller).status_code for _ in range(2)] == [429, 200]
+
+
+def test_a_reset_brings_back_the_faults_of_the_start(start: Callable[..., Caller]) -> None:
+    caller = start(faults="429:times=1")
+    assert _track(caller).status_code == 429
+    requests.post(f"{caller.url}/_emulator/reset", timeout=30)
+    assert _track(caller).status_code == 429
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("explode", "no such fault 'explode'"),
+        ("latency:seconds=soon", "seconds must be a number"),
+        ("latency:second=1", "no such option 'second'"),
+        ("latency:1", "'1' is not NAME=VALUE"),
+        ("200", "status must be 400 to 599"),
+        ("500:probability=2", "probability must be 0 to 1"),
+        ("500:times=-1", "times must not be negative"),
+        ("500:when=never", "when must be 'before' or 'after'"),
+        ("seed=x", "seed must be a number"),
+    ],
+)
+def test_a_bad_fault_is_one_clear_sentence(start: Callable[..., Caller], text: str, sentence: str) -> None:
+    with pytest.raises(emulator.EmulatorError, match=sentence):
+        emulator.create_app(faults=text)
+    caller = start()
+    answer = _set_faults(caller, text)
+    assert answer.status_code == 400
+    assert sentence in answer.json()["error"]
+
+
+def _wait_for(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
