@@ -1,0 +1,140 @@
+"""An emulator with twelve users and a message, and the plans and runs of ``world.py``."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import orjson
+import pytest
+import requests
+
+from leanplum_sync import emulator
+
+_WORLD = Path(__file__).with_name("world.py")
+
+
+def _load() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("applier_world", _WORLD)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["applier_world"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def world() -> ModuleType:
+    return _load()
+
+
+@dataclass
+class Api:
+    """The emulator as a judge: what it received and what took effect."""
+
+    url: str
+
+    def counts(self) -> dict[str, Any]:
+        return requests.get(f"{self.url}/_emulator/counts", params={"detail": 1}, timeout=30).json()
+
+    def sends(self) -> Mapping[str, int]:
+        found = self.counts()["sends"]
+        return next(iter(found.values())) if found else {}
+
+    def increments(self) -> Mapping[str, Mapping[str, int]]:
+        return self.counts()["increments"]
+
+    def faults(self, text: str) -> None:
+        requests.post(f"{self.url}/_emulator/faults", data=text, timeout=30).raise_for_status()
+
+    def user(self, user_id: str) -> dict[str, Any]:
+        body = {
+            "action": "exportUser",
+            "appId": emulator.APP_ID,
+            "clientKey": emulator.KEYS["data_export"],
+            "apiVersion": "1.0.6",
+            "userId": user_id,
+        }
+        return requests.post(f"{self.url}/api", data=orjson.dumps(body), timeout=30).json()["response"][0]
+
+    def set(self, user_id: str, **attributes: Any) -> None:
+        body = {
+            "action": "setUserAttributes",
+            "appId": emulator.APP_ID,
+            "clientKey": emulator.KEYS["production"],
+            "apiVersion": "1.0.6",
+            "userId": user_id,
+            "userAttributes": attributes,
+        }
+        requests.post(f"{self.url}/api", data=orjson.dumps(body), timeout=30).raise_for_status()
+
+
+@pytest.fixture
+def api(world: ModuleType, tmp_path: Path) -> Iterator[Api]:
+    seed = tmp_path / "seed.ndjson"
+    message = {
+        "id": world.MESSAGE_ID,
+        "name": "Hello",
+        "active": True,
+        "delivery": "manual",
+        "messageType": "Push Notification",
+        "created": 1.6e9,
+    }
+    users = [
+        {"userId": user, "userAttributes": {"tier": "silver", "visits": 5}, "devices": [{"deviceId": f"old-{user}"}]}
+        for user in world.USERS
+    ]
+    seed.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in ({"message": message}, *users)))
+    with emulator.running(seeds=[seed]) as running:
+        yield Api(running.url)
+
+
+@pytest.fixture
+def journal_path(tmp_path: Path) -> Path:
+    return tmp_path / "journal.db"
+
+
+@pytest.fixture
+def run(world: ModuleType, api: Api, journal_path: Path) -> Callable[..., Any]:
+    """Make a ``world.Run`` against the emulator; ``kind`` or ``plan`` says of what, the rest goes to it."""
+
+    def make(kind: str = "attributes", *, plan: Any = None, **given: Any) -> Any:
+        settings = given.pop("settings", {})
+        defaults = {"concurrency": 3, "settle_seconds": 0.0, "recheck": world.Recheck.OFF}
+        return world.Run(
+            api.url,
+            journal_path,
+            plan or world.plan_for(kind),
+            world.ApplySettings(**(defaults | settings)),
+            **given,
+        )
+
+    return make
+
+
+@pytest.fixture
+def child(api: Api, journal_path: Path) -> Iterator[Callable[[str, str], subprocess.Popen[str]]]:
+    """Start a run in a process of its own that dies at a point."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(kind: str, point: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, str(_WORLD), api.url, str(journal_path), kind, point],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()

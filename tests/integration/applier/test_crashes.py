@@ -1,0 +1,203 @@
+"""A run is killed with SIGKILL at every point that matters, taken up again, and judged by the emulator's own counts."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from leanplum_sync.errors import JournalError, JournalLockedError, LockLostError
+from leanplum_sync.journal import open_journal, read_journal
+from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate
+
+POINTS = [
+    "claimed, no intent",
+    "intent, nothing written",
+    "partly written",
+    "answered, not recorded",
+    "recorded",
+]
+HELD_AFTER = {
+    # What can't be proved waits for a person: a send or an increment whose request may have been carried out.
+    "sends": {"intent, nothing written", "partly written", "answered, not recorded"},
+    "increments": {"intent, nothing written", "partly written"},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["attributes", "tokens", "lists", "increments", "sends"])
+@pytest.mark.parametrize("point", POINTS)
+def test_a_killed_run_ends_like_one_that_was_not(run, child, api, world, journal_path, kind, point):
+    killed = child(kind, point)
+    killed.wait(timeout=60)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.read()
+
+    receipt = run(kind).go()
+
+    assert receipt.adds_up
+    if point in HELD_AFTER.get(kind, ()):
+        assert receipt.actions[Fate.HELD] == 3
+        assert receipt.actions[Fate.DONE] == 9
+        assert receipt.needs_person
+    else:
+        assert receipt.complete
+    _judge(api, world, kind, held=receipt.actions[Fate.HELD], took_effect=point == "answered, not recorded")
+    assert run(kind, settings={"resume": True}).go().sent_now == 0
+    with read_journal(journal_path) as journal:
+        assert not list(journal.deliveries(states=[DeliveryState.SENT]))
+
+
+def _judge(api, world, kind, *, held, took_effect):
+    users = {user: api.user(user) for user in world.USERS}
+    match kind:
+        case "attributes":
+            assert {user["userAttributes"]["tier"] for user in users.values()} == {"gold"}
+        case "lists":
+            assert all(user["userAttributes"]["interests"] == ["running"] for user in users.values())
+        case "tokens":
+            for name, user in users.items():
+                tokens = {device["deviceId"]: device.get("iosPushToken") for device in user["devices"]}
+                assert tokens[f"device-{name}"] == "ab" * 32
+        case "increments":
+            assert all(count == {"visits": 1} for count in api.increments().values())
+            assert len(api.increments()) == len(users) - held
+        case "sends":
+            assert set(api.sends().values()) == {1}
+            assert len(api.sends()) == len(users) - (0 if took_effect else held)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["attributes", "increments", "sends"])
+def test_a_run_killed_while_it_settles_a_doubt_settles_it_the_next_time(run, child, api, world, kind):
+    api.faults("cut-after:action=multi,times=2")
+    api.faults(f"cut-after:action={'sendMessage' if kind == 'sends' else 'setUserAttributes'},times=2")
+    killed = child(kind, "settling")
+    killed.wait(timeout=60)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.read()
+    receipt = run(kind).go()
+    assert receipt.adds_up
+    assert receipt.actions[Fate.HELD] == (6 if kind == "sends" else 0)
+    _judge(api, world, kind, held=receipt.actions[Fate.HELD], took_effect=True)
+
+
+@pytest.mark.slow
+def test_while_one_process_works_another_is_refused_and_when_it_is_killed_takes_over_at_once(
+    run, child, api, world
+):
+    working = child("sends", "working")
+    assert working.stdout.readline().strip() == "working"
+    with pytest.raises(JournalLockedError, match=f"process {working.pid}"):
+        run("sends").go()
+    working.kill()
+    working.wait(timeout=60)
+    receipt = run("sends").go()
+    assert receipt.complete
+    assert api.sends() == dict.fromkeys(world.USERS, 1)
+
+
+@pytest.mark.slow
+def test_a_paused_process_that_lost_its_lock_sends_nothing_when_it_wakes_up(run, api, world, journal_path):
+    """Its lease ends while it stands between the intent and the socket: the deadline is looked at there."""
+    taken = []
+
+    class Paused:
+        def __init__(self, writer):
+            self._writer = writer
+
+        def send(self, *args, before_write, **kwargs):
+            def late():
+                if not taken:
+                    clock.skip(100)
+                    with open_journal(journal_path, clock=clock) as journal:
+                        taken.append(journal.acquire("app_emulator", "sandbox", heartbeat=False))
+                        taken[0].release()
+                before_write()
+
+            return self._writer.send(*args, before_write=late, **kwargs)
+
+    clock = _Skipping()
+    with pytest.raises(LockLostError):
+        run("sends", clock=clock, wrap_writer=Paused, settings={"concurrency": 1}).go()
+    assert api.sends() == {}
+    assert api.counts()["requests"]["total"] == 0
+
+
+def test_a_run_whose_lock_was_taken_over_stops_before_the_next_intent(run, api, world, journal_path):
+    taken = []
+
+    class Robbed:
+        def __init__(self, writer):
+            self._writer = writer
+
+        def send(self, *args, **kwargs):
+            answer = self._writer.send(*args, **kwargs)
+            with open_journal(journal_path, clock=_Skipping(100)) as journal:
+                taken.append(journal.acquire("app_emulator", "sandbox", heartbeat=False))
+            return answer
+
+    with pytest.raises(LockLostError, match="Another run took over"):
+        run("sends", wrap_writer=Robbed, settings={"concurrency": 1}).go()
+    assert len(api.sends()) == 3
+    assert len(taken) == 1
+
+
+@pytest.mark.slow
+def test_a_full_disk_at_the_intent_means_that_nothing_is_sent(child, run, api, world, journal_path):
+    """The child may not let a file grow: the write-ahead log can't take the intent."""
+    run(plan=world.plan_for("sends", ["u000"], digest="f" * 64)).go()
+    before = api.counts()
+    script = (
+        "import resource, signal, sys, runpy\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "sys.argv = sys.argv[1:]\n"
+        "world = runpy.run_path(sys.argv[0], run_name='world')\n"
+        "from leanplum_sync.journal.run import RunJournal\n"
+        "original = RunJournal.record_sent\n"
+        "def full(*args, **kwargs):\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))\n"
+        "    return original(*args, **kwargs)\n"
+        "RunJournal.record_sent = full\n"
+        "from leanplum_sync.errors import JournalError\n"
+        "try:\n"
+        "    world['main'](*sys.argv[1:])\n"
+        "except JournalError as error:\n"
+        "    print(error)\n"
+        "    sys.exit(44)\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script, world.__file__, api.url, str(journal_path), "attributes", "no point"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert found.returncode == 44, found.stderr
+    assert "full or failing; nothing was sent" in found.stdout
+    assert api.counts() == before
+
+
+class _Skipping:
+    """The machine's clock, which can be moved on."""
+
+    def __init__(self, ahead: float = 0.0) -> None:
+        self._ahead = ahead
+
+    def skip(self, seconds: float) -> None:
+        self._ahead += seconds
+
+    def now(self) -> float:
+        return time.time() + self._ahead
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._ahead
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(min(seconds, 0.01))
+
+    def new_id(self) -> str:
+        return os.urandom(16).hex()

@@ -1,0 +1,264 @@
+"""
+Plans made by the real planner, and a run of one in a process of its own that can be killed at a chosen point.
+
+Run as a script: ``world.py URL JOURNAL KIND POINT``, see ``main``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from leanplum_sync.address import ResourceAddress, Subject
+from leanplum_sync.applier.ports import StopFlag
+from leanplum_sync.applier.receipt import Receipt
+from leanplum_sync.applier.run import apply_plan
+from leanplum_sync.applier.settings import ApplySettings, Recheck
+from leanplum_sync.client.credentials import EMULATOR_KEYS, Connection, Keys
+from leanplum_sync.client.http import HttpTransport
+from leanplum_sync.client.reader import Reader
+from leanplum_sync.client.writer import Writer
+from leanplum_sync.clock import SystemClock
+from leanplum_sync.journal import open_journal
+from leanplum_sync.planner.change import Change
+from leanplum_sync.planner.decide import SendTarget
+from leanplum_sync.planner.known import NOTHING_KNOWN
+from leanplum_sync.planner.subject import Context, plan_subject
+from leanplum_sync.problem import Place
+from leanplum_sync.progress import SilentProgress
+from leanplum_sync.resources.desire import (
+    AlterList,
+    Desire,
+    IncrementAttribute,
+    Send,
+    SetAttribute,
+    SetDeviceField,
+    Want,
+)
+from leanplum_sync.wire.action import DeliveryClass
+from leanplum_sync.wire.batch import Batch, PlannedAction
+from leanplum_sync.wire.profile import Profile
+
+MESSAGE_ID = 4500000000000001
+HERE = Place("specs/a.yaml", 7, 5)
+ROW = Place("data/a.csv", 2, None, 1)
+USERS = [f"u{number:03}" for number in range(12)]
+OBSERVED = Profile(exists=True, attributes={"tier": "silver", "visits": 5}, fields={}, devices={})
+
+DESIRES: Mapping[str, tuple[Desire, ...]] = {
+    "attributes": (SetAttribute("tier", "gold", HERE),),
+    "tokens": (SetDeviceField("of-user", "iosPushToken", "ab" * 32, HERE),),
+    "lists": (AlterList("interests", ("running",), (), HERE),),
+    "increments": (IncrementAttribute("visits", 1, "launch", HERE),),
+    "sends": (Send("november", {"name": "Ann"}, force=False, asked_at=HERE),),
+}
+DESIRES = {**DESIRES, "everything": tuple(desire for found in DESIRES.values() for desire in found)}
+
+
+@dataclass
+class ListPlan:
+    """A plan in memory."""
+
+    all_batches: Sequence[Batch]
+    changes: Mapping[Subject, tuple[Change, ...]]
+    digest: str = "d" * 64
+    app_id: str = "app_emulator"
+    environment: str = "sandbox"
+    created_at: float = 0.0
+
+    @property
+    def batch_count(self) -> int:
+        return len(self.all_batches)
+
+    @property
+    def action_count(self) -> int:
+        return sum(len(batch.actions) for batch in self.all_batches)
+
+    def batches(self) -> Iterator[Batch]:
+        yield from self.all_batches
+
+    def subjects(self) -> Iterator[Subject]:
+        yield from sorted(self.changes)
+
+    def changes_of(self, subjects: Collection[Subject]) -> Mapping[Subject, tuple[Change, ...]]:
+        return {subject: self.changes[subject] for subject in subjects if subject in self.changes}
+
+
+def plan_for(
+    kind: str, users: Sequence[str] = USERS, *, observed: Profile = OBSERVED, users_per_batch: int = 3, **given: Any
+) -> ListPlan:
+    resource = ResourceAddress("Resource", kind)
+    context = Context({resource: 0}, {resource: SendTarget(MESSAGE_ID, "Hello")})
+    found: dict[tuple[int, DeliveryClass], list[tuple[Subject, Any]]] = {}
+    changes = {}
+    for user in users:
+        subject = Subject.user(user)
+        desires = tuple(
+            replace(desire, device_id=f"device-{user}") if isinstance(desire, SetDeviceField) else desire
+            for desire in DESIRES[kind]
+        )
+        planned = plan_subject(
+            [Want(resource, subject, create=False, found_at=ROW, desires=desires)], observed, NOTHING_KNOWN, context
+        )
+        changes[subject] = planned.changes
+        for phase, actions in planned.actions.items():
+            found.setdefault(phase, []).append((subject, actions))
+    batches: list[Batch] = []
+    numbers = count(1)
+    for (wave, delivery_class), members in sorted(found.items(), key=lambda item: (item[0][0], list(DeliveryClass).index(item[0][1]))):
+        stream = iter(members)
+        while page := tuple(islice(stream, users_per_batch)):
+            actions = tuple(
+                PlannedAction(next(numbers), subject, delivery_class, own.action, own.deliveries)
+                for subject, of_subject in page
+                for own in of_subject
+            )
+            batches.append(Batch(len(batches) + 1, wave, delivery_class, actions))
+    return ListPlan(batches, changes, **given)
+
+
+@dataclass
+class Run:
+    """What a test may choose about a run; ``go`` makes it."""
+
+    url: str
+    journal: Path
+    plan: ListPlan
+    settings: ApplySettings = field(
+        default_factory=lambda: ApplySettings(concurrency=3, settle_seconds=0.0, recheck=Recheck.OFF)
+    )
+    stop: StopFlag = field(default_factory=StopFlag)
+    clock: Any = field(default_factory=SystemClock)
+    lease_seconds: float = 60.0
+    wrap_writer: Callable[[Any], Any] = lambda writer: writer
+    wrap_reader: Callable[[Any], Any] = lambda reader: reader
+
+    def go(self) -> Receipt:
+        connection, keys = Connection.to_emulator(self.url), Keys.of(EMULATOR_KEYS)
+        transport = HttpTransport(is_local=True)
+        try:
+            with (
+                open_journal(self.journal, clock=self.clock) as journal,
+                journal.acquire(
+                    self.plan.app_id, self.plan.environment, lease_seconds=self.lease_seconds
+                ) as lease,
+            ):
+                return apply_plan(
+                    self.plan,
+                    writer=self.wrap_writer(Writer(connection, keys, transport, self.clock)),
+                    reader=self.wrap_reader(Reader(connection, keys, transport, self.clock)),
+                    journal=journal,
+                    lease=lease,
+                    clock=self.clock,
+                    settings=self.settings,
+                    progress=SilentProgress(),
+                    stop=self.stop,
+                )
+        finally:
+            transport.close()
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Dying:
+    """A writer that kills its process around the second request it makes."""
+
+    def __init__(self, writer: Any, point: str, url: str) -> None:
+        self._writer, self._point, self._url = writer, point, url
+        self._calls = 0
+
+    def send(self, actions: Any, *, request_ids: Any, batch_id: str, before_write: Callable[[], None]) -> Any:
+        self._calls += 1
+        is_it = self._calls == 2
+        if is_it and self._point == "partly written":
+            body = self._writer.encode(actions, request_ids=request_ids, batch_id=batch_id)
+            self._write_half(body)
+
+        def before() -> None:
+            before_write()
+            if is_it and self._point == "intent, nothing written":
+                die()
+
+        answer = self._writer.send(
+            actions, request_ids=request_ids, batch_id=batch_id, before_write=before
+        )
+        if is_it and self._point == "answered, not recorded":
+            die()
+        return answer
+
+    def _write_half(self, body: bytes) -> None:
+        address = urlsplit(self._url)
+        head = f"POST /api?action=multi HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Length: {len(body)}\r\n\r\n"
+        with socket.create_connection((address.hostname, address.port)) as peer:
+            peer.sendall(head.encode() + body[: len(body) // 2])
+            die()
+
+
+def main(url: str, journal: str, kind: str, point: str) -> None:
+    """
+    Carry out the plan for *kind* and be killed at *point*.
+
+    ``claimed, no intent`` and ``recorded`` are the moments around the journal's entries; the other points lie around
+    the request, see ``Dying``. ``settling`` dies with the second doubt read and unrecorded. ``working`` never
+    answers: it waits to be killed. ``no point`` goes to the end.
+    """
+    from leanplum_sync.journal.run import RunJournal  # noqa: PLC0415 - only the child reaches behind the seam
+
+    def dying(name: str, *, after: bool) -> None:
+        original = getattr(RunJournal, name)
+        calls = count(1)
+
+        def instead(*args: Any, **kwargs: Any) -> Any:
+            is_it = next(calls) == 2
+            if is_it and not after:
+                die()
+            found = original(*args, **kwargs)
+            if is_it:
+                die()
+            return found
+
+        setattr(RunJournal, name, instead)
+
+    match point:
+        case "claimed, no intent":
+            dying("record_sent", after=False)
+        case "recorded":
+            dying("record_answer", after=True)
+        case "settling":
+            dying("record_settled", after=False)
+        case "working":
+            original = RunJournal.record_answer
+
+            def announce(*args: Any, **kwargs: Any) -> Any:
+                found = original(*args, **kwargs)
+                print("working", flush=True)  # noqa: T201 - the parent waits for it
+                threading.Event().wait(60)
+                return found
+
+            RunJournal.record_answer = announce  # type: ignore[method-assign]
+        case _:
+            pass
+    # One at a time, so that "the second request" is the same batch each time.
+    settings = ApplySettings(concurrency=1, settle_seconds=0.0, recheck=Recheck.OFF)
+    Run(
+        url,
+        Path(journal),
+        plan_for(kind),
+        settings,
+        wrap_writer=lambda writer: Dying(writer, point, url),
+    ).go()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
