@@ -6,6 +6,7 @@ Every exception raised on purpose, cut by what the caller should do next.
     LeanplumSyncError
     ├─ SpecError                   the files are at fault; holds every Problem found
     ├─ CredentialError             a key is missing, wrong, or of the wrong class
+    ├─ InvalidCallError            the API would refuse the call as it is written: it was not sent
     ├─ PlanError
     │  ├─ StalePlanError           stale, foreign, damaged or expired: plan again
     │  └─ HazardNotAllowedError    over budget: consent by number, or change the specs
@@ -53,6 +54,10 @@ class SpecError(LeanplumSyncError):
 
 
 class CredentialError(LeanplumSyncError):
+    pass
+
+
+class InvalidCallError(LeanplumSyncError):
     pass
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeVar
 
 import orjson
 
@@ -14,6 +14,7 @@ from leanplum_sync.client.http import BeforeWrite, Request, Response, Transport
 from leanplum_sync.clock import Clock
 from leanplum_sync.errors import (
     ApiError,
+    CredentialError,
     NoAnswerError,
     NotSentError,
     RateLimitedError,
@@ -22,16 +23,28 @@ from leanplum_sync.errors import (
 )
 from leanplum_sync.wire.action import Action, Json
 from leanplum_sync.wire.catalogue import ACTIONS, API_VERSION, KeyClass
-from leanplum_sync.wire.envelope import RefusalKind, is_server_error, read_elements, refusal, sentence
+from leanplum_sync.wire.envelope import (
+    RefusalKind,
+    Refused,
+    is_server_error,
+    read_elements,
+    refusal,
+    sentence,
+)
 
 _JSON: Final = {"Content-Type": "application/json; charset=utf-8", "Accept": "application/json"}
+
+
+_NOT_CARRIED_OUT: Final = (RateLimitedError, NotSentError)
+
+T = TypeVar("T")
 
 
 class Calls:
     """
     Calls of one app. Keys travel in the body, never in a URL, where proxies and logs would keep them.
 
-    ``unknown`` failures, answers of 5xx included, come out as ``NoAnswerError``.
+    Failures that leave open what happened, answers of 5xx included, come out as ``NoAnswerError``.
     """
 
     def __init__(
@@ -55,9 +68,6 @@ class Calls:
     def connection(self) -> Connection:
         return self._connection
 
-    def now(self) -> float:
-        return self._clock.now()
-
     def body(self, key_class: KeyClass, fields: Mapping[str, Json]) -> bytes:
         return orjson.dumps(
             {
@@ -68,9 +78,25 @@ class Calls:
             }
         )
 
-    def post(self, action: str, body: bytes, before_write: BeforeWrite | None = None) -> Response:
+    def batch_body(
+        self, key_class: KeyClass, actions: Sequence[Action], request_ids: Sequence[str], batch_id: str
+    ) -> bytes:
+        """``uuid`` and ``reqId`` are what the SDKs send: servers may echo a ``reqId``, and may know a batch again."""
+        data = [
+            {**action.payload(), "reqId": request_id}
+            for action, request_id in zip(actions, request_ids, strict=True)
+        ]
+        return self.body(key_class, {"time": self._clock.now(), "uuid": batch_id, "data": data})
+
+    def post(
+        self,
+        action: str,
+        body: bytes,
+        before_write: BeforeWrite | None = None,
+        headers: Mapping[str, str] = _JSON,
+    ) -> Response:
         return self._transport.send(
-            Request("POST", f"{self._connection.url}?action={action}", body, _JSON), before_write
+            Request("POST", f"{self._connection.url}?action={action}", body, headers), before_write
         )
 
     def once(self, action: Action, key_class: KeyClass | None = None) -> Mapping[str, Json]:
@@ -87,22 +113,27 @@ class Calls:
         response = self.post(action.name, self.body(key_class, action.arguments))
         return self.only_element(response, key_class)
 
-    def repeatedly(
+    def retrying(
         self,
-        action: Action,
-        key_class: KeyClass | None = None,
+        attempt: Callable[[], T],
         *,
+        repeatable: bool = True,
         on_rate_limit: Callable[[], None] | None = None,
-    ) -> Mapping[str, Json]:
-        """As ``once``, for actions that may be repeated: after 429, 5xx or no answer, ask again by the schedule."""
+    ) -> T:
+        """
+        Make *attempt* up to four times, by the published schedule.
+
+        After 429 and calls that never left, always; after 5xx and lost answers, only if it is *repeatable*.
+        """
+        again_after = _NOT_CARRIED_OUT + ((NoAnswerError,) if repeatable else ())
         for delay in delays_seconds(self._randomness, self._retries):
             try:
-                return self.once(action, key_class)
-            except (RateLimitedError, NotSentError, NoAnswerError) as error:
+                return attempt()
+            except again_after as error:
                 if on_rate_limit and isinstance(error, RateLimitedError):
                     on_rate_limit()
                 self._clock.sleep(delay)
-        return self.once(action, key_class)
+        return attempt()
 
     def only_element(self, response: Response, key_class: KeyClass) -> Mapping[str, Json]:
         """Return the element of an answer to one action; errors as for ``once``."""
@@ -114,25 +145,28 @@ class Calls:
             raise UnexpectedResponseError(f"Leanplum answered one action with {len(elements)} elements.")
         element = elements[0]
         if refused := refusal(response.status, element, alone=True):
-            match refused.kind:
-                case RefusalKind.KEY:
-                    raise self._keys.refused(key_class, refused.message)
-                case RefusalKind.RATE_LIMITED:
-                    raise RateLimitedError(
-                        f"Leanplum asks for fewer requests ({refused.message}).",
-                        status=refused.status,
-                        reason=refused.message,
-                    )
-                case RefusalKind.BUG:
-                    raise _rejected(refused.status, refused.message)
+            raise self.error_of(refused, key_class)
         if is_server_error(response.status) and not element["success"]:
             raise NoAnswerError(f"Leanplum failed with HTTP {response.status}: {sentence(element)}")
         if not element["success"] or element.get("error") is not None:
-            raise _rejected(response.status, sentence(element))
+            raise rejected(response.status, sentence(element))
         return element
 
+    def error_of(self, refused: Refused, key_class: KeyClass) -> CredentialError | RejectedError:
+        match refused.kind:
+            case RefusalKind.KEY:
+                return self._keys.refused(key_class, refused.message)
+            case RefusalKind.RATE_LIMITED:
+                return RateLimitedError(
+                    f"Leanplum asks for fewer requests ({refused.message}).",
+                    status=refused.status,
+                    reason=refused.message,
+                )
+            case RefusalKind.BUG:
+                return rejected(refused.status, refused.message)
 
-def _rejected(status: int, reason: str) -> RejectedError:
+
+def rejected(status: int, reason: str) -> RejectedError:
     return RejectedError(f"Leanplum refused the call (HTTP {status}): {reason}", status=status, reason=reason)
 
 

@@ -9,7 +9,8 @@ the moment the connection stands and the first byte is about to be written. An e
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, Self, TypeAlias
 
@@ -22,6 +23,7 @@ from leanplum_sync.errors import NoAnswerError, NotSentError
 
 CONNECT_TIMEOUT_SECONDS: Final = 10.0
 READ_TIMEOUT_SECONDS: Final = 60.0
+_CHUNK_BYTES: Final = 1 << 18
 
 BeforeWrite: TypeAlias = Callable[[], None]
 
@@ -41,6 +43,13 @@ class Response:
     status: int
     body: bytes = field(repr=False)
     location: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    status: int
+    headers: Mapping[str, str]
+    chunks: Iterator[bytes]
 
 
 class Transport(Protocol):
@@ -93,6 +102,27 @@ class HttpTransport:
         finally:
             _watching.watch = None
         return Response(answer.status_code, answer.content, answer.headers.get("Location", ""))
+
+    @contextmanager
+    def stream(self, url: str, *, offset: int = 0) -> Iterator[Download]:
+        """
+        Get *url*, from byte *offset* on if the server can do that, without holding it in memory.
+
+        Redirects are followed: no key is sent.
+
+        Raises:
+            NotSentError, NoAnswerError: also while the content is read.
+        """
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
+        watch = _Watch(None)
+        _watching.watch = watch
+        try:
+            with self._session().get(url, headers=headers, timeout=self._timeout, stream=True) as answer:
+                yield Download(answer.status_code, answer.headers, answer.iter_content(_CHUNK_BYTES))
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise watch.failure(error) from None
+        finally:
+            _watching.watch = None
 
     def close(self) -> None:
         for session in self._sessions:

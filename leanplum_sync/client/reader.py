@@ -50,11 +50,11 @@ class Reader:
             CredentialError, RejectedError, RateLimitedError, NotSentError, NoAnswerError, UnexpectedResponseError
         """
         name = "userId" if subject.kind is SubjectKind.USER else "deviceId"
-        return self._calls.repeatedly(Action("exportUser", {name: subject.id}), on_rate_limit=on_rate_limit)
+        return self._ask(Action("exportUser", {name: subject.id}), on_rate_limit)
 
     def messages(self) -> tuple[Message, ...]:
         """Every message of the app, drafts and finished ones included, in the API's order."""
-        listed = self._calls.repeatedly(Action("getMessages", _EVERY_MESSAGE)).get("messages")
+        listed = self._ask(Action("getMessages", _EVERY_MESSAGE)).get("messages")
         if not isinstance(listed, list):
             raise UnexpectedResponseError('Leanplum answered getMessages without a list named "messages".')
         return tuple(map(read_message, listed))
@@ -62,9 +62,12 @@ class Reader:
     def message(self, message_id: int) -> Message | None:
         """Return the message, or None if the app has none with that id."""
         try:
-            element = self._calls.repeatedly(Action("getMessage", {"id": message_id}))
+            element = self._ask(Action("getMessage", {"id": message_id}))
         except RejectedError as error:
             if error.status == HTTPStatus.NOT_FOUND or error.reason.lower().startswith("message not found"):
                 return None
             raise
         return read_message(element.get("message"))  # type: ignore[arg-type]  # it says so itself if that is none
+
+    def _ask(self, action: Action, on_rate_limit: Callable[[], None] | None = None) -> Mapping[str, Json]:
+        return self._calls.retrying(lambda: self._calls.once(action), on_rate_limit=on_rate_limit)

@@ -21,17 +21,8 @@ class Writer:
         self._calls = Calls(connection, keys, transport, clock)
 
     def encode(self, actions: Sequence[Action], *, request_ids: Sequence[str], batch_id: str) -> bytes:
-        """
-        Return the body of one ``multi``: it holds the key and the time, so it differs from call to call.
-
-        ``uuid`` and ``reqId`` are what the SDKs send: servers may echo a ``reqId``, and may know a batch again.
-        """
-        data = [
-            {**action.payload(), "reqId": request_id}
-            for action, request_id in zip(actions, request_ids, strict=True)
-        ]
-        fields = {"time": self._calls.now(), "uuid": batch_id, "data": data}
-        return self._calls.body(KeyClass.PRODUCTION, fields)
+        """Return the body of one ``multi``: it holds the key and the time, so it differs from call to call."""
+        return self._calls.batch_body(KeyClass.PRODUCTION, actions, request_ids, batch_id)
 
     def send(
         self,

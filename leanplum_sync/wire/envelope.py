@@ -8,7 +8,7 @@ an HTTP 404 (recorded), and a 200 says only that the call was received.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Final, TypeAlias
@@ -28,9 +28,10 @@ class RefusalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """One outcome per action, in the order of the actions."""
+    """One outcome per action, in the order of the actions, and the elements they were read from."""
 
     outcomes: tuple[ActionOutcome, ...]
+    elements: tuple[Mapping[str, Json], ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +121,8 @@ def read_batch_answer(status: int, body: bytes, actions: Sequence[Action], ids: 
     ordered = _in_order(elements, ids)
     if ordered is None:
         return Unreadable("The API answered with request ids that don't match those that were sent.")
-    return Answered(
-        tuple(read_outcome(element, action) for element, action in zip(ordered, actions, strict=True))
-    )
+    outcomes = tuple(read_outcome(element, action) for element, action in zip(ordered, actions, strict=True))
+    return Answered(outcomes, tuple(ordered))
 
 
 def refusal(status: int, element: Mapping[str, Json], *, alone: bool) -> Refused | None:

@@ -1,0 +1,141 @@
+"""
+Every action of the API as a typed call: ``api.track("Purchase", "u1", value=9.5)``.
+
+Making one sends nothing; ``Client.call`` and ``Client.batch`` do. Files travel by ``Client.upload_file`` and
+``Client.download_file``.
+"""
+
+from leanplum_sync.client.api.ab_tests import AbTest, Variant, get_ab_test, get_ab_tests, get_variant
+from leanplum_sync.client.api.batch import Result
+from leanplum_sync.client.api.call import Call, Done
+from leanplum_sync.client.api.channels import (
+    Channel,
+    ChannelChange,
+    add_android_notification_channel,
+    delete_android_notification_channel,
+    get_android_notification_channels,
+)
+from leanplum_sync.client.api.jobs import (
+    ExportResult,
+    ImportResult,
+    JobState,
+    export_data,
+    export_report,
+    export_users,
+    get_export_results,
+    get_multi_results,
+    import_csv,
+)
+from leanplum_sync.client.api.messages import (
+    Sent,
+    UnsubscribeCategory,
+    get_message,
+    get_messages,
+    get_unsubscribe_categories,
+    send_message,
+    start_campaign,
+)
+from leanplum_sync.client.api.postbacks import Postback, add_postback, delete_postback, list_postbacks
+from leanplum_sync.client.api.sdk import (
+    delete_newsfeed_message,
+    get_migrate_state,
+    get_newsfeed_messages,
+    log,
+    mark_newsfeed_message_as_read,
+    restart,
+    track_geofence,
+)
+from leanplum_sync.client.api.sessions import (
+    Tracked,
+    advance,
+    heartbeat,
+    pause_session,
+    pause_state,
+    resume_session,
+    resume_state,
+    start,
+    stop,
+    track,
+)
+from leanplum_sync.client.api.users import (
+    Activity,
+    User,
+    block,
+    delete_user,
+    export_user,
+    register_device,
+    reset_anomalies,
+    set_device_attributes,
+    set_traffic_source_info,
+    set_user_attributes,
+    unblock,
+)
+from leanplum_sync.client.api.variables import Content, delete_vars, get_vars, set_vars
+
+__all__ = [
+    "AbTest",
+    "Activity",
+    "Call",
+    "Channel",
+    "ChannelChange",
+    "Content",
+    "Done",
+    "ExportResult",
+    "ImportResult",
+    "JobState",
+    "Postback",
+    "Result",
+    "Sent",
+    "Tracked",
+    "UnsubscribeCategory",
+    "User",
+    "Variant",
+    "add_android_notification_channel",
+    "add_postback",
+    "advance",
+    "block",
+    "delete_android_notification_channel",
+    "delete_newsfeed_message",
+    "delete_postback",
+    "delete_user",
+    "delete_vars",
+    "export_data",
+    "export_report",
+    "export_user",
+    "export_users",
+    "get_ab_test",
+    "get_ab_tests",
+    "get_android_notification_channels",
+    "get_export_results",
+    "get_message",
+    "get_messages",
+    "get_migrate_state",
+    "get_multi_results",
+    "get_newsfeed_messages",
+    "get_unsubscribe_categories",
+    "get_variant",
+    "get_vars",
+    "heartbeat",
+    "import_csv",
+    "list_postbacks",
+    "log",
+    "mark_newsfeed_message_as_read",
+    "pause_session",
+    "pause_state",
+    "register_device",
+    "reset_anomalies",
+    "restart",
+    "resume_session",
+    "resume_state",
+    "send_message",
+    "set_device_attributes",
+    "set_traffic_source_info",
+    "set_user_attributes",
+    "set_vars",
+    "start",
+    "start_campaign",
+    "stop",
+    "track",
+    "track_geofence",
+    "unblock",
+]

@@ -1,0 +1,51 @@
+"""Calls that travel together in one ``multi``, and what the API would refuse about that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from leanplum_sync.client.api.call import Call
+from leanplum_sync.errors import InvalidCallError
+from leanplum_sync.wire.catalogue import ACTIONS, InMulti, KeyClass, Target
+from leanplum_sync.wire.limits import ACTIONS_PER_BATCH, USERS_PER_BATCH
+from leanplum_sync.wire.outcome import ActionOutcome
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Result(Generic[T]):
+    """*value* is the typed answer of an action that was done, None of one that was not."""
+
+    outcome: ActionOutcome
+    value: T | None
+
+
+def key_class_of(calls: Sequence[Call[Any]], key_class: KeyClass | None = None) -> KeyClass:
+    """
+    Return the class of the one key that allows all *calls*; *key_class* overrides what the catalogue says.
+
+    Raises:
+        InvalidCallError: the API would refuse the batch, or not take it as a batch at all.
+    """
+    if not calls:
+        raise InvalidCallError("A batch needs at least one action.")
+    if len(calls) > ACTIONS_PER_BATCH:
+        raise InvalidCallError(f"A batch takes {ACTIONS_PER_BATCH} actions at most, not {len(calls)}.")
+    for call in calls:
+        if ACTIONS[call.action.name].in_multi is InMulti.NEVER:
+            raise InvalidCallError(f"{call.action.name} can't be part of a batch: call it alone.")
+    subjects = {call.action.subject() for call in calls if ACTIONS[call.action.name].target is not Target.APP}
+    if len(subjects) > USERS_PER_BATCH:
+        raise InvalidCallError(f"A batch takes {USERS_PER_BATCH} users at most, not {len(subjects)}.")
+    if key_class is not None:
+        return key_class
+    classes = sorted({call.key_class for call in calls})
+    if len(classes) > 1:
+        needed = " and ".join(one.words for one in classes)
+        raise InvalidCallError(
+            f"One key counts for a whole batch, but these actions need {needed} keys: split it."
+        )
+    return classes[0]
