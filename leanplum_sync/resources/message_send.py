@@ -148,7 +148,7 @@ class MessageSend(ResourceBase):
 
 def build(document: MessageSendDocument, site: Site) -> MessageSend:
     spec = document.spec
-    if (spec.message.name is None) == (spec.message.id is None):
+    if (spec.message.name is None) == (spec.message.id is None) and site.whole:
         site.report(
             ("spec", "message"),
             "a message is named by either its name or its id",

@@ -121,7 +121,7 @@ _TOKEN_FIELDS: Final = {"ios": IOS, "android": ANDROID, "web": WEB}
 def build(document: PushTokensDocument, site: Site) -> PushTokens:
     spec = document.spec
     tokens = {key: form for key in _TOKEN_FIELDS if (form := getattr(spec.token, key, None)) is not None}
-    if spec.token is not None and not tokens:
+    if spec.token is not None and not tokens and site.whole:
         site.report(
             ("spec", "token"), "no platform is named", "Write ios, android or web, with the token's column."
         )
@@ -142,7 +142,7 @@ def build(document: PushTokensDocument, site: Site) -> PushTokens:
         named = {column for part in parts for column in part.columns} | {spec.devices.user or ""}
         managed = {*spec.attributes, *(_TOKEN_FIELDS[key] for key in tokens)}
         parts += device_columns(site, ("spec", "devices", "file"), named, managed)
-    elif spec.token is None and site.readable:
+    elif spec.token is None and site.readable and site.whole:
         site.report(
             ("spec",), "`token` is missing", "Name the token's column: token: {ios: {column: apns_token}}."
         )

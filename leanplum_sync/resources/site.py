@@ -24,6 +24,7 @@ class Site:
 
     *header* holds the column names of a data file that has a header, and None where there is none to know yet.
     *types* are the types of its columns, where the format has types.
+    *whole* is false where parts of the document were left out because they are wrong: then nothing is missing in it.
     *readable* is false where the data file can't be read: that is reported already, so nothing is said about columns.
     """
 
@@ -33,5 +34,6 @@ class Site:
     header: tuple[str, ...] | None
     types: Mapping[str, str]
     readable: bool
+    whole: bool
     place: Callable[[Path], Place]
     report: Report

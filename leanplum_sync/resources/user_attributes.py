@@ -115,7 +115,8 @@ def build(document: UserAttributesDocument, site: Site) -> UserAttributes:
     if spec.users.id is None:
         named = {column for part in parts for column in part.columns}
         parts += user_columns(site, ("spec", "users", "file"), named, {*spec.attributes, *spec.profile})
-    if not parts and not spec.create_users and site.readable:
+    asks = parts or spec.attributes or spec.profile or spec.create_users
+    if not asks and site.readable and site.whole:
         site.report(
             ("spec",), "this asks nothing of its users", "Name what they are to have under `attributes`."
         )

@@ -69,23 +69,24 @@ def model_of(document: OpenDocument) -> type[Document] | None:
     return RESOURCE_MODELS[kind]
 
 
-def checked(document: OpenDocument, model: type[D]) -> D | None:
+def checked(document: OpenDocument, model: type[D]) -> tuple[D | None, bool]:
     """
-    Return the document as *model*, without the entries that have problems; these are reported.
+    Return the document as *model*, without the entries that have problems, and whether it is whole, without any.
 
-    None where what is wrong can't be left out. Checking goes on with the rest, so that one run finds every problem.
+    Problems are reported. None where what is wrong can't be left out. Checking goes on with the rest, so that one run
+    finds every problem.
     """
     value = document.document.value
     try:
-        return model.model_validate(value)
+        return model.model_validate(value), True
     except ValidationError as error:
         errors = error.errors(include_url=False)
     for details in errors:
         _report(details, document, model)
     try:
-        return model.model_validate(_without(value, errors))
+        return model.model_validate(_without(value, errors)), False
     except ValidationError:
-        return None
+        return None, False
 
 
 def _report(details: ErrorDetails, document: OpenDocument, model: type[Document]) -> None:

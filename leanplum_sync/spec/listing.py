@@ -29,6 +29,7 @@ from leanplum_sync.sources import Header, SourceError, header, parquet_file
 from leanplum_sync.spec.explain import did_you_mean
 from leanplum_sync.spec.file import OpenDocument
 from leanplum_sync.spec.paths import PathFault, inside
+from leanplum_sync.wire.action import Json
 
 _LONG_INLINE: Final = 500
 _COMPRESSIONS: Final = {".gz": Compression.GZIP, ".zst": Compression.ZSTD}
@@ -40,10 +41,13 @@ _FORMATS: Final = {
 }
 
 
-def site_of(model: Document, address: ResourceAddress, document: OpenDocument, root: Path) -> Site:
+def site_of(
+    model: Document, address: ResourceAddress, document: OpenDocument, root: Path, *, whole: bool
+) -> Site:
     """Return what building the resource needs; where its rows can't be had, that is reported, and it says so."""
     key, listing = _listing(model)
-    found = _source(listing, ("spec", key), document, root)
+    lost = _is_lost(document.document.value["spec"].get(key), listing)
+    found = None if lost else _source(listing, ("spec", key), document, root)
     known = _header(found, document, root) if isinstance(found, FileSource) else Header(None)
     return Site(
         address=address,
@@ -52,8 +56,16 @@ def site_of(model: Document, address: ResourceAddress, document: OpenDocument, r
         header=known.columns if known else None,
         types=known.types if known else {},
         readable=found is not None and known is not None,
+        whole=whole,
         place=document.key_place,
         report=document.report,
+    )
+
+
+def _is_lost(written: Json, listing: Listing) -> bool:
+    """Tell whether the listing has lost what says where its rows are, because that was wrong."""
+    return not isinstance(written, dict) or any(
+        name in written and getattr(listing, name, None) is None for name in ("file", "inline", "id", "user")
     )
 
 

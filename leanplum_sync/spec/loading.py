@@ -105,7 +105,7 @@ def _project_model(document: OpenDocument) -> ProjectDocument | None:
     metadata = value.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     document.address = f"{project.KIND}/{name}" if isinstance(name, str) else ""
-    return checked(document, ProjectDocument)
+    return checked(document, ProjectDocument)[0]
 
 
 def _check_seeds(name: str, environment: EmbeddedEnvironment, document: OpenDocument, root: Path) -> None:
@@ -192,7 +192,7 @@ class _Loading:
         model_type = model_of(document)
         if model_type is None:
             return None
-        model = checked(document, model_type)
+        model, whole = checked(document, model_type)
         if document.address and not self._is_new(ResourceAddress.parse(document.address), document):
             return None
         if model is None:
@@ -202,7 +202,7 @@ class _Loading:
             Dependency(address, ResourceAddress.parse(text), document, index)
             for index, text in enumerate(model.metadata.depends_on)
         ]
-        return self._build(model, address, document)
+        return self._build(model, address, document, whole=whole)
 
     def _is_new(self, address: ResourceAddress, document: OpenDocument) -> bool:
         first = self.known.setdefault(address, document.key_place(("metadata", "name")))
@@ -214,8 +214,10 @@ class _Loading:
         )
         return False
 
-    def _build(self, model: Document, address: ResourceAddress, document: OpenDocument) -> Resource | None:
-        site = site_of(model, address, document, self.root)
+    def _build(
+        self, model: Document, address: ResourceAddress, document: OpenDocument, *, whole: bool
+    ) -> Resource | None:
+        site = site_of(model, address, document, self.root, whole=whole)
         advice = long_list(site, document)
         if advice is not None:
             self.notes.append(advice)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 from ruamel.yaml import YAML
@@ -70,6 +70,10 @@ class _Scalar:
     value: Json
     text: str
     size: int = 1
+
+    @property
+    def is_nothing(self) -> bool:
+        return self.value is None and not self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +231,13 @@ class _Reader:
                     )
                 )
             else:
-                entries[key.text] = (key, value)
+                entries[key.text] = (key, _beside(key, value))
         return list(entries.values())
+
+
+def _beside(key: _Scalar, value: _Node) -> _Node:
+    """Return *value*; where nothing is written, YAML places it at whatever comes next, and we at its key."""
+    return replace(value, spot=key.spot) if isinstance(value, _Scalar) and value.is_nothing else value
 
 
 def _spot(mark: Any) -> Spot:
