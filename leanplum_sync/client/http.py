@@ -23,7 +23,7 @@ from leanplum_sync.errors import NoAnswerError, NotSentError
 
 CONNECT_TIMEOUT_SECONDS: Final = 10.0
 READ_TIMEOUT_SECONDS: Final = 60.0
-_CHUNK_BYTES: Final = 1 << 18
+_CHUNK_BYTES: Final = 1 << 16  # a download that breaks loses at most this much
 
 BeforeWrite: TypeAlias = Callable[[], None]
 

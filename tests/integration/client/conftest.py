@@ -60,10 +60,16 @@ def _nonsense(peer: socket.socket, _: bytes) -> None:
     peer.shutdown(socket.SHUT_RDWR)
 
 
+def _cut_off_late(peer: socket.socket, _: bytes) -> None:
+    peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + b"x" * 150_000)
+    peer.shutdown(socket.SHUT_RDWR)
+
+
 _NAMED = {
     "hangs up": _hang_up,
     "resets": _reset,
     "cuts off": _cut_off,
+    "cuts off late": _cut_off_late,
     "is silent": _silent,
     "talks nonsense": _nonsense,
     "sends bad gzip": _answer(200, b"not gzip at all", "Content-Encoding: gzip"),

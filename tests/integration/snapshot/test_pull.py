@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +90,33 @@ def test_an_interrupted_pull_keeps_what_it_read_and_goes_on_from_there(tmp_path:
     assert set(again.asked) == set(USERS) - kept
     assert (report.read, report.reused) == (100 - len(kept), len(kept))
     assert sorted(entry.subject.id for entry in read(tmp_path / name)) == USERS
+
+
+def test_answers_nobody_looked_at_yet_are_kept_too(tmp_path: Path) -> None:
+    """With two threads and all four asked, at least two answers wait; the first one seen interrupts."""
+    shelf = Shelf()
+
+    class Interrupts(SilentProgress):
+        def track(self, what: str, total: int | None, unit: str) -> Any:
+            return nullcontext(self)
+
+        def advance(self, steps: int = 1) -> None:
+            while len(shelf.asked) < 4:
+                time.sleep(0.001)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pull(
+            shelf,
+            [Subject.user(user) for user in USERS[:4]],
+            tmp_path / "users.ndjson",
+            concurrency=2,
+            requests_per_second=None,
+            max_age_seconds=3600,
+            clock=SystemClock(),
+            progress=Interrupts(),
+        )
+    assert len(list(read(tmp_path / "users.ndjson"))) >= 2
 
 
 def test_entries_that_are_too_old_are_read_again_and_stand_later_in_the_file(tmp_path: Path) -> None:
