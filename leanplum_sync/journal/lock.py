@@ -14,6 +14,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -68,7 +69,9 @@ class Lease:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.release()
+        # It ends by itself; the error that ended the block, if any, is the one to hear about.
+        with suppress(JournalError):
+            self.release()
 
     def check(self) -> None:
         """
