@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from leanplum_sync.emulator.arguments import unpacked
+from leanplum_sync.emulator.errors import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,8 +17,13 @@ _TYPED = frozenset({"userAttributes", "userAttributeValuesToIncrement", "params"
 
 
 def rows(text: str, default_action: str | None) -> Iterator[dict[str, Any]]:
-    """Yield a row's arguments: dotted columns are nested, ``[a, b]`` is a list, an empty cell is not there."""
-    for row in csv.DictReader(io.StringIO(text), restval=""):
+    """
+    Yield a row's arguments: dotted columns are nested, ``[a, b]`` is a list, an empty cell is not there.
+
+    Raises:
+        RefusedError: the text isn't CSV.
+    """
+    for row in _cells(text):
         arguments: dict[str, Any] = {"action": default_action}
         for column, cell in row.items():
             if column is None or not cell:
@@ -31,6 +37,13 @@ def rows(text: str, default_action: str | None) -> Iterator[dict[str, Any]]:
             else:
                 arguments.setdefault(group, {})[name] = _typed(cell) if group in _TYPED else _listed(cell)
         yield arguments
+
+
+def _cells(text: str) -> Iterator[dict[str, str]]:
+    try:
+        yield from csv.DictReader(io.StringIO(text), restval="")
+    except csv.Error as error:
+        raise RefusedError(f"The CSV can't be read: {error}.", 400) from None
 
 
 def _listed(cell: str) -> Any:
