@@ -1,0 +1,217 @@
+"""The main job through the installed command: plan, apply, proof, and what must never happen twice."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from shell import Served, Shell
+
+from leanplum_sync.wire.limits import ACTIONS_PER_BATCH, USERS_PER_BATCH
+
+Example = Callable[[str], Shell]
+Serve = Callable[..., Served]
+LIVE = """
+    live:
+      appId: {env: LEANPLUM_APP_ID}
+      budget: {sends: 100}
+      limits: {requestsPerSecond: 1000}
+"""
+
+
+def against(shell: Shell, served: Served) -> Shell:
+    """Give the project an environment that is not embedded, and point it at the served emulator."""
+    project = shell.folder / "leanplum-sync.yaml"
+    text = project.read_text().replace("defaultEnvironment: sandbox", "defaultEnvironment: live")
+    project.write_text(text.rstrip() + LIVE)
+    shell.environ = served.environ
+    return shell
+
+
+def seeds(shell: Shell) -> list[Path]:
+    return sorted((shell.folder / "seed").glob("*.ndjson*"))
+
+
+def test_the_receipts_numbers_are_the_plans_and_the_emulators(example: Example, serve: Serve) -> None:
+    shell = example("loyalty-migration")
+    served = serve(seeds=seeds(shell))
+    against(shell, served)
+    plan = shell.json("plan", "--out", "a.lpplan")
+    before = served.counts()
+    receipt = shell.json("apply", "a.lpplan", "--yes", "--recheck", "off", "--verify", "none")
+    after = served.counts()
+    assert after["requests"]["byAction"]["multi"] == receipt["requests"] == plan["batches"]
+    assert receipt["actions"]["planned"] == receipt["actions"]["done"] == plan["actions"]
+    written = after["billableLookups"]["writes"] - before["billableLookups"]["writes"]
+    assert written == receipt["lookups"]["written"] == plan["cost"]["writes"]
+    assert after["overlaps"]["count"] == 0
+    assert plan["cost"]["one_by_one"] >= plan["actions"]
+
+
+def test_batches_are_the_fewest_that_the_limits_allow(example: Example) -> None:
+    shell = example("loyalty-migration")
+    shell.run("plan", "--out", "a.lpplan")
+    with sqlite3.connect(shell.folder / "a.lpplan") as plan:
+        phases = plan.execute(
+            "SELECT wave, class, count(*), sum(actions), sum(subjects), max(subjects), max(actions) FROM batch GROUP BY wave, class"
+        ).fetchall()
+    plan.close()
+    for _, _, batches, actions, subjects, most_subjects, most_actions in phases:
+        assert batches == max(-(-subjects // USERS_PER_BATCH), -(-actions // ACTIONS_PER_BATCH))
+        assert most_subjects <= USERS_PER_BATCH
+        assert most_actions <= ACTIONS_PER_BATCH
+
+
+def test_planning_again_finds_nothing_and_applying_again_sends_nothing(
+    example: Example, serve: Serve
+) -> None:
+    shell = example("loyalty-migration")
+    served = serve(seeds=seeds(shell))
+    against(shell, served)
+    shell.run("plan", "--out", "a.lpplan")
+    shell.run("apply", "a.lpplan", "--yes")
+    sent = served.counts()["writes"]
+    shell.run("apply", "a.lpplan", "--yes")
+    assert served.counts()["writes"] == sent
+    assert shell.json("plan", "--out", "b.lpplan", "--detailed-exitcode")["actions"] == 0
+
+
+def test_planning_works_with_the_two_read_keys_alone_and_writes_nothing(
+    example: Example, serve: Serve
+) -> None:
+    shell = example("one-off-send")
+    served = serve(seeds=seeds(shell))
+    against(shell, served)
+    shell.environ = served.read_only
+    shell.run("plan", "--out", "a.lpplan", "--detailed-exitcode", code=2)
+    assert served.counts()["writes"] == 0
+    refused = shell.run("apply", "a.lpplan", "--yes", code=9)
+    assert "LEANPLUM_PRODUCTION_KEY" in refused.stderr
+    assert served.counts()["writes"] == 0
+
+
+def journal_of(shell: Shell) -> Path:
+    return shell.folder / ".leanplum-sync" / "journal.db"
+
+
+def batches_sent(shell: Shell) -> int:
+    """How many batches the journal says were begun: read while the run goes on."""
+    try:
+        with sqlite3.connect(f"file:{journal_of(shell)}?mode=ro", uri=True, timeout=5) as journal:
+            (count,) = journal.execute("SELECT count(*) FROM batch").fetchone()
+        journal.close()
+    except sqlite3.Error:
+        return 0
+    return int(count)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", [0, 1, 3, 6, 10, 14, 19, 24, 28, 31])
+def test_a_run_killed_at_any_moment_resumes_to_the_end(moment: int, example: Example, serve: Serve) -> None:
+    shell = example("loyalty-migration")
+    served = serve(seeds=seeds(shell))
+    against(shell, served)
+    shell.run("plan", "--out", "a.lpplan")
+    process = shell.start(
+        "apply", "a.lpplan", "--yes", "--recheck", "off", "--concurrency", "2", "--rate", "25"
+    )
+    deadline = time.monotonic() + 60
+    while batches_sent(shell) < moment and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert process.poll() is None, "the run ended before it could be killed"
+    process.kill()
+    process.communicate()
+    shell.run("apply", "a.lpplan", "--yes", "--resume")
+    assert shell.json("plan", "--out", "b.lpplan", "--detailed-exitcode")["actions"] == 0
+    assert set(served.counts()["increments"]["effects"].values()) == {1}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["", "cut-after"])
+def test_no_recipient_gets_a_message_twice_whatever_happens(
+    fault: str, example: Example, serve: Serve
+) -> None:
+    shell = example("one-off-send")
+    served = serve(seeds=seeds(shell))
+    against(shell, served)
+    shell.run("plan", "--out", "a.lpplan")
+    process = shell.start("apply", "a.lpplan", "--yes")
+    while batches_sent(shell) < 1 and process.poll() is None:
+        time.sleep(0.001)
+    process.kill()
+    process.communicate()
+    resumed = shell.start("apply", "a.lpplan", "--yes", "--resume")
+    out, _ = resumed.communicate(timeout=120)
+    assert resumed.returncode in (0, 5), out
+    (sends,) = served.counts()["sends"].values() or [{}]
+    assert set(sends.values()) <= {1}
+    held = json.loads(shell.run("status", "-o", "json").stdout)
+    assert held is not None
+
+
+@pytest.mark.parametrize("name", ["loyalty-migration", "push-token-import", "one-off-send"])
+def test_every_example_plans_applies_and_is_done(name: str, example: Example) -> None:
+    shell = example(name)
+    shell.run("validate")
+    planned = shell.start("plan", "--out", "a.lpplan")
+    planned.communicate(timeout=300)
+    assert planned.returncode in (0, 6)
+    plan = shell.json("show", "a.lpplan")
+    consent = [f"--ack={hazard['name']}={hazard['count']}" for hazard in plan["hazards"] if hazard["over"]]
+    shell.run("apply", "a.lpplan", "--yes", *consent)
+    assert shell.json("plan", "--out", "b.lpplan")["actions"] == 0
+
+
+def changed(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def refuse(shell: Shell, served: Served, *options: str) -> str:
+    sent = served.counts()["writes"]
+    error = shell.run("apply", "a.lpplan", "--yes", *options, code=7).stderr
+    assert served.counts()["writes"] == sent
+    return error
+
+
+def test_a_foreign_damaged_or_outdated_plan_is_refused_and_nothing_is_sent(
+    example: Example, serve: Serve
+) -> None:
+    shell = example("one-off-send")
+    served = serve(seeds=seeds(shell))
+    against(shell, served)
+    shell.run("plan", "--out", "a.lpplan")
+    whole = (shell.folder / "a.lpplan").read_bytes()
+
+    shell.environ = {**served.environ, "LEANPLUM_APP_ID": "app_other"}
+    assert "app_other" in refuse(shell, served)
+    shell.environ = served.environ
+    assert "live" in refuse(shell, served, "-e", "sandbox")
+
+    spec = next((shell.folder / "specs").glob("*.yaml"))
+    changed(spec, "delivery: 2026-11-order-delay", "delivery: 2026-12-order-delay")
+    assert spec.name in refuse(shell, served)
+    changed(spec, "delivery: 2026-12-order-delay", "delivery: 2026-11-order-delay")
+
+    (shell.folder / "a.lpplan").write_bytes(whole[: len(whole) // 2])
+    assert "a.lpplan" in refuse(shell, served)
+    (shell.folder / "a.lpplan").write_bytes(b"hello")
+    assert "a.lpplan" in refuse(shell, served)
+    (shell.folder / "a.lpplan").unlink()
+    assert "a.lpplan" in refuse(shell, served)
+
+
+def test_the_same_plan_has_the_same_digest_in_another_folder(example: Example, tmp_path: Path) -> None:
+    digests: set[Any] = set()
+    for seed in ("0", "1"):
+        shell = example("push-token-import")
+        shell.environ = {"PYTHONHASHSEED": seed, "LC_ALL": "C"}
+        digests.add(shell.json("plan", "--out", "a.lpplan")["digest"])
+        shell.folder.rename(tmp_path / f"moved{seed}")
+    assert len(digests) == 1

@@ -1,0 +1,69 @@
+"""Runs the installed command as people do, in a copy of an example, against an emulator that counts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from leanplum_sync import emulator
+
+ROOT = Path(__file__).parents[2]
+TIMEOUT_SECONDS = 300
+
+
+@dataclass(slots=True)
+class Shell:
+    """Runs the command in *folder*, with *environ* and nothing else of ours around it."""
+
+    folder: Path
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "leanplum_sync", *arguments],
+            cwd=self.folder,
+            env={"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8", **self.environ},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=TIMEOUT_SECONDS)
+        assert process.returncode == code, f"{arguments} ended with {process.returncode}\n{out}\n{err}"
+        assert "Traceback" not in out + err
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        return json.loads(self.run(*arguments, "-o", "json", code=code).stdout)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    url: str
+
+    @property
+    def read_only(self) -> dict[str, str]:
+        """The variables of somebody who may not write."""
+        return {
+            "LEANPLUM_API_URL": self.url,
+            "LEANPLUM_APP_ID": emulator.APP_ID,
+            "LEANPLUM_DATA_EXPORT_KEY": emulator.KEYS["data_export"],
+            "LEANPLUM_CONTENT_READ_ONLY_KEY": emulator.KEYS["content_read_only"],
+        }
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {**self.read_only, "LEANPLUM_PRODUCTION_KEY": emulator.KEYS["production"]}
+
+    def counts(self) -> Any:
+        with urllib.request.urlopen(f"{self.url}/_emulator/counts?detail=1") as answer:
+            return json.load(answer)
