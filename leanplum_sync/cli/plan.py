@@ -44,16 +44,13 @@ _LIVE: Final = "live"
     "--max-age",
     type=DurationType(),
     metavar="TIME",
-    help=(
-        "How old what was read before may be, such as 30m or 2h: a FILE that is older is refused, and live, who is"
-        " younger isn't read again. Default: any for a FILE, and live, all are read."
-    ),
+    help="How old what was read before may be, such as 30m or 2h. Default: any age for a FILE; live, everybody is read.",
 )
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="The plan file. Default: .leanplum-sync/ENVIRONMENT.lpplan in the project.",
+    help="The plan file. Default: one in .leanplum-sync, named after the environment.",
 )
 @click.option(
     "--select",

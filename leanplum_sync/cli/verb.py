@@ -18,6 +18,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 PREFIX: Final = "LEANPLUM_SYNC"
 _META: Final = "leanplum_sync.cli."
+_WIDEST_TERM: Final = 42  # columns; a longer one has its text on the next line
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -125,7 +126,7 @@ class Verb(click.Command):
         for title, records in (("Options", own), ("Shared options", shared), ("Environment", variables)):
             if records:
                 with formatter.section(title):
-                    formatter.write_dl(records)
+                    formatter.write_dl(records, col_max=_WIDEST_TERM)
 
 
 def _variable(ctx: click.Context, option: click.Option) -> str:

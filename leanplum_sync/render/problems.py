@@ -33,9 +33,7 @@ def checked_text(checked: Checked, page: Page) -> str:
     if checked.total:
         return problems_text(checked.problems, checked.total, page)
     found = f"{amount(checked.resources, 'spec')}, {amount(checked.rows, 'row')} about {amount(checked.users, 'user')}"
-    return paint(
-        [Text.assemble(("Valid: ", GOOD), f"{found}. Nothing was read from or sent to Leanplum.")], page
-    )
+    return paint([Text.assemble(("Valid: ", GOOD), f"{found}. Leanplum was not asked.")], page)
 
 
 def checked_json(checked: Checked) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from rich.console import RenderableType
 from rich.text import Text
 
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.render.document import document
 from leanplum_sync.render.page import Page
-from leanplum_sync.render.paint import BAD, faint, grid, paint
+from leanplum_sync.render.paint import BAD, BLANK, faint, grid, paint
 from leanplum_sync.render.plan import target_fields, target_words
 from leanplum_sync.render.values import escaped, subject_words
 from leanplum_sync.render.words import amount
@@ -20,25 +21,23 @@ _FAILURES_SHOWN: Final = 10
 
 def pulled_text(report: PullReport, target: Target, path: str, page: Page) -> str:
     """*path* names the snapshot, ready for a shell."""
-    lines = [
-        Text.assemble(
-            ("Read ", "bold"), f"{amount(report.read, 'user')} of {target_words(target)} into {path}"
-        ),
-        *(
-            [faint(f"{amount(report.missing, 'user')} of them: not known to the app")]
-            if report.missing
-            else []
-        ),
-        *([faint(f"{amount(report.reused, 'user')} more had been read before")] if report.reused else []),
-    ]
+    rows = [(Text(f"{report.read:,}", "bold"), Text(f"read into {path}"))]
+    if report.missing:
+        rows.append((Text(f"{report.missing:,}"), faint("of them not known to the app")))
+    if report.reused:
+        rows.append((Text(f"{report.reused:,}"), faint("more had been read before")))
+    title = Text.assemble(("Users of ", "bold"), target_words(target))
+    return paint([title, BLANK, grid(rows, right=(0,)), *_failures(report)], page)
+
+
+def _failures(report: PullReport) -> list[RenderableType]:
     if not report.failed:
-        return paint(lines, page)
+        return []
     some = report.failures[:_FAILURES_SHOWN]
     rows = [(Text(subject_words(str(each.subject))), faint(escaped(each.sentence))) for each in some]
     rest = report.failed - len(some)
-    more = [faint(f"  and {rest:,} more")] if rest else []
-    title = Text(f"{amount(report.failed, 'user')} could not be read", BAD)
-    return paint([*lines, title, grid(rows), *more], page)
+    more = [faint(f"  and {rest:,} more; -o json lists them")] if rest else []
+    return [BLANK, Text(f"{amount(report.failed, 'user')} could not be read", BAD), grid(rows), *more]
 
 
 def pulled_json(report: PullReport, target: Target) -> str:

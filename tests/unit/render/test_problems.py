@@ -72,5 +72,5 @@ def test_the_document_names_its_format_and_keeps_places_apart() -> None:
 
 def test_a_check_without_problems_says_what_was_checked() -> None:
     assert checked_text(Checked([], 0, 2, 2400, 2357), Page()) == (
-        "Valid: 2 specs, 2,400 rows about 2,357 users. Nothing was read from or sent to\nLeanplum.\n"
+        "Valid: 2 specs, 2,400 rows about 2,357 users. Leanplum was not asked.\n"
     )

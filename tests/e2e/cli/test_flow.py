@@ -1,0 +1,248 @@
+"""The verbs one after another, in a new project."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+PLAN = ".leanplum-sync/sandbox.lpplan"
+SEND = """
+---
+apiVersion: leanplum-sync/v1
+kind: MessageSend
+metadata: {name: hello}
+spec:
+  message: {name: Hello}
+  recipients: {inline: ["00001", "00002"]}
+  values: {email: {column: id}}
+  delivery: hello-2026
+"""
+MESSAGE = '{"message": {"id": 7, "name": "Hello", "active": true, "messageType": "Push Notification", "delivery": "manual"}}\n'
+
+
+def with_a_send(shop: Path) -> None:
+    spec = shop / "specs" / "loyalty.yaml"
+    spec.write_text(spec.read_text() + SEND)
+    seed = shop / "seed" / "users.ndjson"
+    seed.write_text(MESSAGE + seed.read_text())
+
+
+def test_a_new_project_validates_plans_applies_and_then_has_nothing_to_do(
+    shop: Path, command: Command
+) -> None:
+    valid = command("validate")
+    assert (valid.returncode, valid.stdout) == (
+        0,
+        "Valid: 1 spec, 6 rows about 6 users. Leanplum was not asked.\n",
+    )
+    planned = command("plan")
+    assert planned.returncode == 0
+    assert planned.stdout.startswith("Plan for sandbox (embedded emulator, nothing real is touched)\n")
+    assert f"Next: leanplum-sync apply {PLAN}" in planned.stderr
+    applied = command("apply", PLAN, "--yes")
+    assert applied.returncode == 0
+    assert applied.stdout.startswith("Applied to sandbox (embedded emulator, nothing real is touched)\n")
+    again = command("plan", "--detailed-exitcode")
+    assert again.returncode == 0
+    assert "Nothing to do" in again.stdout
+
+
+def test_init_overwrites_nothing_and_names_what_is_in_the_way(shop: Path, command: Command) -> None:
+    (shop / "leanplum-sync.yaml").write_text("mine")
+    done = command("init")
+    assert done.returncode == 64
+    assert "leanplum-sync.yaml" in done.stderr
+    assert (shop / "leanplum-sync.yaml").read_text() == "mine"
+
+
+def test_stdout_holds_the_document_alone_and_quiet_leaves_stderr_empty(shop: Path, command: Command) -> None:
+    done = command("plan", "-o", "json", "--quiet")
+    assert json.loads(done.stdout)["format"] == "leanplum-sync/plan-summary"
+    assert done.stderr == ""
+
+
+def test_several_documents_go_where_they_are_sent(shop: Path, command: Command) -> None:
+    done = command("plan", "-o", "text=out/plan.txt", "-o", "json=plan.json")
+    assert done.stdout == ""
+    assert (shop / "out" / "plan.txt").read_text().startswith("Plan for sandbox")
+    assert json.loads((shop / "plan.json").read_text())["users"]["changed"] == 4
+
+
+def test_show_shows_what_plan_showed(shop: Path, command: Command) -> None:
+    assert command("plan").stdout == command("show", PLAN).stdout
+
+
+def test_problems_are_all_named_and_the_exit_code_is_3(shop: Path, command: Command) -> None:
+    spec = shop / "specs" / "loyalty.yaml"
+    spec.write_text(
+        spec.read_text().replace("type: integer", "type: integr").replace("otherwise", "otherwize")
+    )
+    done = command("validate")
+    assert done.returncode == 3
+    assert (
+        len(re.findall(r"^specs/loyalty\.yaml:\d+:\d+: UserAttributes/loyalty: ", done.stdout, re.MULTILINE))
+        == 2
+    )
+    assert done.stdout.endswith("2 problems in 1 file.\n")
+    planned = command("plan", "-o", "json")
+    assert planned.returncode == 3
+    assert json.loads(planned.stdout)["format"] == "leanplum-sync/problems"
+    assert "specs/loyalty.yaml:" in planned.stderr
+    assert not (shop / PLAN).exists()
+
+
+def test_a_send_needs_consent_by_the_plans_number_and_is_made_once(shop: Path, command: Command) -> None:
+    with_a_send(shop)
+    planned = command("plan")
+    assert planned.returncode == 6
+    assert "--ack sends=2" in planned.stdout
+    assert (shop / PLAN).exists()
+    for options, says in (
+        ((), "--ack sends=2"),
+        (("--ack", "sends=3"), "it has 2 sends"),
+        (("--ack", "sends=2", "--ack", "removals=9"), "it has 2 removals"),
+    ):
+        refused = command("apply", PLAN, "--yes", *options)
+        assert (refused.returncode, says in refused.stderr) == (6, True)
+    assert command("apply", PLAN, "--yes", "--ack", "sends=2").returncode == 0
+    assert "Nothing to do" in command("plan").stdout
+    receipt = command("apply", PLAN, "--yes", "-o", "json")
+    assert receipt.returncode == 0
+
+
+def test_a_budget_that_was_lowered_after_planning_counts(shop: Path, command: Command) -> None:
+    assert command("plan").returncode == 0
+    project = shop / "leanplum-sync.yaml"
+    project.write_text(
+        project.read_text().replace(
+            "seed: seed/users.ndjson}", "seed: seed/users.ndjson, budget: {changedUsers: 3}}"
+        )
+    )
+    refused = command("apply", PLAN, "--yes")
+    assert refused.returncode == 6
+    assert "--ack changedUsers=4" in refused.stderr
+
+
+def test_values_of_sensitive_attributes_are_in_no_rendering(shop: Path, command: Command) -> None:
+    with_a_send(shop)
+    spec = shop / "specs" / "loyalty.yaml"
+    spec.write_text(spec.read_text().replace("{from: points}", "{from: email}"))
+    outputs = [
+        command("plan"),
+        command("plan", "-o", "json"),
+        command("show", PLAN, "-o", "json"),
+        command("explain", PLAN, "00001"),
+        command("explain", PLAN, "00001", "-o", "json"),
+        command("apply", PLAN, "--yes", "--ack", "sends=2", "-o", "json"),
+    ]
+    assert all(done.stdout for done in outputs)
+    assert not any("ada@example.com" in done.stdout + done.stderr for done in outputs)
+
+
+def test_apply_without_a_terminal_needs_yes(shop: Path, command: Command) -> None:
+    command("plan")
+    done = command("apply", PLAN, answer="4\n")
+    assert done.returncode == 64
+    assert "--yes" in done.stderr
+
+
+def test_an_empty_plan_is_applied_without_asking(shop: Path, command: Command) -> None:
+    command("plan")
+    command("apply", PLAN, "--yes")
+    command("plan")
+    done = command("apply", PLAN)
+    assert done.returncode == 0
+    assert "Nothing to do" in done.stdout
+
+
+def test_a_plan_whose_inputs_have_changed_is_refused_and_each_change_is_named(
+    shop: Path, command: Command
+) -> None:
+    command("plan")
+    (shop / "data" / "customers.csv").write_text("customer_id,orders,band\n00001,13,A\n")
+    (shop / "specs" / "loyalty.yaml").rename(shop / "specs" / "other.yaml")
+    done = command("apply", PLAN, "--yes")
+    assert done.returncode == 7
+    assert "data/customers.csv has changed" in done.stderr
+    assert "specs/loyalty.yaml is gone" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (
+            ("apply", PLAN, "--yes", "-e", "production"),
+            "made for the environment sandbox, not for production",
+        ),
+        (("apply", "missing.lpplan", "--yes"), "missing.lpplan"),
+        (("show", "leanplum-sync.yaml"), "leanplum-sync.yaml"),
+    ],
+)
+def test_a_foreign_missing_or_damaged_plan_is_refused(
+    arguments: tuple[str, ...], says: str, shop: Path, command: Command
+) -> None:
+    command("plan")
+    done = command(*arguments)
+    assert done.returncode == 7
+    assert says in done.stderr
+
+
+def test_planning_a_real_environment_asks_for_what_reads_only(shop: Path, command: Command) -> None:
+    missing = command("plan", "-e", "production")
+    assert missing.returncode == 9
+    assert "LEANPLUM_APP_ID" in missing.stderr
+    variables = {"LEANPLUM_APP_ID": "app_1", "LEANPLUM_API_URL": "http://127.0.0.1:1"}
+    missing = command("plan", "-e", "production", variables=variables)
+    assert missing.returncode == 9
+    assert "LEANPLUM_DATA_EXPORT_KEY" in missing.stderr
+    assert "PRODUCTION" not in missing.stderr
+
+
+def test_select_and_exclude_choose_specs_by_their_address(shop: Path, command: Command) -> None:
+    with_a_send(shop)
+    only = command("plan", "--select", "UserAttributes/*", "-o", "json")
+    assert only.returncode == 0
+    assert {group["resource"] for group in json.loads(only.stdout)["cohorts"]} == {"UserAttributes/loyalty"}
+    without = command("plan", "--exclude", "UserAttributes/loy*", "-o", "json")
+    assert {group["resource"] for group in json.loads(without.stdout)["cohorts"]} == {"MessageSend/hello"}
+
+
+def test_explain_tells_ids_apart_and_names_the_line_that_asks(shop: Path, command: Command) -> None:
+    command("plan")
+    known = command("explain", PLAN, "00001")
+    assert "loyalty_points  (none) → 120" in known.stdout
+    assert "specs/loyalty.yaml:17" in known.stdout
+    stays = command("explain", PLAN, "00005")
+    assert "already as desired" in stays.stdout
+    assert "No spec lists this id" in command("explain", PLAN, "1").stdout
+
+
+def test_pull_reads_a_snapshot_that_plan_takes(shop: Path, command: Command) -> None:
+    pulled = command("pull", "--from", "data/customers.csv", "--out", "before.ndjson.gz")
+    assert pulled.returncode == 0
+    assert "6  read into before.ndjson.gz" in pulled.stdout
+    assert "1  of them not known to the app" in pulled.stdout
+    assert command("plan", "--observed", "before.ndjson.gz", "-o", "json").returncode == 0
+    assert command("plan", "--observed", "before.ndjson.gz", "--max-age", "0s").returncode == 7
+    again = command("pull", "00001", "device:D1", "--out", "before.ndjson.gz", "-o", "json")
+    assert [json.loads(again.stdout)[name] for name in ("read", "reused", "missing")] == [1, 1, 1]
+
+
+def test_status_tells_of_runs(shop: Path, command: Command) -> None:
+    assert "No run yet" in command("status").stdout
+    command("plan")
+    command("apply", PLAN, "--yes")
+    assert "1  finished  sandbox" in command("status").stdout
+    assert json.loads(command("status", "-o", "json").stdout)["runs"][0]["state"] == "finished"
+
+
+def test_schema_describes_one_kind_or_all(command: Command) -> None:
+    assert json.loads(command("schema", "MessageSend").stdout)["title"].startswith("MessageSend")
+    assert "oneOf" in json.loads(command("schema").stdout)
+    assert command("schema", "Nonsense").returncode == 64
