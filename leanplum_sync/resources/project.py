@@ -311,11 +311,16 @@ class SpecPath:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """*journal* that is text is a path relative to the project folder. *place* is the document's ``kind`` line."""
+    """
+    *journal* that is text is a path relative to the project folder. *place* is the document's ``kind`` line.
+
+    Where specs are not named, their usual folder needn't be there.
+    """
 
     name: str
     place: Place
     specs: tuple[SpecPath, ...]
+    specs_are_named: bool
     journal: Setting
     default_environment: str | None
     environments: Mapping[str, Environment]
@@ -340,10 +345,8 @@ def build(document: ProjectDocument, place: Callable[[Path], Place], report: Rep
     return Project(
         name=document.metadata.name,
         place=place(("kind",)),
-        specs=tuple(
-            SpecPath(text, place(("spec", "specs", index) if "specs" in spec.model_fields_set else ("spec",)))
-            for index, text in enumerate(spec.specs)
-        ),
+        specs=tuple(SpecPath(text, place(("spec", "specs", index))) for index, text in enumerate(spec.specs)),
+        specs_are_named="specs" in spec.model_fields_set,
         journal=_setting(spec.journal),
         default_environment=default,
         environments=environments,

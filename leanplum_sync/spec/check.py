@@ -55,7 +55,7 @@ def model_of(document: OpenDocument) -> type[Document] | None:
     if "kind" not in value:
         document.report((), "`kind` is missing", f"Write one of: {', '.join(RESOURCE_MODELS)}.")
         return None
-    if kind not in RESOURCE_MODELS:
+    if not isinstance(kind, str) or kind not in RESOURCE_MODELS:
         hint = f"Write one of: {', '.join(RESOURCE_MODELS)}."
         close = difflib.get_close_matches(str(kind), RESOURCE_MODELS, 1)
         if kind == "Project":

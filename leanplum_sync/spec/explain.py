@@ -18,6 +18,7 @@ from leanplum_sync.wire.action import Json
 
 _FORMS: Final[Mapping[str, type[BaseModel]]] = {**forms.FORMS, **project.FORMS}
 _LONGEST_SHOWN: Final = 40
+_SHORTEST_START: Final = 3  # letters of a name that tell which is meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,12 @@ def shown(value: Json) -> str:
 def did_you_mean(word: str, known: Sequence[str]) -> str:
     """Return a question with the one of *known* that is closest to *word*; empty text where none is close."""
     by_lower = {name.lower(): name for name in known}
-    close = by_lower.get(word.lower()) or next(iter(difflib.get_close_matches(word, known, 1)), None)
+    started = [
+        name for name in known if len(word) >= _SHORTEST_START and name.lower().startswith(word.lower())
+    ]
+    close = by_lower.get(word.lower()) or next(
+        iter([*difflib.get_close_matches(word, known, 1), *started]), None
+    )
     return f"Did you mean {close}?" if close else ""
 
 

@@ -118,10 +118,10 @@ def _check_seeds(name: str, environment: EmbeddedEnvironment, document: OpenDocu
 def _named(root: Path, found: Project, document: OpenDocument) -> Iterator[Path]:
     for named in found.specs:
         path = inside(root, root, named.text)
-        if isinstance(path, PathFault):
-            document.report_at(named.place, path.message, path.hint)
-        else:
+        if not isinstance(path, PathFault):
             yield from _spec_files(path)
+        elif found.specs_are_named:
+            document.report_at(named.place, path.message, path.hint)
 
 
 def _chosen(root: Path, only: Iterable[Path], problems: list[Problem]) -> Iterator[Path]:

@@ -21,7 +21,7 @@ ATTRIBUTES = "users: {inline: [{id: u1, n: x}]}\nattributes:\n  "
         ("a: {state: gone}", 12, '`state` is the text "gone", expected absent. Write absent.'),
         ("a: {value: 1}", 1, "`when` is missing. Write it, such as `when: absent`."),
         ("a: {when: absent}", 1, "`value` is missing. Write it, such as `value: web`."),
-        ("a: {column: n, map: {x: }}", 24, "nothing stands here. Give a value, or leave the line out."),
+        ("a: {column: n, map: {x: }}", 22, "nothing stands here. Give a value, or leave the line out."),
         ("a: {column: n, map: {}}", 21, "`map` is empty. Leave the line out, or give it something."),
         ("a: {column: n, otherwise: 1}", 4, "`otherwise` says what becomes of values that `map` doesn't name, and there is no `map`."),
         ("a: {column: n, type: integer, map: {x: y}}", 37, "this can't be the value: expected a whole number."),
