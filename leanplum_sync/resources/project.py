@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import (
@@ -156,7 +156,9 @@ class EmbeddedModel(Edge):
         default=None, description="Instead of the project's.", examples=[{"sends": 10}]
     )
     limits: LimitsModel | None = Field(
-        default=None, description="Before the project's.", examples=[{"concurrency": 2}]
+        default=None,
+        description="Before the project's. An embedded emulator has no rate limit but one that is named here.",
+        examples=[{"concurrency": 2}],
     )
 
 
@@ -267,8 +269,10 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
+    """*requests_per_second* None is no limit."""
+
     concurrency: int = 8
-    requests_per_second: float = 20
+    requests_per_second: float | None = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +336,7 @@ def build(document: ProjectDocument, place: Callable[[Path], Place], report: Rep
     limits = _limits(spec.limits, Limits())
     environments = {name: _environment(name, form, spec, limits) for name, form in spec.environments.items()}
     if not environments:
-        environments = {"sandbox": EmbeddedEnvironment("sandbox", (), _budget(spec.budget), limits)}
+        environments = {"sandbox": EmbeddedEnvironment("sandbox", (), _budget(spec.budget), _unpaced(limits))}
     default = spec.default_environment
     if default is not None and default not in environments:
         report(
@@ -358,14 +362,19 @@ def _environment(
     name: str, form: EmbeddedModel | LiveModel, spec: ProjectSpec, limits: Limits
 ) -> Environment:
     budget = _budget(form.budget or spec.budget)
-    own_limits = _limits(form.limits or LimitsModel(), limits)
+    own_limits = form.limits or LimitsModel()
     match form:
         case EmbeddedModel():
-            return EmbeddedEnvironment(name, tuple(form.seed), budget, own_limits)
+            return EmbeddedEnvironment(name, tuple(form.seed), budget, _limits(own_limits, _unpaced(limits)))
         case LiveModel():
             app_id = FromVariable("LEANPLUM_APP_ID") if form.app_id is None else _setting(form.app_id)
             keys = KeyVariables(**(form.keys or KeysModel()).model_dump())
-            return LiveEnvironment(name, app_id, keys, budget, own_limits)
+            return LiveEnvironment(name, app_id, keys, budget, _limits(own_limits, limits))
+
+
+def _unpaced(limits: Limits) -> Limits:
+    """Nobody else uses an embedded emulator, so the project's rate doesn't hold for it."""
+    return replace(limits, requests_per_second=None)
 
 
 def _setting(form: str | FromEnvironment) -> Setting:

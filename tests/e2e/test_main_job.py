@@ -16,7 +16,7 @@ from leanplum_sync.wire.limits import ACTIONS_PER_BATCH, USERS_PER_BATCH
 
 Example = Callable[[str], Shell]
 Serve = Callable[..., Served]
-LIVE = """
+LIVE = """  environments:
     live:
       appId: {env: LEANPLUM_APP_ID}
       budget: {sends: 100}
@@ -27,8 +27,8 @@ LIVE = """
 def against(shell: Shell, served: Served) -> Shell:
     """Give the project an environment that is not embedded, and point it at the served emulator."""
     project = shell.folder / "leanplum-sync.yaml"
-    text = project.read_text().replace("defaultEnvironment: sandbox", "defaultEnvironment: live")
-    project.write_text(text.rstrip() + LIVE)
+    changed(project, "defaultEnvironment: sandbox", "defaultEnvironment: live")
+    changed(project, "  environments:\n", LIVE)
     shell.environ = served.environ
     return shell
 
