@@ -44,7 +44,13 @@ class Arguments:
 
     def plain(self, name: str) -> str | None:
         """Return the argument as text, or None where it isn't any."""
-        return None if isinstance(self.given.get(name), dict | list) else self.text(name)
+        match self.given.get(name):
+            case str() as value:
+                return value or None
+            case None | dict() | list():
+                return None
+            case _:
+                return self.text(name)
 
     def required_text(self, name: str) -> str:
         value = self.text(name)

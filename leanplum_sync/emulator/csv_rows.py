@@ -26,24 +26,31 @@ def rows(text: str, default_action: str | None) -> Iterator[dict[str, Any]]:
     for row in _cells(text):
         arguments: dict[str, Any] = {"action": default_action}
         for column, cell in row.items():
-            if column is None or not cell:
-                continue
-            group, dot, name = column.partition(".")
-            if not dot:
-                arguments[column] = _listed(cell)
-            elif group in ("events", "states"):
-                event, _, field = name.rpartition(".")
-                arguments.setdefault(group, {}).setdefault(event, {})[field] = cell
-            else:
-                arguments.setdefault(group, {})[name] = _typed(cell) if group in _TYPED else _listed(cell)
+            if column is not None and cell:
+                _place(arguments, column, cell)
         yield arguments
 
 
-def _cells(text: str) -> Iterator[dict[str, str]]:
+def _cells(text: str) -> Iterator[dict[str | None, Any]]:
     try:
         yield from csv.DictReader(io.StringIO(text), restval="")
     except csv.Error as error:
         raise RefusedError(f"The CSV can't be read: {error}.", 400) from None
+
+
+def _place(arguments: dict[str, Any], column: str, cell: str) -> None:
+    group, dot, name = column.partition(".")
+    if not dot:
+        arguments[column] = _listed(cell)
+        return
+    nested = arguments.setdefault(group, {})
+    if not isinstance(nested, dict):
+        raise RefusedError(f"The CSV has both a column {group!r} and columns inside it.", 400)
+    if group in ("events", "states"):
+        event, _, field = name.rpartition(".")
+        nested.setdefault(event, {})[field] = cell
+    else:
+        nested[name] = _typed(cell) if group in _TYPED else _listed(cell)
 
 
 def _listed(cell: str) -> Any:

@@ -267,11 +267,16 @@ def _import(work: Work, job_id: str, desk: _Desk) -> None:
     """Run the rows of a CSV job, fifty at a time: each fifty bill their unique users."""
     pending: Iterator[Arguments] = map(Arguments, rows(work.csv or "", work.arguments.text("defaultAction")))
     elements: list[Element] = []
-    while chunk := tuple(islice(pending, _IMPORT_CHUNK)):
-        part = replace(desk, call=replace(desk.call, actions=chunk, uuid=None), deliveries=[])
-        _count_lookups(part.call, desk.transaction)
-        elements += [_answered(arguments, part)[0] for arguments in chunk]
-        desk.deliveries += part.deliveries
+    # Without its envelope the call is an ordinary multi, so that a row can't start another job.
+    batch = replace(desk.call, envelope=Arguments({}), uuid=None)
+    try:
+        while chunk := tuple(islice(pending, _IMPORT_CHUNK)):
+            part = replace(desk, call=replace(batch, actions=chunk), deliveries=[])
+            _count_lookups(part.call, desk.transaction)
+            elements += [_answered(arguments, part)[0] for arguments in chunk]
+            desk.deliveries += part.deliveries
+    except RefusedError:
+        return  # not CSV: the job stays failed
     failures = sum(not element["success"] for element in elements)
     imports.finish(work, job_id, [to_json(element) for element in elements], failures)
 

@@ -76,6 +76,13 @@ def test_a_file_that_is_not_there_fails_the_job(start: Callable[..., Caller]) ->
     }
 
 
+def test_a_file_that_is_no_csv_fails_the_job_and_a_row_starts_no_other(start: Callable[..., Caller]) -> None:
+    caller = start()
+    assert _import(caller, "userId,params,params.a\nu,1,2\n", "track") == {"success": True, "state": "FAILED"}
+    nested = _import(caller, "action,createJob,gcsBucket,file\nmulti,TRUE,bucket,import.csv\n")
+    assert nested["data"]["failuresCount"] == 1
+
+
 def test_a_job_needs_the_development_key(start: Callable[..., Caller]) -> None:
     assert start().post("multi", "production", **_JOB).status_code == 403
 

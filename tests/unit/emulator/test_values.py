@@ -6,6 +6,7 @@ import pytest
 
 from leanplum_sync.emulator.arguments import unpacked
 from leanplum_sync.emulator.csv_rows import rows
+from leanplum_sync.emulator.errors import RefusedError
 from leanplum_sync.emulator.names import is_allowed
 from leanplum_sync.emulator.values import java_double
 
@@ -78,3 +79,8 @@ def test_csv_cells_become_arguments() -> None:
         "events": {"a.b": {"count": "3"}},
         "unsubscribeChannelsToAdd": ["Email"],
     }
+
+
+def test_a_column_can_not_be_both_a_value_and_a_group() -> None:
+    with pytest.raises(RefusedError, match="both a column 'params'"):
+        list(rows("params,params.a\n1,2\n", "track"))
