@@ -158,30 +158,30 @@ def _observe(
     staging: Staging, observed: Observed, reader: ReadsUsers, clock: Clock, progress: Progress
 ) -> tuple[int, dict[Subject, str]]:
     """Add what is observed to *staging*; return the billable lookups spent, and who could not be read, and why."""
-    match observed:
-        case Live():
-            report = pull(
-                reader,
-                staging.subjects(),
-                observed.into,
-                concurrency=observed.concurrency,
-                requests_per_second=observed.requests_per_second,
-                max_age_seconds=observed.max_age_seconds,
-                clock=clock,
-                progress=progress,
-                total=staging.count_subjects(),
-            )
-            path, reads = observed.into, report.read
-            unreadable = {failure.subject: failure.sentence for failure in report.failures}
-        case Recorded():
-            path, reads, unreadable = observed.path, 0, {}
+    if isinstance(observed, Live):
+        report = pull(
+            reader,
+            staging.subjects(),
+            observed.into,
+            concurrency=observed.concurrency,
+            requests_per_second=observed.requests_per_second,
+            max_age_seconds=observed.max_age_seconds,
+            clock=clock,
+            progress=progress,
+            total=staging.count_subjects(),
+        )
+        _stage_observed(staging, observed.into)
+        return report.read, {failure.subject: failure.sentence for failure in report.failures}
+    _stage_observed(staging, observed.path)
+    _check_coverage(staging, observed, clock)
+    return 0, {}
+
+
+def _stage_observed(staging: Staging, snapshot: Path) -> None:
     if staging.count_subjects():
-        for entry in read(path):
+        for entry in read(snapshot):
             staging.observe(entry.subject, entry.element, entry.observed_at)
     staging.close_observed()
-    if isinstance(observed, Recorded):
-        _check_coverage(staging, observed, clock)
-    return reads, unreadable
 
 
 def _check_coverage(staging: Staging, observed: Recorded, clock: Clock) -> None:
