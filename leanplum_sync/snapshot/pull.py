@@ -27,7 +27,7 @@ from leanplum_sync.snapshot.entries import read
 from leanplum_sync.snapshot.writer import SnapshotWriter
 from leanplum_sync.wire.action import Json
 
-_FAILURES_NAMED: Final = 1000
+MOST_FAILURES: Final = 1000  # beyond it, something else is wrong than single users
 
 
 class ReadsUsers(Protocol):
@@ -40,6 +40,7 @@ class Failure:
 
     subject: Subject
     sentence: str
+    status: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,17 @@ class PullReport:
     """
     *read* were asked for, each one billable lookup, and are in the file; *reused* were there and new enough.
 
-    *missing* of those read are not known to the app. *failures* names the first 1,000 of *failed*.
+    *missing* of those read are not known to the app. *failures* names those the API refused to show.
     """
 
     read: int
     reused: int
     missing: int
-    failed: int
     failures: tuple[Failure, ...]
+
+    @property
+    def failed(self) -> int:
+        return len(self.failures)
 
 
 def pull(
@@ -78,6 +82,7 @@ def pull(
     Raises:
         CredentialError: at once; no further request is begun.
         RateLimitedError, NotSentError, NoAnswerError: the API stayed away; the same call goes on from there.
+        RejectedError: the API refused to show more than 1,000 users.
         SpecError: the snapshot can't be read or written.
     """
     with SnapshotWriter(into) as writer, closing(_Known()) as known:
@@ -115,7 +120,6 @@ class _Tally:
         self.read = 0
         self.reused = 0
         self._missing = 0
-        self._failed = 0
         self._failures: list[Failure] = []
 
     def add(self, answer: _Answer, writer: SnapshotWriter) -> None:
@@ -125,12 +129,16 @@ class _Tally:
                 self.read += 1
                 self._missing += "warning" in answer.element and "userAttributes" not in answer.element
             case Failure():
-                self._failed += 1
-                if len(self._failures) < _FAILURES_NAMED:
-                    self._failures.append(answer)
+                self._failures.append(answer)
+                if len(self._failures) > MOST_FAILURES:
+                    raise RejectedError(
+                        f"Leanplum refused to show more than {MOST_FAILURES} users. The last time it said: "
+                        f"{answer.sentence} The same command goes on from there.",
+                        status=answer.status,
+                    )
 
     def report(self) -> PullReport:
-        return PullReport(self.read, self.reused, self._missing, self._failed, tuple(self._failures))
+        return PullReport(self.read, self.reused, self._missing, tuple(self._failures))
 
 
 class _Known:
@@ -177,7 +185,7 @@ class _Worker:
             except RateLimitedError:
                 raise  # not about this user: it ends the run
             except RejectedError as error:
-                return Failure(subject, str(error))
+                return Failure(subject, str(error), error.status)
         self._pace.answered()
         return _Read(subject, element, began)
 

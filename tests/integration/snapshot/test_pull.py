@@ -134,6 +134,14 @@ def test_one_refused_user_does_not_stop_the_others(tmp_path: Path) -> None:
     assert report.failures[0].subject == Subject.user("u007")
 
 
+def test_refusals_without_end_stop_the_run(tmp_path: Path) -> None:
+    users = [f"u{number}" for number in range(2000)]
+    shelf = Shelf(dict.fromkeys(users, RejectedError("Refused (HTTP 400).", status=400)))
+    with pytest.raises(RejectedError, match="more than 1000 users"):
+        pulled(shelf, users, tmp_path / "users.ndjson", concurrency=2)
+    assert len(shelf.asked) < 1100
+
+
 def test_a_refused_key_stops_the_run_at_once(tmp_path: Path) -> None:
     shelf = Shelf(dict.fromkeys(USERS, CredentialError("Leanplum refused the key.")))
     with pytest.raises(CredentialError):
