@@ -3,7 +3,7 @@ Every ``console`` block of the README, the docs and the examples does what it sh
 
 Each page runs from top to bottom in one shell, in a fresh copy of the project. A command must end well, unless the next
 one is ``echo $?``. Output that is shown must come out, standard error included; ``...`` stands for whatever varies: on a
-line of its own for any number of lines, within a line for any text.
+line of its own for any number of lines, within a line for any text. Progress is left out: it comes only when it is slow.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ PAGES = [
     for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")]
 ]
 NOT_COPIED = shutil.ignore_patterns(".*cache", ".git", ".hypothesis", ".leanplum-sync", ".venv", "*.egg-info", "__pycache__", "tests")  # fmt: skip
+PROGRESS = re.compile(r"[A-Z][a-z]+( [a-z]+)?: [\d,]+ .*(left|in [\d.]+ .*)\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +95,14 @@ def run(page_steps: list[Step], folder: Path, home: Path) -> list[tuple[int, str
     output, *rest = done.stdout.split(mark)
     results = []
     for status, following in zip(rest[::2], rest[1::2], strict=True):
-        results.append(
-            (int(status), "".join(f"{line.rstrip()}\n" for line in output.removesuffix("\n").splitlines()))
-        )
+        results.append((int(status), tidy(output)))
         output = following
     return results
+
+
+def tidy(output: str) -> str:
+    lines = [line.rstrip() for line in output.splitlines() if not PROGRESS.fullmatch(line)]
+    return "\n".join(lines).rstrip("\n") + "\n"
 
 
 @pytest.fixture
