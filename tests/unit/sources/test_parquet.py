@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from leanplum_sync.problem import Place
+from leanplum_sync.sources import SourceError
+from leanplum_sync.sources.parquet_file import usable
+
+
+def write(path: Path, select: str) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY ({select}) TO '{path}' (FORMAT parquet)")
+
+
+def test_values_become_what_json_can_say(data: Any) -> None:
+    write(
+        data.root / "x.parquet",
+        """SELECT '00123' AS id, 4::BIGINT AS whole, 1.5::DECIMAL(9, 2) AS decimal, true AS yes, NULL::VARCHAR AS none,
+           DATE '2026-11-30' AS day, TIMESTAMP '2026-11-30 08:15:00' AS moment, [1, 2] AS list, ['a'] AS texts,
+           epoch_ms(0)::TIMESTAMP_MS AS start, 'b'::ENUM('a', 'b') AS letter""",
+    )
+    (row,), problems = data.read("x.parquet")
+    assert problems == []
+    assert (row.number, row.place) == (1, Place("x.parquet", row=1))
+    assert row.values == {
+        "id": "00123",
+        "whole": 4,
+        "decimal": 1.5,
+        "yes": True,
+        "none": None,
+        "day": "2026-11-30",
+        "moment": "2026-11-30T08:15:00",
+        "list": [1, 2],
+        "texts": ["a"],
+        "start": "1970-01-01T00:00:00",
+        "letter": "b",
+    }
+
+
+def test_moments_with_a_zone_are_told_in_utc(data: Any) -> None:
+    write(data.root / "x.parquet", "SELECT to_timestamp(1764490500.5) AS moment")
+    (row,), _ = data.read("x.parquet")
+    assert row.values == {"moment": "2025-11-30T08:15:00.5Z"}
+
+
+def test_the_header_tells_names_and_types(data: Any) -> None:
+    write(data.root / "x.parquet", 'SELECT \'a\' AS id, 1::INTEGER AS "odd ""name"')
+    found = data.header("x.parquet")
+    assert found.columns == ("id", 'odd "name')
+    assert found.types == {"id": "VARCHAR", 'odd "name': "INTEGER"}
+    (row,), _ = data.read("x.parquet")
+    assert row.values == {"id": "a", 'odd "name': 1}
+
+
+def test_columns_that_hold_no_values_are_left_out(data: Any) -> None:
+    write(data.root / "x.parquet", "SELECT 'a' AS id, {'b': 1} AS struct, 'x'::BLOB AS bytes")
+    (row,), _ = data.read("x.parquet")
+    assert row.values == {"id": "a"}
+    assert not usable("STRUCT(b INTEGER)")
+
+
+def test_rows_keep_the_order_of_the_file(data: Any) -> None:
+    write(data.root / "x.parquet", "SELECT (i * 7919 % 10007)::VARCHAR AS id FROM range(10007) t(i)")
+    rows, _ = data.read("x.parquet")
+    assert [row.values["id"] for row in rows] == [str(i * 7919 % 10007) for i in range(10007)]
+    assert rows[-1].place.row == 10007
+
+
+def test_a_name_with_a_star_means_one_file(data: Any) -> None:
+    write(data.root / "ab.parquet", "SELECT 'wrong' AS id")
+    (data.root / "ab.parquet").rename(data.root / "keep")
+    write(data.root / "x.parquet", "SELECT 'right' AS id")
+    (data.root / "x.parquet").rename(data.root / "a*.parquet")
+    (data.root / "keep").rename(data.root / "ab.parquet")
+    rows, _ = data.read("a*.parquet")
+    assert [row.values["id"] for row in rows] == ["right"]
+
+
+@pytest.mark.parametrize("content", [b"", b"id,n\n1,2\n", b"PAR1" + b"\0" * 20 + b"PAR1"])
+def test_a_file_that_is_no_parquet_is_one_problem(data: Any, content: bytes) -> None:
+    with pytest.raises(SourceError) as caught:
+        data.header("x.parquet", content)
+    assert [problem.message for problem in caught.value.problems] == ["the file is not sound Parquet"]
+    assert [problem.message for problem in data.read("x.parquet")[1]] == ["the file is not sound Parquet"]
