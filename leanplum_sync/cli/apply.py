@@ -29,6 +29,7 @@ from leanplum_sync.cli.verb import (
     project_options,
     remembered,
 )
+from leanplum_sync.cli.verifying import SAMPLE, Verify, VerifyType, verification
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import InterruptedRunError, SpecError
 from leanplum_sync.journal import open_journal
@@ -39,6 +40,7 @@ from leanplum_sync.render.plan import plan_json, plan_text, target_words
 from leanplum_sync.render.receipt import next_steps, receipt_document, receipt_text
 from leanplum_sync.resources.project import EmbeddedEnvironment
 from leanplum_sync.spec import load
+from leanplum_sync.verifier import Verification
 
 # An emulator queues nothing for longer than it takes to answer; the embedded one ends with the process.
 _EMULATOR_SETTLES_SECONDS: Final = 2.0
@@ -59,6 +61,13 @@ _EMULATOR_SETTLES_SECONDS: Final = 2.0
     default=Recheck.AUTO.value,
     help="Read each user again before writing, and leave alone who was changed by others. Default: auto, which does so"
     " when what the plan saw is older than ten minutes.",
+)
+@click.option(
+    "--verify",
+    type=VerifyType(),
+    default="auto",
+    metavar="all|none|N",
+    help=f"Read users back afterwards and compare: all, none, or a sample of N. Default: all, or {SAMPLE:,} if more changed.",
 )
 @click.option(
     "--concurrency",
@@ -84,6 +93,7 @@ def command(
     plan: Path,
     ack: tuple[Ack, ...],
     recheck: str,
+    verify: Verify,
     concurrency: int | None,
     rate: float | None,
     resume: bool,
@@ -125,7 +135,11 @@ def command(
             confirm(console, target, opened.summary, yes=yes)
             console.say(f"Applying to {target_words(target)}.")
             receipt, interrupted = _apply(opened, app, journal, apply_settings, console)
-        return _conclude(receipt, interrupted, opened, console, output)
+            verified = verification(
+                verify, opened, receipt, app=app, journal=journal, settings=apply_settings, console=console
+            )
+        _show(receipt, verified, opened, console, output)
+        return exit_code(interrupted) if interrupted else code_of(receipt, verified)
 
 
 def _settle_seconds(settings: Settings, target: Target) -> float:
@@ -157,28 +171,28 @@ def _apply(
     return receipt, None
 
 
-def _conclude(
+def _show(
     receipt: Receipt,
-    interrupted: InterruptedRunError | None,
+    verified: Verification | None,
     plan: PlanFile,
     console: Console,
     output: Sequence[Output],
-) -> ExitCode:
+) -> None:
     target = plan.header.target
     deliver(
         console,
         output,
-        text=lambda page: receipt_text(receipt, target, page),
-        json=lambda: receipt_document(receipt, target),
+        text=lambda page: receipt_text(receipt, target, verified, page),
+        json=lambda: receipt_document(receipt, target, verified),
     )
-    for step in next_steps(receipt, quoted(plan.path)):
+    for step in next_steps(receipt, verified, quoted(plan.path)):
         console.say(step)
-    return exit_code(interrupted) if interrupted else code_of(receipt)
 
 
-def code_of(receipt: Receipt) -> ExitCode:
+def code_of(receipt: Receipt, verified: Verification | None) -> ExitCode:
     if receipt.needs_person:
         return ExitCode.IN_DOUBT
     if receipt.stopped is StopReason.UNAVAILABLE:
         return ExitCode.LIMITED
-    return ExitCode.OK if receipt.complete else ExitCode.IN_PART
+    is_as_planned = receipt.complete and (verified is None or verified.is_proof)
+    return ExitCode.OK if is_as_planned else ExitCode.IN_PART

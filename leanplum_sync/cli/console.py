@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from dataclasses import dataclass
 from typing import IO, Final
@@ -68,8 +67,9 @@ class Console:
         stream = stream or self.stdout
         if not stream.isatty():
             return Page(width=_columns_asked_for() or WIDTH)
-        size = shutil.get_terminal_size((WIDTH, HEIGHT))
-        return Page(min(size.columns, WIDEST), size.lines, colour=not self.plain)
+        columns, lines = os.get_terminal_size(stream.fileno())
+        # A terminal may not know its size: 0.
+        return Page(min(columns or WIDTH, WIDEST), lines or HEIGHT, colour=not self.plain)
 
     def progress(self) -> Progress:
         if self.quiet:

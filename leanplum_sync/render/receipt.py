@@ -17,6 +17,7 @@ from leanplum_sync.render.paint import BAD, BLANK, CARE, GOOD, faint, grid, head
 from leanplum_sync.render.plan import target_fields, target_words
 from leanplum_sync.render.values import cut, escaped, subject_words
 from leanplum_sync.render.words import amount
+from leanplum_sync.verifier import Verification, verification_json
 
 FATE_WORDS: Final[Mapping[Fate, str]] = {
     Fate.DONE: "done",
@@ -39,7 +40,7 @@ _STOP_WORDS: Final[Mapping[StopReason, str]] = {
 _EXCEPTIONS_SHOWN: Final = 10
 
 
-def receipt_text(receipt: Receipt, target: Target, page: Page) -> str:
+def receipt_text(receipt: Receipt, target: Target, verified: Verification | None, page: Page) -> str:
     title = "Applied to " if receipt.complete else "Applied in part to "
     lines: list[RenderableType] = [
         Text.assemble((title, "bold"), (target_words(target), GOOD if target.is_emulator else CARE)),
@@ -55,6 +56,7 @@ def receipt_text(receipt: Receipt, target: Target, page: Page) -> str:
         grid(rows, right=(0,)),
         BLANK,
         *_exceptions(receipt, page),
+        *_verified(verified),
         faint(_effort(receipt)),
         faint(f"Plan {receipt.plan_digest[:12]}"),
     ]
@@ -83,6 +85,24 @@ def _exception_row(entry: ExceptionEntry, width: int) -> tuple[Text, ...]:
     )
 
 
+def _verified(verified: Verification | None) -> list[RenderableType]:
+    """What reading back has shown. Where nobody was read back, nothing is claimed."""
+    if verified is None or not verified.checked:
+        return []
+    equal = f"{verified.equal:,} of {amount(verified.checked, 'user')} read back are as planned."
+    unproven = f" Of {verified.unproven:,}, the API doesn't show everything." if verified.unproven else ""
+    found = Text.assemble(("Verified: ", GOOD if verified.is_proof else BAD), equal + unproven)
+    unread = (
+        [Text(f"{amount(verified.unread, 'user')} could not be read back.", CARE)] if verified.unread else []
+    )
+    some = verified.differing[:_EXCEPTIONS_SHOWN]
+    rows = [(Text(subject_words(str(each.subject))), Text(escaped(", ".join(each.fields)))) for each in some]
+    rest = verified.different - len(some)
+    more = [faint(f"  and {rest:,} more; -o json lists them")] if rest else []
+    differing = [Text("Still different", BAD), grid(rows), *more] if rows else []
+    return [found, *unread, *differing, BLANK]
+
+
 def _effort(receipt: Receipt) -> str:
     checks = receipt.recheck_reads + receipt.settle_reads
     extra = f", and {checks:,} to check before and after" if checks else ""
@@ -92,11 +112,17 @@ def _effort(receipt: Receipt) -> str:
     )
 
 
-def receipt_document(receipt: Receipt, target: Target) -> str:
-    return document("receipt", 1, target=target_fields(target), **receipt_json(receipt))
+def receipt_document(receipt: Receipt, target: Target, verified: Verification | None) -> str:
+    return document(
+        "receipt",
+        1,
+        target=target_fields(target),
+        **receipt_json(receipt),
+        verification=verification_json(verified) if verified else None,
+    )
 
 
-def next_steps(receipt: Receipt, plan: str) -> Sequence[str]:
+def next_steps(receipt: Receipt, verified: Verification | None, plan: str) -> Sequence[str]:
     """Return what to do now, a sentence each; none when all is done. *plan* is the plan's path, ready for a shell."""
     found: list[str] = []
     if receipt.needs_person:
@@ -107,6 +133,6 @@ def next_steps(receipt: Receipt, plan: str) -> Sequence[str]:
         found.append(f"To go on with the rest: leanplum-sync apply {plan} --resume")
     if any(receipt.actions.get(fate) for fate in (Fate.REJECTED, Fate.SKIPPED)):
         found.append("Mend what was rejected or skipped in the specs or data, then plan again.")
-    if receipt.actions.get(Fate.CONFLICTING):
+    if receipt.actions.get(Fate.CONFLICTING) or (verified is not None and verified.different):
         found.append("Plan again to see what others have changed.")
     return found

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
+
 from leanplum_sync.address import Subject
 from leanplum_sync.applier.receipt import Receipt, StopReason
+from leanplum_sync.cli.apply import code_of
 from leanplum_sync.journal.entry import (
     DeliveryEntry,
     DeliveryState,
@@ -20,6 +23,7 @@ from leanplum_sync.planner.plan import Target
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.receipt import next_steps, receipt_document, receipt_text
 from leanplum_sync.render.status import Status, status_json, status_text
+from leanplum_sync.verifier import Difference, Verification
 from leanplum_sync.wire.batch import DeliveryKey
 
 SANDBOX = Target("app_emulator", "sandbox", "embedded emulator", is_emulator=True)
@@ -51,7 +55,7 @@ SOME_DONE = replace(
 
 
 def test_what_became_of_everything_adds_up_to_what_was_planned() -> None:
-    assert receipt_text(ALL_DONE, SANDBOX, Page()).splitlines() == [
+    assert receipt_text(ALL_DONE, SANDBOX, None, Page()).splitlines() == [
         "Applied to sandbox (embedded emulator, nothing real is touched)",
         "",
         "  10  done",
@@ -64,7 +68,7 @@ def test_what_became_of_everything_adds_up_to_what_was_planned() -> None:
 
 
 def test_what_was_not_done_is_named_a_few_at_a_time_with_the_reason() -> None:
-    text = receipt_text(SOME_DONE, SANDBOX, Page())
+    text = receipt_text(SOME_DONE, SANDBOX, None, Page())
     assert text.startswith("Applied in part to sandbox")
     assert "Stopped early: too many were rejected." in text
     assert text.count("00004") == 10
@@ -73,16 +77,60 @@ def test_what_was_not_done_is_named_a_few_at_a_time_with_the_reason() -> None:
 
 
 def test_what_to_do_next_follows_from_what_is_left() -> None:
-    assert next_steps(ALL_DONE, "a.lpplan") == []
-    steps = " ".join(next_steps(SOME_DONE, "a.lpplan"))
+    assert next_steps(ALL_DONE, None, "a.lpplan") == []
+    steps = " ".join(next_steps(SOME_DONE, None, "a.lpplan"))
     assert "leanplum-sync apply a.lpplan --resume" in steps
     assert "leanplum-sync status" in steps
 
 
 def test_the_receipts_document_names_its_format_and_lists_exceptions() -> None:
-    document = json.loads(receipt_document(SOME_DONE, SANDBOX))
+    document = json.loads(receipt_document(SOME_DONE, SANDBOX, PROOF))
     assert [document["format"], document["version"], document["planned"]] == ["leanplum-sync/receipt", 1, 12]
     assert len(document["exceptions"]) == 12
+
+
+PROOF = Verification(checked=6, equal=6, different=0, unread=0, unproven=2, differing=())
+NO_PROOF = Verification(
+    checked=6,
+    equal=4,
+    different=1,
+    unread=1,
+    unproven=0,
+    differing=(Difference(Subject.user("00004"), ("tier", "order_count")),),
+)
+
+
+def test_what_was_read_back_is_said_with_what_it_proves() -> None:
+    text = receipt_text(ALL_DONE, SANDBOX, PROOF, Page())
+    assert "Verified: 6 of 6 users read back are as planned. Of 2, the API doesn't show\neverything." in text
+
+
+def test_what_still_differs_is_named_without_its_values() -> None:
+    text = receipt_text(ALL_DONE, SANDBOX, NO_PROOF, Page())
+    assert "1 user could not be read back." in text
+    assert "  00004  tier, order_count" in text
+    assert next_steps(ALL_DONE, NO_PROOF, "a.lpplan") == ["Plan again to see what others have changed."]
+
+
+@pytest.mark.parametrize(
+    ("receipt", "verified", "code"),
+    [
+        (ALL_DONE, None, 0),
+        (ALL_DONE, PROOF, 0),
+        (ALL_DONE, NO_PROOF, 4),
+        (replace(SOME_DONE, stopped=None), None, 5),
+        (replace(SOME_DONE, actions={Fate.DONE: 5, Fate.REJECTED: 7}), None, 4),
+        (
+            replace(SOME_DONE, actions={Fate.DONE: 5, Fate.PARKED: 7}, stopped=StopReason.UNAVAILABLE),
+            None,
+            10,
+        ),
+    ],
+)
+def test_the_exit_code_follows_from_the_receipt(
+    receipt: Receipt, verified: Verification | None, code: int
+) -> None:
+    assert code_of(receipt, verified) == code
 
 
 NOTHING = Status("journal.db", 1.8e9, (), (), ())
