@@ -14,7 +14,8 @@ def id_column(named: str | None, key: str, own: tuple[str, ...], site: Site) -> 
     """
     Return the column with the ids of the listing under *key*.
 
-    Where the spec names none, an inline list has ``id``, and a file the first of *own* that is in its header.
+    Where the spec names none, an inline list has ``id``, and a file the first of *own* that is in its header. Without
+    any of these, the name is empty, and that is reported.
     """
     if named is not None:
         return NeededColumn(named, site.place(("spec", key, "id")))
@@ -28,4 +29,4 @@ def id_column(named: str | None, key: str, own: tuple[str, ...], site: Site) -> 
             "nothing says which column holds the ids",
             f"Name it: `id: column`. Only a CSV file of Leanplum's own import format, with {own[0]}, needs none.",
         )
-    return NeededColumn(found or own[0], site.place(path))
+    return NeededColumn(found or "", site.place(path))

@@ -138,11 +138,11 @@ def build(document: PushTokensDocument, site: Site) -> PushTokens:
         ),
     ]
     identity = id_column(spec.devices.id, "devices", ("deviceId",), site)
-    if spec.devices.id is None and site.header is not None:
+    if spec.devices.id is None and site.header is not None and identity.name:
         named = {column for part in parts for column in part.columns} | {spec.devices.user or ""}
         managed = {*spec.attributes, *(_TOKEN_FIELDS[key] for key in tokens)}
         parts += device_columns(site, ("spec", "devices", "file"), named, managed)
-    elif spec.token is None and site.readable and site.whole:
+    elif spec.token is None and site.readable and site.whole and identity.name:
         site.report(
             ("spec",), "`token` is missing", "Name the token's column: token: {ios: {column: apns_token}}."
         )

@@ -112,11 +112,11 @@ def build(document: UserAttributesDocument, site: Site) -> UserAttributes:
     profile = [part for name, form in spec.profile.items() for part in _profile_part(name, form, site)]
     parts: list[Part] = [*attributes, *profile]
     identity = id_column(spec.users.id, "users", ("userId",), site)
-    if spec.users.id is None:
+    if spec.users.id is None and identity.name:
         named = {column for part in parts for column in part.columns}
         parts += user_columns(site, ("spec", "users", "file"), named, {*spec.attributes, *spec.profile})
     asks = parts or spec.attributes or spec.profile or spec.create_users
-    if not asks and site.readable and site.whole:
+    if not asks and identity.name and site.readable and site.whole:
         site.report(
             ("spec",), "this asks nothing of its users", "Name what they are to have under `attributes`."
         )

@@ -166,7 +166,7 @@ def with_columns_checked(resource: Resource, site: Site, document: OpenDocument)
 
     Without the column of the ids, every row would be reported for what is one mistake.
     """
-    if not site.readable:
+    if not site.readable or not resource.id_column.name:
         return None
     needed = resource.columns_needed()
     if isinstance(site.source, FileSource) and site.header is None:

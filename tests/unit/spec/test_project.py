@@ -25,7 +25,7 @@ def test_a_project_that_says_nothing_works_on_the_embedded_emulator(folder: Any)
     write(folder, "{}")
     project = folder.load().project
     assert project.default_environment == "sandbox"
-    assert project.environments == {"sandbox": EmbeddedEnvironment("sandbox", (), Budget(), Limits(8, 20))}
+    assert project.environments == {"sandbox": EmbeddedEnvironment("sandbox", (), Budget(), Limits(8, None))}
     assert project.journal == ".leanplum-sync/journal.db"
     assert [named.text for named in project.specs] == ["specs"]
 
