@@ -7,6 +7,8 @@ A call is counted when it arrives, waits for calls on its users, is carried out 
 from __future__ import annotations
 
 import asyncio
+import logging
+import uuid
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from leanplum_sync.emulator.request import Call
     from leanplum_sync.emulator.store import Store, Transaction
 
+MAX_URL = 2083
+_LOG = logging.getLogger(__name__)
 _LOCKED = "Request failed due to concurrent requests to the same profile ID"
 _TOO_MANY = "Too Many Requests."
 _HTML = b"<html><head><title>Error</title></head><body><h1>Something went wrong</h1></body></html>"
@@ -45,8 +49,11 @@ class Exchange:
         self, status: int, headers: list[tuple[bytes, bytes]], body: bytes, *, sent: int | None = None
     ) -> None:
         """Send an answer; with *sent*, only that many bytes of the body, and cut."""
-        length = (b"content-length", str(len(body)).encode())
-        await self.send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+        own = [
+            (b"content-length", str(len(body)).encode()),
+            (b"x-cloud-trace-context", uuid.uuid4().hex.encode()),
+        ]
+        await self.send({"type": "http.response.start", "status": status, "headers": [*headers, *own]})
         if sent is None:
             await self.send({"type": "http.response.body", "body": body})
             return
@@ -79,9 +86,20 @@ class Api:
         body = await _body(receive)
         if body is None:
             return
-        query = scope["query_string"].decode("ascii", errors="replace")
-        content_type = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
         try:
+            await self._receive(exchange, body)
+        except Exception:  # noqa: BLE001 (a mistake of the emulator itself; this is the one place that says so)
+            _LOG.exception("The emulator failed at a call.")
+            with suppress(RuntimeError):  # the answer may have begun
+                await exchange.answer(500, [JSON], b"{}")
+
+    async def _receive(self, exchange: Exchange, body: bytes) -> None:
+        query = exchange.scope["query_string"].decode("ascii", errors="replace")
+        content_type = dict(exchange.scope["headers"]).get(b"content-type", b"").decode("latin-1")
+        base_url = _base_url(exchange.scope)
+        try:
+            if exchange.scope["method"] == "GET" and len(f"{base_url}/api?{query}") > MAX_URL:
+                raise RefusedError("The URL is too long.", 414)  # noqa: TRY301 (one way to refuse)
             call = request.read(query, content_type, body, self._app.switches)
         except RefusedError as refused:
             answer = dispatcher.refusal(refused.message, refused.status)
@@ -90,7 +108,7 @@ class Api:
                 transaction.count(counts.REJECTED, str(answer.status))
             await self._answer(exchange, answer, ())
             return
-        await self._serve(replace(call, base_url=_base_url(scope)), exchange)
+        await self._serve(replace(call, base_url=base_url), exchange)
 
     async def _serve(self, call: Call, exchange: Exchange) -> None:
         users = frozenset(dispatcher.subjects(call, self._store.owner))

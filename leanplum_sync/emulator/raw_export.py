@@ -113,7 +113,14 @@ def as_csv(records: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
                 for name, value in event.get("parameters", {}).items()
             ),
         ),
-        "experiments-0": _table(["experimentId", "sessionId", "variantId"], ()),
+        "experiments-0": _table(
+            ["experimentId", "sessionId", "variantId"],
+            (
+                [experiment["id"], record["sessionId"], experiment["variantId"]]
+                for record in records
+                for experiment in record["experiments"]
+            ),
+        ),
         "userattributes-0": _table(
             ["sessionId", "name", "value"],
             (

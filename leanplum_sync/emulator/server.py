@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 _START_SECONDS = 30
-_STOP_SECONDS = 5
+_STOP_SECONDS = 2
 
 
 class _Server(uvicorn.Server):
@@ -30,7 +30,7 @@ class _Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 log_config=None,
-                log_level="error",
+                log_level="critical",
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,

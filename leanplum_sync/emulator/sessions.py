@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from leanplum_sync.emulator.experiments import variants_of
 from leanplum_sync.emulator.user import bucket
 from leanplum_sync.emulator.values import java_double
 
@@ -141,6 +142,10 @@ def end(user: User, device_id: str, at: float, transaction: Transaction) -> None
     if not session["background"]:
         user.time_spent += duration
     record = _record(user, device_id, session["started"], duration) | session["prior"] | {"isSession": True}
+    record["experiments"] = [
+        {"id": key, "variantId": str(variant["id"])}
+        for key, variant in variants_of(transaction.things("abTest"), user.user_id).items()
+    ]
     loose = (
         [{"name": "", "started": session["started"], "events": session["loose"]}] if session["loose"] else []
     )

@@ -58,6 +58,14 @@ def test_users_are_exported_as_a_csv_without_a_header(start: Callable[..., Calle
     assert requests.get(valued["files"][0], timeout=30).text == "a,\nb,True\n"
 
 
+def test_users_are_exported_with_their_variant(start: Callable[..., Caller]) -> None:
+    test = {"id": 5, "name": "t", "active": True, "variants": [{"id": 9, "name": "B", "percent": 100}]}
+    caller = start(({"userId": "a"}, {"abTest": test}))
+    result = _result(caller, _export(caller, "exportUsers", abTestId=5))
+    assert requests.get(result["files"][0], timeout=30).text == "a,9,B\n"
+    assert caller.post("exportUsers", "data_export", abTestId=6).status_code == 404
+
+
 def test_sessions_and_offline_events_are_exported_as_json_lines(
     start: Callable[..., Caller], clock: Clock
 ) -> None:

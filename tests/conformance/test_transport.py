@@ -152,3 +152,16 @@ def test_doubles_are_written_as_java_writes_them(shared: Caller) -> None:
     assert '"created":1.43935302887E9' in text
     assert '"userAttributes":{"big":1.5E9,"plain":10.5,"whole":3.0,"tiny":1.0E-4,"int":25}' in text
     assert '"timeSpentInApp":0.0' in text
+
+
+def test_a_url_has_at_most_2083_characters(shared: Caller) -> None:
+    for length, status in ((1500, 200), (2083, 414)):
+        query = {"action": "setUserAttributes", "userId": "url-1", "locale": "x" * length, **_LOGIN}
+        assert requests.get(f"{shared.url}/api", params=query, timeout=30).status_code == status
+
+
+def test_each_answer_has_a_trace_id_of_its_own(shared: Caller) -> None:
+    traces = {
+        shared.post("track", userId="t-1", event="e").headers["X-Cloud-Trace-Context"] for _ in range(2)
+    }
+    assert len(traces) == 2

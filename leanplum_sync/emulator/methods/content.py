@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from leanplum_sync.emulator.errors import RefusedError, SkippedError, missing, user_not_found
+from leanplum_sync.emulator.experiments import variants_of
 from leanplum_sync.emulator.methods.messages import is_listed
 from leanplum_sync.emulator.work import may_create, subject
 
@@ -67,7 +67,8 @@ def content_for(work: Work) -> Element:
     with_defaults = work.arguments.flag("includeDefaults", default=True)
     variables = _defaults(work) if with_defaults else {}
     variants = []
-    for variant in _variants_of(work, user_id):
+    tests = work.transaction.things("abTest")
+    for variant in variants_of(tests, user_id).values() if user_id is not None else ():
         variants.append({"id": variant["id"]})
         for variable in variant.get("variables", ()):
             variables[_canonical(variable["name"])] = _typed(variable.get("value"))
@@ -83,27 +84,6 @@ def content_for(work: Work) -> Element:
 
 def _defaults(work: Work) -> dict[str, Any]:
     return {name: thing.get("value") for name, thing in work.transaction.things("variable").items()}
-
-
-def _variants_of(work: Work, user_id: str | None) -> Iterator[Mapping[str, Any]]:
-    """Yield the variants the user is in: by percentage, the same every time."""
-    if user_id is None:
-        return
-    for key, test in work.transaction.things("abTest").items():
-        targeting = test.get("targeting")
-        if (
-            not test.get("active")
-            or test.get("draft")
-            or (targeting is not None and user_id not in targeting)
-        ):
-            continue
-        digest = hashlib.md5(f"{key}:{user_id}".encode(), usedforsecurity=False).digest()
-        place = int.from_bytes(digest[:4]) / 2**32 * 100
-        for variant in test.get("variants", ()):
-            place -= float(variant.get("percent", 0))
-            if place < 0:
-                yield variant
-                break
 
 
 def _typed(value: Any) -> Any:

@@ -11,6 +11,7 @@ import orjson
 
 from leanplum_sync.emulator.deliveries import Delivery
 from leanplum_sync.emulator.errors import RefusedError, invalid
+from leanplum_sync.emulator.experiments import variants_of
 from leanplum_sync.emulator.methods.files import file_url
 from leanplum_sync.emulator.methods.postbacks import number
 from leanplum_sync.emulator.raw_export import as_csv, as_json_lines
@@ -34,19 +35,31 @@ _REPORTS = {
 
 def export_users(work: Work) -> Element:
     """Write one CSV without a header: the userId, and the value of an attribute or the variant if asked for."""
+    attribute, test_id = work.arguments.text("userAttribute"), work.arguments.text("abTestId")
+    tests = {test_id: work.transaction.thing("abTest", test_id)} if test_id else {}
+    if None in tests.values():
+        raise RefusedError("A/B test not found.", 404)
     _take_quota(work, "exportUsers", work.switches.export_users_a_day)
-    attribute = work.arguments.text("userAttribute")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for user in work.transaction.all_users():
-        if not user.blocked:
-            writer.writerow(
-                [user.user_id, _cell(user.attributes.get(attribute))] if attribute else [user.user_id]
-            )
+        if user.blocked:
+            continue
+        row = [user.user_id]
+        if test_id:
+            variant = variants_of(tests, user.user_id).get(test_id, {})
+            row += [str(variant.get("id", "")), str(variant.get("name", ""))]
+        if attribute:
+            row.append(_cell(user.attributes.get(attribute)))
+        writer.writerow(row)
     job_id = f"export_users_{APP_NUMBER}_{number(work.transaction, 'job')}"
     name = f"export/{job_id}.csv"
     work.transaction.put_file(name, text.getvalue().encode())
-    fields = ["userId", attribute] if attribute else ["userId"]
+    fields = [
+        "userId",
+        *(["variantId", "variantName"] if test_id else []),
+        *([attribute] if attribute else []),
+    ]
     return _started(work, job_id, {"files": [name], "fields": fields})
 
 
