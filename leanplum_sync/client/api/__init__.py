@@ -7,7 +7,7 @@ Making one sends nothing; ``Client.call`` and ``Client.batch`` do. Files travel 
 
 from leanplum_sync.client.api.ab_tests import AbTest, Variant, get_ab_test, get_ab_tests, get_variant
 from leanplum_sync.client.api.batch import Result
-from leanplum_sync.client.api.call import Call, Done
+from leanplum_sync.client.api.call import Call, Done, action
 from leanplum_sync.client.api.channels import (
     Channel,
     ChannelChange,
@@ -90,6 +90,7 @@ __all__ = [
     "UnsubscribeCategory",
     "User",
     "Variant",
+    "action",
     "add_android_notification_channel",
     "add_postback",
     "advance",

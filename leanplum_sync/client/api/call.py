@@ -79,6 +79,18 @@ def done(name: str, arguments: Mapping[str, Any], **options: Any) -> Call[Done]:
     return call(name, read_done, arguments, **options)
 
 
+def action(
+    name: str, arguments: Mapping[str, Json], *, key_class: KeyClass | None = None
+) -> Call[Mapping[str, Json]]:
+    """
+    Return the call of any action of the catalogue by the API's own names; its answer is the whole element.
+
+    Raises:
+        InvalidCallError: the catalogue has no such action or argument, or one that the API needs is missing.
+    """
+    return call(name, dict, arguments, key_class=key_class, answers_when_skipped=True)
+
+
 def who(user_id: str | None, device_id: str | None, *, create: bool | None = None) -> dict[str, Json]:
     """
     Return the arguments that name a user, a device, or a user on a device.

@@ -210,8 +210,10 @@ def test_a_batch_that_the_api_would_refuse_is_refused_before_it_is_sent(
         batch_of(calls)
 
 
-def test_an_action_from_elsewhere_is_checked_too() -> None:
-    from leanplum_sync.client.api.call import check  # noqa: PLC0415 - what typed calls do by themselves
-
+def test_any_action_can_be_called_by_the_names_of_the_api() -> None:
+    made = api.action("track", {"event": "e", "userId": "u1", "devMode": True, "value": None})
+    assert made.action == Action("track", {"event": "e", "userId": "u1", "devMode": True})
     with pytest.raises(InvalidCallError, match="There is no action createMessage"):
-        check(Action("createMessage", {}))
+        api.action("createMessage", {})
+    with pytest.raises(InvalidCallError, match="devMode must be true or false"):
+        api.action("track", {"event": "e", "userId": "u1", "devMode": "yes"})
