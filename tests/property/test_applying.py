@@ -72,7 +72,11 @@ class Api:
         self._enter({subject.id})
         try:
             with self._lock:
-                devices = [{"deviceId": name, **found} for name, found in self.devices.items() if name.endswith(subject.id)]
+                devices = [
+                    {"deviceId": name, **found}
+                    for name, found in self.devices.items()
+                    if name.endswith(subject.id)
+                ]
                 return {"success": True, "userAttributes": dict(self.users[subject.id]), "devices": devices}
         finally:
             self._leave({subject.id})
@@ -177,19 +181,22 @@ def go(journal: Any, api: Api, clock: Hurried, recheck: Recheck, *, resume: bool
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    st.lists(moods, max_size=30), st.lists(fates, max_size=20), st.sampled_from([Recheck.ON, Recheck.OFF])
-)
-def test_whatever_the_api_does_numbers_add_up_and_nothing_happens_twice(drawn, outcomes, recheck):
+@given(st.lists(moods, max_size=30), st.lists(fates, max_size=20), st.sampled_from([Recheck.ON, Recheck.OFF]))
+def test_whatever_the_api_does_numbers_add_up_and_nothing_happens_twice(
+    drawn: Any, outcomes: Any, recheck: Any
+) -> None:
     api, clock = Api(list(drawn), list(outcomes)), Hurried()
-    with tempfile.TemporaryDirectory() as folder, open_journal(Path(folder) / "journal.db", clock=clock) as journal:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_journal(Path(folder) / "journal.db", clock=clock) as journal,
+    ):
         receipt = go(journal, api, clock, recheck, resume=False)
         assert receipt.adds_up
         api.moods = []
         again = go(journal, api, clock, recheck, resume=True)
         assert again.adds_up
         assert again.actions[Fate.PARKED] == again.actions[Fate.IN_DOUBT] == 0
-        delivered = [entry for entry in journal.deliveries()]
+        delivered = list(journal.deliveries())
     assert not api.overlapped
     assert all(count == 1 for count in (*api.sent.values(), *api.incremented.values()))
     # What went out is remembered, so that no later plan asks for it again.
@@ -205,9 +212,12 @@ def test_whatever_the_api_does_numbers_add_up_and_nothing_happens_twice(drawn, o
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.sampled_from(["lost before", "unreadable", "well"]), min_size=8, max_size=20))
-def test_what_a_person_resolves_is_no_longer_held_and_the_plan_can_be_finished(drawn):
+def test_what_a_person_resolves_is_no_longer_held_and_the_plan_can_be_finished(drawn: Any) -> None:
     api, clock = Api(list(drawn), []), Hurried()
-    with tempfile.TemporaryDirectory() as folder, open_journal(Path(folder) / "journal.db", clock=clock) as journal:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_journal(Path(folder) / "journal.db", clock=clock) as journal,
+    ):
         receipt = go(journal, api, clock, Recheck.OFF, resume=True)
         for _ in range(3):
             held = {entry.sequence for entry in journal.exceptions(receipt.run) if entry.fate is Fate.HELD}

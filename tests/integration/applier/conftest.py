@@ -88,7 +88,11 @@ def api(world: ModuleType, tmp_path: Path) -> Iterator[Api]:
         "created": 1.6e9,
     }
     users = [
-        {"userId": user, "userAttributes": {"tier": "silver", "visits": 5}, "devices": [{"deviceId": f"old-{user}"}]}
+        {
+            "userId": user,
+            "userAttributes": {"tier": "silver", "visits": 5},
+            "devices": [{"deviceId": f"old-{user}"}],
+        }
         for user in world.USERS
     ]
     seed.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in ({"message": message}, *users)))
@@ -103,22 +107,29 @@ def journal_path(tmp_path: Path) -> Path:
     return tmp_path / "journal.db"
 
 
-@pytest.fixture
-def run(world: ModuleType, api: Api, journal_path: Path) -> Callable[..., Any]:
-    """Make a ``world.Run`` against the emulator; ``kind`` or ``plan`` says of what, the rest goes to it."""
+@dataclass
+class Runs:
+    """Makes a ``world.Run`` against the emulator; ``kind`` or ``plan`` says of what, the rest goes to it."""
 
-    def make(kind: str = "attributes", *, plan: Any = None, **given: Any) -> Any:
+    world: ModuleType
+    api: Api
+    journal_path: Path
+
+    def __call__(self, kind: str = "attributes", *, plan: Any = None, **given: Any) -> Any:
         settings = given.pop("settings", {})
-        defaults = {"concurrency": 3, "settle_seconds": 0.0, "recheck": world.Recheck.OFF}
-        return world.Run(
-            api.url,
-            journal_path,
-            plan or world.plan_for(kind),
-            world.ApplySettings(**(defaults | settings)),
+        defaults = {"concurrency": 3, "settle_seconds": 0.0, "recheck": self.world.Recheck.OFF}
+        return self.world.Run(
+            self.api.url,
+            self.journal_path,
+            plan or self.world.plan_for(kind),
+            self.world.ApplySettings(**(defaults | settings)),
             **given,
         )
 
-    return make
+
+@pytest.fixture
+def run(world: ModuleType, api: Api, journal_path: Path) -> Runs:
+    return Runs(world, api, journal_path)
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from leanplum_sync.journal import open_journal, read_journal
 from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, Resolution, RunState
 
 
-def test_every_kind_of_change_takes_effect_exactly_once(run, api, world):
+def test_every_kind_of_change_takes_effect_exactly_once(run: Any, api: Any, world: ModuleType) -> None:
     receipt = run("everything").go()
     assert receipt.complete
     assert receipt.adds_up
@@ -26,7 +28,7 @@ def test_every_kind_of_change_takes_effect_exactly_once(run, api, world):
     assert receipt.lookups == api.counts()["billableLookups"]["writes"]
 
 
-def test_a_second_apply_of_the_same_plan_sends_nothing(run, api):
+def test_a_second_apply_of_the_same_plan_sends_nothing(run: Any, api: Any) -> None:
     first = run("everything").go()
     before = api.counts()
     second = run("everything").go()
@@ -36,7 +38,9 @@ def test_a_second_apply_of_the_same_plan_sends_nothing(run, api):
     assert second.actions == first.actions
 
 
-def test_a_new_plan_with_the_digest_of_a_finished_one_is_carried_out(run, api, world):
+def test_a_new_plan_with_the_digest_of_a_finished_one_is_carried_out(
+    run: Any, api: Any, world: ModuleType
+) -> None:
     run("attributes").go()
     api.set("u001", tier="silver")
     again = world.plan_for("attributes", created_at=world.SystemClock().now() + 1)
@@ -45,7 +49,9 @@ def test_a_new_plan_with_the_digest_of_a_finished_one_is_carried_out(run, api, w
     assert api.user("u001")["userAttributes"]["tier"] == "gold"
 
 
-def test_another_plan_never_sends_what_the_journal_knows_as_delivered(run, api, world):
+def test_another_plan_never_sends_what_the_journal_knows_as_delivered(
+    run: Any, api: Any, world: ModuleType
+) -> None:
     run("sends").go()
     other = world.plan_for("sends", users_per_batch=5, digest="e" * 64)
     receipt = run(plan=other).go()
@@ -54,7 +60,9 @@ def test_another_plan_never_sends_what_the_journal_knows_as_delivered(run, api, 
     assert api.sends() == dict.fromkeys(world.USERS, 1)
 
 
-def test_one_rejected_row_does_not_stop_the_rest_and_its_send_is_not_sent(run, api, world):
+def test_one_rejected_row_does_not_stop_the_rest_and_its_send_is_not_sent(
+    run: Any, api: Any, world: ModuleType
+) -> None:
     api.faults("success-and-error:action=setUserAttributes,user=u000,times=1")
     receipt = run("everything", settings={"rejections_limit": 100}).go()
     # The fault puts an error on every element of the batch that holds u000: three users.
@@ -64,7 +72,9 @@ def test_one_rejected_row_does_not_stop_the_rest_and_its_send_is_not_sent(run, a
     assert set(api.sends()) == set(world.USERS[3:])
 
 
-def test_users_the_api_does_not_know_are_skipped_and_may_be_asked_for_again(run, api, world, journal_path):
+def test_users_the_api_does_not_know_are_skipped_and_may_be_asked_for_again(
+    run: Any, api: Any, world: ModuleType, journal_path: Path
+) -> None:
     plan = world.plan_for("sends", ["u001", "nobody"])
     receipt = run(plan=plan).go()
     assert receipt.actions[Fate.SKIPPED] == 1
@@ -76,8 +86,10 @@ def test_users_the_api_does_not_know_are_skipped_and_may_be_asked_for_again(run,
     assert [bool(known[subject].delivered) for subject in known] == [True, False]
 
 
-def test_a_lost_answer_about_attributes_is_settled_by_reading(run, api):
-    api.faults("cut-after:action=setUserAttributes,times=1; cut-before:action=setUserAttributes,times=1,after=1")
+def test_a_lost_answer_about_attributes_is_settled_by_reading(run: Any, api: Any) -> None:
+    api.faults(
+        "cut-after:action=setUserAttributes,times=1; cut-before:action=setUserAttributes,times=1,after=1"
+    )
     receipt = run("attributes").go()
     assert receipt.complete
     assert receipt.settle_reads == 6
@@ -86,7 +98,9 @@ def test_a_lost_answer_about_attributes_is_settled_by_reading(run, api):
     assert all(api.user(user)["userAttributes"]["tier"] == "gold" for user in ("u000", "u003", "u011"))
 
 
-def test_a_lost_answer_about_a_send_is_held_and_never_sent_again(run, api, journal_path):
+def test_a_lost_answer_about_a_send_is_held_and_never_sent_again(
+    run: Any, api: Any, journal_path: Path
+) -> None:
     api.faults("cut-after:action=sendMessage,times=1; cut-before:action=sendMessage,times=1,after=1")
     receipt = run("sends").go()
     assert receipt.actions[Fate.HELD] == 6
@@ -99,7 +113,9 @@ def test_a_lost_answer_about_a_send_is_held_and_never_sent_again(run, api, journ
         assert len(list(journal.deliveries(states=[DeliveryState.HELD]))) == 6
 
 
-def test_what_is_held_goes_out_when_a_person_says_so_and_only_then(run, api, world, journal_path):
+def test_what_is_held_goes_out_when_a_person_says_so_and_only_then(
+    run: Any, api: Any, world: ModuleType, journal_path: Path
+) -> None:
     api.faults("cut-before:action=sendMessage,times=1")
     held = run("sends", settings={"concurrency": 1}).go()
     assert held.batches[BatchState.HELD] == 1
@@ -113,7 +129,7 @@ def test_what_is_held_goes_out_when_a_person_says_so_and_only_then(run, api, wor
 
 
 @pytest.mark.parametrize("fault", ["cut-after", "cut-before"])
-def test_an_increment_in_doubt_is_never_done_twice(run, api, world, fault):
+def test_an_increment_in_doubt_is_never_done_twice(run: Any, api: Any, world: ModuleType, fault: str) -> None:
     api.faults(f"{fault}:action=setUserAttributes,times=1")
     receipt = run("increments", settings={"concurrency": 1}).go()
     assert receipt.adds_up
@@ -124,7 +140,7 @@ def test_an_increment_in_doubt_is_never_done_twice(run, api, world, fault):
     assert all(count == {"visits": 1} for count in api.increments().values())
 
 
-def test_rate_limits_are_waited_out_and_nothing_is_in_doubt(run, api, world):
+def test_rate_limits_are_waited_out_and_nothing_is_in_doubt(run: Any, api: Any, world: ModuleType) -> None:
     api.faults("status:status=429,action=setUserAttributes,times=5")
     receipt = run("attributes", clock=_Hurried()).go()
     assert receipt.complete
@@ -132,7 +148,7 @@ def test_rate_limits_are_waited_out_and_nothing_is_in_doubt(run, api, world):
     assert receipt.lookups == 12
 
 
-def test_a_batch_refused_for_good_is_parked_and_taken_up_by_a_resume(run, api):
+def test_a_batch_refused_for_good_is_parked_and_taken_up_by_a_resume(run: Any, api: Any) -> None:
     api.faults("status:status=429,action=setUserAttributes,user=u000")
     parked = run("everything", clock=_Hurried()).go()
     assert parked.batches[BatchState.PARKED] == 1
@@ -146,7 +162,7 @@ def test_a_batch_refused_for_good_is_parked_and_taken_up_by_a_resume(run, api):
     assert len(api.sends()) == 12
 
 
-def test_a_run_that_meets_nothing_but_failure_stops_by_itself(run, api, world):
+def test_a_run_that_meets_nothing_but_failure_stops_by_itself(run: Any, api: Any, world: ModuleType) -> None:
     api.faults("status:status=500")
     plan = world.plan_for("attributes", users_per_batch=1)
     receipt = run(plan=plan, settings={"failures_in_a_row": 3, "concurrency": 1}).go()
@@ -156,7 +172,7 @@ def test_a_run_that_meets_nothing_but_failure_stops_by_itself(run, api, world):
     assert run(plan=plan).go().complete
 
 
-def test_rejections_past_the_limit_stop_the_run(run, api, world):
+def test_rejections_past_the_limit_stop_the_run(run: Any, api: Any, world: ModuleType) -> None:
     api.faults("success-and-error:action=setUserAttributes")
     plan = world.plan_for("attributes", users_per_batch=1)
     receipt = run(plan=plan, settings={"rejections_limit": 4, "concurrency": 1}).go()
@@ -165,7 +181,9 @@ def test_rejections_past_the_limit_stop_the_run(run, api, world):
     assert receipt.adds_up
 
 
-def test_a_refused_key_ends_the_run_at_once_and_leaves_nothing_in_doubt(run, api, journal_path, monkeypatch, world):
+def test_a_refused_key_ends_the_run_at_once_and_leaves_nothing_in_doubt(
+    run: Any, api: Any, journal_path: Path, monkeypatch: pytest.MonkeyPatch, world: ModuleType
+) -> None:
     wrong = {**world.EMULATOR_KEYS, world.Keys.of.__globals__["KeyClass"].PRODUCTION: "prod_wrong"}
     monkeypatch.setattr(world, "EMULATOR_KEYS", wrong)
     with pytest.raises(CredentialError, match="Invalid access key"):
@@ -176,7 +194,9 @@ def test_a_refused_key_ends_the_run_at_once_and_leaves_nothing_in_doubt(run, api
     assert api.counts()["requests"]["byAction"]["multi"] == 1 + 4
 
 
-def test_an_interrupted_run_leaves_a_clean_journal_and_goes_on_later(run, api, world):
+def test_an_interrupted_run_leaves_a_clean_journal_and_goes_on_later(
+    run: Any, api: Any, world: ModuleType
+) -> None:
     stop = world.StopFlag()
 
     class Stopping(_Around):
@@ -193,7 +213,9 @@ def test_an_interrupted_run_leaves_a_clean_journal_and_goes_on_later(run, api, w
     assert api.sends() == dict.fromkeys(world.USERS, 1)
 
 
-def test_the_last_look_skips_what_is_there_and_leaves_alone_what_others_changed(run, api, world):
+def test_the_last_look_skips_what_is_there_and_leaves_alone_what_others_changed(
+    run: Any, api: Any, world: ModuleType
+) -> None:
     api.set("u000", tier="gold", interests=["golf", "running"])
     api.set("u001", tier="platinum")
     receipt = run("everything", settings={"recheck": world.Recheck.ON}).go()
@@ -208,31 +230,39 @@ def test_the_last_look_skips_what_is_there_and_leaves_alone_what_others_changed(
     assert "platinum" not in "".join(entry.message for entry in receipt.exceptions)
 
 
-def test_a_plan_of_another_environment_is_refused(run, world, journal_path):
+def test_a_plan_of_another_environment_is_refused(run: Any, world: ModuleType, journal_path: Path) -> None:
     plan = world.plan_for("sends")
     made = run(plan=plan)
-    with open_journal(journal_path) as journal, journal.acquire("app_emulator", "production") as lease:
-        with pytest.raises(StalePlanError, match="production"):
-            world.apply_plan(
-                plan,
-                writer=None,
-                reader=None,
-                journal=journal,
-                lease=lease,
-                clock=made.clock,
-                settings=made.settings,
-                progress=world.SilentProgress(),
-                stop=made.stop,
-            )
+    with (
+        open_journal(journal_path) as journal,
+        journal.acquire("app_emulator", "production") as lease,
+        pytest.raises(StalePlanError, match="production"),
+    ):
+        world.apply_plan(
+            plan,
+            writer=None,
+            reader=None,
+            journal=journal,
+            lease=lease,
+            clock=made.clock,
+            settings=made.settings,
+            progress=world.SilentProgress(),
+            stop=made.stop,
+        )
 
 
-def test_a_second_run_at_the_same_time_is_told_who_holds_the_lock(run, world, journal_path):
-    with open_journal(journal_path) as journal, journal.acquire("app_emulator", "sandbox"):
-        with pytest.raises(JournalLockedError, match=r"process \d+ on .* since .* until "):
-            run("sends").go()
+def test_a_second_run_at_the_same_time_is_told_who_holds_the_lock(
+    run: Any, world: ModuleType, journal_path: Path
+) -> None:
+    with (
+        open_journal(journal_path) as journal,
+        journal.acquire("app_emulator", "sandbox"),
+        pytest.raises(JournalLockedError, match=r"process \d+ on .* since .* until "),
+    ):
+        run("sends").go()
 
 
-def test_no_user_is_in_two_requests_at_once(run, api, world):
+def test_no_user_is_in_two_requests_at_once(run: Any, api: Any, world: ModuleType) -> None:
     api.faults("latency:seconds=0.05")
     plan = world.plan_for("everything", users_per_batch=2)
     receipt = run(plan=plan, settings={"concurrency": 6, "recheck": world.Recheck.ON}).go()

@@ -8,7 +8,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -35,7 +39,9 @@ HELD_AFTER = {
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["attributes", "tokens", "lists", "increments", "sends"])
 @pytest.mark.parametrize("point", POINTS)
-def test_a_killed_run_ends_like_one_that_was_not(run, child, api, world, journal_path, kind, point):
+def test_a_killed_run_ends_like_one_that_was_not(
+    run: Any, child: Any, api: Any, kind: Any, point: str
+) -> None:
     killed = child(kind, point)
     killed.wait(timeout=60)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.read()
@@ -49,13 +55,15 @@ def test_a_killed_run_ends_like_one_that_was_not(run, child, api, world, journal
         assert receipt.needs_person
     else:
         assert receipt.complete
-    _judge(api, world, kind, held=receipt.actions[Fate.HELD], took_effect=point == "answered, not recorded")
+    _judge(
+        api, run.world, kind, held=receipt.actions[Fate.HELD], took_effect=point == "answered, not recorded"
+    )
     assert run(kind, settings={"resume": True}).go().sent_now == 0
-    with read_journal(journal_path) as journal:
+    with read_journal(run.journal_path) as journal:
         assert not list(journal.deliveries(states=[DeliveryState.SENT]))
 
 
-def _judge(api, world, kind, *, held, took_effect):
+def _judge(api: Any, world: ModuleType, kind: str, *, held: int, took_effect: bool) -> None:
     users = {user: api.user(user) for user in world.USERS}
     match kind:
         case "attributes":
@@ -76,7 +84,9 @@ def _judge(api, world, kind, *, held, took_effect):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["attributes", "increments", "sends"])
-def test_a_run_killed_while_it_settles_a_doubt_settles_it_the_next_time(run, child, api, world, kind):
+def test_a_run_killed_while_it_settles_a_doubt_settles_it_the_next_time(
+    run: Any, child: Any, api: Any, world: ModuleType, kind: Any
+) -> None:
     api.faults("cut-after:action=multi,times=2")
     api.faults(f"cut-after:action={'sendMessage' if kind == 'sends' else 'setUserAttributes'},times=2")
     killed = child(kind, "settling")
@@ -90,8 +100,8 @@ def test_a_run_killed_while_it_settles_a_doubt_settles_it_the_next_time(run, chi
 
 @pytest.mark.slow
 def test_while_one_process_works_another_is_refused_and_when_it_is_killed_takes_over_at_once(
-    run, child, api, world
-):
+    run: Any, child: Any, api: Any, world: ModuleType
+) -> None:
     working = child("sends", "working")
     assert working.stdout.readline().strip() == "working"
     with pytest.raises(JournalLockedError, match=f"process {working.pid}"):
@@ -105,21 +115,23 @@ def test_while_one_process_works_another_is_refused_and_when_it_is_killed_takes_
 
 @pytest.mark.parametrize("deadline", ["kept", "ablated"])
 def test_a_paused_process_that_lost_its_lock_sends_nothing_when_it_wakes_up(
-    run, api, world, journal_path, monkeypatch, deadline
-):
+    run: Any, api: Any, monkeypatch: pytest.MonkeyPatch, deadline: str
+) -> None:
     """
     It stands between the intent and the socket. Meanwhile its lease ends, another run takes over, and a person has the
     held messages sent again. Without the deadline the first users get theirs twice, which shows that the judge sees it.
     """
     clock = _Skipping()
-    plan = world.plan_for("sends", users_per_batch=12)
+    plan = run.world.plan_for("sends", users_per_batch=12)
 
     def meanwhile() -> None:
         clock.skip(100)
         assert run(plan=plan, clock=clock).go().batches == {BatchState.HELD: 1}
-        with open_journal(journal_path, clock=clock) as journal:
-            with journal.acquire("app_emulator", "sandbox") as lease:
-                journal.resolve(lease, 1, Resolution.AGAIN, sequence=1)
+        with (
+            open_journal(run.journal_path, clock=clock) as journal,
+            journal.acquire("app_emulator", "sandbox") as lease,
+        ):
+            journal.resolve(lease, 1, Resolution.AGAIN, sequence=1)
         assert run(plan=plan, clock=clock).go().complete
 
     if deadline == "ablated":
@@ -127,13 +139,13 @@ def test_a_paused_process_that_lost_its_lock_sends_nothing_when_it_wakes_up(
     paused = run(plan=plan, clock=clock, wrap_writer=_pausing(meanwhile))
     with pytest.raises(LockLostError):
         paused.go()
-    assert api.sends() == dict.fromkeys(world.USERS, 1 if deadline == "kept" else 2)
+    assert api.sends() == dict.fromkeys(run.world.USERS, 1 if deadline == "kept" else 2)
 
 
 @pytest.mark.parametrize("fence", ["kept", "ablated"])
 def test_a_run_that_lost_its_lock_between_two_batches_does_not_repeat_what_its_successor_did(
-    run, api, world, journal_path, monkeypatch, fence
-):
+    run: Any, api: Any, monkeypatch: pytest.MonkeyPatch, fence: str
+) -> None:
     """Behind the fence stands the table of transitions, which has to go too before the judge finds anything."""
     clock = _Skipping()
     first = run("sends", clock=clock, settings={"concurrency": 1})
@@ -155,7 +167,9 @@ def test_a_run_that_lost_its_lock_between_two_batches_does_not_repeat_what_its_s
 
 
 @pytest.mark.parametrize("window", ["kept", "ablated"])
-def test_a_request_that_takes_effect_late_does_not_undo_what_a_later_plan_did(run, api, world, window):
+def test_a_request_that_takes_effect_late_does_not_undo_what_a_later_plan_did(
+    run: Any, api: Any, world: ModuleType, window: str
+) -> None:
     """Its answer was lost and the API had queued it. Before the window is over, nobody writes about those users."""
     api.faults("queued:action=setUserAttributes,times=1,seconds=0.5")
     run("attributes", wrap_reader=_unreadable, settings={"concurrency": 1}).go()
@@ -167,14 +181,14 @@ def test_a_request_that_takes_effect_late_does_not_undo_what_a_later_plan_did(ru
     assert tiers == ({"platinum"} if window == "kept" else {"platinum", "gold"})
 
 
-def _pausing(meanwhile, *, after=False):
+def _pausing(meanwhile: Callable[[], None], *, after: bool = False) -> type[Any]:
     class Pausing:
         paused = False
 
-        def __init__(self, writer):
+        def __init__(self, writer: Any) -> None:
             self._writer = writer
 
-        def send(self, *args, before_write, **kwargs):
+        def send(self, *args: Any, before_write: Callable[[], None], **kwargs: Any) -> Any:
             def before() -> None:
                 if not self.paused and not after:
                     type(self).paused = True
@@ -191,7 +205,9 @@ def _pausing(meanwhile, *, after=False):
 
 
 @pytest.mark.slow
-def test_a_full_disk_at_the_intent_means_that_nothing_is_sent(child, run, api, world, journal_path):
+def test_a_full_disk_at_the_intent_means_that_nothing_is_sent(
+    child: Any, run: Any, api: Any, world: ModuleType, journal_path: Path
+) -> None:
     """The child may not let a file grow: the write-ahead log can't take the intent."""
     run(plan=world.plan_for("sends", ["u000"], digest="f" * 64)).go()
     before = api.counts()
@@ -225,15 +241,15 @@ def test_a_full_disk_at_the_intent_means_that_nothing_is_sent(child, run, api, w
     assert api.counts() == before
 
 
-def _unreadable(reader):
+def _unreadable(reader: Any) -> Any:
     class Unreadable:
-        def export_user(self, subject, **_):
+        def export_user(self, subject: Any, **_: Any) -> Any:
             raise NoAnswerError("no answer")
 
     return Unreadable()
 
 
-def _with_tier(batch, tier):
+def _with_tier(batch: Any, tier: str) -> Any:
     actions = tuple(
         replace(
             planned,
@@ -246,7 +262,7 @@ def _with_tier(batch, tier):
     return replace(batch, actions=actions)
 
 
-def _wait_until(is_so):
+def _wait_until(is_so: Callable[[], bool]) -> None:
     for _ in range(200):
         if is_so():
             return

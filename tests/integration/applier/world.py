@@ -94,7 +94,12 @@ class ListPlan:
 
 
 def plan_for(
-    kind: str, users: Sequence[str] = USERS, *, observed: Profile = OBSERVED, users_per_batch: int = 3, **given: Any
+    kind: str,
+    users: Sequence[str] = USERS,
+    *,
+    observed: Profile = OBSERVED,
+    users_per_batch: int = 3,
+    **given: Any,
 ) -> ListPlan:
     resource = ResourceAddress("Resource", kind)
     context = Context({resource: 0}, {resource: SendTarget(MESSAGE_ID, "Hello")})
@@ -107,14 +112,19 @@ def plan_for(
             for desire in DESIRES[kind]
         )
         planned = plan_subject(
-            [Want(resource, subject, create=False, found_at=ROW, desires=desires)], observed, NOTHING_KNOWN, context
+            [Want(resource, subject, create=False, found_at=ROW, desires=desires)],
+            observed,
+            NOTHING_KNOWN,
+            context,
         )
         changes[subject] = planned.changes
         for phase, actions in planned.actions.items():
             found.setdefault(phase, []).append((subject, actions))
     batches: list[Batch] = []
     numbers = count(1)
-    for (wave, delivery_class), members in sorted(found.items(), key=lambda item: (item[0][0], list(DeliveryClass).index(item[0][1]))):
+    for (wave, delivery_class), members in sorted(
+        found.items(), key=lambda item: (item[0][0], list(DeliveryClass).index(item[0][1]))
+    ):
         stream = iter(members)
         while page := tuple(islice(stream, users_per_batch)):
             actions = tuple(
@@ -190,9 +200,7 @@ class Dying:
             if is_it and self._point == "intent, nothing written":
                 die()
 
-        answer = self._writer.send(
-            actions, request_ids=request_ids, batch_id=batch_id, before_write=before
-        )
+        answer = self._writer.send(actions, request_ids=request_ids, batch_id=batch_id, before_write=before)
         if is_it and self._point == "answered, not recorded":
             die()
         return answer

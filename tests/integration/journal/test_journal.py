@@ -1,0 +1,386 @@
+"""The journal on a real disk: what it refuses, what it says, what it leaves alone."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from leanplum_sync.address import Subject
+from leanplum_sync.errors import (
+    JournalCorruptError,
+    JournalError,
+    JournalLockedError,
+    LockLostError,
+    StalePlanError,
+)
+from leanplum_sync.journal import open_journal, read_journal
+from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, RunState
+from leanplum_sync.journal.lock import Lease, overlap
+from leanplum_sync.journal.run import RunJournal
+from leanplum_sync.journal.verdict import Verdict
+from leanplum_sync.journal.writer import Journal
+from leanplum_sync.planner.known import NOTHING_KNOWN
+from leanplum_sync.wire.action import Action, DeliveryClass
+from leanplum_sync.wire.batch import Batch, DeliveryKey, PlannedAction
+from leanplum_sync.wire.fingerprint import device_fingerprint
+from leanplum_sync.wire.outcome import ActionOutcome, Outcome
+
+DONE = ActionOutcome(Outcome.DONE)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = 1_700_000_000.0
+        self._ids = 0
+
+    def now(self) -> float:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+    def new_id(self) -> str:
+        self._ids += 1
+        return f"{id(self):x}-{self._ids}"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "deep" / "journal.db"
+
+
+@pytest.fixture
+def journal(path: Path, clock: Clock) -> Iterator[Journal]:
+    with open_journal(path, clock=clock) as found:
+        yield found
+
+
+@pytest.fixture
+def lease(journal: Journal) -> Iterator[Lease]:
+    with journal.acquire("app", "sandbox", heartbeat=False) as found:
+        yield found
+
+
+@pytest.fixture
+def run(journal: Journal, lease: Lease) -> RunJournal:
+    return begin(journal, lease)
+
+
+def begin(journal: Journal, lease: Lease, digest: str = "d", made_at: float = 0.0) -> RunJournal:
+    return journal.begin_run(lease, plan_digest=digest, plan_made_at=made_at, batches=3, actions=6)
+
+
+def sends(number: int, *users: str, name: str = "november") -> Batch:
+    actions = tuple(
+        PlannedAction(
+            10 * number + index,
+            Subject.user(user),
+            DeliveryClass.ONCE,
+            Action("sendMessage", {"userId": user}),
+            (DeliveryKey("MessageSend/m", name, Subject.user(user)),),
+        )
+        for index, user in enumerate(users)
+    )
+    return Batch(number, 0, DeliveryClass.ONCE, actions)
+
+
+def numbers(batch: Batch) -> list[int]:
+    return [planned.number for planned in batch.actions]
+
+
+def send(run: RunJournal, batch: Batch, *outcomes: ActionOutcome) -> None:
+    run.record_sent(batch, numbers(batch), {}, body_digest="b")
+    if outcomes:
+        run.record_answer(batch, dict(zip(numbers(batch), outcomes, strict=True)))
+
+
+def test_a_journal_that_does_not_exist_reads_as_empty_and_is_not_made(path: Path) -> None:
+    with read_journal(path) as reader:
+        user = Subject.user("u1")
+        assert reader.known("app", [user]) == {user: NOTHING_KNOWN}
+        assert reader.runs() == ()
+        assert list(reader.exceptions(1)) == []
+        assert reader.locks() == ()
+        assert reader.tally(1).requests == 0
+    assert not path.parent.exists()
+
+
+def test_reading_leaves_no_file_behind(journal: Journal, path: Path) -> None:
+    journal.close()
+    with read_journal(path) as reader:
+        assert reader.runs() == ()
+    assert [found.name for found in path.parent.iterdir()] == ["journal.db"]
+
+
+def test_a_reader_can_not_write(journal: Journal, path: Path) -> None:
+    with (
+        read_journal(path) as reader,
+        pytest.raises(JournalError, match="read-only"),
+        reader._database.writing("nothing was changed") as connection,
+    ):
+        connection.exec_driver_sql("DELETE FROM run")
+
+
+def test_a_journal_in_a_folder_nobody_may_write_to_can_be_read(
+    journal: Journal, lease: Lease, run: RunJournal, path: Path
+) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    journal.close()
+    path.parent.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    with read_journal(path) as reader:
+        assert len(reader.runs()) == 1
+    path.parent.chmod(stat.S_IRWXU)
+
+
+def test_a_newer_journal_is_refused(journal: Journal, path: Path) -> None:
+    journal.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE journal_version SET version = 99")
+    connection.close()
+    for opening in (open_journal, read_journal):
+        with pytest.raises(JournalCorruptError, match="newer version of leanplum-sync"):
+            opening(path)
+
+
+def test_a_file_that_is_no_journal_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    path.write_bytes(b"not a database, but somebody's notes " * 100)
+    before = path.read_bytes()
+    with pytest.raises(JournalCorruptError, match="damaged, or is no journal"):
+        open_journal(path)
+    assert path.read_bytes() == before
+
+
+def test_a_folder_that_can_not_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(JournalError, match="can't be used"):
+        open_journal(tmp_path / "file" / "journal.db")
+
+
+def test_intents_are_durable_when_they_return(run: RunJournal, path: Path) -> None:
+    """Another connection sees the intent at once, and the disk was asked to keep it."""
+    run.record_sent(sends(1, "u1"), [10], {}, body_digest="b")
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT state FROM batch").fetchall() == [("sent",)]
+    connection.close()
+    with run._database.reading() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+
+
+def test_deliveries_follow_their_actions(run: RunJournal, journal: Journal) -> None:
+    batch = sends(1, "u1", "u2", "u3", "u4")
+    users = [planned.subject for planned in batch.actions]
+    run.record_sent(batch, numbers(batch), {}, body_digest="b")
+    assert [entry.state for entry in journal.deliveries()] == [DeliveryState.SENT] * 4
+    doubt = ActionOutcome(Outcome.IN_DOUBT, "no count")
+    skipped, rejected = (
+        ActionOutcome(Outcome.SKIPPED, "User not found"),
+        ActionOutcome(Outcome.REJECTED, "no"),
+    )
+    run.record_answer(batch, dict(zip(numbers(batch), (DONE, skipped, rejected, doubt), strict=True)))
+    known = journal.known("app", users)
+    assert [bool(known[user].delivered) for user in users] == [True, False, False, True]
+    assert known[users[0]].delivered == {("MessageSend/m", "november")}
+    assert journal.known("another app", users)[users[0]] == NOTHING_KNOWN
+
+
+def test_what_was_refused_as_a_whole_may_be_asked_for_again(run: RunJournal, journal: Journal) -> None:
+    batch = sends(1, "u1")
+    run.record_sent(batch, [10], {}, body_digest="b")
+    run.record_not_carried_out(batch, "Too many requests.", park=False)
+    assert not list(journal.deliveries())
+    assert journal.tally(run.number).lookups == 0
+    assert journal.tally(run.number).requests == 1
+    send(run, batch, DONE)
+    assert journal.tally(run.number).lookups == 1
+
+
+def test_two_plans_can_not_both_send(run: RunJournal, journal: Journal, lease: Lease) -> None:
+    send(run, sends(1, "u1"), DONE)
+    run.finish(RunState.FINISHED)
+    other = begin(journal, lease, "e")
+    assert other.delivered_by_others(sends(1, "u1")) == {10: Verdict(Fate.ALREADY, "run 1 delivered it")}
+    with pytest.raises(JournalError, match="nothing was sent"):
+        send(other, sends(1, "u1"))
+    assert not list(journal.batches(other.number))
+
+
+def test_fingerprints_of_accepted_device_fields_are_kept_and_the_values_are_not(
+    run: RunJournal, journal: Journal, path: Path
+) -> None:
+    subject = Subject.user("u1")
+    action = Action("setDeviceAttributes", {"deviceId": "d1", "userId": "u1", "iosPushToken": "ab" * 32})
+    batch = Batch(
+        1, 0, DeliveryClass.REPEATABLE, (PlannedAction(1, subject, DeliveryClass.REPEATABLE, action),)
+    )
+    send(run, batch, DONE)
+    expected = {("d1", "iosPushToken"): device_fingerprint("d1", "iosPushToken", "ab" * 32)}
+    assert journal.known("app", [subject])[subject].fingerprints == expected
+    journal.close()
+    assert b"abababab" not in path.read_bytes()
+
+
+def test_a_transition_that_is_not_in_the_table_is_refused_and_changes_nothing(
+    run: RunJournal, journal: Journal
+) -> None:
+    batch = sends(1, "u1")
+    send(run, batch, DONE)
+    with pytest.raises(JournalCorruptError, match="is done, which can't become sent"):
+        send(run, batch)
+    assert [entry.state for entry in journal.batches(run.number)] == [BatchState.DONE]
+
+
+def test_a_run_taken_up_again_finds_what_was_sent_in_doubt(
+    run: RunJournal, journal: Journal, lease: Lease, clock: Clock
+) -> None:
+    send(run, sends(1, "u1"))
+    clock.sleep(1000)
+    again = begin(journal, lease)
+    (entry,) = journal.batches(again.number)
+    assert (again.number, again.found_state) == (run.number, RunState.RUNNING)
+    assert entry.state is BatchState.IN_DOUBT
+    assert entry.doubted_at == clock.now()
+    assert journal.last_doubt("app", "sandbox") == clock.now()
+
+
+def test_another_plan_takes_over_and_holds_what_may_have_happened(
+    run: RunJournal, journal: Journal, lease: Lease
+) -> None:
+    batch = sends(1, "u1", "u2")
+    send(run, batch)
+    begin(journal, lease, "e")
+    assert [entry.state for entry in journal.runs()] == [RunState.RUNNING, RunState.SUPERSEDED]
+    assert [entry.fate for entry in journal.exceptions(run.number)] == [Fate.HELD, Fate.HELD]
+    assert {entry.state for entry in journal.deliveries()} == {DeliveryState.HELD}
+    with pytest.raises(StalePlanError, match="a later plan took over"):
+        begin(journal, lease)
+
+
+def test_a_plan_made_after_its_namesake_ended_is_a_new_one(
+    run: RunJournal, journal: Journal, lease: Lease, clock: Clock
+) -> None:
+    run.finish(RunState.FINISHED)
+    assert begin(journal, lease, made_at=clock.now()).number == run.number
+    assert begin(journal, lease, made_at=clock.now() + 1).number == run.number + 1
+
+
+def test_applied_specs_are_remembered_once_a_run_finished(run: RunJournal, journal: Journal) -> None:
+    run.finish(RunState.PARTIAL, {"UserAttributes/a": "1"})
+    assert journal.applied_specs("app", "sandbox") == {}
+    run.finish(RunState.FINISHED, {"UserAttributes/a": "1"})
+    assert journal.applied_specs("app", "sandbox") == {"UserAttributes/a": "1"}
+
+
+def test_only_one_holds_the_lock_and_it_is_named(journal: Journal, lease: Lease) -> None:
+    with pytest.raises(JournalLockedError) as caught:
+        journal.acquire("app", "sandbox")
+    assert f"process {os.getpid()} on" in str(caught.value)
+    assert "since 2023-11-14 22:13:20 UTC" in str(caught.value)
+    with journal.acquire("app", "production"), journal.acquire("another", "sandbox"):
+        assert len(journal.locks()) == 3
+    assert len(journal.locks()) == 1
+
+
+def test_the_lease_of_a_holder_that_says_nothing_more_ends_by_itself(journal: Journal, clock: Clock) -> None:
+    first = journal.acquire("app", "sandbox", lease_seconds=60, heartbeat=False)
+    run = begin(journal, first)
+    first.check()
+    clock.sleep(49)
+    with pytest.raises(LockLostError, match="was not renewed in time"):
+        first.check()
+    with pytest.raises(JournalLockedError):
+        journal.acquire("app", "sandbox")
+    clock.sleep(12)
+    second = journal.acquire("app", "sandbox", heartbeat=False)
+    assert second.fence > first.fence
+    with pytest.raises(LockLostError, match="took over"):
+        send(run, sends(1, "u1"))
+    with pytest.raises(LockLostError, match="took over"):
+        first.check()
+    assert not list(journal.batches(run.number))
+    first.release()
+    assert len(journal.locks()) == 1
+    second.check()
+
+
+def test_every_transition_renews_the_lease(journal: Journal, clock: Clock) -> None:
+    with journal.acquire("app", "sandbox", lease_seconds=60, heartbeat=False) as lease:
+        run = begin(journal, lease)
+        for number in range(1, 10):
+            clock.sleep(30)
+            send(run, sends(number, f"u{number}"), DONE)
+            lease.check()
+
+
+def test_the_lease_is_renewed_while_nothing_else_happens(path: Path) -> None:
+    with open_journal(path) as journal, journal.acquire("app", "sandbox", lease_seconds=0.4) as lease:
+        until = journal.locks()[0].until
+        for _ in range(200):
+            if journal.locks()[0].until > until:
+                break
+            time.sleep(0.02)
+        assert journal.locks()[0].until > until
+        lease.check()
+
+
+def test_the_lock_of_a_process_that_is_gone_from_this_machine_is_taken_over_at_once(path: Path) -> None:
+    script = (
+        "import os, sys\n"
+        "from leanplum_sync.journal import open_journal\n"
+        "open_journal(sys.argv[1]).acquire('app', 'sandbox', lease_seconds=3600)\n"
+        "os._exit(1)\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(path)], check=False, timeout=60)
+    with open_journal(path) as journal:
+        assert journal.locks()[0].pid != os.getpid()
+        with journal.acquire("app", "sandbox"):
+            assert journal.locks()[0].pid == os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [("", "", True), ("", "1/4", True), ("1/4", "1/4", True), ("1/4", "2/4", False), ("1/4", "2/3", True)],
+)
+def test_parts_of_one_division_do_not_overlap(one: str, other: str, expected: bool) -> None:
+    assert overlap(one, other) is expected
+    assert overlap(other, one) is expected
+
+
+def test_two_parts_of_an_environment_can_be_worked_on_at_once(journal: Journal) -> None:
+    with (
+        journal.acquire("app", "sandbox", part="1/2"),
+        journal.acquire("app", "sandbox", part="2/2"),
+        pytest.raises(JournalLockedError),
+    ):
+        journal.acquire("app", "sandbox")
+    with journal.acquire("app", "sandbox"):
+        pass
+
+
+def test_errors_name_no_user(run: RunJournal, journal: Journal, path: Path) -> None:
+    batch = sends(1, "secret-user")
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE batch_subject")
+    connection.close()
+    with pytest.raises(JournalError) as caught:
+        send(run, batch)
+    assert "secret-user" not in str(caught.value)
+    assert "nothing was sent" in str(caught.value)
