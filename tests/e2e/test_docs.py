@@ -127,6 +127,14 @@ def test_what_a_page_shows_is_what_happens(page: str, project: Path, tmp_path: P
         )
 
 
+def test_the_python_of_the_readme_prints_what_it_says(tmp_path: Path) -> None:
+    for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL):
+        done = subprocess.run(
+            [sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stdout.splitlines()) == (0, re.findall(r"print\(.*\)  # (.*)", block))
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_between_pages_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text()
