@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from leanplum_sync.problem import Place, Problem
 from leanplum_sync.resources.project import holds_key
 from leanplum_sync.resources.site import Path as KeyPath
 from leanplum_sync.spec.yaml_file import Document, Spot, YamlFault, read_documents
+
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # those that ruamel.yaml counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def read_file(path: Path, name: str) -> tuple[list[OpenDocument], list[Problem]]
         line = before.count(b"\n") + 1
         column = len(before[before.rfind(b"\n") + 1 :].decode()) + 1
         return [], [Problem(Place(name, line, column), "this is not UTF-8", "Save the file as UTF-8.")]
-    file = SpecFile(name, path, tuple(text.split("\n")))
+    file = SpecFile(name, path, tuple(_LINE_BREAK.split(text)))
     documents, faults = read_documents(text)
     problems = [file.from_fault(fault) for fault in faults]
     if not documents and not problems:

@@ -58,7 +58,7 @@ def test_every_setting_is_taken_over(folder: Any) -> None:
     assert project.sensitive == {"email", "phone"}
     assert project.environments == {
         "sandbox": EmbeddedEnvironment(
-            "sandbox", ("seed/users.ndjson",), Budget(removals=3), Limits(2, 12.5)
+            "sandbox", ("seed/users.ndjson",), Budget(removals=3), Limits(2, None)
         ),
         "live": LiveEnvironment(
             "live",
