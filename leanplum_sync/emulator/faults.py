@@ -34,7 +34,7 @@ Kind = Literal[
     "migrated",  # add a top-level migrateState
     "host-mismatch",  # send the caller to another host, as after a migration
 ]
-_KINDS: frozenset[str] = frozenset(get_args(Kind))
+KINDS: frozenset[str] = frozenset(get_args(Kind))
 _LOWEST_STATUS, _HIGHEST_STATUS = 400, 599
 
 
@@ -217,9 +217,9 @@ def _gathered(items: Iterable[tuple[str, Any]]) -> Faults:
 def _fault(where: str, kind: str, options: Mapping[str, Any]) -> Fault:
     if kind.isdecimal():
         kind, options = "status", {"status": kind, **options}
-    if kind not in _KINDS:
+    if kind not in KINDS:
         raise EmulatorError(
-            f"Fault {where}: no such fault {kind!r}. Known: {', '.join(sorted(_KINDS))}, or a status."
+            f"Fault {where}: no such fault {kind!r}. Known: {', '.join(sorted(KINDS))}, or a status."
         )
     fault = Fault(kind)  # type: ignore[arg-type]  # it is among the kinds, as just checked
     for name, value in options.items():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import io
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -60,12 +62,26 @@ def reload(transaction: Transaction, seeds: Sequence[Path], switches: Switches, 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield number, line
-    except (OSError, EOFError) as error:
+        for number, line in enumerate(_zstandard(path) if path.suffix == ".zst" else _plain(path), start=1):
+            if line.strip():
+                yield number, line
+    except (OSError, EOFError, zlib.error) as error:
         raise EmulatorError(f"The seed {path} can't be read: {error}.") from error
+
+
+def _plain(path: Path) -> Iterator[bytes]:
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+        yield from file
+
+
+def _zstandard(path: Path) -> Iterator[bytes]:
+    import zstandard  # noqa: PLC0415 (only for such files)
+
+    try:
+        with io.BufferedReader(zstandard.open(path, "rb")) as file:
+            yield from file
+    except zstandard.ZstdError as error:
+        raise OSError(str(error)) from error
 
 
 def _load_line(transaction: Transaction, seed: Any, switches: Switches, now: float) -> None:

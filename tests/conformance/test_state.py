@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 import requests
+import zstandard
 
 from leanplum_sync import emulator
 
@@ -132,6 +133,20 @@ def test_a_bad_seed_names_its_line(tmp_path: Path, line: str, sentence: str) -> 
     path = tmp_path / "bad.ndjson"
     path.write_text('{"userId": "ok"}\n\n' + line + "\n")
     with pytest.raises(emulator.EmulatorError, match=rf"bad\.ndjson:3: .*{sentence}"):
+        emulator.create_app(seeds=[path])
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_a_seed_may_be_compressed_and_says_if_it_is_damaged(
+    start: Callable[..., Caller], tmp_path: Path, suffix: str
+) -> None:
+    line = b'{"userId": "u"}\n'
+    packed = gzip.compress(line) if suffix == ".gz" else zstandard.compress(line)
+    path = tmp_path / f"seed.ndjson{suffix}"
+    path.write_bytes(packed)
+    assert start(seeds=[path]).user("u")["userId"] == "u"
+    path.write_bytes(b"damaged")
+    with pytest.raises(emulator.EmulatorError, match="can't be read"):
         emulator.create_app(seeds=[path])
 
 
