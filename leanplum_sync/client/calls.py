@@ -64,10 +64,6 @@ class Calls:
         self._randomness = randomness or random.Random()  # noqa: S311 - spreads retries, keeps no secret
         self._retries = retries
 
-    @property
-    def connection(self) -> Connection:
-        return self._connection
-
     def body(self, key_class: KeyClass, fields: Mapping[str, Json]) -> bytes:
         return orjson.dumps(
             {

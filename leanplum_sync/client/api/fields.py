@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from leanplum_sync.wire.action import Json
 
 T = TypeVar("T")
+
+_WHOLE: Final = re.compile(r"-?[0-9]{1,19}")
 
 
 def text(fields: Mapping[str, Json], name: str) -> str:
@@ -29,7 +32,7 @@ def integer(fields: Mapping[str, Json], name: str) -> int | None:
             return value
         case float(value) if value.is_integer():
             return int(value)
-        case str(value) if value.lstrip("-").isdecimal() and value.isascii():
+        case str(value) if _WHOLE.fullmatch(value):
             return int(value)
         case _:
             return None

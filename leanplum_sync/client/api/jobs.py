@@ -21,10 +21,6 @@ class JobState(StrEnum):
     FINISHED = "FINISHED"
     FAILED = "FAILED"
 
-    @property
-    def is_final(self) -> bool:
-        return self in (JobState.FINISHED, JobState.FAILED)
-
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:

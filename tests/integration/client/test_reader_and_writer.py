@@ -101,6 +101,12 @@ def test_a_missing_message_is_none(misbehaving: Any, app: Any) -> None:
     assert Reader(*app).message(5) is None
 
 
+def test_a_message_refused_for_another_reason_is_an_error(misbehaving: Any, app: Any) -> None:
+    misbehaving.does(failing(400, "Bad id."))
+    with pytest.raises(RejectedError, match="Bad id"):
+        Reader(*app).message(5)
+
+
 def test_messages_are_listed_with_drafts_and_finished_ones(misbehaving: Any, app: Any) -> None:
     listed = [
         {"id": 4500000000000001, "name": "Order", "created": 1.6e9, "active": True, "messageType": "Email"},

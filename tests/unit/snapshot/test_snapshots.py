@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -146,3 +148,51 @@ def test_a_file_that_only_calls_itself_parquet_is_a_problem(tmp_path: Path) -> N
         list(read(path))
     with pytest.raises(SpecError):
         SnapshotWriter(path)
+
+
+def test_a_bad_row_of_parquet_is_a_problem_with_its_number(tmp_path: Path) -> None:
+    path = tmp_path / "s.parquet"
+    duckdb.sql(
+        "COPY (SELECT 'u' AS userId, NULL AS deviceId, 1.0 AS observedAt, unnest(['{}', 'secret', NULL]) AS element)"
+        f" TO '{path}' (FORMAT parquet)"
+    )
+    with pytest.raises(SpecError) as caught:
+        list(read(path))
+    problem = caught.value.problems[0]
+    assert (problem.place.row, "secret" in str(problem)) == (2, False)
+
+
+def test_a_place_that_cannot_be_written_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SpecError) as caught:
+        SnapshotWriter(tmp_path / "file" / "s.ndjson")
+    assert "can't be written" in str(caught.value.problems[0])
+
+
+def test_a_full_disk_is_a_problem_and_what_was_whole_stays(tmp_path: Path) -> None:
+    """The child process may not let a file grow beyond a few lines, as on a full disk."""
+    path = tmp_path / "s.ndjson"
+    script = (
+        "import resource, signal, sys\n"
+        "from pathlib import Path\n"
+        "from leanplum_sync.address import Subject\n"
+        "from leanplum_sync.errors import SpecError\n"
+        "from leanplum_sync.snapshot import SnapshotWriter\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))\n"
+        "writer = SnapshotWriter(Path(sys.argv[1]))\n"
+        "try:\n"
+        "    for number in range(100):\n"
+        "        writer.append(Subject.user(f'u{number}'), {'success': True}, 1.0)\n"
+        "except SpecError as error:\n"
+        "    print(error.problems[0].message)\n"
+        "import os\n"
+        "sys.stdout.flush()\n"
+        "os._exit(0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True)
+    assert "can't be written" in done.stdout
+    write(path, range(200, 201))
+    users = users_in(path)
+    assert users == [*(f"u{number}" for number in range(len(users) - 1)), "u200"]
+    assert len(users) > 5
