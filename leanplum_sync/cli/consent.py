@@ -10,6 +10,7 @@ import click
 
 from leanplum_sync.cli.console import Console
 from leanplum_sync.errors import HazardNotAllowedError
+from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.plan import Hazard, Summary, Target
 from leanplum_sync.render.plan import consent_options, target_words
 from leanplum_sync.render.words import amount, listing
@@ -79,10 +80,20 @@ def confirm(console: Console, target: Target, summary: Summary, *, yes: bool) ->
         raise click.ClickException(
             "There is no terminal to ask on. Add --yes to apply the plan without being asked; nothing was sent."
         )
-    users = amount(summary.changed, "user")
     answer = console.ask(
-        f"This writes to {users} of {target_words(target)}.\nType the number of users to go ahead, anything else to stop: "
+        f"{_deeds(summary)} {target_words(target)}.\n"
+        "Type the number of users to go ahead, anything else to stop: "
     )
     if answer.replace(",", "") != str(summary.changed):
         console.complain("Stopped; nothing was sent.")
         raise click.Abort
+
+
+def _deeds(summary: Summary) -> str:
+    """Return such as ``This changes 4 users and sends 2 messages in``."""
+    deeds = [f"changes {amount(summary.changed, 'user')}"]
+    if summary.created:
+        deeds.append(f"creates {summary.created:,} of them")
+    if sends := summary.count(ChangeKind.SEND):
+        deeds.append(f"sends {amount(sends, 'message')}")
+    return f"This {listing(deeds)} in"

@@ -69,7 +69,7 @@ class Console:
             return Page(width=_columns_asked_for() or WIDTH)
         columns, lines = os.get_terminal_size(stream.fileno())
         # A terminal may not know its size: 0.
-        return Page(min(columns or WIDTH, WIDEST), lines or HEIGHT, colour=not self.plain)
+        return Page(min(columns or WIDTH, WIDEST), lines or HEIGHT, colour=not self.plain, is_terminal=True)
 
     def progress(self) -> Progress:
         if self.quiet:

@@ -160,9 +160,7 @@ def _report(error: SpecError, console: Console, outputs: Sequence[Output]) -> Ex
 def _conclude(plan: PlanFile, console: Console, *, detailed_exitcode: bool) -> ExitCode:
     name = quoted(plan.path)
     if any(hazard.is_over for hazard in plan.hazards()):
-        console.complain(
-            f"\nWritten to {name}. It is over the budget: somebody must consent to it, by number."
-        )
+        console.complain(f"\nWritten to {name}. It is over budget, and needs consent by number.")
         return ExitCode.NO_CONSENT
     if plan.summary.is_empty:
         return ExitCode.OK

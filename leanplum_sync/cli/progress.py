@@ -12,12 +12,9 @@ from rich.console import Console as RichConsole
 from rich.progress import (
     BarColumn,
     ProgressColumn,
-    SpinnerColumn,
     TaskID,
     TaskProgressColumn,
     TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.progress import Progress as RichProgress
 from rich.progress import Task as RichTask
@@ -126,26 +123,17 @@ class _BarTask:
 
 
 class _Amounts(ProgressColumn):
-    """``12,000 of 100,000 users, 1,200 a second``."""
+    """``12,000 of 100,000, 1,200 a second, 1 min 13 s left``: short enough for a narrow terminal."""
 
     def render(self, task: RichTask) -> Text:
-        done = f"{int(task.completed):,}"
         of = "" if task.total is None else f" of {int(task.total):,}"
         rate = "" if not task.speed else f", {task.speed:,.0f} a second"
-        return Text(f"{done}{of} {plural(task.fields['unit'])}{rate}", style="dim")
+        left = "" if task.time_remaining is None else f", {duration(task.time_remaining)} left"
+        return Text(f"{int(task.completed):,}{of}{rate}{left}", style="dim", no_wrap=True)
 
 
 def _columns() -> tuple[ProgressColumn, ...]:
-    return (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TaskProgressColumn(),
-        _Amounts(),
-        TimeElapsedColumn(),
-        TextColumn("left", style="dim"),
-        TimeRemainingColumn(),
-    )
+    return TextColumn("{task.description}"), BarColumn(bar_width=16), TaskProgressColumn(), _Amounts()
 
 
 def progress_line(what: str, unit: str, done: int, total: int | None, seconds: float) -> str:

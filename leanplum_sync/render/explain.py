@@ -60,7 +60,7 @@ def _who(subject: Subject) -> str:
 
 
 def _change_row(change: Change, page: Page, *, with_row: bool) -> tuple[Text, ...]:
-    words = change_words(change.kind, change.before, change.after, page.width // 3)
+    words = change_words(change.kind, change.field, change.before, change.after, page.width // 3)
     return (
         Text(f"{KIND_WORDS[change.kind]}"),
         Text(_field(change.field, change.device_id), NAME),

@@ -11,8 +11,9 @@ HEIGHT: Final = 24
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """*height* in lines is what fits one screen; *colour* only ever on a terminal."""
+    """*height* in lines is what fits one screen. *colour* is only ever for a terminal; off one, sentences aren't broken."""
 
     width: int = WIDTH
     height: int = HEIGHT
     colour: bool = False
+    is_terminal: bool = False

@@ -18,6 +18,7 @@ from leanplum_sync.render.paint import BAD, BLANK, CARE, GOOD, NAME, faint, grid
 from leanplum_sync.render.values import Mask, cut, escaped, shown, subject_words
 from leanplum_sync.render.words import amount, duration, moment, timestamp
 from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.profile import TIME_FIELDS
 
 
 class Plan(Protocol):
@@ -65,6 +66,7 @@ _WITHOUT_BEFORE: Final = frozenset({ChangeKind.ADD, ChangeKind.TAKE_OUT, ChangeK
 RENAMES: Final = frozenset({ChangeKind.RENAME, ChangeKind.RENAMED_AWAY})
 _FEWEST_COHORTS: Final = 6
 _NOTE_SAMPLES: Final = 60  # cells
+_LATEST_TIME: Final = 1e11  # seconds; beyond it, years have more than four digits
 _ROOMY: Final = 100  # columns from which more than one sample stands beside a cohort
 
 
@@ -99,9 +101,9 @@ def _consent(plan: Plan) -> list[RenderableType]:
     acks = consent_options(plan.hazards())
     if not acks:
         return []
-    # Never broken: it is there to be copied.
+    # The options are never broken: they are there to be copied.
     options = Text(f"  {acks}", BAD, no_wrap=True, overflow="ignore")
-    return [Text("Over budget. To consent to exactly this, apply it with", BAD), options]
+    return [BLANK, Text("Over budget. To consent to exactly this, apply it with"), options]
 
 
 def consent_options(hazards: Iterable[Hazard]) -> str:
@@ -189,10 +191,11 @@ def _pairs(cohort: Cohort, cells: int) -> str:
     # Of these, what was there before isn't shown: values that differ in that alone are no more values.
     alike = cohort.kind in _WITHOUT_BEFORE and all(other.after == pair.after for other in cohort.pairs)
     rest = f"  +{cohort.distinct - 1:,} more" if cohort.distinct > 1 and not alike else ""
-    return change_words(cohort.kind, pair.before, pair.after, cells - len(rest)) + rest
+    words = change_words(cohort.kind, cohort.field, pair.before, pair.after, cells - len(rest))
+    return words + rest
 
 
-def change_words(kind: ChangeKind, before: Json, after: Json, cells: int) -> str:
+def change_words(kind: ChangeKind, field: str, before: Json, after: Json, cells: int) -> str:
     """Return such as ``bronze → gold``, ``+ running``, ``- golf`` or ``+3``, in about so many terminal cells."""
     match kind:
         case ChangeKind.CREATE:
@@ -205,10 +208,18 @@ def change_words(kind: ChangeKind, before: Json, after: Json, cells: int) -> str
             return f"{after:+,}"
         case ChangeKind.SEND:
             return f"with {shown(after, cells - 5)}" if after else ""
+        case ChangeKind.PROFILE if field in TIME_FIELDS:
+            return f"{_day(before)} → {_day(after)}"
         case _:
             half = (cells - 3) // 2
             short = shown(before, half)
             return f"{short} → {shown(after, cells - 3 - len(short))}"
+
+
+def _day(value: Json) -> str:
+    """The API keeps times as epoch seconds, which nobody reads."""
+    is_time = isinstance(value, int | float) and abs(value) < _LATEST_TIME
+    return moment(value).removesuffix(" 00:00 UTC") if is_time else shown(value)
 
 
 def _items(values: Json, cells: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -15,7 +15,7 @@ from leanplum_sync.render.paint import BAD, BLANK, FAINT, GOOD, paint
 from leanplum_sync.render.values import escaped
 from leanplum_sync.render.words import amount
 
-_WIDEST = 10_000  # each problem is one line, for editors and for grep; a terminal wraps it
+_WIDEST = 10_000  # off a terminal each problem is one line, for editors and for grep
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,8 @@ def problems_text(problems: Sequence[Problem], total: int, page: Page) -> str:
     lines: list[Text] = []
     for problem in problems:
         lines += [_sentence(problem), *_pointer(problem), BLANK]
-    return paint([*lines, Text(headline(problems, total), BAD)], Page(_WIDEST, page.height, page.colour))
+    wide = page if page.is_terminal else replace(page, width=_WIDEST)
+    return paint([*lines, Text(headline(problems, total), BAD)], wide)
 
 
 def headline(problems: Sequence[Problem], total: int) -> str:
@@ -69,11 +70,12 @@ def _pointer(problem: Problem) -> list[Text]:
         return []
     number = str(problem.place.line or "")
     margin = " " * len(number)
-    lines = [Text.assemble((f"  {number} | ", FAINT), escaped(problem.excerpt.rstrip("\n")))]
+    source = escaped(problem.excerpt.rstrip("\n"))
+    lines = [Text.assemble((f"  {number} | ", FAINT), source, no_wrap=True, overflow="ignore")]
     if problem.place.column is not None:
         # What is escaped before the column pushes it to the right.
         before = cell_len(escaped(problem.excerpt[: problem.place.column - 1]))
-        lines.append(Text.assemble((f"  {margin} | ", FAINT), " " * before, ("^", BAD)))
+        lines.append(Text.assemble((f"  {margin} | ", FAINT), " " * before, ("^", BAD), no_wrap=True))
     return lines
 
 

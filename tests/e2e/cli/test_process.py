@@ -145,7 +145,7 @@ def test_on_a_terminal_the_number_of_users_is_typed_back(shop: Path, command: Co
     assert (code, "nothing was sent" in shown) == (130, True)
     code, shown = on_a_terminal(shop, "4", "apply", ".leanplum-sync/sandbox.lpplan")
     assert code == 0
-    assert "This writes to 4 users of sandbox (embedded emulator, nothing real is touched)." in shown
+    assert "This changes 4 users in sandbox (embedded emulator, nothing real is touched)." in shown
     assert "Applied to " in shown
 
 

@@ -120,7 +120,14 @@ def test_groups_show_what_changes_from_what_to_what_for_how_many() -> None:
 def test_each_kind_of_change_has_its_own_words(
     kind: ChangeKind, before: Json, after: Json, words: str
 ) -> None:
-    assert change_words(kind, before, after, 40) == words
+    assert change_words(kind, "x", before, after, 40) == words
+
+
+def test_times_of_a_profile_are_dates() -> None:
+    assert (
+        change_words(ChangeKind.PROFILE, "created", 1705276800.5, 857520000, 40) == "2024-01-15 → 1997-03-05"
+    )
+    assert change_words(ChangeKind.PROFILE, "created", "x", 1e300, 40) == "x → 1e+300"
 
 
 def test_every_kind_of_change_can_be_shown() -> None:
