@@ -3,6 +3,7 @@
 #   make test     the test suite        (WORKERS=4 for more processes)
 #   make check    style, types, layers, and every command that the documents show
 #   make bench    how fast, as ratios inside one run
+#   make docs     writes the generated parts of the documents anew
 #   make clean    removes what the others made
 
 PYTHON ?= $(shell for p in python3.11 python3; do $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
@@ -12,7 +13,7 @@ PYTEST_ARGS ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -41,6 +42,10 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m pytest -q -s tests/benchmarks
+
+docs: $(READY)
+	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/refresh.py
 
 clean:
 	rm -rf .venv .leanplum-sync .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist *.egg-info

@@ -1,0 +1,46 @@
+"""Run the console blocks of all pages and write what really comes out where a page shows something else. See `make docs`."""
+
+import re
+import runpy
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).parents[1]
+DOCS = runpy.run_path(str(ROOT / "tests/e2e/test_docs.py"))
+VARIES = {
+    r"\b([Pp]lan) [0-9a-f]{12}\b": r"\1 ...",
+    r"\d{4}-\d\d-\d\d \d\d:\d\d UTC": "...",
+    r"\(sensitive [^)]*\)": "(sensitive ...)",
+}
+
+
+def main() -> None:
+    for page in DOCS["PAGES"]:
+        path = ROOT / page
+        path.write_text(refreshed(path.read_text()))
+
+
+def refreshed(text: str) -> str:
+    """Return *text* with the output of each command that shows any, unless that fits already."""
+    steps = list(DOCS["steps"](text))
+    with TemporaryDirectory() as folder:
+        project = Path(folder) / "leanplum-sync"
+        shutil.copytree(ROOT, project, ignore=DOCS["NOT_COPIED"])
+        outputs = [output for _, output in DOCS["run"](steps, project, Path(folder))]
+    lines = text.split("\n")
+    for step, output in reversed(list(zip(steps, outputs, strict=True))):
+        if step.shown and not DOCS["pattern"](step.shown).fullmatch(output):
+            start = step.line + step.command.count("\n")
+            lines[start : start + len(step.shown)] = generalised(output).rstrip("\n").split("\n")
+    return "\n".join(lines)
+
+
+def generalised(output: str) -> str:
+    for varying, general in VARIES.items():
+        output = re.sub(varying, general, output)
+    return output
+
+
+if __name__ == "__main__":
+    main()
