@@ -63,8 +63,9 @@ class Exchange:
     async def cut(self) -> None:
         """Close the connection as if the server had died; what was sent before still arrives."""
         transport = self.scope["emulator.transport"]
-        if transport is not None:
-            transport.close()
+        if transport is None:
+            raise RuntimeError("Only uvicorn's connections can be cut.")
+        transport.close()
         while (await self.receive())["type"] != "http.disconnect":
             pass
 
@@ -146,9 +147,12 @@ class Api:
         with self._store.transaction() as transaction:
             self._count(call, overlapping, strikes, transaction)
             answer = self._admitted(call, transaction, now)
+        self._deliver(answer)
+        return answer
+
+    def _deliver(self, answer: Answer) -> None:
         for delivery in answer.deliveries:
             self._in_background(deliver(delivery, self._app.switches.postback_first_retry_seconds))
-        return answer
 
     def _admitted(self, call: Call, transaction: Transaction, now: float) -> Answer:
         admitted = dispatcher.admit(call, self._app, transaction, now)
@@ -180,7 +184,8 @@ class Api:
 
         def work() -> None:
             with self._store.transaction() as transaction:
-                self._admitted(call, transaction, self._clock())
+                answer = self._admitted(call, transaction, self._clock())
+            self._deliver(answer)
 
         async def wait_and_work() -> None:
             await asyncio.sleep(seconds)
@@ -214,13 +219,14 @@ class Api:
         if answer.redirect is not None:
             await exchange.answer(302, [*HEADERS, (b"location", answer.redirect.encode("latin-1"))], b"")
             return
-        status, body, headers = answer.status, self._body_of(answer, strikes), [*HEADERS, JSON]
-        if "html" in kinds or answer.is_html:
-            body, headers = _HTML, [*HEADERS, (b"content-type", b"text/html")]
         if "status" in kinds:
-            failure = _failure(kinds["status"])
-            status, body = failure.status, self._body_of(failure, ())
-        await exchange.answer(status, headers, body, sent=len(body) // 2 if "truncated" in kinds else None)
+            answer, strikes = _failure(kinds["status"]), ()
+        if "html" in kinds or answer.is_html:
+            headers, body = [*HEADERS, (b"content-type", b"text/html")], _HTML
+        else:
+            headers, body = [*HEADERS, JSON], self._body_of(answer, strikes)
+        sent = len(body) // 2 if "truncated" in kinds else None
+        await exchange.answer(answer.status, headers, body, sent=sent)
 
     def _body_of(self, answer: Answer, strikes: tuple[Fault, ...]) -> bytes:
         elements, extra = list(answer.elements), {}

@@ -141,8 +141,8 @@ def _faults_in(body: bytes) -> Any:
             return faults.from_text(body.decode("utf-8", errors="replace"))
 
 
-def _chunks(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Join lines into pieces worth sending."""
+async def _chunks(lines: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Join lines into pieces worth sending. Asynchronous, as the store belongs to the loop's thread."""
     buffer: list[bytes] = []
     size = 0
     for line in lines:

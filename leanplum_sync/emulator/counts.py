@@ -70,8 +70,8 @@ def _increments(store: Store, *, detail: bool) -> dict[str, Any]:
         for user_id, attribute, n in store.increments():
             increments.setdefault(user_id, {})[attribute] = n
         return increments
-    rows = list(store.increments())
-    return {"total": sum(n for _, _, n in rows), "users": len({user_id for user_id, _, _ in rows})}
+    total, users = store.increment_totals()
+    return {"total": total, "users": users}
 
 
 def _overlapped(users: dict[str, int], *, detail: bool) -> dict[str, int] | int:

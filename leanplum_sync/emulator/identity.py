@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from leanplum_sync.emulator import values
+from leanplum_sync.emulator import sessions, values
 from leanplum_sync.emulator.user import User
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ def become(work: Work, new_user_id: str) -> User:
         return user
     existing = transaction.user(new_user_id)
     if not user.anonymous:
-        transaction.put(user)
-        return existing or User(user_id=new_user_id, created=work.now)
+        return _switched(work, existing or User(user_id=new_user_id, created=work.now))
     old_user_id = user.user_id
     transaction.hand_over(old_user_id, new_user_id)
     transaction.remove(old_user_id)
@@ -34,6 +33,17 @@ def become(work: Work, new_user_id: str) -> User:
     user.user_id = new_user_id
     user.anonymous = False
     return user
+
+
+def _switched(work: Work, other: User) -> User:
+    """End the user's open sessions and begin them for the other."""
+    user = work.user
+    sessions.expire(user, work.now, work.transaction)
+    for device_id in list(user.sessions):
+        sessions.end(user, device_id, work.now, work.transaction)
+        sessions.begin(other, device_id or None, work.now, background=False)
+    work.transaction.put(user)
+    return other
 
 
 def merge(target: User, source: User) -> None:

@@ -135,6 +135,11 @@ class Store:
     def increments(self) -> Iterator[tuple[str, str, int]]:
         yield from self._db.execute("SELECT user_id, attribute, n FROM increment")
 
+    def increment_totals(self) -> tuple[int, int]:
+        """Return how many increments there were, and on how many users."""
+        total, users = self._db.execute("SELECT total(n), count(DISTINCT user_id) FROM increment").fetchone()
+        return int(total), users
+
     def close(self) -> None:
         self._db.close()
 

@@ -56,7 +56,9 @@ def test_a_status_comes_instead_of_the_work(start: Callable[..., Caller], status
 
 def test_a_status_may_come_after_the_work(start: Callable[..., Caller]) -> None:
     caller = start(faults="503:when=after,times=1")
-    assert (_track(caller).status_code, _done(caller)) == (503, 1)
+    answer = _track(caller)
+    assert (answer.status_code, _done(caller)) == (503, 1)
+    assert answer.headers["Content-Type"].startswith("text/html")
 
 
 @pytest.mark.parametrize("fault", ["late-answer", "latency"])

@@ -134,6 +134,20 @@ def test_switching_users_merges_nothing(shared: Caller) -> None:
     assert shared.user("sw-2")["userAttributes"] == {}
 
 
+def test_switching_users_ends_the_session_and_begins_another(start: Callable[..., Caller]) -> None:
+    caller = start(({"userId": "new", "userAttributes": {"b": 2}},))
+    caller.call("start", userId="old", deviceId="d")
+    caller.call("setUserAttributes", userId="old", deviceId="d", newUserId="new")
+    assert caller.call("track", userId="old", event="e")["isOffline"] is True
+    assert "isOffline" not in caller.call("track", userId="new", event="e")
+    user = caller.user("new")
+    assert (user["userAttributes"], user["totalSessions"], user["devices"]) == (
+        {"b": 2},
+        1,
+        [{"deviceId": "d"}],
+    )
+
+
 def test_the_bucket_is_a_function_of_the_user_id(shared: Caller) -> None:
     shared.call("setUserAttributes", userId="123456")
     assert shared.user("123456")["userBucket"] == 358
