@@ -159,7 +159,7 @@ class _Driver:
         self._plan, self._run, self._worker, self._settings, self._look = plan, run, worker, settings, look
         self._in_flight: dict[Future[Ended], Batch] = {}
         self._doubts: list[Batch] = []
-        self._answered = self._unwelcome = self._failures_in_a_row = 0
+        self._answered = self._rejected = self._failures_in_a_row = 0
         self.requests = 0
         self.stopped: StopReason | None = None
 
@@ -247,7 +247,7 @@ class _Driver:
     def _note(self, ended: Ended) -> None:
         self.requests += ended.requests
         self._answered += ended.answered
-        self._unwelcome += ended.unwelcome
+        self._rejected += ended.rejected
         if ended.state is BatchState.IN_DOUBT:
             self._doubts.append(ended.batch)
         failed = ended.state in (BatchState.IN_DOUBT, BatchState.PARKED)
@@ -255,7 +255,7 @@ class _Driver:
         if self._failures_in_a_row >= self._settings.failures_in_a_row:
             self.stopped = StopReason.UNAVAILABLE
         if (
-            self._unwelcome > self._settings.rejections_limit
-            and self._unwelcome > self._settings.rejections_share * self._answered
+            self._rejected > self._settings.rejections_limit
+            and self._rejected > self._settings.rejections_share * self._answered
         ):
             self.stopped = StopReason.REJECTIONS

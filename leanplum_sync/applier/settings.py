@@ -26,7 +26,7 @@ class ApplySettings:
     *requests_per_second* None means no limit. *resume* takes up what an earlier run of the plan parked.
 
     The run stops when more than *rejections_limit* actions, and more than *rejections_share* of those answered, were
-    rejected or skipped; and when *failures_in_a_row* batches in a row were parked or fell in doubt.
+    rejected; and when *failures_in_a_row* batches in a row were parked or fell in doubt.
     """
 
     concurrency: int = 8

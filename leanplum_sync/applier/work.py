@@ -35,13 +35,13 @@ _GLANCE_SECONDS: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Where a batch stands after some work. Of *answered* actions, *unwelcome* ones were rejected or skipped."""
+    """Where a batch stands after some work. Of *answered* actions, so many were *rejected*."""
 
     batch: Batch
     state: BatchState
     requests: int = 0
     answered: int = 0
-    unwelcome: int = 0
+    rejected: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,6 @@ class Worker:
         attempts = self._settings.retries + 1
         for attempt in range(1, attempts + 1):
             with self._pace.turn():
-                self._run.lease.check()
                 self._run.record_sent(batch, numbers, found, body_digest=digest, reads=reads)
                 found, reads = {}, 0
                 answer = self._try(batch, sending)
@@ -193,10 +192,8 @@ class Worker:
                 case Answered(outcomes=outcomes):
                     self._pace.answered()
                     state = self._run.record_answer(batch, dict(zip(numbers, outcomes, strict=True)))
-                    unwelcome = sum(
-                        found.outcome in (Outcome.REJECTED, Outcome.SKIPPED) for found in outcomes
-                    )
-                    return Ended(batch, state, attempt, len(outcomes), unwelcome)
+                    rejected = sum(found.outcome is Outcome.REJECTED for found in outcomes)
+                    return Ended(batch, state, attempt, len(outcomes), rejected)
                 case Unreadable(reason=reason):
                     self._run.record_doubt(batch, numbers, reason)
                     return Ended(batch, BatchState.IN_DOUBT, attempt)

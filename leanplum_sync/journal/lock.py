@@ -13,8 +13,8 @@ import datetime as dt
 import os
 import socket
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -54,11 +54,11 @@ class Lease:
         self.holder = clock.new_id()
         self._database, self._clock = database, clock
         self._lost = ""
-        self._deadline = (clock.monotonic(), clock.now())
         self._released = threading.Event()
+        began = (clock.monotonic(), clock.now())
         with database.writing("nothing was sent") as connection:
             self.fence = self._take(connection)
-        self._renewed()
+        self._set_deadline(began)
         self._heart = threading.Thread(target=self._beat, name="leanplum-sync lease", daemon=True)
         if heartbeat:
             self._heart.start()
@@ -90,23 +90,21 @@ class Lease:
                 "Was the process paused, or the journal out of reach? Run apply with --resume."
             )
 
-    def renew(self, connection: sa.Connection) -> None:
+    @contextmanager
+    def writing(self, if_it_fails: str) -> Iterator[sa.Connection]:
         """
-        Extend the lease inside the transaction of *connection*; the first thing every transition does.
+        One transaction under the lock, which extends the lease; what every transition runs in.
 
         Raises:
-            LockLostError: somebody else has the lock.
+            LockLostError: somebody else has the lock; nothing was changed.
+            JournalError: it could not be written; *if_it_fails* says what did not happen.
         """
-        table = lock_table
-        changed = connection.execute(
-            sa.update(table)
-            .where(*self._scope(), table.c.holder == self.holder, table.c.fence == self.fence)
-            .values(until=self._clock.now() + self.seconds)
-        )
-        if changed.rowcount != 1:
-            self._lost = f"Another run took over the lock on {self.environment}; this one stopped and sends nothing more."
-            raise LockLostError(self._lost)
-        self._renewed()
+        # Before the transaction, so that however long the disk takes, the deadline never lies past the lease.
+        began = (self._clock.monotonic(), self._clock.now())
+        with self._database.writing(if_it_fails) as connection:
+            self._renew(connection, began[1])
+            yield connection
+        self._set_deadline(began)
 
     def release(self) -> None:
         """Give the lock back; a lock that was lost is left to its new holder."""
@@ -176,15 +174,26 @@ class Lease:
         )
         return fence
 
-    def _renewed(self) -> None:
+    def _renew(self, connection: sa.Connection, now: float) -> None:
+        table = lock_table
+        changed = connection.execute(
+            sa.update(table)
+            .where(*self._scope(), table.c.holder == self.holder, table.c.fence == self.fence)
+            .values(until=now + self.seconds)
+        )
+        if changed.rowcount != 1:
+            self._lost = f"Another run took over the lock on {self.environment}; this one stopped and sends nothing more."
+            raise LockLostError(self._lost)
+
+    def _set_deadline(self, began: tuple[float, float]) -> None:
         usable = self.seconds * (1 - _MARGIN)
-        self._deadline = (self._clock.monotonic() + usable, self._clock.now() + usable)
+        self._deadline = (began[0] + usable, began[1] + usable)
 
     def _beat(self) -> None:
         while not self._released.wait(self.seconds / _RENEWALS_PER_LEASE):
             try:
-                with self._database.writing("the lock was not renewed") as connection:
-                    self.renew(connection)
+                with self.writing("the lock was not renewed"):
+                    pass
             except LockLostError:
                 return
             except JournalError:

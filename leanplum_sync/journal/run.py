@@ -233,8 +233,7 @@ class RunJournal:
 
     def finish(self, state: RunState, specs: Mapping[str, str] | None = None) -> None:
         """End the run; *specs* are the digests of the resources it has applied, remembered if it finished."""
-        with self._database.writing("the run counts as unfinished") as connection:
-            self.lease.renew(connection)
+        with self.lease.writing("the run counts as unfinished") as connection:
             now = self._clock.now()
             connection.execute(
                 sa.update(run_table)
@@ -256,8 +255,7 @@ class RunJournal:
                 self._database.replace(connection, applied_spec_table, rows)
 
     def _move(self, batch: Batch, step: _Step, if_it_fails: str) -> BatchState:
-        with self._database.writing(if_it_fails) as connection:
-            self.lease.renew(connection)
+        with self.lease.writing(if_it_fails) as connection:
             table = batch_table
             key = (table.c.run == self.number, table.c.sequence == batch.number)
             row = connection.execute(sa.select(table).where(*key)).one_or_none()

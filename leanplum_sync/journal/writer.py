@@ -67,8 +67,7 @@ class Journal(JournalReader):
         Raises:
             StalePlanError: another plan took over since this one was begun.
         """
-        with self._writable.writing("the run was not begun, and nothing was sent") as connection:
-            lease.renew(connection)
+        with lease.writing("the run was not begun, and nothing was sent") as connection:
             row = self._latest(connection, lease, plan_digest)
             is_ours = row is not None and (row.ended_at is None or plan_made_at <= row.ended_at)
             if row is not None and is_ours:
@@ -134,8 +133,7 @@ class Journal(JournalReader):
         Raises:
             JournalError: none of them is held.
         """
-        with self._writable.writing("nothing was resolved") as connection:
-            lease.renew(connection)
+        with lease.writing("nothing was resolved") as connection:
             table, exception = batch_table, exception_table
             of_batch = (
                 exception.c.run == run,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import os
 import signal
 import subprocess
@@ -157,7 +159,7 @@ def test_a_run_that_lost_its_lock_between_two_batches_does_not_repeat_what_its_s
     if fence == "ablated":
         everything = frozenset(BatchState)
         monkeypatch.setattr(journal_run, "TRANSITIONS", dict.fromkeys(BatchState, everything))
-        monkeypatch.setattr(Lease, "renew", lambda lease, connection: None)
+        monkeypatch.setattr(Lease, "_renew", lambda lease, connection, now: None)
         monkeypatch.setattr(Lease, "check", lambda lease: None)
     first.wrap_writer = _pausing(meanwhile, after=True)
     with contextlib.suppress(LockLostError):
@@ -171,14 +173,43 @@ def test_a_request_that_takes_effect_late_does_not_undo_what_a_later_plan_did(
     run: Any, api: Any, world: ModuleType, window: str
 ) -> None:
     """Its answer was lost and the API had queued it. Before the window is over, nobody writes about those users."""
-    api.faults("queued:action=setUserAttributes,times=1,seconds=0.5")
-    run("attributes", wrap_reader=_unreadable, settings={"concurrency": 1}).go()
+    clock = _Skipping()
+    first = run("attributes", clock=clock, wrap_writer=_queueing(clock), wrap_reader=_unreadable)
+    assert first.go().batches[BatchState.IN_DOUBT] == 1
     later = world.plan_for("attributes", digest="e" * 64)
     later = replace(later, all_batches=[_with_tier(batch, "platinum") for batch in later.all_batches])
-    run(plan=later, settings={"settle_seconds": 1.0 if window == "kept" else 0.0}).go()
-    _wait_until(lambda: api.counts()["effects"]["setUserAttributes"] >= 24)
+    run(plan=later, clock=clock, settings={"settle_seconds": 60.0 if window == "kept" else 0.0}).go()
+    clock.sleep(100)
     tiers = {api.user(user)["userAttributes"]["tier"] for user in world.USERS}
     assert tiers == ({"platinum"} if window == "kept" else {"platinum", "gold"})
+
+
+@pytest.mark.parametrize("window", ["kept", "ablated"])
+def test_a_request_that_takes_effect_late_is_not_sent_a_second_time(run: Any, api: Any, window: str) -> None:
+    clock = _Skipping()
+    settings = {"settle_seconds": 60.0 if window == "kept" else 0.0}
+    receipt = run("attributes", clock=clock, wrap_writer=_queueing(clock), settings=settings).go()
+    clock.sleep(100)
+    assert receipt.complete
+    assert api.counts()["effects"]["setUserAttributes"] == (12 if window == "kept" else 15)
+
+
+def _queueing(clock: _Skipping) -> Callable[[Any], Any]:
+    """The first request's connection breaks, and 30 seconds later the request takes effect."""
+
+    class Queueing:
+        def __init__(self, writer: Any) -> None:
+            self._writer = writer
+            self._calls = itertools.count(1)
+
+        def send(self, *args: Any, **kwargs: Any) -> Any:
+            if next(self._calls) > 1:
+                return self._writer.send(*args, **kwargs)
+            late = functools.partial(self._writer.send, *args, **{**kwargs, "before_write": lambda: None})
+            clock.at(clock.now() + 30, late)
+            raise NoAnswerError("the connection broke")
+
+    return Queueing
 
 
 def _pausing(meanwhile: Callable[[], None], *, after: bool = False) -> type[Any]:
@@ -262,22 +293,25 @@ def _with_tier(batch: Any, tier: str) -> Any:
     return replace(batch, actions=actions)
 
 
-def _wait_until(is_so: Callable[[], bool]) -> None:
-    for _ in range(200):
-        if is_so():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it never came to that")
-
-
 class _Skipping:
-    """The machine's clock, which can be moved on."""
+    """A clock that moves when somebody sleeps, or skips; what is due by then happens."""
 
-    def __init__(self, ahead: float = 0.0) -> None:
-        self._ahead = ahead
+    def __init__(self) -> None:
+        self._ahead = 0.0
+        self._due: list[tuple[float, Callable[[], object]]] = []
+
+    def at(self, moment: float, happens: Callable[[], object]) -> None:
+        self._due.append((moment, happens))
 
     def skip(self, seconds: float) -> None:
         self._ahead += seconds
+        now = self.now()
+        due, self._due = (
+            [each for each in self._due if each[0] <= now],
+            [each for each in self._due if each[0] > now],
+        )
+        for _, happens in due:
+            happens()
 
     def now(self) -> float:
         return time.time() + self._ahead
@@ -286,7 +320,7 @@ class _Skipping:
         return time.monotonic() + self._ahead
 
     def sleep(self, seconds: float) -> None:
-        time.sleep(min(seconds, 0.01))
+        self.skip(seconds)
 
     def new_id(self) -> str:
         return os.urandom(16).hex()
