@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leanplum_sync.resources.forms import FORM_KEYS
@@ -96,6 +96,7 @@ def places_are_in(found: Loaded, content: bytes) -> bool:
     )
 
 
+@settings(deadline=None)
 @given(st.text(max_size=120) | st.text(" \t\n-:[]{}&*!#'\"|>%@ab1.~<?,", max_size=60))
 def test_any_text_is_documents_or_faults(text: str) -> None:
     documents, faults = read_documents(text)
@@ -111,6 +112,7 @@ def test_any_text_is_documents_or_faults(text: str) -> None:
     assert all(1 <= fault.spot.line <= lines and fault.spot.column >= 1 for fault in faults)
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_json_is_read_as_the_value_it_is(value: Any) -> None:
     text = orjson.dumps(value).decode()
@@ -120,6 +122,7 @@ def test_json_is_read_as_the_value_it_is(value: Any) -> None:
     assert [document.value for document in documents] == [expected]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=100))
 def test_any_bytes_can_be_loaded(content: bytes) -> None:
     found = loaded(content)
@@ -127,6 +130,7 @@ def test_any_bytes_can_be_loaded(content: bytes) -> None:
     assert found.resources == ()
 
 
+@settings(deadline=None)
 @given(DOCUMENTS | LIKELY)
 def test_any_document_is_a_resource_or_problems_with_places(document: Any) -> None:
     content = json.dumps(document).encode()
@@ -136,6 +140,7 @@ def test_any_document_is_a_resource_or_problems_with_places(document: Any) -> No
     assert all(problem.message and not problem.message.endswith(".") for problem in found.problems)
 
 
+@settings(deadline=None)
 @given(DOCUMENTS)
 def test_any_project_file_can_be_loaded(document: Any) -> None:
     content = json.dumps({**document, "kind": "Project"}).encode()
@@ -144,6 +149,7 @@ def test_any_project_file_can_be_loaded(document: Any) -> None:
     assert found.project is not None or found.problems
 
 
+@settings(deadline=None)
 @given(LIKELY)
 def test_loading_twice_gives_the_same(document: Any) -> None:
     content = json.dumps(document).encode()

@@ -51,6 +51,12 @@ def test_what_the_spec_says_itself_goes_before(folder: Any) -> None:
     ]
 
 
+def test_an_attribute_that_the_spec_manages_is_not_taken_from_the_file_too(folder: Any) -> None:
+    user_spec(folder, "userId,userAttributes.Age\nu1,30\n", "attributes: {Age: 5}")
+    (want,) = folder.wants()
+    assert [(desire.name, desire.value) for desire in want.desires] == [("Age", 5)]
+
+
 @pytest.mark.parametrize(
     ("column", "message", "hint"),
     [

@@ -176,12 +176,13 @@ spec:
     c: {state: absent}
     d: {type: foo, column: n}
     "5": 5
+    e: {increment: 1}
   profile: {country: xx}
   extra: 1
 """,
     )
     lines = [int(complaint.split(":")[1]) for complaint in folder.complaints()]
-    assert lines == [1, 3, 3, 3, 5, 6, 8, 9, 11, 12, 13, 14]
+    assert lines == [1, 3, 3, 3, 5, 6, 8, 9, 11, 12, 13, 14, 15]
 
 
 def test_problems_come_with_the_line_and_stand_in_the_order_of_the_file(folder: Any) -> None:
