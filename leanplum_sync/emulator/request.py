@@ -82,7 +82,7 @@ def _body(content_type: str, body: bytes) -> tuple[dict[str, Any], dict[str, byt
     if kind == "multipart/form-data":
         return *_multipart(content_type, body), None
     if kind == "text/csv":
-        return {}, {}, body.decode("utf-8-sig", errors="replace")
+        return {}, {}, body.decode("utf-8", errors="replace")
     if stripped[:1] == b"{":
         return _json_object(stripped), {}, None
     if stripped[:1] == b"[":

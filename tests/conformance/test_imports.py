@@ -61,6 +61,11 @@ def test_an_action_column_wins_over_the_default(start: Callable[..., Caller]) ->
     assert caller.user("u1")["events"]["e"]["count"] == 1
 
 
+def test_a_byte_order_mark_spoils_the_first_column(start: Callable[..., Caller]) -> None:
+    caller = start()
+    assert _import(caller, "\ufeffuserId,userAttributes.a\nu1,1\n")["data"]["failuresCount"] == 1
+
+
 def test_each_fifty_rows_bill_their_unique_users(start: Callable[..., Caller]) -> None:
     caller = start()
     _import(caller, "userId,userAttributes.a\n" + "".join(f"{'ab'[n % 2]},{n}\n" for n in range(101)))

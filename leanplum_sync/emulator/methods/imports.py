@@ -27,7 +27,7 @@ def start_import(work: Work) -> Element:
     content = work.transaction.file(f"{BUCKETS}/{bucket}/{name}")
     job_id = f"multi_{number(work.transaction, 'job')}"
     work.transaction.put_thing("job", job_id, {"started": work.now, "failed": True})
-    work.csv = None if content is None else content.decode("utf-8-sig", errors="replace")
+    work.csv = None if content is None else content.decode("utf-8", errors="replace")
     return {"jobId": job_id}
 
 
