@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sqlite3
 import time
 from collections.abc import Callable
@@ -139,9 +140,9 @@ def test_a_run_killed_at_any_moment_resumes_to_the_end(
     deadline = time.monotonic() + 60
     while batches_sent(shell) < moment and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
-    assert process.poll() is None, "the run ended before it could be killed"
     process.kill()
-    process.communicate()
+    out, err = process.communicate()
+    assert process.returncode == -signal.SIGKILL, f"the run ended before it could be killed\n{out}\n{err}"
     shell.run("apply", "a.lpplan", "--yes", "--resume", "--recheck", "off", "--verify", "none")
     assert shell.json("plan", "--out", "b.lpplan", "--detailed-exitcode")["actions"] == 0
     increments = served.counts()["increments"]
