@@ -19,6 +19,7 @@ from leanplum_sync.journal.schema import VERSION, bring_up_to_date, version_of
 # How long a transaction waits for another process's before it gives up.
 _BUSY_SECONDS: Final = 30
 _WRITES: Final = "leanplum_sync_writes"
+_AT_ONCE: Final = "leanplum_sync_durable_at_once"
 _CORRUPT: Final = ("malformed", "not a database", "file is encrypted")
 _FULL: Final = ("disk is full", "No space left", "disk I/O error")
 _READ_ONLY: Final = ("readonly database", "read-only", "unable to open database file", "permission denied")
@@ -46,17 +47,20 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self, if_it_fails: str) -> Iterator[sa.Connection]:
+    def writing(self, if_it_fails: str, *, durable_at_once: bool = True) -> Iterator[sa.Connection]:
         """
         One transaction that no other writer, here or in another process, runs beside.
 
-        *if_it_fails* completes the error's sentence: what did not happen.
+        *if_it_fails* completes the error's sentence: what did not happen. Without *durable_at_once* the transaction
+        outlives the process but not a power cut, until the next one is committed.
         """
         # SQLite's own queue for writers sleeps and polls; a lock lets this process's threads take turns at once.
         with (
             self._writing,
             self._reporting(if_it_fails),
-            self._engine.connect().execution_options(**{_WRITES: True}) as connection,
+            self._engine.connect().execution_options(
+                **{_WRITES: True, _AT_ONCE: durable_at_once}
+            ) as connection,
             connection.begin(),
         ):
             if self._is_postgres:
@@ -76,6 +80,7 @@ class Database:
     def _check_version(self, *, read_only: bool) -> None:
         with self._engine.connect() as connection:
             found = version_of(connection)
+        self.is_empty = read_only and not found
         if found > VERSION:
             raise JournalCorruptError(
                 f"{self._name} was written by a newer version of leanplum-sync (format {found}, this one knows "
@@ -144,8 +149,6 @@ def _sqlite(path: Path, read_only: bool) -> sa.Engine:  # noqa: FBT001 - private
             connection.execute("PRAGMA query_only = ON")
         else:
             connection.execute("PRAGMA journal_mode = WAL")
-            # Source: SQLite docs, pragma synchronous: in WAL mode only FULL survives a power cut after the commit.
-            connection.execute("PRAGMA synchronous = FULL")
         return connection
 
     engine = sa.create_engine(
@@ -154,8 +157,13 @@ def _sqlite(path: Path, read_only: bool) -> sa.Engine:  # noqa: FBT001 - private
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
-        writes = connection.get_execution_options().get(_WRITES)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        options = connection.get_execution_options()
+        if options.get(_WRITES):
+            # Source: SQLite docs, pragma synchronous: in WAL mode a commit survives a power cut only with FULL, which
+            # also brings all earlier commits to the disk.
+            level = "FULL" if options.get(_AT_ONCE) else "NORMAL"
+            connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(_WRITES) else "BEGIN")
 
     return engine
 

@@ -31,6 +31,18 @@ _RENEWALS_PER_LEASE: Final = 4
 # What is left of the lease when sending stops: a write begun before the deadline should reach the API before it.
 _MARGIN: Final = 0.2
 
+# Built once: it runs with every transition.
+_RENEWAL: Final = (
+    sa.update(lock_table)
+    .where(
+        *(
+            lock_table.c[name] == sa.bindparam(f"of_{name}")
+            for name in ("app", "environment", "part", "holder", "fence")
+        )
+    )
+    .values(until=sa.bindparam("to"))
+)
+
 
 class Lease:
     """
@@ -91,7 +103,7 @@ class Lease:
             )
 
     @contextmanager
-    def writing(self, if_it_fails: str) -> Iterator[sa.Connection]:
+    def writing(self, if_it_fails: str, *, durable_at_once: bool = True) -> Iterator[sa.Connection]:
         """
         One transaction under the lock, which extends the lease; what every transition runs in.
 
@@ -101,7 +113,7 @@ class Lease:
         """
         # Before the transaction, so that however long the disk takes, the deadline never lies past the lease.
         began = (self._clock.monotonic(), self._clock.now())
-        with self._database.writing(if_it_fails) as connection:
+        with self._database.writing(if_it_fails, durable_at_once=durable_at_once) as connection:
             self._renew(connection, began[1])
             yield connection
         self._set_deadline(began)
@@ -175,11 +187,16 @@ class Lease:
         return fence
 
     def _renew(self, connection: sa.Connection, now: float) -> None:
-        table = lock_table
         changed = connection.execute(
-            sa.update(table)
-            .where(*self._scope(), table.c.holder == self.holder, table.c.fence == self.fence)
-            .values(until=now + self.seconds)
+            _RENEWAL,
+            {
+                "of_app": self.app,
+                "of_environment": self.environment,
+                "of_part": self.part,
+                "of_holder": self.holder,
+                "of_fence": self.fence,
+                "to": now + self.seconds,
+            },
         )
         if changed.rowcount != 1:
             self._lost = f"Another run took over the lock on {self.environment}; this one stopped and sends nothing more."

@@ -255,7 +255,7 @@ class JournalReader:
         return {GRAVITY[row.gravity]: int(row.subjects) for row in self._select(query)}
 
     def _select(self, query: sa.Select[Any]) -> Sequence[Row]:
-        if self._database is None:
+        if self._database is None or self._database.is_empty:
             return ()
         with self._database.reading() as connection:
             return connection.execute(query).all()

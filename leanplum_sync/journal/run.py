@@ -57,6 +57,7 @@ class _Step:
     refused: bool = False
     reason: str = ""
     lists_open: bool = False
+    is_answer: bool = False
     body_digest: str = ""
     recheck_reads: int = 0
     settle_reads: int = 0
@@ -74,6 +75,11 @@ class _Move:
     open_now: frozenset[int]
 
 
+_BATCH: Final = sa.select(batch_table).where(
+    batch_table.c.run == sa.bindparam("of_run"), batch_table.c.sequence == sa.bindparam("of_sequence")
+)
+
+
 class RunJournal:
     """*uid* is the run's own in all the world; *found_state* how this process found it, None if it began it."""
 
@@ -89,6 +95,8 @@ class RunJournal:
     ) -> None:
         self.number, self.uid, self.lease, self.found_state = number, uid, lease, found_state
         self._database, self._clock = database, clock
+        # As long as nothing went wrong, nobody has to be set aside, and nobody need be asked for.
+        self._is_clean = found_state is None
 
     def entries(self, first: int, last: int) -> Mapping[int, BatchEntry]:
         """Return the entries of the batches from *first* to *last* that have one."""
@@ -136,7 +144,9 @@ class RunJournal:
             return self._move(
                 batch, _Step(BatchState.IN_DOUBT, verdicts, doubts, reason=reason), _NOT_RECORDED
             )
-        return self._move(batch, _Step(None, verdicts, reason=SET_ASIDE, lists_open=True), _NOT_RECORDED)
+        return self._move(
+            batch, _Step(None, verdicts, reason=SET_ASIDE, lists_open=True, is_answer=True), _NOT_RECORDED
+        )
 
     def record_doubt(self, batch: Batch, sent: Collection[int], reason: str) -> None:
         self._move(batch, _Step(BatchState.IN_DOUBT, sent=frozenset(sent), reason=reason), _NOT_RECORDED)
@@ -161,6 +171,8 @@ class RunJournal:
 
     def set_aside(self, batch: Batch) -> Mapping[Subject, str]:
         """Return which of *batch*'s subjects must wait, and why: something of theirs that comes earlier did not succeed."""
+        if self._is_clean:
+            return {}
         exception, of_batch, table = exception_table, batch_subject_table, batch_table
         subjects = [str(subject) for subject in batch.subjects]
         failed = sa.select(exception.c.subject, exception.c.fate, exception.c.sequence).where(
@@ -255,10 +267,10 @@ class RunJournal:
                 self._database.replace(connection, applied_spec_table, rows)
 
     def _move(self, batch: Batch, step: _Step, if_it_fails: str) -> BatchState:
-        with self.lease.writing(if_it_fails) as connection:
-            table = batch_table
-            key = (table.c.run == self.number, table.c.sequence == batch.number)
-            row = connection.execute(sa.select(table).where(*key)).one_or_none()
+        # Of an answer lost in a power cut the intent is left, and it is settled like any other doubt.
+        with self.lease.writing(if_it_fails, durable_at_once=not step.is_answer) as connection:
+            key = {"of_run": self.number, "of_sequence": batch.number}
+            row = connection.execute(_BATCH, key).one_or_none()
             entry = None if row is None else batch_entry(row)
             before = entry.state if entry else BatchState.PLANNED
             open_now = _open(entry, batch) - step.verdicts.keys()
@@ -274,6 +286,8 @@ class RunJournal:
             self._write_batch(move)
             self._write_exceptions(move)
             self._write_deliveries(move)
+            if to not in (BatchState.SENT, BatchState.DONE):
+                self._is_clean = False
             if row is None:
                 subjects = [
                     {"run": self.number, "sequence": batch.number, "subject": str(subject)}
@@ -370,6 +384,8 @@ class RunJournal:
             }
             for number, verdict in sorted(told.items())
         ]
+        if rows:
+            self._is_clean = False
         self._database.replace(move.connection, table, rows)
 
     def _write_deliveries(self, move: _Move) -> None:

@@ -121,6 +121,12 @@ def test_a_journal_that_does_not_exist_reads_as_empty_and_is_not_made(path: Path
     assert not path.parent.exists()
 
 
+def test_an_empty_database_reads_as_an_empty_journal(tmp_path: Path) -> None:
+    (tmp_path / "journal.db").touch()
+    with read_journal(tmp_path / "journal.db") as reader:
+        assert reader.runs() == ()
+
+
 def test_reading_leaves_no_file_behind(journal: Journal, path: Path) -> None:
     journal.close()
     with read_journal(path) as reader:
@@ -180,7 +186,7 @@ def test_intents_are_durable_when_they_return(run: RunJournal, path: Path) -> No
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT state FROM batch").fetchall() == [("sent",)]
     connection.close()
-    with run._database.reading() as connection:
+    with run._database.writing("") as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
 
