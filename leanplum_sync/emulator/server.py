@@ -34,6 +34,8 @@ class _Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
+                loop="asyncio",
+                http="h11",
                 lifespan="on",
                 ws="none",
                 timeout_graceful_shutdown=_STOP_SECONDS,

@@ -207,3 +207,35 @@ def test_a_bucket_of_its_own_is_never_reached(start: Callable[..., Caller], cloc
         caller, "exportData", startDate=_today(clock), s3BucketName="b", s3AccessId="i", s3AccessKey="k"
     )
     assert _result(caller, job)["s3CopyStatus"] == "FAILED"
+
+
+@pytest.mark.parametrize(
+    ("action", "arguments"),
+    [
+        ("exportData", {}),
+        ("exportData", {"startDate": "2023-11-14"}),
+        ("exportData", {"startDate": "20231114", "exportFormat": "xml"}),
+        ("exportReport", {"startDate": "20231114"}),
+        ("exportReport", {"startDate": "20231114", "dataType": "Weather"}),
+    ],
+)
+def test_an_export_asked_for_wrongly_is_refused(
+    start: Callable[..., Caller], clock: Clock, action: str, arguments: dict[str, str]
+) -> None:
+    caller = _busy(start, clock)
+    assert _export(caller, action, **arguments)["success"] is False
+
+
+def test_start_and_end_time_narrow_an_export(start: Callable[..., Caller], clock: Clock) -> None:
+    caller = _busy(start, clock)
+    narrow = {"startDate": _today(clock), "startTime": clock.now - 1, "endTime": clock.now + 1}
+    assert _result(caller, _export(caller, "exportData", **narrow))["numSessions"] == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"), [(None, ""), (1.5e9, "1.5E9"), (["a", 1], '"[""a"",1]"'), ("x,y", '"x,y"')]
+)
+def test_values_in_the_users_export(start: Callable[..., Caller], value: Any, cell: str) -> None:
+    caller = start(({"userId": "u", "userAttributes": {"a": value}},))
+    result = _result(caller, _export(caller, "exportUsers", userAttribute="a"))
+    assert requests.get(result["files"][0], timeout=30).text == f"u,{cell}\n"

@@ -225,6 +225,26 @@ def test_a_bad_fault_is_one_clear_sentence(start: Callable[..., Caller], text: s
     assert sentence in answer.json()["error"]
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("faults.yaml", "- {fault: [", "is not YAML"),
+        ("faults.yaml", "- just text", "entry 1: expected an object"),
+        ("faults.jsonl", '{"fault": "429"}\n{oops', r"faults\.jsonl:2: not a line of JSON"),
+        ("faults.jsonl", '{"fault": "429", "when": 1}', r"faults\.jsonl:1: when must be"),
+    ],
+)
+def test_a_bad_faults_file_is_one_clear_sentence(tmp_path: Path, name: str, text: str, sentence: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(emulator.EmulatorError, match=sentence):
+        emulator.create_app(faults=tmp_path / name)
+
+
+def test_a_faults_file_that_is_not_there_is_one_clear_sentence(tmp_path: Path) -> None:
+    with pytest.raises(emulator.EmulatorError, match="can't be read"):
+        emulator.create_app(faults=tmp_path / "none.yaml")
+
+
 def _wait_for(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
     while not holds():

@@ -181,3 +181,36 @@ def test_the_501st_name_is_only_refused_where_the_switch_says_so(start: Callable
     assert caller.call("setUserAttributes", userId="u", userAttributes={"a": 2})["success"] is True
     assert caller.call("setUserAttributes", userId="u", userAttributes={"c": 1})["success"] is False
     assert caller.call("track", userId="u", event="c")["success"] is True
+
+
+def test_the_developers_limit_can_be_the_whole_apps_or_off(start: Callable[..., Caller]) -> None:
+    for limit, status in (("per_app", 429), ("off", 200)):
+        caller = start(switches=Switches(dev_mode_limit=limit))  # type: ignore[arg-type]  # both are choices
+        caller.post("track", userId="a", event="e", devMode=True)
+        assert caller.post("track", userId="b", event="e", devMode="true").status_code == status
+
+
+def test_dev_mode_in_a_multi_may_be_said_once_or_per_action(
+    start: Callable[..., Caller], clock: Clock
+) -> None:
+    caller = start()
+    action = {"action": "track", "userId": "a", "event": "e"}
+    assert caller.post("multi", data=[action], devMode=True).status_code == 200
+    assert caller.post("multi", data=[action | {"devMode": True}]).status_code == 429
+    clock.now += 1.0
+    assert caller.post("multi", data=[action | {"devMode": True}]).status_code == 200
+
+
+def test_dev_mode_with_the_production_key_is_refused_where_the_switch_says_so(
+    start: Callable[..., Caller],
+) -> None:
+    caller = start(switches=Switches(dev_mode_with_production_key=False))
+    refused = caller.call("track", userId="a", event="e", devMode=True)
+    assert refused["error"]["message"].startswith("Development mode requested but not permitted")
+    assert caller.call("track", "development", userId="a", event="e", devMode=True)["success"] is True
+
+
+def test_an_sdk_is_treated_like_others_where_the_switch_says_so(start: Callable[..., Caller]) -> None:
+    caller = start(switches=Switches(sdk_exempt=False))
+    data = [{"action": "track", "userId": "u", "event": "e"}] * 501
+    assert caller.post("multi", data=data, sdkVersion="5.0.0").status_code == 403

@@ -179,6 +179,13 @@ def test_a_state_file_that_is_something_else_is_refused(tmp_path: Path) -> None:
         emulator.create_app(state=tmp_path / "notes.txt")
 
 
+def test_a_state_file_in_a_place_that_can_not_be_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for state in (tmp_path / "file" / "state.db", tmp_path):
+        with pytest.raises(emulator.EmulatorError, match="can't be used"), emulator.running(state=state):
+            pass
+
+
 def test_many_users_are_seeded_and_dumped(start: Callable[..., Caller]) -> None:
     caller = start(tuple({"userId": f"u{n:05}", "userAttributes": {"n": n}} for n in range(12_000)))
     dump = requests.get(f"{caller.url}/_emulator/dump", timeout=60).content.splitlines()

@@ -10,8 +10,11 @@ import pytest
 import requests
 
 from leanplum_sync import emulator
+from leanplum_sync.emulator import Switches
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .conftest import Caller
 
 _LOGIN = {"appId": emulator.APP_ID, "clientKey": emulator.KEYS["production"], "apiVersion": "1.0.6"}
@@ -165,3 +168,46 @@ def test_each_answer_has_a_trace_id_of_its_own(shared: Caller) -> None:
         shared.post("track", userId="t-1", event="e").headers["X-Cloud-Trace-Context"] for _ in range(2)
     }
     assert len(traces) == 2
+
+
+def test_bare_words_are_no_objects_where_the_switch_says_so(start: Callable[..., Caller]) -> None:
+    caller = start(switches=Switches(lenient_syntax=False))
+    assert caller.call("setUserAttributes", userId="u", userAttributes="{'a': 1}")["success"] is False
+    assert caller.call("setUserAttributes", userId="u", userAttributes='{"a": 1}')["success"] is True
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"userId": {"a": 1}},
+        {"userAttributes": [1]},
+        {"created": True},
+        {"created": "1e999"},
+        {"locale": ["de"]},
+        {"events": {"e": 1}},
+        {"events": {"e": {"count": {}}}},
+    ],
+    ids=str,
+)
+def test_arguments_of_the_wrong_type_are_refused_not_failed_at(shared: Caller, wrong: dict[str, Any]) -> None:
+    answer = shared.post("setUserAttributes", **{"userId": "wrong-1", **wrong})
+    assert answer.status_code in (200, 404)
+    assert answer.json()["response"][0]["success"] is False
+
+
+@pytest.mark.parametrize("data", ["nonsense", 7, {"other": []}], ids=str)
+def test_data_that_is_no_list_is_refused_or_empty(shared: Caller, data: Any) -> None:
+    answer = shared.post("multi", data=data)
+    assert answer.status_code in (200, 400)
+    assert "success" not in answer.text or answer.json()["response"][0]["success"] is False
+
+
+def test_a_multi_of_things_that_are_no_actions_answers_each(shared: Caller) -> None:
+    elements = shared.post("multi", data=[1, None, "x"]).json()["response"]
+    assert [element["error"]["message"] for element in elements] == ["Action not found"] * 3
+
+
+def test_a_form_without_a_boundary_is_refused(shared: Caller) -> None:
+    headers = {"Content-Type": "multipart/form-data"}
+    answer = requests.post(f"{shared.url}/api", data=b"--x\r\n", headers=headers, timeout=30)
+    assert (answer.status_code, _elements(answer)[0]["success"]) == (400, False)
