@@ -27,9 +27,13 @@ def refreshed(text: str) -> str:
     with TemporaryDirectory() as folder:
         project = Path(folder) / "leanplum-sync"
         shutil.copytree(ROOT, project, ignore=DOCS["NOT_COPIED"])
-        outputs = [output for _, output in DOCS["run"](steps, project, Path(folder))]
+        results = DOCS["run"](steps, project, Path(folder))
     lines = text.split("\n")
-    for step, output in reversed(list(zip(steps, outputs, strict=True))):
+    for step, (status, output), following in reversed(
+        list(zip(steps, results, [*steps[1:], None], strict=True))
+    ):
+        if status and (following is None or following.command != "echo $?"):
+            raise SystemExit(f"{step.command}\nended with {status}:\n{output}")
         if step.shown and not DOCS["pattern"](step.shown).fullmatch(output):
             start = step.line + step.command.count("\n")
             lines[start : start + len(step.shown)] = generalised(output).rstrip("\n").split("\n")

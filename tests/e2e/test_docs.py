@@ -20,8 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
+from ruamel.yaml import YAML
 
 from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.resources.message_send import MessageSendDocument
+from leanplum_sync.resources.project import ProjectDocument
+from leanplum_sync.resources.push_tokens import PushTokensDocument
+from leanplum_sync.resources.user_attributes import UserAttributesDocument
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -29,6 +35,12 @@ PAGES = [
     for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")]
 ]
 NOT_COPIED = shutil.ignore_patterns(".*cache", ".git", ".hypothesis", ".leanplum-sync", ".venv", "*.egg-info", "__pycache__", "tests")  # fmt: skip
+DOCUMENTS: dict[str, type[BaseModel]] = {
+    "Project": ProjectDocument,
+    "UserAttributes": UserAttributesDocument,
+    "PushTokens": PushTokensDocument,
+    "MessageSend": MessageSendDocument,
+}
 PROGRESS = re.compile(r"[A-Z][a-z]+( [a-z]+)?: [\d,]+ .*(left|in [\d.]+ .*)\.")
 
 
@@ -132,6 +144,13 @@ def test_the_python_of_the_readme_prints_what_it_says(tmp_path: Path) -> None:
             [sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False
         )
         assert (done.returncode, done.stdout.splitlines()) == (0, re.findall(r"print\(.*\)  # (.*)", block))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_whole_specs_on_a_page_are_well_formed(page: str) -> None:
+    for block in re.findall(r"```yaml\n(apiVersion: .*?)```", (ROOT / page).read_text(), re.DOTALL):
+        content = YAML(typ="safe", pure=True).load(block)
+        DOCUMENTS[content["kind"]].model_validate(content)
 
 
 @pytest.mark.parametrize("page", PAGES)
