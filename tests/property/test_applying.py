@@ -9,8 +9,11 @@ import threading
 import time
 import uuid
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,7 +23,8 @@ from leanplum_sync.applier.run import apply_plan
 from leanplum_sync.applier.settings import ApplySettings, Recheck
 from leanplum_sync.errors import NoAnswerError, NotSentError
 from leanplum_sync.journal import open_journal
-from leanplum_sync.journal.entry import Fate, Resolution
+from leanplum_sync.journal.entry import DeliveryState, Fate, Resolution
+from leanplum_sync.journal.lock import Lease
 from leanplum_sync.progress import SilentProgress
 from leanplum_sync.wire.envelope import Answered, RefusalKind, Refused, Unreadable
 from leanplum_sync.wire.outcome import ActionOutcome, Outcome
@@ -229,3 +233,49 @@ def test_what_a_person_resolves_is_no_longer_held_and_the_plan_can_be_finished(d
             assert receipt.adds_up
         assert receipt.complete
         assert not list(journal.exceptions(receipt.run))
+
+
+class Died(BaseException):
+    """Stands for the end of the process: nothing catches it, and nothing is written after it."""
+
+
+@contextmanager
+def dying_at(transaction: int) -> Iterator[None]:
+    """Let the journal keep the first *transaction* transactions of a run, and none after."""
+    original, left = Lease.writing, iter(range(transaction))
+
+    @contextmanager
+    def writing(lease: Lease, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        if next(left, None) is None:
+            raise Died
+        with original(lease, *args, **kwargs) as connection:
+            yield connection
+
+    with mock.patch.object(Lease, "writing", writing):
+        yield
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(moods, max_size=10), st.lists(st.integers(0, 30), min_size=1, max_size=3))
+def test_from_any_prefix_of_the_journal_a_run_goes_on_and_nothing_happens_twice(
+    drawn: list[str], deaths: list[int]
+) -> None:
+    api, clock = Api(list(drawn), []), Hurried()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "journal.db"
+        for death in deaths:
+            with open_journal(path, clock=clock) as journal, dying_at(death), suppress(Died):
+                go(journal, api, clock, Recheck.OFF, resume=True)
+        api.moods = []
+        with open_journal(path, clock=clock) as journal:
+            receipt = go(journal, api, clock, Recheck.OFF, resume=True)
+            troubled = {entry.subject.id for entry in journal.exceptions(receipt.run)}
+            held = {entry.key for entry in journal.deliveries(states=[DeliveryState.HELD])}
+    assert receipt.adds_up
+    assert receipt.actions[Fate.PARKED] == receipt.actions[Fate.IN_DOUBT] == 0
+    assert all(count == 1 for count in (*api.sent.values(), *api.incremented.values()))
+    assert len(held) == receipt.actions[Fate.HELD]
+    for user in world.USERS[:6]:
+        if user not in troubled:
+            assert api.users[user] == {"tier": "gold", "visits": 6, "interests": ["running"]}
+            assert api.sent[user] == 1
