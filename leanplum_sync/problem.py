@@ -47,6 +47,6 @@ class Problem:
     def __str__(self) -> str:
         row = f"row {self.place.row}: " if self.place.row is not None and self.place.line is not None else ""
         address = f"{self.address}: " if self.address else ""
-        other = f" (the other is at {self.also})" if self.also else ""
+        other = f" (see {self.also})" if self.also else ""
         hint = f" {self.hint}" if self.hint else ""
         return f"{self.place}: {address}{row}{self.message}{other}.{hint}"

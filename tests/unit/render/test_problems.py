@@ -44,7 +44,7 @@ def test_the_caret_stands_under_its_column_past_wide_and_escaped_characters() ->
 
 
 def test_data_rows_have_no_excerpt() -> None:
-    assert "row 2: the id stands here a second time (the other is at data/a.csv:2)." in problems_text(
+    assert "row 2: the id stands here a second time (see data/a.csv:2)." in problems_text(
         [IN_DATA], 1, Page()
     )
 
