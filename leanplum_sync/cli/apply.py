@@ -13,11 +13,12 @@ from leanplum_sync.applier.receipt import Receipt, StopReason
 from leanplum_sync.applier.run import apply_plan, read_receipt
 from leanplum_sync.applier.settings import ApplySettings, Recheck
 from leanplum_sync.cli.binding import check_binding, check_environment
-from leanplum_sync.cli.connect import App, connected, project_file, settings_of, target_of
+from leanplum_sync.cli.connect import App, connected, target_of
 from leanplum_sync.cli.consent import Ack, AckType, check_consent, confirm, current_hazards
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.exit_codes import ExitCode, exit_code
 from leanplum_sync.cli.outputs import Output, deliver, output_option
+from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.settings import Settings
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.cli.signals import stopping
@@ -31,7 +32,7 @@ from leanplum_sync.cli.verb import (
 )
 from leanplum_sync.cli.verifying import SAMPLE, Verify, VerifyType, verification
 from leanplum_sync.clock import SystemClock
-from leanplum_sync.errors import InterruptedRunError, SpecError
+from leanplum_sync.errors import InterruptedRunError
 from leanplum_sync.journal import open_journal
 from leanplum_sync.journal.writer import Journal
 from leanplum_sync.planfile import PlanFile, open_plan
@@ -39,7 +40,7 @@ from leanplum_sync.planner.plan import Target
 from leanplum_sync.render.plan import plan_json, plan_text, target_words
 from leanplum_sync.render.receipt import next_steps, receipt_document, receipt_text
 from leanplum_sync.resources.project import EmbeddedEnvironment
-from leanplum_sync.spec import load
+from leanplum_sync.spec import load_project
 from leanplum_sync.verifier import Verification
 
 # An emulator queues nothing for longer than it takes to answer; the embedded one ends with the process.
@@ -107,14 +108,13 @@ def command(
     data have changed. Interrupted or killed, the same command goes on where it
     stopped. Exit code 4: in part; 5: something needs a person.
     """
-    loaded = load(project_file())
-    if loaded.project is None:
-        raise SpecError(loaded.problems)
+    file = project_file()
+    project = load_project(file)
     with open_plan(plan) as opened:
-        check_environment(opened, loaded.project, remembered("environment"))
-        settings = settings_of(loaded, opened.environment)
+        check_environment(opened, project, remembered("environment"))
+        settings = settings_of(project, file.parent, opened.environment)
         target = target_of(settings)
-        check_binding(opened, target, loaded.root)
+        check_binding(opened, target, file.parent)
         check_consent(current_hazards(opened.hazards(), settings.budget), ack)
         if opened.summary.is_empty:
             deliver(

@@ -1,47 +1,24 @@
-"""Opens what a verb works on: the project, its journal, and the app behind its environment."""
+"""Opens the app behind an environment, its own emulator included."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from leanplum_sync.cli.settings import Settings, connection_to, keys_of, settle
-from leanplum_sync.cli.verb import remembered
-from leanplum_sync.client.credentials import EMULATOR_APP_ID, EMULATOR_KEYS, Connection, Keys
+from leanplum_sync.cli.settings import Settings
+from leanplum_sync.client.credentials import APP_ID_VARIABLE, EMULATOR_APP_ID, EMULATOR_KEYS, Connection, Keys
 from leanplum_sync.client.http import HttpTransport
 from leanplum_sync.client.reader import Reader
 from leanplum_sync.client.writer import Writer
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.emulator import EmulatorError, running
-from leanplum_sync.errors import LeanplumSyncError, SpecError
+from leanplum_sync.errors import LeanplumSyncError
 from leanplum_sync.planner.plan import Target
-from leanplum_sync.resources.project import EmbeddedEnvironment
-from leanplum_sync.spec import Loaded, find_project
+from leanplum_sync.resources.project import EmbeddedEnvironment, FromVariable, LiveEnvironment
 from leanplum_sync.wire.catalogue import KeyClass
-
-
-def project_file() -> Path:
-    """Return the file that ``--project`` names, or the one found upwards from the working folder."""
-    named: Path | None = remembered("project")
-    if named is not None and not named.is_file():
-        raise LeanplumSyncError(f"{named}: there is no such project file.")
-    return named or find_project(Path.cwd())
-
-
-def settings_of(loaded: Loaded, name: str | None = None) -> Settings:
-    """
-    Return what ``-e``, or *name*, comes to.
-
-    Raises:
-        SpecError: the project file is at fault.
-    """
-    if loaded.project is None:
-        raise SpecError(loaded.problems)
-    return settle(loaded.project, loaded.root, name or remembered("environment"), os.environ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +76,19 @@ def connected(settings: Settings) -> Iterator[App]:
             yield App(target, Connection.to_emulator(answering.url), Keys.of(EMULATOR_KEYS), transport)
     except EmulatorError as error:
         raise LeanplumSyncError(str(error)) from error
+
+
+def connection_to(environment: LiveEnvironment, environ: Mapping[str, str]) -> Connection:
+    """
+    Raises:
+        CredentialError: the app's id is missing, or ``LEANPLUM_API_URL`` is no good.
+    """
+    match environment.app_id:
+        case FromVariable(name=name):
+            return Connection.from_environment(environ, app_id_variable=name)
+        case str() as app_id:
+            return Connection.from_environment({**environ, APP_ID_VARIABLE: app_id})
+
+
+def keys_of(environment: LiveEnvironment, environ: Mapping[str, str]) -> Keys:
+    return Keys(environ, variables={key: getattr(environment.keys, key.value) for key in KeyClass})

@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 
 from leanplum_sync.address import Subject
-from leanplum_sync.cli.connect import project_file, settings_of
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.outputs import Output, deliver, output_option
+from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.verb import Verb, display_options, pass_console, plan_argument, project_options
+from leanplum_sync.errors import SpecError
 from leanplum_sync.journal import read_journal
 from leanplum_sync.planfile import open_plan
 from leanplum_sync.planning import explain
@@ -24,21 +25,33 @@ from leanplum_sync.spec import load
 @click.command("explain", cls=Verb)
 @plan_argument
 @click.argument("user", metavar="USER")
+@click.option(
+    "--observed",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The snapshot that the plan was made from. Default: what the latest plan read.",
+)
 @output_option
 @project_options
 @display_options
 @pass_console
-def command(console: Console, plan: Path, user: str, output: Sequence[Output]) -> ExitCode:
+def command(
+    console: Console, *, plan: Path, user: str, observed: Path | None, output: Sequence[Output]
+) -> ExitCode:
     """
     Show what the plan in the file PLAN means for USER, and which lines ask for it.
 
     USER is a userId as it stands (00004 is not 4), or device:ID.
     """
     loaded = load(project_file())
+    if loaded.project is None:
+        raise SpecError(loaded.problems)
     with open_plan(plan) as opened:
-        settings = settings_of(loaded, opened.environment)
+        settings = settings_of(loaded.project, loaded.root, opened.environment)
         with read_journal(settings.journal) as journal:
-            explained = explain(subject_of(user), opened, loaded, snapshot=settings.snapshot, journal=journal)
+            explained = explain(
+                subject_of(user), opened, loaded, snapshot=observed or settings.snapshot, journal=journal
+            )
         target, mask = opened.header.target, mask_for(opened)
         deliver(
             console,

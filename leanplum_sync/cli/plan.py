@@ -10,11 +10,13 @@ from typing import Final
 
 import click
 
-from leanplum_sync.cli.connect import connected, project_file, settings_of, target_of
+from leanplum_sync.cli.advice import advise
+from leanplum_sync.cli.connect import connected, target_of
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.durations import DurationType
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.outputs import Output, deliver, output_option
+from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.reading import reading_live
 from leanplum_sync.cli.settings import Settings
 from leanplum_sync.cli.shell import quoted
@@ -91,7 +93,14 @@ def command(
     code 6 says that the plan is over the project's budget.
     """
     loaded = chosen(load(project_file(), specs), select, exclude)
-    settings = settings_of(loaded)
+    if loaded.project is None:
+        return _report(SpecError(loaded.problems), console, output)
+    settings = settings_of(loaded.project, loaded.root)
+    console.say_more(
+        f"Project {loaded.root}, environment {settings.name}, plan {out or settings.default_plan}."
+    )
+    if not loaded.problems:
+        advise(loaded.notes, console)
     out = out or settings.default_plan
     try:
         _make(loaded, settings, console, out=out, observed=observed, max_age=max_age)

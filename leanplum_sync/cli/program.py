@@ -16,7 +16,7 @@ import click
 from leanplum_sync.cli.exit_codes import ExitCode, exit_code
 from leanplum_sync.cli.lazy import LazyGroup
 from leanplum_sync.cli.verb import PREFIX, display_options, project_options
-from leanplum_sync.errors import LeanplumSyncError
+from leanplum_sync.errors import LeanplumSyncError, SpecError
 
 NAME: Final = "leanplum-sync"
 VERBS: Final = {
@@ -71,26 +71,45 @@ def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
 def _report(error: Exception) -> int:
     if os.environ.get(f"{PREFIX}_DEBUG"):
         traceback.print_exception(error)
+    click.echo(_sentence(error), err=True)
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        click.echo(f"See: {error.ctx.command_path} --help", err=True)
+    return exit_code(error)
+
+
+def _sentence(error: Exception) -> str:
     match error:
-        case click.ClickException():
-            click.echo(f"Error: {error.format_message()}", err=True)
-            if isinstance(error, click.UsageError) and error.ctx is not None:
-                click.echo(f"See: {error.ctx.command_path} --help", err=True)
         case click.Abort():
-            click.echo("Interrupted.", err=True)
+            return "Interrupted."
+        case SpecError():
+            return _problems(error)
+        case click.ClickException():
+            return f"Error: {_escaped(error.format_message())}"
         case LeanplumSyncError():
-            click.echo(f"Error: {error}", err=True)
+            return f"Error: {_escaped(str(error))}"
         case OSError():
             file = f"{error.filename}: " if error.filename else ""
-            click.echo(f"Error: {file}{error.strerror or type(error).__name__}.", err=True)
+            return f"Error: {_escaped(file)}{error.strerror or type(error).__name__}."
         case _:
             # The message stays out: it may hold somebody's values. So does the traceback.
-            click.echo(
+            return (
                 f"Error: unexpected {type(error).__name__} in {_origin(error)}. This is a fault of {NAME}; run again with"
-                f" {PREFIX}_DEBUG=1 to see all of it (what it prints may hold values of users).",
-                err=True,
+                f" {PREFIX}_DEBUG=1 to see all of it (what it prints may hold values of users)."
             )
-    return exit_code(error)
+
+
+def _escaped(text: str) -> str:
+    """Files, arguments and answers of the API may hold what moves a cursor."""
+    from leanplum_sync.render.values import escaped  # noqa: PLC0415 - brings rich along, which --help can do without
+
+    return escaped(text)
+
+
+def _problems(error: SpecError) -> str:
+    from leanplum_sync.render.page import Page  # noqa: PLC0415 - as above
+    from leanplum_sync.render.problems import problems_text  # noqa: PLC0415 - as above
+
+    return problems_text(error.problems, error.total, Page()).rstrip()
 
 
 def _origin(error: Exception) -> str:

@@ -9,16 +9,18 @@ from typing import Final
 import click
 
 from leanplum_sync.address import Subject
-from leanplum_sync.cli.connect import connected, project_file, settings_of
+from leanplum_sync.cli.connect import connected
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.durations import DurationType
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.explain import subject_of
 from leanplum_sync.cli.ids import ids_in
 from leanplum_sync.cli.outputs import Output, deliver, output_option
+from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options
 from leanplum_sync.clock import SystemClock
+from leanplum_sync.errors import SpecError
 from leanplum_sync.planning import check
 from leanplum_sync.progress import Progress
 from leanplum_sync.render.pull import pulled_json, pulled_text
@@ -81,7 +83,9 @@ def command(
     file, and `emulator --seed` rehearses with it.
     """
     loaded = load(project_file())
-    settings = settings_of(loaded)
+    if loaded.project is None:
+        raise SpecError(loaded.problems)
+    settings = settings_of(loaded.project, loaded.root)
     limits = settings.environment.limits
     progress = console.progress()
     with Staging() as staging, connected(settings) as app:

@@ -10,10 +10,8 @@ from typing import Final
 import click
 from pydantic.alias_generators import to_camel
 
-from leanplum_sync.client.credentials import APP_ID_VARIABLE, Connection, Keys
 from leanplum_sync.errors import CredentialError
-from leanplum_sync.resources.project import Environment, FromVariable, LiveEnvironment, Project, Setting
-from leanplum_sync.wire.catalogue import KeyClass
+from leanplum_sync.resources.project import Environment, FromVariable, Project, Setting
 
 STATE_FOLDER: Final = ".leanplum-sync"
 
@@ -82,19 +80,3 @@ def _journal(setting: Setting, root: Path, environ: Mapping[str, str]) -> str | 
     if isinstance(setting, FromVariable) and not text:
         raise CredentialError(f"{setting.name} is not set: the project file says that it names the journal.")
     return text if "://" in text else root / text
-
-
-def connection_to(environment: LiveEnvironment, environ: Mapping[str, str]) -> Connection:
-    """
-    Raises:
-        CredentialError: the app's id is missing, or ``LEANPLUM_API_URL`` is no good.
-    """
-    match environment.app_id:
-        case FromVariable(name=name):
-            return Connection.from_environment(environ, app_id_variable=name)
-        case str() as app_id:
-            return Connection.from_environment({**environ, APP_ID_VARIABLE: app_id})
-
-
-def keys_of(environment: LiveEnvironment, environ: Mapping[str, str]) -> Keys:
-    return Keys(environ, variables={key: getattr(environment.keys, key.value) for key in KeyClass})

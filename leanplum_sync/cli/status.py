@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import click
 
-from leanplum_sync.cli.connect import project_file, settings_of
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.outputs import Output, deliver, output_option
+from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.shell import shortest
 from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options
 from leanplum_sync.clock import SystemClock
@@ -17,7 +17,7 @@ from leanplum_sync.journal import read_journal
 from leanplum_sync.journal.database import describe
 from leanplum_sync.journal.entry import DeliveryState
 from leanplum_sync.render.status import Status, status_json, status_text
-from leanplum_sync.spec import load
+from leanplum_sync.spec import load_project
 
 _RUNS = 10
 
@@ -32,7 +32,8 @@ def command(console: Console, output: Sequence[Output]) -> ExitCode:
     Say what the journal knows: the latest runs, who is at work now, and what is
     held for a person to decide.
     """
-    settings = settings_of(load(project_file()))
+    file = project_file()
+    settings = settings_of(load_project(file), file.parent)
     with read_journal(settings.journal) as journal:
         status = Status(
             journal=describe(shortest(settings.journal)),

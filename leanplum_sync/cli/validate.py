@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from leanplum_sync.cli.connect import project_file
+from leanplum_sync.cli.advice import advise
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.outputs import Output, deliver, output_option
+from leanplum_sync.cli.project import project_file
 from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options, specs_argument
 from leanplum_sync.planning import check
 from leanplum_sync.render.problems import Checked, checked_json, checked_text
@@ -41,4 +42,5 @@ def command(console: Console, specs: tuple[Path, ...], output: Sequence[Output])
     deliver(
         console, output, text=lambda page: checked_text(checked, page), json=lambda: checked_json(checked)
     )
+    advise(loaded.notes, console)
     return ExitCode.INVALID if findings.total else ExitCode.OK

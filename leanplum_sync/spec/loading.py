@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from leanplum_sync.address import ResourceAddress
+from leanplum_sync.errors import SpecError
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.resources import Resource, message_send, project, push_tokens, user_attributes
 from leanplum_sync.resources.document import Document
@@ -76,6 +77,22 @@ def load(project_file: Path, only: Sequence[Path] = ()) -> Loaded:
         tuple(sorted(_inputs(root, loading.spec_files, resources))),
         tuple(loading.notes),
     )
+
+
+def load_project(project_file: Path) -> Project:
+    """
+    Return the project alone; no spec is read.
+
+    Raises:
+        SpecError: the project file is at fault.
+    """
+    root = project_file.parent.resolve()
+    documents, problems = read_file(root / project_file.name, project_file.name)
+    found = _project(documents, root)
+    problems += [problem for document in documents for problem in document.problems]
+    if found is None or problems:
+        raise SpecError(sorted(problems, key=_order))
+    return found
 
 
 def _order(problem: Problem) -> tuple[str, int, int, int, str]:

@@ -1,42 +1,51 @@
-"""Runs the command as people and pipelines do: a process of its own, no account, nobody's environment."""
+"""Runs whole commands inside the test's own process, which is quicker; ``test_process.py`` starts real ones."""
 
 from __future__ import annotations
 
+import io
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
+from leanplum_sync.cli import program
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    """No key, no colour, no terminal, no variable of ours."""
-    return {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LANG": "C.UTF-8"}
+@pytest.fixture(autouse=True)
+def nobodys_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No key, no variable of ours, and the signals as they were."""
+    for name in list(os.environ):
+        if name.startswith("LEANPLUM") or name in ("NO_COLOR", "COLUMNS"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
-def command(environment: dict[str, str], tmp_path: Path) -> Command:
+def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
     """Run ``leanplum-sync`` with these arguments; in the project folder ``tmp_path/shop`` once there is one."""
 
     def run(
         *arguments: str, variables: Mapping[str, str] | None = None, answer: str = ""
     ) -> subprocess.CompletedProcess[str]:
         shop = tmp_path / "shop"
-        return subprocess.run(
-            [sys.executable, "-m", "leanplum_sync", *arguments],
-            cwd=shop if shop.exists() else tmp_path,
-            env={**environment, **(variables or {})},
-            input=answer,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        out, err = io.StringIO(), io.StringIO()
+        with monkeypatch.context() as context, redirect_stdout(out), redirect_stderr(err):
+            context.chdir(shop if shop.exists() else tmp_path)
+            context.setattr(sys, "stdin", io.StringIO(answer))
+            for name, value in (variables or {}).items():
+                context.setenv(name, value)
+            code = program.run(list(arguments))
+        return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
     return run
 

@@ -246,3 +246,29 @@ def test_schema_describes_one_kind_or_all(command: Command) -> None:
     assert json.loads(command("schema", "MessageSend").stdout)["title"].startswith("MessageSend")
     assert "oneOf" in json.loads(command("schema").stdout)
     assert command("schema", "Nonsense").returncode == 64
+
+
+def test_going_without_a_project_is_wrong_specs_and_naming_none_that_exists_is_wrong_usage(
+    command: Command,
+) -> None:
+    assert command("plan").returncode == 3
+    done = command("plan", "--project", "nowhere.yaml")
+    assert (done.returncode, "nowhere.yaml" in done.stderr) == (64, True)
+
+
+def test_what_an_argument_holds_cant_send_escape_codes_to_a_terminal(shop: Path, command: Command) -> None:
+    done = command("plan", "-e", "\x1b[31mred")
+    assert done.returncode == 64
+    assert "\x1b" not in done.stderr
+
+
+def test_verbose_says_where_things_are(shop: Path, command: Command) -> None:
+    assert "environment sandbox" in command("plan", "--verbose").stderr
+    assert "environment sandbox" not in command("plan").stderr
+
+
+def test_a_project_file_of_another_name_can_be_named(shop: Path, command: Command) -> None:
+    (shop / "leanplum-sync.yaml").rename(shop / "other.yaml")
+    assert command("validate", "--project", "other.yaml").returncode == 0
+    assert command("--project", "other.yaml", "validate").returncode == 0
+    assert command("validate", variables={"LEANPLUM_SYNC_PROJECT": "other.yaml"}).returncode == 0

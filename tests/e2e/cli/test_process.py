@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ import pytest
 from leanplum_sync import emulator
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
+Start = Callable[..., subprocess.Popen[str]]
 PLAN = ".leanplum-sync/production.lpplan"
 
 
@@ -34,22 +36,38 @@ def served(shop: Path) -> Iterator[dict[str, str]]:
         }
 
 
-def start(shop: Path, variables: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "leanplum_sync", *arguments],
-        cwd=shop,
-        env={"PATH": os.environ["PATH"], **variables},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+@pytest.fixture
+def start(shop: Path) -> Iterator[Start]:
+    """Start a command in the project folder, with these variables and none of ours; it ends with the test."""
+    with ExitStack() as stack:
+
+        def begin(variables: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "leanplum_sync", *arguments],
+                cwd=shop,
+                env={"PATH": os.environ["PATH"], **variables},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            return process
+
+        yield begin
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_lets_what_is_on_its_way_finish_and_the_same_command_does_the_rest(
-    number: signal.Signals, code: int, shop: Path, served: dict[str, str], command: Command
+    *, start: Start, number: signal.Signals, code: int, shop: Path, served: dict[str, str], command: Command
 ) -> None:
+    project = shop / "leanplum-sync.yaml"
+    project.write_text(
+        project.read_text().replace(
+            "    production:", "    production:\n      limits: {requestsPerSecond: 1000}"
+        )
+    )
     data = shop / "data" / "customers.csv"
     data.write_text(data.read_text() + "".join(f"u{n},1,A\n" for n in range(120)))
     spec = shop / "specs" / "loyalty.yaml"
@@ -57,7 +75,7 @@ def test_a_signal_lets_what_is_on_its_way_finish_and_the_same_command_does_the_r
     planned = json.loads(command("plan", "-e", "production", "-o", "json", variables=served).stdout)
     acks = [f"--ack={hazard['name']}={hazard['count']}" for hazard in planned["hazards"] if hazard["isOver"]]
     apply = ["apply", PLAN, "--yes", "--concurrency", "1", *acks]
-    process = start(shop, served, *apply)
+    process = start(served, *apply)
     assert process.stderr is not None
     assert "Applying to production" in process.stderr.readline()
     time.sleep(0.5)  # within the first request's second
@@ -73,10 +91,10 @@ def test_a_signal_lets_what_is_on_its_way_finish_and_the_same_command_does_the_r
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_second_signal_ends_it_at_once(
-    number: signal.Signals, code: int, shop: Path, served: dict[str, str], command: Command
+    *, start: Start, number: signal.Signals, code: int, shop: Path, served: dict[str, str], command: Command
 ) -> None:
     command("plan", "-e", "production", variables=served)
-    process = start(shop, served, "apply", PLAN, "--yes")
+    process = start(served, "apply", PLAN, "--yes")
     assert process.stderr is not None
     assert "Applying to production" in process.stderr.readline()
     time.sleep(0.3)
@@ -87,14 +105,52 @@ def test_a_second_signal_ends_it_at_once(
     assert process.returncode == code
 
 
+def test_a_second_run_beside_the_first_is_refused(
+    start: Start, shop: Path, served: dict[str, str], command: Command
+) -> None:
+    command("plan", "-e", "production", variables=served)
+    first = start(served, "apply", PLAN, "--yes")
+    assert first.stderr is not None
+    assert "Applying to production" in first.stderr.readline()
+    time.sleep(0.3)
+    second = command("apply", PLAN, "--yes", variables=served)
+    assert second.returncode == 8
+    first.communicate(timeout=60)
+    assert first.returncode == 0
+
+
+def test_a_plan_that_was_interrupted_while_reading_pays_for_no_user_twice(
+    start: Start, shop: Path, command: Command
+) -> None:
+    data = shop / "data" / "customers.csv"
+    data.write_text(data.read_text() + "".join(f"u{n},1,A\n" for n in range(60)))
+    with emulator.running(faults="latency:action=exportUser,seconds=0.2") as running:
+        variables = {
+            "LEANPLUM_API_URL": running.url,
+            "LEANPLUM_APP_ID": emulator.APP_ID,
+            "LEANPLUM_DATA_EXPORT_KEY": emulator.KEYS["data_export"],
+        }
+        process = start(variables, "plan", "-e", "production")
+        reading = shop / ".leanplum-sync" / "production.reading.ndjson"
+        while not (reading.exists() and reading.stat().st_size) and process.poll() is None:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        assert (process.returncode, err.splitlines()[-1]) == (130, "Interrupted.")
+        kept = len(reading.read_bytes().splitlines())
+        assert kept > 0
+        resumed = json.loads(command("plan", "-e", "production", "-o", "json", variables=variables).stdout)
+        assert resumed["cost"]["reads"] == 66 - kept
+
+
 def test_a_reader_that_goes_away_changes_nothing_about_the_command(shop: Path, command: Command) -> None:
     shell = f"{sys.executable} -m leanplum_sync schema | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", shell], cwd=shop, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("0\n", "")
 
 
-def test_the_emulator_prints_variables_that_point_at_it_and_ends_well(shop: Path) -> None:
-    process = start(shop, {}, "emulator", "--port", "0", "--seed", "seed/users.ndjson")
+def test_the_emulator_prints_variables_that_point_at_it_and_ends_well(start: Start, shop: Path) -> None:
+    process = start({}, "emulator", "--port", "0", "--seed", "seed/users.ndjson")
     assert process.stdout is not None
     lines = [process.stdout.readline() for _ in range(6)]
     assert lines[0].startswith("export LEANPLUM_API_URL=http://127.0.0.1:")

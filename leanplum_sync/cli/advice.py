@@ -1,0 +1,14 @@
+"""Advice on specs that are not wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from leanplum_sync.cli.console import Console
+from leanplum_sync.problem import Problem
+from leanplum_sync.render.values import escaped
+
+
+def advise(notes: Iterable[Problem], console: Console) -> None:
+    for note in notes:
+        console.say(escaped(f"Note: {note}"))

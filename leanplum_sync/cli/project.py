@@ -1,0 +1,26 @@
+"""Finds the project, and the environment in it that is meant."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from leanplum_sync.cli.settings import Settings, settle
+from leanplum_sync.cli.verb import remembered
+from leanplum_sync.resources.project import Project
+from leanplum_sync.spec import find_project
+
+
+def project_file() -> Path:
+    """Return the file that ``--project`` names, or the one found upwards from the working folder. Its folder is the root."""
+    named: Path | None = remembered("project")
+    if named is not None and not named.is_file():
+        raise click.UsageError(f"{named}: there is no such project file.")
+    return named.resolve() if named else find_project(Path.cwd())
+
+
+def settings_of(project: Project, root: Path, name: str | None = None) -> Settings:
+    """Return what ``-e``, or *name*, comes to. *root* is the project folder."""
+    return settle(project, root, name or remembered("environment"), os.environ)
