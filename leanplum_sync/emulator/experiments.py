@@ -17,7 +17,11 @@ def variants_of(tests: Mapping[str, Mapping[str, Any]], user_id: str) -> dict[st
 
 def _takes_part(test: Mapping[str, Any], user_id: str) -> bool:
     targeting = test.get("targeting")
-    return bool(test.get("active")) and not test.get("draft") and (targeting is None or user_id in targeting)
+    return (
+        bool(test.get("active", True))
+        and not test.get("draft")
+        and (targeting is None or user_id in targeting)
+    )
 
 
 def _variant(key: str, test: Mapping[str, Any], user_id: str) -> Mapping[str, Any] | None:

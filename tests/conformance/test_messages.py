@@ -143,6 +143,11 @@ def test_one_message_is_found_by_its_id_as_number_or_text(start: Callable[..., C
         }
 
 
+def test_every_message_has_the_fields_that_were_always_seen(start: Callable[..., Caller]) -> None:
+    (message,) = start(({"message": {"id": 1}},)).call("getMessages", "content_read_only")["messages"]
+    assert message.keys() == {"id", "name", "created", "active", "messageType"}
+
+
 @pytest.mark.parametrize("message_id", [7, 6])
 def test_a_missing_message_and_a_draft_are_404(start: Callable[..., Caller], message_id: int) -> None:
     answer = start(_SEEDS).post("getMessage", "content_read_only", id=message_id)

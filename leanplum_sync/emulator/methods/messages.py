@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from leanplum_sync.emulator.errors import RefusedError, SkippedError
 from leanplum_sync.emulator.methods.postbacks import announce
@@ -12,6 +12,13 @@ if TYPE_CHECKING:
 
     from leanplum_sync.emulator.work import Element, Work
 
+# Every message ever seen in an answer had these.
+_DEFAULTS: Final[Mapping[str, Any]] = {
+    "name": "",
+    "created": 0.0,
+    "active": True,
+    "messageType": "Push Notification",
+}
 # What only the emulator's seeds tell of a message.
 _OWN_KEYS = frozenset({"delivery", "targeting", "draft"})
 _RECENT_SECONDS = 90 * 24 * 60 * 60
@@ -34,14 +41,14 @@ def is_listed(thing: Mapping[str, Any], work: Work) -> bool:
     """Return whether a message or test is in a list: drafts and what ended long ago only if asked for."""
     if thing.get("draft") and not work.arguments.flag("includeDrafts"):
         return False
-    if not work.arguments.flag("recent", default=True) or thing.get("active"):
+    if not work.arguments.flag("recent", default=True) or thing.get("active", True):
         return True
     finished = thing.get("finished")
     return finished is not None and work.now - float(finished) <= _RECENT_SECONDS
 
 
 def _shown(message: Mapping[str, Any]) -> dict[str, Any]:
-    shown = {name: value for name, value in message.items() if name not in _OWN_KEYS}
+    shown = dict(_DEFAULTS) | {name: value for name, value in message.items() if name not in _OWN_KEYS}
     return shown | {name: float(shown[name]) for name in ("created", "updated", "finished") if name in shown}
 
 
