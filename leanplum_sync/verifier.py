@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from leanplum_sync.address import Subject
 from leanplum_sync.clock import Clock
-from leanplum_sync.errors import ApiError, CredentialError
+from leanplum_sync.errors import ApiError
 from leanplum_sync.pace import Pace
 from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.planner.standing import Standing, standings
@@ -162,8 +162,6 @@ def _check(subject: Subject, changes: Sequence[Change], reader: Reader, pace: Pa
     try:
         with pace.turn():
             element = reader.export_user(subject, on_rate_limit=pace.refused)
-    except CredentialError:
-        raise
     except ApiError:
         return _Seen(subject, None)
     pace.answered()

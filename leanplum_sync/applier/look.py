@@ -67,6 +67,13 @@ def settle(
     }
 
 
+def settle_unseen(actions: Iterable[PlannedAction]) -> Mapping[int, Verdict]:
+    """As ``settle``, for a subject that the API refuses to show."""
+    return {
+        planned.number: HELD for planned in actions if planned.delivery_class is not DeliveryClass.REPEATABLE
+    }
+
+
 def needs_reading(planned: PlannedAction) -> bool:
     """Whether a read can settle a doubt about the action."""
     return planned.delivery_class is not DeliveryClass.ONCE

@@ -11,13 +11,20 @@ from typing import Final, TypeAlias
 import orjson
 
 from leanplum_sync.address import Subject
-from leanplum_sync.applier.look import HELD, by_subject, needs_reading, recheck, settle
+from leanplum_sync.applier.look import HELD, by_subject, needs_reading, recheck, settle, settle_unseen
 from leanplum_sync.applier.ports import Plan, Reader, Stop, Writer
 from leanplum_sync.applier.settings import ApplySettings
 from leanplum_sync.client.backoff import Randomness, delay_seconds
 from leanplum_sync.clock import Clock
-from leanplum_sync.errors import ApiError, CredentialError, NoAnswerError, NotSentError
-from leanplum_sync.journal.entry import BatchEntry, BatchState
+from leanplum_sync.errors import (
+    ApiError,
+    CredentialError,
+    NoAnswerError,
+    NotSentError,
+    RateLimitedError,
+    RejectedError,
+)
+from leanplum_sync.journal.entry import BatchEntry, BatchState, Fate
 from leanplum_sync.journal.run import RunJournal, open_actions, sent_actions
 from leanplum_sync.journal.verdict import Verdict
 from leanplum_sync.pace import Pace
@@ -103,8 +110,6 @@ class Worker:
         if look and batch.delivery_class is not DeliveryClass.ONCE:
             try:
                 looked, reads = self._look(batch, free)
-            except CredentialError:
-                raise
             except ApiError as error:
                 self._run.park(batch, f"could not be looked at before writing: {error}")
                 return Ended(batch, BatchState.PARKED)
@@ -134,11 +139,13 @@ class Worker:
             if not self.pause(self._settings.settle_seconds - waited):
                 return Ended(batch, BatchState.IN_DOUBT)
             try:
-                for actions, changes, profile in self._observed(readable):
-                    verdicts |= settle(actions, changes, profile)
+                for actions, changes, seen in self._observed(readable):
+                    verdicts |= (
+                        settle_unseen(actions)
+                        if isinstance(seen, RejectedError)
+                        else settle(actions, changes, seen)
+                    )
                     reads += 1
-            except CredentialError:
-                raise
             except ApiError:
                 return Ended(batch, BatchState.IN_DOUBT)
             if self.must_end:
@@ -154,24 +161,40 @@ class Worker:
         fresh = [planned for planned in actions if not begun.get(planned.subject)]
         verdicts: dict[int, Verdict] = {}
         reads = 0
-        for own, changes, profile in self._observed(fresh):
-            verdicts |= recheck(own, changes, profile, begun=own[0].subject in begun)
+        for own, changes, seen in self._observed(fresh):
+            if isinstance(seen, RejectedError):
+                verdict = Verdict(Fate.REJECTED, f"could not be looked at before writing: {seen}")
+                verdicts |= {planned.number: verdict for planned in own}
+            else:
+                verdicts |= recheck(own, changes, seen, begun=own[0].subject in begun)
             reads += 1
         return verdicts, reads
 
     def _observed(
         self, actions: Sequence[PlannedAction]
-    ) -> Iterator[tuple[Sequence[PlannedAction], Sequence[Change], Profile]]:
-        """Yield each subject's actions, changes and live profile; ends early if the run must."""
+    ) -> Iterator[tuple[Sequence[PlannedAction], Sequence[Change], Profile | RejectedError]]:
+        """
+        Yield each subject's actions, its changes, and its live profile, or why the API refuses to show it.
+
+        Ends early if the run must.
+        """
         grouped = by_subject(actions)
         changes = self._changes_of(tuple(grouped))
         for subject, own in grouped.items():
             if self.must_end:
                 return
-            with self._pace.turn():
+            yield own, changes.get(subject, ()), self._read(subject)
+
+    def _read(self, subject: Subject) -> Profile | RejectedError:
+        with self._pace.turn():
+            try:
                 element = self._reader.export_user(subject, on_rate_limit=self._pace.refused)
-            self._pace.answered()
-            yield own, changes.get(subject, ()), read_profile(element)
+            except RateLimitedError:
+                raise  # not about this subject
+            except RejectedError as error:
+                return error
+        self._pace.answered()
+        return read_profile(element)
 
     def _changes_of(self, subjects: Sequence[Subject]) -> Mapping[Subject, tuple[Change, ...]]:
         with self._asking:

@@ -230,6 +230,12 @@ def test_the_last_look_skips_what_is_there_and_leaves_alone_what_others_changed(
     assert "platinum" not in "".join(entry.message for entry in receipt.exceptions)
 
 
+def test_a_user_whom_the_api_refuses_to_show_stops_nobody_else(run: Any, api: Any, world: ModuleType) -> None:
+    api.faults("status:status=451,action=exportUser,user=u003")
+    receipt = run("attributes", settings={"recheck": world.Recheck.ON}).go()
+    assert receipt.subjects == {Fate.DONE: 11, Fate.REJECTED: 1}
+
+
 def test_a_plan_of_another_environment_is_refused(run: Any, world: ModuleType, journal_path: Path) -> None:
     plan = world.plan_for("sends")
     made = run(plan=plan)
