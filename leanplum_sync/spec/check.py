@@ -65,7 +65,9 @@ def model_of(document: OpenDocument) -> type[Document] | None:
         document.report_at(
             document.value_place(("kind",)), f"`kind` is {shown(kind)}, and no kind is called so", hint
         )
-        return None
+        if not close:
+            return None
+        kind = value["kind"] = close[0]  # most likely meant: the rest is checked as that, in the same run
     return RESOURCE_MODELS[kind]
 
 

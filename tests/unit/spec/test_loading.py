@@ -173,7 +173,6 @@ def test_what_is_sound_in_a_document_is_there_for_more_checks(folder: Any) -> No
         (b"kind: caf\xe9\n", "specs/x.yaml:1:10: this is not UTF-8. Save the file as UTF-8."),
         (b"- a\n", "specs/x.yaml:1:1: a spec is a mapping. It starts with apiVersion: leanplum-sync/v1."),
         (b"a: 1\n", "specs/x.yaml:1:1: `kind` is missing. Write one of: UserAttributes, PushTokens, MessageSend."),
-        (b"kind: PushToken\n", 'specs/x.yaml:1:7: `kind` is the text "PushToken", and no kind is called so. Did you mean PushTokens?'),
         (b"kind: [a]\n", "specs/x.yaml:1:7: `kind` is a list, and no kind is called so. Write one of: UserAttributes, PushTokens, MessageSend."),
         (b"kind: Project\n", 'specs/x.yaml:1:7: `kind` is the text "Project", and no kind is called so. A project is described in leanplum-sync.yaml, at the top of its folder.'),
         (b"a: 1\n\tb: 1\n", "specs/x.yaml:2:1: a tab stands here. YAML is indented with blanks: replace the tab."),
@@ -294,3 +293,10 @@ def test_without_a_project_the_way_to_make_one_is_told(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
         find_project(tmp_path)
     assert "leanplum-sync init" in caught.value.problems[0].hint
+
+
+def test_a_misspelt_kind_does_not_hide_what_else_is_wrong(folder: Any) -> None:
+    folder.write("specs/x.yaml", b"kind: PushToken\nmetadata: {name: Tokens}\n")
+    found = folder.complaints()
+    assert [each.split(":")[1] for each in found] == ["1", "1", "1", "2"]
+    assert any("Did you mean PushTokens?" in each for each in found)
