@@ -31,6 +31,7 @@ from leanplum_sync.cli.verb import (
     remembered,
 )
 from leanplum_sync.cli.verifying import SAMPLE, Verify, VerifyType, verification
+from leanplum_sync.client.writer import Writer
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import InterruptedRunError
 from leanplum_sync.journal import open_journal
@@ -131,10 +132,12 @@ def command(
             resume=resume,
         )
         with connected(settings) as app, open_journal(settings.journal) as journal:
-            app.check_writing()
+            writer = Writer(app.connection, app.keys, app.transport, SystemClock())
             confirm(console, target, opened.summary, yes=yes)
             console.say(f"Applying to {target_words(target)}.")
-            receipt, interrupted = _apply(opened, app, journal, apply_settings, console)
+            receipt, interrupted = _apply(
+                opened, app=app, writer=writer, journal=journal, settings=apply_settings, console=console
+            )
             verified = verification(
                 verify, opened, receipt, app=app, journal=journal, settings=apply_settings, console=console
             )
@@ -149,14 +152,14 @@ def _settle_seconds(settings: Settings, target: Target) -> float:
 
 
 def _apply(
-    plan: PlanFile, app: App, journal: Journal, settings: ApplySettings, console: Console
+    plan: PlanFile, *, app: App, writer: Writer, journal: Journal, settings: ApplySettings, console: Console
 ) -> tuple[Receipt, InterruptedRunError | None]:
     stop = StopFlag()
     with journal.acquire(plan.app_id, plan.environment) as lease, stopping(stop.request, console):
         try:
             receipt = apply_plan(
                 plan,
-                writer=app.writer(),
+                writer=writer,
                 reader=app.reader(),
                 journal=journal,
                 lease=lease,

@@ -12,7 +12,6 @@ from leanplum_sync.cli.settings import Settings
 from leanplum_sync.client.credentials import APP_ID_VARIABLE, EMULATOR_APP_ID, EMULATOR_KEYS, Connection, Keys
 from leanplum_sync.client.http import HttpTransport
 from leanplum_sync.client.reader import Reader
-from leanplum_sync.client.writer import Writer
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.emulator import EmulatorError, running
 from leanplum_sync.errors import LeanplumSyncError
@@ -24,7 +23,7 @@ from leanplum_sync.wire.catalogue import KeyClass
 @dataclass(frozen=True, slots=True)
 class App:
     """
-    A way to an app. What reads is made apart from what writes: only ``apply`` asks for a writer.
+    A way to an app. What reads can be had here; what writes is made where it is needed, in ``apply`` alone.
 
     *target* is what plans are bound to and people are shown.
     """
@@ -36,16 +35,6 @@ class App:
 
     def reader(self) -> Reader:
         return Reader(self.connection, self.keys, self.transport, SystemClock())
-
-    def check_writing(self) -> None:
-        """
-        Raises:
-            CredentialError: there is no key to write with.
-        """
-        self.keys.key(KeyClass.PRODUCTION)
-
-    def writer(self) -> Writer:
-        return Writer(self.connection, self.keys, self.transport, SystemClock())
 
 
 def target_of(settings: Settings) -> Target:

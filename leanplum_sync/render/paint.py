@@ -23,7 +23,7 @@ _NARROWEST: Final = 12  # cells of a last column
 
 
 def paint(lines: Iterable[RenderableType], page: Page) -> str:
-    """Return *lines* set to the page's width, without trailing blanks. Only a page in colour has escape codes."""
+    """Return *lines* set to the page's width, without blanks at the ends. Only a page in colour has escape codes."""
     file = StringIO()
     console = Console(
         file=file,
@@ -38,7 +38,7 @@ def paint(lines: Iterable[RenderableType], page: Page) -> str:
     )
     for line in lines:
         console.print(line)
-    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()).rstrip() + "\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,10 @@ class _Grid:
                     line, *((blanks, cell) if number in self.right else (cell, blanks)), _GAP
                 )
             first, *more = last.wrap(console, room) or [Text()]
-            yield line + first
-            for rest in more:
-                yield Text(" " * start) + rest
+            for text in (line + first, *(Text(" " * start) + rest for rest in more)):
+                # Too long a row runs on, rather than being broken at any place.
+                text.no_wrap, text.overflow = True, "ignore"
+                yield text
 
 
 def grid(rows: Iterable[Sequence[Text]], *, right: Collection[int] = (), indent: int = 2) -> RenderableType:

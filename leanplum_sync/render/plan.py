@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol
 
+from rich.cells import cell_len
 from rich.console import RenderableType
 from rich.text import Text
 
@@ -65,7 +66,8 @@ _CAREFUL_KINDS: Final = frozenset({ChangeKind.SEND, ChangeKind.REMOVE, ChangeKin
 _WITHOUT_BEFORE: Final = frozenset({ChangeKind.ADD, ChangeKind.TAKE_OUT, ChangeKind.INCREMENT})
 RENAMES: Final = frozenset({ChangeKind.RENAME, ChangeKind.RENAMED_AWAY})
 _FEWEST_COHORTS: Final = 6
-_NOTE_SAMPLES: Final = 60  # cells
+_NOTE_SAMPLES: Final = 100  # cells
+_NARROWEST_PAIR: Final = 16  # cells
 _LATEST_TIME: Final = 1e11  # seconds; beyond it, years have more than four digits
 _ROOMY: Final = 100  # columns from which more than one sample stands beside a cohort
 
@@ -83,7 +85,7 @@ def target_words(target: Target) -> str:
 def plan_text(plan: Plan, page: Page) -> str:
     before = [*_headline(plan), *_notes(plan.notes())]
     after = [*_cost(plan), *_footer(plan)]
-    used = sum(paint(part, page).count("\n") for part in (before, after))
+    used = paint([*before, *after], page).count("\n")
     return paint([*before, *_cohorts(plan, page, page.height - used), *after], page)
 
 
@@ -149,7 +151,8 @@ def _cohorts(plan: Plan, page: Page, room: int) -> list[RenderableType]:
     rest = len(cohorts) - len(some)
     more = [faint(f"  and {amount(rest, 'more group')}; -o json has them all")] if rest else []
     header = (heading("Changes"), Text(), faint("most frequent values"), faint("users"), faint("such as"))
-    rows = [_cohort_row(cohort, page) for cohort in masked(cohorts, mask_for(plan))[: len(some)]]
+    cells = _pair_cells(some, page)
+    rows = [_cohort_row(cohort, page, cells) for cohort in masked(cohorts, mask_for(plan))[: len(some)]]
     return [grid([header, *rows], right=(3,), indent=0), *more, BLANK]
 
 
@@ -172,16 +175,35 @@ def masked(cohorts: Sequence[Cohort], mask: Mask) -> tuple[Cohort, ...]:
     return tuple(replace(cohort, pairs=shown_pairs(cohort)) for cohort in cohorts)
 
 
-def _cohort_row(cohort: Cohort, page: Page) -> tuple[Text, ...]:
+def _cohort_row(cohort: Cohort, page: Page, cells: int) -> tuple[Text, ...]:
     style = CARE if cohort.kind in _CAREFUL_KINDS else ""
-    samples = cohort.samples if page.width >= _ROOMY else cohort.samples[:1]
     return (
         Text(f"  {KIND_WORDS[cohort.kind]}", style),
-        Text(cut(escaped(cohort.field), page.width // 4), NAME),
-        Text(_pairs(cohort, page.width * 2 // 5)),
+        Text(_field(cohort, page), NAME),
+        Text(_pairs(cohort, cells)),
         Text(f"{cohort.subjects:,}", "bold"),
-        faint(cut(", ".join(map(subject_words, samples)), page.width // 4)),
+        faint(_samples(cohort, page)),
     )
+
+
+def _field(cohort: Cohort, page: Page) -> str:
+    return cut(escaped(cohort.field), page.width // 4)
+
+
+def _samples(cohort: Cohort, page: Page) -> str:
+    samples = cohort.samples if page.width >= _ROOMY else cohort.samples[:1]
+    return cut(", ".join(map(subject_words, samples)), page.width // 4)
+
+
+def _pair_cells(cohorts: Sequence[Cohort], page: Page) -> int:
+    """Return how much room the other columns leave for values."""
+    taken = (
+        max(len(KIND_WORDS[cohort.kind]) for cohort in cohorts) + 2,
+        max(cell_len(_field(cohort, page)) for cohort in cohorts),
+        max(len("users"), *(len(f"{cohort.subjects:,}") for cohort in cohorts)),
+        max(len("such as"), *(cell_len(_samples(cohort, page)) for cohort in cohorts)),
+    )
+    return max(page.width - sum(taken) - 2 * len(taken), _NARROWEST_PAIR)
 
 
 def _pairs(cohort: Cohort, cells: int) -> str:
@@ -233,12 +255,15 @@ def _items(values: Json, cells: int) -> str:
 def _notes(notes: Sequence[Note]) -> list[RenderableType]:
     if not notes:
         return []
-    return [heading("Left alone"), grid(map(_note_row, notes)), BLANK]
+    names_resource = len({note.resource for note in notes}) > 1
+    return [heading("Left alone"), grid((_note_words(note, names_resource),) for note in notes), BLANK]
 
 
-def _note_row(note: Note) -> tuple[Text, Text]:
+def _note_words(note: Note, names_resource: bool) -> Text:  # noqa: FBT001 - only called above
+    of = f" of {escaped(note.resource)}" if names_resource and note.resource else ""
     samples = f", such as {', '.join(map(subject_words, note.samples))}" if note.samples else ""
-    return Text(escaped(note.sentence)), faint(cut(f"{amount(note.count, 'user')}{samples}", _NOTE_SAMPLES))
+    count = cut(f"{amount(note.count, 'user')}{of}{samples}", _NOTE_SAMPLES)
+    return Text.assemble(escaped(note.sentence), (f" ({count})", "dim"))
 
 
 def _cost(plan: Plan) -> list[RenderableType]:

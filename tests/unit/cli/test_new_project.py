@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from ruamel.yaml import YAML
 
 from leanplum_sync.cli.new_project import project_files, project_name, with_ignored
+from leanplum_sync.cli.program import VERBS
 
 
 @pytest.mark.parametrize(
@@ -25,3 +29,16 @@ def test_what_holds_values_of_users_is_ignored_once_and_the_rest_is_kept(text: s
 
 def test_no_file_of_a_new_project_holds_a_key() -> None:
     assert not any("prod_" in text or "exp_" in text for text in project_files("shop").values())
+
+
+def test_the_workflow_runs_commands_that_there_are_and_gives_planning_no_key_that_writes() -> None:
+    workflow: dict[str, Any] = YAML(typ="safe").load(
+        project_files("shop")[".github/workflows/leanplum-sync.yaml"]
+    )
+    plan, apply = workflow["jobs"]["plan"], workflow["jobs"]["apply"]
+    commands = [step["run"].split() for job in (plan, apply) for step in job["steps"] if "run" in step]
+    verbs = [words[1] for words in commands if words[0] == "leanplum-sync"]
+    assert verbs == ["validate", "plan", "apply"]
+    assert set(verbs) <= set(VERBS)
+    assert "LEANPLUM_PRODUCTION_KEY" not in plan["env"]
+    assert "LEANPLUM_PRODUCTION_KEY" in apply["env"]

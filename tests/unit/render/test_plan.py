@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.plan import Cohort, Cost, Hazard, Header, Note, Summary, Target, ValuePair
@@ -196,9 +199,29 @@ def test_what_is_left_alone_is_said_with_a_few_samples() -> None:
         2,
         ("user:u1", "user:u2"),
     )
-    assert "  does not exist, and may not be created  2 users, such as u1, u2" in lines(
+    assert "  does not exist, and may not be created (2 users, such as u1, u2)" in lines(
         SomePlan(notes_=(note,))
     )
+
+
+@given(
+    st.lists(
+        st.builds(
+            cohort,
+            st.sampled_from(ChangeKind),
+            st.text(max_size=60),
+            st.text(max_size=80),
+            st.text(max_size=80) | st.lists(st.text(max_size=30), max_size=4),
+        ),
+        max_size=12,
+    ),
+    st.integers(80, 110),
+)
+def test_no_row_of_a_plan_is_wider_than_the_page_whatever_its_values(
+    cohorts: list[Cohort], width: int
+) -> None:
+    text = lines(SomePlan(cohorts_=tuple(cohorts)), Page(width=width))
+    assert all(cell_len(line) <= width for line in text)
 
 
 def test_the_document_names_its_format_and_holds_all_groups() -> None:
