@@ -29,10 +29,9 @@ def refreshed(text: str) -> str:
         shutil.copytree(ROOT, project, ignore=DOCS["NOT_COPIED"])
         results = DOCS["run"](steps, project, Path(folder))
     lines = text.split("\n")
-    for step, (status, output), following in reversed(
-        list(zip(steps, results, [*steps[1:], None], strict=True))
-    ):
-        if status and (following is None or following.command != "echo $?"):
+    for number in reversed(range(len(steps))):
+        step, (status, output) = steps[number], results[number]
+        if status and not DOCS["is_status_shown"](steps, number):
             raise SystemExit(f"{step.command}\nended with {status}:\n{output}")
         if step.shown and not DOCS["pattern"](step.shown).fullmatch(output):
             start = step.line + step.command.count("\n")
