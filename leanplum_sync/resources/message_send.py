@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
 from leanplum_sync.address import Subject
 from leanplum_sync.problem import Place
@@ -50,6 +50,12 @@ class MessageModel(Edge):
         description="The message's id, where the name is not unique.",
         examples=[5670583287676928],
     )
+
+    @model_validator(mode="after")
+    def _is_named_in_one_way(self) -> Self:
+        if (self.name is None) == (self.id is None):
+            raise wrong("a message is named by either its name or its id", "Write {name: ...} or {id: ...}.")
+        return self
 
 
 class MessageSendSpec(Edge):

@@ -122,8 +122,8 @@ def test_a_wrong_device_spec_is_said_so_once(folder: Any, spec: str, place: str,
 @pytest.mark.parametrize(
     ("spec", "place", "message"),
     [
-        ("message: {name: a, id: 5}\nrecipients: {inline: [u]}\ndelivery: d", "5:3", "a message is named by either its name or its id. Write {name: ...} or {id: ...}."),
-        ("message: {}\nrecipients: {inline: [u]}\ndelivery: d", "5:3", "a message is named by either its name or its id. Write {name: ...} or {id: ...}."),
+        ("message: {name: a, id: 5}\nrecipients: {inline: [u]}\ndelivery: d", "5:12", "a message is named by either its name or its id. Write {name: ...} or {id: ...}."),
+        ("message: {}\nrecipients: {inline: [u]}\ndelivery: d", "5:12", "a message is named by either its name or its id. Write {name: ...} or {id: ...}."),
         ("message: {id: abc}\nrecipients: {inline: [u]}\ndelivery: d", "5:17", "a message's id is a whole number. Copy it from the address of the message in the dashboard."),
         ("message: {name: a}\nrecipients: {inline: [u]}", "4:1", "`delivery` is missing. Write it, such as `delivery: 2026-11-order-delay`."),
         ("message: {name: a}\nrecipients: {inline: [u]}\ndelivery: a/b", "7:13", "`delivery` has characters that can't stand here. Write letters, digits, dots, hyphens and underscores, such as 2026-11-order-delay."),
