@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from leanplum_sync.errors import SpecError
 from leanplum_sync.planner.conflicts import conflicts
-from leanplum_sync.problem import Problem
+from leanplum_sync.problem import Place, Problem
 from leanplum_sync.resources.row import Row, RowError
 from leanplum_sync.sources import rows
 
@@ -70,15 +71,28 @@ def check(loaded: Loaded, staging: Staging, progress: Progress) -> Findings:
                 if (want := _want(resource, row, found)) is not None:
                     staging.add(number, want.subject, row)
     staging.close_rows()
-    for met in staging.repeated():
-        for problem in conflicts(wants_of(met, loaded.resources)):
-            found.report(problem)
+    for problem in _at_odds(staging, loaded.resources):
+        found.report(problem)
     return Findings(found.sorted(), found.total, staging.count_rows(), staging.count_subjects())
 
 
 def wants_of(met: Met, resources: Sequence[Resource]) -> list[Want]:
     """Return what all rows of one subject ask for, in the order of resources."""
     return [resources[staged.resource].want(staged.row) for staged in met.rows]
+
+
+def _at_odds(staging: Staging, resources: Sequence[Resource]) -> Iterator[Problem]:
+    """Yield conflicts, one for each pair of lines: two specs may disagree about a million users in one way."""
+    first: dict[tuple[Place, Place | None], Problem] = {}
+    more: Counter[tuple[Place, Place | None]] = Counter()
+    for met in staging.repeated():
+        for problem in conflicts(wants_of(met, resources)):
+            lines = (problem.place, problem.also)
+            more[lines] += lines in first
+            first.setdefault(lines, problem)
+    for lines, problem in first.items():
+        others = f", and so for {more[lines]} more" if more[lines] else ""
+        yield replace(problem, message=problem.message + others)
 
 
 def _want(resource: Resource, row: Row, found: _Collector) -> Want | None:

@@ -164,6 +164,8 @@ def test_two_specs_that_disagree_name_both_files_and_lines(tmp_path: Path) -> No
         "specs/two.yaml:7:5: UserAttributes/two: tier is asked for differently by UserAttributes/one" in told
     )
     assert "(see specs/one.yaml:7:5)" in told
+    assert "and so for 1 more" in told
+    assert "1 problem in 1 file" in told
 
 
 def test_validating_opens_no_socket(tmp_path: Path, folder: Shell) -> None:
