@@ -83,7 +83,7 @@ _EMULATOR_SETTLES_SECONDS: Final = 2.0
     metavar="N",
     help="Requests started in a second, at most. Default: the project's, or 20.",
 )
-@click.option("--resume", is_flag=True, help="Take up again what an earlier run of this plan had set aside.")
+@click.option("--resume", is_flag=True, help="Take up again what an earlier run of this plan had parked.")
 @click.option("--yes", is_flag=True, help="Don't ask. Needed where there is no terminal.")
 @output_option
 @project_options
@@ -188,8 +188,9 @@ def _show(
         text=lambda page: receipt_text(receipt, target, verified, page),
         json=lambda: receipt_document(receipt, target, verified),
     )
-    for step in next_steps(receipt, verified, quoted(plan.path)):
-        console.say(step)
+    steps = next_steps(receipt, verified, quoted(plan.path))
+    if steps:
+        console.say("\n" + "\n".join(steps))
 
 
 def code_of(receipt: Receipt, verified: Verification | None) -> ExitCode:

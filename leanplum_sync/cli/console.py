@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from dataclasses import dataclass
 from typing import IO, Final
 
@@ -47,8 +48,16 @@ class Console:
             self.complain(text)
 
     def complain(self, text: str) -> None:
-        """Write to stderr, quiet or not."""
+        """Write to stderr, quiet or not; on a terminal, no word is broken."""
+        if self.stderr.isatty():
+            text = "\n".join(map(self._wrapped, text.split("\n")))
         _write(self.stderr, f"{text}\n")
+
+    def _wrapped(self, line: str) -> str:
+        # What is short may be indented, or in colour, on purpose.
+        width = self.page(self.stderr).width
+        wraps = len(line) > width and "\x1b" not in line
+        return textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) if wraps else line
 
     @property
     def is_interactive(self) -> bool:

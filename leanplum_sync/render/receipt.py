@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -9,11 +10,11 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from leanplum_sync.applier.receipt import Receipt, StopReason, receipt_json
-from leanplum_sync.journal.entry import ExceptionEntry, Fate
+from leanplum_sync.journal.entry import Fate
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.render.document import document
 from leanplum_sync.render.page import Page
-from leanplum_sync.render.paint import BAD, BLANK, CARE, GOOD, faint, grid, heading, paint
+from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, faint, grid, heading, paint
 from leanplum_sync.render.plan import target_fields, target_words
 from leanplum_sync.render.values import cut, escaped, subject_words
 from leanplum_sync.render.words import amount
@@ -27,7 +28,7 @@ FATE_WORDS: Final[Mapping[Fate, str]] = {
     Fate.CONFLICTING: "conflicting: changed by somebody else since the plan, so left alone",
     Fate.HELD: "held: may have happened already, a person must decide",
     Fate.IN_DOUBT: "in doubt: sent, and no trustworthy answer came back",
-    Fate.PARKED: "set aside: the API refused or did not answer",
+    Fate.PARKED: "parked: the API refused or did not answer",
     Fate.NOT_SENT: "not sent",
 }
 _GOOD_FATES: Final = frozenset({Fate.DONE, Fate.ALREADY})
@@ -37,7 +38,8 @@ _STOP_WORDS: Final[Mapping[StopReason, str]] = {
     StopReason.UNAVAILABLE: "Stopped early: the API kept refusing, or did not answer.",
     StopReason.INTERRUPTED: "Interrupted: what was on its way was finished, the rest was not sent.",
 }
-_EXCEPTIONS_SHOWN: Final = 10
+_GROUPS_SHOWN: Final = 10
+_SAMPLES_SHOWN: Final = 3
 
 
 def receipt_text(receipt: Receipt, target: Target, verified: Verification | None, page: Page) -> str:
@@ -69,19 +71,26 @@ def _fate_row(fate: Fate, count: int) -> tuple[Text, Text]:
 
 
 def _exceptions(receipt: Receipt, page: Page) -> list[RenderableType]:
+    """Group those that are listed: a thousand users with one and the same reason are one line."""
     if not receipt.exceptions_total:
         return []
-    some = receipt.exceptions[:_EXCEPTIONS_SHOWN]
-    rest = receipt.exceptions_total - len(some)
-    more = [faint(f"  and {rest:,} more; -o json lists them")] if rest else []
-    return [heading("Not done"), grid(map(_exception_row, some, [page.width] * len(some))), *more, BLANK]
+    groups = defaultdict(list)
+    for entry in receipt.exceptions:
+        groups[entry.fate, entry.message].append(subject_words(str(entry.subject)))
+    largest = sorted(groups.items(), key=lambda group: -len(group[1]))
+    rows = [_exception_row(*key, ids, page) for key, ids in largest[:_GROUPS_SHOWN]]
+    rest = receipt.exceptions_total - sum(len(ids) for _, ids in largest[:_GROUPS_SHOWN])
+    more = [faint(f"  and {rest:,} more; -o json lists {len(receipt.exceptions):,}")] if rest else []
+    return [heading("To look at"), grid(rows, right=(0,)), *more, BLANK]
 
 
-def _exception_row(entry: ExceptionEntry, width: int) -> tuple[Text, ...]:
+def _exception_row(fate: Fate, message: str, ids: Sequence[str], page: Page) -> tuple[Text, ...]:
     return (
-        Text(cut(subject_words(str(entry.subject)), width // 3)),
-        Text(entry.fate.value, BAD if entry.fate in _GRAVE_FATES else CARE),
-        faint(cut(escaped(entry.message), width)),
+        Text(f"{len(ids):,}"),
+        Text(fate.value, BAD if fate in _GRAVE_FATES else CARE),
+        Text.assemble(
+            cut(escaped(message), page.width), (f"  such as {', '.join(ids[:_SAMPLES_SHOWN])}", FAINT)
+        ),
     )
 
 
@@ -95,7 +104,7 @@ def _verified(verified: Verification | None) -> list[RenderableType]:
     unread = (
         [Text(f"{amount(verified.unread, 'user')} could not be read back.", CARE)] if verified.unread else []
     )
-    some = verified.differing[:_EXCEPTIONS_SHOWN]
+    some = verified.differing[:_GROUPS_SHOWN]
     rows = [(Text(subject_words(str(each.subject))), Text(escaped(", ".join(each.fields)))) for each in some]
     rest = verified.different - len(some)
     more = [faint(f"  and {rest:,} more; -o json lists them")] if rest else []

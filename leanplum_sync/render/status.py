@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -12,12 +13,12 @@ from rich.text import Text
 from leanplum_sync.journal.entry import DeliveryEntry, LockHolder, RunEntry, RunState
 from leanplum_sync.render.document import document
 from leanplum_sync.render.page import Page
-from leanplum_sync.render.paint import BAD, BLANK, CARE, GOOD, faint, grid, heading, paint
+from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, faint, grid, heading, paint
 from leanplum_sync.render.values import escaped, subject_words
 from leanplum_sync.render.words import amount, duration, moment, timestamp
 
 _STATE_STYLES: Final = {RunState.FINISHED: GOOD, RunState.PARTIAL: CARE, RunState.INTERRUPTED: CARE}
-_HELD_SHOWN: Final = 10
+_SAMPLES_SHOWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +72,17 @@ def _run_row(run: RunEntry) -> tuple[Text, ...]:
 def _held(status: Status) -> list[RenderableType]:
     if not status.held:
         return [Text("Nothing is held.", GOOD)]
-    some = status.held[:_HELD_SHOWN]
-    rest = len(status.held) - len(some)
-    more = [faint(f"  and {rest:,} more; -o json lists them")] if rest else []
+    groups = defaultdict(list)
+    for entry in status.held:
+        groups[entry.key.resource, entry.key.name, entry.run].append(subject_words(str(entry.key.subject)))
+    rows = [_held_row(*key, ids) for key, ids in groups.items()]
     title = Text(f"Held: {amount(len(status.held), 'action')} that may or may not have happened", BAD)
-    return [title, grid(map(_held_row, some)), *more]
+    return [title, grid(rows, right=(0,))]
 
 
-def _held_row(entry: DeliveryEntry) -> tuple[Text, ...]:
-    key = entry.key
-    return (
-        Text(subject_words(str(key.subject))),
-        Text(escaped(f"{key.resource}, {key.name}")),
-        faint(f"run {entry.run}"),
-    )
+def _held_row(resource: str, name: str, run: int, ids: Sequence[str]) -> tuple[Text, ...]:
+    samples = f"  run {run}, such as {', '.join(ids[:_SAMPLES_SHOWN])}"
+    return Text(f"{len(ids):,}"), Text.assemble(escaped(f"{resource}, {name}"), (samples, FAINT))
 
 
 def status_json(status: Status) -> str:

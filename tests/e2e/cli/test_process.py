@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,17 +24,30 @@ Start = Callable[..., subprocess.Popen[str]]
 PLAN = ".leanplum-sync/production.lpplan"
 
 
+SEND = """
+apiVersion: leanplum-sync/v1
+kind: MessageSend
+metadata: {name: hello}
+spec:
+  message: {name: Hello}
+  recipients: {inline: ["00001", "00002"]}
+  delivery: hello-2026
+"""
+MESSAGE = '{"message": {"id": 7, "name": "Hello", "active": true, "messageType": "Push Notification", "delivery": "manual"}}\n'
+
+
+def variables_of(url: str) -> dict[str, str]:
+    keys = {f"LEANPLUM_{name.upper()}_KEY": key for name, key in emulator.KEYS.items()}
+    return {"LEANPLUM_API_URL": url, "LEANPLUM_APP_ID": emulator.APP_ID, **keys}
+
+
 @pytest.fixture
 def served(shop: Path) -> Iterator[dict[str, str]]:
     """Variables of an emulator that takes a second for each ``multi``."""
     with emulator.running(
         seeds=[shop / "seed" / "users.ndjson"], faults="latency:action=multi,seconds=1"
     ) as running:
-        yield {
-            "LEANPLUM_API_URL": running.url,
-            "LEANPLUM_APP_ID": emulator.APP_ID,
-            **{f"LEANPLUM_{name.upper()}_KEY": key for name, key in emulator.KEYS.items()},
-        }
+        yield variables_of(running.url)
 
 
 @pytest.fixture
@@ -141,6 +155,25 @@ def test_a_plan_that_was_interrupted_while_reading_pays_for_no_user_twice(
         assert kept > 0
         resumed = json.loads(command("plan", "-e", "production", "-o", "json", variables=variables).stdout)
         assert resumed["cost"]["reads"] == 66 - kept
+
+
+def test_a_send_whose_answer_was_lost_is_held_for_a_person_and_never_sent_again(
+    shop: Path, command: Command
+) -> None:
+    (shop / "specs" / "loyalty.yaml").write_text(SEND)
+    seed = shop / "seed" / "users.ndjson"
+    seed.write_text(MESSAGE + seed.read_text())
+    with emulator.running(seeds=[seed], faults="cut-after:action=multi,times=1") as running:
+        variables = variables_of(running.url)
+        command("plan", "-e", "production", variables=variables)
+        apply = ("apply", PLAN, "--yes", "--ack", "sends=2")
+        lost = command(*apply, variables=variables)
+        assert (lost.returncode, "2  held" in lost.stdout) == (5, True)
+        assert "leanplum-sync status shows them" in lost.stderr
+        assert command(*apply, "--resume", variables=variables).returncode == 5
+        assert "2  MessageSend/hello, hello-2026" in command("status", variables=variables).stdout
+        with urllib.request.urlopen(f"{running.url}/_emulator/counts") as answer:
+            assert json.load(answer)["requests"]["byAction"]["multi"] == 1
 
 
 def test_a_reader_that_goes_away_changes_nothing_about_the_command(shop: Path, command: Command) -> None:
