@@ -158,13 +158,15 @@ class _Driver:
     ) -> None:
         self._plan, self._run, self._worker, self._settings, self._look = plan, run, worker, settings, look
         self._in_flight: dict[Future[Ended], Batch] = {}
+        # More hands than requests at once: while some wait for answers, others look, and record what came.
+        self._hands = max(1, settings.concurrency) + settings.concurrency // 2
         self._doubts: list[Batch] = []
         self._answered = self._rejected = self._failures_in_a_row = 0
         self.requests = 0
         self.stopped: StopReason | None = None
 
     def go(self, task: Task) -> None:
-        with ThreadPoolExecutor(max(1, self._settings.concurrency), "leanplum-sync apply") as pool:
+        with ThreadPoolExecutor(self._hands, "leanplum-sync apply") as pool:
             try:
                 for _, batches in groupby(
                     self._plan.batches(), lambda batch: (batch.wave, batch.delivery_class)
@@ -226,7 +228,7 @@ class _Driver:
 
     def _launch(self, pool: ThreadPoolExecutor, batch: Batch, work: Callable[[], Ended]) -> None:
         """Start *work* once there is room and none of its subjects is in another batch in flight."""
-        while len(self._in_flight) >= max(1, self._settings.concurrency) or self._is_busy(batch):
+        while len(self._in_flight) >= self._hands or self._is_busy(batch):
             self._collect()
         if not self._must_end:
             self._in_flight[pool.submit(work)] = batch

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 
 import sqlalchemy as sa
 
@@ -75,8 +75,39 @@ class _Move:
     open_now: frozenset[int]
 
 
-_BATCH: Final = sa.select(batch_table).where(
-    batch_table.c.run == sa.bindparam("of_run"), batch_table.c.sequence == sa.bindparam("of_sequence")
+# Built once: they run with every transition.
+_OF_BATCH: Final = (
+    batch_table.c.run == sa.bindparam("of_run"),
+    batch_table.c.sequence == sa.bindparam("of_sequence"),
+)
+_BATCH: Final = sa.select(batch_table).where(*_OF_BATCH)
+_SET: Final = (
+    "state",
+    "fence",
+    "reason",
+    "open_actions",
+    "sent_actions",
+    "open_count",
+    "sent_count",
+    "body_digest",
+    "sent_subjects",
+    "sent_at",
+    "doubted_at",
+)
+_ADDED: Final = (
+    "attempts",
+    "lookups",
+    "recheck_reads",
+    "settle_reads",
+    *(fate.value for fate in _COUNTED),
+)
+_CHANGE: Final = (
+    sa.update(batch_table)
+    .where(*_OF_BATCH, batch_table.c.state == sa.bindparam("of_state"))
+    .values(
+        {name: sa.bindparam(f"to_{name}") for name in _SET}
+        | {name: batch_table.c[name] + sa.bindparam(f"add_{name}") for name in _ADDED}
+    )
 )
 
 
@@ -298,49 +329,39 @@ class RunJournal:
 
     def _write_batch(self, move: _Move) -> None:
         batch, row, step, to, open_now = move.batch, move.row, move.step, move.to, move.open_now
-        table = batch_table
         now = self._clock.now()
-        is_whole = len(open_now) == len(batch.actions)
-        values: dict[str, Any] = {
+        is_sent = to is BatchState.SENT
+        was_carried_out = row is not None and row.state == BatchState.SENT.value and not step.refused
+        sent_subjects = {planned.subject for planned in batch.actions if planned.number in step.sent}
+        values = {
             "state": to.value,
             "fence": self.lease.fence,
             "reason": step.reason,
-            "open_actions": None if is_whole else numbers_text(open_now),
+            "open_actions": None if len(open_now) == len(batch.actions) else numbers_text(open_now),
             "sent_actions": None if step.sent == open_now else numbers_text(step.sent),
             "open_count": len(open_now),
             "sent_count": len(step.sent),
+            "body_digest": step.body_digest if is_sent or row is None else row.body_digest,
+            "sent_subjects": len(sent_subjects) if is_sent or row is None else row.sent_subjects,
+            "sent_at": now if is_sent else row and row.sent_at,
+            "doubted_at": now if to is BatchState.IN_DOUBT else row and row.doubted_at,
         }
-        if to is BatchState.SENT:
-            sent_subjects = {planned.subject for planned in batch.actions if planned.number in step.sent}
-            values |= {"sent_at": now, "body_digest": step.body_digest, "sent_subjects": len(sent_subjects)}
-        if to is BatchState.IN_DOUBT:
-            values |= {"doubted_at": now}
-        was_carried_out = row is not None and row.state == BatchState.SENT.value and not step.refused
         added = {
-            "attempts": int(to is BatchState.SENT),
+            "attempts": int(is_sent),
             "lookups": row.sent_subjects if row is not None and was_carried_out else 0,
             "recheck_reads": step.recheck_reads,
             "settle_reads": step.settle_reads,
-        }
-        for fate in _COUNTED:
-            added[fate.value] = sum(verdict.fate is fate for verdict in step.verdicts.values())
+        } | {fate.value: sum(verdict.fate is fate for verdict in step.verdicts.values()) for fate in _COUNTED}
         if row is None:
-            fixed = {
-                "run": self.number,
-                "sequence": batch.number,
-                "wave": batch.wave,
-                "delivery_class": batch.delivery_class.value,
-                "actions": len(batch.actions),
-                "body_digest": "",
-                "sent_subjects": 0,
-            }
-            move.connection.execute(sa.insert(table).values(fixed | added | values))
+            key = {"run": self.number, "sequence": batch.number, "actions": len(batch.actions)}
+            kind = {"wave": batch.wave, "delivery_class": batch.delivery_class.value}
+            move.connection.execute(sa.insert(batch_table), [key | kind | values | added])
             return
-        sums = {name: table.c[name] + count for name, count in added.items() if count}
         changed = move.connection.execute(
-            sa.update(table)
-            .where(table.c.run == self.number, table.c.sequence == batch.number, table.c.state == row.state)
-            .values(values | sums)
+            _CHANGE,
+            {"of_run": self.number, "of_sequence": batch.number, "of_state": row.state}
+            | {f"to_{name}": value for name, value in values.items()}
+            | {f"add_{name}": count for name, count in added.items()},
         )
         if changed.rowcount != 1:
             raise JournalCorruptError(
