@@ -12,14 +12,17 @@ import pytest
 from shell import ROOT, Served, Shell
 
 from leanplum_sync import emulator
+from leanplum_sync.emulator import Switches
 
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Served]]:
+    # The real API may know a batch that is sent again, or may not; here it must not help us.
+    switches = Switches(duplicates="carry_out")
     with ExitStack() as stack:
 
         def start(*, seeds: Sequence[Path] = (), **options: Any) -> Served:
-            return Served(stack.enter_context(emulator.running(seeds=seeds, **options)).url)
+            return Served(stack.enter_context(emulator.running(seeds=seeds, switches=switches, **options)).url)
 
         yield start
 
