@@ -6,7 +6,7 @@ The lease is renewed in the same transaction, so a run that lost its lock change
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, assert_never
 
@@ -14,23 +14,21 @@ import sqlalchemy as sa
 
 from leanplum_sync.address import Subject
 from leanplum_sync.clock import Clock
-from leanplum_sync.errors import JournalCorruptError, JournalError
+from leanplum_sync.errors import JournalCorruptError
 from leanplum_sync.journal.database import Database
-from leanplum_sync.journal.entry import TRANSITIONS, BatchEntry, BatchState, DeliveryState, Fate, RunState
+from leanplum_sync.journal.deliveries import Deliveries
+from leanplum_sync.journal.entry import TRANSITIONS, BatchEntry, BatchState, Fate, RunState
 from leanplum_sync.journal.lock import Lease
 from leanplum_sync.journal.rows import Row, batch_entry, numbers_text
 from leanplum_sync.journal.schema import (
     applied_spec_table,
     batch_subject_table,
     batch_table,
-    delivery_table,
     exception_table,
-    fingerprint_table,
     run_table,
 )
 from leanplum_sync.journal.verdict import DONE, Verdict
 from leanplum_sync.wire.batch import Batch, PlannedAction
-from leanplum_sync.wire.fingerprint import device_fingerprints
 from leanplum_sync.wire.outcome import ActionOutcome, Outcome
 
 SET_ASIDE: Final = "an earlier change of the same subject did not succeed"
@@ -126,6 +124,7 @@ class RunJournal:
     ) -> None:
         self.number, self.uid, self.lease, self.found_state = number, uid, lease, found_state
         self._database, self._clock = database, clock
+        self._deliveries = Deliveries(database, lease.app, number)
         # As long as nothing went wrong, nobody has to be set aside, and nobody need be asked for.
         self._is_clean = found_state is None
 
@@ -262,7 +261,7 @@ class RunJournal:
         if not any(planned.deliveries for planned in batch.actions):
             return {}
         with self._database.reading() as connection:
-            found = self._delivered_by_others(
+            found = self._deliveries.of_others(
                 connection, batch, {planned.number for planned in batch.actions}
             )
         verdicts = {}
@@ -410,95 +409,17 @@ class RunJournal:
         self._database.replace(move.connection, table, rows)
 
     def _write_deliveries(self, move: _Move) -> None:
-        connection, batch, step = move.connection, move.batch, move.step
-        done = [planned for planned in batch.actions if _is_done(step, planned)]
-        self._write_fingerprints(connection, done)
-        if not any(planned.deliveries for planned in batch.actions):
-            return
-        table = delivery_table
-        mine = (table.c.run == self.number, table.c.sequence == batch.number)
+        verdicts = move.step.verdicts
+        done = {number for number, verdict in verdicts.items() if verdict.fate is Fate.DONE}
+        self._deliveries.remember_fingerprints(
+            move.connection, (planned for planned in move.batch.actions if planned.number in done)
+        )
         if move.to is BatchState.SENT:
-            self._insert_deliveries(connection, batch, step.sent)
-        for state, fates in _DELIVERY_STATES.items():
-            numbers = [number for number, verdict in step.verdicts.items() if verdict.fate in fates]
-            if numbers:
-                connection.execute(
-                    sa.update(table).where(*mine, table.c.action.in_(numbers)).values(state=state.value)
-                )
-        gone = {number for number, verdict in step.verdicts.items() if verdict.fate in _UNDELIVERED}
-        if move.to in (BatchState.PLANNED, BatchState.PARKED):
-            gone |= move.open_now
-        if gone:
-            connection.execute(sa.delete(table).where(*mine, table.c.action.in_(gone)))
-
-    def _insert_deliveries(self, connection: sa.Connection, batch: Batch, sending: Collection[int]) -> None:
-        others = self._delivered_by_others(connection, batch, sending)
-        if others:
-            # The applier has looked before; here nobody can come in between.
-            run = next(iter(others.values()))[0]
-            raise JournalError(
-                f"Run {run} has just delivered what batch {batch.number} would deliver; "
-                "nothing was sent. Plan again."
-            )
-        rows = [
-            {
-                "app": self.lease.app,
-                "subject": str(key.subject),
-                "resource": key.resource,
-                "name": key.name,
-                "state": DeliveryState.SENT.value,
-                "run": self.number,
-                "sequence": batch.number,
-                "action": planned.number,
-            }
-            for planned in batch.actions
-            if planned.number in sending
-            for key in planned.deliveries
-        ]
-        self._database.replace(connection, delivery_table, rows)
-
-    def _delivered_by_others(
-        self, connection: sa.Connection, batch: Batch, numbers: Collection[int]
-    ) -> Mapping[int, Sequence[int]]:
-        """Return, by number, the run of each delivery of the action that isn't this batch's own."""
-        table = delivery_table
-        of_key = {
-            (key.resource, key.name, str(key.subject)): planned.number
-            for planned in batch.actions
-            if planned.number in numbers
-            for key in planned.deliveries
-        }
-        subjects = sorted({subject for _, _, subject in of_key})
-        query = sa.select(table).where(table.c.app == self.lease.app, table.c.subject.in_(subjects))
-        found: dict[int, list[int]] = {}
-        for row in connection.execute(query):
-            number = of_key.get((row.resource, row.name, row.subject))
-            if number is not None and (row.run, row.sequence) != (self.number, batch.number):
-                found.setdefault(number, []).append(row.run)
-        return found
-
-    def _write_fingerprints(self, connection: sa.Connection, done: Sequence[PlannedAction]) -> None:
-        rows = [
-            {
-                "app": self.lease.app,
-                "subject": str(planned.subject),
-                "device": device,
-                "field": name,
-                "fingerprint": digest,
-            }
-            for planned in done
-            for (device, name), digest in device_fingerprints(planned.action).items()
-        ]
-        self._database.replace(connection, fingerprint_table, rows)
-
-
-_DELIVERY_STATES: Final = {DeliveryState.DONE: (Fate.DONE,), DeliveryState.HELD: (Fate.HELD,)}
-_UNDELIVERED: Final = (Fate.SKIPPED, Fate.REJECTED, Fate.CONFLICTING)
-
-
-def _is_done(step: _Step, planned: PlannedAction) -> bool:
-    verdict = step.verdicts.get(planned.number)
-    return verdict is not None and verdict.fate is Fate.DONE
+            self._deliveries.insert(move.connection, move.batch, move.step.sent)
+        is_back = move.to in (BatchState.PLANNED, BatchState.PARKED)
+        self._deliveries.follow(
+            move.connection, move.batch, verdicts, move.open_now if is_back else frozenset()
+        )
 
 
 def _open(entry: BatchEntry | None, batch: Batch) -> frozenset[int]:
