@@ -37,7 +37,7 @@ from leanplum_sync.emulator import APP_ID, KEYS, EmulatorError, serve
     "--faults",
     metavar="FILE|TEXT",
     default="",
-    help="What is to go wrong, in a FILE or as TEXT such as cut-after:action=sendMessage,times=1. Default: nothing.",
+    help="What is to go wrong, in a FILE or as TEXT such as latency:seconds=0.5. Default: nothing.",
 )
 @display_options
 @pass_console

@@ -39,7 +39,7 @@ def command(
     console: Console, *, plan: Path, user: str, observed: Path | None, output: Sequence[Output]
 ) -> ExitCode:
     """
-    Show what the plan in the file PLAN means for USER, and which lines ask for it.
+    Show what the plan in PLAN means for USER, and which lines ask for it.
 
     USER is a userId as it stands (00004 is not 4), or device:ID.
     """

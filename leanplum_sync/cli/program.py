@@ -29,6 +29,8 @@ VERBS: Final = {
     "status": "Say what the journal knows of runs.",
     "pull": "Read users into a snapshot file.",
     "emulator": "Serve the Leanplum API on this machine, for rehearsals.",
+    "call": "Call any action of the API by hand.",
+    "doctor": "Check keys, clock, host and journal.",
     "schema": "Print the JSON Schema of specs, for editors.",
 }
 

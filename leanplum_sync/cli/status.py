@@ -11,7 +11,7 @@ from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.outputs import Output, deliver, output_option
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.shell import shortest
-from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options
+from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options, remembered
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.journal import read_journal
 from leanplum_sync.journal.database import describe
@@ -30,7 +30,7 @@ _RUNS = 10
 def command(console: Console, output: Sequence[Output]) -> ExitCode:
     """
     Say what the journal knows: the latest runs, who is at work now, and what is
-    held for a person to decide.
+    held for a person to decide. With -e, only the runs of that environment.
     """
     file = project_file()
     settings = settings_of(load_project(file), file.parent)
@@ -39,7 +39,7 @@ def command(console: Console, output: Sequence[Output]) -> ExitCode:
             journal=describe(shortest(settings.journal)),
             now=SystemClock().now(),
             locks=journal.locks(),
-            runs=journal.runs()[:_RUNS],
+            runs=journal.runs(environment=remembered("environment"))[:_RUNS],
             held=tuple(journal.deliveries(states=(DeliveryState.HELD,))),
         )
     deliver(console, output, text=lambda page: status_text(status, page), json=lambda: status_json(status))

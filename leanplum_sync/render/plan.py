@@ -69,6 +69,7 @@ _FEWEST_COHORTS: Final = 6
 _NOTE_SAMPLES: Final = 100  # cells
 _NARROWEST_PAIR: Final = 16  # cells
 _LATEST_TIME: Final = 1e11  # seconds; beyond it, years have more than four digits
+_TIGHT: Final = 72  # columns below which no sample does
 _ROOMY: Final = 100  # columns from which more than one sample stands beside a cohort
 
 
@@ -150,7 +151,13 @@ def _cohorts(plan: Plan, page: Page, room: int) -> list[RenderableType]:
     some = cohorts if len(cohorts) <= fits + 1 else cohorts[:fits]
     rest = len(cohorts) - len(some)
     more = [faint(f"  and {amount(rest, 'more group')}; -o json has them all")] if rest else []
-    header = (heading("Changes"), Text(), faint("most frequent values"), faint("users"), faint("such as"))
+    header = (
+        heading("Changes"),
+        Text(),
+        faint("most frequent values"),
+        faint("users"),
+        faint("such as" if page.width >= _TIGHT else ""),
+    )
     cells = _pair_cells(some, page)
     rows = [_cohort_row(cohort, page, cells) for cohort in masked(cohorts, mask_for(plan))[: len(some)]]
     return [grid([header, *rows], right=(3,), indent=0), *more, BLANK]
@@ -191,6 +198,8 @@ def _field(cohort: Cohort, page: Page) -> str:
 
 
 def _samples(cohort: Cohort, page: Page) -> str:
+    if page.width < _TIGHT:
+        return ""
     samples = cohort.samples if page.width >= _ROOMY else cohort.samples[:1]
     return cut(", ".join(map(subject_words, samples)), page.width // 4)
 
@@ -201,7 +210,10 @@ def _pair_cells(cohorts: Sequence[Cohort], page: Page) -> int:
         max(len(KIND_WORDS[cohort.kind]) for cohort in cohorts) + 2,
         max(cell_len(_field(cohort, page)) for cohort in cohorts),
         max(len("users"), *(len(f"{cohort.subjects:,}") for cohort in cohorts)),
-        max(len("such as"), *(cell_len(_samples(cohort, page)) for cohort in cohorts)),
+        max(
+            len("such as") if page.width >= _TIGHT else 0,
+            *(cell_len(_samples(cohort, page)) for cohort in cohorts),
+        ),
     )
     return max(page.width - sum(taken) - 2 * len(taken), _NARROWEST_PAIR)
 
@@ -233,9 +245,11 @@ def change_words(kind: ChangeKind, field: str, before: Json, after: Json, cells:
         case ChangeKind.PROFILE if field in TIME_FIELDS:
             return f"{_day(before)} → {_day(after)}"
         case _:
-            half = (cells - 3) // 2
-            short = shown(before, half)
-            return f"{short} → {shown(after, cells - 3 - len(short))}"
+            room = cells - len(" → ")
+            # A short one leaves its room to the other.
+            for_before = max(room // 2, room - cell_len(shown(after, room)))
+            short = shown(before, for_before)
+            return f"{short} → {shown(after, room - cell_len(short))}"
 
 
 def _day(value: Json) -> str:
@@ -276,18 +290,19 @@ def _cost(plan: Plan) -> list[RenderableType]:
         (faint(f"{cost.one_by_one:,}"), faint("with a call for each change")),
         (faint(f"{cost.by_action:,}"), faint("with batches of one kind of action")),
     ]
-    return [heading("Cost"), grid(rows, right=(0,)), *map(faint, _remarks(cost)), BLANK]
+    remarks = [grid([(faint(each),)]) for each in _remarks(cost)]
+    return [heading("Cost"), grid(rows, right=(0,)), *remarks, BLANK]
 
 
 def _remarks(cost: Cost) -> Iterable[str]:
     if cost.separation:
-        yield f"  {cost.separation:,} of them keep what may happen only once apart from the rest."
+        yield f"{cost.separation:,} of them keep what may happen only once apart from the rest."
     if cost.reads and cost.recheck:
-        yield f"  Reading took {cost.reads:,} more; reading again just before (--recheck on) adds {cost.recheck:,}."
+        yield f"Reading took {cost.reads:,} more; reading again just before (--recheck on) adds {cost.recheck:,}."
     elif cost.reads:
-        yield f"  Reading took {cost.reads:,} more."
+        yield f"Reading took {cost.reads:,} more."
     elif cost.recheck:
-        yield f"  Reading again just before (--recheck on) adds {cost.recheck:,}."
+        yield f"Reading again just before (--recheck on) adds {cost.recheck:,}."
 
 
 def _about(cost: Cost) -> str:

@@ -1,0 +1,70 @@
+"""What `doctor` has found, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from rich.text import Text
+
+from leanplum_sync.planner.plan import Target
+from leanplum_sync.render.document import document
+from leanplum_sync.render.page import Page
+from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, grid, paint
+from leanplum_sync.render.plan import target_fields, target_words
+from leanplum_sync.render.values import escaped
+
+
+class Level(StrEnum):
+    GOOD = "ok"
+    NOTE = "note"  # nothing that must be done
+    BAD = "bad"
+
+
+_STYLES: Final = {Level.GOOD: GOOD, Level.NOTE: CARE, Level.BAD: BAD}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """*advice* is what to do about it. *actions* are those that a key opens. *exit_code* counts if the level is bad."""
+
+    level: Level
+    about: str
+    sentence: str
+    advice: str = ""
+    actions: Sequence[str] = ()
+    exit_code: int = 1
+
+
+def findings_text(target: Target | None, environment: str, findings: Sequence[Finding], page: Page) -> str:
+    """*target* is None if the environment doesn't say which app is meant."""
+    title = Text(target_words(target) if target else escaped(environment), "bold")
+    return paint([title, BLANK, grid(map(_row, findings), indent=0)], page)
+
+
+def _row(finding: Finding) -> tuple[Text, ...]:
+    words = Text(escaped(finding.sentence))
+    if finding.advice:
+        words.append(f" {escaped(finding.advice)}", FAINT if finding.level is Level.NOTE else "")
+    return Text(finding.level.value, _STYLES[finding.level]), Text(finding.about), words
+
+
+def findings_json(target: Target | None, environment: str, findings: Sequence[Finding]) -> str:
+    return document(
+        "doctor",
+        1,
+        environment=environment,
+        target=target_fields(target) if target else None,
+        findings=[
+            {
+                "level": finding.level.value,
+                "about": finding.about,
+                "sentence": finding.sentence,
+                "advice": finding.advice,
+                "actions": list(finding.actions),
+            }
+            for finding in findings
+        ],
+    )
