@@ -58,6 +58,7 @@ class Api:
         self.incremented: Counter[str] = Counter()
         self.rejected: set[str] = set()
         self.overlapped = False
+        self.premature: set[str] = set()
         self._lock = threading.Lock()
         self._in_flight: Counter[str] = Counter()
 
@@ -123,6 +124,8 @@ class Api:
                 user = arguments["userId"]
                 if action.name == "sendMessage":
                     self.sent[user] += 1
+                    if self.users[user]["tier"] != "gold" or self.incremented[user] != 1:
+                        self.premature.add(user)
                 elif action.name == "setDeviceAttributes":
                     self.devices[arguments["deviceId"]] = {"iosPushToken": arguments["iosPushToken"]}
                 self.users[user].update(arguments.get("userAttributes", {}))
@@ -202,6 +205,8 @@ def test_whatever_the_api_does_numbers_add_up_and_nothing_happens_twice(
         assert again.actions[Fate.PARKED] == again.actions[Fate.IN_DOUBT] == 0
         delivered = list(journal.deliveries())
     assert not api.overlapped
+    # A message goes out only with all that comes before it in place.
+    assert not api.premature
     assert all(count == 1 for count in (*api.sent.values(), *api.incremented.values()))
     # What went out is remembered, so that no later plan asks for it again.
     remembered = Counter(entry.key.name for entry in delivered)
