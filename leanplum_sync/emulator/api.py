@@ -78,6 +78,7 @@ class Api:
         self._store = store
         self._clock = clock
         self._in_flight = InFlight()
+        self._said: set[str] = set()
         self._background: dict[asyncio.Task[None], None] = {}
         self._queued: dict[asyncio.Task[None], Callable[[], None]] = {}
         self.struck = Struck(faults)
@@ -89,10 +90,18 @@ class Api:
             return
         try:
             await self._receive(exchange, body)
-        except Exception:  # noqa: BLE001 (a mistake of the emulator itself; this is the one place that says so)
-            _LOG.exception("The emulator failed at a call.")
+        except Exception as error:  # noqa: BLE001 (a full disk, or a mistake of the emulator; this is the one place that says so)
+            self._say(error)
             with suppress(RuntimeError):  # the answer may have begun
                 await exchange.answer(500, [JSON], b"{}")
+
+    def _say(self, error: Exception) -> None:
+        """Say each failure once; where it came from is for those who debug."""
+        sentence = f"The emulator failed at a call: {error} ({type(error).__name__})."
+        if sentence not in self._said:
+            self._said.add(sentence)
+            _LOG.error(sentence)
+        _LOG.debug(sentence, exc_info=error)
 
     async def _receive(self, exchange: Exchange, body: bytes) -> None:
         query = exchange.scope["query_string"].decode("ascii", errors="replace")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -83,8 +84,9 @@ class Staging:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._rows.close()
-        self._observed.close()
+        for file in (self._rows, self._observed):
+            with suppress(OSError):  # a full disk was told where it was written to
+                file.close()
         self._database.close()
         self._folder.cleanup()
 
