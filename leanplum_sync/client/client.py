@@ -256,4 +256,4 @@ def _result(call: Call[T], outcome: Any, element: Mapping[str, Json]) -> Result[
     answers = outcome.outcome is Outcome.DONE or (
         outcome.outcome is Outcome.SKIPPED and call.answers_when_skipped
     )
-    return Result(outcome, call.read(element) if answers else None)
+    return Result(outcome, call.read(element) if answers else None, element)

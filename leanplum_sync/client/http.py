@@ -38,11 +38,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """*location* is where a redirect points: redirects are not followed, because that would send a call twice."""
+    """
+    *location* is where a redirect points: redirects are not followed, because that would send a call twice.
+
+    *date* is the server's clock, as it tells it.
+    """
 
     status: int
     body: bytes = field(repr=False)
     location: str = ""
+    date: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,10 @@ class HttpTransport:
             raise watch.failure(error) from None  # the cause's text may hold the URL and headers
         finally:
             _watching.watch = None
-        return Response(answer.status_code, answer.content, answer.headers.get("Location", ""))
+        headers = answer.headers
+        return Response(
+            answer.status_code, answer.content, headers.get("Location", ""), headers.get("Date", "")
+        )
 
     @contextmanager
     def stream(self, url: str, *, offset: int = 0) -> Iterator[Download]:

@@ -103,6 +103,11 @@ class ActionSpec:
         identity = {} if self.target is Target.APP else _IDENTITY
         return {**identity, **self.required, **self.optional}
 
+    @property
+    def writes(self) -> bool:
+        """Whether it changes users or content. Exports change neither, though each takes from a daily quota."""
+        return self.verb is Verb.POST
+
 
 _TEXT = ArgumentType.TEXT
 _NUMBER = ArgumentType.NUMBER

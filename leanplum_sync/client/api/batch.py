@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from leanplum_sync.client.api.call import Call
 from leanplum_sync.errors import InvalidCallError
+from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.catalogue import ACTIONS, InMulti, KeyClass, Target
 from leanplum_sync.wire.limits import ACTIONS_PER_BATCH, USERS_PER_BATCH
 from leanplum_sync.wire.outcome import ActionOutcome
@@ -17,10 +18,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Result(Generic[T]):
-    """*value* is the typed answer of an action that was done, None of one that was not."""
+    """*value* is the typed answer of an action that was done, None of one that was not. *element* is what came back."""
 
     outcome: ActionOutcome
     value: T | None
+    element: Mapping[str, Json] = field(default_factory=dict, repr=False, compare=False)
 
 
 def key_class_of(calls: Sequence[Call[Any]], key_class: KeyClass | None = None) -> KeyClass:

@@ -22,7 +22,7 @@ _A: Final[Mapping[ArgumentType, str]] = {
     ArgumentType.BINARY: "bytes",
     ArgumentType.TEXT_OR_LIST: "a text or a list",
 }
-_COMMON: Final = {"devMode": ArgumentType.BOOLEAN, "time": ArgumentType.NUMBER}
+COMMON: Final[Mapping[str, ArgumentType]] = {"devMode": ArgumentType.BOOLEAN, "time": ArgumentType.NUMBER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def check(action: Action) -> None:
     spec = ACTIONS.get(action.name)
     if spec is None:
         raise InvalidCallError(f"There is no action {action.name}: see the list in docs/client.md.")
-    known = {**_COMMON, **spec.arguments}
+    known = {**COMMON, **spec.arguments}
     for name, value in action.arguments.items():
         if name not in known:
             raise InvalidCallError(f"{action.name} takes no {name}. It takes {', '.join(sorted(known))}.")

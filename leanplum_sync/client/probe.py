@@ -1,0 +1,86 @@
+"""
+Which class a key really is, found out by calls that change nothing and are not billed.
+
+Each class has one action here that it opens; whether the call then finds anything doesn't matter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Final
+
+from leanplum_sync.client.calls import Calls, rejected
+from leanplum_sync.client.credentials import Connection, Keys
+from leanplum_sync.client.http import Response, Transport
+from leanplum_sync.clock import Clock
+from leanplum_sync.errors import NoAnswerError, RateLimitedError, UnexpectedResponseError
+from leanplum_sync.wire.action import Action
+from leanplum_sync.wire.catalogue import KeyClass
+from leanplum_sync.wire.envelope import RefusalKind, is_server_error, read_elements, refusal, sentence
+
+# The order matters. The development key opens what the production key opens (SDKs' developer mode relies on it), so it
+# is asked first. The two that only read come before it: nothing says whether the server looks at the key or at the
+# job first, and a job that doesn't exist must not make them look like development keys.
+_PROBES: Final = (
+    (KeyClass.DATA_EXPORT, Action("listPostbacks", {})),
+    (KeyClass.CONTENT_READ_ONLY, Action("getUnsubscribeCategories", {})),
+    (KeyClass.DEVELOPMENT, Action("getMultiResults", {"jobId": "leanplum-sync-doctor"})),
+    (KeyClass.PRODUCTION, Action("getAndroidNotificationChannels", {})),
+)
+_UNKNOWN_APP: Final = "app not found"  # Source: Leanplum's SDKs, which match this beginning
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """*key_class* is None for a key that opens nothing. *skew_seconds*: how far the server's clock is ahead of ours."""
+
+    key_class: KeyClass | None
+    knows_app: bool
+    skew_seconds: float | None
+
+
+def probe(key: str, connection: Connection, transport: Transport, clock: Clock) -> Probed:
+    """
+    Return what *key* opens, in at most four calls.
+
+    Raises:
+        NotSentError, NoAnswerError, RejectedError, RateLimitedError, UnexpectedResponseError: it can't be told.
+    """
+    skew: float | None = None
+    for key_class, action in _PROBES:
+        calls = Calls(connection, Keys.of({key_class: key}), transport, clock)
+        before = clock.now()
+        response = calls.post(action.name, calls.body(key_class, action.arguments))
+        skew = _skew(response.date, (before + clock.now()) / 2)
+        reason = _refusal_of_key(response)
+        if reason is None:
+            return Probed(key_class, knows_app=True, skew_seconds=skew)
+        if reason.lower().startswith(_UNKNOWN_APP):
+            return Probed(None, knows_app=False, skew_seconds=skew)
+    return Probed(None, knows_app=True, skew_seconds=skew)
+
+
+def _refusal_of_key(response: Response) -> str | None:
+    """Return the API's words for why the key isn't enough, None if it is."""
+    if is_server_error(response.status):
+        raise NoAnswerError(f"Leanplum failed with HTTP {response.status}.")
+    if response.status == HTTPStatus.TOO_MANY_REQUESTS:
+        raise RateLimitedError("Leanplum asks for fewer requests (HTTP 429).", status=response.status)
+    elements = read_elements(response.status, response.body)
+    if len(elements) != 1:
+        raise UnexpectedResponseError(f"Leanplum answered one action with {len(elements)} elements.")
+    refused = refusal(response.status, elements[0], alone=True)
+    if refused is None:
+        return None
+    if refused.kind is RefusalKind.KEY:
+        return refused.message
+    raise rejected(response.status, sentence(elements[0]))
+
+
+def _skew(date: str, now: float) -> float | None:
+    try:
+        return parsedate_to_datetime(date).timestamp() - now
+    except ValueError:
+        return None
