@@ -6,7 +6,7 @@ Run it after changing a model or an option; a test fails while a page is behind.
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -16,6 +16,8 @@ from pydantic.fields import FieldInfo
 from leanplum_sync.cli.program import program
 from leanplum_sync.cli.verb import SharedOption
 from leanplum_sync.resources import document, forms, message_send, project, push_tokens, user_attributes
+from leanplum_sync.wire.action import DeliveryClass
+from leanplum_sync.wire.catalogue import ACTIONS, ActionSpec, CreateDisposition, Target
 
 HERE = Path(__file__).parent
 
@@ -123,7 +125,63 @@ def shared_options() -> str:
     return options_table(list(shared), click.Context(program, info_name="leanplum-sync"))
 
 
+def actions() -> str:
+    rows = [action_row(spec) for spec in ACTIONS.values()]
+    head = "| action | | key | needs | makes users | in a batch | billed | twice |"
+    return "\n".join([head, "|---|---|---|---|---|---|---|---|", *rows])
+
+
+def action_row(spec: ActionSpec) -> str:
+    needed = {
+        Target.USER: ["user", *names(spec.required)],
+        Target.DEVICE: names(["deviceId", *spec.required]),
+        Target.APP: names(spec.required),
+    }[spec.target]
+    makes = spec.create_disposition is CreateDisposition.IF_NEEDED
+    cells = (
+        f"[`{spec.name}`](#{spec.name.lower()})",
+        "writes" if spec.writes else "reads",
+        spec.key_class.words,
+        ", ".join(needed),
+        "yes" if makes else "",
+        spec.in_multi.value.replace("sdk", "SDKs"),
+        "yes" if spec.billable else "",
+        TWICE[spec.delivery_class],
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def names(texts: Iterable[str]) -> list[str]:
+    return [f"`{text}`" for text in texts]
+
+
+def arguments_of_actions() -> str:
+    return "\n\n".join(map(arguments_of, ACTIONS.values()))
+
+
+def arguments_of(spec: ActionSpec) -> str:
+    optional = [
+        f"`{name}` ({kind.value})" for name, kind in spec.arguments.items() if name not in spec.required
+    ]
+    required = [f"**`{name}`** ({kind.value})" for name, kind in spec.required.items()]
+    lines = [
+        "" if spec.documented else "Seen in SDKs only.",
+        f"Takes {', '.join([*required, *optional])}." if required or optional else "",
+        f"Answers with {', '.join(names(spec.answer))}." if spec.answer else "",
+    ]
+    text = "\n".join(line for line in lines if line) or "Takes nothing and answers with nothing more."
+    return f"### {spec.name}\n\n{text}"
+
+
+TWICE = {
+    DeliveryClass.REPEATABLE: "the same",
+    DeliveryClass.CHECKABLE: "told by a read",
+    DeliveryClass.ONCE: "more",
+}
+
 PARTS: dict[str, Callable[[], str]] = {
+    "actions": actions,
+    "arguments of actions": arguments_of_actions,
     "verbs": verbs,
     "shared options": shared_options,
     "document": fields(document.Document),

@@ -84,7 +84,8 @@ def pattern(shown: tuple[str, ...]) -> re.Pattern[str]:
 def run(page_steps: list[Step], folder: Path, home: Path) -> list[tuple[int, str]]:
     """Return the exit status and the output of each step."""
     mark = "\x1e"
-    script = "exec 2>&1 </dev/null\n" + "".join(
+    start = "exec 2>&1 </dev/null; trap 'kill $(jobs -p) 2>/dev/null' EXIT\n"
+    script = start + "".join(
         f'eval {shlex.quote(step.command)}; s=$?; printf "\\n{mark}%d{mark}" $s; (exit $s)\n'
         for step in page_steps
     )
