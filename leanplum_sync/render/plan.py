@@ -284,19 +284,27 @@ def _cost(plan: Plan) -> list[RenderableType]:
     cost = plan.summary.cost
     if plan.summary.is_empty:
         return [faint(f"Reading cost {amount(cost.reads, 'billable lookup')}."), BLANK] if cost.reads else []
-    work = f"billable lookups to apply, in {amount(cost.requests, 'request')}{_about(cost)}"
     rows = [
-        (Text(f"{cost.writes:,}", "bold"), Text(work)),
-        (faint(f"{cost.one_by_one:,}"), faint("with a call for each change")),
-        (faint(f"{cost.by_action:,}"), faint("with batches of one kind of action")),
+        (faint("billable lookups"), faint("requests"), Text()),
+        (
+            Text(f"{cost.writes:,}", "bold"),
+            Text(f"{cost.requests:,}", "bold"),
+            Text(f"to apply{_about(cost)}"),
+        ),
+        (
+            faint(f"{cost.one_by_one:,}"),
+            faint(f"{cost.one_by_one:,}"),
+            faint("with one call for each action"),
+        ),
+        (faint(f"{cost.by_action:,}"), Text(), faint("with batches by kind of action")),
     ]
     remarks = [grid([(faint(each),)]) for each in _remarks(cost)]
-    return [heading("Cost"), grid(rows, right=(0,)), *remarks, BLANK]
+    return [heading("Cost"), grid(rows, right=(0, 1)), *remarks, BLANK]
 
 
 def _remarks(cost: Cost) -> Iterable[str]:
     if cost.separation:
-        yield f"{cost.separation:,} of them keep what may happen only once apart from the rest."
+        yield f"{cost.separation:,} of these lookups keep sends and increments in requests of their own."
     if cost.reads and cost.recheck:
         yield f"Reading took {cost.reads:,} more; reading again just before (--recheck on) adds {cost.recheck:,}."
     elif cost.reads:

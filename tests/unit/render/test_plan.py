@@ -186,9 +186,9 @@ def test_the_text_is_plain_without_colour_and_the_same_with_it() -> None:
 
 def test_the_cost_stands_beside_what_other_ways_would_have_cost() -> None:
     text = lines(SomePlan())
-    assert "   5  billable lookups to apply, in 2 requests, about 4 s" in text
-    assert "  14  with a call for each change" in text
-    assert "   9  with batches of one kind of action" in text
+    assert "                 5         2  to apply, about 4 s" in text
+    assert "                14        14  with one call for each action" in text
+    assert "                 9            with batches by kind of action" in text
 
 
 def test_what_is_left_alone_is_said_with_a_few_samples() -> None:
