@@ -51,11 +51,6 @@ class Reason(StrEnum):
     NOT_COPYABLE = "holds a nested value, which can't be written back"
 
 
-UNREACHABLE = frozenset(
-    {Reason.NOT_CONVERTIBLE, Reason.NOT_A_LIST, Reason.NOT_WHOLE, Reason.NOT_COPYABLE, Reason.MISSING}
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Decision:
     want: Want

@@ -17,10 +17,11 @@ from leanplum_sync.address import ResourceAddress, Subject
 from leanplum_sync.errors import SpecError, StalePlanError
 from leanplum_sync.planfile import PlanWriter
 from leanplum_sync.planner.change import ChangeKind
-from leanplum_sync.planner.decide import UNREACHABLE, Decision, Reason, SendTarget
+from leanplum_sync.planner.decide import Decision, Reason, SendTarget
 from leanplum_sync.planner.hazards import hazards
 from leanplum_sync.planner.known import NOTHING_KNOWN, Known
 from leanplum_sync.planner.messages import resolve
+from leanplum_sync.planner.notes import NOTED, sentence
 from leanplum_sync.planner.order import waves
 from leanplum_sync.planner.plan import Cost, Input, Note, Summary, Target
 from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject
@@ -252,7 +253,7 @@ class _Tally:
         for decision in plan.decisions:
             if decision.changes and isinstance(decision.desire, Send) and decision.desire.force:
                 self.forced_sends += 1
-            elif decision.reason in _NOTED:
+            elif decision.reason in NOTED:
                 self._note(plan.subject, decision)
 
     def _note(self, subject: Subject, decision: Decision) -> None:
@@ -264,7 +265,7 @@ class _Tally:
             Note(
                 "unreadable",
                 "",
-                "could not be read, and are left alone",
+                "could not be read",
                 len(self._unreadable),
                 _names(self._unreadable),
             )
@@ -273,7 +274,7 @@ class _Tally:
             Note(
                 reason.name.lower(),
                 resource,
-                f"{what} {reason.value}".strip(),
+                sentence(reason, what, noted.count),
                 noted.count,
                 tuple(noted.samples),
             )
@@ -304,7 +305,6 @@ class _Tally:
         )
 
 
-_NOTED: Final = UNREACHABLE | {Reason.DELIVERED}
 _ABOUT_THE_USER: Final = frozenset({Reason.MISSING, Reason.DELIVERED})
 
 

@@ -274,10 +274,10 @@ def _notes(notes: Sequence[Note]) -> list[RenderableType]:
 
 
 def _note_words(note: Note, names_resource: bool) -> Text:  # noqa: FBT001 - only called above
-    of = f" of {escaped(note.resource)}" if names_resource and note.resource else ""
+    of = f" of {note.resource}" if names_resource and note.resource else ""
     samples = f", such as {', '.join(map(subject_words, note.samples))}" if note.samples else ""
-    count = cut(f"{amount(note.count, 'user')}{of}{samples}", _NOTE_SAMPLES)
-    return Text.assemble(escaped(note.sentence), (f" ({count})", "dim"))
+    said = f"{amount(note.count, 'user')}{of} {note.sentence}"
+    return Text.assemble(escaped(said), (cut(samples, _NOTE_SAMPLES), "dim"))
 
 
 def _cost(plan: Plan) -> list[RenderableType]:

@@ -195,13 +195,11 @@ def test_what_is_left_alone_is_said_with_a_few_samples() -> None:
     note = Note(
         "missing",
         "UserAttributes/loyalty",
-        "does not exist, and may not be created",
+        "do not exist, and may not be created",
         2,
         ("user:u1", "user:u2"),
     )
-    assert "  does not exist, and may not be created (2 users, such as u1, u2)" in lines(
-        SomePlan(notes_=(note,))
-    )
+    assert "  2 users do not exist, and may not be created, such as u1, u2" in lines(SomePlan(notes_=(note,)))
 
 
 @given(

@@ -1,0 +1,36 @@
+"""What a plan leaves alone, in words: the end of a sentence that begins with "14 users"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from leanplum_sync.planner.decide import Reason
+
+# For one user, and for several. {field} is an attribute.
+_SENTENCES: Final[Mapping[Reason, tuple[str, str]]] = {
+    Reason.MISSING: ("does not exist, and may not be created", "do not exist, and may not be created"),
+    Reason.DELIVERED: ("was served before, or may have been", "were served before, or may have been"),
+    Reason.NOT_CONVERTIBLE: (
+        "has a value in {field} that can't be converted",
+        "have values in {field} that can't be converted",
+    ),
+    Reason.NOT_A_LIST: (
+        "has a single value in {field}, where a list is needed",
+        "have single values in {field}, where a list is needed",
+    ),
+    Reason.NOT_WHOLE: (
+        "has no whole number in {field}, so the API would not increment it",
+        "have no whole number in {field}, so the API would not increment it",
+    ),
+    Reason.NOT_COPYABLE: (
+        "has a nested value in {field}, which can't be written back",
+        "have nested values in {field}, which can't be written back",
+    ),
+}
+NOTED: Final = frozenset(_SENTENCES)
+
+
+def sentence(reason: Reason, field: str, count: int) -> str:
+    one, several = _SENTENCES[reason]
+    return (one if count == 1 else several).format(field=field)
