@@ -27,7 +27,7 @@ class Target:
     is_emulator: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Input:
     """A spec or data file, by its path from the project folder and the SHA-256 of its bytes."""
 

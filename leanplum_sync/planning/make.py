@@ -23,7 +23,7 @@ from leanplum_sync.planner.known import NOTHING_KNOWN, Known
 from leanplum_sync.planner.messages import resolve
 from leanplum_sync.planner.notes import NOTED, sentence
 from leanplum_sync.planner.order import waves
-from leanplum_sync.planner.plan import Cost, Input, Note, Summary, Target
+from leanplum_sync.planner.plan import Cost, Note, Summary, Target
 from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject
 from leanplum_sync.planning.check import wants_of
 from leanplum_sync.problem import Problem
@@ -129,7 +129,7 @@ def make_plan(
             created_at=clock.now(),
             observed=staging.observed_between(),
             sensitive=request.sensitive,
-            inputs=[Input(each.path, each.sha256) for each in loaded.inputs],
+            inputs=loaded.inputs,
             hazards=hazards(summary, tally.forced_sends, request.budget),
             notes=tally.notes(),
             summary=summary,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from leanplum_sync.address import ResourceAddress
 from leanplum_sync.errors import SpecError
+from leanplum_sync.planner.plan import Input
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.resources import Resource, message_send, project, push_tokens, user_attributes
 from leanplum_sync.resources.document import Document
@@ -22,14 +23,6 @@ from leanplum_sync.spec.listing import long_list, site_of, with_columns_checked
 from leanplum_sync.spec.paths import PathFault, inside
 
 _SUFFIXES = (".yaml", ".yml")
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Input:
-    """A spec or data file: *path* relative to the project folder, with forward slashes, and its SHA-256."""
-
-    path: str
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
