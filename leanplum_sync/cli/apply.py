@@ -17,6 +17,7 @@ from leanplum_sync.cli.connect import App, connected, target_of
 from leanplum_sync.cli.consent import Ack, AckType, check_consent, confirm, current_hazards
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.exit_codes import ExitCode, exit_code
+from leanplum_sync.cli.kept import keep
 from leanplum_sync.cli.outputs import Output, deliver, output_option
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.settings import Settings
@@ -134,6 +135,7 @@ def command(
         with connected(settings) as app, open_journal(settings.journal) as journal:
             writer = Writer(app.connection, app.keys, app.transport, SystemClock())
             confirm(console, target, opened.summary, yes=yes)
+            keep(opened.path, settings.kept_plan(opened.digest))
             console.say(f"Applying to {target_words(target)}.")
             receipt, interrupted = _apply(
                 opened, app=app, writer=writer, journal=journal, settings=apply_settings, console=console

@@ -27,6 +27,7 @@ VERBS: Final = {
     "explain": "Show what a plan means for one user, and why.",
     "apply": "Carry out a plan: exactly it, and each thing once.",
     "status": "Say what the journal knows of runs.",
+    "resolve": "Decide about what may or may not have happened.",
     "pull": "Read users into a snapshot file.",
     "emulator": "Serve the Leanplum API on this machine, for rehearsals.",
     "call": "Call any action of the API by hand.",

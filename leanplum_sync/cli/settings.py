@@ -48,6 +48,10 @@ class Settings:
         """What is being read, or was when a plan was interrupted."""
         return self.state_folder / f"{self.name}.reading.ndjson"
 
+    def kept_plan(self, digest: str) -> Path:
+        """A plan as it was applied: what is held, or undone, is looked up in it long after the next plan was made."""
+        return self.state_folder / "applied" / f"{digest[:12]}.lpplan"
+
     @property
     def budget(self) -> dict[str, int | None]:
         """The most that is allowed, by the names of hazards; None for no limit."""

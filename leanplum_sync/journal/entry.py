@@ -82,13 +82,15 @@ class DeliveryState(StrEnum):
     SENT = "sent"
     DONE = "done"
     HELD = "held"
+    DROPPED = "dropped"  # nobody knows whether it happened, and a person said to leave it at that
 
 
 class Resolution(StrEnum):
     """What a person says about something held."""
 
-    DONE = "done"
-    AGAIN = "again"
+    DONE = "done"  # it happened
+    AGAIN = "again"  # it did not: send it
+    DROP = "drop"  # unknown; never send it
 
 
 @dataclass(frozen=True, slots=True)

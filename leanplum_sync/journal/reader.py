@@ -129,11 +129,14 @@ class JournalReader:
             yield from map(batch_entry, rows)
             after = rows[-1].sequence
 
-    def exceptions(self, run: int) -> Iterator[ExceptionEntry]:
+    def exceptions(self, run: int, fates: Sequence[Fate] = tuple(Fate)) -> Iterator[ExceptionEntry]:
         """Yield what did not simply succeed, by action."""
         table = exception_table
         query = (
-            sa.select(table).where(table.c.run == run).order_by(table.c.sequence, table.c.action).limit(_PAGE)
+            sa.select(table)
+            .where(table.c.run == run, table.c.fate.in_([fate.value for fate in fates]))
+            .order_by(table.c.sequence, table.c.action)
+            .limit(_PAGE)
         )
         rows = self._select(query)
         while rows:
@@ -261,9 +264,9 @@ class JournalReader:
             return connection.execute(query).all()
 
 
-_COUNTED: Final = tuple(
-    fate.value for fate in (Fate.DONE, Fate.ALREADY, Fate.SKIPPED, Fate.REJECTED, Fate.CONFLICTING, Fate.HELD)
-)
+# Nothing more will become of them.
+SETTLED: Final = (Fate.DONE, Fate.ALREADY, Fate.SKIPPED, Fate.REJECTED, Fate.CONFLICTING)
+_COUNTED: Final = tuple(fate.value for fate in (*SETTLED, Fate.HELD))
 _SUMMED: Final = (
     "attempts",
     "open_count",

@@ -14,11 +14,12 @@ from leanplum_sync.errors import JournalError, StalePlanError
 from leanplum_sync.journal.database import Database
 from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, Resolution, RunState
 from leanplum_sync.journal.lock import LEASE_SECONDS, Lease, overlap
-from leanplum_sync.journal.reader import JournalReader
+from leanplum_sync.journal.reader import SETTLED, JournalReader
 from leanplum_sync.journal.rows import Row, numbers_from, numbers_text
 from leanplum_sync.journal.run import RunJournal, rest
 from leanplum_sync.journal.schema import batch_table, delivery_table, exception_table, run_table
 
+DROPPED: Final = "a person dropped it: nobody knows whether it happened, and it is not sent again"
 _UNFINISHED: Final = (RunState.RUNNING, RunState.INTERRUPTED, RunState.PARTIAL)
 
 
@@ -128,7 +129,7 @@ class Journal(JournalReader):
         Take a person's word on the held actions of batch *sequence*, or on those of them in *actions*.
 
         Those to be sent again go out when their plan is resumed; if another plan took over, the next plan asks for them.
-        Return how many it was.
+        Those that are dropped count as skipped, and no later plan asks for them. Return how many it was.
 
         Raises:
             JournalError: none of them is held.
@@ -150,6 +151,7 @@ class Journal(JournalReader):
                     f"Nothing of batch {sequence} of run {run} is held. See status for what is."
                 )
             again = chosen if resolution is Resolution.AGAIN else set()
+            dropped = chosen if resolution is Resolution.DROP else set()
             open_now = (numbers_from(row.open_actions) or frozenset()) | again
             state = BatchState(row.state)
             if state is BatchState.HELD:
@@ -160,12 +162,19 @@ class Journal(JournalReader):
                 .values(
                     state=state.value,
                     held=table.c.held - len(chosen),
-                    done=table.c.done + len(chosen - again),
+                    done=table.c.done + len(chosen - again - dropped),
+                    skipped=table.c.skipped + len(dropped),
                     open_actions=numbers_text(open_now),
                     open_count=len(open_now),
                 )
             )
-            connection.execute(sa.delete(exception).where(*of_batch, exception.c.action.in_(chosen)))
+            of_chosen = (*of_batch, exception.c.action.in_(chosen))
+            if dropped:
+                connection.execute(
+                    sa.update(exception).where(*of_chosen).values(fate=Fate.SKIPPED.value, message=DROPPED)
+                )
+            else:
+                connection.execute(sa.delete(exception).where(*of_chosen))
             delivery = delivery_table
             of_actions = (
                 delivery.c.run == run,
@@ -175,10 +184,22 @@ class Journal(JournalReader):
             if again:
                 connection.execute(sa.delete(delivery).where(*of_actions))
             else:
-                connection.execute(
-                    sa.update(delivery).where(*of_actions).values(state=DeliveryState.DONE.value)
-                )
+                fate = DeliveryState.DROPPED if dropped else DeliveryState.DONE
+                connection.execute(sa.update(delivery).where(*of_actions).values(state=fate.value))
+            self._finish_if_settled(connection, run)
             return len(chosen)
+
+    def _finish_if_settled(self, connection: sa.Connection, number: int) -> None:
+        """A run whose last held action a person has decided is through: its end stays when it was."""
+        run, batch = run_table, batch_table
+        settled = sum(batch.c[fate.value] for fate in SETTLED)
+        total = sa.select(sa.func.coalesce(sa.func.sum(settled), 0)).where(batch.c.run == number)
+        connection.execute(
+            sa.update(run)
+            .where(run.c.number == number, run.c.state == RunState.PARTIAL.value)
+            .where(run.c.actions == total.scalar_subquery())
+            .values(state=RunState.FINISHED.value)
+        )
 
     def _latest(self, connection: sa.Connection, lease: Lease, plan_digest: str) -> Row | None:
         table = run_table

@@ -135,9 +135,10 @@ def next_steps(receipt: Receipt, verified: Verification | None, plan: str) -> Se
     """Return what to do now, a sentence each; none when all is done. *plan* is the plan's path, ready for a shell."""
     found: list[str] = []
     if receipt.needs_person:
-        found.append(
-            "Some actions may or may not have happened. leanplum-sync status shows them; nothing sends them again."
-        )
+        found += [
+            "Some actions may or may not have happened; nothing sends them again by itself. leanplum-sync status shows them.",
+            f"To decide about what is held: leanplum-sync resolve {receipt.run} --done, --again or --drop",
+        ]
     if any(receipt.actions.get(fate) for fate in (Fate.PARKED, Fate.NOT_SENT)):
         found.append(f"To go on with the rest: leanplum-sync apply {plan} --resume")
     if any(receipt.actions.get(fate) for fate in (Fate.REJECTED, Fate.SKIPPED)):

@@ -77,7 +77,9 @@ def _held(status: Status) -> list[RenderableType]:
         groups[entry.key.resource, entry.key.name, entry.run].append(subject_words(str(entry.key.subject)))
     rows = [_held_row(*key, ids) for key, ids in groups.items()]
     title = Text(f"Held: {amount(len(status.held), 'action')} that may or may not have happened", BAD)
-    return [title, grid(rows, right=(0,))]
+    runs = sorted({entry.run for entry in status.held})
+    decide = [faint(f"  leanplum-sync resolve {run} --done, --again or --drop") for run in runs]
+    return [title, grid(rows, right=(0,)), BLANK, Text("To decide what became of them"), *decide]
 
 
 def _held_row(resource: str, name: str, run: int, ids: Sequence[str]) -> tuple[Text, ...]:

@@ -1,0 +1,205 @@
+"""``resolve``: a person's word on what nobody else can know."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+
+from leanplum_sync.address import Subject
+from leanplum_sync.cli.console import Console
+from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.explain import subject_of
+from leanplum_sync.cli.ids import ids_in
+from leanplum_sync.cli.outputs import Output, deliver, output_option
+from leanplum_sync.cli.project import project_file, settings_of
+from leanplum_sync.cli.shell import quoted
+from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options
+from leanplum_sync.errors import SpecError
+from leanplum_sync.journal import open_journal, read_journal
+from leanplum_sync.journal.entry import ExceptionEntry, Fate, Resolution, RunEntry, RunState
+from leanplum_sync.journal.reader import JournalReader
+from leanplum_sync.render.resolve import Resolved, deed, resolved_json, resolved_text
+from leanplum_sync.render.words import amount
+from leanplum_sync.spec import Loaded, load
+
+_CHOICES: Final = {
+    Resolution.DONE: "It happened: count it as done.",
+    Resolution.AGAIN: "It did not happen: send it again, when its plan is applied with --resume.",
+    Resolution.DROP: "Nobody knows: leave it at that, count it as skipped, never send it.",
+}
+
+
+@click.command("resolve", cls=Verb)
+@click.argument("run", metavar="RUN", type=click.IntRange(min=1))
+@click.option("--done", "choice", flag_value=Resolution.DONE.value, help=_CHOICES[Resolution.DONE])
+@click.option("--again", "choice", flag_value=Resolution.AGAIN.value, help=_CHOICES[Resolution.AGAIN])
+@click.option("--drop", "choice", flag_value=Resolution.DROP.value, help=_CHOICES[Resolution.DROP])
+@click.option(
+    "--batch",
+    "batches",
+    type=click.IntRange(min=1),
+    multiple=True,
+    metavar="N",
+    help="Only what is held of this batch; may be repeated. Default: of all.",
+)
+@click.option(
+    "--user",
+    "users",
+    multiple=True,
+    metavar="USER",
+    help="Only what is held of this userId, or device:ID; may be repeated. Default: of all.",
+)
+@click.option(
+    "--from",
+    "from_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Only what is held of the users in this data file. Default: of all.",
+)
+@click.option(
+    "--id",
+    "id_column",
+    metavar="COLUMN",
+    help="The column of FILE with the ids. Default: userId or deviceId, or what a spec says that names FILE.",
+)
+@click.option("--yes", is_flag=True, help="Don't ask. Needed where there is no terminal.")
+@output_option
+@project_options
+@display_options
+@pass_console
+def command(
+    console: Console,
+    *,
+    run: int,
+    choice: str | None,
+    batches: tuple[int, ...],
+    users: tuple[str, ...],
+    from_file: Path | None,
+    id_column: str | None,
+    yes: bool,
+    output: Sequence[Output],
+) -> ExitCode:
+    """
+    Decide about what run RUN holds: actions that may or may not have happened.
+
+    Say one of --done, --again and --drop, for all that is held or for a part of
+    it. What is resolved stays so. Exit code 5: some of the run is still held.
+    """
+    if choice is None:
+        raise click.UsageError("What became of it? Say one of --done, --again and --drop.")
+    resolution = Resolution(choice)
+    loaded = load(project_file())
+    if loaded.project is None:
+        raise SpecError(loaded.problems)
+    wanted = _wanted(users, from_file, id_column, loaded)
+    settings = settings_of(loaded.project, loaded.root)
+    with read_journal(settings.journal) as reading:
+        entry = known_run(reading, run)
+        held = _held(reading, entry, batches, wanted)
+    _confirm(console, entry, resolution, held, yes=yes)
+    with (
+        open_journal(settings.journal) as journal,
+        journal.acquire(entry.app, entry.environment, part=entry.part) as lease,
+    ):
+        actions = sum(
+            journal.resolve(
+                lease, run, resolution, sequence=batch, actions=[each.action for each in of_batch]
+            )
+            for batch, of_batch in held.items()
+        )
+        left = sum(1 for _ in journal.exceptions(run, [Fate.HELD]))
+        entry = known_run(journal, run)
+    resolved = Resolved(run, resolution, actions, len(_subjects(held)), tuple(held), left)
+    deliver(
+        console, output, text=lambda page: resolved_text(resolved, page), json=lambda: resolved_json(resolved)
+    )
+    if resolution is Resolution.AGAIN:
+        console.say(_how_to_go_on(entry, settings.kept_plan(entry.plan_digest)))
+    return ExitCode.IN_DOUBT if left else ExitCode.OK
+
+
+def known_run(journal: JournalReader, number: int) -> RunEntry:
+    """
+    Raises:
+        click.UsageError: there is no such run.
+    """
+    entry = journal.run(number)
+    if entry is None:
+        raise click.UsageError(f"The journal has no run {number}. `leanplum-sync status` lists the runs.")
+    return entry
+
+
+def _wanted(
+    users: Sequence[str], file: Path | None, id_column: str | None, loaded: Loaded
+) -> frozenset[Subject] | None:
+    """Return whom it is about, None for everybody."""
+    if not users and file is None:
+        return None
+    listed = frozenset(ids_in(file, id_column, loaded)) if file is not None else frozenset()
+    return listed.union(map(subject_of, users))
+
+
+def _held(
+    journal: JournalReader, run: RunEntry, batches: Collection[int], wanted: frozenset[Subject] | None
+) -> Mapping[int, Sequence[ExceptionEntry]]:
+    """
+    Return what is held and was asked for, by batch.
+
+    Raises:
+        click.UsageError: nothing of it is held.
+    """
+    found: dict[int, list[ExceptionEntry]] = defaultdict(list)
+    for entry in journal.exceptions(run.number, [Fate.HELD]):
+        if (not batches or entry.sequence in batches) and (wanted is None or entry.subject in wanted):
+            found[entry.sequence].append(entry)
+    if not found:
+        what = "of what you named" if batches or wanted is not None else "of it"
+        raise click.UsageError(
+            f"Run {run.number}: nothing {what} is held. `leanplum-sync status` says what is."
+        )
+    return found
+
+
+def _subjects(held: Mapping[int, Sequence[ExceptionEntry]]) -> frozenset[Subject]:
+    return frozenset(entry.subject for entries in held.values() for entry in entries)
+
+
+def _confirm(
+    console: Console,
+    run: RunEntry,
+    resolution: Resolution,
+    held: Mapping[int, Sequence[ExceptionEntry]],
+    *,
+    yes: bool,
+) -> None:
+    """
+    Raises:
+        click.ClickException: there is nobody to ask.
+        click.Abort: the answer was not yes.
+    """
+    if yes:
+        return
+    if not console.is_interactive:
+        raise click.ClickException(
+            "There is no terminal to ask on. Add --yes to decide without being asked; nothing was changed."
+        )
+    actions = amount(sum(map(len, held.values())), "held action")
+    users = amount(len(_subjects(held)), "user")
+    answer = console.ask(
+        f"Run {run.number} in {run.environment}: {actions} of {users} {deed(resolution)}.\n"
+        "Type yes to go ahead, anything else to stop: "
+    )
+    if answer.lower() != "yes":
+        console.complain("Stopped; nothing was changed.")
+        raise click.Abort
+
+
+def _how_to_go_on(run: RunEntry, plan: Path) -> str:
+    if run.state is RunState.SUPERSEDED:
+        return "\nAnother plan took over since. To send it: plan again."
+    name = quoted(plan) if plan.exists() else "PLAN"
+    return f"\nTo send it: leanplum-sync apply {name} --resume"

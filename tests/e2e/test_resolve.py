@@ -1,0 +1,105 @@
+"""A person decides about what is held: done, again or drop, for all or for a part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from shell import Served, Shell
+
+Example = Callable[[str], Shell]
+Serve = Callable[..., Served]
+LIVE = """  environments:
+    live:
+      appId: {env: LEANPLUM_APP_ID}
+      budget: {sends: 100}
+      limits: {requestsPerSecond: 1000}
+"""
+RECIPIENTS = 39
+
+
+@pytest.fixture
+def held(example: Example, serve: Serve) -> tuple[Shell, Served]:
+    """Run 1 of the example's send: no message went out, and nobody can know."""
+    shell = example("one-off-send")
+    seeds = sorted((shell.folder / "seed").glob("*.ndjson"))
+    served = serve(seeds=seeds, faults=[{"fault": "cut-before", "action": "sendMessage", "times": 1}])
+    project = shell.folder / "leanplum-sync.yaml"
+    text = project.read_text().replace("defaultEnvironment: sandbox", "defaultEnvironment: live")
+    project.write_text(text.replace("  environments:\n", LIVE))
+    shell.environ = served.environ
+    shell.run("plan", "--out", "a.lpplan")
+    applied = shell.run("apply", "a.lpplan", "--yes", code=5)
+    assert "leanplum-sync resolve 1 --done, --again or --drop" in applied.stderr
+    return shell, served
+
+
+def held_users(shell: Shell) -> list[str]:
+    return [entry["subject"].removeprefix("user:") for entry in shell.json("status")["held"]]
+
+
+def sends(served: Served) -> dict[str, int]:
+    found = served.counts()["sends"]
+    return dict(next(iter(found.values()))) if found else {}
+
+
+def test_each_held_action_ends_as_the_person_said(held: tuple[Shell, Served]) -> None:
+    shell, served = held
+    users = held_users(shell)
+    assert len(users) == RECIPIENTS
+    assert "leanplum-sync resolve 1 --done, --again or --drop" in shell.run("status").stdout
+
+    done = shell.json("resolve", "1", "--done", "--user", users[0], "--yes", code=5)
+    assert (done["actions"], done["subjects"], done["stillHeld"]) == (1, 1, RECIPIENTS - 1)
+    listed = shell.folder / "lost.csv"
+    listed.write_text("userId\n" + "\n".join(users[1:4]) + "\n")
+    dropped = shell.json("resolve", "1", "--drop", "--from", "lost.csv", "--yes", code=5)
+    assert dropped["actions"] == 3
+    again = shell.run("resolve", "1", "--again", "--batch", "1", "--yes")
+    assert "35 held actions of 35 users are to be sent again" in again.stdout
+    assert held_users(shell) == []
+    assert sends(served) == {}, "deciding sends nothing by itself"
+
+    resume = again.stderr.split("leanplum-sync ")[-1].split()
+    receipt = shell.json(*resume, "--yes", code=4)
+    assert receipt["actions"]["done"] == RECIPIENTS - 3
+    assert receipt["actions"]["skipped"] == 3
+    assert sends(served) == dict.fromkeys(users[4:], 1)
+    assert shell.json("plan", "--out", "b.lpplan")["actions"] == 0, "what was dropped is not planned again"
+
+
+def test_a_run_is_finished_once_the_last_held_action_is_decided(held: tuple[Shell, Served]) -> None:
+    shell, served = held
+    shell.run("resolve", "1", "--done", "--yes")
+    assert shell.json("status")["runs"][0]["state"] == "finished"
+    assert shell.json("apply", "a.lpplan", "--yes")["actions"]["done"] == RECIPIENTS
+    assert sends(served) == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["1", "--yes"], "Say one of --done, --again and --drop"),
+        (["1", "--done"], "Add --yes"),
+        (["7", "--done", "--yes"], "no run 7"),
+        (["1", "--done", "--batch", "9", "--yes"], "nothing of what you named is held"),
+        (["1", "--done", "--user", "nobody", "--yes"], "nothing of what you named is held"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_resolved_is_refused_and_nothing_changes(
+    arguments: list[str], said: str, held: tuple[Shell, Served]
+) -> None:
+    shell, _ = held
+    refused = shell.run("resolve", *arguments, code=64)
+    assert said in refused.stderr
+    assert len(held_users(shell)) == RECIPIENTS
+
+
+def test_the_plan_behind_a_run_outlives_the_next_plan(held: tuple[Shell, Served]) -> None:
+    shell, _ = held
+    digest = shell.json("status")["runs"][0]["planDigest"]
+    kept: Path = shell.folder / ".leanplum-sync" / "applied" / f"{digest[:12]}.lpplan"
+    shell.run("plan", "--out", "a.lpplan")
+    assert shell.json("show", str(kept))["digest"] == digest
