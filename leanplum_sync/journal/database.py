@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from leanplum_sync.errors import JournalCorruptError, JournalError
 from leanplum_sync.journal.schema import VERSION, bring_up_to_date, version_of
 
+# On a server that others use too, the tables stand apart. Table names like ``run`` may be taken.
+SCHEMA: Final = "leanplum_sync"
+
 # How long a transaction waits for another process's before it gives up.
 _BUSY_SECONDS: Final = 30
 _WRITES: Final = "leanplum_sync_writes"
@@ -23,6 +27,27 @@ _AT_ONCE: Final = "leanplum_sync_durable_at_once"
 _CORRUPT: Final = ("malformed", "not a database", "file is encrypted")
 _FULL: Final = ("disk is full", "No space left", "disk I/O error")
 _READ_ONLY: Final = ("readonly database", "read-only", "unable to open database file", "permission denied")
+_BUSY: Final = ("locked", "lock timeout")
+_AHEAD: Final = "leanplum_sync_clock_ahead"
+
+# One round trip that opens a writing transaction. The isolation level is set with the connection: only READ COMMITTED
+# sees, after the wait for the lock, what was committed meanwhile.
+# Source: PostgreSQL docs, advisory locks (held until the transaction ends), and client connection defaults: a client
+# that is paused in the middle loses its transaction, and with it the lock, before others give up waiting.
+_OPENING: Final = sa.text(
+    "SELECT set_config('synchronous_commit', :durability, true), set_config('lock_timeout', :busy, true),"
+    " set_config('idle_in_transaction_session_timeout', :paused, true),"
+    " pg_advisory_xact_lock(hashtext('leanplum-sync journal')),"
+    " extract(epoch FROM clock_timestamp())"
+)
+# Source: PostgreSQL docs, libpq connection parameters. A server that is gone without a word is noticed within these.
+_PATIENCE: Final = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 1000 * _BUSY_SECONDS,
+}
 
 
 class Database:
@@ -31,12 +56,19 @@ class Database:
     def __init__(self, location: str | Path, *, read_only: bool = False) -> None:
         self._name = describe(location)
         self._is_postgres = is_postgres(location)
+        self._schema = SCHEMA if self._is_postgres else None
         self._writing = threading.Lock()
         with self._reporting("it was not opened"):
             self._engine = (
-                _postgres(str(location)) if self._is_postgres else _sqlite(Path(location), read_only)
+                _postgres(str(location), read_only)
+                if self._is_postgres
+                else _sqlite(Path(location), read_only)
             )
-            self._check_version(read_only=read_only)
+            try:
+                self._check_version(read_only=read_only)
+            except BaseException:
+                self._engine.dispose()
+                raise
 
     def close(self) -> None:
         self._engine.dispose()
@@ -64,9 +96,22 @@ class Database:
             connection.begin(),
         ):
             if self._is_postgres:
-                # Source: PostgreSQL docs, advisory locks: held until the transaction ends.
-                connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('leanplum-sync journal'))"))
+                opening = {
+                    "durability": "on" if durable_at_once else "off",
+                    "busy": f"{_BUSY_SECONDS}s",
+                    "paused": f"{_BUSY_SECONDS // 2}s",
+                }
+                *_, now = connection.execute(_OPENING, opening).one()
+                connection.info[_AHEAD] = float(now) - time.time()
             yield connection
+
+    def clock_ahead(self, connection: sa.Connection) -> float:
+        """
+        Return by how many seconds the journal's clock is ahead of this machine's, within a writing transaction.
+
+        The clocks of two machines differ; when a lease ends, one clock must say for both.
+        """
+        return float(connection.info.get(_AHEAD, 0.0))
 
     def replace(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert *rows*, each taking the place of one with the same key."""
@@ -79,7 +124,7 @@ class Database:
 
     def _check_version(self, *, read_only: bool) -> None:
         with self._engine.connect() as connection:
-            found = version_of(connection)
+            found = version_of(connection, self._schema)
         self.is_empty = read_only and not found
         if found > VERSION:
             raise JournalCorruptError(
@@ -94,7 +139,10 @@ class Database:
             )
         if not read_only:
             with self.writing("it was not made") as connection:
-                bring_up_to_date(connection)
+                # Looked for first: IF NOT EXISTS asks for the right to create, also where there is nothing to create.
+                if self._schema is not None and not sa.inspect(connection).has_schema(self._schema):
+                    connection.execute(sa.schema.CreateSchema(self._schema))
+                bring_up_to_date(connection, self._schema)
 
     @contextmanager
     def _reporting(self, consequence: str) -> Iterator[None]:
@@ -127,13 +175,20 @@ def _explained(error: Exception, name: str, consequence: str) -> JournalError:
         return JournalError(f"{name} can't be written, its disk is full or failing; {consequence}.")
     if any(sign in text for sign in _READ_ONLY):
         return JournalError(f"{name} can't be opened or is read-only; {consequence}.")
-    if "locked" in text:
+    if isinstance(error, sa.exc.OperationalError) and "connection failed" in text:
+        return JournalError(f"{name} can't be reached: {_first_line(text)}; {consequence}.")
+    if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
+        return JournalError(f"{name} lost its connection; {consequence}. Run the command again.")
+    if any(sign in text for sign in _BUSY):
         return JournalError(
             f"{name} was kept busy by another process for {_BUSY_SECONDS} seconds; {consequence}."
         )
-    # The driver's text may quote parameters, which are other people's ids: only its first line, without them.
-    first_line = text.splitlines()[0] if text else type(error).__name__
-    return JournalError(f"{name} failed: {first_line}; {consequence}.")
+    return JournalError(f"{name} failed: {_first_line(text) or type(error).__name__}; {consequence}.")
+
+
+def _first_line(text: str) -> str:
+    """The driver's further lines may quote parameters, which are other people's ids."""
+    return text.partition("\n")[0].rstrip(".")
 
 
 def _sqlite(path: Path, read_only: bool) -> sa.Engine:  # noqa: FBT001 - private, named at its only call
@@ -175,6 +230,37 @@ def _mode(path: Path) -> str:
     return "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
 
 
-def _postgres(location: str) -> sa.Engine:
-    address = "postgresql+psycopg://" + location.split("://", 1)[1]
-    return sa.create_engine(address, pool_size=4, pool_pre_ping=True, hide_parameters=True)
+def _address(location: str) -> sa.URL:
+    try:
+        address = sa.make_url("postgresql+psycopg://" + location.split("://", 1)[1])
+    except (sa.exc.ArgumentError, ValueError):
+        address = None
+    # A host with an @ is the rest of a password.
+    if address is None or "@" in (address.host or ""):
+        raise JournalError(
+            "The shared journal's address can't be read. Write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
+            "with %40 for an @ in the password."
+        ) from None
+    return address
+
+
+def _postgres(location: str, read_only: bool) -> sa.Engine:  # noqa: FBT001 - private, named at its only call
+    try:
+        import psycopg  # noqa: F401, PLC0415 - the driver is an extra; SQLAlchemy would name only its module
+    except ImportError as error:
+        raise JournalError(
+            "A shared journal needs the driver for PostgreSQL: pip install 'leanplum-sync[postgres]'."
+        ) from error
+    address = _address(location)
+    return sa.create_engine(
+        address,
+        pool_size=4,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        isolation_level="READ COMMITTED",
+        # An address may choose its own; poolers that hand a connection from one client to another know no statements
+        # prepared earlier.
+        connect_args={name: value for name, value in _PATIENCE.items() if name not in address.query}
+        | {"prepare_threshold": None},
+        execution_options={"schema_translate_map": {None: SCHEMA}, "postgresql_readonly": read_only},
+    )

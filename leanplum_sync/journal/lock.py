@@ -114,7 +114,7 @@ class Lease:
         # Before the transaction, so that however long the disk takes, the deadline never lies past the lease.
         began = (self._clock.monotonic(), self._clock.now())
         with self._database.writing(if_it_fails, durable_at_once=durable_at_once) as connection:
-            self._renew(connection, began[1])
+            self._renew(connection)
             yield connection
         self._set_deadline(began)
 
@@ -128,7 +128,7 @@ class Lease:
             connection.execute(
                 sa.update(table)
                 .where(*self._scope(), table.c.holder == self.holder, table.c.fence == self.fence)
-                .values(holder=None, until=self._clock.now())
+                .values(holder=None, until=self._now(connection))
             )
 
     def _scope(self) -> tuple[sa.ColumnElement[bool], ...]:
@@ -137,7 +137,7 @@ class Lease:
 
     def _take(self, connection: sa.Connection) -> int:
         table = lock_table
-        now = self._clock.now()
+        now = self._now(connection)
         rows = connection.execute(
             sa.select(table).where(table.c.app == self.app, table.c.environment == self.environment)
         ).all()
@@ -186,7 +186,10 @@ class Lease:
         )
         return fence
 
-    def _renew(self, connection: sa.Connection, now: float) -> None:
+    def _now(self, connection: sa.Connection) -> float:
+        return self._clock.now() + self._database.clock_ahead(connection)
+
+    def _renew(self, connection: sa.Connection) -> None:
         changed = connection.execute(
             _RENEWAL,
             {
@@ -195,7 +198,7 @@ class Lease:
                 "of_part": self.part,
                 "of_holder": self.holder,
                 "of_fence": self.fence,
-                "to": now + self.seconds,
+                "to": self._now(connection) + self.seconds,
             },
         )
         if changed.rowcount != 1:

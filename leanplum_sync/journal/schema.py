@@ -147,15 +147,15 @@ STEPS: Final[Mapping[int, Callable[[sa.Connection], None]]] = {
 VERSION: Final = max(STEPS)
 
 
-def version_of(connection: sa.Connection) -> int:
-    """Return the schema's version, 0 for an empty database."""
-    if not sa.inspect(connection).has_table(version_table.name):
+def version_of(connection: sa.Connection, schema: str | None) -> int:
+    """Return the version of the tables in *schema*, 0 if there are none."""
+    if not sa.inspect(connection).has_table(version_table.name, schema=schema):
         return 0
     return int(connection.scalar(sa.select(version_table.c.version)) or 0)
 
 
-def bring_up_to_date(connection: sa.Connection) -> None:
-    found = version_of(connection)
+def bring_up_to_date(connection: sa.Connection, schema: str | None) -> None:
+    found = version_of(connection, schema)
     for version in range(found + 1, VERSION + 1):
         STEPS[version](connection)
     if found < VERSION:

@@ -103,8 +103,14 @@ def api(world: ModuleType, tmp_path: Path) -> Iterator[Api]:
 
 
 @pytest.fixture
-def journal_path(tmp_path: Path) -> Path:
-    return tmp_path / "journal.db"
+def backend() -> str:
+    """What holds for both backends is asked of both where a test says so: with ``BOTH``."""
+    return "sqlite"
+
+
+@pytest.fixture
+def journal_path(journal_location: str | Path) -> str | Path:
+    return journal_location
 
 
 @dataclass
@@ -113,7 +119,7 @@ class Runs:
 
     world: ModuleType
     api: Api
-    journal_path: Path
+    journal_path: str | Path
 
     def __call__(self, kind: str = "attributes", *, plan: Any = None, **given: Any) -> Any:
         settings = given.pop("settings", {})
@@ -128,12 +134,12 @@ class Runs:
 
 
 @pytest.fixture
-def run(world: ModuleType, api: Api, journal_path: Path) -> Runs:
+def run(world: ModuleType, api: Api, journal_path: str | Path) -> Runs:
     return Runs(world, api, journal_path)
 
 
 @pytest.fixture
-def child(api: Api, journal_path: Path) -> Iterator[Callable[[str, str], subprocess.Popen[str]]]:
+def child(api: Api, journal_path: str | Path) -> Iterator[Callable[[str, str], subprocess.Popen[str]]]:
     """Start a run in a process of its own that dies at a point."""
     started: list[subprocess.Popen[str]] = []
 

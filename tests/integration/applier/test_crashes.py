@@ -24,6 +24,7 @@ from leanplum_sync.journal import run as journal_run
 from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, Resolution
 from leanplum_sync.journal.lock import Lease
 
+BOTH = pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
 POINTS = [
     "claimed, no intent",
     "intent, nothing written",
@@ -39,7 +40,11 @@ HELD_AFTER = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["attributes", "tokens", "lists", "increments", "sends"])
+@pytest.mark.parametrize(
+    ("kind", "backend"),
+    [(kind, "sqlite") for kind in ("attributes", "tokens", "lists", "increments", "sends")]
+    + [(kind, "postgresql") for kind in ("attributes", "increments", "sends")],
+)
 @pytest.mark.parametrize("point", POINTS)
 def test_a_killed_run_ends_like_one_that_was_not(
     run: Any, child: Any, api: Any, kind: Any, point: str
@@ -84,6 +89,7 @@ def _judge(api: Any, world: ModuleType, kind: str, *, held: int, took_effect: bo
             assert len(api.sends()) == len(users) - (0 if took_effect else held)
 
 
+@BOTH
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["attributes", "increments", "sends"])
 def test_a_run_killed_while_it_settles_a_doubt_settles_it_the_next_time(
@@ -100,6 +106,7 @@ def test_a_run_killed_while_it_settles_a_doubt_settles_it_the_next_time(
     _judge(api, world, kind, held=receipt.actions[Fate.HELD], took_effect=True)
 
 
+@BOTH
 @pytest.mark.slow
 def test_while_one_process_works_another_is_refused_and_when_it_is_killed_takes_over_at_once(
     run: Any, child: Any, api: Any, world: ModuleType
@@ -115,6 +122,7 @@ def test_while_one_process_works_another_is_refused_and_when_it_is_killed_takes_
     assert api.sends() == dict.fromkeys(world.USERS, 1)
 
 
+@BOTH
 @pytest.mark.parametrize("deadline", ["kept", "ablated"])
 def test_a_paused_process_that_lost_its_lock_sends_nothing_when_it_wakes_up(
     run: Any, api: Any, monkeypatch: pytest.MonkeyPatch, deadline: str
@@ -144,6 +152,7 @@ def test_a_paused_process_that_lost_its_lock_sends_nothing_when_it_wakes_up(
     assert api.sends() == dict.fromkeys(run.world.USERS, 1 if deadline == "kept" else 2)
 
 
+@BOTH
 @pytest.mark.parametrize("fence", ["kept", "ablated"])
 def test_a_run_that_lost_its_lock_between_two_batches_does_not_repeat_what_its_successor_did(
     run: Any, api: Any, monkeypatch: pytest.MonkeyPatch, fence: str
@@ -159,7 +168,7 @@ def test_a_run_that_lost_its_lock_between_two_batches_does_not_repeat_what_its_s
     if fence == "ablated":
         everything = frozenset(BatchState)
         monkeypatch.setattr(journal_run, "TRANSITIONS", dict.fromkeys(BatchState, everything))
-        monkeypatch.setattr(Lease, "_renew", lambda lease, connection, now: None)
+        monkeypatch.setattr(Lease, "_renew", lambda lease, connection: None)
         monkeypatch.setattr(Lease, "check", lambda lease: None)
     first.wrap_writer = _pausing(meanwhile, after=True)
     with contextlib.suppress(LockLostError):
@@ -168,6 +177,7 @@ def test_a_run_that_lost_its_lock_between_two_batches_does_not_repeat_what_its_s
     assert bool(twice) == (fence == "ablated")
 
 
+@BOTH
 @pytest.mark.parametrize("window", ["kept", "ablated"])
 def test_a_request_that_takes_effect_late_does_not_undo_what_a_later_plan_did(
     run: Any, api: Any, world: ModuleType, window: str

@@ -141,7 +141,7 @@ class Run:
     """What a test may choose about a run; ``go`` makes it."""
 
     url: str
-    journal: Path
+    journal: str | Path
     plan: ListPlan
     settings: ApplySettings = field(
         default_factory=lambda: ApplySettings(concurrency=3, settle_seconds=0.0, recheck=Recheck.OFF)
@@ -261,7 +261,7 @@ def main(url: str, journal: str, kind: str, point: str) -> None:
     settings = ApplySettings(concurrency=1, settle_seconds=0.0, recheck=Recheck.OFF)
     Run(
         url,
-        Path(journal),
+        journal,
         plan_for(kind),
         settings,
         wrap_writer=lambda writer: Dying(writer, point, url),

@@ -10,8 +10,10 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
+import sqlalchemy as sa
 
 from leanplum_sync.address import Subject
 from leanplum_sync.errors import (
@@ -25,6 +27,7 @@ from leanplum_sync.journal import open_journal, read_journal
 from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, RunState
 from leanplum_sync.journal.lock import Lease, overlap
 from leanplum_sync.journal.run import RunJournal
+from leanplum_sync.journal.schema import batch_subject_table, run_table, version_table
 from leanplum_sync.journal.verdict import Verdict
 from leanplum_sync.journal.writer import Journal
 from leanplum_sync.planner.known import NOTHING_KNOWN
@@ -33,12 +36,14 @@ from leanplum_sync.wire.batch import Batch, DeliveryKey, PlannedAction
 from leanplum_sync.wire.fingerprint import device_fingerprint
 from leanplum_sync.wire.outcome import ActionOutcome, Outcome
 
+Location: TypeAlias = str | Path
+
 DONE = ActionOutcome(Outcome.DONE)
 
 
 class Clock:
     def __init__(self) -> None:
-        self.time = 1_700_000_000.0
+        self.time = 1_700_000_000.5
         self._ids = 0
 
     def now(self) -> float:
@@ -60,14 +65,18 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "deep" / "journal.db"
+# For what is about files. Everything else holds for both backends.
+ONLY_SQLITE = pytest.mark.parametrize("backend", ["sqlite"])
 
 
 @pytest.fixture
-def journal(path: Path, clock: Clock) -> Iterator[Journal]:
-    with open_journal(path, clock=clock) as found:
+def path(journal_location: Path) -> Path:
+    return journal_location
+
+
+@pytest.fixture
+def journal(journal_location: Location, clock: Clock) -> Iterator[Journal]:
+    with open_journal(journal_location, clock=clock) as found:
         yield found
 
 
@@ -110,6 +119,7 @@ def send(run: RunJournal, batch: Batch, *outcomes: ActionOutcome) -> None:
         run.record_answer(batch, dict(zip(numbers(batch), outcomes, strict=True)))
 
 
+@ONLY_SQLITE
 def test_a_journal_that_does_not_exist_reads_as_empty_and_is_not_made(path: Path) -> None:
     with read_journal(path) as reader:
         user = Subject.user("u1")
@@ -121,12 +131,16 @@ def test_a_journal_that_does_not_exist_reads_as_empty_and_is_not_made(path: Path
     assert not path.parent.exists()
 
 
-def test_an_empty_database_reads_as_an_empty_journal(tmp_path: Path) -> None:
-    (tmp_path / "journal.db").touch()
-    with read_journal(tmp_path / "journal.db") as reader:
+def test_an_empty_database_reads_as_an_empty_journal(journal_location: Location) -> None:
+    if isinstance(journal_location, Path):
+        journal_location.parent.mkdir()
+        journal_location.touch()
+    with read_journal(journal_location) as reader:
         assert reader.runs() == ()
+        assert reader.locks() == ()
 
 
+@ONLY_SQLITE
 def test_reading_leaves_no_file_behind(journal: Journal, path: Path) -> None:
     journal.close()
     with read_journal(path) as reader:
@@ -134,15 +148,16 @@ def test_reading_leaves_no_file_behind(journal: Journal, path: Path) -> None:
     assert [found.name for found in path.parent.iterdir()] == ["journal.db"]
 
 
-def test_a_reader_can_not_write(journal: Journal, path: Path) -> None:
+def test_a_reader_can_not_write(journal: Journal, journal_location: Location) -> None:
     with (
-        read_journal(path) as reader,
+        read_journal(journal_location) as reader,
         pytest.raises(JournalError, match="read-only"),
         reader._database.writing("nothing was changed") as connection,
     ):
-        connection.exec_driver_sql("DELETE FROM run")
+        connection.execute(sa.delete(run_table))
 
 
+@ONLY_SQLITE
 def test_a_journal_in_a_folder_nobody_may_write_to_can_be_read(
     journal: Journal, lease: Lease, run: RunJournal, path: Path
 ) -> None:
@@ -155,14 +170,12 @@ def test_a_journal_in_a_folder_nobody_may_write_to_can_be_read(
     path.parent.chmod(stat.S_IRWXU)
 
 
-def test_a_newer_journal_is_refused(journal: Journal, path: Path) -> None:
-    journal.close()
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE journal_version SET version = 99")
-    connection.close()
+def test_a_newer_journal_is_refused(journal: Journal, journal_location: Location) -> None:
+    with journal._writable.writing("") as connection:
+        connection.execute(sa.update(version_table).values(version=99))
     for opening in (open_journal, read_journal):
         with pytest.raises(JournalCorruptError, match="newer version of leanplum-sync"):
-            opening(path)
+            opening(journal_location)
 
 
 def test_a_file_that_is_no_journal_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -180,6 +193,7 @@ def test_a_folder_that_can_not_be_made_is_told(tmp_path: Path) -> None:
         open_journal(tmp_path / "file" / "journal.db")
 
 
+@ONLY_SQLITE
 def test_intents_are_durable_when_they_return(run: RunJournal, path: Path) -> None:
     """Another connection sees the intent at once, and the disk was asked to keep it."""
     run.record_sent(sends(1, "u1"), [10], {}, body_digest="b")
@@ -229,6 +243,7 @@ def test_two_plans_can_not_both_send(run: RunJournal, journal: Journal, lease: L
     assert not list(journal.batches(other.number))
 
 
+@ONLY_SQLITE
 def test_fingerprints_of_accepted_device_fields_are_kept_and_the_values_are_not(
     run: RunJournal, journal: Journal, path: Path
 ) -> None:
@@ -336,8 +351,11 @@ def test_every_transition_renews_the_lease(journal: Journal, clock: Clock) -> No
             lease.check()
 
 
-def test_the_lease_is_renewed_while_nothing_else_happens(path: Path) -> None:
-    with open_journal(path) as journal, journal.acquire("app", "sandbox", lease_seconds=0.4) as lease:
+def test_the_lease_is_renewed_while_nothing_else_happens(journal_location: Location) -> None:
+    with (
+        open_journal(journal_location) as journal,
+        journal.acquire("app", "sandbox", lease_seconds=0.4) as lease,
+    ):
         until = journal.locks()[0].until
         for _ in range(200):
             if journal.locks()[0].until > until:
@@ -347,15 +365,17 @@ def test_the_lease_is_renewed_while_nothing_else_happens(path: Path) -> None:
         lease.check()
 
 
-def test_the_lock_of_a_process_that_is_gone_from_this_machine_is_taken_over_at_once(path: Path) -> None:
+def test_the_lock_of_a_process_that_is_gone_from_this_machine_is_taken_over_at_once(
+    journal_location: Location,
+) -> None:
     script = (
         "import os, sys\n"
         "from leanplum_sync.journal import open_journal\n"
         "open_journal(sys.argv[1]).acquire('app', 'sandbox', lease_seconds=3600)\n"
         "os._exit(1)\n"
     )
-    subprocess.run([sys.executable, "-c", script, str(path)], check=False, timeout=60)
-    with open_journal(path) as journal:
+    subprocess.run([sys.executable, "-c", script, str(journal_location)], check=False, timeout=60)
+    with open_journal(journal_location) as journal:
         assert journal.locks()[0].pid != os.getpid()
         with journal.acquire("app", "sandbox"):
             assert journal.locks()[0].pid == os.getpid()
@@ -381,11 +401,10 @@ def test_two_parts_of_an_environment_can_be_worked_on_at_once(journal: Journal) 
         pass
 
 
-def test_errors_name_no_user(run: RunJournal, journal: Journal, path: Path) -> None:
+def test_errors_name_no_user(run: RunJournal, journal: Journal) -> None:
     batch = sends(1, "secret-user")
-    with sqlite3.connect(path) as connection:
-        connection.execute("DROP TABLE batch_subject")
-    connection.close()
+    with journal._writable.writing("") as connection:
+        batch_subject_table.drop(connection)
     with pytest.raises(JournalError) as caught:
         send(run, batch)
     assert "secret-user" not in str(caught.value)

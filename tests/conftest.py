@@ -1,0 +1,30 @@
+"""Fixtures of all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from postgresql import Server, serving
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """A PostgreSQL of this session's own, started by the first test that asks for it."""
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def backend(request: Any) -> str:
+    return request.param
+
+
+@pytest.fixture
+def journal_location(request: Any, backend: str, tmp_path: Path) -> str | Path:
+    """Where a new journal may be made: in a file, or in a database of its own."""
+    if backend == "sqlite":
+        return tmp_path / "deep" / "journal.db"
+    return request.getfixturevalue("postgresql").new_database()

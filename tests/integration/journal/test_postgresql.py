@@ -1,0 +1,165 @@
+"""The shared journal: what the server, the network and other people's machines may do to it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+from postgresql import PASSWORD, Server
+
+from leanplum_sync.errors import JournalError, JournalLockedError
+from leanplum_sync.journal import database, open_journal, read_journal
+from leanplum_sync.journal.database import SCHEMA
+from leanplum_sync.journal.writer import Journal
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def address(postgresql: Server) -> str:
+    return postgresql.new_database()
+
+
+@pytest.fixture
+def journal(address: str) -> Iterator[Journal]:
+    with open_journal(address) as found:
+        yield found
+
+
+def cut_connections(postgresql: Server, address: str) -> None:
+    name = address.partition("@/")[2].partition("?")[0]
+    with postgresql.connect() as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+        )
+
+
+def test_its_tables_stand_apart_from_those_of_others(postgresql: Server, address: str) -> None:
+    name = address.partition("@/")[2].partition("?")[0]
+    with postgresql.connect(name) as connection:
+        connection.execute("CREATE TABLE run (theirs text)")
+        with open_journal(address) as journal, journal.acquire("app", "sandbox"):
+            assert len(journal.locks()) == 1
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        ours = connection.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = %s", [SCHEMA]
+        ).fetchall()
+    assert tables == [("run",)]
+    assert ("run",) in ours
+
+
+def test_no_server_is_told_in_a_sentence() -> None:
+    for opening in (open_journal, read_journal):
+        with pytest.raises(JournalError, match=r"shared journal can't be reached: .*; it was not opened\.$"):
+            opening("postgresql://somebody:s3cret@127.0.0.1:1/journal")
+
+
+@pytest.mark.parametrize("password", ["wr0ng-password", "", "with:colon"])
+def test_a_wrong_password_is_told_and_never_shown(postgresql: Server, password: str) -> None:
+    address = postgresql.address(user="guarded").replace("guarded@", f"guarded:{password}@")
+    with pytest.raises(JournalError, match="password") as caught:
+        open_journal(address)
+    assert not password or password not in str(caught.value)
+
+
+def test_the_right_password_opens_it(postgresql: Server, address: str) -> None:
+    with read_journal(address.replace("postgres@", f"guarded:{PASSWORD}@")) as reader:
+        assert reader.runs() == ()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://u:s3cret@host:not-a-port/db",
+        "postgresql://u:s3cret@[::1/db",
+        "postgresql://u:p@s3cret@host/db",
+    ],
+)
+def test_an_address_that_can_not_be_read_is_told_without_being_shown(address: str) -> None:
+    with pytest.raises(JournalError, match="address can't be read") as caught:
+        open_journal(address)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_somebody_without_the_right_to_make_it_is_told_so(postgresql: Server, address: str) -> None:
+    with pytest.raises(JournalError, match="read-only"):
+        open_journal(address.replace("postgres@", f"guarded:{PASSWORD}@"))
+
+
+def test_a_connection_lost_in_the_middle_undoes_the_transaction_and_the_next_one_has_a_new_one(
+    postgresql: Server, address: str, journal: Journal
+) -> None:
+    with journal.acquire("app", "sandbox", heartbeat=False) as lease:
+
+        def write() -> None:
+            with lease.writing("nothing was sent") as connection:
+                cut_connections(postgresql, address)
+                connection.execute(sa.text("SELECT 1"))
+
+        with pytest.raises(JournalError, match="lost its connection; nothing was sent"):
+            write()
+        with lease.writing("nothing was sent"):
+            pass
+
+
+def test_a_writer_that_keeps_the_others_waiting_for_too_long_is_told_of(
+    address: str, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_journal(address) as other, other._writable.writing(""):
+        monkeypatch.setattr(database, "_BUSY_SECONDS", 1)
+        with pytest.raises(
+            JournalError, match="kept busy by another process for 1 seconds; nothing was sent"
+        ):
+            journal.acquire("app", "sandbox")
+
+
+def test_a_writer_paused_in_the_middle_loses_its_transaction_before_the_others_give_up(
+    address: str, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_BUSY_SECONDS", 2)
+    with open_journal(address) as paused:
+
+        def write() -> None:
+            with paused._writable.writing("nothing was sent") as connection:
+                with journal.acquire("app", "sandbox"):
+                    pass
+                connection.execute(sa.text("SELECT 1"))
+
+        with pytest.raises(JournalError, match="nothing was sent"):
+            write()
+        with paused.acquire("app", "sandbox"):
+            pass
+
+
+def test_a_machine_whose_clock_is_wrong_takes_no_lock_too_early(
+    address: str, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = time.time
+    with journal.acquire("app", "sandbox", heartbeat=False):
+        monkeypatch.setattr(time, "time", lambda: real() + 3600)
+        with (
+            open_journal(address) as other,
+            pytest.raises(JournalLockedError, match="Another run works on sandbox"),
+        ):
+            other.acquire("app", "sandbox")
+
+
+def test_two_who_make_the_same_journal_at_once_make_one(address: str) -> None:
+    start, errors = threading.Barrier(4), []
+
+    def make() -> None:
+        start.wait()
+        try:
+            open_journal(address).close()
+        except JournalError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=make) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
