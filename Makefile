@@ -2,18 +2,21 @@
 #   make demo     a guided run against the embedded emulator; needs no account
 #   make test     the test suite        (WORKERS=4 for more processes)
 #   make check    style, types, layers, and every command that the documents show
-#   make bench    how fast, as ratios inside one run
+#   make campaign search for what breaks a law, a minute for each (SECONDS=3600 for longer)
+#   make bench    how fast, as ratios inside one run; some minutes
+#   make bench-quick  a short slice of it
 #   make docs     writes the generated parts of the documents anew
 #   make clean    removes what the others made
 
 PYTHON ?= $(shell for p in python3.11 python3; do $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV ?= .venv
 WORKERS ?= 2
+SECONDS ?= 60
 PYTEST_ARGS ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check bench docs clean
+.PHONY: help demo test check campaign bench bench-quick docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -40,8 +43,14 @@ check: $(READY)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest -q tests/e2e/test_docs.py
 
+campaign: $(READY)
+	$(BIN)/python tests/campaign.py --seconds $(SECONDS)
+
 bench: $(READY)
 	$(BIN)/python -m pytest -q -s tests/benchmarks
+
+bench-quick: $(READY)
+	BENCH=quick $(BIN)/python -m pytest -q -s tests/benchmarks
 
 docs: $(READY)
 	$(BIN)/python docs/generate.py
