@@ -79,8 +79,15 @@ def verbs() -> str:
     return "\n\n".join(verb(name, program.get_command(context, name), context) for name in names)
 
 
+def verbs_of(group: click.Group, parent: click.Context) -> str:
+    own = [verb(f"{group.name} {name}", command, parent) for name, command in group.commands.items()]
+    return "\n\n".join([f"### {group.name}\n\n{prose(group.help or '')}", *own])
+
+
 def verb(name: str, command: click.Command | None, parent: click.Context) -> str:
     assert command is not None  # noqa: S101 - list_commands named it
+    if isinstance(command, click.Group):
+        return verbs_of(command, parent)
     context = click.Context(command, info_name=name, parent=parent)
     usage = " ".join(["leanplum-sync", name, *command.collect_usage_pieces(context)])
     parts = [
