@@ -41,6 +41,7 @@ from leanplum_sync.journal.schema import (
     lock_table,
     run_table,
 )
+from leanplum_sync.journal.soundness import Fault, faults
 from leanplum_sync.planner.known import NOTHING_KNOWN, Known
 
 _PAGE: Final = 500  # rows, and values in an IN list: SQLite and PostgreSQL both take many more
@@ -203,6 +204,10 @@ class JournalReader:
         table = applied_spec_table
         query = sa.select(table).where(table.c.app == app, table.c.environment == environment)
         return {row.resource: row.digest for row in self._select(query)}
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield where the journal does not agree with itself."""
+        yield from faults(self._select)
 
     def tally(self, run: int) -> Tally:
         table = batch_table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -37,7 +37,7 @@ def status_text(status: Status, page: Page) -> str:
     if not status.runs:
         lines += [Text("No run yet: nothing was applied from here.")]
         return paint(lines, page)
-    lines += [*_locks(status), heading("Latest runs"), grid(map(_run_row, status.runs), right=(0, 4)), BLANK]
+    lines += [*_locks(status), heading("Latest runs"), grid(map(run_row, status.runs), right=(0, 4)), BLANK]
     return paint([*lines, *_held(status)], page)
 
 
@@ -58,7 +58,7 @@ def _lock_words(lock: LockHolder, now: float) -> str:
     )
 
 
-def _run_row(run: RunEntry) -> tuple[Text, ...]:
+def run_row(run: RunEntry) -> tuple[Text, ...]:
     return (
         Text(str(run.number), "bold"),
         Text(run.state.value, _STATE_STYLES.get(run.state, "")),
@@ -107,21 +107,7 @@ def status_json(status: Status) -> str:
             }
             for lock in status.locks
         ],
-        runs=[
-            {
-                "run": run.number,
-                "appId": run.app,
-                "environment": run.environment,
-                "part": run.part,
-                "planDigest": run.plan_digest,
-                "state": run.state.value,
-                "batches": run.batches,
-                "actions": run.actions,
-                "startedAt": timestamp(run.started_at),
-                "endedAt": timestamp(run.ended_at),
-            }
-            for run in status.runs
-        ],
+        runs=[run_fields(run) for run in status.runs],
         held=[
             {
                 "appId": entry.app,
@@ -134,3 +120,18 @@ def status_json(status: Status) -> str:
             for entry in status.held
         ],
     )
+
+
+def run_fields(run: RunEntry) -> dict[str, Any]:
+    return {
+        "run": run.number,
+        "appId": run.app,
+        "environment": run.environment,
+        "part": run.part,
+        "planDigest": run.plan_digest,
+        "state": run.state.value,
+        "batches": run.batches,
+        "actions": run.actions,
+        "startedAt": timestamp(run.started_at),
+        "endedAt": timestamp(run.ended_at),
+    }

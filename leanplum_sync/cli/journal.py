@@ -1,0 +1,138 @@
+"""``journal``: what was about to be sent, and what became of it, for people who want to know more than ``status`` says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import click
+
+from leanplum_sync.applier.settings import EXCEPTIONS_LISTED
+from leanplum_sync.cli.console import Console
+from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.outputs import Output, deliver, output_option
+from leanplum_sync.cli.project import project_file, settings_of
+from leanplum_sync.cli.resolve import known_run
+from leanplum_sync.cli.settings import Settings
+from leanplum_sync.cli.shell import shortest
+from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options, remembered
+from leanplum_sync.journal import read_journal
+from leanplum_sync.journal.database import describe
+from leanplum_sync.journal.export import lines, write_ndjson, write_parquet
+from leanplum_sync.render.journal import (
+    ShownRun,
+    faults_json,
+    faults_text,
+    run_json,
+    run_text,
+    runs_json,
+    runs_text,
+)
+from leanplum_sync.spec import load_project
+
+_WRITERS: Final = {".ndjson": write_ndjson, ".jsonl": write_ndjson, ".parquet": write_parquet}
+
+run_argument = click.argument("run", metavar="RUN", type=click.IntRange(min=1))
+
+
+@click.group("journal")
+def command() -> None:
+    """
+    List, show, check and export what was sent and what became of it.
+
+    The journal holds user ids, and no values. `resolve` decides about what is held.
+    """
+
+
+def _settings() -> Settings:
+    file = project_file()
+    return settings_of(load_project(file), file.parent)
+
+
+@command.command("list", cls=Verb)
+@output_option
+@project_options
+@display_options
+@pass_console
+def list_command(console: Console, output: Sequence[Output]) -> ExitCode:
+    """List all runs, the latest first. With -e, only those of that environment."""
+    with read_journal(_settings().journal) as journal:
+        runs = journal.runs(environment=remembered("environment"))
+    deliver(console, output, text=lambda page: runs_text(runs, page), json=lambda: runs_json(runs))
+    return ExitCode.OK
+
+
+@command.command("show", cls=Verb)
+@run_argument
+@output_option
+@project_options
+@display_options
+@pass_console
+def show_command(console: Console, run: int, output: Sequence[Output]) -> ExitCode:
+    """Show one run: its actions, its batches, and what is not plainly done."""
+    with read_journal(_settings().journal) as journal:
+        shown = ShownRun(
+            run=known_run(journal, run),
+            tally=journal.tally(run),
+            batches=tuple(journal.batches(run)),
+            exceptions=tuple(islice(journal.exceptions(run), EXCEPTIONS_LISTED)),
+            exceptions_total=journal.count_exceptions(run),
+        )
+    deliver(console, output, text=lambda page: run_text(shown, page), json=lambda: run_json(shown))
+    return ExitCode.OK
+
+
+@command.command("verify", cls=Verb)
+@output_option
+@project_options
+@display_options
+@pass_console
+def verify_command(console: Console, output: Sequence[Output]) -> ExitCode:
+    """
+    Check that the journal agrees with itself: states, counts and deliveries.
+
+    Changes nothing. Exit code 1: it does not; what is wrong is listed.
+    """
+    settings = _settings()
+    name = describe(shortest(settings.journal))
+    with read_journal(settings.journal) as journal:
+        faults = tuple(journal.faults())
+    deliver(
+        console,
+        output,
+        text=lambda page: faults_text(faults, name, page),
+        json=lambda: faults_json(faults, name),
+    )
+    return ExitCode.UNEXPECTED if faults else ExitCode.OK
+
+
+@command.command("export", cls=Verb)
+@click.argument("run", metavar="[RUN]", type=click.IntRange(min=1), required=False)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A .ndjson or .parquet file. Default: NDJSON on standard output.",
+)
+@project_options
+@display_options
+@pass_console
+def export_command(console: Console, run: int | None, out: Path | None) -> ExitCode:
+    """
+    Write the records of all runs, or of RUN: runs, batches, exceptions, deliveries.
+
+    NDJSON has one record a line; Parquet has them in one table. `record` says
+    which it is.
+    """
+    if out is not None and out.suffix.lower() not in _WRITERS:
+        raise click.UsageError(f"{out}: its name ends with none of {', '.join(_WRITERS)}.")
+    with read_journal(_settings().journal) as journal:
+        runs = [known_run(journal, run).number] if run else [entry.number for entry in journal.runs()][::-1]
+        if out is None:
+            console.document(b"".join(lines(journal, runs)).decode())
+        else:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            _WRITERS[out.suffix.lower()](journal, runs, out)
+    return ExitCode.OK

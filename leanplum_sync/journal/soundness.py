@@ -1,0 +1,170 @@
+"""Does the journal agree with itself? What its own transitions can't produce, a damaged or edited journal may hold."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import sqlalchemy as sa
+
+from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, RunState
+from leanplum_sync.journal.rows import Row, numbers_from
+from leanplum_sync.journal.schema import batch_table, delivery_table, exception_table, run_table
+
+Select: TypeAlias = Callable[[sa.Select[Any]], Sequence[Row]]
+
+_PAGE: Final = 1000
+_ON_ITS_WAY: Final = (BatchState.SENT, BatchState.IN_DOUBT)
+# Each action of one of these fates has a row of its own.
+_LISTED: Final = (Fate.SKIPPED, Fate.REJECTED, Fate.CONFLICTING, Fate.HELD)
+_COUNTED: Final = (Fate.DONE, Fate.ALREADY, *_LISTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """*batch* is None where it is about the run as a whole."""
+
+    run: int
+    batch: int | None
+    sentence: str
+
+
+def faults(select: Select) -> Iterator[Fault]:
+    """Yield what is wrong, run by run: states, counts, and deliveries against batches."""
+    runs = {row.number: row for row in select(sa.select(run_table).order_by(run_table.c.number))}
+    listed = _listed(select)
+    totals: Counter[int] = Counter()
+    settled: Counter[int] = Counter()
+    for row in _batches(select):
+        run = runs.get(row.run)
+        if run is None:
+            yield Fault(row.run, row.sequence, "belongs to a run that is not in the journal")
+            continue
+        totals[row.run] += row.actions
+        settled[row.run] += sum(getattr(row, fate.value) for fate in _COUNTED if fate is not Fate.HELD)
+        for sentence in _of_batch(row, run, listed):
+            yield Fault(row.run, row.sequence, sentence)
+    for run in runs.values():
+        for sentence in _of_run(run, totals[run.number], settled[run.number]):
+            yield Fault(run.number, None, sentence)
+    yield from _of_deliveries(select)
+
+
+def _batches(select: Select) -> Iterator[Row]:
+    table = batch_table
+    query = sa.select(table).order_by(table.c.run, table.c.sequence).limit(_PAGE)
+    rows = select(query)
+    while rows:
+        yield from rows
+        place = sa.tuple_(sa.literal(rows[-1].run), sa.literal(rows[-1].sequence))
+        rows = select(query.where(sa.tuple_(table.c.run, table.c.sequence) > place))
+
+
+def _listed(select: Select) -> dict[tuple[int, int, str], int]:
+    table = exception_table
+    key = (table.c.run, table.c.sequence, table.c.fate)
+    query = sa.select(*key, sa.func.count().label("actions")).group_by(*key)
+    return {(row.run, row.sequence, row.fate): row.actions for row in select(query)}
+
+
+def _of_batch(row: Row, run: Row, listed: dict[tuple[int, int, str], int]) -> Iterator[str]:
+    if row.state not in set(BatchState):
+        yield f"has the state {row.state!r}, which does not exist"
+        return
+    state = BatchState(row.state)
+    if not 1 <= row.sequence <= run.batches:
+        yield f"is not one of the {run.batches} batches of its run"
+    known = sum(getattr(row, fate.value) for fate in _COUNTED) + row.open_count
+    # What a superseded run had open is nobody's any more.
+    if known > row.actions or (known < row.actions and run.state != RunState.SUPERSEDED.value):
+        yield f"holds {row.actions} actions, and says what became of {known}"
+    open_now = numbers_from(row.open_actions)
+    if (row.actions if open_now is None else len(open_now)) != row.open_count:
+        yield "counts its open actions wrongly"
+    if row.sent_count > row.open_count:
+        yield "has more actions on their way than open ones"
+    yield from _of_state(state, row)
+    for fate in _LISTED:
+        count = listed.get((row.run, row.sequence, fate.value), 0)
+        if count != getattr(row, fate.value):
+            yield f"counts {getattr(row, fate.value)} actions as {fate.value}, and lists {count}"
+
+
+def _of_state(state: BatchState, row: Row) -> Iterator[str]:
+    if not _is_as_it_says(state, row):
+        yield f"is {state.value}, which its counts and times deny"
+
+
+def _is_as_it_says(state: BatchState, row: Row) -> bool:
+    has_open, has_sent = bool(row.open_count), bool(row.sent_count)
+    match state:
+        case BatchState.DONE:
+            return not has_open and not row.held
+        case BatchState.HELD:
+            return not has_open and bool(row.held)
+        case BatchState.PLANNED | BatchState.PARKED:
+            return has_open
+        case BatchState.SENT:
+            return has_sent and row.sent_at is not None
+        case BatchState.IN_DOUBT:
+            return has_sent and row.doubted_at is not None
+
+
+def _of_run(run: Row, actions: int, settled: int) -> Iterator[str]:
+    if run.state not in set(RunState):
+        yield f"has the state {run.state!r}, which does not exist"
+    if actions > run.actions:
+        yield f"has {actions} actions in its batches, and was begun for {run.actions}"
+    if run.state == RunState.FINISHED.value and settled != run.actions:
+        yield f"is finished, and {run.actions - settled} of its {run.actions} actions are not"
+
+
+def _of_deliveries(select: Select) -> Iterator[Fault]:
+    delivery, batch, exception = delivery_table, batch_table, exception_table
+    query = (
+        sa.select(
+            delivery.c.run,
+            delivery.c.sequence,
+            delivery.c.state,
+            batch.c.state.label("batch_state"),
+            exception.c.fate,
+            sa.func.count().label("deliveries"),
+        )
+        .select_from(
+            delivery.outerjoin(
+                batch, sa.and_(batch.c.run == delivery.c.run, batch.c.sequence == delivery.c.sequence)
+            ).outerjoin(
+                exception,
+                sa.and_(
+                    exception.c.run == delivery.c.run,
+                    exception.c.sequence == delivery.c.sequence,
+                    exception.c.action == delivery.c.action,
+                ),
+            )
+        )
+        .group_by(delivery.c.run, delivery.c.sequence, delivery.c.state, batch.c.state, exception.c.fate)
+        .order_by(delivery.c.run, delivery.c.sequence, delivery.c.state)
+    )
+    for row in select(query):
+        if not _agrees(row):
+            fate = f", its action {row.fate}" if row.fate else ""
+            where = f"the batch is {row.batch_state}{fate}" if row.batch_state else "there is no such batch"
+            sentence = f"remembers {row.deliveries} deliveries as {row.state}, but {where}"
+            yield Fault(row.run, row.sequence, sentence)
+
+
+def _agrees(row: Row) -> bool:
+    match row.state:
+        case DeliveryState.SENT:
+            allowed = row.batch_state in _ON_ITS_WAY
+        case DeliveryState.HELD:
+            allowed = row.fate == Fate.HELD
+        case DeliveryState.DROPPED:
+            allowed = row.fate == Fate.SKIPPED
+        case DeliveryState.DONE:
+            allowed = row.batch_state is not None and row.fate is None
+        case _:
+            allowed = False
+    return bool(allowed)

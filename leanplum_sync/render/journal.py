@@ -1,0 +1,158 @@
+"""What the journal holds: runs, one of them close up, and whether it is sound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from leanplum_sync.journal.entry import BatchEntry, BatchState, ExceptionEntry, Fate, RunEntry, Tally
+from leanplum_sync.journal.soundness import Fault
+from leanplum_sync.render.document import document
+from leanplum_sync.render.page import Page
+from leanplum_sync.render.paint import BAD, BLANK, CARE, GOOD, faint, grid, heading, paint
+from leanplum_sync.render.status import run_fields, run_row
+from leanplum_sync.render.values import cut, escaped, subject_words
+from leanplum_sync.render.words import amount, moment, timestamp
+
+_ROWS_SHOWN: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRun:
+    """*batches* are all that have an entry. *exceptions* are cut at a limit; *exceptions_total* is not."""
+
+    run: RunEntry
+    tally: Tally
+    batches: Sequence[BatchEntry]
+    exceptions: Sequence[ExceptionEntry]
+    exceptions_total: int
+
+
+def runs_text(runs: Sequence[RunEntry], page: Page) -> str:
+    if not runs:
+        return paint([Text("No run yet.")], page)
+    return paint([grid(map(run_row, runs), right=(0, 4))], page)
+
+
+def runs_json(runs: Sequence[RunEntry]) -> str:
+    return document("runs", 1, runs=[run_fields(run) for run in runs])
+
+
+def run_text(shown: ShownRun, page: Page) -> str:
+    run = shown.run
+    ended = f", ended {moment(run.ended_at)}" if run.ended_at is not None else ""
+    not_sent = run.actions - sum(shown.tally.actions.values())
+    counts = {**shown.tally.actions, Fate.NOT_SENT: shown.tally.actions.get(Fate.NOT_SENT, 0) + not_sent}
+    fates = [(Text(f"{count:,}"), Text(fate.value)) for fate, count in counts.items() if count]
+    open_batches = [batch for batch in shown.batches if batch.state is not BatchState.DONE]
+    lines: list[RenderableType] = [
+        heading(f"Run {run.number} in {escaped(run.environment)}: {run.state.value}"),
+        Text(f"Begun {moment(run.started_at)}{ended}."),
+        faint(f"Plan {run.plan_digest}"),
+        BLANK,
+        heading("Actions"),
+        grid(fates, right=(0,)),
+        BLANK,
+        heading("Batches"),
+        Text(
+            f"{len(shown.batches):,} of {run.batches:,} begun, {len(shown.batches) - len(open_batches):,} done;"
+            f" {amount(shown.tally.requests, 'request')}, {amount(shown.tally.lookups, 'billable lookup')}."
+        ),
+        *_table([_batch_row(batch, page) for batch in open_batches[:_ROWS_SHOWN]], len(open_batches)),
+        *_exceptions(shown, page),
+    ]
+    return paint(lines, page)
+
+
+def _batch_row(batch: BatchEntry, page: Page) -> tuple[Text, ...]:
+    return (
+        Text(f"batch {batch.sequence}"),
+        Text(batch.state.value, CARE),
+        Text(batch.delivery_class),
+        Text(f"wave {batch.wave}"),
+        faint(cut(escaped(batch.reason), page.width)),
+    )
+
+
+def _exceptions(shown: ShownRun, page: Page) -> list[RenderableType]:
+    if not shown.exceptions:
+        return []
+    rows = [
+        (
+            Text(subject_words(str(entry.subject))),
+            Text(entry.fate.value, CARE),
+            faint(f"batch {entry.sequence}"),
+            Text(cut(escaped(entry.message), page.width)),
+        )
+        for entry in shown.exceptions[:_ROWS_SHOWN]
+    ]
+    return [BLANK, heading("Not plainly done"), *_table(rows, shown.exceptions_total)]
+
+
+def _table(rows: Sequence[Sequence[Text]], total: int) -> list[RenderableType]:
+    if not rows:
+        return []
+    rest = total - len(rows)
+    return [grid(rows), *([faint(f"  and {rest:,} more; journal export has them all")] if rest else [])]
+
+
+def run_json(shown: ShownRun) -> str:
+    return document(
+        "run",
+        1,
+        **run_fields(shown.run),
+        fates={fate.value: count for fate, count in shown.tally.actions.items()},
+        requests=shown.tally.requests,
+        billableLookups=shown.tally.lookups,
+        recheckReads=shown.tally.recheck_reads,
+        settleReads=shown.tally.settle_reads,
+        entries=[_batch_fields(batch) for batch in shown.batches],
+        exceptionsTotal=shown.exceptions_total,
+        exceptions=[
+            {
+                "batch": entry.sequence,
+                "action": entry.action,
+                "subject": str(entry.subject),
+                "fate": entry.fate.value,
+                "message": entry.message,
+            }
+            for entry in shown.exceptions
+        ],
+    )
+
+
+def _batch_fields(batch: BatchEntry) -> dict[str, Any]:
+    return {
+        "batch": batch.sequence,
+        "wave": batch.wave,
+        "class": batch.delivery_class,
+        "state": batch.state.value,
+        "attempts": batch.attempts,
+        "held": batch.held,
+        "sentAt": timestamp(batch.sent_at),
+        "doubtedAt": timestamp(batch.doubted_at),
+        "reason": batch.reason,
+    }
+
+
+def faults_text(faults: Sequence[Fault], journal: str, page: Page) -> str:
+    if not faults:
+        return paint([Text(f"{escaped(journal)} agrees with itself.", GOOD)], page)
+    rows = [(Text(_where(fault)), Text(escaped(fault.sentence))) for fault in faults[:_ROWS_SHOWN]]
+    rest = len(faults) - len(rows)
+    more = [faint(f"  and {rest:,} more; -o json lists them")] if rest else []
+    title = Text(f"{escaped(journal)} does not agree with itself: {amount(len(faults), 'fault')}", BAD)
+    return paint([title, grid(rows), *more], page)
+
+
+def _where(fault: Fault) -> str:
+    return f"run {fault.run}" + (f", batch {fault.batch}" if fault.batch is not None else "")
+
+
+def faults_json(faults: Sequence[Fault], journal: str) -> str:
+    listed = [{"run": fault.run, "batch": fault.batch, "fault": fault.sentence} for fault in faults]
+    return document("journal-check", 1, journal=journal, isSound=not faults, faults=listed)

@@ -1,0 +1,121 @@
+"""``journal``: list, show, verify, export."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+PLAN = ".leanplum-sync/sandbox.lpplan"
+SEND = """
+---
+apiVersion: leanplum-sync/v1
+kind: MessageSend
+metadata: {name: hello}
+spec:
+  message: {name: Hello}
+  recipients: {inline: ["00001", "00002"]}
+  delivery: hello-2026
+"""
+MESSAGE = '{"message": {"id": 7, "name": "Hello", "active": true, "messageType": "Push Notification", "delivery": "manual"}}\n'
+
+
+@pytest.fixture
+def applied(shop: Path, command: Command) -> Path:
+    spec = shop / "specs" / "loyalty.yaml"
+    spec.write_text(spec.read_text() + SEND)
+    seed = shop / "seed" / "users.ndjson"
+    seed.write_text(MESSAGE + seed.read_text())
+    assert command("plan").returncode in (0, 6)
+    done = command("apply", PLAN, "--yes", "--ack", "sends=2")
+    assert done.returncode in (0, 4), done.stderr
+    return shop
+
+
+def test_runs_are_listed_and_shown(applied: Path, command: Command) -> None:
+    listed = json.loads(command("journal", "list", "-o", "json").stdout)["runs"]
+    assert [run["run"] for run in listed] == [1]
+    shown = json.loads(command("journal", "show", "1", "-o", "json").stdout)
+    assert sum(shown["fates"].values()) == shown["actions"] == listed[0]["actions"]
+    assert len(shown["entries"]) == shown["batches"]
+    text = command("journal", "show", "1").stdout
+    assert text.startswith("Run 1 in sandbox: ")
+    assert f"{shown['batches']} of {shown['batches']} begun" in text
+    assert command("journal", "list").stdout.lstrip().startswith("1")
+
+
+def test_a_run_that_is_not_there_is_told(applied: Path, command: Command) -> None:
+    for verb in ("show", "export"):
+        done = command("journal", verb, "9")
+        assert done.returncode == 64
+        assert "no run 9" in done.stderr
+
+
+def test_without_a_journal_nothing_is_listed_and_none_is_made(shop: Path, command: Command) -> None:
+    assert command("journal", "list").stdout == "No run yet.\n"
+    assert command("journal", "verify").returncode == 0
+    assert command("journal", "export").stdout == ""
+    assert not (shop / ".leanplum-sync" / "journal.db").exists()
+
+
+def test_the_export_is_the_same_in_both_formats_and_holds_every_record(
+    applied: Path, command: Command
+) -> None:
+    lines = [json.loads(line) for line in command("journal", "export").stdout.splitlines()]
+    counted = Counter(line["record"] for line in lines)
+    assert counted["run"] == 1
+    assert counted["delivery"] == 2
+    assert counted["batch"] == lines[0]["batches"]
+    assert command("journal", "export", "1", "--out", "all.parquet").returncode == 0
+    query = "SELECT record, count(*) FROM read_parquet(?) GROUP BY record"
+    with duckdb.connect() as database:
+        rows = database.execute(query, [str(applied / "all.parquet")]).fetchall()
+    assert dict(rows) == counted
+    assert command("journal", "export", "--out", "all.csv").returncode == 64
+
+
+def test_a_journal_that_a_run_wrote_agrees_with_itself(applied: Path, command: Command) -> None:
+    done = command("journal", "verify")
+    assert (done.returncode, done.stdout) == (
+        0,
+        "The journal .leanplum-sync/journal.db agrees with itself.\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("UPDATE batch SET state = 'sent' WHERE sequence = 1", "is sent, which its counts"),
+        ("UPDATE batch SET state = 'gone' WHERE sequence = 1", "state 'gone'"),
+        ("UPDATE batch SET done = done - 1 WHERE sequence = 1", "says what became of"),
+        ("UPDATE batch SET rejected = 1, done = done - 1 WHERE sequence = 1", "and lists 0"),
+        ("UPDATE batch SET open_actions = '[1]' WHERE sequence = 1", "counts its open actions wrongly"),
+        ("UPDATE batch SET sent_count = 1 WHERE sequence = 1", "more actions on their way"),
+        ("UPDATE batch SET run = 5 WHERE sequence = 1", "belongs to a run that is not"),
+        ("UPDATE run SET actions = 1", "was begun for 1"),
+        ("UPDATE run SET batches = 1", "is not one of the 1 batches"),
+        ("UPDATE run SET state = 'asleep'", "state 'asleep'"),
+        ("DELETE FROM batch WHERE sequence = 1", "is finished, and"),
+        ("UPDATE delivery SET state = 'sent'", "as sent, but the batch is done"),
+        ("UPDATE delivery SET state = 'held'", "as held, but"),
+        ("UPDATE delivery SET state = 'dropped'", "as dropped, but"),
+        ("UPDATE delivery SET state = 'lost'", "as lost, but"),
+        ("UPDATE delivery SET sequence = 99", "there is no such batch"),
+    ],
+)
+def test_what_does_not_agree_is_told(damage: str, said: str, applied: Path, command: Command) -> None:
+    with sqlite3.connect(applied / ".leanplum-sync" / "journal.db") as journal:
+        journal.execute("UPDATE run SET state = 'finished'")
+        journal.execute(damage)
+    journal.close()
+    done = command("journal", "verify")
+    assert done.returncode == 1
+    assert said in " ".join(done.stdout.split())
+    assert json.loads(command("journal", "verify", "-o", "json").stdout)["isSound"] is False
