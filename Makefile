@@ -1,12 +1,12 @@
 # Everything here starts from a bare Python 3.11: the first target you run makes .venv, once.
-#   make demo     a guided run against the embedded emulator; needs no account
-#   make test     the test suite        (WORKERS=4 for more processes)
-#   make check    style, types, layers, and every command that the documents show
-#   make campaign search for what breaks a law, a minute for each (SECONDS=3600 for longer)
-#   make bench    how fast, as ratios inside one run; some minutes
+#   make demo         a guided run against the embedded emulator; needs no account
+#   make test         the test suite        (WORKERS=4 for more processes)
+#   make check        style, types, layers, and every command that the documents show
+#   make campaign     search for what breaks a law, a minute for each (SECONDS=3600 for longer)
+#   make bench        how fast, as ratios inside one run; some minutes
 #   make bench-quick  a short slice of it
-#   make docs     writes the generated parts of the documents anew
-#   make clean    removes what the others made
+#   make docs         writes the generated parts of the documents anew
+#   make clean        removes what the others made
 
 PYTHON ?= $(shell for p in python3.11 python3; do $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV ?= .venv
@@ -47,10 +47,10 @@ campaign: $(READY)
 	$(BIN)/python tests/campaign.py --seconds $(SECONDS)
 
 bench: $(READY)
-	$(BIN)/python -m pytest -q -s tests/benchmarks
+	$(BIN)/python -m pytest -q -s -p no:cacheprovider -o python_files="bench_*.py" tests/benchmarks
 
 bench-quick: $(READY)
-	BENCH=quick $(BIN)/python -m pytest -q -s tests/benchmarks
+	BENCH=quick $(BIN)/python -m pytest -q -s -p no:cacheprovider -o python_files="bench_*.py" tests/benchmarks
 
 docs: $(READY)
 	$(BIN)/python docs/generate.py

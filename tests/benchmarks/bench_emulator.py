@@ -1,0 +1,144 @@
+"""Whether rehearsals wait for the emulator: how fast it answers, and whether it grows."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
+
+import orjson
+import pytest
+from ratios import IS_QUICK, report
+
+from leanplum_sync import emulator
+from leanplum_sync.client import Client, api
+from leanplum_sync.wire.limits import USERS_PER_BATCH
+
+THREADS = 4
+BATCHES = 200 if IS_QUICK else 2_000
+CALLS = 10_000 if IS_QUICK else 200_000
+USERS = 500 if IS_QUICK else 10_000
+TARGET = 1.0
+GROWTH = 1.1
+
+
+def serve_emulator(ready: Pipe) -> None:
+    with emulator.running() as running:
+        ready.send(running.url)
+        ready.recv()
+
+
+def serve_nothing(ready: Pipe) -> None:
+    """Answer every request at once with a batch of successes: what is left is the client's own work."""
+    import asyncio  # noqa: PLC0415 - for this process alone
+
+    body = orjson.dumps({"response": [{"success": True}] * USERS_PER_BATCH})
+    answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
+        len(body),
+        body,
+    )
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            length = re.search(rb"(?i)content-length: (\d+)", head)
+            await reader.readexactly(int(length[1]) if length else 0)
+            writer.write(answer)
+
+    async def main() -> None:
+        def silently(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.ensure_future(converse(reader, writer))
+            tasks.add(task)
+            task.add_done_callback(lambda done: (tasks.discard(done), done.exception()))
+
+        tasks: set[asyncio.Task[None]] = set()
+        server = await asyncio.start_server(silently, "127.0.0.1", 0)
+        ready.send(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        await asyncio.to_thread(ready.recv)
+
+    asyncio.run(main())
+
+
+@contextmanager
+def in_a_process(serve: Callable[[Pipe], None]) -> Iterator[tuple[str, int]]:
+    """Yield the address and the process id."""
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs,))
+    process.start()
+    try:
+        assert ours.poll(60)
+        yield ours.recv(), process.pid or 0
+        ours.send("enough")
+        process.join(30)
+    finally:
+        process.kill()
+
+
+def rate(url: str, work: Callable[[Client, int], object], count: int) -> float:
+    """Return how often a second *work* is done in *THREADS* threads of this process; none of them shares a user."""
+    with Client.to_emulator(url) as client, ThreadPoolExecutor(THREADS) as pool:
+        work(client, 0)
+        started = time.perf_counter()
+        for _ in pool.map(
+            lambda thread: [work(client, n) for n in range(thread, count, THREADS)], range(THREADS)
+        ):
+            pass
+        return count / (time.perf_counter() - started)
+
+
+def send_batch(client: Client, number: int) -> None:
+    thread = number % THREADS
+    client.batch(
+        [
+            api.set_user_attributes(
+                f"t{thread}-u{user}", create=True, attributes={"tier": "gold", "visits": number}
+            )
+            for user in range(USERS_PER_BATCH)
+        ]
+    )
+
+
+def send_call(client: Client, number: int) -> None:
+    user = f"u{number % USERS}"
+    if number // THREADS % 2:
+        client.call(api.track("Visit", user, create=True))
+    else:
+        client.call(api.set_user_attributes(user, create=True, attributes={"visits": number}))
+
+
+def test_the_emulator_answers_batches_as_fast_as_the_client_sends_them() -> None:
+    with in_a_process(serve_nothing) as (url, _):
+        alone = rate(url, send_batch, BATCHES)
+    with in_a_process(serve_emulator) as (url, _):
+        answered = rate(url, send_batch, BATCHES)
+    detail = (
+        f"{answered:.0f} batches of {USERS_PER_BATCH} users a second, {alone:.0f} where nobody works on them"
+    )
+    report("emulator against a client alone", answered / alone, f"at least {TARGET:.0f}", detail=detail)
+    assert answered / alone > 0.02
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
+def test_the_emulator_does_not_grow_with_the_calls_it_answers() -> None:
+    with in_a_process(serve_emulator) as (url, pid):
+        rate(url, send_call, CALLS // 4)  # everybody is there, and everything is warm
+        early = resident_bytes(pid)
+        speed = rate(url, send_call, CALLS - CALLS // 4)
+        late = resident_bytes(pid)
+    detail = f"{early / 1e6:.0f} MB, then {late / 1e6:.0f} MB; {speed:.0f} calls a second"
+    report(
+        f"emulator's memory after {CALLS:,} calls against a quarter of them",
+        late / early,
+        f"at most {GROWTH}",
+        detail=detail,
+    )
+    assert late / early < 2
+
+
+def resident_bytes(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
