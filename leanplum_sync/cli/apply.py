@@ -18,6 +18,7 @@ from leanplum_sync.cli.consent import Ack, AckType, check_consent, confirm, curr
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.exit_codes import ExitCode, exit_code
 from leanplum_sync.cli.kept import keep
+from leanplum_sync.cli.leftovers import leftovers
 from leanplum_sync.cli.outputs import Output, deliver, output_option
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.settings import Settings
@@ -127,6 +128,7 @@ def command(
         apply_settings = ApplySettings(
             concurrency=concurrency or limits.concurrency,
             requests_per_second=rate or limits.requests_per_second,
+            lease_seconds=limits.lease_seconds,
             settle_seconds=_settle_seconds(settings, target),
             recheck=Recheck(recheck),
             observed_at=opened.header.observed_from,
@@ -143,7 +145,8 @@ def command(
             verified = verification(
                 verify, opened, receipt, app=app, journal=journal, settings=apply_settings, console=console
             )
-        _show(receipt, verified, opened, console, output)
+            files = leftovers(opened, receipt, journal, settings, file)
+        _show(receipt, verified, opened, console, files=files, output=output)
         return exit_code(interrupted) if interrupted else code_of(receipt, verified)
 
 
@@ -157,7 +160,10 @@ def _apply(
     plan: PlanFile, *, app: App, writer: Writer, journal: Journal, settings: ApplySettings, console: Console
 ) -> tuple[Receipt, InterruptedRunError | None]:
     stop = StopFlag()
-    with journal.acquire(plan.app_id, plan.environment) as lease, stopping(stop.request, console):
+    with (
+        journal.acquire(plan.app_id, plan.environment, lease_seconds=settings.lease_seconds) as lease,
+        stopping(stop.request, console),
+    ):
         try:
             receipt = apply_plan(
                 plan,
@@ -181,6 +187,8 @@ def _show(
     verified: Verification | None,
     plan: PlanFile,
     console: Console,
+    *,
+    files: Sequence[Path],
     output: Sequence[Output],
 ) -> None:
     target = plan.header.target
@@ -188,9 +196,9 @@ def _show(
         console,
         output,
         text=lambda page: receipt_text(receipt, target, verified, page),
-        json=lambda: receipt_document(receipt, target, verified),
+        json=lambda: receipt_document(receipt, target, verified, [str(file) for file in files]),
     )
-    steps = next_steps(receipt, verified, quoted(plan.path))
+    steps = next_steps(receipt, verified, quoted(plan.path), [quoted(file) for file in files])
     if steps:
         console.say("\n" + "\n".join(steps))
 

@@ -17,7 +17,7 @@ from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, faint, grid, heading, paint
 from leanplum_sync.render.plan import target_fields, target_words
 from leanplum_sync.render.values import cut, escaped, subject_words
-from leanplum_sync.render.words import amount
+from leanplum_sync.render.words import amount, listing
 from leanplum_sync.verifier import Verification, verification_json
 
 FATE_WORDS: Final[Mapping[Fate, str]] = {
@@ -121,18 +121,27 @@ def _effort(receipt: Receipt) -> str:
     )
 
 
-def receipt_document(receipt: Receipt, target: Target, verified: Verification | None) -> str:
+def receipt_document(
+    receipt: Receipt, target: Target, verified: Verification | None, files: Sequence[str] = ()
+) -> str:
     return document(
         "receipt",
         1,
         target=target_fields(target),
         **receipt_json(receipt),
         verification=verification_json(verified) if verified else None,
+        files=list(files),
     )
 
 
-def next_steps(receipt: Receipt, verified: Verification | None, plan: str) -> Sequence[str]:
-    """Return what to do now, a sentence each; none when all is done. *plan* is the plan's path, ready for a shell."""
+def next_steps(
+    receipt: Receipt, verified: Verification | None, plan: str, files: Sequence[str] = ()
+) -> Sequence[str]:
+    """
+    Return what to do now, a sentence each; none when all is done.
+
+    *plan* is the plan's path, *files* those with the rows of what is rejected or held, all ready for a shell.
+    """
     found: list[str] = []
     if receipt.needs_person:
         found += [
@@ -143,6 +152,8 @@ def next_steps(receipt: Receipt, verified: Verification | None, plan: str) -> Se
         found.append(f"To go on with the rest: leanplum-sync apply {plan} --resume")
     if any(receipt.actions.get(fate) for fate in (Fate.REJECTED, Fate.SKIPPED)):
         found.append("Mend what was rejected or skipped in the specs or data, then plan again.")
+    if files:
+        found.append(f"The rows behind it, as data files that a spec can name: {listing(list(files))}")
     if receipt.actions.get(Fate.CONFLICTING) or (verified is not None and verified.different):
         found.append("Plan again to see what others have changed.")
     return found

@@ -1,0 +1,32 @@
+"""Where to find the rows of what was rejected, and of what is held."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from leanplum_sync.applier.leftovers import write_leftovers
+from leanplum_sync.applier.receipt import Receipt
+from leanplum_sync.cli.settings import Settings
+from leanplum_sync.journal.entry import Fate
+from leanplum_sync.journal.reader import JournalReader
+from leanplum_sync.planfile import PlanFile
+from leanplum_sync.spec import load
+
+# What a row may be to blame for; and what a person has to look into, which `resolve --from` reads.
+_FILES: Final = {"rejected": (Fate.REJECTED, Fate.SKIPPED), "held": (Fate.HELD,)}
+
+
+def leftovers(
+    plan: PlanFile, receipt: Receipt, journal: JournalReader, settings: Settings, project_file: Path
+) -> tuple[Path, ...]:
+    """Write the files of the run, and return them."""
+    found: list[Path] = []
+    for word, fates in _FILES.items():
+        if any(receipt.actions.get(fate) for fate in fates):
+            subjects = {entry.subject for entry in journal.exceptions(receipt.run, fates)}
+            stem = settings.state_folder / f"run-{receipt.run}.{word}"
+            # Read only now: the plan is bound to these very specs, and most runs leave nothing over.
+            resources = load(project_file).resources
+            found += write_leftovers(plan, subjects, resources, settings.root, stem)
+    return tuple(found)
