@@ -22,6 +22,8 @@ class ApplySettings:
     *settle_seconds* is how long a request whose answer was lost may still take effect: the API queues concurrent calls.
     Zero-ish only where nothing queues (an emulator).
 
+    *lease_seconds* is how long the lock outlives a run that says nothing more.
+
     *observed_at* is when the snapshot behind the plan was taken, None if unknown: then ``auto`` rechecks.
     *requests_per_second* None means no limit. *resume* takes up what an earlier run of the plan parked.
 
@@ -32,6 +34,7 @@ class ApplySettings:
     concurrency: int = 8
     requests_per_second: float | None = None
     settle_seconds: float = 60.0
+    lease_seconds: float = 60.0
     retries: int = 3
     recheck: Recheck = Recheck.AUTO
     observed_at: float | None = None

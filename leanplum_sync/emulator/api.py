@@ -155,6 +155,8 @@ class Api:
         now = self._clock() + sum(fault.seconds for fault in strikes if fault.kind == "skew")
         with self._store.transaction() as transaction:
             self._count(call, overlapping, strikes, transaction)
+            if any(fault.kind == "cut-half" for fault in strikes):
+                call = replace(call, actions=call.actions[: len(call.actions) // 2])
             answer = self._admitted(call, transaction, now)
         self._deliver(answer)
         return answer
@@ -222,7 +224,7 @@ class Api:
 
     async def _answer(self, exchange: Exchange, answer: Answer, strikes: tuple[Fault, ...]) -> None:
         kinds = {fault.kind: fault for fault in strikes}
-        if "cut-after" in kinds:
+        if not kinds.keys().isdisjoint(("cut-after", "cut-half")):
             await exchange.cut()
             return
         if answer.redirect is not None:

@@ -23,6 +23,7 @@ Kind = Literal[
     "status",  # answer *status* instead of working, or with when=after having worked
     "cut-before",  # cut the connection and do nothing
     "cut-after",  # do the work, then cut the connection without an answer
+    "cut-half",  # do the first half of the actions, then cut the connection
     "late-answer",  # do the work, then wait *seconds* before answering
     "queued",  # cut the connection now, do the work *seconds* later
     "truncated",  # answer with half the body, then cut the connection

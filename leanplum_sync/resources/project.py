@@ -110,6 +110,11 @@ class LimitsModel(Edge):
         description="Requests started in a second, by all threads. 20 if not named.",
         examples=[20],
     )
+    lease_seconds: Annotated[float, Field(ge=2, le=3600, strict=False)] | None = Field(
+        default=None,
+        description="How long the lock of a run that says nothing more keeps others waiting. 60 if not named.",
+        examples=[60],
+    )
 
 
 class KeysModel(Edge):
@@ -220,7 +225,7 @@ class ProjectSpec(Edge):
     )
     limits: LimitsModel = Field(
         default_factory=LimitsModel,
-        description="How hard to press the API.",
+        description="How hard to press the API, and how long to wait for a silent run.",
         examples=[{"concurrency": 8, "requestsPerSecond": 20}],
     )
     sensitive: list[Annotated[str, StringConstraints(min_length=1)]] = Field(
@@ -273,6 +278,7 @@ class Limits:
 
     concurrency: int = 8
     requests_per_second: float | None = 20
+    lease_seconds: float = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,4 +395,5 @@ def _limits(model: LimitsModel, default: Limits) -> Limits:
     return Limits(
         default.concurrency if model.concurrency is None else model.concurrency,
         default.requests_per_second if model.requests_per_second is None else model.requests_per_second,
+        default.lease_seconds if model.lease_seconds is None else model.lease_seconds,
     )

@@ -149,12 +149,13 @@ class Run:
     stop: StopFlag = field(default_factory=StopFlag)
     clock: Any = field(default_factory=SystemClock)
     lease_seconds: float = 60.0
+    read_timeout_seconds: float = 60.0
     wrap_writer: Callable[[Any], Any] = lambda writer: writer
     wrap_reader: Callable[[Any], Any] = lambda reader: reader
 
     def go(self) -> Receipt:
         connection, keys = Connection.to_emulator(self.url), Keys.of(EMULATOR_KEYS)
-        transport = HttpTransport(is_local=True)
+        transport = HttpTransport(is_local=True, read_timeout_seconds=self.read_timeout_seconds)
         try:
             with (
                 open_journal(self.journal, clock=self.clock) as journal,
@@ -182,15 +183,15 @@ def die() -> None:
 
 
 class Dying:
-    """A writer that kills its process around the second request it makes."""
+    """A writer that kills its process around the *nth* request it makes."""
 
-    def __init__(self, writer: Any, point: str, url: str) -> None:
-        self._writer, self._point, self._url = writer, point, url
+    def __init__(self, writer: Any, point: str, url: str, *, nth: int = 2) -> None:
+        self._writer, self._point, self._url, self._nth = writer, point, url, nth
         self._calls = 0
 
     def send(self, actions: Any, *, request_ids: Any, batch_id: str, before_write: Callable[[], None]) -> Any:
         self._calls += 1
-        is_it = self._calls == 2
+        is_it = self._calls == self._nth
         if is_it and self._point == "partly written":
             body = self._writer.encode(actions, request_ids=request_ids, batch_id=batch_id)
             self._write_half(body)

@@ -1,0 +1,367 @@
+"""
+Kills, pauses and starves runs at every point that matters, under faults, and lets the emulator's counts be the judge.
+
+Each seed is one plan that has to be carried out by a series of *lives*: processes that are killed with SIGKILL, paused
+for longer than their lease while a rival takes over, or lose their journal. Whatever happened, at the end nothing has
+happened twice, no user was in two requests at once, and what did not happen is listed. Then a person, who knows what the
+emulator knows, resolves what is held, and everything must have happened exactly once.
+
+Run as a script, it prints one line for each run that failed, and a summary; ``--seed`` and ``--runs`` choose.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+import requests
+from lives import CRASHED, LOCKED, SPEED, Effects, Life, Nursery, world
+from postgresql import Server, serving
+
+from leanplum_sync import emulator
+from leanplum_sync.journal import read_journal
+from leanplum_sync.journal.entry import Fate
+
+KINDS: Final = ("attributes", "increments", "lists", "sends", "everything")
+BACKENDS: Final = ("sqlite", "postgresql")
+POINTS: Final = (
+    "before the claim",
+    "claimed, no intent",
+    "intent, nothing written",
+    "partly written",
+    "answered, not recorded",
+    "recorded",
+    "settling",
+    "resolving",
+    "lease lost while working",
+    "journal lost at the intent",
+    "any moment",
+)
+# Seconds are real here. What comes late comes before the settle window ends, and after the client gave up.
+FAULTS: Final = (
+    "cut-before",
+    "cut-after",
+    "cut-half",
+    "queued:seconds=0.2",
+    "late-answer:seconds=0.6",
+    "status:status=500,when=after",
+    "429",
+    "truncated",
+    "short",
+)
+_SHORT_LEASE_SECONDS: Final = 0.6 * SPEED
+_MOST_LIVES: Final = 12
+
+
+@dataclass
+class Verdict:
+    """What a run came to. *problems* is empty if all laws held."""
+
+    seed: int
+    what: str
+    kills: int = 0
+    held: int = 0
+    listed: int = 0
+    duplicates: int = 0
+    lost: int = 0
+    overlaps: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+
+
+class Trial:
+    """One seed's lives, and the judgement."""
+
+    def __init__(self, seed: int, server: Server, children: Nursery, folder: Path) -> None:
+        # The first life's point and what it meets go through all combinations; the rest is chance.
+        self.backend = BACKENDS[seed % 2]
+        self.kind = KINDS[seed // 2 % len(KINDS)]
+        self.point = POINTS[seed // 2 // len(KINDS) % len(POINTS)]
+        self._chance = random.Random(seed)
+        self._children, self._folder = children, folder
+        self._journal = str(folder / "journal.db") if self.backend == "sqlite" else server.new_database()
+        self._numbers = count(1)
+        self.verdict = Verdict(seed, f"{self.backend}, {self.kind}, {self.point}")
+
+    def go(self) -> Verdict:
+        seed = self._folder / "seed.ndjson"
+        seed.write_bytes(_seed_lines())
+        switches = emulator.Switches(duplicates="carry_out")
+        with emulator.running(seeds=[seed], switches=switches) as running:
+            self._url = running.url
+            faults = self._faults()
+            self.verdict.what += f"; {faults}"
+            self._post_faults(faults)
+            points = [self.point, *self._chance.choices(POINTS, k=self._chance.randrange(3))]
+            for point in points:
+                self._live_through(point)
+            self._finish()
+            self._judge(is_resolved=False)
+            self._resolve()
+            self._finish()
+            self._judge(is_resolved=True)
+        return self.verdict
+
+    def _faults(self) -> str:
+        chosen = self._chance.sample(FAULTS, k=self._chance.randint(1, 3))
+        return (
+            "; ".join(
+                f"{fault}{',' if ':' in fault else ':'}action={self._action()},"
+                f"times={self._chance.randint(1, 2)},after={self._chance.randrange(4)}"
+                for fault in chosen
+            )
+            + f"; latency:seconds=0.01; seed={self.verdict.seed}"
+        )
+
+    def _action(self) -> str:
+        match self.kind:
+            case "sends":
+                return "sendMessage"
+            case "everything":
+                return self._chance.choice(["sendMessage", "setUserAttributes"])
+            case _:
+                return "setUserAttributes"
+
+    def _post_faults(self, text: str) -> None:
+        requests.post(f"{self._url}/_emulator/faults", data=text, timeout=30).raise_for_status()
+
+    def _life(self, point: str = "", **given: Any) -> Life:
+        report = self._folder / f"report-{next(self._numbers)}.json"
+        chosen = {"nth": self._chance.randint(1, 4), "concurrency": self._chance.randint(1, 3)} | given
+        return Life(self._url, self._journal, self.kind, str(report), point, **chosen)
+
+    def _live_through(self, point: str) -> None:
+        match point:
+            case "resolving":
+                self._finish()
+                self._end(self._children.start(self._life(point), "resolve"))
+            case "settling":
+                self._post_faults(f"cut-after:action={self._action()},times=2")
+                self._end(self._children.start(self._life(point, nth=self._chance.randint(1, 2))))
+            case "any moment":
+                pid = self._children.start(self._life())
+                time.sleep(self._chance.random() * 0.4)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                self._end(pid)
+            case "lease lost while working":
+                self._overtake()
+            case "journal lost at the intent":
+                life = self._life(point)
+                if self._end(self._children.start(life)) and self._told(life)["error"] != "JournalError":
+                    self._problem(f"without its journal it said: {self._told(life)}")
+            case _:
+                self._end(self._children.start(self._life(point)))
+
+    def _overtake(self) -> None:
+        """A run is paused between its intent and its request; a rival takes over; the paused one wakes up."""
+        # One request at a time, so that none is beyond the last look at the deadline when the process is paused.
+        life = self._life("lease lost while working", lease_seconds=_SHORT_LEASE_SECONDS, concurrency=1)
+        pid = self._children.start(life)
+        while (state := _state_of(pid)) not in ("T", "Z"):
+            time.sleep(0.01)
+        if state == "T":
+            early = self._children.start(self._life())
+            if self._end(early) not in (0, LOCKED):
+                self._problem(f"the rival that came early ended otherwise: {self._told(life)}")
+            time.sleep(_SHORT_LEASE_SECONDS / SPEED)
+            self._end(self._children.start(self._life()))
+            before = Effects.of(self._url).writes
+            os.kill(pid, signal.SIGCONT)
+            if self._end(pid) != LOCKED:
+                self._problem(f"the overtaken run did not say so: {self._told(life)}")
+            if Effects.of(self._url).writes != before:
+                self._problem("the overtaken run sent something")
+        else:
+            self._end(pid)
+
+    def _finish(self) -> None:
+        """Let processes live to the end until one of them comes there."""
+        for _ in range(_MOST_LIVES):
+            life = self._life()
+            code = self._end(self._children.start(life))
+            told = self._told(life)
+            if code == 0 and not any(told["actions"][fate] for fate in ("in doubt", "parked")):
+                if not told["adds up"]:
+                    self._problem("the receipt does not add up")
+                return
+        self._problem(f"never came to an end: {told}")
+
+    def _resolve(self) -> None:
+        self._post_faults("")
+        time.sleep(0.3)  # what the emulator had queued has happened
+        life = self._life(nth=0)
+        if self._end(self._children.start(life, "resolve")):
+            self._problem(f"could not be resolved: {self._told(life)}")
+
+    def _end(self, pid: int) -> int:
+        code = self._children.wait(pid)
+        if code == CRASHED:
+            reports = sorted(self._folder.glob("report-*.json"), key=lambda path: path.stat().st_mtime)
+            self._problem(f"a life ended in a crash: {reports[-1].read_text()}")
+        self.verdict.kills += code == -signal.SIGKILL
+        return code
+
+    def _told(self, life: Life) -> Any:
+        path = Path(life.report)
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def _judge(self, *, is_resolved: bool) -> None:
+        effects, listed, held = Effects.of(self._url), self._listed(), self._held()
+        verdict = self.verdict
+        verdict.duplicates, verdict.overlaps = effects.duplicates, effects.overlaps
+        verdict.faults = Counter(effects.faults)
+        if not is_resolved:
+            verdict.held, verdict.listed = held, len(listed)
+        lost = [user for user in world.USERS if user not in listed and not self._has_all(effects, user)]
+        verdict.lost += len(lost)
+        when = "after resolving" if is_resolved else "at the end"
+        if effects.duplicates:
+            self._problem(f"{when}, {effects.duplicates} happened twice")
+        if effects.overlaps:
+            self._problem(f"{when}, {effects.overlaps} overlaps")
+        if lost:
+            self._problem(f"{when}, {len(lost)} silently lost")
+        if is_resolved and listed:
+            self._problem(f"{when}, {len(listed)} users are still listed: {sorted(set(listed.values()))}")
+
+    def _listed(self) -> Mapping[str, str]:
+        with read_journal(self._journal) as journal:
+            return {
+                entry.subject.id: entry.fate.value
+                for run in journal.runs()
+                for entry in journal.exceptions(run.number)
+            }
+
+    def _held(self) -> int:
+        with read_journal(self._journal) as journal:
+            return sum(
+                entry.fate is Fate.HELD for run in journal.runs() for entry in journal.exceptions(run.number)
+            )
+
+    def _has_all(self, effects: Effects, user: str) -> bool:
+        attributes = _exported(self._url, user)["userAttributes"]
+        of_kind = {
+            "attributes": attributes.get("tier") == "gold",
+            "lists": attributes.get("interests") == ["running"],
+            "increments": effects.increments.get(user) == 1 and attributes.get("visits") == 6,
+            "sends": effects.sends.get(user) == 1,
+        }
+        return all(of_kind.values()) if self.kind == "everything" else of_kind[self.kind]
+
+    def _problem(self, text: str) -> None:
+        self.verdict.problems.append(text)
+
+
+def _state_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"
+
+
+def _exported(url: str, user: str) -> Any:
+    body = {
+        "action": "exportUser",
+        "appId": emulator.APP_ID,
+        "clientKey": emulator.KEYS["data_export"],
+        "apiVersion": "1.0.6",
+        "userId": user,
+    }
+    return requests.post(f"{url}/api", data=orjson.dumps(body), timeout=30).json()["response"][0]
+
+
+def _seed_lines() -> bytes:
+    message = {
+        "id": world.MESSAGE_ID,
+        "name": "Hello",
+        "active": True,
+        "delivery": "manual",
+        "messageType": "Push Notification",
+        "created": 1.6e9,
+    }
+    users = [
+        {
+            "userId": user,
+            "userAttributes": {"tier": "silver", "visits": 5},
+            "devices": [{"deviceId": f"old-{user}"}],
+        }
+        for user in world.USERS
+    ]
+    return b"".join(orjson.dumps(line) + b"\n" for line in ({"message": message}, *users))
+
+
+def campaign(seeds: Sequence[int], server: Server, *, jobs: int) -> Iterator[Verdict]:
+    """Yield the verdicts on *seeds* as they come in, *jobs* at once."""
+    own = threading.local()
+    nurseries: list[Nursery] = []
+
+    def trial(seed: int) -> Verdict:
+        if not hasattr(own, "nursery"):
+            own.nursery = Nursery()
+            nurseries.append(own.nursery)
+        with tempfile.TemporaryDirectory() as folder:
+            return Trial(seed, server, own.nursery, Path(folder)).go()
+
+    try:
+        with ThreadPoolExecutor(jobs) as pool:
+            yield from pool.map(trial, seeds)
+    finally:
+        for children in nurseries:
+            children.close()
+
+
+def summary(verdicts: Sequence[Verdict]) -> str:
+    def total(name: str) -> int:
+        return sum(getattr(verdict, name) for verdict in verdicts)
+
+    faults = sum((verdict.faults for verdict in verdicts), Counter[str]())
+    del faults["latency"]
+    struck = ", ".join(f"{number} {kind}" for kind, number in sorted(faults.items()))
+    failed = sum(bool(verdict.problems) for verdict in verdicts)
+    return (
+        f"{len(verdicts)} runs, {total('kills')} kills, {total('duplicates')} duplicates, {total('lost')} lost, "
+        f"{total('overlaps')} overlaps, {total('held')} held and listed; {failed} failed; faults: {struck}"
+    )
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - what a person who runs it wants to see
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description="Kill runs at every point that matters, and count what happened."
+    )
+    parser.add_argument("--runs", type=int, default=200, help="how many (default: 200)")
+    parser.add_argument("--seed", type=int, default=0, help="of the first run (default: 0)")
+    parser.add_argument("--jobs", type=int, default=3, help="runs at once (default: 3)")
+    asked = parser.parse_args()
+    verdicts = []
+    with serving() as server:
+        for verdict in campaign(range(asked.seed, asked.seed + asked.runs), server, jobs=asked.jobs):
+            verdicts.append(verdict)
+            if verdict.problems:
+                _say(f"FOUND  seed {verdict.seed}, {verdict.what}: {'; '.join(verdict.problems)}")
+    _say(summary(verdicts))
+    return int(any(verdict.problems for verdict in verdicts))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

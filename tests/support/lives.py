@@ -1,0 +1,276 @@
+"""The processes of the crash campaign: each carries out a plan, or resolves what is held, and may be killed at a point."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from itertools import count
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+import psycopg
+import requests
+
+from leanplum_sync.errors import JournalLockedError, LeanplumSyncError, LockLostError
+from leanplum_sync.journal import open_journal
+from leanplum_sync.journal.entry import Fate, Resolution
+from leanplum_sync.journal.run import RunJournal
+from leanplum_sync.journal.writer import Journal
+
+LOCKED: Final = 8
+CRASHED: Final = 70
+# Time flies for those who live here, so that waits of a minute take seconds.
+SPEED: Final = 20
+_LEASE_SECONDS: Final = 3 * SPEED
+# Real ones: what the emulator does late, it does after the client gave up and before the settle window ends.
+_READ_TIMEOUT_SECONDS: Final = 0.4
+_SETTLE_SECONDS: Final = 1.2 * SPEED
+_WORLD: Final = Path(__file__).parents[1] / "integration" / "applier" / "world.py"
+
+
+def _load_world() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("campaign_world", _WORLD)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+world = _load_world()
+
+
+class Clock:
+    """Runs fast, and alike in every process."""
+
+    def now(self) -> float:
+        return 1.7e9 + (time.time() - 1.7e9) * SPEED
+
+    def monotonic(self) -> float:
+        return time.monotonic() * SPEED
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds / SPEED)
+
+    def new_id(self) -> str:
+        return os.urandom(16).hex()
+
+
+@dataclass(frozen=True)
+class Life:
+    """What one process is to do; *point* empty: live to the end. *nth* says which time at the point counts."""
+
+    url: str
+    journal: str
+    kind: str
+    report: str
+    point: str = ""
+    nth: int = 1
+    concurrency: int = 2
+    lease_seconds: float = _LEASE_SECONDS
+
+
+def live(life: Life) -> int:
+    """Carry out the plan, or be killed on the way. Write what came of it to the report, and return an exit code."""
+    _arrange(life)
+    settings = world.ApplySettings(
+        concurrency=life.concurrency,
+        settle_seconds=_SETTLE_SECONDS,
+        recheck=world.Recheck.OFF,
+        resume=True,
+        failures_in_a_row=1000,
+    )
+    run = world.Run(
+        life.url,
+        life.journal,
+        world.plan_for(life.kind),
+        settings,
+        clock=Clock(),
+        lease_seconds=life.lease_seconds,
+        read_timeout_seconds=_READ_TIMEOUT_SECONDS,
+        wrap_writer=lambda writer: world.Dying(writer, life.point, life.url, nth=life.nth),
+    )
+    try:
+        receipt = run.go()
+    except LeanplumSyncError as error:
+        _report(life, {"error": type(error).__name__, "text": str(error)})
+        return LOCKED if isinstance(error, (JournalLockedError, LockLostError)) else 1
+    found = {fate.value: number for fate, number in receipt.actions.items()}
+    _report(life, {"actions": found, "adds up": receipt.adds_up})
+    return 0
+
+
+def _report(life: Life, told: Mapping[str, Any]) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    Path(life.report).write_text(json.dumps(told))
+
+
+def _arrange(life: Life) -> None:
+    match life.point:
+        case "before the claim":
+            _at(Journal, "acquire", 1, world.die)
+        case "claimed, no intent":
+            _at(RunJournal, "record_sent", life.nth, world.die)
+        case "recorded":
+            _at(RunJournal, "record_answer", life.nth, world.die, after=True)
+        case "settling":
+            _at(RunJournal, "record_settled", life.nth, world.die)
+        case "lease lost while working":
+            _at(RunJournal, "record_sent", life.nth, _pause, after=True)
+        case "journal lost at the intent":
+            _at(RunJournal, "record_sent", life.nth, lambda: _lose_journal(life.journal))
+
+
+def _at(owner: type, name: str, nth: int, happens: Callable[[], None], *, after: bool = False) -> None:
+    original = getattr(owner, name)
+    calls = count(1)
+
+    def instead(*args: Any, **kwargs: Any) -> Any:
+        is_it = next(calls) == nth
+        if is_it and not after:
+            happens()
+        found = original(*args, **kwargs)
+        if is_it and after:
+            happens()
+        return found
+
+    setattr(owner, name, instead)
+
+
+def _pause() -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def _lose_journal(journal: str) -> None:
+    """No more room on the disk, or no more connection to the server."""
+    if not journal.startswith("postgresql://"):
+        # Python ignores the signal that comes with it; the write fails.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+        return
+    with psycopg.connect(journal, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+def resolve(life: Life) -> int:
+    """Be the person who knows what the emulator knows, and, with a point, be killed before the *nth* word is kept."""
+    calls = count(1)
+    with open_journal(life.journal, clock=Clock()) as journal:
+        app, environment = "app_emulator", "sandbox"
+        with journal.acquire(app, environment, lease_seconds=_LEASE_SECONDS) as lease:
+            (run,) = journal.runs(app, environment)[:1]
+            effects = Effects.of(life.url)
+            held = [entry for entry in journal.exceptions(run.number) if entry.fate is Fate.HELD]
+            actions = {
+                planned.number: planned.action
+                for batch in world.plan_for(life.kind).batches()
+                for planned in batch.actions
+            }
+            for entry in held:
+                if life.point and next(calls) == life.nth:
+                    world.die()
+                happened = effects.has(actions[entry.action].name, entry.subject.id)
+                word = Resolution.DONE if happened else Resolution.AGAIN
+                journal.resolve(lease, run.number, word, sequence=entry.sequence, actions=[entry.action])
+    return 0
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What took effect, by the emulator's counts; *writes* arrived, whatever became of them."""
+
+    writes: int
+    sends: Mapping[str, int]
+    increments: Mapping[str, int]
+    overlaps: int
+    faults: Mapping[str, int]
+
+    @classmethod
+    def of(cls, url: str) -> Effects:
+        found = requests.get(f"{url}/_emulator/counts", params={"detail": 1}, timeout=30).json()
+        return cls(
+            found["writes"],
+            next(iter(found["sends"].values()), {}),
+            {user: counts["visits"] for user, counts in found["increments"].items()},
+            found["overlaps"]["times"],
+            found["faults"],
+        )
+
+    def has(self, action: str, user: str) -> bool:
+        return bool((self.sends if action == "sendMessage" else self.increments).get(user))
+
+    @property
+    def duplicates(self) -> int:
+        return sum(number - 1 for number in (*self.sends.values(), *self.increments.values()))
+
+
+class Nursery:
+    """Forks processes that live, from one that has everything loaded and no threads."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def start(self, life: Life, does: str = "live") -> int:
+        return int(self._ask({"does": does, "life": asdict(life)}))
+
+    def wait(self, pid: int) -> int:
+        """Return the exit code, or minus the signal that killed it."""
+        return int(self._ask({"wait": pid}))
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(timeout=60)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def _ask(self, question: Mapping[str, Any]) -> str:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(question) + "\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline()
+
+
+def nursery() -> None:
+    for line in sys.stdin:
+        match json.loads(line):
+            case {"wait": pid}:
+                _, status = os.waitpid(pid, 0)
+                answer = os.waitstatus_to_exitcode(status)
+            case {"does": does, "life": life}:
+                answer = os.fork()
+                if answer == 0:
+                    _be_born(resolve if does == "resolve" else live, Life(**life))
+            case other:
+                raise AssertionError(other)
+        print(answer, flush=True)  # noqa: T201 - it answers its parent
+
+
+def _be_born(does: Callable[[Life], int], life: Life) -> None:
+    code = CRASHED
+    try:
+        code = does(life)
+    except BaseException:  # noqa: BLE001 - whatever it is, the campaign is told and this process ends
+        _report(life, {"error": "crash", "text": traceback.format_exc()})
+    finally:
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    nursery()
