@@ -2,7 +2,8 @@
 #   make demo         a guided run against the embedded emulator; needs no account
 #   make test         the test suite        (WORKERS=4 for more processes)
 #   make check        style, types, layers, and every command that the documents show
-#   make campaign     search for what breaks a law, a minute for each (SECONDS=3600 for longer)
+#   make campaign     kill 200 runs at every point that matters (RUNS=1000 for more), then search for what breaks a law,
+#                     a minute for each (SECONDS=3600 for longer)
 #   make bench        how fast, as ratios inside one run; some minutes
 #   make bench-quick  a short slice of it
 #   make docs         writes the generated parts of the documents anew
@@ -12,6 +13,7 @@ PYTHON ?= $(shell for p in python3.11 python3; do $$p -c 'import sys; sys.exit(s
 VENV ?= .venv
 WORKERS ?= 2
 SECONDS ?= 60
+RUNS ?= 200
 PYTEST_ARGS ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -44,6 +46,7 @@ check: $(READY)
 	$(BIN)/python -m pytest -q tests/e2e/test_docs.py
 
 campaign: $(READY)
+	$(BIN)/python tests/support/crash_campaign.py --runs $(RUNS)
 	$(BIN)/python tests/campaign.py --seconds $(SECONDS)
 
 bench: $(READY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import threading
@@ -28,6 +29,8 @@ _CORRUPT: Final = ("malformed", "not a database", "file is encrypted")
 _FULL: Final = ("disk is full", "No space left", "disk I/O error")
 _READ_ONLY: Final = ("readonly database", "read-only", "unable to open database file", "permission denied")
 _BUSY: Final = ("locked", "lock timeout")
+# What the driver warns of, we raise; it shall not stand on people's screens too.
+_SILENT: Final = logging.NullHandler()
 _AHEAD: Final = "leanplum_sync_clock_ahead"
 
 # One round trip that opens a writing transaction. The isolation level is set with the connection: only READ COMMITTED
@@ -251,6 +254,7 @@ def _postgres(location: str, read_only: bool) -> sa.Engine:  # noqa: FBT001 - pr
         raise JournalError(
             "A shared journal needs the driver for PostgreSQL: pip install 'leanplum-sync[postgres]'."
         ) from error
+    logging.getLogger("psycopg").addHandler(_SILENT)
     address = _address(location)
     return sa.create_engine(
         address,
