@@ -108,7 +108,7 @@ def command(
         return _report(error, console, output)
     with open_plan(out) as plan:
         deliver(console, output, text=lambda page: plan_text(plan, page), json=lambda: plan_json(plan))
-        return _conclude(plan, console, detailed_exitcode=detailed_exitcode)
+        return conclude(plan, console, detailed_exitcode=detailed_exitcode)
 
 
 def chosen(loaded: Loaded, select: Sequence[str], exclude: Sequence[str]) -> Loaded:
@@ -166,7 +166,7 @@ def _report(error: SpecError, console: Console, outputs: Sequence[Output]) -> Ex
     return ExitCode.INVALID
 
 
-def _conclude(plan: PlanFile, console: Console, *, detailed_exitcode: bool) -> ExitCode:
+def conclude(plan: PlanFile, console: Console, *, detailed_exitcode: bool) -> ExitCode:
     name = quoted(plan.path)
     if any(hazard.is_over for hazard in plan.hazards()):
         console.complain(f"\nWritten to {name}. It is over budget, and needs consent by number.")

@@ -167,6 +167,15 @@ class JournalReader:
                 (failed if row.in_doubt else reached).add(row.subject)
         return frozenset(subject for subject in subjects if str(subject) not in reached - failed)
 
+    def reached(self, run: int, subjects: Sequence[Subject]) -> frozenset[Subject]:
+        """Return which of *subjects* stand in a batch that the run took up."""
+        table = batch_subject_table
+        found: set[str] = set()
+        for page in _pages([str(subject) for subject in subjects]):
+            query = sa.select(table.c.subject).where(table.c.run == run, table.c.subject.in_(page)).distinct()
+            found |= {row.subject for row in self._select(query)}
+        return frozenset(subject for subject in subjects if str(subject) in found)
+
     def deliveries(
         self, app: str | None = None, states: Sequence[DeliveryState] = tuple(DeliveryState)
     ) -> Iterator[DeliveryEntry]:

@@ -116,7 +116,7 @@ def make_plan(
     messages = _messages(loaded.resources, reader)
     context = Context(waves({each.address: each.depends_on for each in loaded.resources}), messages)
     reads, unreadable = _observe(staging, request.observed, reader, clock, progress)
-    tally = _Tally(listed=staging.count_subjects(), unreadable=unreadable)
+    tally = Tally(listed=staging.count_subjects(), unreadable=unreadable)
     with PlanWriter(request.out) as writer, progress.track("Comparing", tally.listed, "user") as task:
         for plan in _decided(loaded, staging, request.target.app_id, journal, context):
             tally.include(plan)
@@ -232,7 +232,7 @@ class _Noted:
             self.samples.append(subject.id)
 
 
-class _Tally:
+class Tally:
     """Counts subjects as they go by. What it keeps grows with the specs, not with the subjects."""
 
     def __init__(self, listed: int, unreadable: Mapping[Subject, str]) -> None:

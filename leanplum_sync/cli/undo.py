@@ -1,0 +1,140 @@
+"""``undo``: a plan that takes back what a run did. It writes nothing to the app; ``apply`` does."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from leanplum_sync.address import Subject, SubjectKind
+from leanplum_sync.cli.connect import connected, target_of
+from leanplum_sync.cli.console import Console
+from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.outputs import Output, deliver, output_option
+from leanplum_sync.cli.plan import conclude
+from leanplum_sync.cli.project import project_file, settings_of
+from leanplum_sync.cli.resolve import known_run
+from leanplum_sync.cli.settings import Settings
+from leanplum_sync.cli.shell import quoted
+from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options
+from leanplum_sync.clock import SystemClock
+from leanplum_sync.errors import StalePlanError
+from leanplum_sync.journal import read_journal
+from leanplum_sync.journal.entry import RunEntry
+from leanplum_sync.planfile import PlanFile, open_plan
+from leanplum_sync.planning import Live, PlanRequest
+from leanplum_sync.planning.undo import make_undo
+from leanplum_sync.render.plan import plan_json, plan_text
+from leanplum_sync.render.words import amount
+from leanplum_sync.spec import load_project
+from leanplum_sync.staging import Staging
+
+
+@click.command("undo", cls=Verb)
+@click.argument("run", metavar="RUN", type=click.IntRange(min=1))
+@click.option(
+    "--plan",
+    "of_run",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The plan that the run carried out. Default: the one kept in .leanplum-sync/applied.",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The plan file. Default: undo-RUN.lpplan in .leanplum-sync.",
+)
+@output_option
+@project_options
+@display_options
+@pass_console
+def command(
+    console: Console, *, run: int, of_run: Path | None, out: Path | None, output: Sequence[Output]
+) -> ExitCode:
+    """
+    Make a plan that takes back what run RUN did.
+
+    It restores what was there before, for users who are still as the run left
+    them; the others are listed. Messages can't be taken back, and the journal
+    still knows what was sent and counted. Nothing is written to the app.
+    """
+    file = project_file()
+    project = load_project(file)
+    with read_journal(settings_of(project, file.parent).journal) as journal:
+        entry = known_run(journal, run)
+        settings = settings_of(project, file.parent, entry.environment)
+        out = out or settings.state_folder / f"undo-{run}.lpplan"
+        moved_file = settings.state_folder / f"undo-{run}.moved.csv"
+        reading = settings.state_folder / f"undo-{run}.reading.ndjson"
+        limits = settings.environment.limits
+        with _plan_of(entry, of_run or settings.kept_plan(entry.plan_digest)) as plan:
+            _check_target(plan, settings)
+            request = PlanRequest(
+                target=target_of(settings),
+                out=out,
+                observed=(live := Live(reading, 0.0, limits.concurrency, limits.requests_per_second)),
+                budget=settings.budget,
+                sensitive=settings.sensitive,
+                requests_per_second=limits.requests_per_second,
+            )
+            with Staging(settings.state_folder) as staging, connected(settings) as app:
+                made = make_undo(
+                    run,
+                    plan,
+                    staging,
+                    request,
+                    live,
+                    reader=app.reader(),
+                    journal=journal,
+                    clock=SystemClock(),
+                    progress=console.progress(),
+                )
+    reading.unlink(missing_ok=True)
+    _list(made.moved_on, moved_file)
+    with open_plan(out) as opened:
+        deliver(console, output, text=lambda page: plan_text(opened, page), json=lambda: plan_json(opened))
+        code = conclude(opened, console, detailed_exitcode=False)
+    if made.moved_on:
+        console.say(f"{amount(len(made.moved_on), 'user')} moved on since the run: {quoted(moved_file)}")
+    return code
+
+
+def _plan_of(run: RunEntry, path: Path) -> PlanFile:
+    """
+    Raises:
+        StalePlanError: the plan is gone, or is another run's.
+    """
+    if not path.is_file():
+        raise StalePlanError(
+            f"The plan of run {run.number} is not at {path}. Without it, nobody knows what was there before."
+            " Name another copy with --plan."
+        )
+    plan = open_plan(path)
+    if plan.digest != run.plan_digest:
+        plan.close()
+        raise StalePlanError(f"{path} is not the plan that run {run.number} carried out.")
+    return plan
+
+
+def _check_target(plan: PlanFile, settings: Settings) -> None:
+    target = target_of(settings)
+    if (plan.header.target.app_id, plan.header.target.host) != (target.app_id, target.host):
+        raise StalePlanError(
+            f"{plan.path} was made for the app {plan.app_id} at {plan.header.target.host}, and {settings.name} is"
+            f" the app {target.app_id} at {target.host}."
+        )
+
+
+def _list(subjects: Sequence[Subject], path: Path) -> None:
+    path.unlink(missing_ok=True)
+    if not subjects:
+        return
+    with path.open("w", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(["userId", "deviceId"])
+        lines.writerows(
+            [each.id, ""] if each.kind is SubjectKind.USER else ["", each.id] for each in subjects
+        )
