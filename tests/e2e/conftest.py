@@ -22,7 +22,9 @@ def serve() -> Iterator[Callable[..., Served]]:
     with ExitStack() as stack:
 
         def start(*, seeds: Sequence[Path] = (), **options: Any) -> Served:
-            return Served(stack.enter_context(emulator.running(seeds=seeds, switches=switches, **options)).url)
+            return Served(
+                stack.enter_context(emulator.running(seeds=seeds, switches=switches, **options)).url
+            )
 
         yield start
 

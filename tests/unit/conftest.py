@@ -35,7 +35,9 @@ class ProjectFolder:
     def spec(self, kind: str, spec: str, name: str = "it") -> None:
         """Write ``specs/it.yaml``: *spec* starts in its line 5, two columns in."""
         head = f"apiVersion: leanplum-sync/v1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec:\n"
-        self.write(f"specs/{name}.yaml", head + textwrap.indent(textwrap.dedent(spec).strip("\n"), "  ") + "\n")
+        self.write(
+            f"specs/{name}.yaml", head + textwrap.indent(textwrap.dedent(spec).strip("\n"), "  ") + "\n"
+        )
 
     def load(self, *only: Path) -> Loaded:
         return load(self.root / "leanplum-sync.yaml", only)
