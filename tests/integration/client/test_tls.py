@@ -74,16 +74,24 @@ class Peer:
     def _answer(self, plain: socket.socket) -> None:
         try:
             if plain.recv(1, socket.MSG_PEEK) == b"C":
-                plain.recv(65536)
+                _read_until(plain, b"\r\n\r\n")
                 self.seen.append("CONNECT")
                 plain.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             with self._context.wrap_socket(plain, server_side=True) as secure:
                 self.seen.append("TLS")
-                if secure.recv(65536):
+                if _read_until(secure, b"}"):
                     self.seen.append("request")
                     secure.sendall(ANSWER)
         except OSError:
             self.seen.append("failed")
+
+
+def _read_until(connection: socket.socket, end: bytes) -> bytes:
+    """Read what may come in several pieces; less than that, if the other side stops."""
+    seen = b""
+    while not seen.endswith(end) and (piece := connection.recv(65536)):
+        seen += piece
+    return seen
 
 
 @pytest.fixture
