@@ -16,6 +16,8 @@ class StopReason(StrEnum):
     REJECTIONS = "rejections passed the limit"
     UNAVAILABLE = "the API kept refusing or did not answer"
     INTERRUPTED = "interrupted"
+    WAVE = "too much of a wave failed"
+    CANARY = "the canary is done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,12 @@ class Receipt:
     @property
     def needs_person(self) -> bool:
         return bool(self.actions.get(Fate.HELD) or self.actions.get(Fate.IN_DOUBT))
+
+    @property
+    def is_clean(self) -> bool:
+        """Everything that was sent is now as desired; some may not have been sent."""
+        fine = (Fate.DONE, Fate.ALREADY, Fate.NOT_SENT)
+        return not any(count for fate, count in self.actions.items() if fate not in fine)
 
     @property
     def complete(self) -> bool:

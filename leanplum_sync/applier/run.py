@@ -13,6 +13,7 @@ from contextlib import suppress
 from itertools import groupby, islice
 from typing import Final
 
+from leanplum_sync.address import Subject
 from leanplum_sync.applier.ports import Plan, Reader, Stop, Writer
 from leanplum_sync.applier.receipt import Receipt, StopReason, receipt_from
 from leanplum_sync.applier.settings import EXCEPTIONS_LISTED, ApplySettings, recheck_is_due
@@ -42,13 +43,14 @@ def apply_plan(
     settings: ApplySettings,
     progress: Progress,
     stop: Stop,
+    only: frozenset[Subject] | None = None,
     specs: Mapping[str, str] | None = None,
 ) -> Receipt:
     """
     Carry out *plan* under *lease*, or what is left of it, and return the receipt.
 
     A plan that was carried out before sends nothing. One that was interrupted goes on where it stopped; what it had parked
-    is taken up again with ``settings.resume``. *specs*, ``{kind/name: digest}``, are remembered once all of it is done.
+    is taken up again with ``settings.resume``. With *only*, the run stops when it is through for these subjects. *specs*, ``{kind/name: digest}``, are remembered once all of it is done.
 
     Raises:
         InterruptedRunError: *stop* asked; what was in flight was finished, and ``read_receipt`` tells how far it came.
@@ -83,8 +85,9 @@ def apply_plan(
         clock=clock,
         settings=settings,
         stop=stop,
+        only=only,
     )
-    driver = _Driver(plan, run, worker, settings, look=recheck_is_due(settings, clock.now()))
+    driver = _Driver(plan, run, worker, settings, look=recheck_is_due(settings, clock.now()), only=only)
     try:
         if run.found_state is None:
             _let_old_requests_settle(journal, lease, clock, settings, worker)
@@ -95,6 +98,9 @@ def apply_plan(
         raise
     number = stop.signal_number
     stopped = StopReason.INTERRUPTED if number is not None else driver.stopped
+    if stopped is None and only is not None:
+        left = read_receipt(plan, journal, run.number, listed=0).actions[Fate.NOT_SENT]
+        stopped = StopReason.CANARY if left else None
     run.finish(_end_state(journal, plan, run, stopped), specs)
     if number is not None:
         raise InterruptedRunError(
@@ -154,9 +160,17 @@ def _end_state(journal: Journal, plan: Plan, run: RunJournal, stopped: StopReaso
 
 class _Driver:
     def __init__(
-        self, plan: Plan, run: RunJournal, worker: Worker, settings: ApplySettings, *, look: bool
+        self,
+        plan: Plan,
+        run: RunJournal,
+        worker: Worker,
+        settings: ApplySettings,
+        *,
+        look: bool,
+        only: frozenset[Subject] | None,
     ) -> None:
         self._plan, self._run, self._worker, self._settings, self._look = plan, run, worker, settings, look
+        self._only = only
         self._in_flight: dict[Future[Ended], Batch] = {}
         # More hands than requests at once: while some wait for answers, others look, and record what came.
         self._hands = max(1, settings.concurrency) + settings.concurrency // 2
@@ -168,9 +182,13 @@ class _Driver:
     def go(self, task: Task) -> None:
         with ThreadPoolExecutor(self._hands, "leanplum-sync apply") as pool:
             try:
-                for _, batches in groupby(
-                    self._plan.batches(), lambda batch: (batch.wave, batch.delivery_class)
-                ):
+                phases = groupby(self._plan.batches(), lambda batch: (batch.wave, batch.delivery_class))
+                before: int | None = None
+                for (wave, _), batches in phases:
+                    if before is not None and before != wave and self._has_failed(before):
+                        self.stopped = StopReason.WAVE
+                        break
+                    before = wave
                     self._phase(pool, batches, task)
                     if self._must_end:
                         break
@@ -187,9 +205,17 @@ class _Driver:
     def _must_end(self) -> bool:
         return self.stopped is not None or self._worker.must_end
 
+    def _has_failed(self, wave: int) -> bool:
+        """Whether too much of *wave* failed for the next one, which builds on it, to start."""
+        failed, total = self._run.failures(wave)
+        return failed > self._settings.wave_failures_share * total
+
+    def _is_chosen(self, batch: Batch) -> bool:
+        return self._only is None or not batch.subjects.isdisjoint(self._only)
+
     def _phase(self, pool: ThreadPoolExecutor, batches: Iterable[Batch], task: Task) -> None:
         for batch, entry in self._with_entries(batches):
-            work = self._work_for(batch, entry)
+            work = self._work_for(batch, entry) if self._is_chosen(batch) else None
             if work is not None:
                 self._launch(pool, batch, work)
             if self._must_end:

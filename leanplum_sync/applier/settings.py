@@ -28,7 +28,8 @@ class ApplySettings:
     *requests_per_second* None means no limit. *resume* takes up what an earlier run of the plan parked.
 
     The run stops when more than *rejections_limit* actions, and more than *rejections_share* of those answered, were
-    rejected; and when *failures_in_a_row* batches in a row were parked or fell in doubt.
+    rejected; when *failures_in_a_row* batches in a row were parked or fell in doubt; and before the next wave when more than
+    *wave_failures_share* of the actions of one failed.
     """
 
     concurrency: int = 8
@@ -42,6 +43,7 @@ class ApplySettings:
     rejections_limit: int = 100
     rejections_share: float = 0.1
     failures_in_a_row: int = 10
+    wave_failures_share: float = 0.1
     exceptions_listed: int = EXCEPTIONS_LISTED
 
 

@@ -25,7 +25,7 @@ from leanplum_sync.errors import (
     RejectedError,
 )
 from leanplum_sync.journal.entry import BatchEntry, BatchState, Fate
-from leanplum_sync.journal.run import RunJournal, open_actions, sent_actions
+from leanplum_sync.journal.run import SET_ASIDE, RunJournal, open_actions, sent_actions
 from leanplum_sync.journal.verdict import Verdict
 from leanplum_sync.pace import Pace
 from leanplum_sync.planner.change import Change
@@ -38,6 +38,7 @@ from leanplum_sync.wire.profile import Profile, read_profile
 
 # How often a wait looks up to see whether somebody wants the run to end.
 _GLANCE_SECONDS: Final = 0.2
+NOT_CHOSEN: Final = "not in the canary: waits for the rest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,13 @@ class Worker:
         clock: Clock,
         settings: ApplySettings,
         stop: Stop,
+        only: frozenset[Subject] | None = None,
         randomness: Randomness | None = None,
     ) -> None:
         self._plan, self._writer, self._reader, self._run = plan, writer, reader, run
         self._pace, self._clock, self._settings, self._stop = pace, clock, settings, stop
         self._randomness = randomness or random.Random()  # noqa: S311 - spreads retries, keeps no secret
+        self._only = only
         self._asking = threading.Lock()  # a plan is one file, read from several threads
         self._abandoned = threading.Event()
 
@@ -101,7 +104,7 @@ class Worker:
 
     def carry_out(self, batch: Batch, entry: BatchEntry | None, *, look: bool) -> Ended:
         """Send what is open of *batch*; with *look*, after comparing live state with what the plan assumed."""
-        aside = self._run.set_aside(batch)
+        aside = {**self._run.set_aside(batch), **self._not_chosen(batch)}
         open_now = open_actions(entry, batch)
         others = self._run.delivered_by_others(batch)
         found = {planned.number: others[planned.number] for planned in open_now if planned.number in others}
@@ -121,7 +124,10 @@ class Worker:
             return Ended(
                 batch, self._run.record_found(batch, found, next(iter(aside.values()), ""), reads=reads)
             )
-        return self._send(batch, sending, found, reads)
+        return self._send(batch, sending, found, reads, rest_waits=next(iter(aside.values()), SET_ASIDE))
+
+    def _not_chosen(self, batch: Batch) -> Mapping[Subject, str]:
+        return {} if self._only is None else dict.fromkeys(batch.subjects - self._only, NOT_CHOSEN)
 
     def settle(self, batch: Batch) -> Ended:
         """
@@ -201,7 +207,13 @@ class Worker:
             return self._plan.changes_of(subjects)
 
     def _send(
-        self, batch: Batch, sending: Sequence[PlannedAction], found: Mapping[int, Verdict], reads: int
+        self,
+        batch: Batch,
+        sending: Sequence[PlannedAction],
+        found: Mapping[int, Verdict],
+        reads: int,
+        *,
+        rest_waits: str,
     ) -> Ended:
         numbers = [planned.number for planned in sending]
         digest = fingerprint(*(_text(planned) for planned in sending))
@@ -214,7 +226,9 @@ class Worker:
             match answer:
                 case Answered(outcomes=outcomes):
                     self._pace.answered()
-                    state = self._run.record_answer(batch, dict(zip(numbers, outcomes, strict=True)))
+                    state = self._run.record_answer(
+                        batch, dict(zip(numbers, outcomes, strict=True)), rest_waits=rest_waits
+                    )
                     rejected = sum(found.outcome is Outcome.REJECTED for found in outcomes)
                     return Ended(batch, state, attempt, len(outcomes), rejected)
                 case Unreadable(reason=reason):

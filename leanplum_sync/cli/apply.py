@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import click
 
+from leanplum_sync.address import Subject
+from leanplum_sync.applier.canary import Canary, Part
 from leanplum_sync.applier.ports import StopFlag
 from leanplum_sync.applier.receipt import Receipt, StopReason
 from leanplum_sync.applier.run import apply_plan, read_receipt
 from leanplum_sync.applier.settings import ApplySettings, Recheck
 from leanplum_sync.cli.binding import check_binding, check_environment
+from leanplum_sync.cli.canary import canary_option, chosen, goes_on, wave_failures_option
 from leanplum_sync.cli.connect import App, connected, target_of
 from leanplum_sync.cli.consent import Ack, AckType, check_consent, confirm, current_hazards
 from leanplum_sync.cli.console import Console
@@ -46,6 +49,7 @@ from leanplum_sync.resources.project import EmbeddedEnvironment
 from leanplum_sync.spec import load_project
 from leanplum_sync.verifier import Verification
 
+_Ended: TypeAlias = tuple[Receipt, InterruptedRunError | None, Verification | None]
 # An emulator queues nothing for longer than it takes to answer; the embedded one ends with the process.
 _EMULATOR_SETTLES_SECONDS: Final = 2.0
 
@@ -85,6 +89,8 @@ _EMULATOR_SETTLES_SECONDS: Final = 2.0
     metavar="N",
     help="Requests started in a second, at most. Default: the project's, or 20.",
 )
+@canary_option
+@wave_failures_option
 @click.option("--resume", is_flag=True, help="Take up again what an earlier run of this plan had parked.")
 @click.option("--yes", is_flag=True, help="Don't ask. Needed where there is no terminal.")
 @output_option
@@ -100,6 +106,8 @@ def command(
     verify: Verify,
     concurrency: int | None,
     rate: float | None,
+    canary: Canary | None,
+    wave_failures: float,
     resume: bool,
     yes: bool,
     output: Sequence[Output],
@@ -133,18 +141,40 @@ def command(
             recheck=Recheck(recheck),
             observed_at=opened.header.observed_from,
             resume=resume,
+            wave_failures_share=wave_failures,
         )
         with connected(settings) as app, open_journal(settings.journal) as journal:
             writer = Writer(app.connection, app.keys, app.transport, SystemClock())
             confirm(console, target, opened.summary, yes=yes)
             keep(opened.path, settings.kept_plan(opened.digest))
             console.say(f"Applying to {target_words(target)}.")
-            receipt, interrupted = _apply(
-                opened, app=app, writer=writer, journal=journal, settings=apply_settings, console=console
-            )
-            verified = verification(
-                verify, opened, receipt, app=app, journal=journal, settings=apply_settings, console=console
-            )
+
+            def go(first: frozenset[Subject] | None) -> _Ended:
+                receipt, interrupted = _apply(
+                    opened,
+                    app=app,
+                    writer=writer,
+                    journal=journal,
+                    settings=apply_settings,
+                    console=console,
+                    only=first,
+                )
+                verified = verification(
+                    verify,
+                    opened if first is None else Part(opened, first),
+                    receipt,
+                    changed=opened.summary.changed if first is None else len(first),
+                    app=app,
+                    journal=journal,
+                    settings=apply_settings,
+                    console=console,
+                )
+                return receipt, interrupted, verified
+
+            first = chosen(opened, canary)
+            receipt, interrupted, verified = go(first)
+            if first is not None and goes_on(console, receipt, verified, len(first), yes=yes):
+                receipt, interrupted, verified = go(None)
             files = leftovers(opened, receipt, journal, settings, file)
         _show(receipt, verified, opened, console, files=files, output=output)
         return exit_code(interrupted) if interrupted else code_of(receipt, verified)
@@ -157,7 +187,14 @@ def _settle_seconds(settings: Settings, target: Target) -> float:
 
 
 def _apply(
-    plan: PlanFile, *, app: App, writer: Writer, journal: Journal, settings: ApplySettings, console: Console
+    plan: PlanFile,
+    *,
+    app: App,
+    writer: Writer,
+    journal: Journal,
+    settings: ApplySettings,
+    console: Console,
+    only: frozenset[Subject] | None,
 ) -> tuple[Receipt, InterruptedRunError | None]:
     stop = StopFlag()
     with (
@@ -175,6 +212,7 @@ def _apply(
                 settings=settings,
                 progress=console.progress(),
                 stop=stop,
+                only=only,
             )
         except InterruptedRunError as error:
             run = journal.runs(plan.app_id, plan.environment)[0]
@@ -208,5 +246,6 @@ def code_of(receipt: Receipt, verified: Verification | None) -> ExitCode:
         return ExitCode.IN_DOUBT
     if receipt.stopped is StopReason.UNAVAILABLE:
         return ExitCode.LIMITED
-    is_as_planned = receipt.complete and (verified is None or verified.is_proof)
+    is_through = receipt.is_clean if receipt.stopped is StopReason.CANARY else receipt.complete
+    is_as_planned = is_through and (verified is None or verified.is_proof)
     return ExitCode.OK if is_as_planned else ExitCode.IN_PART

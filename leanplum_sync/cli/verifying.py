@@ -7,14 +7,13 @@ from typing import Any, Final, Literal, TypeAlias
 
 import click
 
-from leanplum_sync.applier.receipt import Receipt
+from leanplum_sync.applier.receipt import Receipt, StopReason
 from leanplum_sync.applier.settings import ApplySettings
 from leanplum_sync.cli.connect import App
 from leanplum_sync.cli.console import Console
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.journal.reader import JournalReader
-from leanplum_sync.planfile import PlanFile
-from leanplum_sync.verifier import Verification, verify
+from leanplum_sync.verifier import Changes, Verification, verify
 from leanplum_sync.wire.catalogue import KeyClass
 
 SAMPLE: Final = 1000
@@ -35,16 +34,18 @@ class VerifyType(click.ParamType[Verify]):
 
 def verification(
     choice: Verify,
-    plan: PlanFile,
+    plan: Changes,
     receipt: Receipt,
     *,
+    changed: int,
     app: App,
     journal: JournalReader,
     settings: ApplySettings,
     console: Console,
 ) -> Verification | None:
-    """Read back who was written to, or a sample of them; None where that is not wanted, or there is nothing to read."""
-    if choice == "none" or receipt.stopped is not None or not receipt.sent_now:
+    """Read back who of the *changed* was written to, or a sample of them; None where that is not wanted, or there is nothing to read."""
+    was_cut_off = receipt.stopped not in (None, StopReason.CANARY)
+    if choice == "none" or was_cut_off or not receipt.sent_now:
         return None
     if choice == "auto" and not app.keys.has(KeyClass.DATA_EXPORT):
         console.complain(f"Not verified: {app.keys.variable(KeyClass.DATA_EXPORT)} is not set.")
@@ -52,7 +53,7 @@ def verification(
     return verify(
         plan,
         app.reader(),
-        sample=_sample(choice, plan.summary.changed),
+        sample=_sample(choice, changed),
         clock=SystemClock(),
         progress=console.progress(),
         concurrency=settings.concurrency,

@@ -163,8 +163,14 @@ class RunJournal:
         step = _Step(None, found, reason=reason, lists_open=True, recheck_reads=reads)
         return self._move(batch, step, _NOTHING_SENT)
 
-    def record_answer(self, batch: Batch, outcomes: Mapping[int, ActionOutcome]) -> BatchState:
-        """Record the *outcomes*, by number, of the actions that were sent. Return the state of the batch."""
+    def record_answer(
+        self, batch: Batch, outcomes: Mapping[int, ActionOutcome], *, rest_waits: str = SET_ASIDE
+    ) -> BatchState:
+        """
+        Record the *outcomes*, by number, of the actions that were sent. Return the state of the batch.
+
+        *rest_waits* says why others that are open were not among them.
+        """
         doubts = frozenset(number for number, found in outcomes.items() if found.outcome is Outcome.IN_DOUBT)
         verdicts = {
             number: verdict for number, found in outcomes.items() if (verdict := _verdict(found)) is not None
@@ -175,7 +181,7 @@ class RunJournal:
                 batch, _Step(BatchState.IN_DOUBT, verdicts, doubts, reason=reason), _NOT_RECORDED
             )
         return self._move(
-            batch, _Step(None, verdicts, reason=SET_ASIDE, lists_open=True, is_answer=True), _NOT_RECORDED
+            batch, _Step(None, verdicts, reason=rest_waits, lists_open=True, is_answer=True), _NOT_RECORDED
         )
 
     def record_doubt(self, batch: Batch, sent: Collection[int], reason: str) -> None:
@@ -225,6 +231,21 @@ class RunJournal:
                 Subject.parse(row.subject): f"{SET_ASIDE} (batch {row.sequence}: {row.fate})"
                 for row in connection.execute(sa.union_all(failed, doubted))
             }
+
+    def failures(self, wave: int) -> tuple[int, int]:
+        """Return how many actions of *wave* failed, or are in doubt, and how many there are in the batches taken up."""
+        table = batch_table
+        failed = table.c.skipped + table.c.rejected + table.c.conflicting + table.c.held
+        is_stuck = table.c.state.in_(
+            [BatchState.PARKED.value, BatchState.IN_DOUBT.value, BatchState.SENT.value]
+        )
+        stuck = sa.case((is_stuck, table.c.open_count), else_=0)
+        query = sa.select(sa.func.sum(failed + stuck), sa.func.sum(table.c.actions)).where(
+            table.c.run == self.number, table.c.wave == wave
+        )
+        with self._database.reading() as connection:
+            found, total = connection.execute(query).one()
+        return int(found or 0), int(total or 0)
 
     def begun(self, batch: Batch) -> Mapping[Subject, bool]:
         """

@@ -36,6 +36,8 @@ _GRAVE_FATES: Final = frozenset({Fate.REJECTED, Fate.HELD, Fate.IN_DOUBT})
 _STOP_WORDS: Final[Mapping[StopReason, str]] = {
     StopReason.REJECTIONS: "Stopped early: too many were rejected. Something is wrong with the specs or their data.",
     StopReason.UNAVAILABLE: "Stopped early: the API kept refusing, or did not answer.",
+    StopReason.WAVE: "Stopped early: too much failed for what builds on it to start.",
+    StopReason.CANARY: "The canary is through; the rest was not sent.",
     StopReason.INTERRUPTED: "Interrupted: what was on its way was finished, the rest was not sent.",
 }
 _GROUPS_SHOWN: Final = 10
@@ -49,7 +51,8 @@ def receipt_text(receipt: Receipt, target: Target, verified: Verification | None
         BLANK,
     ]
     if receipt.stopped is not None:
-        lines += [Text(_STOP_WORDS[receipt.stopped], BAD), BLANK]
+        is_fine = receipt.stopped is StopReason.CANARY and receipt.is_clean
+        lines += [Text(_STOP_WORDS[receipt.stopped], GOOD if is_fine else BAD), BLANK]
     if receipt.complete and not receipt.sent_now:
         lines += [Text("Nothing was sent now: there was nothing left of this plan to do."), BLANK]
     rows = [_fate_row(fate, receipt.actions[fate]) for fate in Fate if receipt.actions.get(fate)]
@@ -148,6 +151,8 @@ def next_steps(
             "Some actions may or may not have happened; nothing sends them again by itself. leanplum-sync status shows them.",
             f"To decide about what is held: leanplum-sync resolve {receipt.run} --done, --again or --drop",
         ]
+    if receipt.stopped is StopReason.WAVE:
+        found.append("To start what builds on it all the same, add --wave-failures 100%.")
     if any(receipt.actions.get(fate) for fate in (Fate.PARKED, Fate.NOT_SENT)):
         found.append(f"To go on with the rest: leanplum-sync apply {plan} --resume")
     if any(receipt.actions.get(fate) for fate in (Fate.REJECTED, Fate.SKIPPED)):

@@ -1,0 +1,52 @@
+"""A part of a plan's subjects, to go first: the same ones each time, and a larger part holds the smaller ones."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from math import ceil
+from typing import Protocol
+
+from leanplum_sync.address import Subject
+from leanplum_sync.planner.change import Change
+from leanplum_sync.wire.fingerprint import fingerprint
+
+
+class Changes(Protocol):
+    def subjects(self) -> Iterator[Subject]: ...
+
+    def changes_of(self, subjects: Collection[Subject]) -> Mapping[Subject, tuple[Change, ...]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """So many subjects: a *number* of them, or a *share* of all, above 0 and at most 1."""
+
+    number: int | None = None
+    share: float | None = None
+
+    def count(self, total: int) -> int:
+        wanted = ceil((self.share or 0.0) * total) if self.number is None else self.number
+        return min(wanted, total)
+
+
+def choose(subjects: Iterable[Subject], count: int) -> frozenset[Subject]:
+    """Return *count* of *subjects*, by a hash: spread evenly, whatever the ids look like."""
+    return frozenset(
+        heapq.nsmallest(count, subjects, key=lambda subject: fingerprint("canary", str(subject)))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a plan changes for *chosen* alone."""
+
+    plan: Changes
+    chosen: frozenset[Subject]
+
+    def subjects(self) -> Iterator[Subject]:
+        yield from sorted(self.chosen)
+
+    def changes_of(self, subjects: Collection[Subject]) -> Mapping[Subject, tuple[Change, ...]]:
+        return self.plan.changes_of([subject for subject in subjects if subject in self.chosen])
