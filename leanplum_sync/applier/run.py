@@ -21,6 +21,7 @@ from leanplum_sync.applier.work import Ended, Worker
 from leanplum_sync.clock import Clock
 from leanplum_sync.errors import CredentialError, InterruptedRunError, StalePlanError
 from leanplum_sync.journal.entry import BatchEntry, BatchState, Fate, RunState
+from leanplum_sync.journal.events import Listener, nobody
 from leanplum_sync.journal.lock import Lease
 from leanplum_sync.journal.reader import JournalReader
 from leanplum_sync.journal.run import RunJournal
@@ -44,13 +45,15 @@ def apply_plan(
     progress: Progress,
     stop: Stop,
     only: frozenset[Subject] | None = None,
+    events: Listener = nobody,
     specs: Mapping[str, str] | None = None,
 ) -> Receipt:
     """
     Carry out *plan* under *lease*, or what is left of it, and return the receipt.
 
     A plan that was carried out before sends nothing. One that was interrupted goes on where it stopped; what it had parked
-    is taken up again with ``settings.resume``. With *only*, the run stops when it is through for these subjects. *specs*, ``{kind/name: digest}``, are remembered once all of it is done.
+    is taken up again with ``settings.resume``. With *only*, the run stops when it is through for these subjects.
+    *events* is told, from any thread, of all that was recorded. *specs*, ``{kind/name: digest}``, are remembered once all of it is done.
 
     Raises:
         InterruptedRunError: *stop* asked; what was in flight was finished, and ``read_receipt`` tells how far it came.
@@ -73,6 +76,7 @@ def apply_plan(
     )
     if run.found_state is RunState.FINISHED:
         return read_receipt(plan, journal, run.number, listed=settings.exceptions_listed)
+    run.tell(events)
     pace = Pace(
         concurrency=settings.concurrency, requests_per_second=settings.requests_per_second, clock=clock
     )

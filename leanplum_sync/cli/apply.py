@@ -19,6 +19,7 @@ from leanplum_sync.cli.canary import canary_option, chosen, goes_on, wave_failur
 from leanplum_sync.cli.connect import App, connected, target_of
 from leanplum_sync.cli.consent import Ack, AckType, check_consent, confirm, current_hazards
 from leanplum_sync.cli.console import Console
+from leanplum_sync.cli.event_log import EventLog
 from leanplum_sync.cli.exit_codes import ExitCode, exit_code
 from leanplum_sync.cli.kept import keep
 from leanplum_sync.cli.leftovers import leftovers
@@ -143,7 +144,11 @@ def command(
             resume=resume,
             wave_failures_share=wave_failures,
         )
-        with connected(settings) as app, open_journal(settings.journal) as journal:
+        with (
+            connected(settings) as app,
+            open_journal(settings.journal) as journal,
+            EventLog(settings.state_folder, SystemClock(), console) as events,
+        ):
             writer = Writer(app.connection, app.keys, app.transport, SystemClock())
             confirm(console, target, opened.summary, yes=yes)
             keep(opened.path, settings.kept_plan(opened.digest))
@@ -158,6 +163,7 @@ def command(
                     settings=apply_settings,
                     console=console,
                     only=first,
+                    events=events,
                 )
                 verified = verification(
                     verify,
@@ -195,6 +201,7 @@ def _apply(
     settings: ApplySettings,
     console: Console,
     only: frozenset[Subject] | None,
+    events: EventLog,
 ) -> tuple[Receipt, InterruptedRunError | None]:
     stop = StopFlag()
     with (
@@ -213,6 +220,7 @@ def _apply(
                 progress=console.progress(),
                 stop=stop,
                 only=only,
+                events=events,
             )
         except InterruptedRunError as error:
             run = journal.runs(plan.app_id, plan.environment)[0]

@@ -18,6 +18,7 @@ from leanplum_sync.errors import JournalCorruptError
 from leanplum_sync.journal.database import Database
 from leanplum_sync.journal.deliveries import Deliveries
 from leanplum_sync.journal.entry import TRANSITIONS, BatchEntry, BatchState, Fate, RunState
+from leanplum_sync.journal.events import Event, Listener, batch_event, nobody
 from leanplum_sync.journal.lock import Lease
 from leanplum_sync.journal.rows import Row, batch_entry, numbers_text
 from leanplum_sync.journal.schema import (
@@ -124,9 +125,18 @@ class RunJournal:
     ) -> None:
         self.number, self.uid, self.lease, self.found_state = number, uid, lease, found_state
         self._database, self._clock = database, clock
+        self._listener: Listener = nobody
         self._deliveries = Deliveries(database, lease.app, number)
         # As long as nothing went wrong, nobody has to be set aside, and nobody need be asked for.
         self._is_clean = found_state is None
+
+    def tell(self, listener: Listener) -> None:
+        """Have *listener* told of all that happens from now on, each time after it was recorded."""
+        self._listener = listener
+        self._say({"event": "run", "state": RunState.RUNNING.value, "found": self.found_state})
+
+    def _say(self, event: Event) -> None:
+        self._listener({"run": self.number, **event})
 
     def entries(self, first: int, last: int) -> Mapping[int, BatchEntry]:
         """Return the entries of the batches from *first* to *last* that have one."""
@@ -316,6 +326,7 @@ class RunJournal:
                     for resource, digest in specs.items()
                 ]
                 self._database.replace(connection, applied_spec_table, rows)
+        self._say({"event": "run", "state": state.value})
 
     def _move(self, batch: Batch, step: _Step, if_it_fails: str) -> BatchState:
         # Of an answer lost in a power cut the intent is left, and it is settled like any other doubt.
@@ -345,7 +356,17 @@ class RunJournal:
                     for subject in sorted(batch.subjects)
                 ]
                 connection.execute(sa.insert(batch_subject_table), subjects)
-            return to
+        event = batch_event(
+            batch,
+            before,
+            to,
+            on_their_way=len(step.sent),
+            open_actions=len(open_now),
+            fates=[verdict.fate for verdict in step.verdicts.values()],
+            reads=step.recheck_reads + step.settle_reads,
+        )
+        self._say(event)
+        return to
 
     def _write_batch(self, move: _Move) -> None:
         batch, row, step, to, open_now = move.batch, move.row, move.step, move.to, move.open_now
