@@ -16,7 +16,8 @@ from typing import Final, TypeAlias
 import orjson
 
 from leanplum_sync.errors import UnexpectedResponseError
-from leanplum_sync.wire.action import Action, Json
+from leanplum_sync.wire.action import Action, DeliveryClass, Json
+from leanplum_sync.wire.catalogue import delivery_class
 from leanplum_sync.wire.outcome import ActionOutcome, Outcome
 
 
@@ -109,8 +110,13 @@ def read_batch_answer(status: int, body: bytes, actions: Sequence[Action], ids: 
         elements = read_elements(status, body)
     except UnexpectedResponseError as error:
         return _judge_by_status(status, str(error))
+    if moved := next((each for each in elements if _is_elsewhere(each)), None):
+        # Nothing says whether a server that sends its callers away did the work first.
+        return Unreadable(f"{sentence(moved)} The app has moved to {_new_host(moved)}.")
     if len(elements) == 1 and (refused := refusal(status, elements[0], alone=len(actions) == 1)):
         return refused
+    if elements and all(map(_blames_the_key, elements)):
+        return Refused(status, sentence(elements[0]), RefusalKind.KEY)
     if len(elements) == 1 and is_server_error(status) and not elements[0]["success"]:
         # One element can't say how far the server got before it failed.
         return Unreadable(f"The API answered HTTP {status}: {sentence(elements[0])}")
@@ -151,7 +157,22 @@ def refusal(status: int, element: Mapping[str, Json], *, alone: bool) -> Refused
 
 
 def read_outcome(element: Mapping[str, Json], action: Action) -> ActionOutcome:
-    """Return what became of *action*, by its own *element*."""
+    """
+    Return what became of *action*, by its own *element*.
+
+    A counted message has gone, whatever else the element says: to call it skipped or rejected would let a later plan send
+    it again. An error beside ``success: true`` is documented and was never seen; where doing a thing twice does harm, it
+    leaves a doubt.
+    """
+    if action.name == "sendMessage" and _has_sent(element):
+        said = element.get("error") is not None or element.get("warning") is not None
+        return ActionOutcome(Outcome.DONE, sentence(element) if said else "", advisory=said)
+    if (
+        element["success"]
+        and element.get("error") is not None
+        and delivery_class(action) is not DeliveryClass.REPEATABLE
+    ):
+        return ActionOutcome(Outcome.IN_DOUBT, sentence(element))
     if not element["success"] or element.get("error") is not None:
         return ActionOutcome(Outcome.REJECTED, sentence(element))
     warning = element.get("warning")
@@ -159,7 +180,6 @@ def read_outcome(element: Mapping[str, Json], action: Action) -> ActionOutcome:
     if warning is None and not ignored:
         return _without_warning(element, action)
     message = _message(warning) or "The API ignored the action."
-    sent = element.get("messagesSent")
     if not ignored and message.lower().startswith(ADVISORY_WARNINGS):
         plain = _without_warning(element, action)
         return (
@@ -167,11 +187,20 @@ def read_outcome(element: Mapping[str, Json], action: Action) -> ActionOutcome:
             if plain.outcome is not Outcome.DONE
             else ActionOutcome(Outcome.DONE, message, advisory=True)
         )
-    if not ignored and isinstance(sent, int | float) and sent >= 1:
-        # An unknown warning means "not carried out", but a counted message has gone: calling it skipped would
-        # let the next run send it again.
-        return ActionOutcome(Outcome.DONE, message, advisory=True)
     return ActionOutcome(Outcome.SKIPPED, message)
+
+
+def _has_sent(element: Mapping[str, Json]) -> bool:
+    sent = element.get("messagesSent")
+    return isinstance(sent, int | float) and not isinstance(sent, bool) and sent >= 1
+
+
+def _is_elsewhere(element: Mapping[str, Json]) -> bool:
+    return not element["success"] and sentence(element).lower().startswith(_ENDPOINT_ERRORS)
+
+
+def _blames_the_key(element: Mapping[str, Json]) -> bool:
+    return not element["success"] and sentence(element).lower().startswith(_KEY_ERRORS)
 
 
 def sentence(element: Mapping[str, Json]) -> str:

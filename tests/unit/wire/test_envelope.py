@@ -17,6 +17,7 @@ from leanplum_sync.wire.envelope import (
     Unreadable,
     read_batch_answer,
     read_elements,
+    read_outcome,
 )
 from leanplum_sync.wire.outcome import ActionOutcome, Outcome
 
@@ -138,7 +139,6 @@ def test_another_number_of_elements_than_actions_proves_nothing(elements: list[A
         (404, "App not found: app_x", RefusalKind.KEY),
         (200, "Development mode requested but not permitted.", RefusalKind.KEY),
         (401, "Anything", RefusalKind.KEY),
-        (200, "App endpoint configuration mismatch.", RefusalKind.BUG),
     ],
 )
 def test_one_failing_element_for_many_actions_refuses_the_whole_call(
@@ -236,3 +236,34 @@ def test_unknown_keys_beside_the_response_are_left_alone() -> None:
     assert read_elements(200, b'{"migrateState":{"sha256":"x"},"response":[{"success":true,"new":1}]}') == (
         {"success": True, "new": 1},
     )
+
+
+SEND = Action("sendMessage", {"userId": "u", "messageId": 1})
+COUNT = Action("setUserAttributes", {"userId": "u", "userAttributeValuesToIncrement": {"visits": 1}})
+
+
+@pytest.mark.parametrize("said", [{"error": {"message": "Late."}}, {"warning": {"message": "New."}}])
+@pytest.mark.parametrize("success", [True, False])
+def test_a_counted_message_has_gone_whatever_else_is_said(said: dict[str, Any], *, success: bool) -> None:
+    element = {"success": success, "messagesSent": 1, **said}
+    found = read_outcome(element, SEND)
+    assert (found.outcome, found.advisory) == (Outcome.DONE, True)
+
+
+@pytest.mark.parametrize("action", [SEND, COUNT])
+def test_success_with_an_error_leaves_a_doubt_where_twice_does_harm(action: Action) -> None:
+    element = {"success": True, "error": {"message": "Late."}}
+    assert read_outcome(element, action).outcome is Outcome.IN_DOUBT
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_server_that_sends_its_callers_away_proves_nothing(count: int) -> None:
+    found = answer(*[failed("App endpoint configuration mismatch.")] * count, to=3)
+    assert isinstance(found, Unreadable)
+
+
+def test_a_key_that_every_element_blames_refuses_the_whole_call() -> None:
+    found = answer(*[failed("Invalid access key")] * 3, to=3)
+    assert isinstance(found, Refused)
+    assert found.kind is RefusalKind.KEY
+    assert not isinstance(answer(failed("Invalid access key"), {"success": True}, to=2), Refused)
