@@ -64,6 +64,11 @@ class Served:
     def environ(self) -> dict[str, str]:
         return {**self.read_only, "LEANPLUM_PRODUCTION_KEY": emulator.KEYS["production"]}
 
+    def faults(self, text: str) -> None:
+        """Let these go wrong from now on, and none that were told before."""
+        with urllib.request.urlopen(f"{self.url}/_emulator/faults", data=text.encode()):
+            pass
+
     def counts(self) -> Any:
         with urllib.request.urlopen(f"{self.url}/_emulator/counts?detail=1") as answer:
             return json.load(answer)

@@ -1,0 +1,234 @@
+"""One journal, several processes, machines and folders: through the installed command, on both backends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from shell import Served, Shell
+
+from leanplum_sync.clock import SystemClock
+from leanplum_sync.journal import open_journal, read_journal
+from leanplum_sync.journal.schema import lock_table
+
+pytestmark = pytest.mark.slow
+
+Serve = Callable[..., Served]
+Start = Callable[..., subprocess.Popen[str]]
+USERS = [f"u{number:03}" for number in range(300)]  # six batches
+LEASE_SECONDS = 2
+PROJECT = f"""\
+apiVersion: leanplum-sync/v1
+kind: Project
+metadata: {{name: shared}}
+spec:
+  journal: {{env: LEANPLUM_SYNC_JOURNAL}}
+  environments: {{live: {{appId: app_emulator, budget: {{sends: 100}}}}}}
+  defaultEnvironment: live
+  limits: {{concurrency: 1, requestsPerSecond: 1000, leaseSeconds: {LEASE_SECONDS}}}
+"""
+TIERS = """\
+apiVersion: leanplum-sync/v1
+kind: UserAttributes
+metadata: {name: tiers}
+spec:
+  users: {file: ../users.csv, id: id}
+  attributes: {tier: gold}
+"""
+SEND = """\
+apiVersion: leanplum-sync/v1
+kind: MessageSend
+metadata: {name: hello}
+spec:
+  message: {name: Hello}
+  recipients: {file: ../users.csv, id: id}
+  delivery: hello-2026
+"""
+MESSAGE = {
+    "id": 4500000000000001,
+    "name": "Hello",
+    "active": True,
+    "delivery": "manual",
+    "messageType": "Push Notification",
+    "created": 1.6e9,
+}
+
+
+@pytest.fixture
+def served(serve: Serve, tmp_path: Path) -> Served:
+    seed = tmp_path / "seed.ndjson"
+    users = [
+        {"userId": user, "userAttributes": {"tier": "silver"}, "devices": [{"deviceId": f"d-{user}"}]}
+        for user in USERS
+    ]
+    seed.write_text("".join(json.dumps(line) + "\n" for line in ({"message": MESSAGE}, *users)))
+    return serve(seeds=[seed])
+
+
+@pytest.fixture
+def project(tmp_path: Path, served: Served, journal_location: str | Path) -> Callable[..., Shell]:
+    """Make a fresh folder with a spec about users, whose journal is the shared one."""
+
+    def make(name: str, spec: str, users: list[str]) -> Shell:
+        folder = tmp_path / name
+        (folder / "specs").mkdir(parents=True)
+        (folder / "leanplum-sync.yaml").write_text(PROJECT)
+        (folder / "specs" / "spec.yaml").write_text(spec)
+        list_users(folder, users)
+        return Shell(folder, {**served.environ, "LEANPLUM_SYNC_JOURNAL": str(journal_location)})
+
+    return make
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start a command in a project, and end it with the test at the latest."""
+    started = []
+
+    def begin(shell: Shell, *arguments: str) -> subprocess.Popen[str]:
+        started.append(shell.start(*arguments))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def list_users(folder: Path, users: list[str]) -> None:
+    (folder / "users.csv").write_text("\n".join(["id", *users]) + "\n")
+
+
+def wait_for(what: Callable[[], Any], seconds: float = 60) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.05)
+    return found
+
+
+def batches_begun(location: str | Path) -> int:
+    with read_journal(location) as journal:
+        return sum(1 for run in journal.runs() for _ in journal.batches(run.number))
+
+
+def told(process: subprocess.Popen[str]) -> str:
+    out, err = process.communicate(timeout=120)
+    assert "Traceback" not in out + err
+    return out + err
+
+
+def is_done(shell: Shell) -> bool:
+    return shell.json("plan", "--out", "again.lpplan")["actions"] == 0
+
+
+APPLY = ("apply", "a.lpplan", "--yes", "--recheck", "off", "--verify", "none")
+
+
+def test_of_two_that_apply_a_plan_at_once_one_works_and_when_it_is_killed_the_other_finishes(
+    project: Callable[..., Shell], served: Served, start: Start, journal_location: str | Path
+) -> None:
+    shell = project("one", TIERS, USERS)
+    shell.run("plan", "--out", "a.lpplan")
+    served.faults("latency:seconds=1,action=setUserAttributes")
+    both = [start(shell, *APPLY), start(shell, *APPLY)]
+    wait_for(lambda: any(process.poll() is not None for process in both))
+    working, refused = sorted(both, key=lambda process: process.poll() is not None)
+    assert "Another run works on live: process" in told(refused)
+    assert refused.returncode == 8
+    wait_for(lambda: batches_begun(journal_location) >= 2)
+    assert working.poll() is None
+    working.kill()
+    told(working)
+    served.faults("")
+    shell.run(*APPLY, "--resume")
+    assert is_done(shell)
+    assert served.counts()["overlaps"]["times"] == 0
+
+
+def test_the_lock_of_a_machine_that_is_gone_ends_with_its_lease(
+    project: Callable[..., Shell], served: Served, start: Start, journal_location: str | Path
+) -> None:
+    shell = project("one", TIERS, USERS)
+    shell.run("plan", "--out", "a.lpplan")
+    served.faults("latency:seconds=1,action=setUserAttributes")
+    working = start(shell, *APPLY)
+    wait_for(lambda: batches_begun(journal_location) >= 2)
+    working.kill()
+    told(working)
+    # From another machine nobody sees that the process is gone, and until when the lock holds is all there is.
+    with open_journal(journal_location) as journal, journal._writable.writing("") as connection:
+        until = SystemClock().now() + LEASE_SECONDS
+        connection.execute(sa.update(lock_table).values(machine="elsewhere", until=until))
+    served.faults("")
+    assert "Another run works on live" in shell.run(*APPLY, "--resume", code=8).stderr
+    time.sleep(LEASE_SECONDS)
+    shell.run(*APPLY, "--resume")
+    assert is_done(shell)
+
+
+def test_a_run_paused_for_longer_than_its_lease_sends_nothing_more_and_says_so(
+    project: Callable[..., Shell], served: Served, start: Start, journal_location: str | Path
+) -> None:
+    shell = project("one", TIERS, USERS)
+    shell.run("plan", "--out", "a.lpplan")
+    served.faults("latency:seconds=2,action=setUserAttributes")
+    paused = start(shell, *APPLY)
+    wait_for(lambda: batches_begun(journal_location) >= 2)
+    time.sleep(0.3)  # it waits for an answer, and has no transaction open that others would have to wait for
+    paused.send_signal(signal.SIGSTOP)
+    shell.run(*APPLY, "--resume", code=8)
+    time.sleep(LEASE_SECONDS)
+    served.faults("")
+    shell.run(*APPLY, "--resume")
+    written = served.counts()["writes"]
+    paused.send_signal(signal.SIGCONT)
+    said = told(paused)
+    assert paused.returncode == 8
+    assert "another run took over" in said.lower() or "was not renewed in time" in said
+    assert served.counts()["writes"] == written
+    assert served.counts()["overlaps"]["times"] == 0
+    assert is_done(shell)
+
+
+def test_three_fresh_folders_over_one_journal_send_one_message_to_each_and_new_ones_get_theirs(
+    project: Callable[..., Shell], served: Served
+) -> None:
+    shells = [project(name, SEND, USERS[:60]) for name in ("one", "two", "three")]
+    # Planned before anything is sent, so that only the journal can know.
+    for shell in shells[:2]:
+        assert shell.json("plan", "--out", "a.lpplan")["actions"] == 60
+    for shell in shells[:2]:
+        shell.run("apply", "a.lpplan", "--yes")
+    assert sends(served) == dict.fromkeys(USERS[:60], 1)
+    assert shells[2].json("plan", "--out", "a.lpplan")["actions"] == 0
+    list_users(shells[2].folder, USERS[:65])
+    assert shells[2].json("plan", "--out", "a.lpplan")["actions"] == 5
+    shells[2].run("apply", "a.lpplan", "--yes")
+    assert sends(served) == dict.fromkeys(USERS[:65], 1)
+
+
+def sends(served: Served) -> dict[str, int]:
+    (found,) = served.counts()["sends"].values()
+    return found
+
+
+@pytest.mark.parametrize("backend", ["postgresql"])
+def test_a_shared_journal_that_can_not_be_reached_is_told_without_its_password(
+    project: Callable[..., Shell], served: Served
+) -> None:
+    shell = project("one", TIERS, USERS[:3])
+    shell.run("plan", "--out", "a.lpplan")
+    shell.environ["LEANPLUM_SYNC_JOURNAL"] = "postgresql://us:s3cret@127.0.0.1:1/journal"
+    for command in (("apply", "a.lpplan", "--yes"), ("status",), ("plan", "--out", "b.lpplan")):
+        failed = shell.run(*command, code=1)
+        assert "The shared journal can't be reached" in failed.stderr
+        assert "s3cret" not in failed.stdout + failed.stderr
+    assert served.counts()["writes"] == 0
