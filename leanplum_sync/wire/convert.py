@@ -32,6 +32,8 @@ class ConversionError(ValueError):
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
+_LARGEST_SHOWN = 10**400
+_DIGITS = 30  # longer whole numbers are beyond 2^53 by far, and slow to read
 _BARE_LIST = re.compile(r"\[([^\[\]{}\"]*)\]", re.DOTALL)
 
 
@@ -86,7 +88,7 @@ def _text(value: Json) -> str:
             return value
         case bool():
             return "true" if value else "false"
-        case int():
+        case int() if abs(value) < _LARGEST_SHOWN:
             return str(value)
         case float():
             return (
@@ -97,17 +99,8 @@ def _text(value: Json) -> str:
 
 
 def _integer(value: Json) -> int:
-    number: float | int | None = None
-    match value:
-        case bool():
-            pass
-        case int() | float():
-            number = value
-        case str() if _INTEGER.fullmatch(value.strip()):
-            number = int(value)
-        case str() if _NUMBER.fullmatch(value.strip()):
-            number = float(value)
-    if number is None or not math.isfinite(number) or number != int(number):
+    number = _number_in(value)
+    if number is None or number != int(number):
         raise ConversionError("a whole number")
     if abs(number) > LARGEST_EXACT_INTEGER:
         raise ConversionError("a whole number up to 2^53, the largest that the API keeps exactly")
@@ -115,20 +108,35 @@ def _integer(value: Json) -> int:
 
 
 def _number(value: Json) -> float | int:
+    number = _number_in(value)
+    if number is None:
+        raise ConversionError("a number such as 12 or 12.5, with a point and no thousands separator")
+    return number
+
+
+def _number_in(value: Json) -> float | int | None:
+    """Return the finite number that *value* is or says; a whole one as an integer, as long as doubles hold it exactly."""
     match value:
         case bool():
-            pass
-        case int() if abs(value) <= LARGEST_EXACT_INTEGER:
-            return value
-        case float() if math.isfinite(value):
-            return value
-        case str() if _NUMBER.fullmatch(value.strip()) and math.isfinite(float(value)):
-            return (
-                int(value)
-                if _INTEGER.fullmatch(value.strip()) and abs(int(value)) <= LARGEST_EXACT_INTEGER
-                else float(value)
-            )
-    raise ConversionError("a number such as 12 or 12.5, with a point and no thousands separator")
+            return None
+        case int():
+            return value if abs(value) <= LARGEST_EXACT_INTEGER else _finite(value)
+        case float():
+            return value if math.isfinite(value) else None
+        case str() if _INTEGER.fullmatch(text := value.strip()) and len(text) < _DIGITS:
+            return int(text) if abs(int(text)) <= LARGEST_EXACT_INTEGER else float(text)
+        case str() if _NUMBER.fullmatch(text := value.strip()):
+            return _finite(text)
+        case _:
+            return None
+
+
+def _finite(value: str | int) -> float | None:
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _boolean(value: Json) -> bool:
@@ -155,9 +163,19 @@ def _date(value: Json) -> str:
 
 def _list(value: Json) -> list[Json]:
     items = _list_items(value)
-    if any(isinstance(item, list | dict) or item is None or item == "" for item in items):
+    if not all(map(_is_item, items)):
         raise ConversionError("a list of single values, none of them empty")
     return items
+
+
+def _is_item(value: Json) -> bool:
+    match value:
+        case bool():
+            return True
+        case int() | float():
+            return _number_in(value) is not None
+        case _:
+            return isinstance(value, str) and value != ""
 
 
 def _list_items(value: Json) -> list[Json]:
@@ -167,7 +185,10 @@ def _list_items(value: Json) -> list[Json]:
         case str() if value.strip().startswith("["):
             try:
                 parsed = json.loads(value)
-            except json.JSONDecodeError:
+            except (
+                ValueError,
+                RecursionError,
+            ):  # no JSON, a number of thousands of digits, or a tower of brackets
                 bare = _BARE_LIST.fullmatch(value.strip())
                 if bare is None:
                     raise ConversionError('a list such as [a, b] or ["a", "b"]') from None

@@ -16,6 +16,7 @@ dates                     the same text          documented: ISO 8601 text
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Hashable
 from typing import Final
 
@@ -35,11 +36,19 @@ def canonical(value: Json) -> Hashable:
             lowered = value.lower()
             return ("text", lowered if lowered in ("true", "false") else value)
         case int() | float():
-            return ("number", float(value))
+            return ("number", _double(value))
         case list() | tuple():
             return ("list", frozenset(map(canonical, value))) if value else ABSENT
         case _:
             return ("object", json.dumps(value, sort_keys=True))
+
+
+def _double(value: float) -> float:
+    """Return *value* as the API keeps it; what no double can hold is beyond all of them."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value)
 
 
 def same(one: Json, other: Json) -> bool:

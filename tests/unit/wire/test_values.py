@@ -45,6 +45,7 @@ def test_what_the_api_can_not_tell_apart_is_the_same(desired: Any, observed: Any
         ("", None),
         (0, None),
         (False, None),
+        (10**400, 1),
     ],
 )
 def test_what_the_api_tells_apart_is_not_the_same(desired: Any, observed: Any) -> None:
