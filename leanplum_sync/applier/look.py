@@ -9,6 +9,7 @@ from leanplum_sync.address import Subject
 from leanplum_sync.journal.entry import Fate
 from leanplum_sync.journal.verdict import DONE, Verdict
 from leanplum_sync.planner.change import Change, ChangeKind
+from leanplum_sync.planner.marker import has_marker, is_marked
 from leanplum_sync.planner.standing import Standing, carries, standings
 from leanplum_sync.wire.action import DeliveryClass
 from leanplum_sync.wire.batch import PlannedAction
@@ -58,12 +59,14 @@ def settle(
     """
     Return verdicts on one subject's *actions* in doubt: done, or held. Those without one are safe to send again.
 
-    Done, for an increment, needs the sum to be exactly what it should be, and nobody else in the plan to add to it. All
+    An increment that carries a receipt is done if the receipt is there, and safe to send again if not. Without one, done needs the sum to be exactly what it should be, and nobody else in the plan to add to it. All
     else is held, the untouched sum too: somebody may have taken away what this run added.
     """
     seen = standings(changes, profile)
     return {
-        planned.number: verdict for planned in actions if (verdict := _settled(planned, seen)) is not None
+        planned.number: verdict
+        for planned in actions
+        if (verdict := _settled(planned, seen, profile)) is not None
     }
 
 
@@ -86,9 +89,11 @@ def by_subject(actions: Iterable[PlannedAction]) -> Mapping[Subject, Sequence[Pl
     return found
 
 
-def _settled(planned: PlannedAction, seen: Sequence[Seen]) -> Verdict | None:
+def _settled(planned: PlannedAction, seen: Sequence[Seen], profile: Profile) -> Verdict | None:
     if not needs_reading(planned):
         return HELD
+    if has_marker(planned):
+        return DONE if is_marked(planned, profile) else None
     own = _own(planned, seen)
     increments = [change.field for change, _ in own if change.kind is ChangeKind.INCREMENT]
     if not increments and (own or planned.delivery_class is DeliveryClass.REPEATABLE):

@@ -137,6 +137,7 @@ def _make(
                 budget=settings.budget,
                 sensitive=settings.sensitive,
                 requests_per_second=limits.requests_per_second,
+                marker=settings.increment_receipts,
             )
             with connected(settings) as app, read_journal(settings.journal) as journal:
                 make_plan(

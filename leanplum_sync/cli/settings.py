@@ -24,6 +24,7 @@ class Settings:
     environment: Environment
     journal: str | Path
     sensitive: frozenset[str]
+    increment_receipts: str | None = None
 
     @property
     def name(self) -> str:
@@ -75,7 +76,11 @@ def settle(project: Project, root: Path, name: str | None, environ: Mapping[str,
     if chosen not in project.environments:
         raise click.UsageError(f"The project has no environment {chosen!r}; it has {known}.")
     return Settings(
-        root, project.environments[chosen], _journal(project.journal, root, environ), project.sensitive
+        root,
+        project.environments[chosen],
+        _journal(project.journal, root, environ),
+        project.sensitive,
+        project.increment_receipts,
     )
 
 

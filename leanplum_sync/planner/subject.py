@@ -11,6 +11,7 @@ from leanplum_sync.address import ResourceAddress, Subject, SubjectKind
 from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.planner.decide import Decision, Reason, SendTarget, create_user, decide, increment_name
 from leanplum_sync.planner.known import Known
+from leanplum_sync.planner.marker import marker_value
 from leanplum_sync.resources.desire import (
     IncrementAttribute,
     Send,
@@ -25,10 +26,15 @@ from leanplum_sync.wire.values import canonical
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What holds for all subjects of a plan: each resource's wave, and the message of each that sends one."""
+    """
+    What holds for all subjects of a plan: each resource's wave, and the message of each that sends one.
+
+    *marker* names the attribute for receipts of increments, None for none.
+    """
 
     waves: Mapping[ResourceAddress, int]
     messages: Mapping[ResourceAddress, SendTarget]
+    marker: str | None = None
 
 
 Phase: TypeAlias = tuple[
@@ -181,7 +187,7 @@ def _actions(
     create = _disposition(create=not profile.exists)
     found: dict[Phase, tuple[SubjectAction, ...]] = {}
     for phase in sorted(users.keys() | devices.keys() | sends.keys(), key=_phase_order):
-        user = [users[phase].build(subject, create)] if phase in users else []
+        user = [users[phase].build(subject, create, context.marker)] if phase in users else []
         of_devices = [
             _device(subject, device_id, fields, profile) for device_id, fields in devices[phase].items()
         ]
@@ -221,7 +227,9 @@ class _UserAction:
                 # Source: Leanplum SDKs clear an attribute by sending null.
                 self.arguments["userAttributes"][change.field] = change.after
 
-    def build(self, subject: Subject, create: str) -> SubjectAction:
+    def build(self, subject: Subject, create: str, marker: str | None) -> SubjectAction:
+        if self.deliveries and marker is not None:
+            self.arguments["userAttributes"][marker] = marker_value(self.deliveries)
         arguments = {**_identity(subject), "createDisposition": create, **self.fields, **self.arguments}
         return SubjectAction(Action("setUserAttributes", arguments), tuple(self.deliveries))
 

@@ -78,7 +78,10 @@ Observed: TypeAlias = Live | Recorded
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """*budget* maps names of hazards to the most that is allowed, None for no limit."""
+    """
+    *budget* maps names of hazards to the most that is allowed, None for no limit. *marker* names the attribute for receipts
+    of increments, None for none.
+    """
 
     target: Target
     out: Path
@@ -86,6 +89,7 @@ class PlanRequest:
     budget: Mapping[str, int | None]
     sensitive: frozenset[str]
     requests_per_second: float | None
+    marker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,9 @@ def make_plan(
         PlanError: the plan file can't be written.
     """
     messages = _messages(loaded.resources, reader)
-    context = Context(waves({each.address: each.depends_on for each in loaded.resources}), messages)
+    context = Context(
+        waves({each.address: each.depends_on for each in loaded.resources}), messages, request.marker
+    )
     reads, unreadable = _observe(staging, request.observed, reader, clock, progress)
     tally = Tally(listed=staging.count_subjects(), unreadable=unreadable)
     with PlanWriter(request.out) as writer, progress.track("Comparing", tally.listed, "user") as task:

@@ -233,6 +233,11 @@ class ProjectSpec(Edge):
         description="Attributes masked in everything that is shown.",
         examples=[["email", "phone"]],
     )
+    increment_receipts: Annotated[str, StringConstraints(min_length=1)] | None = Field(
+        default=None,
+        description="An attribute of its own that each increment also sets, to a receipt, so that none is ever held. Left out, none is set.",
+        examples=["last_increment"],
+    )
     budget: BudgetModel = Field(
         default_factory=BudgetModel,
         description="What a plan may hold without being asked for, in environments that name no budget.",
@@ -335,6 +340,7 @@ class Project:
     default_environment: str | None
     environments: Mapping[str, Environment]
     sensitive: frozenset[str]
+    increment_receipts: str | None
 
 
 def build(document: ProjectDocument, place: Callable[[Path], Place], report: Report) -> Project:
@@ -361,6 +367,7 @@ def build(document: ProjectDocument, place: Callable[[Path], Place], report: Rep
         default_environment=default,
         environments=environments,
         sensitive=frozenset(spec.sensitive),
+        increment_receipts=spec.increment_receipts,
     )
 
 
