@@ -377,7 +377,7 @@ class RunJournal:
         values = {
             "state": to.value,
             "fence": self.lease.fence,
-            "reason": step.reason,
+            "reason": _storable(step.reason),
             "open_actions": None if len(open_now) == len(batch.actions) else numbers_text(open_now),
             "sent_actions": None if step.sent == open_now else numbers_text(step.sent),
             "open_count": len(open_now),
@@ -442,7 +442,7 @@ class RunJournal:
                 "action": number,
                 "subject": str(subject_of[number]),
                 "fate": verdict.fate.value,
-                "message": verdict.message,
+                "message": _storable(verdict.message),
             }
             for number, verdict in sorted(told.items())
         ]
@@ -462,6 +462,11 @@ class RunJournal:
         self._deliveries.follow(
             move.connection, move.batch, verdicts, move.open_now if is_back else frozenset()
         )
+
+
+def _storable(text: str) -> str:
+    """The API may say anything; PostgreSQL keeps every character but one."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _open(entry: BatchEntry | None, batch: Batch) -> frozenset[int]:

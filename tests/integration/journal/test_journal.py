@@ -222,6 +222,14 @@ def test_deliveries_follow_their_actions(run: RunJournal, journal: Journal) -> N
     assert journal.known("another app", users)[users[0]] == NOTHING_KNOWN
 
 
+def test_whatever_the_api_says_can_be_recorded(run: RunJournal, journal: Journal) -> None:
+    batch = sends(1, "u1", "u2")
+    said = "no\0, 'no'; \N{SNOWMAN} %s :name"
+    send(run, batch, ActionOutcome(Outcome.REJECTED, said), DONE)
+    (entry,) = journal.exceptions(run.number)
+    assert entry.message == said.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 def test_what_was_refused_as_a_whole_may_be_asked_for_again(run: RunJournal, journal: Journal) -> None:
     batch = sends(1, "u1")
     run.record_sent(batch, [10], {}, body_digest="b")

@@ -147,6 +147,20 @@ def test_a_machine_whose_clock_is_wrong_takes_no_lock_too_early(
             other.acquire("app", "sandbox")
 
 
+@pytest.mark.parametrize(("durable", "setting"), [(True, "on"), (False, "off")])
+def test_an_intent_waits_for_the_disk_whatever_the_servers_default_is(
+    postgresql: Server, address: str, durable: bool, setting: str
+) -> None:
+    name = address.partition("@/")[2].partition("?")[0]
+    with postgresql.connect() as connection:
+        connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+        connection.execute(f"ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'")
+    with open_journal(address) as journal, journal._writable.writing("", durable_at_once=durable) as writing:
+        assert writing.scalar(sa.text("SHOW synchronous_commit")) == setting
+        # Any other would not see what was committed while it waited for its turn.
+        assert writing.scalar(sa.text("SHOW transaction_isolation")) == "read committed"
+
+
 def test_two_who_make_the_same_journal_at_once_make_one(address: str) -> None:
     start, errors = threading.Barrier(4), []
 
