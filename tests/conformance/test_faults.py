@@ -45,6 +45,14 @@ def test_a_cut_connection_leaves_no_answer(start: Callable[..., Caller], fault: 
     assert _track(caller).status_code == 200
 
 
+def test_a_call_may_be_half_done_and_cut(start: Callable[..., Caller]) -> None:
+    caller = start(faults="cut-half:times=1")
+    with pytest.raises(requests.ConnectionError):
+        caller.multi(_TRACK, _TRACK, _TRACK, _TRACK)
+    assert _done(caller) == 2
+    assert caller.counts()["writes"] == 4
+
+
 @pytest.mark.parametrize("status", [408, 429, 500, 503])
 def test_a_status_comes_instead_of_the_work(start: Callable[..., Caller], status: int) -> None:
     caller = start(faults=f"{status}:times=1")

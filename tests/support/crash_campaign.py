@@ -31,7 +31,7 @@ from typing import Any, Final
 
 import orjson
 import requests
-from lives import CRASHED, LOCKED, SPEED, Effects, Life, Nursery, world
+from lives import CRASHED, LOCKED, SETTLE_SECONDS, SPEED, Effects, Life, Nursery, world
 from postgresql import Server, serving
 
 from leanplum_sync import emulator
@@ -88,13 +88,21 @@ class Verdict:
 class Trial:
     """One seed's lives, and the judgement."""
 
-    def __init__(self, seed: int, server: Server, children: Nursery, folder: Path) -> None:
+    def __init__(
+        self,
+        seed: int,
+        server: Server,
+        children: Nursery,
+        folder: Path,
+        *,
+        settle_seconds: float = SETTLE_SECONDS,
+    ) -> None:
         # The first life's point and what it meets go through all combinations; the rest is chance.
         self.backend = BACKENDS[seed % 2]
         self.kind = KINDS[seed // 2 % len(KINDS)]
         self.point = POINTS[seed // 2 // len(KINDS) % len(POINTS)]
         self._chance = random.Random(seed)
-        self._children, self._folder = children, folder
+        self._children, self._folder, self._settle_seconds = children, folder, settle_seconds
         self._journal = str(folder / "journal.db") if self.backend == "sqlite" else server.new_database()
         self._numbers = count(1)
         self.verdict = Verdict(seed, f"{self.backend}, {self.kind}, {self.point}")
@@ -144,6 +152,7 @@ class Trial:
     def _life(self, point: str = "", **given: Any) -> Life:
         report = self._folder / f"report-{next(self._numbers)}.json"
         chosen = {"nth": self._chance.randint(1, 4), "concurrency": self._chance.randint(1, 3)} | given
+        chosen["settle_seconds"] = self._settle_seconds
         return Life(self._url, self._journal, self.kind, str(report), point, **chosen)
 
     def _live_through(self, point: str) -> None:

@@ -35,7 +35,7 @@ SPEED: Final = 20
 _LEASE_SECONDS: Final = 3 * SPEED
 # Real ones: what the emulator does late, it does after the client gave up and before the settle window ends.
 _READ_TIMEOUT_SECONDS: Final = 0.4
-_SETTLE_SECONDS: Final = 1.2 * SPEED
+SETTLE_SECONDS: Final = 1.2 * SPEED
 _WORLD: Final = Path(__file__).parents[1] / "integration" / "applier" / "world.py"
 
 
@@ -80,6 +80,7 @@ class Life:
     nth: int = 1
     concurrency: int = 2
     lease_seconds: float = _LEASE_SECONDS
+    settle_seconds: float = SETTLE_SECONDS
 
 
 def live(life: Life) -> int:
@@ -87,7 +88,7 @@ def live(life: Life) -> int:
     _arrange(life)
     settings = world.ApplySettings(
         concurrency=life.concurrency,
-        settle_seconds=_SETTLE_SECONDS,
+        settle_seconds=life.settle_seconds,
         recheck=world.Recheck.OFF,
         resume=True,
         failures_in_a_row=1000,
