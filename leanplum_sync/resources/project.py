@@ -235,7 +235,7 @@ class ProjectSpec(Edge):
     )
     increment_receipts: Annotated[str, StringConstraints(min_length=1)] | None = Field(
         default=None,
-        description="An attribute of its own that each increment also sets, to a receipt, so that none is ever held. Left out, none is set.",
+        description="An attribute of its own that each increment also sets, to a receipt, so that after a lost answer a read tells whether it counted. Left out, none is set.",
         examples=["last_increment"],
     )
     budget: BudgetModel = Field(
