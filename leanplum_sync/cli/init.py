@@ -14,7 +14,7 @@ from leanplum_sync.cli.verb import Verb, display_options, pass_console
 from leanplum_sync.render.words import listing
 
 
-@click.command("init", cls=Verb)
+@click.command("init", cls=Verb, shares_files=True)
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path))
 @display_options
 @pass_console

@@ -107,7 +107,18 @@ class Verb(click.Command):
     A command whose help keeps its own options, the shared ones and the environment variables apart.
 
     The help of an option says its unit and its default in words of its own.
+    Files that a verb writes hold people's data and are their owner's only, but
+    for those of a verb that *shares_files*.
     """
+
+    def __init__(self, *arguments: Any, shares_files: bool = False, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._shares_files = shares_files
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if not self._shares_files:
+            os.umask(0o077)
+        return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         own: list[tuple[str, str]] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, TypeVar
 
 import orjson
@@ -91,9 +92,9 @@ class Calls:
         before_write: BeforeWrite | None = None,
         headers: Mapping[str, str] = _JSON,
     ) -> Response:
-        return self._transport.send(
-            Request("POST", f"{self._connection.url}?action={action}", body, headers), before_write
-        )
+        request = Request("POST", f"{self._connection.url}?action={action}", body, headers)
+        response = self._transport.send(request, before_write)
+        return replace(response, body=self._keys.hidden(response.body))
 
     def once(self, action: Action, key_class: KeyClass | None = None) -> Mapping[str, Json]:
         """

@@ -28,6 +28,7 @@ _USES: Final[Mapping[KeyClass, str]] = {
     KeyClass.DATA_EXPORT: "to read users",
     KeyClass.CONTENT_READ_ONLY: "to look up messages",
 }
+_SHORTEST_KEY: Final = 8
 _WHERE: Final = "in Leanplum's dashboard under App Settings > Keys & Settings"
 
 # The public credentials of this project's own emulator (docs/emulator.md); they open nothing else.
@@ -83,8 +84,9 @@ class Connection:
             raise CredentialError(
                 f"{app_id_variable} is not set: it names the Leanplum app to work on. Its app id stands {_WHERE}."
             )
-        is_emulator = app_id == EMULATOR_APP_ID
         base_url = environ.get(API_URL_VARIABLE, "").strip() or API_URL
+        # The id alone is no proof: nobody else's app has it, but a request to Leanplum is a real one.
+        is_emulator = app_id == EMULATOR_APP_ID and not _is_leanplums(base_url)
         return cls(_checked(base_url, may_be_plain=is_emulator), app_id, is_emulator=is_emulator)
 
 
@@ -131,6 +133,14 @@ class Keys:
             f"key of the app in {APP_ID_VARIABLE}: both stand {_WHERE}."
         )
 
+    def hidden(self, content: bytes) -> bytes:
+        """Return *content* without any key: servers and proxies may echo what they were sent."""
+        for variable in self._variables.values():
+            key = self._environ.get(variable, "").strip()
+            if len(key) >= _SHORTEST_KEY:  # a few letters would be found in any answer
+                content = content.replace(key.encode(), b"***")
+        return content
+
     def __repr__(self) -> str:
         held = (f"{key_class.words}={'***' if self.has(key_class) else 'missing'}" for key_class in KeyClass)
         return f"Keys({', '.join(held)})"
@@ -153,6 +163,14 @@ def _checked(base_url: str, *, may_be_plain: bool) -> str:
             f"{API_URL_VARIABLE} starts with http:, so keys would cross the network unencrypted. Use https:."
         )
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _is_leanplums(base_url: str) -> bool:
+    try:
+        host = urlsplit(base_url).hostname or ""
+    except ValueError:
+        return False  # refused in a moment
+    return host == "leanplum.com" or host.endswith(".leanplum.com")
 
 
 def _is_loopback(host: str) -> bool:

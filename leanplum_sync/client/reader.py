@@ -16,6 +16,7 @@ from leanplum_sync.clock import Clock
 from leanplum_sync.errors import RejectedError, UnexpectedResponseError
 from leanplum_sync.wire.action import Action, Json
 from leanplum_sync.wire.message import Message, read_message
+from leanplum_sync.wire.profile import read_profile
 
 # Drafts and finished messages too, so that an error can say that the message is a draft, not that there is none.
 _EVERY_MESSAGE: Final = {"includeDrafts": True, "recent": False}
@@ -50,7 +51,9 @@ class Reader:
             CredentialError, RejectedError, RateLimitedError, NotSentError, NoAnswerError, UnexpectedResponseError
         """
         name = "userId" if subject.kind is SubjectKind.USER else "deviceId"
-        return self._ask(Action("exportUser", {name: subject.id}), on_rate_limit)
+        element = self._ask(Action("exportUser", {name: subject.id}), on_rate_limit)
+        read_profile(element)  # what is no user ends the reading here, before more of it is paid for
+        return element
 
     def messages(self) -> tuple[Message, ...]:
         """Every message of the app, drafts and finished ones included, in the API's order."""

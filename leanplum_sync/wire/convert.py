@@ -102,7 +102,7 @@ def _integer(value: Json) -> int:
     number = _number_in(value)
     if number is None or number != int(number):
         raise ConversionError("a whole number")
-    if abs(number) > LARGEST_EXACT_INTEGER:
+    if isinstance(number, float) and abs(number) >= LARGEST_EXACT_INTEGER:
         raise ConversionError("a whole number up to 2^53, the largest that the API keeps exactly")
     return int(number)
 

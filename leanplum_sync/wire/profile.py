@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from leanplum_sync.errors import UnexpectedResponseError
 from leanplum_sync.wire.action import Json
 
 # Source: Leanplum OpenAPI, setUserAttributes and exportUser. The first four also come back for users the SDKs never saw.
@@ -25,6 +26,8 @@ DEVICE_FIELDS: Final = (
     "systemVersion",
     *TOKEN_FIELDS,
 )
+
+_MISSING: Final = "user not found"  # Source: recorded traffic: "User not found; request skipped."
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +53,41 @@ def read_profile(element: Mapping[str, Json]) -> Profile:
 
     A missing user is an element with a skip warning and no profile: ``NO_PROFILE``. Entries of ``devices`` without an
     id are left by malformed imports and can't be addressed: they are passed over.
+
+    Raises:
+        UnexpectedResponseError: *element* is no profile, and doesn't say that the user is missing.
     """
-    if element.get("warning") and "userAttributes" not in element:
-        return NO_PROFILE
+    attributes = element.get("userAttributes")
+    if attributes is None and (warning := element.get("warning")):
+        return _without_profile(warning)
+    devices = element.get("devices") or ()
+    if not isinstance(attributes, dict | None) or not isinstance(devices, list | tuple):
+        raise _unknown_shape()
     return Profile(
         exists=True,
-        attributes=element.get("userAttributes") or {},
+        attributes=attributes or {},
         fields={name: element[name] for name in PROFILE_FIELDS if element.get(name) is not None},
-        devices={
-            str(device["deviceId"]): {
-                name: device[name] for name in DEVICE_FIELDS if device.get(name) is not None
-            }
-            for device in element.get("devices") or ()
-            if device.get("deviceId") is not None
-        },
+        devices=dict(_device(device) for device in devices if _is_addressable(device)),
     )
+
+
+def _without_profile(warning: Json) -> Profile:
+    message = warning.get("message") if isinstance(warning, dict) else None
+    if isinstance(message, str) and message.lower().startswith(_MISSING):
+        return NO_PROFILE
+    raise _unknown_shape()
+
+
+def _is_addressable(device: Json) -> bool:
+    if not isinstance(device, dict):
+        raise _unknown_shape()
+    return device.get("deviceId") is not None
+
+
+def _device(device: Mapping[str, Json]) -> tuple[str, Mapping[str, Json]]:
+    fields = {name: device[name] for name in DEVICE_FIELDS if device.get(name) is not None}
+    return str(device["deviceId"]), fields
+
+
+def _unknown_shape() -> UnexpectedResponseError:
+    return UnexpectedResponseError("Leanplum answered exportUser with something that is no user.")

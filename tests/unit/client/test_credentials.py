@@ -72,3 +72,18 @@ def test_a_url_that_would_leak_or_miss_is_refused_without_repeating_it(url: str)
 def test_the_emulators_public_keys_may_cross_a_plain_network() -> None:
     environ = {"LEANPLUM_APP_ID": EMULATOR_APP_ID, "LEANPLUM_API_URL": "http://emulator:8123"}
     assert Connection.from_environment(environ).is_emulator
+
+
+def test_leanplum_itself_is_never_taken_for_the_emulator() -> None:
+    for url in ("", "https://www.leanplum.com"):
+        environ = {"LEANPLUM_APP_ID": EMULATOR_APP_ID, "LEANPLUM_API_URL": url}
+        assert not Connection.from_environment(environ).is_emulator
+
+
+def test_keys_that_come_back_are_hidden() -> None:
+    keys = Keys({"LEANPLUM_PRODUCTION_KEY": "prod_hunter2", "LEANPLUM_DATA_EXPORT_KEY": "x"})
+    assert (
+        keys.hidden(b'Invalid access key: {"clientKey": "prod_hunter2"}')
+        == b'Invalid access key: {"clientKey": "***"}'
+    )
+    assert keys.hidden(b"x marks the spot") == b"x marks the spot"
