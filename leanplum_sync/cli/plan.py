@@ -118,7 +118,11 @@ def chosen(loaded: Loaded, select: Sequence[str], exclude: Sequence[str]) -> Loa
         selected = not select or any(fnmatchcase(address, glob) for glob in select)
         return selected and not any(fnmatchcase(address, glob) for glob in exclude)
 
-    return replace(loaded, resources=tuple(each for each in loaded.resources if is_wanted(str(each.address))))
+    kept = tuple(each for each in loaded.resources if is_wanted(str(each.address)))
+    if loaded.resources and not kept:
+        known = ", ".join(str(each.address) for each in loaded.resources)
+        raise click.UsageError(f"--select and --exclude leave no spec to plan. There are {known}.")
+    return replace(loaded, resources=kept)
 
 
 def _make(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.resources.desire import (
@@ -19,6 +20,10 @@ from leanplum_sync.resources.desire import (
     Want,
 )
 from leanplum_sync.wire.values import canonical
+
+_Target: TypeAlias = tuple[
+    Hashable, ...
+]  # ("attribute", name), ("item", name, item), ("device", id, field), ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,7 @@ def conflicts(wants: Sequence[Want]) -> Iterator[Problem]:
     same device of it) are a duplicate id, whatever they ask for.
     """
     rows: dict[Hashable, Want] = {}
-    claims: dict[Hashable, _Claim] = {}
+    claims: dict[_Target, _Claim] = {}
     for want in wants:
         row = (want.resource, _row_identity(want))
         if row in rows:
@@ -53,10 +58,10 @@ def conflicts(wants: Sequence[Want]) -> Iterator[Problem]:
             for target, says in _claims(desire):
                 first = claims.setdefault(target, _Claim(want, desire, says))
                 if first.says != says:
-                    yield _conflict(first, want, desire)
+                    yield _conflict(target, first, want, desire)
 
 
-def _claims(desire: Desire) -> Iterator[tuple[Hashable, Hashable]]:
+def _claims(desire: Desire) -> Iterator[tuple[_Target, Hashable]]:
     """Yield (what, how) pairs: two desires are at odds when they say the same *what* with another *how*."""
     match desire:
         case SetAttribute(name=name, value=value):
@@ -86,8 +91,8 @@ def _row_identity(want: Want) -> Hashable:
     return next((desire.device_id for desire in want.desires if isinstance(desire, SetDeviceField)), None)
 
 
-def _conflict(first: _Claim, want: Want, desire: Desire) -> Problem:
-    what = getattr(desire, "name", "")
+def _conflict(target: _Target, first: _Claim, want: Want, desire: Desire) -> Problem:
+    what = target[2] if target[0] == "device" else target[1]
     return Problem(
         desire.asked_at,
         f"{what} is asked for differently by {first.want.resource} for the same user: "

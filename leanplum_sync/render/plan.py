@@ -36,6 +36,7 @@ class Plan(Protocol):
 
 _ALWAYS_SHOWN: Final = ("sends", "createdUsers", "removals")
 # Counted elsewhere in the text: shown among the hazards only when there are too many.
+_MET: Final = ("delivered", "missing")  # notes that speak of nothing left undone for users that exist
 _SHOWN_WHEN_OVER: Final = ("changedUsers", "billableLookups")
 _HAZARD_WORDS: Final[Mapping[str, str]] = {
     "sends": "sends",
@@ -94,7 +95,7 @@ def _headline(plan: Plan) -> list[RenderableType]:
     summary, target = plan.summary, plan.header.target
     title = Text.assemble(("Plan for ", "bold"), (target_words(target), GOOD if target.is_emulator else CARE))
     if summary.is_empty:
-        return [title, BLANK, Text(_nothing_to_do(summary), GOOD), BLANK]
+        return [title, BLANK, Text(_nothing_to_do(summary, plan.notes()), GOOD), BLANK]
     change = f"{summary.changed:,} of {amount(summary.listed, 'listed user')} would change:"
     hazards = grid(map(_hazard_row, _worth_showing(plan)), right=(0,))
     return [title, BLANK, Text(change), hazards, *_consent(plan), BLANK]
@@ -114,11 +115,14 @@ def consent_options(hazards: Iterable[Hazard]) -> str:
     return " ".join(f"--ack {hazard.name}={hazard.count}" for hazard in hazards if hazard.is_over)
 
 
-def _nothing_to_do(summary: Summary) -> str:
-    if summary.missing:
-        there = amount(summary.listed - summary.missing, "listed user")
-        return f"Nothing to do: {there} that exist, all as the specs say."
-    return f"Nothing to do: {amount(summary.listed, 'listed user')}, all as the specs say."
+def _nothing_to_do(summary: Summary, notes: Iterable[Note]) -> str:
+    there = amount(summary.listed - summary.missing, "listed user") + (
+        " that exist" if summary.missing else ""
+    )
+    unmet = [note for note in notes if note.code not in _MET]
+    if unmet:
+        return f"Nothing can be done: {there}, not all as the specs say."
+    return f"Nothing to do: {there}, all as the specs say."
 
 
 def _worth_showing(plan: Plan) -> Iterable[Hazard]:

@@ -212,5 +212,5 @@ def _unpack(text: str) -> Row:
 
 def _no_room(error: Exception) -> LeanplumSyncError:
     return LeanplumSyncError(
-        f"The rows can't be kept while planning: {error}. Nothing was changed; free some space."
+        f"The rows can't be kept while planning: {error}. Nothing was changed: see that there is space, and leave to write."
     )

@@ -83,3 +83,14 @@ def test_a_user_may_have_two_devices_but_not_one_device_twice() -> None:
     )
     assert list(conflicts([want("one", first), want("one", second)])) == []
     assert len(list(conflicts([want("one", first), want("one", first)]))) == 1
+
+
+def test_a_conflict_names_what_is_contested() -> None:
+    taken, removed = TakeAttribute("new", "old", None, HERE), RemoveAttribute("old", THERE)
+    (problem,) = conflicts([want("one", taken), want("two", removed)])
+    assert problem.message.startswith("old is asked for differently")
+    token = SetDeviceField("d1", "iosPushToken", "aa", HERE)
+    (problem,) = conflicts(
+        [want("one", token), want("two", SetDeviceField("d1", "iosPushToken", "bb", THERE))]
+    )
+    assert problem.message.startswith("iosPushToken is asked for differently")

@@ -191,6 +191,16 @@ def test_the_cost_stands_beside_what_other_ways_would_have_cost() -> None:
     assert "                 9            with batches by kind of action" in text
 
 
+def test_an_empty_plan_does_not_say_that_all_is_well_where_it_is_not() -> None:
+    unmet = Note(
+        "not_convertible", "UserAttributes/loyalty", "has a value in age that can't be converted", 1, ("u1",)
+    )
+    empty = replace(SomePlan().summary, actions=0, changed=0)
+    assert "Nothing to do: 5 listed users that exist, all as the specs say." in lines(SomePlan(summary=empty))
+    text = lines(SomePlan(summary=empty, notes_=(unmet,)))
+    assert "Nothing can be done: 5 listed users that exist, not all as the specs say." in text
+
+
 def test_what_is_left_alone_is_said_with_a_few_samples() -> None:
     note = Note(
         "missing",
