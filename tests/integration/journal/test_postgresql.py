@@ -120,16 +120,18 @@ def test_a_writer_paused_in_the_middle_loses_its_transaction_before_the_others_g
     address: str, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "_BUSY_SECONDS", 2)
+    taken = []
     with open_journal(address) as paused:
 
         def write() -> None:
             with paused._writable.writing("nothing was sent") as connection:
-                with journal.acquire("app", "sandbox"):
-                    pass
+                with journal.acquire("app", "sandbox") as lease:
+                    taken.append(lease.fence)
                 connection.execute(sa.text("SELECT 1"))
 
         with pytest.raises(JournalError, match="nothing was sent"):
             write()
+        assert taken == [1]
         with paused.acquire("app", "sandbox"):
             pass
 
