@@ -72,7 +72,7 @@ class MessageSendSpec(Edge):
         examples=[{"first_name": {"column": "first_name"}, "delay_days": 3}],
     )
     delivery: OnceName = Field(
-        description="The identity of this send: each recipient gets the message once under each name.",
+        description="The identity of this send, together with the resource's name: under both, each recipient gets it once.",
         examples=["2026-11-order-delay"],
     )
     force: bool = Field(
