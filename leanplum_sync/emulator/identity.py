@@ -5,10 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from leanplum_sync.emulator import sessions, values
+from leanplum_sync.emulator.errors import RefusedError, invalid
 from leanplum_sync.emulator.user import User
+from leanplum_sync.emulator.work import MAX_ID_LENGTH
 
 if TYPE_CHECKING:
     from leanplum_sync.emulator.work import Work
+
+
+def check_identity(work: Work, new_user_id: str) -> None:
+    """Refuse an id that can't be taken: one that is too long, or a blocked user's, who takes nothing in."""
+    if len(new_user_id) > MAX_ID_LENGTH:
+        raise invalid("newUserId")
+    existing = work.transaction.user(new_user_id)
+    if existing is not None and existing.blocked:
+        raise RefusedError("Unavailable For Legal Reasons", 451)
 
 
 def become(work: Work, new_user_id: str) -> User:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Element: TypeAlias = dict[str, Any]
 KeyClass: TypeAlias = Literal["production", "development", "data_export", "content_read_only"]
 
-_MAX_ID_LENGTH = 400
+MAX_ID_LENGTH = 400
 
 
 @dataclass(slots=True)
@@ -92,7 +92,7 @@ def find(work: Work) -> User:
         raise RefusedError("Invalid app/user combination", 404)
     device_id = work.arguments.plain("deviceId")
     for name, value in (("userId", user_id), ("deviceId", device_id or "")):
-        if len(value) > _MAX_ID_LENGTH:
+        if len(value) > MAX_ID_LENGTH:
             raise invalid(name)
     user = work.transaction.user(user_id)
     if user is None:

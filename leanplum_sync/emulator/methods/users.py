@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from leanplum_sync.emulator import values
 from leanplum_sync.emulator.arguments import number
 from leanplum_sync.emulator.errors import RefusedError
-from leanplum_sync.emulator.identity import become
+from leanplum_sync.emulator.identity import become, check_identity
 from leanplum_sync.emulator.methods.devices import set_fields
 from leanplum_sync.emulator.names import check_names
 from leanplum_sync.emulator.profile import happened, location_of, set_attributes
@@ -38,6 +38,9 @@ def set_user_attributes(work: Work) -> Element:
     states = _occurrences(work, "state", "states")
     profile = _profile(work)
     devices = [device for device in arguments.sequence("devices") if isinstance(device, dict)]
+    new_user_id = arguments.text("newUserId")
+    if new_user_id is not None:
+        check_identity(work, new_user_id)
 
     user = work.user
     set_attributes(user, given, work.switches)
@@ -51,7 +54,7 @@ def set_user_attributes(work: Work) -> Element:
         change(user)
     _merge_devices(work, user, devices)
     _subscribe(work, user)
-    if (new_user_id := arguments.text("newUserId")) is not None:
+    if new_user_id is not None:
         work.found = become(work, new_user_id)
     if skipped and work.switches.skipped_increment == "warn":
         return {"warning": {"message": f"Increment skipped: {', '.join(skipped)} must be an integer."}}

@@ -1,0 +1,322 @@
+"""
+A model of profiles: what ``exportUser`` must tell after any actions, from the API's rules alone.
+
+It shares nothing with the emulator, not even a helper, and is written to be read rather than to be fast. It knows
+the actions that change profiles outside sessions; ``None`` stands for a user that can't be exported.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+DAY = 86_400
+YEAR = 365 * DAY
+_LOCATION = ("locale", "country", "region", "city", "timezone", "timezoneOffsetSeconds")
+_DEVICE = ("appVersion", "systemName", "deviceModel", "iosPushToken", "gcmRegistrationId")
+_SINGLE_VALUED = {"created": float, "lastActive": float, "totalSessions": int, "timeSpentInApp": float}
+
+
+class FailedError(Exception):
+    """The action changes nothing: it is refused, or skipped."""
+
+
+@dataclass
+class Profile:
+    user_id: str
+    is_anonymous: bool
+    own: dict[str, Any]  # created, lastActive, totalSessions, timeSpentInApp
+    is_blocked: bool = False
+    attributes: dict[str, Any] = field(default_factory=dict)
+    events: dict[str, dict[str, Any]] = field(default_factory=dict)
+    states: dict[str, dict[str, Any]] = field(default_factory=dict)
+    channels: list[str] = field(default_factory=list)
+    categories: list[str] = field(default_factory=list)
+    devices: list[dict[str, Any]] = field(default_factory=list)
+    location: dict[str, Any] = field(default_factory=dict)
+
+    def device(self, device_id: str) -> dict[str, Any] | None:
+        return next((device for device in self.devices if device["deviceId"] == device_id), None)
+
+
+class Model:
+    def __init__(self) -> None:
+        self._profiles: dict[str, Profile] = {}
+        self._device_users: dict[str, str] = {}
+        self._known_requests: set[tuple[str, str]] = set()
+
+    def exported(self, subject: dict[str, str]) -> dict[str, Any] | None:
+        profile = self._profiles.get(self._whose(subject) or "")
+        if profile is None or profile.is_blocked:
+            return None
+        element = {
+            "userId": profile.user_id,
+            "userBucket": int(hashlib.md5(profile.user_id.encode()).hexdigest(), 16) % 1000,
+            "userAttributes": profile.attributes,
+            "events": profile.events,
+            "states": profile.states,
+            "unsubscribeChannels": profile.channels,
+            "devices": profile.devices,
+            **profile.own,
+            **profile.location,
+        }
+        if profile.categories:
+            element["unsubscribeCategories"] = [{"id": int(key), "name": ""} for key in profile.categories]
+        return copy.deepcopy(element)
+
+    def call(
+        self, actions: list[dict[str, Any]], now: float, sent: float | None = None, batch: str | None = None
+    ) -> None:
+        """Carry out a call that arrives at *now*; *sent* is a multi's ``time``, *batch* its ``uuid``."""
+        for action in actions:
+            request = (batch or "", action.get("reqId", ""))
+            if all(request) and request in self._known_requests:
+                continue
+            self._known_requests.add(request)
+            before = copy.deepcopy((self._profiles, self._device_users))
+            try:
+                self._act(action, now, _moment(now, sent, action.get("time")))
+            except FailedError:
+                self._profiles, self._device_users = before
+
+    def _act(self, action: dict[str, Any], now: float, moment: float) -> None:
+        match action["action"]:
+            case "deleteUser":
+                self._delete(self._known(action), action)
+            case "block":
+                profile = self._known(action)
+                own = _nothing_yet(profile.own["created"])
+                self._profiles[profile.user_id] = Profile(
+                    profile.user_id, profile.is_anonymous, own, is_blocked=True
+                )
+                self._come_from(self._profiles[profile.user_id], action, may_join=False)
+            case "unblock":
+                profile = self._known(action)
+                profile.is_blocked = False
+                self._come_from(profile, action, may_join=False)
+            case "track":
+                profile = self._found(action, now)
+                _track(profile, action, moment)
+                self._come_from(profile, action)
+            case "setDeviceAttributes":
+                profile = self._found(action, now)
+                if "deviceId" not in action:
+                    raise FailedError
+                self._come_from(profile, action)
+                _set_device(profile.device(action["deviceId"]) or {}, action)
+            case "setUserAttributes":
+                profile = self._found(action, now)
+                self._set_user(profile, action, moment)
+                self._come_from(self._under_new_id(profile, action.get("newUserId"), now), action)
+
+    def _whose(self, action: dict[str, Any]) -> str | None:
+        """A device acts for its present user, or for an anonymous one that has its id."""
+        device_id = action.get("deviceId")
+        return action.get("userId") or self._device_users.get(device_id or "", device_id)
+
+    def _known(self, action: dict[str, Any]) -> Profile:
+        profile = self._profiles.get(self._whose(action) or "")
+        if profile is None:
+            raise FailedError
+        if profile.is_blocked and action["action"] not in ("block", "unblock"):
+            raise FailedError
+        return profile
+
+    def _found(self, action: dict[str, Any], now: float) -> Profile:
+        """Return the profile, made unless that is forbidden."""
+        user_id = self._whose(action)
+        if user_id is not None and user_id not in self._profiles:
+            if action.get("createDisposition") == "CreateNever":
+                raise FailedError
+            self._profiles[user_id] = Profile(user_id, "userId" not in action, _nothing_yet(now))
+        return self._known(action)
+
+    def _come_from(self, profile: Profile, action: dict[str, Any], *, may_join: bool = True) -> None:
+        """The device an action comes from is the user's from then on."""
+        device_id = action.get("deviceId")
+        if device_id is not None and (may_join or profile.device(device_id)):
+            if profile.device(device_id) is None:
+                profile.devices.append({"deviceId": device_id})
+            self._device_users[device_id] = profile.user_id
+
+    def _delete(self, profile: Profile, action: dict[str, Any]) -> None:
+        if "userId" not in action and not profile.is_anonymous:
+            raise FailedError
+        self._remove(profile)
+
+    def _remove(self, profile: Profile) -> None:
+        del self._profiles[profile.user_id]
+        self._device_users = {
+            device: user for device, user in self._device_users.items() if user != profile.user_id
+        }
+
+    def _set_user(self, profile: Profile, action: dict[str, Any], moment: float) -> None:
+        _change_attributes(profile.attributes, action)
+        for kind, known in (("events", profile.events), ("states", profile.states)):
+            for name, summary in action.get(kind, {}).items():
+                _merge_summary(known.setdefault(name, {"count": 0}), summary)
+        profile.own |= {name: kind(action[name]) for name, kind in _SINGLE_VALUED.items() if name in action}
+        profile.location |= {name: action[name] for name in _LOCATION if name in action}
+        for device in action.get("devices", ()):
+            device_id = device.get("deviceId")
+            if device_id is None or profile.device(device_id) is None:
+                profile.devices.append({"deviceId": device_id})
+            if device_id is not None:
+                self._device_users[device_id] = profile.user_id
+        for kind, opted_out in (("Channels", profile.channels), ("Categories", profile.categories)):
+            for item in action.get(f"unsubscribe{kind}ToAdd", ()):
+                if item not in opted_out:
+                    opted_out.append(item)
+                    _happen(profile.events, "Unsubscribe", moment)
+            opted_out[:] = [
+                item for item in opted_out if item not in action.get(f"unsubscribe{kind}ToRemove", ())
+            ]
+
+    def _under_new_id(self, profile: Profile, new_id: str | None, now: float) -> Profile:
+        """Log in (merge), register (rename), or switch (another user goes on)."""
+        if new_id is None or new_id == profile.user_id:
+            return profile
+        other = self._profiles.get(new_id)
+        if other is not None and other.is_blocked:
+            raise FailedError
+        if not profile.is_anonymous:
+            return self._profiles.setdefault(new_id, Profile(new_id, False, _nothing_yet(now)))
+        for device_id, user_id in self._device_users.items():
+            if user_id == profile.user_id:
+                self._device_users[device_id] = new_id
+        self._remove(profile)
+        if other is None:
+            profile.user_id, profile.is_anonymous = new_id, False
+            self._profiles[new_id] = profile
+            return profile
+        _merge(other, profile)
+        return other
+
+
+def _nothing_yet(created: float) -> dict[str, Any]:
+    return {"created": float(created), "lastActive": None, "totalSessions": 0, "timeSpentInApp": 0.0}
+
+
+def _moment(now: float, sent: float | None, given: float | None) -> float:
+    """A day late, or of more than a year before it was sent: stamped on arrival."""
+    sent = now if sent is None else sent
+    if given is None or now - sent >= DAY or sent - given > YEAR:
+        return now
+    return now - (sent - given)
+
+
+def _track(profile: Profile, action: dict[str, Any], moment: float) -> None:
+    if action.get("disposition") == "requireActive":  # nobody has a session here
+        raise FailedError
+    if "messageId" in action:
+        event = f".m{action['messageId']}" + (f" {action['event']}" if "event" in action else "")
+    elif "event" in action:
+        event = action["event"]
+    else:
+        raise FailedError
+    _happen(profile.events, event, moment, action.get("value"))
+
+
+def _happen(events: dict[str, dict[str, Any]], name: str, moment: float, value: float | None = None) -> None:
+    entry = events.setdefault(name, {"count": 0})
+    summary: dict[str, Any] = {"countIncrement": 1, "firstTime": moment, "lastTime": moment}
+    _merge_summary(entry, summary if value is None else summary | {"valueIncrement": value})
+
+
+def _merge_summary(entry: dict[str, Any], given: dict[str, Any]) -> None:
+    """Counts and values are set or added to; the first time only moves back, the last time only forth."""
+    for time in ("firstTime", "lastTime"):
+        if time in given:
+            try:
+                told = float(given[time])
+            except ValueError:
+                raise FailedError from None
+            pick = min if time == "firstTime" else max
+            entry[time] = pick(told, entry.get(time, told))
+    entry["count"] = given.get("count", entry["count"]) + given.get("countIncrement", 0)
+    if "value" in given:
+        entry["value"] = float(given["value"])
+    if "valueIncrement" in given:
+        entry["value"] = float(entry.get("value", 0.0) + given["valueIncrement"])
+
+
+def _change_attributes(attributes: dict[str, Any], action: dict[str, Any]) -> None:
+    """Set, remove, add, increment, in this order."""
+    for name, value in action.get("userAttributes", {}).items():
+        if value is None:
+            attributes.pop(name, None)
+        else:
+            attributes[name] = _kept(value)
+    for name, value in action.get("userAttributeValuesToRemove", {}).items():
+        if isinstance(attributes.get(name), list):
+            unwanted = _listed(_kept(value))
+            attributes[name] = [item for item in attributes[name] if item not in unwanted]
+    for name, value in action.get("userAttributeValuesToAdd", {}).items():
+        before = _listed(attributes[name]) if name in attributes else []
+        attributes[name] = _set_of([*before, *_listed(_kept(value))])
+    for name, by in action.get("userAttributeValuesToIncrement", {}).items():
+        before = attributes.get(name, 0)
+        if type(before) is int and type(by) is int:
+            attributes[name] = before + by
+
+
+def _kept(value: Any) -> Any:
+    """True and false are kept as words, and lists are sets in the order of arrival."""
+    if isinstance(value, list):
+        return _set_of([_kept(item) for item in value])
+    return str(value) if isinstance(value, bool) else value
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _set_of(items: list[Any]) -> list[Any]:
+    found: list[Any] = []
+    for item in items:
+        if not any(json.dumps(item) == json.dumps(other) for other in found):
+            found.append(item)
+    return found
+
+
+def _set_device(device: dict[str, Any], action: dict[str, Any]) -> None:
+    for name in _DEVICE:
+        if action.get(name) == "":
+            device.pop(name, None)
+        elif name in action:
+            device[name] = action[name]
+
+
+def _merge(known: Profile, anonymous: Profile) -> None:
+    """The known user's values win, sets unite, counts and values add up, times widen."""
+    for name, value in anonymous.attributes.items():
+        mine = known.attributes.setdefault(name, value)
+        if isinstance(mine, list) and isinstance(value, list):
+            known.attributes[name] = _set_of([*mine, *value])
+    for mine_by_name, theirs_by_name in ((known.events, anonymous.events), (known.states, anonymous.states)):
+        for name, theirs in theirs_by_name.items():
+            summary = {"countIncrement": theirs["count"]} | {
+                time: theirs[time] for time in ("firstTime", "lastTime") if time in theirs
+            }
+            if "value" in theirs:
+                summary["valueIncrement"] = theirs["value"]
+            _merge_summary(mine_by_name.setdefault(name, {"count": 0}), summary)
+    known.channels = _set_of([*known.channels, *anonymous.channels])
+    known.categories = _set_of([*known.categories, *anonymous.categories])
+    known.devices += [
+        device
+        for device in anonymous.devices
+        if device["deviceId"] is None or known.device(device["deviceId"]) is None
+    ]
+    known.location = anonymous.location | known.location
+    mine, theirs = known.own, anonymous.own
+    times = [time for time in (mine["lastActive"], theirs["lastActive"]) if time is not None]
+    known.own = {
+        "created": min(mine["created"], theirs["created"]),
+        "lastActive": max(times, default=None),
+        "totalSessions": mine["totalSessions"] + theirs["totalSessions"],
+        "timeSpentInApp": mine["timeSpentInApp"] + theirs["timeSpentInApp"],
+    }
