@@ -26,6 +26,7 @@ run_table = sa.Table(
     sa.Column("environment", sa.Text, nullable=False),
     sa.Column("part", sa.Text, nullable=False),
     sa.Column("plan_digest", sa.Text, nullable=False),
+    sa.Column("plan_made_at", sa.Double, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("batches", sa.Integer, nullable=False),
     sa.Column("actions", sa.Integer, nullable=False),

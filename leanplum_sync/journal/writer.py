@@ -61,8 +61,9 @@ class Journal(JournalReader):
         """
         Take up the run of this plan, or begin one.
 
-        A plan made after its namesake's run had ended is a new plan, even with the same digest: the same difference may
-        come back. A new run takes over from unfinished runs of other plans. What they had sent without an answer is in
+        A run that has not ended is that of every plan with its digest. One that has ended is only that of the very plan,
+        told by the moment it was made: the same difference may come back, and a plan made of it anew is a new one. No two
+        machines' clocks are compared. A new run takes over from unfinished runs of other plans. What they had sent without an answer is in
         doubt; what of it must not happen twice is held.
 
         Raises:
@@ -70,7 +71,7 @@ class Journal(JournalReader):
         """
         with lease.writing("the run was not begun, and nothing was sent") as connection:
             row = self._latest(connection, lease, plan_digest)
-            is_ours = row is not None and (row.ended_at is None or plan_made_at <= row.ended_at)
+            is_ours = row is not None and (row.ended_at is None or row.plan_made_at == plan_made_at)
             if row is not None and is_ours:
                 state = RunState(row.state)
                 if state is RunState.SUPERSEDED:
@@ -78,6 +79,7 @@ class Journal(JournalReader):
                         f"Run {row.number} of this plan was not finished, and a later plan took over since. Plan again."
                     )
                 if state is not RunState.FINISHED:
+                    self._is_now_of(connection, row.number, plan_made_at)
                     self._doubt_what_was_sent(connection, row.number)
                     self._set_run(connection, row.number, RunState.RUNNING)
                 return RunJournal(
@@ -95,6 +97,7 @@ class Journal(JournalReader):
                     environment=lease.environment,
                     part=lease.part,
                     plan_digest=plan_digest,
+                    plan_made_at=plan_made_at,
                     state=RunState.RUNNING.value,
                     batches=batches,
                     actions=actions,
@@ -292,6 +295,12 @@ class Journal(JournalReader):
             .where(delivery.c.state == DeliveryState.SENT.value)
             .values(state=DeliveryState.HELD.value)
         )
+
+    @staticmethod
+    def _is_now_of(connection: sa.Connection, number: int, plan_made_at: float) -> None:
+        """The plan that takes an unfinished run up is the one whose run it is from here on."""
+        table = run_table
+        connection.execute(sa.update(table).where(table.c.number == number).values(plan_made_at=plan_made_at))
 
     def _set_run(self, connection: sa.Connection, number: int, state: RunState) -> None:
         connection.execute(

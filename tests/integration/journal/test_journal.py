@@ -303,12 +303,21 @@ def test_another_plan_takes_over_and_holds_what_may_have_happened(
         begin(journal, lease)
 
 
-def test_a_plan_made_after_its_namesake_ended_is_a_new_one(
-    run: RunJournal, journal: Journal, lease: Lease, clock: Clock
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_the_plan_that_ended_a_run_is_done_and_one_made_anew_is_a_new_one_by_any_clock(
+    hours: int, run: RunJournal, journal: Journal, lease: Lease
 ) -> None:
     run.finish(RunState.FINISHED)
-    assert begin(journal, lease, made_at=clock.now()).number == run.number
-    assert begin(journal, lease, made_at=clock.now() + 1).number == run.number + 1
+    assert begin(journal, lease).number == run.number
+    assert begin(journal, lease, made_at=hours * 3600.0).number == run.number + 1
+
+
+def test_a_plan_made_anew_that_ends_an_unfinished_run_is_done_with_it(
+    run: RunJournal, journal: Journal, lease: Lease
+) -> None:
+    again = begin(journal, lease, made_at=60.0)
+    again.finish(RunState.FINISHED)
+    assert begin(journal, lease, made_at=60.0).number == again.number == run.number
 
 
 def test_applied_specs_are_remembered_once_a_run_finished(run: RunJournal, journal: Journal) -> None:
