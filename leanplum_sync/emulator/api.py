@@ -129,7 +129,9 @@ class Api:
                 answer = self._refuse(call, overlapping, (), dispatcher.refusal(_LOCKED, _TOO_MANY_REQUESTS))
                 await self._answer(exchange, answer, ())
                 return
-            strikes = self.struck.strike(dispatcher.action_names(call), users)
+            strikes = (
+                self.struck.strike(dispatcher.action_names(call), users) if self.struck.faults.faults else ()
+            )
             await _wait("latency", strikes)
             await self._work(call, overlapping, strikes, exchange)
 

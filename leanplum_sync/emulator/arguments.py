@@ -11,20 +11,30 @@ import orjson
 from leanplum_sync.emulator.errors import invalid, missing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 class Arguments:
-    """What one action was called with. Arguments that are null or absent are the same."""
+    """
+    What one action was called with. Arguments that are null or absent are the same.
 
-    __slots__ = ("_lenient", "given")
+    Every action is asked many times what it is and whose; ``action``, ``user_id`` and ``device_id`` are read once.
+    """
+
+    __slots__ = ("_lenient", "action", "device_id", "given", "user_id")
 
     def __init__(self, given: Mapping[str, Any], *, lenient: bool = True) -> None:
         self.given = {name: value for name, value in given.items() if value is not None}
         self._lenient = lenient
+        self.action = self.plain("action") or ""
+        self.user_id = self.plain("userId")
+        self.device_id = self.plain("deviceId")
 
     def __contains__(self, name: str) -> bool:
         return name in self.given
+
+    def has_any(self, names: Iterable[str]) -> bool:
+        return not self.given.keys().isdisjoint(names)
 
     def text(self, name: str) -> str | None:
         """Return the argument as text, None if it is absent or empty; 123 is "123"."""
@@ -45,9 +55,11 @@ class Arguments:
     def plain(self, name: str) -> str | None:
         """Return the argument as text, or None where it isn't any."""
         match self.given.get(name):
+            case None | "":
+                return None
             case str() as value:
-                return value or None
-            case None | dict() | list():
+                return value
+            case dict() | list():
                 return None
             case _:
                 return self.text(name)

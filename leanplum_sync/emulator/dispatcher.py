@@ -65,6 +65,7 @@ class _Desk:
     switches: Switches
     transaction: Transaction
     now: float
+    is_multi: bool
     deliveries: list[Delivery] = field(default_factory=list)
     redirect: str | None = None
 
@@ -76,7 +77,7 @@ def refusal(message: str, status: int) -> Answer:
 
 def action_names(call: Call) -> frozenset[str]:
     """Return the names of the call and of all actions in it."""
-    return frozenset({call.action, *map(_name, call.actions)})
+    return frozenset({call.action, *(arguments.action for arguments in call.actions)})
 
 
 def subjects(call: Call, owner_of: OwnerOf) -> set[str]:
@@ -87,7 +88,7 @@ def subjects(call: Call, owner_of: OwnerOf) -> set[str]:
 def count_arrival(call: Call, transaction: Transaction) -> None:
     """Count what reached the server, whatever becomes of it."""
     transaction.count(counts.REQUESTS, call.action or "(none)")
-    for name, n in Counter(map(_name, call.actions)).items():
+    for name, n in Counter(arguments.action for arguments in call.actions).items():
         transaction.count(counts.ACTIONS, name or "(none)", n)
         if name in TABLE and TABLE[name].writes:
             transaction.count(counts.WRITES, n=n)
@@ -115,7 +116,7 @@ def _outsized(call: Call, switches: Switches) -> Answer | None:
         return refusal("'time' must be provided", 400)
     if call.is_sdk:
         return None
-    users = {arguments.plain("userId") or arguments.plain("deviceId") for arguments in call.actions} - {None}
+    users = {arguments.user_id or arguments.device_id for arguments in call.actions} - {None}
     if len(users) > MAX_USERS or len(call.actions) > MAX_ACTIONS:
         return refusal(switches.oversized_text, 403)
     return None
@@ -146,13 +147,13 @@ def carry_out(call: Call, key_class: KeyClass, app: App, transaction: Transactio
     """Do all the call asks for, in order, and return the answer."""
     transaction.fetch(subjects(call, transaction.owner))
     _count_lookups(call, transaction)
-    desk = _Desk(call, key_class, app.switches, transaction, now)
+    desk = _Desk(call, key_class, app.switches, transaction, now, call.is_multi)
     answered = [_answered(arguments, desk) for arguments in call.actions]
     elements, statuses = [element for element, _ in answered], [status for _, status in answered]
-    status = _status_of_multi(statuses, app.switches) if call.is_multi else statuses[0]
+    status = _status_of_multi(statuses, app.switches) if desk.is_multi else statuses[0]
     if status == _BAD_REQUEST:
         status = app.switches.missing_argument_status
-    if call.is_multi and app.switches.order == "user_sorted":
+    if desk.is_multi and app.switches.order == "user_sorted":
         elements = _sorted_by_user(elements, call)
     return Answer(status, elements, redirect=desk.redirect, deliveries=tuple(desk.deliveries))
 
@@ -166,7 +167,7 @@ def _status_of_multi(statuses: list[int], switches: Switches) -> int:
 def _sorted_by_user(elements: list[Element], call: Call) -> list[Element]:
     def user_id(index: int) -> str:
         arguments = call.actions[index]
-        return arguments.plain("userId") or arguments.plain("deviceId") or ""
+        return arguments.user_id or arguments.device_id or ""
 
     return [elements[index] for index in sorted(range(len(elements)), key=user_id)]
 
@@ -177,7 +178,7 @@ def _count_lookups(call: Call, transaction: Transaction) -> None:
         return
     kinds: dict[str, str] = {}
     for arguments in call.actions:
-        method, user_id = TABLE.get(_name(arguments)), _subject(arguments, transaction.owner)
+        method, user_id = TABLE.get(arguments.action), _subject(arguments, transaction.owner)
         if method is not None and method.billed and user_id is not None:
             kinds[user_id] = "writes" if method.writes else kinds.get(user_id, "reads")
     for kind, n in Counter(kinds.values()).items():
@@ -195,7 +196,7 @@ def _answered(arguments: Arguments, desk: _Desk) -> tuple[Element, int]:
         element["warning"] = {"message": advice}
     if req_id is not None:
         element["reqId"] = req_id
-    if once is not None and TABLE.get(_name(arguments), _READ).writes:
+    if once is not None and TABLE.get(arguments.action, _READ).writes:
         desk.transaction.remember_answer(*once, element)
     return element, status
 
@@ -230,14 +231,14 @@ def _attempted(arguments: Arguments, desk: _Desk) -> tuple[Element, int, str | N
 
 
 def _method(arguments: Arguments, desk: _Desk) -> Method:
-    name = _name(arguments)
+    name = arguments.action
     method = TABLE.get(name)
-    if method is None or (desk.call.is_multi and name == "multi"):
+    if method is None or (desk.is_multi and name == "multi"):
         raise RefusedError("Action not found", 404)
     if desk.key_class not in method.keys:
         raise RefusedError("Invalid access key", 403)
     is_barred = method.alone or (name == "exportUser" and not desk.switches.export_user_in_multi)
-    if desk.call.is_multi and is_barred and len(desk.call.actions) > 1:
+    if desk.is_multi and is_barred and len(desk.call.actions) > 1:
         raise RefusedError(f"{name} must be the only method in a batch")
     return method
 
@@ -250,7 +251,7 @@ def _run(work: Work) -> Element:
     if method.about in ("create", "never") and work.found is not None:
         keep(work)
     if method.writes and element.get("messagesSent", 1):
-        work.transaction.count(counts.EFFECTS, _name(work.arguments))
+        work.transaction.count(counts.EFFECTS, work.arguments.action)
     return {"success": True} | element
 
 
@@ -271,7 +272,7 @@ def _import(work: Work, job_id: str, desk: _Desk) -> None:
     batch = replace(desk.call, envelope=Arguments({}), uuid=None)
     try:
         while chunk := tuple(islice(pending, _IMPORT_CHUNK)):
-            part = replace(desk, call=replace(batch, actions=chunk), deliveries=[])
+            part = replace(desk, call=replace(batch, actions=chunk), is_multi=True, deliveries=[])
             _count_lookups(part.call, desk.transaction)
             elements += [_answered(arguments, part)[0] for arguments in chunk]
             desk.deliveries += part.deliveries
@@ -285,11 +286,7 @@ def _import(work: Work, job_id: str, desk: _Desk) -> None:
 _READ = Method(lambda _: {}, frozenset(), writes=False)
 
 
-def _name(arguments: Arguments) -> str:
-    return arguments.plain("action") or ""
-
-
 def _subject(arguments: Arguments, owner_of: OwnerOf) -> str | None:
     """Return the id of the profile an action is about; None for actions about nobody."""
-    method = TABLE.get(_name(arguments))
+    method = TABLE.get(arguments.action)
     return None if method is None or method.about == "nobody" else subject(arguments, owner_of)

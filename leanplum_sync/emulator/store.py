@@ -2,7 +2,8 @@
 What the emulated app remembers: users, devices, messages and the rest, and the counts, in one SQLite database.
 
 With a path it is a file in WAL mode, so that what was acknowledged survives the death of the process and two
-processes see one app; without one it is the same database in memory. Every request is one transaction.
+processes see one app; without one it is a temporary database, which SQLite keeps in memory as far as a cache goes and
+beyond that in a file nobody else sees. Every request is one transaction.
 """
 
 from __future__ import annotations
@@ -33,16 +34,20 @@ CREATE TABLE IF NOT EXISTS increment (user_id TEXT, attribute TEXT, n INTEGER NO
 CREATE TABLE IF NOT EXISTS session (id INTEGER PRIMARY KEY, user_id TEXT, started REAL, ended REAL, doc BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS file (name TEXT PRIMARY KEY, content BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS name (kind TEXT, name TEXT, PRIMARY KEY (kind, name)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS answered (uuid TEXT, req_id TEXT, doc BLOB NOT NULL, PRIMARY KEY (uuid, req_id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batch (id INTEGER PRIMARY KEY AUTOINCREMENT, uuid TEXT NOT NULL, doc BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS batch_uuid ON batch (uuid);
 CREATE INDEX IF NOT EXISTS device_user ON device (user_id);
 CREATE INDEX IF NOT EXISTS session_user ON session (user_id);
 CREATE INDEX IF NOT EXISTS session_ended ON session (ended);
 """
-_STATE_TABLES = ("user", "device", "thing", "session", "file", "name", "answered")
+_STATE_TABLES = ("user", "device", "thing", "session", "file", "name", "batch")
 _COUNT_TABLES = ("counter", "sent", "increment")
 # Long enough for another process's bulk seed; a request of it takes milliseconds.
 _LOCK_WAIT_SECONDS = 60
 _PAGE = 1000
+# Whoever asks again does so soon; for the rest it is only growth.
+ANSWERED_BATCHES = 10_000
+_CACHE_KIB = 16 * 1024
 _MAX_VARIABLES = 500
 
 
@@ -61,7 +66,8 @@ class Store:
             raise
 
     def _prepare(self, path: Path | None) -> None:
-        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute(f"PRAGMA journal_mode={'MEMORY' if path is None else 'WAL'}")
+        self._db.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
         # A commit then survives the death of the process, though not of the machine.
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute("BEGIN IMMEDIATE")
@@ -151,6 +157,8 @@ class Transaction:
         self._db = db
         self._users: dict[str, User | None] = {}
         self._changed: dict[str, User | None] = {}
+        self._answered: dict[str, dict[str, Any]] = {}
+        self._new_answers: dict[str, dict[str, Any]] = {}
         self._counts: dict[tuple[str, str], int] = {}
         self._sent: dict[tuple[str, str], int] = {}
         self._increments: dict[tuple[str, str], int] = {}
@@ -216,16 +224,17 @@ class Transaction:
         return True
 
     def answered(self, uuid: str, req_id: str) -> Any:
-        """Return the element an action with these ids got before."""
-        row = self._db.execute(
-            "SELECT doc FROM answered WHERE uuid=? AND req_id=?", (uuid, req_id)
-        ).fetchone()
-        return None if row is None else orjson.loads(row[0])
+        """Return the element an action with these ids got before, as far back as such answers are kept."""
+        if uuid not in self._answered:
+            rows = self._db.execute("SELECT doc FROM batch WHERE uuid=?", (uuid,))
+            self._answered[uuid] = {
+                known: element for (doc,) in rows for known, element in orjson.loads(doc).items()
+            }
+        return self._answered[uuid].get(req_id)
 
     def remember_answer(self, uuid: str, req_id: str, element: Any) -> None:
-        self._db.execute(
-            "INSERT OR REPLACE INTO answered VALUES (?, ?, ?)", (uuid, req_id, orjson.dumps(element))
-        )
+        self._answered.setdefault(uuid, {})[req_id] = element
+        self._new_answers.setdefault(uuid, {})[req_id] = element
 
     def log_session(self, user_id: str, started: float, ended: float, record: Any) -> None:
         self._db.execute(
@@ -283,6 +292,12 @@ class Transaction:
             run("INSERT INTO user VALUES (?, ?) ON CONFLICT DO UPDATE SET doc=excluded.doc", put)
         if gone:
             run("DELETE FROM user WHERE user_id=?", gone)
+        for uuid, elements in self._new_answers.items():
+            added = self._db.execute(
+                "INSERT INTO batch (uuid, doc) VALUES (?, ?)", (uuid, orjson.dumps(elements))
+            )
+            oldest = (added.lastrowid or 0) - ANSWERED_BATCHES
+            self._db.execute("DELETE FROM batch WHERE id <= ?", (oldest,))
         for table, counts in (
             ("counter", self._counts),
             ("sent", self._sent),
@@ -294,6 +309,7 @@ class Transaction:
                 counts.clear()
         self._changed.clear()
         self._users.clear()
+        self._new_answers.clear()
 
 
 def _connected(path: Path | None) -> sqlite3.Connection:
@@ -301,7 +317,7 @@ def _connected(path: Path | None) -> sqlite3.Connection:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
         return sqlite3.connect(
-            path or ":memory:", timeout=_LOCK_WAIT_SECONDS, isolation_level=None, check_same_thread=False
+            path or "", timeout=_LOCK_WAIT_SECONDS, isolation_level=None, check_same_thread=False
         )
     except (sqlite3.Error, OSError) as error:
         raise _unusable(path, error) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 # Java's Double.toString writes plain digits from 1e-3 up to 1e7, and an exponent elsewhere.
 _PLAIN_FROM, _PLAIN_BELOW = 1e-3, 1e7
+# Found wherever JSON has a double, and in some texts too: it only says that a closer look is due.
+_DOUBLE = re.compile(rb"(?:^|[:,\[])-?[0-9]+[.e]")
 
 
 def stored(value: Any, switches: Switches) -> Any:
@@ -74,7 +77,10 @@ def _shortest(value: float) -> tuple[str, int]:
 
 def to_json(value: Any, *, java: bool = True) -> bytes:
     """Return *value* as UTF-8 JSON, with doubles as Java writes them unless *java* is off."""
-    return orjson.dumps(_java(value) if java else value, option=orjson.OPT_NON_STR_KEYS)
+    plain = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
+    if not java or _DOUBLE.search(plain) is None:
+        return plain
+    return orjson.dumps(_java(value), option=orjson.OPT_NON_STR_KEYS)
 
 
 def _java(value: Any) -> Any:

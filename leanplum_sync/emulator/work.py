@@ -71,11 +71,10 @@ class Method:
 
 def subject(arguments: Arguments, owner_of: Callable[[str], str | None]) -> str | None:
     """Return the id of the profile the action is about, there or not; None if it names nobody."""
-    user_id, device_id = arguments.plain("userId"), arguments.plain("deviceId")
-    if user_id is not None:
-        return user_id
-    if device_id is not None:
-        return owner_of(device_id) or device_id
+    if arguments.user_id is not None:
+        return arguments.user_id
+    if arguments.device_id is not None:
+        return owner_of(arguments.device_id) or arguments.device_id
     return None
 
 
@@ -90,7 +89,7 @@ def find(work: Work) -> User:
     user_id = subject(work.arguments, work.transaction.owner)
     if user_id is None:
         raise RefusedError("Invalid app/user combination", 404)
-    device_id = work.arguments.plain("deviceId")
+    device_id = work.arguments.device_id
     for name, value in (("userId", user_id), ("deviceId", device_id or "")):
         if len(value) > MAX_ID_LENGTH:
             raise invalid(name)
@@ -98,7 +97,7 @@ def find(work: Work) -> User:
     if user is None:
         if not may_create(work):
             raise user_not_found()
-        return User(user_id=user_id, created=work.now, anonymous=work.arguments.plain("userId") is None)
+        return User(user_id=user_id, created=work.now, anonymous=work.arguments.user_id is None)
     if user.blocked and not work.method.takes_blocked:
         if work.method.about == "read":
             raise user_not_found()
@@ -108,7 +107,7 @@ def find(work: Work) -> User:
 
 def keep(work: Work) -> None:
     """Save the action's user, with the device it came from where that is new."""
-    user, device_id = work.user, work.arguments.plain("deviceId")
+    user, device_id = work.user, work.arguments.device_id
     if device_id is not None and (user.has_device(device_id) or may_add_device(work)):
         user.device(device_id)
         if work.transaction.owner(device_id) != user.user_id:

@@ -19,6 +19,18 @@ if TYPE_CHECKING:
     from leanplum_sync.emulator.work import Element, Work
 
 
+# Arguments that set a field of the profile itself.
+_OWN: dict[str, tuple[str, type[float | int]]] = {
+    "created": ("created", float),
+    "lastActive": ("last_active", float),
+    "totalSessions": ("total_sessions", int),
+    "timeSpentInApp": ("time_spent", float),
+}
+_SUBSCRIPTIONS = tuple(
+    f"unsubscribe{group}To{change}" for group in ("Channels", "Categories") for change in ("Add", "Remove")
+)
+
+
 def set_user_attributes(work: Work) -> Element:
     """
     Change what is given and leave the rest.
@@ -84,6 +96,8 @@ def _increment(work: Work, user: User, incremented: dict[str, Any]) -> list[str]
 def _occurrences(work: Work, kind: str, argument: str) -> dict[str, dict[str, float]]:
     """Return the summaries given for events or states, with every number read."""
     summaries = work.arguments.mapping(argument)
+    if not summaries:
+        return {}
     check_names(work, kind, summaries)
     read: dict[str, dict[str, float]] = {}
     for name, summary in summaries.items():
@@ -119,18 +133,13 @@ def _profile(work: Work) -> list[Callable[[User], None]]:
     """Return the changes to the profile's own fields, with every argument read."""
     arguments = work.arguments
     changes: list[Callable[[User], None]] = []
-    for argument, name, kind in (
-        ("created", "created", float),
-        ("lastActive", "last_active", float),
-        ("totalSessions", "total_sessions", int),
-        ("timeSpentInApp", "time_spent", float),
-    ):
+    for argument, (name, kind) in _OWN.items():
         given = arguments.number(argument)
         if given is not None:
             value = kind(given)
             changes.append(lambda user, name=name, value=value: setattr(user, name, value))  # type: ignore[misc]  # defaults bind the loop's values
-    location = location_of(work)
-    changes.append(lambda user: user.location.update(location))
+    if location := location_of(work):
+        changes.append(lambda user: user.location.update(location))
     return changes
 
 
@@ -148,6 +157,8 @@ def _merge_devices(work: Work, user: User, devices: list[dict[str, Any]]) -> Non
 
 def _subscribe(work: Work, user: User) -> None:
     arguments = work.arguments
+    if not arguments.has_any(_SUBSCRIPTIONS):
+        return
     for known, group in ((user.channels, "unsubscribeChannels"), (user.categories, "unsubscribeCategories")):
         for item in map(str, arguments.sequence(f"{group}ToAdd")):
             if item not in known:
