@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, Self, TypeAlias
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -91,7 +92,7 @@ class HttpTransport:
         self._sessions: list[requests.Session] = []
 
     def send(self, request: Request, before_write: BeforeWrite | None = None) -> Response:
-        watch = _Watch(before_write)
+        watch = _Watch(request.url, before_write)
         _watching.watch = watch
         try:
             answer = self._session().request(
@@ -122,7 +123,7 @@ class HttpTransport:
             NotSentError, NoAnswerError: also while the content is read.
         """
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
-        watch = _Watch(None)
+        watch = _Watch(url, None)
         _watching.watch = watch
         try:
             with self._session().get(url, headers=headers, timeout=self._timeout, stream=True) as answer:
@@ -157,7 +158,8 @@ class HttpTransport:
 class _Watch:
     """Whether a request has begun to leave."""
 
-    def __init__(self, before_write: BeforeWrite | None) -> None:
+    def __init__(self, url: str, before_write: BeforeWrite | None) -> None:
+        self._host = urlsplit(url).netloc
         self._before_write = before_write
         self.writing = False
 
@@ -170,9 +172,9 @@ class _Watch:
         kind = _kind(error)
         if self.writing:
             return NoAnswerError(
-                f"No answer came back from Leanplum ({kind}): the call may have been carried out."
+                f"No answer came back from {self._host} ({kind}): the call may have been carried out."
             )
-        return NotSentError(f"Leanplum could not be reached ({kind}): nothing was sent.")
+        return NotSentError(f"{self._host} could not be reached ({kind}): nothing was sent.")
 
 
 class _Watching(threading.local):
