@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from leanplum_sync.address import ResourceAddress
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.resources.desire import (
     AlterList,
@@ -19,6 +20,8 @@ from leanplum_sync.resources.desire import (
     TakeAttribute,
     Want,
 )
+from leanplum_sync.wire.fingerprint import fingerprint
+from leanplum_sync.wire.profile import TOKEN_FIELDS
 from leanplum_sync.wire.values import canonical
 
 _Target: TypeAlias = tuple[
@@ -105,3 +108,30 @@ def _conflict(target: _Target, first: _Claim, want: Want, desire: Desire) -> Pro
 
 def _row(place: Place) -> str:
     return f"{place.file}, row {place.row}" if place.row is not None else str(place)
+
+
+def device_and_token(want: Want) -> tuple[str, str] | None:
+    """
+    Return the device that *want* gives a token, and a fingerprint of the token: users may share a device, but not differ.
+
+    Source: Leanplum's OpenAPI: a device used by several users is sent once for each of them.
+    """
+    tokens = [
+        desire
+        for desire in want.desires
+        if isinstance(desire, SetDeviceField) and desire.name in TOKEN_FIELDS
+    ]
+    if not tokens:
+        return None
+    said = sorted((token.name, token.value) for token in tokens)
+    return tokens[0].device_id, fingerprint(*(part for pair in said for part in pair))
+
+
+def token_conflict(resource: ResourceAddress, place: Place, first: Place) -> Problem:
+    return Problem(
+        place,
+        "another user has this device with another token",
+        "A device has one token: keep the row that is true.",
+        str(resource),
+        also=first,
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from leanplum_sync.errors import SpecError
-from leanplum_sync.planner.conflicts import conflicts
+from leanplum_sync.planner.conflicts import conflicts, device_and_token, token_conflict
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.resources.row import Row, RowError
 from leanplum_sync.sources import rows
@@ -69,7 +69,7 @@ def check(loaded: Loaded, staging: Staging, progress: Progress) -> Findings:
             for row in rows(resource.source, loaded.root, found.report):
                 task.advance()
                 if (want := _want(resource, row, found)) is not None:
-                    staging.add(number, want.subject, row)
+                    staging.add(number, want.subject, row, device_and_token(want))
     staging.close_rows()
     for problem in _at_odds(staging, loaded.resources):
         found.report(problem)
@@ -90,6 +90,8 @@ def _at_odds(staging: Staging, resources: Sequence[Resource]) -> Iterator[Proble
             lines = (problem.place, problem.also)
             more[lines] += lines in first
             first.setdefault(lines, problem)
+    for first_row, other in staging.contested():
+        yield token_conflict(resources[other.resource].address, other.row.place, first_row.row.place)
     for lines, problem in first.items():
         others = f", and so for {more[lines]} more" if more[lines] else ""
         yield replace(problem, message=problem.message + others)

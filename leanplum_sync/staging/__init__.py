@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 MEMORY_LIMIT_MB: Final = 256
 _FETCH: Final = 2_000
 
-_ROWS: Final = "{kind: 'VARCHAR', id: 'VARCHAR', resource: 'INTEGER', number: 'BIGINT', row: 'VARCHAR'}"
+_ROWS: Final = (
+    "{kind: 'VARCHAR', id: 'VARCHAR', resource: 'INTEGER', number: 'BIGINT', row: 'VARCHAR', shared: 'VARCHAR',"
+    " says: 'VARCHAR'}"
+)
 _OBSERVED: Final = (
     "{kind: 'VARCHAR', id: 'VARCHAR', number: 'BIGINT', observed_at: 'DOUBLE', element: 'VARCHAR'}"
 )
@@ -90,7 +93,8 @@ class Staging:
         self._database.close()
         self._folder.cleanup()
 
-    def add(self, resource: int, subject: Subject, row: Row) -> None:
+    def add(self, resource: int, subject: Subject, row: Row, shared: tuple[str, str] | None = None) -> None:
+        """Add a row. *shared* names what it has in common with other subjects, and a fingerprint of what it says of that."""
         place = row.place
         packed = orjson.dumps(
             [place.file, place.line, place.column, place.row, dict(row.values)], default=str
@@ -102,6 +106,8 @@ class Staging:
             resource=resource,
             number=row.number,
             row=packed.decode(),
+            shared=shared and shared[0],
+            says=shared and shared[1],
         )
 
     def close_rows(self) -> None:
@@ -155,6 +161,18 @@ class Staging:
             "SELECT kind, id, resource, row, NULL FROM wanted"
             " QUALIFY count(*) OVER (PARTITION BY kind, id) > 1 ORDER BY kind, id, resource, number"
         )
+
+    def contested(self) -> Iterator[tuple[StagedRow, StagedRow]]:
+        """Yield each row that says of a shared thing what the first row about it, of another subject, doesn't: both."""
+        rows = self._stream(
+            "WITH told AS (SELECT *, row_number() OVER (PARTITION BY shared ORDER BY resource, number) AS place"
+            " FROM wanted WHERE shared IS NOT NULL)"
+            " SELECT first.resource, first.row, other.resource, other.row FROM told AS other JOIN told AS first"
+            " ON first.shared = other.shared AND first.place = 1 AND first.says <> other.says"
+            " AND (first.kind <> other.kind OR first.id <> other.id) ORDER BY other.resource, other.number"
+        )
+        for first_resource, first, other_resource, other in rows:
+            yield StagedRow(first_resource, _unpack(first)), StagedRow(other_resource, _unpack(other))
 
     def met(self) -> Iterator[Met]:
         """Yield every subject, sorted, with its rows in the order of resources, and what was observed of it."""

@@ -286,6 +286,30 @@ def test_a_message_that_can_not_be_sent_is_a_problem_of_the_spec(
     assert str(problem).startswith("specs/all.yaml:5:")
 
 
+TOKENS = """
+    apiVersion: leanplum-sync/v1
+    kind: PushTokens
+    metadata: {name: tokens}
+    spec:
+      devices: {file: ../tokens.csv, id: device, user: user}
+      token: {ios: {column: token}}
+"""
+
+
+def test_a_device_that_two_users_share_has_one_token(app: str, tmp_path: Path) -> None:
+    one, other = "aa" * 32, "bb" * 32
+    shared = f"device,user,token\nd1,u1,{one}\nd1,4,{one}\n"
+    with Project(tmp_path / "p", TOKENS, {"tokens.csv": shared}).plan(app) as plan:
+        assert plan.summary.count(ChangeKind.TOKEN) == 2
+    torn = f"device,user,token\nd1,u1,{one}\nd2,u1,{other}\nd1,4,{other}\n"
+    with pytest.raises(SpecError) as error:
+        Project(tmp_path / "q", TOKENS, {"tokens.csv": torn}).plan(app)
+    (problem,) = error.value.problems
+    assert str(problem).startswith("tokens.csv:4: PushTokens/tokens: row 3: another user has this device")
+    assert str(problem.also) == "tokens.csv:2"
+    assert other not in str(problem)
+
+
 class BlockedUser(Reader):
     """The API answers 451 for a user whose data was erased for good."""
 
