@@ -259,3 +259,29 @@ def test_the_same_plan_has_the_same_digest_in_another_folder(example: Example, t
         digests.add(shell.json("plan", "--out", "a.lpplan")["digest"])
         shell.folder.rename(tmp_path / f"moved{seed}")
     assert len(digests) == 1
+
+
+def test_a_production_key_of_the_wrong_class_ends_the_run_and_costs_nothing(
+    example: Example, serve: Serve
+) -> None:
+    shell = example("one-off-send")
+    served = serve(seeds=seeds(shell))
+    against(shell, served)
+    shell.run("plan", "--out", "a.lpplan")
+    shell.environ = {**served.environ, "LEANPLUM_PRODUCTION_KEY": served.environ["LEANPLUM_DATA_EXPORT_KEY"]}
+    refused = shell.run("apply", "a.lpplan", "--yes", code=9)
+    assert "does not accept the production key" in refused.stderr
+    assert served.environ["LEANPLUM_DATA_EXPORT_KEY"] not in refused.stdout + refused.stderr
+    shell.environ = served.environ
+    shell.run("apply", "a.lpplan", "--yes", "--resume")
+    assert served.counts()["effects"]["sendMessage"] == 39
+    assert most_per_recipient(served) == 1
+
+
+def test_what_a_run_leaves_on_disk_is_its_owners_only(example: Example) -> None:
+    shell = example("push-token-import")
+    shell.run("plan", "--out", "a.lpplan")
+    shell.run("apply", "a.lpplan", "--yes")
+    left = [*(shell.folder / ".leanplum-sync").rglob("*"), shell.folder / "a.lpplan"]
+    assert len(left) > 3
+    assert [path.name for path in left if path.stat().st_mode & 0o077] == []
