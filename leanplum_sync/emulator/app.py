@@ -29,15 +29,27 @@ if TYPE_CHECKING:
     from leanplum_sync.emulator.store import Store
 
 _CHUNK_BYTES = 64 * 1024
+_METHODS = ("GET", "POST")
 
 
 class Emulator(Starlette):
-    """The application. It lets faults cut the connection, which ASGI alone offers no way to do."""
+    """
+    The application. It lets faults cut the connection, which ASGI alone offers no way to do.
+
+    Calls of the API go straight to it: it answers its own errors, and needs nothing of the framework.
+    """
+
+    def __init__(self, api: Api, **options: Any) -> None:
+        super().__init__(**options)
+        self._api = api
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # uvicorn's send is a method of the object that holds the connection.
         scope["emulator.transport"] = getattr(getattr(send, "__self__", None), "transport", None)
-        await super().__call__(scope, receive, send)
+        if scope["type"] == "http" and scope["path"] == "/api" and scope["method"] in _METHODS:
+            await self._api(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,7 @@ def create(setup: Setup, store: Store) -> Starlette:
         store.close()
 
     return Emulator(
+        api,
         routes=[
             Route("/api", api),
             Route("/_emulator/health", own.health),

@@ -72,7 +72,7 @@ class Arguments:
 
     def number(self, name: str) -> float | None:
         value = self.given.get(name)
-        return None if value in (None, "") else number(value, name)
+        return None if value is None or value == "" else number(value, name)
 
     def integer(self, name: str) -> int | None:
         value = self.number(name)
@@ -89,6 +89,8 @@ class Arguments:
 
     def mapping(self, name: str) -> dict[str, Any]:
         """Return an object, given as one or as text that holds one; {} if absent."""
+        if name not in self.given:
+            return {}
         value = self._unpacked(name)
         if value is None:
             return {}
@@ -98,6 +100,8 @@ class Arguments:
 
     def sequence(self, name: str) -> list[Any]:
         """Return a list, given as one, as text that holds one, or as a single item; [] if absent."""
+        if name not in self.given:
+            return []
         value = self._unpacked(name)
         if value is None:
             return []

@@ -145,8 +145,9 @@ def _dev_mode_refusal(
 
 def carry_out(call: Call, key_class: KeyClass, app: App, transaction: Transaction, now: float) -> Answer:
     """Do all the call asks for, in order, and return the answer."""
-    transaction.fetch(subjects(call, transaction.owner))
-    _count_lookups(call, transaction)
+    users = [_subject(arguments, transaction.owner) for arguments in call.actions]
+    transaction.fetch({user_id for user_id in users if user_id is not None})
+    _count_lookups(call, users, transaction)
     desk = _Desk(call, key_class, app.switches, transaction, now, call.is_multi)
     answered = [_answered(arguments, desk) for arguments in call.actions]
     elements, statuses = [element for element, _ in answered], [status for _, status in answered]
@@ -172,13 +173,13 @@ def _sorted_by_user(elements: list[Element], call: Call) -> list[Element]:
     return [elements[index] for index in sorted(range(len(elements)), key=user_id)]
 
 
-def _count_lookups(call: Call, transaction: Transaction) -> None:
-    """Bill each unique user of the request once: as a write if anything writes to them."""
+def _count_lookups(call: Call, users: list[str | None], transaction: Transaction) -> None:
+    """Bill each of the actions' unique users once: as a write if anything writes to them."""
     if call.is_sdk:
         return
     kinds: dict[str, str] = {}
-    for arguments in call.actions:
-        method, user_id = TABLE.get(arguments.action), _subject(arguments, transaction.owner)
+    for arguments, user_id in zip(call.actions, users, strict=True):
+        method = TABLE.get(arguments.action)
         if method is not None and method.billed and user_id is not None:
             kinds[user_id] = "writes" if method.writes else kinds.get(user_id, "reads")
     for kind, n in Counter(kinds.values()).items():
@@ -273,7 +274,8 @@ def _import(work: Work, job_id: str, desk: _Desk) -> None:
     try:
         while chunk := tuple(islice(pending, _IMPORT_CHUNK)):
             part = replace(desk, call=replace(batch, actions=chunk), is_multi=True, deliveries=[])
-            _count_lookups(part.call, desk.transaction)
+            users = [_subject(arguments, desk.transaction.owner) for arguments in chunk]
+            _count_lookups(part.call, users, desk.transaction)
             elements += [_answered(arguments, part)[0] for arguments in chunk]
             desk.deliveries += part.deliveries
     except RefusedError:

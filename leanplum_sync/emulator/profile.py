@@ -37,8 +37,6 @@ def happened(known: dict[str, dict[str, Any]], name: str, time: float, value: fl
 def location_of(work: Work) -> dict[str, Any]:
     """Return the location group given; "(detect)" finds nothing, since every caller is on loopback."""
     location: dict[str, Any] = {}
-    if not work.arguments.has_any(LOCATION_FIELDS):
-        return location
     for name in LOCATION_FIELDS:
         value = work.arguments.integer(name) if name == "timezoneOffsetSeconds" else work.arguments.text(name)
         if value is not None and value != "(detect)":

@@ -141,5 +141,6 @@ def _actions(envelope: Arguments, csv: str | None, switches: Switches) -> tuple[
         raise invalid("data")
     inherited = {name: envelope.given[name] for name in _INHERITED if name in envelope}
     return tuple(
-        Arguments(inherited | (item if isinstance(item, dict) else {}), lenient=lenient) for item in data
+        Arguments({**inherited, **item} if isinstance(item, dict) else inherited, lenient=lenient)
+        for item in data
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import signal
 import socket
 import threading
@@ -102,6 +103,8 @@ def in_thread(app: Starlette, listening: socket.socket) -> Iterator[None]:
 
 def in_foreground(app: Starlette, listening: socket.socket, on_ready: Callable[[], None]) -> None:
     """Serve until SIGINT or SIGTERM."""
+    # The process is the emulator's own: what it started with stays, and need not be looked through for garbage.
+    gc.freeze()
     try:
         _Server(app, on_ready).run([listening])
     finally:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import contextmanager
+from dataclasses import fields
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -47,6 +49,7 @@ _LOCK_WAIT_SECONDS = 60
 _PAGE = 1000
 # Whoever asks again does so soon; for the rest it is only growth.
 ANSWERED_BATCHES = 10_000
+_FIELDS_OF_USER = itemgetter(*(field.name for field in fields(User)))
 _CACHE_KIB = 16 * 1024
 _MAX_VARIABLES = 500
 
@@ -118,7 +121,7 @@ class Store:
             if not rows:
                 return
             for last, doc in rows:  # noqa: B007 (read by the next round's query)
-                yield User(**orjson.loads(doc))
+                yield _user(doc)
 
     def things(self, kind: str) -> dict[str, Any]:
         return _things(self._db, kind)
@@ -171,9 +174,7 @@ class Transaction:
             marks = ",".join("?" * len(some))
             self._users.update(dict.fromkeys(some))
             query = f"SELECT user_id, doc FROM user WHERE user_id IN ({marks})"  # noqa: S608 (question marks only)
-            self._users.update(
-                (user_id, User(**orjson.loads(doc))) for user_id, doc in self._db.execute(query, some)
-            )
+            self._users.update((user_id, _user(doc)) for user_id, doc in self._db.execute(query, some))
 
     def user(self, user_id: str) -> User | None:
         if user_id not in self._users:
@@ -255,11 +256,11 @@ class Transaction:
     def users_in_session(self) -> list[User]:
         """Return the users who have a session, ended by itself or not."""
         rows = self._db.execute("SELECT doc FROM user WHERE instr(doc, '\"sessions\":{}') = 0")
-        return [User(**orjson.loads(doc)) for (doc,) in rows]
+        return [_user(doc) for (doc,) in rows]
 
     def all_users(self) -> Iterator[User]:
         for (doc,) in self._db.execute("SELECT doc FROM user ORDER BY user_id"):
-            yield User(**orjson.loads(doc))
+            yield _user(doc)
 
     def put_file(self, name: str, content: bytes) -> None:
         self._db.execute("INSERT OR REPLACE INTO file VALUES (?, ?)", (name, content))
@@ -325,6 +326,11 @@ def _connected(path: Path | None) -> sqlite3.Connection:
 
 def _unusable(path: Path | None, error: Exception) -> EmulatorError:
     return EmulatorError(f"The emulator's state file {path} can't be used: {error}.")
+
+
+def _user(doc: bytes) -> User:
+    # Four times as fast as giving sixteen arguments by name, and a request has up to fifty users.
+    return User(*_FIELDS_OF_USER(orjson.loads(doc)))
 
 
 def _file(db: sqlite3.Connection, name: str) -> bytes | None:

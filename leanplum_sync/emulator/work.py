@@ -89,10 +89,10 @@ def find(work: Work) -> User:
     user_id = subject(work.arguments, work.transaction.owner)
     if user_id is None:
         raise RefusedError("Invalid app/user combination", 404)
-    device_id = work.arguments.device_id
-    for name, value in (("userId", user_id), ("deviceId", device_id or "")):
-        if len(value) > MAX_ID_LENGTH:
-            raise invalid(name)
+    if len(user_id) > MAX_ID_LENGTH:
+        raise invalid("userId")
+    if len(work.arguments.device_id or "") > MAX_ID_LENGTH:
+        raise invalid("deviceId")
     user = work.transaction.user(user_id)
     if user is None:
         if not may_create(work):
@@ -112,7 +112,8 @@ def keep(work: Work) -> None:
         user.device(device_id)
         if work.transaction.owner(device_id) != user.user_id:
             work.transaction.assign(device_id, user.user_id)
-    expire(user, work.now, work.transaction)
+    if user.sessions:
+        expire(user, work.now, work.transaction)
     work.transaction.put(user)
 
 

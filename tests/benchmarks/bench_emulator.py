@@ -5,12 +5,16 @@ from __future__ import annotations
 import multiprocessing
 import os
 import re
+import signal
+import socket
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
+from uuid import uuid4
 
 import orjson
 import pytest
@@ -21,7 +25,8 @@ from leanplum_sync.client import Client, api
 from leanplum_sync.wire.limits import USERS_PER_BATCH
 
 THREADS = 4
-BATCHES = 200 if IS_QUICK else 2_000
+BATCHES = 600 if IS_QUICK else 4_000
+ROUNDS = 4
 CALLS = 10_000 if IS_QUICK else 200_000
 USERS = 500 if IS_QUICK else 10_000
 TARGET = 1.0
@@ -29,9 +34,9 @@ GROWTH = 1.1
 
 
 def serve_emulator(ready: Pipe) -> None:
-    with emulator.running() as running:
-        ready.send(running.url)
-        ready.recv()
+    """Serve as ``leanplum-sync emulator`` does."""
+    threading.Thread(target=lambda: (ready.recv(), os.kill(os.getpid(), signal.SIGTERM)), daemon=True).start()
+    emulator.serve(port=0, on_ready=ready.send)
 
 
 def serve_nothing(ready: Pipe) -> None:
@@ -91,6 +96,47 @@ def rate(url: str, work: Callable[[Client, int], object], count: int) -> float:
         return count / (time.perf_counter() - started)
 
 
+def rate_of_the_server(url: str, calls: Sequence[bytes]) -> float:
+    """Return how many ready-made requests a second are answered on *THREADS* connections: no client is waited for."""
+
+    def converse(thread: int) -> None:
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as connection, connection.makefile("rb") as answers:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for call in calls[thread::THREADS]:
+                connection.sendall(call)
+                assert answers.readline() == b"HTTP/1.1 200 OK\r\n"
+                lengths = [
+                    int(line[16:])
+                    for line in iter(answers.readline, b"\r\n")
+                    if line[:15] == b"content-length:"
+                ]
+                assert answers.read(lengths[0]).count(b'"success":true') == USERS_PER_BATCH
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        started = time.perf_counter()
+        list(pool.map(converse, range(THREADS)))
+        return len(calls) / (time.perf_counter() - started)
+
+
+def ready_made_batch(number: int) -> bytes:
+    """Return what ``send_batch`` sends, as bytes."""
+    data = [
+        {
+            "action": "setUserAttributes",
+            "createDisposition": "CreateIfNeeded",
+            "userId": f"t{number % THREADS}-u{user}",
+            "userAttributes": {"tier": "gold", "visits": number},
+            "reqId": uuid4().hex,
+        }
+        for user in range(USERS_PER_BATCH)
+    ]
+    envelope = {"appId": emulator.APP_ID, "clientKey": emulator.KEYS["production"], "apiVersion": "1.0.6"}
+    body = orjson.dumps(envelope | {"time": time.time(), "uuid": uuid4().hex, "data": data})
+    head = b"POST /api?action=multi HTTP/1.1\r\nHost: emulator\r\nContent-Type: application/json\r\n"
+    return head + b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
 def send_batch(client: Client, number: int) -> None:
     thread = number % THREADS
     client.batch(
@@ -112,15 +158,27 @@ def track_event(client: Client, number: int) -> None:
 
 
 def test_the_emulator_answers_batches_as_fast_as_the_client_sends_them() -> None:
-    with in_a_process(serve_nothing) as (url, _):
-        alone = rate(url, send_batch, BATCHES)
-    with in_a_process(serve_emulator) as (url, _):
-        answered = rate(url, send_batch, BATCHES)
+    """
+    Each alone: the client where nobody works on its calls, and the emulator where they are ready-made.
+
+    Against each other, both wait: with few threads the rate is nearer to that of the two taking turns, and says more
+    of how many processors are free than of either. It is told as well.
+    """
+    with in_a_process(serve_nothing) as (nobody, _), in_a_process(serve_emulator) as (url, _):
+        rate_of_the_server(url, [ready_made_batch(number) for number in range(THREADS)])  # everybody is there
+        sent = answered = 0.0
+        # In turns, the best of each: others use the machine too.
+        for _ in range(ROUNDS):
+            sent = max(sent, rate(nobody, send_batch, BATCHES // ROUNDS))
+            calls = [ready_made_batch(number) for number in range(BATCHES // ROUNDS)]
+            answered = max(answered, rate_of_the_server(url, calls))
+        together = rate(url, send_batch, BATCHES // ROUNDS)
     detail = (
-        f"{answered:.0f} batches of {USERS_PER_BATCH} users a second, {alone:.0f} where nobody works on them"
+        f"a second {answered:.0f} batches of {USERS_PER_BATCH} users answered, {sent:.0f} sent, {together:.0f} together; "
+        f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
     )
-    report("emulator against a client alone", answered / alone, f"at least {TARGET:.0f}", detail=detail)
-    assert answered / alone > 0.02
+    report("emulator alone against a client alone", answered / sent, f"at least {TARGET:.0f}", detail=detail)
+    assert answered / sent > 0.02
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")

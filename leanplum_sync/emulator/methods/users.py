@@ -11,7 +11,7 @@ from leanplum_sync.emulator.identity import become, check_identity
 from leanplum_sync.emulator.methods.devices import set_fields
 from leanplum_sync.emulator.names import check_names
 from leanplum_sync.emulator.profile import happened, location_of, set_attributes
-from leanplum_sync.emulator.user import DEVICE_FIELDS, User, exported
+from leanplum_sync.emulator.user import DEVICE_FIELDS, LOCATION_FIELDS, User, exported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,7 @@ _OWN: dict[str, tuple[str, type[float | int]]] = {
     "totalSessions": ("total_sessions", int),
     "timeSpentInApp": ("time_spent", float),
 }
+_PROFILE = (*_OWN, *LOCATION_FIELDS)
 _SUBSCRIPTIONS = tuple(
     f"unsubscribe{group}To{change}" for group in ("Channels", "Categories") for change in ("Add", "Remove")
 )
@@ -132,6 +133,8 @@ def _merge_occurrences(known: dict[str, dict[str, Any]], given: dict[str, dict[s
 def _profile(work: Work) -> list[Callable[[User], None]]:
     """Return the changes to the profile's own fields, with every argument read."""
     arguments = work.arguments
+    if not arguments.has_any(_PROFILE):
+        return []
     changes: list[Callable[[User], None]] = []
     for argument, (name, kind) in _OWN.items():
         given = arguments.number(argument)
