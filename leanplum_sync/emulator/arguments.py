@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from leanplum_sync.emulator.errors import invalid, missing
+from leanplum_sync.emulator.values import whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -76,7 +77,7 @@ class Arguments:
 
     def integer(self, name: str) -> int | None:
         value = self.number(name)
-        return None if value is None else int(value)
+        return None if value is None else whole(value)
 
     def flag(self, name: str, *, default: bool = False) -> bool:
         match self.given.get(name):

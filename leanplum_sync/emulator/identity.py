@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from leanplum_sync.emulator import sessions, values
@@ -10,6 +11,8 @@ from leanplum_sync.emulator.user import User
 from leanplum_sync.emulator.work import MAX_ID_LENGTH
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from leanplum_sync.emulator.work import Work
 
 
@@ -75,15 +78,23 @@ def merge(target: User, source: User) -> None:
     target.traffic = source.traffic | target.traffic
     target.sessions = source.sessions | target.sessions
     target.created = min(target.created, source.created)
-    target.total_sessions += source.total_sessions
-    target.time_spent += source.time_spent
+    target.total_sessions = values.whole(target.total_sessions + source.total_sessions)
+    target.time_spent = values.total(target.time_spent, source.time_spent)
     times = [time for time in (target.last_active, source.last_active) if time is not None]
     target.last_active = max(times, default=None)
 
 
+_MERGING: Mapping[str, Callable[[list[Any]], Any]] = {
+    "count": lambda counts: values.whole(sum(counts)),
+    "value": lambda found: reduce(values.total, found),
+    "firstTime": min,
+    "lastTime": max,
+}
+
+
 def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     merged = one | other
-    for key, pick in (("count", sum), ("value", sum), ("firstTime", min), ("lastTime", max)):
+    for key, pick in _MERGING.items():
         found = [entry[key] for entry in (one, other) if key in entry]
         if found:
             merged[key] = pick(found)

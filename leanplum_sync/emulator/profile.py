@@ -27,11 +27,11 @@ def set_attributes(user: User, given: Mapping[str, Any], switches: Switches) -> 
 def happened(known: dict[str, dict[str, Any]], name: str, time: float, value: float | None = None) -> None:
     """Count one more occurrence of an event or state."""
     entry = known.setdefault(name, {"count": 0, "firstTime": float(time), "lastTime": float(time)})
-    entry["count"] = entry.get("count", 0) + 1
+    entry["count"] = values.whole(entry.get("count", 0) + 1)
     entry["firstTime"] = float(min(entry.get("firstTime", time), time))
     entry["lastTime"] = float(max(entry.get("lastTime", time), time))
     if value is not None:
-        entry["value"] = float(entry.get("value", 0.0) + value)
+        entry["value"] = values.total(entry.get("value", 0.0), value)
 
 
 def location_of(work: Work) -> dict[str, Any]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 _START_SECONDS = 30
 _STOP_SECONDS = 2
+_OBJECTS_BEFORE_LOOKING = 20_000
 
 
 class _Server(uvicorn.Server):
@@ -103,8 +104,10 @@ def in_thread(app: Starlette, listening: socket.socket) -> Iterator[None]:
 
 def in_foreground(app: Starlette, listening: socket.socket, on_ready: Callable[[], None]) -> None:
     """Serve until SIGINT or SIGTERM."""
-    # The process is the emulator's own: what it started with stays, and need not be looked through for garbage.
+    # The process is the emulator's own: what it starts with stays, and requests leave no cycles but in errors. So
+    # there is little to look for, and looking every 700 objects took a tenth of the time.
     gc.freeze()
+    gc.set_threshold(_OBJECTS_BEFORE_LOOKING, 20, 20)
     try:
         _Server(app, on_ready).run([listening])
     finally:

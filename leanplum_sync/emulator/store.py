@@ -50,7 +50,7 @@ _PAGE = 1000
 # Whoever asks again does so soon; for the rest it is only growth.
 ANSWERED_BATCHES = 10_000
 _FIELDS_OF_USER = itemgetter(*(field.name for field in fields(User)))
-_CACHE_KIB = 16 * 1024
+_CACHE_KIB = 8 * 1024
 _MAX_VARIABLES = 500
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from leanplum_sync.emulator.switches import Switches
 
+LOWEST, HIGHEST = -(2**63), 2**63 - 1
 # Java's Double.toString writes plain digits from 1e-3 up to 1e7, and an exponent elsewhere.
 _PLAIN_FROM, _PLAIN_BELOW = 1e-3, 1e7
 # Found wherever JSON has a double, and in some texts too: it only says that a closer look is due.
@@ -50,6 +52,16 @@ def with_added(existing: Any, added: Any, switches: Switches) -> list[Any]:
 def with_removed(existing: list[Any], removed: Any, switches: Switches) -> list[Any]:
     unwanted = [stored(item, switches) for item in as_list(removed)]
     return [item for item in existing if item not in unwanted]
+
+
+def whole(value: float) -> int:
+    """Return *value* as an integer of 64 bits, the nearest one where it is beyond them."""
+    return min(max(int(value), LOWEST), HIGHEST)
+
+
+def total(one: float, other: float) -> float:
+    """Return the sum, the largest double where it is beyond that: JSON has no infinity."""
+    return min(max(float(one + other), -sys.float_info.max), sys.float_info.max)
 
 
 def is_integer(value: Any) -> bool:

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 # Arguments that set a field of the profile itself.
-_OWN: dict[str, tuple[str, type[float | int]]] = {
+_OWN: dict[str, tuple[str, Callable[[float], float]]] = {
     "created": ("created", float),
     "lastActive": ("last_active", float),
-    "totalSessions": ("total_sessions", int),
+    "totalSessions": ("total_sessions", values.whole),
     "timeSpentInApp": ("time_spent", float),
 }
 _PROFILE = (*_OWN, *LOCATION_FIELDS)
@@ -86,7 +86,8 @@ def _increment(work: Work, user: User, incremented: dict[str, Any]) -> list[str]
     skipped = []
     for name, by in incremented.items():
         existing = user.attributes.get(name, 0)
-        if values.is_integer(existing) and values.is_integer(by):
+        are_integers = values.is_integer(existing) and values.is_integer(by)
+        if are_integers and values.LOWEST <= existing + by <= values.HIGHEST:
             user.attributes[name] = existing + by
             work.transaction.count_increment(user.user_id, name)
         else:
@@ -119,12 +120,12 @@ def _merge_occurrences(known: dict[str, dict[str, Any]], given: dict[str, dict[s
     for name, summary in given.items():
         entry = known.setdefault(name, {"count": 0})
         if "count" in summary:
-            entry["count"] = int(summary["count"])
-        entry["count"] += int(summary.get("countIncrement", 0))
+            entry["count"] = values.whole(summary["count"])
+        entry["count"] = values.whole(entry["count"] + values.whole(summary.get("countIncrement", 0)))
         if "value" in summary:
             entry["value"] = float(summary["value"])
         if "valueIncrement" in summary:
-            entry["value"] = float(entry.get("value", 0.0) + summary["valueIncrement"])
+            entry["value"] = values.total(entry.get("value", 0.0), summary["valueIncrement"])
         for key, pick in (("firstTime", min), ("lastTime", max)):
             if key in summary:
                 entry[key] = float(pick(summary[key], entry.get(key, summary[key])))

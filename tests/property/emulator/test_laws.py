@@ -111,6 +111,43 @@ def test_any_arguments_of_any_actions_give_one_element_each(actions: list[dict[s
     store.close()
 
 
+_HUGE = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**63), 2**64 - 1)
+_SUMMARIES = st.dictionaries(
+    st.sampled_from(["count", "countIncrement", "value", "valueIncrement", "firstTime"]), _HUGE, max_size=3
+)
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {"action": st.just("setUserAttributes")},
+            optional={
+                "userAttributes": st.fixed_dictionaries({"n": _HUGE}),
+                "userAttributeValuesToIncrement": st.fixed_dictionaries({"n": _HUGE}),
+                "events": st.fixed_dictionaries({"e": _SUMMARIES}),
+                "totalSessions": _HUGE,
+                "timeSpentInApp": _HUGE,
+                "timezoneOffsetSeconds": _HUGE,
+                "deviceId": st.just("d"),
+                "newUserId": st.just("u"),
+            },
+        ),
+        max_size=4,
+    )
+)
+def test_numbers_of_any_size_can_be_kept(actions: list[dict[str, Any]]) -> None:
+    data = [{"userId": "u"} | action if "deviceId" not in action else action for action in actions]
+    call = request.read("", "", orjson.dumps({"action": "multi", "data": data}), Switches())
+    store = Store(None)
+    for _ in range(2):
+        with store.transaction() as transaction:
+            dispatcher.carry_out(call, "production", _app(), transaction, _NOW)
+    for user in store.users():
+        numbers = [number for entry in user.events.values() for number in entry.values()]
+        assert None not in [*numbers, user.time_spent]  # what JSON makes of infinity
+    store.close()
+
+
 @given(
     query=st.text(max_size=40),
     content_type=st.sampled_from(

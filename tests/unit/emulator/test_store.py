@@ -70,6 +70,30 @@ def test_users_are_fetched_many_at_once(store: Store) -> None:
         assert [transaction.user(name) is not None for name in names] == [True, False] * 600
 
 
+def test_answers_are_remembered_for_the_last_batches_only(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leanplum_sync.emulator.store.ANSWERED_BATCHES", 3)
+    for batch in "abcde":
+        with store.transaction() as transaction:
+            for action in "12":
+                transaction.remember_answer(batch, action, {"reqId": action})
+    with store.transaction() as transaction:
+        found = [transaction.answered(batch, "2") for batch in "abcde"]
+        assert found == [None, None, {"reqId": "2"}, {"reqId": "2"}, {"reqId": "2"}]
+        assert transaction.answered("e", "3") is None
+
+
+def test_a_store_without_a_file_holds_more_than_its_memory_and_shares_nothing() -> None:
+    one, other = Store(None), Store(None)
+    with one.transaction() as transaction:
+        transaction.put_file("large", bytes(20_000_000))  # more than is kept in memory
+    assert other.file("large") is None
+    assert len(one.file("large") or b"") == 20_000_000
+    one.close()
+    other.close()
+
+
 def test_removing_a_user_takes_the_devices_along(store: Store) -> None:
     with store.transaction() as transaction:
         transaction.put(User("u", 1.0))
