@@ -7,4 +7,5 @@ import os
 from hypothesis import settings
 
 settings.register_profile("campaign", max_examples=500, deadline=None)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+if name := os.environ.get("HYPOTHESIS_PROFILE"):
+    settings.load_profile(name)
