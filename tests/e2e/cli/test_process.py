@@ -50,6 +50,14 @@ def served(shop: Path) -> Iterator[dict[str, str]]:
         yield variables_of(running.url)
 
 
+@pytest.fixture(autouse=True)
+def interrupts_are_heeded() -> Iterator[None]:
+    """A suite in the background of a shell is handed down that SIGINT is ignored, and would hand it on."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def start(shop: Path) -> Iterator[Start]:
     """Start a command in the project folder, with these variables and none of ours; it ends with the test."""
