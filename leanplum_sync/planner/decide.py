@@ -233,7 +233,12 @@ def _change(
 
 
 def _is_whole(value: Json) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer()
+    """
+    Whole numbers read back without a point; one with a point is kept as a double, which the API may silently not increment.
+
+    Source: Leanplum's OpenAPI: an increment of anything but an integer is skipped.
+    """
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _unique(items: Iterable[Json]) -> list[Json]:

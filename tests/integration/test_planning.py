@@ -102,7 +102,7 @@ def user(user_id: str, **attributes: Any) -> dict[str, Any]:
 def app(tmp_path: Path) -> Iterator[str]:
     seed = tmp_path / "seed.ndjson"
     elements = [
-        user("00004", vip="True", orders=3.0, tags=["a", "b"], points=5, age="35"),
+        user("00004", vip="True", orders=3.0, tags=["a", "b"], points=5, age="35", visits=7),
         user("4", vip="False"),
         user("u1"),
         {
@@ -207,7 +207,7 @@ def test_every_form_plans_what_it_says(app: str, tmp_path: Path) -> None:
             bonus: {from: points}
             age: {from: age, type: integer}
             tags: {add: [c], remove: [a]}
-            orders: {increment: 2, once: may}
+            visits: {increment: 2, once: may}
           profile: {country: DE, created: {column: since, type: date}}
     """
     project = Project(tmp_path / "p", specs, {"users.csv": "id,band,since\n00004,A,1970-01-02\n"})
@@ -220,7 +220,7 @@ def test_every_form_plans_what_it_says(app: str, tmp_path: Path) -> None:
             ("CONVERT", "age"),
             ("TAKE_OUT", "tags"),
             ("ADD", "tags"),
-            ("INCREMENT", "orders"),
+            ("INCREMENT", "visits"),
             ("PROFILE", "country"),
             ("PROFILE", "created"),
         }
@@ -237,9 +237,9 @@ def test_every_form_plans_what_it_says(app: str, tmp_path: Path) -> None:
         assert second.actions[0].action.arguments == {
             "userId": "00004",
             "createDisposition": "CreateNever",
-            "userAttributeValuesToIncrement": {"orders": 2},
+            "userAttributeValuesToIncrement": {"visits": 2},
         }
-        assert [key.name for key in second.actions[0].deliveries] == ["may/orders"]
+        assert [key.name for key in second.actions[0].deliveries] == ["may/visits"]
 
 
 def test_what_the_journal_delivered_is_not_planned_again(app: str, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from leanplum_sync.address import ResourceAddress, Subject
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.known import NOTHING_KNOWN
@@ -80,6 +82,12 @@ def test_a_value_that_can_not_be_altered_leaves_the_user_alone_and_says_why() ->
     )
     assert found.changes == ()
     assert [decision.reason.name for decision in found.decisions] == ["NOT_A_LIST", "NOT_WHOLE"]
+
+
+@pytest.mark.parametrize("value", [5.0, "5", True, [5]])
+def test_only_what_is_kept_as_a_whole_number_is_incremented(value: Any) -> None:
+    found = plan(IncrementAttribute("visits", 1, "may", HERE), visits=value)
+    assert (found.changes, [decision.reason.name for decision in found.decisions]) == ((), ["NOT_WHOLE"])
 
 
 def test_attributes_come_before_what_is_counted() -> None:
