@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leanplum_sync.errors import UnexpectedResponseError
-from leanplum_sync.wire.action import Action
+from leanplum_sync.wire.action import Action, DeliveryClass
+from leanplum_sync.wire.catalogue import delivery_class
 from leanplum_sync.wire.envelope import Answered, Refused, Unreadable, read_batch_answer, read_elements
 from leanplum_sync.wire.outcome import Outcome
 
@@ -62,11 +63,11 @@ def test_any_bytes_give_a_verdict_on_each_action(status: int, body: bytes, names
     match read_batch_answer(status, body, actions, [f"id{number}" for number in range(len(names))]):
         case Answered(outcomes):
             assert len(outcomes) == len(actions)
-            assert {outcome.outcome for outcome in outcomes} <= {
-                Outcome.DONE,
-                Outcome.SKIPPED,
-                Outcome.REJECTED,
-            }
+            for action, outcome in zip(actions, outcomes, strict=True):
+                # An element may leave a doubt, but only about what must not be done twice.
+                repeatable = delivery_class(action) is DeliveryClass.REPEATABLE
+                doubt = set() if repeatable else {Outcome.IN_DOUBT}
+                assert outcome.outcome in {Outcome.DONE, Outcome.SKIPPED, Outcome.REJECTED} | doubt
         case Refused(message=message):
             assert isinstance(message, str)
         case Unreadable(reason):
