@@ -66,6 +66,8 @@ FAULTS: Final = (
     "short",
 )
 _SHORT_LEASE_SECONDS: Final = 0.6 * SPEED
+# A person looks before deciding, and looks too early while work is still queued.
+_UNTIL_QUEUED_WORK_IS_DONE: Final = 0.3
 _MOST_LIVES: Final = 12
 
 
@@ -159,6 +161,7 @@ class Trial:
         match point:
             case "resolving":
                 self._finish()
+                time.sleep(_UNTIL_QUEUED_WORK_IS_DONE)
                 self._end(self._children.start(self._life(point), "resolve"))
             case "settling":
                 self._post_faults(f"cut-after:action={self._action()},times=2")
@@ -214,7 +217,7 @@ class Trial:
 
     def _resolve(self) -> None:
         self._post_faults("")
-        time.sleep(0.3)  # what the emulator had queued has happened
+        time.sleep(_UNTIL_QUEUED_WORK_IS_DONE)
         life = self._life(nth=0)
         if self._end(self._children.start(life, "resolve")):
             self._problem(f"could not be resolved: {self._told(life)}")
