@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import time
+import uuid
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -280,22 +282,18 @@ class _Hurried:
     """A clock whose sleeps are over at once, and count."""
 
     def __init__(self) -> None:
-        import time  # noqa: PLC0415
-
-        self._time, self._slept = time, 0.0
+        self._slept = 0.0
 
     def now(self) -> float:
-        return self._time.time() + self._slept
+        return time.time() + self._slept
 
     def monotonic(self) -> float:
-        return self._time.monotonic() + self._slept
+        return time.monotonic() + self._slept
 
     def sleep(self, seconds: float) -> None:
         self._slept += seconds
 
     def new_id(self) -> str:
-        import uuid  # noqa: PLC0415
-
         return uuid.uuid4().hex
 
 

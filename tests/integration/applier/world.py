@@ -255,7 +255,7 @@ def main(url: str, journal: str, kind: str, point: str) -> None:
                 threading.Event().wait(60)
                 return found
 
-            RunJournal.record_answer = announce  # type: ignore[method-assign]
+            RunJournal.record_answer = announce  # type: ignore[method-assign]  # only in this child process
         case _:
             pass
     # One at a time, so that "the second request" is the same batch each time.
