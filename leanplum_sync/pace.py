@@ -17,14 +17,21 @@ class Pace:
     it settles near what the API allows, without knowing the limit, which isn't published.
     """
 
-    def __init__(self, *, concurrency: int, requests_per_second: float | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        concurrency: int,
+        requests_per_second: float | None,
+        clock: Clock,
+        changed: threading.Condition | None = None,
+    ) -> None:
         self._most = max(1, concurrency)
         self._width = float(self._most)
         self._interval = 1 / requests_per_second if requests_per_second else 0.0
         self._clock = clock
         self._busy = 0
         self._next_start = clock.monotonic()
-        self._changed = threading.Condition()
+        self._changed = changed or threading.Condition()
 
     @property
     def width(self) -> int:

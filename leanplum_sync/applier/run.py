@@ -8,16 +8,18 @@ that whatever comes next for a subject finds the earlier in place, or the subjec
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future
 from contextlib import suppress
 from itertools import groupby, islice
 from typing import Final
 
 from leanplum_sync.address import Subject
+from leanplum_sync.applier.hands import Hands, Team, Threads
 from leanplum_sync.applier.ports import Plan, Reader, Stop, Writer
 from leanplum_sync.applier.receipt import Receipt, StopReason, receipt_from
 from leanplum_sync.applier.settings import EXCEPTIONS_LISTED, ApplySettings, recheck_is_due
 from leanplum_sync.applier.work import Ended, Worker
+from leanplum_sync.client.backoff import Randomness
 from leanplum_sync.clock import Clock
 from leanplum_sync.errors import CredentialError, InterruptedRunError, StalePlanError
 from leanplum_sync.journal.entry import BatchEntry, BatchState, Fate, RunState
@@ -47,6 +49,8 @@ def apply_plan(
     only: frozenset[Subject] | None = None,
     events: Listener = nobody,
     specs: Mapping[str, str] | None = None,
+    hands: Hands | None = None,
+    randomness: Randomness | None = None,
 ) -> Receipt:
     """
     Carry out *plan* under *lease*, or what is left of it, and return the receipt.
@@ -54,6 +58,7 @@ def apply_plan(
     A plan that was carried out before sends nothing. One that was interrupted goes on where it stopped; what it had parked
     is taken up again with ``settings.resume``. With *only*, the run stops when it is through for these subjects.
     *events* is told, from any thread, of all that was recorded. *specs*, ``{kind/name: digest}``, are remembered once all of it is done.
+    *hands*, threads unless given, and *randomness*, which spreads retries, are for tests to choose.
 
     Raises:
         InterruptedRunError: *stop* asked; what was in flight was finished, and ``read_receipt`` tells how far it came.
@@ -77,8 +82,12 @@ def apply_plan(
     if run.found_state is RunState.FINISHED:
         return read_receipt(plan, journal, run.number, listed=settings.exceptions_listed)
     run.tell(events)
+    hands = hands or Threads()
     pace = Pace(
-        concurrency=settings.concurrency, requests_per_second=settings.requests_per_second, clock=clock
+        concurrency=settings.concurrency,
+        requests_per_second=settings.requests_per_second,
+        clock=clock,
+        changed=hands.condition(),
     )
     worker = Worker(
         plan,
@@ -90,8 +99,11 @@ def apply_plan(
         settings=settings,
         stop=stop,
         only=only,
+        randomness=randomness,
     )
-    driver = _Driver(plan, run, worker, settings, look=recheck_is_due(settings, clock.now()), only=only)
+    driver = _Driver(
+        plan, run, worker, settings, hands, look=recheck_is_due(settings, clock.now()), only=only
+    )
     try:
         if run.found_state is None:
             _let_old_requests_settle(journal, lease, clock, settings, worker)
@@ -169,22 +181,23 @@ class _Driver:
         run: RunJournal,
         worker: Worker,
         settings: ApplySettings,
+        hands: Hands,
         *,
         look: bool,
         only: frozenset[Subject] | None,
     ) -> None:
         self._plan, self._run, self._worker, self._settings, self._look = plan, run, worker, settings, look
-        self._only = only
+        self._only, self._hands = only, hands
         self._in_flight: dict[Future[Ended], Batch] = {}
         # More hands than requests at once: while some wait for answers, others look, and record what came.
-        self._hands = max(1, settings.concurrency) + settings.concurrency // 2
+        self._team_size = max(1, settings.concurrency) + settings.concurrency // 2
         self._doubts: list[Batch] = []
         self._answered = self._rejected = self._failures_in_a_row = 0
         self.requests = 0
         self.stopped: StopReason | None = None
 
     def go(self, task: Task) -> None:
-        with ThreadPoolExecutor(self._hands, "leanplum-sync apply") as pool:
+        with self._hands.team(self._team_size) as team:
             try:
                 phases = groupby(self._plan.batches(), lambda batch: (batch.wave, batch.delivery_class))
                 before: int | None = None
@@ -193,7 +206,7 @@ class _Driver:
                         self.stopped = StopReason.WAVE
                         break
                     before = wave
-                    self._phase(pool, batches, task)
+                    self._phase(team, batches, task)
                     if self._must_end:
                         break
             finally:
@@ -203,7 +216,7 @@ class _Driver:
                     with suppress(
                         Exception
                     ):  # the first error is the one to tell; the journal knows the rest
-                        self._collect()
+                        self._collect(team)
 
     @property
     def _must_end(self) -> bool:
@@ -217,22 +230,22 @@ class _Driver:
     def _is_chosen(self, batch: Batch) -> bool:
         return self._only is None or not batch.subjects.isdisjoint(self._only)
 
-    def _phase(self, pool: ThreadPoolExecutor, batches: Iterable[Batch], task: Task) -> None:
+    def _phase(self, team: Team, batches: Iterable[Batch], task: Task) -> None:
         for batch, entry in self._with_entries(batches):
             work = self._work_for(batch, entry) if self._is_chosen(batch) else None
             if work is not None:
-                self._launch(pool, batch, work)
+                self._launch(team, batch, work)
             if self._must_end:
                 break
             task.advance()
-        self._drain()
+        self._drain(team)
         for _ in range(self._settings.retries + 1):
             doubts, self._doubts = self._doubts, []
             for batch in doubts:
                 if self._must_end:
                     break
-                self._launch(pool, batch, lambda batch=batch: self._worker.settle(batch))  # type: ignore[misc]  # mypy wants no default here
-            self._drain()
+                self._launch(team, batch, lambda batch=batch: self._worker.settle(batch))  # type: ignore[misc]  # mypy wants no default here
+            self._drain(team)
 
     def _work_for(self, batch: Batch, entry: BatchEntry | None) -> Callable[[], Ended] | None:
         match entry.state if entry else BatchState.PLANNED:
@@ -256,24 +269,25 @@ class _Driver:
     def _entries(self, page: Sequence[Batch]) -> Mapping[int, BatchEntry]:
         return {} if self._run.found_state is None else self._run.entries(page[0].number, page[-1].number)
 
-    def _launch(self, pool: ThreadPoolExecutor, batch: Batch, work: Callable[[], Ended]) -> None:
+    def _launch(self, team: Team, batch: Batch, work: Callable[[], Ended]) -> None:
         """Start *work* once there is room and none of its subjects is in another batch in flight."""
-        while len(self._in_flight) >= self._hands or self._is_busy(batch):
-            self._collect()
+        while len(self._in_flight) >= self._team_size or self._is_busy(batch):
+            self._collect(team)
         if not self._must_end:
-            self._in_flight[pool.submit(work)] = batch
+            self._in_flight[team.submit(work)] = batch
 
     def _is_busy(self, batch: Batch) -> bool:
         return any(not batch.subjects.isdisjoint(other.subjects) for other in self._in_flight.values())
 
-    def _drain(self) -> None:
+    def _drain(self, team: Team) -> None:
         while self._in_flight:
-            self._collect()
+            self._collect(team)
 
-    def _collect(self) -> None:
-        finished, _ = wait(self._in_flight, return_when=FIRST_COMPLETED)
-        ended = [(future, self._in_flight.pop(future)) for future in finished]
-        for future, _ in ended:
+    def _collect(self, team: Team) -> None:
+        finished = team.first_of(self._in_flight)
+        for future in finished:
+            del self._in_flight[future]
+        for future in finished:
             self._note(future.result())
 
     def _note(self, ended: Ended) -> None:
