@@ -34,6 +34,7 @@ VERBS: Final = {
     "emulator": "Serve the Leanplum API on this machine, for rehearsals.",
     "call": "Call any action of the API by hand.",
     "doctor": "Check keys, clock, host and journal.",
+    "key": "Make a key that encrypts the values in plans and journals.",
     "schema": "Print the JSON Schema of specs, for editors.",
 }
 

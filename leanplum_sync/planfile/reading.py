@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
@@ -14,13 +15,16 @@ from typing import Any, Final, Self
 import orjson
 
 from leanplum_sync.address import Subject
-from leanplum_sync.errors import StalePlanError
+from leanplum_sync.errors import CredentialError, StalePlanError
 from leanplum_sync.planfile.schema import (
     APPLICATION_ID,
     CHANGE_COLUMNS,
     CLASSES,
+    PURPOSE,
     compute_checksum,
     compute_digest,
+    open_values,
+    opened_mask_key,
 )
 from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.planner.plan import (
@@ -36,6 +40,7 @@ from leanplum_sync.planner.plan import (
     ValuePair,
 )
 from leanplum_sync.problem import Place
+from leanplum_sync.sealing import PLAIN, Codec, SealingKeys
 from leanplum_sync.wire.action import Action
 from leanplum_sync.wire.batch import Batch, DeliveryKey, PlannedAction
 
@@ -53,11 +58,14 @@ _FIRST: Final = (
 )
 
 
-def open_plan(path: Path) -> PlanFile:
+def open_plan(path: Path, keys: SealingKeys | None = None) -> PlanFile:
     """
     Return the plan at *path*, after checking every row of it against its digest.
 
+    *keys* open what is sealed; by default, those of the process's environment.
+
     Raises:
+        CredentialError: its values are sealed with a key that is not among *keys*.
         StalePlanError: there is no such file, it is no plan, of a newer format, or not as it was written.
     """
     if not path.is_file():
@@ -65,12 +73,12 @@ def open_plan(path: Path) -> PlanFile:
     plan = None
     try:
         plan = PlanFile(path)
-        plan.check()
+        plan.check(SealingKeys.from_environment(os.environ) if keys is None else keys)
     except (sqlite3.Error, ValueError, KeyError, TypeError, IndexError) as error:
         if plan is not None:
             plan.close()
         raise StalePlanError(f"{path}: this plan is damaged and can't be trusted. Plan again.") from error
-    except StalePlanError:
+    except (StalePlanError, CredentialError):
         if plan is not None:
             plan.close()
         raise
@@ -82,6 +90,7 @@ class PlanFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._codec: Codec = PLAIN
         uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
         self._connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
 
@@ -96,7 +105,7 @@ class PlanFile:
     def close(self) -> None:
         self._connection.close()
 
-    def check(self) -> None:
+    def check(self, keys: SealingKeys) -> None:
         if self._pragma("application_id") != APPLICATION_ID:
             raise StalePlanError(f"{self.path}: this is not a plan file.")
         if self._pragma("user_version") != PLAN_FORMAT:
@@ -104,10 +113,21 @@ class PlanFile:
                 f"{self.path}: this plan has format {self._pragma('user_version')}, and this version of leanplum-sync reads"
                 f" format {PLAN_FORMAT}. Apply it with the version that made it, or plan again."
             )
-        found = compute_digest(self._connection), compute_checksum(self._connection)
+        self._codec = self._codec_with(keys)
+        open_values(self._connection, self._codec)
+        found = tuple(
+            self._codec.stamp(compute(self._connection)) for compute in (compute_digest, compute_checksum)
+        )
         if found != (self.digest, self._meta("checksum")):
             raise StalePlanError(f"{self.path}: this plan is not as it was written. Plan again.")
         _ = self.header, self.summary
+
+    def _codec_with(self, keys: SealingKeys) -> Codec:
+        row = self._connection.execute("SELECT value FROM meta WHERE key = 'encryption'").fetchone()
+        if row is None:
+            return PLAIN
+        kept = orjson.loads(row[0])
+        return keys.to_open(kept["key"], bytes.fromhex(kept["salt"]), PURPOSE, f"{self.path}: this plan")
 
     @cached_property
     def header(self) -> Header:
@@ -121,7 +141,7 @@ class PlanFile:
             observed_from=observed_from,
             observed_until=observed_until,
             sensitive=frozenset(self._meta("sensitive")),
-            mask_key=bytes.fromhex(self._meta("mask_key")),
+            mask_key=opened_mask_key(self._meta("mask_key"), self._codec),
         )
 
     @cached_property

@@ -2,7 +2,7 @@
 The plan file's tables, format 1, and the digest over them.
 
 =========  ==============================================================================================================
-meta       one row a key: format, target, times, sensitive names, mask key, summary, digest, checksum
+meta       one row a key: format, target, times, sensitive names, mask key, summary, digest, checksum, encryption
 input      each spec and data file with the SHA-256 of its bytes
 hazard     what needs consent, in order
 note       what the plan leaves alone, and why
@@ -10,6 +10,8 @@ change     one difference on one subject; ``before`` and ``after`` are JSON
 batch      one ``multi``: its wave, delivery class, and how many subjects and actions it holds
 action     one API call inside a batch: ``arguments`` are JSON; ``deliveries`` what the journal must remember
 =========  ==============================================================================================================
+
+``before``, ``after`` and ``arguments`` are text, or blobs where the plan is encrypted; so is the mask key.
 
 Batches and actions are numbered from 1 in the order in which they are sent. ``shard`` is ``shard_of(subject)``, out of the 1,024 of the plan's header.
 """
@@ -24,6 +26,7 @@ import orjson
 
 from leanplum_sync.address import Subject
 from leanplum_sync.planner.plan import PLAN_FORMAT, SHARDS
+from leanplum_sync.sealing import Codec
 from leanplum_sync.wire.action import DeliveryClass
 
 APPLICATION_ID: Final = 0x6C70706C  # "lppl", at a fixed place in the file's header: SQLite's application_id
@@ -69,6 +72,31 @@ CHANGE_COLUMNS: Final = (
     "subject, shard, resource, kind, field, device_id, before, after, asked_file, asked_line, asked_column, asked_row,"
     " found_file, found_line, found_column, found_row"
 )
+INSERT_CHANGE: Final = f"INSERT INTO change ({CHANGE_COLUMNS}) VALUES ({', '.join('?' * 16)})"  # noqa: S608 - constants
+INSERT_DRAFT: Final = "INSERT INTO draft (wave, class, subject, shard, name, arguments, deliveries) VALUES (?, ?, ?, ?, ?, ?, ?)"
+# The same for a plan whose values are sealed: each is bound to its column and to what stands beside it.
+INSERT_SEALED_CHANGE: Final = (
+    f"INSERT INTO change ({CHANGE_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, sealed(?7, 'before', ?1, ?3, ?4, ?5, ?6),"  # noqa: S608 - constants
+    " sealed(?8, 'after', ?1, ?3, ?4, ?5, ?6), ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+)
+INSERT_SEALED_DRAFT: Final = (
+    "INSERT INTO draft (wave, class, subject, shard, name, arguments, deliveries)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, sealed(?6, 'arguments', ?3, ?5), ?7)"
+)
+PURPOSE: Final = "plan"  # of the key that the file's values are sealed with
+# They take the tables' places in every query, and open values as they are asked for.
+_OPENED_VIEWS: Final = (
+    (
+        "CREATE TEMP VIEW change AS SELECT id, subject, shard, resource, kind, field, device_id,"
+        " opened(before, 'before', subject, resource, kind, field, device_id) AS before,"
+        " opened(after, 'after', subject, resource, kind, field, device_id) AS after,"
+        " asked_file, asked_line, asked_column, asked_row, found_file, found_line, found_column, found_row FROM main.change"
+    ),
+    (
+        "CREATE TEMP VIEW action AS SELECT number, batch, subject, shard, name,"
+        " opened(arguments, 'arguments', subject, name) AS arguments, deliveries FROM main.action"
+    ),
+)
 CLASSES: Final = tuple(
     DeliveryClass
 )  # a class is kept as its place in this order, so that batches sort by it
@@ -85,6 +113,23 @@ _SAID_OF_ITSELF: Final = (
     "SELECT name, count, allowed FROM hazard ORDER BY id",
     "SELECT code, resource, sentence, count, samples FROM note ORDER BY id",
 )
+
+
+def open_values(connection: sqlite3.Connection, codec: Codec) -> None:
+    """Have *connection* show what *codec* sealed as it was before."""
+    if codec.key_id:
+        connection.create_function("opened", -1, codec.open)
+        for view in _OPENED_VIEWS:
+            connection.execute(view)
+
+
+def kept_mask_key(key: str, codec: Codec) -> str:
+    kept = codec.seal(key, "mask_key")
+    return kept.hex() if isinstance(kept, bytes) else kept
+
+
+def opened_mask_key(kept: str, codec: Codec) -> bytes:
+    return bytes.fromhex(codec.open(bytes.fromhex(kept), "mask_key") if codec.key_id else kept)
 
 
 def encode(value: Any) -> str:

@@ -15,14 +15,20 @@ from typing import Any, Self
 
 from leanplum_sync.errors import PlanError
 from leanplum_sync.planfile.schema import (
-    CHANGE_COLUMNS,
     CLASSES,
     CREATE,
     CREATE_DRAFT,
     CREATE_INDEX,
+    INSERT_CHANGE,
+    INSERT_DRAFT,
+    INSERT_SEALED_CHANGE,
+    INSERT_SEALED_DRAFT,
+    PURPOSE,
     compute_checksum,
     compute_digest,
     encode,
+    kept_mask_key,
+    open_values,
     shard_of,
 )
 from leanplum_sync.planner.change import Change
@@ -30,10 +36,9 @@ from leanplum_sync.planner.packing import into_batches
 from leanplum_sync.planner.plan import Hazard, Input, Note, Summary, Target
 from leanplum_sync.planner.subject import SubjectAction, SubjectPlan
 from leanplum_sync.problem import Place
+from leanplum_sync.sealing import CIPHER, SALT_BYTES, SealingKeys
 from leanplum_sync.wire.limits import BatchLimits
 
-_INSERT_CHANGE = f"INSERT INTO change ({CHANGE_COLUMNS}) VALUES ({', '.join('?' * 16)})"  # noqa: S608 - constants
-_INSERT_DRAFT = "INSERT INTO draft (wave, class, subject, shard, name, arguments, deliveries) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _INSERT_ACTION = (
     "INSERT INTO action (batch, subject, shard, name, arguments, deliveries)"
     " SELECT ?, subject, shard, name, arguments, deliveries FROM draft WHERE id = ?"
@@ -59,10 +64,15 @@ class PlanWriter:
     A plan file in the making: a context that leaves the finished file at *path*, or nothing where it fails.
 
     Until ``finish``, the rows stand in a file beside it with the ending ``.part``. Both are readable by their owner only.
+    Their values are sealed with *keys*, by default those of the process's environment.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, keys: SealingKeys | None = None) -> None:
+        keys = SealingKeys.from_environment(os.environ) if keys is None else keys
         self._path = path
+        self._salt = secrets.token_bytes(SALT_BYTES)
+        self._codec = keys.to_seal(self._salt, PURPOSE)
+        self._is_sealed = bool(self._codec.key_id)
         self._part = path.with_name(path.name + ".part")
         self._finished = False
         try:
@@ -74,6 +84,7 @@ class PlanWriter:
             self._connection.executescript(
                 f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {CREATE} {CREATE_DRAFT} BEGIN;"
             )
+            self._connection.create_function("sealed", -1, self._codec.seal)
         except (OSError, sqlite3.Error) as error:
             raise _cannot_write(path, error) from error
 
@@ -93,10 +104,11 @@ class PlanWriter:
         """Add one subject's changes and actions. Subjects come sorted, each once."""
         name, shard = str(plan.subject), shard_of(plan.subject)
         self._connection.executemany(
-            _INSERT_CHANGE, ((name, shard, *_change_columns(change)) for change in plan.changes)
+            INSERT_SEALED_CHANGE if self._is_sealed else INSERT_CHANGE,
+            ((name, shard, *_change_columns(change)) for change in plan.changes),
         )
         self._connection.executemany(
-            _INSERT_DRAFT,
+            INSERT_SEALED_DRAFT if self._is_sealed else INSERT_DRAFT,
             (
                 (wave, CLASSES.index(delivery_class), name, shard, *_action_columns(action))
                 for (wave, delivery_class), actions in plan.actions.items()
@@ -175,12 +187,15 @@ class PlanWriter:
             created_at=created_at,
             observed=observed,
             sensitive=sorted(sensitive),
-            mask_key=secrets.token_hex(16),
+            mask_key=kept_mask_key(secrets.token_hex(16), self._codec),
             summary=_summary(summary),
         )
-        digest = compute_digest(run)
+        if self._is_sealed:
+            self._meta(encryption={"cipher": CIPHER, "key": self._codec.key_id, "salt": self._salt.hex()})
+        open_values(run, self._codec)
+        digest = self._codec.stamp(compute_digest(run))
         self._meta(digest=digest)
-        self._meta(checksum=compute_checksum(run))
+        self._meta(checksum=self._codec.stamp(compute_checksum(run)))
         run.execute("COMMIT")
         run.close()
         with self._part.open("rb+") as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -12,14 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from leanplum_sync.address import ResourceAddress, Subject
-from leanplum_sync.errors import PlanError, StalePlanError
+from leanplum_sync.errors import CredentialError, PlanError, StalePlanError
 from leanplum_sync.planfile import PlanFile, PlanWriter, open_plan
+from leanplum_sync.planfile.schema import compute_checksum, compute_digest
 from leanplum_sync.planner.decide import SendTarget
 from leanplum_sync.planner.known import NOTHING_KNOWN
 from leanplum_sync.planner.plan import Cost, Input, Summary, Target
 from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject
 from leanplum_sync.problem import Place
 from leanplum_sync.resources.desire import Send, SetAttribute, Want
+from leanplum_sync.sealing import KEY_VARIABLE, SealingKeys, new_key
 from leanplum_sync.wire.action import DeliveryClass
 from leanplum_sync.wire.profile import Profile
 
@@ -39,8 +42,14 @@ def planned(user: str, value: object) -> SubjectPlan:
     return plan_subject([want], EMPTY_PROFILE, NOTHING_KNOWN, CONTEXT)
 
 
-def write(path: Path, plans: list[SubjectPlan], created_at: float = 0.0, target: Target = TARGET) -> str:
-    with PlanWriter(path) as writer:
+def write(
+    path: Path,
+    plans: list[SubjectPlan],
+    created_at: float = 0.0,
+    target: Target = TARGET,
+    keys: SealingKeys | None = None,
+) -> str:
+    with PlanWriter(path, keys) as writer:
         for plan in plans:
             writer.add(plan)
         packed = writer.pack()
@@ -167,3 +176,105 @@ def test_damaged_bytes_are_noticed_or_change_nothing(
             )
     except StalePlanError:
         pass
+
+
+def keys(*texts: str) -> SealingKeys:
+    return SealingKeys.from_environment({KEY_VARIABLE: ",".join(texts)})
+
+
+KEY = new_key()
+
+
+@pytest.fixture(scope="module")
+def sealed_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sealed") / "a.lpplan"
+    write(path, [planned(user, "secret-gold") for user in USERS], keys=keys(KEY))
+    return path
+
+
+def test_a_sealed_plan_reads_like_one_that_is_not(sealed_path: Path, plan: PlanFile) -> None:
+    subject = Subject.user("00007")
+    with open_plan(sealed_path, keys(KEY)) as sealed:
+        assert list(sealed.changes()) == list(plan.changes())
+        assert list(sealed.batches()) == list(plan.batches())
+        assert sealed.cohorts() == plan.cohorts()
+        assert sealed.changes_of([subject]) == plan.changes_of([subject])
+        assert sealed.summary == plan.summary
+        assert sealed.header.sensitive == plan.header.sensitive
+
+
+def test_no_value_stands_in_a_sealed_plan(sealed_path: Path, plan_path: Path) -> None:
+    assert b"secret-gold" in plan_path.read_bytes()
+    assert b"secret-gold" not in sealed_path.read_bytes()
+
+
+def test_no_value_stands_in_a_sealed_plan_in_the_making(tmp_path: Path) -> None:
+    with PlanWriter(tmp_path / "a", keys(KEY)) as writer:
+        for user in USERS:
+            writer.add(planned(user, "secret-gold"))
+        writer.pack()
+        writer._connection.execute("COMMIT")
+        assert b"secret-gold" not in (tmp_path / "a.part").read_bytes()
+
+
+@pytest.mark.parametrize("held", [(), (new_key(),)], ids=["no key", "another key"])
+def test_a_sealed_plan_is_not_opened_without_its_key(sealed_path: Path, held: tuple[str, ...]) -> None:
+    with pytest.raises(CredentialError, match=r"a\.lpplan: this plan is encrypted with the key"):
+        open_plan(sealed_path, keys(*held))
+
+
+def test_a_key_of_today_opens_no_less_than_the_keys_before_it(sealed_path: Path) -> None:
+    with open_plan(sealed_path, keys(new_key(), KEY)) as sealed:
+        assert len(list(sealed.changes())) == 240
+
+
+def test_a_plan_that_is_not_sealed_opens_beside_a_key(plan_path: Path) -> None:
+    with open_plan(plan_path, keys(KEY)) as opened:
+        assert len(list(opened.changes())) == 240
+
+
+def test_a_sealed_plans_digest_is_the_same_each_time_under_one_key_and_no_hash_of_its_values(
+    tmp_path: Path,
+) -> None:
+    plans = [planned("00001", "gold")]
+    digests = [
+        write(tmp_path / str(number), plans, keys=held)
+        for number, held in enumerate([keys(KEY), keys(KEY), keys(new_key()), keys()])
+    ]
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE change SET before = (SELECT after FROM change WHERE id = 1) WHERE id = 1",
+        "UPDATE change SET after = (SELECT after FROM change WHERE id = 3) WHERE id = 1",
+        "UPDATE action SET arguments = (SELECT arguments FROM action WHERE number = 2) WHERE number = 1",
+        "UPDATE change SET subject = 'user:00002' WHERE id = 1",
+        "UPDATE change SET after = '1' WHERE id = 1",
+        "DELETE FROM meta WHERE key = 'encryption'",
+        "DELETE FROM action WHERE number = 240",
+        "UPDATE meta SET value = '[]' WHERE key = 'sensitive'",
+    ],
+)
+def test_who_has_not_the_key_changes_nothing_unnoticed(
+    sealed_path: Path, tmp_path: Path, change: str
+) -> None:
+    """Also not by counting the digest and the checksum anew."""
+    copy = Path(shutil.copy(sealed_path, tmp_path))
+    with sqlite3.connect(copy) as connection:
+        connection.execute(change)
+        recount(connection)
+    connection.close()
+    with pytest.raises(StalePlanError, match=r"a\.lpplan"):
+        open_plan(copy, keys(KEY))
+
+
+def recount(connection: sqlite3.Connection) -> None:
+    for name, compute in (("digest", compute_digest), ("checksum", compute_checksum)):
+        try:
+            value = json.dumps(compute(connection))
+        except TypeError:  # a blob: without the key there is no text to count over
+            continue
+        connection.execute("UPDATE meta SET value = ? WHERE key = ?", (value, name))

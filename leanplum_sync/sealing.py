@@ -1,0 +1,171 @@
+"""
+Values at rest, sealed under the key in ``LEANPLUM_SYNC_PLAN_KEY``.
+
+The cipher is AES-256-GCM. Each plan has a key of its own: HKDF-SHA256 of the caller's key and the plan's random salt; all
+journals of one caller's key share one. Nonces are random, 96 bits: up to 2**32 values under one key, a repeat is less
+likely than 2**-32 (source: NIST SP 800-38D, 8.3). A value is bound to its place: in another row, it doesn't open.
+
+Without a key, ``PLAIN`` stands in, and values are kept as they are.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from leanplum_sync.errors import CredentialError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+KEY_VARIABLE: Final = "LEANPLUM_SYNC_PLAN_KEY"
+CIPHER: Final = "AES-256-GCM"
+KEY_BYTES: Final = 32
+SALT_BYTES: Final = 16
+_NONCE_BYTES: Final = 12
+_ID_BYTES: Final = 4
+_FORM: Final = f"{KEY_BYTES} random bytes in base64; `leanplum-sync key` makes one"
+
+
+class Codec(Protocol):
+    """How values of one file are kept. *place* names where a value stands, and is the same when it is opened."""
+
+    @property
+    def key_id(self) -> str:
+        """Tells keys apart and gives none away; empty where nothing is sealed."""
+
+    def seal(self, text: str, *place: str) -> str | bytes: ...
+
+    def open(self, kept: str | bytes, *place: str) -> str:
+        """
+        Raises:
+            ValueError: it was not sealed with this key, or not for this place.
+        """
+
+    def stamp(self, digest: str) -> str:
+        """Return *digest* so that nobody without the key can test a guess of what it is over. The same for each salt."""
+
+
+class Plain:
+    key_id = ""
+
+    def seal(self, text: str, *_place: str) -> str:
+        return text
+
+    def open(self, kept: str | bytes, *_place: str) -> str:
+        if isinstance(kept, bytes):
+            raise ValueError("the value is sealed")  # noqa: TRY004 - what a damaged file raises
+        return kept
+
+    def stamp(self, digest: str) -> str:
+        return digest
+
+
+PLAIN: Final = Plain()
+
+
+class Sealed:
+    def __init__(self, key: bytes, salt: bytes, purpose: str) -> None:
+        self.key_id = _id_of(key)
+        self._cipher, self._not_authentic = _cipher(_derived(key, salt, purpose))
+        self._stamp_key = _derived(key, b"", "digest")
+
+    def seal(self, text: str, *place: str) -> bytes:
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, text.encode(), _joined(place))
+
+    def open(self, kept: str | bytes, *place: str) -> str:
+        if isinstance(kept, str):
+            raise ValueError("the value is not sealed")  # noqa: TRY004 - what a damaged file raises
+        try:
+            return self._cipher.decrypt(kept[:_NONCE_BYTES], kept[_NONCE_BYTES:], _joined(place)).decode()
+        except self._not_authentic as error:
+            raise ValueError("the value doesn't open") from error
+
+    def stamp(self, digest: str) -> str:
+        return hmac.digest(self._stamp_key, digest.encode(), hashlib.sha256).hex()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SealingKeys:
+    """The first key seals, each opens: that is how keys are changed one day. No key at all: nothing is sealed."""
+
+    keys: tuple[bytes, ...] = ()
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> SealingKeys:
+        """
+        Read ``LEANPLUM_SYNC_PLAN_KEY``: one key, or several with commas between them.
+
+        Raises:
+            CredentialError: what stands there is no key.
+        """
+        return cls(tuple(map(_decoded, environ.get(KEY_VARIABLE, "").replace(",", " ").split())))
+
+    def to_seal(self, salt: bytes, purpose: str) -> Codec:
+        return Sealed(self.keys[0], salt, purpose) if self.keys else PLAIN
+
+    def to_open(self, key_id: str, salt: bytes, purpose: str, what: str) -> Codec:
+        """
+        Return what opens values that were sealed with the key *key_id*, which is empty if they were not.
+
+        Raises:
+            CredentialError: that key is not among these; the sentence begins with *what*.
+        """
+        if not key_id:
+            return PLAIN
+        for key in self.keys:
+            if _id_of(key) == key_id:
+                return Sealed(key, salt, purpose)
+        held = ", ".join(map(_id_of, self.keys))
+        here = f"holds {held}" if held else "is not set"
+        raise CredentialError(
+            f"{what} is encrypted with the key {key_id}, and {KEY_VARIABLE} {here}. Put that key there, alone or after the"
+            " one that is there now, with a comma between them."
+        )
+
+
+def new_key() -> str:
+    return base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).decode()
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        key = base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != KEY_BYTES:
+        # The text may be a key with a typing error: it is not shown.
+        raise CredentialError(f"{KEY_VARIABLE} holds no key: it must be {_FORM}.")
+    return key
+
+
+def _id_of(key: bytes) -> str:
+    return _derived(key, b"", "key id")[:_ID_BYTES].hex()
+
+
+def _derived(key: bytes, salt: bytes, purpose: str) -> bytes:
+    """HKDF-SHA256 with one block of output, which is all that is needed. Source: RFC 5869, 2.2 and 2.3."""
+    extracted = hmac.digest(salt or bytes(32), key, hashlib.sha256)
+    return hmac.digest(extracted, f"leanplum-sync {purpose}".encode() + b"\x01", hashlib.sha256)
+
+
+def _joined(place: tuple[str, ...]) -> bytes:
+    return "\0".join(place).encode()
+
+
+def _cipher(key: bytes) -> tuple[AESGCM, type[Exception]]:
+    try:
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - an extra
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise CredentialError(
+            f"{KEY_VARIABLE} is set, and encrypting needs one more package: pip install 'leanplum-sync[encryption]'."
+        ) from error
+    return AESGCM(key), InvalidTag
