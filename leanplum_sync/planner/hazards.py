@@ -11,11 +11,14 @@ from leanplum_sync.planner.plan import Hazard, Summary
 NO_CONSENT: Final = 0  # what a budget allows that doesn't name sends or created users
 
 
-def hazards(summary: Summary, forced_sends: int, budget: Mapping[str, int | None]) -> tuple[Hazard, ...]:
+def hazards(
+    summary: Summary, forced_sends: int, budget: Mapping[str, int | None], new_names: int = 0
+) -> tuple[Hazard, ...]:
     """
     Return every hazard with a count above zero, in the order in which they matter.
 
     *budget* maps names to the most that is allowed; a name that is missing, or None, has no limit.
+    *new_names* are attribute names that bring the app near the API's ceiling.
     """
     counts = {
         "sends": summary.count(ChangeKind.SEND),
@@ -24,6 +27,7 @@ def hazards(summary: Summary, forced_sends: int, budget: Mapping[str, int | None
         "removals": summary.count(ChangeKind.REMOVE),
         "renames": summary.count(ChangeKind.RENAME),
         "increments": summary.count(ChangeKind.INCREMENT),
+        "newAttributeNames": new_names,
         "changedUsers": summary.changed,
         "billableLookups": summary.cost.writes,
     }

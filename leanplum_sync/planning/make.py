@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 from leanplum_sync.address import ResourceAddress, Subject
 from leanplum_sync.errors import SpecError, StalePlanError
 from leanplum_sync.planfile import PlanWriter
+from leanplum_sync.planner.attribute_names import AttributeNames
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.decide import Decision, Reason, SendTarget
 from leanplum_sync.planner.hazards import hazards
@@ -123,9 +124,11 @@ def make_plan(
     )
     reads, unreadable = _observe(staging, request.observed, reader, clock, progress)
     tally = Tally(listed=staging.count_subjects(), unreadable=unreadable)
+    names = AttributeNames(request.marker)
     with PlanWriter(request.out) as writer, progress.track("Comparing", tally.listed, "user") as task:
-        for plan in _decided(loaded, staging, request.target.app_id, journal, context):
+        for plan in _decided(loaded, staging, request.target.app_id, journal, context, names=names):
             tally.include(plan)
+            names.plan(plan.changes)
             writer.add(plan)
             task.advance()
         packed = writer.pack()
@@ -136,7 +139,7 @@ def make_plan(
             observed=staging.observed_between(),
             sensitive=request.sensitive,
             inputs=loaded.inputs,
-            hazards=hazards(summary, tally.forced_sends, request.budget),
+            hazards=hazards(summary, tally.forced_sends, request.budget, names.new_near_ceiling),
             notes=tally.notes(),
             summary=summary,
         )
@@ -208,13 +211,20 @@ def _check_coverage(staging: Staging, observed: Recorded, clock: Clock) -> None:
 
 
 def _decided(
-    loaded: Loaded, staging: Staging, app_id: str, journal: KnowsDeliveries, context: Context
+    loaded: Loaded,
+    staging: Staging,
+    app_id: str,
+    journal: KnowsDeliveries,
+    context: Context,
+    *,
+    names: AttributeNames,
 ) -> Iterator[SubjectPlan]:
     stream = staging.met()
     while group := list(islice(stream, _SUBJECTS_AT_ONCE)):
         known = journal.known(app_id, [met.subject for met in group])
         for met in group:
             if met.element is not None:
+                names.observe(met.element.get("userAttributes") or ())
                 yield decide_met(met, loaded.resources, known.get(met.subject, NOTHING_KNOWN), context)
 
 

@@ -19,6 +19,7 @@ from leanplum_sync.render.paint import BAD, BLANK, CARE, GOOD, NAME, faint, grid
 from leanplum_sync.render.values import Mask, cut, escaped, shown, subject_words
 from leanplum_sync.render.words import amount, duration, moment, timestamp
 from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.limits import USER_ATTRIBUTE_NAMES
 from leanplum_sync.wire.profile import TIME_FIELDS
 
 
@@ -45,6 +46,7 @@ _HAZARD_WORDS: Final[Mapping[str, str]] = {
     "removals": "removals of an attribute",
     "renames": "renames of an attribute",
     "increments": "increments",
+    "newAttributeNames": f"attribute names that are new, near the API's limit of {USER_ATTRIBUTE_NAMES}",
     "changedUsers": "changed users",
     "billableLookups": "billable lookups",
 }

@@ -99,6 +99,12 @@ class BudgetModel(Edge):
     forced_sends: Count | None = Field(
         default=None, description="Messages sent past their own targeting.", examples=[0]
     )
+    new_attribute_names: Count = Field(
+        default=0,
+        description="New names of attributes, once users were seen to have so many that with them there are more than 400:"
+        " the API takes 500 in an app. 0 where it is not named.",
+        examples=[5],
+    )
 
 
 class LimitsModel(Edge):
@@ -275,6 +281,7 @@ class Budget:
     increments: int | None = None
     renames: int | None = None
     forced_sends: int | None = None
+    new_attribute_names: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _ABSENT = object()
 
 
+@pytest.mark.claim("booleans-as-text")
 @pytest.mark.parametrize(
     ("sent", "read"),
     [
@@ -145,6 +146,7 @@ def test_one_call_sets_then_removes_then_adds_then_increments(shared: Caller) ->
     assert shared.user("order")["userAttributes"] == {"s": ["b", "a"], "n": 2}
 
 
+@pytest.mark.claim("event-merge")
 def test_counts_of_events_are_absolute_and_increments_are_not(shared: Caller) -> None:
     for _ in range(2):
         events = {"a": {"count": 1}, "b": {"countIncrement": 2, "valueIncrement": 1.5}, "c": {"value": 9}}
@@ -156,6 +158,7 @@ def test_counts_of_events_are_absolute_and_increments_are_not(shared: Caller) ->
     }
 
 
+@pytest.mark.claim("times-move-outwards", "event-merge")
 @pytest.mark.parametrize("argument", ["events", "states"])
 def test_first_time_only_moves_back_and_last_time_only_forth(
     start: Callable[..., Caller], argument: str
@@ -215,6 +218,7 @@ def test_the_location_shows_once_known_and_detecting_finds_nothing(shared: Calle
     assert (user["country"], user["timezoneOffsetSeconds"], "city" in user) == ("US", -3600, False)
 
 
+@pytest.mark.claim("lenient-lists")
 @pytest.mark.parametrize("channels", ["Email", ["Email"], '["Email"]', "[Email]"])
 def test_channels_may_be_one_or_a_list(start: Callable[..., Caller], channels: Any) -> None:
     caller = start()

@@ -47,6 +47,7 @@ def _second_while_first(caller: Caller, first: dict[str, Any], second: dict[str,
         return slow.result(), status
 
 
+@pytest.mark.claim("user-locks")
 @pytest.mark.parametrize(
     ("rule", "first", "second"),
     [
@@ -67,6 +68,7 @@ def test_a_second_call_on_a_user_is_queued_or_refused_by_the_switch(
     assert counts["effects"]["track"] == (1 if second == 429 else 2)
 
 
+@pytest.mark.claim("warning-texts")
 def test_the_refusal_has_the_documented_text(start: Callable[..., Caller]) -> None:
     caller = start(switches=Switches(concurrent_calls="refuse"), faults=_SLOW)
     with ThreadPoolExecutor(2) as pool:

@@ -93,6 +93,7 @@ def test_get_vars_is_billed_for_its_user_only(start: Callable[..., Caller]) -> N
     assert caller.counts()["billableLookups"] == {"total": 1, "reads": 1, "writes": 0}
 
 
+@pytest.mark.claim("limits")
 def test_variables_have_room_for_a_megabyte(start: Callable[..., Caller]) -> None:
     assert _dev(start(), "setVars", vars={"big": "x" * 1_000_001})["success"] is False
 
@@ -132,6 +133,7 @@ def test_a_file_not_as_described_is_refused(shared: Caller, wrong: dict[str, str
     assert _download(shared, "w").status_code == 404
 
 
+@pytest.mark.claim("default-channel")
 def test_the_first_channel_is_the_default_and_goes_last(start: Callable[..., Caller]) -> None:
     caller = start()
     first = _dev(caller, "addAndroidNotificationChannel", id="promo", name="Promotions", importance=3)

@@ -24,6 +24,7 @@ def _set(user_id: str) -> dict[str, Any]:
     return {"action": "setUserAttributes", "userId": user_id, "userAttributes": {"a": 1}}
 
 
+@pytest.mark.claim("plan-cost", "ledger")
 @pytest.mark.parametrize(
     ("requests_", "lookups"),
     [
@@ -43,6 +44,7 @@ def test_each_unique_user_of_a_request_is_billed_once(
     assert caller.counts()["billableLookups"] == {"total": lookups, "reads": 0, "writes": lookups}
 
 
+@pytest.mark.claim("ledger")
 def test_reads_and_writes_are_billed_apart_and_deletes_not_at_all(start: Callable[..., Caller]) -> None:
     caller = start(_SEEDS)
     caller.multi(

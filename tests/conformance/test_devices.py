@@ -69,6 +69,7 @@ def test_listed_devices_are_merged_by_id_and_never_removed(start: Callable[..., 
     assert _devices(caller) == [{"deviceId": "a"}, {"deviceId": "b"}]
 
 
+@pytest.mark.claim("null-device")
 def test_a_listed_device_without_an_id_is_one_more_null_entry_each_time(start: Callable[..., Caller]) -> None:
     caller = start()
     for _ in range(2):
@@ -113,3 +114,15 @@ def test_a_device_is_registered_once(shared: Caller) -> None:
         "success": True,
         "registered": False,
     }
+
+
+@pytest.mark.claim("devices-stay")
+def test_no_action_takes_a_device_from_a_user_who_remains(start: Callable[..., Caller]) -> None:
+    caller = start(({"userId": "u", "devices": [{"deviceId": "d"}]}, {"userId": "other"}))
+    for devices in ([], None, [{"deviceId": "e"}], [{"deviceId": "d", "appVersion": ""}]):
+        caller.call("setUserAttributes", userId="u", devices=devices)
+    for action in ("setDeviceAttributes", "start", "stop"):
+        caller.call(action, userId="other", deviceId="d")
+    caller.call("setUserAttributes", userId="u", deviceId="d", newUserId="another")
+    caller.call("registerDevice", "development", deviceId="d", email="a@example.com")
+    assert [device["deviceId"] for device in caller.user("u")["devices"]] == ["d", "e"]

@@ -125,6 +125,7 @@ def test_a_session_nobody_stopped_is_exported_once_it_timed_out(
     assert caller.user("u")["timeSpentInApp"] == 0.0
 
 
+@pytest.mark.claim("quotas")
 def test_data_that_is_not_there_or_too_old_is_refused_and_costs_no_quota(
     start: Callable[..., Caller], clock: Clock
 ) -> None:
@@ -141,6 +142,7 @@ def test_data_that_is_not_there_or_too_old_is_refused_and_costs_no_quota(
     assert "jobId" in _export(caller, "exportData", startDate=_today(clock))
 
 
+@pytest.mark.claim("quotas")
 @pytest.mark.parametrize(
     ("action", "switches", "arguments"),
     [
@@ -162,6 +164,7 @@ def test_exports_have_a_daily_quota(
     assert _export(caller, action, **arguments)["success"] is True
 
 
+@pytest.mark.claim("quotas")
 def test_the_quotas_by_default_are_the_documented_ones() -> None:
     switches = Switches()
     quotas = (switches.export_users_a_day, switches.export_data_a_day, switches.export_reports_a_day)
@@ -181,6 +184,7 @@ def test_a_report_is_opaque_and_needs_its_subject(start: Callable[..., Caller]) 
     }
 
 
+@pytest.mark.claim("job-states")
 def test_a_job_is_pending_then_running_then_finished(start: Callable[..., Caller], clock: Clock) -> None:
     caller = start(switches=Switches(job_seconds=30))
     job = _export(caller, "exportUsers")

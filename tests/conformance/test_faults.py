@@ -35,6 +35,7 @@ def _set_faults(caller: Caller, given: Any) -> requests.Response:
     return requests.post(f"{caller.url}/_emulator/faults", json=given, timeout=30)
 
 
+@pytest.mark.claim("fault-drop")
 @pytest.mark.parametrize(("fault", "done"), [("cut-before", 0), ("cut-after", 1)])
 def test_a_cut_connection_leaves_no_answer(start: Callable[..., Caller], fault: str, done: int) -> None:
     caller = start(faults=f"{fault}:times=1")
@@ -45,6 +46,7 @@ def test_a_cut_connection_leaves_no_answer(start: Callable[..., Caller], fault: 
     assert _track(caller).status_code == 200
 
 
+@pytest.mark.claim("fault-drop")
 def test_a_call_may_be_half_done_and_cut(start: Callable[..., Caller]) -> None:
     caller = start(faults="cut-half:times=1")
     with pytest.raises(requests.ConnectionError):
@@ -62,6 +64,7 @@ def test_a_status_comes_instead_of_the_work(start: Callable[..., Caller], status
     assert caller.counts()["rejectedRequests"] == {str(status): 1}
 
 
+@pytest.mark.claim("fault-after")
 def test_a_status_may_come_after_the_work(start: Callable[..., Caller]) -> None:
     caller = start(faults="503:when=after,times=1")
     answer = _track(caller)
@@ -107,12 +110,14 @@ def test_a_truncated_body_can_not_be_read(start: Callable[..., Caller]) -> None:
     assert _done(caller) == 1
 
 
+@pytest.mark.claim("fault-short")
 def test_a_short_answer_lacks_its_last_elements(start: Callable[..., Caller]) -> None:
     caller = start(faults="short:elements=2,times=1")
     assert len(caller.multi(_TRACK, _TRACK, _TRACK)) == 1
     assert _done(caller) == 3
 
 
+@pytest.mark.claim("fault-reorder")
 def test_a_reordered_answer_has_the_same_elements_elsewhere(start: Callable[..., Caller]) -> None:
     actions = [_TRACK | {"reqId": str(n)} for n in range(5)]
     orders = [
@@ -122,6 +127,7 @@ def test_a_reordered_answer_has_the_same_elements_elsewhere(start: Callable[...,
     assert sorted(orders[0]) == ["0", "1", "2", "3", "4"] != orders[0]
 
 
+@pytest.mark.claim("clock")
 def test_the_servers_clock_can_be_ahead(start: Callable[..., Caller]) -> None:
     caller = start(faults="skew:seconds=172800,action=multi")
     (element,) = caller.multi(_TRACK, time=1_700_000_000)

@@ -36,6 +36,7 @@ _NOT_CREATING = [
 _NOT_CREATING += ["sendMessage", "startCampaign", "stop"]
 
 
+@pytest.mark.claim("who-is-created")
 @pytest.mark.parametrize("action", _CREATING)
 def test_these_make_a_missing_user_unless_told_never_to(start: Callable[..., Caller], action: str) -> None:
     caller, arguments = start(), _ARGUMENTS.get(action, {})
@@ -45,6 +46,7 @@ def test_these_make_a_missing_user_unless_told_never_to(start: Callable[..., Cal
     assert caller.user("u")["userId"] == "u"
 
 
+@pytest.mark.claim("who-is-created")
 @pytest.mark.parametrize("action", _NOT_CREATING)
 def test_these_skip_a_missing_user(start: Callable[..., Caller], action: str) -> None:
     caller = start()
@@ -177,6 +179,7 @@ def test_delete_works_in_a_multi_and_by_get(shared: Caller) -> None:
     assert shared.multi({"action": "deleteUser", "userId": "del-m"}, key="development") == [{"success": True}]
 
 
+@pytest.mark.claim("blocked")
 def test_a_blocked_user_takes_no_writes_until_unblocked_and_nothing_is_restored(shared: Caller) -> None:
     shared.call("setUserAttributes", userId="blk", userAttributes={"a": 1})
     assert shared.call("block", userId="blk") == {"success": True}
@@ -187,3 +190,13 @@ def test_a_blocked_user_takes_no_writes_until_unblocked_and_nothing_is_restored(
     assert shared.call("unblock", "development", userId="blk") == {"success": True}
     shared.call("setUserAttributes", userId="blk", userAttributes={"b": 2})
     assert shared.user("blk")["userAttributes"] == {"b": 2}
+
+
+@pytest.mark.claim("merged-created")
+def test_who_remains_of_a_merge_was_created_when_the_first_of_the_two_was(shared: Caller) -> None:
+    for anonymous, known in ((1_000, 2_000), (2_000, 1_000)):
+        device, user_id = f"old-d-{anonymous}", f"old-u-{anonymous}"
+        shared.call("setUserAttributes", deviceId=device, created=anonymous)
+        shared.call("setUserAttributes", userId=user_id, created=known)
+        shared.call("setUserAttributes", deviceId=device, newUserId=user_id)
+        assert shared.user(user_id)["created"] == 1_000.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import orjson
+import pytest
 import requests
 
 from leanplum_sync import emulator
@@ -72,6 +73,7 @@ def test_each_fifty_rows_bill_their_unique_users(start: Callable[..., Caller]) -
     assert caller.counts()["billableLookups"] == {"total": 5, "reads": 0, "writes": 5}
 
 
+@pytest.mark.claim("job-states")
 def test_a_file_that_is_not_there_fails_the_job(start: Callable[..., Caller]) -> None:
     caller = start()
     job = caller.call("multi", "development", defaultAction="track", **_JOB)

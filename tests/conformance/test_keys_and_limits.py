@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from leanplum_sync import emulator
 from leanplum_sync.emulator import Switches
 
 if TYPE_CHECKING:
@@ -14,89 +13,23 @@ if TYPE_CHECKING:
 
     from .conftest import Caller, Clock
 
-_NEEDS = {
-    "production": [
-        "start",
-        "stop",
-        "track",
-        "setUserAttributes",
-        "setDeviceAttributes",
-        "sendMessage",
-        "advance",
-        "pauseSession",
-        "resumeSession",
-        "heartbeat",
-        "pauseState",
-        "resumeState",
-        "setTrafficSourceInfo",
-        "getVars",
-        "getAndroidNotificationChannels",
-        "downloadFile",
-        "block",
-        "unblock",
-    ],
-    "development": [
-        "deleteUser",
-        "registerDevice",
-        "startCampaign",
-        "addAndroidNotificationChannel",
-        "setVars",
-        "deleteAndroidNotificationChannel",
-        "deleteVars",
-        "uploadFile",
-        "getMultiResults",
-    ],
-    "data_export": [
-        "exportUser",
-        "exportUsers",
-        "exportData",
-        "exportReport",
-        "getExportResults",
-        "addPostback",
-        "listPostbacks",
-        "deletePostback",
-    ],
-    "content_read_only": [
-        "getMessage",
-        "getMessages",
-        "getAbTest",
-        "getAbTests",
-        "getVariant",
-        "getUnsubscribeCategories",
-    ],
-}
 _REFUSED = [{"success": False, "error": {"message": "Invalid access key"}}]
 
 
-@pytest.mark.parametrize(
-    ("key", "action"), [(key, action) for key, names in _NEEDS.items() for action in names]
-)
-def test_each_action_needs_its_class_of_key(shared: Caller, key: str, action: str) -> None:
-    allowed = {key} | ({"development"} if key == "production" else set())
-    for other in emulator.KEYS:
-        answer = shared.post(action, other)
-        is_refused = answer.status_code == 403 and answer.json()["response"] == _REFUSED
-        assert is_refused is (other not in allowed)
-
-
-def test_all_42_documented_operations_are_known() -> None:
-    from leanplum_sync.emulator.methods import TABLE  # noqa: PLC0415 (the one look inside)
-
-    assert len({*[name for names in _NEEDS.values() for name in names], "multi"}) == 42
-    assert {name for names in _NEEDS.values() for name in names} <= set(TABLE)
-
-
+@pytest.mark.claim("key-classes")
 def test_a_wrong_key_is_refused_with_403(shared: Caller) -> None:
     answer = shared.post("track", clientKey="prod_wrong", userId="u", event="e")
     assert (answer.status_code, answer.json()["response"]) == (403, _REFUSED)
 
 
+@pytest.mark.claim("key-classes")
 def test_an_unknown_app_is_refused_with_404(shared: Caller) -> None:
     answer = shared.post("track", appId="app_other", userId="u", event="e")
     assert answer.status_code == 404
     assert answer.json()["response"][0]["error"]["message"].startswith("App not found")
 
 
+@pytest.mark.claim("key-classes")
 def test_one_key_authorises_the_whole_multi_so_classes_do_not_mix(shared: Caller) -> None:
     elements = shared.multi(
         {"action": "track", "userId": "mix-1", "event": "e"}, {"action": "exportUser", "userId": "mix-1"}
@@ -105,11 +38,13 @@ def test_one_key_authorises_the_whole_multi_so_classes_do_not_mix(shared: Caller
     assert elements[1] == _REFUSED[0]
 
 
+@pytest.mark.claim("unknown-action")
 def test_an_unknown_action_says_so(shared: Caller) -> None:
     for action in ("createMessage", "getExportJobStatus", "Track"):
         assert shared.call(action)["error"] == {"message": "Action not found"}
 
 
+@pytest.mark.claim("multi-limits")
 @pytest.mark.parametrize(("count", "status"), [(50, 200), (51, 403)])
 def test_a_multi_takes_at_most_50_users(shared: Caller, count: int, status: int) -> None:
     data = [{"action": "track", "userId": f"limit-{count}-{n}", "event": "e"} for n in range(count)]
@@ -118,6 +53,7 @@ def test_a_multi_takes_at_most_50_users(shared: Caller, count: int, status: int)
     assert ("userId" in shared.user(f"limit-{count}-0")) is (status == 200)
 
 
+@pytest.mark.claim("multi-limits")
 @pytest.mark.parametrize(("count", "status"), [(500, 200), (501, 403)])
 def test_a_multi_takes_at_most_500_actions(shared: Caller, count: int, status: int) -> None:
     data = [{"action": "track", "userId": f"actions-{count}", "event": "e"}] * count
@@ -125,6 +61,7 @@ def test_a_multi_takes_at_most_500_actions(shared: Caller, count: int, status: i
     assert ("userId" in shared.user(f"actions-{count}")) is (status == 200)
 
 
+@pytest.mark.claim("multi-limits")
 def test_devices_count_towards_the_users_of_a_multi(shared: Caller) -> None:
     data = [
         {"action": "track", "event": "e", ("userId" if n % 2 else "deviceId"): f"mixed-{n}"}
@@ -140,11 +77,13 @@ def test_an_sdk_may_send_more_and_is_not_billed(start: Callable[..., Caller]) ->
     assert caller.counts()["billableLookups"]["total"] == 0
 
 
+@pytest.mark.claim("limits")
 def test_ids_have_at_most_400_characters(shared: Caller) -> None:
     assert shared.call("track", userId="x" * 400, event="e")["success"] is True
     assert shared.call("track", userId="x" * 401, event="e")["success"] is False
 
 
+@pytest.mark.claim("limits")
 def test_a_developer_may_make_one_call_a_second_per_user(start: Callable[..., Caller], clock: Clock) -> None:
     caller = start()
     assert caller.post("track", userId="a", event="e", devMode=True).status_code == 200

@@ -44,6 +44,7 @@ _NO_USER = {"success": True, "warning": {"message": "User not found; request ski
 _NO_MESSAGE = {"success": True, "warning": {"message": "Message entity not found"}}
 
 
+@pytest.mark.claim("warning-texts")
 @pytest.mark.parametrize(
     ("user", "message", "element"),
     [
@@ -134,6 +135,7 @@ def test_messages_are_listed_without_drafts_and_without_what_only_the_emulator_k
     assert not any({"delivery", "targeting", "draft"} & one.keys() for one in every)
 
 
+@pytest.mark.claim("scalars-coerced")
 def test_one_message_is_found_by_its_id_as_number_or_text(start: Callable[..., Caller]) -> None:
     caller = start(_SEEDS)
     for message_id in (_ID, str(_ID)):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from leanplum_sync.emulator import Switches
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ def test_a_failing_action_leaves_the_others_done(shared: Caller) -> None:
     assert shared.user("p-2")["userAttributes"] == {"a": 2}
 
 
+@pytest.mark.claim("warning-texts")
 def test_a_bad_value_fails_its_action_with_status_200(shared: Caller) -> None:
     bad = {"action": "setUserAttributes", "userId": "b-1", "events": {"e1": {"firstTime": "2010-01-01"}}}
     answer = shared.post("multi", data=[bad | {"userAttributes": {"a": 1}}, _set("b-2", a=1)])

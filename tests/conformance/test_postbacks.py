@@ -107,6 +107,7 @@ def test_other_channels_and_what_is_not_sent_are_not_posted_back(start: Callable
     assert [path for path, _ in listener.got] == ["/email"]
 
 
+@pytest.mark.claim("postback-cap")
 def test_there_are_at_most_three_and_each_has_a_number_of_its_own(start: Callable[..., Caller]) -> None:
     caller = start()
     ids = [_add(caller, "http://127.0.0.1:9/")["postbackId"] for _ in range(3)]

@@ -77,6 +77,7 @@ def test_values_add_up_and_show_only_if_ever_given(shared: Caller) -> None:
     assert (events["Purchase"]["count"], events["Purchase"]["value"]) == (2, 19.0)
 
 
+@pytest.mark.claim("limits")
 def test_at_most_fifty_parameters(shared: Caller) -> None:
     for count, works in ((50, True), (51, False)):
         params = {f"p{n}": n for n in range(count)}
@@ -94,6 +95,7 @@ def test_a_session_ends_by_stop(start: Callable[..., Caller], clock: Clock) -> N
     assert (user["devices"], user["country"]) == ([{"deviceId": "d", "systemName": "iOS"}], "US")
 
 
+@pytest.mark.claim("clock")
 @pytest.mark.parametrize(("quiet", "is_open"), [(7199, True), (7200, False)])
 def test_a_session_ends_after_two_quiet_hours(
     start: Callable[..., Caller], clock: Clock, quiet: int, is_open: bool

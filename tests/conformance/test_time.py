@@ -26,6 +26,7 @@ def _first_time(caller: Caller, user_id: str) -> float:
     return caller.user(user_id)["events"]["e"]["firstTime"]
 
 
+@pytest.mark.claim("time-rules")
 def test_an_event_is_as_long_ago_as_its_time_was_before_the_batchs(
     start: Callable[..., Caller], clock: Clock
 ) -> None:
@@ -41,6 +42,7 @@ def test_an_event_is_as_long_ago_as_its_time_was_before_the_batchs(
     ]
 
 
+@pytest.mark.claim("warning-texts", "time-rules")
 @pytest.mark.parametrize(
     ("behind", "days"), [(83_545, None), (86_400, 1), (87_342, 1), (736 * _DAY + 5, 736)]
 )
@@ -54,6 +56,7 @@ def test_a_batch_a_day_late_is_told_so_and_stamped_now(
     assert _first_time(caller, "u") == clock.now - (100 if days is None else 0)
 
 
+@pytest.mark.claim("warning-texts", "time-rules")
 @pytest.mark.parametrize(("age", "days"), [(_YEAR, None), (_YEAR + 600, 365), (_YEAR + 3 * _DAY, 368)])
 def test_an_event_more_than_365_days_old_is_told_so_and_stamped_now(
     start: Callable[..., Caller], clock: Clock, age: int, days: int | None
@@ -65,6 +68,7 @@ def test_an_event_more_than_365_days_old_is_told_so_and_stamped_now(
     assert _first_time(caller, "u") == (clock.now - age if days is None else clock.now)
 
 
+@pytest.mark.claim("time-rules")
 def test_a_late_batch_hides_a_past_event_and_a_skip_hides_both(
     start: Callable[..., Caller], clock: Clock
 ) -> None:
@@ -123,6 +127,7 @@ def test_a_clock_ahead_is_only_told_where_the_switch_says_so(
     )
 
 
+@pytest.mark.claim("scalars-coerced")
 def test_a_time_may_be_text(start: Callable[..., Caller], clock: Clock) -> None:
     caller = start()
     caller.multi(

@@ -26,6 +26,7 @@ def _elements(answer: requests.Response) -> list[dict[str, Any]]:
     return answer.json()["response"]
 
 
+@pytest.mark.claim("verbs")
 def test_a_read_by_get_has_all_arguments_in_the_query(shared: Caller) -> None:
     shared.call("setUserAttributes", userId="get-1", userAttributes={"a": 1})
     answer = requests.get(
@@ -34,12 +35,14 @@ def test_a_read_by_get_has_all_arguments_in_the_query(shared: Caller) -> None:
     assert _elements(answer)[0]["userAttributes"] == {"a": 1}
 
 
+@pytest.mark.claim("verbs")
 def test_a_write_by_get_works_too(shared: Caller) -> None:
     query = {"action": "setUserAttributes", "userId": "get-2", "userAttributes": '{"a": 1}', **_LOGIN}
     assert _elements(requests.get(f"{shared.url}/api", params=query, timeout=30)) == [{"success": True}]
     assert shared.user("get-2")["userAttributes"] == {"a": 1}
 
 
+@pytest.mark.claim("verbs")
 def test_a_read_by_post_works_too(shared: Caller) -> None:
     assert shared.user("nobody") == {
         "success": True,
@@ -47,6 +50,7 @@ def test_a_read_by_post_works_too(shared: Caller) -> None:
     }
 
 
+@pytest.mark.claim("arguments-anywhere")
 def test_arguments_may_be_split_between_query_and_body(shared: Caller) -> None:
     query = {"action": "multi", "devMode": "false", "time": "1700000000", **_LOGIN}
     body = {"data": [{"userId": "split-1", **_SET}]}
@@ -54,6 +58,7 @@ def test_arguments_may_be_split_between_query_and_body(shared: Caller) -> None:
     assert shared.user("split-1")["userAttributes"] == {"tier": "gold"}
 
 
+@pytest.mark.claim("arguments-anywhere")
 def test_the_body_wins_over_the_query(shared: Caller) -> None:
     query = {"userId": "loser", **_LOGIN}
     requests.post(f"{shared.url}/api", params=query, json={"userId": "winner", **_SET}, timeout=30)
@@ -61,6 +66,7 @@ def test_the_body_wins_over_the_query(shared: Caller) -> None:
     assert "userAttributes" not in shared.user("loser")
 
 
+@pytest.mark.claim("arguments-anywhere")
 def test_empty_query_arguments_nulls_and_unknown_ones_are_as_if_absent(shared: Caller) -> None:
     body = {"userId": "null-1", "deviceId": None, "create_date": "x", "segment": "", **_SET, **_LOGIN}
     answer = requests.post(f"{shared.url}/api?segment&ab_test_id", json=body, timeout=30)
@@ -68,6 +74,7 @@ def test_empty_query_arguments_nulls_and_unknown_ones_are_as_if_absent(shared: C
     assert shared.user("null-1")["devices"] == []
 
 
+@pytest.mark.claim("bodies")
 @pytest.mark.parametrize(
     "content_type", ["text/plain", "application/octet-stream", "application/x-www-form-urlencoded"]
 )
@@ -77,6 +84,7 @@ def test_a_json_body_is_known_by_its_looks_not_its_label(shared: Caller, content
     assert shared.user(f"label-{content_type}")["userAttributes"] == {"tier": "gold"}
 
 
+@pytest.mark.claim("bodies")
 def test_a_form_body_with_json_text_in_data_works_as_the_android_sdk_sends_it(shared: Caller) -> None:
     data = json.dumps(
         {"data": [{"userId": "form-1", "userAttributes": '{"tier": "gold"}', "action": _SET["action"]}]}
@@ -87,6 +95,7 @@ def test_a_form_body_with_json_text_in_data_works_as_the_android_sdk_sends_it(sh
     assert shared.user("form-1")["userAttributes"] == {"tier": "gold"}
 
 
+@pytest.mark.claim("bodies")
 @pytest.mark.parametrize(
     "wrap",
     [
@@ -104,6 +113,7 @@ def test_data_of_a_multi_may_be_wrapped_once_more(shared: Caller, wrap: Any) -> 
     }
 
 
+@pytest.mark.claim("bodies")
 def test_a_multipart_body_works_for_any_action(shared: Caller) -> None:
     fields = {
         "action": "setUserAttributes",
@@ -116,6 +126,7 @@ def test_a_multipart_body_works_for_any_action(shared: Caller) -> None:
     assert shared.user("parts-1")["userAttributes"] == {"tier": "gold"}
 
 
+@pytest.mark.claim("lenient-lists")
 def test_lists_and_objects_may_be_written_with_bare_words(shared: Caller) -> None:
     query = {"action": "setUserAttributes", "userId": "bare-1", **_LOGIN}
     query |= {"userAttributes": "{'Interests': ['Technology', 'Music']}"}
@@ -126,6 +137,7 @@ def test_lists_and_objects_may_be_written_with_bare_words(shared: Caller) -> Non
     assert user["unsubscribeChannels"] == ["Push Notification", "Email"]
 
 
+@pytest.mark.claim("scalars-coerced")
 def test_numbers_as_ids_become_text(shared: Caller) -> None:
     shared.call("setUserAttributes", userId=123456, userAttributes={"a": 1})
     assert shared.user("123456")["userId"] == "123456"
@@ -148,6 +160,7 @@ def test_headers_are_those_of_the_api(shared: Caller) -> None:
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
+@pytest.mark.claim("java-doubles")
 def test_doubles_are_written_as_java_writes_them(shared: Caller) -> None:
     values = {"big": 1.5e9, "plain": 10.5, "whole": 3.0, "tiny": 0.0001, "int": 25}
     shared.call("setUserAttributes", userId="j-1", created=1439353028.87, userAttributes=values)
@@ -157,6 +170,7 @@ def test_doubles_are_written_as_java_writes_them(shared: Caller) -> None:
     assert '"timeSpentInApp":0.0' in text
 
 
+@pytest.mark.claim("limits")
 def test_a_url_has_at_most_2083_characters(shared: Caller) -> None:
     for length, status in ((1500, 200), (2083, 414)):
         query = {"action": "setUserAttributes", "userId": "url-1", "locale": "x" * length, **_LOGIN}

@@ -39,12 +39,14 @@ def seeds(shell: Shell) -> list[Path]:
     return sorted((shell.folder / "seed").glob("*.ndjson*"))
 
 
+@pytest.mark.claim("plan-cost")
 def test_the_receipts_numbers_are_the_plans_and_the_emulators(example: Example, serve: Serve) -> None:
     shell = example("loyalty-migration")
     served = serve(seeds=seeds(shell))
     against(shell, served)
     plan = shell.json("plan", "--out", "a.lpplan")
     before = served.counts()
+    assert before["billableLookups"]["reads"] == plan["cost"]["reads"] > 0
     receipt = shell.json("apply", "a.lpplan", "--yes", "--recheck", "off", "--verify", "none")
     after = served.counts()
     assert after["requests"]["byAction"]["multi"] == receipt["requests"] == plan["batches"]

@@ -148,6 +148,7 @@ AS_THEY_ARE = """
 """
 
 
+@pytest.mark.claim("attributes-compared")
 def test_values_that_only_look_different_make_an_empty_plan(app: str, tmp_path: Path) -> None:
     with Project(tmp_path / "p", AS_THEY_ARE).plan(app) as plan:
         assert plan.summary.is_empty
@@ -242,6 +243,27 @@ def test_every_form_plans_what_it_says(app: str, tmp_path: Path) -> None:
         assert [key.name for key in second.actions[0].deliveries] == ["may/visits"]
 
 
+@pytest.mark.claim("names-counted")
+@pytest.mark.parametrize(("known", "expected"), [(398, []), (399, [("newAttributeNames", 2)])])
+def test_new_attribute_names_near_the_apis_limit_are_a_hazard(
+    known: int, expected: list[tuple[str, int]], app: str, tmp_path: Path
+) -> None:
+    attributes = {f"a{number}": 1 for number in range(known)}
+    call = {"appId": "app_emulator", "clientKey": emulator.KEYS["production"], "action": "setUserAttributes"}
+    for names in (list(attributes)[:200], list(attributes)[200:]):
+        given = dict.fromkeys(names, 1)
+        requests.post(f"{app}/api", json={**call, "userId": "u1", "userAttributes": given}, timeout=10)
+    specs = """
+        apiVersion: leanplum-sync/v1
+        kind: UserAttributes
+        metadata: {name: more}
+        spec: {users: {inline: [u1]}, attributes: {a0: 2, new: 1, newer: 1}}
+    """
+    with Project(tmp_path / "p", specs).plan(app) as plan:
+        hazards = {hazard.name: hazard.count for hazard in plan.hazards()}
+    assert [item for item in hazards.items() if item[0] == "newAttributeNames"] == expected
+
+
 def test_what_the_journal_delivered_is_not_planned_again(app: str, tmp_path: Path) -> None:
     specs = """
         apiVersion: leanplum-sync/v1
@@ -262,6 +284,7 @@ def test_users_that_do_not_exist_are_left_alone_and_named(app: str, tmp_path: Pa
         assert [(note.code, note.samples) for note in plan.notes()] == [("missing", ("nobody",))]
 
 
+@pytest.mark.claim("only-asserted")
 @pytest.mark.parametrize(
     ("message", "sentence"),
     [

@@ -19,6 +19,7 @@ def subjects(sizes: list[int]) -> list[list[tuple[int, int]]]:
     return [[(subject, action) for action in range(size)] for subject, size in enumerate(sizes)]
 
 
+@pytest.mark.claim("batches-by-user")
 @given(SIZES, st.integers(1, 70))
 def test_batches_hold_their_limits_and_lose_nothing(sizes: list[int], window: int) -> None:
     batches = list(into_batches(subjects(sizes), LIMITS, window))
@@ -29,6 +30,7 @@ def test_batches_hold_their_limits_and_lose_nothing(sizes: list[int], window: in
     assert sorted(sent) == sorted(action for each in subjects(sizes) for action in each)
 
 
+@pytest.mark.claim("batches-by-user")
 @given(SIZES, st.integers(1, 70))
 def test_a_subjects_actions_stay_in_order_and_together(sizes: list[int], window: int) -> None:
     batches = list(into_batches(subjects(sizes), LIMITS, window))

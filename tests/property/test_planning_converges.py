@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -149,6 +150,7 @@ def _read_back(value: Any) -> Any:
     return str(value) if isinstance(value, bool) else value
 
 
+@pytest.mark.claim("attributes-compared")
 @given(wants(), profiles)
 def test_carrying_out_a_plan_and_planning_again_gives_nothing(
     wanted: list[Want], element: dict[str, Any] | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,6 +58,7 @@ CALLS: list[api.Call[Any]] = [
 ]
 
 
+@pytest.mark.claim("typed-reading")
 @given(st.sampled_from(CALLS), st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=6))
 def test_any_element_is_a_typed_answer_or_an_unexpected_response(
     call: api.Call[Any], element: dict[str, Any]

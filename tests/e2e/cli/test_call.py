@@ -142,6 +142,7 @@ def test_what_the_api_would_refuse_is_refused_here(
     assert says in done.stderr
 
 
+@pytest.mark.claim("key-by-action")
 def test_each_action_goes_out_with_the_key_of_its_class(
     shop: Path, command: Command, served: dict[str, str]
 ) -> None:

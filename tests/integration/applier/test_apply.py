@@ -88,6 +88,7 @@ def test_users_the_api_does_not_know_are_skipped_and_may_be_asked_for_again(
     assert [bool(known[subject].delivered) for subject in known] == [True, False]
 
 
+@pytest.mark.claim("resend-the-rest")
 def test_a_lost_answer_about_attributes_is_settled_by_reading(run: Any, api: Any) -> None:
     api.faults(
         "cut-after:action=setUserAttributes,times=1; cut-before:action=setUserAttributes,times=1,after=1"
@@ -100,6 +101,7 @@ def test_a_lost_answer_about_attributes_is_settled_by_reading(run: Any, api: Any
     assert all(api.user(user)["userAttributes"]["tier"] == "gold" for user in ("u000", "u003", "u011"))
 
 
+@pytest.mark.claim("never-twice")
 def test_a_lost_answer_about_a_send_is_held_and_never_sent_again(
     run: Any, api: Any, journal_path: Path
 ) -> None:
@@ -130,6 +132,7 @@ def test_what_is_held_goes_out_when_a_person_says_so_and_only_then(
     assert set(api.sends()) == set(world.USERS[1:])
 
 
+@pytest.mark.claim("never-twice")
 @pytest.mark.parametrize("fault", ["cut-after", "cut-before"])
 def test_an_increment_in_doubt_is_never_done_twice(run: Any, api: Any, world: ModuleType, fault: str) -> None:
     api.faults(f"{fault}:action=setUserAttributes,times=1")
@@ -270,6 +273,7 @@ def test_a_second_run_at_the_same_time_is_told_who_holds_the_lock(
         run("sends").go()
 
 
+@pytest.mark.claim("one-call-per-user")
 def test_no_user_is_in_two_requests_at_once(run: Any, api: Any, world: ModuleType) -> None:
     api.faults("latency:seconds=0.05")
     plan = world.plan_for("everything", users_per_batch=2)

@@ -95,6 +95,7 @@ def test_a_user_who_can_not_be_read_is_no_proof(run: Any, api: Any, world: Modul
     assert not found.is_proof
 
 
+@pytest.mark.claim("devices-by-presence")
 def test_a_token_the_api_does_not_show_is_counted_as_unproven(world: ModuleType, check: Any) -> None:
     plan = world.plan_for("tokens")
 

@@ -159,3 +159,9 @@ def _read_request(peer: socket.socket) -> bytes:
     while len(body) < (int(lengths[0]) if lengths else 0):
         body += peer.recv(65536)
     return head + b"\r\n\r\n" + body
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])

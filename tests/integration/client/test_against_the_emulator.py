@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 import pytest
+import requests
 
 from leanplum_sync import emulator
 from leanplum_sync.client import api
@@ -100,6 +101,22 @@ def test_users_are_written_read_and_deleted(client: Client) -> None:
     assert client.call(api.export_user("u1")) is None
 
 
+@pytest.mark.claim("subscriptions-read")
+def test_what_a_user_left_is_read_back_and_can_be_joined_again(client: Client) -> None:
+    client.call(
+        api.set_user_attributes(
+            "00004", unsubscribe_channels=["Email", "Webhook"], unsubscribe_categories=["1"]
+        )
+    )
+    read = user(client, "00004")
+    assert (read.unsubscribed_channels, read.unsubscribed_category_ids) == (("Email", "Webhook"), (1,))
+    client.call(
+        api.set_user_attributes("00004", resubscribe_channels=["Email"], resubscribe_categories=["1"])
+    )
+    read = user(client, "00004")
+    assert (read.unsubscribed_channels, read.unsubscribed_category_ids) == (("Webhook",), ())
+
+
 def test_a_mistyped_user_is_not_created_but_refused(client: Client) -> None:
     with pytest.raises(RejectedError, match="User not found"):
         client.call(api.set_user_attributes("nobody", attributes={"a": 1}))
@@ -167,11 +184,17 @@ def test_messages_are_looked_up_and_sent(client: Client) -> None:
     assert (category.id, category.name) == (1, "Newsletter")
 
 
+@pytest.mark.claim("channels-read")
 def test_channels_are_made_listed_and_deleted(client: Client) -> None:
     assert client.call(api.add_android_notification_channel("promo", "Promotions")).created
     assert client.call(api.add_android_notification_channel("promo", "Offers")).updated
-    (channel,) = client.call(api.get_android_notification_channels())
+    client.call(
+        api.add_android_notification_channel("quiet", "Quiet", importance=1, settings={"showBadge": False})
+    )
+    channel, quiet = client.call(api.get_android_notification_channels())
     assert (channel.id, channel.name) == ("promo", "Offers")
+    assert (quiet.importance, quiet.fields["showBadge"], quiet.fields["default"]) == (1, False, False)
+    client.call(api.delete_android_notification_channel("quiet"))
     assert client.call(api.delete_android_notification_channel("promo"))
 
 
@@ -181,6 +204,7 @@ def test_tests_and_variants_are_read(client: Client) -> None:
     assert client.call(api.get_variant(6)).variables == {"title": "Go"}
 
 
+@pytest.mark.claim("variables-read")
 def test_variables_are_set_seen_and_deleted(client: Client) -> None:
     client.call(api.set_vars({"max_items": 20, "paywall": {"title": "Go"}}))
     assert client.call(api.get_vars("00004")).variables["max_items"] == 20
@@ -188,12 +212,14 @@ def test_variables_are_set_seen_and_deleted(client: Client) -> None:
     assert "max_items" not in client.call(api.get_vars("00004")).variables
 
 
+@pytest.mark.claim("postbacks-read")
 def test_postbacks_are_added_listed_and_deleted(client: Client) -> None:
     postback_id = client.call(api.add_postback("https://hooks.example.com/secret", channels=["Email"]))
     assert postback_id is not None
     (postback,) = client.call(api.list_postbacks())
     assert (postback.id, postback.url) == (postback_id, "https://hooks.example.com/secret")
     assert "secret" not in repr(postback)
+    assert "channels" not in client.call(api.action("listPostbacks", {}))["postbacks"][0]
     client.call(api.delete_postback(postback_id))
     assert client.call(api.list_postbacks()) == ()
 
@@ -237,12 +263,34 @@ def test_exports_of_users_and_reports_are_jobs_too(client: Client, tmp_path: Pat
     assert client.wait(api.get_export_results(report)).data == {}
 
 
+def test_an_import_is_waited_for_and_its_answers_are_brought_down(
+    client: Client, served: Served, tmp_path: Path
+) -> None:
+    rows = ["userId,userAttributes.tier,createDisposition", *(f"i{n},gold,CreateIfNeeded" for n in range(60))]
+    rows += ["nobody,gold,CreateNever", ",gold,CreateIfNeeded"]
+    requests.put(
+        f"{served.url}/_emulator/buckets/shop/new-users.csv", data="\n".join(rows).encode(), timeout=30
+    ).raise_for_status()
+    began = served.clock.time
+    job_id = client.call(api.import_csv("shop", "new-users.csv", default_action="setUserAttributes"))
+    result = client.wait(api.get_multi_results(job_id))
+    assert served.clock.time - began >= 120  # pending, then running
+    assert (result.state, result.successes, result.failures) == (api.JobState.FINISHED, 61, 1)
+    (path,) = client.download(result.files, tmp_path)
+    answers = [orjson.loads(line) for line in path.read_bytes().splitlines()]
+    assert [answer["success"] for answer in answers] == [True] * 61 + [False]
+    assert "warning" in answers[60]
+    assert user(client, "i59").attributes == {"tier": "gold"}
+    assert client.call(api.export_user("nobody")) is None
+
+
 def test_an_import_that_fails_says_so(client: Client) -> None:
     job_id = client.call(api.import_csv("bucket", "none.csv", default_action="setUserAttributes"))
     with pytest.raises(RejectedError, match="the job failed"):
         client.wait(api.get_multi_results(job_id))
 
 
+@pytest.mark.claim("outcome-of-each")
 def test_a_batch_says_of_each_call_what_became_of_it(client: Client) -> None:
     calls: list[api.Call[Any]] = [
         api.set_user_attributes("00004", attributes={"tier": "gold"}),

@@ -16,6 +16,7 @@ from leanplum_sync.errors import (
     CredentialError,
     InvalidCallError,
     NoAnswerError,
+    NotSentError,
     RateLimitedError,
     RejectedError,
     UnexpectedResponseError,
@@ -39,11 +40,24 @@ def bodies(misbehaving: Any) -> list[Any]:
     return [orjson.loads(request.partition(b"\r\n\r\n")[2]) for request in misbehaving.requests]
 
 
+@pytest.mark.claim("retries")
+@pytest.mark.parametrize("refusal", [BUSY, (408, BUSY[1])])
 @pytest.mark.parametrize("made", [SET, TRACK])
-def test_what_was_refused_for_now_is_called_again(misbehaving: Any, client: Client, made: Any) -> None:
-    misbehaving.does(BUSY, BUSY, BUSY, OK)
+def test_what_was_refused_for_now_is_called_again(
+    misbehaving: Any, client: Client, made: Any, refusal: Any
+) -> None:
+    misbehaving.does(refusal, refusal, refusal, OK)
     client.call(made)
     assert len(misbehaving.requests) == 4
+
+
+@pytest.mark.claim("retries")
+def test_a_host_that_can_not_be_reached_is_tried_four_times(app: Any, watch: Any, free_port: int) -> None:
+    _, keys, transport, _ = app
+    client = Client(Connection(f"http://127.0.0.1:{free_port}", "app_x"), keys, transport, watch)
+    with pytest.raises(NotSentError):
+        client.call(TRACK)
+    assert len(watch.slept) == 3
 
 
 def test_a_rate_limit_that_stays_comes_out(misbehaving: Any, client: Client) -> None:
@@ -53,6 +67,7 @@ def test_a_rate_limit_that_stays_comes_out(misbehaving: Any, client: Client) -> 
     assert len(misbehaving.requests) == 4
 
 
+@pytest.mark.claim("never-twice")
 @pytest.mark.parametrize("trouble", ["hangs up", (503, b""), "cuts off"])
 def test_only_what_may_be_done_twice_is_called_again_after_a_lost_answer(
     misbehaving: Any, client: Client, trouble: Any
@@ -68,6 +83,7 @@ def test_only_what_may_be_done_twice_is_called_again_after_a_lost_answer(
         assert len(misbehaving.requests) == 1
 
 
+@pytest.mark.claim("batch-ids")
 def test_a_batch_is_sent_again_under_the_same_ids(misbehaving: Any, client: Client) -> None:
     misbehaving.does(BUSY, "hangs up", TWICE_OK)
     client.batch([SET, SET])
@@ -77,6 +93,7 @@ def test_a_batch_is_sent_again_under_the_same_ids(misbehaving: Any, client: Clie
     assert sent[0]["data"] == sent[1]["data"] == sent[2]["data"]
 
 
+@pytest.mark.claim("never-twice")
 @pytest.mark.parametrize("trouble", ["hangs up", (200, b'{"response":[{"success":true}]}'), (500, b"<html>")])
 def test_a_batch_with_one_call_that_counts_is_not_sent_again(
     misbehaving: Any, client: Client, trouble: Any

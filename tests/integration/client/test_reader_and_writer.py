@@ -33,6 +33,7 @@ def failing(status: int, message: str) -> tuple[int, bytes]:
     return status, orjson.dumps({"response": [{"success": False, "error": {"message": message}}]})
 
 
+@pytest.mark.claim("retries")
 @pytest.mark.parametrize(
     "first", [BUSY, (503, b"<html>"), (429, b""), "hangs up", "cuts off", failing(500, "Oops")]
 )
@@ -43,6 +44,7 @@ def test_a_read_is_repeated_until_it_is_answered(misbehaving: Any, app: Any, wat
     assert [1 <= watch.slept[0] <= 3, 2 <= watch.slept[1] <= 6] == [True, True]
 
 
+@pytest.mark.claim("retries")
 @pytest.mark.parametrize(
     ("what", "error"),
     [(BUSY, RateLimitedError), ((503, b""), NoAnswerError), ("hangs up", NoAnswerError)],
@@ -154,6 +156,7 @@ def sent(app: Any) -> Any:
     return Writer(*app).send(ACTIONS, request_ids=["a", "b"], batch_id="batch")
 
 
+@pytest.mark.claim("post-json", "batch-ids")
 def test_a_batch_carries_its_key_in_the_body_and_ids_for_each_action(misbehaving: Any, app: Any) -> None:
     misbehaving.does((200, b'{"response":[{"success":true},{"success":true}]}'))
     assert isinstance(sent(app), Answered)
@@ -212,6 +215,7 @@ def test_an_unreachable_host_is_not_sent(app: Any) -> None:
         )
 
 
+@pytest.mark.claim("key-by-action")
 def test_key_classes_go_with_their_actions(misbehaving: Any, app: Any) -> None:
     connection, _, transport, watch = app
     keys = Keys.of({key_class: f"key of {key_class}" for key_class in KeyClass})

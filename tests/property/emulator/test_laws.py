@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -202,6 +203,7 @@ def test_any_csv_gives_rows_or_the_one_documented_error(text: str) -> None:
         return
 
 
+@pytest.mark.claim("times-move-outwards")
 @settings(max_examples=max(60, settings().max_examples), deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 2**31), st.integers(0, 2**31)), min_size=1, max_size=6),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from profiles import DAY, YEAR, Model
@@ -221,6 +222,7 @@ async def _compare(requests: list[Request]) -> None:
                 assert json.dumps(its, sort_keys=True) == json.dumps(mine, sort_keys=True), subject
 
 
+@pytest.mark.claim("merged-created")
 @settings(max_examples=settings().max_examples, deadline=None)
 @given(st.lists(_requests, min_size=1, max_size=6))
 def test_export_user_tells_what_the_model_tells(requests: list[Request]) -> None:

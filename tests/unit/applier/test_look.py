@@ -77,6 +77,7 @@ def test_a_conflict_in_what_comes_later_stops_a_subject_before_its_first_batch_o
     assert not recheck([ADD_VISIT], [TIER, VISITS], later, begun=True)
 
 
+@pytest.mark.claim("resend-the-rest")
 def test_a_repeatable_doubt_is_done_or_sent_again() -> None:
     assert fates(settle([SET_TIER], [TIER], profile(tier="gold"))) == {1: Fate.DONE}
     assert not settle([SET_TIER], [TIER], profile(tier="silver"))

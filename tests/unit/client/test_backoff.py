@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from leanplum_sync.client.backoff import delays_seconds
 
 
@@ -15,6 +17,7 @@ class _Edge:
         return a if self._edge < 0 else b
 
 
+@pytest.mark.claim("retries")
 def test_waits_are_2_4_and_8_seconds_give_or_take_half() -> None:
     assert list(delays_seconds(_Edge(-1))) == [1, 2, 4]
     assert list(delays_seconds(_Edge(+1))) == [3, 6, 12]

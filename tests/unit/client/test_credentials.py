@@ -22,6 +22,7 @@ def test_a_project_may_name_its_own_variables() -> None:
     assert keys.key(KeyClass.PRODUCTION) == "prod_secret"
 
 
+@pytest.mark.claim("keys-hidden")
 def test_keys_are_not_shown() -> None:
     keys = Keys({"LEANPLUM_PRODUCTION_KEY": "prod_secret"})
     assert repr(keys) == (
@@ -80,6 +81,7 @@ def test_leanplum_itself_is_never_taken_for_the_emulator() -> None:
         assert not Connection.from_environment(environ).is_emulator
 
 
+@pytest.mark.claim("keys-hidden")
 def test_keys_that_come_back_are_hidden() -> None:
     keys = Keys({"LEANPLUM_PRODUCTION_KEY": "prod_hunter2", "LEANPLUM_DATA_EXPORT_KEY": "x"})
     assert (

@@ -126,6 +126,7 @@ def test_the_client_has_a_call_for_every_action() -> None:
     assert CALLS.keys() == ACTIONS.keys()
 
 
+@pytest.mark.claim("post-json", "key-by-action")
 @pytest.mark.parametrize("name", CALLS)
 def test_each_call_goes_out_under_its_name_with_the_key_of_its_class(name: str) -> None:
     recorder = Recorder()
@@ -150,6 +151,7 @@ def test_each_call_goes_out_under_its_name_with_the_key_of_its_class(name: str) 
         assert sent <= ACTIONS[name].arguments.keys()
 
 
+@pytest.mark.claim("keys-hidden")
 @pytest.mark.parametrize("name", CALLS)
 def test_a_call_does_not_show_its_arguments(name: str) -> None:
     made = CALLS[name]
@@ -157,6 +159,7 @@ def test_a_call_does_not_show_its_arguments(name: str) -> None:
         assert repr(made) == f"Call({name})"
 
 
+@pytest.mark.claim("creation-said")
 def test_who_may_be_created_is_always_said() -> None:
     for made in CALLS.values():
         if isinstance(made, api.Call) and ACTIONS[made.action.name].create_disposition:
@@ -193,6 +196,7 @@ def batch_of(calls: list[api.Call[Any]], **options: Any) -> None:
     client.batch(calls, **options)
 
 
+@pytest.mark.claim("one-class-a-batch", "batches-by-user")
 @pytest.mark.parametrize(
     ("calls", "sentence"),
     [

@@ -9,6 +9,7 @@ import pytest
 from leanplum_sync.client.api import fields
 
 
+@pytest.mark.claim("typed-reading")
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -30,6 +31,7 @@ def test_whole_numbers_are_read_exactly(value: Any, expected: int | None) -> Non
     assert fields.integer({"n": value}, "n") == expected
 
 
+@pytest.mark.claim("typed-reading")
 def test_what_is_not_of_its_type_is_left_out() -> None:
     odd = {"text": 1, "number": True, "mapping": [], "texts": ["a", 1], "each": [{}, 1], "flag": "true"}
     assert fields.text(odd, "text") == ""

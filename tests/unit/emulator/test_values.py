@@ -11,6 +11,7 @@ from leanplum_sync.emulator.names import is_allowed
 from leanplum_sync.emulator.values import java_double
 
 
+@pytest.mark.claim("java-doubles")
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -33,6 +34,7 @@ def test_doubles_are_written_as_java_does(value: float, text: str) -> None:
     assert java_double(value) == text
 
 
+@pytest.mark.claim("lenient-lists")
 @pytest.mark.parametrize(
     ("text", "value"),
     [

@@ -99,6 +99,7 @@ def test_increments_of_one_attribute_are_judged_by_their_sum() -> None:
     assert standing(one, profile(attributes={"visits": 6}), two) is Standing.OVERTAKEN
 
 
+@pytest.mark.claim("devices-by-presence")
 @pytest.mark.parametrize(
     ("devices", "before", "expected"),
     [

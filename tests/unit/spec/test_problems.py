@@ -9,6 +9,7 @@ import pytest
 ATTRIBUTES = "users: {inline: [{id: u1, n: x}]}\nattributes:\n  "
 
 
+@pytest.mark.claim("names-checked")
 @pytest.mark.parametrize(
     ("line", "column", "message"),
     [

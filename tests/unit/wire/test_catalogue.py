@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -34,6 +35,7 @@ def test_actions_with_a_create_disposition_accept_it() -> None:
         assert (spec.create_disposition is not None) == ("createDisposition" in spec.optional)
 
 
+@pytest.mark.claim("creation-said")
 def test_nothing_that_may_create_a_user_does_so_by_the_way() -> None:
     creating = {n for n, spec in ACTIONS.items() if spec.create_disposition is CreateDisposition.IF_NEEDED}
     assert creating == {"start", "track", "setUserAttributes", "setDeviceAttributes", "setTrafficSourceInfo"}
@@ -43,6 +45,7 @@ def test_batches_are_not_nested() -> None:
     assert ACTIONS["multi"].in_multi is InMulti.NEVER
 
 
+@pytest.mark.claim("never-twice")
 @pytest.mark.parametrize(
     ("name", "arguments", "expected"),
     [
@@ -63,3 +66,22 @@ def test_what_may_be_repeated_depends_on_the_arguments(
     name: str, arguments: dict[str, Any], expected: DeliveryClass
 ) -> None:
     assert delivery_class(Action(name, {"userId": "u1", **arguments})) is expected
+
+
+@pytest.mark.claim("only-asserted")
+def test_what_the_dashboard_makes_can_only_be_looked_at() -> None:
+    about = [
+        spec for spec in ACTIONS.values() if re.search("Message|Campaign|AbTest|Variant|Categor", spec.name)
+    ]
+    # Sending makes no message, and the inbox holds copies.
+    assert {spec.name for spec in about if spec.writes} == {
+        "sendMessage",
+        "startCampaign",
+        "markNewsfeedMessageAsRead",
+        "deleteNewsfeedMessage",
+    }
+    assert {spec.name for spec in about if not spec.writes} >= {
+        "getMessages",
+        "getAbTests",
+        "getUnsubscribeCategories",
+    }

@@ -53,6 +53,7 @@ def test_success_without_a_warning_is_done() -> None:
     assert outcomes(OK, {"success": True, "isOffline": True}) == [DONE, DONE]
 
 
+@pytest.mark.claim("body-before-status")
 def test_elements_are_judged_one_by_one_even_with_an_http_error() -> None:
     mixed = outcomes(OK, failed("Invalid app/user combination"), status=404)
     assert mixed == [DONE, ActionOutcome(Outcome.REJECTED, "Invalid app/user combination")]
@@ -69,6 +70,7 @@ def test_an_error_without_words_is_still_an_error(error: Any) -> None:
     assert outcomes({"success": True, "error": error}, OK)[0].outcome is Outcome.REJECTED
 
 
+@pytest.mark.claim("outcome-of-each")
 @pytest.mark.parametrize(
     "message",
     [
@@ -82,6 +84,7 @@ def test_an_advisory_warning_comes_with_an_action_that_was_done(message: str) ->
     assert outcomes(warned(message), OK)[0] == ActionOutcome(Outcome.DONE, message, advisory=True)
 
 
+@pytest.mark.claim("unknown-warning")
 @pytest.mark.parametrize("message", ["User not found; request skipped.", "Something new.", ""])
 def test_any_other_warning_means_skipped(message: str) -> None:
     assert outcomes(warned(message), OK)[0].outcome is Outcome.SKIPPED
@@ -121,6 +124,7 @@ def test_only_sends_are_judged_by_the_messages_sent() -> None:
     assert outcomes({"success": True, "messagesSent": 0})[0].outcome is Outcome.DONE
 
 
+@pytest.mark.claim("outcome-of-each")
 @pytest.mark.parametrize("elements", [[], [OK], [OK, OK, OK]])
 def test_another_number_of_elements_than_actions_proves_nothing(elements: list[Any]) -> None:
     assert isinstance(answer(*elements, to=2), Unreadable)
@@ -187,6 +191,7 @@ def test_request_ids_that_do_not_match_prove_nothing(echoed: tuple[Any, Any]) ->
     assert isinstance(answer(*({**OK, "reqId": request_id} for request_id in echoed)), Unreadable)
 
 
+@pytest.mark.claim("body-before-status")
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
     [

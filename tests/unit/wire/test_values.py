@@ -13,6 +13,7 @@ from leanplum_sync.wire.values import same
 SCALARS = st.one_of(st.booleans(), st.integers(-9, 9), st.floats(allow_nan=False), st.text(max_size=3))
 
 
+@pytest.mark.claim("typed-reading")
 @pytest.mark.parametrize(
     ("desired", "observed"),
     [
