@@ -19,6 +19,7 @@ Every exception raised on purpose, cut by what the caller should do next.
     ├─ JournalError
     │  ├─ JournalLockedError       another run works on this app and environment
     │  ├─ LockLostError            this run lost its lock and has stopped sending
+    │  ├─ TooEarlyError            a lost request may still take effect: decide later
     │  └─ JournalCorruptError      the journal can't be read, or is of a newer version
     ├─ VerificationError           applied, and still different
     └─ InterruptedRunError         a signal ended the run; the journal is clean
@@ -112,6 +113,14 @@ class JournalLockedError(JournalError):
 
 class LockLostError(JournalError):
     pass
+
+
+class TooEarlyError(JournalError):
+    """Nothing was decided. *until*, in seconds since the epoch, is when a person can know."""
+
+    def __init__(self, message: str, *, until: float) -> None:
+        self.until = until
+        super().__init__(message)
 
 
 class JournalCorruptError(JournalError):

@@ -19,6 +19,8 @@ from leanplum_sync.clock import Clock
 from leanplum_sync.errors import (
     ApiError,
     CredentialError,
+    JournalError,
+    LockLostError,
     NoAnswerError,
     NotSentError,
     RateLimitedError,
@@ -278,6 +280,29 @@ class Worker:
         except CredentialError as error:
             self._run.record_not_carried_out(batch, str(error), park=True)
             raise
+        except LockLostError as error:
+            self._never_left(batch, error)
+            raise
+
+    def _never_left(self, batch: Batch, error: LockLostError) -> None:
+        """
+        Record what is proven: the lease was over just before the first byte.
+
+        That is a transition like any other, and so under the fence: it is kept if the lock, though late, is still this
+        run's. If another run has it, that one may be settling this very batch by now, and everything it decides rests on
+        nobody else writing. Then the batch stays in doubt, which is safe, and the proof goes to the person who may be
+        asked about it.
+
+        Raises:
+            LockLostError: another run took over.
+        """
+        try:
+            self._run.record_not_carried_out(batch, str(error), park=False)
+        except JournalError as lost:
+            raise LockLostError(
+                f"{lost} Batch {batch.number} of run {self._run.number} was about to leave, and never did: if it is held"
+                f" later, say: leanplum-sync resolve {self._run.number} --again --batch {batch.number}"
+            ) from error
 
 
 def _text(planned: PlannedAction) -> str:

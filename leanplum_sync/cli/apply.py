@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import click
 
@@ -16,7 +16,7 @@ from leanplum_sync.applier.run import apply_plan, read_receipt
 from leanplum_sync.applier.settings import ApplySettings, Recheck
 from leanplum_sync.cli.binding import check_binding, check_environment
 from leanplum_sync.cli.canary import canary_option, chosen, goes_on, wave_failures_option
-from leanplum_sync.cli.connect import App, connected, target_of
+from leanplum_sync.cli.connect import App, connected, settle_seconds, target_of
 from leanplum_sync.cli.consent import Ack, AckType, check_consent, confirm, current_hazards
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.event_log import EventLog
@@ -25,7 +25,6 @@ from leanplum_sync.cli.kept import keep
 from leanplum_sync.cli.leftovers import leftovers
 from leanplum_sync.cli.outputs import Output, deliver, output_option
 from leanplum_sync.cli.project import project_file, settings_of
-from leanplum_sync.cli.settings import Settings
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.cli.signals import stopping
 from leanplum_sync.cli.verb import (
@@ -43,16 +42,12 @@ from leanplum_sync.errors import InterruptedRunError
 from leanplum_sync.journal import open_journal
 from leanplum_sync.journal.writer import Journal
 from leanplum_sync.planfile import PlanFile, open_plan
-from leanplum_sync.planner.plan import Target
 from leanplum_sync.render.plan import plan_json, plan_text, target_words
 from leanplum_sync.render.receipt import next_steps, receipt_document, receipt_text
-from leanplum_sync.resources.project import EmbeddedEnvironment
 from leanplum_sync.spec import load_project
 from leanplum_sync.verifier import Verification
 
 _Ended: TypeAlias = tuple[Receipt, InterruptedRunError | None, Verification | None]
-# An emulator queues nothing for longer than it takes to answer; the embedded one ends with the process.
-_EMULATOR_SETTLES_SECONDS: Final = 2.0
 
 
 @click.command("apply", cls=Verb)
@@ -138,7 +133,7 @@ def command(
             concurrency=concurrency or limits.concurrency,
             requests_per_second=rate or limits.requests_per_second,
             lease_seconds=limits.lease_seconds,
-            settle_seconds=_settle_seconds(settings, target),
+            settle_seconds=settle_seconds(settings),
             recheck=Recheck(recheck),
             observed_at=opened.header.observed_from,
             resume=resume,
@@ -184,12 +179,6 @@ def command(
             files = leftovers(opened, receipt, journal, settings, file)
         _show(receipt, verified, opened, console, files=files, output=output)
         return exit_code(interrupted) if interrupted else code_of(receipt, verified)
-
-
-def _settle_seconds(settings: Settings, target: Target) -> float:
-    if isinstance(settings.environment, EmbeddedEnvironment):
-        return 0.0
-    return _EMULATOR_SETTLES_SECONDS if target.is_emulator else ApplySettings().settle_seconds
 
 
 def _apply(

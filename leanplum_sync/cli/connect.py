@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlsplit
 
 from leanplum_sync.cli.settings import Settings
@@ -18,6 +19,10 @@ from leanplum_sync.errors import LeanplumSyncError
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.resources.project import EmbeddedEnvironment, FromVariable, LiveEnvironment
 from leanplum_sync.wire.catalogue import KeyClass
+
+SETTLES_SECONDS: Final = 60.0
+# An emulator queues nothing for longer than it takes to answer; the embedded one ends with the process.
+_EMULATOR_SETTLES_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,13 @@ def target_of(settings: Settings) -> Target:
     connection = connection_to(environment, os.environ)
     host = urlsplit(connection.base_url).hostname or ""
     return Target(connection.app_id, settings.name, host, is_emulator=connection.is_emulator)
+
+
+def settle_seconds(settings: Settings) -> float:
+    """Return how long a request whose answer was lost may still take effect there."""
+    if isinstance(settings.environment, EmbeddedEnvironment):
+        return 0.0
+    return _EMULATOR_SETTLES_SECONDS if target_of(settings).is_emulator else SETTLES_SECONDS
 
 
 @contextmanager

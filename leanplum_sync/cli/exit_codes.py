@@ -18,6 +18,7 @@ from leanplum_sync.errors import (
     RateLimitedError,
     SpecError,
     StalePlanError,
+    TooEarlyError,
     VerificationError,
 )
 
@@ -46,6 +47,7 @@ _CODES: Final[Mapping[type[BaseException], ExitCode]] = {
     StalePlanError: ExitCode.STALE_PLAN,
     JournalLockedError: ExitCode.LOCKED,
     LockLostError: ExitCode.LOCKED,
+    TooEarlyError: ExitCode.IN_DOUBT,
     CredentialError: ExitCode.BAD_KEY,
     RateLimitedError: ExitCode.LIMITED,
     click.ClickException: ExitCode.USAGE,

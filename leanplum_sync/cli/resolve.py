@@ -10,6 +10,7 @@ from typing import Final
 import click
 
 from leanplum_sync.address import Subject
+from leanplum_sync.cli.connect import SETTLES_SECONDS, settle_seconds
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.explain import subject_of
@@ -18,12 +19,15 @@ from leanplum_sync.cli.outputs import Output, deliver, output_option
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options
-from leanplum_sync.errors import SpecError
+from leanplum_sync.clock import SystemClock
+from leanplum_sync.errors import CredentialError, SpecError
 from leanplum_sync.journal import open_journal, read_journal
 from leanplum_sync.journal.entry import ExceptionEntry, Fate, Resolution, RunEntry, RunState
 from leanplum_sync.journal.reader import JournalReader
+from leanplum_sync.journal.settling import check_settled
 from leanplum_sync.render.resolve import Resolved, deed, resolved_json, resolved_text
 from leanplum_sync.render.words import amount
+from leanplum_sync.resources.project import Project
 from leanplum_sync.spec import Loaded, load
 
 _CHOICES: Final = {
@@ -87,7 +91,8 @@ def command(
     Decide about what run RUN holds: actions that may or may not have happened.
 
     Say one of --done, --again and --drop, for all that is held or for a part of
-    it. What is resolved stays so. Exit code 5: some of the run is still held.
+    it. What is resolved stays so. Exit code 5: some of the run is still held, or
+    it is too early to tell: a request without an answer may still take effect.
     """
     if choice is None:
         raise click.UsageError("What became of it? Say one of --done, --again and --drop.")
@@ -100,6 +105,15 @@ def command(
     with read_journal(settings.journal) as reading:
         entry = known_run(reading, run)
         held = _held(reading, entry, batches, wanted)
+        window = _settle_seconds(entry, loaded.project, loaded.root)
+        for batch in reading.batches(run):
+            if batch.sequence in held:  # all of them, before the first is decided
+                check_settled(
+                    batch.sequence,
+                    batch.doubted_at,
+                    settle_seconds=window,
+                    now=SystemClock().now(),
+                )
     _confirm(console, entry, resolution, held, yes=yes)
     with (
         open_journal(settings.journal) as journal,
@@ -107,7 +121,12 @@ def command(
     ):
         actions = sum(
             journal.resolve(
-                lease, run, resolution, sequence=batch, actions=[each.action for each in of_batch]
+                lease,
+                run,
+                resolution,
+                sequence=batch,
+                actions=[each.action for each in of_batch],
+                settle_seconds=window,
             )
             for batch, of_batch in held.items()
         )
@@ -131,6 +150,16 @@ def known_run(journal: JournalReader, number: int) -> RunEntry:
     if entry is None:
         raise click.UsageError(f"The journal has no run {number}. `leanplum-sync status` lists the runs.")
     return entry
+
+
+def _settle_seconds(run: RunEntry, project: Project, root: Path) -> float:
+    """Return the window of the run's environment; the real API's, where the project knows no more of it."""
+    if run.environment not in project.environments:
+        return SETTLES_SECONDS
+    try:
+        return settle_seconds(settings_of(project, root, run.environment))
+    except CredentialError:
+        return SETTLES_SECONDS
 
 
 def _wanted(

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Final
+from typing import Final, NoReturn
 
 from leanplum_sync.cli.console import Console
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_SHOW_CURSOR: Final = b"\x1b[?25h"  # which a progress bar had hidden
+_STOPPED_AT_ONCE: Final = (
+    b"Stopped at once. What was on its way is in doubt until apply --resume settles it.\n"
+)
 
 
 @contextmanager
 def stopping(request_stop: Callable[[int], None], console: Console) -> Iterator[None]:
     """
-    While the block runs, the first signal calls *request_stop* with its number; the second ends the process.
+    While the block runs, the first signal calls *request_stop* with its number; the second ends the process at once.
 
-    The journal has noted what is on its way before it left: even ending at once loses and repeats nothing.
+    At once means that nobody waits for answers, and that nothing is cleaned up, as if it had been killed. The journal
+    noted what is on its way before it left, so this loses and repeats nothing: the next run settles it.
     """
     asked = False
 
     def handle(number: int, _frame: FrameType | None) -> None:
         nonlocal asked
         if asked:
-            raise SystemExit(128 + number)
+            _end(128 + number)
         asked = True
         request_stop(number)
         console.complain("\nStopping: what is on its way is finished first. Once more to stop at once.")
@@ -36,3 +43,11 @@ def stopping(request_stop: Callable[[int], None], console: Console) -> Iterator[
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _end(code: int) -> NoReturn:
+    # Past the stream, in whose midst the signal may have come.
+    if sys.stderr.isatty():
+        os.write(2, _SHOW_CURSOR)
+    os.write(2, _STOPPED_AT_ONCE)
+    os._exit(code)

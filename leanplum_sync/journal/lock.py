@@ -150,7 +150,7 @@ class Lease:
             ):
                 raise JournalLockedError(
                     f"Another run works on {self.environment}: process {row.pid} on {row.host} since "
-                    f"{_time(row.since)}. It holds the lock until {_time(row.until)} unless it renews it. "
+                    f"{utc(row.since)}. It holds the lock until {utc(row.until)} unless it renews it. "
                     "Wait for it, or stop it."
                 )
         # Above every fence of the environment: parts that overlap take over from each other too.
@@ -262,5 +262,5 @@ def _or_unknown(read: Callable[[], str]) -> str:
         return "unknown"
 
 
-def _time(seconds: float) -> str:
+def utc(seconds: float) -> str:
     return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -18,6 +18,7 @@ from leanplum_sync.journal.reader import SETTLED, JournalReader
 from leanplum_sync.journal.rows import Row, numbers_from, numbers_text
 from leanplum_sync.journal.run import RunJournal, rest
 from leanplum_sync.journal.schema import batch_table, delivery_table, exception_table, run_table
+from leanplum_sync.journal.settling import check_settled
 
 DROPPED: Final = "a person dropped it: nobody knows whether it happened, and it is not sent again"
 _UNFINISHED: Final = (RunState.RUNNING, RunState.INTERRUPTED, RunState.PARTIAL)
@@ -127,6 +128,7 @@ class Journal(JournalReader):
         *,
         sequence: int,
         actions: Collection[int] | None = None,
+        settle_seconds: float = 0.0,
     ) -> int:
         """
         Take a person's word on the held actions of batch *sequence*, or on those of them in *actions*.
@@ -134,7 +136,10 @@ class Journal(JournalReader):
         Those to be sent again go out when their plan is resumed; if another plan took over, the next plan asks for them.
         Those that are dropped count as skipped, and no later plan asks for them. Return how many it was.
 
+        *settle_seconds* is how long a request whose answer was lost may still take effect.
+
         Raises:
+            TooEarlyError: that time is not over; nothing was decided.
             JournalError: none of them is held.
         """
         with lease.writing("nothing was resolved") as connection:
@@ -153,6 +158,7 @@ class Journal(JournalReader):
                 raise JournalError(
                     f"Nothing of batch {sequence} of run {run} is held. See status for what is."
                 )
+            check_settled(sequence, row.doubted_at, settle_seconds=settle_seconds, now=self._clock.now())
             again = chosen if resolution is Resolution.AGAIN else set()
             dropped = chosen if resolution is Resolution.DROP else set()
             open_now = (numbers_from(row.open_actions) or frozenset()) | again

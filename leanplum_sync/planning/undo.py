@@ -36,7 +36,7 @@ from leanplum_sync.resources.desire import (
 from leanplum_sync.resources.row import Row
 from leanplum_sync.snapshot import ReadsUsers, pull, read
 from leanplum_sync.wire.action import Json
-from leanplum_sync.wire.profile import read_profile
+from leanplum_sync.wire.profile import Profile, read_profile
 from leanplum_sync.wire.values import ABSENT, canonical
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def _want(
     done = [change for change, standing in seen if standing is not Standing.UNTOUCHED]
     for sentence in dict.fromkeys(filter(None, map(_obstacle, done))):
         note(met.subject, sentence)
-    desires = tuple(_desires(change for change in done if not _obstacle(change)))
+    desires = tuple(_desires((change for change in done if not _obstacle(change)), profile))
     return Want(resource, met.subject, create=False, found_at=changes[0].found_at, desires=desires)
 
 
@@ -207,11 +207,14 @@ def _obstacle(change: Change) -> str:
             return _NESTED if isinstance(change.before, dict) else ""
 
 
-def _desires(done: Iterable[Change]) -> Iterator[Desire]:
+def _desires(done: Iterable[Change], profile: Profile) -> Iterator[Desire]:
     attributes: dict[str, tuple[Json, Place]] = {}
     lists: dict[str, AlterList] = {}
     for change in done:
         match change.kind:
+            case ChangeKind.ADD if _is_all_ours(change, profile):
+                # Taking out each value would leave an empty list, where there was no attribute.
+                attributes.setdefault(change.field, (None, change.asked_at))
             case ChangeKind.ADD | ChangeKind.TAKE_OUT:
                 # Value by value: what others have put there since stays.
                 values = tuple(change.after)
@@ -233,3 +236,8 @@ def _desires(done: Iterable[Change]) -> Iterator[Desire]:
         else:
             yield SetAttribute(name, before, place)
     yield from lists.values()
+
+
+def _is_all_ours(change: Change, profile: Profile) -> bool:
+    there = profile.attributes.get(change.field) or ()
+    return change.before is None and set(map(canonical, there)) <= set(map(canonical, change.after))

@@ -79,9 +79,13 @@ def checked_id(value: Json, column: str) -> str:
     Return *value* if it is a userId or deviceId.
 
     Raises:
-        CellError: it is not text, empty, too long, or has blanks around it.
+        CellError: it is not text, empty, too long, has blanks around it, or a NUL in it.
     """
-    if type(value) is str and 0 < len(value) <= ID_LENGTH and not (value[0].isspace() or value[-1].isspace()):
+    if (
+        type(value) is str
+        and 0 < len(value) <= ID_LENGTH
+        and not (value[0].isspace() or value[-1].isspace() or "\0" in value)
+    ):
         return value
     match value:
         case None | "":
@@ -89,6 +93,11 @@ def checked_id(value: Json, column: str) -> str:
         case str() if len(value) > ID_LENGTH:
             raise CellError(
                 f"the id in column {column} is longer than {ID_LENGTH} characters", "The API refuses it."
+            )
+        case str() if "\0" in value:
+            raise CellError(
+                f"the id in column {column} holds a NUL character",
+                "Remove it: a journal on PostgreSQL can't keep it.",
             )
         case str():
             raise CellError(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,7 +23,7 @@ RECIPIENTS = 39
 
 
 @pytest.fixture
-def held(example: Example, serve: Serve) -> tuple[Shell, Served]:
+def just_held(example: Example, serve: Serve) -> tuple[Shell, Served]:
     """Run 1 of the example's send: no message went out, and nobody can know."""
     shell = example("one-off-send")
     seeds = sorted((shell.folder / "seed").glob("*.ndjson"))
@@ -33,6 +36,18 @@ def held(example: Example, serve: Serve) -> tuple[Shell, Served]:
     applied = shell.run("apply", "a.lpplan", "--yes", code=5)
     assert "leanplum-sync resolve 1 --done, --again or --drop" in applied.stderr
     return shell, served
+
+
+@pytest.fixture
+def held(just_held: tuple[Shell, Served]) -> tuple[Shell, Served]:
+    """As ``just_held``, an hour ago: the settle window is over."""
+    shift_doubts(just_held[0], -3600)
+    return just_held
+
+
+def shift_doubts(shell: Shell, seconds: float) -> None:
+    with closing(sqlite3.connect(shell.folder / ".leanplum-sync" / "journal.db")) as journal, journal:
+        journal.execute("UPDATE batch SET doubted_at = doubted_at + ?", (seconds,))
 
 
 def held_users(shell: Shell) -> list[str]:
@@ -95,6 +110,21 @@ def test_what_cannot_be_resolved_is_refused_and_nothing_changes(
     refused = shell.run("resolve", *arguments, code=64)
     assert said in refused.stderr
     assert len(held_users(shell)) == RECIPIENTS
+
+
+@pytest.mark.parametrize("word", ["--done", "--again", "--drop"])
+def test_nobody_decides_while_the_lost_request_may_still_take_effect(
+    word: str, just_held: tuple[Shell, Served]
+) -> None:
+    shell, _ = just_held
+    shift_doubts(shell, 3600)  # however slow this machine is, the window of two seconds is not over
+    refused = shell.run("resolve", "1", word, "--yes", code=5)
+    assert re.search(r"may still take effect until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", refused.stderr)
+    assert refused.stdout == ""
+    assert len(held_users(shell)) == RECIPIENTS
+    shift_doubts(shell, -2 * 3600)
+    shell.run("resolve", "1", word, "--yes")
+    assert held_users(shell) == []
 
 
 def test_the_plan_behind_a_run_outlives_the_next_plan(held: tuple[Shell, Served]) -> None:

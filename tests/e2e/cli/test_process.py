@@ -123,8 +123,19 @@ def test_a_second_signal_ends_it_at_once(
     process.send_signal(number)
     assert "finished first" in process.stderr.readline() + process.stderr.readline()
     process.send_signal(number)
-    process.communicate(timeout=60)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == code
+    assert "Stopped at once" in err
+    # Nobody waited for the answer, which comes after a second: the journal knows that it is missing.
+    assert states(command) == ["sent"]
+    assert command("apply", PLAN, "--yes", "--resume", variables=served).returncode == 0
+    assert states(command) == ["done"]
+    assert "Nothing to do" in command("plan", "-e", "production", variables=served).stdout
+
+
+def states(command: Command) -> list[str]:
+    shown = json.loads(command("journal", "show", "1", "-o", "json").stdout)
+    return [entry["state"] for entry in shown["entries"]]
 
 
 def test_a_second_run_beside_the_first_is_refused(

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from leanplum_sync.errors import JournalLockedError, LockLostError, NoAnswerError
+from leanplum_sync.errors import JournalLockedError, LockLostError, NoAnswerError, TooEarlyError
 from leanplum_sync.journal import open_journal, read_journal
 from leanplum_sync.journal import run as journal_run
 from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, Resolution
@@ -202,6 +202,66 @@ def test_a_request_that_takes_effect_late_is_not_sent_a_second_time(run: Any, ap
     clock.sleep(100)
     assert receipt.complete
     assert api.counts()["effects"]["setUserAttributes"] == (12 if window == "kept" else 15)
+
+
+@BOTH
+@pytest.mark.parametrize("window", ["kept", "ablated"])
+def test_a_person_asked_too_early_can_not_have_a_message_sent_twice(run: Any, api: Any, window: str) -> None:
+    """The lost request takes effect 30 seconds later: who looks at once sees no message, and says that none went out."""
+    clock = _Skipping()
+    plan = run.world.plan_for("sends", users_per_batch=12)
+    assert run(plan=plan, clock=clock, wrap_writer=_queueing(clock)).go().actions[Fate.HELD] == 12
+    assert not api.sends()
+    settle_seconds = 60.0 if window == "kept" else 0.0
+    with (
+        open_journal(run.journal_path, clock=clock) as journal,
+        journal.acquire("app_emulator", "sandbox") as lease,
+    ):
+        resolve = functools.partial(journal.resolve, lease, 1, sequence=1, settle_seconds=settle_seconds)
+        try:
+            resolve(resolution=Resolution.AGAIN)
+        except TooEarlyError as early:
+            clock.skip(early.until - clock.now())
+            resolve(resolution=Resolution.DONE if api.sends() else Resolution.AGAIN)
+    run(plan=plan, clock=clock).go()
+    clock.sleep(100)
+    assert api.sends() == dict.fromkeys(run.world.USERS, 1 if window == "kept" else 2)
+
+
+@BOTH
+def test_a_batch_that_was_not_written_because_the_lease_was_over_is_planned_again_if_nobody_took_over(
+    run: Any, api: Any
+) -> None:
+    clock = _Skipping()
+    paused = run("sends", clock=clock, wrap_writer=_pausing(lambda: clock.skip(100)))
+    with pytest.raises(LockLostError):
+        paused.go()
+    with read_journal(run.journal_path) as journal:
+        states = {entry.state for entry in journal.batches(1)}
+    assert BatchState.PLANNED in states
+    assert not states & {BatchState.SENT, BatchState.IN_DOUBT}
+    receipt = run("sends", clock=clock).go()
+    assert receipt.complete
+    assert api.sends() == dict.fromkeys(run.world.USERS, 1)
+
+
+@BOTH
+def test_a_batch_that_was_not_written_is_left_to_the_run_that_took_over_and_the_person_is_told(
+    run: Any, api: Any
+) -> None:
+    clock = _Skipping()
+    plan = run.world.plan_for("sends", users_per_batch=12)
+
+    def meanwhile() -> None:
+        clock.skip(100)
+        assert run(plan=plan, clock=clock).go().batches == {BatchState.HELD: 1}
+
+    with pytest.raises(LockLostError, match=r"never did: .* leanplum-sync resolve 1 --again --batch 1"):
+        run(plan=plan, clock=clock, wrap_writer=_pausing(meanwhile)).go()
+    with read_journal(run.journal_path) as journal:
+        assert [entry.state for entry in journal.batches(1)] == [BatchState.HELD]
+        assert not list(journal.faults())
+    assert not api.sends()
 
 
 def _queueing(clock: _Skipping) -> Callable[[Any], Any]:

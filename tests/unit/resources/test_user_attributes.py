@@ -145,6 +145,7 @@ def test_a_cell_that_was_wrong_is_wrong_again(folder: Any) -> None:
     [
         ("''", "the id in column id is missing"),
         ("'u1 '", "the id in column id has blanks before or after it"),
+        ('"u\\0001"', "the id in column id holds a NUL character"),
         ("5", "the id in column id is not text"),
         (f"'{'x' * 401}'", "the id in column id is longer than 400 characters"),
     ],

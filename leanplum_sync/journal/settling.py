@@ -1,0 +1,21 @@
+"""The settle window, for those who ask a person: before it ends, nobody can know."""
+
+from __future__ import annotations
+
+from leanplum_sync.errors import TooEarlyError
+from leanplum_sync.journal.lock import utc
+
+
+def check_settled(sequence: int, doubted_at: float | None, *, settle_seconds: float, now: float) -> None:
+    """
+    Raises:
+        TooEarlyError: the request of batch *sequence*, whose answer was lost, may still take effect. A person who looks
+            sees too little, and one who says "again" would have it twice.
+    """
+    until = (doubted_at or 0.0) + settle_seconds
+    if now < until:
+        raise TooEarlyError(
+            f"Too early to tell what became of batch {sequence}: its request may still take effect until {utc(until)}."
+            " Nothing was decided. Look after that, and decide then.",
+            until=until,
+        )
