@@ -23,7 +23,8 @@ from leanplum_sync.cli.event_log import EventLog
 from leanplum_sync.cli.exit_codes import ExitCode, exit_code
 from leanplum_sync.cli.kept import keep
 from leanplum_sync.cli.leftovers import leftovers
-from leanplum_sync.cli.outputs import Output, deliver, output_option
+from leanplum_sync.cli.outputs import Output, deliver, output_options
+from leanplum_sync.cli.plan_documents import show_plan
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.cli.signals import stopping
@@ -42,7 +43,8 @@ from leanplum_sync.errors import InterruptedRunError
 from leanplum_sync.journal import open_journal
 from leanplum_sync.journal.writer import Journal
 from leanplum_sync.planfile import PlanFile, open_plan
-from leanplum_sync.render.plan import plan_json, plan_text, target_words
+from leanplum_sync.render.markdown import receipt_markdown
+from leanplum_sync.render.plan_words import target_words
 from leanplum_sync.render.receipt import next_steps, receipt_document, receipt_text
 from leanplum_sync.spec import load_project
 from leanplum_sync.verifier import Verification
@@ -89,7 +91,7 @@ _Ended: TypeAlias = tuple[Receipt, InterruptedRunError | None, Verification | No
 @wave_failures_option
 @click.option("--resume", is_flag=True, help="Take up again what an earlier run of this plan had parked.")
 @click.option("--yes", is_flag=True, help="Don't ask. Needed where there is no terminal.")
-@output_option
+@output_options("text", "json", "markdown")
 @project_options
 @display_options
 @pass_console
@@ -124,9 +126,7 @@ def command(
         check_binding(opened, target, file.parent)
         check_consent(current_hazards(opened.hazards(), settings.budget), ack)
         if opened.summary.is_empty:
-            deliver(
-                console, output, text=lambda page: plan_text(opened, page), json=lambda: plan_json(opened)
-            )
+            show_plan(opened, console, output)
             return ExitCode.OK
         limits = settings.environment.limits
         apply_settings = ApplySettings(
@@ -227,13 +227,14 @@ def _show(
     output: Sequence[Output],
 ) -> None:
     target = plan.header.target
+    steps = next_steps(receipt, verified, quoted(plan.path), [quoted(file) for file in files])
     deliver(
         console,
         output,
         text=lambda page: receipt_text(receipt, target, verified, page),
         json=lambda: receipt_document(receipt, target, verified, [str(file) for file in files]),
+        markdown=lambda limit: receipt_markdown(receipt, target, verified, steps, limit),
     )
-    steps = next_steps(receipt, verified, quoted(plan.path), [quoted(file) for file in files])
     if steps:
         console.say("\n" + "\n".join(steps))
 

@@ -33,7 +33,7 @@ from leanplum_sync.client.client import Client
 from leanplum_sync.errors import NoAnswerError, UnexpectedResponseError
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.render.actions import action_text, actions_text
-from leanplum_sync.render.plan import target_words
+from leanplum_sync.render.plan_words import target_words
 from leanplum_sync.render.values import escaped
 from leanplum_sync.render.words import amount, listing
 from leanplum_sync.spec import load_project

@@ -12,7 +12,7 @@ from leanplum_sync.cli.console import Console
 from leanplum_sync.errors import HazardNotAllowedError
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.plan import Hazard, Summary, Target
-from leanplum_sync.render.plan import consent_options, target_words
+from leanplum_sync.render.plan_words import consent_options, target_words
 from leanplum_sync.render.words import amount, listing
 
 

@@ -18,7 +18,7 @@ from leanplum_sync.journal import read_journal
 from leanplum_sync.planfile import open_plan
 from leanplum_sync.planning import explain
 from leanplum_sync.render.explain import explained_json, explained_text
-from leanplum_sync.render.plan import mask_for
+from leanplum_sync.render.plan_words import mask_for
 from leanplum_sync.spec import load
 
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import click
 
 from leanplum_sync.cli.console import Console
 from leanplum_sync.render.page import Page
+from leanplum_sync.render.words import listing
 
-FORMATS: Final = ("text", "json")
+MARKDOWN_BYTES: Final = 59_000  # a comment on GitHub has at most 65,536 characters
+_FEWEST_BYTES: Final = 6_000  # what is never left out of a comment fits
+_MARKDOWN: Final = "markdown"
+_LIMIT: Final = "leanplum_sync.cli.markdown_bytes"
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +32,15 @@ class Output:
 class OutputType(click.ParamType[Output]):
     name = "format"
 
+    def __init__(self, formats: Sequence[str]) -> None:
+        self._formats = formats
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Output:
         if isinstance(value, Output):
             return value
         name, _, path = str(value).partition("=")
-        if name not in FORMATS:
-            self.fail(f"{name!r} is not a format; there are {' and '.join(FORMATS)}.", param, ctx)
+        if name not in self._formats:
+            self.fail(f"{name!r} is not a format; there are {listing(list(self._formats))}.", param, ctx)
         return Output(name, Path(path) if path else None)
 
 
@@ -43,24 +52,57 @@ def _one_on_stdout(ctx: click.Context, param: click.Parameter, outputs: Sequence
     return outputs or (Output("text", None),)
 
 
-output_option = click.option(
-    "-o",
-    "--output",
-    type=OutputType(),
-    multiple=True,
-    callback=_one_on_stdout,
-    metavar="FORMAT[=FILE]",
-    help="text or json, on stdout or in FILE; may be repeated. Default: text.",
-)
+def _remember_limit(ctx: click.Context, _: click.Parameter, value: int) -> None:
+    ctx.meta[_LIMIT] = value
+
+
+def output_options(*formats: str) -> Callable[[Decorated], Decorated]:
+    """Return ``-o`` for *formats*, text among them; and, where Markdown is, how long that may get."""
+    output = click.option(
+        "-o",
+        "--output",
+        type=OutputType(formats),
+        multiple=True,
+        callback=_one_on_stdout,
+        metavar="FORMAT[=FILE]",
+        help=f"{' or '.join([', '.join(formats[:-1]), formats[-1]])}, on stdout or in FILE; may be repeated. Default: text.",
+    )
+    limit = click.option(
+        "--markdown-bytes",
+        type=click.IntRange(_FEWEST_BYTES),
+        default=MARKDOWN_BYTES,
+        metavar="N",
+        expose_value=False,
+        callback=_remember_limit,
+        help=f"How long Markdown may get. Default: {MARKDOWN_BYTES:,}, which fits a comment on GitHub.",
+    )
+
+    def decorate(function: Decorated) -> Decorated:
+        return output(limit(function)) if _MARKDOWN in formats else output(function)
+
+    return decorate
+
+
+output_option: Final = output_options("text", "json")
 
 
 def deliver(
-    console: Console, outputs: Sequence[Output], *, text: Callable[[Page], str], json: Callable[[], str]
+    console: Console,
+    outputs: Sequence[Output],
+    *,
+    text: Callable[[Page], str],
+    json: Callable[[], str],
+    markdown: Callable[[int], str] | None = None,
+    **others: Callable[[], str],
 ) -> None:
-    """Make each document that is asked for and put it where it belongs."""
+    """Make each document that is asked for and put it where it belongs. *markdown* takes the bytes it may have."""
     for output in outputs:
-        page = console.page() if output.path is None else Page()
-        content = text(page) if output.format == "text" else json()
+        if output.format == "text":
+            content = text(console.page() if output.path is None else Page())
+        elif output.format == _MARKDOWN and markdown is not None:
+            content = markdown(click.get_current_context().meta[_LIMIT])
+        else:
+            content = {"json": json, **others}[output.format]()
         if output.path is None:
             console.document(content)
         else:

@@ -15,18 +15,26 @@ from leanplum_sync.cli.connect import connected, target_of
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.durations import DurationType
 from leanplum_sync.cli.exit_codes import ExitCode
-from leanplum_sync.cli.outputs import Output, deliver, output_option
+from leanplum_sync.cli.outputs import Output, deliver, output_options
+from leanplum_sync.cli.plan_documents import show_plan
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.reading import reading_live
 from leanplum_sync.cli.settings import Settings
 from leanplum_sync.cli.shell import quoted
-from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options, specs_argument
+from leanplum_sync.cli.verb import (
+    Verb,
+    display_options,
+    pass_console,
+    project_options,
+    remembered,
+    specs_argument,
+)
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import SpecError
 from leanplum_sync.journal import read_journal
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planning import Live, PlanRequest, Recorded, check, make_plan
-from leanplum_sync.render.plan import plan_json, plan_text
+from leanplum_sync.render.markdown import problems_markdown
 from leanplum_sync.render.problems import Checked, checked_json, problems_text
 from leanplum_sync.spec import Loaded, load
 from leanplum_sync.staging import Staging
@@ -69,7 +77,7 @@ _LIVE: Final = "live"
 @click.option(
     "--detailed-exitcode", is_flag=True, help="Exit with 2, not 0, if there is something to change."
 )
-@output_option
+@output_options("text", "json", "markdown")
 @project_options
 @display_options
 @pass_console
@@ -94,7 +102,7 @@ def command(
     """
     loaded = chosen(load(project_file(), specs), select, exclude)
     if loaded.project is None:
-        return _report(SpecError(loaded.problems), console, output)
+        return _report(SpecError(loaded.problems), console, output, remembered("environment") or "")
     settings = settings_of(loaded.project, loaded.root)
     console.say_more(
         f"Project {loaded.root}, environment {settings.name}, plan {out or settings.default_plan}."
@@ -105,9 +113,9 @@ def command(
     try:
         _make(loaded, settings, console, out=out, observed=observed, max_age=max_age)
     except SpecError as error:
-        return _report(error, console, output)
+        return _report(error, console, output, settings.name)
     with open_plan(out) as plan:
-        deliver(console, output, text=lambda page: plan_text(plan, page), json=lambda: plan_json(plan))
+        show_plan(plan, console, output)
         return conclude(plan, console, detailed_exitcode=detailed_exitcode)
 
 
@@ -161,11 +169,17 @@ def _make(
             make(Recorded(Path(observed), max_age))
 
 
-def _report(error: SpecError, console: Console, outputs: Sequence[Output]) -> ExitCode:
+def _report(error: SpecError, console: Console, outputs: Sequence[Output], environment: str) -> ExitCode:
     """People read problems on stderr: a document that was asked for is a plan. Machines get them as theirs."""
     checked = Checked(error.problems, error.total, 0, 0, 0)
-    documents = [output for output in outputs if output.format == "json"]
-    deliver(console, documents, text=lambda _: "", json=lambda: checked_json(checked))
+    documents = [output for output in outputs if output.format != "text"]
+    deliver(
+        console,
+        documents,
+        text=lambda _: "",
+        json=lambda: checked_json(checked),
+        markdown=lambda limit: problems_markdown(checked, limit, document="plan", environment=environment),
+    )
     console.complain(problems_text(error.problems, error.total, console.page(console.stderr)).rstrip())
     console.complain("Nothing was planned.")
     return ExitCode.INVALID

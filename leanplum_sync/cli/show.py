@@ -9,19 +9,19 @@ import click
 
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.exit_codes import ExitCode
-from leanplum_sync.cli.outputs import Output, deliver, output_option
+from leanplum_sync.cli.outputs import Output, output_options
+from leanplum_sync.cli.plan_documents import show_plan
 from leanplum_sync.cli.verb import Verb, display_options, pass_console, plan_argument
 from leanplum_sync.planfile import open_plan
-from leanplum_sync.render.plan import plan_json, plan_text
 
 
 @click.command("show", cls=Verb)
 @plan_argument
-@output_option
+@output_options("text", "json", "markdown")
 @display_options
 @pass_console
 def command(console: Console, plan: Path, output: Sequence[Output]) -> ExitCode:
     """Show the plan in the file PLAN, as `plan` did."""
     with open_plan(plan) as opened:
-        deliver(console, output, text=lambda page: plan_text(opened, page), json=lambda: plan_json(opened))
+        show_plan(opened, console, output)
     return ExitCode.OK

@@ -8,7 +8,7 @@ import click
 
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.exit_codes import ExitCode
-from leanplum_sync.cli.outputs import Output, deliver, output_option
+from leanplum_sync.cli.outputs import Output, deliver, output_options
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.shell import shortest
 from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options, remembered
@@ -16,6 +16,7 @@ from leanplum_sync.clock import SystemClock
 from leanplum_sync.journal import read_journal
 from leanplum_sync.journal.database import describe
 from leanplum_sync.journal.entry import DeliveryState
+from leanplum_sync.render.markdown import status_markdown
 from leanplum_sync.render.status import Status, status_json, status_text
 from leanplum_sync.spec import load_project
 
@@ -23,7 +24,7 @@ _RUNS = 10
 
 
 @click.command("status", cls=Verb)
-@output_option
+@output_options("text", "json", "markdown")
 @project_options
 @display_options
 @pass_console
@@ -42,5 +43,11 @@ def command(console: Console, output: Sequence[Output]) -> ExitCode:
             runs=journal.runs(environment=remembered("environment"))[:_RUNS],
             held=tuple(journal.deliveries(states=(DeliveryState.HELD,))),
         )
-    deliver(console, output, text=lambda page: status_text(status, page), json=lambda: status_json(status))
+    deliver(
+        console,
+        output,
+        text=lambda page: status_text(status, page),
+        json=lambda: status_json(status),
+        markdown=lambda limit: status_markdown(status, limit),
+    )
     return ExitCode.OK

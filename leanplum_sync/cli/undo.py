@@ -12,8 +12,9 @@ from leanplum_sync.address import Subject, SubjectKind
 from leanplum_sync.cli.connect import connected, target_of
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.exit_codes import ExitCode
-from leanplum_sync.cli.outputs import Output, deliver, output_option
+from leanplum_sync.cli.outputs import Output, output_options
 from leanplum_sync.cli.plan import conclude
+from leanplum_sync.cli.plan_documents import show_plan
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.resolve import known_run
 from leanplum_sync.cli.settings import Settings
@@ -26,7 +27,6 @@ from leanplum_sync.journal.entry import RunEntry
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planning import Live, PlanRequest
 from leanplum_sync.planning.undo import make_undo
-from leanplum_sync.render.plan import plan_json, plan_text
 from leanplum_sync.render.words import amount
 from leanplum_sync.spec import load_project
 from leanplum_sync.staging import Staging
@@ -47,7 +47,7 @@ from leanplum_sync.staging import Staging
     metavar="FILE",
     help="The plan file. Default: undo-RUN.lpplan in .leanplum-sync.",
 )
-@output_option
+@output_options("text", "json", "markdown")
 @project_options
 @display_options
 @pass_console
@@ -95,7 +95,7 @@ def command(
     reading.unlink(missing_ok=True)
     _list(made.moved_on, moved_file)
     with open_plan(out) as opened:
-        deliver(console, output, text=lambda page: plan_text(opened, page), json=lambda: plan_json(opened))
+        show_plan(opened, console, output)
         code = conclude(opened, console, detailed_exitcode=False)
     if made.moved_on:
         console.say(f"{amount(len(made.moved_on), 'user')} moved on since the run: {quoted(moved_file)}")

@@ -10,10 +10,11 @@ import click
 from leanplum_sync.cli.advice import advise
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.exit_codes import ExitCode
-from leanplum_sync.cli.outputs import Output, deliver, output_option
+from leanplum_sync.cli.outputs import Output, deliver, output_options
 from leanplum_sync.cli.project import project_file
 from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options, specs_argument
 from leanplum_sync.planning import check
+from leanplum_sync.render.markdown import problems_markdown
 from leanplum_sync.render.problems import Checked, checked_json, checked_text
 from leanplum_sync.spec import load
 from leanplum_sync.staging import Staging
@@ -21,7 +22,7 @@ from leanplum_sync.staging import Staging
 
 @click.command("validate", cls=Verb)
 @specs_argument
-@output_option
+@output_options("text", "json", "markdown")
 @project_options
 @display_options
 @pass_console
@@ -40,7 +41,11 @@ def command(console: Console, specs: tuple[Path, ...], output: Sequence[Output])
         findings.problems, findings.total, len(loaded.resources), findings.rows, findings.subjects
     )
     deliver(
-        console, output, text=lambda page: checked_text(checked, page), json=lambda: checked_json(checked)
+        console,
+        output,
+        text=lambda page: checked_text(checked, page),
+        json=lambda: checked_json(checked),
+        markdown=lambda limit: problems_markdown(checked, limit),
     )
     advise(loaded.notes, console)
     return ExitCode.INVALID if findings.total else ExitCode.OK

@@ -17,7 +17,7 @@ from leanplum_sync.problem import Place
 from leanplum_sync.render.document import document
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BLANK, CARE, GOOD, NAME, faint, grid, heading, paint
-from leanplum_sync.render.plan import KIND_WORDS, RENAMES, change_words, target_fields, target_words
+from leanplum_sync.render.plan_words import KIND_WORDS, RENAMES, change_words, target_fields, target_words
 from leanplum_sync.render.values import Mask, escaped, shown
 from leanplum_sync.resources.desire import Desire, Send, SetDeviceField, TakeAttribute
 from leanplum_sync.wire.action import Json

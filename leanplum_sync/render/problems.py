@@ -32,8 +32,13 @@ class Checked:
 def checked_text(checked: Checked, page: Page) -> str:
     if checked.total:
         return problems_text(checked.problems, checked.total, page)
-    found = f"{amount(checked.resources, 'spec')}, {amount(checked.rows, 'row')} about {amount(checked.users, 'user')}"
-    return paint([Text.assemble(("Valid: ", GOOD), f"{found}. Leanplum was not asked.")], page)
+    return paint([Text.assemble(("Valid: ", GOOD), found_words(checked))], page)
+
+
+def found_words(checked: Checked) -> str:
+    """Return what was checked and is good."""
+    rows = f"{amount(checked.rows, 'row')} about {amount(checked.users, 'user')}"
+    return f"{amount(checked.resources, 'spec')}, {rows}. Leanplum was not asked."
 
 
 def checked_json(checked: Checked) -> str:

@@ -11,7 +11,7 @@ from leanplum_sync.planner.plan import Target
 from leanplum_sync.render.document import document
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, faint, grid, paint
-from leanplum_sync.render.plan import target_fields, target_words
+from leanplum_sync.render.plan_words import target_fields, target_words
 from leanplum_sync.render.values import escaped, subject_words
 from leanplum_sync.render.words import amount
 from leanplum_sync.snapshot import PullReport

@@ -15,7 +15,7 @@ from leanplum_sync.planner.plan import Target
 from leanplum_sync.render.document import document
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, faint, grid, heading, paint
-from leanplum_sync.render.plan import target_fields, target_words
+from leanplum_sync.render.plan_words import target_fields, target_words
 from leanplum_sync.render.values import cut, escaped, subject_words
 from leanplum_sync.render.words import amount, listing
 from leanplum_sync.verifier import Verification, verification_json
@@ -31,9 +31,9 @@ FATE_WORDS: Final[Mapping[Fate, str]] = {
     Fate.PARKED: "parked: the API refused or did not answer",
     Fate.NOT_SENT: "not sent",
 }
-_GOOD_FATES: Final = frozenset({Fate.DONE, Fate.ALREADY})
+GOOD_FATES: Final = frozenset({Fate.DONE, Fate.ALREADY})
 _GRAVE_FATES: Final = frozenset({Fate.REJECTED, Fate.HELD, Fate.IN_DOUBT})
-_STOP_WORDS: Final[Mapping[StopReason, str]] = {
+STOP_WORDS: Final[Mapping[StopReason, str]] = {
     StopReason.REJECTIONS: "Stopped early: too many were rejected. Something is wrong with the specs or their data.",
     StopReason.UNAVAILABLE: "Stopped early: the API kept refusing, or did not answer.",
     StopReason.WAVE: "Stopped early: too much failed for what builds on it to start.",
@@ -52,7 +52,7 @@ def receipt_text(receipt: Receipt, target: Target, verified: Verification | None
     ]
     if receipt.stopped is not None:
         is_fine = receipt.stopped is StopReason.CANARY and receipt.is_clean
-        lines += [Text(_STOP_WORDS[receipt.stopped], GOOD if is_fine else BAD), BLANK]
+        lines += [Text(STOP_WORDS[receipt.stopped], GOOD if is_fine else BAD), BLANK]
     if receipt.complete and not receipt.sent_now:
         lines += [Text("Nothing was sent now: there was nothing left of this plan to do."), BLANK]
     rows = [_fate_row(fate, receipt.actions[fate]) for fate in Fate if receipt.actions.get(fate)]
@@ -62,14 +62,14 @@ def receipt_text(receipt: Receipt, target: Target, verified: Verification | None
         BLANK,
         *_exceptions(receipt, page),
         *_verified(verified),
-        faint(_effort(receipt)),
+        faint(effort(receipt)),
         faint(f"Plan {receipt.plan_digest[:12]}"),
     ]
     return paint(lines, page)
 
 
 def _fate_row(fate: Fate, count: int) -> tuple[Text, Text]:
-    style = GOOD if fate in _GOOD_FATES else BAD if fate in _GRAVE_FATES else CARE
+    style = GOOD if fate in GOOD_FATES else BAD if fate in _GRAVE_FATES else CARE
     return Text(f"{count:,}", style), Text(FATE_WORDS[fate])
 
 
@@ -77,14 +77,19 @@ def _exceptions(receipt: Receipt, page: Page) -> list[RenderableType]:
     """Group those that are listed: a thousand users with one and the same reason are one line."""
     if not receipt.exceptions_total:
         return []
-    groups = defaultdict(list)
-    for entry in receipt.exceptions:
-        groups[entry.fate, entry.message].append(subject_words(str(entry.subject)))
-    largest = sorted(groups.items(), key=lambda group: -len(group[1]))
+    largest = groups(receipt)
     rows = [_exception_row(*key, ids, page) for key, ids in largest[:_GROUPS_SHOWN]]
     rest = receipt.exceptions_total - sum(len(ids) for _, ids in largest[:_GROUPS_SHOWN])
     more = [faint(f"  and {rest:,} more; -o json lists {len(receipt.exceptions):,}")] if rest else []
     return [heading("To look at"), grid(rows, right=(0,)), *more, BLANK]
+
+
+def groups(receipt: Receipt) -> Sequence[tuple[tuple[Fate, str], Sequence[str]]]:
+    """Return who is listed with the same fate and message, the largest group first."""
+    found = defaultdict(list)
+    for entry in receipt.exceptions:
+        found[entry.fate, entry.message].append(subject_words(str(entry.subject)))
+    return sorted(found.items(), key=lambda group: -len(group[1]))
 
 
 def _exception_row(fate: Fate, message: str, ids: Sequence[str], page: Page) -> tuple[Text, ...]:
@@ -101,12 +106,9 @@ def _verified(verified: Verification | None) -> list[RenderableType]:
     """What reading back has shown. Where nobody was read back, nothing is claimed."""
     if verified is None or not verified.checked:
         return []
-    equal = f"{verified.equal:,} of {amount(verified.checked, 'user')} read back are as planned."
-    unproven = f" Of {verified.unproven:,}, the API doesn't show everything." if verified.unproven else ""
-    found = Text.assemble(("Verified: ", GOOD if verified.is_proof else BAD), equal + unproven)
-    unread = (
-        [Text(f"{amount(verified.unread, 'user')} could not be read back.", CARE)] if verified.unread else []
-    )
+    first, *others = verified_words(verified)
+    found = Text.assemble(("Verified: ", GOOD if verified.is_proof else BAD), first)
+    unread = [Text(each, CARE) for each in others]
     some = verified.differing[:_GROUPS_SHOWN]
     rows = [(Text(subject_words(str(each.subject))), Text(escaped(", ".join(each.fields)))) for each in some]
     rest = verified.different - len(some)
@@ -115,7 +117,14 @@ def _verified(verified: Verification | None) -> list[RenderableType]:
     return [found, *unread, *differing, BLANK]
 
 
-def _effort(receipt: Receipt) -> str:
+def verified_words(verified: Verification) -> Sequence[str]:
+    equal = f"{verified.equal:,} of {amount(verified.checked, 'user')} read back are as planned."
+    unproven = f" Of {verified.unproven:,}, the API doesn't show everything." if verified.unproven else ""
+    unread = [f"{amount(verified.unread, 'user')} could not be read back."] if verified.unread else []
+    return [equal + unproven, *unread]
+
+
+def effort(receipt: Receipt) -> str:
     checks = receipt.recheck_reads + receipt.settle_reads
     extra = f", and {checks:,} to check before and after" if checks else ""
     return (

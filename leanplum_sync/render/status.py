@@ -44,11 +44,11 @@ def status_text(status: Status, page: Page) -> str:
 def _locks(status: Status) -> list[RenderableType]:
     if not status.locks:
         return []
-    rows = [(Text(_lock_words(lock, status.now), CARE),) for lock in status.locks]
+    rows = [(Text(lock_words(lock, status.now), CARE),) for lock in status.locks]
     return [heading("At work now"), grid(rows), BLANK]
 
 
-def _lock_words(lock: LockHolder, now: float) -> str:
+def lock_words(lock: LockHolder, now: float) -> str:
     who = f"process {lock.pid} on {escaped(lock.host)}"
     since = f"for {duration(now - lock.since)}"
     if lock.until <= now:
@@ -72,14 +72,19 @@ def run_row(run: RunEntry) -> tuple[Text, ...]:
 def _held(status: Status) -> list[RenderableType]:
     if not status.held:
         return [Text("Nothing is held.", GOOD)]
-    groups = defaultdict(list)
-    for entry in status.held:
-        groups[entry.key.resource, entry.key.name, entry.run].append(subject_words(str(entry.key.subject)))
-    rows = [_held_row(*key, ids) for key, ids in groups.items()]
+    rows = [_held_row(*key, ids) for key, ids in held_groups(status)]
     title = Text(f"Held: {amount(len(status.held), 'action')} that may or may not have happened", BAD)
     runs = sorted({entry.run for entry in status.held})
     decide = [faint(f"  leanplum-sync resolve {run} --done, --again or --drop") for run in runs]
     return [title, grid(rows, right=(0,)), BLANK, Text("To decide what became of them"), *decide]
+
+
+def held_groups(status: Status) -> Sequence[tuple[tuple[str, str, int], Sequence[str]]]:
+    """Return who is held of each resource, delivery and run."""
+    groups = defaultdict(list)
+    for entry in status.held:
+        groups[entry.key.resource, entry.key.name, entry.run].append(subject_words(str(entry.key.subject)))
+    return list(groups.items())
 
 
 def _held_row(resource: str, name: str, run: int, ids: Sequence[str]) -> tuple[Text, ...]:

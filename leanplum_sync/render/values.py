@@ -43,12 +43,17 @@ def _escaped_character(character: str) -> str:
 
 
 def cut(text: str, cells: int = LONGEST) -> str:
-    """Return *text* in at most so many terminal cells, the last one a ``…`` if something is missing."""
-    if cell_len(text) <= cells:
+    """
+    Return *text* in at most so many terminal cells, the last one a ``…`` if something is missing.
+
+    Marks that take no cell of their own count, too: there are no more than two characters for each cell.
+    """
+    longest = 2 * cells
+    if len(text) <= longest and cell_len(text) <= cells:
         return text
     kept = ""
     room = cells - 1
-    for character in text:
+    for character in text[: longest - 1]:
         room -= cell_len(character)
         if room < 0:
             break

@@ -40,12 +40,12 @@ def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
     ],
 )
 def test_an_output_is_a_format_and_perhaps_a_file(text: str, output: Output) -> None:
-    assert OutputType()(text) == output
+    assert OutputType(("text", "json"))(text) == output
 
 
 def test_an_unknown_format_is_refused_with_those_there_are() -> None:
     with pytest.raises(click.BadParameter, match="'pdf' is not a format; there are text and json"):
-        OutputType()("pdf=plan.pdf")
+        OutputType(("text", "json"))("pdf=plan.pdf")
 
 
 @pytest.mark.parametrize("text", ["sends", "sends=", "=3", "sends=many", "sends=-1"])

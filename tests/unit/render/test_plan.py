@@ -4,55 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from sample_renderings import EMBEDDED, EMPTY, REAL, SomePlan, cohort
 
 from leanplum_sync.planner.change import ChangeKind
-from leanplum_sync.planner.plan import Cohort, Cost, Hazard, Header, Note, Summary, Target, ValuePair
+from leanplum_sync.planner.plan import Cohort, Hazard, Note, Target
 from leanplum_sync.render.page import Page
-from leanplum_sync.render.plan import change_words, consent_options, plan_json, plan_text, target_words
+from leanplum_sync.render.plan import plan_json, plan_text
+from leanplum_sync.render.plan_words import change_words, consent_options, target_words
 from leanplum_sync.wire.action import Json
-
-EMBEDDED = Target("app_emulator", "sandbox", "embedded emulator", is_emulator=True)
-REAL = Target("app_1", "production", "api.leanplum.com", is_emulator=False)
-COST = Cost(reads=6, writes=5, recheck=5, requests=2, one_by_one=14, by_action=9, separation=0, seconds=4.0)
-SUMMARY = Summary(
-    listed=6, changed=4, missing=1, created=0, changes={ChangeKind.SET: 4}, batches=2, actions=5, cost=COST
-)
-EMPTY = replace(SUMMARY, changed=0, missing=0, changes={}, batches=0, actions=0)
-
-
-@dataclass(frozen=True)
-class SomePlan:
-    summary: Summary = SUMMARY
-    target: Target = EMBEDDED
-    hazards_: tuple[Hazard, ...] = ()
-    notes_: tuple[Note, ...] = ()
-    cohorts_: tuple[Cohort, ...] = ()
-
-    @property
-    def header(self) -> Header:
-        return Header(1, "3f2a91c04b" * 6, self.target, 1.8e9, 1.8e9, 1.8e9, frozenset({"email"}), b"key")
-
-    def hazards(self) -> tuple[Hazard, ...]:
-        return self.hazards_
-
-    def notes(self) -> tuple[Note, ...]:
-        return self.notes_
-
-    def cohorts(self) -> tuple[Cohort, ...]:
-        return self.cohorts_
-
-
-def cohort(
-    kind: ChangeKind, field: str, before: Json = None, after: Json = None, *, asked_at: str = "a.yaml:9"
-) -> Cohort:
-    pairs = (ValuePair(before, after, 4),)
-    return Cohort("UserAttributes/loyalty", kind, field, 4, 1, pairs, ("user:00004", "device:D1"), asked_at)
 
 
 def lines(plan: SomePlan, page: Page = Page()) -> Sequence[str]:  # noqa: B008 - frozen

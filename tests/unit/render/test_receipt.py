@@ -6,52 +6,18 @@ import json
 from dataclasses import replace
 
 import pytest
+from sample_renderings import ALL_DONE, HELD, LOCK, NO_PROOF, NOTHING, PROOF, RUN, SOME_DONE
+from sample_renderings import EMBEDDED as SANDBOX
 
-from leanplum_sync.address import Subject
 from leanplum_sync.applier.receipt import Receipt, StopReason
 from leanplum_sync.cli.apply import code_of
 from leanplum_sync.journal.entry import (
-    DeliveryEntry,
-    DeliveryState,
-    ExceptionEntry,
     Fate,
-    LockHolder,
-    RunEntry,
-    RunState,
 )
-from leanplum_sync.planner.plan import Target
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.receipt import next_steps, receipt_document, receipt_text
-from leanplum_sync.render.status import Status, status_json, status_text
-from leanplum_sync.verifier import Difference, Verification
-from leanplum_sync.wire.batch import DeliveryKey
-
-SANDBOX = Target("app_emulator", "sandbox", "embedded emulator", is_emulator=True)
-ALL_DONE = Receipt(
-    run=7,
-    plan_digest="3f2a91c04b" * 6,
-    state=RunState.FINISHED,
-    planned=12,
-    actions={Fate.DONE: 10, Fate.ALREADY: 2, Fate.HELD: 0},
-    subjects={Fate.DONE: 6},
-    batches={},
-    requests=2,
-    lookups=10,
-    recheck_reads=3,
-    settle_reads=1,
-    sent_now=2,
-    stopped=None,
-    exceptions=(),
-    exceptions_total=0,
-)
-REJECTED = ExceptionEntry(7, 1, 3, Subject.user("00004"), Fate.REJECTED, "Invalid\x1b[31m value")
-SOME_DONE = replace(
-    ALL_DONE,
-    actions={Fate.DONE: 5, Fate.REJECTED: 4, Fate.HELD: 1, Fate.PARKED: 2},
-    exceptions=(REJECTED,) * 12,
-    exceptions_total=40,
-    stopped=StopReason.REJECTIONS,
-)
+from leanplum_sync.render.status import status_json, status_text
+from leanplum_sync.verifier import Verification
 
 
 def test_what_became_of_everything_adds_up_to_what_was_planned() -> None:
@@ -88,17 +54,6 @@ def test_the_receipts_document_names_its_format_and_lists_exceptions() -> None:
     assert len(document["exceptions"]) == 12
 
 
-PROOF = Verification(checked=6, equal=6, different=0, unread=0, unproven=2, differing=())
-NO_PROOF = Verification(
-    checked=6,
-    equal=4,
-    different=1,
-    unread=1,
-    unproven=0,
-    differing=(Difference(Subject.user("00004"), ("tier", "order_count")),),
-)
-
-
 def test_what_was_read_back_is_said_with_what_it_proves() -> None:
     text = receipt_text(ALL_DONE, SANDBOX, PROOF, Page())
     assert "Verified: 6 of 6 users read back are as planned. Of 2, the API doesn't show\neverything." in text
@@ -130,14 +85,6 @@ def test_the_exit_code_follows_from_the_receipt(
     receipt: Receipt, verified: Verification | None, code: int
 ) -> None:
     assert code_of(receipt, verified) == code
-
-
-NOTHING = Status("journal.db", 1.8e9, (), (), ())
-RUN = RunEntry(7, "app_1", "production", "", "3f2a91c04b" * 6, RunState.PARTIAL, 2, 12, 1.8e9, None)
-LOCK = LockHolder("app_1", "production", "", "ci", "runner-1", 42, 1.8e9 - 60, 1.8e9 + 30, 5)
-HELD = DeliveryEntry(
-    "app_1", DeliveryKey("MessageSend/delay", "2026-11", Subject.user("u1")), DeliveryState.HELD, 7, 1
-)
 
 
 def test_a_project_without_runs_says_so() -> None:

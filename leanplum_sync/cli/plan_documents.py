@@ -1,0 +1,21 @@
+"""A plan in every format there is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from leanplum_sync.cli.console import Console
+from leanplum_sync.cli.outputs import Output, deliver
+from leanplum_sync.planfile import PlanFile
+from leanplum_sync.render.markdown import plan_markdown
+from leanplum_sync.render.plan import plan_json, plan_text
+
+
+def show_plan(plan: PlanFile, console: Console, outputs: Sequence[Output]) -> None:
+    deliver(
+        console,
+        outputs,
+        text=lambda page: plan_text(plan, page),
+        json=lambda: plan_json(plan),
+        markdown=lambda limit: plan_markdown(plan, limit),
+    )

@@ -1,0 +1,137 @@
+"""A plan for a comment on a pull request: risks first, then what it costs, then who is changed in what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from leanplum_sync.planner.plan import Cohort, Hazard, Note, Target
+from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, prose, row, table
+from leanplum_sync.render.plan_words import (
+    HAZARD_WORDS,
+    KIND_WORDS,
+    Plan,
+    about,
+    consent_options,
+    cost_remarks,
+    mask_for,
+    masked,
+    nothing_to_do,
+    sides,
+    worth_showing,
+)
+from leanplum_sync.render.values import cut, escaped, subject_words
+from leanplum_sync.render.words import amount, moment
+
+_COHORTS_OPEN: Final = 12  # the rest is folded away
+_CELLS: Final = 40
+_SAMPLE_CELLS: Final = 32
+
+
+def plan_markdown(plan: Plan, limit: int) -> str:
+    target = plan.header.target
+    head = [marker("plan", target.environment, target.app_id), f"### Plan for {place(target)}"]
+    return fitted([*head, *_body(plan), _footer(plan)], limit)
+
+
+def place(target: Target) -> str:
+    """Return the environment and its host; an emulator can't be taken for anything else."""
+    name = code(cut(escaped(target.environment)))
+    if target.host == "embedded emulator":
+        return f"{name} · embedded emulator, nothing real is touched"
+    if target.is_emulator:
+        return f"{name} · emulator at {code(cut(escaped(target.host)))}, nothing real is touched"
+    return f"{name} · {code(cut(escaped(target.host)))}, app {code(cut(escaped(target.app_id)))}"
+
+
+def _body(plan: Plan) -> list[str | Rows]:
+    summary = plan.summary
+    if summary.is_empty:
+        reads = summary.cost.reads
+        spent = [f"Reading cost {amount(reads, 'billable lookup')}."] if reads else []
+        return [f"**{nothing_to_do(summary, plan.notes())}**", *_notes(plan.notes()), *spent]
+    change = f"**{summary.changed:,} of {amount(summary.listed, 'listed user')} would change.**"
+    hazards = "\n".join([table("Count:", "Risk", "Budget"), *map(_hazard, worth_showing(plan))])
+    return [change, hazards, *_consent(plan), _cost(plan), *_notes(plan.notes()), *_cohorts(plan)]
+
+
+def _hazard(hazard: Hazard) -> str:
+    words = prose(cut(HAZARD_WORDS.get(hazard.name, hazard.name)))
+    if hazard.is_over:
+        return row(f"**{hazard.count:,}**", f"**{words}**", f"❌ **over the budget of {hazard.allowed:,}**")
+    if not hazard.count:
+        return row("0", words, "")
+    return row(
+        f"**{hazard.count:,}**",
+        words,
+        "" if hazard.allowed is None else f"within the budget of {hazard.allowed:,}",
+    )
+
+
+def _consent(plan: Plan) -> list[str]:
+    options = consent_options(plan.hazards())
+    return (
+        [f"> [!CAUTION]\n> Over budget. To consent to exactly this, apply it with {code(options)}"]
+        if options
+        else []
+    )
+
+
+def _cost(plan: Plan) -> str:
+    cost = plan.summary.cost
+    apply = f"**{amount(cost.writes, 'billable lookup')}** in {amount(cost.requests, 'request')}{about(cost)}"
+    others = f"One call for each action would cost {cost.one_by_one:,}, batches by kind of action {cost.by_action:,}."
+    return " ".join([f"To apply costs {apply}.", others, *cost_remarks(cost)])
+
+
+def _cohorts(plan: Plan) -> Iterable[Rows]:
+    cohorts = masked(plan.cohorts(), mask_for(plan))
+    lines = list(map(_cohort, cohorts))
+    head = table("Change", "Attribute, field or message", "From", "To", "Users:", "Such as")
+    first, more = lines[:_COHORTS_OPEN], lines[_COHORTS_OPEN:]
+    folded = f"<details><summary>{amount(len(more), 'more group')}</summary>\n\n{head}"
+    yield Rows(head, first, _left_out)
+    yield Rows(folded, more, _left_out, "</details>")
+
+
+def _left_out(count: int) -> str:
+    return f"_{amount(count, 'group')} left out here: `leanplum-sync show PLAN`, with `-o html` or `-o json`, has all of them._"
+
+
+def _cohort(cohort: Cohort) -> str:
+    before, after = "", ""
+    if cohort.pairs:
+        pair = cohort.pairs[0]
+        before, after = sides(cohort.kind, cohort.field, pair.before, pair.after, _CELLS)
+    more = f" +{cohort.distinct - 1:,} more" if cohort.distinct > 1 else ""
+    samples = ", ".join(code(cut(subject_words(each), _SAMPLE_CELLS)) for each in cohort.samples)
+    return row(
+        KIND_WORDS[cohort.kind],
+        code(cut(escaped(cohort.field))),
+        code(before),
+        f"{code(after)}{more}",
+        f"**{cohort.subjects:,}**",
+        samples,
+    )
+
+
+def _notes(notes: Sequence[Note]) -> Iterable[Rows]:
+    yield Rows("**Left alone**\n", list(map(_note, notes)), _notes_left_out)
+
+
+def _notes_left_out(count: int) -> str:
+    return f"_{amount(count, 'remark')} left out here: `leanplum-sync show PLAN` has all of them._"
+
+
+def _note(note: Note) -> str:
+    of = f" of {code(note.resource)}" if note.resource else ""
+    samples = ", ".join(code(cut(subject_words(each), _SAMPLE_CELLS)) for each in note.samples)
+    such_as = f", such as {samples}" if samples else ""
+    return f"- {amount(note.count, 'user')}{of} {prose(cut(note.sentence, 400))}{such_as}"
+
+
+def _footer(plan: Plan) -> str:
+    header = plan.header
+    until = header.observed_until
+    observed = "" if until is None else f", from what was there at {moment(until)}"
+    return f"<sub>Plan `{header.digest[:12]}`{observed}</sub>"

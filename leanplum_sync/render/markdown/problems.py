@@ -1,0 +1,38 @@
+"""Problems in specs and data files, for a comment on a pull request."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from leanplum_sync.problem import Problem
+from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, prose
+from leanplum_sync.render.problems import Checked, found_words, headline
+from leanplum_sync.render.values import cut, escaped
+from leanplum_sync.render.words import amount
+
+_LONGEST: Final = 600  # cells of a sentence
+_EXCERPT: Final = 160
+
+
+def problems_markdown(
+    checked: Checked, limit: int, *, document: str = "problems", environment: str = ""
+) -> str:
+    """*document* is what stands here in the other case: the comment with a plan shows, next, why there is none."""
+    mark = marker(document, environment)
+    if not checked.total:
+        return fitted([mark, f"### Valid\n\n{prose(found_words(checked))}"], limit)
+    nothing = [] if document == "problems" else ["Nothing was planned."]
+    problems = Rows("", list(map(_problem, checked.problems)), _left_out)
+    return fitted([mark, f"### {headline(checked.problems, checked.total)}", *nothing, problems], limit)
+
+
+def _problem(problem: Problem) -> str:
+    place = code(cut(escaped(str(problem.place)), _EXCERPT))
+    sentence = prose(cut(escaped(str(problem).removeprefix(str(problem.place)).lstrip(": ")), _LONGEST))
+    source = problem.excerpt.strip()
+    excerpt = f"<br>{code(cut(escaped(source), _EXCERPT))}" if source else ""
+    return f"- {place} {sentence}{excerpt}"
+
+
+def _left_out(count: int) -> str:
+    return f"_{amount(count, 'problem')} left out here: `leanplum-sync validate` lists them._"

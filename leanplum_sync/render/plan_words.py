@@ -1,0 +1,194 @@
+"""What is said of a plan in every rendering: names, numbers, and values from what to what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Final, Protocol
+
+from rich.cells import cell_len
+
+from leanplum_sync.planner.change import ChangeKind
+from leanplum_sync.planner.plan import Cohort, Cost, Hazard, Header, Note, Summary, Target, ValuePair
+from leanplum_sync.render.values import Mask, cut, escaped, shown
+from leanplum_sync.render.words import amount, duration, moment
+from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.limits import USER_ATTRIBUTE_NAMES
+from leanplum_sync.wire.profile import TIME_FIELDS
+
+
+class Plan(Protocol):
+    """What is shown of a plan file, and no more of it is needed."""
+
+    @property
+    def header(self) -> Header: ...
+    @property
+    def summary(self) -> Summary: ...
+    def hazards(self) -> tuple[Hazard, ...]: ...
+    def notes(self) -> tuple[Note, ...]: ...
+    def cohorts(self) -> tuple[Cohort, ...]: ...
+
+
+_ALWAYS_SHOWN: Final = ("sends", "createdUsers", "removals")
+# Counted elsewhere in the text: shown among the hazards only when there are too many.
+_MET: Final = ("delivered", "missing")  # notes that speak of nothing left undone for users that exist
+_SHOWN_WHEN_OVER: Final = ("changedUsers", "billableLookups")
+HAZARD_WORDS: Final[Mapping[str, str]] = {
+    "sends": "sends",
+    "forcedSends": "sends past the message's own targeting",
+    "createdUsers": "created users",
+    "removals": "removals of an attribute",
+    "renames": "renames of an attribute",
+    "increments": "increments",
+    "newAttributeNames": f"attribute names that are new, near the API's limit of {USER_ATTRIBUTE_NAMES}",
+    "changedUsers": "changed users",
+    "billableLookups": "billable lookups",
+}
+KIND_WORDS: Final[Mapping[ChangeKind, str]] = {
+    ChangeKind.CREATE: "create user",
+    ChangeKind.SET: "set",
+    ChangeKind.REMOVE: "remove",
+    ChangeKind.RENAME: "rename to",
+    ChangeKind.RENAMED_AWAY: "rename from",
+    ChangeKind.CONVERT: "convert",
+    ChangeKind.ADD: "add to",
+    ChangeKind.TAKE_OUT: "take from",
+    ChangeKind.INCREMENT: "increment",
+    ChangeKind.PROFILE: "profile",
+    ChangeKind.DEVICE: "device",
+    ChangeKind.TOKEN: "push token",
+    ChangeKind.SEND: "send",
+}
+CAREFUL_KINDS: Final = frozenset({ChangeKind.SEND, ChangeKind.REMOVE, ChangeKind.CREATE})
+WITHOUT_BEFORE: Final = frozenset({ChangeKind.ADD, ChangeKind.TAKE_OUT, ChangeKind.INCREMENT})
+RENAMES: Final = frozenset({ChangeKind.RENAME, ChangeKind.RENAMED_AWAY})
+_LATEST_TIME: Final = 1e11  # seconds; beyond it, years have more than four digits
+
+
+def target_words(target: Target) -> str:
+    """Return such as ``production (api.leanplum.com, app app_1)``; an emulator can't be taken for anything else."""
+    name = escaped(target.environment)
+    if target.host == "embedded emulator":
+        return f"{name} (embedded emulator, nothing real is touched)"
+    if target.is_emulator:
+        return f"{name} (emulator at {escaped(target.host)}, nothing real is touched)"
+    return f"{name} ({escaped(target.host)}, app {escaped(target.app_id)})"
+
+
+def consent_options(hazards: Iterable[Hazard]) -> str:
+    """Return such as ``--ack sends=12431 --ack removals=5``: what ``apply`` needs for those over budget."""
+    return " ".join(f"--ack {hazard.name}={hazard.count}" for hazard in hazards if hazard.is_over)
+
+
+def nothing_to_do(summary: Summary, notes: Iterable[Note]) -> str:
+    there = amount(summary.listed - summary.missing, "listed user") + (
+        " that exist" if summary.missing else ""
+    )
+    unmet = [note for note in notes if note.code not in _MET]
+    if unmet:
+        return f"Nothing can be done: {there}, not all as the specs say."
+    return f"Nothing to do: {there}, all as the specs say."
+
+
+def worth_showing(plan: Plan) -> Iterable[Hazard]:
+    found = {hazard.name: hazard for hazard in plan.hazards()}
+    for name in _ALWAYS_SHOWN:
+        yield found.pop(name, Hazard(name, 0, None))
+    for hazard in found.values():
+        if hazard.is_over or hazard.name not in _SHOWN_WHEN_OVER:
+            yield hazard
+
+
+def mask_for(plan: Plan) -> Mask:
+    return Mask(plan.header.sensitive, plan.header.mask_key)
+
+
+def masked(cohorts: Sequence[Cohort], mask: Mask) -> tuple[Cohort, ...]:
+    """
+    Return *cohorts* without sensitive values.
+
+    A rename takes a value from one name to another: if one of the two is sensitive, the value is.
+    """
+    renamed = {cohort.asked_at for cohort in cohorts if mask.covers(cohort.field) and cohort.kind in RENAMES}
+
+    def shown_pairs(cohort: Cohort) -> tuple[ValuePair, ...]:
+        hide = mask.hide if cohort.asked_at in renamed else partial(mask.value, cohort.field)
+        return tuple(replace(pair, before=hide(pair.before), after=hide(pair.after)) for pair in cohort.pairs)
+
+    return tuple(replace(cohort, pairs=shown_pairs(cohort)) for cohort in cohorts)
+
+
+def change_words(kind: ChangeKind, field: str, before: Json, after: Json, cells: int) -> str:
+    """Return such as ``bronze → gold``, ``+ running``, ``- golf`` or ``+3``, in about so many terminal cells."""
+    match kind:
+        case ChangeKind.CREATE:
+            return ""
+        case ChangeKind.ADD:
+            return f"+ {_items(after, cells - 2)}"
+        case ChangeKind.TAKE_OUT:
+            return f"- {_items(after, cells - 2)}"
+        case ChangeKind.INCREMENT if isinstance(after, int):
+            return f"{after:+,}"
+        case ChangeKind.SEND:
+            return f"with {shown(after, cells - 5)}" if after else ""
+        case ChangeKind.PROFILE if field in TIME_FIELDS:
+            return f"{_day(before)} → {_day(after)}"
+        case _:
+            room = cells - len(" → ")
+            # A short one leaves its room to the other.
+            for_before = max(room // 2, room - cell_len(shown(after, room)))
+            short = shown(before, for_before)
+            return f"{short} → {shown(after, room - cell_len(short))}"
+
+
+def _day(value: Json) -> str:
+    """The API keeps times as epoch seconds, which nobody reads."""
+    is_time = isinstance(value, int | float) and abs(value) < _LATEST_TIME
+    return moment(value).removesuffix(" 00:00 UTC") if is_time else shown(value)
+
+
+def _items(values: Json, cells: int) -> str:
+    return (
+        cut(", ".join(shown(value, cells) for value in values), cells)
+        if isinstance(values, list | tuple)
+        else shown(values, cells)
+    )
+
+
+def cost_remarks(cost: Cost) -> Iterable[str]:
+    if cost.separation:
+        yield f"{cost.separation:,} of these lookups keep sends and increments in requests of their own."
+    if cost.reads and cost.recheck:
+        yield f"Reading took {cost.reads:,} more; reading again just before (--recheck on) adds {cost.recheck:,}."
+    elif cost.reads:
+        yield f"Reading took {cost.reads:,} more."
+    elif cost.recheck:
+        yield f"Reading again just before (--recheck on) adds {cost.recheck:,}."
+
+
+def about(cost: Cost) -> str:
+    """Without a rate there is no estimate."""
+    return f", about {duration(cost.seconds)}" if cost.seconds else ""
+
+
+def target_fields(target: Target) -> dict[str, Json]:
+    return {
+        "environment": target.environment,
+        "host": target.host,
+        "appId": target.app_id,
+        "isEmulator": target.is_emulator,
+    }
+
+
+def sides(kind: ChangeKind, field: str, before: Json, after: Json, cells: int) -> tuple[str, str]:
+    """Return what was there and what comes, each in at most so many cells; for a list or a number, what is added or taken."""
+    match kind:
+        case ChangeKind.CREATE:
+            return "", ""
+        case ChangeKind.ADD | ChangeKind.TAKE_OUT | ChangeKind.INCREMENT | ChangeKind.SEND:
+            return "", change_words(kind, field, before, after, cells)
+        case ChangeKind.PROFILE if field in TIME_FIELDS:
+            return _day(before), _day(after)
+        case _:
+            return shown(before, cells), shown(after, cells)
