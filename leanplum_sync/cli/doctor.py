@@ -11,7 +11,16 @@ import click
 from leanplum_sync.cli.connect import App, connected, keys_of
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.exit_codes import ExitCode
-from leanplum_sync.cli.findings import Told, bad, code_of, on_clock, on_host, on_journal, on_key
+from leanplum_sync.cli.findings import (
+    Told,
+    bad,
+    code_of,
+    on_clock,
+    on_host,
+    on_journal,
+    on_key,
+    on_plan_key,
+)
 from leanplum_sync.cli.outputs import Output, deliver, output_option
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.settings import Settings
@@ -53,7 +62,11 @@ def command(console: Console, *, purpose: str, output: Sequence[Output]) -> Exit
     file = project_file()
     settings = settings_of(load_project(file), file.parent)
     target, about_app = _examined(settings, _NEEDED[purpose])
-    findings = [*about_app, on_journal(settings.journal, settings.name, SystemClock().now())]
+    findings = [
+        *about_app,
+        on_plan_key(os.environ),
+        on_journal(settings.journal, settings.name, SystemClock().now()),
+    ]
     deliver(
         console,
         output,

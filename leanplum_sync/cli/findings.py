@@ -11,12 +11,13 @@ from leanplum_sync.cli.exit_codes import ExitCode, exit_code
 from leanplum_sync.cli.shell import shortest
 from leanplum_sync.client.credentials import Keys
 from leanplum_sync.client.probe import Probed
-from leanplum_sync.errors import ApiError, JournalError
+from leanplum_sync.errors import ApiError, CredentialError, JournalError
 from leanplum_sync.journal import read_journal
 from leanplum_sync.journal.database import describe
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.render.doctor import Finding, Level
 from leanplum_sync.render.words import duration
+from leanplum_sync.sealing import KEY_VARIABLE, SealingKeys
 from leanplum_sync.wire.catalogue import ACTIONS, KeyClass
 
 # What the app said about a key: what it opens, or why that can't be known. Of a key that isn't set it said nothing.
@@ -100,10 +101,27 @@ def on_key(key_class: KeyClass, keys: Keys, told: Told, *, is_needed: bool, is_o
             return Finding(Level.NOTE, about, f"{variable} is set. What it opens could not be asked.")
 
 
+def on_plan_key(environ: Mapping[str, str]) -> Finding:
+    """Return whether what is written to disk is encrypted."""
+    try:
+        codec = SealingKeys.from_environment(environ).to_seal(b"", "doctor")
+    except CredentialError as error:
+        return bad("encryption", str(error), ExitCode.BAD_KEY)
+    if not codec.key_id:
+        return Finding(
+            Level.NOTE,
+            "encryption",
+            f"{KEY_VARIABLE} is not set: values in plans and journals are not encrypted.",
+        )
+    return Finding(
+        Level.GOOD, "encryption", f"{KEY_VARIABLE} holds it: new plans are encrypted with {codec.key_id}."
+    )
+
+
 def on_journal(location: str | Path, environment: str, now: float) -> Finding:
     name = describe(shortest(location))
     try:
-        with read_journal(location) as journal:
+        with read_journal(location, keys=SealingKeys()) as journal:  # locks are not sealed
             locks = [lock for lock in journal.locks() if lock.environment == environment and lock.until > now]
     except JournalError as error:
         return bad("journal", str(error), exit_code(error))

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 import sqlalchemy as sa
 
 from leanplum_sync.address import Subject
-from leanplum_sync.journal.database import Database, is_postgres
+from leanplum_sync.journal.database import Database, describe, is_postgres
 from leanplum_sync.journal.entry import (
     BatchEntry,
     BatchState,
@@ -42,7 +42,9 @@ from leanplum_sync.journal.schema import (
     run_table,
 )
 from leanplum_sync.journal.soundness import Fault, faults
+from leanplum_sync.journal.texts import Texts
 from leanplum_sync.planner.known import NOTHING_KNOWN, Known
+from leanplum_sync.sealing import SealingKeys
 
 _PAGE: Final = 500  # rows, and values in an IN list: SQLite and PostgreSQL both take many more
 
@@ -63,7 +65,8 @@ GRAVITY: Final = (
 class JournalReader:
     """A journal that is only read. One that doesn't exist reads as empty."""
 
-    def __init__(self, location: str | Path) -> None:
+    def __init__(self, location: str | Path, keys: SealingKeys) -> None:
+        self._texts = Texts(describe(location), keys)
         exists = is_postgres(location) or Path(location).exists()
         self._database: Database | None = Database(location, read_only=True) if exists else None
 
@@ -127,7 +130,7 @@ class JournalReader:
         while rows := self._select(
             query.where(table.c.sequence > after).order_by(table.c.sequence).limit(_PAGE)
         ):
-            yield from map(batch_entry, rows)
+            yield from (batch_entry(row, self._texts) for row in rows)
             after = rows[-1].sequence
 
     def exceptions(self, run: int, fates: Sequence[Fate] = tuple(Fate)) -> Iterator[ExceptionEntry]:
@@ -141,7 +144,7 @@ class JournalReader:
         )
         rows = self._select(query)
         while rows:
-            yield from map(exception_entry, rows)
+            yield from (exception_entry(row, self._texts) for row in rows)
             place = sa.tuple_(sa.literal(rows[-1].sequence), sa.literal(rows[-1].action))
             rows = self._select(query.where(sa.tuple_(table.c.sequence, table.c.action) > place))
 

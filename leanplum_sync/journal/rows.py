@@ -20,6 +20,7 @@ from leanplum_sync.journal.entry import (
     RunEntry,
     RunState,
 )
+from leanplum_sync.journal.texts import Texts
 from leanplum_sync.wire.batch import DeliveryKey
 
 Row = sa.Row[Any]
@@ -40,7 +41,7 @@ def run_entry(row: Row) -> RunEntry:
     )
 
 
-def batch_entry(row: Row) -> BatchEntry:
+def batch_entry(row: Row, texts: Texts) -> BatchEntry:
     return BatchEntry(
         run=row.run,
         sequence=row.sequence,
@@ -54,18 +55,18 @@ def batch_entry(row: Row) -> BatchEntry:
         body_digest=row.body_digest,
         sent_at=row.sent_at,
         doubted_at=row.doubted_at,
-        reason=row.reason,
+        reason=texts.open(row.reason, "reason", row.run, row.sequence),
     )
 
 
-def exception_entry(row: Row) -> ExceptionEntry:
+def exception_entry(row: Row, texts: Texts) -> ExceptionEntry:
     return ExceptionEntry(
         run=row.run,
         sequence=row.sequence,
         action=row.action,
         subject=Subject.parse(row.subject),
         fate=Fate(row.fate),
-        message=row.message,
+        message=texts.open(row.message, "message", row.run, row.sequence, row.action),
     )
 
 

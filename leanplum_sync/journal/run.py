@@ -28,6 +28,7 @@ from leanplum_sync.journal.schema import (
     exception_table,
     run_table,
 )
+from leanplum_sync.journal.texts import Texts
 from leanplum_sync.journal.verdict import DONE, Verdict
 from leanplum_sync.wire.batch import Batch, PlannedAction
 from leanplum_sync.wire.outcome import ActionOutcome, Outcome
@@ -116,6 +117,7 @@ class RunJournal:
     def __init__(
         self,
         database: Database,
+        texts: Texts,
         clock: Clock,
         lease: Lease,
         *,
@@ -124,7 +126,7 @@ class RunJournal:
         found_state: RunState | None,
     ) -> None:
         self.number, self.uid, self.lease, self.found_state = number, uid, lease, found_state
-        self._database, self._clock = database, clock
+        self._database, self._texts, self._clock = database, texts, clock
         self._listener: Listener = nobody
         self._deliveries = Deliveries(database, lease.app, number)
         # As long as nothing went wrong, nobody has to be set aside, and nobody need be asked for.
@@ -143,7 +145,7 @@ class RunJournal:
         table = batch_table
         query = sa.select(table).where(table.c.run == self.number, table.c.sequence.between(first, last))
         with self._database.reading() as connection:
-            return {row.sequence: batch_entry(row) for row in connection.execute(query)}
+            return {row.sequence: batch_entry(row, self._texts) for row in connection.execute(query)}
 
     def record_sent(
         self,
@@ -333,7 +335,7 @@ class RunJournal:
         with self.lease.writing(if_it_fails, durable_at_once=not step.is_answer) as connection:
             key = {"of_run": self.number, "of_sequence": batch.number}
             row = connection.execute(_BATCH, key).one_or_none()
-            entry = None if row is None else batch_entry(row)
+            entry = None if row is None else batch_entry(row, self._texts)
             before = entry.state if entry else BatchState.PLANNED
             open_now = _open(entry, batch) - step.verdicts.keys()
             held = sum(verdict.fate is Fate.HELD for verdict in step.verdicts.values()) + (
@@ -377,12 +379,12 @@ class RunJournal:
         values = {
             "state": to.value,
             "fence": self.lease.fence,
-            "reason": _storable(step.reason),
+            "reason": self._texts.seal(step.reason, "reason", self.number, batch.number),
             "open_actions": None if len(open_now) == len(batch.actions) else numbers_text(open_now),
             "sent_actions": None if step.sent == open_now else numbers_text(step.sent),
             "open_count": len(open_now),
             "sent_count": len(step.sent),
-            "body_digest": step.body_digest if is_sent or row is None else row.body_digest,
+            "body_digest": self._texts.stamp(step.body_digest) if is_sent or row is None else row.body_digest,
             "sent_subjects": len(sent_subjects) if is_sent or row is None else row.sent_subjects,
             "sent_at": now if is_sent else row and row.sent_at,
             "doubted_at": now if to is BatchState.IN_DOUBT else row and row.doubted_at,
@@ -442,7 +444,7 @@ class RunJournal:
                 "action": number,
                 "subject": str(subject_of[number]),
                 "fate": verdict.fate.value,
-                "message": _storable(verdict.message),
+                "message": self._texts.seal(verdict.message, "message", self.number, batch.number, number),
             }
             for number, verdict in sorted(told.items())
         ]
@@ -462,11 +464,6 @@ class RunJournal:
         self._deliveries.follow(
             move.connection, move.batch, verdicts, move.open_now if is_back else frozenset()
         )
-
-
-def _storable(text: str) -> str:
-    """The API may say anything; PostgreSQL keeps every character but one."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _open(entry: BatchEntry | None, batch: Batch) -> frozenset[int]:

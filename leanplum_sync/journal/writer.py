@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from leanplum_sync.clock import Clock
 from leanplum_sync.errors import JournalError, StalePlanError
-from leanplum_sync.journal.database import Database
+from leanplum_sync.journal.database import Database, describe
 from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, Resolution, RunState
 from leanplum_sync.journal.lock import LEASE_SECONDS, Lease, overlap
 from leanplum_sync.journal.reader import SETTLED, JournalReader
@@ -19,6 +19,8 @@ from leanplum_sync.journal.rows import Row, numbers_from, numbers_text
 from leanplum_sync.journal.run import RunJournal, rest
 from leanplum_sync.journal.schema import batch_table, delivery_table, exception_table, run_table
 from leanplum_sync.journal.settling import check_settled
+from leanplum_sync.journal.texts import Texts
+from leanplum_sync.sealing import SealingKeys
 
 DROPPED: Final = "a person dropped it: nobody knows whether it happened, and it is not sent again"
 _UNFINISHED: Final = (RunState.RUNNING, RunState.INTERRUPTED, RunState.PARTIAL)
@@ -27,7 +29,8 @@ _UNFINISHED: Final = (RunState.RUNNING, RunState.INTERRUPTED, RunState.PARTIAL)
 class Journal(JournalReader):
     """Open for reading and writing. Everything that changes a run asks for the lease first."""
 
-    def __init__(self, location: str | Path, clock: Clock) -> None:
+    def __init__(self, location: str | Path, clock: Clock, keys: SealingKeys) -> None:
+        self._texts = Texts(describe(location), keys)
         self._database = self._writable = Database(location)
         self._clock = clock
 
@@ -84,7 +87,13 @@ class Journal(JournalReader):
                     self._doubt_what_was_sent(connection, row.number)
                     self._set_run(connection, row.number, RunState.RUNNING)
                 return RunJournal(
-                    self._writable, self._clock, lease, number=row.number, uid=row.uid, found_state=state
+                    self._writable,
+                    self._texts,
+                    self._clock,
+                    lease,
+                    number=row.number,
+                    uid=row.uid,
+                    found_state=state,
                 )
             self._supersede(connection, lease)
             table = run_table
@@ -106,7 +115,9 @@ class Journal(JournalReader):
                     ended_at=None,
                 )
             )
-            return RunJournal(self._writable, self._clock, lease, number=number, uid=uid, found_state=None)
+            return RunJournal(
+                self._writable, self._texts, self._clock, lease, number=number, uid=uid, found_state=None
+            )
 
     def last_doubt(self, app: str, environment: str) -> float | None:
         """Return when the latest doubt arose, whichever run it belongs to."""

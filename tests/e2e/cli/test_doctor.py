@@ -13,6 +13,7 @@ import pytest
 from leanplum_sync import emulator
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.journal import open_journal
+from leanplum_sync.sealing import KEY_VARIABLE, new_key
 from leanplum_sync.wire.catalogue import ACTIONS
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -32,6 +33,7 @@ def doctor(shop: Path, served: str, command: Command) -> Doctor:
 
     def run(*arguments: str, **changes: str) -> tuple[int, dict[str, dict[str, Any]]]:
         keys = {f"LEANPLUM_{name.upper()}_KEY": key for name, key in emulator.KEYS.items()}
+        keys[KEY_VARIABLE] = new_key()
         variables = {"LEANPLUM_API_URL": served, "LEANPLUM_APP_ID": emulator.APP_ID, **keys}
         done = command("doctor", "-e", "production", "-o", "json", *arguments, variables=variables | changes)
         for key in {*keys.values(), *changes.values()} - {"", "app_other", "http://127.0.0.1:1"}:
@@ -42,7 +44,7 @@ def doctor(shop: Path, served: str, command: Command) -> Doctor:
 
 
 def test_all_is_well_on_the_emulator_inside(shop: Path, command: Command) -> None:
-    done = command("doctor")
+    done = command("doctor", variables={KEY_VARIABLE: new_key()})
     assert done.returncode == 0
     assert {line.split()[0] for line in done.stdout.splitlines()[2:] if not line.startswith(" ")} == {"ok"}
 
@@ -88,6 +90,14 @@ def test_a_missing_key_matters_where_it_is_needed(
     variable: str, purpose: str, code: int, doctor: Doctor
 ) -> None:
     assert doctor("--for", purpose, **{f"LEANPLUM_{variable}_KEY": ""})[0] == code
+
+
+@pytest.mark.parametrize(("key", "code", "level"), [("", 0, "note"), ("a passphrase", 9, "bad")])
+def test_the_key_for_plans_may_be_missing_but_not_be_another_thing(
+    key: str, code: int, level: str, doctor: Doctor
+) -> None:
+    ended, found = doctor(**{KEY_VARIABLE: key})
+    assert (ended, found["encryption"]["level"]) == (code, level)
 
 
 def test_an_unknown_app_is_not_blamed_on_the_keys(doctor: Doctor) -> None:

@@ -1,0 +1,57 @@
+"""Sentences of the API in the journal. They may quote values, so they are sealed where there is a key."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Final
+
+from leanplum_sync.errors import JournalCorruptError
+from leanplum_sync.sealing import Codec, SealingKeys
+
+PURPOSE: Final = "journal"
+_SEALED: Final = re.compile(r"sealed:([0-9a-f]{8}):([A-Za-z0-9+/]+=*)")
+
+
+class Texts:
+    """*name* begins the sentence of an error. A sealed text names its key, so that keys may change."""
+
+    def __init__(self, name: str, keys: SealingKeys) -> None:
+        self._name, self._keys = name, keys
+        self._codec = keys.to_seal(b"", PURPOSE)
+        self._codecs: dict[str, Codec] = {self._codec.key_id: self._codec}
+
+    def seal(self, text: str, *place: str | int) -> str:
+        """Return *text* as the column of this *place* keeps it."""
+        # The API may say anything; PostgreSQL keeps every character but one.
+        text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+        if not text:
+            return text
+        kept = self._codec.seal(text, *map(str, place))
+        if isinstance(kept, bytes):
+            return f"sealed:{self._codec.key_id}:{base64.b64encode(kept).decode()}"
+        return f" {kept}" if _SEALED.fullmatch(kept) else kept
+
+    def open(self, kept: str, *place: str | int) -> str:
+        """
+        Raises:
+            CredentialError: it is sealed with a key that isn't here.
+            JournalCorruptError: it was not sealed for this *place*.
+        """
+        match = _SEALED.fullmatch(kept)
+        if match is None:
+            return kept
+        try:
+            return self._codec_of(match[1]).open(base64.b64decode(match[2]), *map(str, place))
+        except ValueError as error:
+            raise JournalCorruptError(
+                f"{self._name} is damaged: a text of run {place[1]} is not as it was written. Restore it from a copy."
+            ) from error
+
+    def stamp(self, digest: str) -> str:
+        return self._codec.stamp(digest) if digest else digest
+
+    def _codec_of(self, key_id: str) -> Codec:
+        if key_id not in self._codecs:
+            self._codecs[key_id] = self._keys.to_open(key_id, b"", PURPOSE, f"{self._name}: a text in it")
+        return self._codecs[key_id]
