@@ -92,7 +92,7 @@ def checked(document: OpenDocument, model: type[D]) -> tuple[D | None, bool]:
 
 
 def _report(details: ErrorDetails, document: OpenDocument, model: type[Document]) -> None:
-    explained = explain(details, model)
+    explained = explain(details, model, document.file.sensitive)
     place = document.key_place if explained.at_key or details["type"] == "missing" else document.value_place
     document.report_at(place(explained.path), explained.message, explained.hint)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
@@ -31,11 +31,18 @@ class Explained:
     hint: str
 
 
-def explain(error: ErrorDetails, model: type[BaseModel]) -> Explained:
-    """Return what *error*, from validating a document as *model*, comes to."""
+def explain(
+    error: ErrorDetails, model: type[BaseModel], sensitive: Collection[str] | None = frozenset()
+) -> Explained:
+    """
+    Return what *error*, from validating a document as *model*, comes to.
+
+    Words of the spec that stand under a name in *sensitive* are not quoted; None: none are.
+    """
     path = path_of(error)
     at_key = error["loc"][-1:] == ("[key]",) or error["type"] == "extra_forbidden"
-    message, hint = _sentence(error, path, model)
+    hidden = sensitive is None or any(part in sensitive for part in path)
+    message, hint = _sentence(error, path, model, hidden=hidden)
     return Explained(path[:-1] if error["type"] == "missing" else path, at_key, message, hint)
 
 
@@ -48,9 +55,12 @@ def _is_tag(part: str | int) -> bool:
     return isinstance(part, str) and part.startswith(forms.TAG_MARK)
 
 
-def _sentence(error: ErrorDetails, path: Path, model: type[BaseModel]) -> tuple[str, str]:
+def _sentence(error: ErrorDetails, path: Path, model: type[BaseModel], *, hidden: bool) -> tuple[str, str]:
     context = error.get("ctx", {})
     key = str(path[-1]) if path else ""
+    say = kind_of if hidden else shown
+    if hidden and (error["type"] == "extra_forbidden" or path[-2:-1] == ("map",)):
+        key = "this"
     match error["type"]:
         case "leanplum_sync":
             return str(context["message"]), str(context["hint"])
@@ -59,13 +69,13 @@ def _sentence(error: ErrorDetails, path: Path, model: type[BaseModel]) -> tuple[
         case "extra_forbidden":
             return _unknown_key(key, _model_at(model, error["loc"][:-1]), error["loc"])
         case "literal_error":
-            return _not_one_of(key, error["input"], str(context["expected"]))
+            return _not_one_of(key, error["input"], str(context["expected"]), say)
         case "string_pattern_mismatch":
             return f"`{key}` has characters that can't stand here", _PATTERNS[str(context["pattern"])]
         case kind if kind in _TYPES:
             expected, advice = _TYPES[kind]
             hint = _advice(kind, error["input"]) or advice
-            return f"`{key}` is {shown(error['input'])}, expected {expected}", hint
+            return f"`{key}` is {say(error['input'])}, expected {expected}", hint
         case kind:
             message, hint = _BOUNDS.get(kind, ("is not what it should be", ""))
             return f"`{key}` {message}", hint.format(**context)
@@ -112,14 +122,24 @@ def _advice(kind: str, value: Json) -> str:
 def shown(value: Json) -> str:
     """Return *value*, a piece of a spec, as a sentence names it. Long texts and what looks like a key are not shown."""
     match value:
+        case bool():
+            return "true" if value else "false"
+        case int() | float() if len(str(value)) <= _LONGEST_SHOWN:
+            return f"the number {value}"
+        case str() if value.isprintable() and len(value) <= _LONGEST_SHOWN and not holds_key(value):
+            return f'the text "{value}"'
+        case _:
+            return kind_of(value)
+
+
+def kind_of(value: Json) -> str:
+    match value:
         case None:
             return "empty"
         case bool():
-            return "true" if value else "false"
+            return "true or false"
         case int() | float():
-            return f"the number {value}" if len(str(value)) <= _LONGEST_SHOWN else "a number"
-        case str() if value.isprintable() and len(value) <= _LONGEST_SHOWN and not holds_key(value):
-            return f'the text "{value}"'
+            return "a number"
         case str():
             return "a text"
         case list():
@@ -155,11 +175,11 @@ def _unknown_key(key: str, model: type[BaseModel] | None, loc: tuple[str | int, 
     return f"`{key}` is not a key here", hint
 
 
-def _not_one_of(key: str, value: Json, expected: str) -> tuple[str, str]:
+def _not_one_of(key: str, value: Json, expected: str, say: Callable[[Json], str]) -> tuple[str, str]:
     options = [option.strip("' ") for option in expected.replace(" or ", ", ").split(",")]
     hint = did_you_mean(value, options) if isinstance(value, str) else ""
     listed = ", ".join(options[:-1]) + " or " + options[-1] if len(options) > 1 else options[0]
-    return f"`{key}` is {shown(value)}, expected {listed}", hint or (
+    return f"`{key}` is {say(value)}, expected {listed}", hint or (
         f"Write {options[0]}." if len(options) == 1 else ""
     )
 

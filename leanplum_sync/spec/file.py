@@ -9,6 +9,7 @@ from pathlib import Path
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.resources.project import holds_key
 from leanplum_sync.resources.site import Path as KeyPath
+from leanplum_sync.spec.withholding import is_withheld
 from leanplum_sync.spec.yaml_file import Document, Spot, YamlFault, read_documents
 
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # those that ruamel.yaml counts
@@ -16,19 +17,29 @@ _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # those that ruamel.yam
 
 @dataclass(frozen=True, slots=True)
 class SpecFile:
-    """*name* is relative to the project folder, with forward slashes; *path* is where it is on this machine."""
+    """
+    *name* is relative to the project folder, with forward slashes; *path* is where it is on this machine.
+
+    *sensitive* names the attributes whose values are not shown; None if nobody knows.
+    """
 
     name: str
     path: Path
     lines: tuple[str, ...]
+    sensitive: frozenset[str] | None = frozenset()
 
     def place(self, spot: Spot) -> Place:
         return Place(self.name, spot.line, spot.column)
 
     def excerpt(self, line: int | None) -> str:
-        """Return a line as it stands, for showing; none of one that holds what looks like a key."""
-        text = self.lines[line - 1] if line is not None and line <= len(self.lines) else ""
+        """Return a line as it stands, for showing; none of one that may hold a key, or a sensitive value."""
+        if line is None or line > len(self.lines) or self.is_withheld(line):
+            return ""
+        text = self.lines[line - 1]
         return "" if holds_key(text) else text
+
+    def is_withheld(self, line: int) -> bool:
+        return is_withheld(self.lines, line, self.sensitive)
 
     def problem(
         self, place: Place, message: str, hint: str = "", *, address: str = "", also: Place | None = None
@@ -37,7 +48,8 @@ class SpecFile:
 
     def from_fault(self, fault: YamlFault) -> Problem:
         also = self.place(fault.also) if fault.also else None
-        return self.problem(self.place(fault.spot), fault.message, fault.hint, also=also)
+        message = fault.unquoted if fault.unquoted and self.is_withheld(fault.spot.line) else fault.message
+        return self.problem(self.place(fault.spot), message, fault.hint, also=also)
 
 
 @dataclass(slots=True)
@@ -68,8 +80,14 @@ class OpenDocument:
         self.problems.append(self.file.problem(place, message, hint, address=self.address, also=also))
 
 
-def read_file(path: Path, name: str) -> tuple[list[OpenDocument], list[Problem]]:
-    """Return the documents of a spec file, and what is wrong with it as YAML; an unreadable file is a problem too."""
+def read_file(
+    path: Path, name: str, sensitive: frozenset[str] | None = frozenset()
+) -> tuple[list[OpenDocument], list[Problem]]:
+    """
+    Return the documents of a spec file, and what is wrong with it as YAML; an unreadable file is a problem too.
+
+    Problems show no value of the attributes in *sensitive*; None: they show no line at all.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -82,7 +100,7 @@ def read_file(path: Path, name: str) -> tuple[list[OpenDocument], list[Problem]]
         line = before.count(b"\n") + 1
         column = len(before[before.rfind(b"\n") + 1 :].decode()) + 1
         return [], [Problem(Place(name, line, column), "this is not UTF-8", "Save the file as UTF-8.")]
-    file = SpecFile(name, path, tuple(_LINE_BREAK.split(text)))
+    file = SpecFile(name, path, tuple(_LINE_BREAK.split(text)), sensitive)
     documents, faults = read_documents(text)
     problems = [file.from_fault(fault) for fault in faults]
     if not documents and not problems:

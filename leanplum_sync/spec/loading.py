@@ -51,7 +51,7 @@ def load(project_file: Path, only: Sequence[Path] = ()) -> Loaded:
     root = project_file.parent.resolve()
     documents, problems = read_file(root / project_file.name, project_file.name)
     found_project = _project(documents, root)
-    loading = _Loading(root, problems)
+    loading = _Loading(root, problems, _sensitive(documents))
     if only:
         loading.read_all(_chosen(root, only, problems))
     elif found_project is not None:
@@ -118,6 +118,16 @@ def _project_model(document: OpenDocument) -> ProjectDocument | None:
     return checked(document, ProjectDocument)[0]
 
 
+def _sensitive(documents: Sequence[OpenDocument]) -> frozenset[str] | None:
+    """Return the attributes that the project file calls sensitive, even if the rest of it is wrong; None if it can't be read."""
+    value = documents[0].document.value if documents else None
+    spec = value.get("spec") if isinstance(value, dict) else None
+    if not isinstance(spec, dict):
+        return None
+    names = spec.get("sensitive", [])
+    return frozenset(map(str, names)) if isinstance(names, list) else None
+
+
 def _check_seeds(name: str, environment: EmbeddedEnvironment, document: OpenDocument, root: Path) -> None:
     for index, text in enumerate(environment.seed):
         found = inside(root, root, text)
@@ -163,6 +173,7 @@ def _spec_files(path: Path) -> Iterator[Path]:
 class _Loading:
     root: Path
     problems: list[Problem]
+    sensitive: frozenset[str] | None
     notes: list[Problem] = field(default_factory=list)
     spec_files: list[Path] = field(default_factory=list)
     known: dict[ResourceAddress, Place] = field(default_factory=dict)
@@ -181,7 +192,7 @@ class _Loading:
                     )
                 )
                 continue
-            documents, faults = read_file(path, name)
+            documents, faults = read_file(path, name, self.sensitive)
             self.problems += faults
             self.spec_files.append(path)
             self._documents += documents

@@ -56,12 +56,13 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class YamlFault:
-    """What is wrong, before it is known which file this is."""
+    """What is wrong, before it is known which file this is. *unquoted* is the message without the file's own words."""
 
     spot: Spot
     message: str
     hint: str = ""
     also: Spot | None = None
+    unquoted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +228,11 @@ class _Reader:
                 first = entries[key.text][0].spot
                 self.faults.append(
                     YamlFault(
-                        key.spot, f"the key {key.text} stands here twice", "Remove one of the two.", first
+                        key.spot,
+                        f"the key {key.text} stands here twice",
+                        "Remove one of the two.",
+                        first,
+                        unquoted="a key stands here twice",
                     )
                 )
             else:
