@@ -22,6 +22,7 @@ NAME: Final = "leanplum-sync"
 VERBS: Final = {
     "init": "Make a new project that works at once.",
     "validate": "Check specs and data files, offline.",
+    "fmt": "Bring spec files into their one layout.",
     "plan": "Compare the specs with what is there, and write a plan.",
     "show": "Show a plan.",
     "explain": "Show what a plan means for one user, and why.",

@@ -43,13 +43,13 @@ class Metadata(Edge):
         description="What the document is called; unique among those of its kind. Lower-case letters, digits, hyphens.",
         examples=["loyalty-tiers"],
     )
+    owner: str | None = Field(
+        default=None, description="Whom to ask about it: a person or a team.", examples=["crm@example.com"]
+    )
     description: str | None = Field(
         default=None,
         description="What it is for, for the people who review it.",
         examples=["Tiers of the 2026 plan"],
-    )
-    owner: str | None = Field(
-        default=None, description="Whom to ask about it: a person or a team.", examples=["crm@example.com"]
     )
     depends_on: list[str] = Field(
         default=[],

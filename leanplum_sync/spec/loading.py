@@ -88,6 +88,25 @@ def load_project(project_file: Path) -> Project:
     return found
 
 
+def project_files(project_file: Path) -> tuple[Path, ...]:
+    """
+    Return the project file and every spec file in the project that it names, whatever is in them.
+
+    Raises:
+        SpecError: the project file is at fault.
+    """
+    root = project_file.parent.resolve()
+    documents, problems = read_file(root / project_file.name, project_file.name)
+    found = _project(documents, root)
+    specs = list(_named(root, found, documents[0])) if found else []
+    problems += [problem for document in documents for problem in document.problems]
+    if problems:
+        raise SpecError(sorted(problems, key=_order))
+    # A link that leads out of the project is for `validate` to report.
+    inner = [path for path in specs if path.resolve().is_relative_to(root)]
+    return tuple(dict.fromkeys([root / project_file.name, *inner]))
+
+
 def _order(problem: Problem) -> tuple[str, int, int, int, str]:
     place = problem.place
     return place.file, place.line or 0, place.column or 0, place.row or 0, problem.message
@@ -139,7 +158,7 @@ def _named(root: Path, found: Project, document: OpenDocument) -> Iterator[Path]
     for named in found.specs:
         path = inside(root, root, named.text)
         if not isinstance(path, PathFault):
-            yield from _spec_files(path)
+            yield from spec_files(path)
         elif found.specs_are_named:
             document.report_at(named.place, path.message, path.hint)
 
@@ -154,10 +173,10 @@ def _chosen(root: Path, only: Iterable[Path], problems: list[Problem]) -> Iterat
         elif not resolved.is_relative_to(root):
             problems.append(Problem(Place(path.as_posix()), "this file is not in the project"))
         else:
-            yield from _spec_files(resolved)
+            yield from spec_files(resolved)
 
 
-def _spec_files(path: Path) -> Iterator[Path]:
+def spec_files(path: Path) -> Iterator[Path]:
     """Yield *path*, or the YAML files below it; those whose names start with a dot are passed over."""
     if not path.is_dir():
         yield path
