@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import pytest
+from journals import shift_doubts
 from shell import Served, Shell
 
 Example = Callable[[str], Shell]
@@ -41,13 +40,12 @@ def just_held(example: Example, serve: Serve) -> tuple[Shell, Served]:
 @pytest.fixture
 def held(just_held: tuple[Shell, Served]) -> tuple[Shell, Served]:
     """As ``just_held``, an hour ago: the settle window is over."""
-    shift_doubts(just_held[0], -3600)
+    shift_doubts(journal_of(just_held[0]), -3600)
     return just_held
 
 
-def shift_doubts(shell: Shell, seconds: float) -> None:
-    with closing(sqlite3.connect(shell.folder / ".leanplum-sync" / "journal.db")) as journal, journal:
-        journal.execute("UPDATE batch SET doubted_at = doubted_at + ?", (seconds,))
+def journal_of(shell: Shell) -> Path:
+    return shell.folder / ".leanplum-sync" / "journal.db"
 
 
 def held_users(shell: Shell) -> list[str]:
@@ -117,12 +115,14 @@ def test_nobody_decides_while_the_lost_request_may_still_take_effect(
     word: str, just_held: tuple[Shell, Served]
 ) -> None:
     shell, _ = just_held
-    shift_doubts(shell, 3600)  # however slow this machine is, the window of two seconds is not over
+    shift_doubts(
+        journal_of(shell), 3600
+    )  # however slow this machine is, the window of two seconds is not over
     refused = shell.run("resolve", "1", word, "--yes", code=5)
     assert re.search(r"may still take effect until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", refused.stderr)
     assert refused.stdout == ""
     assert len(held_users(shell)) == RECIPIENTS
-    shift_doubts(shell, -2 * 3600)
+    shift_doubts(journal_of(shell), -2 * 3600)
     shell.run("resolve", "1", word, "--yes")
     assert held_users(shell) == []
 

@@ -1,0 +1,101 @@
+"""A disk that is full when the intent is to be written: nothing is sent, and exit code and message say why."""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from shell import Served, Shell
+
+from leanplum_sync.journal import open_journal, read_journal
+
+pytestmark = pytest.mark.slow
+
+Serve = Callable[..., Served]
+USERS = [f"u{number:03}" for number in range(50)]  # one batch
+PROJECT = """\
+apiVersion: leanplum-sync/v1
+kind: Project
+metadata: {name: full}
+spec:
+  environments: {live: {appId: app_emulator}}
+  journal: journal.db
+"""
+TIERS = """\
+apiVersion: leanplum-sync/v1
+kind: UserAttributes
+metadata: {name: tiers}
+spec:
+  users: {file: ../users.csv, id: id}
+  attributes: {tier: gold}
+"""
+# SQLite's write-ahead log grows by pages of 4 kB; the intent, with its users, takes more than these.
+STEP_BYTES = 3 * 4096
+MOST_STEPS = 30
+
+
+@pytest.fixture
+def small_files() -> Iterator[Callable[[int], None]]:
+    """
+    Let no file of this process, and of those it starts, grow beyond so many bytes.
+
+    Python ignores the signal that goes with it: a write fails as on a full disk.
+    """
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def limit(size: int) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+
+    yield limit
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.fixture
+def served(serve: Serve, tmp_path: Path) -> Served:
+    seed = tmp_path / "seed.ndjson"
+    seed.write_text("".join(json.dumps({"userId": user, "userAttributes": {}}) + "\n" for user in USERS))
+    return serve(seeds=[seed])
+
+
+def test_whatever_room_there_is_nothing_is_sent_without_an_intent(
+    tmp_path: Path, served: Served, small_files: Callable[[int], None]
+) -> None:
+    folder = tmp_path / "project"
+    (folder / "specs").mkdir(parents=True)
+    (folder / "leanplum-sync.yaml").write_text(PROJECT)
+    (folder / "specs" / "spec.yaml").write_text(TIERS)
+    (folder / "users.csv").write_text("\n".join(["id", *USERS]) + "\n")
+    # Compiled modules are files too, and half of one is worse than none.
+    shell = Shell(folder, {**served.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    shell.run("plan", "--out", "a.lpplan")
+    journal, new = folder / "journal.db", folder / "new.db"
+    with open_journal(new):
+        pass
+
+    begun = False
+    for step in range(1, MOST_STEPS):
+        for file in folder.glob("journal.db*"):
+            file.unlink()
+        shutil.copy(new, journal)
+        small_files(step * STEP_BYTES)
+        process = shell.start("apply", "a.lpplan", "--yes", "--recheck", "off", "--verify", "none")
+        out, err = process.communicate(timeout=120)
+        small_files(resource.RLIM_INFINITY)
+        assert "Traceback" not in out + err
+        if served.counts()["writes"]:
+            break
+        assert process.returncode == 1, err
+        assert "disk is full or failing" in err
+        assert "nothing was sent" in err or "it was not" in err or "was not begun" in err, err
+        with read_journal(journal) as reading:
+            runs = reading.runs()
+            assert not any(True for run in runs for _ in reading.batches(run.number))
+            begun = begun or bool(runs)
+    assert begun, "at some size, the run was begun and the intent found no room"
+    shell.run("apply", "a.lpplan", "--yes", "--resume")
+    assert shell.json("plan", "--out", "b.lpplan")["actions"] == 0
+    assert shell.json("journal", "verify")["faults"] == []
