@@ -12,7 +12,7 @@ from leanplum_sync.cli.console import Console
 from leanplum_sync.errors import HazardNotAllowedError
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.plan import Hazard, Summary, Target
-from leanplum_sync.render.plan_words import consent_options, target_words
+from leanplum_sync.render.plan_words import HAZARD_WORDS, consent_options, over_budget, target_words
 from leanplum_sync.render.words import amount, listing
 
 
@@ -44,26 +44,27 @@ def check_consent(hazards: Sequence[Hazard], acks: Iterable[Ack]) -> None:
     Raises:
         HazardNotAllowedError: a hazard over budget is not accepted, or one is accepted with a number that isn't the plan's.
     """
-    given = {ack.hazard: ack.count for ack in acks}
-    wrong = _wrong_numbers({hazard.name: hazard.count for hazard in hazards}, given)
-    missing = [hazard for hazard in hazards if hazard.is_over and hazard.name not in given]
-    if wrong:
-        raise HazardNotAllowedError(
-            f"{' '.join(wrong)} Nothing was sent. Look at the plan again before you consent."
-        )
-    if missing:
-        over = listing([f"{hazard.count:,} {hazard.name} (budget {hazard.allowed:,})" for hazard in missing])
-        raise HazardNotAllowedError(
-            f"Over budget: {over}. Nothing was sent. To consent to exactly this plan, add {consent_options(missing)}"
-        )
-
-
-def _wrong_numbers(planned: Mapping[str, int], given: Mapping[str, int]) -> list[str]:
-    return [
-        f"--ack {name}={count} is not this plan's number: it has {planned.get(name, 0)} {name}."
-        for name, count in given.items()
-        if planned.get(name, 0) != count
+    given = tuple(acks)
+    planned = {hazard.name: hazard.count for hazard in hazards}
+    wrong = [sentence for ack in given if (sentence := _wrong(ack, planned))]
+    missing = [
+        hazard for hazard in hazards if hazard.is_over and hazard.name not in {ack.hazard for ack in given}
     ]
+    if not wrong and not missing:
+        return
+    over = [f"Over budget: {over_budget(missing)}."] if missing else []
+    options = consent_options(hazards)
+    consent = [f"To consent to exactly this plan, add {options}"] if options else []
+    raise HazardNotAllowedError(" ".join([*wrong, *over, "Nothing was sent.", *consent]))
+
+
+def _wrong(ack: Ack, planned: Mapping[str, int]) -> str:
+    if ack.hazard not in HAZARD_WORDS:
+        return f"--ack {ack.hazard}={ack.count}: nothing is called {ack.hazard}; there are {listing(list(HAZARD_WORDS))}."
+    count = planned.get(ack.hazard, 0)
+    if count == ack.count:
+        return ""
+    return f"--ack {ack.hazard}={ack.count} is not this plan's number: it has {count} {ack.hazard}."
 
 
 def confirm(console: Console, target: Target, summary: Summary, *, yes: bool) -> None:

@@ -35,6 +35,7 @@ from leanplum_sync.journal import read_journal
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planning import Live, PlanRequest, Recorded, check, make_plan
 from leanplum_sync.render.markdown import problems_markdown
+from leanplum_sync.render.plan_words import consent_options, over_budget
 from leanplum_sync.render.problems import Checked, checked_json, problems_text
 from leanplum_sync.spec import Loaded, load
 from leanplum_sync.staging import Staging
@@ -188,7 +189,10 @@ def _report(error: SpecError, console: Console, outputs: Sequence[Output], envir
 def conclude(plan: PlanFile, console: Console, *, detailed_exitcode: bool) -> ExitCode:
     name = quoted(plan.path)
     if any(hazard.is_over for hazard in plan.hazards()):
-        console.complain(f"\nWritten to {name}. It is over budget, and needs consent by number.")
+        console.complain(
+            f"\nWritten to {name}. Over budget: {over_budget(plan.hazards())}.\n"
+            f"To consent to exactly this plan: leanplum-sync apply {name} {consent_options(plan.hazards())}"
+        )
         return ExitCode.NO_CONSENT
     if plan.summary.is_empty:
         return ExitCode.OK

@@ -29,6 +29,12 @@ def hazards(
         "increments": summary.count(ChangeKind.INCREMENT),
         "newAttributeNames": new_names,
         "changedUsers": summary.changed,
-        "billableLookups": summary.cost.writes,
+        "changedShare": _percent(summary.changed, summary.listed),
+        "billableLookups": summary.cost.reads + summary.cost.writes,
     }
     return tuple(Hazard(name, count, budget.get(name)) for name, count in counts.items() if count)
+
+
+def _percent(part: int, whole: int) -> int:
+    """Rounded up: a share that is over a budget is never shown as within it."""
+    return -(-100 * part // whole) if whole else 0

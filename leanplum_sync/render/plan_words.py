@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.plan import Cohort, Cost, Hazard, Header, Note, Summary, Target, ValuePair
 from leanplum_sync.render.values import Mask, cut, escaped, shown
-from leanplum_sync.render.words import amount, duration, moment
+from leanplum_sync.render.words import amount, duration, listing, moment
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.limits import USER_ATTRIBUTE_NAMES
 from leanplum_sync.wire.profile import TIME_FIELDS
@@ -33,7 +33,7 @@ class Plan(Protocol):
 _ALWAYS_SHOWN: Final = ("sends", "createdUsers", "removals")
 # Counted elsewhere in the text: shown among the hazards only when there are too many.
 _MET: Final = ("delivered", "missing")  # notes that speak of nothing left undone for users that exist
-_SHOWN_WHEN_OVER: Final = ("changedUsers", "billableLookups")
+_SHOWN_WHEN_OVER: Final = ("changedUsers", "changedShare", "billableLookups")
 HAZARD_WORDS: Final[Mapping[str, str]] = {
     "sends": "sends",
     "forcedSends": "sends past the message's own targeting",
@@ -43,6 +43,7 @@ HAZARD_WORDS: Final[Mapping[str, str]] = {
     "increments": "increments",
     "newAttributeNames": f"attribute names that are new, near the API's limit of {USER_ATTRIBUTE_NAMES}",
     "changedUsers": "changed users",
+    "changedShare": "percent of the listed users change",
     "billableLookups": "billable lookups",
 }
 KIND_WORDS: Final[Mapping[ChangeKind, str]] = {
@@ -74,6 +75,17 @@ def target_words(target: Target) -> str:
     if target.is_emulator:
         return f"{name} (emulator at {escaped(target.host)}, nothing real is touched)"
     return f"{name} ({escaped(target.host)}, app {escaped(target.app_id)})"
+
+
+def over_budget(hazards: Iterable[Hazard]) -> str:
+    """Return such as ``12,431 sends (budget 0) and 5 removals (budget 0)``: every hazard that is over its budget."""
+    return listing(
+        [
+            f"{hazard.count:,} {HAZARD_WORDS[hazard.name]} (budget {hazard.allowed:,})"
+            for hazard in hazards
+            if hazard.allowed is not None and hazard.is_over
+        ]
+    )
 
 
 def consent_options(hazards: Iterable[Hazard]) -> str:

@@ -90,8 +90,15 @@ class BudgetModel(Edge):
         default=0, description="Users who come into being. 0 where it is not named.", examples=[0]
     )
     changed_users: Count | None = Field(default=None, description="Users who change.", examples=[100000])
+    changed_share: Annotated[int, Field(ge=0, le=100)] | None = Field(
+        default=None,
+        description="Users who change, in percent of those that the specs list, rounded up. Guards a job that usually changes few.",
+        examples=[20],
+    )
     billable_lookups: Count | None = Field(
-        default=None, description="Billable lookups, reading and writing.", examples=[250000]
+        default=None,
+        description="Billable lookups: those that planning has spent on reading, and those that applying costs.",
+        examples=[250000],
     )
     removals: Count | None = Field(default=None, description="Attributes removed.", examples=[0])
     increments: Count | None = Field(default=None, description="Increments.", examples=[1000])
@@ -276,6 +283,7 @@ class Budget:
     sends: int | None = 0
     created_users: int | None = 0
     changed_users: int | None = None
+    changed_share: int | None = None
     billable_lookups: int | None = None
     removals: int | None = None
     increments: int | None = None

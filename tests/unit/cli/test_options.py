@@ -67,10 +67,32 @@ def test_consent_to_exactly_the_plans_number_is_enough() -> None:
     check_consent([SENDS, REMOVALS], [Ack("sends", 12431)])
 
 
-@pytest.mark.parametrize("ack", [Ack("sends", 12430), Ack("removals", 4), Ack("created", 1)])
+@pytest.mark.parametrize("ack", [Ack("sends", 12430), Ack("removals", 4), Ack("createdUsers", 1)])
 def test_any_other_number_is_refused_and_the_plans_is_named(ack: Ack) -> None:
     with pytest.raises(HazardNotAllowedError, match=r"is not this plan's number: it has (12431|5|0) "):
         check_consent([SENDS, REMOVALS], [Ack("sends", 12431), ack])
+
+
+def test_every_violation_is_told_at_once_with_options_that_suffice() -> None:
+    hazards = [SENDS, REMOVALS, Hazard("createdUsers", 7, 0), Hazard("renames", 3, 2)]
+    with pytest.raises(HazardNotAllowedError) as caught:
+        check_consent(hazards, [Ack("renames", 4)])
+    sentence = str(caught.value)
+    assert "--ack renames=4 is not this plan's number: it has 3 renames." in sentence
+    assert "Over budget: 12,431 sends (budget 0) and 7 created users (budget 0)." in sentence
+    options = sentence.partition(", add ")[2].replace("--ack ", "").split()
+    assert options == ["sends=12431", "createdUsers=7", "renames=3"]
+    check_consent(hazards, [AckType()(option) for option in options])
+
+
+def test_a_hazard_by_another_name_is_told_the_names_there_are() -> None:
+    with pytest.raises(HazardNotAllowedError, match="nothing is called send; there are sends, forcedSends,"):
+        check_consent([SENDS], [Ack("sends", 12431), Ack("send", 12431)])
+
+
+def test_a_wrong_number_is_refused_also_beside_the_right_one() -> None:
+    with pytest.raises(HazardNotAllowedError, match="is not this plan's number"):
+        check_consent([SENDS], [Ack("sends", 1), Ack("sends", 12431)])
 
 
 def test_ids_are_text_and_devices_are_named_as_such() -> None:

@@ -1,0 +1,69 @@
+"""What needs consent is named with its number, and held against the budget of that name."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import pytest
+from pydantic.alias_generators import to_camel
+
+from leanplum_sync.planner.change import ChangeKind
+from leanplum_sync.planner.hazards import hazards
+from leanplum_sync.planner.plan import Cost, Summary
+from leanplum_sync.render.plan_words import HAZARD_WORDS, over_budget
+from leanplum_sync.resources.project import Budget
+
+CHANGES = {
+    ChangeKind.SEND: 2,
+    ChangeKind.CREATE: 1,
+    ChangeKind.REMOVE: 3,
+    ChangeKind.RENAME: 4,
+    ChangeKind.RENAMED_AWAY: 4,
+    ChangeKind.INCREMENT: 5,
+}
+COUNTS = {
+    "sends": 2,
+    "forcedSends": 1,
+    "createdUsers": 1,
+    "removals": 3,
+    "renames": 4,
+    "increments": 5,
+    "newAttributeNames": 6,
+    "changedUsers": 30,
+    "changedShare": 31,
+    "billableLookups": 127,
+}
+
+
+def summary(changed: int = 30, listed: int = 97) -> Summary:
+    return Summary(listed, changed, 0, 1, CHANGES, 1, 40, Cost(97, 30, 30, 1, 40, 60, 0, 0.0))
+
+
+def test_every_hazard_has_its_count() -> None:
+    found = {hazard.name: hazard.count for hazard in hazards(summary(), 1, {}, 6)}
+    assert found == COUNTS
+    assert list(found) == list(HAZARD_WORDS)
+
+
+def test_every_hazard_can_have_a_budget_and_every_budget_is_of_a_hazard() -> None:
+    assert {to_camel(name) for name in asdict(Budget())} == COUNTS.keys()
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_a_hazard_is_over_a_budget_below_its_count_and_not_at_it(name: str) -> None:
+    for allowed, over in ((COUNTS[name] - 1, [name]), (COUNTS[name], [])):
+        found = hazards(summary(), 1, {name: allowed}, 6)
+        assert [hazard.name for hazard in found if hazard.is_over] == over
+        assert over_budget(found).endswith(f"(budget {allowed})" if over else "")
+
+
+@pytest.mark.parametrize(
+    ("changed", "listed", "share"), [(1, 1000, 1), (500, 1000, 50), (501, 1000, 51), (7, 7, 100)]
+)
+def test_a_share_is_rounded_up(changed: int, listed: int, share: int) -> None:
+    found = {hazard.name: hazard.count for hazard in hazards(summary(changed, listed), 0, {})}
+    assert found["changedShare"] == share
+
+
+def test_who_lists_nobody_changes_no_share() -> None:
+    assert "changedShare" not in {hazard.name for hazard in hazards(summary(0, 0), 0, {})}
