@@ -27,6 +27,8 @@ class ApplySettings:
     *observed_at* is when the snapshot behind the plan was taken, None if unknown: then ``auto`` rechecks.
     *requests_per_second* None means no limit. *resume* takes up what an earlier run of the plan parked.
 
+    *sensitive* names attributes whose values are not repeated in what the API says.
+
     The run stops when more than *rejections_limit* actions, and more than *rejections_share* of those answered, were
     rejected; when *failures_in_a_row* batches in a row were parked or fell in doubt; and before the next wave when more than
     *wave_failures_share* of the actions of one failed.
@@ -45,6 +47,7 @@ class ApplySettings:
     failures_in_a_row: int = 10
     wave_failures_share: float = 0.1
     exceptions_listed: int = EXCEPTIONS_LISTED
+    sensitive: frozenset[str] = frozenset()
 
 
 def recheck_is_due(settings: ApplySettings, now: float) -> bool:

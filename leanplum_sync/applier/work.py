@@ -13,6 +13,7 @@ import orjson
 from leanplum_sync.address import Subject
 from leanplum_sync.applier.look import HELD, by_subject, needs_reading, recheck, settle, settle_unseen
 from leanplum_sync.applier.ports import Plan, Reader, Stop, Writer
+from leanplum_sync.applier.quiet import quiet
 from leanplum_sync.applier.settings import ApplySettings
 from leanplum_sync.client.backoff import Randomness, delay_seconds
 from leanplum_sync.clock import Clock
@@ -265,14 +266,15 @@ class Worker:
         Source: Leanplum's SDKs, which say so of ``uuid`` and ``reqId``; nothing relies on it.
         """
         try:
-            return self._writer.send(
-                [planned.action for planned in sending],
+            answer = self._writer.send(
+                actions := [planned.action for planned in sending],
                 request_ids=[
                     fingerprint(self._run.uid, "action", str(planned.number)) for planned in sending
                 ],
                 batch_id=fingerprint(self._run.uid, "batch", str(batch.number)),
                 before_write=self._run.lease.check,
             )
+            return quiet(answer, actions, self._settings.sensitive)
         except NotSentError as error:
             return _NotSent(str(error))
         except NoAnswerError as error:

@@ -138,6 +138,7 @@ def command(
             observed_at=opened.header.observed_from,
             resume=resume,
             wave_failures_share=wave_failures,
+            sensitive=settings.sensitive | opened.header.sensitive,
         )
         with (
             connected(settings) as app,

@@ -1,0 +1,91 @@
+"""
+What the API says about an action may quote what the action holds. Sensitive values are not repeated to anybody.
+
+The API may quote in other quotes, escapes or capitals, so letters and digits are compared, and where a value is found the whole
+sentence is withheld: nothing is cut out of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from typing import Final
+
+from leanplum_sync.wire.action import Action, Json
+from leanplum_sync.wire.envelope import Answered, BatchAnswer, Refused, Unreadable
+from leanplum_sync.wire.profile import TOKEN_FIELDS
+
+WITHHELD: Final = "The API's words are not shown: they quote a sensitive value."
+_SIGN: Final = re.compile(r"[\W_]+")
+_SHORT: Final = 4  # letters and digits; anything shorter is found inside many a word
+
+
+def quiet(answer: BatchAnswer, actions: Sequence[Action], sensitive: Collection[str]) -> BatchAnswer:
+    """Return *answer*, its sentences without those that quote a value of a *sensitive* attribute, or a push token."""
+    match answer:
+        case Answered(outcomes=outcomes):
+            if not any(found.message for found in outcomes):
+                return answer
+            values = _values(actions, sensitive)
+            told = [replace(found, message=_told(found.message, values)) for found in outcomes]
+            return replace(answer, outcomes=tuple(told))
+        case Refused(message=message):
+            return replace(answer, message=_told(message, _values(actions, sensitive)))
+        case Unreadable(reason=reason):
+            return replace(answer, reason=_told(reason, _values(actions, sensitive)))
+
+
+def _told(message: str, values: Collection[str]) -> str:
+    whole, folded = _plain(message), message.casefold()
+    return WITHHELD if any(_is_in(value, whole, folded) for value in values) else message
+
+
+def _is_in(value: str, whole: str, folded: str) -> bool:
+    plain = _plain(value)
+    if len(plain) >= _SHORT:
+        return plain in whole
+    return re.search(rf"(?<!\w){re.escape(value.casefold())}(?!\w)", folded) is not None
+
+
+def _values(actions: Iterable[Action], sensitive: Collection[str]) -> frozenset[str]:
+    names = {*sensitive, *TOKEN_FIELDS}
+    leaves = (leaf for action in actions for leaf in _sensitive(action.arguments, names))
+    return frozenset(filter(None, map(_text, leaves)))
+
+
+def _sensitive(value: Json, names: AbstractSet[str]) -> Iterator[Json]:
+    match value:
+        case dict():
+            for name, item in value.items():
+                # A rename writes a value under one name and empties the other beside it: if one is sensitive, both are.
+                is_named = name in names or (isinstance(item, dict) and not names.isdisjoint(item))
+                yield from _leaves(item) if is_named else _sensitive(item, names)
+        case list() | tuple():
+            for item in value:
+                yield from _sensitive(item, names)
+        case _:
+            pass
+
+
+def _leaves(value: Json) -> Iterator[Json]:
+    match value:
+        case dict():
+            for item in value.values():
+                yield from _leaves(item)
+        case list() | tuple():
+            for item in value:
+                yield from _leaves(item)
+        case None:
+            pass
+        case _:
+            yield value
+
+
+def _text(leaf: Json) -> str:
+    return str(int(leaf)) if isinstance(leaf, float) and leaf.is_integer() else str(leaf)
+
+
+def _plain(text: str) -> str:
+    return _SIGN.sub("", text).casefold()
