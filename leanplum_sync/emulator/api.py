@@ -11,6 +11,8 @@ import logging
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from email.utils import formatdate
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from leanplum_sync.emulator import counts, dispatcher, request
@@ -35,21 +37,30 @@ _LOCKED = "Request failed due to concurrent requests to the same profile ID"
 _TOO_MANY = "Too Many Requests."
 _HTML = b"<html><head><title>Error</title></head><body><h1>Something went wrong</h1></body></html>"
 _TOO_MANY_REQUESTS = 429
+_LAST_SECOND = 253_402_300_799  # of the year 9999
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request's connection: the ASGI callables and the scope."""
+    """One request's connection: the ASGI callables and the scope; and the clock that its answer tells."""
 
     scope: Scope
     receive: Receive
     send: Send
+    clock: Callable[[], float]
 
     async def answer(
-        self, status: int, headers: list[tuple[bytes, bytes]], body: bytes, *, sent: int | None = None
+        self,
+        status: int,
+        headers: list[tuple[bytes, bytes]],
+        body: bytes,
+        *,
+        sent: int | None = None,
+        skew: float = 0.0,
     ) -> None:
-        """Send an answer; with *sent*, only that many bytes of the body, and cut."""
+        """Send an answer, by a clock that is *skew* seconds ahead; with *sent*, only that many bytes of the body, and cut."""
         own = [
+            (b"date", _http_date(int(min(max(self.clock() + skew, 0), _LAST_SECOND)))),
             (b"content-length", str(len(body)).encode()),
             (b"x-cloud-trace-context", uuid.uuid4().hex.encode()),
         ]
@@ -84,7 +95,7 @@ class Api:
         self.struck = Struck(faults)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = Exchange(scope, receive, send)
+        exchange = Exchange(scope, receive, send, self._clock)
         body = await _body(receive)
         if body is None:
             return
@@ -144,7 +155,8 @@ class Api:
                 await _wait("late-answer", strikes)
                 await self._answer(exchange, answer, strikes)
             case Fault(kind="status") as fault:
-                await self._answer(exchange, self._refuse(call, overlapping, strikes, _failure(fault)), ())
+                refused = self._refuse(call, overlapping, strikes, _failure(fault))
+                await self._answer(exchange, refused, tuple(each for each in strikes if each.kind == "skew"))
             case fault:
                 with self._store.transaction() as transaction:
                     self._count(call, overlapping, strikes, transaction)
@@ -154,7 +166,7 @@ class Api:
 
     def _carry_out(self, call: Call, overlapping: set[str], strikes: tuple[Fault, ...]) -> Answer:
         """Count the call and carry it out: one transaction, committed on return."""
-        now = self._clock() + sum(fault.seconds for fault in strikes if fault.kind == "skew")
+        now = self._clock() + _skew(strikes)
         with self._store.transaction() as transaction:
             self._count(call, overlapping, strikes, transaction)
             if any(fault.kind == "cut-half" for fault in strikes):
@@ -225,12 +237,13 @@ class Api:
                 await task
 
     async def _answer(self, exchange: Exchange, answer: Answer, strikes: tuple[Fault, ...]) -> None:
-        kinds = {fault.kind: fault for fault in strikes}
+        kinds, skew = {fault.kind: fault for fault in strikes}, _skew(strikes)
         if not kinds.keys().isdisjoint(("cut-after", "cut-half")):
             await exchange.cut()
             return
         if answer.redirect is not None:
-            await exchange.answer(302, [*HEADERS, (b"location", answer.redirect.encode("latin-1"))], b"")
+            location = (b"location", answer.redirect.encode("latin-1"))
+            await exchange.answer(302, [*HEADERS, location], b"", skew=skew)
             return
         if "status" in kinds:
             answer, strikes = _failure(kinds["status"]), ()
@@ -239,7 +252,7 @@ class Api:
         else:
             headers, body = [*HEADERS, JSON], self._body_of(answer, strikes)
         sent = len(body) // 2 if "truncated" in kinds else None
-        await exchange.answer(answer.status, headers, body, sent=sent)
+        await exchange.answer(answer.status, headers, body, sent=sent, skew=skew)
 
     def _body_of(self, answer: Answer, strikes: tuple[Fault, ...]) -> bytes:
         elements, extra = list(answer.elements), {}
@@ -274,6 +287,15 @@ def _instead(strikes: tuple[Fault, ...]) -> Fault | None:
         if fault.kind in ("cut-before", "queued") or (fault.kind == "status" and fault.when == "before"):
             return fault
     return None
+
+
+def _skew(strikes: tuple[Fault, ...]) -> float:
+    return sum(fault.seconds for fault in strikes if fault.kind == "skew")
+
+
+@lru_cache(maxsize=4)
+def _http_date(second: int) -> bytes:
+    return formatdate(second, usegmt=True).encode()
 
 
 async def _wait(kind: str, strikes: tuple[Fault, ...]) -> None:

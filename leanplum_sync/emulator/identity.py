@@ -52,9 +52,12 @@ def become(work: Work, new_user_id: str) -> User:
 def _switched(work: Work, other: User) -> User:
     """End the user's open sessions and begin them for the other."""
     user = work.user
-    sessions.expire(user, work.now, work.transaction)
+    for each in (user, other):
+        sessions.expire(each, work.now, work.transaction)
     for device_id in list(user.sessions):
         sessions.end(user, device_id, work.now, work.transaction)
+        if device_id in other.sessions:
+            sessions.end(other, device_id, work.now, work.transaction)
         sessions.begin(other, device_id or None, work.now, background=False)
     work.transaction.put(user)
     return other

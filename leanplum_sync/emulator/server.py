@@ -35,6 +35,7 @@ class _Server(uvicorn.Server):
                 log_level="critical",
                 access_log=False,
                 server_header=False,
+                date_header=False,  # told by the emulator's own clock
                 proxy_headers=False,
                 loop="asyncio",
                 http="h11",

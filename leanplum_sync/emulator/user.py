@@ -85,7 +85,7 @@ def exported(user: User, categories: Mapping[str, str], switches: Switches) -> d
     element: dict[str, Any] = {
         "userId": user.user_id,
         "created": float(user.created),
-        "lastActive": user.last_active,
+        "lastActive": None if user.last_active is None else float(user.last_active),
         "totalSessions": user.total_sessions,
         "timeSpentInApp": float(user.time_spent),
         "userBucket": bucket(user.user_id),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from .conftest import Caller
+    from .conftest import Caller, Clock
 
 _TRACK = {"action": "track", "userId": "u", "event": "e"}
 
@@ -132,6 +132,24 @@ def test_the_servers_clock_can_be_ahead(start: Callable[..., Caller]) -> None:
     caller = start(faults="skew:seconds=172800,action=multi")
     (element,) = caller.multi(_TRACK, time=1_700_000_000)
     assert element["warning"]["message"] == "Device clock skew detected (2 days behind). Rewriting timestamp."
+
+
+@pytest.mark.claim("clock")
+def test_a_clock_that_is_ahead_shows_in_the_date_of_the_answer(
+    start: Callable[..., Caller], clock: Clock
+) -> None:
+    clock.now = 1_700_000_000.7
+    dates = [
+        start(faults=faults).post("track", userId="u", event="e").headers.get("Date")
+        for faults in (
+            "",
+            "skew:seconds=172800",
+            "skew:seconds=172800; status:status=503",
+            "skew:seconds=1e300",
+        )
+    ]
+    late = "Thu, 16 Nov 2023 22:13:20 GMT"
+    assert dates == ["Tue, 14 Nov 2023 22:13:20 GMT", late, late, "Fri, 31 Dec 9999 23:59:59 GMT"]
 
 
 def test_an_answer_may_be_a_web_page(start: Callable[..., Caller]) -> None:

@@ -12,7 +12,7 @@ from leanplum_sync.emulator import Switches
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .conftest import Caller
+    from .conftest import Caller, Clock
 
 _SKIPPED = {"success": True, "warning": {"message": "User not found; request skipped."}}
 _ARGUMENTS = {
@@ -148,6 +148,18 @@ def test_switching_users_ends_the_session_and_begins_another(start: Callable[...
         1,
         [{"deviceId": "d"}],
     )
+
+
+def test_switching_to_a_user_who_is_there_already_ends_their_session_too(
+    start: Callable[..., Caller], clock: Clock
+) -> None:
+    caller = start()
+    for user_id in ("one", "other"):
+        caller.call("start", userId=user_id, deviceId="d")
+    clock.now += 100
+    caller.call("setUserAttributes", userId="one", deviceId="d", newUserId="other")
+    user = caller.user("other")
+    assert (user["totalSessions"], user["timeSpentInApp"]) == (2, 100.0)
 
 
 def test_the_bucket_is_a_function_of_the_user_id(shared: Caller) -> None:

@@ -1,8 +1,8 @@
 """
 A model of profiles: what ``exportUser`` must tell after any actions, from the API's rules alone.
 
-It shares nothing with the emulator, not even a helper, and is written to be read rather than to be fast. It knows
-the actions that change profiles outside sessions; ``None`` stands for a user that can't be exported.
+It shares nothing with the emulator, not even a helper, and is written to be read rather than to be fast. ``None`` stands
+for a user that can't be exported.
 """
 
 from __future__ import annotations
@@ -20,8 +20,29 @@ _DEVICE = ("appVersion", "systemName", "deviceModel", "iosPushToken", "gcmRegist
 _SINGLE_VALUED = {"created": float, "lastActive": float, "totalSessions": int, "timeSpentInApp": float}
 
 
+_IDLE, _PAUSED = 2 * 60 * 60, 30 * 60  # after so long a session ends by itself
+_TRAFFIC = 2 * 60  # a source must be told so soon after the session began
+
+
 class FailedError(Exception):
     """The action changes nothing: it is refused, or skipped."""
+
+
+@dataclass
+class Session:
+    started: float
+    seen: float
+    is_counted: bool
+    paused: float | None = None
+    away: float = 0.0
+
+    def is_over(self, now: float) -> bool:
+        return now >= (self.seen + _IDLE if self.paused is None else self.paused + _PAUSED)
+
+    def seconds(self, until: float) -> float:
+        """How long it lasted that counts as time in the app."""
+        away = self.away if self.paused is None else self.away + until - self.paused
+        return max(0.0, until - self.started - away) if self.is_counted else 0.0
 
 
 @dataclass
@@ -37,6 +58,27 @@ class Profile:
     categories: list[str] = field(default_factory=list)
     devices: list[dict[str, Any]] = field(default_factory=list)
     location: dict[str, Any] = field(default_factory=dict)
+    sessions: dict[str | None, Session] = field(default_factory=dict)  # by device, as they began
+
+    def session(self, device_id: str | None, now: float) -> Session | None:
+        """Return the session on the device, or any one that is open if it has none there."""
+        on_device = [self.sessions[device_id]] if device_id and device_id in self.sessions else None
+        return next((each for each in on_device or self.sessions.values() if not each.is_over(now)), None)
+
+    def begin(self, device_id: str | None, now: float, *, is_counted: bool = True) -> None:
+        if device_id in self.sessions:
+            self.end(device_id, now)
+        self.sessions[device_id] = Session(now, now, is_counted)
+        self.own["totalSessions"] += is_counted
+
+    def end(self, device_id: str | None, at: float) -> None:
+        self.own["timeSpentInApp"] += self.sessions.pop(device_id).seconds(at)
+
+    def end_what_is_over(self, now: float) -> None:
+        """A session that ended by itself ended when it was last seen."""
+        for device_id, session in list(self.sessions.items()):
+            if session.is_over(now):
+                self.end(device_id, session.seen if session.paused is None else session.paused)
 
     def device(self, device_id: str) -> dict[str, Any] | None:
         return next((device for device in self.devices if device["deviceId"] == device_id), None)
@@ -96,21 +138,54 @@ class Model:
             case "unblock":
                 profile = self._known(action)
                 profile.is_blocked = False
+                profile.end_what_is_over(now)
                 self._come_from(profile, action, may_join=False)
             case "track":
                 profile = self._found(action, now)
-                _track(profile, action, moment)
+                _track(profile, action, now, moment)
                 self._come_from(profile, action)
+                profile.end_what_is_over(now)
             case "setDeviceAttributes":
                 profile = self._found(action, now)
                 if "deviceId" not in action:
                     raise FailedError
                 self._come_from(profile, action)
                 _set_device(profile.device(action["deviceId"]) or {}, action)
+                profile.end_what_is_over(now)
             case "setUserAttributes":
                 profile = self._found(action, now)
                 self._set_user(profile, action, moment)
-                self._come_from(self._under_new_id(profile, action.get("newUserId"), now), action)
+                goes_on = self._under_new_id(profile, action.get("newUserId"), now)
+                self._come_from(goes_on, action)
+                goes_on.end_what_is_over(now)
+            case _:
+                self._act_in_session(action, now, moment)
+
+    def _act_in_session(self, action: dict[str, Any], now: float, moment: float) -> None:
+        device_id = action.get("deviceId")
+        match action["action"]:
+            case "start":
+                profile = self._found(action, now)
+                self._come_from(profile, action)
+                _start(profile, action, now)
+            case "setTrafficSourceInfo":
+                profile = self._found(action, now)
+                session = profile.session(device_id, now)
+                if session is not None and abs(moment - session.started) > _TRAFFIC:
+                    raise FailedError
+                self._come_from(profile, action)
+            case name:
+                may_create = action.get("createDisposition") == "CreateIfNeeded"
+                profile = self._found(action, now) if may_create else self._known(action)
+                match name, profile.session(device_id, now):
+                    case "resumeSession", session:
+                        _resume(profile, session, device_id, now)
+                    case "advance", None:
+                        raise FailedError
+                    case _, Session() as session:
+                        _go_on(profile, session, action, now, moment)
+                self._come_from(profile, action, may_join=may_create)
+        profile.end_what_is_over(now)
 
     def _whose(self, action: dict[str, Any]) -> str | None:
         """A device acts for its present user, or for an anonymous one that has its id."""
@@ -183,7 +258,13 @@ class Model:
         if other is not None and other.is_blocked:
             raise FailedError
         if not profile.is_anonymous:
-            return self._profiles.setdefault(new_id, Profile(new_id, False, _nothing_yet(now)))
+            other = self._profiles.setdefault(new_id, Profile(new_id, False, _nothing_yet(now)))
+            profile.end_what_is_over(now)
+            other.end_what_is_over(now)
+            for device_id in list(profile.sessions):
+                profile.end(device_id, now)
+                other.begin(device_id, now)
+            return other
         for device_id, user_id in self._device_users.items():
             if user_id == profile.user_id:
                 self._device_users[device_id] = new_id
@@ -208,8 +289,53 @@ def _moment(now: float, sent: float | None, given: float | None) -> float:
     return now - (sent - given)
 
 
-def _track(profile: Profile, action: dict[str, Any], moment: float) -> None:
-    if action.get("disposition") == "requireActive":  # nobody has a session here
+def _start(profile: Profile, action: dict[str, Any], now: float) -> None:
+    """Begin a session; one in the background counts once it is resumed."""
+    device_id = action.get("deviceId")
+    _change_attributes(profile.attributes, action)
+    profile.location |= {name: action[name] for name in _LOCATION if name in action}
+    if device_id is not None:
+        _set_device(profile.device(device_id) or {}, action)
+    profile.end_what_is_over(now)
+    profile.begin(device_id, now, is_counted=not action.get("background"))
+    profile.own["lastActive"] = float(now)
+
+
+def _resume(profile: Profile, session: Session | None, device_id: str | None, now: float) -> None:
+    """Go on with a session that was paused or in the background; where all ended by themselves, begin another."""
+    if session is not None:
+        session.away += 0 if session.paused is None else now - session.paused
+        session.paused, session.seen = None, now
+        profile.own["totalSessions"] += not session.is_counted
+        session.is_counted = True
+    elif profile.sessions:
+        profile.end_what_is_over(now)
+        profile.begin(device_id, now)
+    profile.own["lastActive"] = float(now)
+
+
+def _go_on(profile: Profile, session: Session, action: dict[str, Any], now: float, moment: float) -> None:
+    match action["action"]:
+        case "stop":
+            device_id = action.get("deviceId")
+            profile.end_what_is_over(now)
+            for each in [device_id] if device_id in profile.sessions else list(profile.sessions):
+                profile.end(each, now)
+        case "pauseSession" if session.paused is None:
+            session.paused = now
+        case "heartbeat":
+            session.seen = now
+        case "advance":
+            if "state" not in action:
+                raise FailedError
+            session.seen = now
+            if action["state"]:
+                _happen(profile.states, action["state"], moment)
+
+
+def _track(profile: Profile, action: dict[str, Any], now: float, moment: float) -> None:
+    session = profile.session(action.get("deviceId"), now)
+    if session is None and action.get("disposition") == "requireActive":
         raise FailedError
     if "messageId" in action:
         event = f".m{action['messageId']}" + (f" {action['event']}" if "event" in action else "")
@@ -218,6 +344,10 @@ def _track(profile: Profile, action: dict[str, Any], moment: float) -> None:
     else:
         raise FailedError
     _happen(profile.events, event, moment, action.get("value"))
+    if session is not None:
+        session.seen = now
+        if action.get("disposition", "active") == "active":
+            profile.own["lastActive"] = float(now)
 
 
 def _happen(events: dict[str, dict[str, Any]], name: str, moment: float, value: float | None = None) -> None:
@@ -312,6 +442,7 @@ def _merge(known: Profile, anonymous: Profile) -> None:
         if device["deviceId"] is None or known.device(device["deviceId"]) is None
     ]
     known.location = anonymous.location | known.location
+    known.sessions = anonymous.sessions | known.sessions
     mine, theirs = known.own, anonymous.own
     times = [time for time in (mine["lastActive"], theirs["lastActive"]) if time is not None]
     known.own = {

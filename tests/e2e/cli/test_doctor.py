@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from leanplum_sync import emulator
 from leanplum_sync.clock import SystemClock
@@ -55,6 +56,16 @@ def test_each_key_is_recognised_and_its_actions_named(doctor: Doctor) -> None:
     assert {finding["level"] for finding in found.values()} == {"ok"}
     assert "sendMessage" in found["production key"]["actions"]
     assert {name for finding in found.values() for name in finding["actions"]} == ACTIONS.keys()
+
+
+@pytest.mark.parametrize(("seconds", "level"), [(600, "note"), (200_000, "bad")])
+def test_a_clock_that_differs_from_the_hosts_is_told(
+    doctor: Doctor, served: str, seconds: int, level: str
+) -> None:
+    requests.post(f"{served}/_emulator/faults", data=f"skew:seconds={seconds}", timeout=30)
+    _, found = doctor()
+    assert found["clock"]["level"] == level
+    assert "behind" in found["clock"]["sentence"]
 
 
 @pytest.mark.parametrize("variable", sorted(CLASSES))

@@ -132,8 +132,33 @@ _track = _action(
     _some(disposition=st.sampled_from(["active", "passive", "requireActive"])),
     _some(params=st.just({"level": 1})),
 )
+_start = _action(
+    "start",
+    _creating,
+    _some(
+        background=st.booleans(),
+        userAttributes=st.dictionaries(_names, st.none() | _values, max_size=2),
+        appVersion=st.sampled_from(["1.0", "2.0", ""]),
+        city=st.sampled_from(["Oslo", "Rome"]),
+    ),
+)
+_traffic = _action("setTrafficSourceInfo", _creating, st.just({"trafficSource": {"publisherName": "p"}}))
+_advance = _action("advance", _creating, _some(state=st.sampled_from(["Level", "Shop", ""])))
+_pausing = st.sampled_from(
+    [
+        "stop",
+        "pauseSession",
+        "resumeSession",
+        "pauseSession",
+        "resumeSession",
+        "heartbeat",
+        "pauseState",
+        "resumeState",
+    ]
+).flatmap(lambda name: _action(name, _creating))
+_in_sessions = st.one_of(_start, _start, _traffic, _advance, _pausing, _pausing)
 _rarer = st.sampled_from(["deleteUser", "block", "unblock"]).flatmap(lambda name: _action(name, _common))
-_actions = st.one_of(_set_user, _set_user, _set_device, _track, _rarer)
+_actions = st.one_of(_set_user, _set_user, _set_device, _track, _in_sessions, _in_sessions, _rarer)
 
 
 @dataclass(frozen=True)
@@ -226,4 +251,39 @@ async def _compare(requests: list[Request]) -> None:
 @settings(max_examples=settings().max_examples, deadline=None)
 @given(st.lists(_requests, min_size=1, max_size=6))
 def test_export_user_tells_what_the_model_tells(requests: list[Request]) -> None:
+    asyncio.run(_compare(requests))
+
+
+# One user, mostly, and calls far enough apart for time to tell: long lives of few sessions.
+_one_whose = st.sampled_from([{"userId": "u1"}] * 3 + [{"userId": "u1", "deviceId": "d1"}, {"userId": "u2"}])
+_lives = st.lists(
+    st.builds(
+        Request,
+        actions=st.tuples(
+            st.one_of(
+                _action("start", _one_whose, _some(background=st.booleans())),
+                st.sampled_from(
+                    ["stop", "pauseSession", "resumeSession", "pauseSession", "resumeSession", "heartbeat"]
+                ).flatmap(lambda name: _action(name, _one_whose)),
+                _action("track", _one_whose, st.just({"event": "Buy"})),
+                _action("advance", _one_whose, st.just({"state": "Level"})),
+                _action("setUserAttributes", _one_whose, _some(newUserId=st.sampled_from(["u1", "u2"]))),
+            )
+        ).map(list),
+        is_multi=st.just(False),
+        pause=st.sampled_from([1, 60, 60, 1_000, 1_799, 1_800, 4_000, 7_200]),
+        late=st.none(),
+        is_sent_twice=st.just(False),
+    ),
+    min_size=4,
+    max_size=12,
+).map(lambda requests: [_BEGIN, *requests])
+_BEGIN = Request(
+    [{"action": "start", "userId": "u1"}], is_multi=False, pause=0, late=None, is_sent_twice=False
+)
+
+
+@settings(max_examples=settings().max_examples, deadline=None)
+@given(_lives)
+def test_of_sessions_export_user_tells_what_the_model_tells(requests: list[Request]) -> None:
     asyncio.run(_compare(requests))
