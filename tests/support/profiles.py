@@ -319,7 +319,8 @@ def _go_on(profile: Profile, session: Session, action: dict[str, Any], now: floa
         case "stop":
             device_id = action.get("deviceId")
             profile.end_what_is_over(now)
-            for each in [device_id] if device_id in profile.sessions else list(profile.sessions):
+            is_there = device_id is not None and device_id in profile.sessions
+            for each in [device_id] if is_there else list(profile.sessions):
                 profile.end(each, now)
         case "pauseSession" if session.paused is None:
             session.paused = now
