@@ -27,6 +27,7 @@ from leanplum_sync.planfile.schema import (
     opened_mask_key,
 )
 from leanplum_sync.planner.change import Change, ChangeKind
+from leanplum_sync.planner.parts import Part
 from leanplum_sync.planner.plan import (
     PLAN_FORMAT,
     Cohort,
@@ -133,6 +134,7 @@ class PlanFile:
     def header(self) -> Header:
         target = self._meta("target")
         observed_from, observed_until = self._meta("observed")
+        parts, part = self._meta("parts")
         return Header(
             format=self._pragma("user_version"),
             digest=self.digest,
@@ -142,6 +144,8 @@ class PlanFile:
             observed_until=observed_until,
             sensitive=frozenset(self._meta("sensitive")),
             mask_key=opened_mask_key(self._meta("mask_key"), self._codec),
+            parts=parts,
+            part=Part.parse(part) if part else None,
         )
 
     @cached_property

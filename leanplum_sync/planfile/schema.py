@@ -7,13 +7,14 @@ input      each spec and data file with the SHA-256 of its bytes
 hazard     what needs consent, in order
 note       what the plan leaves alone, and why
 change     one difference on one subject; ``before`` and ``after`` are JSON
-batch      one ``multi``: its wave, delivery class, and how many subjects and actions it holds
+batch      one ``multi``: its wave, delivery class, part, and how many subjects and actions it holds
 action     one API call inside a batch: ``arguments`` are JSON; ``deliveries`` what the journal must remember
 =========  ==============================================================================================================
 
 ``before``, ``after`` and ``arguments`` are text, or blobs where the plan is encrypted; so is the mask key.
 
-Batches and actions are numbered from 1 in the order in which they are sent. ``shard`` is ``shard_of(subject)``, out of the 1,024 of the plan's header.
+Batches and actions are numbered from 1 in the order in which they are sent. ``shard`` is ``shard_of(subject)``, out of 1,024;
+``part`` is which of the header's ``parts`` all subjects of the batch are in.
 """
 
 from __future__ import annotations
@@ -24,8 +25,7 @@ from typing import Any, Final
 
 import orjson
 
-from leanplum_sync.address import Subject
-from leanplum_sync.planner.plan import PLAN_FORMAT, SHARDS
+from leanplum_sync.planner.plan import PLAN_FORMAT
 from leanplum_sync.sealing import Codec
 from leanplum_sync.wire.action import DeliveryClass
 
@@ -48,8 +48,8 @@ CREATE TABLE change (
     found_file TEXT NOT NULL, found_line INTEGER, found_column INTEGER, found_row INTEGER
 );
 CREATE TABLE batch (
-    number INTEGER PRIMARY KEY, wave INTEGER NOT NULL, class INTEGER NOT NULL, subjects INTEGER NOT NULL,
-    actions INTEGER NOT NULL
+    number INTEGER PRIMARY KEY, wave INTEGER NOT NULL, class INTEGER NOT NULL, part INTEGER NOT NULL,
+    subjects INTEGER NOT NULL, actions INTEGER NOT NULL
 );
 CREATE TABLE action (
     number INTEGER PRIMARY KEY, batch INTEGER NOT NULL REFERENCES batch (number), subject TEXT NOT NULL,
@@ -57,12 +57,16 @@ CREATE TABLE action (
 );
 """
 
-# Actions of subjects stand here, phase by phase, until batches are made of them.
+# Actions stand here until batches are made of them: as *draft*; in a *bundle* for each subject and phase; in their *place*.
 CREATE_DRAFT: Final = """
 CREATE TEMP TABLE draft (
-    id INTEGER PRIMARY KEY, wave INTEGER NOT NULL, class INTEGER NOT NULL, subject TEXT NOT NULL, shard INTEGER NOT NULL,
-    name TEXT NOT NULL, arguments TEXT NOT NULL, deliveries TEXT NOT NULL
+    id INTEGER PRIMARY KEY, subject TEXT NOT NULL, shard INTEGER NOT NULL, name TEXT NOT NULL, arguments TEXT NOT NULL,
+    deliveries TEXT NOT NULL
 );
+CREATE TEMP TABLE bundle (
+    wave INTEGER NOT NULL, class INTEGER NOT NULL, part INTEGER NOT NULL, first INTEGER NOT NULL, actions INTEGER NOT NULL
+);
+CREATE TEMP TABLE place (number INTEGER PRIMARY KEY, draft INTEGER NOT NULL, batch INTEGER NOT NULL);
 """
 
 # Built once, after all rows are there.
@@ -73,15 +77,17 @@ CHANGE_COLUMNS: Final = (
     " found_file, found_line, found_column, found_row"
 )
 INSERT_CHANGE: Final = f"INSERT INTO change ({CHANGE_COLUMNS}) VALUES ({', '.join('?' * 16)})"  # noqa: S608 - constants
-INSERT_DRAFT: Final = "INSERT INTO draft (wave, class, subject, shard, name, arguments, deliveries) VALUES (?, ?, ?, ?, ?, ?, ?)"
+INSERT_DRAFT: Final = (
+    "INSERT INTO draft (id, subject, shard, name, arguments, deliveries) VALUES (?, ?, ?, ?, ?, ?)"
+)
 # The same for a plan whose values are sealed: each is bound to its column and to what stands beside it.
 INSERT_SEALED_CHANGE: Final = (
     f"INSERT INTO change ({CHANGE_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, sealed(?7, 'before', ?1, ?3, ?4, ?5, ?6),"  # noqa: S608 - constants
     " sealed(?8, 'after', ?1, ?3, ?4, ?5, ?6), ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
 )
 INSERT_SEALED_DRAFT: Final = (
-    "INSERT INTO draft (wave, class, subject, shard, name, arguments, deliveries)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, sealed(?6, 'arguments', ?3, ?5), ?7)"
+    "INSERT INTO draft (id, subject, shard, name, arguments, deliveries)"
+    " VALUES (?1, ?2, ?3, ?4, sealed(?5, 'arguments', ?2, ?4), ?6)"
 )
 PURPOSE: Final = "plan"  # of the key that the file's values are sealed with
 # They take the tables' places in every query, and open values as they are asked for.
@@ -104,7 +110,7 @@ CLASSES: Final = tuple(
 _DIGESTED: Final = (
     "SELECT path, sha256 FROM input ORDER BY path",
     f"SELECT {CHANGE_COLUMNS} FROM change ORDER BY id",  # noqa: S608 - a constant
-    "SELECT number, wave, class, subjects, actions FROM batch ORDER BY number",
+    "SELECT number, wave, class, part, subjects, actions FROM batch ORDER BY number",
     "SELECT batch, subject, shard, name, arguments, deliveries FROM action ORDER BY number",
 )
 
@@ -135,11 +141,6 @@ def opened_mask_key(kept: str, codec: Codec) -> bytes:
 def encode(value: Any) -> str:
     """Return *value* as JSON with sorted keys: equal values give equal text."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
-
-
-def shard_of(subject: Subject) -> int:
-    """Return the subject's shard, the same on every machine and in every version of plan format 1."""
-    return int.from_bytes(hashlib.blake2b(str(subject).encode(), digest_size=8).digest(), "big") % SHARDS
 
 
 def compute_digest(connection: sqlite3.Connection) -> str:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from leanplum_sync.errors import PlanError
 from leanplum_sync.planfile.schema import (
@@ -29,20 +27,26 @@ from leanplum_sync.planfile.schema import (
     encode,
     kept_mask_key,
     open_values,
-    shard_of,
 )
 from leanplum_sync.planner.change import Change
-from leanplum_sync.planner.packing import into_batches
+from leanplum_sync.planner.packing import into_batches_by_subject
+from leanplum_sync.planner.parts import Part, part_of, shard_of
 from leanplum_sync.planner.plan import Hazard, Input, Note, Summary, Target
 from leanplum_sync.planner.subject import SubjectAction, SubjectPlan
 from leanplum_sync.problem import Place
 from leanplum_sync.sealing import CIPHER, SALT_BYTES, SealingKeys
 from leanplum_sync.wire.limits import BatchLimits
 
-_INSERT_ACTION = (
-    "INSERT INTO action (batch, subject, shard, name, arguments, deliveries)"
-    " SELECT ?, subject, shard, name, arguments, deliveries FROM draft WHERE id = ?"
+_INSERT_BUNDLE = "INSERT INTO bundle (wave, class, part, first, actions) VALUES (?, ?, ?, ?, ?)"
+_INSERT_BATCH = "INSERT INTO batch (wave, class, part, subjects, actions) VALUES (?, ?, ?, ?, ?)"
+_INSERT_PLACE = "INSERT INTO place (draft, batch) VALUES (?, ?)"
+_FILL_BATCHES = (
+    "INSERT INTO action (number, batch, subject, shard, name, arguments, deliveries)"
+    " SELECT number, batch, subject, shard, name, arguments, deliveries FROM place JOIN draft ON draft.id = place.draft"
+    " ORDER BY number"
 )
+_ROWS_AT_ONCE: Final = 5_000
+_NUMBER_OF: Final = {delivery_class: number for number, delivery_class in enumerate(CLASSES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +68,26 @@ class PlanWriter:
     A plan file in the making: a context that leaves the finished file at *path*, or nothing where it fails.
 
     Until ``finish``, the rows stand in a file beside it with the ending ``.part``. Both are readable by their owner only.
-    Their values are sealed with *keys*, by default those of the process's environment.
+    No batch crosses one of *parts*, so that as many processes can carry the plan out. *part* says that the plan is for the
+    subjects of that part alone; it is up to the caller to add no others. Values are sealed with *keys*, by default those of
+    the process's environment.
     """
 
-    def __init__(self, path: Path, keys: SealingKeys | None = None) -> None:
+    def __init__(
+        self, path: Path, keys: SealingKeys | None = None, *, parts: int = 1, part: Part | None = None
+    ) -> None:
         keys = SealingKeys.from_environment(os.environ) if keys is None else keys
         self._path = path
+        self._parts, self._part_of_all = parts, part
         self._salt = secrets.token_bytes(SALT_BYTES)
         self._codec = keys.to_seal(self._salt, PURPOSE)
         self._is_sealed = bool(self._codec.key_id)
         self._part = path.with_name(path.name + ".part")
         self._finished = False
+        self._changes = _Rows(INSERT_SEALED_CHANGE if self._is_sealed else INSERT_CHANGE)
+        self._drafts = _Rows(INSERT_SEALED_DRAFT if self._is_sealed else INSERT_DRAFT)
+        self._bundles = _Rows(_INSERT_BUNDLE)
+        self._drafted = self._subjects = self._lookups_by_action = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._part.unlink(missing_ok=True)
@@ -103,27 +116,48 @@ class PlanWriter:
     def add(self, plan: SubjectPlan) -> None:
         """Add one subject's changes and actions. Subjects come sorted, each once."""
         name, shard = str(plan.subject), shard_of(plan.subject)
-        self._connection.executemany(
-            INSERT_SEALED_CHANGE if self._is_sealed else INSERT_CHANGE,
-            ((name, shard, *_change_columns(change)) for change in plan.changes),
-        )
-        self._connection.executemany(
-            INSERT_SEALED_DRAFT if self._is_sealed else INSERT_DRAFT,
-            (
-                (wave, CLASSES.index(delivery_class), name, shard, *_action_columns(action))
-                for (wave, delivery_class), actions in plan.actions.items()
-                for action in actions
-            ),
-        )
+        for change in plan.changes:
+            self._changes.rows.append((name, shard, *_change_columns(change)))
+        part = part_of(shard, self._parts)
+        names = set()
+        for (wave, delivery_class), actions in plan.actions.items():
+            self._bundles.rows.append(
+                (wave, _NUMBER_OF[delivery_class], part, self._drafted + 1, len(actions))
+            )
+            for action in actions:
+                self._drafted += 1
+                self._drafts.rows.append((self._drafted, name, shard, *_action_columns(action)))
+                names.add(action.action.name)
+        self._subjects += bool(names)
+        self._lookups_by_action += len(names)
+        if len(self._changes.rows) >= _ROWS_AT_ONCE or len(self._drafts.rows) >= _ROWS_AT_ONCE:
+            self._write_rows()
+
+    def _write_rows(self) -> None:
+        for rows in (self._changes, self._drafts, self._bundles):
+            rows.write(self._connection)
 
     def pack(self, limits: BatchLimits | None = None) -> Packed:
-        """Make batches of the actions of all subjects, phase by phase, and say what they cost."""
-        phases = self._connection.execute(
-            "SELECT DISTINCT wave, class FROM draft ORDER BY wave, class"
+        """Make batches of the actions of all subjects, phase by phase and part by part, and say what they cost."""
+        run = self._connection
+        self._write_rows()
+        batches, places = _Rows(_INSERT_BATCH), _Rows(_INSERT_PLACE)
+        run.execute("CREATE INDEX temp.bundle_by_phase ON bundle (wave, class, part, first)")
+        phases = run.execute(
+            "SELECT DISTINCT wave, class, part FROM bundle ORDER BY wave, class, part"
         ).fetchall()
-        for wave, class_ in phases:
-            for ids in into_batches(self._actions_by_subject(wave, class_), limits):
-                self._add_batch(wave, class_, ids)
+        number = 0
+        for phase in phases:
+            for batch in into_batches_by_subject(self._bundles_of(*phase), limits):
+                number += 1
+                batches.rows.append((*phase, len(batch), sum(map(len, batch))))
+                places.rows.extend((draft, number) for bundle in batch for draft in bundle)
+                if len(places.rows) >= _ROWS_AT_ONCE:
+                    places.write(run)
+                    batches.write(run)
+        places.write(run)
+        batches.write(run)
+        run.execute(_FILL_BATCHES)
         lookups, requests, actions = self._one(
             "SELECT coalesce(sum(subjects), 0), count(*), coalesce(sum(actions), 0) FROM batch"
         )
@@ -131,28 +165,15 @@ class PlanWriter:
             requests=requests,
             actions=actions,
             lookups=lookups,
-            subjects=self._one("SELECT count(DISTINCT subject) FROM draft")[0],
-            lookups_by_action=self._one("SELECT count(*) FROM (SELECT DISTINCT subject, name FROM draft)")[0],
+            subjects=self._subjects,
+            lookups_by_action=self._lookups_by_action,
         )
 
-    def _actions_by_subject(self, wave: int, class_: int) -> Iterator[list[int]]:
-        rows = self._connection.execute(
-            "SELECT subject, id FROM draft WHERE wave = ? AND class = ? ORDER BY id", (wave, class_)
-        )
-        for _, members in groupby(rows, key=itemgetter(0)):
-            yield [row[1] for row in members]
-
-    def _add_batch(self, wave: int, class_: int, ids: Sequence[int]) -> None:
-        cursor = self._connection.execute(
-            "INSERT INTO batch (wave, class, subjects, actions) VALUES (?, ?, 0, ?)", (wave, class_, len(ids))
-        )
-        number = cursor.lastrowid
-        self._connection.executemany(_INSERT_ACTION, ((number, each) for each in ids))
-        last = self._one("SELECT max(number) FROM action")[0]
-        self._connection.execute(
-            "UPDATE batch SET subjects = (SELECT count(DISTINCT subject) FROM action WHERE number > ?) WHERE number = ?",
-            (last - len(ids), number),
-        )
+    def _bundles_of(self, wave: int, class_: int, part: int) -> Iterator[range]:
+        """Yield each subject's drafts, by number."""
+        query = "SELECT first, actions FROM bundle WHERE wave = ? AND class = ? AND part = ? ORDER BY first"
+        for first, actions in self._connection.execute(query, (wave, class_, part)):
+            yield range(first, first + actions)
 
     def _one(self, query: str) -> tuple[Any, ...]:
         row: tuple[Any, ...] = self._connection.execute(query).fetchone()
@@ -188,6 +209,7 @@ class PlanWriter:
             observed=observed,
             sensitive=sorted(sensitive),
             mask_key=kept_mask_key(secrets.token_hex(16), self._codec),
+            parts=[self._parts, self._part_of_all and str(self._part_of_all)],
             summary=_summary(summary),
         )
         if self._is_sealed:
@@ -210,6 +232,18 @@ class PlanWriter:
         )
 
 
+class _Rows:
+    """Rows on their way into a table, written many at once."""
+
+    def __init__(self, statement: str) -> None:
+        self.rows: list[tuple[Any, ...]] = []
+        self._statement = statement
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        connection.executemany(self._statement, self.rows)
+        self.rows.clear()
+
+
 def _change_columns(change: Change) -> tuple[Any, ...]:
     return (
         change.resource,
@@ -229,7 +263,7 @@ def _place_columns(place: Place) -> tuple[Any, ...]:
 
 def _action_columns(planned: SubjectAction) -> tuple[str, str, str]:
     deliveries = [[key.resource, key.name] for key in planned.deliveries]
-    return planned.action.name, encode(planned.action.arguments), encode(deliveries)
+    return planned.action.name, encode(planned.action.arguments), encode(deliveries) if deliveries else "[]"
 
 
 def _summary(summary: Summary) -> dict[str, Any]:

@@ -6,6 +6,10 @@ filling batches one after another meets that bound. With larger ones it may not:
 Then a window of subjects is packed largest first, in two ways, and the better one is taken: *best fit* fills batches to
 the brim (good when actions are what is scarce), *spreading* deals the large ones out over as many batches as the bound
 asks for (good when users are). What is left half empty at the end of a window is packed again with the next.
+
+A subject with more actions than a batch holds is cut into as few pieces as can be: full ones and a rest (good when actions
+are scarce), or equal ones, which leave room for other users. Which actions a piece holds is only said when its batch leaves
+the packer: the first batch gets the first ones, so that no packing can put pieces out of order.
 """
 
 from __future__ import annotations
@@ -13,34 +17,57 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import Generic, TypeVar
+from itertools import chain, islice
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from leanplum_sync.wire.limits import BatchLimits
 
 T = TypeVar("T")
-WINDOW = 10_000  # subjects looked at together: at least 200 batches, so that a half-empty one is under half a percent
+WINDOW: Final = 10_000  # subjects looked at together: at least 200 batches, so that a half-empty one is under half a percent
 
 
-@dataclass(frozen=True, slots=True)
-class Bundle(Generic[T]):
-    """All actions of one subject, in order."""
+@dataclass(slots=True)
+class _Bundle(Generic[T]):
+    """All actions of one subject, in order; *taken* of them have left the packer."""
 
     position: int  # in the stream of subjects
-    actions: tuple[T, ...]
+    actions: Sequence[T]
+    taken: int = 0
+
+    def take(self, size: int) -> Sequence[T]:
+        start, self.taken = self.taken, self.taken + size
+        return self.actions[start : self.taken]
+
+    @property
+    def left(self) -> int:
+        return len(self.actions) - self.taken
+
+
+@dataclass(slots=True)
+class _Piece(Generic[T]):
+    bundle: _Bundle[T]
+    size: int
 
 
 @dataclass(slots=True)
 class _Bin(Generic[T]):
-    bundles: list[Bundle[T]] = field(default_factory=list)
+    pieces: list[_Piece[T]] = field(default_factory=list)
     size: int = 0
 
-    def takes(self, bundle: Bundle[T], limits: BatchLimits) -> bool:
-        return len(self.bundles) < limits.users and self.size + len(bundle.actions) <= limits.actions
+    def takes(self, piece: _Piece[T], limits: BatchLimits) -> bool:
+        return len(self.pieces) < limits.users and self.size + piece.size <= limits.actions
 
-    def put(self, bundle: Bundle[T]) -> None:
-        self.bundles.append(bundle)
-        self.size += len(bundle.actions)
+    def put(self, piece: _Piece[T]) -> None:
+        self.pieces.append(piece)
+        self.size += piece.size
+
+    @property
+    def first(self) -> int:
+        return min(piece.bundle.position for piece in self.pieces)
+
+
+_Cut: TypeAlias = Callable[[int, int], list[int]]
+_Way: TypeAlias = Callable[[list[_Piece[T]], int, BatchLimits], list[_Bin[T]]]
 
 
 def into_batches(
@@ -49,24 +76,27 @@ def into_batches(
     """
     Yield batches of actions: within *limits*, nothing lost, a subject's actions together and in order.
 
-    *subjects* gives each subject's actions. A subject with more actions than a batch holds is cut: its full pieces come
-    first, each a batch of its own, so that pieces stay in order. Same input, same batches; memory grows with *window* only.
+    *subjects* gives each subject's actions. One with more actions than a batch holds is cut into as few pieces as can be.
+    Same input, same batches; memory grows with *window* only.
     """
+    for batch in into_batches_by_subject(subjects, limits, window):
+        yield list(chain.from_iterable(batch))
+
+
+def into_batches_by_subject(
+    subjects: Iterable[Sequence[T]], limits: BatchLimits | None = None, window: int = WINDOW
+) -> Iterator[list[Sequence[T]]]:
+    """As ``into_batches``, each batch a list of its subjects' actions."""
     limits = limits or BatchLimits()
-    stream = (Bundle(position, tuple(actions)) for position, actions in enumerate(subjects) if actions)
-    held_back: list[Bundle[T]] = []
-    while taken := list(islice(stream, max(1, window - len(held_back)))):
-        bundles = list(held_back)
-        for bundle in taken:
-            full, rest = _cut(bundle, limits)
-            yield from full
-            if rest.actions:
-                bundles.append(rest)
-        bins = _pack(bundles, limits)
-        held_back = _half_empty(bins, limits)
-        left = {bundle.position for bundle in held_back}
-        yield from (_in_order(bin_) for bin_ in bins if bin_.bundles[0].position not in left)
-    yield from map(_in_order, _pack(held_back, limits))
+    stream = (_Bundle(position, actions) for position, actions in enumerate(subjects) if actions)
+    held_back: list[_Piece[T]] = []
+    while bundles := list(islice(stream, max(1, window - len(held_back)))):
+        bins = _pack(held_back, bundles, limits)
+        emptiest = _emptiest(bins, limits)
+        yield from (_contents(bin_) for bin_ in bins if bin_ is not emptiest)
+        held_back = sorted(emptiest.pieces, key=_in_stream)
+    if held_back:
+        yield from map(_contents, _pack(held_back, [], limits))
 
 
 def lower_bound(users: int, actions: int, limits: BatchLimits | None = None) -> int:
@@ -74,46 +104,52 @@ def lower_bound(users: int, actions: int, limits: BatchLimits | None = None) -> 
     return max(-(-users // limits.users), -(-actions // limits.actions))
 
 
-def _cut(bundle: Bundle[T], limits: BatchLimits) -> tuple[list[list[T]], Bundle[T]]:
-    full = len(bundle.actions) // limits.actions if len(bundle.actions) > limits.actions else 0
-    pieces = [list(bundle.actions[n * limits.actions : (n + 1) * limits.actions]) for n in range(full)]
-    return pieces, Bundle(bundle.position, bundle.actions[full * limits.actions :])
+def _full_and_rest(count: int, most: int) -> list[int]:
+    return [most] * (count // most) + ([count % most] if count % most else [])
 
 
-def _pack(bundles: list[Bundle[T]], limits: BatchLimits) -> list[_Bin[T]]:
-    if not bundles:
-        return []
-    fewest = lower_bound(len(bundles), sum(len(bundle.actions) for bundle in bundles), limits)
-    best: list[_Bin[T]] = []
-    ways: tuple[Callable[[list[Bundle[T]], int, BatchLimits], list[_Bin[T]]], ...] = (
-        _one_by_one,
-        _best_fit,
-        _spread,
+def _equal(count: int, most: int) -> list[int]:
+    pieces = -(-count // most)
+    return [count // pieces + (number < count % pieces) for number in range(pieces)]
+
+
+def _pack(held_back: list[_Piece[T]], bundles: list[_Bundle[T]], limits: BatchLimits) -> list[_Bin[T]]:
+    fewest = lower_bound(
+        len(held_back) + len(bundles),
+        sum(piece.size for piece in held_back) + sum(bundle.left for bundle in bundles),
+        limits,
     )
-    for way in ways:
-        bins = way(bundles, fewest, limits)
-        if not best or len(bins) < len(best):
-            best = bins
-        if len(best) == fewest:
-            break
-    return sorted(best, key=lambda bin_: min(bundle.position for bundle in bin_.bundles))
+    has_large = any(bundle.left > limits.actions for bundle in bundles)
+    cuts: tuple[_Cut, ...] = (_full_and_rest, _equal) if has_large else (_full_and_rest,)
+    best: list[_Bin[T]] = []
+    for cut in cuts:
+        cut_up = (_Piece(bundle, size) for bundle in bundles for size in cut(bundle.left, limits.actions))
+        pieces = [*held_back, *cut_up]
+        ways: tuple[_Way[T], ...] = (_one_by_one, _best_fit, _spread)
+        for way in ways:
+            bins = way(pieces, fewest, limits)
+            if not best or len(bins) < len(best):
+                best = bins
+            if len(best) == fewest:
+                return sorted(best, key=lambda bin_: bin_.first)
+    return sorted(best, key=lambda bin_: bin_.first)
 
 
-def _one_by_one(bundles: list[Bundle[T]], _fewest: int, limits: BatchLimits) -> list[_Bin[T]]:
+def _one_by_one(pieces: list[_Piece[T]], _fewest: int, limits: BatchLimits) -> list[_Bin[T]]:
     bins = [_Bin[T]()]
-    for bundle in bundles:
-        if not bins[-1].takes(bundle, limits):
+    for piece in pieces:
+        if not bins[-1].takes(piece, limits):
             bins.append(_Bin())
-        bins[-1].put(bundle)
+        bins[-1].put(piece)
     return bins
 
 
-def _best_fit(bundles: list[Bundle[T]], _fewest: int, limits: BatchLimits) -> list[_Bin[T]]:
+def _best_fit(pieces: list[_Piece[T]], _fewest: int, limits: BatchLimits) -> list[_Bin[T]]:
     """Put each, largest first, where the least room is left; open bins stand in lists by the room they have."""
     by_room: list[list[_Bin[T]]] = [[] for _ in range(limits.actions + 1)]
     bins: list[_Bin[T]] = []
-    for bundle in sorted(bundles, key=_largest_first):
-        need = len(bundle.actions)
+    for piece in sorted(pieces, key=_largest_first):
+        need = piece.size
         room = next((room for room in range(need, limits.actions + 1) if by_room[room]), None)
         if room is None:
             bin_ = _Bin[T]()
@@ -121,43 +157,39 @@ def _best_fit(bundles: list[Bundle[T]], _fewest: int, limits: BatchLimits) -> li
             room = limits.actions
         else:
             bin_ = by_room[room].pop()
-        bin_.put(bundle)
-        if len(bin_.bundles) < limits.users and room > need:
+        bin_.put(piece)
+        if len(bin_.pieces) < limits.users and room > need:
             by_room[room - need].append(bin_)
     return bins
 
 
-def _spread(bundles: list[Bundle[T]], fewest: int, limits: BatchLimits) -> list[_Bin[T]]:
+def _spread(pieces: list[_Piece[T]], fewest: int, limits: BatchLimits) -> list[_Bin[T]]:
     """Deal them out, largest first, each to the emptiest of *fewest* bins that takes it."""
     bins = [_Bin[T]() for _ in range(fewest)]
     heap = [(0, number) for number in range(fewest)]
-    for bundle in sorted(bundles, key=_largest_first):
-        while heap and len(bins[heap[0][1]].bundles) >= limits.users:
+    for piece in sorted(pieces, key=_largest_first):
+        while heap and len(bins[heap[0][1]].pieces) >= limits.users:
             heapq.heappop(heap)
-        if not heap or not bins[heap[0][1]].takes(bundle, limits):
+        if not heap or not bins[heap[0][1]].takes(piece, limits):
             bins.append(_Bin())
             heapq.heappush(heap, (0, len(bins) - 1))
         number = heap[0][1]
-        bins[number].put(bundle)
+        bins[number].put(piece)
         heapq.heapreplace(heap, (bins[number].size, number))
-    return [bin_ for bin_ in bins if bin_.bundles]
+    return [bin_ for bin_ in bins if bin_.pieces]
 
 
-def _largest_first(bundle: Bundle[T]) -> tuple[int, int]:
-    return (-len(bundle.actions), bundle.position)
+def _largest_first(piece: _Piece[T]) -> tuple[int, int]:
+    return (-piece.size, piece.bundle.position)
 
 
-def _half_empty(bins: list[_Bin[T]], limits: BatchLimits) -> list[Bundle[T]]:
-    """Return the bundles of the emptiest bin, to be packed again with what comes, in the order of the stream."""
-    emptiest = min(
-        bins, key=lambda bin_: max(len(bin_.bundles) / limits.users, bin_.size / limits.actions), default=None
-    )
-    return sorted(emptiest.bundles, key=lambda bundle: bundle.position) if emptiest else []
+def _in_stream(piece: _Piece[T]) -> int:
+    return piece.bundle.position
 
 
-def _in_order(bin_: _Bin[T]) -> list[T]:
-    return [
-        action
-        for bundle in sorted(bin_.bundles, key=lambda bundle: bundle.position)
-        for action in bundle.actions
-    ]
+def _emptiest(bins: list[_Bin[T]], limits: BatchLimits) -> _Bin[T]:
+    return min(bins, key=lambda bin_: max(len(bin_.pieces) / limits.users, bin_.size / limits.actions))
+
+
+def _contents(bin_: _Bin[T]) -> list[Sequence[T]]:
+    return [piece.bundle.take(piece.size) for piece in sorted(bin_.pieces, key=_in_stream)]

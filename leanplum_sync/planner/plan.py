@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from leanplum_sync.planner.change import ChangeKind
+from leanplum_sync.planner.parts import Part
 from leanplum_sync.wire.action import Json
 
 PLAN_FORMAT: Final = 1
-SHARDS: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ class Header:
 
     *observed_from* and *observed_until* bound the moments, in epoch seconds, at which live state was read; both are
     None where nothing had to be read. *sensitive* names the attributes to mask, *mask_key* keys their fingerprints.
+    No batch crosses one of *parts*. A plan for the subjects of one *part* alone says which, None for all.
     """
 
     format: int
@@ -52,7 +53,8 @@ class Header:
     observed_until: float | None
     sensitive: frozenset[str]
     mask_key: bytes
-    shards: int = SHARDS
+    parts: int = 1
+    part: Part | None = None
 
 
 @dataclass(frozen=True, slots=True)

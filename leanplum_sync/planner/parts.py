@@ -1,0 +1,61 @@
+"""
+Parts of a plan, for several processes to carry out side by side: a subject is in one part, the same on every machine.
+
+Each subject has one of 1,024 shards, by a stable hash. Part N of M holds the shards from ``1024 * (N - 1) / M`` up to the next
+part's first. So the parts of a finer division lie within those of a coarser one, if its number divides the finer's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Final, Self
+
+from leanplum_sync.address import Subject
+
+SHARDS: Final = 1024
+_FORM: Final = re.compile(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})")
+
+
+def shard_of(subject: Subject) -> int:
+    """Return the subject's shard, the same on every machine and in every version of plan format 1."""
+    return int.from_bytes(hashlib.blake2b(str(subject).encode(), digest_size=8).digest(), "big") % SHARDS
+
+
+def part_of(shard: int, of: int) -> int:
+    """Return in which of so many parts *shard* is, from 1."""
+    return shard * of // SHARDS + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Part *number*, from 1, *of* so many; as text ``2/4``."""
+
+    number: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """
+        Raises:
+            ValueError: *text* is not ``N/M`` with N up to M, and M up to 1,024.
+        """
+        found = _FORM.fullmatch(text)
+        part = cls(int(found[1]), int(found[2])) if found else None
+        if part is None or not part.number <= part.of <= SHARDS:
+            raise ValueError(f"{text!r} is not N/M, such as 1/4, with M up to {SHARDS}")
+        return part
+
+    def holds(self, subject: Subject) -> bool:
+        return part_of(shard_of(subject), self.of) == self.number
+
+    def within(self, parts: int) -> range | None:
+        """Return which of so many *parts* make up this one; None if it cuts through one of them."""
+        if parts % self.of:
+            return None
+        width = parts // self.of
+        return range((self.number - 1) * width + 1, self.number * width + 1)
