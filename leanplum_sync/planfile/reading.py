@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
@@ -27,7 +28,7 @@ from leanplum_sync.planfile.schema import (
     opened_mask_key,
 )
 from leanplum_sync.planner.change import Change, ChangeKind
-from leanplum_sync.planner.parts import Part
+from leanplum_sync.planner.parts import SHARDS, Part
 from leanplum_sync.planner.plan import (
     PLAN_FORMAT,
     Cohort,
@@ -216,21 +217,42 @@ class PlanFile:
                 found.setdefault(change.subject, []).append(change)
         return {subject: tuple(changes) for subject, changes in found.items()}
 
-    def subjects(self) -> Iterator[Subject]:
-        """Yield each subject with a change, sorted."""
-        for (name,) in self._connection.execute(
-            "SELECT subject FROM change GROUP BY subject ORDER BY min(id)"
-        ):
+    def subjects(self, part: Part | None = None) -> Iterator[Subject]:
+        """Yield each subject with a change, sorted: all, or those of *part*."""
+        rows = self._connection.execute(
+            "SELECT subject FROM change WHERE shard BETWEEN ? AND ? ORDER BY id", _shards(part)
+        )
+        for (name,), _ in groupby(rows):
             yield Subject.parse(name)
 
-    def batches(self) -> Iterator[Batch]:
-        """Yield the batches in the order in which they are sent."""
+    def batches(self, part: Part | None = None) -> Iterator[Batch]:
+        """Yield the batches in the order in which they are sent: all, or those of *part*, which cuts through none of them."""
         rows = self._connection.execute(
             "SELECT batch.number, wave, class, action.number, subject, name, arguments, deliveries"
-            " FROM action JOIN batch ON batch.number = action.batch ORDER BY action.number"
+            " FROM action JOIN batch ON batch.number = action.batch WHERE action.shard BETWEEN ? AND ?"
+            " ORDER BY action.number",
+            _shards(part),
         )
         for (number, wave, class_), members in groupby(rows, key=itemgetter(0, 1, 2)):
             yield Batch(number, wave, CLASSES[class_], tuple(_planned(class_, row[3:]) for row in members))
+
+    def summary_of(self, part: Part) -> Summary:
+        """Return the plan's summary with the counts of *part* alone; costs stay those of the whole plan."""
+        run, shards = self._connection, _shards(part)
+        counts = run.execute(
+            "SELECT kind, count(*) FROM change WHERE shard BETWEEN ? AND ? GROUP BY kind", shards
+        )
+        changes = {ChangeKind(kind): count for kind, count in counts}
+        of_part = "FROM action WHERE shard BETWEEN ? AND ?"
+        batches, actions = run.execute(f"SELECT count(DISTINCT batch), count(*) {of_part}", shards).fetchone()
+        return replace(
+            self.summary,
+            changed=sum(1 for _ in self.subjects(part)),
+            created=changes.get(ChangeKind.CREATE, 0),
+            changes=changes,
+            batches=batches,
+            actions=actions,
+        )
 
     def cohorts(self) -> tuple[Cohort, ...]:
         """Return the groups of like changes: what needs most care first, then the largest."""
@@ -271,6 +293,12 @@ class PlanFile:
 
     def _pragma(self, name: str) -> int:
         return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _shards(part: Part | None) -> tuple[int, int]:
+    """Return the first and the last."""
+    shards = range(SHARDS) if part is None else part.shards
+    return shards[0], shards[-1]
 
 
 def _change(row: tuple[Any, ...]) -> Change:

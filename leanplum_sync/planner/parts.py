@@ -53,9 +53,11 @@ class Part:
     def holds(self, subject: Subject) -> bool:
         return part_of(shard_of(subject), self.of) == self.number
 
-    def within(self, parts: int) -> range | None:
-        """Return which of so many *parts* make up this one; None if it cuts through one of them."""
-        if parts % self.of:
-            return None
-        width = parts // self.of
-        return range((self.number - 1) * width + 1, self.number * width + 1)
+    @property
+    def shards(self) -> range:
+        first, end = (-(-number * SHARDS // self.of) for number in (self.number - 1, self.number))
+        return range(first, end)
+
+    def cuts(self, parts: int) -> bool:
+        """Whether a batch that lies in one of so many *parts* may lie across the border of this one."""
+        return parts % self.of != 0

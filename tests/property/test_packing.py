@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import chain, groupby
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leanplum_sync.planner.packing import into_batches, lower_bound
+from leanplum_sync.planner.packing import into_batches, into_batches_by_subject, lower_bound
 from leanplum_sync.wire.limits import BatchLimits
 
 LIMITS = BatchLimits(users=5, actions=20)
@@ -43,6 +43,28 @@ def test_a_subjects_actions_stay_in_order_and_together(sizes: list[int], window:
         assert len(runs) == len(set(runs))
 
 
+@given(SIZES, st.integers(1, 70))
+def test_batches_by_subject_hold_each_subject_once(sizes: list[int], window: int) -> None:
+    by_subject = list(into_batches_by_subject(subjects(sizes), LIMITS, window))
+    assert [list(chain.from_iterable(batch)) for batch in by_subject] == list(
+        into_batches(subjects(sizes), LIMITS, window)
+    )
+    for batch in by_subject:
+        owners = [{subject for subject, _ in actions} for actions in batch]
+        assert all(len(owner) == 1 for owner in owners)
+        assert len(set.union(*owners)) == len(batch)
+
+
+def test_users_of_every_size_nearly_fill_their_batches() -> None:
+    sizes = [1, 7, 60, 499, 700] * 500
+    assert len(list(into_batches(subjects(sizes)))) <= 1.02 * lower_bound(len(sizes), sum(sizes))
+
+
+def test_large_users_leave_room_for_others_beside_them() -> None:
+    sizes = ([700] + [1] * 98) * 100
+    assert len(list(into_batches(subjects(sizes)))) == 200
+
+
 @given(st.lists(st.integers(1, 4), max_size=200))
 def test_small_subjects_take_as_few_batches_as_can_be(sizes: list[int]) -> None:
     batches = list(into_batches(subjects(sizes), LIMITS))
@@ -62,8 +84,9 @@ def test_the_same_subjects_give_the_same_batches(sizes: list[int]) -> None:
         [60, 1, 1, 1, 1, 1, 1, 1] * 1_500,
         [499, 1] * 500,
         [60, 7, 1] * 3_000,
+        [7] * 9_000 + [700] * 100 + [60] * 1_000,
     ],
-    ids=["one", "few", "sixty among ones", "nearly full and one", "mixed"],
+    ids=["one", "few", "sixty among ones", "nearly full and one", "mixed", "large among few"],
 )
 def test_a_mix_of_sizes_stays_within_one_percent_of_the_lower_bound(sizes: list[int]) -> None:
     batches = list(into_batches(subjects(sizes)))

@@ -6,6 +6,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,13 @@ from leanplum_sync.planfile import PlanFile, PlanWriter, open_plan
 from leanplum_sync.planfile.schema import compute_checksum, compute_digest
 from leanplum_sync.planner.decide import SendTarget
 from leanplum_sync.planner.known import NOTHING_KNOWN
+from leanplum_sync.planner.parts import Part
 from leanplum_sync.planner.plan import Cost, Input, Summary, Target
-from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject
+from leanplum_sync.planner.subject import Context, SubjectAction, SubjectPlan, plan_subject
 from leanplum_sync.problem import Place
 from leanplum_sync.resources.desire import Send, SetAttribute, Want
 from leanplum_sync.sealing import KEY_VARIABLE, SealingKeys, new_key
-from leanplum_sync.wire.action import DeliveryClass
+from leanplum_sync.wire.action import Action, DeliveryClass
 from leanplum_sync.wire.profile import Profile
 
 ADDRESS = ResourceAddress("UserAttributes", "tiers")
@@ -48,8 +50,9 @@ def write(
     created_at: float = 0.0,
     target: Target = TARGET,
     keys: SealingKeys | None = None,
+    parts: int = 1,
 ) -> str:
-    with PlanWriter(path, keys) as writer:
+    with PlanWriter(path, keys, parts=parts) as writer:
         for plan in plans:
             writer.add(plan)
         packed = writer.pack()
@@ -91,6 +94,36 @@ def test_batches_come_back_in_classes_with_numbers_without_a_gap(plan: PlanFile)
     assert [batch.number for batch in batches] == [1, 2, 3, 4, 5, 6]
     assert [action.number for batch in batches for action in batch.actions] == list(range(1, 241))
     assert [len(batch.subjects) for batch in batches] == [50, 50, 20] * 2
+
+
+def test_no_batch_crosses_a_part_and_each_part_has_its_users_to_itself(tmp_path: Path) -> None:
+    write(tmp_path / "a.lpplan", [planned(user, 1) for user in USERS], parts=4)
+    with open_plan(tmp_path / "a.lpplan") as plan:
+        assert plan.header.parts == 4
+        seen: set[Subject] = set()
+        for part in (Part(1, 4), Part(2, 4), Part(2, 2)):
+            subjects = {subject for batch in plan.batches(part) for subject in batch.subjects}
+            assert (
+                subjects == set(plan.subjects(part)) == {each for each in plan.subjects() if part.holds(each)}
+            )
+            assert not subjects & seen
+            seen |= subjects
+        assert seen == set(plan.subjects())
+        assert [batch.number for batch in plan.batches()] == list(range(1, plan.batch_count + 1))
+
+
+def test_a_user_with_more_actions_than_a_batch_holds_gets_several_in_order(tmp_path: Path) -> None:
+    large = planned("00001", 1)
+    actions = tuple(
+        SubjectAction(Action("setUserAttributes", {"userId": "00001", "userAttributes": {"tier": number}}))
+        for number in range(1_200)
+    )
+    write(tmp_path / "a.lpplan", [replace(large, actions={(0, DeliveryClass.REPEATABLE): actions})])
+    with open_plan(tmp_path / "a.lpplan") as plan:
+        batches = list(plan.batches())
+    assert [len(batch.actions) for batch in batches] == [500, 500, 200]
+    sent = [each.action.arguments["userAttributes"]["tier"] for batch in batches for each in batch.actions]
+    assert sent == list(range(1_200))
 
 
 def test_changes_of_one_subject_are_its_own(plan: PlanFile) -> None:
