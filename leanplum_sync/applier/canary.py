@@ -39,7 +39,7 @@ def choose(subjects: Iterable[Subject], count: int) -> frozenset[Subject]:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Chosen:
     """What a plan changes for *chosen* alone."""
 
     plan: Changes

@@ -161,7 +161,7 @@ def _let_old_requests_settle(
     journal: Journal, lease: Lease, clock: Clock, settings: ApplySettings, worker: Worker
 ) -> None:
     """A request of an earlier run, its answer lost, may still take effect: not after one of this run, please."""
-    doubted_at = journal.last_doubt(lease.app, lease.environment)
+    doubted_at = journal.last_doubt(lease.app, lease.environment, lease.part)
     if doubted_at is not None:
         worker.pause(doubted_at + settings.settle_seconds - clock.now())
 

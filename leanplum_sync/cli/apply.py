@@ -9,7 +9,7 @@ from typing import TypeAlias
 import click
 
 from leanplum_sync.address import Subject
-from leanplum_sync.applier.canary import Canary, Part
+from leanplum_sync.applier.canary import Canary, Chosen
 from leanplum_sync.applier.ports import StopFlag
 from leanplum_sync.applier.receipt import Receipt, StopReason
 from leanplum_sync.applier.run import apply_plan, read_receipt
@@ -26,6 +26,7 @@ from leanplum_sync.cli.leftovers import leftovers
 from leanplum_sync.cli.outputs import Output, deliver, output_options
 from leanplum_sync.cli.plan_documents import show_plan
 from leanplum_sync.cli.project import project_file, settings_of
+from leanplum_sync.cli.shards import part_of_plan, shard_option
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.cli.signals import stopping
 from leanplum_sync.cli.verb import (
@@ -43,6 +44,8 @@ from leanplum_sync.errors import InterruptedRunError
 from leanplum_sync.journal import open_journal
 from leanplum_sync.journal.writer import Journal
 from leanplum_sync.planfile import PlanFile, open_plan
+from leanplum_sync.planfile.part import PlanPart
+from leanplum_sync.planner.parts import Part
 from leanplum_sync.render.markdown import receipt_markdown
 from leanplum_sync.render.plan_words import target_words
 from leanplum_sync.render.receipt import next_steps, receipt_document, receipt_text
@@ -87,6 +90,10 @@ _Ended: TypeAlias = tuple[Receipt, InterruptedRunError | None, Verification | No
     metavar="N",
     help="Requests started in a second, at most. Default: the project's, or 20.",
 )
+@shard_option(
+    "Only the users of part N of M, which other processes carry out beside this one; the plan was made with --parts M."
+    " Default: all users."
+)
 @canary_option
 @wave_failures_option
 @click.option("--resume", is_flag=True, help="Take up again what an earlier run of this plan had parked.")
@@ -104,6 +111,7 @@ def command(
     verify: Verify,
     concurrency: int | None,
     rate: float | None,
+    shard: Part | None,
     canary: Canary | None,
     wave_failures: float,
     resume: bool,
@@ -120,12 +128,13 @@ def command(
     file = project_file()
     project = load_project(file)
     with open_plan(plan) as opened:
+        mine, part = part_of_plan(opened, shard)
         check_environment(opened, project, remembered("environment"))
         settings = settings_of(project, file.parent, opened.environment)
         target = target_of(settings)
         check_binding(opened, target, file.parent)
         check_consent(current_hazards(opened.hazards(), settings.budget), ack)
-        if opened.summary.is_empty:
+        if mine.summary.is_empty:
             show_plan(opened, console, output)
             return ExitCode.OK
         limits = settings.environment.limits
@@ -146,13 +155,14 @@ def command(
             EventLog(settings.state_folder, SystemClock(), console) as events,
         ):
             writer = Writer(app.connection, app.keys, app.transport, SystemClock())
-            confirm(console, target, opened.summary, yes=yes)
+            confirm(console, target, mine.summary, yes=yes)
             keep(opened.path, settings.kept_plan(opened.digest))
             console.say(f"Applying to {target_words(target)}.")
 
             def go(first: frozenset[Subject] | None) -> _Ended:
                 receipt, interrupted = _apply(
-                    opened,
+                    mine,
+                    part,
                     app=app,
                     writer=writer,
                     journal=journal,
@@ -163,9 +173,9 @@ def command(
                 )
                 verified = verification(
                     verify,
-                    opened if first is None else Part(opened, first),
+                    mine if first is None else Chosen(mine, first),
                     receipt,
-                    changed=opened.summary.changed if first is None else len(first),
+                    changed=mine.summary.changed if first is None else len(first),
                     app=app,
                     journal=journal,
                     settings=apply_settings,
@@ -173,7 +183,7 @@ def command(
                 )
                 return receipt, interrupted, verified
 
-            first = chosen(opened, canary)
+            first = chosen(mine, canary)
             receipt, interrupted, verified = go(first)
             if first is not None and goes_on(console, receipt, verified, len(first), yes=yes):
                 receipt, interrupted, verified = go(None)
@@ -183,7 +193,8 @@ def command(
 
 
 def _apply(
-    plan: PlanFile,
+    plan: PlanPart,
+    part: str,
     *,
     app: App,
     writer: Writer,
@@ -195,7 +206,9 @@ def _apply(
 ) -> tuple[Receipt, InterruptedRunError | None]:
     stop = StopFlag()
     with (
-        journal.acquire(plan.app_id, plan.environment, lease_seconds=settings.lease_seconds) as lease,
+        journal.acquire(
+            plan.app_id, plan.environment, part=part, lease_seconds=settings.lease_seconds
+        ) as lease,
         stopping(stop.request, console),
     ):
         try:
@@ -213,7 +226,8 @@ def _apply(
                 events=events,
             )
         except InterruptedRunError as error:
-            run = journal.runs(plan.app_id, plan.environment)[0]
+            runs = journal.runs(plan.app_id, plan.environment)
+            run = next(run for run in runs if (run.part, run.plan_digest) == (part, plan.digest))
             return read_receipt(plan, journal, run.number, stopped=StopReason.INTERRUPTED), error
     return receipt, None
 

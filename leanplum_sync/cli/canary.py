@@ -10,7 +10,7 @@ from leanplum_sync.address import Subject
 from leanplum_sync.applier.canary import Canary, choose
 from leanplum_sync.applier.receipt import Receipt, StopReason
 from leanplum_sync.cli.console import Console
-from leanplum_sync.planfile import PlanFile
+from leanplum_sync.planfile.part import PlanPart
 from leanplum_sync.render.words import amount
 from leanplum_sync.verifier import Verification
 
@@ -72,7 +72,7 @@ wave_failures_option = click.option(
 )
 
 
-def chosen(plan: PlanFile, canary: Canary | None) -> frozenset[Subject] | None:
+def chosen(plan: PlanPart, canary: Canary | None) -> frozenset[Subject] | None:
     """Return the subjects that go first, None if all do."""
     return None if canary is None else choose(plan.subjects(), canary.count(plan.summary.changed))
 

@@ -12,8 +12,12 @@ def keep(plan: Path, kept: Path) -> None:
     if kept.exists() and kept.samefile(plan):
         return
     kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.unlink(missing_ok=True)
+    # Processes that share a plan keep it at the same time.
+    beside = kept.with_name(f"{kept.name}.{os.getpid()}")
+    beside.unlink(missing_ok=True)
     try:
-        os.link(plan.resolve(), kept)
+        os.link(plan.resolve(), beside)
     except OSError:
-        shutil.copy2(plan, kept)
+        shutil.copy2(plan, beside)
+    beside.replace(kept)
+    beside.unlink(missing_ok=True)  # it is still there where both were names of one file

@@ -20,6 +20,7 @@ from leanplum_sync.cli.plan_documents import show_plan
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.reading import reading_live
 from leanplum_sync.cli.settings import Settings
+from leanplum_sync.cli.shards import parts_option
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.cli.verb import (
     Verb,
@@ -75,6 +76,7 @@ _LIVE: Final = "live"
     metavar="GLOB",
     help="No specs whose kind/name matches; may be repeated. Default: none.",
 )
+@parts_option
 @click.option(
     "--detailed-exitcode", is_flag=True, help="Exit with 2, not 0, if there is something to change."
 )
@@ -91,6 +93,7 @@ def command(
     out: Path | None,
     select: tuple[str, ...],
     exclude: tuple[str, ...],
+    parts: int,
     output: Sequence[Output],
     detailed_exitcode: bool,
 ) -> ExitCode:
@@ -112,7 +115,15 @@ def command(
         advise(loaded.notes, console)
     out = out or settings.default_plan
     try:
-        _make(loaded, settings, console, out=out, observed=observed, max_age=max_age)
+        _make(
+            loaded,
+            settings,
+            console,
+            out=out,
+            observed=observed,
+            max_age=max_age,
+            parts=parts,
+        )
     except SpecError as error:
         return _report(error, console, output, settings.name)
     with open_plan(out) as plan:
@@ -135,7 +146,14 @@ def chosen(loaded: Loaded, select: Sequence[str], exclude: Sequence[str]) -> Loa
 
 
 def _make(
-    loaded: Loaded, settings: Settings, console: Console, *, out: Path, observed: str, max_age: float | None
+    loaded: Loaded,
+    settings: Settings,
+    console: Console,
+    *,
+    out: Path,
+    observed: str,
+    max_age: float | None,
+    parts: int,
 ) -> None:
     progress = console.progress()
     limits = settings.environment.limits
@@ -151,6 +169,7 @@ def _make(
                 sensitive=settings.sensitive,
                 requests_per_second=limits.requests_per_second,
                 marker=settings.increment_receipts,
+                parts=parts,
             )
             with connected(settings) as app, read_journal(settings.journal) as journal:
                 make_plan(

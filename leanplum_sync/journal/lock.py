@@ -149,7 +149,7 @@ class Lease:
                 and not _is_dead(row.machine, row.pid)
             ):
                 raise JournalLockedError(
-                    f"Another run works on {self.environment}: process {row.pid} on {row.host} since "
+                    f"Another run works on {_named(self.environment, row.part)}: process {row.pid} on {row.host} since "
                     f"{utc(row.since)}. It holds the lock until {utc(row.until)} unless it renews it. "
                     "Wait for it, or stop it."
                 )
@@ -225,6 +225,10 @@ def overlap(one: str, other: str) -> bool:
     if not one or not other or one == other:
         return True
     return one.partition("/")[2] != other.partition("/")[2]
+
+
+def _named(environment: str, part: str) -> str:
+    return f"{environment}, shard {part}" if part else environment
 
 
 def machine() -> str:

@@ -74,7 +74,8 @@ def _of_batch(row: Row, run: Row, listed: dict[tuple[int, int, str], int]) -> It
         yield f"has the state {row.state!r}, which does not exist"
         return
     state = BatchState(row.state)
-    if not 1 <= row.sequence <= run.batches:
+    # Batches of a part keep their numbers in the whole plan.
+    if row.sequence < 1 or (row.sequence > run.batches and not run.part):
         yield f"is not one of the {run.batches} batches of its run"
     known = sum(getattr(row, fate.value) for fate in _COUNTED) + row.open_count
     # What a superseded run had open is nobody's any more.

@@ -71,9 +71,10 @@ class Journal(JournalReader):
         doubt; what of it must not happen twice is held.
 
         Raises:
-            StalePlanError: another plan took over since this one was begun.
+            StalePlanError: another plan took over since this one was begun, or it was divided otherwise before.
         """
         with lease.writing("the run was not begun, and nothing was sent") as connection:
+            self._check_division(connection, lease, plan_digest, plan_made_at)
             row = self._latest(connection, lease, plan_digest)
             is_ours = row is not None and (row.ended_at is None or row.plan_made_at == plan_made_at)
             if row is not None and is_ours:
@@ -119,17 +120,19 @@ class Journal(JournalReader):
                 self._writable, self._texts, self._clock, lease, number=number, uid=uid, found_state=None
             )
 
-    def last_doubt(self, app: str, environment: str) -> float | None:
-        """Return when the latest doubt arose, whichever run it belongs to."""
+    def last_doubt(self, app: str, environment: str, part: str = "") -> float | None:
+        """Return when the latest doubt arose about a subject that may be in *part*, whichever run it belongs to."""
         batch, run = batch_table, run_table
         query = (
-            sa.select(sa.func.max(batch.c.doubted_at))
+            sa.select(run.c.part, sa.func.max(batch.c.doubted_at).label("doubted_at"))
             .join(run, run.c.number == batch.c.run)
             .where(run.c.app == app, run.c.environment == environment)
             .where(batch.c.state.in_([BatchState.IN_DOUBT.value, BatchState.HELD.value]))
+            .where(batch.c.doubted_at.is_not(None))
+            .group_by(run.c.part)
         )
-        found = self._select(query)[0][0]
-        return None if found is None else float(found)
+        found = [float(row.doubted_at) for row in self._select(query) if overlap(row.part, part)]
+        return max(found, default=None)
 
     def resolve(
         self,
@@ -220,6 +223,25 @@ class Journal(JournalReader):
             .where(run.c.actions == total.scalar_subquery())
             .values(state=RunState.FINISHED.value)
         )
+
+    def _check_division(
+        self, connection: sa.Connection, lease: Lease, plan_digest: str, plan_made_at: float
+    ) -> None:
+        """What a run did is asked of that run alone: one of another division would do it again."""
+        table = run_table
+        others = connection.execute(
+            sa.select(table.c.number, table.c.part)
+            .where(table.c.app == lease.app, table.c.environment == lease.environment)
+            .where(table.c.plan_digest == plan_digest, table.c.plan_made_at == plan_made_at)
+            .where(table.c.part != lease.part)
+            .order_by(table.c.number)
+        ).all()
+        for run in others:
+            if overlap(run.part, lease.part):
+                how = f"with --shard {run.part}" if run.part else "without --shard"
+                raise StalePlanError(
+                    f"Run {run.number} began this plan {how}; it can't be divided anew. Go on in the same way, or plan again."
+                )
 
     def _latest(self, connection: sa.Connection, lease: Lease, plan_digest: str) -> Row | None:
         table = run_table

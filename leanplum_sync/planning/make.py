@@ -81,7 +81,7 @@ Observed: TypeAlias = Live | Recorded
 class PlanRequest:
     """
     *budget* maps names of hazards to the most that is allowed, None for no limit. *marker* names the attribute for receipts
-    of increments, None for none.
+    of increments, None for none. No batch crosses one of *parts*.
     """
 
     target: Target
@@ -91,6 +91,7 @@ class PlanRequest:
     sensitive: frozenset[str]
     requests_per_second: float | None
     marker: str | None = None
+    parts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,10 @@ def make_plan(
     reads, unreadable = _observe(staging, request.observed, reader, clock, progress)
     tally = Tally(listed=staging.count_subjects(), unreadable=unreadable)
     names = AttributeNames(request.marker)
-    with PlanWriter(request.out) as writer, progress.track("Comparing", tally.listed, "user") as task:
+    with (
+        PlanWriter(request.out, parts=request.parts) as writer,
+        progress.track("Comparing", tally.listed, "user") as task,
+    ):
         for plan in _decided(loaded, staging, request.target.app_id, journal, context, names=names):
             tally.include(plan)
             names.plan(plan.changes)

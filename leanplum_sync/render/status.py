@@ -51,18 +51,21 @@ def _locks(status: Status) -> list[RenderableType]:
 def lock_words(lock: LockHolder, now: float) -> str:
     who = f"process {lock.pid} on {escaped(lock.host)}"
     since = f"for {duration(now - lock.since)}"
+    what = _with_part(lock.environment, lock.part)
     if lock.until <= now:
-        return f"{escaped(lock.environment)}: {who} held the lock and is not heard of any more; the lock is free."
-    return (
-        f"{escaped(lock.environment)}: {who}, {since}; the lock frees itself in {duration(lock.until - now)}."
-    )
+        return f"{what}: {who} held the lock and is not heard of any more; the lock is free."
+    return f"{what}: {who}, {since}; the lock frees itself in {duration(lock.until - now)}."
+
+
+def _with_part(environment: str, part: str) -> str:
+    return f"{escaped(environment)}, shard {escaped(part)}" if part else escaped(environment)
 
 
 def run_row(run: RunEntry) -> tuple[Text, ...]:
     return (
         Text(str(run.number), "bold"),
         Text(run.state.value, _STATE_STYLES.get(run.state, "")),
-        Text(escaped(run.environment)),
+        Text(_with_part(run.environment, run.part)),
         Text(moment(run.started_at)),
         Text(amount(run.actions, "action")),
         faint(f"plan {run.plan_digest[:12]}"),

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import re
-import signal
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from uuid import uuid4
 
 import orjson
 import pytest
 from ratios import IS_QUICK, report
+from servers import in_a_process, serve_emulator, serve_nothing
 
 from leanplum_sync import emulator
 from leanplum_sync.client import Client, api
@@ -31,57 +26,6 @@ CALLS = 10_000 if IS_QUICK else 200_000
 USERS = 500 if IS_QUICK else 10_000
 TARGET = 1.0
 GROWTH = 1.1
-
-
-def serve_emulator(ready: Pipe) -> None:
-    """Serve as ``leanplum-sync emulator`` does."""
-    threading.Thread(target=lambda: (ready.recv(), os.kill(os.getpid(), signal.SIGTERM)), daemon=True).start()
-    emulator.serve(port=0, on_ready=ready.send)
-
-
-def serve_nothing(ready: Pipe) -> None:
-    """Answer every request at once with a batch of successes: what is left is the client's own work."""
-    import asyncio  # noqa: PLC0415 - for this process alone
-
-    body = orjson.dumps({"response": [{"success": True}] * USERS_PER_BATCH})
-    answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
-        len(body),
-        body,
-    )
-
-    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while head := await reader.readuntil(b"\r\n\r\n"):
-            length = re.search(rb"(?i)content-length: (\d+)", head)
-            await reader.readexactly(int(length[1]) if length else 0)
-            writer.write(answer)
-
-    async def main() -> None:
-        def silently(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.ensure_future(converse(reader, writer))
-            tasks.add(task)
-            task.add_done_callback(lambda done: (tasks.discard(done), done.exception()))
-
-        tasks: set[asyncio.Task[None]] = set()
-        server = await asyncio.start_server(silently, "127.0.0.1", 0)
-        ready.send(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-        await asyncio.to_thread(ready.recv)
-
-    asyncio.run(main())
-
-
-@contextmanager
-def in_a_process(serve: Callable[[Pipe], None]) -> Iterator[tuple[str, int]]:
-    """Yield the address and the process id."""
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs,))
-    process.start()
-    try:
-        assert ours.poll(60)
-        yield ours.recv(), process.pid or 0
-        ours.send("enough")
-        process.join(30)
-    finally:
-        process.kill()
 
 
 def rate(url: str, work: Callable[[Client, int], object], count: int, threads: int = THREADS) -> float:

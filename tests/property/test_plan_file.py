@@ -50,6 +50,7 @@ def write(
     created_at: float = 0.0,
     target: Target = TARGET,
     keys: SealingKeys | None = None,
+    *,
     parts: int = 1,
 ) -> str:
     with PlanWriter(path, keys, parts=parts) as writer:

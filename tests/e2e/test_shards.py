@@ -1,0 +1,170 @@
+"""Several processes share a plan, each with its part of the users: through the installed command, on both backends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from shell import Served, Shell
+
+from leanplum_sync.client import Client, api
+from leanplum_sync.journal import open_journal, read_journal
+
+pytestmark = pytest.mark.slow
+
+USERS = [f"u{number:03}" for number in range(240)]
+PARTS = 4
+PROJECT = """\
+apiVersion: leanplum-sync/v1
+kind: Project
+metadata: {name: shared}
+spec:
+  journal: {env: LEANPLUM_SYNC_JOURNAL}
+  environments: {live: {appId: app_emulator, budget: {sends: 1000}}}
+  defaultEnvironment: live
+  incrementReceipts: last_increment
+  limits: {concurrency: 1, requestsPerSecond: 1000, leaseSeconds: 2}
+"""
+SPEC = """\
+apiVersion: leanplum-sync/v1
+kind: UserAttributes
+metadata: {name: tiers}
+spec:
+  users: {file: ../users.csv, id: id}
+  attributes: {tier: gold, visits: {increment: 1, once: launch}}
+---
+apiVersion: leanplum-sync/v1
+kind: MessageSend
+metadata: {name: hello}
+spec:
+  message: {name: Hello}
+  recipients: {file: ../users.csv, id: id}
+  delivery: hello-2026
+"""
+MESSAGE = {
+    "id": 4500000000000001,
+    "name": "Hello",
+    "active": True,
+    "delivery": "manual",
+    "messageType": "Push Notification",
+    "created": 1.6e9,
+}
+APPLY = ("apply", "a.lpplan", "--yes", "--recheck", "off", "--verify", "none", "-o", "json")
+
+
+@pytest.fixture
+def served(serve: Callable[..., Served], tmp_path: Path) -> Served:
+    seed = tmp_path / "seed.ndjson"
+    users = [
+        {
+            "userId": user,
+            "userAttributes": {"tier": "silver", "visits": 5},
+            "devices": [{"deviceId": f"d-{user}"}],
+        }
+        for user in USERS
+    ]
+    seed.write_text("".join(json.dumps(line) + "\n" for line in ({"message": MESSAGE}, *users)))
+    return serve(seeds=[seed])
+
+
+@pytest.fixture
+def shell(tmp_path: Path, served: Served, journal_location: str | Path) -> Shell:
+    folder = tmp_path / "project"
+    (folder / "specs").mkdir(parents=True)
+    (folder / "leanplum-sync.yaml").write_text(PROJECT)
+    (folder / "specs" / "spec.yaml").write_text(SPEC)
+    (folder / "users.csv").write_text("\n".join(["id", *USERS]) + "\n")
+    return Shell(folder, {**served.environ, "LEANPLUM_SYNC_JOURNAL": str(journal_location)})
+
+
+@pytest.fixture
+def start(shell: Shell) -> Iterator[Callable[[int], subprocess.Popen[str]]]:
+    """Start a process for a part, and end it with the test at the latest."""
+    started = []
+
+    def begin(number: int) -> subprocess.Popen[str]:
+        started.append(shell.start(*APPLY, "--shard", f"{number}/{PARTS}"))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def receipt_of(process: subprocess.Popen[str]) -> Any:
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    return json.loads(out)
+
+
+def test_four_share_a_plan_and_one_is_killed_and_started_again(
+    shell: Shell,
+    served: Served,
+    start: Callable[[int], subprocess.Popen[str]],
+    journal_location: str | Path,
+) -> None:
+    planned = shell.json("plan", "--out", "a.lpplan", "--parts", str(PARTS))
+    served.faults("latency:seconds=0.8,action=setUserAttributes")
+    processes = {number: start(number) for number in range(1, PARTS + 1)}
+    wait_until_one_has_sent(journal_location, part=f"2/{PARTS}")
+    processes[2].kill()
+    processes[2].communicate()
+    served.faults("")
+    processes[2] = start(2)
+    receipts = [receipt_of(process) for process in processes.values()]
+    assert sum(receipt["planned"] for receipt in receipts) == planned["actions"] == 3 * len(USERS)
+    assert sum(receipt["actions"]["done"] for receipt in receipts) == planned["actions"]
+    assert served.counts()["overlaps"]["times"] == 0
+    assert list(served.counts()["sends"].values()) == [dict.fromkeys(USERS, 1)]
+    with Client.to_emulator(served.url) as client:
+        found = [client.call(api.export_user(user)) for user in USERS]
+    assert all(user is not None and user.attributes["visits"] == 6 for user in found)
+    assert shell.json("plan", "--out", "again.lpplan")["actions"] == 0
+    shell.run("journal", "verify")
+    assert f"live, shard 2/{PARTS}" in shell.run("journal", "list").stdout
+
+
+def wait_until_one_has_sent(location: str | Path, part: str) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with read_journal(location) as journal:
+            if any(run.part == part and list(journal.batches(run.number)) for run in journal.runs()):
+                return
+        time.sleep(0.05)
+    raise AssertionError("it took too long")
+
+
+def test_a_part_is_locked_against_itself_and_the_whole_and_no_other_part(
+    shell: Shell, journal_location: str | Path
+) -> None:
+    shell.run("plan", "--out", "a.lpplan", "--parts", "4")
+    with open_journal(journal_location) as journal, journal.acquire("app_emulator", "live", part="3/4"):
+        for same in ("--shard", "3/4"), ():
+            told = shell.run(*APPLY, *same, code=8).stderr
+            assert "Another run works on live, shard 3/4: process" in told
+        shell.run(*APPLY, "--shard", "2/4")
+        assert "live, shard 3/4: process" in shell.run("status").stdout
+    with open_journal(journal_location) as journal, journal.acquire("app_emulator", "live"):
+        assert "Another run works on live: process" in shell.run(*APPLY, "--shard", "1/4", code=8).stderr
+
+
+def test_a_plan_is_carried_out_in_one_division(shell: Shell) -> None:
+    shell.run("plan", "--out", "a.lpplan", "--parts", "4")
+    refused = shell.run(*APPLY, "--shard", "1/3", code=64).stderr
+    assert "Plan with --parts 3" in refused
+    shell.run(*APPLY, "--shard", "1/2")
+    for other in ((), ("--shard", "1/4")):
+        told = shell.run(*APPLY, *other, code=7).stderr
+        assert "began this plan with --shard 1/2" in told
+    shell.run(*APPLY, "--shard", "2/2")
+    assert shell.json("plan", "--out", "again.lpplan")["actions"] == 0
+
+
+def test_what_is_no_shard_is_wrong_usage(shell: Shell) -> None:
+    assert "is not N/M" in shell.run(*APPLY, "--shard", "5/4", code=64).stderr
