@@ -134,8 +134,11 @@ def command(
         target = target_of(settings)
         check_binding(opened, target, file.parent)
         check_consent(current_hazards(opened.hazards(), settings.budget), ack)
-        if mine.summary.is_empty:
+        if opened.summary.is_empty:
             show_plan(opened, console, output)
+            return ExitCode.OK
+        if mine.summary.is_empty:
+            console.say(f"The plan has no user in shard {shard}: nothing to do.")
             return ExitCode.OK
         limits = settings.environment.limits
         apply_settings = ApplySettings(
