@@ -55,15 +55,10 @@ class Arguments:
 
     def plain(self, name: str) -> str | None:
         """Return the argument as text, or None where it isn't any."""
-        match self.given.get(name):
-            case None | "":
-                return None
-            case str() as value:
-                return value
-            case dict() | list():
-                return None
-            case _:
-                return self.text(name)
+        value = self.given.get(name)
+        if value is None or isinstance(value, str):  # nearly always: asked several times for each action
+            return value or None
+        return None if isinstance(value, (dict, list)) else self.text(name)
 
     def required_text(self, name: str) -> str:
         value = self.text(name)

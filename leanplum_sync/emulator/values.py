@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
 # Java's Double.toString writes plain digits from 1e-3 up to 1e7, and an exponent elsewhere.
 _PLAIN_FROM, _PLAIN_BELOW = 1e-3, 1e7
-# Found wherever JSON has a double, and in some texts too: it only says that a closer look is due.
-_DOUBLE = re.compile(rb"(?:^|[:,\[])-?[0-9]+[.e]")
+# Found wherever JSON has a double in an object or list, and in some texts too: it only says that a closer look is due.
+_DOUBLE = re.compile(rb"[:,\[]-?[0-9]+[.e]")
 
 
 def stored(value: Any, switches: Switches) -> Any:
@@ -90,7 +90,7 @@ def _shortest(value: float) -> tuple[str, int]:
 def to_json(value: Any, *, java: bool = True) -> bytes:
     """Return *value* as UTF-8 JSON, with doubles as Java writes them unless *java* is off."""
     plain = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
-    if not java or _DOUBLE.search(plain) is None:
+    if not java or (plain[:1] in b'{["' and _DOUBLE.search(plain) is None):
         return plain
     return orjson.dumps(_java(value), option=orjson.OPT_NON_STR_KEYS)
 

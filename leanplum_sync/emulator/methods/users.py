@@ -30,6 +30,21 @@ _PROFILE = (*_OWN, *LOCATION_FIELDS)
 _SUBSCRIPTIONS = tuple(
     f"unsubscribe{group}To{change}" for group in ("Channels", "Categories") for change in ("Add", "Remove")
 )
+# What setUserAttributes takes beside attributes to set, which is all that most calls bring.
+_MORE = frozenset(
+    {
+        "resetAnomalies",
+        "userAttributeValuesToAdd",
+        "userAttributeValuesToRemove",
+        "userAttributeValuesToIncrement",
+        "events",
+        "states",
+        "devices",
+        "newUserId",
+        *_PROFILE,
+        *_SUBSCRIPTIONS,
+    }
+)
 
 
 def set_user_attributes(work: Work) -> Element:
@@ -40,6 +55,11 @@ def set_user_attributes(work: Work) -> Element:
     call both sets and changes a key, the order is set, remove, add, increment.
     """
     arguments = work.arguments
+    if not arguments.has_any(_MORE):
+        attributes = arguments.mapping("userAttributes")
+        check_names(work, "attribute", attributes)
+        set_attributes(work.user, attributes, work.switches)
+        return {}
     if arguments.flag("resetAnomalies") and work.key_class != "development":
         raise RefusedError("Invalid access key", 403)
     given = arguments.mapping("userAttributes")
