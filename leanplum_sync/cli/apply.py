@@ -46,6 +46,7 @@ from leanplum_sync.journal.writer import Journal
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planfile.part import PlanPart
 from leanplum_sync.planner.parts import Part
+from leanplum_sync.render.html import receipt_html
 from leanplum_sync.render.markdown import receipt_markdown
 from leanplum_sync.render.plan_words import target_words
 from leanplum_sync.render.receipt import next_steps, receipt_document, receipt_text
@@ -98,7 +99,7 @@ _Ended: TypeAlias = tuple[Receipt, InterruptedRunError | None, Verification | No
 @wave_failures_option
 @click.option("--resume", is_flag=True, help="Take up again what an earlier run of this plan had parked.")
 @click.option("--yes", is_flag=True, help="Don't ask. Needed where there is no terminal.")
-@output_options("text", "json", "markdown")
+@output_options("text", "json", "markdown", "html")
 @project_options
 @display_options
 @pass_console
@@ -252,6 +253,7 @@ def _show(
         text=lambda page: receipt_text(receipt, target, verified, page),
         json=lambda: receipt_document(receipt, target, verified, [str(file) for file in files]),
         markdown=lambda limit: receipt_markdown(receipt, target, verified, steps, limit),
+        html=lambda: receipt_html(receipt, target, verified, steps),
     )
     if steps:
         console.say("\n" + "\n".join(steps))

@@ -35,6 +35,7 @@ from leanplum_sync.errors import SpecError
 from leanplum_sync.journal import read_journal
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planning import Live, PlanRequest, Recorded, check, make_plan
+from leanplum_sync.render.html import problems_html
 from leanplum_sync.render.markdown import problems_markdown
 from leanplum_sync.render.plan_words import consent_options, over_budget
 from leanplum_sync.render.problems import Checked, checked_json, problems_text
@@ -80,7 +81,7 @@ _LIVE: Final = "live"
 @click.option(
     "--detailed-exitcode", is_flag=True, help="Exit with 2, not 0, if there is something to change."
 )
-@output_options("text", "json", "markdown")
+@output_options("text", "json", "markdown", "html")
 @project_options
 @display_options
 @pass_console
@@ -199,6 +200,7 @@ def _report(error: SpecError, console: Console, outputs: Sequence[Output], envir
         text=lambda _: "",
         json=lambda: checked_json(checked),
         markdown=lambda limit: problems_markdown(checked, limit, document="plan", environment=environment),
+        html=lambda: problems_html(checked),
     )
     console.complain(problems_text(error.problems, error.total, console.page(console.stderr)).rstrip())
     console.complain("Nothing was planned.")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.outputs import Output, deliver
 from leanplum_sync.planfile import PlanFile
+from leanplum_sync.render.html import plan_html
 from leanplum_sync.render.markdown import plan_markdown
 from leanplum_sync.render.plan import plan_json, plan_text
 
@@ -18,4 +19,5 @@ def show_plan(plan: PlanFile, console: Console, outputs: Sequence[Output]) -> No
         text=lambda page: plan_text(plan, page),
         json=lambda: plan_json(plan),
         markdown=lambda limit: plan_markdown(plan, limit),
+        html=lambda: plan_html(plan),
     )

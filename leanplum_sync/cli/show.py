@@ -17,7 +17,7 @@ from leanplum_sync.planfile import open_plan
 
 @click.command("show", cls=Verb)
 @plan_argument
-@output_options("text", "json", "markdown")
+@output_options("text", "json", "markdown", "html")
 @display_options
 @pass_console
 def command(console: Console, plan: Path, output: Sequence[Output]) -> ExitCode:

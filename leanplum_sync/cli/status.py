@@ -16,6 +16,7 @@ from leanplum_sync.clock import SystemClock
 from leanplum_sync.journal import read_journal
 from leanplum_sync.journal.database import describe
 from leanplum_sync.journal.entry import DeliveryState
+from leanplum_sync.render.html import status_html
 from leanplum_sync.render.markdown import status_markdown
 from leanplum_sync.render.status import Status, status_json, status_text
 from leanplum_sync.spec import load_project
@@ -24,7 +25,7 @@ _RUNS = 10
 
 
 @click.command("status", cls=Verb)
-@output_options("text", "json", "markdown")
+@output_options("text", "json", "markdown", "html")
 @project_options
 @display_options
 @pass_console
@@ -49,5 +50,6 @@ def command(console: Console, output: Sequence[Output]) -> ExitCode:
         text=lambda page: status_text(status, page),
         json=lambda: status_json(status),
         markdown=lambda limit: status_markdown(status, limit),
+        html=lambda: status_html(status),
     )
     return ExitCode.OK

@@ -47,7 +47,7 @@ from leanplum_sync.staging import Staging
     metavar="FILE",
     help="The plan file. Default: undo-RUN.lpplan in .leanplum-sync.",
 )
-@output_options("text", "json", "markdown")
+@output_options("text", "json", "markdown", "html")
 @project_options
 @display_options
 @pass_console

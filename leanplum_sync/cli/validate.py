@@ -14,6 +14,7 @@ from leanplum_sync.cli.outputs import Output, deliver, output_options
 from leanplum_sync.cli.project import project_file
 from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options, specs_argument
 from leanplum_sync.planning import check
+from leanplum_sync.render.html import problems_html
 from leanplum_sync.render.markdown import problems_markdown
 from leanplum_sync.render.problems import Checked, checked_json, checked_text
 from leanplum_sync.spec import load
@@ -22,7 +23,7 @@ from leanplum_sync.staging import Staging
 
 @click.command("validate", cls=Verb)
 @specs_argument
-@output_options("text", "json", "markdown")
+@output_options("text", "json", "markdown", "html")
 @project_options
 @display_options
 @pass_console
@@ -46,6 +47,7 @@ def command(console: Console, specs: tuple[Path, ...], output: Sequence[Output])
         text=lambda page: checked_text(checked, page),
         json=lambda: checked_json(checked),
         markdown=lambda limit: problems_markdown(checked, limit),
+        html=lambda: problems_html(checked),
     )
     advise(loaded.notes, console)
     return ExitCode.INVALID if findings.total else ExitCode.OK

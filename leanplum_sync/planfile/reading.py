@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import groupby
@@ -261,6 +262,24 @@ class PlanFile:
         )
         found = [self._cohort(*row) for row in rows]
         return tuple(sorted(found, key=_cohort_order))
+
+    def members(self, limit: int) -> Mapping[tuple[str, str, str], Sequence[Change]]:
+        """Return the first changes, at most *limit*, of each group of like ones, by resource, kind and field."""
+        counts: Counter[tuple[str, str, str]] = Counter()
+        chosen: list[int] = []
+        for number, *group in self._connection.execute(
+            "SELECT id, resource, kind, field FROM change ORDER BY id"
+        ):
+            key = (group[0], group[1], group[2])
+            if counts[key] < limit:
+                counts[key] += 1
+                chosen.append(number)
+        found: dict[tuple[str, str, str], list[Change]] = {key: [] for key in counts}
+        query = f"SELECT {CHANGE_COLUMNS} FROM change WHERE id = ?"  # noqa: S608 - a constant
+        for number in chosen:
+            change = _change(self._connection.execute(query, (number,)).fetchone())
+            found[change.resource, change.kind.value, change.field].append(change)
+        return found
 
     def _cohort(self, resource: str, kind: str, field: str, subjects: int, first: int) -> Cohort:
         where = "FROM change WHERE resource = ? AND kind = ? AND field = ?"

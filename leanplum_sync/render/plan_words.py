@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol
@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.plan import Cohort, Cost, Hazard, Header, Note, Summary, Target, ValuePair
-from leanplum_sync.render.values import Mask, cut, escaped, shown
+from leanplum_sync.render.values import Mask, Masked, cut, escaped, shown
 from leanplum_sync.render.words import amount, duration, listing, moment
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.limits import USER_ATTRIBUTE_NAMES
@@ -116,16 +116,22 @@ def mask_for(plan: Plan) -> Mask:
     return Mask(plan.header.sensitive, plan.header.mask_key)
 
 
-def masked(cohorts: Sequence[Cohort], mask: Mask) -> tuple[Cohort, ...]:
+def hiders(cohorts: Sequence[Cohort], mask: Mask) -> Callable[[Cohort], Callable[[Json], Json]]:
     """
-    Return *cohorts* without sensitive values.
+    Return what hides the sensitive values of each of *cohorts*.
 
     A rename takes a value from one name to another: if one of the two is sensitive, the value is.
     """
     renamed = {cohort.asked_at for cohort in cohorts if mask.covers(cohort.field) and cohort.kind in RENAMES}
+    return lambda cohort: mask.hide if cohort.asked_at in renamed else partial(mask.value, cohort.field)
+
+
+def masked(cohorts: Sequence[Cohort], mask: Mask) -> tuple[Cohort, ...]:
+    """Return *cohorts* without sensitive values."""
+    hider = hiders(cohorts, mask)
 
     def shown_pairs(cohort: Cohort) -> tuple[ValuePair, ...]:
-        hide = mask.hide if cohort.asked_at in renamed else partial(mask.value, cohort.field)
+        hide = hider(cohort)
         return tuple(replace(pair, before=hide(pair.before), after=hide(pair.after)) for pair in cohort.pairs)
 
     return tuple(replace(cohort, pairs=shown_pairs(cohort)) for cohort in cohorts)
@@ -148,6 +154,8 @@ def change_words(kind: ChangeKind, field: str, before: Json, after: Json, cells:
             return f"{_day(before)} → {_day(after)}"
         case _:
             room = cells - len(" → ")
+            if isinstance(before, Masked) and isinstance(after, Masked) and room < len(f"{before}{after}"):
+                return cut("(sensitive)", cells)
             # A short one leaves its room to the other.
             for_before = max(room // 2, room - cell_len(shown(after, room)))
             short = shown(before, for_before)

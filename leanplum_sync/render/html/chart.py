@@ -1,0 +1,67 @@
+"""Changes by attribute and kind: a bar for each attribute, drawn as SVG, with its numbers beside it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from leanplum_sync.planner.plan import Cohort
+from leanplum_sync.render.html.kinds import FAMILIES, family
+from leanplum_sync.render.html.writing import NOTHING, Html, tag
+from leanplum_sync.render.words import amount
+
+_BARS: Final = 12
+_THINNEST: Final = 0.4  # per cent; what there is can be seen
+
+
+def chart(cohorts: Sequence[Cohort]) -> Html:
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for cohort in cohorts:
+        counts[cohort.field or "(the user)"][family(cohort.kind)] += cohort.subjects
+    largest = sorted(counts.items(), key=lambda each: -each[1].total())
+    most = largest[0][1].total()
+    bars = [_bar(field, families, most) for field, families in largest[:_BARS]]
+    rest = len(largest) - _BARS
+    more = (
+        tag("p", f"and {rest:,} more, with fewer users each; all of them are below", class_="note")
+        if rest > 0
+        else NOTHING
+    )
+    present = [name for name in FAMILIES if any(families[name] for families in counts.values())]
+    legend = [tag("li", tag("span", "", class_=f"swatch {name}"), FAMILIES[name]) for name in present]
+    return tag(
+        "figure",
+        tag("figcaption", "Users changed, by attribute and kind of change"),
+        tag("ul", *bars, class_="bars"),
+        more,
+        tag("ul", *legend, class_="legend") if len(present) > 1 else NOTHING,
+        class_="chart",
+    )
+
+
+def _bar(field: str, families: Counter[str], most: int) -> Html:
+    words = ", ".join(f"{count:,} {FAMILIES[name]}" for name, count in families.items() if count)
+    drawing = tag(
+        "svg",
+        *_parts(families, most),
+        role="img",
+        aria_label=f"{field}: {words}",
+        width="100%",
+        height="10",
+    )
+    return tag(
+        "li",
+        tag("span", field, class_="name"),
+        drawing,
+        tag("span", f"{families.total():,}", class_="number", aria_label=amount(families.total(), "user")),
+    )
+
+
+def _parts(families: Counter[str], most: int) -> Iterable[Html]:
+    start = 0.0
+    for name in FAMILIES:
+        if families[name]:
+            width = max(100 * families[name] / most, _THINNEST)
+            yield tag("rect", x=f"{start:.2f}%", width=f"{width:.2f}%", height="10", class_=name)
+            start += width

@@ -1,0 +1,268 @@
+"""A plan as a page: the headline, the risks and the cost on its first screen; then who is changed in what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, Protocol
+
+from leanplum_sync.planner.change import Change
+from leanplum_sync.planner.plan import Cohort, Hazard, Note
+from leanplum_sync.render.html.chart import chart
+from leanplum_sync.render.html.kinds import family
+from leanplum_sync.render.html.parts import code, codes, items, main, masthead, section
+from leanplum_sync.render.html.writing import NOTHING, Content, Html, data, joined, page, tag, together
+from leanplum_sync.render.plan_words import (
+    HAZARD_WORDS,
+    KIND_WORDS,
+    Plan,
+    about,
+    consent_options,
+    cost_remarks,
+    hiders,
+    mask_for,
+    masked,
+    nothing_to_do,
+    sides,
+    worth_showing,
+)
+from leanplum_sync.render.values import subject_words
+from leanplum_sync.render.words import amount, moment
+from leanplum_sync.wire.action import Json
+
+_MOST_USERS: Final = 20_000  # in a page, so that it opens at once, and
+_MOST_OF_A_GROUP: Final = 1_000  # of one group
+_FEWEST_OF_A_GROUP: Final = 10
+_CELLS: Final = 60
+_CELLS_OF_A_USER: Final = 200
+
+Group = tuple[str, str, str]
+
+
+class PlanWithMembers(Plan, Protocol):
+    def members(self, limit: int) -> Mapping[Group, Sequence[Change]]: ...
+
+
+def plan_html(plan: PlanWithMembers) -> str:
+    header, summary = plan.header, plan.summary
+    until = header.observed_until
+    facts = [f"Plan {header.digest[:12]}", *([f"from what was there at {moment(until)}"] if until else [])]
+    headline = (
+        nothing_to_do(summary, plan.notes())
+        if summary.is_empty
+        else f"{summary.changed:,} of {amount(summary.listed, 'listed user')} would change"
+    )
+    cohorts = plan.cohorts()
+    return page(
+        f"Plan for {header.target.environment}",
+        main(
+            masthead("Plan", header.target, headline, *facts),
+            _risks(plan),
+            _left_alone(plan.notes()),
+            _changes(plan, cohorts) if cohorts else NOTHING,
+        ),
+        with_script=bool(cohorts),
+    )
+
+
+def _risks(plan: Plan) -> Html:
+    cost = plan.summary.cost
+    if plan.summary.is_empty:
+        read = f"Reading cost {amount(cost.reads, 'billable lookup')}."
+        return tag("p", read, class_="note") if cost.reads else NOTHING
+    tiles = [*map(_risk, worth_showing(plan)), _cost_tile(plan)]
+    remarks = [
+        f"One call for each action would cost {cost.one_by_one:,} lookups, batches by kind of action {cost.by_action:,}.",
+        *cost_remarks(cost),
+    ]
+    return tag(
+        "section",
+        tag("h2", "Risks and cost", id="risks", class_="unseen"),
+        _consent(plan),
+        tag("dl", *tiles, class_="tiles"),
+        tag("p", " ".join(remarks), class_="note"),
+        aria_labelledby="risks",
+    )
+
+
+def _risk(hazard: Hazard) -> Html:
+    allowed = hazard.allowed
+    budget = "" if allowed is None or not hazard.count else f"within the budget of {allowed:,}"
+    if hazard.is_over:
+        budget = f"over the budget of {allowed:,}"
+    return tag(
+        "div",
+        tag("dt", HAZARD_WORDS.get(hazard.name, hazard.name)),
+        tag("dd", f"{hazard.count:,}"),
+        tag("dd", budget, class_="budget") if budget else NOTHING,
+        class_="over" if hazard.is_over else None if hazard.count else "none",
+    )
+
+
+def _cost_tile(plan: Plan) -> Html:
+    cost = plan.summary.cost
+    effort = f"in {amount(cost.requests, 'request')}{about(cost)}"
+    return tag(
+        "div",
+        tag("dt", "billable lookups"),
+        tag("dd", f"{cost.writes:,}"),
+        tag("dd", effort, class_="budget"),
+        class_="cost",
+    )
+
+
+def _consent(plan: Plan) -> Html:
+    options = consent_options(plan.hazards())
+    if not options:
+        return NOTHING
+    return tag(
+        "p",
+        tag("strong", "Over budget."),
+        " To consent to exactly this, apply it with ",
+        code(options),
+        class_="alarm",
+    )
+
+
+def _left_alone(notes: Sequence[Note]) -> Html:
+    return section("Left alone", items(map(_note, notes))) if notes else NOTHING
+
+
+def _note(note: Note) -> Html:
+    of = together(" of ", code(note.resource)) if note.resource else NOTHING
+    samples = together(", such as ", codes(map(subject_words, note.samples))) if note.samples else NOTHING
+    return together(
+        tag("strong", f"{note.count:,}"), f" {_users(note.count)}", of, f" {note.sentence}", samples
+    )
+
+
+def _users(count: int) -> str:
+    return amount(count, "user").split(" ")[1]
+
+
+def _changes(plan: PlanWithMembers, cohorts: Sequence[Cohort]) -> Html:
+    limit = max(min(_MOST_OF_A_GROUP, _MOST_USERS // len(cohorts)), _FEWEST_OF_A_GROUP)
+    members, hide = plan.members(limit), hiders(cohorts, mask_for(plan))
+    groups = [
+        {
+            "total": cohort.subjects,
+            "users": [_member(change, hide(cohort)) for change in members.get(_group(cohort), ())],
+        }
+        for cohort in cohorts
+    ]
+    shown = masked(cohorts, mask_for(plan))
+    rows = [_cohort(number, cohort) for number, cohort in enumerate(shown)]
+    is_cut = any(cohort.subjects > limit for cohort in cohorts)
+    cut = (
+        f"At most {limit:,} users of a group are in this page. For any other:"
+        " leanplum-sync explain PLAN USER. All changes are in the plan file."
+    )
+    return section(
+        "Changes",
+        chart(cohorts),
+        _controls(cohorts),
+        tag(
+            "table",
+            tag("caption", "Groups of like changes", class_="unseen"),
+            tag("thead", tag("tr", *_heads(), role="row"), role="rowgroup"),
+            tag("tbody", *rows, role="rowgroup"),
+            role="table",
+            id="groups",
+        ),
+        tag("p", "No group and no user matches.", id="none", class_="note", hidden=True),
+        tag("p", cut, class_="note") if is_cut else NOTHING,
+        data("members", groups),
+    )
+
+
+def _group(cohort: Cohort) -> Group:
+    return cohort.resource, cohort.kind.value, cohort.field
+
+
+def _controls(cohorts: Sequence[Cohort]) -> Html:
+    kinds = list(dict.fromkeys(cohort.kind for cohort in cohorts))
+    options = [
+        tag("option", "every kind", value=""),
+        *(tag("option", KIND_WORDS[kind], value=kind.value) for kind in kinds),
+    ]
+    return tag(
+        "div",
+        tag("label", "Search", for_="search"),
+        tag(
+            "input",
+            type="search",
+            id="search",
+            placeholder="user, attribute or value",
+            autocomplete="off",
+            spellcheck="false",
+        ),
+        tag("label", "Show", for_="kind"),
+        tag("select", *options, id="kind"),
+        tag("p", f"{amount(len(cohorts), 'group')}", id="count", role="status"),
+        class_="controls",
+        hidden=True,
+    )
+
+
+def _heads() -> Iterable[Html]:
+    for name, key in (
+        ("Change", "kind"),
+        ("Attribute", "field"),
+        ("From and to", ""),
+        ("Users", "users"),
+        ("Such as", ""),
+    ):
+        label: Content = tag("button", name, type="button", data_sort=key) if key else name
+        yield tag("th", label, scope="col", role="columnheader", class_=_column(name))
+
+
+def _column(name: str) -> str:
+    return name.lower().replace(" ", "-")
+
+
+def _cohort(number: int, cohort: Cohort) -> Html:
+    name = cohort.field or "(the user)"
+    opener = tag(
+        "button",
+        code(name),
+        type="button",
+        class_="opener",
+        aria_expanded="false",
+        aria_controls=f"g{number}",
+        data_group=number,
+    )
+    return tag(
+        "tr",
+        tag(
+            "td",
+            tag("span", KIND_WORDS[cohort.kind], class_=f"kind {family(cohort.kind)}"),
+            role="cell",
+            class_="change",
+        ),
+        tag("td", opener, tag("span", cohort.resource, class_="resource"), role="cell", class_="attribute"),
+        tag("td", _values(cohort), role="cell", class_="from-and-to"),
+        tag("td", f"{cohort.subjects:,}", tag("span", "", class_="matches"), role="cell", class_="users"),
+        tag("td", codes(map(subject_words, cohort.samples)), role="cell", class_="such-as"),
+        role="row",
+        class_="group",
+        id=f"r{number}",
+        data_kind=cohort.kind.value,
+        data_field=cohort.field,
+        data_users=cohort.subjects,
+    )
+
+
+def _values(cohort: Cohort) -> Html:
+    if not cohort.pairs:
+        return NOTHING
+    pair = cohort.pairs[0]
+    before, after = sides(cohort.kind, cohort.field, pair.before, pair.after, _CELLS)
+    more = tag("span", f" +{cohort.distinct - 1:,} more", class_="more") if cohort.distinct > 1 else NOTHING
+    return together(joined([code(each) for each in (before, after) if each], " → "), more)
+
+
+def _member(change: Change, hide: Callable[[Json], Json]) -> list[str]:
+    before, after = hide(change.before), hide(change.after)
+    was, comes = sides(change.kind, change.field, before, after, _CELLS_OF_A_USER)
+    who = subject_words(str(change.subject))
+    device = f" / {change.device_id}" if change.device_id and change.device_id not in who else ""
+    return [who + device, was, comes, str(change.found_at)]
