@@ -229,7 +229,9 @@ class Transaction:
         if uuid not in self._answered:
             rows = self._db.execute("SELECT doc FROM batch WHERE uuid=?", (uuid,))
             self._answered[uuid] = {
-                known: element for (doc,) in rows for known, element in orjson.loads(doc).items()
+                known: _plain(known) if element is True else element
+                for (doc,) in rows
+                for known, element in orjson.loads(doc).items()
             }
         return self._answered[uuid].get(req_id)
 
@@ -294,8 +296,10 @@ class Transaction:
         if gone:
             run("DELETE FROM user WHERE user_id=?", gone)
         for uuid, elements in self._new_answers.items():
+            # Most are plain successes: written out, remembering them took a fifth of the time of a batch.
+            short = {known: element == _plain(known) or element for known, element in elements.items()}
             added = self._db.execute(
-                "INSERT INTO batch (uuid, doc) VALUES (?, ?)", (uuid, orjson.dumps(elements))
+                "INSERT INTO batch (uuid, doc) VALUES (?, ?)", (uuid, orjson.dumps(short))
             )
             oldest = (added.lastrowid or 0) - ANSWERED_BATCHES
             self._db.execute("DELETE FROM batch WHERE id <= ?", (oldest,))
@@ -326,6 +330,10 @@ def _connected(path: Path | None) -> sqlite3.Connection:
 
 def _unusable(path: Path | None, error: Exception) -> EmulatorError:
     return EmulatorError(f"The emulator's state file {path} can't be used: {error}.")
+
+
+def _plain(req_id: str) -> dict[str, Any]:
+    return {"success": True, "reqId": req_id}
 
 
 def _user(doc: bytes) -> User:

@@ -80,6 +80,18 @@ def test_the_same_uuid_and_req_id_are_carried_out_once(shared: Caller) -> None:
     assert shared.user("d-1")["events"]["e"]["count"] == 3
 
 
+def test_a_repeated_batch_gets_the_answers_it_got_before(start: Callable[..., Caller]) -> None:
+    caller = start()
+    actions = [_set("d-2", a=1), _set("nobody", a=1) | {"createDisposition": "CreateNever"}, _set("d-2", a=2)]
+    batch = [action | {"reqId": str(n)} for n, action in enumerate(actions)]
+    first = caller.multi(*batch, uuid="batch-3")
+    assert [element["reqId"] for element in first] == ["0", "1", "2"]
+    assert "warning" in first[1]
+    caller.multi(_set("d-2", a=3))
+    assert caller.multi(*batch, uuid="batch-3") == first
+    assert caller.user("d-2")["userAttributes"] == {"a": 3}
+
+
 def test_duplicates_are_carried_out_where_the_switch_says_so(start: Callable[..., Caller]) -> None:
     caller = start(switches=Switches(duplicates="carry_out"))
     for _ in range(2):
