@@ -47,6 +47,7 @@ from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planfile.part import PlanPart
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.render.html import receipt_html
+from leanplum_sync.render.junit import receipt_junit
 from leanplum_sync.render.markdown import receipt_markdown
 from leanplum_sync.render.plan_words import target_words
 from leanplum_sync.render.receipt import next_steps, receipt_document, receipt_text
@@ -99,7 +100,7 @@ _Ended: TypeAlias = tuple[Receipt, InterruptedRunError | None, Verification | No
 @wave_failures_option
 @click.option("--resume", is_flag=True, help="Take up again what an earlier run of this plan had parked.")
 @click.option("--yes", is_flag=True, help="Don't ask. Needed where there is no terminal.")
-@output_options("text", "json", "markdown", "html")
+@output_options("text", "json", "markdown", "html", "junit")
 @project_options
 @display_options
 @pass_console
@@ -254,6 +255,7 @@ def _show(
         json=lambda: receipt_document(receipt, target, verified, [str(file) for file in files]),
         markdown=lambda limit: receipt_markdown(receipt, target, verified, steps, limit),
         html=lambda: receipt_html(receipt, target, verified, steps),
+        junit=lambda: receipt_junit(receipt, target, verified),
     )
     if steps:
         console.say("\n" + "\n".join(steps))

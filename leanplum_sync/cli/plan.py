@@ -15,8 +15,9 @@ from leanplum_sync.cli.connect import connected, target_of
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.durations import DurationType
 from leanplum_sync.cli.exit_codes import ExitCode
-from leanplum_sync.cli.outputs import Output, deliver, output_options
+from leanplum_sync.cli.outputs import Output, output_options
 from leanplum_sync.cli.plan_documents import show_plan
+from leanplum_sync.cli.problem_documents import show_problems
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.reading import reading_live
 from leanplum_sync.cli.settings import Settings
@@ -35,10 +36,8 @@ from leanplum_sync.errors import SpecError
 from leanplum_sync.journal import read_journal
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planning import Live, PlanRequest, Recorded, check, make_plan
-from leanplum_sync.render.html import problems_html
-from leanplum_sync.render.markdown import problems_markdown
 from leanplum_sync.render.plan_words import consent_options, over_budget
-from leanplum_sync.render.problems import Checked, checked_json, problems_text
+from leanplum_sync.render.problems import Checked, problems_text
 from leanplum_sync.spec import Loaded, load
 from leanplum_sync.staging import Staging
 
@@ -81,7 +80,7 @@ _LIVE: Final = "live"
 @click.option(
     "--detailed-exitcode", is_flag=True, help="Exit with 2, not 0, if there is something to change."
 )
-@output_options("text", "json", "markdown", "html")
+@output_options("text", "json", "markdown", "html", "sarif", "github")
 @project_options
 @display_options
 @pass_console
@@ -107,7 +106,9 @@ def command(
     """
     loaded = chosen(load(project_file(), specs), select, exclude)
     if loaded.project is None:
-        return _report(SpecError(loaded.problems), console, output, remembered("environment") or "")
+        return _report(
+            SpecError(loaded.problems), console, output, loaded.root, remembered("environment") or ""
+        )
     settings = settings_of(loaded.project, loaded.root)
     console.say_more(
         f"Project {loaded.root}, environment {settings.name}, plan {out or settings.default_plan}."
@@ -126,7 +127,7 @@ def command(
             parts=parts,
         )
     except SpecError as error:
-        return _report(error, console, output, settings.name)
+        return _report(error, console, output, loaded.root, settings.name)
     with open_plan(out) as plan:
         show_plan(plan, console, output)
         return conclude(plan, console, detailed_exitcode=detailed_exitcode)
@@ -190,18 +191,13 @@ def _make(
             make(Recorded(Path(observed), max_age))
 
 
-def _report(error: SpecError, console: Console, outputs: Sequence[Output], environment: str) -> ExitCode:
+def _report(
+    error: SpecError, console: Console, outputs: Sequence[Output], root: Path, environment: str
+) -> ExitCode:
     """People read problems on stderr: a document that was asked for is a plan. Machines get them as theirs."""
     checked = Checked(error.problems, error.total, 0, 0, 0)
     documents = [output for output in outputs if output.format != "text"]
-    deliver(
-        console,
-        documents,
-        text=lambda _: "",
-        json=lambda: checked_json(checked),
-        markdown=lambda limit: problems_markdown(checked, limit, document="plan", environment=environment),
-        html=lambda: problems_html(checked),
-    )
+    show_problems(checked, console, documents, root, document="plan", environment=environment)
     console.complain(problems_text(error.problems, error.total, console.page(console.stderr)).rstrip())
     console.complain("Nothing was planned.")
     return ExitCode.INVALID

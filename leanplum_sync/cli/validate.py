@@ -10,20 +10,19 @@ import click
 from leanplum_sync.cli.advice import advise
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.exit_codes import ExitCode
-from leanplum_sync.cli.outputs import Output, deliver, output_options
+from leanplum_sync.cli.outputs import Output, output_options
+from leanplum_sync.cli.problem_documents import show_problems
 from leanplum_sync.cli.project import project_file
 from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options, specs_argument
 from leanplum_sync.planning import check
-from leanplum_sync.render.html import problems_html
-from leanplum_sync.render.markdown import problems_markdown
-from leanplum_sync.render.problems import Checked, checked_json, checked_text
+from leanplum_sync.render.problems import Checked
 from leanplum_sync.spec import load
 from leanplum_sync.staging import Staging
 
 
 @click.command("validate", cls=Verb)
 @specs_argument
-@output_options("text", "json", "markdown", "html")
+@output_options("text", "json", "markdown", "html", "sarif", "github", "junit")
 @project_options
 @display_options
 @pass_console
@@ -41,13 +40,6 @@ def command(console: Console, specs: tuple[Path, ...], output: Sequence[Output])
     checked = Checked(
         findings.problems, findings.total, len(loaded.resources), findings.rows, findings.subjects
     )
-    deliver(
-        console,
-        output,
-        text=lambda page: checked_text(checked, page),
-        json=lambda: checked_json(checked),
-        markdown=lambda limit: problems_markdown(checked, limit),
-        html=lambda: problems_html(checked),
-    )
+    show_problems(checked, console, output, loaded.root)
     advise(loaded.notes, console)
     return ExitCode.INVALID if findings.total else ExitCode.OK

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import unicodedata
 from dataclasses import dataclass
 from typing import Final
@@ -26,13 +27,15 @@ _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # Control, format (right-to-left marks, zero-width joiners), surrogates, private use, unassigned, line separators.
 _HIDDEN: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 _DIGITS: Final = 4
+# At the start of a line, GitHub's runners and Azure's take these for commands. Lines may break at any blank.
+_COMMAND: Final = re.compile(r"(^|\s)(::|##)")
 
 
 def escaped(text: str) -> str:
-    r"""Return *text* with everything invisible written out, such as ``\n`` or ``\u202e``."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(map(_escaped_character, text))
+    r"""Return *text* with everything invisible written out, such as ``\n`` or ``\u202e``, and nothing a runner obeys."""
+    if not text.isascii() or not text.isprintable():
+        text = "".join(map(_escaped_character, text))
+    return _COMMAND.sub(r"\1\\\2", text)
 
 
 def _escaped_character(character: str) -> str:

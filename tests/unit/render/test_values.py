@@ -109,3 +109,8 @@ def test_that_there_is_no_value_is_no_secret() -> None:
 
 def test_users_are_named_by_their_id_and_devices_by_what_explain_takes() -> None:
     assert [subject_words("user:00004"), subject_words("device:D1")] == ["00004", "device:D1"]
+
+
+def test_no_value_is_a_command_for_the_runner_that_shows_it() -> None:
+    assert escaped("::add-mask::x ::stop ##[error]y a::b") == r"\::add-mask::x \::stop \##[error]y a::b"
+    assert escaped(escaped("::x")) == escaped("::x")

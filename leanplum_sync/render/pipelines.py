@@ -1,0 +1,85 @@
+"""What pipelines show beside the lines of a change: SARIF 2.1.0, and the annotations of GitHub Actions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Final
+from urllib.parse import quote
+
+from leanplum_sync.problem import Place, Problem
+from leanplum_sync.render.problems import Checked, headline
+from leanplum_sync.render.values import cut, escaped
+from leanplum_sync.wire.action import Json
+
+_RULE: Final = "invalid"
+_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
+_LONGEST: Final = 2_000  # cells of a sentence
+
+
+def problems_sarif(checked: Checked, folder: str) -> str:
+    """*folder* is where the project is in its repository, empty for its root: places are told from there."""
+    driver = {
+        "name": "leanplum-sync",
+        "rules": [{"id": _RULE, "shortDescription": {"text": "A spec or a data file is not valid."}}],
+    }
+    run = {"tool": {"driver": driver}, "results": [_result(problem, folder) for problem in checked.problems]}
+    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
+
+
+def _result(problem: Problem, folder: str) -> dict[str, Json]:
+    found: dict[str, Json] = {
+        "ruleId": _RULE,
+        "level": "error",
+        "message": {"text": _sentence(problem)},
+        "locations": [_location(problem.place, folder)],
+    }
+    if problem.also:
+        found["relatedLocations"] = [_location(problem.also, folder)]
+    return found
+
+
+def _location(place: Place, folder: str) -> dict[str, Json]:
+    region = {"startLine": place.line, "startColumn": place.column}
+    known = {name: number for name, number in region.items() if number is not None}
+    where: dict[str, Json] = {"artifactLocation": {"uri": quote(_path(place, folder))}}
+    return {"physicalLocation": {**where, **({"region": known} if place.line is not None else {})}}
+
+
+def problems_annotations(checked: Checked, folder: str) -> str:
+    """Return a line for each problem, ``::error file=...,line=...::sentence``; *folder* as for SARIF."""
+    lines = [_annotation(problem, folder) for problem in checked.problems]
+    if checked.total > len(checked.problems):
+        lines.append(f"::error::{_data(headline(checked.problems, checked.total))}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _annotation(problem: Problem, folder: str) -> str:
+    place = problem.place
+    named = {"file": _path(place, folder), "line": place.line, "col": place.column, "title": problem.address}
+    properties = ",".join(f"{name}={_property(str(value))}" for name, value in named.items() if value)
+    return f"::error {properties}::{_data(_sentence(problem))}"
+
+
+def _sentence(problem: Problem) -> str:
+    return cut(escaped(str(problem).removeprefix(str(problem.place)).lstrip(": ")), _LONGEST)
+
+
+def _path(place: Place, folder: str) -> str:
+    return str(PurePosixPath(folder) / place.file)
+
+
+# Source: GitHub's actions/toolkit, packages/core/src/command.ts.
+def _data(text: str) -> str:
+    return _replaced(text, ("%", "\r", "\n"))
+
+
+def _property(text: str) -> str:
+    return _replaced(text, ("%", "\r", "\n", ":", ","))
+
+
+def _replaced(text: str, characters: Sequence[str]) -> str:
+    for character in characters:
+        text = text.replace(character, f"%{ord(character):02X}")
+    return text
