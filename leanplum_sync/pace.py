@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from leanplum_sync.clock import Clock
@@ -30,6 +30,7 @@ class Pace:
         self._interval = 1 / requests_per_second if requests_per_second else 0.0
         self._clock = clock
         self._busy = 0
+        self._near = 0  # with a place, or next to get one
         self._next_start = clock.monotonic()
         self._changed = changed or threading.Condition()
 
@@ -41,11 +42,36 @@ class Pace:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Wait for a free place and for the rate, then hold the place."""
+        with self._place():
+            self._wait_for_rate()
+            yield
+
+    @contextmanager
+    def turn_after(self, prepare: Callable[[], None]) -> Iterator[None]:
+        """
+        As ``turn``, with *prepare* called when the turn has come, or nearly: while the last few wait for a place to fall free.
+
+        So places need not stand idle while something is prepared.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._near < self.width + self.width // 4)
+            self._near += 1
+        try:
+            self._wait_for_rate()
+            prepare()
+            with self._place():
+                yield
+        finally:
+            with self._changed:
+                self._near -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
         with self._changed:
             self._changed.wait_for(lambda: self._busy < self.width)
             self._busy += 1
         try:
-            self._wait_for_rate()
             yield
         finally:
             with self._changed:

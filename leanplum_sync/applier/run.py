@@ -83,6 +83,7 @@ def apply_plan(
         return read_receipt(plan, journal, run.number, listed=settings.exceptions_listed)
     run.tell(events)
     hands = hands or Threads()
+    run.wait_with(hands.condition())
     pace = Pace(
         concurrency=settings.concurrency,
         requests_per_second=settings.requests_per_second,

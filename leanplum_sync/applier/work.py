@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeAlias
 
 import orjson
@@ -222,10 +224,10 @@ class Worker:
         digest = fingerprint(*(_text(planned) for planned in sending))
         attempts = self._settings.retries + 1
         for attempt in range(1, attempts + 1):
-            with self._pace.turn():
-                self._run.record_sent(batch, numbers, found, body_digest=digest, reads=reads)
-                found, reads = {}, 0
+            record = partial(self._run.record_sent, batch, numbers, found, body_digest=digest, reads=reads)
+            with self._turn(batch, record):
                 answer = self._try(batch, sending)
+            found, reads = {}, 0
             match answer:
                 case Answered(outcomes=outcomes):
                     self._pace.answered()
@@ -258,6 +260,22 @@ class Worker:
             if not self.pause(delay_seconds(attempt, self._randomness)):
                 return Ended(batch, BatchState.PLANNED, attempt)
         raise AssertionError("the last attempt returns")
+
+    @contextmanager
+    def _turn(self, batch: Batch, record_intent: Callable[[], None]) -> Iterator[None]:
+        """
+        Hold a place with the intent recorded.
+
+        Some intents are recorded before their place is free, and after a crash they are doubts like any other. Doubts of
+        what happens once wait for a person, so there none is early.
+        """
+        if batch.delivery_class is DeliveryClass.ONCE:
+            with self._pace.turn():
+                record_intent()
+                yield
+        else:
+            with self._pace.turn_after(record_intent):
+                yield
 
     def _try(self, batch: Batch, sending: Sequence[PlannedAction]) -> _Attempt:
         """

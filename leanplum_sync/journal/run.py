@@ -6,6 +6,7 @@ The lease is renewed in the same transaction, so a run that lost its lock change
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, assert_never
@@ -19,6 +20,7 @@ from leanplum_sync.journal.database import Database
 from leanplum_sync.journal.deliveries import Deliveries
 from leanplum_sync.journal.entry import TRANSITIONS, BatchEntry, BatchState, Fate, RunState
 from leanplum_sync.journal.events import Event, Listener, batch_event, nobody
+from leanplum_sync.journal.group import GroupCommit
 from leanplum_sync.journal.lock import Lease
 from leanplum_sync.journal.rows import Row, batch_entry, numbers_text
 from leanplum_sync.journal.schema import (
@@ -71,6 +73,7 @@ class _Move:
     batch: Batch
     row: Row | None
     step: _Step
+    before: BatchState
     to: BatchState
     open_now: frozenset[int]
 
@@ -128,9 +131,14 @@ class RunJournal:
         self.number, self.uid, self.lease, self.found_state = number, uid, lease, found_state
         self._database, self._texts, self._clock = database, texts, clock
         self._listener: Listener = nobody
+        self._group = GroupCommit(lease)
         self._deliveries = Deliveries(database, lease.app, number)
         # As long as nothing went wrong, nobody has to be set aside, and nobody need be asked for.
         self._is_clean = found_state is None
+
+    def wait_with(self, condition: threading.Condition) -> None:
+        """Have threads that record something at the same time wait for each other on *condition*."""
+        self._group.changed = condition
 
     def tell(self, listener: Listener) -> None:
         """Have *listener* told of all that happens from now on, each time after it was recorded."""
@@ -332,43 +340,49 @@ class RunJournal:
 
     def _move(self, batch: Batch, step: _Step, if_it_fails: str) -> BatchState:
         # Of an answer lost in a power cut the intent is left, and it is settled like any other doubt.
-        with self.lease.writing(if_it_fails, durable_at_once=not step.is_answer) as connection:
-            key = {"of_run": self.number, "of_sequence": batch.number}
-            row = connection.execute(_BATCH, key).one_or_none()
-            entry = None if row is None else batch_entry(row, self._texts)
-            before = entry.state if entry else BatchState.PLANNED
-            open_now = _open(entry, batch) - step.verdicts.keys()
-            held = sum(verdict.fate is Fate.HELD for verdict in step.verdicts.values()) + (
-                entry.held if entry else 0
-            )
-            to = step.to or rest(open_now, held)
-            if to not in TRANSITIONS[before]:
-                raise JournalCorruptError(
-                    f"Batch {batch.number} of run {self.number} is {before.value}, which can't become {to.value}."
-                )
-            move = _Move(connection, batch, row, step, to, open_now)
-            self._write_batch(move)
-            self._write_exceptions(move)
-            self._write_deliveries(move)
-            if to not in (BatchState.SENT, BatchState.DONE):
-                self._is_clean = False
-            if row is None:
-                subjects = [
-                    {"run": self.number, "sequence": batch.number, "subject": str(subject)}
-                    for subject in sorted(batch.subjects)
-                ]
-                connection.execute(sa.insert(batch_subject_table), subjects)
+        move = self._group.write(
+            lambda connection: self._carry_out(connection, batch, step),
+            if_it_fails,
+            durable_at_once=not step.is_answer,
+        )
         event = batch_event(
             batch,
-            before,
-            to,
+            move.before,
+            move.to,
             on_their_way=len(step.sent),
-            open_actions=len(open_now),
+            open_actions=len(move.open_now),
             fates=[verdict.fate for verdict in step.verdicts.values()],
             reads=step.recheck_reads + step.settle_reads,
         )
         self._say(event)
-        return to
+        return move.to
+
+    def _carry_out(self, connection: sa.Connection, batch: Batch, step: _Step) -> _Move:
+        row = connection.execute(_BATCH, {"of_run": self.number, "of_sequence": batch.number}).one_or_none()
+        entry = None if row is None else batch_entry(row, self._texts)
+        before = entry.state if entry else BatchState.PLANNED
+        open_now = _open(entry, batch) - step.verdicts.keys()
+        held = sum(verdict.fate is Fate.HELD for verdict in step.verdicts.values()) + (
+            entry.held if entry else 0
+        )
+        to = step.to or rest(open_now, held)
+        if to not in TRANSITIONS[before]:
+            raise JournalCorruptError(
+                f"Batch {batch.number} of run {self.number} is {before.value}, which can't become {to.value}."
+            )
+        move = _Move(connection, batch, row, step, before, to, open_now)
+        self._write_batch(move)
+        self._write_exceptions(move)
+        self._write_deliveries(move)
+        if to not in (BatchState.SENT, BatchState.DONE):
+            self._is_clean = False
+        if row is None:
+            subjects = [
+                {"run": self.number, "sequence": batch.number, "subject": str(subject)}
+                for subject in sorted(batch.subjects)
+            ]
+            connection.execute(sa.insert(batch_subject_table), subjects)
+        return move
 
     def _write_batch(self, move: _Move) -> None:
         batch, row, step, to, open_now = move.batch, move.row, move.step, move.to, move.open_now

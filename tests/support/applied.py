@@ -35,6 +35,7 @@ from leanplum_sync.planner.plan import Cost, Summary, Target
 from leanplum_sync.planner.subject import SubjectAction, SubjectPlan
 from leanplum_sync.problem import Place
 from leanplum_sync.progress import SilentProgress
+from leanplum_sync.sealing import SealingKeys
 from leanplum_sync.wire.action import Action, DeliveryClass
 
 ENVIRONMENT = "sandbox"
@@ -107,7 +108,7 @@ def main() -> None:
     journal_type = _Forgetting if given.forget else Journal
     with (
         open_plan(given.plan) as opened,
-        journal_type(given.journal, clock) as journal,
+        journal_type(given.journal, clock, SealingKeys()) as journal,
         journal.acquire(opened.app_id, ENVIRONMENT, part=str(given.part or "")) as lease,
     ):
         plan = PlanPart(opened, given.part)

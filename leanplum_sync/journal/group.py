@@ -1,0 +1,87 @@
+"""
+Transitions of several threads in one transaction: a commit waits for the disk, and the wait is the same for one or for ten.
+
+Who comes first leads: writes what is asked for by then, and commits. Who comes meanwhile waits, and one of them leads the
+next group. Nobody goes on before what they asked for is committed, so an intent is never later than its request.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import sqlalchemy as sa
+
+from leanplum_sync.journal.lock import Lease
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True, eq=False)
+class _Ticket(Generic[T]):
+    work: Callable[[sa.Connection], T]
+    if_it_fails: str
+    durable_at_once: bool
+    is_over: bool = False
+    error: BaseException | None = None
+    result: T | None = None
+
+    def outcome(self) -> T:
+        if self.error is not None:
+            raise self.error
+        return self.result  # type: ignore[return-value]  # over, and without an error
+
+
+class GroupCommit:
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+        self._waiting: list[_Ticket[object]] = []
+        self._is_led = False
+        self.changed = threading.Condition()
+
+    def write(self, work: Callable[[sa.Connection], T], if_it_fails: str, *, durable_at_once: bool) -> T:
+        """
+        Do *work* in a transaction under the lock, with others' or alone, and return its result once it is committed.
+
+        Errors are those of ``Lease.writing``, and of *work*: one that fails leaves nothing behind, and the others' stands.
+        It may be done more than once, and only the last time counts.
+        """
+        ticket: _Ticket[T] = _Ticket(work, if_it_fails, durable_at_once)
+        with self.changed:
+            self._waiting.append(ticket)  # type: ignore[arg-type]  # whose result it is, only the ticket knows
+            self.changed.wait_for(lambda: ticket.is_over or not self._is_led)
+            if ticket.is_over:
+                return ticket.outcome()
+            group, self._waiting, self._is_led = self._waiting, [], True
+        try:
+            self._commit(group)
+        finally:
+            with self.changed:
+                self._is_led = False
+                for each in group:
+                    each.is_over = True
+                self.changed.notify_all()
+        return ticket.outcome()
+
+    def _commit(self, group: Sequence[_Ticket[object]]) -> None:
+        while group:
+            at_work: _Ticket[object] | None = None
+            try:
+                with self._lease.writing(
+                    "; ".join(dict.fromkeys(each.if_it_fails for each in group)),
+                    durable_at_once=any(each.durable_at_once for each in group),
+                ) as connection:
+                    for at_work in group:
+                        at_work.result = at_work.work(connection)
+                    at_work = None
+            except BaseException as error:  # noqa: BLE001 - raised again, by each whose work it undid
+                if at_work is None or not isinstance(error, Exception):
+                    for each in group:
+                        each.error = error
+                    return
+                at_work.error = error
+                group = [each for each in group if each is not at_work]
+            else:
+                return
