@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from leanplum_sync.address import ResourceAddress
 from leanplum_sync.problem import Place, Problem
@@ -20,9 +20,13 @@ from leanplum_sync.resources.desire import (
     TakeAttribute,
     Want,
 )
+from leanplum_sync.resources.parts import Always, CellPart, DevicePart, ListPart, ProfileWish
 from leanplum_sync.wire.fingerprint import fingerprint
 from leanplum_sync.wire.profile import TOKEN_FIELDS
 from leanplum_sync.wire.values import canonical
+
+if TYPE_CHECKING:
+    from leanplum_sync.resources import Resource
 
 _Target: TypeAlias = tuple[
     Hashable, ...
@@ -62,6 +66,30 @@ def conflicts(wants: Sequence[Want]) -> Iterator[Problem]:
                 first = claims.setdefault(target, _Claim(want, desire, says))
                 if first.says != says:
                     yield _conflict(target, first, want, desire)
+
+
+def may_clash(one: Resource, other: Resource) -> bool:
+    """Return whether rows of the two can be at odds at all: whether both ask for the same attribute or field."""
+    return not _fields(one).isdisjoint(_fields(other))
+
+
+def _fields(resource: Resource) -> set[tuple[str, str]]:
+    found: set[tuple[str, str]] = set()
+    for part in resource.parts:
+        match part:
+            case Always(wish=TakeAttribute(name=name, source=source)):
+                found |= {("attribute", name), ("attribute", source)}
+            case Always(wish=SetProfileField(name=name)) | CellPart(wish=ProfileWish(name=name)):
+                found.add(("profile", name))
+            case DevicePart(name=name):
+                found.add(("device", name))
+            case Always(wish=wish) | CellPart(wish=wish):
+                found.add(("attribute", getattr(wish, "name", "")))
+            case ListPart(name=name):
+                found.add(("attribute", name))
+            case _:
+                raise AssertionError(f"{part} asks for something that conflicts don't know of")
+    return found
 
 
 def _claims(desire: Desire) -> Iterator[tuple[_Target, Hashable]]:

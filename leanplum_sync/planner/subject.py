@@ -99,11 +99,13 @@ def _decide_all(
     for want in wants:
         for desire in want.desires:
             decision = decide(want, desire, planned, known, context.messages.get(want.resource))
-            for change in decision.changes:
-                _carry_out(change, attributes, fields, devices)
-            yield replace(
-                decision, changes=tuple(_as_observed(change, profile) for change in decision.changes)
-            )
+            if decision.changes:
+                for change in decision.changes:
+                    _carry_out(change, attributes, fields, devices)
+                changes = tuple(_as_observed(change, profile) for change in decision.changes)
+                yield replace(decision, changes=changes)
+            else:
+                yield decision
 
 
 def _without_early_sends(decisions: tuple[Decision, ...], context: Context) -> tuple[Decision, ...]:

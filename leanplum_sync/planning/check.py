@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations, islice
 from typing import TYPE_CHECKING, Final
 
 from leanplum_sync.errors import SpecError
-from leanplum_sync.planner.conflicts import conflicts, device_and_token, token_conflict
+from leanplum_sync.planner.conflicts import conflicts, device_and_token, may_clash, token_conflict
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.resources.row import Row, RowError
 from leanplum_sync.sources import rows
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from leanplum_sync.staging import Met, Staging
 
 PROBLEMS_KEPT: Final = 10_000
+_DROPPED_AT_ONCE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,10 @@ def check(loaded: Loaded, staging: Staging, progress: Progress) -> Findings:
     found = _Collector(loaded.problems)
     for number, resource in enumerate(loaded.resources):
         with progress.track(f"Checking {resource.address}", None, "row") as task:
+            if (loaded_rows := staging.load(number, resource, loaded.root)) is not None:
+                _drop_bad(number, resource, staging, found)
+                task.advance(loaded_rows)
+                continue
             for row in rows(resource.source, loaded.root, found.report):
                 task.advance()
                 if (want := _want(resource, row, found)) is not None:
@@ -74,6 +80,12 @@ def check(loaded: Loaded, staging: Staging, progress: Progress) -> Findings:
     for problem in _at_odds(staging, loaded.resources):
         found.report(problem)
     return Findings(found.sorted(), found.total, staging.count_rows(), staging.count_subjects())
+
+
+def _drop_bad(number: int, resource: Resource, staging: Staging, found: _Collector) -> None:
+    bad = (row for row in staging.doubtful(number) if _want(resource, row, found) is None)
+    while group := list(islice(bad, _DROPPED_AT_ONCE)):
+        staging.drop(number, group)
 
 
 def wants_of(met: Met, resources: Sequence[Resource]) -> list[Want]:
@@ -85,7 +97,12 @@ def _at_odds(staging: Staging, resources: Sequence[Resource]) -> Iterator[Proble
     """Yield conflicts, one for each pair of lines: two specs may disagree about a million users in one way."""
     first: dict[tuple[Place, Place | None], Problem] = {}
     more: Counter[tuple[Place, Place | None]] = Counter()
-    for met in staging.repeated():
+    pairs = [
+        (first_number, other_number)
+        for (first_number, one), (other_number, other) in combinations(enumerate(resources), 2)
+        if may_clash(one, other)
+    ]
+    for met in staging.repeated(pairs):
         for problem in conflicts(wants_of(met, resources)):
             lines = (problem.place, problem.also)
             more[lines] += lines in first

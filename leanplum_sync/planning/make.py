@@ -192,6 +192,9 @@ def _observe(
 
 
 def _stage_observed(staging: Staging, snapshot: Path) -> None:
+    """A snapshot that can't be taken in as a whole is read line by line, which also tells what is wrong with it."""
+    if snapshot.suffix == ".ndjson" and staging.sift(snapshot, snapshot.stat().st_mtime):
+        return
     if staging.count_subjects():
         for entry in read(snapshot):
             staging.observe(entry.subject, entry.element, entry.observed_at)

@@ -15,12 +15,12 @@ from leanplum_sync.resources.cells import Cell, imported_value
 from leanplum_sync.resources.device_values import device_check
 from leanplum_sync.resources.names import attribute_fault
 from leanplum_sync.resources.parts import (
+    AttributeWish,
     CellPart,
     DevicePart,
     ListPart,
     Part,
-    set_attribute,
-    set_profile_field,
+    ProfileWish,
 )
 from leanplum_sync.resources.profile_values import profile_check
 from leanplum_sync.resources.site import Path, Site
@@ -67,13 +67,13 @@ def user_columns(site: Site, path: Path, named: Collection[str], managed: Collec
             elif name in managed:
                 continue
             elif column.startswith(_SET):
-                yield CellPart(Cell(column, check=imported_value), asked_at, set_attribute(name, asked_at))
+                yield CellPart(Cell(column, check=imported_value), asked_at, AttributeWish(name, asked_at))
             else:
                 lists.setdefault(name, {})[column.partition(".")[0] + "."] = Cell(column, ValueType.LIST)
         elif column in PROFILE_FIELDS:
             if column not in managed:
                 cell = Cell(column, check=profile_check(column))
-                yield CellPart(cell, asked_at, set_profile_field(column, asked_at))
+                yield CellPart(cell, asked_at, ProfileWish(column, asked_at))
         elif column.startswith(_INCREMENT):
             site.report(
                 path,

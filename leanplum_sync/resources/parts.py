@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from leanplum_sync.problem import Place
 from leanplum_sync.resources.cells import Cell
@@ -54,6 +54,40 @@ class Always:
 
 
 @dataclass(frozen=True, slots=True)
+class AttributeWish:
+    name: str
+    asked_at: Place
+    only_if_absent: bool = False
+
+    def __call__(self, value: Json) -> SetAttribute:
+        return SetAttribute(self.name, value, self.asked_at, self.only_if_absent)
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileWish:
+    name: str
+    asked_at: Place
+    only_if_absent: bool = False
+
+    def __call__(self, value: Json) -> SetProfileField:
+        return SetProfileField(self.name, value, self.asked_at, self.only_if_absent)
+
+
+@dataclass(frozen=True, slots=True)
+class IncrementWish:
+    name: str
+    once: str
+    asked_at: Place
+
+    def __call__(self, amount: Json) -> IncrementAttribute | None:
+        """An increment by 0 asks for nothing."""
+        return IncrementAttribute(self.name, amount, self.once, self.asked_at) if amount else None
+
+
+Wish: TypeAlias = AttributeWish | ProfileWish | IncrementWish
+
+
+@dataclass(frozen=True, slots=True)
 class CellPart:
     """
     What *wish* makes of a cell's value.
@@ -63,7 +97,7 @@ class CellPart:
 
     cell: Cell
     asked_at: Place
-    wish: Callable[[Json], Desire | None]
+    wish: Wish
     _made: dict[str, Desire | None] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -85,23 +119,6 @@ class CellPart:
     def _make(self, values: Mapping[str, Json]) -> Desire | None:
         value = self.cell.read(values)
         return None if value is None else self.wish(value)
-
-
-def set_attribute(
-    name: str, asked_at: Place, *, only_if_absent: bool = False
-) -> Callable[[Json], Desire | None]:
-    return lambda value: SetAttribute(name, value, asked_at, only_if_absent)
-
-
-def set_profile_field(
-    name: str, asked_at: Place, *, only_if_absent: bool = False
-) -> Callable[[Json], Desire | None]:
-    return lambda value: SetProfileField(name, value, asked_at, only_if_absent)
-
-
-def increment(name: str, once: str, asked_at: Place) -> Callable[[Json], Desire | None]:
-    """An increment by 0 asks for nothing."""
-    return lambda amount: IncrementAttribute(name, amount, once, asked_at) if amount else None
 
 
 @dataclass(frozen=True, slots=True)

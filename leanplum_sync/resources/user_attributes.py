@@ -37,12 +37,12 @@ from leanplum_sync.resources.listing import id_column
 from leanplum_sync.resources.names import attribute_fault, profile_field_name
 from leanplum_sync.resources.parts import (
     Always,
+    AttributeWish,
     CellPart,
+    IncrementWish,
     ListPart,
     Part,
-    increment,
-    set_attribute,
-    set_profile_field,
+    ProfileWish,
 )
 from leanplum_sync.resources.profile_values import profile_check
 from leanplum_sync.resources.resource import ResourceBase, checked_id
@@ -187,7 +187,7 @@ def _attribute_part(name: str, form: Json, site: Site) -> Iterator[Part]:
         case ColumnForm():
             for cell in compiled_cell(form, attribute_value, path, site, lists=True):
                 yield CellPart(
-                    cell, asked_at, set_attribute(name, asked_at, only_if_absent=form.when is not None)
+                    cell, asked_at, AttributeWish(name, asked_at, only_if_absent=form.when is not None)
                 )
         case ValueForm():
             yield Always(SetAttribute(name, form.value, asked_at, only_if_absent=True))
@@ -200,7 +200,7 @@ def _attribute_part(name: str, form: Json, site: Site) -> Iterator[Part]:
             yield ListPart(name, _list_side(form.add), _list_side(form.remove), asked_at)
         case IncrementForm(increment=PlainColumnForm() as amount):
             cell = Cell(amount.column, ValueType.INTEGER)
-            yield CellPart(cell, asked_at, increment(name, form.once, asked_at))
+            yield CellPart(cell, asked_at, IncrementWish(name, form.once, asked_at))
         case IncrementForm(increment=int(amount)):
             yield Always(IncrementAttribute(name, amount, form.once, asked_at))
         case _:
@@ -225,7 +225,7 @@ def _profile_part(name: str, form: Json, site: Site) -> Iterator[Part]:
         case ColumnForm():
             for cell in compiled_cell(form, check, path, site, lists=False):
                 yield CellPart(
-                    cell, asked_at, set_profile_field(name, asked_at, only_if_absent=form.when is not None)
+                    cell, asked_at, ProfileWish(name, asked_at, only_if_absent=form.when is not None)
                 )
         case ValueForm():
             for wish in _profile_wish(name, form.value, (*path, "value"), site, only_if_absent=True):

@@ -1,0 +1,93 @@
+"""
+CSV files that go into a table as they are: those of which it is certain that DuckDB reads them as Python's csv does.
+
+DuckDB is lenient where Python is strict (an empty cell too many, blanks around quotes), so a file is scanned for everything
+on which the two might differ. Whatever fails a test here is read row by row, which also finds and places each problem.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from leanplum_sync.staging.sql import literal, name
+
+_CHUNK: Final = 1 << 20
+_BLANK_LINE = re.compile(rb"\n\r?\n")
+# A quote that blanks keep from its delimiter or from another quote.
+_LOOSE_QUOTE = re.compile(rb'[,\n"] +"|" +[,\r\n]')
+_OVERLAP: Final = (
+    64  # of two chunks: longer runs of blanks are refused, so that no pattern can hide between them
+)
+_MANY_BLANKS: Final = b" " * (_OVERLAP - 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is known of a file after one look at all its bytes."""
+
+    lines: int
+    commas: int
+    has_quotes: bool
+    ends_lines_with: str
+
+
+def shape_of(file: io.BufferedReader) -> Shape | None:
+    """Return the file's shape; None where it must be read row by row."""
+    lines = commas = quotes = returns = pairs = 0
+    tail = b"\n"  # a blank first line is one after a line break
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for chunk in _chunks(file):
+        window = tail + chunk
+        lines += chunk.count(b"\n")
+        commas += chunk.count(b",")
+        quotes += chunk.count(b'"')
+        returns += chunk.count(b"\r")
+        pairs += window.count(b"\r\n") - tail.count(b"\r\n")
+        if b"\0" in chunk or _BLANK_LINE.search(window):
+            return None
+        if quotes and (_LOOSE_QUOTE.search(window) or _MANY_BLANKS in window):
+            return None
+        if not _is_text(chunk, decoder):
+            return None
+        tail = window[-_OVERLAP:]
+    if not _is_text(b"", decoder, final=True) or returns not in (0, lines) or pairs != returns:
+        return None
+    return Shape(lines + (not tail.endswith(b"\n")), commas, quotes > 0, "\\r\\n" if returns else "\\n")
+
+
+def _chunks(file: io.BufferedReader) -> Iterator[bytes]:
+    while chunk := file.read(_CHUNK):
+        yield chunk
+
+
+def _is_text(chunk: bytes, decoder: codecs.IncrementalDecoder, *, final: bool = False) -> bool:
+    if chunk.isascii() and not final and not decoder.getstate()[0]:
+        return True
+    try:
+        decoder.decode(chunk, final)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def relation(path: Path, columns: Sequence[str], shape: Shape) -> str:
+    """Return SQL for the rows of the file, all cells text; an empty cell is NULL."""
+    types = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in columns)
+    return (
+        f"read_csv({literal(str(path))}, header = true, auto_detect = false, columns = {{{types}}}, delim = ',',"
+        f" quote = '\"', escape = '\"', strict_mode = true, null_padding = false, new_line = {literal(shape.ends_lines_with)})"
+    )
+
+
+def commas_in_cells(columns: Sequence[str]) -> str:
+    """Return SQL for the number of commas that stand inside of a row's cells."""
+    return " + ".join(
+        f"coalesce(length({name(column)}) - length(replace({name(column)}, ',', '')), 0)"
+        for column in columns
+    )

@@ -1,0 +1,376 @@
+"""
+What DuckDB can tell of a whole column at once: that rows are sound, and that users are as desired.
+
+Each rule here answers "surely" or "don't know", never "no": what it doesn't know, Python decides. So a rule may be as narrow
+as it likes, and none may be wrong. It speaks of the cells of a row (``w.c0``, ``w.c1``, ...) and of a user's observed values as
+JSON text (``o.v0``, ...; NULL where there is none). Sources of the rules: ``wire/values.py`` and ``wire/convert.py``, which they repeat for columns.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from leanplum_sync.resources import Resource
+from leanplum_sync.resources.cells import Cell, attribute_value
+from leanplum_sync.resources.desire import (
+    AlterList,
+    Desire,
+    RemoveAttribute,
+    SetAttribute,
+    SetProfileField,
+    TakeAttribute,
+)
+from leanplum_sync.resources.parts import (
+    Always,
+    AttributeWish,
+    CellPart,
+    IncrementWish,
+    ListPart,
+    Part,
+    ProfileWish,
+)
+from leanplum_sync.resources.source import DataFormat, FileSource
+from leanplum_sync.resources.user_attributes import UserAttributes
+from leanplum_sync.staging.sql import both, either, literal
+from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.convert import ValueType
+from leanplum_sync.wire.limits import ID_LENGTH
+from leanplum_sync.wire.profile import NUMBER_FIELDS, TIME_FIELDS
+
+UNKNOWN: Final = "false"
+_INTEGER: Final = "[+-]?[0-9]{1,15}"
+_NUMBER: Final = "[+-]?[0-9]{1,15}([.][0-9]{1,9})?"
+_DAY: Final = "[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}"
+_HOUR: Final = "([01][0-9]|2[0-3]):[0-5][0-9]"
+_DATE: Final = f"{_DAY}([T ]{_HOUR}(:[0-5][0-9]([.][0-9]{{3}}([0-9]{{3}})?)?)?(Z|[+-]{_HOUR})?)?"
+_TRUE: Final = ("true", "yes", "1")
+_FALSE: Final = ("false", "no", "0")
+# Names and texts whose JSON is themselves in quotes, and can't be taken for a part of anything else.
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_ .:/-]+")
+_PLAIN_ITEM = re.compile(r"[A-Za-z0-9_ .:/-]*[A-Za-z0-9_][A-Za-z0-9_ .:/-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Sieve:
+    """
+    *columns* are those of the file that the resource reads, the ids first: ``c0``, ``c1``, ... in SQL.
+
+    *sound* holds of rows that surely have no problem, *same* of those for which there is surely nothing to do: SQL.
+    *attributes* and *fields* map observed names to the aliases that *same* uses.
+    """
+
+    columns: tuple[str, ...]
+    sound: str
+    same: str
+    attributes: Mapping[str, str]
+    fields: Mapping[str, str]
+
+    @property
+    def knows_nothing(self) -> bool:
+        return self.same == UNKNOWN
+
+
+def sieve_of(resource: Resource) -> Sieve | None:
+    """Return the sieve for *resource*; None where its rows have to be read one by one."""
+    source = resource.source
+    if not isinstance(resource, UserAttributes) or not isinstance(source, FileSource):
+        return None
+    if source.format is not DataFormat.CSV:
+        return None
+    columns = tuple(column.name for column in resource.columns_needed())
+    names = _Names(columns)
+    sound = [_sound_id("w.c0"), *(_sound(part, names) for part in resource.parts)]
+    same = [_same(part, names) for part in resource.parts]
+    if UNKNOWN in same or not names.are_plain:
+        return Sieve(columns, both(sound), UNKNOWN, {}, {})
+    return Sieve(columns, both(sound), both(same), names.attributes, names.fields)
+
+
+@dataclass(slots=True)
+class _Names:
+    """The aliases of cells and of observed values."""
+
+    columns: tuple[str, ...]
+    attributes: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, str] = field(default_factory=dict)
+
+    def cell(self, cell: Cell) -> str:
+        return f"w.c{self.columns.index(cell.column)}"
+
+    def attribute(self, name: str) -> str:
+        return "o." + self.attributes.setdefault(name, f"v{len(self.attributes)}")
+
+    def profile(self, name: str) -> str:
+        return "o." + self.fields.setdefault(name, f"f{len(self.fields)}")
+
+    @property
+    def are_plain(self) -> bool:
+        """DuckDB takes two names that differ in case only for one."""
+        is_unique = len({name.lower() for name in self.attributes}) == len(self.attributes)
+        return is_unique and all(map(_PLAIN_NAME.fullmatch, self.attributes))
+
+
+def _sound_id(cell: str) -> str:
+    return f"length({cell}) <= {ID_LENGTH} AND regexp_full_match({cell}, '[!-~]([ -~]*[!-~])?')"
+
+
+def _sound(part: Part, names: _Names) -> str:
+    match part:
+        case Always():
+            return "true"
+        case CellPart(cell=cell, wish=wish):
+            return f"({names.cell(cell)} IS NULL) OR ({_sound_cell(names.cell(cell), cell, wish)})"
+        case ListPart():
+            cells = [side for side in (part.add, part.remove) if isinstance(side, Cell)]
+            return both([f"{names.cell(cell)} IS NULL" for cell in cells])
+        case _:
+            return UNKNOWN
+
+
+def _sound_cell(text: str, cell: Cell, wish: AttributeWish | ProfileWish | IncrementWish) -> str:
+    if cell.mapped is not None:
+        keys = ", ".join(map(literal, cell.mapped))
+        return "true" if cell.otherwise is not None else f"{text} IN ({keys})"
+    match wish, cell.type:
+        case IncrementWish(), _:
+            return _matches(text, _INTEGER)
+        case ProfileWish(name=name), type_:
+            return _sound_profile(text, name, type_)
+        case AttributeWish(), None | ValueType.TEXT if cell.check is attribute_value:
+            return "true"
+        case AttributeWish(), None:  # Leanplum's own format: text in brackets is a list
+            return f"NOT starts_with({text}, '[')"
+        case AttributeWish(), ValueType.INTEGER:
+            return _matches(text, _INTEGER)
+        case AttributeWish(), ValueType.NUMBER:
+            return _matches(text, _NUMBER)
+        case AttributeWish(), ValueType.BOOLEAN:
+            return f"lower({text}) IN {_TRUE + _FALSE}"
+        case AttributeWish(), ValueType.DATE:
+            return _is_date(text)
+        case _:
+            return UNKNOWN
+
+
+def _sound_profile(text: str, name: str, type_: ValueType | None) -> str:
+    if name in TIME_FIELDS and type_ in (None, ValueType.DATE, ValueType.TEXT):
+        return _is_date(text)
+    if name in NUMBER_FIELDS and type_ in (None, ValueType.TEXT, ValueType.INTEGER):
+        return _matches(text, _INTEGER)
+    if name == "country" and type_ in (None, ValueType.TEXT):
+        return _matches(text, "[A-Z]{2}")
+    if type_ in (None, ValueType.TEXT) and name not in (*TIME_FIELDS, *NUMBER_FIELDS):
+        return f"NOT contains({text}, '(')"
+    return UNKNOWN
+
+
+def _same(part: Part, names: _Names) -> str:
+    match part:
+        case Always(wish=wish):
+            return _same_for_all(wish, names)
+        case CellPart(cell=cell, wish=AttributeWish(name=name, only_if_absent=only_if_absent)):
+            value, text = names.attribute(name), names.cell(cell)
+            equal = _equals_cell(value, text, cell)
+            has_one = f"NOT {_absent(value)}" if only_if_absent else UNKNOWN
+            return either(f"{text} IS NULL", has_one, equal)
+        case CellPart(cell=cell, wish=ProfileWish(name=name, only_if_absent=only_if_absent)):
+            value, text = names.profile(name), names.cell(cell)
+            equal = _equals_profile(value, text, cell, name)
+            has_one = _present_field(value) if only_if_absent else UNKNOWN
+            return either(f"{text} IS NULL", has_one, equal)
+        case CellPart(cell=cell, wish=IncrementWish()):
+            return f"{names.cell(cell)} IS NULL"
+        case ListPart(name=name, add=tuple(add), remove=tuple(remove)):
+            return _same_list(names.attribute(name), add, remove)
+        case ListPart(add=add, remove=remove):
+            cells = [side for side in (add, remove) if isinstance(side, Cell)]
+            is_all = len(cells) + [add, remove].count(()) == len((add, remove))
+            return both([f"{names.cell(cell)} IS NULL" for cell in cells]) if is_all else UNKNOWN
+        case _:
+            return UNKNOWN
+
+
+def _same_for_all(wish: Desire, names: _Names) -> str:
+    match wish:
+        case SetAttribute(name=name, only_if_absent=True):
+            return f"NOT {_absent(names.attribute(name))}"
+        case SetAttribute(name=name, value=wanted):
+            return _equals(names.attribute(name), wanted)
+        case RemoveAttribute(name=name):
+            return _absent(names.attribute(name))
+        case TakeAttribute(name=name, source=source, type=type_):
+            there = names.attribute(source)
+            is_so = _is_of(there, type_) if source == name and type_ else UNKNOWN
+            return either(_absent(there), is_so)
+        case AlterList(name=name, add=add, remove=remove):
+            return _same_list(names.attribute(name), add, remove)
+        case SetProfileField(name=name, only_if_absent=True):
+            return _present_field(names.profile(name))
+        case SetProfileField(name=name, value=wanted):
+            return _equals(names.profile(name), wanted)
+        case _:
+            return UNKNOWN
+
+
+def _equals_cell(value: str, text: str, cell: Cell) -> str:
+    if cell.mapped is not None:
+        return _equals_mapped(value, text, cell.mapped, cell.otherwise)
+    match cell.type:
+        case None if cell.check is not attribute_value:  # text in brackets is a list
+            return f"NOT starts_with({text}, '[') AND ({_equals_text(value, text)})"
+        case None | ValueType.TEXT | ValueType.DATE:
+            return _equals_text(value, text)
+        case ValueType.INTEGER | ValueType.NUMBER:
+            return f"TRY_CAST({text} AS DOUBLE) = TRY_CAST({value} AS DOUBLE)"
+        case ValueType.BOOLEAN:
+            word = f"CASE WHEN lower({text}) IN {_TRUE} THEN 'true' WHEN lower({text}) IN {_FALSE} THEN 'false' END"
+            return f"{word} = {_word(value)}"
+        case _:
+            return UNKNOWN
+
+
+def _equals_text(value: str, text: str) -> str:
+    """A backslash may be a character in the cell and an escape in the JSON; quotes are always escaped there."""
+    word = f"lower({text})"
+    return either(
+        f"{value} = '\"' || {text} || '\"' AND NOT contains({text}, '\\')",
+        f"{word} IN ('true', 'false') AND {word} = {_word(value)}",
+    )
+
+
+def _equals_profile(value: str, text: str, cell: Cell, name: str) -> str:
+    if cell.mapped is not None:
+        return UNKNOWN
+    if name in TIME_FIELDS:
+        return f"{_is_day(text)} AND epoch(TRY_CAST({text} AS DATE)) = TRY_CAST({value} AS DOUBLE)"
+    if name in NUMBER_FIELDS:
+        return f"{_matches(text, _INTEGER)} AND TRY_CAST({text} AS DOUBLE) = TRY_CAST({value} AS DOUBLE)"
+    return _equals_text(value, text)
+
+
+def _equals_mapped(value: str, text: str, mapped: Mapping[str, Json], otherwise: Json) -> str:
+    known = [*mapped.values(), *([] if otherwise is None else [otherwise])]
+    for is_one, write, read in _COMPARED:
+        if all(map(is_one, known)):
+            cases = " ".join(f"WHEN {literal(key)} THEN {write(wanted)}" for key, wanted in mapped.items())
+            last = f" ELSE {write(otherwise)}" if otherwise is not None else ""
+            return (
+                f"CASE {text} {cases}{last} END = {read(value)}"
+                if cases
+                else f"{write(otherwise)} = {read(value)}"
+            )
+    return UNKNOWN
+
+
+def _equals(value: str, wanted: Json) -> str:
+    for is_one, write, read in _COMPARED:
+        if is_one(wanted):
+            return f"{write(wanted)} = {read(value)}"
+    if isinstance(wanted, list) and all(map(_is_text, wanted)):
+        return f"{_raw(wanted)} = {value}"
+    return UNKNOWN
+
+
+def _is_word(wanted: Json) -> bool:
+    return isinstance(wanted, bool) or (isinstance(wanted, str) and wanted.lower() in ("true", "false"))
+
+
+def _is_number(wanted: Json) -> bool:
+    return isinstance(wanted, int | float) and not isinstance(wanted, bool)
+
+
+def _is_text(wanted: Json) -> bool:
+    return isinstance(wanted, str) and not _is_word(wanted)
+
+
+def _raw(wanted: Json) -> str:
+    return literal(json.dumps(wanted, ensure_ascii=False, separators=(",", ":")))
+
+
+def _word(value: str) -> str:
+    """``true``, ``"True"`` and ``"true"`` are one."""
+    return f"lower(trim({value}, '\"'))"
+
+
+def _write_word(wanted: Json) -> str:
+    return literal(str(wanted).lower())
+
+
+def _write_number(wanted: Json) -> str:
+    return f"CAST({literal(repr(float(wanted)))} AS DOUBLE)"
+
+
+def _number(value: str) -> str:
+    return f"TRY_CAST({value} AS DOUBLE)"
+
+
+def _itself(value: str) -> str:
+    return value
+
+
+# What a value is, how it is written in SQL, and what of the observed JSON that is compared with.
+_COMPARED: Final[Sequence[tuple[Callable[[Json], bool], Callable[[Json], str], Callable[[str], str]]]] = (
+    (_is_word, _write_word, _word),
+    (_is_number, _write_number, _number),
+    (_is_text, _raw, _itself),
+)
+
+
+def _same_list(value: str, add: Sequence[Json], remove: Sequence[Json]) -> str:
+    items = [*add, *remove]
+    if not all(_is_text(item) and _PLAIN_ITEM.fullmatch(item) for item in items):
+        return UNKNOWN
+    is_flat = both(
+        [
+            f"starts_with({value}, '[')",
+            f"NOT contains({value}, '\\')",
+            f"NOT contains({value}, '{{')",
+            f"NOT contains(substr({value}, 2), '[')",
+        ]
+    )
+    members = [f"contains({value}, {_raw(item)})" for item in add]
+    strangers = [f"NOT contains({value}, {_raw(item)})" for item in remove]
+    settled = both([is_flat, *members, *strangers])
+    return settled if add else either(_absent(value), settled)
+
+
+def _is_of(value: str, type_: ValueType) -> str:
+    """Surely a value of that type, which converting would leave as it is."""
+    match type_:
+        case ValueType.TEXT:
+            return f"starts_with({value}, '\"')"
+        case ValueType.INTEGER:
+            return _matches(value, "-?[0-9]{1,15}([.]0+)?")
+        case ValueType.NUMBER:
+            return _matches(value, "-?[0-9]{1,15}([.][0-9]{1,9})?")
+        case ValueType.BOOLEAN:
+            return f"lower({value}) IN ('true', 'false', '\"true\"', '\"false\"')"
+        case ValueType.DATE:
+            inside = f"trim({value}, '\"')"
+            return f"starts_with({value}, '\"') AND {_is_date(inside)}"
+        case ValueType.LIST:
+            return UNKNOWN
+
+
+def _is_date(text: str) -> str:
+    return f"{_matches(text, _DATE)} AND TRY_CAST(left({text}, 10) AS DATE) IS NOT NULL"
+
+
+def _is_day(text: str) -> str:
+    return f"{_matches(text, _DAY)} AND TRY_CAST({text} AS DATE) IS NOT NULL"
+
+
+def _matches(text: str, pattern: str) -> str:
+    return f"regexp_full_match({text}, {literal(pattern)})"
+
+
+def _absent(value: str) -> str:
+    return f"({value} IS NULL OR {value} IN ('null', '[]'))"
+
+
+def _present_field(value: str) -> str:
+    return f"({value} IS NOT NULL AND {value} <> 'null')"

@@ -1,0 +1,488 @@
+"""Rows and observed users in one database, and what is asked of it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import groupby, islice
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any, Final, Self
+
+import orjson
+
+from leanplum_sync.address import Subject, SubjectKind
+from leanplum_sync.errors import LeanplumSyncError
+from leanplum_sync.problem import Place
+from leanplum_sync.resources.row import Row
+from leanplum_sync.resources.source import Compression, FileSource
+from leanplum_sync.sources import header
+from leanplum_sync.sources.opening import opened
+from leanplum_sync.staging.csv_table import commas_in_cells, relation, shape_of
+from leanplum_sync.staging.sieve import Sieve, sieve_of
+from leanplum_sync.staging.sql import literal, name
+from leanplum_sync.wire.action import Json
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from leanplum_sync.resources import Resource
+
+MEMORY_LIMIT_MB: Final = 256
+_FETCH: Final = 2_000
+_MOST_PICKED: Final = 200_000  # lines
+
+_ROWS: Final = (
+    "{kind: 'VARCHAR', id: 'VARCHAR', resource: 'INTEGER', number: 'BIGINT', row: 'VARCHAR', shared: 'VARCHAR',"
+    " says: 'VARCHAR'}"
+)
+_TABLES: Final = """
+CREATE TABLE passing (kind VARCHAR, id VARCHAR, line BIGINT);
+CREATE TABLE bounds (observed_at DOUBLE);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StagedRow:
+    """*resource* is the number under which the row was added."""
+
+    resource: int
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """One subject: the rows that speak of it, and its exportUser element; None if it was not observed."""
+
+    subject: Subject
+    rows: tuple[StagedRow, ...]
+    element: Mapping[str, Json] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A resource whose file went into a table as it is, one column for each that *sieve* names."""
+
+    number: int
+    file: str
+    sieve: Sieve
+
+    @property
+    def name(self) -> str:
+        return f"cells{self.number}"
+
+    def row(self, number: int, cells: Iterable[str]) -> Row:
+        """No cell of such a file holds a line break, so rows are lines, behind that of the header."""
+        values: dict[str, Json] = dict(zip(self.sieve.columns, cells, strict=True))
+        return Row(number, Place(self.file, number + 1, row=number), values)
+
+
+class Staging:
+    """
+    A context with files of its own, gone at its end.
+
+    First ``load`` each resource, or ``add`` its rows one by one, then ``close_rows``. After that ``sift`` a snapshot's file, or
+    ``observe`` subjects one by one and ``close_observed``. Without *sieve*, every subject goes through, which
+    changes nothing but the time it takes.
+    """
+
+    def __init__(
+        self, folder: Path | None = None, memory_limit_mb: int = MEMORY_LIMIT_MB, *, sieve: bool = True
+    ) -> None:
+        import duckdb  # noqa: PLC0415 - takes longer to import than a small plan takes to make
+
+        self._failure = duckdb.Error
+        try:
+            if folder is not None:
+                folder.mkdir(parents=True, exist_ok=True)
+            self._folder = tempfile.TemporaryDirectory(prefix="staging-", dir=folder)
+            self._path = Path(self._folder.name)
+            # In memory up to the limit, and beyond it in files of the folder.
+            self._database: duckdb.DuckDBPyConnection = duckdb.connect(
+                config={
+                    "memory_limit": f"{memory_limit_mb}MB",
+                    "temp_directory": str(self._path / "spill"),
+                    "autoinstall_known_extensions": False,
+                    "autoload_known_extensions": False,
+                }
+            )
+            self._database.execute(_TABLES)
+            self._rows: IO[bytes] = (self._path / "rows.ndjson").open("wb")
+            self._observed: IO[bytes] = (self._path / "observed.ndjson").open("wb")
+        except (OSError, duckdb.Error) as error:
+            raise _no_room(error) from error
+        self._uses_sieve = sieve
+        self._tables: dict[int, _Table] = {}
+        self._subjects = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for file in (self._rows, self._observed):
+            with suppress(OSError):  # a full disk was told where it was written to
+                file.close()
+        self._database.close()
+        self._folder.cleanup()
+
+    # Rows.
+
+    def load(self, number: int, resource: Resource, root: Path) -> int | None:
+        """
+        Take in all rows of *resource* at once, and return how many; None where they have to be added one by one.
+
+        Rows of which it isn't certain that they are sound come out of ``doubtful``.
+        """
+        sieve = sieve_of(resource) if self._uses_sieve else None
+        if sieve is None or not isinstance(resource.source, FileSource):
+            return None
+        table = _Table(number, resource.source.path, sieve)
+        try:
+            rows = self._load_csv(table, resource.source, root)
+        except (OSError, LeanplumSyncError):
+            rows = None  # read row by row, it comes out what is wrong, and where
+        if rows is None:
+            self._run(f"DROP TABLE IF EXISTS {table.name}")
+        else:
+            self._tables[number] = table
+        return rows
+
+    def _load_csv(self, table: _Table, source: FileSource, root: Path) -> int | None:
+        path = root / source.path
+        if source.compression is not Compression.NONE:
+            path = self._path / f"{table.name}.csv"
+            with opened(source, root) as packed, path.open("wb") as plain:
+                shutil.copyfileobj(packed, plain)
+        with path.open("rb") as file:
+            shape = shape_of(file)
+        columns = header(source, root).columns
+        if shape is None or columns is None or not set(table.sieve.columns) <= set(columns):
+            return None
+        rows = relation(path, columns, shape)
+        cells = ", ".join(f"{name(column)} AS c{place}" for place, column in enumerate(table.sieve.columns))
+        self._run(f"CREATE TABLE {table.name} AS SELECT {cells} FROM {rows}")
+        count = int(self._one(f"SELECT count(*) FROM {table.name}")[0])
+        inside = sum(column.count(",") for column in columns)
+        if shape.has_quotes:
+            inside += int(self._one(f"SELECT coalesce(sum({commas_in_cells(columns)}), 0) FROM {rows}")[0])
+        # Each line is one row, and no row has a cell too many.
+        is_as_it_looks = count + 1 == shape.lines and shape.commas - inside == shape.lines * (
+            len(columns) - 1
+        )
+        return count if is_as_it_looks else None
+
+    def doubtful(self, number: int) -> Iterator[Row]:
+        """Yield the loaded rows of which it isn't certain that they are sound, in the order of the file."""
+        table = self._tables[number]
+        query = f"SELECT rowid, {_cells(table)} FROM {table.name} AS w WHERE ({table.sieve.sound}) IS NOT TRUE ORDER BY rowid"
+        return (table.row(row[0] + 1, row[1:]) for row in self._stream(query))
+
+    def drop(self, number: int, rows: Iterable[Row]) -> None:
+        """Take out of a loaded resource *rows* with problems."""
+        numbers = ", ".join(str(row.number - 1) for row in rows)
+        self._run(f"DELETE FROM {self._tables[number].name} WHERE rowid IN ({numbers})")
+
+    def add(self, resource: int, subject: Subject, row: Row, shared: tuple[str, str] | None = None) -> None:
+        """Add a row. *shared* names what it has in common with other subjects, and a fingerprint of what it says of that."""
+        place = row.place
+        packed = orjson.dumps(
+            [place.file, place.line, place.column, place.row, dict(row.values)], default=str
+        )
+        self._append(
+            self._rows,
+            kind=subject.kind,
+            id=subject.id,
+            resource=resource,
+            number=row.number,
+            row=packed.decode(),
+            shared=shared and shared[0],
+            says=shared and shared[1],
+        )
+
+    def close_rows(self) -> None:
+        self._close(self._rows)
+        self._run(
+            f"CREATE TABLE added AS SELECT * FROM read_json(?, format = 'newline_delimited', columns = {_ROWS})",
+            [self._rows.name],
+        )
+        Path(self._rows.name).unlink()
+        asked = " UNION ALL ".join(
+            [
+                "SELECT kind, id, resource FROM added",
+                *(f"SELECT 'user', c0, {each.number} FROM {each.name}" for each in self._tables.values()),
+            ]
+        )
+        self._run(f"CREATE VIEW asked AS {asked}")
+        self._subjects = int(self._one("SELECT count(*) FROM (SELECT DISTINCT kind, id FROM asked)")[0])
+
+    def count_rows(self) -> int:
+        return int(self._one("SELECT count(*) FROM asked")[0])
+
+    def count_subjects(self) -> int:
+        return self._subjects
+
+    def subjects(self) -> Iterator[Subject]:
+        for kind, identifier in self._stream("SELECT DISTINCT kind, id FROM asked ORDER BY kind, id"):
+            yield Subject(SubjectKind(kind), identifier)
+
+    def repeated(self, pairs: Iterable[tuple[int, int]]) -> Iterator[Met]:
+        """
+        Yield, without what was observed, the subjects of which more than one row of a resource speaks, or rows of both
+        resources of one of *pairs*: where conflicts may be.
+        """
+        if self.count_rows() == self._subjects:
+            return
+        queries = ["SELECT kind, id FROM asked GROUP BY kind, id, resource HAVING count(*) > 1"]
+        for one, other in pairs:
+            queries.append(
+                f"SELECT kind, id FROM asked SEMI JOIN (SELECT kind, id FROM asked WHERE resource = {other})"
+                f" USING (kind, id) WHERE resource = {one}"
+            )
+        self._run(f"CREATE TABLE repeated AS {' UNION '.join(queries)}")
+        yield from self._met(
+            f"SELECT *, NULL FROM ({self._rows_of('repeated')}) ORDER BY kind, id, resource, number"
+        )
+
+    def contested(self) -> Iterator[tuple[StagedRow, StagedRow]]:
+        """Yield each row that says of a shared thing what the first row about it, of another subject, doesn't: both."""
+        rows = self._stream(
+            "WITH told AS (SELECT *, row_number() OVER (PARTITION BY shared ORDER BY resource, number) AS place"
+            " FROM added WHERE shared IS NOT NULL)"
+            " SELECT first.resource, first.number, first.row, other.resource, other.number, other.row"
+            " FROM told AS other JOIN told AS first"
+            " ON first.shared = other.shared AND first.place = 1 AND first.says <> other.says"
+            " AND (first.kind <> other.kind OR first.id <> other.id) ORDER BY other.resource, other.number"
+        )
+        for row in rows:
+            yield self._staged(*row[:3]), self._staged(*row[3:])
+
+    # What was observed.
+
+    def sift(self, snapshot: Path, own_time: float) -> bool:
+        """
+        Observe the users in a file of exportUser answers, one JSON object a line; *own_time* is that of lines without one.
+
+        False where it can't be read so, and has to be observed one by one.
+        """
+        try:
+            self._database.execute("BEGIN")
+            for table in self._tables.values():
+                self._pass_through(table, snapshot, own_time)
+            self._pass_all("SELECT kind, id, NULL FROM added")
+            self._run("CREATE TABLE passed AS SELECT DISTINCT kind, id FROM passing")
+            picked = self._picked(snapshot)
+            if picked is None or not self._observe_passed(picked, own_time):
+                self._observe_passed(snapshot, own_time)
+            self._database.execute("COMMIT")
+        except LeanplumSyncError:
+            self._database.execute("ROLLBACK")
+            return False
+        return True
+
+    def observe(self, subject: Subject, element: Mapping[str, Json], observed_at: float) -> None:
+        """Add what was observed of *subject*; of several, the last one counts."""
+        key = "userId" if subject.kind is SubjectKind.USER else "deviceId"
+        others = {field: value for field, value in element.items() if field not in ("userId", "deviceId")}
+        self._append(self._observed, **{**others, key: subject.id, "observedAt": observed_at})
+
+    def close_observed(self) -> None:
+        self._close(self._observed)
+        observed = Path(self._observed.name)
+        if not self.sift(observed, 0.0):
+            self._run("CREATE TABLE passed AS SELECT DISTINCT kind, id FROM asked")
+            self._observe_passed(observed, 0.0)
+        observed.unlink()
+
+    def _pass_through(self, table: _Table, snapshot: Path, own_time: float) -> None:
+        """Let through the users of *table* of whom it isn't certain that nothing is to be done."""
+        if table.sieve.knows_nothing:
+            self._pass_all(f"SELECT 'user', c0, NULL FROM {table.name}")
+            return
+        attributes = ", ".join(f"{name(each)} JSON" for each in table.sieve.attributes)
+        fields = dict.fromkeys(table.sieve.fields, "JSON")
+        columns = {
+            "userId": "VARCHAR",
+            "deviceId": "VARCHAR",
+            "observedAt": "DOUBLE",
+            "userAttributes": f"STRUCT({attributes})" if attributes else "JSON",
+            **fields,
+        }
+        values = [
+            *(
+                f"userAttributes.{name(each)}::VARCHAR AS {alias}"
+                for each, alias in table.sieve.attributes.items()
+            ),
+            *(f"{name(each)}::VARCHAR AS {alias}" for each, alias in table.sieve.fields.items()),
+        ]
+        observed = (
+            "SELECT row_number() OVER () AS line, deviceId AS device, coalesce(userId, deviceId, error('no id')) AS id,"
+            f" userAttributes IS NOT NULL AS is_there, coalesce(observedAt, {own_time!r}) AS observed_at"
+            f"{''.join(', ' + each for each in values)}"
+            f" FROM read_json({_lines(snapshot)}, columns = {_columns(columns)})"
+        )
+        self._run(
+            f"CREATE TABLE met{table.number} AS SELECT w.c0 AS id, o.observed_at, o.line,"
+            f" (o.is_there AND ({table.sieve.same})) IS NOT TRUE AS passes"
+            f" FROM {table.name} AS w LEFT JOIN ({observed}) AS o ON w.c0 = o.id AND nullif(o.device, '') IS NULL"
+        )
+        self._pass_all(f"SELECT 'user', id, line FROM met{table.number} WHERE passes")
+        self._run(
+            f"INSERT INTO bounds SELECT unnest([min(observed_at), max(observed_at)]) FROM met{table.number}"
+        )
+        self._run(f"DROP TABLE met{table.number}")
+
+    def _pass_all(self, subjects: str) -> None:
+        self._run(f"INSERT INTO passing {subjects}")
+
+    def _picked(self, snapshot: Path) -> Path | None:
+        """
+        Return a file of those lines that speak of who passed; None where that isn't known, or they are most of it.
+
+        To find them by their numbers costs a tenth of finding them by their ids.
+        """
+        query = "SELECT count(*), count(*) FILTER (line IS NULL) FROM passing"
+        passing, unplaced = self._one(query)
+        if unplaced or passing > _MOST_PICKED:
+            return None
+        numbers = [
+            number
+            for (number,) in self._database.execute(
+                "SELECT DISTINCT line FROM passing ORDER BY line"
+            ).fetchall()
+        ]
+        picked = self._path / "picked.ndjson"
+        with snapshot.open("rb") as lines, picked.open("wb") as file:
+            at = 0
+            for number in numbers:
+                file.write(next(islice(lines, number - at - 1, None)))
+                at = number
+        return picked
+
+    def _observe_passed(self, snapshot: Path, own_time: float) -> bool:
+        """Keep the whole answers about those who passed; of several, the last one counts. Return whether there is one for each."""
+        types = '{"userId": "VARCHAR", "deviceId": "VARCHAR", "observedAt": "DOUBLE"}'
+        self._run(
+            "CREATE OR REPLACE TABLE observed AS SELECT * FROM ("
+            " SELECT CASE WHEN nullif(told.deviceId, '') IS NULL THEN 'user' ELSE 'device' END AS kind,"
+            " coalesce(nullif(told.deviceId, ''), told.userId, error('no id')) AS id,"
+            f" coalesce(told.observedAt, {own_time!r}) AS observed_at, element"
+            f" FROM (SELECT json AS element, from_json(json, '{types}') AS told"
+            f" FROM read_json_objects({_lines(snapshot)}))) SEMI JOIN passed USING (kind, id)"
+        )
+        if self._database.execute(
+            "SELECT 1 FROM observed GROUP BY kind, id HAVING count(*) > 1 LIMIT 1"
+        ).fetchone():
+            self._run(
+                "DELETE FROM observed WHERE rowid NOT IN (SELECT max(rowid) FROM observed GROUP BY kind, id)"
+            )
+        return self.count_unobserved() == 0
+
+    def observed_between(self) -> tuple[float | None, float | None]:
+        """Return the first and the last moment, in epoch seconds, at which a wanted subject was observed."""
+        first, last = self._one(
+            "SELECT min(observed_at), max(observed_at)"
+            " FROM (SELECT observed_at FROM bounds UNION ALL SELECT observed_at FROM observed)"
+        )
+        return first, last
+
+    def count_unobserved(self) -> int:
+        return int(self._one("SELECT count(*) FROM passed ANTI JOIN observed USING (kind, id)")[0])
+
+    def count_passed(self) -> int:
+        return int(self._one("SELECT count(*) FROM passed")[0])
+
+    def met(self) -> Iterator[Met]:
+        """
+        Yield the subjects, sorted, with their rows in the order of resources, and what was observed of them.
+
+        Those are left out for whom there is surely nothing to do.
+        """
+        yield from self._met(
+            f"SELECT asking.*, element FROM ({self._rows_of('passed')}) AS asking LEFT JOIN observed USING (kind, id)"
+            " ORDER BY kind, id, resource, number"
+        )
+
+    def _rows_of(self, subjects: str) -> str:
+        """Return SQL for the rows of all resources about *subjects*, a table."""
+        return " UNION ALL ".join(
+            [
+                f"SELECT kind, id, resource, number, row FROM added SEMI JOIN {subjects} USING (kind, id)",
+                *(
+                    f"SELECT 'user', c0, {table.number}, rowid + 1, to_json([{_cells(table)}])::VARCHAR"
+                    f" FROM {table.name} WHERE c0 IN (SELECT id FROM {subjects} WHERE kind = 'user')"
+                    for table in self._tables.values()
+                ),
+            ]
+        )
+
+    def _met(self, query: str) -> Iterator[Met]:
+        for (kind, identifier), group in groupby(self._stream(query), key=lambda row: row[:2]):
+            rows = list(group)
+            element = rows[0][5]
+            yield Met(
+                Subject(SubjectKind(kind), identifier),
+                tuple(self._staged(*row[2:5]) for row in rows),
+                None if element is None else orjson.loads(element),
+            )
+
+    def _staged(self, resource: int, number: int, text: str) -> StagedRow:
+        packed = orjson.loads(text)
+        if (table := self._tables.get(resource)) is not None:
+            return StagedRow(resource, table.row(number, packed))
+        file, line, column, row, values = packed
+        return StagedRow(resource, Row(row or 0, Place(file, line, column, row), values))
+
+    # The database and its files.
+
+    def _append(self, file: IO[bytes], **values: Any) -> None:
+        try:
+            file.write(orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE))
+        except OSError as error:
+            raise _no_room(error) from error
+
+    def _close(self, file: IO[bytes]) -> None:
+        try:
+            file.close()
+        except OSError as error:
+            raise _no_room(error) from error
+
+    def _run(self, statement: str, parameters: object = None) -> None:
+        try:
+            self._database.execute(statement, parameters)
+        except self._failure as error:
+            raise _no_room(error) from error
+
+    def _one(self, query: str) -> tuple[Any, ...]:
+        row = self._database.execute(query).fetchone()
+        if row is None:
+            raise AssertionError("an aggregate always has a row")
+        return row
+
+    def _stream(self, query: str) -> Iterator[tuple[Any, ...]]:
+        # A cursor of its own: a second query on the same one would end the first.
+        cursor = self._database.cursor().execute(query)
+        while rows := cursor.fetchmany(_FETCH):
+            yield from rows
+
+
+def _cells(table: _Table) -> str:
+    return ", ".join(f"coalesce(c{place}, '')" for place in range(len(table.sieve.columns)))
+
+
+def _columns(types: Mapping[str, str]) -> str:
+    return "{" + ", ".join(f"{literal(column)}: {literal(kind)}" for column, kind in types.items()) + "}"
+
+
+def _lines(file: Path) -> str:
+    return f"{literal(str(file))}, format = 'newline_delimited'"
+
+
+def _no_room(error: Exception) -> LeanplumSyncError:
+    return LeanplumSyncError(
+        f"The rows can't be kept while planning: {error}. Nothing was changed: see that there is space, and leave to write."
+    )
