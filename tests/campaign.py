@@ -30,6 +30,7 @@ LAWS: Final = (
         "Any bytes are an answer that is understood, or the one documented error",
         ("property/test_envelope.py", "property/test_typed_answers.py"),
     ),
+    Law("What the sieve drops, the planner would have dropped", ("property/test_sieve.py",)),
     Law("The emulator answers any actions, and stays sound", ("property/emulator",)),
 )
 

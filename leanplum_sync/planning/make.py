@@ -126,6 +126,7 @@ def make_plan(
     reads, unreadable = _observe(staging, request.observed, reader, clock, progress)
     tally = Tally(listed=staging.count_subjects(), unreadable=unreadable)
     names = AttributeNames(request.marker)
+    names.observe(staging.names_seen())
     with (
         PlanWriter(request.out, parts=request.parts) as writer,
         progress.track("Comparing", tally.listed, "user") as task,

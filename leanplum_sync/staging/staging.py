@@ -25,6 +25,7 @@ from leanplum_sync.staging.csv_table import commas_in_cells, relation, shape_of
 from leanplum_sync.staging.sieve import Sieve, sieve_of
 from leanplum_sync.staging.sql import literal, name
 from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.limits import USER_ATTRIBUTE_NAMES
 
 if TYPE_CHECKING:
     import duckdb
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from leanplum_sync.resources import Resource
 
 MEMORY_LIMIT_MB: Final = 256
+_SAMPLED: Final = 10_000  # users
+_MANY_NAMES: Final = USER_ATTRIBUTE_NAMES // 2
+_BITS: Final = 60
 _FETCH: Final = 2_000
 _MOST_PICKED: Final = 200_000  # lines
 
@@ -42,6 +46,7 @@ _ROWS: Final = (
 _TABLES: Final = """
 CREATE TABLE passing (kind VARCHAR, id VARCHAR, line BIGINT);
 CREATE TABLE bounds (observed_at DOUBLE);
+CREATE TABLE named (attribute VARCHAR);
 """
 
 
@@ -274,6 +279,7 @@ class Staging:
             for table in self._tables.values():
                 self._pass_through(table, snapshot, own_time)
             self._pass_all("SELECT kind, id, NULL FROM added")
+            self._sample_names(snapshot)
             self._run("CREATE TABLE passed AS SELECT DISTINCT kind, id FROM passing")
             picked = self._picked(snapshot)
             if picked is None or not self._observe_passed(picked, own_time):
@@ -326,15 +332,37 @@ class Staging:
             f" FROM read_json({_lines(snapshot)}, columns = {_columns(columns)})"
         )
         self._run(
-            f"CREATE TABLE met{table.number} AS SELECT w.c0 AS id, o.observed_at, o.line,"
+            f"CREATE TABLE met{table.number} AS SELECT w.c0 AS id, o.observed_at, o.line, {_has(table)} AS has,"
             f" (o.is_there AND ({table.sieve.same})) IS NOT TRUE AS passes"
             f" FROM {table.name} AS w LEFT JOIN ({observed}) AS o ON w.c0 = o.id AND nullif(o.device, '') IS NULL"
         )
-        self._pass_all(f"SELECT 'user', id, line FROM met{table.number} WHERE passes")
+        # A user may stand in several lines, of which the last one counts.
+        met = f"met{table.number}"
+        self._pass_all(f"SELECT 'user', id, line FROM {met} WHERE id IN (SELECT id FROM {met} WHERE passes)")
         self._run(
             f"INSERT INTO bounds SELECT unnest([min(observed_at), max(observed_at)]) FROM met{table.number}"
         )
+        for place, attribute in enumerate(table.sieve.attributes):
+            word, bit = divmod(place, _BITS)
+            self._run(
+                f"INSERT INTO named SELECT {literal(attribute)} FROM met{table.number}"
+                f" HAVING bit_or(has[{word + 1}]) >> {bit} & 1 = 1"
+            )
         self._run(f"DROP TABLE met{table.number}")
+
+    def _sample_names(self, snapshot: Path) -> None:
+        """Note which attributes users have; where that comes near the API's ceiling, look at all of them."""
+        names = "SELECT DISTINCT unnest(json_keys(json, '$.userAttributes')) FROM"
+        lines = f"SELECT json FROM read_json_objects({_lines(snapshot)})"
+        self._run(f"INSERT INTO named {names} ({lines} LIMIT {_SAMPLED})")
+        if len(self.names_seen()) > _MANY_NAMES:
+            self._run(f"INSERT INTO named {names} ({lines})")
+
+    def names_seen(self) -> frozenset[str]:
+        """Return the names of attributes that users have: all names the rows speak of, and nearly all others."""
+        return frozenset(
+            name for (name,) in self._database.execute("SELECT DISTINCT attribute FROM named").fetchall()
+        )
 
     def _pass_all(self, subjects: str) -> None:
         self._run(f"INSERT INTO passing {subjects}")
@@ -468,6 +496,19 @@ class Staging:
         cursor = self._database.cursor().execute(query)
         while rows := cursor.fetchmany(_FETCH):
             yield from rows
+
+
+def _has(table: _Table) -> str:
+    """Return SQL for which attributes a user has, a bit for each."""
+    aliases = list(table.sieve.attributes.values())
+    words = [
+        " | ".join(
+            f"((o.{alias} IS NOT NULL)::BIGINT << {bit})"
+            for bit, alias in enumerate(aliases[start : start + _BITS])
+        )
+        for start in range(0, len(aliases), _BITS)
+    ]
+    return f"[{', '.join(words)}]::BIGINT[]"
 
 
 def _cells(table: _Table) -> str:

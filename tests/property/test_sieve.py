@@ -1,0 +1,280 @@
+"""What the sieve drops, the planner would have dropped; what it takes in whole, a reader of rows would have read the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from leanplum_sync.address import Subject
+from leanplum_sync.planner.known import NOTHING_KNOWN
+from leanplum_sync.planner.notes import NOTED
+from leanplum_sync.planner.order import waves
+from leanplum_sync.planner.subject import Context
+from leanplum_sync.planning import check
+from leanplum_sync.planning.check import Findings, wants_of
+from leanplum_sync.planning.make import decide_met
+from leanplum_sync.progress import SilentProgress
+from leanplum_sync.resources.desire import Want
+from leanplum_sync.snapshot import read
+from leanplum_sync.spec import Loaded, load
+from leanplum_sync.staging import Met, Staging
+from leanplum_sync.wire.convert import ValueType
+
+PROJECT = """\
+apiVersion: leanplum-sync/v1
+kind: Project
+metadata: {name: test}
+spec: {specs: [specs], environments: {sandbox: {emulator: embedded}}}
+"""
+COLUMNS = ("one", "two")
+NAMES = ("a", "b", "C", "two words")
+
+# Texts that look like other things, and JSON values that look like other values.
+texts = st.sampled_from(
+    [
+        "",
+        "x",
+        "gold",
+        "true",
+        "True",
+        "FALSE",
+        "yes",
+        "0",
+        "1",
+        "12",
+        "12.0",
+        "+12",
+        "012",
+        " 12",
+        "1e3",
+        "0.1",
+        "2026-01-31",
+        "2026-02-31",
+        "2026-01-31T08:15:00Z",
+        "[a, b]",
+        "[x]",
+        "a,b",
+        'say "hi"',
+        "back\\slash",
+        "é",
+        "(detect)",
+        "DE",
+    ]
+)
+scalars = st.sampled_from(
+    [
+        None,
+        True,
+        False,
+        "true",
+        "True",
+        0,
+        1,
+        12,
+        12.0,
+        12.5,
+        -3,
+        0.1,
+        1000.0,
+        2**53,
+        "12",
+        "12.0",
+        "x",
+        "gold",
+        "",
+        "2026-01-31",
+        "a\\b",
+        'say "hi"',
+        "back\\slash",
+        "é",
+        "DE",
+        "[x]",
+        "FALSE",
+        "running",
+        "not running, golf",
+    ]
+)
+observed_values = st.one_of(
+    scalars,
+    st.lists(
+        st.sampled_from(["a", "b", "x", "running", "golf", 'a,"running', "True", 12, "[x]"]), max_size=3
+    ),
+    st.just({"running": ["golf"]}),
+    st.just([["running"]]),
+)
+items = st.lists(
+    st.sampled_from(["running", "golf", "x", "true", "12", "a b"]), min_size=1, max_size=2, unique=True
+)
+types = st.sampled_from([each.value for each in ValueType])
+columns = st.sampled_from(COLUMNS)
+keys = st.sampled_from(["x", "12", "True", "a,b", "it's"])
+literals = st.sampled_from(
+    [True, False, "True", 12, 12.5, "x", "gold", "12", "back\\slash", 'say "hi"', ["a", "b"], ["x", 12]]
+)
+
+
+def form(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.fixed_dictionaries(fields)
+
+
+def some(**fields: st.SearchStrategy[Any]) -> dict[str, st.SearchStrategy[Any]]:
+    return fields
+
+
+forms = st.one_of(
+    literals,
+    st.fixed_dictionaries(some(column=columns), optional=some(type=types, when=st.just("absent"))),
+    st.fixed_dictionaries(
+        some(column=columns, map=st.dictionaries(keys, literals, min_size=1, max_size=2)),
+        optional=some(otherwise=literals),
+    ),
+    form(value=literals, when=st.just("absent")),
+    st.fixed_dictionaries(some(**{"from": st.sampled_from([*NAMES, "old"])}), optional=some(type=types)),
+    form(state=st.just("absent")),
+    form(add=items),
+    form(remove=items),
+    st.just({"add": ["running"], "remove": ["golf"]}),
+    form(add=st.fixed_dictionaries(some(column=columns))),
+    form(increment=st.one_of(st.just(1), st.fixed_dictionaries(some(column=columns))), once=st.just("may")),
+)
+profiles = st.fixed_dictionaries(
+    {},
+    optional=some(
+        country=st.one_of(st.just("DE"), st.fixed_dictionaries(some(column=columns))),
+        city=st.fixed_dictionaries(some(column=columns), optional=some(when=st.just("absent"))),
+        created=st.fixed_dictionaries(some(column=columns), optional=some(type=st.just("date"))),
+        totalSessions=st.one_of(st.just(12), st.fixed_dictionaries(some(column=columns))),
+    ),
+)
+elements = st.fixed_dictionaries(
+    {"success": st.just(True)},
+    optional=some(
+        userAttributes=st.dictionaries(st.sampled_from([*NAMES, "A", "old"]), observed_values),
+        country=st.sampled_from(["DE", "FR", None]),
+        city=scalars,
+        created=st.sampled_from([1769817600, 1769817600.0, 1.7698176e9, 0, None]),
+        totalSessions=st.sampled_from([12, 12.0, "12", None]),
+        observedAt=st.floats(0, 2e9),
+    ),
+)
+missing = st.just({"success": True, "warning": {"message": "User not found; request skipped."}})
+users = st.sampled_from(["u1", "u2", "00004", "4", "é"])
+
+
+def project(root: Path, spec: dict[str, Any], name: str = "one") -> Loaded:
+    (root / "specs").mkdir(exist_ok=True)
+    (root / "leanplum-sync.yaml").write_text(PROJECT)
+    document = {
+        "apiVersion": "leanplum-sync/v1",
+        "kind": "UserAttributes",
+        "metadata": {"name": name},
+        "spec": {"users": {"file": "../users.csv", "id": "id"}, **spec},
+    }
+    with (root / "specs" / f"{name}.yaml").open("w") as file:
+        YAML().dump(document, file)
+    return load(root / "leanplum-sync.yaml")
+
+
+def checked(loaded: Loaded, staging: Staging) -> Findings:
+    return check(loaded, staging, SilentProgress())
+
+
+def met(loaded: Loaded, snapshot: Path, *, sieve: bool) -> dict[Subject, Met]:
+    with Staging(sieve=sieve) as staging:
+        checked(loaded, staging)
+        if not sieve or not staging.sift(snapshot, 5.0):
+            for entry in read(snapshot):
+                staging.observe(entry.subject, entry.element, entry.observed_at)
+            staging.close_observed()
+        found = {each.subject: each for each in staging.met()}
+        event(f"sieve {sieve}: {len(found)} of {staging.count_subjects()} pass")
+        return found
+
+
+def wanted(staging: Staging, loaded: Loaded) -> list[list[Want]]:
+    return [wants_of(each, loaded.resources) for each in staging.met()]
+
+
+def quote(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"' if set(cell) & set(',"') else cell
+
+
+def csv(rows: Sequence[Sequence[str]]) -> str:
+    return "".join(",".join(map(quote, row)) + "\n" for row in rows)
+
+
+@settings(deadline=None)
+@given(
+    attributes=st.dictionaries(st.sampled_from(NAMES), forms, max_size=3),
+    profile=profiles,
+    rows=st.lists(st.tuples(users, texts, texts), min_size=1, max_size=6, unique_by=lambda row: row[0]),
+    seen=st.lists(st.tuples(users, st.one_of(elements, elements, elements, missing)), min_size=1, max_size=8),
+)
+def test_what_the_sieve_drops_the_planner_drops(
+    attributes: dict[str, Any],
+    profile: dict[str, Any],
+    rows: list[tuple[str, str, str]],
+    seen: list[tuple[str, dict[str, Any]]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    root = tmp_path_factory.mktemp("sieve")
+    (root / "users.csv").write_text(csv([("id", *COLUMNS), *rows]))
+    snapshot = root / "seen.ndjson"
+    snapshot.write_text("".join(json.dumps({"userId": user, **element}) + "\n" for user, element in seen))
+    loaded = project(root, {"attributes": attributes, "profile": profile})
+    everybody, passed = met(loaded, snapshot, sieve=False), met(loaded, snapshot, sieve=True)
+    context = Context(waves({each.address: () for each in loaded.resources}), {})
+    for subject, one in everybody.items():
+        if subject in passed:
+            assert wants_of(passed[subject], loaded.resources) == wants_of(one, loaded.resources)
+            assert (passed[subject].element or {}).get("userAttributes") == (one.element or {}).get(
+                "userAttributes"
+            )
+            continue
+        assert one.element is not None, "a user who was not observed has to be noticed"
+        plan = decide_met(one, loaded.resources, NOTHING_KNOWN, context)
+        assert plan.changes == ()
+        assert not any(decision.reason in NOTED for decision in plan.decisions)
+
+
+@settings(deadline=None)
+@given(
+    attributes=st.dictionaries(st.sampled_from(NAMES), forms, min_size=1, max_size=3),
+    profile=profiles,
+    text=st.one_of(
+        st.lists(st.tuples(users, texts, texts), max_size=6).map(lambda rows: csv([("id", *COLUMNS), *rows])),
+        st.lists(
+            st.sampled_from(
+                ["u1", "u2", "a", " ", ",", ",", '"', '""', "\n", "\r\n", "\r", "é", "\0", "12", "\\"]
+            ),
+            max_size=30,
+        ).map(lambda pieces: "id,one,two\n" + "".join(pieces)),
+    ),
+    newline=st.sampled_from(["\n", "\r\n"]),
+    data=st.sampled_from([b"", b"\xe9", b"u9,\xff,x\n"]),
+)
+def test_a_file_taken_in_whole_reads_as_row_by_row(
+    attributes: dict[str, Any],
+    profile: dict[str, Any],
+    text: str,
+    newline: str,
+    *,
+    data: bytes,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    root = tmp_path_factory.mktemp("table")
+    (root / "users.csv").write_bytes(text.replace("\n", newline).encode() + data)
+    loaded = project(root, {"attributes": attributes, "profile": profile})
+    with Staging(sieve=False) as one_by_one, Staging() as whole:
+        expected, found = checked(loaded, one_by_one), checked(loaded, whole)
+        assert found == expected
+        for staging in (one_by_one, whole):
+            staging.close_observed()
+        assert wanted(whole, loaded) == wanted(one_by_one, loaded)
