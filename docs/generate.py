@@ -210,6 +210,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "embedded": fields(project.EmbeddedModel),
     "live": fields(project.LiveModel),
     "keys": fields(project.KeysModel),
+    "variable": fields(project.FromEnvironment),
     "budget": fields(project.BudgetModel),
     "limits": fields(project.LimitsModel),
 }

@@ -85,8 +85,11 @@ def connection_to(environment: LiveEnvironment, environ: Mapping[str, str]) -> C
         CredentialError: the app's id is missing, or ``LEANPLUM_API_URL`` is no good.
     """
     match environment.app_id:
-        case FromVariable(name=name):
-            return Connection.from_environment(environ, app_id_variable=name)
+        case FromVariable() as variable:
+            name = variable.name
+            return Connection.from_environment(
+                {**environ, name: variable.text(environ)}, app_id_variable=name
+            )
         case str() as app_id:
             return Connection.from_environment({**environ, APP_ID_VARIABLE: app_id})
 

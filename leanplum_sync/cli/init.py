@@ -8,7 +8,7 @@ import click
 
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.exit_codes import ExitCode
-from leanplum_sync.cli.new_project import in_the_way, project_files, with_ignored
+from leanplum_sync.cli.new_project import PIPELINES, in_the_way, project_files, with_ignored
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.cli.verb import Verb, display_options, pass_console
 from leanplum_sync.render.words import listing
@@ -16,16 +16,22 @@ from leanplum_sync.render.words import listing
 
 @click.command("init", cls=Verb, shares_files=True)
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--pipeline",
+    type=click.Choice(PIPELINES),
+    default="all",
+    help="Whose pipeline files to write: GitHub Actions, GitLab CI, both, or neither. Default: all.",
+)
 @display_options
 @pass_console
-def command(console: Console, folder: Path) -> ExitCode:
+def command(console: Console, *, folder: Path, pipeline: str) -> ExitCode:
     """
     Make a new project in DIR (default: here) that works at once.
 
-    It holds a project file, a spec with its data, users for the emulator, and a
-    workflow for the pipeline. Nothing that exists is overwritten.
+    It holds a project file, a spec with its data, users for the emulator, and
+    files for the pipeline. Nothing that exists is overwritten.
     """
-    contents = project_files(folder.resolve().name)
+    contents = project_files(folder.resolve().name, pipeline)
     existing = in_the_way(folder, list(contents))
     if existing:
         raise click.UsageError(

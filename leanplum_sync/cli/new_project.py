@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import reduce
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -12,18 +14,31 @@ _TEMPLATES: Final = {
     "specs/loyalty.yaml": "loyalty.yaml",
     "data/customers.csv": "customers.csv",
     "seed/users.ndjson": "users.ndjson",
-    ".github/workflows/leanplum-sync.yaml": "workflow.yaml",
 }
+_PIPELINES: Final = {
+    "github": {".github/workflows/leanplum-sync.yaml": "github.yaml"},
+    "gitlab": {".gitlab-ci.yml": "gitlab.yaml"},
+}
+PIPELINES: Final = (*_PIPELINES, "all", "none")
 IGNORED: Final = (".leanplum-sync/", "*.lpplan")  # journal, emulator state and plans hold values of users
 _NAME: Final = re.compile(r"[^a-z0-9]+")
 
 
-def project_files(name: str) -> dict[str, str]:
-    """Return each file's text by its path from the project folder. ``.gitignore`` is another matter: it may exist."""
+def project_files(name: str, pipeline: str = "all") -> dict[str, str]:
+    """
+    Return each file's text by its path from the project folder. ``.gitignore`` is another matter: it may exist.
+
+    A pipeline installs the version that wrote it, so that what plans is what applies.
+    """
     folder = files("leanplum_sync.cli") / "templates"
+    chosen = [each for kind, each in _PIPELINES.items() if pipeline in (kind, "all")]
+    templates = {path: template for each in (_TEMPLATES, *chosen) for path, template in each.items()}
+    names = {"{name: PROJECT}": f"{{name: {project_name(name)}}}", "==VERSION": f"=={version('leanplum-sync')}"}
     return {
-        path: (folder / template).read_text("utf-8").replace("PROJECT", project_name(name))
-        for path, template in _TEMPLATES.items()
+        path: reduce(
+            lambda text, pair: text.replace(*pair), names.items(), (folder / template).read_text("utf-8")
+        )
+        for path, template in templates.items()
     }
 
 

@@ -85,7 +85,7 @@ def settle(project: Project, root: Path, name: str | None, environ: Mapping[str,
 
 
 def _journal(setting: Setting, root: Path, environ: Mapping[str, str]) -> str | Path:
-    text = environ.get(setting.name, "").strip() if isinstance(setting, FromVariable) else setting
+    text = setting.text(environ) if isinstance(setting, FromVariable) else setting
     if isinstance(setting, FromVariable) and not text:
         raise CredentialError(f"{setting.name} is not set: the project file says that it names the journal.")
     return text if "://" in text else root / text

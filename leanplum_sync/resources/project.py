@@ -56,18 +56,28 @@ def _variable(text: str) -> str:
 Variable = Annotated[str, AfterValidator(_variable)]
 
 
+def _no_key(text: str) -> str:
+    if holds_key(text):
+        raise wrong("a secret stands here", "Put it in an environment variable, and write {env: ITS_NAME}.")
+    return text
+
+
 class FromEnvironment(Edge):
     """The value of an environment variable."""
 
-    env: Variable = Field(description="The variable's name.", examples=["LEANPLUM_APP_ID"])
+    env: Variable = Field(description="The variable's name.", examples=["LEANPLUM_SYNC_JOURNAL"])
+    otherwise: Annotated[str, AfterValidator(_no_key)] | None = Field(
+        default=None,
+        min_length=1,
+        description="What counts where the variable is not set; else that is an error.",
+        examples=[".leanplum-sync/journal.db"],
+    )
 
 
 def _setting_text(value: Json) -> str:
     if not isinstance(value, str) or not value:
         raise wrong("this is not text", "Write a text, or {env: NAME_OF_A_VARIABLE}.")
-    if holds_key(value):
-        raise wrong("a secret stands here", "Put it in an environment variable, and write {env: ITS_NAME}.")
-    return value
+    return _no_key(value)
 
 
 def _setting_form(value: Any) -> str:
@@ -268,9 +278,13 @@ class ProjectDocument(Document):
 
 @dataclass(frozen=True, slots=True)
 class FromVariable:
-    """A setting whose text stands in environment variable *name*."""
+    """A setting whose text stands in environment variable *name*; *otherwise* counts where that is empty."""
 
     name: str
+    otherwise: str = ""
+
+    def text(self, environ: Mapping[str, str]) -> str:
+        return environ.get(self.name, "").strip() or self.otherwise
 
 
 Setting: TypeAlias = str | FromVariable
@@ -406,7 +420,7 @@ def _unpaced(limits: Limits) -> Limits:
 
 
 def _setting(form: str | FromEnvironment) -> Setting:
-    return FromVariable(form.env) if isinstance(form, FromEnvironment) else form
+    return FromVariable(form.env, form.otherwise or "") if isinstance(form, FromEnvironment) else form
 
 
 def _budget(model: BudgetModel) -> Budget:

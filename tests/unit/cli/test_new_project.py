@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from importlib.metadata import version
 
 import pytest
-from ruamel.yaml import YAML
 
 from leanplum_sync.cli.new_project import project_files, project_name, with_ignored
 from leanplum_sync.cli.program import VERBS
@@ -31,14 +31,19 @@ def test_no_file_of_a_new_project_holds_a_key() -> None:
     assert not any("prod_" in text or "exp_" in text for text in project_files("shop").values())
 
 
-def test_the_workflow_runs_commands_that_there_are_and_gives_planning_no_key_that_writes() -> None:
-    workflow: dict[str, Any] = YAML(typ="safe").load(
-        project_files("shop")[".github/workflows/leanplum-sync.yaml"]
-    )
-    plan, apply = workflow["jobs"]["plan"], workflow["jobs"]["apply"]
-    commands = [step["run"].split() for job in (plan, apply) for step in job["steps"] if "run" in step]
-    verbs = [words[1] for words in commands if words[0] == "leanplum-sync"]
-    assert verbs == ["validate", "plan", "apply"]
-    assert set(verbs) <= set(VERBS)
-    assert "LEANPLUM_PRODUCTION_KEY" not in plan["env"]
-    assert "LEANPLUM_PRODUCTION_KEY" in apply["env"]
+@pytest.mark.parametrize("file", [".github/workflows/leanplum-sync.yaml", ".gitlab-ci.yml"])
+def test_pipelines_run_commands_that_there_are_in_the_version_that_wrote_them(file: str) -> None:
+    text = project_files("shop")[file]
+    verbs = set(re.findall(r"^ +(?:- |run: )?leanplum-sync ([a-z-]+)", text, re.MULTILINE))
+    assert {"fmt", "validate", "plan", "apply"} <= verbs <= set(VERBS)
+    assert f"=={version('leanplum-sync')}" in text
+    assert "VERSION" not in text
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "files"),
+    [("github", [".github/workflows/leanplum-sync.yaml"]), ("gitlab", [".gitlab-ci.yml"]), ("none", [])],
+)
+def test_a_project_may_have_one_pipeline_or_none(pipeline: str, files: list[str]) -> None:
+    all_files = [".github/workflows/leanplum-sync.yaml", ".gitlab-ci.yml"]
+    assert [path for path in project_files("shop", pipeline) if path in all_files] == files

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from leanplum_sync.cli.connect import target_of
+from leanplum_sync.cli.connect import connection_to, target_of
 from leanplum_sync.cli.settings import Settings, settle
 from leanplum_sync.errors import CredentialError
 from leanplum_sync.resources.project import Project
@@ -56,6 +56,8 @@ def test_a_budget_has_the_names_of_hazards_and_none_means_no_limit(tmp_path: Pat
         ("  specs: [specs]\n", {}, ".leanplum-sync/journal.db"),
         ("  journal: runs.db\n", {}, "runs.db"),
         ("  journal: {env: RUNS}\n", {"RUNS": "runs.db"}, "runs.db"),
+        ("  journal: {env: RUNS, otherwise: mine.db}\n", {"RUNS": "runs.db"}, "runs.db"),
+        ("  journal: {env: RUNS, otherwise: mine.db}\n", {"RUNS": " "}, "mine.db"),
     ],
 )
 def test_a_journal_that_is_a_file_stands_in_the_project(
@@ -94,3 +96,11 @@ def test_another_environment_is_at_leanplum_or_where_the_variable_points(
     monkeypatch.setenv("LEANPLUM_API_URL", url)
     target = target_of(settings(tmp_path, TWO, "live"))
     assert (target.host, target.app_id, target.is_emulator) == (host, app_id, is_emulator)
+
+
+@pytest.mark.parametrize(("environ", "app"), [({}, "app_mine"), ({"APP": "app_other"}, "app_other")])
+def test_an_app_has_an_id_for_where_its_variable_is_not_set(
+    environ: dict[str, str], app: str, tmp_path: Path
+) -> None:
+    spec = "  environments:\n    live: {appId: {env: APP, otherwise: app_mine}}\n"
+    assert connection_to(settings(tmp_path, spec, "live").environment, environ).app_id == app

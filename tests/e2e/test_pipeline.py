@@ -1,0 +1,231 @@
+"""A repository that ``init`` made, and its workflow: pull request, comment, merge, apply, drift; each step as it is written."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hub import REPOSITORY, Hub, Run, git
+from shell import Served, Shell
+
+from leanplum_sync import emulator
+
+READ_ONLY = ("LEANPLUM_APP_ID", "LEANPLUM_DATA_EXPORT_KEY", "LEANPLUM_CONTENT_READ_ONLY_KEY")
+
+
+@dataclass(slots=True)
+class Repository:
+    """*clone* is somebody's working copy."""
+
+    hub: Hub
+    clone: Path
+    served: Served
+
+    def edit(self, old: str, new: str, file: str = "specs/loyalty.yaml") -> None:
+        path = self.clone / file
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    def push(self, branch: str) -> str:
+        git(self.clone, "add", "--all")
+        git(self.clone, "commit", "--quiet", "--allow-empty", "--message", "Change the specs")
+        git(self.clone, "push", "--quiet", "--force", "origin", f"HEAD:{branch}")
+        return git(self.clone, "rev-parse", "HEAD")
+
+    def branch(self) -> None:
+        git(self.clone, "checkout", "--quiet", "-B", "change", "origin/main")
+
+    def pull_request(self, *, number: int = 1, fork: bool = False) -> Run:
+        """Push what was edited to a branch, and run what its pull request starts, for the merge GitHub tries."""
+        head = self.push(f"change-{number}")
+        git(self.clone, "checkout", "--quiet", "--detach", "origin/main")
+        git(self.clone, "merge", "--quiet", "--no-ff", "--message", "Try", head)
+        merge = self.push(f"refs/pull/{number}/merge")
+        git(self.clone, "checkout", "--quiet", "-B", "change", head)
+        repository = "stranger/users" if fork else REPOSITORY
+        details = {"number": number, "head": {"sha": head, "repo": {"full_name": repository}}}
+        return self.hub.run("pull_request", merge, pull_request=details)
+
+    def merge(self) -> Run:
+        head = git(self.clone, "rev-parse", "HEAD")
+        git(self.clone, "checkout", "--quiet", "-B", "main", "origin/main")
+        git(self.clone, "merge", "--quiet", "--squash", head)
+        sha = self.push("main")
+        merged = {"merge_commit_sha": sha, "merged_at": "2026-11-20T12:00:00Z", "head": {"sha": head}}
+        self.hub.write("pulls", [{"merge_commit_sha": None, "merged_at": None, "head": {"sha": sha}}, merged])
+        return self.hub.run("push", sha)
+
+    def by_hand(self) -> Run:
+        return self.hub.run("workflow_dispatch", git(self.clone, "rev-parse", "origin/main"))
+
+    def user(self, user: str) -> Any:
+        key = emulator.KEYS["data_export"]
+        query = f"action=exportUser&appId={emulator.APP_ID}&clientKey={key}&apiVersion=1.0.6&userId={user}"
+        with urllib.request.urlopen(f"{self.served.url}/api?{query}") as answer:
+            return json.load(answer)["response"][0]["userAttributes"]
+
+
+@pytest.fixture
+def repository(tmp_path: Path, serve: Callable[..., Served]) -> Repository:
+    """Made by ``init`` in an empty folder, pushed, and with the secrets that its workflow names."""
+    clone = tmp_path / "shop"
+    clone.mkdir()
+    Shell(clone).run("init")
+    served = serve(seeds=[clone / "seed" / "users.ndjson"])
+    secrets = {name: served.environ[name] for name in READ_ONLY}
+    secrets |= {"LEANPLUM_SYNC_JOURNAL": str(tmp_path / "shared" / "journal.db")}
+    secrets |= {"LEANPLUM_SYNC_PLAN_KEY": Shell(clone).run("key").stdout.strip()}
+    protected = {"LEANPLUM_PRODUCTION_KEY": served.environ["LEANPLUM_PRODUCTION_KEY"]}
+    hub = Hub(tmp_path / "hub", secrets, protected, {"LEANPLUM_API_URL": served.url})
+    git(clone, "init", "--quiet", "--initial-branch=main")
+    git(clone, "remote", "add", "origin", str(hub.origin))
+    made = Repository(hub, clone, served)
+    made.push("main")
+    git(clone, "fetch", "--quiet")
+    return made
+
+
+def green(run: Run) -> Run:
+    assert run.is_green, [(step.name, step.output) for step in run.steps if step.code]
+    return run
+
+
+def test_a_pull_request_is_planned_its_merge_applies_that_plan_and_the_comment_writes_itself_anew(
+    repository: Repository,
+) -> None:
+    repository.branch()
+    repository.edit("otherwise: bronze", "otherwise: copper")
+    planned = green(repository.pull_request())
+    assert planned.results == {"check": "success", "plan": "success", "apply": "skipped"}
+    [comment] = repository.hub.read("comments")
+    assert comment["body"].startswith("<!-- leanplum-sync plan production app_emulator -->\n")
+    assert "**5 of 6 listed users would change.**" in comment["body"]
+    assert comment["body"] in planned.summary
+    assert repository.user("00003").get("tier") is None
+
+    repository.edit("otherwise: copper", "otherwise: tin")
+    green(repository.pull_request())
+    [anew] = repository.hub.read("comments")
+    assert anew["body"].splitlines()[0] == comment["body"].splitlines()[0]
+    assert anew["body"] != comment["body"]
+
+    applied = green(repository.merge())
+    assert applied.results == {"check": "skipped", "plan": "skipped", "apply": "success"}
+    assert repository.user("00003")["tier"] == "tin"
+    assert "Applied" in applied.summary
+    again = green(repository.by_hand())
+    assert "Nothing to do" in again.step("Plan").output
+    assert again.results["apply"] == "success"
+
+
+def test_nothing_before_the_merge_sees_the_key_that_writes(repository: Repository) -> None:
+    repository.branch()
+    repository.edit("otherwise: bronze", "otherwise: copper")
+    for step in repository.pull_request().steps:
+        assert "LEANPLUM_PRODUCTION_KEY" not in step.environ
+        assert step.name == "Plan" or not any(
+            "LEANPLUM_" in name and name.endswith("KEY") for name in step.environ
+        )
+    counts = repository.served.counts()
+    assert "multi" not in counts["requests"]["byAction"]
+
+
+def test_a_pull_request_from_a_fork_is_checked_and_gets_no_secret(repository: Repository) -> None:
+    repository.branch()
+    repository.edit("otherwise: bronze", "otherwise: copper")
+    run = green(repository.pull_request(fork=True))
+    assert run.results == {"check": "success", "plan": "skipped", "apply": "skipped"}
+    assert repository.hub.read("comments") == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "step"),
+    [
+        ("apiVersion: leanplum-sync/v1\nkind: UserAttributes", "kind: UserAttributes\napiVersion: leanplum-sync/v1", "Check the layout"),
+        ("column: band", "column: brand", "Check specs and data"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_specs_is_found_without_any_key(
+    old: str, new: str, step: str, repository: Repository
+) -> None:
+    repository.branch()
+    repository.edit(old, new)
+    run = repository.pull_request()
+    assert (run.results["check"], run.results["plan"]) == ("failure", "skipped")
+    assert run.step(step).code == 3
+
+
+def test_a_plan_over_budget_is_red_is_commented_on_and_is_not_applied(repository: Repository) -> None:
+    repository.branch()
+    repository.edit("removals: 1000", "removals: 1", "leanplum-sync.yaml")
+    run = repository.pull_request()
+    assert (run.results["plan"], run.step("Plan").code) == ("failure", 6)
+    assert "removals" in repository.hub.read("comments")[0]["body"]
+    merged = repository.merge()
+    assert "was not planned: run the workflow by hand" in merged.step("Find what was approved").output
+    assert repository.user("00003").get("tier") is None
+
+
+def test_what_was_approved_before_something_else_was_merged_is_planned_anew(repository: Repository) -> None:
+    repository.branch()
+    repository.edit("otherwise: bronze", "otherwise: copper")
+    green(repository.pull_request())
+    head = git(repository.clone, "rev-parse", "HEAD")
+    git(repository.clone, "checkout", "--quiet", "-B", "other", "origin/main")
+    repository.edit("value: web", "value: shop")
+    repository.push("main")
+    git(repository.clone, "fetch", "--quiet")
+    git(repository.clone, "checkout", "--quiet", head)
+    merged = repository.merge()
+    assert (merged.results["apply"], merged.step("Apply").code) == ("failure", 7)
+    green(repository.by_hand())
+    assert (repository.user("00003")["tier"], repository.user("00003")["signup_source"]) == ("copper", "shop")
+
+
+def test_what_nobody_reviewed_is_not_applied(repository: Repository) -> None:
+    run = repository.hub.run("push", git(repository.clone, "rev-parse", "HEAD"))
+    assert run.results["apply"] == "failure"
+    assert "No pull request was merged as this commit" in run.step("Find what was approved").output
+
+
+def test_without_a_journal_that_outlives_the_machine_nothing_is_applied(repository: Repository) -> None:
+    del repository.hub.secrets["LEANPLUM_SYNC_JOURNAL"]
+    repository.branch()
+    green(repository.pull_request())
+    merged = repository.merge()
+    assert (merged.step("Apply").code, "would vanish" in merged.step("Apply").output) == (9, True)
+
+
+def test_actions_are_pinned_and_every_permission_is_asked_for_by_a_job(repository: Repository) -> None:
+    text = (repository.clone / ".github/workflows/leanplum-sync.yaml").read_text()
+    used = re.findall(r"uses: (\S+)(.*)", text)
+    assert used
+    for action, version in used:
+        assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action)
+        assert re.fullmatch(r" # v\d+\.\d+\.\d+", version)
+    assert "\npermissions: {}\n" in text
+    assert "\n  pull_request_target:" not in text
+
+
+@pytest.mark.parametrize(
+    ("schema", "file", "options"),
+    [
+        ("vendor.github-workflows", ".github/workflows/leanplum-sync.yaml", []),
+        ("vendor.gitlab-ci", ".gitlab-ci.yml", ["--data-transform", "gitlab-ci"]),
+    ],
+)
+def test_pipeline_files_are_what_their_schemas_allow(
+    schema: str, file: str, options: list[str], repository: Repository
+) -> None:
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, *options, file]
+    done = subprocess.run(check, cwd=repository.clone, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

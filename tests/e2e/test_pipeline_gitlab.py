@@ -1,0 +1,152 @@
+"""The GitLab file that ``init`` writes: the scripts of its jobs, with bash, in order, and a server for the note."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+from shell import Served, Shell
+
+
+@dataclass(slots=True)
+class GitLab:
+    """*notes* are those of one merge request; some of them are somebody else's."""
+
+    project: Path
+    variables: dict[str, str]
+    notes: list[dict[str, Any]] = field(default_factory=list)
+
+    def run(self, job: str, workspace: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run the job's scripts in *workspace*, a fresh copy of the project, as GitLab does: the second one whatever happens."""
+        described = YAML(typ="safe").load((self.project / ".gitlab-ci.yml").read_text())[job]
+        shutil.copytree(self.project, workspace, dirs_exist_ok=True)
+        tools = workspace.parent / "bin"
+        tools.mkdir(exist_ok=True)
+        (tools / "pip").write_text("#!/bin/sh\n")
+        (tools / "pip").chmod(0o755)
+        path = f"{tools}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        environ = {
+            "PATH": path,
+            "HOME": str(workspace.parent),
+            "LANG": "C.UTF-8",
+            **self.variables,
+            **variables,
+        }
+
+        def bash(script: list[str]) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                ["bash", "-eo", "pipefail", "-c", "\n".join(script)],
+                cwd=workspace,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+
+        done = bash(described["script"])
+        after = bash(described.get("after_script", ["true"]))
+        assert after.returncode == 0, after.stderr
+        return done
+
+
+@pytest.fixture
+def gitlab(tmp_path: Path, serve: Callable[..., Served]) -> Iterator[GitLab]:
+    project = tmp_path / "shop"
+    project.mkdir()
+    Shell(project).run("init")
+    served = serve(seeds=[project / "seed" / "users.ndjson"])
+    journal = str(tmp_path / "journal.db")
+    found = GitLab(project, {**served.read_only, "LEANPLUM_SYNC_JOURNAL": journal})
+
+    class Notes(BaseHTTPRequestHandler):
+        def answer(self, body: object, page: str = "") -> None:
+            assert self.headers["PRIVATE-TOKEN"] == "token"
+            self.send_response(200)
+            self.send_header("X-Next-Page", page)
+            self.end_headers()
+            self.wfile.write(json.dumps(body).encode())
+
+        def sent(self) -> Any:
+            return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+
+        def do_GET(self) -> None:
+            first = "page=1" in self.path
+            self.answer(found.notes[:1] if first else found.notes[1:], "2" if first else "")
+
+        def do_POST(self) -> None:
+            found.notes.append({"id": len(found.notes) + 1, **self.sent()})
+            self.answer({})
+
+        def do_PUT(self) -> None:
+            found.notes[int(self.path.rpartition("/")[2]) - 1] |= self.sent()
+            self.answer({})
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Notes)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    found.notes.append({"id": 1, "body": "Looks good."})
+    found.variables["CI_API_V4_URL"] = f"http://127.0.0.1:{server.server_port}/api/v4"
+    yield found
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+MERGE_REQUEST = {
+    "CI_PROJECT_ID": "7",
+    "CI_MERGE_REQUEST_IID": "3",
+    "LEANPLUM_SYNC_GITLAB_TOKEN": "token",
+}
+
+
+def test_a_merge_request_is_planned_its_note_writes_itself_anew_and_the_plan_after_the_merge_is_applied(
+    gitlab: GitLab, tmp_path: Path
+) -> None:
+    assert gitlab.run("check", tmp_path / "check").returncode == 0
+    for number in range(2):
+        done = gitlab.run("plan", tmp_path / f"plan-{number}", **MERGE_REQUEST)
+        assert done.returncode == 0, done.stderr
+    other, ours = gitlab.notes
+    assert other["body"] == "Looks good."
+    assert ours["body"].startswith("<!-- leanplum-sync plan production app_emulator -->\n")
+
+    assert gitlab.run("plan", tmp_path / "merged").returncode == 0
+    machine = tmp_path / "machine"
+    machine.mkdir()
+    shutil.copy(tmp_path / "merged" / "production.lpplan", machine)
+    applied = gitlab.run("apply", machine, LEANPLUM_PRODUCTION_KEY="prod_emulator")
+    assert applied.returncode == 0, applied.stderr
+    assert "Applied to " in (machine / "receipt.md").read_text()
+    assert "Nothing to do" in gitlab.run("plan", tmp_path / "after").stdout
+
+
+def test_a_plan_over_budget_is_red_and_has_its_note(gitlab: GitLab, tmp_path: Path) -> None:
+    file = gitlab.project / "leanplum-sync.yaml"
+    file.write_text(file.read_text().replace("removals: 1000", "removals: 1"))
+    assert gitlab.run("plan", tmp_path / "plan", **MERGE_REQUEST).returncode == 6
+    assert "removals" in gitlab.notes[1]["body"]
+
+
+def test_without_a_token_there_is_no_note_and_without_a_journal_nothing_is_applied(
+    gitlab: GitLab, tmp_path: Path
+) -> None:
+    variables = {**MERGE_REQUEST, "LEANPLUM_SYNC_GITLAB_TOKEN": ""}
+    assert gitlab.run("plan", tmp_path / "plan", **variables).returncode == 0
+    assert len(gitlab.notes) == 1
+    assert gitlab.run("apply", tmp_path / "apply", LEANPLUM_SYNC_JOURNAL="").returncode == 9
