@@ -33,7 +33,10 @@ def project_files(name: str, pipeline: str = "all") -> dict[str, str]:
     folder = files("leanplum_sync.cli") / "templates"
     chosen = [each for kind, each in _PIPELINES.items() if pipeline in (kind, "all")]
     templates = {path: template for each in (_TEMPLATES, *chosen) for path, template in each.items()}
-    names = {"{name: PROJECT}": f"{{name: {project_name(name)}}}", "==VERSION": f"=={version('leanplum-sync')}"}
+    names = {
+        "{name: PROJECT}": f"{{name: {project_name(name)}}}",
+        "==VERSION": f"=={version('leanplum-sync')}",
+    }
     return {
         path: reduce(
             lambda text, pair: text.replace(*pair), names.items(), (folder / template).read_text("utf-8")

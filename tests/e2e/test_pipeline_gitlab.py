@@ -83,7 +83,7 @@ def gitlab(tmp_path: Path, serve: Callable[..., Served]) -> Iterator[GitLab]:
             return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
 
         def do_GET(self) -> None:
-            first = "page=1" in self.path
+            first = self.path.endswith("&page=1")
             self.answer(found.notes[:1] if first else found.notes[1:], "2" if first else "")
 
         def do_POST(self) -> None:
