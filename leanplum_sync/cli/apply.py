@@ -26,6 +26,7 @@ from leanplum_sync.cli.leftovers import leftovers
 from leanplum_sync.cli.outputs import Output, deliver, output_options
 from leanplum_sync.cli.plan_documents import show_plan
 from leanplum_sync.cli.project import project_file, settings_of
+from leanplum_sync.cli.settings import Settings
 from leanplum_sync.cli.shards import part_of_plan, shard_option
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.cli.signals import stopping
@@ -137,6 +138,7 @@ def command(
         check_binding(opened, target, file.parent)
         check_consent(current_hazards(opened.hazards(), settings.budget), ack)
         if opened.summary.is_empty:
+            _note_specs(opened, settings)
             show_plan(opened, console, output)
             return ExitCode.OK
         if mine.summary.is_empty:
@@ -197,6 +199,16 @@ def command(
         return exit_code(interrupted) if interrupted else code_of(receipt, verified)
 
 
+def _note_specs(plan: PlanFile, settings: Settings) -> None:
+    """All is as the specs say: from here on, what differs is drift."""
+    if specs := plan.resources():
+        with (
+            open_journal(settings.journal) as journal,
+            journal.acquire(plan.app_id, plan.environment) as lease,
+        ):
+            journal.note_specs(lease, specs)
+
+
 def _apply(
     plan: PlanPart,
     part: str,
@@ -229,6 +241,7 @@ def _apply(
                 stop=stop,
                 only=only,
                 events=events,
+                specs=plan.resources(),
             )
         except InterruptedRunError as error:
             runs = journal.runs(plan.app_id, plan.environment)

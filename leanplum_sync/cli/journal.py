@@ -18,7 +18,7 @@ from leanplum_sync.cli.resolve import known_run
 from leanplum_sync.cli.settings import Settings
 from leanplum_sync.cli.shell import shortest
 from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options, remembered
-from leanplum_sync.journal import read_journal
+from leanplum_sync.journal import open_journal, read_journal
 from leanplum_sync.journal.database import describe
 from leanplum_sync.journal.export import lines, write_ndjson, write_parquet
 from leanplum_sync.render.journal import (
@@ -135,4 +135,20 @@ def export_command(console: Console, run: int | None, out: Path | None) -> ExitC
         else:
             out.parent.mkdir(parents=True, exist_ok=True)
             _WRITERS[out.suffix.lower()](journal, runs, out)
+    return ExitCode.OK
+
+
+@command.command("upgrade", cls=Verb)
+@project_options
+@display_options
+@pass_console
+def upgrade_command(console: Console) -> ExitCode:
+    """
+    Bring a journal of an older version up to date.
+
+    Every verb that writes does so too; this one does nothing else.
+    """
+    settings = _settings()
+    with open_journal(settings.journal):
+        console.say(f"{describe(shortest(settings.journal))} is up to date.")
     return ExitCode.OK

@@ -30,6 +30,7 @@ VERBS: Final = {
     "status": "Say what the journal knows of runs.",
     "resolve": "Decide about what may or may not have happened.",
     "undo": "Make a plan that takes back what a run did.",
+    "drift": "Say what others changed since we applied.",
     "journal": "List, show, check and export what was sent and what became of it.",
     "pull": "Read users into a snapshot file.",
     "emulator": "Serve the Leanplum API on this machine, for rehearsals.",

@@ -138,7 +138,7 @@ class Database:
             return
         if read_only and found:
             raise JournalError(
-                f"{self._name} has the older format {found}. Run apply once, which brings it up to date."
+                f"{self._name} has the older format {found}. Bring it up to date with: leanplum-sync journal upgrade"
             )
         if not read_only:
             with self.writing("it was not made") as connection:

@@ -123,6 +123,21 @@ class RunEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class AppliedSpec:
+    """
+    A resource as it was when a run about it last finished: nothing of it was left to do, whoever was skipped or rejected.
+
+    *digest* is over the spec and its data. *run* is None where there was nothing to do.
+    """
+
+    resource: str
+    digest: str
+    run: int | None
+    plan_digest: str
+    applied_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class BatchEntry:
     """
     *open* are the numbers of the actions without an outcome, None for all of them; *sent* those of them that are, or may

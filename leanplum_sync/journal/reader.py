@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from leanplum_sync.address import Subject
 from leanplum_sync.journal.database import Database, describe, is_postgres
 from leanplum_sync.journal.entry import (
+    AppliedSpec,
     BatchEntry,
     BatchState,
     DeliveryEntry,
@@ -23,8 +24,10 @@ from leanplum_sync.journal.entry import (
     RunEntry,
     Tally,
 )
+from leanplum_sync.journal.footprints import rows_about, unpacked
 from leanplum_sync.journal.rows import (
     Row,
+    applied_spec,
     batch_entry,
     delivery_entry,
     exception_entry,
@@ -43,6 +46,7 @@ from leanplum_sync.journal.schema import (
 )
 from leanplum_sync.journal.soundness import Fault, faults
 from leanplum_sync.journal.texts import Texts
+from leanplum_sync.planner.footprint import follow
 from leanplum_sync.planner.known import NOTHING_KNOWN, Known
 from leanplum_sync.sealing import SealingKeys
 
@@ -211,11 +215,28 @@ class JournalReader:
             map(lock_holder, self._select(sa.select(lock_table).where(lock_table.c.holder.is_not(None))))
         )
 
-    def applied_specs(self, app: str, environment: str) -> Mapping[str, str]:
-        """Return ``{kind/name: digest}`` of the specs whose last run finished."""
-        table = applied_spec_table
-        query = sa.select(table).where(table.c.app == app, table.c.environment == environment)
-        return {row.resource: row.digest for row in self._select(query)}
+    def applied_specs(self, app: str, environment: str) -> Mapping[str, AppliedSpec]:
+        """Return, by ``kind/name``, the specs whose plan was carried out as a whole, as of the last time."""
+        table, run = applied_spec_table, run_table
+        query = (
+            sa.select(table, run.c.plan_digest)
+            .outerjoin(run, run.c.number == table.c.run)
+            .where(table.c.app == app, table.c.environment == environment)
+        )
+        return {row.resource: applied_spec(row) for row in self._select(query)}
+
+    def footprints(
+        self, app: str, environment: str, subjects: Sequence[Subject]
+    ) -> Mapping[Subject, Mapping[str, str]]:
+        """Return what all runs left behind with each of *subjects*: by field, the latest. See ``planner.footprint``."""
+        runs = [run.number for run in self.runs(app, environment)]
+        found: dict[str, dict[str, str]] = defaultdict(dict)
+        for page in _pages([str(subject) for subject in subjects]):
+            for row in self._select(rows_about(runs, page)):
+                text = self._texts.open(row.fields, "fields", row.run, row.sequence)
+                for subject, left in unpacked(text, frozenset(page)).items():
+                    follow(found[subject], left)
+        return {subject: found[str(subject)] for subject in subjects if str(subject) in found}
 
     def faults(self) -> Iterator[Fault]:
         """Yield where the journal does not agree with itself."""

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from leanplum_sync.address import Subject
 from leanplum_sync.journal.entry import (
+    AppliedSpec,
     BatchEntry,
     BatchState,
     DeliveryEntry,
@@ -38,6 +39,16 @@ def run_entry(row: Row) -> RunEntry:
         actions=row.actions,
         started_at=row.started_at,
         ended_at=row.ended_at,
+    )
+
+
+def applied_spec(row: Row) -> AppliedSpec:
+    return AppliedSpec(
+        resource=row.resource,
+        digest=row.digest,
+        run=row.run or None,
+        plan_digest=row.plan_digest or "",
+        applied_at=row.applied_at,
     )
 
 

@@ -20,16 +20,18 @@ from leanplum_sync.journal.database import Database
 from leanplum_sync.journal.deliveries import Deliveries
 from leanplum_sync.journal.entry import TRANSITIONS, BatchEntry, BatchState, Fate, RunState
 from leanplum_sync.journal.events import Event, Listener, batch_event, nobody
+from leanplum_sync.journal.footprints import packed
 from leanplum_sync.journal.group import GroupCommit
 from leanplum_sync.journal.lock import Lease
 from leanplum_sync.journal.rows import Row, batch_entry, numbers_text
 from leanplum_sync.journal.schema import (
-    applied_spec_table,
     batch_subject_table,
     batch_table,
     exception_table,
+    footprint_table,
     run_table,
 )
+from leanplum_sync.journal.specs import remember_specs
 from leanplum_sync.journal.texts import Texts
 from leanplum_sync.journal.verdict import DONE, Verdict
 from leanplum_sync.wire.batch import Batch, PlannedAction
@@ -40,6 +42,7 @@ SET_ASIDE: Final = "an earlier change of the same subject did not succeed"
 # Written for as long as it is so, and gone when the batch is taken up again.
 _PASSING: Final = (Fate.NOT_SENT, Fate.PARKED)
 _COUNTED: Final = (Fate.DONE, Fate.ALREADY, Fate.SKIPPED, Fate.REJECTED, Fate.CONFLICTING, Fate.HELD)
+_AS_DESIRED: Final = (Fate.DONE, Fate.ALREADY)
 _NOTHING_SENT: Final = "nothing was sent"
 _NOT_RECORDED: Final = "what was sent is in doubt until the next run settles it"
 
@@ -323,20 +326,24 @@ class RunJournal:
                 .where(run_table.c.number == self.number)
                 .values(state=state.value, ended_at=now)
             )
-            if state is RunState.FINISHED and specs:
-                rows = [
-                    {
-                        "app": self.lease.app,
-                        "environment": self.lease.environment,
-                        "resource": resource,
-                        "digest": digest,
-                        "run": self.number,
-                        "applied_at": now,
-                    }
-                    for resource, digest in specs.items()
-                ]
-                self._database.replace(connection, applied_spec_table, rows)
+            if state is RunState.FINISHED and self._is_whole(connection):
+                remember_specs(self._database, connection, self.lease, specs or {}, run=self.number, now=now)
         self._say({"event": "run", "state": state.value})
+
+    def _is_whole(self, connection: sa.Connection) -> bool:
+        """Whether all parts of the plan are through; of a plan that isn't shared, this run is all."""
+        _, _, parts = self.lease.part.partition("/")
+        if not parts:
+            return True
+        mine = sa.select(run_table.c.plan_digest).where(run_table.c.number == self.number).scalar_subquery()
+        finished = sa.select(sa.func.count(sa.distinct(run_table.c.part))).where(
+            run_table.c.app == self.lease.app,
+            run_table.c.environment == self.lease.environment,
+            run_table.c.plan_digest == mine,
+            run_table.c.part.endswith(f"/{parts}", autoescape=True),
+            run_table.c.state == RunState.FINISHED.value,
+        )
+        return connection.scalar(finished) == int(parts)
 
     def _move(self, batch: Batch, step: _Step, if_it_fails: str) -> BatchState:
         # Of an answer lost in a power cut the intent is left, and it is settled like any other doubt.
@@ -472,12 +479,30 @@ class RunJournal:
         self._deliveries.remember_fingerprints(
             move.connection, (planned for planned in move.batch.actions if planned.number in done)
         )
+        self._leave_footprints(move)
         if move.to is BatchState.SENT:
             self._deliveries.insert(move.connection, move.batch, move.step.sent)
         is_back = move.to in (BatchState.PLANNED, BatchState.PARKED)
         self._deliveries.follow(
             move.connection, move.batch, verdicts, move.open_now if is_back else frozenset()
         )
+
+    def _leave_footprints(self, move: _Move) -> None:
+        """What is as desired counts too: that is the state that drift is told from, whoever brought it about."""
+        reached = {number for number, verdict in move.step.verdicts.items() if verdict.fate in _AS_DESIRED}
+        left = packed(planned for planned in move.batch.actions if planned.number in reached)
+        if left:
+            key = {"run": self.number, "sequence": move.batch.number}
+            attempt = sa.select(sa.func.count()).where(
+                footprint_table.c.run == self.number, footprint_table.c.sequence == move.batch.number
+            )
+            move.connection.execute(
+                sa.insert(footprint_table).values(
+                    **key,
+                    attempt=attempt.scalar_subquery(),
+                    fields=self._texts.seal(left, "fields", self.number, move.batch.number),
+                )
+            )
 
 
 def _open(entry: BatchEntry | None, batch: Batch) -> frozenset[int]:

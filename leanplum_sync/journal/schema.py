@@ -141,9 +141,20 @@ applied_spec_table = sa.Table(
     sa.Column("applied_at", sa.Double, nullable=False),
 )
 
+# What a batch left behind with its subjects, as fingerprints: a row for each time that some of it was answered.
+footprint_table = sa.Table(
+    "footprint",
+    metadata,
+    sa.Column("run", sa.Integer, primary_key=True),
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("attempt", sa.Integer, primary_key=True),
+    sa.Column("fields", sa.Text, nullable=False),
+)
+
 # What brings a journal from the version before to this one. A step, once released, is never edited.
 STEPS: Final[Mapping[int, Callable[[sa.Connection], None]]] = {
     1: metadata.create_all,
+    2: lambda connection: footprint_table.create(connection, checkfirst=True),
 }
 VERSION: Final = max(STEPS)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from leanplum_sync.journal.rows import Row, numbers_from, numbers_text
 from leanplum_sync.journal.run import RunJournal, rest
 from leanplum_sync.journal.schema import batch_table, delivery_table, exception_table, run_table
 from leanplum_sync.journal.settling import check_settled
+from leanplum_sync.journal.specs import NO_RUN, remember_specs
 from leanplum_sync.journal.texts import Texts
 from leanplum_sync.sealing import SealingKeys
 
@@ -119,6 +120,11 @@ class Journal(JournalReader):
             return RunJournal(
                 self._writable, self._texts, self._clock, lease, number=number, uid=uid, found_state=None
             )
+
+    def note_specs(self, lease: Lease, specs: Mapping[str, str]) -> None:
+        """Say that *specs*, ``{kind/name: digest}``, are in force: their plan found nothing to do."""
+        with lease.writing("that the specs are in force was not noted") as connection:
+            remember_specs(self._writable, connection, lease, specs, run=NO_RUN, now=self._clock.now())
 
     def last_doubt(self, app: str, environment: str, part: str = "") -> float | None:
         """Return when the latest doubt arose about a subject that may be in *part*, whichever run it belongs to."""

@@ -57,3 +57,6 @@ class PlanPart:
 
     def changes_of(self, subjects: Collection[Subject]) -> Mapping[Subject, tuple[Change, ...]]:
         return self.plan.changes_of(subjects)
+
+    def resources(self) -> Mapping[str, str]:
+        return self.plan.resources()

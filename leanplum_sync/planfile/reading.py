@@ -188,6 +188,11 @@ class PlanFile:
             Input(*row) for row in self._connection.execute("SELECT path, sha256 FROM input ORDER BY path")
         )
 
+    def resources(self) -> Mapping[str, str]:
+        """Return, by ``kind/name``, the digests of the resources that the plan covers: also of those it doesn't change."""
+        found: Mapping[str, str] = self._meta("resources")
+        return found
+
     def hazards(self) -> tuple[Hazard, ...]:
         rows = self._connection.execute("SELECT name, count, allowed FROM hazard ORDER BY id")
         return tuple(Hazard(*row) for row in rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -187,11 +187,12 @@ class PlanWriter:
         observed: tuple[float | None, float | None],
         sensitive: Iterable[str],
         inputs: Iterable[Input],
+        resources: Mapping[str, str] | None = None,
         hazards: Iterable[Hazard],
         notes: Iterable[Note],
         summary: Summary,
     ) -> str:
-        """Write what the plan says about itself, and return its digest."""
+        """Write what the plan says about itself, and return its digest. *resources* are the digests of those it covers."""
         run = self._connection
         run.execute(CREATE_INDEX)
         run.executemany("INSERT INTO input VALUES (?, ?)", ((each.path, each.sha256) for each in inputs))
@@ -208,6 +209,7 @@ class PlanWriter:
             created_at=created_at,
             observed=observed,
             sensitive=sorted(sensitive),
+            resources=dict(resources or {}),
             mask_key=kept_mask_key(secrets.token_hex(16), self._codec),
             parts=[self._parts, self._part_of_all and str(self._part_of_all)],
             summary=_summary(summary),

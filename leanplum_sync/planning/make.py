@@ -123,7 +123,7 @@ def make_plan(
     context = Context(
         waves({each.address: each.depends_on for each in loaded.resources}), messages, request.marker
     )
-    reads, unreadable = _observe(staging, request.observed, reader, clock, progress)
+    reads, unreadable = observe(staging, request.observed, reader, clock, progress)
     tally = Tally(listed=staging.count_subjects(), unreadable=unreadable)
     names = AttributeNames(request.marker)
     names.observe(staging.names_seen())
@@ -131,7 +131,7 @@ def make_plan(
         PlanWriter(request.out, parts=request.parts) as writer,
         progress.track("Comparing", tally.listed, "user") as task,
     ):
-        for plan in _decided(loaded, staging, request.target.app_id, journal, context, names=names):
+        for plan in decided(loaded, staging, request.target.app_id, journal, context, names=names):
             tally.include(plan)
             names.plan(plan.changes)
             writer.add(plan)
@@ -144,6 +144,7 @@ def make_plan(
             observed=staging.observed_between(),
             sensitive=request.sensitive,
             inputs=loaded.inputs,
+            resources=loaded.digests(),
             hazards=hazards(summary, tally.forced_sends, request.budget, names.new_near_ceiling),
             notes=tally.notes(),
             summary=summary,
@@ -169,7 +170,7 @@ def _messages(resources: Iterable[Resource], reader: ReadsLiveState) -> dict[Res
     return found
 
 
-def _observe(
+def observe(
     staging: Staging, observed: Observed, reader: ReadsUsers, clock: Clock, progress: Progress
 ) -> tuple[int, dict[Subject, str]]:
     """Add what is observed to *staging*; return the billable lookups spent, and who could not be read, and why."""
@@ -218,7 +219,7 @@ def _check_coverage(staging: Staging, observed: Recorded, clock: Clock) -> None:
             )
 
 
-def _decided(
+def decided(
     loaded: Loaded,
     staging: Staging,
     app_id: str,

@@ -23,7 +23,8 @@ class ResourceBase:
     """
     *place* is the document's ``kind`` line. *id_column* names the column that tells whom a row is about.
 
-    *parts* are the lines of the spec, in its order, compiled for rows.
+    *parts* are the lines of the spec, in its order, compiled for rows. *digest* is over what the spec says, not over how it is
+    laid out, nor over its data file.
     """
 
     address: ResourceAddress
@@ -32,6 +33,7 @@ class ResourceBase:
     source: DataSource
     id_column: NeededColumn
     parts: tuple[Part, ...]
+    digest: str = ""
     description: str = ""
     owner: str = ""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from leanplum_sync.address import ResourceAddress
@@ -21,6 +22,7 @@ from leanplum_sync.spec.dependencies import Dependency, check_circles, check_tar
 from leanplum_sync.spec.file import OpenDocument, read_file
 from leanplum_sync.spec.listing import long_list, site_of, with_columns_checked
 from leanplum_sync.spec.paths import PathFault, inside
+from leanplum_sync.wire.fingerprint import fingerprint
 
 _SUFFIXES = (".yaml", ".yml")
 
@@ -40,6 +42,17 @@ class Loaded:
     problems: tuple[Problem, ...]
     inputs: tuple[Input, ...]
     notes: tuple[Problem, ...] = ()
+
+    def digests(self) -> dict[str, str]:
+        """Return, by ``kind/name``, what changes if and only if the resource's spec or data file says something else."""
+        files = {each.path: each.sha256 for each in self.inputs}
+        return {
+            str(resource.address): fingerprint(
+                resource.digest,
+                files.get(resource.source.path, "") if isinstance(resource.source, FileSource) else "",
+            )
+            for resource in self.resources
+        }
 
 
 def load(project_file: Path, only: Sequence[Path] = ()) -> Loaded:
@@ -271,7 +284,8 @@ class _Loading:
                 resource = message_send.build(model, site)
             case _:
                 return None
-        return with_columns_checked(resource, site, document)
+        said = json.dumps(document.document.value["spec"], sort_keys=True)
+        return with_columns_checked(replace(resource, digest=fingerprint(said)), site, document)
 
 
 def _inputs(root: Path, spec_files: Iterable[Path], resources: Iterable[Resource]) -> Iterator[Input]:

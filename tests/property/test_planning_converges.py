@@ -10,10 +10,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from leanplum_sync.address import ResourceAddress, Subject
+from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.conflicts import conflicts
 from leanplum_sync.planner.decide import Reason, SendTarget
+from leanplum_sync.planner.footprint import follow, footprints
 from leanplum_sync.planner.known import Known
 from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject
+from leanplum_sync.planning.drift import Origin, origin_of
 from leanplum_sync.problem import Place
 from leanplum_sync.resources.desire import (
     AlterList,
@@ -163,6 +166,40 @@ def test_carrying_out_a_plan_and_planning_again_gives_nothing(
     second = plan_subject(wanted, *app.observe(), CONTEXT)
     assert second.changes == ()
     assert second.actions == {}
+
+
+@given(wants(), wants(), wants(), profiles)
+def test_what_only_we_changed_is_nobody_elses(
+    first: list[Want], second: list[Want], third: list[Want], element: dict[str, Any] | None
+) -> None:
+    app = App(element)
+    left: dict[str, str] = {}
+    for wanted in (first, second):
+        plan = plan_subject(wanted, *app.observe(), CONTEXT)
+        app.carry_out(plan)
+        for actions in plan.actions.values():
+            for planned in actions:
+                follow(left, footprints(planned.action))
+    for change in plan_subject(third, *app.observe(), CONTEXT).changes:
+        assert origin_of(change, left, unchanged=False) in (Origin.OURS, Origin.NEW, None)
+
+
+@given(wants(), profiles, names, values)
+def test_what_somebody_else_changed_is_theirs(
+    wanted: list[Want], element: dict[str, Any] | None, name: str, value: Any
+) -> None:
+    app = App(element)
+    plan = plan_subject(wanted, *app.observe(), CONTEXT)
+    app.carry_out(plan)
+    assume(app.element is not None)
+    left: dict[str, str] = {}
+    for actions in plan.actions.values():
+        for planned in actions:
+            follow(left, footprints(planned.action))
+    app.setUserAttributes({"userAttributes": {name: value}})
+    for change in plan_subject(wanted, *app.observe(), CONTEXT).changes:
+        if change.field == name and f"attribute:{name}" in left and change.kind is not ChangeKind.INCREMENT:
+            assert origin_of(change, left, unchanged=True) is Origin.OTHERS
 
 
 @given(wants())

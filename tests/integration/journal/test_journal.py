@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from leanplum_sync.address import Subject
 from leanplum_sync.errors import (
+    CredentialError,
     JournalCorruptError,
     JournalError,
     JournalLockedError,
@@ -27,10 +28,12 @@ from leanplum_sync.journal import open_journal, read_journal
 from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, RunState
 from leanplum_sync.journal.lock import Lease, overlap
 from leanplum_sync.journal.run import RunJournal
-from leanplum_sync.journal.schema import batch_subject_table, run_table, version_table
+from leanplum_sync.journal.schema import batch_subject_table, footprint_table, run_table, version_table
 from leanplum_sync.journal.verdict import Verdict
 from leanplum_sync.journal.writer import Journal
+from leanplum_sync.planner.footprint import print_of
 from leanplum_sync.planner.known import NOTHING_KNOWN
+from leanplum_sync.sealing import SealingKeys
 from leanplum_sync.wire.action import Action, DeliveryClass
 from leanplum_sync.wire.batch import Batch, DeliveryKey, PlannedAction
 from leanplum_sync.wire.fingerprint import device_fingerprint
@@ -324,7 +327,90 @@ def test_applied_specs_are_remembered_once_a_run_finished(run: RunJournal, journ
     run.finish(RunState.PARTIAL, {"UserAttributes/a": "1"})
     assert journal.applied_specs("app", "sandbox") == {}
     run.finish(RunState.FINISHED, {"UserAttributes/a": "1"})
-    assert journal.applied_specs("app", "sandbox") == {"UserAttributes/a": "1"}
+    (spec,) = journal.applied_specs("app", "sandbox").values()
+    assert (spec.resource, spec.digest, spec.run, spec.plan_digest) == ("UserAttributes/a", "1", 1, "d")
+
+
+def test_a_plan_in_parts_puts_its_specs_in_force_with_its_last_part(journal: Journal) -> None:
+    for part in ("1/2", "2/2"):
+        assert journal.applied_specs("app", "sandbox") == {}
+        with journal.acquire("app", "sandbox", part=part, heartbeat=False) as lease:
+            begin(journal, lease).finish(RunState.FINISHED, {"UserAttributes/a": "1"})
+    assert journal.applied_specs("app", "sandbox").keys() == {"UserAttributes/a"}
+
+
+def test_specs_whose_plan_found_nothing_to_do_are_in_force_by_no_run(
+    run: RunJournal, journal: Journal, lease: Lease
+) -> None:
+    run.finish(RunState.FINISHED, {"UserAttributes/a": "1", "UserAttributes/b": "1"})
+    journal.note_specs(lease, {"UserAttributes/a": "2"})
+    found = journal.applied_specs("app", "sandbox")
+    assert [(spec.digest, spec.run) for _, spec in sorted(found.items())] == [("2", None), ("1", 1)]
+
+
+def test_what_was_left_behind_is_remembered_of_what_was_done_and_the_latest_counts(
+    run: RunJournal, journal: Journal, lease: Lease
+) -> None:
+    users = [Subject.user(f"u{number}") for number in range(4)]
+    rejected = ActionOutcome(Outcome.REJECTED, "no")
+    send(run, sets(1, tier="gold", old=None), DONE, DONE, rejected)
+    run.finish(RunState.PARTIAL)
+    later = begin(journal, lease, "e")
+    send(later, sets(1, tier="silver"), DONE, rejected, DONE)
+    found = journal.footprints("app", "sandbox", users)
+    assert found == {
+        users[0]: {"attribute:tier": print_of("silver"), "attribute:old": print_of(None)},
+        users[1]: {"attribute:tier": print_of("gold"), "attribute:old": print_of(None)},
+        users[2]: {"attribute:tier": print_of("silver")},
+    }
+    assert journal.footprints("app", "elsewhere", users) == {}
+
+
+def test_what_was_left_behind_is_sealed_with_the_key(journal_location: Location, clock: Clock) -> None:
+    keys = SealingKeys((b"k" * 32,))
+    with open_journal(journal_location, clock=clock, keys=keys) as journal:
+        with journal.acquire("app", "sandbox", heartbeat=False) as lease:
+            send(begin(journal, lease), sets(1, tier="gold"), DONE, DONE, DONE)
+        assert len(journal.footprints("app", "sandbox", [Subject.user("u1")])) == 1
+        with journal._writable.reading() as connection:
+            (kept,) = connection.scalars(sa.select(footprint_table.c.fields))
+    assert print_of("gold") not in kept
+    with (
+        open_journal(journal_location, clock=clock, keys=SealingKeys()) as journal,
+        pytest.raises(CredentialError),
+    ):
+        journal.footprints("app", "sandbox", [Subject.user("u1")])
+
+
+def test_a_journal_of_the_first_version_is_brought_up_to_date_by_who_writes(
+    run: RunJournal, journal: Journal, journal_location: Location
+) -> None:
+    with journal._writable.writing("") as connection:
+        footprint_table.drop(connection)
+        connection.execute(sa.update(version_table).values(version=1))
+    with pytest.raises(
+        JournalError, match=r"older format 1\. Bring it up to date with: leanplum-sync journal upgrade"
+    ):
+        read_journal(journal_location)
+    with open_journal(journal_location) as upgraded:
+        assert [entry.number for entry in upgraded.runs()] == [run.number]
+    send(run, sets(1, tier="gold"), DONE, DONE, DONE)
+    with read_journal(journal_location) as reader:
+        assert reader.footprints("app", "sandbox", [Subject.user("u1")])
+
+
+def sets(number: int, **attributes: object) -> Batch:
+    """Three users get *attributes*."""
+    actions = tuple(
+        PlannedAction(
+            10 * number + index,
+            Subject.user(f"u{index}"),
+            DeliveryClass.REPEATABLE,
+            Action("setUserAttributes", {"userId": f"u{index}", "userAttributes": attributes}),
+        )
+        for index in range(3)
+    )
+    return Batch(number, 0, DeliveryClass.REPEATABLE, actions)
 
 
 def test_only_one_holds_the_lock_and_it_is_named(journal: Journal, lease: Lease) -> None:

@@ -1,0 +1,38 @@
+"""Which specs are in force: the resources of every plan that was carried out as a whole, as they were then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import sqlalchemy as sa
+
+from leanplum_sync.journal.database import Database
+from leanplum_sync.journal.lock import Lease
+from leanplum_sync.journal.schema import applied_spec_table
+
+NO_RUN: Final = 0  # of a plan that found nothing to do
+
+
+def remember_specs(
+    database: Database,
+    connection: sa.Connection,
+    lease: Lease,
+    specs: Mapping[str, str],
+    *,
+    run: int,
+    now: float,
+) -> None:
+    """Remember *specs*, ``{kind/name: digest}``, as applied by *run*."""
+    rows = [
+        {
+            "app": lease.app,
+            "environment": lease.environment,
+            "resource": resource,
+            "digest": digest,
+            "run": run,
+            "applied_at": now,
+        }
+        for resource, digest in specs.items()
+    ]
+    database.replace(connection, applied_spec_table, rows)

@@ -1,0 +1,123 @@
+"""
+What a run left behind, as fingerprints: enough to tell later whether a field is still as we left it.
+
+A field is ``attribute:NAME``, ``profile:NAME`` or ``device:ID:NAME``, and its fingerprint is over the value. Of a list, each
+value is a field of its own, ``item:NAME:FINGERPRINT``, and says whether it was added or taken out: what others put into the
+list is theirs. Of a number that was incremented, nobody knows what it came to: ``counted``. Sends leave nothing to see.
+
+Eight digits tell a change but for one in four billion, and equal values have equal ones in every app.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from functools import lru_cache
+from typing import Final
+
+from leanplum_sync.planner.change import Change, ChangeKind
+from leanplum_sync.wire.action import Action, Json
+from leanplum_sync.wire.fingerprint import fingerprint
+from leanplum_sync.wire.profile import DEVICE_FIELDS, PROFILE_FIELDS
+from leanplum_sync.wire.values import canonical
+
+ADDED: Final = "added"
+TAKEN_OUT: Final = "taken out"
+COUNTED: Final = "counted"
+_DIGITS: Final = 8
+
+
+def footprints(action: Action) -> Mapping[str, str]:
+    """Return ``{field: fingerprint}`` of all that *action* sets."""
+    arguments = action.arguments
+    match action.name:
+        case "setUserAttributes":
+            found = {_attribute(name): print_of(value) for name, value in _in(arguments, "userAttributes")}
+            found |= {
+                _profile(name): print_of(arguments[name]) for name in PROFILE_FIELDS if name in arguments
+            }
+            for key, word in (
+                ("userAttributeValuesToAdd", ADDED),
+                ("userAttributeValuesToRemove", TAKEN_OUT),
+            ):
+                found |= {
+                    _item(name, value): word for name, values in _in(arguments, key) for value in values
+                }
+            return found | {
+                _attribute(name): COUNTED for name, _ in _in(arguments, "userAttributeValuesToIncrement")
+            }
+        case "setDeviceAttributes":
+            device = arguments["deviceId"]
+            return {
+                _device(device, name): print_of(arguments[name])
+                for name in DEVICE_FIELDS
+                if name in arguments
+            }
+        case _:
+            return {}
+
+
+def fields_of(change: Change) -> tuple[str, ...]:
+    """Return the fields that *change* is about; none if it leaves no footprint."""
+    match change.kind:
+        case ChangeKind.CREATE | ChangeKind.SEND | ChangeKind.INCREMENT:
+            return ()
+        case ChangeKind.ADD | ChangeKind.TAKE_OUT:
+            return tuple(_item(change.field, value) for value in change.after)
+        case ChangeKind.PROFILE:
+            return (_profile(change.field),)
+        case ChangeKind.DEVICE | ChangeKind.TOKEN:
+            return (_device(change.device_id, change.field),)
+        case _:
+            return (_attribute(change.field),)
+
+
+def follow(left: dict[str, str], later: Mapping[str, str]) -> None:
+    """Bring *left* up to date with what was left *later*: a list that was set as a whole forgets its items, and the other way."""
+    for field in later:
+        kind, _, rest = field.partition(":")
+        if kind == "item":
+            left.pop(_attribute(rest.rpartition(":")[0]), None)
+        elif kind == "attribute":
+            start = f"item:{rest}:"
+            for item in [each for each in left if each.startswith(start)]:
+                del left[item]
+    left.update(later)
+
+
+def print_of(value: Json) -> str:
+    """Return the same for all values that the API can't tell apart."""
+    return _print(canonical(value))
+
+
+@lru_cache(maxsize=1 << 14)  # most values are those of many users
+def _print(value: Hashable) -> str:
+    return fingerprint("footprint", _text(value))[:_DIGITS]
+
+
+def _text(value: Hashable) -> str:
+    """Sets are equal in any order, and their texts shall be."""
+    match value:
+        case (kind, frozenset() as items):
+            return f"{kind} {sorted(map(_text, items))}"
+        case _:
+            return repr(value)
+
+
+def _in(arguments: Mapping[str, Json], name: str) -> list[tuple[str, Json]]:
+    return list((arguments.get(name) or {}).items())
+
+
+def _attribute(name: str) -> str:
+    return f"attribute:{name}"
+
+
+def _profile(name: str) -> str:
+    return f"profile:{name}"
+
+
+def _device(device: str, name: str) -> str:
+    return f"device:{device}:{name}"
+
+
+def _item(name: str, value: Json) -> str:
+    return f"item:{name}:{print_of(value)}"
