@@ -31,7 +31,7 @@ from leanplum_sync.journal.schema import (
     footprint_table,
     run_table,
 )
-from leanplum_sync.journal.specs import remember_specs
+from leanplum_sync.journal.specs import is_whole, remember_specs
 from leanplum_sync.journal.texts import Texts
 from leanplum_sync.journal.verdict import DONE, Verdict
 from leanplum_sync.wire.batch import Batch, PlannedAction
@@ -326,24 +326,9 @@ class RunJournal:
                 .where(run_table.c.number == self.number)
                 .values(state=state.value, ended_at=now)
             )
-            if state is RunState.FINISHED and self._is_whole(connection):
+            if state is RunState.FINISHED and is_whole(connection, self.lease, self.number):
                 remember_specs(self._database, connection, self.lease, specs or {}, run=self.number, now=now)
         self._say({"event": "run", "state": state.value})
-
-    def _is_whole(self, connection: sa.Connection) -> bool:
-        """Whether all parts of the plan are through; of a plan that isn't shared, this run is all."""
-        _, _, parts = self.lease.part.partition("/")
-        if not parts:
-            return True
-        mine = sa.select(run_table.c.plan_digest).where(run_table.c.number == self.number).scalar_subquery()
-        finished = sa.select(sa.func.count(sa.distinct(run_table.c.part))).where(
-            run_table.c.app == self.lease.app,
-            run_table.c.environment == self.lease.environment,
-            run_table.c.plan_digest == mine,
-            run_table.c.part.endswith(f"/{parts}", autoescape=True),
-            run_table.c.state == RunState.FINISHED.value,
-        )
-        return connection.scalar(finished) == int(parts)
 
     def _move(self, batch: Batch, step: _Step, if_it_fails: str) -> BatchState:
         # Of an answer lost in a power cut the intent is left, and it is settled like any other doubt.

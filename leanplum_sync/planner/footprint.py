@@ -12,18 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Final
 
 from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.wire.action import Action, Json
-from leanplum_sync.wire.fingerprint import fingerprint
 from leanplum_sync.wire.profile import DEVICE_FIELDS, PROFILE_FIELDS
 from leanplum_sync.wire.values import canonical
 
 ADDED: Final = "added"
 TAKEN_OUT: Final = "taken out"
 COUNTED: Final = "counted"
-_DIGITS: Final = 8
+_BYTES: Final = 4
 
 
 def footprints(action: Action) -> Mapping[str, str]:
@@ -91,7 +91,7 @@ def print_of(value: Json) -> str:
 
 @lru_cache(maxsize=1 << 14)  # most values are those of many users
 def _print(value: Hashable) -> str:
-    return fingerprint("footprint", _text(value))[:_DIGITS]
+    return blake2b(_text(value).encode(errors="surrogatepass"), digest_size=_BYTES).hexdigest()
 
 
 def _text(value: Hashable) -> str:
