@@ -1,12 +1,13 @@
 # Everything here starts from a bare Python 3.11: the first target you run makes .venv, once.
 #   make demo         a guided run against the embedded emulator; needs no account
 #   make test         the test suite        (WORKERS=4 for more processes)
-#   make check        style, types, layers, and every command that the documents show
+#   make check        style, types, layers, and every command that the documents show, their site
 #   make campaign     kill 200 runs at every point that matters (RUNS=1000 for more), then search for what breaks a law,
 #                     a minute for each (SECONDS=3600 for longer)
 #   make bench        how fast, as ratios inside one run; some minutes
 #   make bench-quick  a short slice of it
 #   make docs         writes the generated parts of the documents anew
+#   make site         makes a site of them, in build/site; a link that leads nowhere fails
 #   make clean        removes what the others made
 
 PYTHON ?= $(shell for p in python3.11 python3; do $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
@@ -18,7 +19,7 @@ PYTEST_ARGS ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check campaign bench bench-quick docs clean
+.PHONY: help demo test check campaign bench bench-quick docs site clean
 .DEFAULT_GOAL := help
 
 help:
@@ -29,7 +30,7 @@ $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "Setting up $(VENV): once, about a minute."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
 	@touch $@
 
 demo: $(READY)
@@ -44,6 +45,7 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest -q tests/e2e/test_docs.py
+	@$(MAKE) --no-print-directory site
 
 campaign: $(READY)
 	$(BIN)/python tests/support/crash_campaign.py --runs $(RUNS)
@@ -58,6 +60,10 @@ bench-quick: $(READY)
 docs: $(READY)
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/refresh.py
+
+# Every warning is an error: what the navigation has not, links and anchors that lead nowhere, markup that is none.
+site: $(READY)
+	$(BIN)/sphinx-build -q -W --keep-going -c docs -b html -d build/doctrees . build/site
 
 clean:
 	rm -rf .venv .leanplum-sync .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist *.egg-info

@@ -6,7 +6,9 @@ Run it after changing a model or an option; a test fails while a page is behind.
 
 import json
 import re
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -15,6 +17,8 @@ from pydantic.fields import FieldInfo
 
 from leanplum_sync.cli.program import program
 from leanplum_sync.cli.verb import SharedOption
+from leanplum_sync.journal import schema as journal_schema
+from leanplum_sync.planfile import schema as planfile_schema
 from leanplum_sync.resources import document, forms, message_send, project, push_tokens, user_attributes
 from leanplum_sync.wire.action import DeliveryClass
 from leanplum_sync.wire.catalogue import ACTIONS, ActionSpec, CreateDisposition, Target
@@ -180,6 +184,29 @@ def arguments_of(spec: ActionSpec) -> str:
     return f"### {spec.name}\n\n{text}"
 
 
+def plan_tables() -> str:
+    with closing(sqlite3.connect(":memory:")) as empty:
+        empty.executescript(planfile_schema.CREATE)
+        tables = [
+            name
+            for (name,) in empty.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid")
+        ]
+        return columns_table(
+            (name, [row[1] for row in empty.execute("SELECT * FROM pragma_table_info(?)", (name,))])
+            for name in tables
+        )
+
+
+def journal_tables() -> str:
+    tables = journal_schema.metadata.tables
+    return columns_table((name, [column.name for column in table.columns]) for name, table in tables.items())
+
+
+def columns_table(tables: Iterable[tuple[str, Iterable[str]]]) -> str:
+    rows = [f"| `{name}` | {', '.join(names(columns))} |" for name, columns in tables]
+    return "\n".join(["| table | columns |", "|---|---|", *rows])
+
+
 TWICE = {
     DeliveryClass.REPEATABLE: "the same",
     DeliveryClass.CHECKABLE: "told by a read",
@@ -189,6 +216,8 @@ TWICE = {
 PARTS: dict[str, Callable[[], str]] = {
     "actions": actions,
     "arguments of actions": arguments_of_actions,
+    "plan tables": plan_tables,
+    "journal tables": journal_tables,
     "verbs": verbs,
     "shared options": shared_options,
     "document": fields(document.Document),

@@ -41,7 +41,7 @@ def document_shape(kind: object) -> Shape:
 def keys_of(shape: Shape, written: Iterable[str]) -> Keys:
     """Return the order for a mapping of *shape* with the keys *written*, which tell one form from another."""
     names = set(written)
-    kinds = list(_alternatives(shape))
+    kinds = list(alternatives(shape))
     models = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
     if models:
         fields = [_fields(model) for model in models]
@@ -53,21 +53,21 @@ def keys_of(shape: Shape, written: Iterable[str]) -> Keys:
 
 
 def item_shape(shape: Shape) -> Shape:
-    return next((get_args(kind)[0] for kind in _alternatives(shape) if _origin(kind) is list), None)
+    return next((get_args(kind)[0] for kind in alternatives(shape) if _origin(kind) is list), None)
 
 
 def _fields(model: type[BaseModel]) -> dict[str, Shape]:
     return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
 
 
-def _alternatives(shape: Shape) -> Iterator[Shape]:
+def alternatives(shape: Shape) -> Iterator[Shape]:
     """Yield the types that a value of *shape* may have, without what wraps them."""
     origin = _origin(shape)
     if origin is Annotated:
-        yield from _alternatives(get_args(shape)[0])
+        yield from alternatives(get_args(shape)[0])
     elif origin is Union or origin is types.UnionType:
         for each in get_args(shape):
-            yield from _alternatives(each)
+            yield from alternatives(each)
     else:
         yield shape
 

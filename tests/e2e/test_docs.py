@@ -18,16 +18,21 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, get_args
 
+import click
 import pytest
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.program import VERBS, program
+from leanplum_sync.cli.verb import SharedOption
 from leanplum_sync.resources.message_send import MessageSendDocument
 from leanplum_sync.resources.project import ProjectDocument
 from leanplum_sync.resources.push_tokens import PushTokensDocument
 from leanplum_sync.resources.user_attributes import UserAttributesDocument
+from leanplum_sync.spec.key_order import alternatives
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -199,3 +204,46 @@ def test_generated_pages_are_up_to_date() -> None:
 def test_every_exit_code_stands_in_the_tables(page: str) -> None:
     rows = re.findall(r"^\| ([\d, ]+) \|", (ROOT / page).read_text(), re.MULTILINE)
     assert {int(number) for row in rows for number in row.split(",")} == set(map(int, ExitCode))
+
+
+def fields_of(shape: Any, seen: set[type[BaseModel]]) -> set[str]:
+    """Return every key that a document of *shape* may have, but for names that users choose."""
+    found: set[str] = set()
+    for each in alternatives(shape):
+        if isinstance(each, type) and issubclass(each, BaseModel) and each not in seen:
+            seen.add(each)
+            for name, field in each.model_fields.items():
+                found |= {field.alias or name, *fields_of(field.annotation, seen)}
+        else:
+            for inner in get_args(each):
+                found |= fields_of(inner, seen)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("page", "kinds"),
+    [("specs", ["UserAttributes", "PushTokens", "MessageSend"]), ("project-file", ["Project"])],
+)
+def test_every_field_of_the_spec_language_is_documented(page: str, kinds: list[str]) -> None:
+    rows = set(re.findall(r"^\| `(\w+)` \|", (ROOT / f"docs/{page}.md").read_text(), re.MULTILINE))
+    fields = set[str]().union(*(fields_of(DOCUMENTS[kind], set()) for kind in kinds))
+    top = {"apiVersion", "kind", "metadata", "spec", "name", "owner", "description", "dependsOn"}
+    assert len(fields) > 20
+    assert fields - top <= rows
+    assert page != "specs" or {"apiVersion", "metadata", "name", "owner", "description", "dependsOn"} <= rows
+
+
+def test_every_command_and_every_option_is_documented() -> None:
+    text = (ROOT / "docs/commands.md").read_text()
+    context = click.Context(program, info_name="leanplum-sync")
+    for verb in VERBS:
+        command = program.get_command(context, verb)
+        groups = command.commands.items() if isinstance(command, click.Group) else [("", command)]
+        for name, each in groups:
+            _, found, section = text.partition(f"\n### {f'{verb} {name}'.strip()}\n")
+            assert found, f"{verb} {name} is not in commands.md"
+            section = section.partition("\n### ")[0]
+            for option in each.params if each else ():
+                if isinstance(option, click.Option) and not option.hidden:
+                    where = text if isinstance(option, SharedOption) else section
+                    assert f"{max(option.opts, key=len)}" in where, f"{verb} {name} {option.opts}"

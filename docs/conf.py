@@ -1,0 +1,69 @@
+"""How the site is made of these pages: `make site`. Nothing is fetched, neither when it is made nor when it is read."""
+
+from importlib.metadata import version as version_of
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+# In this order they stand beside each page. A page that is missing here is a warning, and `make site` lets none pass.
+NAVIGATION = {
+    "Learn": ["README", "docs/tutorial", "examples/*/README", "examples/*/data/README"],
+    "Do": ["docs/how-to-*"],
+    "Look up": [
+        "docs/specs",
+        "docs/project-file",
+        "docs/commands",
+        "docs/exit-codes",
+        "docs/plan-file",
+        "docs/journal",
+        "docs/client",
+        "docs/api-actions",
+        "docs/emulator",
+    ],
+    "Understand": [
+        "docs/architecture",
+        "docs/delivery",
+        "docs/costs",
+        "docs/api-notes",
+        "docs/api-claims",
+    ],
+    "Words": ["docs/glossary"],
+    "Help": ["docs/contributing", "CHANGELOG"],
+}
+
+project = "leanplum-sync"
+author = "The leanplum-sync authors"
+project_copyright = "The leanplum-sync authors, Apache-2.0"
+version = release = version_of("leanplum-sync")
+
+# The pages lie where code hosts show them, so that a link is right on both.
+root_doc = "docs/index"
+include_patterns = ["README.md", "CHANGELOG.md", "docs/*.md", "examples/**/*.md"]
+
+extensions = ["myst_parser"]
+myst_heading_anchors = 4
+suppress_warnings = ["misc.highlighting_failure"]  # examples leave things out: ...
+
+html_theme = "furo"
+html_title = f"leanplum-sync {version}"
+html_show_sourcelink = False
+html_show_sphinx = False
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("source-read", with_navigation)
+    app.connect("build-finished", with_front_door)
+
+
+def with_navigation(_: Sphinx, page: str, source: list[str]) -> None:
+    """Code hosts would show the navigation as code: so it is here, and added to the first page as it is read."""
+    if page == root_doc:
+        for title, pages in NAVIGATION.items():
+            listed = "\n".join(f"/{each}" for each in pages)
+            source[0] += f"\n```{{toctree}}\n:hidden:\n:glob:\n:caption: {title}\n\n{listed}\n```\n"
+
+
+def with_front_door(app: Sphinx, error: Exception | None) -> None:
+    if error is None and app.builder.name == "html":
+        door = f'<!doctype html><meta http-equiv="refresh" content="0; url={root_doc}.html"><title>leanplum-sync</title>\n'
+        (Path(app.outdir) / "index.html").write_text(door, encoding="utf-8")
