@@ -23,7 +23,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in self.verbs:
             return None
-        command = importlib.import_module(f"leanplum_sync.cli.{cmd_name}").command
+        command = importlib.import_module(f"leanplum_sync.cli.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)  # noqa: S101 - tells mypy what every verb's module holds
         return command
 

@@ -25,6 +25,7 @@ VERBS: Final = {
     "fmt": "Bring spec files into their one layout.",
     "plan": "Compare the specs with what is there, and write a plan.",
     "show": "Show a plan.",
+    "plan-diff": "Show what changed since the plan that was approved.",
     "explain": "Show what a plan means for one user, and why.",
     "apply": "Carry out a plan: exactly it, and each thing once.",
     "status": "Say what the journal knows of runs.",

@@ -78,7 +78,7 @@ def test_every_option_has_a_help_a_default_and_a_variable_of_its_own(name: str) 
             if isinstance(option, SharedOption)
             else f"{PREFIX}_{name}_{option.name}"
         )
-        assert f"  {variable.upper()} " in text
+        assert f"  {variable.upper().replace('-', '_')} " in text
         assert option.is_flag or re.search(r"(Default|Required)", option.help), option.name
 
 

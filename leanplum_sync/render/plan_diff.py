@@ -1,0 +1,268 @@
+"""What changed since the plan that was approved: counts first, as text, Markdown and for machines. Values are in neither."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from leanplum_sync.planner.differences import Difference, Differences, Group, GroupDifference
+from leanplum_sync.planner.plan import Hazard
+from leanplum_sync.render.document import document
+from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, row, table
+from leanplum_sync.render.page import Page
+from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, NAME, faint, grid, heading, paint
+from leanplum_sync.render.plan_words import HAZARD_WORDS, KIND_WORDS, Plan, target_fields, target_words
+from leanplum_sync.render.values import cut, escaped, subject_words
+from leanplum_sync.render.words import amount
+from leanplum_sync.wire.action import Json
+
+_WORDS: Final = {
+    Difference.ADDED: "would change that did not",
+    Difference.REMOVED: "would no longer change",
+    Difference.ALTERED: "would change in another way",
+}
+_SIGNS: Final = {Difference.ADDED: "+", Difference.REMOVED: "-", Difference.ALTERED: "~"}
+_FEWEST_GROUPS: Final = 6
+_CELLS: Final = 40
+_SAMPLE_CELLS: Final = 26
+_ALWAYS_COMPARED: Final = ("sends", "createdUsers", "removals")
+
+
+@dataclass(frozen=True, slots=True)
+class PlanDiff:
+    old: Plan
+    new: Plan
+    found: Differences
+
+    @property
+    def is_empty(self) -> bool:
+        return self.found.are_none and self.old.header.target == self.new.header.target
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """A number that both plans have, *name* for machines and *words* for people."""
+
+    name: str
+    words: str
+    old: int
+    new: int
+    is_over: bool = False
+
+    @property
+    def sign(self) -> str:
+        return f"{self.new - self.old:+,}" if self.new != self.old else "as before"
+
+
+def plan_diff_text(diff: PlanDiff, page: Page) -> str:
+    before = [Text(_title(diff), "bold"), *_elsewhere(diff), BLANK, *_headline(diff)]
+    if diff.found.are_none:
+        return paint([*before, BLANK, faint(_digests(diff))], page)
+    after: list[RenderableType] = [
+        heading("Before and now"),
+        _counts_grid(diff),
+        BLANK,
+        faint(_digests(diff)),
+    ]
+    room = page.height - paint([*before, BLANK, *after], page).count("\n") - 4
+    return paint([*before, BLANK, *_groups(diff, max(room, _FEWEST_GROUPS)), *after], page)
+
+
+def _title(diff: PlanDiff) -> str:
+    return f"What changed since the plan for {target_words(diff.old.header.target)}"
+
+
+def _elsewhere(diff: PlanDiff) -> Iterable[Text]:
+    if diff.old.header.target != diff.new.header.target:
+        yield Text(f"The new plan is for another app: {target_words(diff.new.header.target)}", BAD)
+
+
+def _headline(diff: PlanDiff) -> list[RenderableType]:
+    found = diff.found
+    if found.are_none:
+        return [Text(_nothing(found), GOOD)]
+    rows = [
+        (
+            Text(f"{found.subjects.get(each, 0):,}"),
+            Text(f"users {words}", CARE if found.subjects.get(each) else FAINT),
+        )
+        for each, words in _WORDS.items()
+    ]
+    return [grid([*rows, (Text(f"{found.same:,}"), faint("users as before"))], right=(0,))]
+
+
+def _nothing(found: Differences) -> str:
+    return f"Nothing: {amount(found.same, 'user')} would change as before."
+
+
+def _groups(diff: PlanDiff, fits: int) -> list[RenderableType]:
+    changed = _changed(diff.found)
+    some = changed if len(changed) <= fits + 1 else changed[:fits]
+    rest = len(changed) - len(some)
+    header = (heading("Changes"), Text(), *(faint(each.value) for each in _SIGNS), faint("such as"))
+    rows = [
+        (
+            Text(f"  {KIND_WORDS[group.kind]}"),
+            Text(cut(escaped(group.field), _CELLS), NAME),
+            *(_signed(each, found.counts[each]) for each in _SIGNS),
+            faint(_sample(found)),
+        )
+        for group, found in some
+    ]
+    more = [faint(f"  and {amount(rest, 'more group')}; -o json has them all")] if rest else []
+    return [grid([header, *rows], right=(2, 3, 4), indent=0), *more, BLANK]
+
+
+def _signed(difference: Difference, count: int) -> Text:
+    style = BAD if difference is Difference.REMOVED else GOOD if difference is Difference.ADDED else CARE
+    return Text(f"{_SIGNS[difference]}{count:,}", style) if count else faint("0")
+
+
+def _sample(found: GroupDifference) -> str:
+    first = next(samples[0] for samples in found.samples.values())
+    return cut(subject_words(str(first)), _SAMPLE_CELLS)
+
+
+def _changed(found: Differences) -> Sequence[tuple[Group, GroupDifference]]:
+    """Return the groups with a difference, those with most of them first."""
+    changed = [(group, each) for group, each in found.groups.items() if each.counts]
+    return sorted(
+        changed, key=lambda each: (-each[1].counts.total(), each[0].resource, each[0].field, each[0].kind)
+    )
+
+
+def _counts(diff: PlanDiff) -> Sequence[_Count]:
+    old, new = ({hazard.name: hazard for hazard in plan.hazards()} for plan in (diff.old, diff.new))
+    names = [name for name in HAZARD_WORDS if name in _ALWAYS_COMPARED or name in old or name in new]
+    none = Hazard("", 0, None)
+    hazards = [
+        _Count(
+            name,
+            HAZARD_WORDS[name],
+            old.get(name, none).count,
+            new.get(name, none).count,
+            new.get(name, none).is_over,
+        )
+        for name in names
+        if name not in ("changedUsers", "billableLookups")
+    ]
+    was, now = diff.old.summary, diff.new.summary
+    return [
+        *hazards,
+        _Count("changedUsers", "changed users", was.changed, now.changed),
+        _Count("billableLookups", "billable lookups to apply", was.cost.writes, now.cost.writes),
+        _Count("requests", "requests", was.cost.requests, now.cost.requests),
+    ]
+
+
+def _counts_grid(diff: PlanDiff) -> RenderableType:
+    return grid(
+        [
+            (
+                Text(f"{count.old:,}"),
+                Text("→"),
+                Text(f"{count.new:,}", BAD if count.is_over else "bold" if count.old != count.new else ""),
+                Text(count.words + (", over budget" if count.is_over else ""), BAD if count.is_over else ""),
+                faint(count.sign),
+            )
+            for count in _counts(diff)
+        ],
+        right=(0, 2),
+    )
+
+
+def _digests(diff: PlanDiff) -> str:
+    return f"Plan {diff.old.header.digest[:12]}, then {diff.new.header.digest[:12]}"
+
+
+def plan_diff_markdown(diff: PlanDiff, limit: int) -> str:
+    target, found = diff.new.header.target, diff.found
+    head: list[str | Rows] = [
+        marker("plan-diff", target.environment, target.app_id),
+        f"### What changed since the plan for {code(cut(escaped(diff.old.header.target.environment)))}",
+        *(
+            [f"> [!CAUTION]\n> The new plan is for another app: {code(target_words(target))}"]
+            if list(_elsewhere(diff))
+            else []
+        ),
+    ]
+    foot = f"<sub>{_digests(diff)}</sub>"
+    if found.are_none:
+        return fitted([*head, f"**{_nothing(found)}**", foot], limit)
+    users = [row(f"**{found.subjects.get(each, 0):,}**", f"users {words}") for each, words in _WORDS.items()]
+    counts = [
+        row(
+            f"{each.old:,}",
+            f"**{each.new:,}**",
+            each.words + (" ❌ **over budget**" if each.is_over else ""),
+            each.sign,
+        )
+        for each in _counts(diff)
+    ]
+    groups = [
+        row(
+            KIND_WORDS[group.kind],
+            code(cut(escaped(group.field))),
+            *(f"{_SIGNS[each]}{changed.counts[each]:,}" if changed.counts[each] else "" for each in _SIGNS),
+            code(_sample(changed)),
+        )
+        for group, changed in _changed(found)
+    ]
+    return fitted(
+        [
+            *head,
+            "\n".join([table("Count:", "Users"), *users, row(f"{found.same:,}", "users as before")]),
+            "\n".join([table("Before:", "Now:", "What", "Difference"), *counts]),
+            Rows(
+                table(
+                    "Change", "Attribute, field or message", *(f"{each.value}:" for each in _SIGNS), "Such as"
+                ),
+                groups,
+                lambda count: (
+                    f"_{amount(count, 'group')} left out here: `leanplum-sync plan-diff` with `-o json` has all of them._"
+                ),
+            ),
+            foot,
+        ],
+        limit,
+    )
+
+
+def plan_diff_json(diff: PlanDiff) -> str:
+    return document(
+        "plan-diff",
+        1,
+        isEmpty=diff.is_empty,
+        old=_plan_fields(diff.old),
+        new=_plan_fields(diff.new),
+        users={
+            **{each.value: diff.found.subjects.get(each, 0) for each in Difference},
+            "same": diff.found.same,
+        },
+        counts=[
+            {"name": each.name, "old": each.old, "new": each.new, "isOver": each.is_over}
+            for each in _counts(diff)
+        ],
+        groups=[_group_fields(group, found) for group, found in _changed(diff.found)],
+    )
+
+
+def _plan_fields(plan: Plan) -> dict[str, Json]:
+    return {"digest": plan.header.digest, "target": target_fields(plan.header.target)}
+
+
+def _group_fields(group: Group, found: GroupDifference) -> dict[str, Json]:
+    return {
+        "resource": group.resource,
+        "kind": group.kind.value,
+        "field": group.field,
+        **{each.value: found.counts[each] for each in Difference},
+        "same": found.same,
+        "samples": {
+            each.value: [str(subject) for subject in found.samples.get(each, ())] for each in Difference
+        },
+    }
