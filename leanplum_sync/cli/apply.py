@@ -14,11 +14,12 @@ from leanplum_sync.applier.ports import StopFlag
 from leanplum_sync.applier.receipt import Receipt, StopReason
 from leanplum_sync.applier.run import apply_plan, read_receipt
 from leanplum_sync.applier.settings import ApplySettings, Recheck
-from leanplum_sync.cli.binding import check_binding, check_environment
+from leanplum_sync.cli.binding import check_age, check_binding, check_environment
 from leanplum_sync.cli.canary import canary_option, chosen, goes_on, wave_failures_option
 from leanplum_sync.cli.connect import App, connected, settle_seconds, target_of
 from leanplum_sync.cli.consent import Ack, AckType, check_consent, confirm, current_hazards
 from leanplum_sync.cli.console import Console
+from leanplum_sync.cli.durations import DurationType
 from leanplum_sync.cli.event_log import EventLog
 from leanplum_sync.cli.exit_codes import ExitCode, exit_code
 from leanplum_sync.cli.kept import keep
@@ -99,6 +100,12 @@ _Ended: TypeAlias = tuple[Receipt, InterruptedRunError | None, Verification | No
 )
 @canary_option
 @wave_failures_option
+@click.option(
+    "--max-age",
+    type=DurationType(),
+    metavar="TIME",
+    help="How old the plan may be, such as 30m or 2h. Default: the project's planHours, or any age.",
+)
 @click.option("--resume", is_flag=True, help="Take up again what an earlier run of this plan had parked.")
 @click.option("--yes", is_flag=True, help="Don't ask. Needed where there is no terminal.")
 @output_options("text", "json", "markdown", "html", "junit")
@@ -117,6 +124,7 @@ def command(
     shard: Part | None,
     canary: Canary | None,
     wave_failures: float,
+    max_age: float | None,
     resume: bool,
     yes: bool,
     output: Sequence[Output],
@@ -136,6 +144,8 @@ def command(
         settings = settings_of(project, file.parent, opened.environment)
         target = target_of(settings)
         check_binding(opened, target, file.parent)
+        hours = settings.environment.limits.plan_hours
+        check_age(opened, max_age or (hours and hours * 3600), SystemClock().now())
         check_consent(current_hazards(opened.hazards(), settings.budget), ack)
         if opened.summary.is_empty:
             _note_specs(opened, settings)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from leanplum_sync.cli.shell import quoted
 from leanplum_sync.errors import StalePlanError
 from leanplum_sync.planfile import PlanFile
 from leanplum_sync.planner.plan import Target
+from leanplum_sync.render.words import duration, moment
 from leanplum_sync.resources.project import Project
 from leanplum_sync.sources import file_digest
 
@@ -33,6 +35,21 @@ def check_binding(plan: PlanFile, target: Target, root: Path) -> None:
     mismatches = [*_other_target(plan.header.target, target), *_changed_inputs(plan, root)]
     if mismatches:
         _refuse(plan, mismatches)
+
+
+def check_age(plan: PlanFile, max_age_seconds: float | None, now: float) -> None:
+    """
+    Raises:
+        StalePlanError: the plan was made longer ago than that.
+    """
+    age = now - plan.created_at
+    if max_age_seconds is not None and age > max_age_seconds:
+        name = quoted(plan.path)
+        raise StalePlanError(
+            f"{plan.path} has expired: it was made at {moment(plan.created_at)}, {duration(age)} ago, and may be applied for"
+            f" {duration(max_age_seconds)}. Nothing was sent. Make a new one with: leanplum-sync plan -e {plan.environment}"
+            f" --out {name}. What runs of this one have done stays done, and the new one asks for the rest alone."
+        )
 
 
 def _other_target(planned: Target, here: Target) -> Iterator[str]:

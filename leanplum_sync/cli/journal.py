@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -11,15 +12,19 @@ import click
 
 from leanplum_sync.applier.settings import EXCEPTIONS_LISTED
 from leanplum_sync.cli.console import Console
+from leanplum_sync.cli.durations import DurationType
 from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.kept import prune
 from leanplum_sync.cli.outputs import Output, deliver, output_option
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.resolve import known_run
 from leanplum_sync.cli.settings import Settings
 from leanplum_sync.cli.shell import shortest
 from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options, remembered
+from leanplum_sync.clock import SystemClock
 from leanplum_sync.journal import open_journal, read_journal
 from leanplum_sync.journal.database import describe
+from leanplum_sync.journal.entry import DeliveryState, RunState
 from leanplum_sync.journal.export import lines, write_ndjson, write_parquet
 from leanplum_sync.render.journal import (
     ShownRun,
@@ -30,6 +35,7 @@ from leanplum_sync.render.journal import (
     runs_json,
     runs_text,
 )
+from leanplum_sync.render.words import amount
 from leanplum_sync.spec import load_project
 
 _WRITERS: Final = {".ndjson": write_ndjson, ".jsonl": write_ndjson, ".parquet": write_parquet}
@@ -151,4 +157,35 @@ def upgrade_command(console: Console) -> ExitCode:
     settings = _settings()
     with open_journal(settings.journal):
         console.say(f"{describe(shortest(settings.journal))} is up to date.")
+    return ExitCode.OK
+
+
+@command.command("prune", cls=Verb)
+@click.option(
+    "--older-than",
+    type=DurationType(),
+    default="90d",
+    metavar="TIME",
+    help="Keep plans whose runs ended less than this ago, such as 30d, so that they can be undone. Default: 90d.",
+)
+@project_options
+@display_options
+@pass_console
+def prune_command(console: Console, older_than: float) -> ExitCode:
+    """
+    Remove the plans in .leanplum-sync/applied that nobody needs any more.
+
+    A plan stays while a run of it is open or holds something, and while it may
+    be undone. The journal itself is never cut: it knows what was sent.
+    """
+    settings = _settings()
+    with read_journal(settings.journal) as journal:
+        holding = {entry.run for entry in journal.deliveries(states=(DeliveryState.HELD,))}
+        runs = [
+            replace(run, state=RunState.PARTIAL) if run.number in holding else run for run in journal.runs()
+        ]
+    removed = prune(settings.kept_plans, runs, before=SystemClock().now() - older_than)
+    for path in removed:
+        console.document(str(shortest(path)))
+    console.say(f"{amount(len(removed), 'plan')} removed.")
     return ExitCode.OK

@@ -1,4 +1,4 @@
-"""Where to find the rows of what was rejected, and of what is held."""
+"""Where to find the rows of what was rejected, of what is held, and of who moved since the plan."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ from leanplum_sync.journal.reader import JournalReader
 from leanplum_sync.planfile import PlanFile
 from leanplum_sync.spec import load
 
-# What a row may be to blame for; and what a person has to look into, which `resolve --from` reads.
-_FILES: Final = {"rejected": (Fate.REJECTED, Fate.SKIPPED), "held": (Fate.HELD,)}
+# What a row may be to blame for; what a person has to look into, which `resolve --from` reads; and who moved since the plan.
+_FILES: Final = {
+    "rejected": (Fate.REJECTED, Fate.SKIPPED),
+    "held": (Fate.HELD,),
+    "conflicting": (Fate.CONFLICTING,),
+}
 
 
 def leftovers(

@@ -51,12 +51,20 @@ class Settings:
 
     def kept_plan(self, digest: str) -> Path:
         """A plan as it was applied: what is held, or undone, is looked up in it long after the next plan was made."""
-        return self.state_folder / "applied" / f"{digest[:12]}.lpplan"
+        return self.kept_plans / kept_name(digest)
+
+    @property
+    def kept_plans(self) -> Path:
+        return self.state_folder / "applied"
 
     @property
     def budget(self) -> dict[str, int | None]:
         """The most that is allowed, by the names of hazards; None for no limit."""
         return {to_camel(name): allowed for name, allowed in asdict(self.environment.budget).items()}
+
+
+def kept_name(digest: str) -> str:
+    return f"{digest[:12]}.lpplan"
 
 
 def settle(project: Project, root: Path, name: str | None, environ: Mapping[str, str]) -> Settings:

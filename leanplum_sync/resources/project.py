@@ -138,6 +138,11 @@ class LimitsModel(Edge):
         description="How long the lock of a run that says nothing more keeps others waiting. 60 if not named.",
         examples=[60],
     )
+    plan_hours: Annotated[float, Field(gt=0, strict=False)] | None = Field(
+        default=None,
+        description="How long after it was made a plan may be applied. For ever if not named.",
+        examples=[24],
+    )
 
 
 class KeysModel(Edge):
@@ -308,11 +313,12 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """*requests_per_second* None is no limit."""
+    """*requests_per_second* and *plan_hours* None are no limit."""
 
     concurrency: int = 8
     requests_per_second: float | None = 20
     lease_seconds: float = 60
+    plan_hours: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,4 +438,5 @@ def _limits(model: LimitsModel, default: Limits) -> Limits:
         default.concurrency if model.concurrency is None else model.concurrency,
         default.requests_per_second if model.requests_per_second is None else model.requests_per_second,
         default.lease_seconds if model.lease_seconds is None else model.lease_seconds,
+        default.plan_hours if model.plan_hours is None else model.plan_hours,
     )
