@@ -67,6 +67,16 @@ class Repository:
     def by_hand(self) -> Run:
         return self.hub.run("workflow_dispatch", git(self.clone, "rev-parse", "origin/main"))
 
+    def morning(self) -> Run:
+        return self.hub.run("schedule", git(self.clone, "rev-parse", "origin/main"))
+
+    def change(self, user: str, name: str, value: str) -> None:
+        """Somebody else changes a user."""
+        attributes = f"userAttributes={json.dumps({name: value})}"
+        Shell(self.clone, self.served.environ).run(
+            "call", "setUserAttributes", f"userId={user}", attributes, "-e", "production", "--yes"
+        )
+
     def user(self, user: str) -> Any:
         key = emulator.KEYS["data_export"]
         query = f"action=exportUser&appId={emulator.APP_ID}&clientKey={key}&apiVersion=1.0.6&userId={user}"
@@ -105,7 +115,7 @@ def test_a_pull_request_is_planned_its_merge_applies_that_plan_and_the_comment_w
     repository.branch()
     repository.edit("otherwise: bronze", "otherwise: copper")
     planned = green(repository.pull_request())
-    assert planned.results == {"check": "success", "plan": "success", "apply": "skipped"}
+    assert planned.results == {"check": "success", "plan": "success", "apply": "skipped", "drift": "skipped"}
     [comment] = repository.hub.read("comments")
     assert comment["body"].startswith("<!-- leanplum-sync plan production app_emulator -->\n")
     assert "**5 of 6 listed users would change.**" in comment["body"]
@@ -119,12 +129,19 @@ def test_a_pull_request_is_planned_its_merge_applies_that_plan_and_the_comment_w
     assert anew["body"] != comment["body"]
 
     applied = green(repository.merge())
-    assert applied.results == {"check": "skipped", "plan": "skipped", "apply": "success"}
+    assert applied.results == {"check": "skipped", "plan": "skipped", "apply": "success", "drift": "skipped"}
     assert repository.user("00003")["tier"] == "tin"
     assert "Applied" in applied.summary
     again = green(repository.by_hand())
     assert "Nothing to do" in again.step("Plan").output
     assert again.results["apply"] == "success"
+
+    assert "No drift" in green(repository.morning()).step("Look for drift").output
+    repository.change("00003", "tier", "platinum")
+    drifted = repository.morning()
+    assert (drifted.results["drift"], drifted.step("Look for drift").code) == ("failure", 2)
+    assert "1 field of users moved since we left them" in drifted.step("Look for drift").output
+    assert not any("PRODUCTION" in name for name in drifted.step("Look for drift").environ)
 
 
 def test_nothing_before_the_merge_sees_the_key_that_writes(repository: Repository) -> None:
@@ -143,7 +160,7 @@ def test_a_pull_request_from_a_fork_is_checked_and_gets_no_secret(repository: Re
     repository.branch()
     repository.edit("otherwise: bronze", "otherwise: copper")
     run = green(repository.pull_request(fork=True))
-    assert run.results == {"check": "success", "plan": "skipped", "apply": "skipped"}
+    assert run.results == {"check": "success", "plan": "skipped", "apply": "skipped", "drift": "skipped"}
     assert repository.hub.read("comments") == []
 
 

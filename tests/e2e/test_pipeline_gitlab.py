@@ -134,6 +134,7 @@ def test_a_merge_request_is_planned_its_note_writes_itself_anew_and_the_plan_aft
     assert applied.returncode == 0, applied.stderr
     assert "Applied to " in (machine / "receipt.md").read_text()
     assert "Nothing to do" in gitlab.run("plan", tmp_path / "after").stdout
+    assert gitlab.run("drift", tmp_path / "drift").returncode == 0
 
 
 def test_a_plan_over_budget_is_red_and_has_its_note(gitlab: GitLab, tmp_path: Path) -> None:

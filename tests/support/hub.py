@@ -31,7 +31,7 @@ class Step:
     name: str
     code: int
     output: str
-    environ: dict[str, str]
+    environ: dict[str, str] = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -54,8 +54,8 @@ class Hub:
     """The hub of one repository. *secrets* are the repository's, *protected* those of the environment production."""
 
     folder: Path
-    secrets: dict[str, str]
-    protected: dict[str, str]
+    secrets: dict[str, str] = field(repr=False)
+    protected: dict[str, str] = field(repr=False)
     variables: dict[str, str]
 
     def __post_init__(self) -> None:
