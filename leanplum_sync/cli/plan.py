@@ -38,6 +38,8 @@ from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planning import Live, PlanRequest, Recorded, check, make_plan
 from leanplum_sync.render.plan_words import consent_options, over_budget
 from leanplum_sync.render.problems import Checked, problems_text
+from leanplum_sync.render.problems import Checked, checked_json, problems_text
+from leanplum_sync.resources.sensitive import with_renamed
 from leanplum_sync.spec import Loaded, load
 from leanplum_sync.staging import Staging
 
@@ -168,7 +170,7 @@ def _make(
                 out=out,
                 observed=source,
                 budget=settings.budget,
-                sensitive=settings.sensitive,
+                sensitive=with_renamed(settings.sensitive, loaded.resources),
                 requests_per_second=limits.requests_per_second,
                 marker=settings.increment_receipts,
                 parts=parts,

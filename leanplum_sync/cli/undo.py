@@ -77,7 +77,7 @@ def command(
                 out=out,
                 observed=(live := Live(reading, 0.0, limits.concurrency, limits.requests_per_second)),
                 budget=settings.budget,
-                sensitive=settings.sensitive,
+                sensitive=settings.sensitive | plan.header.sensitive,
                 requests_per_second=limits.requests_per_second,
             )
             with Staging(settings.state_folder) as staging, connected(settings) as app:
