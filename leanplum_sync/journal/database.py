@@ -61,6 +61,8 @@ class Database:
         self._is_postgres = is_postgres(location)
         self._schema = SCHEMA if self._is_postgres else None
         self._writing = threading.Lock()
+        if is_address(location) and not self._is_postgres:
+            raise _no_address()
         with self._reporting("it was not opened"):
             self._engine = (
                 _postgres(str(location), read_only)
@@ -163,9 +165,14 @@ def is_postgres(location: str | Path) -> bool:
     return str(location).startswith(("postgresql://", "postgresql+psycopg://", "postgres://"))
 
 
+def is_address(location: str | Path) -> bool:
+    """Tell an address, of whatever kind, from a file."""
+    return isinstance(location, str) and "://" in location
+
+
 def describe(location: str | Path) -> str:
     """Name the journal without the password that an address may hold."""
-    return "The shared journal" if is_postgres(location) else f"The journal {location}"
+    return "The shared journal" if is_address(location) else f"The journal {location}"
 
 
 def _explained(error: Exception, name: str, consequence: str) -> JournalError:
@@ -240,11 +247,15 @@ def _address(location: str) -> sa.URL:
         address = None
     # A host with an @ is the rest of a password.
     if address is None or "@" in (address.host or ""):
-        raise JournalError(
-            "The shared journal's address can't be read. Write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
-            "with %40 for an @ in the password."
-        ) from None
+        raise _no_address() from None
     return address
+
+
+def _no_address() -> JournalError:
+    return JournalError(
+        "The shared journal's address can't be read. Write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
+        "with %40 for an @ in the password."
+    )
 
 
 def _postgres(location: str, read_only: bool) -> sa.Engine:  # noqa: FBT001 - private, named at its only call

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 import sqlalchemy as sa
 
 from leanplum_sync.address import Subject
-from leanplum_sync.journal.database import Database, describe, is_postgres
+from leanplum_sync.journal.database import Database, describe, is_address
 from leanplum_sync.journal.entry import (
     AppliedSpec,
     BatchEntry,
@@ -71,7 +71,7 @@ class JournalReader:
 
     def __init__(self, location: str | Path, keys: SealingKeys) -> None:
         self._texts = Texts(describe(location), keys)
-        exists = is_postgres(location) or Path(location).exists()
+        exists = is_address(location) or Path(location).exists()
         self._database: Database | None = Database(location, read_only=True) if exists else None
 
     def __enter__(self) -> Self:

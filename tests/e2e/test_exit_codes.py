@@ -1,0 +1,272 @@
+"""Every documented exit code, from the installed command; and on stdout nothing but the document that was asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sysconfig
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from shell import ROOT, Served
+
+from leanplum_sync import emulator
+from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.journal import open_journal
+
+COMMAND = Path(sysconfig.get_path("scripts")) / "leanplum-sync"
+PLAN = "a.lpplan"
+SEND = """\
+apiVersion: leanplum-sync/v1
+kind: MessageSend
+metadata: {name: hello}
+spec:
+  message: {name: Hello}
+  recipients: {inline: ["00001", "00002"]}
+  delivery: hello-2026
+"""
+MESSAGE = '{"message": {"id": 7, "name": "Hello", "active": true, "messageType": "Push Notification", "delivery": "manual"}}\n'
+
+
+@dataclass
+class Shop:
+    """A new project, as ``init`` makes it, and an emulator beside it."""
+
+    folder: Path
+    stack: ExitStack
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def serve(self, faults: str = "", *, without: str = "") -> None:
+        """Let the app be one where these things go wrong, with the users of the project but for *without*."""
+        seed = self.folder / "seed" / "users.ndjson"
+        kept = [
+            line for line in seed.read_text().splitlines(keepends=True) if not without or without not in line
+        ]
+        thinned = self.folder / "thinned.ndjson"
+        thinned.write_text(MESSAGE + "".join(kept))
+        running = self.stack.enter_context(emulator.running(seeds=[thinned], faults=faults))
+        self.environ = {**Served(running.url).environ, "LEANPLUM_SYNC_ENVIRONMENT": "production"}
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [COMMAND, *arguments],
+            cwd=self.folder,
+            env={"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8", **self.environ},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str) -> Ended:
+        return Ended.of(self.start(*arguments))
+
+    def edit(self, name: str, before: str, after: str) -> None:
+        path = self.folder / name
+        assert before in path.read_text()
+        path.write_text(path.read_text().replace(before, after, 1))
+
+
+@dataclass(frozen=True)
+class Ended:
+    code: int
+    out: str
+    err: str
+
+    @classmethod
+    def of(cls, process: subprocess.Popen[str]) -> Ended:
+        out, err = process.communicate(timeout=120)
+        assert "Traceback" not in out + err, err
+        return cls(process.returncode, out, err)
+
+    @property
+    def document(self) -> Any:
+        """Its one document of JSON, and nothing else on stdout."""
+        found = json.loads(self.out)
+        assert re.fullmatch(r"leanplum-sync/[a-z-]+", found["format"])
+        assert found["version"] >= 1
+        return found
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    subprocess.run([COMMAND, "--quiet", "init", "shop"], cwd=tmp_path, check=True, capture_output=True)
+    with ExitStack() as stack:
+        yield Shop(tmp_path / "shop", stack)
+
+
+def ok(shop: Shop) -> Ended:
+    return shop.run("plan", "-o", "json")
+
+
+def unexpected(shop: Shop) -> Ended:
+    hook = shop.folder / "hook"
+    hook.mkdir()
+    (hook / "sitecustomize.py").write_text(
+        "import leanplum_sync.planning.make as make\n"
+        "def fail(*_, **__): raise KeyError('ada@example.com')\n"
+        "make.plan_subject = fail\n"
+    )
+    shop.environ = {"PYTHONPATH": str(hook)}
+    ended = shop.run("plan", "-o", "json")
+    assert "ada@example.com" not in ended.err
+    return ended
+
+
+def changes_pending(shop: Shop) -> Ended:
+    return shop.run("plan", "--detailed-exitcode", "-o", "json")
+
+
+def invalid(shop: Shop) -> Ended:
+    shop.edit("specs/loyalty.yaml", "attributes:", "atributes:")
+    return shop.run("plan", "-o", "json")
+
+
+def in_part(shop: Shop) -> Ended:
+    shop.serve()
+    assert shop.run("plan", "--out", PLAN).code == 0
+    shop.serve(without='"00002"')
+    return shop.run("apply", PLAN, "--yes", "--recheck", "off", "-o", "json")
+
+
+def in_doubt(shop: Shop) -> Ended:
+    (shop.folder / "specs" / "loyalty.yaml").write_text(SEND)
+    shop.serve("cut-after:action=multi,times=1")
+    assert shop.run("plan", "--out", PLAN).code == 6
+    return shop.run("apply", PLAN, "--yes", "--ack", "sends=2", "-o", "json")
+
+
+def no_consent(shop: Shop) -> Ended:
+    (shop.folder / "specs" / "hello.yaml").write_text(SEND)
+    shop.edit("leanplum-sync.yaml", "changedUsers: 10000", "changedUsers: 1")
+    shop.serve()
+    return shop.run("plan", "--out", PLAN, "-o", "json")
+
+
+def stale_plan(shop: Shop) -> Ended:
+    assert shop.run("plan", "--out", PLAN).code == 0
+    with (shop.folder / "data" / "customers.csv").open("a") as data:
+        data.write("00099,1,A\n")
+    return shop.run("apply", PLAN, "--yes", "-o", "json")
+
+
+def locked(shop: Shop) -> Ended:
+    shop.serve()
+    assert shop.run("plan", "--out", PLAN).code == 0
+    journal = shop.stack.enter_context(open_journal(shop.folder / ".leanplum-sync" / "journal.db"))
+    shop.stack.enter_context(journal.acquire(emulator.APP_ID, "production"))
+    return shop.run("apply", PLAN, "--yes", "-o", "json")
+
+
+def bad_key(shop: Shop) -> Ended:
+    shop.serve()
+    del shop.environ["LEANPLUM_DATA_EXPORT_KEY"]
+    return shop.run("plan", "-o", "json")
+
+
+def limited(shop: Shop) -> Ended:
+    shop.serve("status:action=exportUser,status=429")
+    return shop.run("plan", "-o", "json")
+
+
+def usage(shop: Shop) -> Ended:
+    return shop.run("plan", "--wrong", "-o", "json")
+
+
+def _signalled(shop: Shop, number: signal.Signals) -> Ended:
+    shop.serve("latency:action=multi,seconds=2")
+    assert shop.run("plan", "--out", PLAN).code == 0
+    process = shop.start("apply", PLAN, "--yes", "-o", "json")
+    assert process.stderr is not None
+    assert "Applying to production" in process.stderr.readline()
+    time.sleep(0.5)  # within the first request's two seconds
+    process.send_signal(number)
+    return Ended.of(process)
+
+
+def interrupted(shop: Shop) -> Ended:
+    return _signalled(shop, signal.SIGINT)
+
+
+def terminated(shop: Shop) -> Ended:
+    return _signalled(shop, signal.SIGTERM)
+
+
+# What each ends with; the format of the document on stdout, None where there is nothing to show; a word of stderr.
+SCENES: Mapping[ExitCode, tuple[Callable[[Shop], Ended], str | None, str]] = {
+    ExitCode.OK: (ok, "plan-summary", "Next: leanplum-sync apply"),
+    ExitCode.UNEXPECTED: (unexpected, None, "Error: unexpected KeyError in planning/make.py:"),
+    ExitCode.CHANGES_PENDING: (changes_pending, "plan-summary", "Next: leanplum-sync apply"),
+    ExitCode.INVALID: (invalid, "problems", "Did you mean attributes?"),
+    ExitCode.IN_PART: (in_part, "receipt", "leanplum-sync"),
+    ExitCode.IN_DOUBT: (in_doubt, "receipt", "leanplum-sync status shows them"),
+    ExitCode.NO_CONSENT: (
+        no_consent,
+        "plan-summary",
+        f"leanplum-sync apply {PLAN} --ack sends=2 --ack changedUsers=",
+    ),
+    ExitCode.STALE_PLAN: (stale_plan, None, "data/customers.csv has changed"),
+    ExitCode.LOCKED: (locked, None, "Another run works on production"),
+    ExitCode.BAD_KEY: (bad_key, None, "LEANPLUM_DATA_EXPORT_KEY is not set"),
+    ExitCode.LIMITED: (limited, None, "asks for fewer requests"),
+    ExitCode.USAGE: (usage, None, "--wrong"),
+    ExitCode.INTERRUPTED: (interrupted, "receipt", "what is on its way is finished first"),
+    ExitCode.TERMINATED: (terminated, "receipt", "what is on its way is finished first"),
+}
+
+
+def test_every_number_has_its_scene() -> None:
+    assert SCENES.keys() == set(ExitCode)
+
+
+@pytest.fixture(autouse=True)
+def interrupts_are_heeded() -> Iterator[None]:
+    """A suite in the background of a shell is handed down that SIGINT is ignored, and would hand it on."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("code", SCENES, ids=lambda code: f"{code.value}-{code.name.lower()}")
+def test_the_command_ends_with_the_documented_number_and_stdout_is_the_document(
+    code: ExitCode, shop: Shop
+) -> None:
+    scene, document, says = SCENES[code]
+    ended = scene(shop)
+    assert ended.code == code, ended.err
+    assert says in ended.err
+    if document is None:
+        assert ended.out == ""
+    else:
+        assert ended.document["format"] == f"leanplum-sync/{document}"
+
+
+def test_what_is_over_budget_is_told_at_once_and_the_printed_command_is_enough(shop: Shop) -> None:
+    planned = no_consent(shop)
+    over = {each["name"]: each["count"] for each in planned.document["hazards"] if each["isOver"]}
+    assert over.keys() == {"sends", "changedUsers"}
+    (printed,) = [line for line in planned.err.splitlines() if "leanplum-sync apply" in line]
+    refused = shop.run("apply", PLAN, "--yes", "-o", "json")
+    assert (refused.code, refused.out) == (6, "")
+    options = " ".join(f"--ack {name}={count}" for name, count in over.items())
+    assert options in refused.err
+    assert options in printed
+    command = printed.partition("leanplum-sync ")[2].split()
+    assert shop.run(*command, "--yes").code == 0
+
+
+def test_the_documented_numbers_are_these() -> None:
+    rows = (ROOT / "docs" / "exit-codes.md").read_text().splitlines()
+    documented = [
+        int(number) for row in rows for number in re.findall(r"\d+", row.split("|")[1] if "|" in row else "")
+    ]
+    assert documented == sorted(code.value for code in ExitCode)
