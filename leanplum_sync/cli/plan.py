@@ -38,7 +38,6 @@ from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planning import Live, PlanRequest, Recorded, check, make_plan
 from leanplum_sync.render.plan_words import consent_options, over_budget
 from leanplum_sync.render.problems import Checked, problems_text
-from leanplum_sync.render.problems import Checked, checked_json, problems_text
 from leanplum_sync.resources.sensitive import with_renamed
 from leanplum_sync.spec import Loaded, load
 from leanplum_sync.staging import Staging
