@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ ROOT: Final = Path(__file__).parents[1]
 class Law:
     name: str
     tests: tuple[str, ...]  # files, folders or tests, below ``tests``
+    schedules: int = 0  # goes on until so many were gone through, however long it takes
 
 
 LAWS: Final = (
@@ -31,6 +33,11 @@ LAWS: Final = (
         ("property/test_envelope.py", "property/test_typed_answers.py"),
     ),
     Law("What the sieve drops, the planner would have dropped", ("property/test_sieve.py",)),
+    Law(
+        "Nothing is lost and nothing happens twice, whatever happens in whatever order",
+        ("property/test_schedules.py::test_no_schedule_loses_anything_or_does_it_twice",),
+        schedules=10_000,
+    ),
     Law("The emulator answers any actions, and stays sound", ("property/emulator",)),
 )
 
@@ -51,19 +58,22 @@ def main() -> int:
 
 def search(law: Law, seconds: float, seed: int) -> int:
     """Return 0 if nothing was found in *seconds*; stop at what is found."""
-    started, rounds = time.monotonic(), 0
-    while time.monotonic() - started < seconds:
-        code = round_of(law, seed + rounds)
+    started, rounds, schedules = time.monotonic(), 0, 0
+    while time.monotonic() - started < seconds or schedules < law.schedules:
+        code, ran = round_of(law, seed + rounds)
+        schedules += ran
         if code:
             say(f"FOUND  {law.name}: seed {seed + rounds}")
             return code
         rounds += 1
     spent = time.monotonic() - started
-    say(f"ok     {law.name}: {spent:.0f} s, {rounds} rounds from seed {seed}")
+    through = f", {schedules} schedules" if schedules else ""
+    say(f"ok     {law.name}: {spent:.0f} s, {rounds} rounds from seed {seed}{through}")
     return 0
 
 
-def round_of(law: Law, seed: int) -> int:
+def round_of(law: Law, seed: int) -> tuple[int, int]:
+    """Return the exit code, and how many schedules were gone through."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--hypothesis-seed={seed}"]
     done = subprocess.run(
         [*command, *(f"tests/{test}" for test in law.tests)],
@@ -75,7 +85,11 @@ def round_of(law: Law, seed: int) -> int:
     )
     if done.returncode:
         say(done.stdout + done.stderr)
-    return done.returncode
+    ran = re.search(r"^(\d+) schedules$", done.stdout, re.MULTILINE)
+    if law.schedules and not done.returncode and ran is None:
+        say("It does not say how many schedules it went through.")
+        return 1, 0
+    return done.returncode, int(ran[1]) if ran else 0
 
 
 def say(text: str) -> None:

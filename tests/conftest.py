@@ -31,3 +31,15 @@ def journal_location(request: Any, backend: str, tmp_path: Path) -> str | Path:
     if backend == "sqlite":
         return tmp_path / "deep" / "journal.db"
     return request.getfixturevalue("postgresql").new_database()
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how many schedules were gone through, wherever they were."""
+    ran = sum(
+        int(value)
+        for report in terminalreporter.getreports("passed")
+        for name, value in report.user_properties
+        if name == "schedules"
+    )
+    if ran:
+        terminalreporter.write_line(f"{ran} schedules")

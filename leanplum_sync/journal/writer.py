@@ -332,6 +332,8 @@ class Journal(JournalReader):
                 "held": batch.c.held + count,
                 "open_actions": "[]",
                 "open_count": 0,
+                "sent_actions": None,
+                "sent_count": 0,
             }
             connection.execute(sa.update(batch).where(*of_batch).values(values))
         connection.execute(

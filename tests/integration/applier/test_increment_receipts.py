@@ -14,9 +14,8 @@ MARKER = "last_increment"
 
 
 @pytest.fixture
-def marked(world: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(world, "Context", partial(world.Context, marker=MARKER))
-    return world.plan_for
+def marked(world: ModuleType) -> Any:
+    return partial(world.plan_for, marker=MARKER)
 
 
 @pytest.mark.parametrize("fault", ["cut-after", "cut-before", "cut-half", "truncated", "short", "html"])

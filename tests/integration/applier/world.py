@@ -31,7 +31,7 @@ from leanplum_sync.clock import SystemClock
 from leanplum_sync.journal import open_journal
 from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.decide import SendTarget
-from leanplum_sync.planner.known import NOTHING_KNOWN
+from leanplum_sync.planner.known import NOTHING_KNOWN, Known
 from leanplum_sync.planner.subject import Context, plan_subject
 from leanplum_sync.problem import Place
 from leanplum_sync.progress import SilentProgress
@@ -97,12 +97,14 @@ def plan_for(
     kind: str,
     users: Sequence[str] = USERS,
     *,
-    observed: Profile = OBSERVED,
+    observed: Callable[[Subject], Profile] = lambda subject: OBSERVED,
+    known: Callable[[Subject], Known] = lambda subject: NOTHING_KNOWN,
+    marker: str | None = None,
     users_per_batch: int = 3,
     **given: Any,
 ) -> ListPlan:
     resource = ResourceAddress("Resource", kind)
-    context = Context({resource: 0}, {resource: SendTarget(MESSAGE_ID, "Hello")})
+    context = Context({resource: 0}, {resource: SendTarget(MESSAGE_ID, "Hello")}, marker)
     found: dict[tuple[int, DeliveryClass], list[tuple[Subject, Any]]] = {}
     changes = {}
     for user in users:
@@ -113,8 +115,8 @@ def plan_for(
         )
         planned = plan_subject(
             [Want(resource, subject, create=False, found_at=ROW, desires=desires)],
-            observed,
-            NOTHING_KNOWN,
+            observed(subject),
+            known(subject),
             context,
         )
         changes[subject] = planned.changes

@@ -302,6 +302,7 @@ def test_another_plan_takes_over_and_holds_what_may_have_happened(
     assert [entry.state for entry in journal.runs()] == [RunState.RUNNING, RunState.SUPERSEDED]
     assert [entry.fate for entry in journal.exceptions(run.number)] == [Fate.HELD, Fate.HELD]
     assert {entry.state for entry in journal.deliveries()} == {DeliveryState.HELD}
+    assert not list(journal.faults())
     with pytest.raises(StalePlanError, match="a later plan took over"):
         begin(journal, lease)
 
