@@ -398,7 +398,7 @@ def search(machine: type[Schedules], examples: int, **given: Any) -> None:
 def test_no_schedule_loses_anything_or_does_it_twice(record_property: Callable[[str, object], None]) -> None:
     Schedules.ran = 0
     try:
-        search(Schedules, settings().max_examples * 2 // 3)
+        search(Schedules, settings().max_examples)
     finally:
         record_property("schedules", Schedules.ran)
 
