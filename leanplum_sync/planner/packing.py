@@ -8,7 +8,7 @@ the brim (good when actions are what is scarce), *spreading* deals the large one
 asks for (good when users are). What is left half empty at the end of a window is packed again with the next.
 
 A subject with more actions than a batch holds is cut into as few pieces as can be: full ones and a rest (good when actions
-are scarce), or equal ones, which leave room for other users. Which actions a piece holds is only said when its batch leaves
+are scarce), or smaller ones, which leave room for other users. Which actions a piece holds is only said when its batch leaves
 the packer: the first batch gets the first ones, so that no packing can put pieces out of order.
 """
 
@@ -66,7 +66,7 @@ class _Bin(Generic[T]):
         return min(piece.bundle.position for piece in self.pieces)
 
 
-_Cut: TypeAlias = Callable[[int, int], list[int]]
+_Cut: TypeAlias = Callable[[int, BatchLimits], list[int]]
 _Way: TypeAlias = Callable[[list[_Piece[T]], int, BatchLimits], list[_Bin[T]]]
 
 
@@ -104,13 +104,26 @@ def lower_bound(users: int, actions: int, limits: BatchLimits | None = None) -> 
     return max(-(-users // limits.users), -(-actions // limits.actions))
 
 
-def _full_and_rest(count: int, most: int) -> list[int]:
-    return [most] * (count // most) + ([count % most] if count % most else [])
+def _full(count: int, limits: BatchLimits) -> list[int]:
+    return _pieces(count, limits.actions, limits.actions)
 
 
-def _equal(count: int, most: int) -> list[int]:
-    pieces = -(-count // most)
-    return [count // pieces + (number < count % pieces) for number in range(pieces)]
+def _nearly_full(count: int, limits: BatchLimits) -> list[int]:
+    """Leave just so much room that a batch's other users can have an action each."""
+    return _pieces(count, limits.actions - limits.users + 1, limits.actions)
+
+
+def _equal(count: int, limits: BatchLimits) -> list[int]:
+    return _pieces(count, -(-count // -(-count // limits.actions)), limits.actions)
+
+
+def _pieces(count: int, size: int, most: int) -> list[int]:
+    """Cut *count* into as few pieces as can be; each but the last has *size*, or more where that is needed."""
+    pieces = []
+    for left in range(-(-count // most) - 1, 0, -1):
+        pieces.append(max(size, count - left * most))
+        count -= pieces[-1]
+    return [*pieces, count]
 
 
 def _pack(held_back: list[_Piece[T]], bundles: list[_Bundle[T]], limits: BatchLimits) -> list[_Bin[T]]:
@@ -120,10 +133,10 @@ def _pack(held_back: list[_Piece[T]], bundles: list[_Bundle[T]], limits: BatchLi
         limits,
     )
     has_large = any(bundle.left > limits.actions for bundle in bundles)
-    cuts: tuple[_Cut, ...] = (_full_and_rest, _equal) if has_large else (_full_and_rest,)
+    cuts: tuple[_Cut, ...] = (_full, _nearly_full, _equal) if has_large else (_full,)
     best: list[_Bin[T]] = []
     for cut in cuts:
-        cut_up = (_Piece(bundle, size) for bundle in bundles for size in cut(bundle.left, limits.actions))
+        cut_up = (_Piece(bundle, size) for bundle in bundles for size in cut(bundle.left, limits))
         pieces = [*held_back, *cut_up]
         ways: tuple[_Way[T], ...] = (_one_by_one, _best_fit, _spread)
         for way in ways:

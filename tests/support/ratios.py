@@ -1,5 +1,5 @@
 """
-Benchmarks print one line each: what, the ratio that came out, the target.
+Benchmarks print one line each: what, the ratio that came out, the target. The same goes to ``build/bench.json``, as a list of rows.
 
 Absolute times depend on the machine and on who else uses it; a ratio of two things measured side by side hardly does. So
 a benchmark fails only where the ratio is far off its target.
@@ -7,7 +7,9 @@ a benchmark fails only where the ratio is far off its target.
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 import subprocess
 import sys
 import time
@@ -18,6 +20,7 @@ from typing import Final
 
 IS_QUICK: Final = os.environ.get("BENCH") == "quick"
 ROOT: Final = Path(__file__).parents[2]
+ROWS: Final = ROOT / "build" / ("bench-quick.json" if IS_QUICK else "bench.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +29,41 @@ class Cost:
     peak_bytes: int
 
 
+_rows: list[dict[str, object]] = []
+
+
 def report(what: str, ratio: float, target: str, *, detail: str = "") -> None:
+    """Tell a row; *target* is such as ``at most 1.5`` or ``at least 0.9``."""
     words = f"{what}: {ratio:.4g} (target: {target})" + (f"; {detail}" if detail else "")
     print(f"\n{words}", flush=True)  # noqa: T201 - its report is what it is for
+    _rows.append(
+        {
+            "name": what,
+            "measured": ratio,
+            "target": target,
+            "met": is_met(ratio, target),
+            "detail": detail,
+            "machine": _machine(),
+        }
+    )
+    ROWS.parent.mkdir(exist_ok=True)
+    ROWS.write_text(json.dumps(_rows, indent=2) + "\n")
+
+
+def is_met(ratio: float, target: str) -> bool:
+    _, direction, number = target.split()
+    return ratio <= float(number) if direction == "most" else ratio >= float(number)
+
+
+def _machine() -> dict[str, object]:
+    """Say where it was measured, and how busy that was: over one processor's share, a row says little."""
+    return {
+        "processors": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "isQuick": IS_QUICK,
+    }
 
 
 def seconds_of(work: Callable[[], object]) -> float:
