@@ -54,7 +54,7 @@ class Pace:
         So places need not stand idle while something is prepared.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._near < self.width + self.width // 4)
+            self._changed.wait_for(lambda: self._near < self.width + self.width // 2)
             self._near += 1
         try:
             self._wait_for_rate()

@@ -7,7 +7,7 @@ that whatever comes next for a subject finds the earlier in place, or the subjec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from itertools import groupby, islice
@@ -189,9 +189,10 @@ class _Driver:
     ) -> None:
         self._plan, self._run, self._worker, self._settings, self._look = plan, run, worker, settings, look
         self._only, self._hands = only, hands
-        self._in_flight: dict[Future[Ended], Batch] = {}
-        # More hands than requests at once: while some wait for answers, others look, and record what came.
-        self._team_size = max(1, settings.concurrency) + settings.concurrency // 2
+        self._in_flight: dict[Future[Ended], frozenset[Subject]] = {}
+        self._busy: set[Subject] = set()
+        # More hands than requests at once: while some wait for answers, others look, get ready, and record what came.
+        self._team_size = max(1, settings.concurrency) + 3 * (settings.concurrency // 2)
         self._doubts: list[Batch] = []
         self._answered = self._rejected = self._failures_in_a_row = 0
         self.requests = 0
@@ -262,23 +263,22 @@ class _Driver:
                 return None
 
     def _with_entries(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, BatchEntry | None]]:
+        if self._run.found_state is None:
+            yield from ((batch, None) for batch in batches)
+            return
         stream = iter(batches)
         while page := tuple(islice(stream, _ENTRIES_AT_ONCE)):
-            entries = self._entries(page)
+            entries = self._run.entries(page[0].number, page[-1].number)
             yield from ((batch, entries.get(batch.number)) for batch in page)
-
-    def _entries(self, page: Sequence[Batch]) -> Mapping[int, BatchEntry]:
-        return {} if self._run.found_state is None else self._run.entries(page[0].number, page[-1].number)
 
     def _launch(self, team: Team, batch: Batch, work: Callable[[], Ended]) -> None:
         """Start *work* once there is room and none of its subjects is in another batch in flight."""
-        while len(self._in_flight) >= self._team_size or self._is_busy(batch):
+        subjects = batch.subjects
+        while len(self._in_flight) >= self._team_size or not self._busy.isdisjoint(subjects):
             self._collect(team)
         if not self._must_end:
-            self._in_flight[team.submit(work)] = batch
-
-    def _is_busy(self, batch: Batch) -> bool:
-        return any(not batch.subjects.isdisjoint(other.subjects) for other in self._in_flight.values())
+            self._in_flight[team.submit(work)] = subjects
+            self._busy |= subjects
 
     def _drain(self, team: Team) -> None:
         while self._in_flight:
@@ -287,7 +287,7 @@ class _Driver:
     def _collect(self, team: Team) -> None:
         finished = team.first_of(self._in_flight)
         for future in finished:
-            del self._in_flight[future]
+            self._busy -= self._in_flight.pop(future)
         for future in finished:
             self._note(future.result())
 
