@@ -38,7 +38,7 @@ VERBS: Final = {
     "call": "Call any action of the API by hand.",
     "doctor": "Check keys, clock, host and journal.",
     "key": "Make a key that encrypts the values in plans and journals.",
-    "schema": "Print the JSON Schema of specs, for editors.",
+    "schema": "Print the JSON Schema of specs, or of a document.",
 }
 
 

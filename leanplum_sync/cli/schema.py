@@ -1,4 +1,4 @@
-"""``schema``: the spec language as JSON Schema."""
+"""``schema``: specs, and what the other verbs print, as JSON Schema."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ import click
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.verb import Verb, display_options, pass_console
+from leanplum_sync.render.schemas import NAMES, document_schema
 from leanplum_sync.spec import json_schema
 from leanplum_sync.spec.check import MODELS
 
 
 @click.command("schema", cls=Verb)
-@click.argument("kind", metavar="[KIND]", required=False, type=click.Choice(list(MODELS)))
+@click.argument("kind", metavar="[KIND]", required=False, type=click.Choice([*MODELS, *NAMES]))
 @display_options
 @pass_console
 def command(console: Console, kind: str | None) -> ExitCode:
     """
-    Print the JSON Schema of specs, or of those of one KIND.
+    Print the JSON Schema of specs, of those of one KIND, or of a document.
 
-    Editors that know YAML complete and check specs by it.
+    Editors that know YAML complete and check specs by it. Documents are what
+    `-o json` prints, called by the name after the slash in their `format`;
+    `event` is a line of a run's log.
     """
-    console.document(json.dumps(json_schema(kind), indent=2))
+    schema = document_schema(kind) if kind in NAMES else json_schema(kind)
+    console.document(json.dumps(schema, indent=2))
     return ExitCode.OK

@@ -12,6 +12,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
+from document_schemas import check_document
 
 from leanplum_sync.cli import program
 
@@ -45,6 +46,8 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
             for name, value in (variables or {}).items():
                 context.setenv(name, value)
             code = program.run(list(arguments))
+        if out.getvalue().startswith('{\n  "format": "leanplum-sync/'):
+            check_document(out.getvalue())
         return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
     return run

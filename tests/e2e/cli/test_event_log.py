@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from document_schemas import check
+
 from leanplum_sync.journal.entry import TRANSITIONS, BatchState
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -16,7 +18,10 @@ PLAN = ".leanplum-sync/sandbox.lpplan"
 
 def events(shop: Path, run: int = 1) -> list[dict[str, Any]]:
     text = (shop / ".leanplum-sync" / f"run-{run}.events.ndjson").read_text()
-    return [json.loads(line) for line in text.splitlines()]
+    found = [json.loads(line) for line in text.splitlines()]
+    for event in found:
+        check("event", event)
+    return found
 
 
 def test_every_batch_is_followed_from_planned_to_done(shop: Path, command: Command) -> None:

@@ -1,0 +1,36 @@
+"""Documents held against their published schemas, and against nothing more than is published."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from leanplum_sync.render.schemas import document_schema
+
+
+def check_document(text: str) -> dict[str, Any]:
+    """Return the document in *text*; it has all that its schema names, and nothing else."""
+    document: dict[str, Any] = json.loads(text)
+    check(document["format"].removeprefix("leanplum-sync/"), document)
+    return document
+
+
+def check(name: str, found: object) -> None:
+    schema = document_schema(name)
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(_closed(schema)).validate(found)
+
+
+def _closed(schema: Any) -> Any:
+    match schema:
+        case {"properties": _}:
+            inner = {key: _closed(value) for key, value in schema.items()}
+            return {"additionalProperties": False, **inner}
+        case dict():
+            return {key: _closed(value) for key, value in schema.items()}
+        case list():
+            return [_closed(each) for each in schema]
+        case _:
+            return schema
