@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from leanplum_sync.address import ResourceAddress, Subject, SubjectKind
 from leanplum_sync.planner.change import Change, ChangeKind
@@ -197,8 +197,11 @@ def _actions(
     return found
 
 
+_RANKS: Final = {each: rank for rank, each in enumerate(DeliveryClass)}
+
+
 def _phase_order(phase: Phase) -> tuple[int, int]:
-    return phase[0], list(DeliveryClass).index(phase[1])
+    return phase[0], _RANKS[phase[1]]
 
 
 class _UserAction:

@@ -274,12 +274,14 @@ class Tally:
         self._changed += bool(plan.changes)
         self._changes.update(change.kind for change in plan.changes)
         self._rechecked += any(change.kind is not ChangeKind.SEND for change in plan.changes)
-        self._missing += any(decision.reason is Reason.MISSING for decision in plan.decisions)
+        is_missing = False
         for decision in plan.decisions:
+            is_missing = is_missing or decision.reason is Reason.MISSING
             if decision.changes and isinstance(decision.desire, Send) and decision.desire.force:
                 self.forced_sends += 1
             elif decision.reason in NOTED:
                 self._note(plan.subject, decision)
+        self._missing += is_missing
 
     def _note(self, subject: Subject, decision: Decision) -> None:
         what = "" if decision.reason in _ABOUT_THE_USER else getattr(decision.desire, "name", "")

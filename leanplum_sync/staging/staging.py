@@ -169,12 +169,17 @@ class Staging:
         if shape is None or columns is None or not set(table.sieve.columns) <= set(columns):
             return None
         rows = relation(path, columns, shape)
-        cells = ", ".join(f"{name(column)} AS c{place}" for place, column in enumerate(table.sieve.columns))
-        self._run(f"CREATE TABLE {table.name} AS SELECT {cells} FROM {rows}")
+        aliases = ", ".join(f"{name(column)} AS c{place}" for place, column in enumerate(table.sieve.columns))
+        self._run(f"CREATE TABLE {table.name} AS SELECT {aliases} FROM {rows}")
         count = int(self._one(f"SELECT count(*) FROM {table.name}")[0])
         inside = sum(column.count(",") for column in columns)
         if shape.has_quotes:
-            inside += int(self._one(f"SELECT coalesce(sum({commas_in_cells(columns)}), 0) FROM {rows}")[0])
+            # Where all columns were taken in, there is no need to read the file again.
+            whole = len(table.sieve.columns) == len(columns)
+            cells = [f"c{place}" for place in range(len(columns))] if whole else columns
+            inside += int(
+                self._one(f"SELECT {commas_in_cells(cells)} FROM {table.name if whole else rows}")[0]
+            )
         # Each line is one row, and no row has a cell too many.
         is_as_it_looks = count + 1 == shape.lines and shape.commas - inside == shape.lines * (
             len(columns) - 1

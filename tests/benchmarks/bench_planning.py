@@ -3,90 +3,105 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
-from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 import pytest
-from ratios import IS_QUICK, cost_of, report
+from deepdiff import DeepDiff
+from many_users import COLUMNS, ManyUsers, make_many
+from ratios import IS_QUICK, Cost, cost_of, report, seconds_of
 
-TARGET = 3.0
-USERS = 10_000 if IS_QUICK else 100_000
-ATTRIBUTES = 8
-CHANGED = 100  # one user in so many
-
-PROJECT = """\
-apiVersion: leanplum-sync/v1
-kind: Project
-metadata: {name: bench}
-spec:
-  specs: [specs]
-  environments: {sandbox: {emulator: embedded}}
-  defaultEnvironment: sandbox
-"""
-SPEC = """\
-apiVersion: leanplum-sync/v1
-kind: UserAttributes
-metadata: {name: bench}
-spec:
-  users: {file: ../users.csv, id: id}
-  attributes:
-"""
-# What has to be done by anybody: read both files, match users, compare each attribute.
-JOIN = """\
-import duckdb, sys
-columns = [f"a{{n}}" for n in range({attributes})]
-wanted = {{"id": "VARCHAR", **dict.fromkeys(columns, "VARCHAR")}}
-observed = "STRUCT(" + ", ".join(f"{{name}} VARCHAR" for name in columns) + ")"
-differs = " OR ".join(f"wanted.{{name}} IS DISTINCT FROM observed.userAttributes.{{name}}" for name in columns)
-((changed,),) = duckdb.sql(f'''
-    SELECT count(*) FROM read_csv('users.csv', header = true, columns = {{wanted}}) AS wanted
-    JOIN read_json('snapshot.ndjson', format = 'newline_delimited',
-                   columns = {{{{'userId': 'VARCHAR', 'userAttributes': '{{observed}}'}}}}) AS observed
-    ON wanted.id = observed.userId WHERE {{differs}}
-''').fetchall()
-assert changed == {changed}, changed
-"""
+USERS = 100_000 if IS_QUICK else 1_000_000
+DEEP_DIFFS = 1_000 if IS_QUICK else 10_000
+TIMES_MORE = 10
+TIMES_TARGET = 3.0
+MEGABYTES_TARGET = 500
+DEEP_DIFF_TARGET = 50.0
+MORE_SECONDS_TARGET = 12.0
+MORE_MEMORY_TARGET = 1.5
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("planning")
-    (folder / "specs").mkdir()
-    (folder / "leanplum-sync.yaml").write_text(PROJECT)
-    columns = [f"    a{n}: {{column: a{n}}}\n" for n in range(ATTRIBUTES)]
-    (folder / "specs" / "users.yaml").write_text(SPEC + "".join(columns))
-    (folder / "users.csv").write_text("".join(wanted()))
-    (folder / "snapshot.ndjson").write_text("".join(observed()))
-    (folder / "join.py").write_text(JOIN.format(attributes=ATTRIBUTES, changed=USERS // CHANGED))
-    return folder
+def many(tmp_path_factory: pytest.TempPathFactory) -> ManyUsers:
+    return make_many(tmp_path_factory.mktemp("planning") / "project", USERS)
 
 
-def wanted() -> Iterator[str]:
-    yield "id," + ",".join(f"a{n}" for n in range(ATTRIBUTES)) + "\n"
-    for user in range(USERS):
-        yield f"u{user:08}," + ",".join(value(user, n) for n in range(ATTRIBUTES)) + "\n"
+@pytest.fixture(scope="module")
+def planned(many: ManyUsers) -> Cost:
+    return best_plan(many)
 
 
-def observed() -> Iterator[str]:
-    for user in range(USERS):
-        attributes = {f"a{n}": value(user, n) for n in range(ATTRIBUTES)}
-        if user % CHANGED == 0:
-            attributes["a0"] = "another"
-        yield json.dumps({"userId": f"u{user:08}", "success": True, "userAttributes": attributes}) + "\n"
+def best_plan(many: ManyUsers, times: int = 3) -> Cost:
+    out = many.folder / "many.lpplan"
+    command = [
+        sys.executable,
+        "-m",
+        "leanplum_sync",
+        "plan",
+        "--observed",
+        many.snapshot,
+        "--quiet",
+        "--out",
+        out,
+    ]
+    best = best_of(command, many.folder, times)
+    with closing(sqlite3.connect(out)) as plan:
+        assert plan.execute("SELECT count(*) FROM change").fetchone() == (many.changed,)
+    return best
 
 
-def value(user: int, attribute: int) -> str:
-    return f"value {(user * 31 + attribute) % 1000}"
+def best_of(command: list[str | Path], folder: Path, times: int) -> Cost:
+    return min((cost_of(command, folder) for _ in range(times)), key=lambda cost: cost.seconds)
 
 
-def test_planning_costs_little_more_than_the_join(project: Path) -> None:
-    join = min(
-        (cost_of([sys.executable, "join.py"], project) for _ in range(3)), key=lambda cost: cost.seconds
+def test_planning_costs_little_more_than_the_join(many: ManyUsers, planned: Cost) -> None:
+    join = best_of([sys.executable, "join.py"], many.folder, 3)
+    ratio = planned.seconds / join.seconds
+    detail = f"{planned.seconds:.2f} s against {join.seconds:.2f} s"
+    report(
+        f"plan of {USERS:,} users against the bare join", ratio, f"at most {TIMES_TARGET:g}", detail=detail
     )
-    command = [sys.executable, "-m", "leanplum_sync", "plan", "--observed", "snapshot.ndjson", "--quiet"]
-    plan = cost_of(command, project)
-    ratio = plan.seconds / join.seconds
-    detail = f"{plan.seconds:.1f} s against {join.seconds:.2f} s, {plan.peak_bytes / 1e6:.0f} MB at most"
-    report(f"plan of {USERS:,} users against the bare join", ratio, f"at most {TARGET:.0f}", detail=detail)
-    assert plan.peak_bytes < 1e9
+    megabytes = planned.peak_bytes / 1e6
+    report("memory of that plan, in MB", megabytes, f"under {MEGABYTES_TARGET}")
+    assert IS_QUICK or ratio < 2 * TIMES_TARGET  # starting is most of a short one
+    assert megabytes < MEGABYTES_TARGET
+
+
+def test_planning_is_much_faster_than_describing_every_user(many: ManyUsers, planned: Cost) -> None:
+    """What many would write first: DeepDiff for each user, of desired and observed."""
+    pairs = list(islice(desired_and_observed(many), DEEP_DIFFS))
+    seconds = seconds_of(
+        lambda: [DeepDiff(observed, desired, ignore_order=True) for desired, observed in pairs]
+    )
+    ratio = seconds * USERS / DEEP_DIFFS / planned.seconds
+    report("DeepDiff for each user against the plan", ratio, f"at least {DEEP_DIFF_TARGET:g}")
+    assert IS_QUICK or ratio > DEEP_DIFF_TARGET / 2
+
+
+def desired_and_observed(many: ManyUsers):  # noqa: ANN201 - pairs of plain dicts
+    with (many.folder / "users.csv").open() as rows, (many.folder / many.snapshot).open() as answers:
+        next(rows)
+        for row, answer in zip(rows, answers, strict=True):
+            yield (
+                dict(zip(COLUMNS[1:], row.rstrip().split(",")[1:], strict=False)),
+                json.loads(answer)["userAttributes"],
+            )
+
+
+@pytest.mark.skipif(IS_QUICK, reason="takes minutes")
+def test_time_and_memory_grow_slowly_with_the_number_of_users(
+    planned: Cost, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    more = make_many(tmp_path_factory.mktemp("more") / "project", TIMES_MORE * USERS)
+    cost = best_plan(more, times=1)
+    detail = f"{cost.seconds:.1f} s and {cost.peak_bytes / 1e6:.0f} MB"
+    what = f"plan of {TIMES_MORE * USERS:,} users against {USERS:,}"
+    ratio = cost.seconds / planned.seconds
+    report(f"{what}: time", ratio, f"at most {MORE_SECONDS_TARGET:g}", detail=detail)
+    memory = cost.peak_bytes / planned.peak_bytes
+    report(f"{what}: memory", memory, f"at most {MORE_MEMORY_TARGET:g}", detail=detail)
+    assert memory < MORE_MEMORY_TARGET
+    assert ratio < 2 * MORE_SECONDS_TARGET

@@ -1,0 +1,117 @@
+"""
+Users by the million, as a CSV file of what is desired and a snapshot of what was observed: the same for the same numbers.
+
+With what real exports have in them: cells in quotes, with commas and letters of other alphabets; empty cells; booleans in several
+spellings; numbers that read back with a point. One user in *changed* differs, in its first attribute.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+PROJECT: Final = """\
+apiVersion: leanplum-sync/v1
+kind: Project
+metadata: {name: many}
+spec:
+  specs: [specs]
+  environments: {sandbox: {emulator: embedded}}
+"""
+SPEC: Final = """\
+apiVersion: leanplum-sync/v1
+kind: UserAttributes
+metadata: {name: many}
+spec:
+  users: {file: ../users.csv, id: id}
+  attributes:
+    name: {column: name}
+    segment: {column: segment}
+    orders: {column: orders, type: integer}
+    spent: {column: spent, type: number}
+    newsletter: {column: newsletter, type: boolean}
+    birthday: {column: birthday, type: date}
+    tier: {column: band, map: {A: gold, B: silver}, otherwise: bronze}
+    city: {column: city}
+"""
+COLUMNS: Final = ("id", "name", "segment", "orders", "spent", "newsletter", "birthday", "band", "city")
+_USERS: Final = """
+    SELECT printf('user-%08d', n) AS id,
+        'name ' || (n * 31) % 5000 AS name,
+        'segment ' || (n * 31 + 1) % 40 AS segment,
+        (n * 17) % 50 AS orders,
+        (n % 1000) / 8.0 AS spent,
+        n % 3 = 0 AS newsletter,
+        CAST(DATE '1960-01-01' + CAST(n % 15000 AS INTEGER) AS VARCHAR) AS birthday,
+        CASE n % 3 WHEN 0 THEN 'A' WHEN 1 THEN 'B' ELSE 'C' END AS band,
+        CASE n % 20 WHEN 0 THEN 'Köln, Ehrenfeld' WHEN 1 THEN 'Saint-Étienne' ELSE 'city ' || n % 977 END AS city,
+        n
+    FROM range({users}) AS numbers(n)
+"""
+_CSV: Final = """
+    SELECT id, name, segment, CASE WHEN n % 50 = 7 THEN NULL ELSE orders END AS orders, spent,
+        CASE WHEN n % 7 = 0 THEN upper(CAST(newsletter AS VARCHAR)) ELSE CAST(newsletter AS VARCHAR) END AS newsletter,
+        birthday, band, city
+    FROM ({rows})
+"""
+_ANSWERS: Final = """
+    SELECT {{userId: id, success: true, created: 1.5e9, totalSessions: n % 90, devices: [{{deviceId: 'device-' || n}}],
+        userAttributes: {{name: CASE WHEN n % {changed} = 0 THEN 'another' ELSE name END, segment: segment,
+            orders: CAST(orders AS DOUBLE), spent: spent, newsletter: CASE WHEN newsletter THEN 'True' ELSE 'False' END,
+            birthday: birthday, tier: CASE band WHEN 'A' THEN 'gold' WHEN 'B' THEN 'silver' ELSE 'bronze' END, city: city}},
+        observedAt: 1790000000.5}} AS answer
+    FROM ({rows})
+"""
+# What has to be done by anybody: read both files, match users, compare each attribute as what it is.
+JOIN: Final = """\
+import duckdb
+((changed,),) = duckdb.sql('''
+    SELECT count(*) FROM read_csv('users.csv', header = true, columns = {{{columns}}}) AS wanted
+    JOIN read_json('snapshot.ndjson', format = 'newline_delimited', columns = {{'userId': 'VARCHAR', 'userAttributes':
+        'STRUCT(name VARCHAR, segment VARCHAR, orders DOUBLE, spent DOUBLE, newsletter VARCHAR, birthday VARCHAR, tier VARCHAR,'
+        ' city VARCHAR)'}}) AS observed ON id = userId
+    WHERE wanted.name IS DISTINCT FROM userAttributes.name OR wanted.segment IS DISTINCT FROM userAttributes.segment
+        OR CAST(wanted.orders AS DOUBLE) <> userAttributes.orders
+        OR CAST(wanted.spent AS DOUBLE) IS DISTINCT FROM userAttributes.spent
+        OR lower(wanted.newsletter) IS DISTINCT FROM lower(userAttributes.newsletter)
+        OR wanted.birthday IS DISTINCT FROM userAttributes.birthday
+        OR CASE band WHEN 'A' THEN 'gold' WHEN 'B' THEN 'silver' ELSE 'bronze' END IS DISTINCT FROM userAttributes.tier
+        OR wanted.city IS DISTINCT FROM userAttributes.city
+''').fetchall()
+assert changed == {changed}, changed
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ManyUsers:
+    """A project folder. ``join.py`` in it is the bare comparison, to measure against."""
+
+    folder: Path
+    users: int
+    changed: int
+
+    @property
+    def snapshot(self) -> str:
+        return "snapshot.ndjson"
+
+
+def make_many(folder: Path, users: int, *, one_changed_in: int = 100) -> ManyUsers:
+    (folder / "specs").mkdir(parents=True)
+    (folder / "leanplum-sync.yaml").write_text(PROJECT)
+    (folder / "specs" / "many.yaml").write_text(SPEC)
+    rows = _USERS.format(users=users)
+    with duckdb.connect(config={"memory_limit": "1GB"}) as database:
+        database.execute(f"COPY ({_CSV.format(rows=rows)}) TO '{folder}/users.csv' (HEADER)")
+        answers = _ANSWERS.format(rows=rows, changed=one_changed_in)
+        # One cell with JSON in it, nothing quoted, is NDJSON.
+        database.execute(
+            f"COPY (SELECT CAST(to_json(answer) AS VARCHAR) FROM ({answers})) TO '{folder}/snapshot.ndjson'"
+            " (FORMAT csv, HEADER false, QUOTE '', DELIMITER '\x1f')"
+        )
+    changed = -(-users // one_changed_in)
+    columns = ", ".join(f"'{column}': 'VARCHAR'" for column in COLUMNS)
+    (folder / "join.py").write_text(JOIN.format(columns=columns, changed=changed))
+    return ManyUsers(folder, users, changed)
