@@ -59,6 +59,7 @@ bench-quick: $(READY)
 
 docs: $(READY)
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/manual.py
 	$(BIN)/python docs/refresh.py
 
 # Every warning is an error: what the navigation has not, links and anchors that lead nowhere, markup that is none.

@@ -13,6 +13,7 @@ NAVIGATION = {
         "docs/specs",
         "docs/project-file",
         "docs/commands",
+        "docs/shell",
         "docs/exit-codes",
         "docs/plan-file",
         "docs/journal",

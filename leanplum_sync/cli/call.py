@@ -23,6 +23,7 @@ from leanplum_sync.cli.by_hand import (
     spec_of,
     subjects_of,
 )
+from leanplum_sync.cli.completion import actions
 from leanplum_sync.cli.connect import connected
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.exit_codes import ExitCode
@@ -54,7 +55,7 @@ class _Answer:
 
 
 @click.command("call", cls=Verb)
-@click.argument("action", metavar="ACTION", required=False)
+@click.argument("action", metavar="ACTION", required=False, shell_complete=actions)
 @click.argument("arguments", metavar="[NAME=VALUE]...", nargs=-1)
 @click.option(
     "--list", "lists", is_flag=True, help="List all actions, or what ACTION takes, and call nothing."

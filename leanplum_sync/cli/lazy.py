@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 from click.exceptions import NoSuchCommand
+from click.shell_completion import CompletionItem
 
 
 class LazyGroup(click.Group):
@@ -26,6 +27,15 @@ class LazyGroup(click.Group):
         command = importlib.import_module(f"leanplum_sync.cli.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)  # noqa: S101 - tells mypy what every verb's module holds
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer verbs without loading any of them, and the options that may stand before a verb."""
+        verbs = [
+            CompletionItem(verb, help=text)
+            for verb, text in self.verbs.items()
+            if verb.startswith(incomplete)
+        ]
+        return [*verbs, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
+from leanplum_sync.cli.completion import starting
 from leanplum_sync.cli.console import Console
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.words import listing
@@ -42,6 +44,9 @@ class OutputType(click.ParamType[Output]):
         if name not in self._formats:
             self.fail(f"{name!r} is not a format; there are {listing(list(self._formats))}.", param, ctx)
         return Output(name, Path(path) if path else None)
+
+    def shell_complete(self, _: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return starting(self._formats, incomplete)
 
 
 def _one_on_stdout(ctx: click.Context, param: click.Parameter, outputs: Sequence[Output]) -> Sequence[Output]:

@@ -10,6 +10,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import click
 
+from leanplum_sync.cli import completion
 from leanplum_sync.cli.console import Console
 
 P = ParamSpec("P")
@@ -60,6 +61,7 @@ _PROJECT_OPTIONS: Final = (
         "--environment",
         cls=SharedOption,
         metavar="NAME",
+        shell_complete=completion.environments,
         help="An environment of the project file. Default: the one it names.",
     ),
 )
@@ -86,7 +88,9 @@ display_options: Final = _all_of(_DISPLAY_OPTIONS)
 specs_argument: Final = click.argument(
     "specs", metavar="[SPEC]...", nargs=-1, type=click.Path(path_type=Path)
 )
-plan_argument: Final = click.argument("plan", metavar="PLAN", type=click.Path(path_type=Path))
+plan_argument: Final = click.argument(
+    "plan", metavar="PLAN", type=click.Path(path_type=Path), shell_complete=completion.plans
+)
 
 
 def pass_console(function: Callable[Concatenate[Console, P], R]) -> Callable[P, R]:

@@ -204,6 +204,8 @@ def test_what_was_approved_before_something_else_was_merged_is_planned_anew(repo
     git(repository.clone, "checkout", "--quiet", head)
     merged = repository.merge()
     assert (merged.results["apply"], merged.step("Apply").code) == ("failure", 7)
+    assert merged.step("Say what moved since it was approved").code == 0
+    assert "signup_source" in merged.summary
     green(repository.by_hand())
     assert (repository.user("00003")["tier"], repository.user("00003")["signup_source"]) == ("copper", "shop")
 

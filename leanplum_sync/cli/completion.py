@@ -1,0 +1,46 @@
+"""
+What a shell offers to complete: names of environments, plan files, actions.
+
+A shell asks while somebody types, so whatever is wrong with a project means nothing to offer, and never a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import click
+from click.shell_completion import CompletionItem
+
+PROJECT: Final = "leanplum_sync.cli.project"  # where the value of --project is remembered
+_PLANS: Final = "*.lpplan"
+
+
+def starting(words: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(word) for word in words if word.startswith(incomplete)]
+
+
+def environments(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from leanplum_sync.errors import LeanplumSyncError  # noqa: PLC0415 - all of this only for a shell that asks
+    from leanplum_sync.spec import find_project, load_project  # noqa: PLC0415 - as above
+
+    named = ctx.meta.get(PROJECT)
+    try:
+        project = load_project(Path(named) if named else find_project(Path.cwd()))
+    except (LeanplumSyncError, OSError):
+        return []
+    return starting(project.environments, incomplete)
+
+
+def plans(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Plan files here, in the folder that is typed, and those that the project keeps; where there are none, any file."""
+    folders = {Path(incomplete).parent, Path(), Path(".leanplum-sync")}
+    found = sorted({path.as_posix() for folder in folders for path in folder.glob(_PLANS)})
+    return starting(found, incomplete) or [CompletionItem(incomplete, type="file")]
+
+
+def actions(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from leanplum_sync.wire.catalogue import ACTIONS  # noqa: PLC0415 - as above
+
+    return starting(ACTIONS, incomplete)
