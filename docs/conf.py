@@ -25,6 +25,7 @@ NAVIGATION = {
         "docs/architecture",
         "docs/delivery",
         "docs/costs",
+        "docs/secrets",
         "docs/api-notes",
         "docs/api-claims",
     ],
