@@ -21,7 +21,7 @@ from leanplum_sync.cli.problem_documents import show_problems
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.reading import reading_live
 from leanplum_sync.cli.settings import Settings
-from leanplum_sync.cli.shards import parts_option
+from leanplum_sync.cli.shards import own, parts_option, shard_option
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.cli.verb import (
     Verb,
@@ -35,6 +35,7 @@ from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import SpecError
 from leanplum_sync.journal import read_journal
 from leanplum_sync.planfile import PlanFile, open_plan
+from leanplum_sync.planner.parts import Part
 from leanplum_sync.planning import Live, PlanRequest, Recorded, check, make_plan
 from leanplum_sync.render.plan_words import consent_options, over_budget
 from leanplum_sync.render.problems import Checked, problems_text
@@ -78,6 +79,9 @@ _LIVE: Final = "live"
     help="No specs whose kind/name matches; may be repeated. Default: none.",
 )
 @parts_option
+@shard_option(
+    "Check all specs, and plan for the users of part N of M alone; apply then locks that part alone. Default: all users."
+)
 @click.option(
     "--detailed-exitcode", is_flag=True, help="Exit with 2, not 0, if there is something to change."
 )
@@ -95,6 +99,7 @@ def command(
     select: tuple[str, ...],
     exclude: tuple[str, ...],
     parts: int,
+    shard: Part | None,
     output: Sequence[Output],
     detailed_exitcode: bool,
 ) -> ExitCode:
@@ -105,6 +110,8 @@ def command(
     Nothing is written to the app: planning asks only for keys that read. Exit
     code 6 says that the plan is over the project's budget.
     """
+    if parts > 1 and shard is not None:
+        raise click.UsageError("A plan for one --shard is for one process: leave out --parts.")
     loaded = chosen(load(project_file(), specs), select, exclude)
     if loaded.project is None:
         return _report(
@@ -116,7 +123,7 @@ def command(
     )
     if not loaded.problems:
         advise(loaded.notes, console)
-    out = out or settings.default_plan
+    out = out or own(settings.default_plan, shard)
     try:
         _make(
             loaded,
@@ -126,6 +133,7 @@ def command(
             observed=observed,
             max_age=max_age,
             parts=parts,
+            shard=shard,
         )
     except SpecError as error:
         return _report(error, console, output, loaded.root, settings.name)
@@ -157,11 +165,14 @@ def _make(
     observed: str,
     max_age: float | None,
     parts: int,
+    shard: Part | None,
 ) -> None:
     progress = console.progress()
     limits = settings.environment.limits
     with Staging(settings.state_folder) as staging:
         check(loaded, staging, progress).raise_if_any()
+        if shard is not None:
+            staging.keep(shard)
 
         def make(source: Live | Recorded) -> None:
             request = PlanRequest(
@@ -173,6 +184,7 @@ def _make(
                 requests_per_second=limits.requests_per_second,
                 marker=settings.increment_receipts,
                 parts=parts,
+                part=shard,
             )
             with connected(settings) as app, read_journal(settings.journal) as journal:
                 make_plan(
@@ -186,7 +198,7 @@ def _make(
                 )
 
         if observed == _LIVE:
-            with reading_live(settings, max_age) as live:
+            with reading_live(settings, max_age, shard) as live:
                 make(live)
         else:
             make(Recorded(Path(observed), max_age))

@@ -7,20 +7,24 @@ from contextlib import contextmanager
 from typing import Final
 
 from leanplum_sync.cli.settings import Settings
+from leanplum_sync.cli.shards import own
+from leanplum_sync.planner.parts import Part
 from leanplum_sync.planning import Live
 
 _UNUSED_FOR_SECONDS: Final = 3600.0
 
 
 @contextmanager
-def reading_live(settings: Settings, max_age_seconds: float | None) -> Iterator[Live]:
+def reading_live(
+    settings: Settings, max_age_seconds: float | None, part: Part | None = None
+) -> Iterator[Live]:
     """
     Yield where to read into, and how old what stands there may be.
 
     A finished snapshot is used again only if *max_age_seconds* allows it: an apply may have made it untrue. One that was
-    interrupted has been used by nobody, so it is gone on with for an hour.
+    interrupted has been used by nobody, so it is gone on with for an hour. Each *part* has its own.
     """
-    unfinished, finished = settings.unfinished_snapshot, settings.snapshot
+    unfinished, finished = (own(path, part) for path in (settings.unfinished_snapshot, settings.snapshot))
     settings.state_folder.mkdir(parents=True, exist_ok=True)
     if max_age_seconds is not None and finished.exists() and not unfinished.exists():
         finished.replace(unfinished)

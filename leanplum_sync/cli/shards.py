@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -38,6 +39,11 @@ parts_option = click.option(
 
 def shard_option(what: str) -> Callable[[Decorated], Decorated]:
     return click.option("--shard", type=PartType(), metavar="N/M", help=what)
+
+
+def own(path: Path, part: Part | None) -> Path:
+    """Return *path*, or what stands in its place for *part*: processes side by side don't write one file."""
+    return path if part is None else path.with_name(f"{part.number}-of-{part.of}.{path.name}")
 
 
 def part_of_plan(plan: PlanFile, shard: Part | None) -> tuple[PlanPart, str]:

@@ -24,6 +24,7 @@ from leanplum_sync.planner.known import NOTHING_KNOWN, Known
 from leanplum_sync.planner.messages import resolve
 from leanplum_sync.planner.notes import NOTED, sentence
 from leanplum_sync.planner.order import waves
+from leanplum_sync.planner.parts import Part
 from leanplum_sync.planner.plan import Cost, Note, Summary, Target
 from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject
 from leanplum_sync.planning.check import wants_of
@@ -81,7 +82,8 @@ Observed: TypeAlias = Live | Recorded
 class PlanRequest:
     """
     *budget* maps names of hazards to the most that is allowed, None for no limit. *marker* names the attribute for receipts
-    of increments, None for none. No batch crosses one of *parts*.
+    of increments, None for none. No batch crosses one of *parts*; *part* is the one that *staging* was cut down to,
+    None if it holds all subjects.
     """
 
     target: Target
@@ -92,6 +94,7 @@ class PlanRequest:
     requests_per_second: float | None
     marker: str | None = None
     parts: int = 1
+    part: Part | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,7 @@ def make_plan(
     names = AttributeNames(request.marker)
     names.observe(staging.names_seen())
     with (
-        PlanWriter(request.out, parts=request.parts) as writer,
+        PlanWriter(request.out, parts=request.parts, part=request.part) as writer,
         progress.track("Comparing", tally.listed, "user") as task,
     ):
         for plan in decided(loaded, staging, request.target.app_id, journal, context, names=names):

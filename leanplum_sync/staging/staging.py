@@ -16,6 +16,7 @@ import orjson
 
 from leanplum_sync.address import Subject, SubjectKind
 from leanplum_sync.errors import LeanplumSyncError
+from leanplum_sync.planner.parts import SHARDS, Part
 from leanplum_sync.problem import Place
 from leanplum_sync.resources.row import Row
 from leanplum_sync.resources.source import Compression, FileSource
@@ -228,6 +229,22 @@ class Staging:
             ]
         )
         self._run(f"CREATE VIEW asked AS {asked}")
+        self._count_subjects()
+
+    def keep(self, part: Part) -> None:
+        """Forget the rows of all subjects that are not in *part*."""
+        shards = f"BETWEEN {part.shards[0]} AND {part.shards[-1]}"
+        tables = [
+            ("added", "kind || ':' || id"),
+            *((each.name, "'user:' || c0") for each in self._tables.values()),
+        ]
+        for table, subject in tables:
+            # The same number as ``shard_of`` gives.
+            shard = f"('0x' || sha256({subject})[1:4])::INTEGER % {SHARDS}"
+            self._run(f"DELETE FROM {table} WHERE {shard} NOT {shards}")
+        self._count_subjects()
+
+    def _count_subjects(self) -> None:
         self._subjects = int(self._one("SELECT count(*) FROM (SELECT DISTINCT kind, id FROM asked)")[0])
 
     def count_rows(self) -> int:

@@ -166,5 +166,20 @@ def test_a_plan_is_carried_out_in_one_division(shell: Shell) -> None:
     assert shell.json("plan", "--out", "again.lpplan")["actions"] == 0
 
 
+def test_each_process_plans_its_own_part(shell: Shell) -> None:
+    plans = [shell.json("plan", "--out", f"{number}.lpplan", "--shard", f"{number}/2") for number in (1, 2)]
+    assert sum(plan["actions"] for plan in plans) == 3 * len(USERS)
+    assert all(plan["actions"] for plan in plans)
+    assert (
+        "for --shard 1/2 alone" in shell.run("apply", "1.lpplan", "--yes", "--shard", "2/2", code=64).stderr
+    )
+    for number in (1, 2):
+        shell.run("apply", f"{number}.lpplan", "--yes", "--recheck", "off", "--verify", "none")
+    listed = shell.run("journal", "list").stdout
+    assert "live, shard 1/2" in listed
+    assert "live, shard 2/2" in listed
+    assert shell.json("plan", "--out", "again.lpplan")["actions"] == 0
+
+
 def test_what_is_no_shard_is_wrong_usage(shell: Shell) -> None:
     assert "is not N/M" in shell.run(*APPLY, "--shard", "5/4", code=64).stderr

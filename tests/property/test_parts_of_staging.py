@@ -1,0 +1,55 @@
+"""What a plan for one part leaves out in the database is what the shard of each subject says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leanplum_sync.address import Subject
+from leanplum_sync.planner.parts import Part
+from leanplum_sync.planning import check
+from leanplum_sync.problem import Place
+from leanplum_sync.progress import SilentProgress
+from leanplum_sync.resources.row import Row
+from leanplum_sync.spec import load
+from leanplum_sync.staging import Staging
+
+ids = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20)
+subjects = st.one_of(ids.map(Subject.user), ids.map(Subject.device))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sets(subjects, max_size=30), st.integers(1, 5), st.data())
+def test_each_part_keeps_its_own_subjects(found: set[Subject], of: int, data: st.DataObject) -> None:
+    part = Part(data.draw(st.integers(1, of)), of)
+    with Staging() as staging:
+        for number, subject in enumerate(sorted(found), 1):
+            staging.add(0, subject, Row(number, Place("a.csv", row=number), {}))
+        staging.close_rows()
+        staging.keep(part)
+        kept = sorted(subject for subject in found if part.holds(subject))
+        assert sorted(staging.subjects()) == kept
+        assert staging.count_subjects() == len(kept)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_file_that_is_loaded_as_a_whole_is_cut_down_too(number: int, tmp_path: Path) -> None:
+    users = [Subject.user(f"u{index}") for index in range(300)]
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "leanplum-sync.yaml").write_text(
+        "apiVersion: leanplum-sync/v1\nkind: Project\nmetadata: {name: a}\n"
+        "spec: {environments: {sandbox: {emulator: embedded}}, defaultEnvironment: sandbox}\n"
+    )
+    (tmp_path / "specs" / "a.yaml").write_text(
+        "apiVersion: leanplum-sync/v1\nkind: UserAttributes\nmetadata: {name: a}\n"
+        "spec: {users: {file: ../users.csv, id: id}, attributes: {tier: {column: tier}}}\n"
+    )
+    (tmp_path / "users.csv").write_text("id,tier\n" + "".join(f"{user.id},gold\n" for user in users))
+    part = Part(number, 3)
+    with Staging() as staging:
+        check(load(tmp_path / "leanplum-sync.yaml"), staging, SilentProgress()).raise_if_any()
+        staging.keep(part)
+        assert list(staging.subjects()) == sorted(user for user in users if part.holds(user))
