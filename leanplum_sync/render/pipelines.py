@@ -67,7 +67,7 @@ def _sentence(problem: Problem) -> str:
 
 
 def _path(place: Place, folder: str) -> str:
-    return str(PurePosixPath(folder) / place.file)
+    return escaped(str(PurePosixPath(folder) / place.file))
 
 
 # Source: GitHub's actions/toolkit, packages/core/src/command.ts.

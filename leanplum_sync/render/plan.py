@@ -35,6 +35,7 @@ from leanplum_sync.render.words import amount, moment, timestamp
 from leanplum_sync.wire.action import Json
 
 _FEWEST_COHORTS: Final = 6
+_NOTE: Final = 400  # cells
 _NOTE_SAMPLES: Final = 100  # cells
 _NARROWEST_PAIR: Final = 16  # cells
 _TIGHT: Final = 72  # columns below which no sample does
@@ -158,7 +159,7 @@ def _note_words(note: Note, names_resource: bool) -> Text:  # noqa: FBT001 - onl
     of = f" of {note.resource}" if names_resource and note.resource else ""
     samples = f", such as {', '.join(map(subject_words, note.samples))}" if note.samples else ""
     said = f"{amount(note.count, 'user')}{of} {note.sentence}"
-    return Text.assemble(escaped(said), (cut(samples, _NOTE_SAMPLES), "dim"))
+    return Text.assemble(cut(escaped(said), _NOTE), (cut(samples, _NOTE_SAMPLES), "dim"))
 
 
 def _cost(plan: Plan) -> list[RenderableType]:

@@ -69,12 +69,12 @@ _LATEST_TIME: Final = 1e11  # seconds; beyond it, years have more than four digi
 
 def target_words(target: Target) -> str:
     """Return such as ``production (api.leanplum.com, app app_1)``; an emulator can't be taken for anything else."""
-    name = escaped(target.environment)
+    name, host = cut(escaped(target.environment)), cut(escaped(target.host))
     if target.host == "embedded emulator":
         return f"{name} (embedded emulator, nothing real is touched)"
     if target.is_emulator:
-        return f"{name} (emulator at {escaped(target.host)}, nothing real is touched)"
-    return f"{name} ({escaped(target.host)}, app {escaped(target.app_id)})"
+        return f"{name} (emulator at {host}, nothing real is touched)"
+    return f"{name} ({host}, app {cut(escaped(target.app_id))})"
 
 
 def over_budget(hazards: Iterable[Hazard]) -> str:

@@ -42,6 +42,7 @@ STOP_WORDS: Final[Mapping[StopReason, str]] = {
 }
 _GROUPS_SHOWN: Final = 10
 _SAMPLES_SHOWN: Final = 3
+_FIELDS_CELLS: Final = 200
 
 
 def receipt_text(receipt: Receipt, target: Target, verified: Verification | None, page: Page) -> str:
@@ -97,7 +98,8 @@ def _exception_row(fate: Fate, message: str, ids: Sequence[str], page: Page) -> 
         Text(f"{len(ids):,}"),
         Text(fate.value, BAD if fate in _GRAVE_FATES else CARE),
         Text.assemble(
-            cut(escaped(message), page.width), (f"  such as {', '.join(ids[:_SAMPLES_SHOWN])}", FAINT)
+            cut(escaped(message), page.width),
+            (f"  such as {', '.join(map(cut, ids[:_SAMPLES_SHOWN]))}", FAINT),
         ),
     )
 
@@ -110,7 +112,13 @@ def _verified(verified: Verification | None) -> list[RenderableType]:
     found = Text.assemble(("Verified: ", GOOD if verified.is_proof else BAD), first)
     unread = [Text(each, CARE) for each in others]
     some = verified.differing[:_GROUPS_SHOWN]
-    rows = [(Text(subject_words(str(each.subject))), Text(escaped(", ".join(each.fields)))) for each in some]
+    rows = [
+        (
+            Text(cut(subject_words(str(each.subject)))),
+            Text(cut(escaped(", ".join(each.fields)), _FIELDS_CELLS)),
+        )
+        for each in some
+    ]
     rest = verified.different - len(some)
     more = [faint(f"  and {rest:,} more; -o json lists them")] if rest else []
     differing = [Text("Still different", BAD), grid(rows), *more] if rows else []

@@ -14,11 +14,13 @@ from leanplum_sync.journal.entry import DeliveryEntry, LockHolder, RunEntry, Run
 from leanplum_sync.render.document import document
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, faint, grid, heading, paint
-from leanplum_sync.render.values import escaped, subject_words
+from leanplum_sync.render.values import cut, escaped, subject_words
 from leanplum_sync.render.words import amount, duration, moment, timestamp
 
 _STATE_STYLES: Final = {RunState.FINISHED: GOOD, RunState.PARTIAL: CARE, RunState.INTERRUPTED: CARE}
 _SAMPLES_SHOWN: Final = 3
+_JOURNAL_CELLS: Final = 300
+_NAME_CELLS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Status:
 
 
 def status_text(status: Status, page: Page) -> str:
-    lines: list[RenderableType] = [heading(escaped(status.journal)), BLANK]
+    lines: list[RenderableType] = [heading(cut(escaped(status.journal), _JOURNAL_CELLS)), BLANK]
     if not status.runs:
         lines += [Text("No run yet: nothing was applied from here.")]
         return paint(lines, page)
@@ -49,7 +51,7 @@ def _locks(status: Status) -> list[RenderableType]:
 
 
 def lock_words(lock: LockHolder, now: float) -> str:
-    who = f"process {lock.pid} on {escaped(lock.host)}"
+    who = f"process {lock.pid} on {cut(escaped(lock.host))}"
     since = f"for {duration(now - lock.since)}"
     what = _with_part(lock.environment, lock.part)
     if lock.until <= now:
@@ -58,7 +60,8 @@ def lock_words(lock: LockHolder, now: float) -> str:
 
 
 def _with_part(environment: str, part: str) -> str:
-    return f"{escaped(environment)}, shard {escaped(part)}" if part else escaped(environment)
+    name = cut(escaped(environment))
+    return f"{name}, shard {cut(escaped(part))}" if part else name
 
 
 def run_row(run: RunEntry) -> tuple[Text, ...]:
@@ -91,8 +94,10 @@ def held_groups(status: Status) -> Sequence[tuple[tuple[str, str, int], Sequence
 
 
 def _held_row(resource: str, name: str, run: int, ids: Sequence[str]) -> tuple[Text, ...]:
-    samples = f"  run {run}, such as {', '.join(ids[:_SAMPLES_SHOWN])}"
-    return Text(f"{len(ids):,}"), Text.assemble(escaped(f"{resource}, {name}"), (samples, FAINT))
+    samples = f"  run {run}, such as {', '.join(map(cut, ids[:_SAMPLES_SHOWN]))}"
+    return Text(f"{len(ids):,}"), Text.assemble(
+        cut(escaped(f"{resource}, {name}"), _NAME_CELLS), (samples, FAINT)
+    )
 
 
 def status_json(status: Status) -> str:

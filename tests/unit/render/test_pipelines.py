@@ -33,7 +33,7 @@ def test_an_annotation_names_its_place_from_the_top_of_the_repository_and_escape
 def test_values_cant_write_a_command_of_their_own() -> None:
     problem = Problem(Place("a,b:c\n::stop.yaml", 1), "x\r\n::add-mask::y", address="a:b,c")
     (line,) = problems_annotations(Checked([problem], 1, 0, 0, 0), "").splitlines()
-    assert line.startswith(r"::error file=a%2Cb%3Ac%0A%3A%3Astop.yaml,line=1,title=a%3Ab%2Cc::")
+    assert line.startswith(r"::error file=a%2Cb%3Ac\n%3A%3Astop.yaml,line=1,title=a%3Ab%2Cc::")
 
 
 def test_sarif_has_a_result_with_its_place_for_each_problem() -> None:
