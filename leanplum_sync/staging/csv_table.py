@@ -33,12 +33,13 @@ class Shape:
     lines: int
     commas: int
     has_quotes: bool
+    has_backslashes: bool
     ends_lines_with: str
 
 
 def shape_of(file: io.BufferedReader) -> Shape | None:
     """Return the file's shape; None where it must be read row by row."""
-    lines = commas = quotes = returns = pairs = 0
+    lines = commas = quotes = backslashes = returns = pairs = 0
     tail = b"\n"  # a blank first line is one after a line break
     decoder = codecs.getincrementaldecoder("utf-8")()
     for chunk in _chunks(file):
@@ -46,6 +47,7 @@ def shape_of(file: io.BufferedReader) -> Shape | None:
         lines += chunk.count(b"\n")
         commas += chunk.count(b",")
         quotes += chunk.count(b'"')
+        backslashes += b"\\" in chunk
         returns += chunk.count(b"\r")
         pairs += window.count(b"\r\n") - tail.count(b"\r\n")
         if b"\0" in chunk or b"\n\n" in window or b"\n\r\n" in window:
@@ -57,7 +59,13 @@ def shape_of(file: io.BufferedReader) -> Shape | None:
         tail = window[-_OVERLAP:]
     if not _is_text(b"", decoder, final=True) or returns not in (0, lines) or pairs != returns:
         return None
-    return Shape(lines + (not tail.endswith(b"\n")), commas, quotes > 0, "\\r\\n" if returns else "\\n")
+    return Shape(
+        lines + (not tail.endswith(b"\n")),
+        commas,
+        quotes > 0,
+        backslashes > 0,
+        "\\r\\n" if returns else "\\n",
+    )
 
 
 def _has_loose_quotes(window: bytes) -> bool:
@@ -95,6 +103,6 @@ def relation(path: Path, columns: Sequence[str], shape: Shape) -> str:
 def commas_in_cells(columns: Sequence[str]) -> str:
     """Return SQL for the number of commas that stand inside of the cells of *columns*, in all rows."""
     return " + ".join(
-        f"coalesce(sum(length({name(column)}) - length(replace({name(column)}, ',', ''))), 0)"
-        for column in columns
+        f"coalesce(sum(CASE WHEN contains({cell}, ',') THEN length({cell}) - length(replace({cell}, ',', '')) END), 0)"
+        for cell in map(name, columns)
     )

@@ -4,6 +4,8 @@ What DuckDB can tell of a whole column at once: that rows are sound, and that us
 Each rule here answers "surely" or "don't know", never "no": what it doesn't know, Python decides. So a rule may be as narrow
 as it likes, and none may be wrong. It speaks of the cells of a row (``w.c0``, ``w.c1``, ...) and of a user's observed values as
 JSON text (``o.v0``, ...; NULL where there is none). Sources of the rules: ``wire/values.py`` and ``wire/convert.py``, which they repeat for columns.
+
+``CASE`` is used where ``OR`` would do: DuckDB works out every side of an ``OR`` for every row, and only the branch of a ``CASE`` that counts.
 """
 
 from __future__ import annotations
@@ -74,15 +76,20 @@ class Sieve:
         return self.same == UNKNOWN
 
 
-def sieve_of(resource: Resource) -> Sieve | None:
-    """Return the sieve for *resource*; None where its rows have to be read one by one."""
+def fits(resource: Resource) -> bool:
+    """Tell whether the rows of *resource* may be taken in whole, and not one by one."""
     source = resource.source
-    if not isinstance(resource, UserAttributes) or not isinstance(source, FileSource):
-        return None
-    if source.format is not DataFormat.CSV:
-        return None
+    return (
+        isinstance(resource, UserAttributes)
+        and isinstance(source, FileSource)
+        and source.format is DataFormat.CSV
+    )
+
+
+def sieve_of(resource: Resource, *, has_backslashes: bool = True) -> Sieve:
+    """Return the sieve for *resource*, which ``fits``; *has_backslashes* says whether any cell of its file does."""
     columns = tuple(column.name for column in resource.columns_needed())
-    names = _Names(columns)
+    names = _Names(columns, has_backslashes)
     sound = [_sound_id("w.c0"), *(_sound(part, names) for part in resource.parts)]
     same = [_same(part, names) for part in resource.parts]
     if UNKNOWN in same or not names.are_plain:
@@ -95,6 +102,7 @@ class _Names:
     """The aliases of cells and of observed values."""
 
     columns: tuple[str, ...]
+    has_backslashes: bool
     attributes: dict[str, str] = field(default_factory=dict)
     fields: dict[str, str] = field(default_factory=dict)
 
@@ -103,6 +111,10 @@ class _Names:
 
     def attribute(self, name: str) -> str:
         return "o." + self.attributes.setdefault(name, f"v{len(self.attributes)}")
+
+    def is_verbatim(self, text: str) -> str:
+        """A backslash may be a character in the cell and an escape in the JSON; quotes are always escaped there."""
+        return f"NOT contains({text}, '\\')" if self.has_backslashes else "true"
 
     def profile(self, name: str) -> str:
         return "o." + self.fields.setdefault(name, f"f{len(self.fields)}")
@@ -174,12 +186,12 @@ def _same(part: Part, names: _Names) -> str:
             return _same_for_all(wish, names)
         case CellPart(cell=cell, wish=AttributeWish(name=name, only_if_absent=only_if_absent)):
             value, text = names.attribute(name), names.cell(cell)
-            equal = _equals_cell(value, text, cell)
+            equal = _equals_cell(value, text, cell, names)
             has_one = f"NOT {_absent(value)}" if only_if_absent else UNKNOWN
             return either(f"{text} IS NULL", has_one, equal)
-        case CellPart(cell=cell, wish=ProfileWish(name=name, only_if_absent=only_if_absent)):
+        case CellPart(cell=cell, wish=ProfileWish(name=name, only_if_absent=only_if_absent) as wish):
             value, text = names.profile(name), names.cell(cell)
-            equal = _equals_profile(value, text, cell, name)
+            equal = _equals_profile(value, text, cell, wish, names)
             has_one = _present_field(value) if only_if_absent else UNKNOWN
             return either(f"{text} IS NULL", has_one, equal)
         case CellPart(cell=cell, wish=IncrementWish()):
@@ -216,40 +228,43 @@ def _same_for_all(wish: Desire, names: _Names) -> str:
             return UNKNOWN
 
 
-def _equals_cell(value: str, text: str, cell: Cell) -> str:
+def _equals_cell(value: str, text: str, cell: Cell, names: _Names) -> str:
     if cell.mapped is not None:
         return _equals_mapped(value, text, cell.mapped, cell.otherwise)
     match cell.type:
         case None if cell.check is not attribute_value:  # text in brackets is a list
-            return f"NOT starts_with({text}, '[') AND ({_equals_text(value, text)})"
+            return f"NOT starts_with({text}, '[') AND ({_equals_text(value, text, names)})"
         case None | ValueType.TEXT | ValueType.DATE:
-            return _equals_text(value, text)
+            return _equals_text(value, text, names)
         case ValueType.INTEGER | ValueType.NUMBER:
-            return f"TRY_CAST({text} AS DOUBLE) = TRY_CAST({value} AS DOUBLE)"
+            return _equals_number(value, text)
         case ValueType.BOOLEAN:
-            word = f"CASE WHEN lower({text}) IN {_TRUE} THEN 'true' WHEN lower({text}) IN {_FALSE} THEN 'false' END"
-            return f"{word} = {_word(value)}"
+            true, false = ("('\"True\"', '\"true\"', 'true')", "('\"False\"', '\"false\"', 'false')")
+            return f"CASE WHEN lower({text}) IN {_TRUE} THEN {value} IN {true} WHEN lower({text}) IN {_FALSE} THEN {value} IN {false} END"
         case _:
             return UNKNOWN
 
 
-def _equals_text(value: str, text: str) -> str:
-    """A backslash may be a character in the cell and an escape in the JSON; quotes are always escaped there."""
+def _equals_text(value: str, text: str, names: _Names) -> str:
     word = f"lower({text})"
-    return either(
-        f"{value} = '\"' || {text} || '\"' AND NOT contains({text}, '\\')",
-        f"{word} IN ('true', 'false') AND {word} = {_word(value)}",
+    return (
+        f"CASE WHEN {value} = '\"' || {text} || '\"' THEN {names.is_verbatim(text)}"
+        f" ELSE {word} IN ('true', 'false') AND {word} = {_word(value)} END"
     )
 
 
-def _equals_profile(value: str, text: str, cell: Cell, name: str) -> str:
+def _equals_number(value: str, text: str) -> str:
+    return f"CASE WHEN {value} = {text} THEN true ELSE TRY_CAST({text} AS DOUBLE) = TRY_CAST({value} AS DOUBLE) END"
+
+
+def _equals_profile(value: str, text: str, cell: Cell, wish: ProfileWish, names: _Names) -> str:
     if cell.mapped is not None:
         return UNKNOWN
-    if name in TIME_FIELDS:
+    if wish.name in TIME_FIELDS:
         return f"{_is_day(text)} AND epoch(TRY_CAST({text} AS DATE)) = TRY_CAST({value} AS DOUBLE)"
-    if name in NUMBER_FIELDS:
-        return f"{_matches(text, _INTEGER)} AND TRY_CAST({text} AS DOUBLE) = TRY_CAST({value} AS DOUBLE)"
-    return _equals_text(value, text)
+    if wish.name in NUMBER_FIELDS:
+        return f"{_matches(text, _INTEGER)} AND {_equals_number(value, text)}"
+    return _equals_text(value, text, names)
 
 
 def _equals_mapped(value: str, text: str, mapped: Mapping[str, Json], otherwise: Json) -> str:

@@ -23,7 +23,7 @@ from leanplum_sync.resources.source import Compression, FileSource
 from leanplum_sync.sources import header
 from leanplum_sync.sources.opening import opened
 from leanplum_sync.staging.csv_table import commas_in_cells, relation, shape_of
-from leanplum_sync.staging.sieve import Sieve, sieve_of
+from leanplum_sync.staging.sieve import Sieve, fits, sieve_of
 from leanplum_sync.staging.sql import literal, name
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.limits import USER_ATTRIBUTE_NAMES
@@ -144,48 +144,49 @@ class Staging:
 
         Rows of which it isn't certain that they are sound come out of ``doubtful``.
         """
-        sieve = sieve_of(resource) if self._uses_sieve else None
-        if sieve is None or not isinstance(resource.source, FileSource):
+        if not self._uses_sieve or not fits(resource) or not isinstance(resource.source, FileSource):
             return None
-        table = _Table(number, resource.source.path, sieve)
         try:
-            rows = self._load_csv(table, resource.source, root)
+            table = self._take_in(number, resource, resource.source, root)
         except (OSError, LeanplumSyncError):
-            rows = None  # read row by row, it comes out what is wrong, and where
-        if rows is None:
-            self._run(f"DROP TABLE IF EXISTS {table.name}")
-        else:
-            self._tables[number] = table
-        return rows
+            table = None  # read row by row, it comes out what is wrong, and where
+        if table is None:
+            self._run(f"DROP TABLE IF EXISTS cells{number}")
+            return None
+        self._tables[number] = table
+        return int(self._one(f"SELECT count(*) FROM {table.name}")[0])
 
-    def _load_csv(self, table: _Table, source: FileSource, root: Path) -> int | None:
+    def _take_in(self, number: int, resource: Resource, source: FileSource, root: Path) -> _Table | None:
         path = root / source.path
         if source.compression is not Compression.NONE:
-            path = self._path / f"{table.name}.csv"
+            path = self._path / f"cells{number}.csv"
             with opened(source, root) as packed, path.open("wb") as plain:
                 shutil.copyfileobj(packed, plain)
         with path.open("rb") as file:
             shape = shape_of(file)
         columns = header(source, root).columns
-        if shape is None or columns is None or not set(table.sieve.columns) <= set(columns):
+        if shape is None or columns is None:
+            return None
+        table = _Table(number, source.path, sieve_of(resource, has_backslashes=shape.has_backslashes))
+        taken = table.sieve.columns
+        if not set(taken) <= set(columns):
             return None
         rows = relation(path, columns, shape)
-        aliases = ", ".join(f"{name(column)} AS c{place}" for place, column in enumerate(table.sieve.columns))
+        aliases = ", ".join(f"{name(column)} AS c{place}" for place, column in enumerate(taken))
         self._run(f"CREATE TABLE {table.name} AS SELECT {aliases} FROM {rows}")
         count = int(self._one(f"SELECT count(*) FROM {table.name}")[0])
         inside = sum(column.count(",") for column in columns)
         if shape.has_quotes:
             # Where all columns were taken in, there is no need to read the file again.
-            whole = len(table.sieve.columns) == len(columns)
-            cells = [f"c{place}" for place in range(len(columns))] if whole else columns
-            inside += int(
-                self._one(f"SELECT {commas_in_cells(cells)} FROM {table.name if whole else rows}")[0]
-            )
+            is_whole = len(taken) == len(columns)
+            cells = [f"c{place}" for place in range(len(columns))] if is_whole else columns
+            counted = f"SELECT {commas_in_cells(cells)} FROM {table.name if is_whole else rows}"
+            inside += int(self._one(counted)[0])
         # Each line is one row, and no row has a cell too many.
         is_as_it_looks = count + 1 == shape.lines and shape.commas - inside == shape.lines * (
             len(columns) - 1
         )
-        return count if is_as_it_looks else None
+        return table if is_as_it_looks else None
 
     def doubtful(self, number: int) -> Iterator[Row]:
         """Yield the loaded rows of which it isn't certain that they are sound, in the order of the file."""
@@ -354,7 +355,7 @@ class Staging:
             f" FROM read_json({_lines(snapshot)}, columns = {_columns(columns)})"
         )
         self._run(
-            f"CREATE TABLE met{table.number} AS SELECT w.c0 AS id, o.observed_at, o.line, {_has(table)} AS has,"
+            f"CREATE TABLE met{table.number} AS SELECT w.c0 AS id, o.observed_at, o.line, {_has(table)}"
             f" (o.is_there AND ({table.sieve.same})) IS NOT TRUE AS passes"
             f" FROM {table.name} AS w LEFT JOIN ({observed}) AS o ON w.c0 = o.id AND nullif(o.device, '') IS NULL"
         )
@@ -368,7 +369,7 @@ class Staging:
             word, bit = divmod(place, _BITS)
             self._run(
                 f"INSERT INTO named SELECT {literal(attribute)} FROM met{table.number}"
-                f" HAVING bit_or(has[{word + 1}]) >> {bit} & 1 = 1"
+                f" HAVING bit_or(has{word}) >> {bit} & 1 = 1"
             )
         self._run(f"DROP TABLE met{table.number}")
 
@@ -521,16 +522,13 @@ class Staging:
 
 
 def _has(table: _Table) -> str:
-    """Return SQL for which attributes a user has, a bit for each."""
+    """Return SQL for the columns ``has0``, ``has1``, ...: which attributes a user has, a bit for each."""
     aliases = list(table.sieve.attributes.values())
-    words = [
-        " | ".join(
-            f"((o.{alias} IS NOT NULL)::BIGINT << {bit})"
-            for bit, alias in enumerate(aliases[start : start + _BITS])
-        )
-        for start in range(0, len(aliases), _BITS)
-    ]
-    return f"[{', '.join(words)}]::BIGINT[]"
+    words = (aliases[start : start + _BITS] for start in range(0, len(aliases), _BITS))
+    return "".join(
+        f" {' | '.join(f'((o.{alias} IS NOT NULL)::BIGINT << {bit})' for bit, alias in enumerate(word))} AS has{number},"
+        for number, word in enumerate(words)
+    )
 
 
 def _cells(table: _Table) -> str:

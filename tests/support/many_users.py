@@ -19,7 +19,7 @@ kind: Project
 metadata: {name: many}
 spec:
   specs: [specs]
-  environments: {sandbox: {emulator: embedded}}
+  environments: {production: {appId: app_many}}
 """
 SPEC: Final = """\
 apiVersion: leanplum-sync/v1
