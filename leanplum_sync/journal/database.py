@@ -37,11 +37,14 @@ _AHEAD: Final = "leanplum_sync_clock_ahead"
 # sees, after the wait for the lock, what was committed meanwhile.
 # Source: PostgreSQL docs, advisory locks (held until the transaction ends), and client connection defaults: a client
 # that is paused in the middle loses its transaction, and with it the lock, before others give up waiting.
-_OPENING: Final = sa.text(
+_SETTINGS: Final = (
     "SELECT set_config('synchronous_commit', :durability, true), set_config('lock_timeout', :busy, true),"
     " set_config('idle_in_transaction_session_timeout', :paused, true),"
-    " pg_advisory_xact_lock(hashtext('leanplum-sync journal')),"
-    " extract(epoch FROM clock_timestamp())"
+)
+_CLOCK: Final = "extract(epoch FROM clock_timestamp())"  # after the wait for the lock
+_ALONE: Final = sa.text(f"{_SETTINGS} pg_advisory_xact_lock(hashtext('leanplum-sync journal')), {_CLOCK}")
+_BESIDE: Final = sa.text(
+    f"{_SETTINGS} pg_advisory_xact_lock_shared(hashtext('leanplum-sync journal')), {_CLOCK}"
 )
 # Source: PostgreSQL docs, libpq connection parameters. A server that is gone without a word is noticed within these.
 _PATIENCE: Final = {
@@ -84,9 +87,12 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self, if_it_fails: str, *, durable_at_once: bool = True) -> Iterator[sa.Connection]:
+    def writing(
+        self, if_it_fails: str, *, durable_at_once: bool = True, alone: bool = True
+    ) -> Iterator[sa.Connection]:
         """
-        One transaction that no other writer, here or in another process, runs beside.
+        One transaction that no other writer runs beside, here or in another process; unless it need not be *alone*: then
+        others may that need not either, on PostgreSQL.
 
         *if_it_fails* completes the error's sentence: what did not happen. Without *durable_at_once* the transaction
         outlives the process but not a power cut, until the next one is committed.
@@ -106,7 +112,7 @@ class Database:
                     "busy": f"{_BUSY_SECONDS}s",
                     "paused": f"{_BUSY_SECONDS // 2}s",
                 }
-                *_, now = connection.execute(_OPENING, opening).one()
+                *_, now = connection.execute(_ALONE if alone else _BESIDE, opening).one()
                 connection.info[_AHEAD] = float(now) - time.time()
             yield connection
 

@@ -21,6 +21,11 @@ _STATE_OF: Final = {Fate.DONE: DeliveryState.DONE, Fate.HELD: DeliveryState.HELD
 _UNDELIVERED: Final = (Fate.SKIPPED, Fate.REJECTED, Fate.CONFLICTING)
 
 
+def is_remembered(planned: PlannedAction) -> bool:
+    """Whether something of the action is kept for later runs, in rows that others may be about to write."""
+    return bool(planned.deliveries) or bool(device_fingerprints(planned.action))
+
+
 @dataclass(frozen=True, slots=True)
 class Deliveries:
     """Of one run: every method is a part of one of its transitions."""

@@ -24,6 +24,7 @@ class _Ticket(Generic[T]):
     work: Callable[[sa.Connection], T]
     if_it_fails: str
     durable_at_once: bool
+    alone: bool
     is_over: bool = False
     error: BaseException | None = None
     result: T | None = None
@@ -41,14 +42,21 @@ class GroupCommit:
         self._is_led = False
         self.changed = threading.Condition()
 
-    def write(self, work: Callable[[sa.Connection], T], if_it_fails: str, *, durable_at_once: bool) -> T:
+    def write(
+        self,
+        work: Callable[[sa.Connection], T],
+        if_it_fails: str,
+        *,
+        durable_at_once: bool,
+        alone: bool = True,
+    ) -> T:
         """
         Do *work* in a transaction under the lock, with others' or alone, and return its result once it is committed.
 
         Errors are those of ``Lease.writing``, and of *work*: one that fails leaves nothing behind, and the others' stands.
         It may be done more than once, and only the last time counts.
         """
-        ticket: _Ticket[T] = _Ticket(work, if_it_fails, durable_at_once)
+        ticket: _Ticket[T] = _Ticket(work, if_it_fails, durable_at_once, alone)
         with self.changed:
             self._waiting.append(ticket)  # type: ignore[arg-type]  # whose result it is, only the ticket knows
             self.changed.wait_for(lambda: ticket.is_over or not self._is_led)
@@ -72,6 +80,7 @@ class GroupCommit:
                 with self._lease.writing(
                     "; ".join(dict.fromkeys(each.if_it_fails for each in group)),
                     durable_at_once=any(each.durable_at_once for each in group),
+                    alone=any(each.alone for each in group),
                 ) as connection:
                     for at_work in group:
                         at_work.result = at_work.work(connection)

@@ -103,9 +103,14 @@ class Lease:
             )
 
     @contextmanager
-    def writing(self, if_it_fails: str, *, durable_at_once: bool = True) -> Iterator[sa.Connection]:
+    def writing(
+        self, if_it_fails: str, *, durable_at_once: bool = True, alone: bool = True
+    ) -> Iterator[sa.Connection]:
         """
         One transaction under the lock, which extends the lease; what every transition runs in.
+
+        Those that write only what is their own run's need not be *alone*: of one lease, they take turns all the same, for
+        each renews it first.
 
         Raises:
             LockLostError: somebody else has the lock; nothing was changed.
@@ -113,7 +118,7 @@ class Lease:
         """
         # Before the transaction, so that however long the disk takes, the deadline never lies past the lease.
         began = (self._clock.monotonic(), self._clock.now())
-        with self._database.writing(if_it_fails, durable_at_once=durable_at_once) as connection:
+        with self._database.writing(if_it_fails, durable_at_once=durable_at_once, alone=alone) as connection:
             self._renew(connection)
             yield connection
         self._set_deadline(began)

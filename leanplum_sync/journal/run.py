@@ -17,7 +17,7 @@ from leanplum_sync.address import Subject
 from leanplum_sync.clock import Clock
 from leanplum_sync.errors import JournalCorruptError
 from leanplum_sync.journal.database import Database
-from leanplum_sync.journal.deliveries import Deliveries
+from leanplum_sync.journal.deliveries import Deliveries, is_remembered
 from leanplum_sync.journal.entry import TRANSITIONS, BatchEntry, BatchState, Fate, RunState
 from leanplum_sync.journal.events import Event, Listener, batch_event, nobody
 from leanplum_sync.journal.footprints import packed
@@ -336,6 +336,7 @@ class RunJournal:
             lambda connection: self._carry_out(connection, batch, step),
             if_it_fails,
             durable_at_once=not step.is_answer,
+            alone=any(map(is_remembered, batch.actions)),
         )
         event = batch_event(
             batch,

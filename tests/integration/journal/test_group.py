@@ -31,7 +31,9 @@ class Watched:
         self.durable: list[bool] = []
 
     @contextmanager
-    def writing(self, if_it_fails: str, *, durable_at_once: bool) -> Iterator[sa.Connection]:
+    def writing(
+        self, if_it_fails: str, *, durable_at_once: bool, alone: bool = True
+    ) -> Iterator[sa.Connection]:
         self.begun.set()
         assert self.open.wait(30)
         with self._lease.writing(if_it_fails, durable_at_once=durable_at_once) as connection:

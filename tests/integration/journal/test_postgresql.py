@@ -179,3 +179,20 @@ def test_two_who_make_the_same_journal_at_once_make_one(address: str) -> None:
     for thread in threads:
         thread.join()
     assert not errors
+
+
+def test_parts_write_what_is_their_own_beside_each_other_and_what_others_write_too_alone(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_BUSY_SECONDS", 1)
+    with (
+        open_journal(address) as one,
+        open_journal(address) as other,
+        one.acquire("app", "live", part="1/2", heartbeat=False) as first,
+        other.acquire("app", "live", part="2/2", heartbeat=False) as second,
+        first.writing("", alone=False),
+    ):
+        with second.writing("", alone=False):
+            pass
+        with pytest.raises(JournalError, match="kept busy by another process"), second.writing("nothing"):
+            pass
