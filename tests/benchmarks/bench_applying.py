@@ -128,7 +128,8 @@ def test_four_processes_share_a_plan(tmp_path: Path) -> None:
     assert counts["overlaps"]["times"] == 0
     detail = (
         f"{SHARED_USERS / one.seconds:,.0f} users a second by one, {SHARED_USERS / four_seconds:,.0f} by four;"
-        f" {one.batches} batches, {IN_FLIGHT_EACH} in flight for each"
+        f" {one.batches} batches, {IN_FLIGHT_EACH} in flight for each;"
+        f" {1000 * sum(part.busy for part in parts) / one.batches:.1f} ms of work for each batch, without the servers'"
     )
     what = "users a second of four processes on PostgreSQL against one, with answers after 100 ms"
     report(what, one.seconds / four_seconds, "at least 3.6", detail=detail)
