@@ -18,9 +18,17 @@ from leanplum_sync.render.document import document
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BLANK, CARE, GOOD, NAME, faint, grid, heading, paint
 from leanplum_sync.render.plan_words import KIND_WORDS, RENAMES, change_words, target_fields, target_words
-from leanplum_sync.render.values import Mask, escaped, shown
-from leanplum_sync.resources.desire import Desire, Send, SetDeviceField, TakeAttribute
+from leanplum_sync.render.values import Mask, Masked, escaped, shown
+from leanplum_sync.resources.desire import (
+    Desire,
+    Send,
+    SetAttribute,
+    SetDeviceField,
+    SetProfileField,
+    TakeAttribute,
+)
 from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.values import normal_form
 
 
 def explained_text(explained: Explained, target: Target, mask: Mask, page: Page) -> str:
@@ -76,8 +84,44 @@ def _stay_row(explanation: Explanation, mask: Mask, page: Page, *, with_row: boo
     return (
         Text(_field(_name(desire), _device_id(desire)), NAME),
         Text(observed),
-        Text.assemble(explanation.reason.value, (f"  {places}", "dim")),
+        Text.assemble(explanation.reason.value, _equal(explanation, mask, page), (f"  {places}", "dim")),
     )
+
+
+def _equal(explanation: Explanation, mask: Mask, page: Page) -> str:
+    """Where two values that look different are the same to the API, both are told."""
+    desired, observed = _desired(explanation, mask), _observed(explanation, mask)
+    if explanation.reason is not Reason.SAME or desired is None:
+        return ""
+    words = shown(desired, page.width // 4)
+    return "" if words == shown(observed, page.width // 4) else f": the API can't tell it from {words}"
+
+
+def _desired(explanation: Explanation, mask: Mask) -> Json:
+    """Return the value asked for; None where it depends on what is there, or nothing is asked to be there."""
+    match explanation.desire:
+        case SetAttribute(name=name, value=value) | SetProfileField(name=name, value=value):
+            return mask.value(name, value)
+        case SetDeviceField(name=name, value=value):
+            return mask.value(name, value)
+        case _:
+            return None
+
+
+def _normal_forms(explanation: Explanation, mask: Mask) -> dict[str, Json]:
+    """Return what is compared: both values in the form in which they are equal if the API can't tell them apart."""
+    found = {"observed": _observed(explanation, mask), "desired": _desired(explanation, mask)}
+    return {name: value if _has_masked(value) else normal_form(value) for name, value in found.items()}
+
+
+def _has_masked(value: Json) -> bool:
+    match value:
+        case dict():
+            return any(map(_has_masked, value.values()))
+        case list() | tuple():
+            return any(map(_has_masked, value))
+        case _:
+            return isinstance(value, Masked)
 
 
 def _remarks(explained: Explained) -> Iterable[Text]:
@@ -163,6 +207,8 @@ def _decision_fields(explanation: Explanation, mask: Mask) -> dict[str, Json]:
         "field": _name(explanation.desire),
         "deviceId": _device_id(explanation.desire) or None,
         "observed": _observed(explanation, mask),
+        "desired": _desired(explanation, mask),
+        "comparedAs": _normal_forms(explanation, mask),
         "reason": explanation.reason.value,
         "askedAt": str(explanation.asked_at),
         "foundAt": str(explanation.found_at),

@@ -189,6 +189,8 @@ _DOCUMENTS: Final[Mapping[str, Mapping[str, Schema]]] = {
                 {
                     **_EXPLAINED,
                     "observed": _VALUE,
+                    "desired": _VALUE,
+                    "comparedAs": _record({"observed": _VALUE, "desired": _VALUE}),
                     "reason": _one_of(Reason),
                     "askedAt": _TEXT,
                     "foundAt": _TEXT,

@@ -44,6 +44,23 @@ def canonical(value: Json) -> Hashable:
             return ("object", json.dumps(value, sort_keys=True))
 
 
+def normal_form(value: Json) -> Json:
+    """Return the canonical value as JSON, such as ``["text", "true"]``; ``["absent"]`` for what counts as absent."""
+    return _as_json(canonical(value))
+
+
+def _as_json(form: Hashable) -> Json:
+    match form:
+        case tuple():
+            return [_as_json(part) for part in form]
+        case frozenset():
+            return sorted((_as_json(item) for item in form), key=str)
+        case float() if math.isinf(form):
+            return str(form)  # no JSON has it
+        case _:
+            return form
+
+
 def _double(value: float) -> float:
     """Return *value* as the API keeps it; what no double can hold is beyond all of them."""
     try:

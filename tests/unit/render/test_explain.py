@@ -1,0 +1,63 @@
+"""Why a user stays as it is: line, row, observed and desired values, what they are compared as, and the decision."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from document_schemas import check_document
+from sample_renderings import REAL
+
+from leanplum_sync.address import Subject
+from leanplum_sync.planner.decide import Reason
+from leanplum_sync.planning.explain import Explained, Explanation
+from leanplum_sync.problem import Place
+from leanplum_sync.render.explain import explained_json, explained_text
+from leanplum_sync.render.page import Page
+from leanplum_sync.render.values import Mask
+from leanplum_sync.resources.desire import SetAttribute
+from leanplum_sync.wire.action import Json
+
+LINE, ROW = Place("specs/a.yaml", 9), Place("data/a.csv", 3, row=2)
+MASK = Mask(frozenset({"email"}), b"key")
+
+
+def explained(observed: Json, desired: Json, name: str = "newsletter") -> Explained:
+    desire = SetAttribute(name, desired, LINE)
+    found = Explanation("UserAttributes/a", LINE, ROW, desire, observed, Reason.SAME, ())
+    return Explained(Subject.user("u1"), listed=True, observed=True, changes=(), explanations=(found,))
+
+
+def test_all_that_led_to_the_decision_is_in_the_document() -> None:
+    (decision,) = check_document(explained_json(explained("True", True), REAL, MASK))["decisions"]
+    assert decision == {
+        "resource": "UserAttributes/a",
+        "field": "newsletter",
+        "deviceId": None,
+        "observed": "True",
+        "desired": True,
+        "comparedAs": {"observed": ["text", "true"], "desired": ["text", "true"]},
+        "reason": "already as desired",
+        "askedAt": "specs/a.yaml:9",
+        "foundAt": "data/a.csv:3",
+        "isChanged": False,
+    }
+
+
+def test_values_that_look_different_and_are_the_same_are_told_both() -> None:
+    text = explained_text(explained("True", True), REAL, MASK, Page(width=110))
+    assert "already as desired: the API can't tell it from true  specs/a.yaml:9" in text
+    assert "can't tell" not in explained_text(explained(3.0, 3), REAL, MASK, Page())
+
+
+@pytest.mark.parametrize("value", [[["a"], "b"], {"a": 1}, None, 10**400, [], {"email": "x@example.com"}])
+def test_a_value_of_any_form_can_be_explained(value: Json) -> None:
+    made = explained_json(explained(value, value), REAL, MASK)
+    assert "example.com" not in made
+    check_document(made)
+
+
+def test_sensitive_values_are_masked_also_where_they_are_compared() -> None:
+    hidden = explained("a@example.com", "a@example.com", "email")
+    made = explained_json(hidden, REAL, MASK) + explained_text(replace(hidden), REAL, MASK, Page())
+    assert "example.com" not in made
