@@ -93,7 +93,15 @@ def test_a_missing_key_is_named_by_its_id_and_not_shown(held: tuple[str, ...]) -
 
 
 @pytest.mark.parametrize(
-    "text", ["password", base64.b64encode(bytes(31)).decode(), f"{OLD}x", "ключ", f"{OLD},x"]
+    "text",
+    ["password", base64.b64encode(bytes(31)).decode(), f"{OLD}x", "ключ", f"{OLD},x"],
+    ids=[
+        "no base64",
+        "too short",
+        "one letter more",
+        "not ASCII",
+        "the second one",
+    ],  # keys are new in each process
 )
 def test_what_is_no_key_is_refused_and_not_shown(text: str) -> None:
     with pytest.raises(CredentialError, match="leanplum-sync key") as caught:
