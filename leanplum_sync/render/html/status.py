@@ -29,7 +29,9 @@ def status_html(status: Status) -> str:
         )
         for run in status.runs
     ]
-    latest = table("Latest runs", ["Run:", "State", "Environment", "Started", "Actions:", "Plan"], runs)
+    latest = table(
+        "Runs, the latest first", ["Run:", "State", "Environment", "Started", "Actions:", "Plan"], runs
+    )
     return page(
         "Journal",
         main(
@@ -50,4 +52,6 @@ def _held(status: Status) -> Html:
     ]
     if not rows:
         return NOTHING
-    return section("Held", table("Held actions", ["Actions:", "Spec", "Name", "Run:", "Such as"], rows))
+    return section(
+        "Held", table("Held actions, by spec and run", ["Actions:", "Spec", "Name", "Run:", "Such as"], rows)
+    )
