@@ -38,6 +38,7 @@ from leanplum_sync.planner.plan import (
     Header,
     Input,
     Note,
+    Shape,
     Summary,
     Target,
     ValuePair,
@@ -309,7 +310,17 @@ class PlanFile:
             pairs=tuple(ValuePair(orjson.loads(row[0]), orjson.loads(row[1]), row[2]) for row in pairs),
             samples=tuple(row[0] for row in samples),
             asked_at=str(Place(file, line)),
+            shapes=self._shapes(key) if kind == ChangeKind.SEND else (),
         )
+
+    def _shapes(self, key: tuple[str, str, str]) -> tuple[Shape, ...]:
+        names = "SELECT json_group_array(key) FROM (SELECT key FROM json_each(after) WHERE key IS NOT NULL ORDER BY key)"
+        rows = self._connection.execute(
+            f"SELECT ({names}) AS names, count(DISTINCT subject) FROM change"  # noqa: S608 - a constant
+            f" WHERE resource = ? AND kind = ? AND field = ? GROUP BY names ORDER BY 2 DESC, names LIMIT {PAIRS_SHOWN}",
+            key,
+        )
+        return tuple(Shape(tuple(orjson.loads(found)), subjects) for found, subjects in rows)
 
     def _meta(self, key: str) -> Any:
         row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()

@@ -114,11 +114,20 @@ class ValuePair:
 
 
 @dataclass(frozen=True, slots=True)
+class Shape:
+    """The names of the values that sends carry, whatever the values are."""
+
+    names: tuple[str, ...]
+    subjects: int
+
+
+@dataclass(frozen=True, slots=True)
 class Cohort:
     """
     Subjects for which one field changes in one way.
 
     *pairs* are the most frequent values from and to, a few of them; *distinct* counts all pairs. *asked_at* is the line of the spec.
+    *shapes* are those of sends, the most frequent of them.
     """
 
     resource: str
@@ -129,6 +138,7 @@ class Cohort:
     pairs: tuple[ValuePair, ...]
     samples: tuple[str, ...]
     asked_at: str
+    shapes: tuple[Shape, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

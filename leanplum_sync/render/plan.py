@@ -244,6 +244,7 @@ def _cohort_fields(cohort: Cohort) -> dict[str, Json]:
         ],
         "samples": list(cohort.samples),
         "askedAt": cohort.asked_at,
+        "shapes": [{"names": list(shape.names), "users": shape.subjects} for shape in cohort.shapes],
     }
 
 

@@ -201,6 +201,18 @@ def target_fields(target: Target) -> dict[str, Json]:
     }
 
 
+def shape_words(cohort: Cohort, cells: int) -> str:
+    """Return such as ``with first_name and order``; with the users of each, if sends differ in what they carry. Empty for one send."""
+    if cohort.distinct <= 1 or not cohort.shapes:
+        return ""
+    words = [
+        (f"with {listing([escaped(name) for name in shape.names])}" if shape.names else "with no values")
+        + (f" for {shape.subjects:,}" if len(cohort.shapes) > 1 else "")
+        for shape in cohort.shapes
+    ]
+    return cut("; ".join(words), cells)
+
+
 def sides(kind: ChangeKind, field: str, before: Json, after: Json, cells: int) -> tuple[str, str]:
     """Return what was there and what comes, each in at most so many cells; for a list or a number, what is added or taken."""
     match kind:

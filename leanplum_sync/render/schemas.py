@@ -113,6 +113,7 @@ _PLAN: Final = {
                 "values": _several(_record({"before": _VALUE, "after": _VALUE, "users": _COUNT})),
                 "samples": _several(_TEXT),
                 "askedAt": _TEXT,
+                "shapes": _several(_record({"names": _several(_TEXT), "users": _COUNT})),
             }
         )
     ),

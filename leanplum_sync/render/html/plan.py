@@ -22,6 +22,7 @@ from leanplum_sync.render.plan_words import (
     mask_for,
     masked,
     nothing_to_do,
+    shape_words,
     sides,
     worth_showing,
 )
@@ -256,7 +257,12 @@ def _values(cohort: Cohort) -> Html:
         return NOTHING
     pair = cohort.pairs[0]
     before, after = sides(cohort.kind, cohort.field, pair.before, pair.after, _CELLS)
-    more = tag("span", f" +{cohort.distinct - 1:,} more", class_="more") if cohort.distinct > 1 else NOTHING
+    after = shape_words(cohort, 2 * _CELLS) or after
+    more = (
+        tag("span", f" +{cohort.distinct - 1:,} more", class_="more")
+        if cohort.distinct > 1 and not cohort.shapes
+        else NOTHING
+    )
     return together(joined([code(each) for each in (before, after) if each], " → "), more)
 
 

@@ -17,6 +17,7 @@ from leanplum_sync.render.plan_words import (
     mask_for,
     masked,
     nothing_to_do,
+    shape_words,
     sides,
     worth_showing,
 )
@@ -103,7 +104,8 @@ def _cohort(cohort: Cohort) -> str:
     if cohort.pairs:
         pair = cohort.pairs[0]
         before, after = sides(cohort.kind, cohort.field, pair.before, pair.after, _CELLS)
-    more = f" +{cohort.distinct - 1:,} more" if cohort.distinct > 1 else ""
+    after = shape_words(cohort, 2 * _CELLS) or after
+    more = f" +{cohort.distinct - 1:,} more" if cohort.distinct > 1 and not cohort.shapes else ""
     samples = ", ".join(code(cut(subject_words(each), _SAMPLE_CELLS)) for each in cohort.samples)
     return row(
         KIND_WORDS[cohort.kind],
