@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from leanplum_sync.problem import Problem
 
@@ -45,11 +46,15 @@ class SpecError(LeanplumSyncError):
     """
     The specs or their data files are at fault.
 
-    *problems* holds the problems found, in the order of the files. It may be cut at a limit; *total* counts them all.
+    *problems* holds the problems found, in the order of the files. It may be cut at a limit; *total* counts them all, and
+    *listed* is a file with all of them, if one was written.
     """
 
-    def __init__(self, problems: Sequence[Problem], total: int | None = None) -> None:
+    def __init__(
+        self, problems: Sequence[Problem], total: int | None = None, listed: Path | None = None
+    ) -> None:
         self.problems = tuple(problems)
+        self.listed = listed
         self.total = len(self.problems) if total is None else total
         super().__init__(f"{self.total} problem{'' if self.total == 1 else 's'} in the specs or their data")
 

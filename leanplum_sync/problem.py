@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+SHOWN: Final = 100  # problems that a person is shown at once; a file has them all
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -25,6 +28,9 @@ class Place:
         if not position and self.row is not None:
             position = [f"row {self.row}"]
         return ":".join([self.file, *position])
+
+    def as_fields(self) -> dict[str, str | int | None]:
+        return {"file": self.file, "line": self.line, "column": self.column, "row": self.row}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +56,13 @@ class Problem:
         other = f" (see {self.also})" if self.also else ""
         hint = f" {self.hint}" if self.hint else ""
         return f"{self.place}: {address}{row}{self.message}{other}.{hint}"
+
+    def as_fields(self) -> dict[str, object]:
+        """Return the problem as documents for machines have it; the excerpt is left out."""
+        return {
+            "place": self.place.as_fields(),
+            "resource": self.address or None,
+            "message": self.message,
+            "hint": self.hint or None,
+            "also": self.also.as_fields() if self.also else None,
+        }

@@ -11,13 +11,14 @@ from typing import Final
 import click
 
 from leanplum_sync.cli.advice import advise
+from leanplum_sync.cli.checking import listing_file, memory_option, problems_option
 from leanplum_sync.cli.connect import connected, target_of
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.durations import DurationType
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.outputs import Output, output_options
 from leanplum_sync.cli.plan_documents import show_plan
-from leanplum_sync.cli.problem_documents import show_problems
+from leanplum_sync.cli.problem_documents import listed_words, show_problems
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.reading import reading_live
 from leanplum_sync.cli.settings import Settings
@@ -37,8 +38,9 @@ from leanplum_sync.journal import read_journal
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.planning import Live, PlanRequest, Recorded, check, make_plan
+from leanplum_sync.progress import Progress
 from leanplum_sync.render.plan_words import consent_options, over_budget
-from leanplum_sync.render.problems import Checked, problems_text
+from leanplum_sync.render.problems import Checked, checked_text
 from leanplum_sync.resources.sensitive import with_renamed
 from leanplum_sync.spec import Loaded, load
 from leanplum_sync.staging import Staging
@@ -85,6 +87,8 @@ _LIVE: Final = "live"
 @click.option(
     "--detailed-exitcode", is_flag=True, help="Exit with 2, not 0, if there is something to change."
 )
+@problems_option
+@memory_option
 @output_options("text", "json", "markdown", "html", "sarif", "github")
 @project_options
 @display_options
@@ -100,6 +104,8 @@ def command(
     exclude: tuple[str, ...],
     parts: int,
     shard: Part | None,
+    problems: Path | None,
+    memory: int,
     output: Sequence[Output],
     detailed_exitcode: bool,
 ) -> ExitCode:
@@ -125,16 +131,20 @@ def command(
         advise(loaded.notes, console)
     out = out or own(settings.default_plan, shard)
     try:
-        _make(
-            loaded,
-            settings,
-            console,
-            out=out,
-            observed=observed,
-            max_age=max_age,
-            parts=parts,
-            shard=shard,
-        )
+        with Staging(settings.state_folder, memory) as staging:
+            progress = console.progress()
+            check(loaded, staging, progress, listing_file(loaded.root, problems)).raise_if_any()
+            _make(
+                loaded,
+                staging,
+                settings,
+                progress,
+                out=out,
+                observed=observed,
+                max_age=max_age,
+                parts=parts,
+                shard=shard,
+            )
     except SpecError as error:
         return _report(error, console, output, loaded.root, settings.name)
     with open_plan(out) as plan:
@@ -158,8 +168,9 @@ def chosen(loaded: Loaded, select: Sequence[str], exclude: Sequence[str]) -> Loa
 
 def _make(
     loaded: Loaded,
+    staging: Staging,
     settings: Settings,
-    console: Console,
+    progress: Progress,
     *,
     out: Path,
     observed: str,
@@ -167,51 +178,47 @@ def _make(
     parts: int,
     shard: Part | None,
 ) -> None:
-    progress = console.progress()
-    limits = settings.environment.limits
-    with Staging(settings.state_folder) as staging:
-        check(loaded, staging, progress).raise_if_any()
-        if shard is not None:
-            staging.keep(shard)
+    if shard is not None:
+        staging.keep(shard)
 
-        def make(source: Live | Recorded) -> None:
-            request = PlanRequest(
-                target=target_of(settings),
-                out=out,
-                observed=source,
-                budget=settings.budget,
-                sensitive=with_renamed(settings.sensitive, loaded.resources),
-                requests_per_second=limits.requests_per_second,
-                marker=settings.increment_receipts,
-                parts=parts,
-                part=shard,
+    def make(source: Live | Recorded) -> None:
+        request = PlanRequest(
+            target=target_of(settings),
+            out=out,
+            observed=source,
+            budget=settings.budget,
+            sensitive=with_renamed(settings.sensitive, loaded.resources),
+            requests_per_second=settings.environment.limits.requests_per_second,
+            marker=settings.increment_receipts,
+            parts=parts,
+            part=shard,
+        )
+        with connected(settings) as app, read_journal(settings.journal) as journal:
+            make_plan(
+                loaded,
+                staging,
+                request,
+                reader=app.reader(),
+                journal=journal,
+                clock=SystemClock(),
+                progress=progress,
             )
-            with connected(settings) as app, read_journal(settings.journal) as journal:
-                make_plan(
-                    loaded,
-                    staging,
-                    request,
-                    reader=app.reader(),
-                    journal=journal,
-                    clock=SystemClock(),
-                    progress=progress,
-                )
 
-        if observed == _LIVE:
-            with reading_live(settings, max_age, shard) as live:
-                make(live)
-        else:
-            make(Recorded(Path(observed), max_age))
+    if observed == _LIVE:
+        with reading_live(settings, max_age, shard) as live:
+            make(live)
+    else:
+        make(Recorded(Path(observed), max_age))
 
 
 def _report(
     error: SpecError, console: Console, outputs: Sequence[Output], root: Path, environment: str
 ) -> ExitCode:
     """People read problems on stderr: a document that was asked for is a plan. Machines get them as theirs."""
-    checked = Checked(error.problems, error.total, 0, 0, 0)
+    checked = Checked(error.problems, error.total, 0, 0, 0, listed_words(error.listed))
     documents = [output for output in outputs if output.format != "text"]
     show_problems(checked, console, documents, root, document="plan", environment=environment)
-    console.complain(problems_text(error.problems, error.total, console.page(console.stderr)).rstrip())
+    console.complain(checked_text(checked, console.page(console.stderr)).rstrip())
     console.complain("Nothing was planned.")
     return ExitCode.INVALID
 

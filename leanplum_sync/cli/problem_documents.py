@@ -7,6 +7,7 @@ from pathlib import Path
 
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.outputs import Output, deliver
+from leanplum_sync.cli.shell import shortest
 from leanplum_sync.render.html import problems_html
 from leanplum_sync.render.junit import problems_junit
 from leanplum_sync.render.markdown import problems_markdown
@@ -44,6 +45,11 @@ def show_problems(
         markdown=lambda limit: problems_markdown(checked, limit, document=document, environment=environment),
         **formats,
     )
+
+
+def listed_words(file: Path | None) -> str:
+    """Return the name of the file that lists all problems, empty if there is none."""
+    return str(shortest(file)) if file else ""
 
 
 def in_repository(root: Path) -> str:

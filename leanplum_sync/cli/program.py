@@ -115,10 +115,12 @@ def _escaped(text: str) -> str:
 
 
 def _problems(error: SpecError) -> str:
+    from leanplum_sync.cli.shell import shortest  # noqa: PLC0415 - needed here only
     from leanplum_sync.render.page import Page  # noqa: PLC0415 - as above
     from leanplum_sync.render.problems import problems_text  # noqa: PLC0415 - as above
 
-    return problems_text(error.problems, error.total, Page()).rstrip()
+    listed = str(shortest(error.listed)) if error.listed else ""
+    return problems_text(error.problems, error.total, Page(), listed).rstrip()
 
 
 def _origin(error: Exception) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import Lock, Timer
 from typing import IO, Final
 
 from rich.console import Console as RichConsole
@@ -35,9 +35,9 @@ class _LineTask:
     unit: str
     clock: Clock
     say: Callable[[str], None]
-    started: float
     said: float
     done: int = 0
+    done_when_said: int = 0
     lock: Lock = field(default_factory=Lock)
 
     def advance(self, steps: int = 1) -> None:
@@ -45,8 +45,10 @@ class _LineTask:
             self.done += steps
             now = self.clock.monotonic()
             if now - self.said >= LINE_EVERY_SECONDS:
-                self.said = now
-                self.say(progress_line(self.what, self.unit, self.done, self.total, now - self.started))
+                # The rate is that of late: who goes on after an interruption is past the first part in no time.
+                rate = (self.done - self.done_when_said) / (now - self.said)
+                self.said, self.done_when_said = now, self.done
+                self.say(progress_line(self.what, self.unit, self.done, self.total, rate))
 
 
 class LineProgress:
@@ -62,7 +64,7 @@ class LineProgress:
     @contextmanager
     def _tracked(self, what: str, total: int | None, unit: str) -> Iterator[Task]:
         started = self._clock.monotonic()
-        task = _LineTask(what, total, unit, self._clock, self._say, started, started)
+        task = _LineTask(what, total, unit, self._clock, self._say, started)
         yield task
         seconds = self._clock.monotonic() - started
         if seconds >= PATIENCE_SECONDS:
@@ -86,23 +88,34 @@ class BarProgress:
     def _tracked(self, what: str, total: int | None, unit: str) -> Iterator[Task]:
         identifier = self._rich.add_task(what, total=total, unit=unit, visible=False)
         task = _BarTask(self, identifier, self._clock.monotonic())
+        # Some work takes long without a step to tell of: a query, say.
+        timer = Timer(PATIENCE_SECONDS, self._show, [task])
+        timer.daemon = True
+        timer.start()
         try:
             yield task
         finally:
+            timer.cancel()
+            with self._lock:
+                task.is_over = True
             self._rich.remove_task(identifier)
             if task.is_shown:
                 self._hide()
 
     def advance(self, task: _BarTask, steps: int) -> None:
-        with self._lock:
-            late = self._clock.monotonic() - task.started >= PATIENCE_SECONDS
-            if late and not task.is_shown:
-                task.is_shown = True
-                self._shown += 1
-                self._rich.update(task.identifier, visible=True)
-                self._rich.start()
-                self._rich.refresh()
+        if not task.is_shown and self._clock.monotonic() - task.started >= PATIENCE_SECONDS:
+            self._show(task)
         self._rich.advance(task.identifier, steps)
+
+    def _show(self, task: _BarTask) -> None:
+        with self._lock:
+            if task.is_shown or task.is_over:
+                return
+            task.is_shown = True
+            self._shown += 1
+            self._rich.update(task.identifier, visible=True)
+            self._rich.start()
+            self._rich.refresh()
 
     def _hide(self) -> None:
         with self._lock:
@@ -117,6 +130,7 @@ class _BarTask:
     identifier: TaskID
     started: float
     is_shown: bool = False
+    is_over: bool = False
 
     def advance(self, steps: int = 1) -> None:
         self.bar.advance(self, steps)
@@ -136,9 +150,8 @@ def _columns() -> tuple[ProgressColumn, ...]:
     return TextColumn("{task.description}"), BarColumn(bar_width=16), TaskProgressColumn(), _Amounts()
 
 
-def progress_line(what: str, unit: str, done: int, total: int | None, seconds: float) -> str:
+def progress_line(what: str, unit: str, done: int, total: int | None, rate: float) -> str:
     """Return such as ``Reading users: 12,000 of 100,000 users, 1,200 a second, about 1 min 13 s left.``."""
-    rate = done / seconds if seconds > 0 else 0.0
     of = "" if total is None else f" of {total:,}"
     left = f", about {duration((total - done) / rate)} left" if total is not None and rate > 0 else ""
     return f"{what}: {done:,}{of} {plural(unit)}, {rate:,.0f} a second{left}."

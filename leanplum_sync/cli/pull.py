@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from leanplum_sync.address import Subject
+from leanplum_sync.cli.checking import listing_file, memory_option
 from leanplum_sync.cli.connect import connected
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.durations import DurationType
@@ -61,6 +62,7 @@ _MAX_AGE_SECONDS: Final = 3600.0
     help="Who is in the snapshot and younger than this isn't read again, so that an interrupted pull goes on."
     " Default: 1h.",
 )
+@memory_option
 @output_option
 @project_options
 @display_options
@@ -73,6 +75,7 @@ def command(
     id_column: str | None,
     out: Path,
     max_age: float,
+    memory: int,
     output: Sequence[Output],
 ) -> ExitCode:
     """
@@ -88,7 +91,7 @@ def command(
     settings = settings_of(loaded.project, loaded.root)
     limits = settings.environment.limits
     progress = console.progress()
-    with Staging() as staging, connected(settings) as app:
+    with Staging(memory_limit_mb=memory) as staging, connected(settings) as app:
         subjects = (
             _named(users, from_file, id_column, loaded)
             if users or from_file
@@ -124,5 +127,5 @@ def _named(
 
 
 def _spoken_of(loaded: Loaded, staging: Staging, progress: Progress) -> Iterator[Subject]:
-    check(loaded, staging, progress).raise_if_any()
+    check(loaded, staging, progress, listing_file(loaded.root)).raise_if_any()
     return staging.subjects()

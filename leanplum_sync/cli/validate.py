@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 
 from leanplum_sync.cli.advice import advise
+from leanplum_sync.cli.checking import listing_file, memory_option, problems_option
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.outputs import Output, output_options
-from leanplum_sync.cli.problem_documents import show_problems
+from leanplum_sync.cli.problem_documents import listed_words, show_problems
 from leanplum_sync.cli.project import project_file
 from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options, specs_argument
 from leanplum_sync.planning import check
@@ -22,23 +23,38 @@ from leanplum_sync.staging import Staging
 
 @click.command("validate", cls=Verb)
 @specs_argument
+@problems_option
+@memory_option
 @output_options("text", "json", "markdown", "html", "sarif", "github", "junit")
 @project_options
 @display_options
 @pass_console
-def command(console: Console, specs: tuple[Path, ...], output: Sequence[Output]) -> ExitCode:
+def command(
+    console: Console,
+    *,
+    specs: tuple[Path, ...],
+    problems: Path | None,
+    memory: int,
+    output: Sequence[Output],
+) -> ExitCode:
     """
     Check specs and their data files, offline.
 
     SPEC are spec files or folders of them; by default, those the project names.
-    Every problem is shown in one run, as file:line:column. Exit code 3 says
-    that there are some.
+    Every problem is found in one run. The first hundred are shown, as
+    file:line:column, and a file has them all. Exit code 3 says that there are
+    some.
     """
     loaded = load(project_file(), specs)
-    with Staging() as staging:
-        findings = check(loaded, staging, console.progress())
+    with Staging(memory_limit_mb=memory) as staging:
+        findings = check(loaded, staging, console.progress(), listing_file(loaded.root, problems))
     checked = Checked(
-        findings.problems, findings.total, len(loaded.resources), findings.rows, findings.subjects
+        findings.problems,
+        findings.total,
+        len(loaded.resources),
+        findings.rows,
+        findings.subjects,
+        listed_words(findings.listed),
     )
     show_problems(checked, console, output, loaded.root)
     advise(loaded.notes, console)

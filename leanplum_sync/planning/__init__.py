@@ -11,12 +11,14 @@ from leanplum_sync.planning.make import (
     Recorded,
     make_plan,
 )
+from leanplum_sync.planning.problem_list import ListingFile
 
 __all__ = [
     "Explained",
     "Explanation",
     "Findings",
     "KnowsDeliveries",
+    "ListingFile",
     "Live",
     "MadePlan",
     "PlanRequest",

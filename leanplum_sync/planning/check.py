@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, islice
-from typing import TYPE_CHECKING, Final
+from itertools import combinations
+from typing import TYPE_CHECKING
 
 from leanplum_sync.errors import SpecError
 from leanplum_sync.planner.conflicts import conflicts, device_and_token, may_clash, token_conflict
+from leanplum_sync.planning.problem_list import ListingFile, ProblemList
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.resources.row import Row, RowError
 from leanplum_sync.sources import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from pathlib import Path
 
     from leanplum_sync.progress import Progress
     from leanplum_sync.resources import Resource
@@ -23,18 +24,20 @@ if TYPE_CHECKING:
     from leanplum_sync.spec import Loaded
     from leanplum_sync.staging import Met, Staging
 
-PROBLEMS_KEPT: Final = 10_000
-_DROPPED_AT_ONCE: Final = 1_000
-
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """*problems* are sorted by place, at most 10,000 of *total*. *rows* and *subjects* count what is good."""
+    """
+    *problems* are sorted by place, at most 10,000 of *total*; *listed* is the file with all of them, if one was written.
+
+    *rows* and *subjects* count what is good.
+    """
 
     problems: tuple[Problem, ...]
     total: int
     rows: int
     subjects: int
+    listed: Path | None = None
 
     def raise_if_any(self) -> None:
         """
@@ -42,30 +45,27 @@ class Findings:
             SpecError: there are problems.
         """
         if self.total:
-            raise SpecError(self.problems, self.total)
+            raise SpecError(self.problems, self.total, self.listed)
 
 
-class _Collector:
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = list(problems)
-        self.total = len(self.problems)
-
-    def report(self, problem: Problem) -> None:
-        self.total += 1
-        if len(self.problems) < PROBLEMS_KEPT:
-            self.problems.append(problem)
-
-    def sorted(self) -> tuple[Problem, ...]:
-        return tuple(sorted(self.problems, key=_reading_order))
-
-
-def check(loaded: Loaded, staging: Staging, progress: Progress) -> Findings:
+def check(
+    loaded: Loaded, staging: Staging, progress: Progress, listing: ListingFile | None = None
+) -> Findings:
     """
     Read every row of *loaded*'s resources into *staging*, and return all that is wrong with specs and data.
 
     Rows with problems are left out of *staging*. Nothing here opens a socket.
     """
-    found = _Collector(loaded.problems)
+    with ProblemList(listing) as found:
+        for problem in loaded.problems:
+            found.report(problem)
+        _stage(loaded, staging, progress, found)
+        for problem in _at_odds(staging, loaded.resources):
+            found.report(problem)
+    return Findings(found.first(), found.total, staging.count_rows(), staging.count_subjects(), found.listed)
+
+
+def _stage(loaded: Loaded, staging: Staging, progress: Progress, found: ProblemList) -> None:
     for number, resource in enumerate(loaded.resources):
         with progress.track(f"Checking {resource.address}", None, "row") as task:
             if (loaded_rows := staging.load(number, resource, loaded.root)) is not None:
@@ -77,15 +77,10 @@ def check(loaded: Loaded, staging: Staging, progress: Progress) -> Findings:
                 if (want := _want(resource, row, found)) is not None:
                     staging.add(number, want.subject, row, device_and_token(want))
     staging.close_rows()
-    for problem in _at_odds(staging, loaded.resources):
-        found.report(problem)
-    return Findings(found.sorted(), found.total, staging.count_rows(), staging.count_subjects())
 
 
-def _drop_bad(number: int, resource: Resource, staging: Staging, found: _Collector) -> None:
-    bad = (row for row in staging.doubtful(number) if _want(resource, row, found) is None)
-    while group := list(islice(bad, _DROPPED_AT_ONCE)):
-        staging.drop(number, group)
+def _drop_bad(number: int, resource: Resource, staging: Staging, found: ProblemList) -> None:
+    staging.drop(number, (row for row in staging.doubtful(number) if _want(resource, row, found) is None))
 
 
 def wants_of(met: Met, resources: Sequence[Resource]) -> list[Want]:
@@ -94,7 +89,10 @@ def wants_of(met: Met, resources: Sequence[Resource]) -> list[Want]:
 
 
 def _at_odds(staging: Staging, resources: Sequence[Resource]) -> Iterator[Problem]:
-    """Yield conflicts, one for each pair of lines: two specs may disagree about a million users in one way."""
+    """
+    Yield conflicts: of lines of specs, one for each pair, because two specs may disagree about a million users in one way; and
+    one for each row of data that is at fault.
+    """
     first: dict[tuple[Place, Place | None], Problem] = {}
     more: Counter[tuple[Place, Place | None]] = Counter()
     pairs = [
@@ -104,6 +102,9 @@ def _at_odds(staging: Staging, resources: Sequence[Resource]) -> Iterator[Proble
     ]
     for met in staging.repeated(pairs):
         for problem in conflicts(wants_of(met, resources)):
+            if problem.place.row is not None:
+                yield problem
+                continue
             lines = (problem.place, problem.also)
             more[lines] += lines in first
             first.setdefault(lines, problem)
@@ -114,15 +115,10 @@ def _at_odds(staging: Staging, resources: Sequence[Resource]) -> Iterator[Proble
         yield replace(problem, message=problem.message + others)
 
 
-def _want(resource: Resource, row: Row, found: _Collector) -> Want | None:
+def _want(resource: Resource, row: Row, found: ProblemList) -> Want | None:
     try:
         return resource.want(row)
     except RowError as error:
         for problem in error.problems:
             found.report(problem)
         return None
-
-
-def _reading_order(problem: Problem) -> tuple[str, int, int, str]:
-    place = problem.place
-    return place.file, place.line or place.row or 0, place.column or 0, problem.message

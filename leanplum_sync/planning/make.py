@@ -31,7 +31,7 @@ from leanplum_sync.planning.check import wants_of
 from leanplum_sync.problem import Problem
 from leanplum_sync.resources.desire import Send
 from leanplum_sync.resources.message_send import MessageSend
-from leanplum_sync.snapshot import ReadsUsers, pull, read
+from leanplum_sync.snapshot import ReadsUsers, TornFileError, plain_lines, pull, read
 from leanplum_sync.wire.profile import read_profile
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def make_plan(
     names.observe(staging.names_seen())
     with (
         PlanWriter(request.out, parts=request.parts, part=request.part) as writer,
-        progress.track("Comparing", tally.listed, "user") as task,
+        progress.track("Comparing", staging.count_passed(), "user") as task,
     ):
         for plan in decided(loaded, staging, request.target.app_id, journal, context, names=names):
             tally.include(plan)
@@ -189,21 +189,32 @@ def observe(
             progress=progress,
             total=staging.count_subjects(),
         )
-        _stage_observed(staging, observed.into)
+        _stage_observed(staging, observed.into, progress)
         return report.read, {failure.subject: failure.sentence for failure in report.failures}
-    _stage_observed(staging, observed.path)
+    _stage_observed(staging, observed.path, progress)
     _check_coverage(staging, observed, clock)
     return 0, {}
 
 
-def _stage_observed(staging: Staging, snapshot: Path) -> None:
+def _stage_observed(staging: Staging, snapshot: Path, progress: Progress) -> None:
     """A snapshot that can't be taken in as a whole is read line by line, which also tells what is wrong with it."""
-    if snapshot.suffix == ".ndjson" and staging.sift(snapshot, snapshot.stat().st_mtime):
-        return
-    if staging.count_subjects():
-        for entry in read(snapshot):
-            staging.observe(entry.subject, entry.element, entry.observed_at)
-    staging.close_observed()
+    with progress.track("Matching users", staging.count_subjects(), "user") as task:
+        if _sift(staging, snapshot):
+            task.advance(staging.count_subjects())
+            return
+        if staging.count_subjects():
+            for entry in read(snapshot):
+                staging.observe(entry.subject, entry.element, entry.observed_at)
+                task.advance()
+        staging.close_observed()
+
+
+def _sift(staging: Staging, snapshot: Path) -> bool:
+    try:
+        with plain_lines(snapshot, staging.folder) as lines:
+            return lines is not None and staging.sift(lines, snapshot.stat().st_mtime)
+    except (OSError, TornFileError):
+        return False
 
 
 def _check_coverage(staging: Staging, observed: Recorded, clock: Clock) -> None:

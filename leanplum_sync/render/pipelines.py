@@ -51,7 +51,7 @@ def problems_annotations(checked: Checked, folder: str) -> str:
     """Return a line for each problem, ``::error file=...,line=...::sentence``; *folder* as for SARIF."""
     lines = [_annotation(problem, folder) for problem in checked.problems]
     if checked.total > len(checked.problems):
-        lines.append(f"::error::{_data(headline(checked.problems, checked.total))}")
+        lines.append(f"::error::{_data(headline(checked.problems, checked.total, checked.listed))}")
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from rich.cells import cell_len
 from rich.text import Text
 
-from leanplum_sync.problem import Place, Problem
+from leanplum_sync.problem import SHOWN, Problem
 from leanplum_sync.render.document import document
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, FAINT, GOOD, paint
@@ -20,18 +20,23 @@ _WIDEST = 10_000  # off a terminal each problem is one line, for editors and for
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a check found. *problems* may be cut; *total* counts them all. *rows* and *users* count what is good."""
+    """
+    What a check found. *problems* may be cut; *total* counts them all, and *listed* names a file with all of them, if there is one.
+
+    *rows* and *users* count what is good.
+    """
 
     problems: Sequence[Problem]
     total: int
     resources: int
     rows: int
     users: int
+    listed: str = ""
 
 
 def checked_text(checked: Checked, page: Page) -> str:
     if checked.total:
-        return problems_text(checked.problems, checked.total, page)
+        return problems_text(checked.problems, checked.total, page, checked.listed)
     return paint([Text.assemble(("Valid: ", GOOD), found_words(checked))], page)
 
 
@@ -46,23 +51,28 @@ def checked_json(checked: Checked) -> str:
         "problems",
         1,
         total=checked.total,
-        problems=[_problem(problem) for problem in checked.problems],
+        problems=[problem.as_fields() for problem in checked.problems],
+        listed=checked.listed or None,
         checked={"resources": checked.resources, "rows": checked.rows, "users": checked.users},
     )
 
 
-def problems_text(problems: Sequence[Problem], total: int, page: Page) -> str:
+def problems_text(problems: Sequence[Problem], total: int, page: Page, listed: str = "") -> str:
+    """Return the first hundred, and a line that says how many there are, and which file *listed* them all."""
+    shown = problems[:SHOWN]
     lines: list[Text] = []
-    for problem in problems:
+    for problem in shown:
         lines += [_sentence(problem), *_pointer(problem), BLANK]
     wide = page if page.is_terminal else replace(page, width=_WIDEST)
-    return paint([*lines, Text(headline(problems, total), BAD)], wide)
+    return paint([*lines, Text(headline(shown, total, listed), BAD)], wide)
 
 
-def headline(problems: Sequence[Problem], total: int) -> str:
-    files = len({problem.place.file for problem in problems})
-    more = f"; the first {len(problems):,} are shown" if total > len(problems) else ""
-    return f"{amount(total, 'problem')} in {amount(files, 'file')}{more}."
+def headline(shown: Sequence[Problem], total: int, listed: str = "") -> str:
+    everything = f", and all of them are in {escaped(listed)}" if listed else ""
+    if total > len(shown):
+        return f"{amount(total, 'problem')}; the first {len(shown):,} are shown{everything}."
+    files = len({problem.place.file for problem in shown})
+    return f"{amount(total, 'problem')} in {amount(files, 'file')}{everything}."
 
 
 def _sentence(problem: Problem) -> Text:
@@ -82,17 +92,3 @@ def _pointer(problem: Problem) -> list[Text]:
         before = cell_len(escaped(problem.excerpt[: problem.place.column - 1]))
         lines.append(Text.assemble((f"  {margin} | ", FAINT), " " * before, ("^", BAD), no_wrap=True))
     return lines
-
-
-def _problem(problem: Problem) -> dict[str, object]:
-    return {
-        "place": _place(problem.place),
-        "resource": problem.address or None,
-        "message": problem.message,
-        "hint": problem.hint or None,
-        "also": _place(problem.also) if problem.also else None,
-    }
-
-
-def _place(place: Place) -> dict[str, object]:
-    return {"file": place.file, "line": place.line, "column": place.column, "row": place.row}

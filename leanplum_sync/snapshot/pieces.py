@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol, TypeAlias
@@ -74,6 +75,32 @@ def lines(pieces: Iterator[Piece]) -> Iterator[bytes]:
             yield line + b"\n"
     if rest:
         yield rest
+
+
+@contextmanager
+def plain_lines(path: Path, folder: Path) -> Iterator[Path | None]:
+    """
+    Yield a file with the lines of *path*, one without compression: itself, or a copy in *folder*, gone at the end.
+
+    None where the name says neither .ndjson, .gz nor .zst.
+
+    Raises:
+        TornFileError: the compressed data is damaged or cut off.
+    """
+    if path.suffix == ".ndjson":
+        yield path
+        return
+    codec = codec_of(path)
+    if codec is None:
+        yield None
+        return
+    copy = folder / "lines.ndjson"
+    try:
+        with path.open("rb") as file, copy.open("wb") as plain:
+            plain.writelines(content for content, _ in read_pieces(file, codec))
+        yield copy
+    finally:
+        copy.unlink(missing_ok=True)
 
 
 def whole_size_bytes(path: Path, codec: Codec | None) -> int:

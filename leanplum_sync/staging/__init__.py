@@ -7,6 +7,6 @@ DuckDB, on disk and under a memory limit. What can't be goes on to Python: a sub
 
 from __future__ import annotations
 
-from leanplum_sync.staging.staging import MEMORY_LIMIT_MB, Met, StagedRow, Staging
+from leanplum_sync.staging.staging import LEAST_MEMORY_MB, MEMORY_LIMIT_MB, Met, StagedRow, Staging
 
-__all__ = ["MEMORY_LIMIT_MB", "Met", "StagedRow", "Staging"]
+__all__ = ["LEAST_MEMORY_MB", "MEMORY_LIMIT_MB", "Met", "StagedRow", "Staging"]

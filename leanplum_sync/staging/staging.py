@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from leanplum_sync.resources import Resource
 
 MEMORY_LIMIT_MB: Final = 256
+LEAST_MEMORY_MB: Final = 128
 _SAMPLED: Final = 10_000  # users
 _MANY_NAMES: Final = USER_ATTRIBUTE_NAMES // 2
 _BITS: Final = 60
@@ -110,6 +112,7 @@ class Staging:
             self._database: duckdb.DuckDBPyConnection = duckdb.connect(
                 config={
                     "memory_limit": f"{memory_limit_mb}MB",
+                    "threads": threads_for(memory_limit_mb, os.cpu_count() or 1),
                     "temp_directory": str(self._path / "spill"),
                     "autoinstall_known_extensions": False,
                     "autoload_known_extensions": False,
@@ -135,6 +138,11 @@ class Staging:
                 file.close()
         self._database.close()
         self._folder.cleanup()
+
+    @property
+    def folder(self) -> Path:
+        """A place for files that are needed no longer than the staging is."""
+        return self._path
 
     # Rows.
 
@@ -195,9 +203,18 @@ class Staging:
         return (table.row(row[0] + 1, row[1:]) for row in self._stream(query))
 
     def drop(self, number: int, rows: Iterable[Row]) -> None:
-        """Take out of a loaded resource *rows* with problems."""
-        numbers = ", ".join(str(row.number - 1) for row in rows)
-        self._run(f"DELETE FROM {self._tables[number].name} WHERE rowid IN ({numbers})")
+        """Take out of a loaded resource *rows* with problems, of which there may be as many as there are rows."""
+        name = self._tables[number].name
+        dropped = self._path / f"{name}.dropped"
+        try:
+            with dropped.open("w") as file:
+                file.writelines(f"{row.number - 1}\n" for row in rows)
+        except OSError as error:
+            raise _no_room(error) from error
+        if dropped.stat().st_size:
+            numbers = f"read_csv({literal(str(dropped))}, header = false, columns = {{'number': 'BIGINT'}})"
+            self._run(f"DELETE FROM {name} WHERE rowid IN (SELECT number FROM {numbers})")
+        dropped.unlink()
 
     def add(self, resource: int, subject: Subject, row: Row, shared: tuple[str, str] | None = None) -> None:
         """Add a row. *shared* names what it has in common with other subjects, and a fingerprint of what it says of that."""
@@ -298,7 +315,7 @@ class Staging:
         False where it can't be read so, and has to be observed one by one.
         """
         try:
-            self._database.execute("BEGIN")
+            self._run("BEGIN")
             for table in self._tables.values():
                 self._pass_through(table, snapshot, own_time)
             self._pass_all("SELECT kind, id, NULL FROM added")
@@ -307,9 +324,9 @@ class Staging:
             picked = self._picked(snapshot)
             if picked is None or not self._observe_passed(picked, own_time):
                 self._observe_passed(snapshot, own_time)
-            self._database.execute("COMMIT")
+            self._run("COMMIT")
         except LeanplumSyncError:
-            self._database.execute("ROLLBACK")
+            self._run("ROLLBACK")
             return False
         return True
 
@@ -383,9 +400,7 @@ class Staging:
 
     def names_seen(self) -> frozenset[str]:
         """Return the names of attributes that users have: all names the rows speak of, and nearly all others."""
-        return frozenset(
-            name for (name,) in self._database.execute("SELECT DISTINCT attribute FROM named").fetchall()
-        )
+        return frozenset(name for (name,) in self._all("SELECT DISTINCT attribute FROM named"))
 
     def _pass_all(self, subjects: str) -> None:
         self._run(f"INSERT INTO passing {subjects}")
@@ -400,12 +415,7 @@ class Staging:
         passing, unplaced = self._one(query)
         if unplaced or passing > _MOST_PICKED:
             return None
-        numbers = [
-            number
-            for (number,) in self._database.execute(
-                "SELECT DISTINCT line FROM passing ORDER BY line"
-            ).fetchall()
-        ]
+        numbers = [number for (number,) in self._all("SELECT DISTINCT line FROM passing ORDER BY line")]
         picked = self._path / "picked.ndjson"
         with snapshot.open("rb") as lines, picked.open("wb") as file:
             at = 0
@@ -425,9 +435,7 @@ class Staging:
             f" FROM (SELECT json AS element, from_json(json, '{types}') AS told"
             f" FROM read_json_objects({_lines(snapshot)}))) SEMI JOIN passed USING (kind, id)"
         )
-        if self._database.execute(
-            "SELECT 1 FROM observed GROUP BY kind, id HAVING count(*) > 1 LIMIT 1"
-        ).fetchone():
+        if self._all("SELECT 1 FROM observed GROUP BY kind, id HAVING count(*) > 1 LIMIT 1"):
             self._run(
                 "DELETE FROM observed WHERE rowid NOT IN (SELECT max(rowid) FROM observed GROUP BY kind, id)"
             )
@@ -509,16 +517,30 @@ class Staging:
             raise _no_room(error) from error
 
     def _one(self, query: str) -> tuple[Any, ...]:
-        row = self._database.execute(query).fetchone()
-        if row is None:
-            raise AssertionError("an aggregate always has a row")
+        (row,) = self._all(query)
         return row
+
+    def _all(self, query: str) -> list[tuple[Any, ...]]:
+        """What is not yet committed is seen here, and not by ``_stream``."""
+        try:
+            return self._database.execute(query).fetchall()
+        except self._failure as error:
+            raise _no_room(error) from error
 
     def _stream(self, query: str) -> Iterator[tuple[Any, ...]]:
         # A cursor of its own: a second query on the same one would end the first.
-        cursor = self._database.cursor().execute(query)
-        while rows := cursor.fetchmany(_FETCH):
-            yield from rows
+        cursor = self._database.cursor()
+        try:
+            cursor.execute(query)
+            while rows := cursor.fetchmany(_FETCH):
+                yield from rows
+        except self._failure as error:
+            raise _no_room(error) from error
+
+
+def threads_for(memory_limit_mb: int, cores: int) -> int:
+    """Each thread that reads JSON takes buffers of 32 MB, and as much again for what it sorts and joins: measured."""
+    return max(1, min(cores, memory_limit_mb // LEAST_MEMORY_MB))
 
 
 def _has(table: _Table) -> str:
@@ -544,6 +566,9 @@ def _lines(file: Path) -> str:
 
 
 def _no_room(error: Exception) -> LeanplumSyncError:
+    # DuckDB follows its reason up with lines of advice about its own settings.
+    reason, *_ = str(error).splitlines() or [type(error).__name__]
     return LeanplumSyncError(
-        f"The rows can't be kept while planning: {error}. Nothing was changed: see that there is space, and leave to write."
+        f"Rows and users can't be kept while they are compared: {reason.strip().rstrip('.')}. Nothing was changed: see that there"
+        " is space on disk, and leave to write; or allow more memory with --memory."
     )

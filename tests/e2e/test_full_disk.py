@@ -61,6 +61,29 @@ def served(serve: Serve, tmp_path: Path) -> Served:
     return serve(seeds=[seed])
 
 
+def test_planning_that_finds_no_room_says_so_in_a_sentence_and_leaves_no_plan(
+    tmp_path: Path, served: Served, small_files: Callable[[int], None]
+) -> None:
+    folder = tmp_path / "project"
+    (folder / "specs").mkdir(parents=True)
+    (folder / "leanplum-sync.yaml").write_text(PROJECT)
+    (folder / "specs" / "spec.yaml").write_text(TIERS)
+    (folder / "users.csv").write_text(
+        "\n".join(["id", *(f"user{number:09}" for number in range(5_000))]) + "\n"
+    )
+    lines = (json.dumps({"userId": f"user{number:09}", "userAttributes": {}}) for number in range(5_000))
+    (folder / "seen.ndjson").write_text("".join(f"{line}\n" for line in lines))
+    shell = Shell(folder, {**served.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    small_files(STEP_BYTES)
+    process = shell.start("plan", "--observed", "seen.ndjson", "--out", "a.lpplan")
+    out, err = process.communicate(timeout=120)
+    small_files(resource.RLIM_INFINITY)
+    assert process.returncode == 1, out + err
+    assert err.startswith("Error: ")
+    assert len(err.splitlines()) == 1, err
+    assert "Nothing was" in err or "can't be written" in err
+
+
 def test_whatever_room_there_is_nothing_is_sent_without_an_intent(
     tmp_path: Path, served: Served, small_files: Callable[[int], None]
 ) -> None:

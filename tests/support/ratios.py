@@ -72,8 +72,8 @@ def seconds_of(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def cost_of(command: Sequence[str | Path], folder: Path = ROOT) -> Cost:
-    """Return what a process took that must end well."""
+def cost_of(command: Sequence[str | Path], folder: Path = ROOT, *, exit_code: int = 0) -> Cost:
+    """Return what a process took that must end with *exit_code*."""
     started = time.perf_counter()
     process = subprocess.Popen(
         [str(part) for part in command],
@@ -88,6 +88,6 @@ def cost_of(command: Sequence[str | Path], folder: Path = ROOT) -> Cost:
     seconds = time.perf_counter() - started
     process.stderr.close()
     process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, complaints.decode()
+    assert process.returncode == exit_code, complaints.decode()
     # Source: getrusage(2): kilobytes on Linux, bytes on macOS.
     return Cost(seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))

@@ -11,7 +11,7 @@ from leanplum_sync.render.problems import Checked, found_words, headline
 def problems_html(checked: Checked) -> str:
     if not checked.total:
         return page("Valid", main(masthead("Check", None, "Valid", found_words(checked))))
-    head = headline(checked.problems, checked.total)
+    head = headline(checked.problems, checked.total, checked.listed)
     listed = tag("ol", *map(_problem, checked.problems), class_="problems")
     return page(head, main(masthead("Check", None, head), section("Problems", listed)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from leanplum_sync.problem import Problem
+from leanplum_sync.problem import SHOWN, Problem
 from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, prose
 from leanplum_sync.render.problems import Checked, found_words, headline
 from leanplum_sync.render.values import cut, escaped
@@ -22,8 +22,9 @@ def problems_markdown(
     if not checked.total:
         return fitted([mark, f"### Valid\n\n{prose(found_words(checked))}"], limit)
     nothing = [] if document == "problems" else ["Nothing was planned."]
-    problems = Rows("", list(map(_problem, checked.problems)), _left_out)
-    return fitted([mark, f"### {headline(checked.problems, checked.total)}", *nothing, problems], limit)
+    shown = checked.problems[:SHOWN]
+    problems = Rows("", list(map(_problem, shown)), _left_out)
+    return fitted([mark, f"### {headline(shown, checked.total, checked.listed)}", *nothing, problems], limit)
 
 
 def _problem(problem: Problem) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from io import StringIO
 
+import pytest
+
+from leanplum_sync.cli import progress
 from leanplum_sync.cli.progress import BarProgress, LineProgress, progress_line
 
 
@@ -49,8 +53,19 @@ def test_long_work_says_a_line_every_ten_seconds_and_one_at_its_end() -> None:
     ]
 
 
+def test_time_left_is_told_by_the_rate_of_late_so_that_what_was_there_before_does_not_count() -> None:
+    said: list[str] = []
+    clock = Hand()
+    with LineProgress(said.append, clock).track("Reading users", 10_000, "user") as task:
+        task.advance(9_000)
+        for _ in range(20):
+            clock.sleep(1)
+            task.advance()
+    assert said[1] == "Reading users: 9,020 of 10,000 users, 1 a second, about 16 min 20 s left."
+
+
 def test_work_of_unknown_length_has_no_time_left() -> None:
-    assert progress_line("Checking", "row", 3000, None, 2) == "Checking: 3,000 rows, 1,500 a second."
+    assert progress_line("Checking", "row", 3000, None, 1500) == "Checking: 3,000 rows, 1,500 a second."
 
 
 def test_a_bar_appears_after_a_second_and_not_before() -> None:
@@ -64,11 +79,21 @@ def test_a_bar_appears_after_a_second_and_not_before() -> None:
     assert "Reading users" in terminal.getvalue()
 
 
+def test_a_bar_appears_for_work_that_takes_long_without_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "PATIENCE_SECONDS", 0.01)
+    terminal = StringIO()
+    with BarProgress(terminal, colour=False).track("Matching users", 100, "user"):
+        deadline = time.monotonic() + 10
+        while "Matching users" not in terminal.getvalue() and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert "Matching users" in terminal.getvalue()
+
+
 def test_tasks_inside_one_another_share_the_display() -> None:
     terminal = StringIO()
     clock = Hand()
-    progress = BarProgress(terminal, colour=False, clock=clock)
-    with progress.track("Applying", 2, "batch") as outer, progress.track("Reading users", 2, "user") as inner:
+    bars = BarProgress(terminal, colour=False, clock=clock)
+    with bars.track("Applying", 2, "batch") as outer, bars.track("Reading users", 2, "user") as inner:
         clock.sleep(2)
         inner.advance()
         outer.advance()

@@ -26,7 +26,7 @@ def test_an_annotation_names_its_place_from_the_top_of_the_repository_and_escape
             "::UserAttributes/loyalty: 100%25 wrong, is `x`. Write y."
         ),
         "::error file=crm/data/a.parquet::no id (see data/a.parquet:row 1).",
-        "::error::5 problems in 2 files; the first 2 are shown.",
+        "::error::5 problems; the first 2 are shown.",
     ]
 
 

@@ -60,7 +60,20 @@ def test_colour_adds_escape_codes_and_nothing_else() -> None:
 
 def test_the_headline_counts_problems_and_files_and_says_what_is_left_out() -> None:
     assert headline([IN_A_SPEC, IN_DATA], 2) == "2 problems in 2 files."
-    assert headline([IN_A_SPEC, IN_DATA], 140) == "140 problems in 2 files; the first 2 are shown."
+    assert headline([IN_A_SPEC, IN_DATA], 140) == "140 problems; the first 2 are shown."
+    assert headline([IN_DATA], 140, "all.ndjson") == (
+        "140 problems; the first 1 are shown, and all of them are in all.ndjson."
+    )
+
+
+def test_people_are_shown_the_first_hundred_and_machines_all_that_was_kept() -> None:
+    problems = [Problem(Place("a.csv", line), "no id") for line in range(1, 151)]
+    text = problems_text(problems, 150, Page())
+    assert "a.csv:100: no id" in text
+    assert "a.csv:101: no id" not in text
+    assert text.endswith("150 problems; the first 100 are shown.\n")
+    document = json.loads(checked_json(Checked(problems, 150, 1, 0, 0, "all.ndjson")))
+    assert [len(document["problems"]), document["listed"]] == [150, "all.ndjson"]
 
 
 def test_the_document_names_its_format_and_keeps_places_apart() -> None:

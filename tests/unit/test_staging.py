@@ -1,0 +1,42 @@
+"""Staging where there is little memory: it says so in one sentence, and takes no more threads than it can feed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from leanplum_sync.address import Subject
+from leanplum_sync.errors import LeanplumSyncError
+from leanplum_sync.problem import Place
+from leanplum_sync.resources.row import Row
+from leanplum_sync.staging import LEAST_MEMORY_MB, MEMORY_LIMIT_MB, Staging
+from leanplum_sync.staging.staging import threads_for
+
+TOO_LITTLE_MB = 5
+
+
+def test_too_little_memory_is_told_in_one_sentence_that_says_what_to_do(tmp_path: Path) -> None:
+    with Staging(tmp_path, TOO_LITTLE_MB) as staging:
+        staging.add(0, Subject.user("u1"), Row(1, Place("a.csv", 2, row=1), {"id": "u1"}))
+        with pytest.raises(LeanplumSyncError, match="allow more memory with --memory") as caught:
+            staging.close_rows()
+    assert "\n" not in str(caught.value)
+
+
+def test_what_goes_wrong_while_rows_stream_by_is_told_too(tmp_path: Path) -> None:
+    with Staging(tmp_path) as staging:
+        staging.close_rows()
+        subjects = staging.subjects()
+        staging._run("DROP VIEW asked")
+        with pytest.raises(LeanplumSyncError, match="Rows and users can't be kept"):
+            list(subjects)
+        with pytest.raises(LeanplumSyncError, match="Rows and users can't be kept"):
+            staging.count_rows()
+
+
+@pytest.mark.parametrize(
+    ("memory", "cores", "threads"), [(LEAST_MEMORY_MB, 8, 1), (MEMORY_LIMIT_MB, 8, 2), (4096, 8, 8)]
+)
+def test_each_thread_has_the_memory_it_needs(memory: int, cores: int, threads: int) -> None:
+    assert threads_for(memory, cores) == threads
