@@ -166,6 +166,9 @@ _DOCUMENTS: Final[Mapping[str, Mapping[str, Schema]]] = {
                 }
             )
         ),
+        "listed": _maybe(
+            {"type": "string", "description": "A file with all problems, one a line, as they are here."}
+        ),
         "checked": _record({"resources": _COUNT, "rows": _COUNT, "users": _COUNT}),
     },
     "explanation": {

@@ -80,5 +80,7 @@ def test_problems_cost_little(tmp_path: Path, bad: Line, target: float) -> None:
     report(f"{what}, against none", ratio, f"at most {target}", detail=detail)
     growth = with_them.peak_bytes / tenth.peak_bytes
     megabytes = f"{with_them.peak_bytes / 1e6:.0f} MB against {tenth.peak_bytes / 1e6:.0f} MB"
-    report(f"{what}: memory, against a tenth of the rows", growth, f"at most {MEMORY_TARGET}", detail=megabytes)
+    report(
+        f"{what}: memory, against a tenth of the rows", growth, f"at most {MEMORY_TARGET}", detail=megabytes
+    )
     assert with_them.peak_bytes < 1e9
