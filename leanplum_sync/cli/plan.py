@@ -34,7 +34,7 @@ from leanplum_sync.cli.verb import (
 )
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import SpecError
-from leanplum_sync.journal import read_journal
+from leanplum_sync.journal import read_deliveries
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.planning import Live, PlanRequest, Recorded, check, make_plan
@@ -193,7 +193,7 @@ def _make(
             parts=parts,
             part=shard,
         )
-        with connected(settings) as app, read_journal(settings.journal) as journal:
+        with connected(settings) as app, read_deliveries(settings.journal) as journal:
             make_plan(
                 loaded,
                 staging,

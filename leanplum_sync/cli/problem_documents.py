@@ -1,4 +1,4 @@
-"""Problems in every format there is."""
+"""Problems in every format there is. Only the renderings that are asked for are imported: most runs want one."""
 
 from __future__ import annotations
 
@@ -8,11 +8,7 @@ from pathlib import Path
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.outputs import Output, deliver
 from leanplum_sync.cli.shell import shortest
-from leanplum_sync.render.html import problems_html
-from leanplum_sync.render.junit import problems_junit
-from leanplum_sync.render.markdown import problems_markdown
 from leanplum_sync.render.page import Page
-from leanplum_sync.render.pipelines import problems_annotations, problems_sarif
 from leanplum_sync.render.problems import Checked, checked_json, checked_text
 
 
@@ -32,19 +28,49 @@ def show_problems(
 
     folder = in_repository(root)
     formats: dict[str, Callable[[], str]] = {
-        "html": lambda: problems_html(checked),
-        "sarif": lambda: problems_sarif(checked, folder),
-        "github": lambda: problems_annotations(checked, folder),
-        "junit": lambda: problems_junit(checked),
+        "html": lambda: _html(checked),
+        "sarif": lambda: _sarif(checked, folder),
+        "github": lambda: _annotations(checked, folder),
+        "junit": lambda: _junit(checked),
     }
     deliver(
         console,
         outputs,
         text=text,
         json=lambda: checked_json(checked),
-        markdown=lambda limit: problems_markdown(checked, limit, document=document, environment=environment),
+        markdown=lambda limit: _markdown(checked, limit, document, environment),
         **formats,
     )
+
+
+def _markdown(checked: Checked, limit: int, document: str, environment: str) -> str:
+    from leanplum_sync.render.markdown import problems_markdown  # noqa: PLC0415 - see above
+
+    return problems_markdown(checked, limit, document=document, environment=environment)
+
+
+def _html(checked: Checked) -> str:
+    from leanplum_sync.render.html import problems_html  # noqa: PLC0415 - see above
+
+    return problems_html(checked)
+
+
+def _sarif(checked: Checked, folder: str) -> str:
+    from leanplum_sync.render.pipelines import problems_sarif  # noqa: PLC0415 - see above
+
+    return problems_sarif(checked, folder)
+
+
+def _annotations(checked: Checked, folder: str) -> str:
+    from leanplum_sync.render.pipelines import problems_annotations  # noqa: PLC0415 - see above
+
+    return problems_annotations(checked, folder)
+
+
+def _junit(checked: Checked) -> str:
+    from leanplum_sync.render.junit import problems_junit  # noqa: PLC0415 - see above
+
+    return problems_junit(checked)
 
 
 def listed_words(file: Path | None) -> str:

@@ -8,16 +8,19 @@ The database library is imported only when one of them is called.
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from leanplum_sync.clock import Clock, SystemClock
 from leanplum_sync.sealing import SealingKeys
 
 if TYPE_CHECKING:
+    from leanplum_sync.address import Subject
     from leanplum_sync.journal.reader import JournalReader
     from leanplum_sync.journal.writer import Journal
+    from leanplum_sync.planner.known import Known
 
 
 def open_journal(
@@ -51,6 +54,29 @@ def read_journal(
     from leanplum_sync.journal.reader import JournalReader  # noqa: PLC0415 - as above
 
     return JournalReader(location, _or_of_environment(keys))
+
+
+def read_deliveries(
+    location: str | Path, *, keys: SealingKeys | None = None
+) -> AbstractContextManager[KnowsDeliveries]:
+    """
+    Open the journal at *location* for what a plan asks of it. One that doesn't exist knows nothing, at no cost.
+
+    Raises:
+        JournalCorruptError: it can't be read, or a newer version wrote it.
+    """
+    if "://" not in str(location) and not Path(location).exists():
+        return nullcontext(_Nothing())
+    return read_journal(location, keys=keys)
+
+
+class KnowsDeliveries(Protocol):
+    def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]: ...
+
+
+class _Nothing:
+    def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]:  # noqa: ARG002 - the protocol's
+        return {}
 
 
 def _or_of_environment(keys: SealingKeys | None) -> SealingKeys:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from leanplum_sync.errors import JournalCorruptError, JournalError
 from leanplum_sync.journal.schema import VERSION, bring_up_to_date, version_of
@@ -128,10 +127,20 @@ class Database:
         """Insert *rows*, each taking the place of one with the same key."""
         if not rows:
             return
-        insert = (postgresql.insert if self._is_postgres else sqlite.insert)(table)
+        insert = self._insert_into(table)
         keys = [column.name for column in table.primary_key.columns]
         values = {name: insert.excluded[name] for name in rows[0] if name not in keys}
         connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=values), list(rows))
+
+    def _insert_into(self, table: sa.Table) -> Any:
+        """Only the dialect that is used is imported: either takes longer than a small plan."""
+        if self._is_postgres:
+            from sqlalchemy.dialects.postgresql import insert as insert_postgresql  # noqa: PLC0415
+
+            return insert_postgresql(table)
+        from sqlalchemy.dialects.sqlite import insert as insert_sqlite  # noqa: PLC0415
+
+        return insert_sqlite(table)
 
     def _check_version(self, *, read_only: bool) -> None:
         with self._engine.connect() as connection:

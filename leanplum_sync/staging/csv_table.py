@@ -39,20 +39,22 @@ class Shape:
 
 def shape_of(file: io.BufferedReader) -> Shape | None:
     """Return the file's shape; None where it must be read row by row."""
-    lines = commas = quotes = backslashes = returns = pairs = 0
+    lines = commas = returns = pairs = 0
+    has_quotes = has_backslashes = False
     tail = b"\n"  # a blank first line is one after a line break
     decoder = codecs.getincrementaldecoder("utf-8")()
     for chunk in _chunks(file):
         window = tail + chunk
         lines += chunk.count(b"\n")
         commas += chunk.count(b",")
-        quotes += chunk.count(b'"')
-        backslashes += b"\\" in chunk
-        returns += chunk.count(b"\r")
-        pairs += window.count(b"\r\n") - tail.count(b"\r\n")
-        if b"\0" in chunk or b"\n\n" in window or b"\n\r\n" in window:
+        has_quotes = has_quotes or b'"' in chunk
+        has_backslashes = has_backslashes or b"\\" in chunk
+        if b"\r" in chunk:
+            returns += chunk.count(b"\r")
+            pairs += window.count(b"\r\n") - tail.count(b"\r\n")
+        if b"\0" in chunk or b"\n\n" in window or (returns and b"\n\r\n" in window):
             return None
-        if quotes and _has_loose_quotes(window):
+        if has_quotes and _has_loose_quotes(window):
             return None
         if not _is_text(chunk, decoder):
             return None
@@ -62,10 +64,15 @@ def shape_of(file: io.BufferedReader) -> Shape | None:
     return Shape(
         lines + (not tail.endswith(b"\n")),
         commas,
-        quotes > 0,
-        backslashes > 0,
+        has_quotes,
+        has_backslashes,
         "\\r\\n" if returns else "\\n",
     )
+
+
+def _chunks(file: io.BufferedReader) -> Iterator[bytes]:
+    while chunk := file.read(_CHUNK):
+        yield chunk
 
 
 def _has_loose_quotes(window: bytes) -> bool:
@@ -74,11 +81,6 @@ def _has_loose_quotes(window: bytes) -> bool:
     ):  # sixty times faster than to search for what is in between
         return False
     return _MANY_BLANKS in window or _LOOSE_QUOTE.search(window) is not None
-
-
-def _chunks(file: io.BufferedReader) -> Iterator[bytes]:
-    while chunk := file.read(_CHUNK):
-        yield chunk
 
 
 def _is_text(chunk: bytes, decoder: codecs.IncrementalDecoder, *, final: bool = False) -> bool:
