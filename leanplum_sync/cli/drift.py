@@ -14,6 +14,7 @@ from leanplum_sync.cli.durations import DurationType
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.outputs import Output, deliver, output_option
 from leanplum_sync.cli.project import project_file, settings_of
+from leanplum_sync.cli.reading import together
 from leanplum_sync.cli.settings import Settings
 from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options, specs_argument
 from leanplum_sync.clock import SystemClock
@@ -87,7 +88,7 @@ def _find(
     # A snapshot of its own: the one behind the latest plan is for `explain`.
     reading = settings.state_folder / f"{settings.name}.drift.ndjson"
     source = (
-        Live(reading, 0.0, limits.concurrency, limits.requests_per_second)
+        Live(reading, 0.0, limits.concurrency, limits.requests_per_second, together(limits))
         if observed == _LIVE
         else Recorded(Path(observed), max_age)
     )

@@ -18,6 +18,7 @@ from leanplum_sync.cli.explain import subject_of
 from leanplum_sync.cli.ids import ids_in
 from leanplum_sync.cli.outputs import Output, deliver, output_option
 from leanplum_sync.cli.project import project_file, settings_of
+from leanplum_sync.cli.reading import together
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options
 from leanplum_sync.clock import SystemClock
@@ -107,6 +108,7 @@ def command(
             clock=SystemClock(),
             progress=progress,
             total=len(users) if users and not from_file else None,
+            together=together(limits),
         )
         target = app.target
     deliver(

@@ -10,8 +10,15 @@ from leanplum_sync.cli.settings import Settings
 from leanplum_sync.cli.shards import own
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.planning import Live
+from leanplum_sync.resources.project import Limits
+from leanplum_sync.wire.limits import USERS_PER_BATCH
 
 _UNUSED_FOR_SECONDS: Final = 3600.0
+
+
+def together(limits: Limits) -> int:
+    """Return how many users to read with one request."""
+    return USERS_PER_BATCH if limits.read_in_batches else 1
 
 
 @contextmanager
@@ -30,6 +37,6 @@ def reading_live(
         finished.replace(unfinished)
     age = _UNUSED_FOR_SECONDS if max_age_seconds is None else max_age_seconds
     limits = settings.environment.limits
-    yield Live(unfinished, age, limits.concurrency, limits.requests_per_second)
+    yield Live(unfinished, age, limits.concurrency, limits.requests_per_second, together(limits))
     if unfinished.exists():
         unfinished.replace(finished)

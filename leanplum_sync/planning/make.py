@@ -65,6 +65,7 @@ class Live:
     max_age_seconds: float
     concurrency: int
     requests_per_second: float | None
+    together: int = 1  # users in one request
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +189,10 @@ def observe(
             clock=clock,
             progress=progress,
             total=staging.count_subjects(),
+            together=observed.together,
         )
         _stage_observed(staging, observed.into, progress)
-        return report.read, {failure.subject: failure.sentence for failure in report.failures}
+        return report.lookups, {failure.subject: failure.sentence for failure in report.failures}
     _stage_observed(staging, observed.path, progress)
     _check_coverage(staging, observed, clock)
     return 0, {}

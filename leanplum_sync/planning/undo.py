@@ -118,7 +118,7 @@ def make_undo(
                 tally.include(decided)
                 writer.add(decided)
         packed = writer.pack()
-        summary = tally.summary(packed, report.read, request.requests_per_second)
+        summary = tally.summary(packed, report.lookups, request.requests_per_second)
         digest = writer.finish(
             target=request.target,
             created_at=clock.now(),

@@ -24,6 +24,8 @@ def pulled_text(report: PullReport, target: Target, path: str, page: Page) -> st
     rows = [(Text(f"{report.read:,}", "bold"), Text(f"read into {path}"))]
     if report.missing:
         rows.append((Text(f"{report.missing:,}"), faint("of them not known to the app")))
+    if report.again:
+        rows.append((Text(f"{report.again:,}"), faint("asked for once more, alone: perhaps billed twice")))
     if report.reused:
         rows.append((Text(f"{report.reused:,}"), faint("more had been read before")))
     title = Text.assemble(("Users of ", "bold"), target_words(target))
@@ -49,5 +51,6 @@ def pulled_json(report: PullReport, target: Target) -> str:
         reused=report.reused,
         missing=report.missing,
         failed=report.failed,
+        again=report.again,
         failures=[{"subject": str(each.subject), "sentence": each.sentence} for each in report.failures],
     )

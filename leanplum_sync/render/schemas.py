@@ -301,6 +301,7 @@ _DOCUMENTS: Final[Mapping[str, Mapping[str, Schema]]] = {
         "reused": _COUNT,
         "missing": _COUNT,
         "failed": _COUNT,
+        "again": _COUNT,
         "failures": _several(_record({"subject": _TEXT, "sentence": _TEXT})),
     },
     "doctor": {

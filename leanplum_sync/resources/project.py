@@ -133,6 +133,12 @@ class LimitsModel(Edge):
         description="Requests started in a second, by all threads. 20 if not named.",
         examples=[20],
     )
+    read_in_batches: bool | None = Field(
+        default=None,
+        description="Whether to read up to 50 users with one request. No document says that Leanplum can; where it can't,"
+        " each is read alone. `false` if not named.",
+        examples=[True],
+    )
     lease_seconds: Annotated[float, Field(ge=2, le=3600, strict=False)] | None = Field(
         default=None,
         description="How long the lock of a run that says nothing more keeps others waiting. 60 if not named.",
@@ -319,6 +325,7 @@ class Limits:
     requests_per_second: float | None = 20
     lease_seconds: float = 60
     plan_hours: float | None = None
+    read_in_batches: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,4 +446,5 @@ def _limits(model: LimitsModel, default: Limits) -> Limits:
         default.requests_per_second if model.requests_per_second is None else model.requests_per_second,
         default.lease_seconds if model.lease_seconds is None else model.lease_seconds,
         default.plan_hours if model.plan_hours is None else model.plan_hours,
+        default.read_in_batches if model.read_in_batches is None else model.read_in_batches,
     )

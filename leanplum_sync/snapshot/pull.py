@@ -5,9 +5,10 @@ from __future__ import annotations
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
@@ -26,12 +27,17 @@ from leanplum_sync.progress import Progress, Task
 from leanplum_sync.snapshot.entries import read
 from leanplum_sync.snapshot.writer import SnapshotWriter
 from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.user_batch import UserBatch
 
 MOST_FAILURES: Final = 1000  # beyond it, something else is wrong than single users
 
 
 class ReadsUsers(Protocol):
     def export_user(self, subject: Subject, *, on_rate_limit: Callable[[], None]) -> Mapping[str, Json]: ...
+
+    def export_users(
+        self, subjects: Sequence[Subject], *, on_rate_limit: Callable[[], None]
+    ) -> UserBatch: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +54,19 @@ class PullReport:
     """
     *read* were asked for, each one billable lookup, and are in the file; *reused* were there and new enough.
 
-    *missing* of those read are not known to the app. *failures* names those the API refused to show.
+    *missing* of those read are not known to the app. *failures* names those the API refused to show. *again* were asked for
+    twice, because the answer about many at once was no good: perhaps billed twice, too.
     """
 
     read: int
     reused: int
     missing: int
     failures: tuple[Failure, ...]
+    again: int = 0
+
+    @property
+    def lookups(self) -> int:
+        return self.read + self.again
 
     @property
     def failed(self) -> int:
@@ -72,12 +84,14 @@ def pull(
     clock: Clock,
     progress: Progress,
     total: int | None = None,
+    together: int = 1,
 ) -> PullReport:
     """
     Read *subjects* into the snapshot *into*, in the order in which answers come.
 
     What *into* already holds, and is younger than *max_age_seconds*, is not read again: after an interruption, the
-    same call goes on where it stopped. A subject named twice is read once. A rate limit slows all threads down.
+    same call goes on where it stopped. A subject named twice is read once. A rate limit slows all threads down. So many as
+    *together* are asked for with one request, for as long as the API answers to that.
 
     Raises:
         CredentialError: at once; no further request is begun.
@@ -88,7 +102,8 @@ def pull(
     with SnapshotWriter(into) as writer, closing(_Known()) as known:
         known.add_snapshot(into, not_before=clock.now() - max_age_seconds)
         pace = Pace(concurrency=concurrency, requests_per_second=requests_per_second, clock=clock)
-        crew = _Crew(_Worker(reader, pace, clock), concurrency)
+        worker = _Worker(reader, pace, clock)
+        crew = _Crew(worker, concurrency, together)
         tally = _Tally()
         with progress.track("Reading users", total, "user") as task:
             try:
@@ -102,7 +117,7 @@ def pull(
                 for answer in crew.finished():
                     if isinstance(answer, _Read):
                         tally.add(answer, writer)
-        return tally.report()
+        return tally.report(worker.again)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +152,8 @@ class _Tally:
                         status=answer.status,
                     )
 
-    def report(self) -> PullReport:
-        return PullReport(self.read, self.reused, self._missing, tuple(self._failures))
+    def report(self, again: int) -> PullReport:
+        return PullReport(self.read, self.reused, self._missing, tuple(self._failures), again)
 
 
 class _Known:
@@ -175,8 +190,37 @@ class _Worker:
         self._reader = reader
         self._pace = pace
         self._clock = clock
+        self._together_works = True
+        self._lock = threading.Lock()
+        self.stopping = threading.Event()
+        self.again = 0
 
-    def read(self, subject: Subject) -> _Answer:
+    def read(self, subjects: Sequence[Subject]) -> Iterator[_Answer]:
+        """Yield an answer for each, as they come."""
+        alone = list(subjects)
+        if len(subjects) > 1 and self._together_works:
+            alone = []
+            for subject, answer in self._read_together(subjects):
+                if answer is None:
+                    alone.append(subject)
+                else:
+                    yield answer
+        for subject in alone:
+            if not self.stopping.is_set():
+                yield self._read(subject)
+
+    def _read_together(self, subjects: Sequence[Subject]) -> Iterator[tuple[Subject, _Read | None]]:
+        with self._pace.turn():
+            began = self._clock.now()
+            batch = self._reader.export_users(subjects, on_rate_limit=self._pace.refused)
+        self._pace.answered()
+        with self._lock:
+            self._together_works = self._together_works and batch.works
+            self.again += batch.elements.count(None) if batch.was_billed else 0
+        for subject, element in zip(subjects, batch.elements, strict=True):
+            yield subject, None if element is None else _Read(subject, element, began)
+
+    def _read(self, subject: Subject) -> _Answer:
         with self._pace.turn():
             # The time before the call: what the answer shows is at least that new.
             began = self._clock.now()
@@ -197,22 +241,23 @@ class _Crew:
     They are daemons: reads change nothing, so an interrupted run need not wait for answers still on their way.
     """
 
-    def __init__(self, worker: _Worker, size: int) -> None:
+    def __init__(self, worker: _Worker, size: int, together: int) -> None:
         self._worker = worker
         self._size = max(1, size)
-        self._jobs: queue.SimpleQueue[Subject | None] = queue.SimpleQueue()
+        self._together = max(1, together)
+        self._jobs: queue.SimpleQueue[Sequence[Subject] | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[_Answer | BaseException] = queue.SimpleQueue()
-        self._stopping = threading.Event()
+        self._stopping = worker.stopping
 
     def answers(self, subjects: Iterator[Subject]) -> Iterator[_Answer]:
         """Yield one answer per subject, as they come; raise what a thread raised."""
         for _ in range(self._size):
             threading.Thread(target=self._work, daemon=True).start()
         under_way = 0
-        for subject in subjects:
-            self._jobs.put(subject)
-            under_way += 1
-            if under_way >= 2 * self._size:
+        while group := tuple(islice(subjects, self._together)):
+            self._jobs.put(group)
+            under_way += len(group)
+            while under_way >= 2 * self._size * self._together:
                 yield self._next()
                 under_way -= 1
         for _ in range(under_way):
@@ -240,9 +285,10 @@ class _Crew:
         return answer
 
     def _work(self) -> None:
-        while (subject := self._jobs.get()) is not None and not self._stopping.is_set():
+        while (group := self._jobs.get()) is not None and not self._stopping.is_set():
             try:
-                self._answers.put(self._worker.read(subject))
+                for answer in self._worker.read(group):
+                    self._answers.put(answer)
             except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
                 self._answers.put(error)
 

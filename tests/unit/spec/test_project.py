@@ -146,3 +146,18 @@ def test_a_missing_project_file_is_a_problem(folder: Any) -> None:
     assert [str(problem) for problem in loaded.problems] == [
         "leanplum-sync.yaml: the file can't be read: no such file or directory."
     ]
+
+
+def test_users_are_read_in_batches_only_where_a_project_or_an_environment_says_so(folder: Any) -> None:
+    write(
+        folder,
+        """
+        limits: {readInBatches: true}
+        environments: {one: {emulator: embedded}, two: {limits: {readInBatches: false}}}
+        """,
+    )
+    project = folder.load().project
+    assert {name: each.limits.read_in_batches for name, each in project.environments.items()} == {
+        "one": True,
+        "two": False,
+    }
