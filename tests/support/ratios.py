@@ -13,7 +13,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -72,13 +72,22 @@ def seconds_of(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def cost_of(command: Sequence[str | Path], folder: Path = ROOT, *, exit_code: int = 0) -> Cost:
-    """Return what a process took that must end with *exit_code*."""
+def cost_of(
+    command: Sequence[str | Path],
+    folder: Path = ROOT,
+    environ: Mapping[str, str] | None = None,
+    *,
+    exit_code: int = 0,
+) -> Cost:
+    """Return what a process took that must end with *exit_code*. *environ* is added to what it inherits."""
     started = time.perf_counter()
     process = subprocess.Popen(
         [str(part) for part in command],
         cwd=folder,
-        env={name: value for name, value in os.environ.items() if not name.startswith("LEANPLUM")},
+        env={
+            **{name: value for name, value in os.environ.items() if not name.startswith("LEANPLUM")},
+            **(environ or {}),
+        },
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
