@@ -4,6 +4,8 @@
 #   make check        style, types, layers, and every command that the documents show, their site
 #   make campaign     kill 200 runs at every point that matters (RUNS=1000 for more), then search for what breaks a law,
 #                     a minute for each (SECONDS=3600 for longer)
+#   make coverage     which branches of the journal and the applier no test takes; some minutes
+#   make mutants      changes the reading of answers, hundreds of times, and names the changes that no test notices; some minutes
 #   make bench        how fast, as ratios inside one run; some minutes
 #   make bench-quick  a short slice of it
 #   make docs         writes the generated parts of the documents anew
@@ -16,10 +18,14 @@ WORKERS ?= 2
 SECONDS ?= 60
 RUNS ?= 200
 PYTEST_ARGS ?=
+COVERING := tests/unit/journal tests/unit/applier tests/integration/journal \
+	$(addprefix tests/integration/applier/test_,apply.py copies.py crashes.py increment_receipts.py verify.py) \
+	tests/property/test_applying.py tests/property/test_schedules.py tests/e2e/cli/test_journal.py tests/e2e/cli/test_event_log.py \
+	$(addprefix tests/e2e/test_,main_job.py resolve.py canary.py leftovers.py full_disk.py undo.py shards.py shared_journal.py)
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check campaign bench bench-quick docs site clean
+.PHONY: help demo test check campaign coverage mutants bench bench-quick docs site clean
 .DEFAULT_GOAL := help
 
 help:
@@ -51,6 +57,19 @@ campaign: $(READY)
 	$(BIN)/python tests/support/crash_campaign.py --runs $(RUNS)
 	$(BIN)/python tests/campaign.py --seconds $(SECONDS)
 
+# The tests that touch the two rooms, through both backends and through processes of their own.
+coverage: $(READY)
+	$(BIN)/python -m coverage erase --rcfile=tests/coverage.ini
+	$(BIN)/python -m coverage run --rcfile=tests/coverage.ini -m pytest -q -p no:xdist $(COVERING)
+	$(BIN)/python -m coverage combine --rcfile=tests/coverage.ini -q
+	$(BIN)/python -m coverage report --rcfile=tests/coverage.ini
+
+mutants: $(READY)
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[mutants]'
+	rm -rf mutants
+	$(BIN)/mutmut run --max-children $(WORKERS) > /dev/null
+	$(BIN)/mutmut results
+
 bench: $(READY)
 	$(BIN)/python -m pytest -q -s -p no:cacheprovider -o python_files="bench_*.py" tests/benchmarks
 
@@ -67,5 +86,5 @@ site: $(READY)
 	$(BIN)/sphinx-build -q -W --keep-going -c docs -b html -d build/doctrees . build/site
 
 clean:
-	rm -rf .venv .leanplum-sync .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist *.egg-info
+	rm -rf .venv .leanplum-sync .hypothesis .mypy_cache .coverage* mutants .pytest_cache .ruff_cache .import_linter_cache build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -259,7 +259,9 @@ class _Driver:
             case BatchState.IN_DOUBT | BatchState.SENT:
                 self._doubts.append(batch)
                 return None
-            case BatchState.DONE | BatchState.HELD | BatchState.PARKED:
+            case (
+                BatchState.DONE | BatchState.HELD | BatchState.PARKED
+            ):  # pragma: no branch - the last of all cases
                 return None
 
     def _with_entries(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, BatchEntry | None]]:

@@ -259,7 +259,7 @@ class Worker:
                 return Ended(batch, BatchState.PARKED, attempt)
             if not self.pause(delay_seconds(attempt, self._randomness)):
                 return Ended(batch, BatchState.PLANNED, attempt)
-        raise AssertionError("the last attempt returns")
+        raise AssertionError("the last attempt returns")  # pragma: no cover - it does
 
     @contextmanager
     def _turn(self, batch: Batch, record_intent: Callable[[], None]) -> Iterator[None]:

@@ -28,7 +28,14 @@ class Shell:
         return subprocess.Popen(
             [sys.executable, "-m", "leanplum_sync", *arguments],
             cwd=self.folder,
-            env={"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8", **self.environ},
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(self.folder),
+                "LANG": "C.UTF-8",
+                # Set where a whole run of the tests is measured, its processes included.
+                **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},
+                **self.environ,
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -18,6 +18,8 @@ from leanplum_sync.wire.envelope import (
     read_batch_answer,
     read_elements,
     read_outcome,
+    refusal,
+    sentence,
 )
 from leanplum_sync.wire.outcome import ActionOutcome, Outcome
 
@@ -114,6 +116,8 @@ def test_an_ignored_action_is_skipped_wherever_the_mark_stands(element: Any) -> 
         (warned("Message entity not found"), Outcome.SKIPPED),
         # A message that was counted has gone, whatever the warning: skipped would send it again.
         (warned("Something new.", messagesSent=1), Outcome.DONE),
+        # No number at all: nothing says that none was sent.
+        ({"success": True, "messagesSent": True}, Outcome.DONE),
     ],
 )
 def test_a_send_is_done_when_a_message_was_queued(element: Any, expected: Outcome) -> None:
@@ -272,3 +276,113 @@ def test_a_key_that_every_element_blames_refuses_the_whole_call() -> None:
     assert isinstance(found, Refused)
     assert found.kind is RefusalKind.KEY
     assert not isinstance(answer(failed("Invalid access key"), {"success": True}, to=2), Refused)
+
+
+# What is said: people see these sentences, and act on them.
+
+MOVED = failed("App endpoint configuration mismatch.")
+
+
+@pytest.mark.parametrize(
+    ("elements", "to", "status", "reason"),
+    [
+        ([OK], 2, 200, "The API answered HTTP 200 with 1 elements for 2 actions."),
+        ([failed("Broken.")], 2, 503, "The API answered HTTP 503: Broken."),
+        (
+            [{**OK, "reqId": "x"}],
+            1,
+            200,
+            "The API answered with request ids that don't match those that were sent.",
+        ),
+        ([MOVED], 2, 200, "App endpoint configuration mismatch. The app has moved to another host."),
+        (
+            [OK, {**MOVED, "apiHost": "eu.example.com"}],
+            2,
+            200,
+            "App endpoint configuration mismatch. The app has moved to eu.example.com.",
+        ),
+        (
+            [{**MOVED, "apiHost": ""}],
+            2,
+            200,
+            "App endpoint configuration mismatch. The app has moved to another host.",
+        ),
+        (
+            [{**MOVED, "apiHost": 7}],
+            2,
+            200,
+            "App endpoint configuration mismatch. The app has moved to another host.",
+        ),
+    ],
+)
+def test_an_answer_that_proves_nothing_says_why(elements: Any, to: int, status: int, reason: str) -> None:
+    assert answer(*elements, to=to, status=status) == Unreadable(reason)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (429, Refused(429, "Too many requests.", RefusalKind.RATE_LIMITED)),
+        (403, Refused(403, "The API answered HTTP 403 with a body that isn't JSON.", RefusalKind.BUG)),
+        (502, Unreadable("The API answered HTTP 502 with a body that isn't JSON.")),
+    ],
+)
+def test_an_unreadable_body_is_named_with_its_status(status: int, expected: BatchAnswer) -> None:
+    assert read_batch_answer(status, b"<html>", [SEND, SEND], ["a", "b"]) == expected
+
+
+def test_the_first_element_says_why_the_key_was_refused() -> None:
+    blamed = [failed("Invalid access key: one"), failed("App not found: two")]
+    assert answer(*blamed, status=403) == Refused(403, "Invalid access key: one", RefusalKind.KEY)
+
+
+def test_a_lone_call_that_is_sent_away_is_told_where_to() -> None:
+    element = {**MOVED, "apiHost": "eu.example.com"}
+    sent_away = "App endpoint configuration mismatch. The app has moved to eu.example.com."
+    assert refusal(200, element, alone=True) == Refused(200, sent_away, RefusalKind.BUG)
+
+
+def test_the_elements_come_with_their_outcomes_in_the_order_of_the_actions() -> None:
+    first, second = {**OK, "reqId": "id0", "isOffline": True}, {**OK, "reqId": "id1"}
+    read = answer(second, first)
+    assert isinstance(read, Answered)
+    assert read.elements == (first, second)
+
+
+@pytest.mark.parametrize(
+    ("element", "said"),
+    [
+        ({"error": {"message": "A."}, "warning": {"message": "B."}}, "A."),
+        ({"error": {}, "warning": {"message": "B."}}, "B."),
+        ({"warning": "B."}, "B."),
+        ({"error": 3}, "The API gave no reason."),
+    ],
+)
+def test_the_reason_is_the_error_or_the_warning_or_that_there_is_none(
+    element: dict[str, Any], said: str
+) -> None:
+    assert sentence(element) == said
+
+
+@pytest.mark.parametrize(
+    ("element", "action", "message"),
+    [
+        ({"success": True, "messagesSent": 1}, SEND, ""),
+        ({**failed("Late."), "messagesSent": 1}, SEND, "Late."),
+        ({"success": True, "error": {"message": "Late."}}, SEND, "Late."),
+        (warned("Something new."), COUNT, "Something new."),
+        ({"success": True, "ignored": True}, COUNT, "The API ignored the action."),
+        (
+            {"success": True, "messagesSent": 0},
+            SEND,
+            (
+                "No message was sent: the user is outside the message's audience, or the message isn't active with "
+                "manual delivery."
+            ),
+        ),
+    ],
+)
+def test_an_outcome_carries_what_the_api_said_of_it(
+    element: dict[str, Any], action: Action, message: str
+) -> None:
+    assert read_outcome(element, action).message == message
