@@ -6,7 +6,7 @@ import atexit
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -42,7 +42,7 @@ from leanplum_sync.address import Subject
 from leanplum_sync.applier import look, work
 from leanplum_sync.applier.run import read_receipt
 from leanplum_sync.applier.settings import ApplySettings, Recheck
-from leanplum_sync.errors import JournalLockedError
+from leanplum_sync.errors import JournalLockedError, TooEarlyError
 from leanplum_sync.journal import database, open_journal
 from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, Resolution, RunState
 from leanplum_sync.journal.lock import Lease
@@ -253,13 +253,11 @@ class Schedules(RuleBasedStateMachine):
             return None
 
     def _resolve(self, *, drop: bool, only_one: bool) -> None:
-        """A person decides what is held, after the queue is through, and tells the truth."""
-        api = self.world.api
+        """A person decides what is held, and says what is true just then; too early, and nothing is decided."""
         held = [
             (run, entry)
             for run in self.observer.runs()
             for entry in self.observer.exceptions(run.number, [Fate.HELD])
-            if not api.in_flight(entry.subject.id)
         ]
         if not held:
             return
@@ -272,9 +270,15 @@ class Schedules(RuleBasedStateMachine):
                 for run, entry in held[: 1 if only_one else None]:
                     resolution = Resolution.DROP if drop else self._truth(run, entry)
                     self.world.changes += 1
-                    journal.resolve(
-                        lease, run.number, resolution, sequence=entry.sequence, actions=[entry.action]
-                    )
+                    with suppress(TooEarlyError):
+                        journal.resolve(
+                            lease,
+                            run.number,
+                            resolution,
+                            sequence=entry.sequence,
+                            actions=[entry.action],
+                            settle_seconds=SETTLE_SECONDS,
+                        )
 
     def _truth(self, run: Any, entry: Any) -> Resolution:
         names = [key.name for key in self._planned(run, entry.sequence, entry.action).deliveries]
@@ -336,6 +340,7 @@ class Schedules(RuleBasedStateMachine):
             assert not list(self.observer.batches(runs[0].number, [BatchState.SENT, BatchState.IN_DOUBT]))
         self._judge(runs=None)
         assert not list(self.observer.deliveries(APP, [DeliveryState.SENT]))
+        self.world.advance_to(self.world.now + SETTLE_SECONDS)
         self._resolve(drop=False, only_one=False)
         assert not list(self.observer.deliveries(APP, [DeliveryState.HELD]))
         runs = self.observer.runs()
