@@ -27,6 +27,7 @@ from leanplum_sync.journal.events import Listener, nobody
 from leanplum_sync.journal.lock import Lease
 from leanplum_sync.journal.reader import JournalReader
 from leanplum_sync.journal.run import RunJournal
+from leanplum_sync.journal.settling import still_unsettled
 from leanplum_sync.journal.writer import Journal
 from leanplum_sync.pace import Pace
 from leanplum_sync.progress import Progress, Task
@@ -106,8 +107,7 @@ def apply_plan(
         plan, run, worker, settings, hands, look=recheck_is_due(settings, clock.now()), only=only
     )
     try:
-        if run.found_state is None:
-            _let_old_requests_settle(journal, lease, clock, settings, worker)
+        _let_old_requests_settle(journal, lease, run.number, settings, worker)
         with progress.track("Applying", plan.batch_count, "batch") as task:
             driver.go(task)
     except CredentialError:
@@ -159,12 +159,16 @@ def read_receipt(
 
 
 def _let_old_requests_settle(
-    journal: Journal, lease: Lease, clock: Clock, settings: ApplySettings, worker: Worker
+    journal: Journal, lease: Lease, run: int, settings: ApplySettings, worker: Worker
 ) -> None:
-    """A request of an earlier run, its answer lost, may still take effect: not after one of this run, please."""
-    doubted_at = journal.last_doubt(lease.app, lease.environment, lease.part)
+    """
+    A request of another run, its answer lost, may still take effect: not after one of this run, please.
+
+    That holds however often this run is begun: it may have been killed while it waited here.
+    """
+    doubted_at = journal.last_doubt(lease.app, lease.environment, lease.part, besides=run)
     if doubted_at is not None:
-        worker.pause(doubted_at + settings.settle_seconds - clock.now())
+        worker.pause(still_unsettled(doubted_at, settings.settle_seconds, journal.now()))
 
 
 def _end_state(journal: Journal, plan: Plan, run: RunJournal, stopped: StopReason | None) -> RunState:

@@ -31,6 +31,7 @@ from leanplum_sync.errors import (
 )
 from leanplum_sync.journal.entry import BatchEntry, BatchState, Fate
 from leanplum_sync.journal.run import SET_ASIDE, RunJournal, open_actions, sent_actions
+from leanplum_sync.journal.settling import still_unsettled
 from leanplum_sync.journal.verdict import Verdict
 from leanplum_sync.pace import Pace
 from leanplum_sync.planner.change import Change
@@ -146,8 +147,8 @@ class Worker:
         readable = [planned for planned in doubted if needs_reading(planned)]
         reads = 0
         if readable:
-            waited = self._clock.now() - (entry.doubted_at or 0.0)
-            if not self.pause(self._settings.settle_seconds - waited):
+            left = still_unsettled(entry.doubted_at or 0.0, self._settings.settle_seconds, self._run.now())
+            if not self.pause(left):
                 return Ended(batch, BatchState.IN_DOUBT)
             try:
                 for actions, changes, seen in self._observed(readable):

@@ -106,13 +106,14 @@ def command(
         entry = known_run(reading, run)
         held = _held(reading, entry, batches, wanted)
         window = _settle_seconds(entry, loaded.project, loaded.root)
+        now = SystemClock().now() + reading.ahead()
         for batch in reading.batches(run):
             if batch.sequence in held:  # all of them, before the first is decided
                 check_settled(
                     batch.sequence,
                     batch.doubted_at,
                     settle_seconds=window,
-                    now=SystemClock().now(),
+                    now=now,
                 )
     _confirm(console, entry, resolution, held, yes=yes)
     with (

@@ -41,6 +41,7 @@ _SETTINGS: Final = (
     " set_config('idle_in_transaction_session_timeout', :paused, true),"
 )
 _CLOCK: Final = "extract(epoch FROM clock_timestamp())"  # after the wait for the lock
+_NOW: Final = sa.text(f"SELECT {_CLOCK}")
 _ALONE: Final = sa.text(f"{_SETTINGS} pg_advisory_xact_lock(hashtext('leanplum-sync journal')), {_CLOCK}")
 _BESIDE: Final = sa.text(
     f"{_SETTINGS} pg_advisory_xact_lock_shared(hashtext('leanplum-sync journal')), {_CLOCK}"
@@ -114,6 +115,13 @@ class Database:
                 *_, now = connection.execute(_ALONE if alone else _BESIDE, opening).one()
                 connection.info[_AHEAD] = float(now) - time.time()
             yield connection
+
+    def ahead(self) -> float:
+        """Return by how many seconds the journal's clock is ahead of this machine's, asked of it now."""
+        if not self._is_postgres:
+            return 0.0
+        with self.reading() as connection:
+            return float(connection.execute(_NOW).scalar_one()) - time.time()
 
     def clock_ahead(self, connection: sa.Connection) -> float:
         """

@@ -86,6 +86,14 @@ class JournalReader:
         if self._database is not None:
             self._database.close()
 
+    def ahead(self) -> float:
+        """
+        Return by how many seconds the journal's clock is ahead of this machine's.
+
+        A database has one clock for all machines; a file is of one machine, and has its.
+        """
+        return 0.0 if self._database is None else self._database.ahead()
+
     def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]:
         """Return what is remembered of each of *subjects*; all of them are in the answer."""
         delivered: dict[str, set[tuple[str, str]]] = defaultdict(set)

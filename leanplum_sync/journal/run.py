@@ -143,6 +143,10 @@ class RunJournal:
         """Have threads that record something at the same time wait for each other on *condition*."""
         self._group.changed = condition
 
+    def now(self) -> float:
+        """Return the time by the journal's clock, which says when a doubt arose, whichever machine had it."""
+        return self._clock.now() + self._database.ahead()
+
     def tell(self, listener: Listener) -> None:
         """Have *listener* told of all that happens from now on, each time after it was recorded."""
         self._listener = listener
@@ -379,7 +383,7 @@ class RunJournal:
 
     def _write_batch(self, move: _Move) -> None:
         batch, row, step, to, open_now = move.batch, move.row, move.step, move.to, move.open_now
-        now = self._clock.now()
+        now = self._clock.now() + self._database.clock_ahead(move.connection)
         is_sent = to is BatchState.SENT
         was_carried_out = row is not None and row.state == BatchState.SENT.value and not step.refused
         sent_subjects = {planned.subject for planned in batch.actions if planned.number in step.sent}

@@ -6,6 +6,15 @@ from leanplum_sync.errors import TooEarlyError
 from leanplum_sync.journal.lock import utc
 
 
+def still_unsettled(doubted_at: float, settle_seconds: float, now: float) -> float:
+    """
+    Return for how many seconds a request in doubt since *doubted_at* may still take effect, by the journal's clock.
+
+    Never longer than the window: a clock that was set back must not hold anybody up for longer.
+    """
+    return max(0.0, min(settle_seconds, doubted_at + settle_seconds - now))
+
+
 def check_settled(sequence: int, doubted_at: float | None, *, settle_seconds: float, now: float) -> None:
     """
     Raises:

@@ -126,15 +126,21 @@ class Journal(JournalReader):
         with lease.writing("that the specs are in force was not noted") as connection:
             remember_specs(self._writable, connection, lease, specs, run=NO_RUN, now=self._clock.now())
 
-    def last_doubt(self, app: str, environment: str, part: str = "") -> float | None:
-        """Return when the latest doubt arose about a subject that may be in *part*, whichever run it belongs to."""
+    def now(self) -> float:
+        """Return the time by the journal's clock, which tells when a doubt arose, whoever's it is."""
+        return self._clock.now() + self.ahead()
+
+    def last_doubt(
+        self, app: str, environment: str, part: str = "", *, besides: int = NO_RUN
+    ) -> float | None:
+        """Return when the latest doubt arose about a subject that may be in *part*, in any run *besides* this one."""
         batch, run = batch_table, run_table
         query = (
             sa.select(run.c.part, sa.func.max(batch.c.doubted_at).label("doubted_at"))
             .join(run, run.c.number == batch.c.run)
             .where(run.c.app == app, run.c.environment == environment)
             .where(batch.c.state.in_([BatchState.IN_DOUBT.value, BatchState.HELD.value]))
-            .where(batch.c.doubted_at.is_not(None))
+            .where(batch.c.doubted_at.is_not(None), batch.c.run != besides)
             .group_by(run.c.part)
         )
         found = [float(row.doubted_at) for row in self._select(query) if overlap(row.part, part)]
@@ -178,7 +184,7 @@ class Journal(JournalReader):
                 raise JournalError(
                     f"Nothing of batch {sequence} of run {run} is held. See status for what is."
                 )
-            check_settled(sequence, row.doubted_at, settle_seconds=settle_seconds, now=self._clock.now())
+            check_settled(sequence, row.doubted_at, settle_seconds=settle_seconds, now=self._now(connection))
             again = chosen if resolution is Resolution.AGAIN else set()
             dropped = chosen if resolution is Resolution.DROP else set()
             open_now = (numbers_from(row.open_actions) or frozenset()) | again
@@ -217,6 +223,9 @@ class Journal(JournalReader):
                 connection.execute(sa.update(delivery).where(*of_actions).values(state=fate.value))
             self._finish_if_settled(connection, run)
             return len(chosen)
+
+    def _now(self, connection: sa.Connection) -> float:
+        return self._clock.now() + self._writable.clock_ahead(connection)
 
     def _finish_if_settled(self, connection: sa.Connection, number: int) -> None:
         """A run whose last held action a person has decided is through: its end stays when it was."""
@@ -288,7 +297,7 @@ class Journal(JournalReader):
             .values(
                 state=BatchState.IN_DOUBT.value,
                 # Not when it was sent: the dead process may have held the connection open for long after.
-                doubted_at=self._clock.now(),
+                doubted_at=self._now(connection),
                 lookups=table.c.lookups + table.c.sent_subjects,
                 reason="the run ended before the answer was recorded",
             )

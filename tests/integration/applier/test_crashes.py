@@ -194,6 +194,23 @@ def test_a_request_that_takes_effect_late_does_not_undo_what_a_later_plan_did(
     assert tiers == ({"platinum"} if window == "kept" else {"platinum", "gold"})
 
 
+@BOTH
+def test_a_later_plan_waits_for_old_requests_again_if_it_was_killed_while_it_waited(
+    run: Any, api: Any, world: ModuleType
+) -> None:
+    clock = _Skipping()
+    first = run("attributes", clock=clock, wrap_writer=_queueing(clock), wrap_reader=_unreadable)
+    assert first.go().batches[BatchState.IN_DOUBT] == 1
+    later = world.plan_for("attributes", digest="e" * 64)
+    later = replace(later, all_batches=[_with_tier(batch, "platinum") for batch in later.all_batches])
+    killed = run(plan=later, clock=_Killing(), settings={"settle_seconds": 60.0})
+    with pytest.raises(_KilledError):
+        killed.go()
+    run(plan=later, clock=clock, settings={"settle_seconds": 60.0}).go()
+    clock.sleep(100)
+    assert {api.user(user)["userAttributes"]["tier"] for user in world.USERS} == {"platinum"}
+
+
 @pytest.mark.parametrize("window", ["kept", "ablated"])
 def test_a_request_that_takes_effect_late_is_not_sent_a_second_time(run: Any, api: Any, window: str) -> None:
     clock = _Skipping()
@@ -361,6 +378,26 @@ def _with_tier(batch: Any, tier: str) -> Any:
         for planned in batch.actions
     )
     return replace(batch, actions=actions)
+
+
+class _KilledError(BaseException):
+    """As good as a kill: nothing but the journal's file is left of the run."""
+
+
+class _Killing:
+    """A clock that nobody survives waiting for."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        raise _KilledError
+
+    def new_id(self) -> str:
+        return "f" * 32
 
 
 class _Skipping:
