@@ -333,7 +333,7 @@ def _undecided(state: BatchState, open_count: int, sent_count: int) -> Iterator[
             yield Fate.PARKED, open_count
         case BatchState.PLANNED:
             yield Fate.NOT_SENT, open_count
-        case BatchState.DONE | BatchState.HELD:
+        case BatchState.DONE | BatchState.HELD:  # pragma: no branch - the last of all cases
             pass
 
 

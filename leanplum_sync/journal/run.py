@@ -417,7 +417,7 @@ class RunJournal:
             | {f"to_{name}": value for name, value in values.items()}
             | {f"add_{name}": count for name, count in added.items()},
         )
-        if changed.rowcount != 1:
+        if changed.rowcount != 1:  # pragma: no cover - writers take turns, and this one has just read it
             raise JournalCorruptError(
                 f"Batch {batch.number} of run {self.number} changed under this run's hands."
             )

@@ -13,6 +13,7 @@ from leanplum_sync.applier.ports import StopFlag
 from leanplum_sync.applier.receipt import StopReason
 from leanplum_sync.errors import (
     ApiError,
+    CredentialError,
     InterruptedRunError,
     NoAnswerError,
     RateLimitedError,
@@ -152,3 +153,17 @@ def test_a_wave_with_failures_above_its_limit_stops_the_next(run: Any, api: Any,
     assert receipt.stopped is StopReason.WAVE
     assert receipt.actions[Fate.NOT_SENT] == 12
     assert api.increments() == {}
+
+
+def test_a_key_that_is_found_wanting_while_sending_leaves_nothing_in_doubt(
+    run: Any, journal_path: Any
+) -> None:
+    class Keyless:
+        def send(self, *_: Any, **__: Any) -> Any:
+            raise CredentialError("no key")
+
+    with pytest.raises(CredentialError):
+        run("sends", settings={"concurrency": 1}, wrap_writer=lambda _: Keyless()).go()
+    with read_journal(journal_path) as journal:
+        assert [entry.state for entry in journal.batches(1)] == [BatchState.PARKED]
+    assert run("sends", settings={"resume": True}).go().complete
