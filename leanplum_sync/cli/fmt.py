@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -12,13 +15,16 @@ from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.project import project_file
 from leanplum_sync.cli.shell import shortest
-from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options
+from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options, remembered
 from leanplum_sync.errors import SpecError
 from leanplum_sync.render.values import escaped
 from leanplum_sync.render.words import amount
-from leanplum_sync.resources.project import holds_key
-from leanplum_sync.spec import project_files
+from leanplum_sync.resources.project import FILE_NAME, holds_key
+from leanplum_sync.spec import find_project, project_files, sensitive_in
 from leanplum_sync.spec.tidying import Faulty, Found, LeftAlone, Tidied, files_below, tidied
+from leanplum_sync.spec.withholding import is_withheld
+
+_PART: Final = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 
 
 @click.command("fmt", cls=Verb, shares_files=True)
@@ -38,7 +44,7 @@ def command(console: Console, *, paths: tuple[Path, ...], check: bool, diff: boo
     YAML is reported, and left alone.
     """
     files = list(dict.fromkeys(files_below(paths) if paths else project_files(project_file())))
-    found = [tidied(path, Path(shortest(path)).as_posix()) for path in files]
+    found = [tidied(path, Path(shortest(path)).as_posix(), _sensitive(path)) for path in files]
     changed = [each for each in found if isinstance(each, Tidied) and each.differs]
     if diff:
         console.document("".join(map(_difference, changed)))
@@ -75,13 +81,43 @@ def _remark(console: Console, found: Iterable[Found], *, named: bool) -> None:
                 pass
 
 
+def _sensitive(path: Path) -> frozenset[str] | None:
+    """Return what the project of a spec file calls sensitive; a project file holds no values."""
+    return frozenset() if path.name == FILE_NAME else _sensitive_below(path.absolute().parent)
+
+
+@cache
+def _sensitive_below(folder: Path) -> frozenset[str] | None:
+    try:
+        return sensitive_in(project_file() if remembered("project") else find_project(folder))
+    except SpecError:
+        return frozenset()  # no project, so none that calls anything sensitive
+
+
 def _difference(file: Tidied) -> str:
     name = Path(shortest(file.path)).as_posix()
-    lines = difflib.unified_diff(
-        file.before.splitlines(), file.after.splitlines(), name, f"{name} (as fmt writes it)", lineterm=""
-    )
-    return "".join(f"{_harmless(line)}\n" for line in lines)
+    before, after = file.before.splitlines(), file.after.splitlines()
+    lines = difflib.unified_diff(before, after, name, f"{name} (as fmt writes it)", lineterm="")
+    return "".join(f"{line}\n" for line in _harmless(lines, before, after, file.sensitive))
 
 
-def _harmless(line: str) -> str:
-    return f"{line[0]} (a line with what looks like a key)" if holds_key(line) else escaped(line)
+def _harmless(
+    difference: Iterable[str], before: Sequence[str], after: Sequence[str], sensitive: frozenset[str] | None
+) -> Iterator[str]:
+    """Yield the lines of a unified *difference* without keys and sensitive values."""
+    old = new = 0  # the lines that come next, from 1; 0 before the first part
+    for line in difference:
+        if part := _PART.match(line):
+            old, new = int(part[1]), int(part[2])
+            yield line
+            continue
+        mark = line[0]
+        lines, number = (before, old) if mark == "-" else (after, new)
+        if holds_key(line):
+            yield f"{mark} (a line with what looks like a key)"
+        elif number and is_withheld(lines, number, sensitive):
+            yield f"{mark} (a line that may hold a sensitive value)"
+        else:
+            yield escaped(line)
+        old += mark in "- " and old > 0
+        new += mark in "+ " and new > 0

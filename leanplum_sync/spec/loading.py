@@ -120,6 +120,11 @@ def project_files(project_file: Path) -> tuple[Path, ...]:
     return tuple(dict.fromkeys([root / project_file.name, *inner]))
 
 
+def sensitive_in(project_file: Path) -> frozenset[str] | None:
+    """Return the attributes that the project calls sensitive, whatever else is wrong with it; None if nobody can tell."""
+    return _sensitive(read_file(project_file, project_file.name)[0])
+
+
 def _order(problem: Problem) -> tuple[str, int, int, int, str]:
     place = problem.place
     return place.file, place.line or 0, place.column or 0, place.row or 0, problem.message

@@ -22,11 +22,12 @@ _LANGUAGE: Final = API_VERSION.partition("/")[0]
 
 @dataclass(frozen=True, slots=True)
 class Tidied:
-    """A spec file as it is and as it should be. Both end their lines as the file does."""
+    """A spec file as it is and as it should be. Both end their lines as the file does. *sensitive* as for ``read_file``."""
 
     path: Path
     before: str
     after: str
+    sensitive: frozenset[str] | None
 
     @property
     def differs(self) -> bool:
@@ -64,9 +65,9 @@ class LeftAlone:
 Found: TypeAlias = Tidied | Faulty | LeftAlone
 
 
-def tidied(path: Path, name: str) -> Found:
-    """Return what the file comes to. *name* is what problems call it."""
-    documents, problems = read_file(path, name)
+def tidied(path: Path, name: str, sensitive: frozenset[str] | None) -> Found:
+    """Return what the file comes to. *name* is what problems call it; they show no value of *sensitive* attributes."""
+    documents, problems = read_file(path, name, sensitive)
     if not problems and not any(map(_is_ours, documents)):
         return LeftAlone(path)
     if problems:
@@ -78,7 +79,7 @@ def tidied(path: Path, name: str) -> Found:
         after = formatted(before.removeprefix(mark).replace("\r\n", "\n"))
     except UnusualYamlError as unusual:
         return LeftAlone(path, unusual.what)
-    return Tidied(path, before, mark + after.replace("\n", breaks))
+    return Tidied(path, before, mark + after.replace("\n", breaks), sensitive)
 
 
 def _is_ours(document: OpenDocument) -> bool:

@@ -274,6 +274,9 @@ WRONG = {
         "specs/people.yaml": PEOPLE.replace("phone: kanari", "phone: {value: kanari, wehn: absent} # kanari")
     },
     "type": {"specs/people.yaml": PEOPLE.replace("increment: 774411", "increment: kanari")},
+    "open quote": {"specs/people.yaml": PEOPLE.replace("phone: kanari", 'phone: "kanari')},
+    "open bracket": {"specs/people.yaml": PEOPLE.replace("removed]", "removed")},
+    "tab": {"specs/people.yaml": PEOPLE.replace("phone: kanari", "phone:\n\tkanari: x")},
     "no YAML": {"specs/people.yaml": PEOPLE.replace("phone: kanari", "phone: kanari: ")},
     "nested": {"specs/people.yaml": PEOPLE.replace("[kanari-item-added]", "[[kanari-item-added]]")},
     "values": {"specs/others.yaml": OTHERS.replace("phone: kanari-phone-sent", "phone: {valeu: kanari}")},
@@ -296,6 +299,16 @@ def test_nothing_is_told_by_problems_of_specs_and_data(files: dict[str, str], wa
     watched.write(files)
     assert watched.run_in_every_format("validate") == 3
     assert watched.run("plan") == 3
+    for arguments in (["--check"], ["--diff"], []):
+        assert watched.run("fmt", *arguments) in (0, 3)
+
+
+def test_nothing_is_told_by_a_difference_of_layout(watched: Watched) -> None:
+    watched.write(
+        {"specs/people.yaml": PEOPLE.replace(": kanari", ":   kanari").replace("774411", "  774411")}
+    )
+    assert watched.run("fmt", "--check", "--diff") == 3
+    assert watched.run("fmt", "--diff", "specs/people.yaml") == 0
 
 
 def test_nothing_is_told_by_errors_nobody_foresaw(watched: Watched) -> None:

@@ -60,6 +60,19 @@ def test_a_difference_shows_no_key_and_moves_no_cursor(spec: Path, command: Comm
     assert "(a line with what looks like a key)" in shown
 
 
+def test_a_difference_shows_no_line_that_may_hold_a_sensitive_value(
+    spec: Path, shop: Path, command: Command
+) -> None:
+    (shop / "leanplum-sync.yaml").write_text(
+        "apiVersion: leanplum-sync/v1\nkind: Project\nmetadata: {name: shop}\nspec: {sensitive: [phone]}\n"
+    )
+    spec.write_text(UNTIDY.replace("spec: {}", "spec:\n  attributes:\n    phone:   canary\n    tier:   gold"))
+    shown = command("fmt", "--diff").stdout
+    assert "canary" not in shown
+    assert "-    tier:   gold\n" in shown
+    assert shown.count(" (a line that may hold a sensitive value)\n") == 2
+
+
 def test_what_is_no_yaml_is_reported_as_validate_does_and_the_rest_is_formatted(
     spec: Path, shop: Path, command: Command
 ) -> None:
