@@ -24,7 +24,7 @@ SCHEMA: Final = "leanplum_sync"
 _BUSY_SECONDS: Final = 30
 _WRITES: Final = "leanplum_sync_writes"
 _AT_ONCE: Final = "leanplum_sync_durable_at_once"
-_CORRUPT: Final = ("malformed", "not a database", "file is encrypted")
+_CORRUPT: Final = ("malformed", "not a database", "file is encrypted", "not decode")
 _FULL: Final = ("disk is full", "No space left", "disk I/O error")
 _READ_ONLY: Final = ("readonly database", "read-only", "unable to open database file", "permission denied")
 _BUSY: Final = ("locked", "lock timeout")
@@ -152,7 +152,10 @@ class Database:
 
     def _check_version(self, *, read_only: bool) -> None:
         with self._engine.connect() as connection:
-            found = version_of(connection, self._schema)
+            try:
+                found = version_of(connection, self._schema)
+            except ValueError as error:
+                raise _damaged(self._name, "it was not opened") from error
         self.is_empty = read_only and not found
         if found > VERSION:
             raise JournalCorruptError(
@@ -178,6 +181,10 @@ class Database:
             yield
         except (sa.exc.DBAPIError, sqlite3.Error) as error:
             raise _explained(error, self._name, consequence) from error
+        except (
+            UnicodeDecodeError
+        ) as error:  # the driver, at a damaged text or at one in its own error message
+            raise _damaged(self._name, consequence) from error
         except OSError as error:
             raise JournalError(
                 f"{self._name} can't be used: {error.strerror or error}; {consequence}."
@@ -201,9 +208,7 @@ def describe(location: str | Path) -> str:
 def _explained(error: Exception, name: str, consequence: str) -> JournalError:
     text = str(getattr(error, "orig", None) or error)
     if any(sign in text for sign in _CORRUPT):
-        return JournalCorruptError(
-            f"{name} is damaged, or is no journal; {consequence}. Restore it from a copy."
-        )
+        return _damaged(name, consequence)
     if any(sign in text for sign in _FULL):
         return JournalError(f"{name} can't be written, its disk is full or failing; {consequence}.")
     if any(sign in text for sign in _READ_ONLY):
@@ -217,6 +222,10 @@ def _explained(error: Exception, name: str, consequence: str) -> JournalError:
             f"{name} was kept busy by another process for {_BUSY_SECONDS} seconds; {consequence}."
         )
     return JournalError(f"{name} failed: {_first_line(text) or type(error).__name__}; {consequence}.")
+
+
+def _damaged(name: str, consequence: str) -> JournalCorruptError:
+    return JournalCorruptError(f"{name} is damaged, or is no journal; {consequence}. Restore it from a copy.")
 
 
 def _first_line(text: str) -> str:

@@ -30,6 +30,7 @@ LEASE_SECONDS: Final = 60.0
 _RENEWALS_PER_LEASE: Final = 4
 # What is left of the lease when sending stops: a write begun before the deadline should reach the API before it.
 _MARGIN: Final = 0.2
+_UNKNOWN: Final = "unknown"
 
 # Built once: it runs with every transition.
 _RENEWAL: Final = (
@@ -237,14 +238,19 @@ def _named(environment: str, part: str) -> str:
 
 
 def machine() -> str:
-    """Return a name under which process ids mean the same: this boot of this machine, in this container."""
+    """
+    Return a name under which process ids mean the same: this boot of this machine, in this container.
+
+    Where the system doesn't say which boot and which container, the name is no use for that.
+    """
     return "/".join(
         (_text("/proc/sys/kernel/random/boot_id"), _link("/proc/self/ns/pid"), socket.gethostname())
     )
 
 
 def _is_dead(of_machine: str, pid: int) -> bool:
-    if of_machine != machine():
+    # Two machines may have one host name, and none may look at the other's processes.
+    if of_machine != machine() or _UNKNOWN in of_machine.split("/", 2)[:2]:
         return False
     try:
         os.kill(pid, 0)
@@ -268,7 +274,7 @@ def _or_unknown(read: Callable[[], str]) -> str:
     try:
         return read()
     except OSError:
-        return "unknown"
+        return _UNKNOWN
 
 
 def utc(seconds: float) -> str:

@@ -160,10 +160,19 @@ VERSION: Final = max(STEPS)
 
 
 def version_of(connection: sa.Connection, schema: str | None) -> int:
-    """Return the version of the tables in *schema*, 0 if there are none."""
+    """
+    Return the version of the tables in *schema*, 0 if there are none.
+
+    Raises:
+        ValueError: there are some, and they don't say.
+    """
     if not sa.inspect(connection).has_table(version_table.name, schema=schema):
         return 0
-    return int(connection.scalar(sa.select(version_table.c.version)) or 0)
+    # As whatever it is: damage may have made text of it.
+    version = connection.scalar(sa.select(sa.type_coerce(version_table.c.version, sa.types.NullType())))
+    if not isinstance(version, int) or version < 1:
+        raise ValueError("the journal's version is no number")
+    return version
 
 
 def bring_up_to_date(connection: sa.Connection, schema: str | None) -> None:

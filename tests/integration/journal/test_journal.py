@@ -25,11 +25,17 @@ from leanplum_sync.errors import (
     LockLostError,
     StalePlanError,
 )
-from leanplum_sync.journal import database, open_journal, read_journal
+from leanplum_sync.journal import database, lock, open_journal, read_journal
 from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, RunState
 from leanplum_sync.journal.lock import Lease, overlap
 from leanplum_sync.journal.run import RunJournal
-from leanplum_sync.journal.schema import batch_subject_table, footprint_table, run_table, version_table
+from leanplum_sync.journal.schema import (
+    batch_subject_table,
+    footprint_table,
+    lock_table,
+    run_table,
+    version_table,
+)
 from leanplum_sync.journal.verdict import Verdict
 from leanplum_sync.journal.writer import Journal
 from leanplum_sync.planner.footprint import print_of
@@ -180,6 +186,31 @@ def test_a_newer_journal_is_refused(journal: Journal, journal_location: Location
     for opening in (open_journal, read_journal):
         with pytest.raises(JournalCorruptError, match="newer version of leanplum-sync"):
             opening(journal_location)
+
+
+@ONLY_SQLITE
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE journal_version SET version = CAST(x'ff' AS TEXT)",
+        "UPDATE journal_version SET version = 'two'",
+        "UPDATE journal_version SET version = x'00'",
+        "UPDATE journal_version SET version = 0",
+        "DELETE FROM journal_version",
+        # The driver can't even read SQLite's own sentence about it.
+        "PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = '', name = CAST(x'ff' AS TEXT) WHERE name = 'run'",
+    ],
+)
+def test_a_journal_that_no_longer_says_its_version_is_damaged(
+    journal: Journal, path: Path, damage: str
+) -> None:
+    journal.close()
+    with sqlite3.connect(path) as connection:
+        connection.executescript(damage)
+    connection.close()
+    for opening in (open_journal, read_journal):
+        with pytest.raises(JournalCorruptError, match="damaged, or is no journal"):
+            opening(path)
 
 
 def test_a_file_that_is_no_journal_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -526,6 +557,21 @@ def test_the_lock_of_a_process_that_is_gone_from_this_machine_is_taken_over_at_o
         assert journal.locks()[0].pid != os.getpid()
         with journal.acquire("app", "sandbox"):
             assert journal.locks()[0].pid == os.getpid()
+
+
+@pytest.mark.parametrize("hidden", [("_text", "_link"), ("_text",), ("_link",)])
+def test_where_the_system_names_no_machine_nobody_is_held_dead(
+    journal_location: Location, monkeypatch: pytest.MonkeyPatch, hidden: tuple[str, ...]
+) -> None:
+    for name in hidden:
+        monkeypatch.setattr(lock, name, lambda _: "unknown")
+    script = "import os; print(os.getpid())"
+    gone = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, timeout=60)
+    with open_journal(journal_location) as journal, journal.acquire("app", "sandbox", heartbeat=False):
+        with journal._writable.writing("") as connection:  # as another machine of this name left it
+            connection.execute(sa.update(lock_table).values(pid=int(gone.stdout)))
+        with pytest.raises(JournalLockedError, match="Another run works on sandbox"):
+            journal.acquire("app", "sandbox")
 
 
 @pytest.mark.parametrize(
