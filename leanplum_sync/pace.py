@@ -27,12 +27,12 @@ class Pace:
     ) -> None:
         self._most = max(1, concurrency)
         self._width = float(self._most)
-        self._interval = 1 / requests_per_second if requests_per_second else 0.0
-        self._clock = clock
         self._busy = 0
         self._near = 0  # with a place, or next to get one
-        self._next_start = clock.monotonic()
         self._changed = changed or threading.Condition()
+        self._starts, self._preparations = (
+            _Rate(requests_per_second, clock, self._changed) for _ in range(2)
+        )
 
     @property
     def width(self) -> int:
@@ -43,7 +43,7 @@ class Pace:
     def turn(self) -> Iterator[None]:
         """Wait for a free place and for the rate, then hold the place."""
         with self._place():
-            self._wait_for_rate()
+            self._starts.wait()
             yield
 
     @contextmanager
@@ -51,15 +51,16 @@ class Pace:
         """
         As ``turn``, with *prepare* called when the turn has come, or nearly: while the last few wait for a place to fall free.
 
-        So places need not stand idle while something is prepared.
+        So places need not stand idle while something is prepared. Preparations go no faster than the requests, so that none
+        lies ready for long; and those that lie ready don't start at once when places fall free together.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._near < self.width + self.width // 2)
             self._near += 1
         try:
-            self._wait_for_rate()
+            self._preparations.wait()
             prepare()
-            with self._place():
+            with self.turn():
                 yield
         finally:
             with self._changed:
@@ -87,12 +88,19 @@ class Pace:
         with self._changed:
             self._width = max(1.0, self._width / 2)
 
-    def _wait_for_rate(self) -> None:
+
+class _Rate:
+    def __init__(self, per_second: float | None, clock: Clock, lock: threading.Condition) -> None:
+        self._interval = 1 / per_second if per_second else 0.0
+        self._clock, self._lock = clock, lock
+        self._next = clock.monotonic()
+
+    def wait(self) -> None:
         if not self._interval:
             return
-        with self._changed:
+        with self._lock:
             now = self._clock.monotonic()
-            start = max(now, self._next_start)
-            self._next_start = start + self._interval
+            start = max(now, self._next)
+            self._next = start + self._interval
         if start > now:
             self._clock.sleep(start - now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 
 from leanplum_sync.pace import Pace
 
@@ -82,3 +83,35 @@ def test_no_more_than_the_width_are_under_way() -> None:
     for thread in threads:
         thread.join()
     assert 1 <= most <= 2
+
+
+def test_what_lies_ready_starts_no_faster_than_the_rate_when_places_fall_free() -> None:
+    watch = Watch()
+    pace = Pace(concurrency=4, requests_per_second=1, clock=watch)
+    free = threading.Event()
+    first = [ExitStack() for _ in range(4)]
+    for held in first:
+        held.enter_context(pace.turn_after(lambda: None))
+    prepared, started = threading.Semaphore(0), threading.Semaphore(0)
+    starts = []
+
+    def work() -> None:
+        with pace.turn_after(prepared.release):
+            starts.append(watch.time)
+            started.release()
+            free.wait(30)
+
+    ready = [threading.Thread(target=work) for _ in range(2)]
+    for thread in ready:
+        thread.start()
+        assert prepared.acquire(timeout=30)
+    watch.time = 200.0
+    for held in first[:2]:
+        held.close()
+        assert started.acquire(timeout=30)
+    free.set()
+    for thread in ready:
+        thread.join()
+    for held in first[2:]:
+        held.close()
+    assert starts == [200.0, 201.0]
