@@ -122,9 +122,19 @@ class PlanFile:
         found = tuple(
             self._codec.stamp(compute(self._connection)) for compute in (compute_digest, compute_checksum)
         )
-        if found != (self.digest, self._meta("checksum")):
+        if found != (self.digest, self._meta("checksum")) or not self._is_sound():
             raise StalePlanError(f"{self.path}: this plan is not as it was written. Plan again.")
         _ = self.header, self.summary
+
+    def _is_sound(self) -> bool:
+        """Look at what no digest covers: the indexes, and the order of rows that are found by number."""
+        if self._connection.execute("PRAGMA main.integrity_check(1)").fetchone() != ("ok",):
+            return False
+        counted = (
+            self._connection.execute(f"SELECT min({key}), max({key}), count(*) FROM main.{table}").fetchone()  # noqa: S608 - ours
+            for table, key in (("action", "number"), ("change", "id"))
+        )
+        return all(count == 0 or (first, last) == (1, count) for first, last, count in counted)
 
     def _codec_with(self, keys: SealingKeys) -> Codec:
         row = self._connection.execute("SELECT value FROM meta WHERE key = 'encryption'").fetchone()

@@ -189,6 +189,30 @@ def test_a_changed_value_is_noticed(plan_path: Path, tmp_path: Path) -> None:
         open_plan(copy)
 
 
+def test_another_number_of_an_action_is_noticed(plan_path: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copy(plan_path, tmp_path))
+    with sqlite3.connect(copy) as connection:
+        connection.execute("UPDATE action SET number = 1000 WHERE number = 240")
+    connection.close()
+    with pytest.raises(StalePlanError, match="not as it was written"):
+        open_plan(copy)
+
+
+def test_a_flipped_bit_in_the_index_of_changes_is_noticed(plan_path: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copy(plan_path, tmp_path))
+    with sqlite3.connect(copy) as connection:
+        query = "SELECT rootpage FROM sqlite_master WHERE name = 'change_by_subject'"
+        ((root,),) = connection.execute(query)
+        ((page_size,),) = connection.execute("PRAGMA page_size")
+    connection.close()
+    damaged = bytearray(copy.read_bytes())
+    at = damaged.index(b"user:00007", (root - 1) * page_size)
+    damaged[at + 9] ^= 1
+    copy.write_bytes(damaged)
+    with pytest.raises(StalePlanError, match="not as it was written"):
+        open_plan(copy)
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.data())
 def test_damaged_bytes_are_noticed_or_change_nothing(
@@ -203,6 +227,8 @@ def test_damaged_bytes_are_noticed_or_change_nothing(
         with open_plan(copy) as damaged, open_plan(plan_path) as plan:
             assert list(damaged.batches()) == list(plan.batches())
             assert list(damaged.changes()) == list(plan.changes())
+            everybody = list(plan.subjects())
+            assert damaged.changes_of(everybody) == plan.changes_of(everybody)
             assert (damaged.header, damaged.summary, damaged.hazards()) == (
                 plan.header,
                 plan.summary,
