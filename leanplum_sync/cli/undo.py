@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from leanplum_sync.address import Subject, SubjectKind
-from leanplum_sync.cli.connect import connected, target_of
+from leanplum_sync.cli.connect import connected, settle_seconds, target_of
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.outputs import Output, output_options
@@ -23,7 +23,9 @@ from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import StalePlanError
 from leanplum_sync.journal import read_journal
-from leanplum_sync.journal.entry import RunEntry
+from leanplum_sync.journal.entry import BatchState, RunEntry
+from leanplum_sync.journal.reader import JournalReader
+from leanplum_sync.journal.settling import check_settled
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planning import Live, PlanRequest
 from leanplum_sync.planning.undo import make_undo
@@ -59,13 +61,15 @@ def command(
 
     It restores what was there before, for users who are still as the run left
     them; the others are listed. Messages can't be taken back, and the journal
-    still knows what was sent and counted. Nothing is written to the app.
+    still knows what was sent and counted. Nothing is written to the app. Exit
+    code 5: it is too early, a request without an answer may still take effect.
     """
     file = project_file()
     project = load_project(file)
     with read_journal(settings_of(project, file.parent).journal) as journal:
         entry = known_run(journal, run)
         settings = settings_of(project, file.parent, entry.environment)
+        _check_settled(journal, run, settle_seconds(settings))
         out = out or settings.state_folder / f"undo-{run}.lpplan"
         moved_file = settings.state_folder / f"undo-{run}.moved.csv"
         reading = settings.state_folder / f"undo-{run}.reading.ndjson"
@@ -100,6 +104,17 @@ def command(
     if made.moved_on:
         console.say(f"{amount(len(made.moved_on), 'user')} moved on since the run: {quoted(moved_file)}")
     return code
+
+
+def _check_settled(journal: JournalReader, run: int, window: float) -> None:
+    """
+    Raises:
+        TooEarlyError: what the run sent may still take effect, after live state was read and found to need no undoing.
+    """
+    now = SystemClock().now() + journal.ahead()
+    for batch in journal.batches(run, [BatchState.SENT, BatchState.IN_DOUBT, BatchState.HELD]):
+        asked_at = batch.sent_at if batch.state is BatchState.SENT else batch.doubted_at
+        check_settled(batch.sequence, asked_at, settle_seconds=window, now=now)
 
 
 def _plan_of(run: RunEntry, path: Path) -> PlanFile:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -124,3 +126,30 @@ def test_without_the_runs_own_plan_nothing_is_undone(example: Example, serve: Se
         kept.unlink()
     assert "--plan" in shell.run("undo", "1", code=7).stderr
     assert not (shell.folder / UNDO).exists()
+
+
+@pytest.mark.parametrize("state", ["sent", "in doubt", "held"])
+def test_while_a_request_may_still_take_effect_nothing_is_undone(
+    example: Example, serve: Serve, state: str
+) -> None:
+    shell = example("one-off-send")
+    against(shell, serve(seeds=seeds(shell)))
+    shell.run("plan", "--out", "a.lpplan")
+    shell.run("apply", "a.lpplan", "--yes")
+
+    def leave(asked_at: float) -> None:
+        """As a run that was killed leaves its first batch."""
+        with sqlite3.connect(shell.folder / ".leanplum-sync" / "journal.db") as connection:
+            doubted_at = None if state == "sent" else asked_at
+            connection.execute(
+                "UPDATE batch SET state = ?, sent_at = ?, doubted_at = ? WHERE sequence = 1",
+                (state, asked_at, doubted_at),
+            )
+        connection.close()
+
+    leave(time.time() + 600)
+    refused = shell.run("undo", "1", code=5)
+    assert "its request may still take effect until" in refused.stderr
+    assert not (shell.folder / UNDO).exists()
+    leave(time.time() - 600)
+    shell.run("undo", "1")
