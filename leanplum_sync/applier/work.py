@@ -113,8 +113,10 @@ class Worker:
         aside = {**self._run.set_aside(batch), **self._not_chosen(batch)}
         open_now = open_actions(entry, batch)
         others = self._run.delivered_by_others(batch)
-        found = {planned.number: others[planned.number] for planned in open_now if planned.number in others}
-        free = [p for p in open_now if p.number not in found and p.subject not in aside]
+        elsewhere = {p.number: others[p.number] for p in open_now if p.number in others}
+        found = {number: each for number, each in elsewhere.items() if each.fate is not Fate.IN_DOUBT}
+        waiting = {number: each for number, each in elsewhere.items() if each.fate is Fate.IN_DOUBT}
+        free = [p for p in open_now if p.number not in elsewhere and p.subject not in aside]
         reads = 0
         if look and batch.delivery_class is not DeliveryClass.ONCE:
             try:
@@ -127,10 +129,11 @@ class Worker:
             return Ended(batch, BatchState.PLANNED)
         sending = [planned for planned in free if planned.number not in found]
         if not sending:
-            return Ended(
-                batch, self._run.record_found(batch, found, next(iter(aside.values()), ""), reads=reads)
-            )
-        return self._send(batch, sending, found, reads, rest_waits=next(iter(aside.values()), SET_ASIDE))
+            reason = next(iter(aside.values()), "")
+            state = self._run.record_found(batch, found, reason, waiting=waiting, reads=reads)
+            return Ended(batch, state)
+        reason = next(iter(aside.values()), SET_ASIDE)
+        return self._send(batch, sending, found, reads, rest_waits=reason, waiting=waiting)
 
     def _not_chosen(self, batch: Batch) -> Mapping[Subject, str]:
         return {} if self._only is None else dict.fromkeys(batch.subjects - self._only, NOT_CHOSEN)
@@ -220,6 +223,7 @@ class Worker:
         reads: int,
         *,
         rest_waits: str,
+        waiting: Mapping[int, Verdict],
     ) -> Ended:
         numbers = [planned.number for planned in sending]
         digest = fingerprint(*(_text(planned) for planned in sending))
@@ -232,9 +236,8 @@ class Worker:
             match answer:
                 case Answered(outcomes=outcomes):
                     self._pace.answered()
-                    state = self._run.record_answer(
-                        batch, dict(zip(numbers, outcomes, strict=True)), rest_waits=rest_waits
-                    )
+                    by_number = dict(zip(numbers, outcomes, strict=True))
+                    state = self._run.record_answer(batch, by_number, rest_waits=rest_waits, waiting=waiting)
                     rejected = sum(found.outcome is Outcome.REJECTED for found in outcomes)
                     return Ended(batch, state, attempt, len(outcomes), rejected)
                 case Unreadable(reason=reason):

@@ -27,6 +27,25 @@ def is_remembered(planned: PlannedAction) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What another batch has delivered, or may have: mostly another run's."""
+
+    run: int
+    state: DeliveryState
+
+    @property
+    def doubt(self) -> str:
+        """Why nobody knows whether it happened, and what to do; empty where that is known, or decided."""
+        match self.state:
+            case DeliveryState.HELD:
+                return f"held by run {self.run}: it may have happened; decide with leanplum-sync resolve {self.run}"
+            case DeliveryState.SENT:
+                return f"run {self.run} sent it, and has no answer so far"
+            case DeliveryState.DONE | DeliveryState.DROPPED:  # pragma: no branch - the last of all cases
+                return ""
+
+
+@dataclass(frozen=True, slots=True)
 class Deliveries:
     """Of one run: every method is a part of one of its transitions."""
 
@@ -40,7 +59,7 @@ class Deliveries:
         if others:
             # The applier has looked before; here nobody can come in between.
             raise JournalError(
-                f"Run {next(iter(others.values()))[0]} has just delivered what batch {batch.number} would deliver; "
+                f"Run {next(iter(others.values()))[0].run} has just delivered what batch {batch.number} would deliver; "
                 "nothing was sent. Plan again."
             )
         rows = [
@@ -86,8 +105,8 @@ class Deliveries:
 
     def of_others(
         self, connection: sa.Connection, batch: Batch, numbers: Collection[int]
-    ) -> Mapping[int, Sequence[int]]:
-        """Return, by number, the run of each delivery of the action that isn't this batch's own."""
+    ) -> Mapping[int, Sequence[Elsewhere]]:
+        """Return, by number, each delivery of the action that isn't this batch's own."""
         table = delivery_table
         of_key = {
             (key.resource, key.name, str(key.subject)): planned.number
@@ -99,11 +118,11 @@ class Deliveries:
             return {}
         subjects = sorted({subject for _, _, subject in of_key})
         query = sa.select(table).where(table.c.app == self.app, table.c.subject.in_(subjects))
-        found: dict[int, list[int]] = {}
+        found: dict[int, list[Elsewhere]] = {}
         for row in connection.execute(query):
             number = of_key.get((row.resource, row.name, row.subject))
             if number is not None and (row.run, row.sequence) != (self.run, batch.number):
-                found.setdefault(number, []).append(row.run)
+                found.setdefault(number, []).append(Elsewhere(row.run, DeliveryState(row.state)))
         return found
 
     def remember_fingerprints(self, connection: sa.Connection, done: Iterable[PlannedAction]) -> None:

@@ -30,6 +30,7 @@ from leanplum_sync.journal.rows import (
     applied_spec,
     batch_entry,
     delivery_entry,
+    doubted_elsewhere,
     exception_entry,
     lock_holder,
     run_entry,
@@ -97,14 +98,17 @@ class JournalReader:
     def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]:
         """Return what is remembered of each of *subjects*; all of them are in the answer."""
         delivered: dict[str, set[tuple[str, str]]] = defaultdict(set)
+        held: dict[str, dict[tuple[str, str], int]] = defaultdict(dict)
         fingerprints: dict[str, dict[tuple[str, str], str]] = defaultdict(dict)
         for page in _pages([str(subject) for subject in subjects]):
             for row in self._select(_of_subjects(delivery_table, app, page)):
                 delivered[row.subject].add((row.resource, row.name))
+                if row.state == DeliveryState.HELD.value:
+                    held[row.subject][row.resource, row.name] = row.run
             for row in self._select(_of_subjects(fingerprint_table, app, page)):
                 fingerprints[row.subject][row.device, row.field] = row.fingerprint
         return {
-            subject: Known(frozenset(delivered[key]), fingerprints[key])
+            subject: Known(frozenset(delivered[key]), fingerprints[key], held[key])
             if (key := str(subject)) in delivered or key in fingerprints
             else NOTHING_KNOWN
             for subject in subjects
@@ -261,6 +265,9 @@ class JournalReader:
                 actions[Fate(name)] += int(row._mapping[name])  # noqa: SLF001 - SQLAlchemy's public name for it
             for fate, count in _undecided(BatchState(row.state), int(row.open_count), int(row.sent_count)):
                 actions[fate] += count
+        elsewhere = sum(int(row[0]) for row in self._select(doubted_elsewhere(run)))
+        actions[Fate.IN_DOUBT] += elsewhere
+        actions[Fate.NOT_SENT] -= elsewhere
         return Tally(
             actions=actions,
             subjects=self._subjects(run),

@@ -21,6 +21,7 @@ from leanplum_sync.journal.entry import (
     RunEntry,
     RunState,
 )
+from leanplum_sync.journal.schema import batch_table, exception_table
 from leanplum_sync.journal.texts import Texts
 from leanplum_sync.wire.batch import DeliveryKey
 
@@ -102,6 +103,18 @@ def lock_holder(row: Row) -> LockHolder:
         since=row.since,
         until=row.until,
         fence=row.fence,
+    )
+
+
+def doubted_elsewhere(run: int) -> sa.Select[int]:
+    """Ask how many open actions of *run* another run may have done: in batches of which nothing is on its way."""
+    batch, exception = batch_table, exception_table
+    return (
+        sa.select(sa.func.count())
+        .select_from(exception)
+        .join(batch, sa.and_(batch.c.run == exception.c.run, batch.c.sequence == exception.c.sequence))
+        .where(exception.c.run == run, exception.c.fate == Fate.IN_DOUBT.value)
+        .where(batch.c.state == BatchState.PLANNED.value)
     )
 
 

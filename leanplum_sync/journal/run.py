@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final, assert_never
 
 import sqlalchemy as sa
@@ -23,7 +24,7 @@ from leanplum_sync.journal.events import Event, Listener, batch_event, nobody
 from leanplum_sync.journal.footprints import packed
 from leanplum_sync.journal.group import GroupCommit
 from leanplum_sync.journal.lock import Lease
-from leanplum_sync.journal.rows import Row, batch_entry, numbers_text
+from leanplum_sync.journal.rows import Row, batch_entry, doubted_elsewhere, numbers_text
 from leanplum_sync.journal.schema import (
     batch_subject_table,
     batch_table,
@@ -40,9 +41,10 @@ from leanplum_sync.wire.outcome import ActionOutcome, Outcome
 SET_ASIDE: Final = "an earlier change of the same subject did not succeed"
 
 # Written for as long as it is so, and gone when the batch is taken up again.
-_PASSING: Final = (Fate.NOT_SENT, Fate.PARKED)
+_PASSING: Final = (Fate.NOT_SENT, Fate.PARKED, Fate.IN_DOUBT)
 _COUNTED: Final = (Fate.DONE, Fate.ALREADY, Fate.SKIPPED, Fate.REJECTED, Fate.CONFLICTING, Fate.HELD)
 _AS_DESIRED: Final = (Fate.DONE, Fate.ALREADY)
+NONE_WAITING: Final[Mapping[int, Verdict]] = MappingProxyType({})
 _NOTHING_SENT: Final = "nothing was sent"
 _NOT_RECORDED: Final = "what was sent is in doubt until the next run settles it"
 
@@ -53,7 +55,8 @@ class _Step:
     Where a batch goes. *to* None: to rest, which is where its open actions and held ones put it.
 
     *sent* are the actions on their way, or in doubt, afterwards. *refused* says that the last request did nothing.
-    *reason* explains what stays open; with *lists_open*, each open action is listed with it.
+    *reason* explains what stays open; with *lists_open*, each open action is listed with it,
+    those of *waiting* with what they wait for.
     """
 
     to: BatchState | None
@@ -62,6 +65,7 @@ class _Step:
     refused: bool = False
     reason: str = ""
     lists_open: bool = False
+    waiting: Mapping[int, Verdict] = field(default_factory=dict)
     is_answer: bool = False
     body_digest: str = ""
     recheck_reads: int = 0
@@ -184,19 +188,34 @@ class RunJournal:
         self._move(batch, step, _NOTHING_SENT)
 
     def record_found(
-        self, batch: Batch, found: Mapping[int, Verdict], reason: str, *, reads: int = 0
+        self,
+        batch: Batch,
+        found: Mapping[int, Verdict],
+        reason: str,
+        *,
+        waiting: Mapping[int, Verdict] = NONE_WAITING,
+        reads: int = 0,
     ) -> BatchState:
-        """Say that nothing of *batch* is sent: all that is open is in *found*, or set aside for *reason*."""
-        step = _Step(None, found, reason=reason, lists_open=True, recheck_reads=reads)
+        """
+        Say that nothing of *batch* is sent: all that is open is in *found*, or set aside for *reason*.
+
+        *waiting* are open actions that another run may have done: they are listed as in doubt.
+        """
+        step = _Step(None, found, reason=reason, lists_open=True, waiting=waiting, recheck_reads=reads)
         return self._move(batch, step, _NOTHING_SENT)
 
     def record_answer(
-        self, batch: Batch, outcomes: Mapping[int, ActionOutcome], *, rest_waits: str = SET_ASIDE
+        self,
+        batch: Batch,
+        outcomes: Mapping[int, ActionOutcome],
+        *,
+        rest_waits: str = SET_ASIDE,
+        waiting: Mapping[int, Verdict] = NONE_WAITING,
     ) -> BatchState:
         """
         Record the *outcomes*, by number, of the actions that were sent. Return the state of the batch.
 
-        *rest_waits* says why others that are open were not among them.
+        *rest_waits* says why others that are open were not among them; *waiting* as in ``record_found``.
         """
         doubts = frozenset(number for number, found in outcomes.items() if found.outcome is Outcome.IN_DOUBT)
         verdicts = {
@@ -207,9 +226,8 @@ class RunJournal:
             return self._move(
                 batch, _Step(BatchState.IN_DOUBT, verdicts, doubts, reason=reason), _NOT_RECORDED
             )
-        return self._move(
-            batch, _Step(None, verdicts, reason=rest_waits, lists_open=True, is_answer=True), _NOT_RECORDED
-        )
+        step = _Step(None, verdicts, reason=rest_waits, lists_open=True, waiting=waiting, is_answer=True)
+        return self._move(batch, step, _NOT_RECORDED)
 
     def record_doubt(self, batch: Batch, sent: Collection[int], reason: str) -> None:
         self._move(batch, _Step(BatchState.IN_DOUBT, sent=frozenset(sent), reason=reason), _NOT_RECORDED)
@@ -270,9 +288,10 @@ class RunJournal:
         query = sa.select(sa.func.sum(failed + stuck), sa.func.sum(table.c.actions)).where(
             table.c.run == self.number, table.c.wave == wave
         )
+        elsewhere = doubted_elsewhere(self.number).where(table.c.wave == wave)
         with self._database.reading() as connection:
             found, total = connection.execute(query).one()
-        return int(found or 0), int(total or 0)
+            return int(found or 0) + (connection.scalar(elsewhere) or 0), int(total or 0)
 
     def begun(self, batch: Batch) -> Mapping[Subject, bool]:
         """
@@ -304,7 +323,8 @@ class RunJournal:
         """
         Return verdicts on actions that an earlier plan has delivered, or may have: two plans can ask for one send.
 
-        An action of which only a part was delivered can't be sent, nor called done: it conflicts.
+        What another run holds, or has sent without an answer, is in doubt here as it is there. An action of which only a
+        part was delivered can't be sent, nor called done: it conflicts.
         """
         if not any(planned.deliveries for planned in batch.actions):
             return {}
@@ -314,10 +334,12 @@ class RunJournal:
             )
         verdicts = {}
         for planned in batch.actions:
-            runs = found.get(planned.number, ())
-            if runs:
-                is_whole = len(runs) == len(planned.deliveries)
-                message = f"run {runs[0]} delivered {'it' if is_whole else 'a part of it; plan again'}"
+            others = found.get(planned.number, ())
+            if doubt := next((other.doubt for other in others if other.doubt), None):
+                verdicts[planned.number] = Verdict(Fate.IN_DOUBT, doubt)
+            elif others:
+                is_whole = len(others) == len(planned.deliveries)
+                message = f"run {others[0].run} delivered {'it' if is_whole else 'a part of it; plan again'}"
                 verdicts[planned.number] = Verdict(Fate.ALREADY if is_whole else Fate.CONFLICTING, message)
         return verdicts
 
@@ -446,7 +468,7 @@ class RunJournal:
         }
         if step.lists_open:
             fate = Fate.PARKED if to is BatchState.PARKED else Fate.NOT_SENT
-            told |= dict.fromkeys(move.open_now, Verdict(fate, step.reason))
+            told |= {**dict.fromkeys(move.open_now, Verdict(fate, step.reason)), **step.waiting}
         subject_of = {planned.number: planned.subject for planned in batch.actions}
         rows = [
             {

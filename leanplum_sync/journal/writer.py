@@ -67,8 +67,8 @@ class Journal(JournalReader):
         Take up the run of this plan, or begin one.
 
         A run that has not ended is that of every plan with its digest. One that has ended is only that of the very plan,
-        told by the moment it was made: the same difference may come back, and a plan made of it anew is a new one. No two
-        machines' clocks are compared. A new run takes over from unfinished runs of other plans. What they had sent without an answer is in
+        told by the moment it was made, however many came between: the same difference may come back, and a plan made of it
+        anew is a new one. No two machines' clocks are compared. A new run takes over from unfinished runs of other plans. What they had sent without an answer is in
         doubt; what of it must not happen twice is held.
 
         Raises:
@@ -76,9 +76,8 @@ class Journal(JournalReader):
         """
         with lease.writing("the run was not begun, and nothing was sent") as connection:
             self._check_division(connection, lease, plan_digest, plan_made_at)
-            row = self._latest(connection, lease, plan_digest)
-            is_ours = row is not None and (row.ended_at is None or row.plan_made_at == plan_made_at)
-            if row is not None and is_ours:
+            row = self._run_of(connection, lease, plan_digest, plan_made_at)
+            if row is not None:
                 state = RunState(row.state)
                 if state is RunState.SUPERSEDED:
                     raise StalePlanError(
@@ -187,7 +186,11 @@ class Journal(JournalReader):
             check_settled(sequence, row.doubted_at, settle_seconds=settle_seconds, now=self._now(connection))
             again = chosen if resolution is Resolution.AGAIN else set()
             dropped = chosen if resolution is Resolution.DROP else set()
-            open_now = (numbers_from(row.open_actions) or frozenset()) | again
+            # Something of the batch is held, so not all of it is open, and its numbers are written down.
+            open_before = numbers_from(row.open_actions) or frozenset()
+            open_now = open_before | again
+            # No number: all that is open. What is open from here on was not among them.
+            sent = open_before if row.sent_actions is None else numbers_from(row.sent_actions) or frozenset()
             state = BatchState(row.state)
             if state is BatchState.HELD:
                 state = rest(open_now, len(held - chosen))
@@ -201,6 +204,7 @@ class Journal(JournalReader):
                     skipped=table.c.skipped + len(dropped),
                     open_actions=numbers_text(open_now),
                     open_count=len(open_now),
+                    sent_actions=numbers_text(sent),
                 )
             )
             of_chosen = (*of_batch, exception.c.action.in_(chosen))
@@ -258,8 +262,12 @@ class Journal(JournalReader):
                     f"Run {run.number} began this plan {how}; it can't be divided anew. Go on in the same way, or plan again."
                 )
 
-    def _latest(self, connection: sa.Connection, lease: Lease, plan_digest: str) -> Row | None:
+    @staticmethod
+    def _run_of(connection: sa.Connection, lease: Lease, plan_digest: str, plan_made_at: float) -> Row | None:
+        """Return the plan's own run if it is finished; else one of its digest that has not ended; else its own."""
         table = run_table
+        is_own, is_open = table.c.plan_made_at == plan_made_at, table.c.ended_at.is_(None)
+        is_finished = table.c.state == RunState.FINISHED.value
         query = (
             sa.select(table)
             .where(
@@ -267,8 +275,11 @@ class Journal(JournalReader):
                 table.c.environment == lease.environment,
                 table.c.part == lease.part,
                 table.c.plan_digest == plan_digest,
+                sa.or_(is_own, is_open),
             )
-            .order_by(table.c.number.desc())
+            .order_by(
+                sa.case((sa.and_(is_own, is_finished), 0), (is_open, 1), else_=2), table.c.number.desc()
+            )
             .limit(1)
         )
         return connection.execute(query).one_or_none()

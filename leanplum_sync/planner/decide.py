@@ -41,6 +41,7 @@ class Reason(StrEnum):
     HAS_ONE = "has a value already, and is set only where there is none"
     NO_SOURCE = "has nothing under the name to take the value from"
     DELIVERED = "was delivered before, or may have been: the journal says so"
+    HELD = "may have been delivered before: a run holds it until a person decides"
     FINGERPRINT = (
         "was sent before: the journal's fingerprint is the same, and the API doesn't give the value back"
     )
@@ -53,10 +54,13 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
+    """*held_by* is the run that holds what is desired."""
+
     want: Want
     desire: Desire
     reason: Reason
     changes: tuple[Change, ...] = ()
+    held_by: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +157,8 @@ def _alter_list(want: Want, desire: AlterList, profile: Profile) -> Decision:
 
 
 def _increment(want: Want, desire: IncrementAttribute, profile: Profile, known: Known) -> Decision:
-    if (str(want.resource), increment_name(desire)) in known.delivered:
-        return Decision(want, desire, Reason.DELIVERED)
+    if delivered := _delivered(want, desire, known, increment_name(desire)):
+        return delivered
     before = profile.attributes.get(desire.name)
     if canonical(before) != ABSENT and not _is_whole(before):
         return Decision(want, desire, Reason.NOT_WHOLE)
@@ -198,11 +202,18 @@ def _set_device_field(want: Want, desire: SetDeviceField, profile: Profile, know
 def _send(want: Want, desire: Send, known: Known, message: SendTarget | None) -> Decision:
     if message is None:
         raise AssertionError(f"{want.resource}: the message was not resolved before planning")
-    if (str(want.resource), desire.delivery) in known.delivered:
-        return Decision(want, desire, Reason.DELIVERED)
+    if delivered := _delivered(want, desire, known, desire.delivery):
+        return delivered
     return _differs(
         want, desire, _change(want, desire, ChangeKind.SEND, None, dict(desire.values), name=message.name)
     )
+
+
+def _delivered(want: Want, desire: Desire, known: Known, name: str) -> Decision | None:
+    key = (str(want.resource), name)
+    if key in known.held:
+        return Decision(want, desire, Reason.HELD, held_by=known.held[key])
+    return Decision(want, desire, Reason.DELIVERED) if key in known.delivered else None
 
 
 def _differs(want: Want, desire: Desire, *changes: Change) -> Decision:

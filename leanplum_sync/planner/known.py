@@ -12,11 +12,14 @@ class Known:
     """
     *delivered* holds ``(resource, name)`` of every send and increment that went out, may have gone out, or is held.
 
+    *held* says which run holds it, where one does, until a person decides.
+
     *fingerprints* maps ``(deviceId, field)`` to the fingerprint of the value that was last accepted.
     """
 
     delivered: frozenset[tuple[str, str]] = frozenset()
     fingerprints: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    held: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 NOTHING_KNOWN: Final = Known()

@@ -7,10 +7,14 @@ from typing import Final
 
 from leanplum_sync.planner.decide import Reason
 
-# For one user, and for several. {field} is an attribute.
+# For one user, and for several. {field} is an attribute; of what is held, the run.
 _SENTENCES: Final[Mapping[Reason, tuple[str, str]]] = {
     Reason.MISSING: ("does not exist, and may not be created", "do not exist, and may not be created"),
     Reason.DELIVERED: ("was served before, or may have been", "were served before, or may have been"),
+    Reason.HELD: (
+        "is held by run {field}: apply passes over it, and may exit with 0; to decide: leanplum-sync resolve {field}",
+        "are held by run {field}: apply passes over them, and may exit with 0; to decide: leanplum-sync resolve {field}",
+    ),
     Reason.NOT_CONVERTIBLE: (
         "has a value in {field} that can't be converted",
         "have values in {field} that can't be converted",

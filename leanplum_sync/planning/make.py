@@ -300,7 +300,7 @@ class Tally:
         self._missing += is_missing
 
     def _note(self, subject: Subject, decision: Decision) -> None:
-        what = "" if decision.reason in _ABOUT_THE_USER else getattr(decision.desire, "name", "")
+        what = _about(decision)
         self._noted.setdefault((str(decision.want.resource), what, decision.reason), _Noted()).add(subject)
 
     def notes(self) -> list[Note]:
@@ -349,6 +349,12 @@ class Tally:
 
 
 _ABOUT_THE_USER: Final = frozenset({Reason.MISSING, Reason.DELIVERED})
+
+
+def _about(decision: Decision) -> str:
+    if decision.held_by is not None:
+        return str(decision.held_by)
+    return "" if decision.reason in _ABOUT_THE_USER else getattr(decision.desire, "name", "")
 
 
 def _names(subjects: Iterable[Subject]) -> tuple[str, ...]:

@@ -166,11 +166,14 @@ def next_steps(
     if receipt.needs_person:
         found += [
             "Some actions may or may not have happened; nothing sends them again by itself. leanplum-sync status shows them.",
-            f"To decide about what is held: leanplum-sync resolve {receipt.run} --done, --again or --drop",
         ]
+    if receipt.actions.get(Fate.HELD):
+        found.append(
+            f"To decide about what is held: leanplum-sync resolve {receipt.run} --done, --again or --drop"
+        )
     if receipt.stopped is StopReason.WAVE:
         found.append("To start what builds on it all the same, add --wave-failures 100%.")
-    if any(receipt.actions.get(fate) for fate in (Fate.PARKED, Fate.NOT_SENT)):
+    if any(receipt.actions.get(fate) for fate in (Fate.PARKED, Fate.NOT_SENT, Fate.IN_DOUBT)):
         found.append(f"To go on with the rest: leanplum-sync apply {plan} --resume")
     if any(receipt.actions.get(fate) for fate in (Fate.REJECTED, Fate.SKIPPED)):
         found.append("Mend what was rejected or skipped in the specs or data, then plan again.")

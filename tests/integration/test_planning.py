@@ -29,6 +29,7 @@ from leanplum_sync.planner.known import Known
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.planning import Live, PlanRequest, Recorded, check, make_plan
 from leanplum_sync.progress import SilentProgress
+from leanplum_sync.render.plan_words import nothing_to_do
 from leanplum_sync.spec import load
 from leanplum_sync.staging import Staging
 
@@ -275,6 +276,23 @@ def test_what_the_journal_delivered_is_not_planned_again(app: str, tmp_path: Pat
     with Project(tmp_path / "p", specs).plan(app, journal=Journal(delivered)) as plan:
         assert kinds(plan) == [("00004", "SEND", "Order delay")]
         assert [(note.code, note.count, note.samples) for note in plan.notes()] == [("delivered", 1, ("u1",))]
+
+
+def test_what_a_run_holds_is_not_planned_again_and_the_run_is_named(app: str, tmp_path: Path) -> None:
+    specs = """
+        apiVersion: leanplum-sync/v1
+        kind: MessageSend
+        metadata: {name: late}
+        spec: {message: {id: 17}, recipients: {inline: ["u1"]}, delivery: november}
+    """
+    key = ("MessageSend/late", "november")
+    held = {Subject.user("u1"): Known(frozenset({key}), held={key: 7})}
+    with Project(tmp_path / "p", specs).plan(app, journal=Journal(held)) as plan:
+        (note,) = plan.notes()
+        assert (plan.summary.is_empty, note.code, note.count) == (True, "held", 1)
+        assert note.sentence.startswith("is held by run 7: ")
+        assert note.sentence.endswith("leanplum-sync resolve 7")
+        assert nothing_to_do(plan.summary, plan.notes()).startswith("Nothing can be done")
 
 
 def test_users_that_do_not_exist_are_left_alone_and_named(app: str, tmp_path: Path) -> None:

@@ -62,6 +62,28 @@ def test_another_plan_never_sends_what_the_journal_knows_as_delivered(
     assert api.sends() == dict.fromkeys(world.USERS, 1)
 
 
+@pytest.mark.claim("never-twice")
+def test_what_another_run_holds_is_in_doubt_until_a_person_decides_there(
+    run: Any, api: Any, world: ModuleType, journal_path: Path
+) -> None:
+    api.faults("cut-before:action=sendMessage,times=1")
+    held = run("sends", settings={"concurrency": 1}).go()
+    other = world.plan_for("sends", users_per_batch=5, digest="e" * 64)
+    receipt = run(plan=other).go()
+    assert (receipt.actions[Fate.IN_DOUBT], receipt.actions[Fate.ALREADY]) == (3, 9)
+    assert (receipt.state, receipt.needs_person, receipt.adds_up) == (RunState.PARTIAL, True, True)
+    assert {entry.fate for entry in receipt.exceptions} == {Fate.IN_DOUBT}
+    assert all(f"resolve {held.run}" in entry.message for entry in receipt.exceptions)
+    with open_journal(journal_path) as journal, journal.acquire("app_emulator", "sandbox") as lease:
+        first = next(entry.action for entry in held.exceptions)
+        journal.resolve(lease, held.run, Resolution.DONE, sequence=1, actions=[first])
+        journal.resolve(lease, held.run, Resolution.AGAIN, sequence=1)
+    receipt = run(plan=other).go()
+    assert receipt.complete
+    assert (receipt.actions[Fate.DONE], receipt.actions[Fate.ALREADY]) == (2, 10)
+    assert api.sends() == dict.fromkeys(world.USERS[1:], 1)
+
+
 def test_one_rejected_row_does_not_stop_the_rest_and_its_send_is_not_sent(
     run: Any, api: Any, world: ModuleType
 ) -> None:

@@ -26,11 +26,12 @@ from leanplum_sync.errors import (
     StalePlanError,
 )
 from leanplum_sync.journal import database, lock, open_journal, read_journal
-from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, RunState
+from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, Resolution, RunState
 from leanplum_sync.journal.lock import Lease, overlap
-from leanplum_sync.journal.run import RunJournal
+from leanplum_sync.journal.run import RunJournal, open_actions, sent_actions
 from leanplum_sync.journal.schema import (
     batch_subject_table,
+    batch_table,
     footprint_table,
     lock_table,
     run_table,
@@ -286,6 +287,30 @@ def test_two_plans_can_not_both_send(run: RunJournal, journal: Journal, lease: L
     assert not list(journal.batches(other.number))
 
 
+def test_what_another_run_may_have_done_is_in_doubt_here_too(
+    run: RunJournal, journal: Journal, lease: Lease
+) -> None:
+    send(run, sends(1, "u1"))
+    with journal.acquire("app", "live", heartbeat=False) as elsewhere:
+        found = begin(journal, elsewhere, "e").delivered_by_others(sends(1, "u1"))
+        assert found[10] == Verdict(Fate.IN_DOUBT, "run 1 sent it, and has no answer so far")
+    other = begin(journal, lease, "e")
+    batch = sends(1, "u1", "u2", "u3")
+    waiting = other.delivered_by_others(batch)
+    assert waiting.keys() == {10}
+    assert waiting[10].message.endswith("decide with leanplum-sync resolve 1")
+    other.record_sent(batch, [11], {}, body_digest="b")
+    other.record_answer(batch, {11: DONE}, waiting=waiting)
+    actions = journal.tally(other.number).actions
+    assert (actions[Fate.DONE], actions[Fate.IN_DOUBT], actions[Fate.NOT_SENT]) == (1, 1, 1)
+    assert other.failures(0) == (1, 3)
+    assert {each.action: each.fate for each in journal.exceptions(other.number)} == {
+        10: Fate.IN_DOUBT,
+        12: Fate.NOT_SENT,
+    }
+    assert not list(journal.faults())
+
+
 @ONLY_SQLITE
 def test_fingerprints_of_accepted_device_fields_are_kept_and_the_values_are_not(
     run: RunJournal, journal: Journal, path: Path
@@ -396,6 +421,66 @@ def test_a_plan_made_anew_that_ends_an_unfinished_run_is_done_with_it(
     again = begin(journal, lease, made_at=60.0)
     again.finish(RunState.FINISHED)
     assert begin(journal, lease, made_at=60.0).number == again.number == run.number
+
+
+def test_a_plan_that_was_carried_out_is_done_however_many_of_its_digest_came_since(
+    run: RunJournal, journal: Journal, lease: Lease
+) -> None:
+    run.finish(RunState.FINISHED)
+    newer = begin(journal, lease, made_at=60.0)
+    # Even while the newer one has not ended.
+    assert (begin(journal, lease).number, newer.number) == (run.number, 2)
+    newer.finish(RunState.FINISHED)
+    assert begin(journal, lease).found_state is RunState.FINISHED
+    assert begin(journal, lease, made_at=60.0).number == newer.number
+
+
+def test_a_plan_that_was_overtaken_by_one_of_its_digest_is_not_begun_anew(
+    run: RunJournal, journal: Journal, lease: Lease
+) -> None:
+    run.finish(RunState.INTERRUPTED)
+    begin(journal, lease, made_at=60.0).finish(RunState.FINISHED)
+    with pytest.raises(StalePlanError, match="Run 1 of this plan"):
+        begin(journal, lease)
+
+
+@pytest.mark.parametrize("resolution", [Resolution.AGAIN, Resolution.DONE])
+@pytest.mark.parametrize("taken_up", [False, True])
+def test_what_a_person_says_of_a_batch_that_is_on_its_way_is_about_the_held_alone(
+    taken_up: bool, resolution: Resolution, run: RunJournal, journal: Journal, lease: Lease
+) -> None:
+    """The first of three was held by itself; then the rest left, and no answer came."""
+    batch = sends(1, "u1", "u2", "u3")
+    run.record_sent(batch, [10], {}, body_digest="b")
+    run.record_doubt(batch, [10], "lost")
+    run.record_settled(batch, {10: Verdict(Fate.HELD)}, reads=0)
+    run.record_sent(batch, [11, 12], {}, body_digest="b")
+    if taken_up:
+        begin(journal, lease)
+    assert journal.resolve(lease, run.number, resolution, sequence=1) == 1
+    (entry,) = journal.batches(run.number)
+    assert [planned.number for planned in sent_actions(entry, batch)] == [11, 12]
+    assert not list(journal.faults())
+    again = begin(journal, lease)
+    (entry,) = journal.batches(run.number)
+    verdicts = {planned.number: Verdict(Fate.HELD) for planned in sent_actions(entry, batch)}
+    again.record_settled(batch, verdicts, reads=0)
+    assert journal.tally(run.number).actions[Fate.HELD] == 2
+    assert len(list(journal.deliveries(states=[DeliveryState.HELD]))) == 2
+    (entry,) = journal.batches(run.number)
+    left = [10] if resolution is Resolution.AGAIN else []
+    assert [planned.number for planned in open_actions(entry, batch)] == left
+
+
+def test_a_journal_that_says_more_is_on_its_way_than_it_counts_is_at_fault(
+    run: RunJournal, journal: Journal
+) -> None:
+    run.record_sent(sends(1, "u1", "u2"), [10], {}, body_digest="b")
+    assert not list(journal.faults())
+    with journal._writable.writing("") as connection:
+        connection.execute(sa.update(batch_table).values(sent_actions=None))
+    (fault,) = journal.faults()
+    assert fault.sentence == "counts its actions on their way wrongly"
 
 
 def test_applied_specs_are_remembered_once_a_run_finished(run: RunJournal, journal: Journal) -> None:
