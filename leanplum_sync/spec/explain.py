@@ -15,6 +15,7 @@ from leanplum_sync.resources import forms, project
 from leanplum_sync.resources.project import holds_key
 from leanplum_sync.resources.site import Path
 from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.profile import TOKEN_FIELDS
 
 _FORMS: Final[Mapping[str, type[BaseModel]]] = {**forms.FORMS, **project.FORMS}
 _LONGEST_SHOWN: Final = 40
@@ -37,13 +38,20 @@ def explain(
     """
     Return what *error*, from validating a document as *model*, comes to.
 
-    Words of the spec that stand under a name in *sensitive* are not quoted; None: none are.
+    Words of the spec that stand under a name in *sensitive*, or may be a push token, are not quoted; None: none are.
     """
     path = path_of(error)
     at_key = error["loc"][-1:] == ("[key]",) or error["type"] == "extra_forbidden"
-    hidden = sensitive is None or any(part in sensitive for part in path)
+    hidden = sensitive is None or any(part in sensitive for part in path) or _is_of_token(error, path)
     message, hint = _sentence(error, path, model, hidden=hidden)
     return Explained(path[:-1] if error["type"] == "missing" else path, at_key, message, hint)
+
+
+def _is_of_token(error: ErrorDetails, path: Path) -> bool:
+    """Tell whether what stands there may be a push token; an unknown platform is none."""
+    if path[:2] == ("spec", "token"):
+        return error["type"] != "extra_forbidden" or len(path) > len(("spec", "token", "ios"))
+    return any(part in TOKEN_FIELDS for part in path)
 
 
 def path_of(error: ErrorDetails) -> Path:

@@ -281,6 +281,12 @@ WRONG = {
     "nested": {"specs/people.yaml": PEOPLE.replace("[kanari-item-added]", "[[kanari-item-added]]")},
     "values": {"specs/others.yaml": OTHERS.replace("phone: kanari-phone-sent", "phone: {valeu: kanari}")},
     "bad token": {"data/people.csv": DATA.replace(TOKEN, "kanari-token")},
+    "bad token in a spec": {
+        "specs/others.yaml": OTHERS.replace("{ios: {column: token}}", "\n    ios: kanari-token")
+    },
+    "bad token as a field": {
+        "specs/others.yaml": OTHERS.replace("token: {ios: ", "attributes: {iosPushToken: kanari-token, x: ")
+    },
     "doubled": {"data/people.csv": DATA + DATA.splitlines()[1] + "\n"},
     "long row": {"data/people.csv": DATA.rstrip("\n") + ",kanari,kanari\n"},
     "no text": {"data/people.csv": DATA.replace("kanari-town", "kanari\0town")},

@@ -58,6 +58,31 @@ def test_with_nothing_sensitive_the_line_is_shown(spec: str, tmp_path: Path) -> 
     assert any(problem.excerpt for problem in loaded.problems)
 
 
+TOKENS = HEAD.replace("UserAttributes", "PushTokens").replace("users:", "devices:")
+BAD_TOKENS = {
+    "no token": "  token: {ios: ada-4711}\n",
+    "no token, below": "  token:\n    ios: ada-4711\n",
+    "no platform": "  token: ada-4711\n",
+    "a list": "  token: {ios: [ada-4711]}\n",
+    "a form's key": "  token:\n    ios:\n      ada-4711: x\n",
+    "a field": "  token: {ios: {column: t}}\n  attributes: {iosPushToken: ada-4711}\n",
+    "a field of the wrong type": "  attributes:\n    gcmRegistrationId: {column: a, type: ada-4711}\n",
+    "no YAML": "  token:\n    ios: ada-4711: 5\n",
+}
+
+
+@pytest.mark.parametrize("spec", BAD_TOKENS.values(), ids=BAD_TOKENS)
+def test_a_wrong_token_is_told_without_it_whatever_is_sensitive(spec: str, tmp_path: Path) -> None:
+    problems = load(project(tmp_path, "[]", TOKENS + spec)).problems
+    assert problems
+    assert SECRET not in repr(problems)
+
+
+def test_an_unknown_platform_is_named(tmp_path: Path) -> None:
+    problems = load(project(tmp_path, "[]", f"{TOKENS}  token: {{iso: {{column: a}}}}\n")).problems
+    assert any("`iso` is not a key here" in str(problem) for problem in problems)
+
+
 def test_rows_of_an_inline_list_are_data(tmp_path: Path) -> None:
     spec = HEAD.replace("{inline: ['1']}", "{inline: [{id: '1', mail: ada-4711, mail: x}], id: id}")
     loaded = load(project(tmp_path, "[email]", spec + "  attributes: {email: {column: mail}}\n"))
@@ -87,6 +112,7 @@ def test_other_lines_are_shown(tmp_path: Path) -> None:
         ("a:\n  email:\n  - 1\n  - 2\n  tier: 2\n", [2, 3, 4]),
         ("email: 1\n---\ntier: 2\n", [1]),
         ("a: {tier: 1,\n  email: 2,\n  age: 3}\n", [2]),
+        ("token:\n  ios: 1\nattributes: {iosPushToken: 1}\ntoken_age: 1\n", [1, 2, 3]),
         ("my_email: 1\nemails: 2\n'email': 3\n", [3]),
     ],
 )
