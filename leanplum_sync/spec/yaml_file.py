@@ -26,6 +26,7 @@ _MOST_REPEATED: Final = (
     20_000  # values that aliases may add up to: enough for any spec, too little for a bomb
 )
 
+_HALF = re.compile("[\ud800-\udfff]")
 _NULL = re.compile(r"|~|null|Null|NULL")
 _TRUE = re.compile(r"true|True|TRUE")
 _FALSE = re.compile(r"false|False|FALSE")
@@ -177,7 +178,8 @@ class _Reader:
         node: _Node
         if isinstance(event, ScalarEvent):
             plain = event.style is None or event.style == ""
-            node = _Scalar(spot, _scalar(event.value) if plain else event.value, event.value)
+            text = self._whole(event.value, spot)
+            node = _Scalar(spot, _scalar(text) if plain else text, text)
         elif isinstance(event, SequenceStartEvent):
             items = list(self._children(depth))
             node = _Sequence(spot, items, 1 + sum(item.size for item in items))
@@ -188,6 +190,23 @@ class _Reader:
             self._open.discard(anchor)
             self._anchors[anchor] = node
         return node
+
+    def _whole(self, text: str, spot: Spot) -> str:
+        """Join characters that are escaped as two halves, as JSON has those beyond U+FFFF."""
+        if not _HALF.search(text):
+            return text
+        utf_16 = text.encode("utf-16-le", errors="surrogatepass")
+        try:
+            return utf_16.decode("utf-16-le")
+        except UnicodeDecodeError:
+            self.faults.append(
+                YamlFault(
+                    spot,
+                    "an escape stands for half of a character",
+                    "Write the character itself, or both halves, such as \\ud83d\\ude00.",
+                )
+            )
+            return utf_16.decode("utf-16-le", errors="replace")
 
     def _children(self, depth: int) -> Iterator[_Node]:
         for event in self._events:

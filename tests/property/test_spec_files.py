@@ -123,6 +123,20 @@ def test_json_is_read_as_the_value_it_is(value: Any) -> None:
 
 
 @settings(deadline=None)
+@given(
+    st.text(st.characters(min_codepoint=0x10000) | st.sampled_from("a\ud83d\ude00"), min_size=1, max_size=6)
+)
+def test_escaped_text_is_read_whole_or_refused(text: str) -> None:
+    documents, faults = read_documents(json.dumps({text: text}))
+    ((key, value),) = documents[0].value.items()
+    assert key == value
+    assert key.encode()
+    joined = text.encode("utf-16-le", "surrogatepass")
+    assert (key.encode("utf-16-le") == joined) != bool(faults)
+    assert len(faults) in (0, 2)
+
+
+@settings(deadline=None)
 @given(st.binary(max_size=100))
 def test_any_bytes_can_be_loaded(content: bytes) -> None:
     found = loaded(content)

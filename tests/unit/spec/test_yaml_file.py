@@ -98,6 +98,16 @@ def test_faults_are_said_in_our_words_at_their_place(text: str, expected: tuple[
     assert only_fault(text) == expected
 
 
+def test_characters_escaped_as_two_halves_are_joined() -> None:
+    assert value_of(r'{"\ud83d\ude00": "a\ud83d\ude00b"}') == {"\U0001f600": "a\U0001f600b"}
+
+
+@pytest.mark.parametrize("half", [r"\ud83d", r"\ude00", r"\ude00\ud83d", r"\ud83d\ud83d\ude00", r"x\ud83dx"])
+@pytest.mark.parametrize(("text", "column"), [('a: "HALF"', 4), ('{"HALF": 1}', 2), ('["HALF"]', 2)])
+def test_half_of_a_character_is_a_fault_at_its_place(half: str, text: str, column: int) -> None:
+    assert only_fault(text.replace("HALF", half)) == ("an escape stands for half of a character", 1, column)
+
+
 def test_a_repeated_key_names_its_first_place() -> None:
     _, (fault,) = read_documents("a: 1\na: 2\n")
     assert fault.also == Spot(1, 1)
