@@ -447,7 +447,7 @@ def test_a_plan_that_was_overtaken_by_one_of_its_digest_is_not_begun_anew(
 @pytest.mark.parametrize("resolution", [Resolution.AGAIN, Resolution.DONE])
 @pytest.mark.parametrize("taken_up", [False, True])
 def test_what_a_person_says_of_a_batch_that_is_on_its_way_is_about_the_held_alone(
-    taken_up: bool, resolution: Resolution, run: RunJournal, journal: Journal, lease: Lease, clock: Clock
+    *, taken_up: bool, resolution: Resolution, run: RunJournal, journal: Journal, lease: Lease, clock: Clock
 ) -> None:
     """The first of three was held by itself; then the rest left, and no answer came."""
     batch = sends(1, "u1", "u2", "u3")
