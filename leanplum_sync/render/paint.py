@@ -60,8 +60,9 @@ class _Grid:
                 )
             first, *more = last.wrap(console, room) or [Text()]
             for text in (line + first, *(Text(" " * start) + rest for rest in more)):
-                # Too long a row runs on, rather than being broken at any place.
-                text.no_wrap, text.overflow = True, "ignore"
+                # Too long a row is cut, rather than being broken at any place; and it shows that it is.
+                text.rstrip()
+                text.no_wrap, text.overflow = True, "ellipsis"
                 yield text
 
 

@@ -38,8 +38,9 @@ _FEWEST_COHORTS: Final = 6
 _NOTE: Final = 400  # cells
 _NOTE_SAMPLES: Final = 100  # cells
 _NARROWEST_PAIR: Final = 16  # cells
-_TIGHT: Final = 72  # columns below which no sample does
-_ROOMY: Final = 100  # columns from which more than one sample stands beside a cohort
+_NARROWEST_SAMPLES: Final = 12  # cells
+_LINES_OF_A_PARAGRAPH: Final = 3
+_VALUES: Final = "most frequent values"
 
 
 def plan_text(plan: Plan, page: Page) -> str:
@@ -83,58 +84,77 @@ def _cohorts(plan: Plan, page: Page, room: int) -> list[RenderableType]:
     cohorts = plan.cohorts()
     if not cohorts:
         return []
-    fits = max(
-        room - 4, _FEWEST_COHORTS
-    )  # less heading, the line about the rest, a blank, and the prompt after it
+    cells = page.width - _taken(cohorts, page)
+    in_columns = cells >= _NARROWEST_PAIR + _NARROWEST_SAMPLES
+    # Less heading, the line about the rest, a blank, and the prompt after it.
+    fits = max((room - 4) // (1 if in_columns else _LINES_OF_A_PARAGRAPH), _FEWEST_COHORTS)
     some = cohorts if len(cohorts) <= fits + 1 else cohorts[:fits]
     rest = len(cohorts) - len(some)
     more = [faint(f"  and {amount(rest, 'more group')}; -o json has them all")] if rest else []
-    header = (
-        heading("Changes"),
-        Text(),
-        faint("most frequent values"),
-        faint("users"),
-        faint("such as" if page.width >= _TIGHT else ""),
-    )
-    cells = _pair_cells(some, page)
-    rows = [_cohort_row(cohort, page, cells) for cohort in masked(cohorts, mask_for(plan))[: len(some)]]
-    return [grid([header, *rows], right=(3,), indent=0), *more, BLANK]
+    shown = masked(cohorts, mask_for(plan))[: len(some)]
+    groups = _columns(shown, page, cells) if in_columns else _paragraphs(shown, page)
+    return [*groups, *more, BLANK]
 
 
-def _cohort_row(cohort: Cohort, page: Page, cells: int) -> tuple[Text, ...]:
-    style = CARE if cohort.kind in CAREFUL_KINDS else ""
-    return (
-        Text(f"  {KIND_WORDS[cohort.kind]}", style),
-        Text(_field(cohort, page), NAME),
-        Text(_pairs(cohort, cells)),
-        Text(f"{cohort.subjects:,}", "bold"),
-        faint(_samples(cohort, page)),
-    )
-
-
-def _field(cohort: Cohort, page: Page) -> str:
-    return cut(escaped(cohort.field), page.width // 4)
-
-
-def _samples(cohort: Cohort, page: Page) -> str:
-    if page.width < _TIGHT:
-        return ""
-    samples = cohort.samples if page.width >= _ROOMY else cohort.samples[:1]
-    return cut(", ".join(map(subject_words, samples)), page.width // 4)
-
-
-def _pair_cells(cohorts: Sequence[Cohort], page: Page) -> int:
-    """Return how much room the other columns leave for values."""
-    taken = (
-        max(len(KIND_WORDS[cohort.kind]) for cohort in cohorts) + 2,
-        max(cell_len(_field(cohort, page)) for cohort in cohorts),
+def _taken(cohorts: Sequence[Cohort], page: Page) -> int:
+    """Return the cells of kinds, fields, numbers of users, and the gaps after each column but the last."""
+    widths = (
+        max(len(KIND_WORDS[cohort.kind]) for cohort in cohorts) + len("  "),
+        max(cell_len(_field(cohort, page.width // 4)) for cohort in cohorts),
         max(len("users"), *(len(f"{cohort.subjects:,}") for cohort in cohorts)),
-        max(
-            len("such as") if page.width >= _TIGHT else 0,
-            *(cell_len(_samples(cohort, page)) for cohort in cohorts),
-        ),
     )
-    return max(page.width - sum(taken) - 2 * len(taken), _NARROWEST_PAIR)
+    return max(widths[0], len("Changes")) + sum(widths[1:]) + 4 * len("  ")
+
+
+def _columns(cohorts: Sequence[Cohort], page: Page, cells: int) -> list[RenderableType]:
+    """Values and samples share *cells*: one sample has its room first, then the values theirs, then more samples."""
+    widest = max(cell_len(_samples(cohort, page.width // 4, most=1)) for cohort in cohorts)
+    for_one = min(max(widest, len("such as")), cells - _NARROWEST_PAIR)
+    pairs = [_pairs(cohort, cells - for_one) for cohort in cohorts]
+    for_samples = cells - max(len(_VALUES), *map(cell_len, pairs))
+    header = (heading("Changes"), Text(), faint(_VALUES), faint("users"), faint("such as"))
+    rows = [
+        (
+            *_kind_and_field(cohort, page.width // 4, "  "),
+            Text(pair),
+            _users(cohort),
+            faint(_samples(cohort, for_samples)),
+        )
+        for cohort, pair in zip(cohorts, pairs, strict=True)
+    ]
+    return [grid([header, *rows], right=(3,), indent=0)]
+
+
+def _paragraphs(cohorts: Sequence[Cohort], page: Page) -> list[RenderableType]:
+    """Return what stands in columns on a page with room for them."""
+    rows = []
+    for cohort in cohorts:
+        kind, field = _kind_and_field(cohort, page.width)
+        pair, samples = _pairs(cohort, page.width), _samples(cohort, page.width)
+        such_as = faint(f", such as {samples}" if samples else "")
+        users = f" for {amount(cohort.subjects, 'user')}"
+        rows.append((Text.assemble(kind, " ", field, f": {pair}" if pair else "", (users, "bold"), such_as),))
+    return [heading("Changes"), grid(rows)]
+
+
+def _kind_and_field(cohort: Cohort, cells: int, indent: str = "") -> tuple[Text, Text]:
+    style = CARE if cohort.kind in CAREFUL_KINDS else ""
+    return Text(f"{indent}{KIND_WORDS[cohort.kind]}", style), Text(_field(cohort, cells), NAME)
+
+
+def _users(cohort: Cohort) -> Text:
+    return Text(f"{cohort.subjects:,}", "bold")
+
+
+def _field(cohort: Cohort, cells: int) -> str:
+    return cut(escaped(cohort.field), cells)
+
+
+def _samples(cohort: Cohort, cells: int, *, most: int = 3) -> str:
+    """Return as many whole ids as fit; a part of one, marked, if none does."""
+    names = [subject_words(sample) for sample in cohort.samples[:most]]
+    some = (", ".join(names[:count]) for count in range(len(names), 1, -1))
+    return next((each for each in some if cell_len(each) <= cells), cut(", ".join(names[:1]), cells))
 
 
 def _pairs(cohort: Cohort, cells: int) -> str:

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from sample_renderings import EMBEDDED, EMPTY, REAL, SomePlan, cohort
 
 from leanplum_sync.planner.change import ChangeKind
-from leanplum_sync.planner.plan import Cohort, Hazard, Note, Target
+from leanplum_sync.planner.plan import Cohort, Hazard, Note, Target, ValuePair
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.plan import plan_json, plan_text
 from leanplum_sync.render.plan_words import change_words, consent_options, target_words
@@ -68,7 +68,7 @@ def test_a_plan_without_changes_says_that_there_is_nothing_to_do() -> None:
 def test_groups_show_what_changes_from_what_to_what_for_how_many() -> None:
     text = lines(SomePlan(cohorts_=(cohort(ChangeKind.SET, "tier", "bronze", "gold"),)))
     row = next(line for line in text if "tier" in line)
-    assert row.split() == ["set", "tier", "bronze", "→", "gold", "4", "00004"]
+    assert row.split() == ["set", "tier", "bronze", "→", "gold", "4", "00004,", "device:D1"]
 
 
 @pytest.mark.parametrize(
@@ -114,6 +114,35 @@ def test_a_plan_fits_its_screen_however_many_groups_there_are(count: int) -> Non
     assert all(len(line) <= page.width for line in text)
     shown = sum("attribute_" in line for line in text)
     assert shown == count or f"  and {count - shown} more groups; -o json has them all" in text
+
+
+LONG = replace(
+    cohort(ChangeKind.SEND, "Invitation to the summer sale", None, {"first_name": "Ada" * 20}),
+    samples=tuple(f"user:reader-{number:06}" for number in range(3)),
+    subjects=2_600_000,
+)
+
+
+@pytest.mark.parametrize("width", [*range(72, 90), 120, 200])
+def test_what_is_shown_of_an_id_is_whole_or_marked_as_cut(width: int) -> None:
+    row = next(line for line in lines(SomePlan(cohorts_=(LONG,)), Page(width=width)) if "2,600,000" in line)
+    shown = row.partition("2,600,000")[2].strip().split(", ")
+    assert all(each == f"reader-{number:06}" for number, each in enumerate(shown)) or shown[0].endswith("…")
+
+
+def test_there_are_up_to_three_samples_where_there_is_room() -> None:
+    short = replace(LONG, field="tier", kind=ChangeKind.SET, pairs=(ValuePair("a", "b", 3),))
+    assert "  reader-000000, reader-000001" in plan_text(SomePlan(cohorts_=(short,)), Page(width=80))
+    assert "reader-000001, reader-000002" in plan_text(SomePlan(cohorts_=(short,)), Page(width=100))
+
+
+@pytest.mark.parametrize("width", [24, 40, 50])
+def test_on_a_narrow_page_groups_are_sentences_that_lack_nothing(width: int) -> None:
+    text = plan_text(
+        SomePlan(cohorts_=(cohort(ChangeKind.SET, "tier", "bronze", "gold"),)), Page(width=width)
+    )
+    groups = " ".join(text.partition("Changes")[2].partition("Cost")[0].split())
+    assert groups == "set tier: bronze → gold for 4 users, such as 00004, device:D1"
 
 
 SECRETS = (
@@ -188,7 +217,7 @@ def test_what_is_left_alone_is_said_with_a_few_samples() -> None:
         ),
         max_size=12,
     ),
-    st.integers(80, 110),
+    st.integers(24, 110),
 )
 def test_no_row_of_a_plan_is_wider_than_the_page_whatever_its_values(
     cohorts: list[Cohort], width: int
