@@ -44,7 +44,7 @@ HAZARD_WORDS: Final[Mapping[str, str]] = {
     "newAttributeNames": f"attribute names that are new, near the API's limit of {USER_ATTRIBUTE_NAMES}",
     "changedUsers": "changed users",
     "changedShare": "percent of the listed users change",
-    "billableLookups": "billable lookups",
+    "billableLookups": "billable lookups to read and apply",
 }
 KIND_WORDS: Final[Mapping[ChangeKind, str]] = {
     ChangeKind.CREATE: "create user",

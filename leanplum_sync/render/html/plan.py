@@ -104,7 +104,7 @@ def _cost_tile(plan: Plan) -> Html:
     effort = f"in {amount(cost.requests, 'request')}{about(cost)}"
     return tag(
         "div",
-        tag("dt", "billable lookups"),
+        tag("dt", "billable lookups to apply"),
         tag("dd", f"{cost.writes:,}"),
         tag("dd", effort, class_="budget"),
         class_="cost",
