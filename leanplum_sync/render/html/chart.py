@@ -24,7 +24,7 @@ def chart(cohorts: Sequence[Cohort]) -> Html:
     bars = [_bar(field, families, most) for field, families in largest[:_BARS]]
     rest = len(largest) - _BARS
     more = (
-        tag("p", f"and {rest:,} more, with fewer users each; all of them are below", class_="note")
+        tag("p", f"and {rest:,} more, with at most as many users each; all of them are below", class_="note")
         if rest > 0
         else NOTHING
     )
