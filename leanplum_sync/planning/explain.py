@@ -19,6 +19,7 @@ from leanplum_sync.resources.message_send import MessageSend
 from leanplum_sync.resources.row import RowError
 from leanplum_sync.snapshot import read
 from leanplum_sync.sources import rows
+from leanplum_sync.wire.convert import convert
 from leanplum_sync.wire.profile import Profile, read_profile
 
 if TYPE_CHECKING:
@@ -32,7 +33,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One desire: who asked for it where, what was observed, what was decided and which of the plan's changes it led to."""
+    """
+    One desire: who asked for it where, what was observed, what was decided and which of the plan's changes it led to.
+
+    Where a value is taken from a name, *taken* is what was observed there, and *becomes* what is made of it, if it can be.
+    """
 
     resource: str
     asked_at: Place
@@ -41,6 +46,8 @@ class Explanation:
     observed: Json
     reason: Reason
     changes: tuple[Change, ...]
+    taken: Json = None
+    becomes: Json = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +132,28 @@ def _explanations(
                 if (change.resource, change.asked_at, change.found_at)
                 == (str(decision.want.resource), decision.desire.asked_at, decision.want.found_at)
             ),
+            taken=_taken(decision.desire, profile),
+            becomes=_becomes(decision, profile),
         )
         for decision in decisions
     )
 
 
+def _taken(desire: Desire, profile: Profile) -> Json:
+    return profile.attributes.get(desire.source) if isinstance(desire, TakeAttribute) else None
+
+
+def _becomes(decision: Decision, profile: Profile) -> Json:
+    taken = _taken(decision.desire, profile)
+    match decision:
+        case Decision(desire=TakeAttribute(type=type_), reason=Reason.SAME | Reason.DIFFERS):
+            return taken if type_ is None else convert(taken, type_)
+        case _:
+            return None
+
+
 def _seen(desire: Desire, profile: Profile) -> Json:
     match desire:
-        case TakeAttribute(source=source):
-            return profile.attributes.get(source)
         case SetProfileField(name=name):
             return profile.fields.get(name)
         case SetDeviceField(device_id=device_id, name=name):

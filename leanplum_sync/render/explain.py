@@ -79,7 +79,9 @@ def _change_row(change: Change, page: Page, *, with_row: bool) -> tuple[Text, ..
 
 def _stay_row(explanation: Explanation, mask: Mask, page: Page, *, with_row: bool) -> tuple[Text, ...]:
     desire = explanation.desire
-    observed = "" if isinstance(desire, Send) else shown(_observed(explanation, mask), page.width // 4)
+    is_of_taken = explanation.reason in (Reason.NOT_CONVERTIBLE, Reason.NOT_COPYABLE)
+    value = explanation.taken if is_of_taken and explanation.taken is not None else explanation.observed
+    observed = "" if isinstance(desire, Send) else shown(_hide(desire, value, mask), page.width // 4)
     places = _places(explanation.asked_at, explanation.found_at, with_row=with_row)
     return (
         Text(_field(_name(desire), _device_id(desire)), NAME),
@@ -104,6 +106,8 @@ def _desired(explanation: Explanation, mask: Mask) -> Json:
             return mask.value(name, value)
         case SetDeviceField(name=name, value=value):
             return mask.value(name, value)
+        case TakeAttribute() as desire:
+            return _hide(desire, explanation.becomes, mask)
         case _:
             return None
 
@@ -155,10 +159,13 @@ def _device_id(desire: Desire) -> str:
 
 
 def _observed(explanation: Explanation, mask: Mask) -> Json:
-    desire = explanation.desire
+    return _hide(explanation.desire, explanation.observed, mask)
+
+
+def _hide(desire: Desire, value: Json, mask: Mask) -> Json:
     if isinstance(desire, TakeAttribute) and mask.covers(desire.source):
-        return mask.hide(explanation.observed)
-    return mask.value(_name(desire), explanation.observed)
+        return mask.hide(value)
+    return mask.value(_name(desire), value)
 
 
 def _mask_changes(changes: Sequence[Change], mask: Mask) -> tuple[Change, ...]:

@@ -8,15 +8,19 @@ import pytest
 from document_schemas import check_document
 from sample_renderings import REAL
 
-from leanplum_sync.address import Subject
+from leanplum_sync.address import ResourceAddress, Subject
 from leanplum_sync.planner.decide import Reason
-from leanplum_sync.planning.explain import Explained, Explanation
+from leanplum_sync.planner.known import NOTHING_KNOWN
+from leanplum_sync.planner.subject import Context, plan_subject
+from leanplum_sync.planning.explain import Explained, Explanation, _explanations
 from leanplum_sync.problem import Place
 from leanplum_sync.render.explain import explained_json, explained_text
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.values import Mask
-from leanplum_sync.resources.desire import SetAttribute
+from leanplum_sync.resources.desire import SetAttribute, TakeAttribute, Want
 from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.convert import ValueType
+from leanplum_sync.wire.profile import read_profile
 
 LINE, ROW = Place("specs/a.yaml", 9), Place("data/a.csv", 3, row=2)
 MASK = Mask(frozenset({"email"}), b"key")
@@ -42,6 +46,37 @@ def test_all_that_led_to_the_decision_is_in_the_document() -> None:
         "foundAt": "data/a.csv:3",
         "isChanged": False,
     }
+
+
+def renamed(source: str = "mail") -> Explained:
+    """A rename onto a name with a value, by the planner's own decision."""
+    desire = TakeAttribute("contact", source, ValueType.TEXT, LINE)
+    want = Want(
+        ResourceAddress("UserAttributes", "a"),
+        Subject.user("u1"),
+        create=False,
+        found_at=ROW,
+        desires=(desire,),
+    )
+    profile = read_profile({"userId": "u1", "userAttributes": {"contact": "old", source: 7}})
+    decisions = plan_subject([want], profile, NOTHING_KNOWN, Context({want.resource: 0}, {})).decisions
+    return Explained(
+        Subject.user("u1"),
+        listed=True,
+        observed=True,
+        changes=(),
+        explanations=_explanations(decisions, profile, ()),
+    )
+
+
+def test_a_rename_onto_a_name_with_a_value_tells_what_is_there_and_what_it_becomes() -> None:
+    (decision,) = check_document(explained_json(renamed(), REAL, MASK))["decisions"]
+    assert (decision["field"], decision["observed"], decision["desired"]) == ("contact", "old", "7")
+
+
+def test_both_values_of_a_rename_from_a_sensitive_name_are_masked() -> None:
+    (decision,) = check_document(explained_json(renamed("email"), REAL, MASK))["decisions"]
+    assert all("sensitive" in decision[name] for name in ("observed", "desired"))
 
 
 def test_values_that_look_different_and_are_the_same_are_told_both() -> None:
