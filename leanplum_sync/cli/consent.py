@@ -31,6 +31,8 @@ class AckType(click.ParamType[Ack]):
         hazard, _, count = str(value).partition("=")
         if not hazard or not count.isdecimal():
             self.fail(f"{value!r} is not HAZARD=COUNT, such as sends=12431.", param, ctx)
+        if hazard not in HAZARD_WORDS:
+            self.fail(f"nothing is called {hazard}; there are {listing(list(HAZARD_WORDS))}.", param, ctx)
         return Ack(hazard, int(count))
 
 
@@ -59,8 +61,6 @@ def check_consent(hazards: Sequence[Hazard], acks: Iterable[Ack]) -> None:
 
 
 def _wrong(ack: Ack, planned: Mapping[str, int]) -> str:
-    if ack.hazard not in HAZARD_WORDS:
-        return f"--ack {ack.hazard}={ack.count}: nothing is called {ack.hazard}; there are {listing(list(HAZARD_WORDS))}."
     count = planned.get(ack.hazard, 0)
     if count == ack.count:
         return ""

@@ -36,7 +36,7 @@ def command(console: Console, *, folder: Path, pipeline: str) -> ExitCode:
     if existing:
         raise click.UsageError(
             f"{listing(existing)} in {folder} {'exists' if len(existing) == 1 else 'exist'} already, and nothing is"
-            " overwritten. Name another folder, or move what is there."
+            f" overwritten. Name another folder, or move what is there{_instead(existing)}."
         )
     for path, text in contents.items():
         _write(folder / path, text)
@@ -49,6 +49,12 @@ def command(console: Console, *, folder: Path, pipeline: str) -> ExitCode:
         "  leanplum-sync validate\n  leanplum-sync plan\n  leanplum-sync apply .leanplum-sync/sandbox.lpplan"
     )
     return ExitCode.OK
+
+
+def _instead(existing: list[str]) -> str:
+    """Return which ``--pipeline`` would write none of *existing*, if there is any such."""
+    free = [kind for kind in PIPELINES if not set(project_files("", kind)).intersection(existing)]
+    return f"; or leave out a pipeline with --pipeline {'|'.join(free)}" if free else ""
 
 
 def _write(path: Path, text: str) -> None:

@@ -61,6 +61,16 @@ def test_init_overwrites_nothing_and_names_what_is_in_the_way(shop: Path, comman
     assert (shop / "leanplum-sync.yaml").read_text() == "mine"
 
 
+def test_init_says_how_to_leave_a_pipeline_that_is_there_alone(tmp_path: Path, command: Command) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
+    (folder / ".gitlab-ci.yml").write_text("mine")
+    done = command("init", str(folder))
+    assert done.returncode == 64
+    assert "--pipeline github|none" in done.stderr
+    assert command("init", str(folder), "--pipeline", "none").returncode == 0
+
+
 def test_stdout_holds_the_document_alone_and_quiet_leaves_stderr_empty(shop: Path, command: Command) -> None:
     done = command("plan", "-o", "json", "--quiet")
     assert json.loads(done.stdout)["format"] == "leanplum-sync/plan-summary"
