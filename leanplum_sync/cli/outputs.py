@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 
 from leanplum_sync.cli.completion import starting
 from leanplum_sync.cli.console import Console
+from leanplum_sync.progress import Progress, SilentProgress
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.words import listing
 
@@ -79,7 +80,7 @@ def output_options(*formats: str) -> Callable[[Decorated], Decorated]:
         metavar="N",
         expose_value=False,
         callback=_remember_limit,
-        help=f"How long Markdown may get. Default: {MARKDOWN_BYTES:,}, which fits a comment on GitHub.",
+        help=f"How long Markdown may get, from {_FEWEST_BYTES:,} on. Default: {MARKDOWN_BYTES:,}, which fits a comment on GitHub.",
     )
 
     def decorate(function: Decorated) -> Decorated:
@@ -94,20 +95,30 @@ output_option: Final = output_options("text", "json")
 def deliver(
     console: Console,
     outputs: Sequence[Output],
+    progress: Progress | None = None,
+    /,
     *,
     text: Callable[[Page], str],
     json: Callable[[], str],
     markdown: Callable[[int], str] | None = None,
     **others: Callable[[], str],
 ) -> None:
-    """Make each document that is asked for and put it where it belongs. *markdown* takes the bytes it may have."""
-    for output in outputs:
+    """Make the documents that are asked for and put each where it belongs. *markdown* takes the bytes it may have."""
+
+    def content_of(output: Output) -> str:
         if output.format == "text":
-            content = text(console.page() if output.path is None else Page())
-        elif output.format == _MARKDOWN and markdown is not None:
-            content = markdown(click.get_current_context().meta[_LIMIT])
-        else:
-            content = {"json": json, **others}[output.format]()
+            return text(console.page() if output.path is None else Page())
+        if output.format == _MARKDOWN and markdown is not None:
+            return markdown(click.get_current_context().meta[_LIMIT])
+        return {"json": json, **others}[output.format]()
+
+    contents = []
+    # What is shown of progress is gone before a document comes to the same terminal.
+    with (progress or SilentProgress()).track("Rendering", len(outputs), "document") as task:
+        for output in outputs:
+            contents.append(content_of(output))
+            task.advance()
+    for output, content in zip(outputs, contents, strict=True):
         if output.path is None:
             console.document(content)
         else:

@@ -18,6 +18,7 @@ def show_plan(plan: PlanFile, console: Console, outputs: Sequence[Output]) -> No
     deliver(
         console,
         outputs,
+        console.progress(),
         text=lambda page: plan_text(plan, page),
         json=lambda: plan_json(plan),
         markdown=lambda limit: _markdown(plan, limit),

@@ -273,6 +273,11 @@ class PlanFile:
 
     def cohorts(self) -> tuple[Cohort, ...]:
         """Return the groups of like changes: what needs most care first, then the largest."""
+        return self._cohorts
+
+    @cached_property
+    def _cohorts(self) -> tuple[Cohort, ...]:
+        """Found once: that goes through all changes several times."""
         rows = self._connection.execute(
             "SELECT resource, kind, field, count(DISTINCT subject), min(id) FROM change GROUP BY resource, kind, field"
         )
