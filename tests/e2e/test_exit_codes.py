@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from document_schemas import check_document
 from shell import ROOT, Served
 
 from leanplum_sync import emulator
@@ -89,11 +89,8 @@ class Ended:
 
     @property
     def document(self) -> Any:
-        """Its one document of JSON, and nothing else on stdout."""
-        found = json.loads(self.out)
-        assert re.fullmatch(r"leanplum-sync/[a-z-]+", found["format"])
-        assert found["version"] >= 1
-        return found
+        """Its one document of JSON, as its published schema has it, and nothing else on stdout."""
+        return check_document(self.out)
 
 
 @pytest.fixture
