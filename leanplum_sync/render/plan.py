@@ -39,6 +39,7 @@ _NOTE: Final = 400  # cells
 _NOTE_SAMPLES: Final = 100  # cells
 _NARROWEST_PAIR: Final = 16  # cells
 _NARROWEST_SAMPLES: Final = 12  # cells
+_ROOMY: Final = 100  # columns of a page from which more samples come before long values
 _LINES_OF_A_PARAGRAPH: Final = 3
 _VALUES: Final = "most frequent values"
 
@@ -107,8 +108,9 @@ def _taken(cohorts: Sequence[Cohort], page: Page) -> int:
 
 
 def _columns(cohorts: Sequence[Cohort], page: Page, cells: int) -> list[RenderableType]:
-    """Values and samples share *cells*: one sample has its room first, then the values theirs, then more samples."""
-    widest = max(cell_len(_samples(cohort, page.width // 4, most=1)) for cohort in cohorts)
+    """Values and samples share *cells*: a sample has its room first, then the values theirs, then more samples."""
+    most = 3 if page.width >= _ROOMY else 1
+    widest = max(cell_len(_samples(cohort, page.width // 4, most=most)) for cohort in cohorts)
     for_one = min(max(widest, len("such as")), cells - _NARROWEST_PAIR)
     pairs = [_pairs(cohort, cells - for_one) for cohort in cohorts]
     for_samples = cells - max(len(_VALUES), *map(cell_len, pairs))
