@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.settings import Settings
+from leanplum_sync.cli.shell import shortest
+from leanplum_sync.cli.verb import remembered
 from leanplum_sync.client.credentials import APP_ID_VARIABLE, EMULATOR_APP_ID, EMULATOR_KEYS, Connection, Keys
 from leanplum_sync.client.http import HttpTransport
 from leanplum_sync.client.reader import Reader
@@ -71,12 +76,35 @@ def connected(settings: Settings) -> Iterator[App]:
         return
     settings.state_folder.mkdir(parents=True, exist_ok=True)
     seeds = [settings.root / seed for seed in environment.seed]
+    state = settings.state_folder / "emulator.db"
+    is_new = not state.exists()
     try:
-        emulator = running(state=settings.state_folder / "emulator.db", seeds=seeds)
+        emulator = running(state=state, seeds=seeds)
         with emulator as answering, HttpTransport(is_local=True) as transport:
+            _compare_seeds(state, seeds, is_new=is_new)
             yield App(target, Connection.to_emulator(answering.url), Keys.of(EMULATOR_KEYS), transport)
     except EmulatorError as error:
         raise LeanplumSyncError(str(error)) from error
+
+
+def _compare_seeds(state: Path, seeds: Sequence[Path], *, is_new: bool) -> None:
+    """Say so if the seeds are not those that filled the emulator: what is in them now, it doesn't know."""
+    record = state.with_name(f"{state.name}.seeds")
+    found = "".join(f"{_digest(seed)}\n" for seed in seeds)
+    if is_new or not record.exists():
+        record.write_text(found)
+    elif record.read_text() != found:
+        Console.for_this_process(quiet=bool(remembered("quiet"))).say(
+            f"The emulator's seed changed after it was read. To start anew from it: rm {shortest(state)}*"
+        )
+
+
+def _digest(file: Path) -> str:
+    try:
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError:
+        return "none"  # an emulator that was filled needs its seed no more
 
 
 def connection_to(environment: LiveEnvironment, environ: Mapping[str, str]) -> Connection:

@@ -32,9 +32,14 @@ _SENTENCES: Final[Mapping[Reason, tuple[str, str]]] = {
         "have nested values in {field}, which can't be written back",
     ),
 }
+_CREATABLE: Final = " (createUsers: true in the spec creates {them})"
 NOTED: Final = frozenset(_SENTENCES)
 
 
-def sentence(reason: Reason, field: str, count: int) -> str:
+def sentence(reason: Reason, field: str, count: int, *, creatable: bool = False) -> str:
+    """Return the end of the sentence. *creatable*: the spec may say that users who are missing come into being."""
     one, several = _SENTENCES[reason]
-    return (one if count == 1 else several).format(field=field)
+    advice = _CREATABLE if creatable and reason is Reason.MISSING else ""
+    return ((one if count == 1 else several) + advice).format(
+        field=field, them="it" if count == 1 else "them"
+    )

@@ -29,6 +29,7 @@ from leanplum_sync.planner.plan import Cost, Note, Summary, Target
 from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject
 from leanplum_sync.planning.check import wants_of
 from leanplum_sync.problem import Problem
+from leanplum_sync.resources import message_send
 from leanplum_sync.resources.desire import Send
 from leanplum_sync.resources.message_send import MessageSend
 from leanplum_sync.snapshot import ReadsUsers, TornFileError, plain_lines, pull, read
@@ -317,7 +318,9 @@ class Tally:
             Note(
                 reason.name.lower(),
                 resource,
-                sentence(reason, what, noted.count),
+                sentence(
+                    reason, what, noted.count, creatable=not resource.startswith(f"{message_send.KIND}/")
+                ),
                 noted.count,
                 tuple(noted.samples),
             )

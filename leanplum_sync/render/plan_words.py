@@ -94,6 +94,10 @@ def consent_options(hazards: Iterable[Hazard]) -> str:
 
 
 def nothing_to_do(summary: Summary, notes: Iterable[Note]) -> str:
+    if summary.listed and summary.missing == summary.listed:
+        if summary.listed == 1:
+            return "Nothing to do: the one listed user does not exist."
+        return f"Nothing to do: none of the {summary.listed:,} listed users exists."
     there = amount(summary.listed - summary.missing, "listed user") + (
         " that exist" if summary.missing else ""
     )

@@ -282,3 +282,29 @@ def test_a_project_file_of_another_name_can_be_named(shop: Path, command: Comman
     assert command("validate", "--project", "other.yaml").returncode == 0
     assert command("--project", "other.yaml", "validate").returncode == 0
     assert command("validate", variables={"LEANPLUM_SYNC_PROJECT": "other.yaml"}).returncode == 0
+
+
+def test_users_who_do_not_exist_are_created_on_request_or_seeded_anew(shop: Path, command: Command) -> None:
+    spec = shop / "specs" / "own.yaml"
+    spec.write_text(
+        "apiVersion: leanplum-sync/v1\nkind: UserAttributes\nmetadata: {name: own}\n"
+        "spec:\n  users: {inline: [ada, ben]}\n  attributes: {newsletter: true}\n"
+    )
+    planned = command("plan", "specs/own.yaml")
+    assert "Nothing to do: none of the 2 listed users exists." in planned.stdout
+    assert "createUsers: true in the spec" in planned.stdout
+    assert "seed" not in planned.stderr
+    with (shop / "seed" / "users.ndjson").open("a") as seed:
+        seed.write('{"userId": "ada"}\n')
+    told = command("plan", "specs/own.yaml").stderr
+    assert "To start anew from it: rm .leanplum-sync/emulator.db*" in told
+    for file in (shop / ".leanplum-sync").glob("emulator.db*"):
+        file.unlink()
+    anew = command("plan", "specs/own.yaml")
+    assert "1 of 2 listed users would change" in anew.stdout
+    assert "seed" not in anew.stderr
+    spec.write_text(spec.read_text() + "  createUsers: true\n")
+    assert command("plan", "specs/own.yaml").returncode == 6  # it is for a person to consent to
+    assert (
+        command("apply", "--yes", "--ack", "createdUsers=1", ".leanplum-sync/sandbox.lpplan").returncode == 0
+    )

@@ -63,6 +63,10 @@ def test_a_plan_without_changes_says_that_there_is_nothing_to_do() -> None:
     assert "Nothing to do: 6 listed users, all as the specs say." in lines(SomePlan(EMPTY))
     missing = replace(EMPTY, missing=2)
     assert "Nothing to do: 4 listed users that exist, all as the specs say." in lines(SomePlan(missing))
+    nobody = replace(EMPTY, missing=EMPTY.listed)
+    assert "Nothing to do: none of the 6 listed users exists." in lines(SomePlan(nobody))
+    one = replace(EMPTY, listed=1, missing=1)
+    assert "Nothing to do: the one listed user does not exist." in lines(SomePlan(one))
 
 
 def test_groups_show_what_changes_from_what_to_what_for_how_many() -> None:
