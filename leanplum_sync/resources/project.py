@@ -188,7 +188,7 @@ class EmbeddedModel(Edge):
         WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
     ] = Field(
         default=[],
-        description="NDJSON files of the users that a new emulator starts with.",
+        description="NDJSON files of the users that a new emulator starts with; after a change, `rm .leanplum-sync/emulator.db*` starts it anew.",
         examples=["seed/users.ndjson"],
     )
     budget: BudgetModel | None = Field(
