@@ -143,10 +143,10 @@ class Database:
     def _insert_into(self, table: sa.Table) -> Any:
         """Only the dialect that is used is imported: either takes longer than a small plan."""
         if self._is_postgres:
-            from sqlalchemy.dialects.postgresql import insert as insert_postgresql  # noqa: PLC0415
+            from sqlalchemy.dialects.postgresql import insert as insert_postgresql  # noqa: PLC0415 - see above
 
             return insert_postgresql(table)
-        from sqlalchemy.dialects.sqlite import insert as insert_sqlite  # noqa: PLC0415
+        from sqlalchemy.dialects.sqlite import insert as insert_sqlite  # noqa: PLC0415 - see above
 
         return insert_sqlite(table)
 
