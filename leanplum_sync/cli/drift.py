@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 import click
 
@@ -14,7 +13,7 @@ from leanplum_sync.cli.durations import DurationType
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.outputs import Output, deliver, output_option
 from leanplum_sync.cli.project import project_file, settings_of
-from leanplum_sync.cli.reading import together
+from leanplum_sync.cli.reading import LIVE, observed_option, together
 from leanplum_sync.cli.settings import Settings
 from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options, specs_argument
 from leanplum_sync.clock import SystemClock
@@ -26,17 +25,10 @@ from leanplum_sync.render.drift import drift_json, drift_text
 from leanplum_sync.spec import Loaded, load
 from leanplum_sync.staging import Staging
 
-_LIVE: Final = "live"
-
 
 @click.command("drift", cls=Verb)
 @specs_argument
-@click.option(
-    "--observed",
-    default=_LIVE,
-    metavar="live|FILE",
-    help="Where users are read: live, from the app, or in a snapshot FILE that pull wrote. Default: live.",
-)
+@observed_option
 @click.option(
     "--max-age",
     type=DurationType(),
@@ -89,7 +81,7 @@ def _find(
     reading = settings.state_folder / f"{settings.name}.drift.ndjson"
     source = (
         Live(reading, 0.0, limits.concurrency, limits.requests_per_second, together(limits))
-        if observed == _LIVE
+        if observed == LIVE
         else Recorded(Path(observed), max_age)
     )
     progress = console.progress()

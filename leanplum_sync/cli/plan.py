@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Final
 
 import click
 
@@ -20,7 +19,7 @@ from leanplum_sync.cli.outputs import Output, output_options
 from leanplum_sync.cli.plan_documents import show_plan
 from leanplum_sync.cli.problem_documents import listed_words, show_problems
 from leanplum_sync.cli.project import project_file, settings_of
-from leanplum_sync.cli.reading import reading_live
+from leanplum_sync.cli.reading import LIVE, observed_option, reading_live
 from leanplum_sync.cli.settings import Settings
 from leanplum_sync.cli.shards import own, parts_option, shard_option
 from leanplum_sync.cli.shell import quoted
@@ -45,17 +44,10 @@ from leanplum_sync.resources.sensitive import with_renamed
 from leanplum_sync.spec import Loaded, load
 from leanplum_sync.staging import Staging
 
-_LIVE: Final = "live"
-
 
 @click.command("plan", cls=Verb)
 @specs_argument
-@click.option(
-    "--observed",
-    default=_LIVE,
-    metavar="live|FILE",
-    help="Where users are read: live, from the app, or in a snapshot FILE that pull wrote. Default: live.",
-)
+@observed_option
 @click.option(
     "--max-age",
     type=DurationType(),
@@ -204,7 +196,7 @@ def _make(
                 progress=progress,
             )
 
-    if observed == _LIVE:
+    if observed == LIVE:
         with reading_live(settings, max_age, shard) as live:
             make(live)
     else:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+import click
+
 from leanplum_sync.cli.settings import Settings
 from leanplum_sync.cli.shards import own
 from leanplum_sync.planner.parts import Part
@@ -13,6 +15,13 @@ from leanplum_sync.planning import Live
 from leanplum_sync.resources.project import Limits
 from leanplum_sync.wire.limits import USERS_PER_BATCH
 
+LIVE: Final = "live"
+observed_option = click.option(
+    "--observed",
+    default=LIVE,
+    metavar="live|FILE",
+    help="Where users are read: live, from the app, or in a snapshot FILE that pull wrote. Default: live.",
+)
 _UNUSED_FOR_SECONDS: Final = 3600.0
 
 

@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from leanplum_sync.clock import Clock, SystemClock
 from leanplum_sync.sealing import SealingKeys
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from leanplum_sync.address import Subject
     from leanplum_sync.journal.reader import JournalReader
     from leanplum_sync.journal.writer import Journal
-    from leanplum_sync.planner.known import Known
+    from leanplum_sync.planner.known import Known, KnowsDeliveries
 
 
 def open_journal(
@@ -68,10 +68,6 @@ def read_deliveries(
     if "://" not in str(location) and not Path(location).exists():
         return nullcontext(_Nothing())
     return read_journal(location, keys=keys)
-
-
-class KnowsDeliveries(Protocol):
-    def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]: ...
 
 
 class _Nothing:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
+
+from leanplum_sync.address import Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +25,9 @@ class Known:
 
 
 NOTHING_KNOWN: Final = Known()
+
+
+class KnowsDeliveries(Protocol):
+    """The journal, as planning sees it."""
+
+    def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]: ...

@@ -3,7 +3,6 @@
 from leanplum_sync.planning.check import Findings, check
 from leanplum_sync.planning.explain import Explained, Explanation, explain
 from leanplum_sync.planning.make import (
-    KnowsDeliveries,
     Live,
     MadePlan,
     PlanRequest,
@@ -17,7 +16,6 @@ __all__ = [
     "Explained",
     "Explanation",
     "Findings",
-    "KnowsDeliveries",
     "ListingFile",
     "Live",
     "MadePlan",

@@ -33,9 +33,10 @@ from leanplum_sync.planner.attribute_names import AttributeNames
 from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.planner.decide import Reason
 from leanplum_sync.planner.footprint import ADDED, COUNTED, TAKEN_OUT, fields_of, print_of
+from leanplum_sync.planner.known import KnowsDeliveries
 from leanplum_sync.planner.order import waves
 from leanplum_sync.planner.subject import Context, SubjectPlan
-from leanplum_sync.planning.make import KnowsDeliveries, Live, ReadsLiveState, Recorded, decided, observe
+from leanplum_sync.planning.make import Live, ReadsLiveState, Recorded, decided, observe
 from leanplum_sync.resources.message_send import MessageSend
 
 if TYPE_CHECKING:

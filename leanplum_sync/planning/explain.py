@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from leanplum_sync.errors import SpecError
 from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.decide import Decision, Reason, SendTarget
-from leanplum_sync.planner.known import NOTHING_KNOWN
+from leanplum_sync.planner.known import NOTHING_KNOWN, KnowsDeliveries
 from leanplum_sync.planner.order import waves
 from leanplum_sync.planner.subject import Context, plan_subject
 from leanplum_sync.problem import Place
@@ -25,7 +25,6 @@ from leanplum_sync.wire.profile import Profile, read_profile
 if TYPE_CHECKING:
     from leanplum_sync.address import Subject
     from leanplum_sync.planfile import PlanFile
-    from leanplum_sync.planning.make import KnowsDeliveries
     from leanplum_sync.resources import Resource
     from leanplum_sync.spec import Loaded
     from leanplum_sync.wire.action import Json

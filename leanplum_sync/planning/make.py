@@ -20,7 +20,7 @@ from leanplum_sync.planner.attribute_names import AttributeNames
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.decide import Decision, Reason, SendTarget
 from leanplum_sync.planner.hazards import hazards
-from leanplum_sync.planner.known import NOTHING_KNOWN, Known
+from leanplum_sync.planner.known import NOTHING_KNOWN, Known, KnowsDeliveries
 from leanplum_sync.planner.messages import resolve
 from leanplum_sync.planner.notes import NOTED, sentence
 from leanplum_sync.planner.order import waves
@@ -46,12 +46,6 @@ if TYPE_CHECKING:
 
 _SUBJECTS_AT_ONCE: Final = 500  # asked of the journal together
 _SAMPLES: Final = 3
-
-
-class KnowsDeliveries(Protocol):
-    """The journal, as planning sees it."""
-
-    def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]: ...
 
 
 class ReadsLiveState(ReadsUsers, Protocol):
