@@ -25,6 +25,9 @@ COVERING := tests/unit/journal tests/unit/applier tests/integration/journal \
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# The tests start hundreds of processes; each would compile the package anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help demo test check campaign coverage mutants bench bench-quick docs site clean
 .DEFAULT_GOAL := help
 
