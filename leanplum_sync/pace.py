@@ -5,8 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from leanplum_sync.clock import Clock
+
+_AT_ONCE_SECONDS: Final = 0.5  # a plan for ten users is not kept waiting by the default rate
 
 
 class Pace:
@@ -90,17 +93,21 @@ class Pace:
 
 
 class _Rate:
+    """A leaky bucket: what a pause has left unused starts at once, up to half a second's worth. The rest is spread evenly."""
+
     def __init__(self, per_second: float | None, clock: Clock, lock: threading.Condition) -> None:
         self._interval = 1 / per_second if per_second else 0.0
+        self._ahead = max(0.0, _AT_ONCE_SECONDS - self._interval)
         self._clock, self._lock = clock, lock
-        self._next = clock.monotonic()
+        self._due = clock.monotonic()
 
     def wait(self) -> None:
         if not self._interval:
             return
         with self._lock:
             now = self._clock.monotonic()
-            start = max(now, self._next)
-            self._next = start + self._interval
+            due = max(now, self._due)
+            start = max(now, due - self._ahead)
+            self._due = due + self._interval
         if start > now:
             self._clock.sleep(start - now)

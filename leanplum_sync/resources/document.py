@@ -29,7 +29,12 @@ class Edge(BaseModel):
     """Unknown keys are errors, and nothing is converted silently: ``"5"`` is no number, ``1`` no boolean."""
 
     model_config = ConfigDict(
-        strict=True, extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True
+        strict=True,
+        defer_build=True,
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        hide_input_in_errors=True,
     )
 
 

@@ -130,7 +130,7 @@ class LimitsModel(Edge):
     )
     requests_per_second: Annotated[float, Field(gt=0, strict=False)] | None = Field(
         default=None,
-        description="Requests started in a second, by all threads. 20 if not named.",
+        description="Requests started in a second, by all threads; after a pause, half as many at once. 20 if not named.",
         examples=[20],
     )
     read_in_batches: bool | None = Field(

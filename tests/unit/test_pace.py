@@ -27,14 +27,21 @@ class Watch:
         return ""
 
 
-def test_requests_are_spread_over_the_second() -> None:
+def test_half_a_seconds_worth_starts_at_once_and_the_rest_is_spread_over_the_second() -> None:
     watch = Watch()
-    pace = Pace(concurrency=8, requests_per_second=20, clock=watch)
+    pace = Pace(concurrency=8, requests_per_second=10, clock=watch)
+    starts = starts_of(8, pace, watch)
+    assert starts == [100.0] * 5 + [100.1, 100.2, 100.3]
+    watch.time = 100.6  # three have had no use of their time
+    assert starts_of(5, pace, watch) == [100.6] * 3 + [100.7, 100.8]
+
+
+def starts_of(count: int, pace: Pace, watch: Watch) -> list[float]:
     starts = []
-    for _ in range(5):
+    for _ in range(count):
         with pace.turn():
             starts.append(round(watch.time, 3))
-    assert starts == [100.0, 100.05, 100.1, 100.15, 100.2]
+    return starts
 
 
 def test_without_a_rate_nobody_waits() -> None:
