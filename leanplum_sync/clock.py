@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 import uuid
 from typing import Protocol
@@ -32,3 +33,7 @@ class SystemClock:
 
     def new_id(self) -> str:
         return uuid.uuid4().hex
+
+
+def utc(seconds: float) -> str:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -11,7 +11,7 @@ import click
 
 from leanplum_sync.cli.advice import advise
 from leanplum_sync.cli.checking import listing_file, memory_option, problems_option
-from leanplum_sync.cli.connect import connected, target_of
+from leanplum_sync.cli.connect import connected, settle_seconds, target_of
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.durations import DurationType
 from leanplum_sync.cli.exit_codes import ExitCode
@@ -184,6 +184,7 @@ def _make(
             marker=settings.increment_receipts,
             parts=parts,
             part=shard,
+            settle_seconds=settle_seconds(settings),
         )
         with connected(settings) as app, read_deliveries(settings.journal) as journal:
             make_plan(

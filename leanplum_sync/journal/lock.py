@@ -9,7 +9,6 @@ The API can't ask for it, which is why a holder also looks at its own deadline j
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 import socket
 import threading
@@ -21,7 +20,7 @@ from typing import Final, Self
 
 import sqlalchemy as sa
 
-from leanplum_sync.clock import Clock
+from leanplum_sync.clock import Clock, utc
 from leanplum_sync.errors import JournalError, JournalLockedError, LockLostError
 from leanplum_sync.journal.database import Database
 from leanplum_sync.journal.schema import lock_table
@@ -275,7 +274,3 @@ def _or_unknown(read: Callable[[], str]) -> str:
         return read()
     except OSError:
         return _UNKNOWN
-
-
-def utc(seconds: float) -> str:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -45,11 +45,13 @@ from leanplum_sync.journal.schema import (
     lock_table,
     run_table,
 )
+from leanplum_sync.journal.settling import still_unsettled
 from leanplum_sync.journal.soundness import Fault, faults
 from leanplum_sync.journal.texts import Texts
 from leanplum_sync.planner.footprint import follow
 from leanplum_sync.planner.known import NOTHING_KNOWN, Known
 from leanplum_sync.sealing import SealingKeys
+from leanplum_sync.wire.action import DeliveryClass
 
 _PAGE: Final = 500  # rows, and values in an IN list: SQLite and PostgreSQL both take many more
 
@@ -112,6 +114,27 @@ class JournalReader:
             if (key := str(subject)) in delivered or key in fingerprints
             else NOTHING_KNOWN
             for subject in subjects
+        }
+
+    def unsettled(self, app: str, settle_seconds: float, now: float) -> Mapping[Subject, float]:
+        """As ``KnowsDeliveries`` says. A send changes nothing that is read, so sends in doubt are left out."""
+        of_batch, batch, run = batch_subject_table, batch_table, run_table
+        ahead = self.ahead()
+        since = sa.case(
+            (batch.c.state == BatchState.SENT.value, batch.c.sent_at),
+            (batch.c.state.in_([BatchState.IN_DOUBT.value, BatchState.HELD.value]), batch.c.doubted_at),
+        )
+        query = (
+            sa.select(of_batch.c.subject, sa.func.max(since).label("since"))
+            .join(batch, sa.and_(batch.c.run == of_batch.c.run, batch.c.sequence == of_batch.c.sequence))
+            .join(run, run.c.number == batch.c.run)
+            .where(run.c.app == app, batch.c.delivery_class != DeliveryClass.ONCE.value)
+            .where(since > now + ahead - settle_seconds)
+            .group_by(of_batch.c.subject)
+        )
+        return {
+            Subject.parse(row.subject): now + still_unsettled(row.since - ahead, settle_seconds, now)
+            for row in self._select(query)
         }
 
     def runs(self, app: str | None = None, environment: str | None = None) -> tuple[RunEntry, ...]:

@@ -35,6 +35,14 @@ run_table = sa.Table(
     sa.Index("run_by_plan", "app", "environment", "plan_digest"),
 )
 
+# The moments of further plans of its digest that took the run up before it ended; that of the first stands with the run.
+run_plan_table = sa.Table(
+    "run_plan",
+    metadata,
+    sa.Column("run", sa.Integer, primary_key=True),
+    sa.Column("plan_made_at", sa.Double, primary_key=True),
+)
+
 batch_table = sa.Table(
     "batch",
     metadata,
@@ -155,6 +163,7 @@ footprint_table = sa.Table(
 STEPS: Final[Mapping[int, Callable[[sa.Connection], None]]] = {
     1: metadata.create_all,
     2: lambda connection: footprint_table.create(connection, checkfirst=True),
+    3: lambda connection: run_plan_table.create(connection, checkfirst=True),
 }
 VERSION: Final = max(STEPS)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from leanplum_sync.clock import utc
 from leanplum_sync.errors import TooEarlyError
-from leanplum_sync.journal.lock import utc
 
 
 def still_unsettled(doubted_at: float, settle_seconds: float, now: float) -> float:

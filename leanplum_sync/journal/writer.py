@@ -17,7 +17,13 @@ from leanplum_sync.journal.lock import LEASE_SECONDS, Lease, overlap
 from leanplum_sync.journal.reader import SETTLED, JournalReader
 from leanplum_sync.journal.rows import Row, numbers_from, numbers_text
 from leanplum_sync.journal.run import RunJournal, rest
-from leanplum_sync.journal.schema import batch_table, delivery_table, exception_table, run_table
+from leanplum_sync.journal.schema import (
+    batch_table,
+    delivery_table,
+    exception_table,
+    run_plan_table,
+    run_table,
+)
 from leanplum_sync.journal.settling import check_settled
 from leanplum_sync.journal.specs import NO_RUN, remember_specs
 from leanplum_sync.journal.texts import Texts
@@ -66,10 +72,11 @@ class Journal(JournalReader):
         """
         Take up the run of this plan, or begin one.
 
-        A run that has not ended is that of every plan with its digest. One that has ended is only that of the very plan,
-        told by the moment it was made, however many came between: the same difference may come back, and a plan made of it
-        anew is a new one. No two machines' clocks are compared. A new run takes over from unfinished runs of other plans. What they had sent without an answer is in
-        doubt; what of it must not happen twice is held.
+        A run that has not ended is that of every plan with its digest. One that has ended is only that of the very plans
+        that had a hand in it, told by the moments they were made, however many came between: the same difference may come
+        back, and a plan made of it anew is a new one. No two machines' clocks are compared. A new run takes over from
+        unfinished runs of other plans. What they had sent without an answer is in doubt; what of it must not happen twice
+        is held.
 
         Raises:
             StalePlanError: another plan took over since this one was begun, or it was divided otherwise before.
@@ -84,7 +91,7 @@ class Journal(JournalReader):
                         f"Run {row.number} of this plan was not finished, and a later plan took over since. Plan again."
                     )
                 if state is not RunState.FINISHED:
-                    self._is_now_of(connection, row.number, plan_made_at)
+                    self._is_also_of(connection, row.number, plan_made_at)
                     self._doubt_what_was_sent(connection, row.number)
                     self._set_run(connection, row.number, RunState.RUNNING)
                 return RunJournal(
@@ -251,7 +258,7 @@ class Journal(JournalReader):
         others = connection.execute(
             sa.select(table.c.number, table.c.part)
             .where(table.c.app == lease.app, table.c.environment == lease.environment)
-            .where(table.c.plan_digest == plan_digest, table.c.plan_made_at == plan_made_at)
+            .where(table.c.plan_digest == plan_digest, _is_of(plan_made_at))
             .where(table.c.part != lease.part)
             .order_by(table.c.number)
         ).all()
@@ -266,7 +273,7 @@ class Journal(JournalReader):
     def _run_of(connection: sa.Connection, lease: Lease, plan_digest: str, plan_made_at: float) -> Row | None:
         """Return the plan's own run if it is finished; else one of its digest that has not ended; else its own."""
         table = run_table
-        is_own, is_open = table.c.plan_made_at == plan_made_at, table.c.ended_at.is_(None)
+        is_own, is_open = _is_of(plan_made_at), table.c.ended_at.is_(None)
         is_finished = table.c.state == RunState.FINISHED.value
         query = (
             sa.select(table)
@@ -364,10 +371,12 @@ class Journal(JournalReader):
         )
 
     @staticmethod
-    def _is_now_of(connection: sa.Connection, number: int, plan_made_at: float) -> None:
-        """The plan that takes an unfinished run up is the one whose run it is from here on."""
-        table = run_table
-        connection.execute(sa.update(table).where(table.c.number == number).values(plan_made_at=plan_made_at))
+    def _is_also_of(connection: sa.Connection, number: int, plan_made_at: float) -> None:
+        """A plan that takes an unfinished run up has a hand in it, and so has the one that began it: neither is a new one."""
+        new = sa.select(run_table.c.number, sa.literal(plan_made_at)).where(
+            run_table.c.number == number, sa.not_(_is_of(plan_made_at))
+        )
+        connection.execute(sa.insert(run_plan_table).from_select(["run", "plan_made_at"], new))
 
     def _set_run(self, connection: sa.Connection, number: int, state: RunState) -> None:
         connection.execute(
@@ -375,3 +384,9 @@ class Journal(JournalReader):
             .where(run_table.c.number == number)
             .values(state=state.value, ended_at=None if state is RunState.RUNNING else self._clock.now())
         )
+
+
+def _is_of(plan_made_at: float) -> sa.ColumnElement[bool]:
+    """Whether the plan made at that moment began the run, or took it up."""
+    further = sa.select(run_plan_table.c.run).where(run_plan_table.c.plan_made_at == plan_made_at)
+    return sa.or_(run_table.c.plan_made_at == plan_made_at, run_table.c.number.in_(further))

@@ -31,3 +31,10 @@ class KnowsDeliveries(Protocol):
     """The journal, as planning sees it."""
 
     def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]: ...
+
+    def unsettled(self, app: str, settle_seconds: float, now: float) -> Mapping[Subject, float]:
+        """
+        Return whose attributes or devices a request may still change, its answer lost or not there yet, and until when.
+
+        *now* and the answer are by this machine's clock. *settle_seconds* is how long a lost request may take effect.
+        """

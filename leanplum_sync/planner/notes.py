@@ -33,6 +33,10 @@ _SENTENCES: Final[Mapping[Reason, tuple[str, str]]] = {
     ),
 }
 _CREATABLE: Final = " (createUsers: true in the spec creates {them})"
+_UNSETTLED: Final = (
+    "has a request in doubt, which may still change what was read of it: plan again after {until}",
+    "have requests in doubt, which may still change what was read of them: plan again after {until}",
+)
 NOTED: Final = frozenset(_SENTENCES)
 
 
@@ -43,3 +47,8 @@ def sentence(reason: Reason, field: str, count: int, *, creatable: bool = False)
     return ((one if count == 1 else several) + advice).format(
         field=field, them="it" if count == 1 else "them"
     )
+
+
+def unsettled_sentence(count: int, until: str) -> str:
+    one, several = _UNSETTLED
+    return (one if count == 1 else several).format(until=until)

@@ -6,6 +6,7 @@ Built with a reader, which can't write; nothing here knows of the production key
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from leanplum_sync.address import ResourceAddress, Subject
+from leanplum_sync.clock import utc
 from leanplum_sync.errors import SpecError, StalePlanError
 from leanplum_sync.planfile import PlanWriter
 from leanplum_sync.planner.attribute_names import AttributeNames
@@ -22,7 +24,7 @@ from leanplum_sync.planner.decide import Decision, Reason, SendTarget
 from leanplum_sync.planner.hazards import hazards
 from leanplum_sync.planner.known import NOTHING_KNOWN, Known, KnowsDeliveries
 from leanplum_sync.planner.messages import resolve
-from leanplum_sync.planner.notes import NOTED, sentence
+from leanplum_sync.planner.notes import NOTED, sentence, unsettled_sentence
 from leanplum_sync.planner.order import waves
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.planner.plan import Cost, Note, Summary, Target
@@ -79,7 +81,7 @@ class PlanRequest:
     """
     *budget* maps names of hazards to the most that is allowed, None for no limit. *marker* names the attribute for receipts
     of increments, None for none. No batch crosses one of *parts*; *part* is the one that *staging* was cut down to,
-    None if it holds all subjects.
+    None if it holds all subjects. *settle_seconds* is how long a request whose answer was lost may still take effect.
     """
 
     target: Target
@@ -91,6 +93,7 @@ class PlanRequest:
     marker: str | None = None
     parts: int = 1
     part: Part | None = None
+    settle_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,7 @@ def make_plan(
     context = Context(
         waves({each.address: each.depends_on for each in loaded.resources}), messages, request.marker
     )
+    began = clock.now()
     reads, unreadable = observe(staging, request.observed, reader, clock, progress)
     tally = Tally(listed=staging.count_subjects(), unreadable=unreadable)
     names = AttributeNames(request.marker)
@@ -145,10 +149,22 @@ def make_plan(
             inputs=loaded.inputs,
             resources=loaded.digests(),
             hazards=hazards(summary, tally.forced_sends, request.budget, names.new_near_ceiling),
-            notes=tally.notes(),
+            notes=[*tally.notes(), *_unsettled(staging, request, journal, began)],
             summary=summary,
         )
     return MadePlan(request.out, digest)
+
+
+def _unsettled(
+    staging: Staging, request: PlanRequest, journal: KnowsDeliveries, began: float
+) -> Iterator[Note]:
+    """Tell of who may have been read too soon. Reading *began* then: what settled since was not settled when it was read."""
+    ends = journal.unsettled(request.target.app_id, request.settle_seconds, began)
+    if not ends:
+        return
+    if found := [subject for subject in staging.subjects() if subject in ends]:
+        until = utc(math.ceil(max(ends[subject] for subject in found)))
+        yield Note("unsettled", "", unsettled_sentence(len(found), until), len(found), _names(found))
 
 
 def _messages(resources: Iterable[Resource], reader: ReadsLiveState) -> dict[ResourceAddress, SendTarget]:

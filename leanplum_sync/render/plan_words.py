@@ -32,7 +32,11 @@ class Plan(Protocol):
 
 _ALWAYS_SHOWN: Final = ("sends", "createdUsers", "removals")
 # Counted elsewhere in the text: shown among the hazards only when there are too many.
-_MET: Final = ("delivered", "missing")  # notes that speak of nothing left undone for users that exist
+_MET: Final = (
+    "delivered",
+    "missing",
+    "unsettled",
+)  # notes that speak of nothing left undone for users that exist
 _SHOWN_WHEN_OVER: Final = ("changedUsers", "changedShare", "billableLookups")
 HAZARD_WORDS: Final[Mapping[str, str]] = {
     "sends": "sends",

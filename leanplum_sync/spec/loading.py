@@ -14,7 +14,8 @@ from leanplum_sync.planner.plan import Input
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.resources import Resource, message_send, project, push_tokens, user_attributes
 from leanplum_sync.resources.document import Document
-from leanplum_sync.resources.project import EmbeddedEnvironment, Project, ProjectDocument
+from leanplum_sync.resources.project import EmbeddedEnvironment, LiveEnvironment, Project, ProjectDocument
+from leanplum_sync.resources.site import Path as KeyPath
 from leanplum_sync.resources.source import FileSource
 from leanplum_sync.sources import file_digest
 from leanplum_sync.spec.check import checked, model_of
@@ -65,6 +66,8 @@ def load(project_file: Path, only: Sequence[Path] = ()) -> Loaded:
     documents, problems = read_file(root / project_file.name, project_file.name)
     found_project = _project(documents, root)
     loading = _Loading(root, problems, _sensitive(documents))
+    if found_project is not None:
+        loading.notes += _shared_apps(found_project, documents[0])
     if only:
         loading.read_all(_chosen(root, only, problems))
     elif found_project is not None:
@@ -170,6 +173,23 @@ def _check_seeds(name: str, environment: EmbeddedEnvironment, document: OpenDocu
         found = inside(root, root, text)
         if isinstance(found, PathFault):
             document.report(("spec", "environments", name, "seed", index), found.message, found.hint)
+
+
+def _shared_apps(found: Project, document: OpenDocument) -> Iterator[Problem]:
+    """Yield advice on environments that name one app. What variables hold here and now says nothing about elsewhere."""
+    first: dict[str, KeyPath] = {}
+    for name, environment in found.environments.items():
+        if isinstance(environment, LiveEnvironment) and isinstance(environment.app_id, str):
+            path: KeyPath = ("spec", "environments", name, "appId")
+            before = first.setdefault(environment.app_id, path)
+            if before != path:
+                yield document.file.problem(
+                    document.value_place(path),
+                    f"{name} and {before[2]} are one app, and each locks for itself: two runs could write to one user at once",
+                    "Keep one environment for an app.",
+                    address=document.address,
+                    also=document.value_place(before),
+                )
 
 
 def _named(root: Path, found: Project, document: OpenDocument) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""What was rejected is written to a file, and the file, named in the spec, is what the next run needs."""
+"""What was rejected, or is held, is written to a file, and the file, named in the spec, is what the next run needs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pytest
+from journals import shift_doubts
 from shell import Served, Shell
 
 Example = Callable[[str], Shell]
@@ -24,11 +25,15 @@ GONE = ("00004", "00021", "00111")
 
 @pytest.fixture
 def shell(example: Example) -> Shell:
-    found = example("loyalty-migration")
-    project = found.folder / "leanplum-sync.yaml"
+    return live(example("loyalty-migration"))
+
+
+def live(shell: Shell) -> Shell:
+    """Have the project speak of an app elsewhere, by default."""
+    project = shell.folder / "leanplum-sync.yaml"
     text = project.read_text().replace("defaultEnvironment: sandbox", "defaultEnvironment: live")
     project.write_text(text.replace("  environments:\n", LIVE))
-    return found
+    return shell
 
 
 def without(seed: Path, users: Collection[str]) -> Path:
@@ -71,3 +76,45 @@ def test_the_rows_of_who_was_gone_are_a_source_for_the_next_run(shell: Shell, se
     shell.run("apply", "b.lpplan", "--yes")
     spec.write_text(whole)
     assert shell.json("plan", "--out", "c.lpplan")["actions"] == 0
+
+
+@pytest.mark.slow
+def test_the_rows_of_what_was_held_are_a_source_for_the_next_run(example: Example, serve: Serve) -> None:
+    shell = live(example("one-off-send"))
+    served = serve(seeds=sorted((shell.folder / "seed").glob("*.ndjson")))
+    shell.environ = served.environ
+    listed = shell.folder / "data" / "late-orders.csv"
+    lines = listed.read_text().splitlines(keepends=True)[:-1]  # the last reader of the list does not exist
+    whole = "".join(lines)
+    users = [row["user_id"] for row in csv.DictReader(lines)]
+    lost = users[15:]
+
+    # A part of the list is served; then the rest is sent, nobody knows whether with success, and in truth it wasn't.
+    listed.write_text("".join(lines[:16]))
+    shell.run("plan", "--out", "a.lpplan")
+    shell.run("apply", "a.lpplan", "--yes")
+    listed.write_text(whole)
+    shell.run("plan", "--out", "b.lpplan")
+    served.faults("cut-before:action=sendMessage,times=1")
+    held = shell.run("apply", "b.lpplan", "--yes", code=5)
+    name = ".leanplum-sync/run-2.held.MessageSend-order-delay.csv"
+    assert name in held.stderr
+    assert [row["user_id"] for row in csv.DictReader((shell.folder / name).read_text().splitlines())] == lost
+
+    # As long as nobody decided, the file asks for nothing.
+    spec = shell.folder / "specs" / "order-delay.yaml"
+    spec.write_text(spec.read_text().replace("../data/late-orders.csv", f"../{name}"))
+    waiting = shell.json("plan", "--out", "c.lpplan")
+    assert (waiting["users"]["listed"], waiting["actions"]) == (len(lost), 0)
+    assert [(note["code"], note["count"]) for note in waiting["notes"]] == [("held", len(lost))]
+
+    # The same file says whom the person's word is about, and then whom the next run serves.
+    shift_doubts(shell.folder / ".leanplum-sync" / "journal.db", -3600)
+    decided = shell.json("resolve", "2", "--again", "--from", name, "--yes")
+    assert decided["subjects"] == len(lost)
+    plan = shell.json("plan", "--out", "d.lpplan")
+    assert plan["users"]["changed"] == len(lost)
+    shell.run("apply", "d.lpplan", "--yes")
+    assert served.counts()["sends"].popitem()[1] == dict.fromkeys(users, 1)
+    spec.write_text(spec.read_text().replace(f"../{name}", "../data/late-orders.csv"))
+    assert shell.json("plan", "--out", "e.lpplan")["actions"] == 0

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from journals import shift_doubts
 from shell import Served, Shell
 
 from leanplum_sync.clock import SystemClock
@@ -172,6 +173,25 @@ def test_the_lock_of_a_machine_that_is_gone_ends_with_its_lease(
     time.sleep(LEASE_SECONDS)
     shell.run(*APPLY, "--resume")
     assert is_done(shell)
+
+
+def test_a_plan_made_while_the_requests_of_a_killed_run_may_still_take_effect_says_so(
+    project: Callable[..., Shell], served: Served, start: Start, journal_location: str | Path
+) -> None:
+    shell = project("one", TIERS, USERS[:70])
+    shell.run("plan", "--out", "a.lpplan")
+    served.faults("latency:seconds=1,action=setUserAttributes")
+    working = start(shell, *APPLY)
+    wait_for(lambda: batches_begun(journal_location) >= 1)
+    working.kill()
+    told(working)
+    shift_doubts(journal_location, 3600)  # however slow this machine is, the window is not over
+    shell.run("plan", "--out", "b.lpplan")
+    (note,) = shell.json("show", "b.lpplan")["notes"]
+    assert (note["code"], note["count"]) == ("unsettled", 50)
+    assert "plan again after 20" in shell.run("show", "b.lpplan").stdout
+    shift_doubts(journal_location, -2 * 3600)
+    assert shell.json("plan", "--out", "b.lpplan")["notes"] == []
 
 
 def test_a_run_paused_for_longer_than_its_lease_sends_nothing_more_and_says_so(

@@ -50,9 +50,13 @@ class Journal:
     """What a journal would know."""
 
     deliveries: Mapping[Subject, Known] = field(default_factory=dict)
+    in_doubt: Mapping[Subject, float] = field(default_factory=dict)
 
     def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]:
         return {subject: self.deliveries[subject] for subject in subjects if subject in self.deliveries}
+
+    def unsettled(self, app: str, settle_seconds: float, now: float) -> Mapping[Subject, float]:
+        return self.in_doubt
 
 
 class Project:
@@ -293,6 +297,24 @@ def test_what_a_run_holds_is_not_planned_again_and_the_run_is_named(app: str, tm
         assert note.sentence.startswith("is held by run 7: ")
         assert note.sentence.endswith("leanplum-sync resolve 7")
         assert nothing_to_do(plan.summary, plan.notes()).startswith("Nothing can be done")
+
+
+def test_who_has_a_request_in_doubt_may_have_been_read_too_soon(app: str, tmp_path: Path) -> None:
+    project = Project(tmp_path / "p", AS_THEY_ARE)
+    with project.plan(app) as plan:
+        assert plan.notes() == ()
+        digest = plan.digest
+    others = Subject.user("of another spec"), Subject.device("00004")
+    in_doubt = dict.fromkeys(others, 1.8e9) | {Subject.user("00004"): 1.7e9 + 0.5}
+    with project.plan(app, journal=Journal(in_doubt=in_doubt)) as plan:
+        (note,) = plan.notes()
+        assert (note.code, note.count, note.samples) == ("unsettled", 1, ("00004",))
+        assert note.sentence == (
+            "has a request in doubt, which may still change what was read of it: plan again after"
+            " 2023-11-14 22:13:21 UTC"
+        )
+        assert nothing_to_do(plan.summary, plan.notes()).endswith("all as the specs say.")
+        assert plan.digest == digest
 
 
 def test_users_that_do_not_exist_are_left_alone_and_named(app: str, tmp_path: Path) -> None:

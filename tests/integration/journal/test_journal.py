@@ -34,6 +34,7 @@ from leanplum_sync.journal.schema import (
     batch_table,
     footprint_table,
     lock_table,
+    run_plan_table,
     run_table,
     version_table,
 )
@@ -353,6 +354,31 @@ def test_a_run_taken_up_again_finds_what_was_sent_in_doubt(
     assert journal.last_doubt("app", "sandbox", besides=again.number) is None
 
 
+def test_whose_request_may_still_take_effect_is_known_until_the_settle_window_ends(
+    run: RunJournal, journal: Journal, lease: Lease, clock: Clock
+) -> None:
+    def unsettled() -> dict[str, float]:
+        found = journal.unsettled("app", 60.0, clock.now())
+        assert journal.unsettled("another app", 60.0, clock.now()) == {}
+        return {subject.id: round(until - clock.now()) for subject, until in found.items()}
+
+    send(run, sends(1, "reader"))
+    assert unsettled() == {}, "what a message may still do, nobody reads"
+    run.record_doubt(sends(1, "reader"), [10], "lost")
+    batch = sets(2, tier="gold")
+    send(run, batch)
+    assert unsettled() == {"u0": 60, "u1": 60, "u2": 60}
+    clock.sleep(20)
+    assert unsettled() == {"u0": 40, "u1": 40, "u2": 40}
+    run.record_doubt(batch, numbers(batch), "lost")
+    clock.sleep(20)
+    assert unsettled() == {"u0": 40, "u1": 40, "u2": 40}
+    clock.sleep(41)
+    assert unsettled() == {}
+    send(run, sets(3, tier="gold"), DONE, DONE, DONE)
+    assert unsettled() == {}
+
+
 @pytest.mark.parametrize("wrong_by", [-3600.0, 0.0, 3600.0])
 def test_doubts_are_dated_by_the_clock_of_the_server(
     postgresql: Server, monkeypatch: pytest.MonkeyPatch, wrong_by: float
@@ -433,6 +459,28 @@ def test_a_plan_that_was_carried_out_is_done_however_many_of_its_digest_came_sin
     newer.finish(RunState.FINISHED)
     assert begin(journal, lease).found_state is RunState.FINISHED
     assert begin(journal, lease, made_at=60.0).number == newer.number
+
+
+def test_a_plan_whose_run_one_made_anew_brought_to_its_end_is_done_with_it(
+    run: RunJournal, journal: Journal, lease: Lease
+) -> None:
+    """The run was killed, planned again, and applied; then somebody's pipeline repeats the first apply."""
+    for _ in range(2):
+        again = begin(journal, lease, made_at=60.0)
+    again.finish(RunState.FINISHED)
+    first = begin(journal, lease)
+    assert (first.number, first.found_state) == (run.number, RunState.FINISHED)
+    assert begin(journal, lease, made_at=30.0).number == run.number + 1
+
+
+def test_a_plan_begun_in_parts_stays_so_when_one_made_anew_took_its_run_up(journal: Journal) -> None:
+    with journal.acquire("app", "sandbox", part="1/2", heartbeat=False) as lease:
+        begin(journal, lease)
+        begin(journal, lease, made_at=60.0)
+    with journal.acquire("app", "sandbox", heartbeat=False) as lease:
+        for made_at in (0.0, 60.0):
+            with pytest.raises(StalePlanError, match=r"Run 1 began this plan with --shard 1/2"):
+                begin(journal, lease, made_at=made_at)
 
 
 def test_a_plan_that_was_overtaken_by_one_of_its_digest_is_not_begun_anew(
@@ -543,18 +591,30 @@ def test_what_was_left_behind_is_sealed_with_the_key(journal_location: Location,
         journal.footprints("app", "sandbox", [Subject.user("u1")])
 
 
-def test_a_journal_of_the_first_version_is_brought_up_to_date_by_who_writes(
-    run: RunJournal, journal: Journal, journal_location: Location
+@pytest.mark.parametrize(
+    ("version", "missing"), [(1, (footprint_table, run_plan_table)), (2, (run_plan_table,))]
+)
+def test_a_journal_of_an_older_version_is_brought_up_to_date_by_who_writes(
+    *,
+    version: int,
+    missing: tuple[sa.Table, ...],
+    run: RunJournal,
+    journal: Journal,
+    lease: Lease,
+    journal_location: Location,
 ) -> None:
     with journal._writable.writing("") as connection:
-        footprint_table.drop(connection)
-        connection.execute(sa.update(version_table).values(version=1))
+        for table in missing:
+            table.drop(connection)
+        connection.execute(sa.update(version_table).values(version=version))
     with pytest.raises(
-        JournalError, match=r"older format 1\. Bring it up to date with: leanplum-sync journal upgrade"
+        JournalError,
+        match=rf"older format {version}\. Bring it up to date with: leanplum-sync journal upgrade",
     ):
         read_journal(journal_location)
     with open_journal(journal_location) as upgraded:
         assert [entry.number for entry in upgraded.runs()] == [run.number]
+    assert begin(journal, lease, made_at=60.0).number == run.number
     send(run, sets(1, tier="gold"), DONE, DONE, DONE)
     with read_journal(journal_location) as reader:
         assert reader.footprints("app", "sandbox", [Subject.user("u1")])

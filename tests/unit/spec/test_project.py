@@ -161,3 +161,27 @@ def test_users_are_read_in_batches_only_where_a_project_or_an_environment_says_s
         "one": True,
         "two": False,
     }
+
+
+def test_environments_that_name_one_app_are_advised_against(folder: Any) -> None:
+    write(
+        folder,
+        """
+        environments:
+          sandbox: {emulator: embedded}
+          other: {emulator: embedded}
+          live: {appId: app_123}
+          again:
+            appId: "app_123"
+          mine: {appId: {env: SHOP_APP}}
+          yours: {appId: {env: SHOP_APP}}
+        """,
+    )
+    folder.spec("UserAttributes", "{users: {inline: [u1]}, attributes: {tier: gold}}")
+    loaded = folder.load()
+    assert loaded.problems == ()
+    (note,) = loaded.notes
+    assert str(note) == (
+        "leanplum-sync.yaml:10:14: Project/shop: again and live are one app, and each locks for itself: two runs could write"
+        " to one user at once (see leanplum-sync.yaml:8:19). Keep one environment for an app."
+    )
