@@ -18,6 +18,7 @@ from typing import Final
 from leanplum_sync.staging.sql import literal, name
 
 _CHUNK: Final = 1 << 20
+_LINE_ENDS: Final = ("\\n", "\\r\\n")  # as DuckDB names them: without a carriage return, and with one
 # A quote that blanks keep from its delimiter or from another quote.
 _LOOSE_QUOTE = re.compile(rb'[,\n"] +"|" +[,\r\n]')
 _OVERLAP: Final = (
@@ -37,8 +38,18 @@ class Shape:
     ends_lines_with: str
 
 
-def shape_of(file: io.BufferedReader) -> Shape | None:
-    """Return the file's shape; None where it must be read row by row."""
+def shape_of(path: Path) -> Shape | None:
+    """
+    Return the file's shape; None where it must be read row by row.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    with path.open("rb") as file:
+        return _shape(file)
+
+
+def _shape(file: io.BufferedReader) -> Shape | None:
     lines = commas = returns = pairs = 0
     has_quotes = has_backslashes = False
     tail = b"\n"  # a blank first line is one after a line break
@@ -66,7 +77,7 @@ def shape_of(file: io.BufferedReader) -> Shape | None:
         commas,
         has_quotes,
         has_backslashes,
-        "\\r\\n" if returns else "\\n",
+        _LINE_ENDS[bool(returns)],
     )
 
 
@@ -93,12 +104,18 @@ def _is_text(chunk: bytes, decoder: codecs.IncrementalDecoder, *, final: bool = 
     return True
 
 
-def relation(path: Path, columns: Sequence[str], shape: Shape) -> str:
+def first_line_end(path: Path) -> str:
+    """Return how the first line ends, as ``Shape.ends_lines_with`` has it."""
+    with path.open("rb") as file:
+        return _LINE_ENDS[file.readline(_CHUNK).endswith(b"\r\n")]
+
+
+def relation(path: Path, columns: Sequence[str], ends_lines_with: str) -> str:
     """Return SQL for the rows of the file, all cells text; an empty cell is NULL."""
     types = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in columns)
     return (
         f"read_csv({literal(str(path))}, header = true, auto_detect = false, columns = {{{types}}}, delim = ',',"
-        f" quote = '\"', escape = '\"', strict_mode = true, null_padding = false, new_line = {literal(shape.ends_lines_with)})"
+        f" quote = '\"', escape = '\"', strict_mode = true, null_padding = false, new_line = {literal(ends_lines_with)})"
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -23,7 +24,7 @@ from leanplum_sync.resources.row import Row
 from leanplum_sync.resources.source import Compression, FileSource
 from leanplum_sync.sources import header
 from leanplum_sync.sources.opening import opened
-from leanplum_sync.staging.csv_table import commas_in_cells, relation, shape_of
+from leanplum_sync.staging.csv_table import Shape, commas_in_cells, first_line_end, relation, shape_of
 from leanplum_sync.staging.sieve import Sieve, fits, sieve_of
 from leanplum_sync.staging.sql import literal, name
 from leanplum_sync.wire.action import Json
@@ -47,7 +48,7 @@ _ROWS: Final = (
     " says: 'VARCHAR'}"
 )
 _TABLES: Final = """
-CREATE TABLE passing (kind VARCHAR, id VARCHAR, line BIGINT);
+CREATE TABLE passing (kind VARCHAR, id VARCHAR);
 CREATE TABLE bounds (observed_at DOUBLE);
 CREATE TABLE named (attribute VARCHAR);
 """
@@ -170,31 +171,34 @@ class Staging:
             path = self._path / f"cells{number}.csv"
             with opened(source, root) as packed, path.open("wb") as plain:
                 shutil.copyfileobj(packed, plain)
-        with path.open("rb") as file:
-            shape = shape_of(file)
         columns = header(source, root).columns
-        if shape is None or columns is None:
+        taken = [column.name for column in resource.columns_needed()]
+        if columns is None or not set(taken) <= set(columns):
+            return None
+        ends_lines_with = first_line_end(path)
+        rows = relation(path, columns, ends_lines_with)
+        aliases = ", ".join(f"{name(column)} AS c{place}" for place, column in enumerate(taken))
+        with ThreadPoolExecutor(1) as other:
+            scanned = other.submit(shape_of, path)
+            # Meanwhile: DuckDB works outside of Python's lock.
+            self._run(f"CREATE TABLE cells{number} AS SELECT {aliases} FROM {rows}")
+            shape = scanned.result()
+        if shape is None or shape.ends_lines_with != ends_lines_with:
             return None
         table = _Table(number, source.path, sieve_of(resource, has_backslashes=shape.has_backslashes))
-        taken = table.sieve.columns
-        if not set(taken) <= set(columns):
-            return None
-        rows = relation(path, columns, shape)
-        aliases = ", ".join(f"{name(column)} AS c{place}" for place, column in enumerate(taken))
-        self._run(f"CREATE TABLE {table.name} AS SELECT {aliases} FROM {rows}")
+        return table if self._is_as_it_looks(table, columns, rows, shape) else None
+
+    def _is_as_it_looks(self, table: _Table, columns: Sequence[str], rows: str, shape: Shape) -> bool:
+        """Tell whether each line is one row, and no row has a cell too many."""
         count = int(self._one(f"SELECT count(*) FROM {table.name}")[0])
         inside = sum(column.count(",") for column in columns)
         if shape.has_quotes:
             # Where all columns were taken in, there is no need to read the file again.
-            is_whole = len(taken) == len(columns)
+            is_whole = len(table.sieve.columns) == len(columns)
             cells = [f"c{place}" for place in range(len(columns))] if is_whole else columns
             counted = f"SELECT {commas_in_cells(cells)} FROM {table.name if is_whole else rows}"
             inside += int(self._one(counted)[0])
-        # Each line is one row, and no row has a cell too many.
-        is_as_it_looks = count + 1 == shape.lines and shape.commas - inside == shape.lines * (
-            len(columns) - 1
-        )
-        return table if is_as_it_looks else None
+        return count + 1 == shape.lines and shape.commas - inside == shape.lines * (len(columns) - 1)
 
     def doubtful(self, number: int) -> Iterator[Row]:
         """Yield the loaded rows of which it isn't certain that they are sound, in the order of the file."""
@@ -318,11 +322,10 @@ class Staging:
             self._run("BEGIN")
             for table in self._tables.values():
                 self._pass_through(table, snapshot, own_time)
-            self._pass_all("SELECT kind, id, NULL FROM added")
+            self._pass_all("SELECT kind, id FROM added")
             self._sample_names(snapshot)
             self._run("CREATE TABLE passed AS SELECT DISTINCT kind, id FROM passing")
-            picked = self._picked(snapshot)
-            if picked is None or not self._observe_passed(picked, own_time):
+            if not self._observe_picked(snapshot, own_time):
                 self._observe_passed(snapshot, own_time)
             self._run("COMMIT")
         except LeanplumSyncError:
@@ -347,7 +350,7 @@ class Staging:
     def _pass_through(self, table: _Table, snapshot: Path, own_time: float) -> None:
         """Let through the users of *table* of whom it isn't certain that nothing is to be done."""
         if table.sieve.knows_nothing:
-            self._pass_all(f"SELECT 'user', c0, NULL FROM {table.name}")
+            self._pass_all(f"SELECT 'user', c0 FROM {table.name}")
             return
         attributes = ", ".join(f"{name(each)} JSON" for each in table.sieve.attributes)
         fields = dict.fromkeys(table.sieve.fields, "JSON")
@@ -366,19 +369,17 @@ class Staging:
             *(f"{name(each)}::VARCHAR AS {alias}" for each, alias in table.sieve.fields.items()),
         ]
         observed = (
-            "SELECT row_number() OVER () AS line, deviceId AS device, coalesce(userId, deviceId, error('no id')) AS id,"
+            "SELECT deviceId AS device, coalesce(userId, deviceId, error('no id')) AS id,"
             f" userAttributes IS NOT NULL AS is_there, coalesce(observedAt, {own_time!r}) AS observed_at"
             f"{''.join(', ' + each for each in values)}"
             f" FROM read_json({_lines(snapshot)}, columns = {_columns(columns)})"
         )
         self._run(
-            f"CREATE TABLE met{table.number} AS SELECT w.c0 AS id, o.observed_at, o.line, {_has(table)}"
+            f"CREATE TABLE met{table.number} AS SELECT w.c0 AS id, o.observed_at, {_has(table)}"
             f" (o.is_there AND ({table.sieve.same})) IS NOT TRUE AS passes"
             f" FROM {table.name} AS w LEFT JOIN ({observed}) AS o ON w.c0 = o.id AND nullif(o.device, '') IS NULL"
         )
-        # A user may stand in several lines, of which the last one counts.
-        met = f"met{table.number}"
-        self._pass_all(f"SELECT 'user', id, line FROM {met} WHERE id IN (SELECT id FROM {met} WHERE passes)")
+        self._pass_all(f"SELECT 'user', id FROM met{table.number} WHERE passes")
         self._run(
             f"INSERT INTO bounds SELECT unnest([min(observed_at), max(observed_at)]) FROM met{table.number}"
         )
@@ -405,27 +406,33 @@ class Staging:
     def _pass_all(self, subjects: str) -> None:
         self._run(f"INSERT INTO passing {subjects}")
 
-    def _picked(self, snapshot: Path) -> Path | None:
+    def _observe_picked(self, snapshot: Path, own_time: float) -> bool:
         """
-        Return a file of those lines that speak of who passed; None where that isn't known, or they are most of it.
+        Keep the whole answers about those who passed; False where they are too many, or their lines can't be told by numbers.
 
-        To find them by their numbers costs a tenth of finding them by their ids.
+        To find the lines first and to read them then costs half of looking into all.
         """
-        query = "SELECT count(*), count(*) FILTER (line IS NULL) FROM passing"
-        passing, unplaced = self._one(query)
-        if unplaced or passing > _MOST_PICKED:
-            return None
-        numbers = [number for (number,) in self._all("SELECT DISTINCT line FROM passing ORDER BY line")]
+        if self.count_passed() > _MOST_PICKED:
+            return False
+        columns = _columns({"userId": "VARCHAR", "deviceId": "VARCHAR"})
+        numbered = (
+            "SELECT row_number() OVER () AS line, coalesce(nullif(deviceId, ''), userId) AS id"
+            f" FROM read_json({_lines(snapshot)}, columns = {columns})"
+        )
+        found = self._all(
+            f"SELECT line FROM ({numbered}) WHERE id IN (SELECT id FROM passed) ORDER BY line LIMIT {2 * _MOST_PICKED}"
+        )
         picked = self._path / "picked.ndjson"
         with snapshot.open("rb") as lines, picked.open("wb") as file:
             at = 0
-            for number in numbers:
-                file.write(next(islice(lines, number - at - 1, None)))
+            for (number,) in found:
+                file.write(next(islice(lines, number - at - 1, None), b""))
                 at = number
-        return picked
+        # DuckDB numbers no blank lines: where there are some, other lines were picked.
+        return self._observe_passed(picked, own_time) == len(found)
 
-    def _observe_passed(self, snapshot: Path, own_time: float) -> bool:
-        """Keep the whole answers about those who passed; of several, the last one counts. Return whether there is one for each."""
+    def _observe_passed(self, snapshot: Path, own_time: float) -> int:
+        """Keep the whole answers about those who passed; of several, the last one counts. Return how many lines speak of them."""
         types = '{"userId": "VARCHAR", "deviceId": "VARCHAR", "observedAt": "DOUBLE"}'
         self._run(
             "CREATE OR REPLACE TABLE observed AS SELECT * FROM ("
@@ -435,11 +442,12 @@ class Staging:
             f" FROM (SELECT json AS element, from_json(json, '{types}') AS told"
             f" FROM read_json_objects({_lines(snapshot)}))) SEMI JOIN passed USING (kind, id)"
         )
+        (kept,) = self._one("SELECT count(*) FROM observed")
         if self._all("SELECT 1 FROM observed GROUP BY kind, id HAVING count(*) > 1 LIMIT 1"):
             self._run(
                 "DELETE FROM observed WHERE rowid NOT IN (SELECT max(rowid) FROM observed GROUP BY kind, id)"
             )
-        return self.count_unobserved() == 0
+        return int(kept)
 
     def observed_between(self) -> tuple[float | None, float | None]:
         """Return the first and the last moment, in epoch seconds, at which a wanted subject was observed."""

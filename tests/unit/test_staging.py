@@ -40,3 +40,20 @@ def test_what_goes_wrong_while_rows_stream_by_is_told_too(tmp_path: Path) -> Non
 )
 def test_each_thread_has_the_memory_it_needs(memory: int, cores: int, threads: int) -> None:
     assert threads_for(memory, cores) == threads
+
+
+def test_the_last_line_about_a_user_counts_wherever_blank_lines_are(tmp_path: Path) -> None:
+    snapshot = tmp_path / "snapshot.ndjson"
+    lines = ["", answer("other", 0), answer("u1", 1), "", answer("u1", 2), answer("another", 0)]
+    snapshot.write_text("\n".join(lines) + "\n")
+    with Staging(tmp_path) as staging:
+        staging.add(0, Subject.user("u1"), Row(1, Place("a.csv", 2, row=1), {"id": "u1"}))
+        staging.close_rows()
+        assert staging.sift(snapshot, 0.0)
+        (met,) = staging.met()
+    assert met.element is not None
+    assert met.element["totalSessions"] == 2
+
+
+def answer(user: str, sessions: int) -> str:
+    return f'{{"userId": "{user}", "totalSessions": {sessions}, "userAttributes": {{}}}}'
