@@ -110,11 +110,14 @@ class LockHolder:
 
 @dataclass(frozen=True, slots=True)
 class RunEntry:
+    """*plan_made_at* is the moment of the plan that began it: tells it from others of its digest."""
+
     number: int
     app: str
     environment: str
     part: str
     plan_digest: str
+    plan_made_at: float
     state: RunState
     batches: int
     actions: int

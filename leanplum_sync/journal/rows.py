@@ -35,6 +35,7 @@ def run_entry(row: Row) -> RunEntry:
         environment=row.environment,
         part=row.part,
         plan_digest=row.plan_digest,
+        plan_made_at=row.plan_made_at,
         state=RunState(row.state),
         batches=row.batches,
         actions=row.actions,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, assert_never
 
@@ -16,109 +15,25 @@ import sqlalchemy as sa
 
 from leanplum_sync.address import Subject
 from leanplum_sync.clock import Clock
-from leanplum_sync.errors import JournalCorruptError
 from leanplum_sync.journal.database import Database
 from leanplum_sync.journal.deliveries import Deliveries, is_remembered
-from leanplum_sync.journal.entry import TRANSITIONS, BatchEntry, BatchState, Fate, RunState
+from leanplum_sync.journal.entry import BatchEntry, BatchState, Fate, RunState
 from leanplum_sync.journal.events import Event, Listener, batch_event, nobody
-from leanplum_sync.journal.footprints import packed
 from leanplum_sync.journal.group import GroupCommit
 from leanplum_sync.journal.lock import Lease
-from leanplum_sync.journal.rows import Row, batch_entry, doubted_elsewhere, numbers_text
-from leanplum_sync.journal.schema import (
-    batch_subject_table,
-    batch_table,
-    exception_table,
-    footprint_table,
-    run_table,
-)
+from leanplum_sync.journal.rows import batch_entry, doubted_elsewhere
+from leanplum_sync.journal.schema import batch_subject_table, batch_table, exception_table, run_table
 from leanplum_sync.journal.specs import is_whole, remember_specs
 from leanplum_sync.journal.texts import Texts
+from leanplum_sync.journal.transition import Move, Step, Transitions, open_numbers
 from leanplum_sync.journal.verdict import DONE, Verdict
 from leanplum_sync.wire.batch import Batch, PlannedAction
 from leanplum_sync.wire.outcome import ActionOutcome, Outcome
 
 SET_ASIDE: Final = "an earlier change of the same subject did not succeed"
-
-# Written for as long as it is so, and gone when the batch is taken up again.
-_PASSING: Final = (Fate.NOT_SENT, Fate.PARKED, Fate.IN_DOUBT)
-_COUNTED: Final = (Fate.DONE, Fate.ALREADY, Fate.SKIPPED, Fate.REJECTED, Fate.CONFLICTING, Fate.HELD)
-_AS_DESIRED: Final = (Fate.DONE, Fate.ALREADY)
 NONE_WAITING: Final[Mapping[int, Verdict]] = MappingProxyType({})
 _NOTHING_SENT: Final = "nothing was sent"
 _NOT_RECORDED: Final = "what was sent is in doubt until the next run settles it"
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """
-    Where a batch goes. *to* None: to rest, which is where its open actions and held ones put it.
-
-    *sent* are the actions on their way, or in doubt, afterwards. *refused* says that the last request did nothing.
-    *reason* explains what stays open; with *lists_open*, each open action is listed with it,
-    those of *waiting* with what they wait for.
-    """
-
-    to: BatchState | None
-    verdicts: Mapping[int, Verdict] = field(default_factory=dict)
-    sent: frozenset[int] = frozenset()
-    refused: bool = False
-    reason: str = ""
-    lists_open: bool = False
-    waiting: Mapping[int, Verdict] = field(default_factory=dict)
-    is_answer: bool = False
-    body_digest: str = ""
-    recheck_reads: int = 0
-    settle_reads: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Move:
-    """A step as it is being written: *row* is the batch as it was, *open_now* what has no outcome afterwards."""
-
-    connection: sa.Connection
-    batch: Batch
-    row: Row | None
-    step: _Step
-    before: BatchState
-    to: BatchState
-    open_now: frozenset[int]
-
-
-# Built once: they run with every transition.
-_OF_BATCH: Final = (
-    batch_table.c.run == sa.bindparam("of_run"),
-    batch_table.c.sequence == sa.bindparam("of_sequence"),
-)
-_BATCH: Final = sa.select(batch_table).where(*_OF_BATCH)
-_SET: Final = (
-    "state",
-    "fence",
-    "reason",
-    "open_actions",
-    "sent_actions",
-    "open_count",
-    "sent_count",
-    "body_digest",
-    "sent_subjects",
-    "sent_at",
-    "doubted_at",
-)
-_ADDED: Final = (
-    "attempts",
-    "lookups",
-    "recheck_reads",
-    "settle_reads",
-    *(fate.value for fate in _COUNTED),
-)
-_CHANGE: Final = (
-    sa.update(batch_table)
-    .where(*_OF_BATCH, batch_table.c.state == sa.bindparam("of_state"))
-    .values(
-        {name: sa.bindparam(f"to_{name}") for name in _SET}
-        | {name: batch_table.c[name] + sa.bindparam(f"add_{name}") for name in _ADDED}
-    )
-)
 
 
 class RunJournal:
@@ -140,6 +55,7 @@ class RunJournal:
         self._listener: Listener = nobody
         self._group = GroupCommit(lease)
         self._deliveries = Deliveries(database, lease.app, number)
+        self._transitions = Transitions(database, texts, clock, self._deliveries, number, lease.fence)
         # As long as nothing went wrong, nobody has to be set aside, and nobody need be asked for.
         self._is_clean = found_state is None
 
@@ -184,7 +100,7 @@ class RunJournal:
         Raises:
             JournalError: nothing may be sent.
         """
-        step = _Step(BatchState.SENT, found, frozenset(sending), body_digest=body_digest, recheck_reads=reads)
+        step = Step(BatchState.SENT, found, frozenset(sending), body_digest=body_digest, recheck_reads=reads)
         self._move(batch, step, _NOTHING_SENT)
 
     def record_found(
@@ -201,7 +117,7 @@ class RunJournal:
 
         *waiting* are open actions that another run may have done: they are listed as in doubt.
         """
-        step = _Step(None, found, reason=reason, lists_open=True, waiting=waiting, recheck_reads=reads)
+        step = Step(None, found, reason=reason, lists_open=True, waiting=waiting, recheck_reads=reads)
         return self._move(batch, step, _NOTHING_SENT)
 
     def record_answer(
@@ -224,30 +140,30 @@ class RunJournal:
         if doubts:
             reason = next(outcomes[number].message for number in sorted(doubts))
             return self._move(
-                batch, _Step(BatchState.IN_DOUBT, verdicts, doubts, reason=reason), _NOT_RECORDED
+                batch, Step(BatchState.IN_DOUBT, verdicts, doubts, reason=reason), _NOT_RECORDED
             )
-        step = _Step(None, verdicts, reason=rest_waits, lists_open=True, waiting=waiting, is_answer=True)
+        step = Step(None, verdicts, reason=rest_waits, lists_open=True, waiting=waiting, is_answer=True)
         return self._move(batch, step, _NOT_RECORDED)
 
     def record_doubt(self, batch: Batch, sent: Collection[int], reason: str) -> None:
-        self._move(batch, _Step(BatchState.IN_DOUBT, sent=frozenset(sent), reason=reason), _NOT_RECORDED)
+        self._move(batch, Step(BatchState.IN_DOUBT, sent=frozenset(sent), reason=reason), _NOT_RECORDED)
 
     def record_not_carried_out(self, batch: Batch, reason: str, *, park: bool) -> None:
         """Say that nothing of the last request took effect: it never left, or was refused as a whole."""
         to = BatchState.PARKED if park else BatchState.PLANNED
-        step = _Step(to, refused=True, reason=reason, lists_open=park)
+        step = Step(to, refused=True, reason=reason, lists_open=park)
         self._move(batch, step, "the batch counts as in doubt until the next run settles it")
 
     def park(self, batch: Batch, reason: str) -> None:
         """Set a batch aside that is planned, until a resume."""
-        self._move(batch, _Step(BatchState.PARKED, reason=reason, lists_open=True), "the batch stays planned")
+        self._move(batch, Step(BatchState.PARKED, reason=reason, lists_open=True), "the batch stays planned")
 
     def unpark(self, batch: Batch) -> None:
-        self._move(batch, _Step(BatchState.PLANNED), _NOTHING_SENT)
+        self._move(batch, Step(BatchState.PLANNED), _NOTHING_SENT)
 
     def record_settled(self, batch: Batch, verdicts: Mapping[int, Verdict], *, reads: int) -> BatchState:
         """Record what was found out about actions in doubt: done, or held. Those without a verdict are planned again."""
-        step = _Step(None, verdicts, settle_reads=reads)
+        step = Step(None, verdicts, settle_reads=reads)
         return self._move(batch, step, "the batch stays in doubt")
 
     def set_aside(self, batch: Batch) -> Mapping[Subject, str]:
@@ -356,7 +272,7 @@ class RunJournal:
                 remember_specs(self._database, connection, self.lease, specs or {}, run=self.number, now=now)
         self._say({"event": "run", "state": state.value})
 
-    def _move(self, batch: Batch, step: _Step, if_it_fails: str) -> BatchState:
+    def _move(self, batch: Batch, step: Step, if_it_fails: str) -> BatchState:
         # Of an answer lost in a power cut the intent is left, and it is settled like any other doubt.
         move = self._group.write(
             lambda connection: self._carry_out(connection, batch, step),
@@ -376,156 +292,16 @@ class RunJournal:
         self._say(event)
         return move.to
 
-    def _carry_out(self, connection: sa.Connection, batch: Batch, step: _Step) -> _Move:
-        row = connection.execute(_BATCH, {"of_run": self.number, "of_sequence": batch.number}).one_or_none()
-        entry = None if row is None else batch_entry(row, self._texts)
-        before = entry.state if entry else BatchState.PLANNED
-        open_now = _open(entry, batch) - step.verdicts.keys()
-        held = sum(verdict.fate is Fate.HELD for verdict in step.verdicts.values()) + (
-            entry.held if entry else 0
-        )
-        to = step.to or rest(open_now, held)
-        if to not in TRANSITIONS[before]:
-            raise JournalCorruptError(
-                f"Batch {batch.number} of run {self.number} is {before.value}, which can't become {to.value}."
-            )
-        move = _Move(connection, batch, row, step, before, to, open_now)
-        self._write_batch(move)
-        self._write_exceptions(move)
-        self._write_deliveries(move)
-        if to not in (BatchState.SENT, BatchState.DONE):
+    def _carry_out(self, connection: sa.Connection, batch: Batch, step: Step) -> Move:
+        move = self._transitions.carry_out(connection, batch, step)
+        if not move.is_clean:
             self._is_clean = False
-        if row is None:
-            subjects = [
-                {"run": self.number, "sequence": batch.number, "subject": str(subject)}
-                for subject in sorted(batch.subjects)
-            ]
-            connection.execute(sa.insert(batch_subject_table), subjects)
         return move
-
-    def _write_batch(self, move: _Move) -> None:
-        batch, row, step, to, open_now = move.batch, move.row, move.step, move.to, move.open_now
-        now = self._clock.now() + self._database.clock_ahead(move.connection)
-        is_sent = to is BatchState.SENT
-        was_carried_out = row is not None and row.state == BatchState.SENT.value and not step.refused
-        sent_subjects = {planned.subject for planned in batch.actions if planned.number in step.sent}
-        values = {
-            "state": to.value,
-            "fence": self.lease.fence,
-            "reason": self._texts.seal(step.reason, "reason", self.number, batch.number),
-            "open_actions": None if len(open_now) == len(batch.actions) else numbers_text(open_now),
-            "sent_actions": None if step.sent == open_now else numbers_text(step.sent),
-            "open_count": len(open_now),
-            "sent_count": len(step.sent),
-            "body_digest": self._texts.stamp(step.body_digest) if is_sent or row is None else row.body_digest,
-            "sent_subjects": len(sent_subjects) if is_sent or row is None else row.sent_subjects,
-            "sent_at": now if is_sent else row and row.sent_at,
-            "doubted_at": now if to is BatchState.IN_DOUBT else row and row.doubted_at,
-        }
-        added = {
-            "attempts": int(is_sent),
-            "lookups": row.sent_subjects if row is not None and was_carried_out else 0,
-            "recheck_reads": step.recheck_reads,
-            "settle_reads": step.settle_reads,
-        } | {fate.value: sum(verdict.fate is fate for verdict in step.verdicts.values()) for fate in _COUNTED}
-        if row is None:
-            key = {"run": self.number, "sequence": batch.number, "actions": len(batch.actions)}
-            kind = {"wave": batch.wave, "delivery_class": batch.delivery_class.value}
-            move.connection.execute(sa.insert(batch_table), [key | kind | values | added])
-            return
-        changed = move.connection.execute(
-            _CHANGE,
-            {"of_run": self.number, "of_sequence": batch.number, "of_state": row.state}
-            | {f"to_{name}": value for name, value in values.items()}
-            | {f"add_{name}": count for name, count in added.items()},
-        )
-        if changed.rowcount != 1:  # pragma: no cover - writers take turns, and this one has just read it
-            raise JournalCorruptError(
-                f"Batch {batch.number} of run {self.number} changed under this run's hands."
-            )
-
-    def _write_exceptions(self, move: _Move) -> None:
-        batch, step, to = move.batch, move.step, move.to
-        table = exception_table
-        if move.row is not None and to in (
-            BatchState.SENT,
-            BatchState.PLANNED,
-            BatchState.PARKED,
-            BatchState.DONE,
-            BatchState.HELD,
-        ):
-            move.connection.execute(
-                sa.delete(table).where(
-                    table.c.run == self.number,
-                    table.c.sequence == batch.number,
-                    table.c.fate.in_([fate.value for fate in _PASSING]),
-                )
-            )
-        told = {
-            number: verdict
-            for number, verdict in step.verdicts.items()
-            if verdict.fate not in (Fate.DONE, Fate.ALREADY)
-        }
-        if step.lists_open:
-            fate = Fate.PARKED if to is BatchState.PARKED else Fate.NOT_SENT
-            told |= {**dict.fromkeys(move.open_now, Verdict(fate, step.reason)), **step.waiting}
-        subject_of = {planned.number: planned.subject for planned in batch.actions}
-        rows = [
-            {
-                "run": self.number,
-                "sequence": batch.number,
-                "action": number,
-                "subject": str(subject_of[number]),
-                "fate": verdict.fate.value,
-                "message": self._texts.seal(verdict.message, "message", self.number, batch.number, number),
-            }
-            for number, verdict in sorted(told.items())
-        ]
-        if rows:
-            self._is_clean = False
-        self._database.replace(move.connection, table, rows)
-
-    def _write_deliveries(self, move: _Move) -> None:
-        verdicts = move.step.verdicts
-        done = {number for number, verdict in verdicts.items() if verdict.fate is Fate.DONE}
-        self._deliveries.remember_fingerprints(
-            move.connection, (planned for planned in move.batch.actions if planned.number in done)
-        )
-        self._leave_footprints(move)
-        if move.to is BatchState.SENT:
-            self._deliveries.insert(move.connection, move.batch, move.step.sent)
-        is_back = move.to in (BatchState.PLANNED, BatchState.PARKED)
-        self._deliveries.follow(
-            move.connection, move.batch, verdicts, move.open_now if is_back else frozenset()
-        )
-
-    def _leave_footprints(self, move: _Move) -> None:
-        """What is as desired counts too: that is the state that drift is told from, whoever brought it about."""
-        reached = {number for number, verdict in move.step.verdicts.items() if verdict.fate in _AS_DESIRED}
-        left = packed(planned for planned in move.batch.actions if planned.number in reached)
-        if left:
-            key = {"run": self.number, "sequence": move.batch.number}
-            attempt = sa.select(sa.func.count()).where(
-                footprint_table.c.run == self.number, footprint_table.c.sequence == move.batch.number
-            )
-            move.connection.execute(
-                sa.insert(footprint_table).values(
-                    **key,
-                    attempt=attempt.scalar_subquery(),
-                    fields=self._texts.seal(left, "fields", self.number, move.batch.number),
-                )
-            )
-
-
-def _open(entry: BatchEntry | None, batch: Batch) -> frozenset[int]:
-    if entry is None or entry.open is None:
-        return frozenset(planned.number for planned in batch.actions)
-    return entry.open
 
 
 def open_actions(entry: BatchEntry | None, batch: Batch) -> tuple[PlannedAction, ...]:
     """Return the actions of *batch* that have no outcome yet, in order."""
-    numbers = _open(entry, batch)
+    numbers = open_numbers(entry, batch)
     return tuple(planned for planned in batch.actions if planned.number in numbers)
 
 
@@ -534,12 +310,6 @@ def sent_actions(entry: BatchEntry, batch: Batch) -> tuple[PlannedAction, ...]:
     if entry.sent is None:
         return open_actions(entry, batch)
     return tuple(planned for planned in batch.actions if planned.number in entry.sent)
-
-
-def rest(open_now: frozenset[int], held: int) -> BatchState:
-    if open_now:
-        return BatchState.PLANNED
-    return BatchState.HELD if held else BatchState.DONE
 
 
 def _verdict(found: ActionOutcome) -> Verdict | None:

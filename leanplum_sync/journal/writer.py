@@ -16,7 +16,7 @@ from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, Resolut
 from leanplum_sync.journal.lock import LEASE_SECONDS, Lease, overlap
 from leanplum_sync.journal.reader import SETTLED, JournalReader
 from leanplum_sync.journal.rows import Row, numbers_from, numbers_text
-from leanplum_sync.journal.run import RunJournal, rest
+from leanplum_sync.journal.run import RunJournal
 from leanplum_sync.journal.schema import (
     batch_table,
     delivery_table,
@@ -27,6 +27,7 @@ from leanplum_sync.journal.schema import (
 from leanplum_sync.journal.settling import check_settled
 from leanplum_sync.journal.specs import NO_RUN, remember_specs
 from leanplum_sync.journal.texts import Texts
+from leanplum_sync.journal.transition import rest
 from leanplum_sync.sealing import SealingKeys
 
 DROPPED: Final = "a person dropped it: nobody knows whether it happened, and it is not sent again"

@@ -289,7 +289,8 @@ class Schedules(RuleBasedStateMachine):
         return _Now(self.world)
 
     def _plan_of(self, run: Any) -> Any:
-        return next(plan for plan in self.plans if plan.digest == run.plan_digest)
+        of_run = (run.plan_digest, run.plan_made_at)
+        return next(plan for plan in self.plans if (plan.digest, plan.created_at) == of_run)
 
     def _planned(self, run: Any, sequence: int, number: int) -> Any:
         batch = self._plan_of(run).all_batches[sequence - 1]

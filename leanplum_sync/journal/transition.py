@@ -1,0 +1,266 @@
+"""One transition of one batch, as it is written, in one transaction: its row, what is listed, what is remembered of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import sqlalchemy as sa
+
+from leanplum_sync.clock import Clock
+from leanplum_sync.errors import JournalCorruptError
+from leanplum_sync.journal.database import Database
+from leanplum_sync.journal.deliveries import Deliveries
+from leanplum_sync.journal.entry import TRANSITIONS, BatchEntry, BatchState, Fate
+from leanplum_sync.journal.footprints import packed
+from leanplum_sync.journal.rows import Row, batch_entry, numbers_text
+from leanplum_sync.journal.schema import batch_subject_table, batch_table, exception_table, footprint_table
+from leanplum_sync.journal.texts import Texts
+from leanplum_sync.journal.verdict import Verdict
+from leanplum_sync.wire.batch import Batch
+
+# Written for as long as it is so, and gone when the batch is taken up again.
+_PASSING: Final = (Fate.NOT_SENT, Fate.PARKED, Fate.IN_DOUBT)
+_COUNTED: Final = (Fate.DONE, Fate.ALREADY, Fate.SKIPPED, Fate.REJECTED, Fate.CONFLICTING, Fate.HELD)
+_AS_DESIRED: Final = (Fate.DONE, Fate.ALREADY)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """
+    Where a batch goes. *to* None: to rest, which is where its open actions and held ones put it.
+
+    *sent* are the actions on their way, or in doubt, afterwards. *refused* says that the last request did nothing.
+    *reason* explains what stays open; with *lists_open*, each open action is listed with it,
+    those of *waiting* with what they wait for.
+    """
+
+    to: BatchState | None
+    verdicts: Mapping[int, Verdict] = field(default_factory=dict)
+    sent: frozenset[int] = frozenset()
+    refused: bool = False
+    reason: str = ""
+    lists_open: bool = False
+    waiting: Mapping[int, Verdict] = field(default_factory=dict)
+    is_answer: bool = False
+    body_digest: str = ""
+    recheck_reads: int = 0
+    settle_reads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """
+    A step as it is being written: *row* is the batch as it was, *open_now* what has no outcome afterwards, *told* what is
+    listed.
+    """
+
+    connection: sa.Connection
+    batch: Batch
+    row: Row | None
+    step: Step
+    before: BatchState
+    to: BatchState
+    open_now: frozenset[int]
+    told: Mapping[int, Verdict]
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether what comes later for the same subjects may go on."""
+        return self.to in (BatchState.SENT, BatchState.DONE) and not self.told
+
+
+# Built once: they run with every transition.
+_OF_BATCH: Final = (
+    batch_table.c.run == sa.bindparam("of_run"),
+    batch_table.c.sequence == sa.bindparam("of_sequence"),
+)
+_BATCH: Final = sa.select(batch_table).where(*_OF_BATCH)
+_SET: Final = (
+    "state",
+    "fence",
+    "reason",
+    "open_actions",
+    "sent_actions",
+    "open_count",
+    "sent_count",
+    "body_digest",
+    "sent_subjects",
+    "sent_at",
+    "doubted_at",
+)
+_ADDED: Final = (
+    "attempts",
+    "lookups",
+    "recheck_reads",
+    "settle_reads",
+    *(fate.value for fate in _COUNTED),
+)
+_CHANGE: Final = (
+    sa.update(batch_table)
+    .where(*_OF_BATCH, batch_table.c.state == sa.bindparam("of_state"))
+    .values(
+        {name: sa.bindparam(f"to_{name}") for name in _SET}
+        | {name: batch_table.c[name] + sa.bindparam(f"add_{name}") for name in _ADDED}
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Transitions:
+    """Of the batches of *run*, under the lock with this *fence*."""
+
+    _database: Database
+    _texts: Texts
+    _clock: Clock
+    _deliveries: Deliveries
+    _run: int
+    _fence: int
+
+    def carry_out(self, connection: sa.Connection, batch: Batch, step: Step) -> Move:
+        row = connection.execute(_BATCH, {"of_run": self._run, "of_sequence": batch.number}).one_or_none()
+        entry = None if row is None else batch_entry(row, self._texts)
+        before = entry.state if entry else BatchState.PLANNED
+        open_now = open_numbers(entry, batch) - step.verdicts.keys()
+        held = sum(verdict.fate is Fate.HELD for verdict in step.verdicts.values()) + (
+            entry.held if entry else 0
+        )
+        to = step.to or rest(open_now, held)
+        if to not in TRANSITIONS[before]:
+            raise JournalCorruptError(
+                f"Batch {batch.number} of run {self._run} is {before.value}, which can't become {to.value}."
+            )
+        move = Move(connection, batch, row, step, before, to, open_now, _told(step, to, open_now))
+        self._write_batch(move)
+        self._write_exceptions(move)
+        self._write_deliveries(move)
+        if row is None:
+            subjects = [
+                {"run": self._run, "sequence": batch.number, "subject": str(subject)}
+                for subject in sorted(batch.subjects)
+            ]
+            connection.execute(sa.insert(batch_subject_table), subjects)
+        return move
+
+    def _write_batch(self, move: Move) -> None:
+        batch, row, step, to, open_now = move.batch, move.row, move.step, move.to, move.open_now
+        now = self._clock.now() + self._database.clock_ahead(move.connection)
+        is_sent = to is BatchState.SENT
+        was_carried_out = row is not None and row.state == BatchState.SENT.value and not step.refused
+        sent_subjects = {planned.subject for planned in batch.actions if planned.number in step.sent}
+        values = {
+            "state": to.value,
+            "fence": self._fence,
+            "reason": self._texts.seal(step.reason, "reason", self._run, batch.number),
+            "open_actions": None if len(open_now) == len(batch.actions) else numbers_text(open_now),
+            "sent_actions": None if step.sent == open_now else numbers_text(step.sent),
+            "open_count": len(open_now),
+            "sent_count": len(step.sent),
+            "body_digest": self._texts.stamp(step.body_digest) if is_sent or row is None else row.body_digest,
+            "sent_subjects": len(sent_subjects) if is_sent or row is None else row.sent_subjects,
+            "sent_at": now if is_sent else row and row.sent_at,
+            "doubted_at": now if to is BatchState.IN_DOUBT else row and row.doubted_at,
+        }
+        added = {
+            "attempts": int(is_sent),
+            "lookups": row.sent_subjects if row is not None and was_carried_out else 0,
+            "recheck_reads": step.recheck_reads,
+            "settle_reads": step.settle_reads,
+        } | {fate.value: sum(verdict.fate is fate for verdict in step.verdicts.values()) for fate in _COUNTED}
+        if row is None:
+            key = {"run": self._run, "sequence": batch.number, "actions": len(batch.actions)}
+            kind = {"wave": batch.wave, "delivery_class": batch.delivery_class.value}
+            move.connection.execute(sa.insert(batch_table), [key | kind | values | added])
+            return
+        changed = move.connection.execute(
+            _CHANGE,
+            {"of_run": self._run, "of_sequence": batch.number, "of_state": row.state}
+            | {f"to_{name}": value for name, value in values.items()}
+            | {f"add_{name}": count for name, count in added.items()},
+        )
+        if changed.rowcount != 1:  # pragma: no cover - writers take turns, and this one has just read it
+            raise JournalCorruptError(
+                f"Batch {batch.number} of run {self._run} changed under this run's hands."
+            )
+
+    def _write_exceptions(self, move: Move) -> None:
+        batch, to, table = move.batch, move.to, exception_table
+        if move.row is not None and to in (
+            BatchState.SENT,
+            BatchState.PLANNED,
+            BatchState.PARKED,
+            BatchState.DONE,
+            BatchState.HELD,
+        ):
+            move.connection.execute(
+                sa.delete(table).where(
+                    table.c.run == self._run,
+                    table.c.sequence == batch.number,
+                    table.c.fate.in_([fate.value for fate in _PASSING]),
+                )
+            )
+        subject_of = {planned.number: planned.subject for planned in batch.actions}
+        rows = [
+            {
+                "run": self._run,
+                "sequence": batch.number,
+                "action": number,
+                "subject": str(subject_of[number]),
+                "fate": verdict.fate.value,
+                "message": self._texts.seal(verdict.message, "message", self._run, batch.number, number),
+            }
+            for number, verdict in sorted(move.told.items())
+        ]
+        self._database.replace(move.connection, table, rows)
+
+    def _write_deliveries(self, move: Move) -> None:
+        verdicts = move.step.verdicts
+        done = {number for number, verdict in verdicts.items() if verdict.fate is Fate.DONE}
+        self._deliveries.remember_fingerprints(
+            move.connection, (planned for planned in move.batch.actions if planned.number in done)
+        )
+        self._leave_footprints(move)
+        if move.to is BatchState.SENT:
+            self._deliveries.insert(move.connection, move.batch, move.step.sent)
+        is_back = move.to in (BatchState.PLANNED, BatchState.PARKED)
+        self._deliveries.follow(
+            move.connection, move.batch, verdicts, move.open_now if is_back else frozenset()
+        )
+
+    def _leave_footprints(self, move: Move) -> None:
+        """What is as desired counts too: that is the state that drift is told from, whoever brought it about."""
+        reached = {number for number, verdict in move.step.verdicts.items() if verdict.fate in _AS_DESIRED}
+        left = packed(planned for planned in move.batch.actions if planned.number in reached)
+        if left:
+            key = {"run": self._run, "sequence": move.batch.number}
+            attempt = sa.select(sa.func.count()).where(
+                footprint_table.c.run == self._run, footprint_table.c.sequence == move.batch.number
+            )
+            move.connection.execute(
+                sa.insert(footprint_table).values(
+                    **key,
+                    attempt=attempt.scalar_subquery(),
+                    fields=self._texts.seal(left, "fields", self._run, move.batch.number),
+                )
+            )
+
+
+def _told(step: Step, to: BatchState, open_now: frozenset[int]) -> Mapping[int, Verdict]:
+    told = {number: verdict for number, verdict in step.verdicts.items() if verdict.fate not in _AS_DESIRED}
+    if step.lists_open:
+        fate = Fate.PARKED if to is BatchState.PARKED else Fate.NOT_SENT
+        told |= {**dict.fromkeys(open_now, Verdict(fate, step.reason)), **step.waiting}
+    return told
+
+
+def open_numbers(entry: BatchEntry | None, batch: Batch) -> frozenset[int]:
+    if entry is None or entry.open is None:
+        return frozenset(planned.number for planned in batch.actions)
+    return entry.open
+
+
+def rest(open_now: frozenset[int], held: int) -> BatchState:
+    if open_now:
+        return BatchState.PLANNED
+    return BatchState.HELD if held else BatchState.DONE
