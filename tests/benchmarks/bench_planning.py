@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
+import urllib.request
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -13,6 +14,9 @@ import pytest
 from deepdiff import DeepDiff
 from many_users import COLUMNS, ManyUsers, make_many
 from ratios import IS_QUICK, Cost, cost_of, report, seconds_of
+from servers import in_a_process, serve_emulator
+
+from leanplum_sync import emulator
 
 USERS = 100_000 if IS_QUICK else 1_000_000
 DEEP_DIFFS = 1_000 if IS_QUICK else 10_000
@@ -32,6 +36,11 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> ManyUsers:
 @pytest.fixture(scope="module")
 def planned(many: ManyUsers) -> Cost:
     return best_plan(many)
+
+
+@pytest.fixture(scope="module")
+def more(tmp_path_factory: pytest.TempPathFactory) -> ManyUsers:
+    return make_many(tmp_path_factory.mktemp("more") / "project", TIMES_MORE * USERS)
 
 
 def best_plan(many: ManyUsers, times: int = 3) -> Cost:
@@ -92,10 +101,7 @@ def desired_and_observed(many: ManyUsers):  # noqa: ANN201 - pairs of plain dict
 
 
 @pytest.mark.skipif(IS_QUICK, reason="takes minutes")
-def test_time_and_memory_grow_slowly_with_the_number_of_users(
-    planned: Cost, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    more = make_many(tmp_path_factory.mktemp("more") / "project", TIMES_MORE * USERS)
+def test_time_and_memory_grow_slowly_with_the_number_of_users(planned: Cost, more: ManyUsers) -> None:
     cost = best_plan(more, times=1)
     detail = f"{cost.seconds:.1f} s and {cost.peak_bytes / 1e6:.0f} MB"
     what = f"plan of {TIMES_MORE * USERS:,} users against {USERS:,}"
@@ -105,3 +111,32 @@ def test_time_and_memory_grow_slowly_with_the_number_of_users(
     report(f"{what}: memory", memory, f"at most {MORE_MEMORY_TARGET:g}", detail=detail)
     assert memory < MORE_MEMORY_TARGET
     assert ratio < 2 * MORE_SECONDS_TARGET
+
+
+@pytest.mark.skipif(IS_QUICK, reason="takes minutes")
+def test_what_changes_among_ten_times_as_many_is_applied_to_the_end(many: ManyUsers, more: ManyUsers) -> None:
+    few, much = planned_and_applied(many), planned_and_applied(more)
+    memory = much.peak_bytes / few.peak_bytes
+    what = f"memory while applying the {more.changed:,} of {more.users:,} users against {many.changed:,} of {many.users:,}"
+    detail = f"{much.peak_bytes / 1e6:.0f} MB against {few.peak_bytes / 1e6:.0f} MB, {much.seconds:.0f} s"
+    report(what, memory, f"at most {MORE_MEMORY_TARGET:g}", detail=detail)
+    assert memory < MORE_MEMORY_TARGET
+
+
+def planned_and_applied(users: ManyUsers) -> Cost:
+    """Plan and apply, each user read again before, to an app that has those who change; return what applying took."""
+    run = [sys.executable, "-m", "leanplum_sync"]
+    with in_a_process(serve_emulator, str(users.write_changed())) as (url, _):
+        environ = {
+            "LEANPLUM_API_URL": url,
+            "LEANPLUM_PRODUCTION_KEY": emulator.KEYS["production"],
+            "LEANPLUM_DATA_EXPORT_KEY": emulator.KEYS["data_export"],
+        }
+        options = ["--observed", users.snapshot, "--quiet", "--out", "a.lpplan"]
+        cost_of([*run, "plan", *options], users.folder, environ)
+        cost = cost_of([*run, "apply", "a.lpplan", "--yes", "--quiet"], users.folder, environ)
+        with urllib.request.urlopen(f"{url}/_emulator/counts") as answer:
+            counts = json.loads(answer.read())
+    assert counts["effects"] == {"setUserAttributes": users.changed}
+    assert counts["overlaps"]["times"] == 0
+    return cost

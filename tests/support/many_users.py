@@ -8,6 +8,7 @@ spellings; numbers that read back with a point. One user in *changed* differs, i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,7 @@ kind: Project
 metadata: {name: many}
 spec:
   specs: [specs]
-  environments: {production: {appId: app_many}}
+  environments: {production: {appId: app_emulator, limits: {requestsPerSecond: 1000, readInBatches: true}}}
 """
 SPEC: Final = """\
 apiVersion: leanplum-sync/v1
@@ -92,10 +93,18 @@ class ManyUsers:
     folder: Path
     users: int
     changed: int
+    one_changed_in: int
 
     @property
     def snapshot(self) -> str:
         return "snapshot.ndjson"
+
+    def write_changed(self) -> Path:
+        """Write a file with the lines of the snapshot about those who change: all that an app needs to know to be written to."""
+        path = self.folder / "changed.ndjson"
+        with (self.folder / self.snapshot).open("rb") as lines, path.open("wb") as file:
+            file.writelines(islice(lines, 0, None, self.one_changed_in))
+        return path
 
 
 def make_many(folder: Path, users: int, *, one_changed_in: int = 100) -> ManyUsers:
@@ -114,4 +123,4 @@ def make_many(folder: Path, users: int, *, one_changed_in: int = 100) -> ManyUse
     changed = -(-users // one_changed_in)
     columns = ", ".join(f"'{column}': 'VARCHAR'" for column in COLUMNS)
     (folder / "join.py").write_text(JOIN.format(columns=columns, changed=changed))
-    return ManyUsers(folder, users, changed)
+    return ManyUsers(folder, users, changed, one_changed_in)

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
 
 import orjson
 
@@ -17,10 +18,10 @@ from leanplum_sync import emulator
 from leanplum_sync.wire.limits import USERS_PER_BATCH
 
 
-def serve_emulator(ready: Pipe) -> None:
+def serve_emulator(ready: Pipe, *seeds: str) -> None:
     """Serve as ``leanplum-sync emulator`` does."""
     threading.Thread(target=lambda: (ready.recv(), os.kill(os.getpid(), signal.SIGTERM)), daemon=True).start()
-    emulator.serve(port=0, on_ready=ready.send)
+    emulator.serve(port=0, on_ready=ready.send, seeds=[Path(seed) for seed in seeds])
 
 
 def serve_nothing(ready: Pipe, after_seconds: float = 0.0) -> None:
@@ -58,13 +59,13 @@ def serve_nothing(ready: Pipe, after_seconds: float = 0.0) -> None:
 
 
 @contextmanager
-def in_a_process(serve: Callable[..., None], *arguments: float) -> Iterator[tuple[str, int]]:
+def in_a_process(serve: Callable[..., None], *arguments: float | str) -> Iterator[tuple[str, int]]:
     """Yield the address and the process id."""
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs, *arguments))
     process.start()
     try:
-        assert ours.poll(60)
+        assert ours.poll(300)  # seconds; it may have many users to take in
         yield ours.recv(), process.pid or 0
         ours.send("enough")
         process.join(30)
