@@ -32,7 +32,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from leanplum_sync.problem import Problem
@@ -76,7 +76,11 @@ class StalePlanError(PlanError):
 
 
 class HazardNotAllowedError(PlanError):
-    pass
+    """*over* has what needs consent, by hazard, and the number to consent with."""
+
+    def __init__(self, message: str = "", *, over: Mapping[str, int] | None = None) -> None:
+        self.over = dict(over or {})
+        super().__init__(message)
 
 
 class ApiError(LeanplumSyncError):

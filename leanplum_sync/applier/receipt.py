@@ -100,6 +100,21 @@ def receipt_from(
     )
 
 
+def nothing_sent(plan_digest: str) -> Receipt:
+    """Return the receipt of a part of a plan that has nothing to do. No journal knows of it: run 0."""
+    return receipt_from(
+        Tally({}, {}, {}, 0, 0, 0, 0),
+        run=0,
+        plan_digest=plan_digest,
+        state=RunState.FINISHED,
+        planned=0,
+        sent_now=0,
+        stopped=None,
+        exceptions=(),
+        exceptions_total=0,
+    )
+
+
 def receipt_json(receipt: Receipt) -> dict[str, Json]:
     """Return *receipt* as JSON values; keys are the fields' names and the words of ``Fate``."""
     return {

@@ -11,7 +11,7 @@ import click
 from leanplum_sync.address import Subject
 from leanplum_sync.applier.canary import Canary, Chosen
 from leanplum_sync.applier.ports import StopFlag
-from leanplum_sync.applier.receipt import Receipt, StopReason
+from leanplum_sync.applier.receipt import Receipt, StopReason, nothing_sent
 from leanplum_sync.applier.run import apply_plan, read_receipt
 from leanplum_sync.applier.settings import ApplySettings, Recheck
 from leanplum_sync.cli.binding import check_age, check_binding, check_environment
@@ -44,6 +44,7 @@ from leanplum_sync.client.writer import Writer
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import InterruptedRunError
 from leanplum_sync.journal import open_journal
+from leanplum_sync.journal.events import Listener, both
 from leanplum_sync.journal.writer import Journal
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planfile.part import PlanPart
@@ -108,7 +109,7 @@ _Ended: TypeAlias = tuple[Receipt, InterruptedRunError | None, Verification | No
 )
 @click.option("--resume", is_flag=True, help="Take up again what an earlier run of this plan had parked.")
 @click.option("--yes", is_flag=True, help="Don't ask. Needed where there is no terminal.")
-@output_options("text", "json", "markdown", "html", "junit")
+@output_options("text", "json", "ndjson", "markdown", "html", "junit")
 @project_options
 @display_options
 @pass_console
@@ -153,6 +154,7 @@ def command(
             return ExitCode.OK
         if mine.summary.is_empty:
             console.say(f"The plan has no user in shard {shard}: nothing to do.")
+            _show(nothing_sent(opened.digest), None, opened, console, files=(), output=output)
             return ExitCode.OK
         limits = settings.environment.limits
         apply_settings = ApplySettings(
@@ -186,7 +188,7 @@ def command(
                     settings=apply_settings,
                     console=console,
                     only=first,
-                    events=events,
+                    events=both(events, console.events) if console.events else events,
                 )
                 verified = verification(
                     verify,
@@ -229,7 +231,7 @@ def _apply(
     settings: ApplySettings,
     console: Console,
     only: frozenset[Subject] | None,
-    events: EventLog,
+    events: Listener,
 ) -> tuple[Receipt, InterruptedRunError | None]:
     stop = StopFlag()
     with (

@@ -57,7 +57,10 @@ def check_consent(hazards: Sequence[Hazard], acks: Iterable[Ack]) -> None:
     over = [f"Over budget: {over_budget(missing)}."] if missing else []
     options = consent_options(hazards)
     consent = [f"To consent to exactly this plan, add {options}"] if options else []
-    raise HazardNotAllowedError(" ".join([*wrong, *over, "Nothing was sent.", *consent]))
+    raise HazardNotAllowedError(
+        " ".join([*wrong, *over, "Nothing was sent.", *consent]),
+        over={hazard.name: hazard.count for hazard in hazards if hazard.is_over},
+    )
 
 
 def _wrong(ack: Ack, planned: Mapping[str, int]) -> str:

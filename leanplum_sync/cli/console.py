@@ -6,12 +6,15 @@ import os
 import sys
 import textwrap
 from dataclasses import dataclass
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
 
 import click
 
 from leanplum_sync.progress import Progress, SilentProgress
 from leanplum_sync.render.page import HEIGHT, WIDTH, Page
+
+if TYPE_CHECKING:
+    from leanplum_sync.cli.event_stream import EventStream
 
 WIDEST: Final = 110  # longer lines are hard to read
 
@@ -23,9 +26,17 @@ class Console:
     plain: bool
     stdout: IO[str]
     stderr: IO[str]
+    events: EventStream | None = None
 
     @classmethod
-    def for_this_process(cls, *, quiet: bool = False, verbose: bool = False, plain: bool = False) -> Console:
+    def for_this_process(
+        cls,
+        *,
+        quiet: bool = False,
+        verbose: bool = False,
+        plain: bool = False,
+        events: EventStream | None = None,
+    ) -> Console:
         # Source: no-color.org: any value that is not empty.
         return cls(
             quiet=quiet,
@@ -33,11 +44,12 @@ class Console:
             plain=plain or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb",
             stdout=sys.stdout,
             stderr=sys.stderr,
+            events=events,
         )
 
     def document(self, text: str) -> None:
         """Write to stdout. A reader that has gone away (``| head``) changes nothing about the command."""
-        _write(self.stdout, text if text.endswith("\n") or not text else f"{text}\n")
+        write(self.stdout, text if text.endswith("\n") or not text else f"{text}\n")
 
     def say(self, text: str) -> None:
         if not self.quiet:
@@ -51,7 +63,7 @@ class Console:
         """Write to stderr, quiet or not; on a terminal, no word is broken."""
         if self.stderr.isatty():
             text = "\n".join(map(self._wrapped, text.split("\n")))
-        _write(self.stderr, f"{text}\n")
+        write(self.stderr, f"{text}\n")
 
     def _wrapped(self, line: str) -> str:
         # What is short may be indented, or in colour, on purpose.
@@ -81,6 +93,10 @@ class Console:
         return Page(min(columns or WIDTH, WIDEST), lines or HEIGHT, colour=not self.plain, is_terminal=True)
 
     def progress(self) -> Progress:
+        shown = self._shown_progress()
+        return shown if self.events is None else self.events.progress(shown)
+
+    def _shown_progress(self) -> Progress:
         if self.quiet:
             return SilentProgress()
         from leanplum_sync.cli.progress import (  # noqa: PLC0415 - rich is not for verbs without progress
@@ -98,10 +114,18 @@ def _columns_asked_for() -> int | None:
     return min(int(columns), WIDEST) if columns.isdecimal() and int(columns) > 0 else None
 
 
-def _write(stream: IO[str], text: str) -> None:
+def write(stream: IO[str], text: str) -> None:
+    """
+    Write *text* at once. A reader that has gone away (``| head``) changes nothing.
+
+    Raises:
+        OSError: it can't be written, for another reason.
+    """
     try:
         stream.write(text)
         stream.flush()
-    except BrokenPipeError:
+    except OSError as error:
         # The interpreter flushes once more at its end: give it somewhere to write.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise

@@ -11,7 +11,7 @@ from leanplum_sync.cli.connect import connected, target_of
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.durations import DurationType
 from leanplum_sync.cli.exit_codes import ExitCode
-from leanplum_sync.cli.outputs import Output, deliver, output_option
+from leanplum_sync.cli.outputs import Output, deliver, output_options
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.reading import LIVE, observed_option, together
 from leanplum_sync.cli.settings import Settings
@@ -22,6 +22,7 @@ from leanplum_sync.journal import read_journal
 from leanplum_sync.planning import Live, Recorded, check
 from leanplum_sync.planning.drift import Drift, find_drift, without_sends
 from leanplum_sync.render.drift import drift_json, drift_text
+from leanplum_sync.render.markdown import drift_markdown
 from leanplum_sync.spec import Loaded, load
 from leanplum_sync.staging import Staging
 
@@ -38,7 +39,7 @@ from leanplum_sync.staging import Staging
 @click.option(
     "--detailed-exitcode", is_flag=True, help="Exit with 2, not 0, if somebody else changed what we left."
 )
-@output_option
+@output_options("text", "json", "ndjson", "markdown")
 @project_options
 @display_options
 @pass_console
@@ -69,6 +70,7 @@ def command(
         output,
         text=lambda page: drift_text(found, target, page),
         json=lambda: drift_json(found, target),
+        markdown=lambda limit: drift_markdown(found, target, limit),
     )
     return ExitCode.CHANGES_PENDING if detailed_exitcode and found.has_drifted else ExitCode.OK
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -19,7 +21,10 @@ from leanplum_sync.render.words import listing
 MARKDOWN_BYTES: Final = 59_000  # a comment on GitHub has at most 65,536 characters
 _FEWEST_BYTES: Final = 6_000  # what is never left out of a comment fits
 _MARKDOWN: Final = "markdown"
+STREAM: Final = "ndjson"  # written while the command runs, not at its end
 _LIMIT: Final = "leanplum_sync.cli.markdown_bytes"
+_ASKED: Final = "leanplum_sync.cli.outputs"
+_MADE: Final = "leanplum_sync.cli.made"
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -46,6 +51,16 @@ class OutputType(click.ParamType[Output]):
             self.fail(f"{name!r} is not a format; there are {listing(list(self._formats))}.", param, ctx)
         return Output(name, Path(path) if path else None)
 
+    def found_in(self, words: Sequence[str]) -> Sequence[Output]:
+        """Return what *words* ask for, as far as it can be told where the rest of them is wrong."""
+        values = [
+            match[1] for word in words if (match := re.fullmatch(r"(?:-o=?|--output=)(.+)", word, re.DOTALL))
+        ] + [value for name, value in pairwise(words) if name in ("-o", "--output")]
+        asked = [value.partition("=") for value in values]
+        return [
+            Output(name, Path(path) if path else None) for name, _, path in asked if name in self._formats
+        ]
+
     def shell_complete(self, _: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
         return starting(self._formats, incomplete)
 
@@ -55,7 +70,19 @@ def _one_on_stdout(ctx: click.Context, param: click.Parameter, outputs: Sequence
         raise click.BadParameter(
             "only one document fits on stdout: give the others a file, as in -o json=plan.json.", ctx, param
         )
-    return outputs or (Output("text", None),)
+    ctx.meta[_ASKED] = tuple(outputs) or (Output("text", None),)
+    return asked_for(ctx)
+
+
+def asked_for(ctx: click.Context) -> Sequence[Output]:
+    """Return the documents that the verb of *ctx* was asked for; none where it makes none."""
+    found: Sequence[Output] = ctx.meta.get(_ASKED, ())
+    return found
+
+
+def are_made(ctx: click.Context) -> bool:
+    """Whether the documents were handed over already, so that none may follow on stdout."""
+    return bool(ctx.meta.get(_MADE))
 
 
 def _remember_limit(ctx: click.Context, _: click.Parameter, value: int) -> None:
@@ -109,17 +136,23 @@ def deliver(
         if output.format == "text":
             return text(console.page() if output.path is None else Page())
         if output.format == _MARKDOWN and markdown is not None:
-            return markdown(click.get_current_context().meta[_LIMIT])
-        return {"json": json, **others}[output.format]()
+            return markdown(meta.get(_LIMIT, MARKDOWN_BYTES))
+        return {"json": json, STREAM: json, **others}[output.format]()
 
+    ctx = click.get_current_context(silent=True)
+    meta = ctx.meta if ctx else {}
     contents = []
     # What is shown of progress is gone before a document comes to the same terminal.
     with (progress or SilentProgress()).track("Rendering", len(outputs), "document") as task:
         for output in outputs:
             contents.append(content_of(output))
             task.advance()
+    meta[_MADE] = True
     for output, content in zip(outputs, contents, strict=True):
-        if output.path is None:
+        if output.format == STREAM:
+            if console.events is not None:
+                console.events.note(content)
+        elif output.path is None:
             console.document(content)
         else:
             output.path.parent.mkdir(parents=True, exist_ok=True)

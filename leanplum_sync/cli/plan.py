@@ -17,7 +17,7 @@ from leanplum_sync.cli.durations import DurationType
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.outputs import Output, output_options
 from leanplum_sync.cli.plan_documents import show_plan
-from leanplum_sync.cli.problem_documents import listed_words, show_problems
+from leanplum_sync.cli.problem_documents import checked_of, show_problems
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.reading import LIVE, observed_option, reading_live
 from leanplum_sync.cli.settings import Settings
@@ -39,7 +39,7 @@ from leanplum_sync.planner.parts import Part
 from leanplum_sync.planning import Live, PlanRequest, Recorded, check, make_plan
 from leanplum_sync.progress import Progress
 from leanplum_sync.render.plan_words import consent_options, over_budget
-from leanplum_sync.render.problems import Checked, checked_text
+from leanplum_sync.render.problems import checked_text
 from leanplum_sync.resources.sensitive import with_renamed
 from leanplum_sync.spec import Loaded, load
 from leanplum_sync.staging import Staging
@@ -81,7 +81,7 @@ from leanplum_sync.staging import Staging
 )
 @problems_option
 @memory_option
-@output_options("text", "json", "markdown", "html", "sarif", "github")
+@output_options("text", "json", "ndjson", "markdown", "html", "sarif", "github")
 @project_options
 @display_options
 @pass_console
@@ -208,7 +208,7 @@ def _report(
     error: SpecError, console: Console, outputs: Sequence[Output], root: Path, environment: str
 ) -> ExitCode:
     """People read problems on stderr: a document that was asked for is a plan. Machines get them as theirs."""
-    checked = Checked(error.problems, error.total, 0, 0, 0, listed_words(error.listed))
+    checked = checked_of(error)
     documents = [output for output in outputs if output.format != "text"]
     show_problems(checked, console, documents, root, document="plan", environment=environment)
     console.complain(checked_text(checked, console.page(console.stderr)).rstrip())

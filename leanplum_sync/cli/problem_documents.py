@@ -8,6 +8,7 @@ from pathlib import Path
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.outputs import Output, deliver
 from leanplum_sync.cli.shell import shortest
+from leanplum_sync.errors import SpecError
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.problems import Checked, checked_json, checked_text
 
@@ -41,6 +42,11 @@ def show_problems(
         markdown=lambda limit: _markdown(checked, limit, document, environment),
         **formats,
     )
+
+
+def checked_of(error: SpecError) -> Checked:
+    """Return what *error* tells as a check that found it."""
+    return Checked(error.problems, error.total, 0, 0, 0, listed_words(error.listed))
 
 
 def _markdown(checked: Checked, limit: int, document: str, environment: str) -> str:

@@ -7,7 +7,6 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
@@ -15,8 +14,8 @@ import click
 
 from leanplum_sync.cli.exit_codes import ExitCode, exit_code
 from leanplum_sync.cli.lazy import LazyGroup
+from leanplum_sync.cli.sentences import sentence_of
 from leanplum_sync.cli.verb import PREFIX, display_options, project_options
-from leanplum_sync.errors import LeanplumSyncError, SpecError
 
 NAME: Final = "leanplum-sync"
 VERBS: Final = {
@@ -80,57 +79,7 @@ def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
 def _report(error: Exception) -> int:
     if os.environ.get(f"{PREFIX}_DEBUG"):
         traceback.print_exception(error)
-    click.echo(_sentence(error), err=True)
+    click.echo(sentence_of(error), err=True)
     if isinstance(error, click.UsageError) and error.ctx is not None:
         click.echo(f"See: {error.ctx.command_path} --help", err=True)
     return exit_code(error)
-
-
-def _sentence(error: Exception) -> str:
-    match error:
-        case click.Abort():
-            return "Interrupted."
-        case SpecError():
-            return _problems(error)
-        case click.ClickException():
-            return f"Error: {_escaped(error.format_message())}"
-        case LeanplumSyncError():
-            return f"Error: {_escaped(str(error))}"
-        case OSError():
-            file = f"{error.filename}: " if error.filename else ""
-            return f"Error: {_escaped(file)}{error.strerror or type(error).__name__}."
-        case _:
-            # The message stays out: it may hold somebody's values. So does the traceback.
-            return (
-                f"Error: unexpected {type(error).__name__} in {_origin(error)}. This is a fault of {NAME}; run again with"
-                f" {PREFIX}_DEBUG=1 to see all of it (what it prints may hold values of users)."
-            )
-
-
-def _escaped(text: str) -> str:
-    """Files, arguments and answers of the API may hold what moves a cursor."""
-    from leanplum_sync.render.values import escaped  # noqa: PLC0415 - brings rich along, which --help can do without
-
-    return escaped(text)
-
-
-def _problems(error: SpecError) -> str:
-    from leanplum_sync.cli.shell import shortest  # noqa: PLC0415 - needed here only
-    from leanplum_sync.render.page import Page  # noqa: PLC0415 - as above
-    from leanplum_sync.render.problems import problems_text  # noqa: PLC0415 - as above
-
-    listed = str(shortest(error.listed)) if error.listed else ""
-    return problems_text(error.problems, error.total, Page(), listed).rstrip()
-
-
-def _origin(error: Exception) -> str:
-    """Return the innermost place in this package, such as ``planner/order.py:12``."""
-    package = Path(__file__).parents[1]
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if Path(frame.filename).is_relative_to(package)
-    ]
-    if not frames:
-        return "an unknown place"
-    return f"{Path(frames[-1].filename).relative_to(package).as_posix()}:{frames[-1].lineno}"

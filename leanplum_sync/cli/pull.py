@@ -16,7 +16,7 @@ from leanplum_sync.cli.durations import DurationType
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.explain import subject_of
 from leanplum_sync.cli.ids import ids_in
-from leanplum_sync.cli.outputs import Output, deliver, output_option
+from leanplum_sync.cli.outputs import Output, deliver, output_options
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.reading import together
 from leanplum_sync.cli.shell import quoted
@@ -64,7 +64,7 @@ _MAX_AGE_SECONDS: Final = 3600.0
     " Default: 1h.",
 )
 @memory_option
-@output_option
+@output_options("text", "json", "ndjson")
 @project_options
 @display_options
 @pass_console

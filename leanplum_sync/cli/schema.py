@@ -24,7 +24,7 @@ def command(console: Console, kind: str | None) -> ExitCode:
 
     Editors that know YAML complete and check specs by it. Documents are what
     `-o json` prints, called by the name after the slash in their `format`;
-    `event` is a line of a run's log.
+    `event` is a line of `-o ndjson`, or of a run's log.
     """
     schema = document_schema(kind) if kind in NAMES else json_schema(kind)
     console.document(json.dumps(schema, indent=2))

@@ -25,7 +25,7 @@ from leanplum_sync.staging import Staging
 @specs_argument
 @problems_option
 @memory_option
-@output_options("text", "json", "markdown", "html", "sarif", "github", "junit")
+@output_options("text", "json", "ndjson", "markdown", "html", "sarif", "github", "junit")
 @project_options
 @display_options
 @pass_console

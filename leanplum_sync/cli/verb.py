@@ -19,6 +19,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 PREFIX: Final = "LEANPLUM_SYNC"
 _META: Final = "leanplum_sync.cli."
+EVENTS: Final = f"{_META}events"  # where a verb's stream of events is kept, if it has one
 _WIDEST_TERM: Final = 42  # columns; a longer one has its text on the next line
 
 
@@ -29,7 +30,8 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
 
 
 def remembered(name: str) -> Any:
-    return click.get_current_context().meta.get(_META + name)
+    ctx = click.get_current_context(silent=True)
+    return ctx.meta.get(_META + name) if ctx else None
 
 
 class SharedOption(click.Option):
@@ -100,6 +102,7 @@ def pass_console(function: Callable[Concatenate[Console, P], R]) -> Callable[P, 
             quiet=bool(remembered("quiet")),
             verbose=bool(remembered("verbose")),
             plain=bool(remembered("no_color")),
+            events=click.get_current_context().meta.get(EVENTS),
         )
         return function(console, *arguments, **options)
 
@@ -119,10 +122,29 @@ class Verb(click.Command):
         super().__init__(*arguments, **options)
         self._shares_files = shares_files
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        given = tuple(args)
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            from leanplum_sync.cli.endings import fail_unread  # noqa: PLC0415 - --help can do without
+
+            self._keep_files()
+            fail_unread(self, info_name or "", given, parent, error)
+            raise
+
     def invoke(self, ctx: click.Context) -> Any:
+        from leanplum_sync.cli.endings import ending  # noqa: PLC0415 - as above
+
+        self._keep_files()
+        with ending(ctx) as end:
+            return end(super().invoke(ctx))
+
+    def _keep_files(self) -> None:
         if not self._shares_files:
             os.umask(0o077)
-        return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         own: list[tuple[str, str]] = []

@@ -18,6 +18,14 @@ def nobody(_event: Event) -> None:
     """Listen to nothing."""
 
 
+def both(first: Listener, second: Listener) -> Listener:
+    def tell(event: Event) -> None:
+        first(event)
+        second(event)
+
+    return tell
+
+
 def batch_event(
     batch: Batch,
     before: BatchState,

@@ -13,30 +13,26 @@ from leanplum_sync.render.document import document
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BLANK, CARE, GOOD, faint, grid, heading, paint
 from leanplum_sync.render.plan_words import target_words
-from leanplum_sync.render.values import escaped, subject_words
+from leanplum_sync.render.values import cut, escaped, subject_words
 from leanplum_sync.render.words import amount, moment, timestamp
 
-_TITLES: Final = {
+TITLES: Final = {
     Origin.OTHERS: "Changed by others: not as we left it",
     Origin.BOTH: "Changed by both: not as we left it, and the spec asks for something else since",
     Origin.OURS: "Ours: as we left it, and the spec asks for something else since",
     Origin.NEW: "New: never applied by us",
 }
 _ROWS_SHOWN: Final = 10
+_CELLS: Final = 40
 
 
 def drift_text(drift: Drift, target: Target, page: Page) -> str:
     lines: list[RenderableType] = [heading(f"Drift in {target_words(target)}"), BLANK]
-    if drift.has_drifted:
-        moved = [each for each in drift.moved if each.origin in (Origin.OTHERS, Origin.BOTH)]
-        fields = sum(each.subjects for each in moved)
-        lines.append(Text(f"{amount(fields, 'field')} of users moved since we left them.", CARE))
-    else:
-        lines.append(Text("No drift: nobody else changed what we left.", GOOD))
+    lines.append(Text(drift_words(drift), CARE if drift.has_drifted else GOOD))
     lines.append(Text(f"{drift.in_step:,} of {amount(drift.listed, 'listed user')} as the specs say."))
     if drift.unreadable:
         lines.append(Text(f"{amount(drift.unreadable, 'user')} could not be read.", CARE))
-    for origin, title in _TITLES.items():
+    for origin, title in TITLES.items():
         groups = [each for each in drift.moved if each.origin is origin]
         if groups:
             rows = [_row(each) for each in groups[:_ROWS_SHOWN]]
@@ -49,23 +45,34 @@ def drift_text(drift: Drift, target: Target, page: Page) -> str:
     return paint(lines, page)
 
 
+def drift_words(drift: Drift) -> str:
+    if not drift.has_drifted:
+        return "No drift: nobody else changed what we left."
+    fields = drift.users(Origin.OTHERS) + drift.users(Origin.BOTH)
+    return f"{amount(fields, 'field')} of users moved since we left them."
+
+
 def _row(moved: Moved) -> tuple[Text, ...]:
-    what = "the user is gone" if moved.field == WHOLE_USER else escaped(moved.field)
-    samples = ", ".join(map(subject_words, moved.samples))
+    what = "the user is gone" if moved.field == WHOLE_USER else cut(escaped(moved.field), _CELLS)
+    samples = ", ".join(cut(subject_words(each), _CELLS) for each in moved.samples)
     return (
         Text(what),
         Text(amount(moved.subjects, "user")),
-        faint(escaped(moved.resource)),
+        faint(cut(escaped(moved.resource), _CELLS)),
         faint(f"such as {samples}"),
     )
 
 
 def _spec_row(spec: InForce) -> tuple[Text, ...]:
+    return Text(cut(escaped(spec.resource), _CELLS)), Text(applied_words(spec))
+
+
+def applied_words(spec: InForce) -> str:
     if spec.applied is None:
-        return Text(escaped(spec.resource)), Text("never")
+        return "never"
     by = f"by run {spec.applied.run}" if spec.applied.run else "with nothing to do"
     changed = ", and changed since" if spec.changed else ""
-    return Text(escaped(spec.resource)), Text(f"{moment(spec.applied.applied_at)} {by}{changed}")
+    return f"{moment(spec.applied.applied_at)} {by}{changed}"
 
 
 def drift_json(drift: Drift, target: Target) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -38,7 +39,16 @@ def paint(lines: Iterable[RenderableType], page: Page) -> str:
     )
     for line in lines:
         console.print(line)
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()).rstrip() + "\n"
+    return "\n".join(_inert(line.rstrip()) for line in file.getvalue().splitlines()).rstrip() + "\n"
+
+
+# Source: GitHub's actions/runner, ActionCommand.cs: what begins so is a command, blanks before it or not.
+_COMMAND: Final = re.compile(r"^(\s*)(:(?=:)|#(?=#\[))")
+
+
+def _inert(line: str) -> str:
+    """Return *line* so that the runner of a pipeline takes it for no command."""
+    return _COMMAND.sub(r"\1\2 ", line)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import quote
@@ -20,12 +20,17 @@ _LONGEST: Final = 2_000  # cells of a sentence
 
 def problems_sarif(checked: Checked, folder: str) -> str:
     """*folder* is where the project is in its repository, empty for its root: places are told from there."""
-    driver = {
+    results = [_result(problem, folder) for problem in checked.problems]
+    return json.dumps(sarif_log({"results": results}), indent=2) + "\n"
+
+
+def sarif_log(run: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Return a log of one run of this program, with what *run* tells of it."""
+    driver: Mapping[str, Json] = {
         "name": "leanplum-sync",
         "rules": [{"id": _RULE, "shortDescription": {"text": "A spec or a data file is not valid."}}],
     }
-    run = {"tool": {"driver": driver}, "results": [_result(problem, folder) for problem in checked.problems]}
-    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
+    return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, **run}]}
 
 
 def _result(problem: Problem, folder: str) -> dict[str, Json]:
@@ -51,15 +56,25 @@ def problems_annotations(checked: Checked, folder: str) -> str:
     """Return a line for each problem, ``::error file=...,line=...::sentence``; *folder* as for SARIF."""
     lines = [_annotation(problem, folder) for problem in checked.problems]
     if checked.total > len(checked.problems):
-        lines.append(f"::error::{_data(headline(checked.problems, checked.total, checked.listed))}")
-    return "".join(f"{line}\n" for line in lines)
+        lines.append(annotation(headline(checked.problems, checked.total, checked.listed)))
+    return "".join(lines)
 
 
 def _annotation(problem: Problem, folder: str) -> str:
     place = problem.place
-    named = {"file": _path(place, folder), "line": place.line, "col": place.column, "title": problem.address}
+    return annotation(
+        _sentence(problem),
+        file=_path(place, folder),
+        line=place.line,
+        col=place.column,
+        title=problem.address,
+    )
+
+
+def annotation(sentence: str, **named: str | int | None) -> str:
+    """Return the line that shows *sentence* as an error; a property that is empty is left out."""
     properties = ",".join(f"{name}={_property(str(value))}" for name, value in named.items() if value)
-    return f"::error {properties}::{_data(_sentence(problem))}"
+    return f"::error{' ' if properties else ''}{properties}::{_data(sentence)}\n"
 
 
 def _sentence(problem: Problem) -> str:

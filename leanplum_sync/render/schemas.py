@@ -1,5 +1,5 @@
 """
-JSON Schema of the documents that go to stdout, and of the lines of a run's log.
+JSON Schema of the documents that go to stdout, of the lines of `-o ndjson`, and of those of a run's log.
 
 A field may be added within a version; what is here stays and keeps its meaning.
 """
@@ -355,8 +355,18 @@ _DOCUMENTS: Final[Mapping[str, Mapping[str, Schema]]] = {
             )
         ),
     },
+    "error": {
+        "verb": _TEXT,
+        "exit": _COUNT,
+        "message": _TEXT,
+        "over": {
+            "description": "What is over budget, by hazard: the numbers that `--ack` must name.",
+            "type": "object",
+            "additionalProperties": _COUNT,
+        },
+    },
 }
-_EVENT: Final = "event"  # a line of a run's log
+_EVENT: Final = "event"  # a line of `-o ndjson`, or of a run's log
 NAMES: Final = (*_DOCUMENTS, _EVENT)
 
 
@@ -365,8 +375,8 @@ def document_schema(name: str) -> Schema:
     if name == _EVENT:
         return {
             "$schema": _DIALECT,
-            "title": "a line of a run's log",
-            "anyOf": [_run_event(), _batch_event()],
+            "title": "a line of -o ndjson, or of a run's log",
+            "anyOf": [_run_event(), _batch_event(), *_stream_events()],
         }
     head: dict[str, Schema] = {"format": {"const": f"leanplum-sync/{name}"}, "version": {"const": 1}}
     return {"$schema": _DIALECT, "title": name, **_record({**head, **_DOCUMENTS[name]})}
@@ -397,3 +407,17 @@ def _batch_event() -> Schema:
             "reads": _COUNT,
         }
     )
+
+
+def _stream_events() -> list[Schema]:
+    """What `-o ndjson` tells beside what a log has."""
+    document = {
+        "type": ["object", "null"],
+        "description": "What `-o json` would have printed; its `format` says which schema it has.",
+    }
+    kinds: dict[str, dict[str, Schema]] = {
+        "start": {"format": {"const": "leanplum-sync/events"}, "version": {"const": 1}, "verb": _TEXT},
+        "progress": {"what": _TEXT, "unit": _TEXT, "done": _COUNT, "total": _maybe(_COUNT)},
+        "end": {"exit": _COUNT, "document": document},
+    }
+    return [_record({"at": _REAL, "event": {"const": name}, **fields}) for name, fields in kinds.items()]

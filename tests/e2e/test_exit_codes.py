@@ -197,10 +197,10 @@ def terminated(shop: Shop) -> Ended:
     return _signalled(shop, signal.SIGTERM)
 
 
-# What each ends with; the format of the document on stdout, None where there is nothing to show; a word of stderr.
-SCENES: Mapping[ExitCode, tuple[Callable[[Shop], Ended], str | None, str]] = {
+# What each ends with; the format of the document on stdout; a word of stderr.
+SCENES: Mapping[ExitCode, tuple[Callable[[Shop], Ended], str, str]] = {
     ExitCode.OK: (ok, "plan-summary", "Next: leanplum-sync apply"),
-    ExitCode.UNEXPECTED: (unexpected, None, "Error: unexpected KeyError in planning/make.py:"),
+    ExitCode.UNEXPECTED: (unexpected, "error", "Error: unexpected KeyError in planning/make.py:"),
     ExitCode.CHANGES_PENDING: (changes_pending, "plan-summary", "Next: leanplum-sync apply"),
     ExitCode.INVALID: (invalid, "problems", "Did you mean attributes?"),
     ExitCode.IN_PART: (in_part, "receipt", "leanplum-sync"),
@@ -210,11 +210,11 @@ SCENES: Mapping[ExitCode, tuple[Callable[[Shop], Ended], str | None, str]] = {
         "plan-summary",
         f"leanplum-sync apply {PLAN} --ack sends=2 --ack changedUsers=",
     ),
-    ExitCode.STALE_PLAN: (stale_plan, None, "data/customers.csv has changed"),
-    ExitCode.LOCKED: (locked, None, "Another run works on production"),
-    ExitCode.BAD_KEY: (bad_key, None, "LEANPLUM_DATA_EXPORT_KEY is not set"),
-    ExitCode.LIMITED: (limited, None, "asks for fewer requests"),
-    ExitCode.USAGE: (usage, None, "--wrong"),
+    ExitCode.STALE_PLAN: (stale_plan, "error", "data/customers.csv has changed"),
+    ExitCode.LOCKED: (locked, "error", "Another run works on production"),
+    ExitCode.BAD_KEY: (bad_key, "error", "LEANPLUM_DATA_EXPORT_KEY is not set"),
+    ExitCode.LIMITED: (limited, "error", "asks for fewer requests"),
+    ExitCode.USAGE: (usage, "error", "--wrong"),
     ExitCode.INTERRUPTED: (interrupted, "receipt", "what is on its way is finished first"),
     ExitCode.TERMINATED: (terminated, "receipt", "what is on its way is finished first"),
 }
@@ -241,10 +241,10 @@ def test_the_command_ends_with_the_documented_number_and_stdout_is_the_document(
     ended = scene(shop)
     assert ended.code == code, ended.err
     assert says in ended.err
-    if document is None:
-        assert ended.out == ""
-    else:
-        assert ended.document["format"] == f"leanplum-sync/{document}"
+    assert ended.document["format"] == f"leanplum-sync/{document}"
+    if document == "error":
+        assert ended.document["exit"] == code
+        assert ended.document["message"] in ended.err
 
 
 def test_what_is_over_budget_is_told_at_once_and_the_printed_command_is_enough(shop: Shop) -> None:
@@ -253,7 +253,7 @@ def test_what_is_over_budget_is_told_at_once_and_the_printed_command_is_enough(s
     assert over.keys() == {"sends", "changedUsers"}
     (printed,) = [line for line in planned.err.splitlines() if "leanplum-sync apply" in line]
     refused = shop.run("apply", PLAN, "--yes", "-o", "json")
-    assert (refused.code, refused.out) == (6, "")
+    assert (refused.code, refused.document["over"]) == (6, over)
     options = " ".join(f"--ack {name}={count}" for name, count in over.items())
     assert options in refused.err
     assert options in printed

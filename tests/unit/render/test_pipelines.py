@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from xml.etree import ElementTree as ET
 
+import pytest
+from document_schemas import check_sarif
+from jsonschema import ValidationError
 from sample_renderings import ALL_DONE, EMPTY, NO_PROOF, PROOF, REAL, SOME_DONE, SomePlan
 
 from leanplum_sync.problem import Place, Problem
+from leanplum_sync.render.failure import Failure, failure_annotation, failure_junit, failure_sarif
 from leanplum_sync.render.junit import plan_junit, problems_junit, receipt_junit
 from leanplum_sync.render.pipelines import problems_annotations, problems_sarif
 from leanplum_sync.render.problems import Checked
@@ -16,6 +19,7 @@ IN_A_SPEC = Problem(
     Place("specs/a b.yaml", 12, 18), "100% wrong, is `x`", "Write y.", "UserAttributes/loyalty"
 )
 IN_PARQUET = Problem(Place("data/a.parquet", row=3), "no id", also=Place("data/a.parquet", row=1))
+BROKEN = Failure("plan", 9, "No key: 100%")
 FOUND = Checked([IN_A_SPEC, IN_PARQUET], 5, 1, 0, 0)
 
 
@@ -38,7 +42,7 @@ def test_values_cant_write_a_command_of_their_own() -> None:
 
 def test_sarif_has_a_result_with_its_place_for_each_problem() -> None:
     text = problems_sarif(FOUND, "crm")
-    (run,) = json.loads(text)["runs"]
+    run = check_sarif(text)
     first, second = run["results"]
     assert first["locations"][0]["physicalLocation"] == {
         "artifactLocation": {"uri": "crm/specs/a%20b.yaml"},
@@ -48,6 +52,22 @@ def test_sarif_has_a_result_with_its_place_for_each_problem() -> None:
     assert (
         second["relatedLocations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "crm/data/a.parquet"
     )
+
+
+def test_sarif_without_problems_is_what_the_standard_allows_and_the_schema_can_tell() -> None:
+    text = problems_sarif(Checked((), 0, 1, 1, 1), "")
+    assert check_sarif(text)["results"] == []
+    with pytest.raises(ValidationError):
+        check_sarif(text.replace('"driver"', '"dirver"'))
+
+
+def test_a_command_that_failed_has_no_results_and_says_why() -> None:
+    run = check_sarif(failure_sarif(BROKEN))
+    assert "results" not in run  # with none, what was found before would count as mended
+    assert run["invocations"][0]["exitCode"] == 9
+    assert failure_annotation(BROKEN) == "::error title=plan ended with exit code 9::No key: 100%25\n"
+    suite = ET.fromstring(failure_junit(BROKEN))[0]
+    assert (suite.attrib["errors"], suite[0][0].tag) == ("1", "error")
 
 
 def test_junit_counts_what_failed() -> None:

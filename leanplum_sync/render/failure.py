@@ -1,0 +1,83 @@
+"""A command that ended with an error, in every format that one may have been asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from xml.etree import ElementTree as ET  # only writes; nothing is parsed
+
+from leanplum_sync.render.document import document
+from leanplum_sync.render.html.parts import main, masthead
+from leanplum_sync.render.html.writing import page
+from leanplum_sync.render.markdown.writing import fitted, marker, prose
+from leanplum_sync.render.pipelines import annotation, sarif_log
+from leanplum_sync.render.values import cut, escaped
+
+_LONGEST = 2_000  # cells of a sentence
+_LONGEST_TITLE = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """*over* has what ``--ack`` must name, by hazard, with its number."""
+
+    verb: str
+    exit: int
+    message: str
+    over: Mapping[str, int] = field(default_factory=dict)
+    environment: str = ""
+
+    @property
+    def title(self) -> str:
+        return f"{self.verb} ended with exit code {self.exit}"
+
+    @property
+    def sentence(self) -> str:
+        return cut(escaped(self.message), _LONGEST)
+
+
+def failure_json(failure: Failure) -> str:
+    return document(
+        "error", 1, verb=failure.verb, exit=failure.exit, message=failure.message, over=dict(failure.over)
+    )
+
+
+def failure_markdown(failure: Failure, limit: int) -> str:
+    """Return it in at most *limit* bytes, for which the sentence is cut if need be."""
+    mark = marker(failure.verb.replace(" ", "-"), failure.environment)
+    title = f"### {prose(cut(failure.title, _LONGEST_TITLE))}"
+    cells = _LONGEST
+    while True:
+        found = fitted([mark, title, f"> [!CAUTION]\n> {prose(cut(failure.sentence, cells))}"], limit)
+        if len(found.encode()) <= limit or not cells:
+            return found
+        cells //= 2
+
+
+def failure_html(failure: Failure) -> str:
+    return page(failure.title, main(masthead(failure.verb, None, failure.title, failure.sentence)))
+
+
+def failure_junit(failure: Failure) -> str:
+    root = ET.Element("testsuites")
+    suite = ET.SubElement(root, "testsuite", name=failure.verb, tests="1", failures="0", errors="1")
+    case = ET.SubElement(suite, "testcase", classname=failure.verb, name=failure.title)
+    ET.SubElement(case, "error", message=failure.sentence)
+    ET.indent(root)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+
+
+def failure_sarif(failure: Failure) -> str:
+    """Return a log without results, not with none: what was found before is not taken for mended."""
+    notification = {"level": "error", "message": {"text": failure.sentence}}
+    invocation = {
+        "executionSuccessful": False,
+        "exitCode": failure.exit,
+        "toolExecutionNotifications": [notification],
+    }
+    return json.dumps(sarif_log({"invocations": [invocation]}), indent=2) + "\n"
+
+
+def failure_annotation(failure: Failure) -> str:
+    return annotation(failure.sentence, title=failure.title)

@@ -1,0 +1,81 @@
+"""Drift, for an issue, a comment or a summary of a pipeline: what others changed first, and no values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from leanplum_sync.planner.plan import Target
+from leanplum_sync.planning.drift import WHOLE_USER, Drift, InForce, Moved
+from leanplum_sync.render.drift import TITLES, applied_words, drift_words
+from leanplum_sync.render.markdown.plan import place
+from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, prose, row, table
+from leanplum_sync.render.plan_words import KIND_WORDS
+from leanplum_sync.render.values import cut, escaped, subject_words
+from leanplum_sync.render.words import amount, moment
+
+_CELLS: Final = 40
+
+
+def drift_markdown(drift: Drift, target: Target, limit: int) -> str:
+    head: list[str | Rows] = [
+        marker("drift", target.environment, target.app_id),
+        f"### Drift in {place(target)}",
+        _verdict(drift),
+        f"{drift.in_step:,} of {amount(drift.listed, 'listed user')} as the specs say.",
+    ]
+    if drift.unreadable:
+        head.append(f"> [!WARNING]\n> {amount(drift.unreadable, 'user')} could not be read.")
+    return fitted([*head, *_moved(drift), _specs(drift), _footer(drift)], limit)
+
+
+def _verdict(drift: Drift) -> str:
+    if not drift.has_drifted:
+        return f"**{prose(drift_words(drift))}**"
+    return (
+        f"> [!CAUTION]\n> **{prose(drift_words(drift))}** A plan of the specs as they are would change them back:"
+        " look first who changed them, and why."
+    )
+
+
+def _moved(drift: Drift) -> Iterable[str | Rows]:
+    for origin, title in TITLES.items():
+        lines = [_row(each) for each in drift.moved if each.origin is origin]
+        yield Rows(
+            f"**{title}**\n\n{table('Field', 'To apply', 'Users:', 'Spec', 'Such as')}", lines, _left_out
+        )
+
+
+def _left_out(count: int) -> str:
+    return f"_{amount(count, 'group')} left out here: `leanplum-sync drift -o json` has all of them._"
+
+
+def _row(moved: Moved) -> str:
+    return row(
+        "the user is gone" if moved.field == WHOLE_USER else code(cut(escaped(moved.field), _CELLS)),
+        KIND_WORDS[moved.kind] if moved.kind else "",
+        f"**{moved.subjects:,}**",
+        code(cut(escaped(moved.resource), _CELLS)),
+        ", ".join(code(cut(subject_words(each), _CELLS)) for each in moved.samples),
+    )
+
+
+def _specs(drift: Drift) -> Rows:
+    return Rows(
+        f"<details><summary>Last applied</summary>\n\n{table('Spec', 'When')}",
+        list(map(_spec, drift.specs)),
+        lambda count: (
+            f"_{amount(count, 'spec')} left out here: `leanplum-sync drift -o json` has all of them._"
+        ),
+        "</details>",
+    )
+
+
+def _spec(spec: InForce) -> str:
+    return row(code(cut(escaped(spec.resource), _CELLS)), applied_words(spec))
+
+
+def _footer(drift: Drift) -> str:
+    reads = f"Reading cost {amount(drift.reads, 'billable lookup')}." if drift.reads else ""
+    until = drift.observed[1]
+    return f"<sub>{' '.join(filter(None, [reads, f'What was there at {moment(until)}.' if until else '']))}</sub>"
