@@ -24,19 +24,8 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from schedules import (
-    APP,
-    ENVIRONMENT,
-    FATES,
-    LEASE_SECONDS,
-    SETTLE_SECONDS,
-    USERS,
-    Mood,
-    Process,
-    Temper,
-    World,
-    wanted,
-)
+from moody_api import FATES, SETTLE_SECONDS, USERS, Mood, Temper, wanted
+from schedules import APP, ENVIRONMENT, LEASE_SECONDS, Process, World
 
 from leanplum_sync.address import Subject
 from leanplum_sync.applier import look, work

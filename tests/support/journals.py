@@ -1,13 +1,86 @@
-"""What tests do to a journal behind its back."""
+"""A clock, batches and runs for tests of the journal; and what tests do to a journal behind its back."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeAlias
 
 import sqlalchemy as sa
 
+from leanplum_sync.address import Subject
 from leanplum_sync.journal import open_journal
+from leanplum_sync.journal.lock import Lease
+from leanplum_sync.journal.run import RunJournal
 from leanplum_sync.journal.schema import batch_table
+from leanplum_sync.journal.writer import Journal
+from leanplum_sync.wire.action import Action, DeliveryClass
+from leanplum_sync.wire.batch import Batch, DeliveryKey, PlannedAction
+from leanplum_sync.wire.outcome import ActionOutcome, Outcome
+
+Location: TypeAlias = str | Path
+
+DONE = ActionOutcome(Outcome.DONE)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = 1_700_000_000.5
+        self._ids = 0
+
+    def now(self) -> float:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+    def new_id(self) -> str:
+        self._ids += 1
+        return f"{id(self):x}-{self._ids}"
+
+
+def begin(journal: Journal, lease: Lease, digest: str = "d", made_at: float = 0.0) -> RunJournal:
+    return journal.begin_run(lease, plan_digest=digest, plan_made_at=made_at, batches=3, actions=6)
+
+
+def sends(number: int, *users: str, name: str = "november") -> Batch:
+    actions = tuple(
+        PlannedAction(
+            10 * number + index,
+            Subject.user(user),
+            DeliveryClass.ONCE,
+            Action("sendMessage", {"userId": user}),
+            (DeliveryKey("MessageSend/m", name, Subject.user(user)),),
+        )
+        for index, user in enumerate(users)
+    )
+    return Batch(number, 0, DeliveryClass.ONCE, actions)
+
+
+def sets(number: int, **attributes: object) -> Batch:
+    """Three users get *attributes*."""
+    actions = tuple(
+        PlannedAction(
+            10 * number + index,
+            Subject.user(f"u{index}"),
+            DeliveryClass.REPEATABLE,
+            Action("setUserAttributes", {"userId": f"u{index}", "userAttributes": attributes}),
+        )
+        for index in range(3)
+    )
+    return Batch(number, 0, DeliveryClass.REPEATABLE, actions)
+
+
+def numbers(batch: Batch) -> list[int]:
+    return [planned.number for planned in batch.actions]
+
+
+def send(run: RunJournal, batch: Batch, *outcomes: ActionOutcome) -> None:
+    run.record_sent(batch, numbers(batch), {}, body_digest="b")
+    if outcomes:
+        run.record_answer(batch, dict(zip(numbers(batch), outcomes, strict=True)))
 
 
 def shift_doubts(location: str | Path, seconds: float) -> None:

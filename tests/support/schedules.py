@@ -11,18 +11,16 @@ from __future__ import annotations
 
 import random
 import threading
-from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import Enum
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 from lives import world
+from moody_api import SETTLE_SECONDS, USERS, Api, Mood, Temper, text_of
 
 from leanplum_sync.address import Subject
 from leanplum_sync.applier.ports import StopFlag
@@ -35,55 +33,18 @@ from leanplum_sync.errors import (
     JournalCorruptError,
     JournalError,
     LeanplumSyncError,
-    NoAnswerError,
     NotSentError,
 )
 from leanplum_sync.journal import open_journal
 from leanplum_sync.progress import SilentProgress
 from leanplum_sync.wire.fingerprint import fingerprint
-from leanplum_sync.wire.profile import Profile, read_profile
 
 APP: Final = "app_emulator"
 ENVIRONMENT: Final = "sandbox"
-USERS: Final = ("ann", "bob", "cem")
 MARKER: Final = "last_increment"
 LEASE_SECONDS: Final = 60.0
-# How long a request whose connection is gone may still take effect.
-SETTLE_SECONDS: Final = 60.0
 START: Final = 1.7e9
 _BEAT_SECONDS: Final = LEASE_SECONDS / 4
-
-
-class Mood(Enum):
-    """How the API takes a request."""
-
-    WELL = "well"
-    MIXED = "each action has an outcome of its own"
-    SHORT = "half of it done, and a short answer"
-    UNREADABLE = "half of it done, and no answer in JSON"
-    FAILED_AFTER = "done, and HTTP 500"
-    RATE_LIMITED = "429"
-    TOO_LARGE = "403"
-    BAD_KEY = "the key is not accepted"
-    UNREACHABLE = "no route"
-    LOST_BEFORE = "the connection was cut, and nothing will be done"
-    LOST_AFTER = "done, and the connection was cut"
-    LOST_LATE = "the connection was cut, and it will be done"
-
-
-_NEVER_DONE: Final = frozenset(
-    {Mood.LOST_BEFORE, Mood.RATE_LIMITED, Mood.TOO_LARGE, Mood.BAD_KEY, Mood.UNREACHABLE}
-)
-FATES: Final = ("done", "advisory", "warning", "error", "error beside success")
-
-
-@dataclass(frozen=True)
-class Temper:
-    """*lag* is the share of the settle window after which it is done at the latest; *fates* are for a mixed answer."""
-
-    mood: Mood = Mood.WELL
-    lag: float = 0.5
-    fates: tuple[str, ...] = ("done",)
 
 
 class LawBrokenError(AssertionError):
@@ -92,217 +53,6 @@ class LawBrokenError(AssertionError):
 
 class Died(BaseException):
     """Stands for ``kill -9``: nothing catches it, and nothing is written after it."""
-
-
-@dataclass
-class _Request:
-    """
-    On its way, or at work, until it is *gone*. *counts_from* is when the API may have begun to forget it: when it was
-    written, or, later, when its connection ended.
-    """
-
-    process: Process
-    actions: Sequence[Mapping[str, Any]]
-    temper: Temper
-    counts_from: float
-    is_lost: bool = False
-    is_gone: bool = False
-
-    @property
-    def users(self) -> frozenset[str]:
-        return frozenset(action["userId"] for action in self.actions)
-
-    @property
-    def due(self) -> float:
-        return self.counts_from + self.temper.lag * SETTLE_SECONDS
-
-
-class Api:
-    """Users in memory, and all that ever took effect."""
-
-    def __init__(self, clock: World) -> None:
-        self._world = clock
-        self.tempers: deque[Temper] = deque()
-        self.allowed: set[str] = set()  # the actions of all plans that were started
-        self.attributes: dict[str, dict[str, Any]] = {user: {"tier": "silver", "visits": 5} for user in USERS}
-        self.tokens: dict[str, str] = {}
-        self.delivered: Counter[tuple[str, str]] = Counter()  # by user and delivery
-        self.ever: set[tuple[str, str, Any]] = set()  # each value that a user ever had
-        self.requests: list[_Request] = []
-        self.violations: list[str] = []
-
-    def element(self, user: str) -> dict[str, Any]:
-        device = f"device-{user}"
-        devices = [{"deviceId": device, "iosPushToken": self.tokens[device]}] if device in self.tokens else []
-        return {
-            "success": True,
-            "userId": user,
-            "userAttributes": dict(self.attributes[user]),
-            "devices": devices,
-        }
-
-    def profile(self, subject: Subject) -> Profile:
-        return read_profile(self.element(subject.id))
-
-    def in_flight(self, user: str) -> bool:
-        return any(user in request.users and not request.is_gone for request in self.requests)
-
-    def read(self, process: Process, user: str) -> bytes:
-        # One that was overtaken may still read: it can't record what it makes of it.
-        if self.in_flight(user) and process.lease.fence == self._world.fence:
-            self.violations.append(f"{user} was read with a request of theirs in flight")
-        return orjson.dumps({"response": [self.element(user)]})
-
-    def receive(self, process: Process, body: bytes, temper: Temper) -> _Request:
-        request = _Request(process, orjson.loads(body)["data"], temper, self._world.now)
-        if process.lease.fence < self._world.fence:
-            self.violations.append("a process sent after another one had taken over")
-        for user in request.users:
-            if self.in_flight(user):
-                self.violations.append(f"two requests were in flight for {user}")
-        self.violations.extend(
-            f"an action that no plan holds was sent: {text}"
-            for action in request.actions
-            if (text := _text(action)) not in self.allowed
-        )
-        self.requests.append(request)
-        self._world.changes += 1
-        return request
-
-    def answer(self, request: _Request) -> Response:
-        temper, actions = request.temper, request.actions
-        if temper.mood is Mood.LOST_LATE:
-            self._lose(request)
-        else:
-            self._carry_out(request)
-        elements = [
-            _element(action, fate) for action, fate in zip(actions, self._fates(request), strict=True)
-        ]
-        match temper.mood:
-            case Mood.WELL | Mood.MIXED:
-                return _response(200, elements)
-            case Mood.SHORT:
-                return _response(200, elements[:-1])
-            case Mood.UNREADABLE:
-                return Response(200, b'{"response": [{"succ')
-            case Mood.FAILED_AFTER:
-                return _response(500, [_refusal("Internal server error")])
-            case Mood.RATE_LIMITED:
-                return _response(429, [_refusal("Too many requests")])
-            case Mood.TOO_LARGE:
-                return _response(403, [_refusal("Too many users")])
-            case Mood.BAD_KEY:
-                return _response(403, [_refusal("Invalid access key")])
-            case _:
-                raise NoAnswerError("The connection was cut.")
-
-    def connection_ended(self, process: Process) -> None:
-        """A process died: what it had written may still be done, for a while."""
-        for request in self.requests:
-            if request.process is process:
-                self._lose(request)
-
-    def tick(self) -> None:
-        for request in self.requests:
-            if not request.is_gone and request.due <= self._world.now:
-                self._carry_out(request)
-        self.requests = [request for request in self.requests if not request.is_gone]
-
-    def next_due(self) -> float:
-        return min((request.due for request in self.requests if not request.is_gone), default=float("inf"))
-
-    def edit(self, user: str, name: str, value: Any) -> None:
-        """A person, somewhere else, changes an attribute."""
-        self.attributes[user][name] = value
-        self.ever.add((user, name, value))
-        self._world.changes += 1
-
-    def _lose(self, request: _Request) -> None:
-        # After a pause nobody waits for that: what was written before it counts from when it was written.
-        if not request.is_lost and not request.process.was_paused:
-            request.is_lost, request.counts_from = True, self._world.now
-
-    def _fates(self, request: _Request) -> tuple[str, ...]:
-        drawn, total = request.temper.fates, len(request.actions)
-        if request.temper.mood is not Mood.MIXED:
-            return ("done",) * total
-        return tuple(drawn[index % len(drawn)] for index in range(total))
-
-    def _carry_out(self, request: _Request) -> None:
-        if request.is_gone:
-            return
-        request.is_gone = True
-        self._world.changes += 1
-        actions, mood = request.actions, request.temper.mood
-        if mood in _NEVER_DONE:
-            return
-        if mood in (Mood.SHORT, Mood.UNREADABLE):
-            actions = actions[: len(actions) // 2]
-        for action, fate in zip(actions, self._fates(request), strict=False):
-            if fate not in ("warning", "error"):
-                self._do(action)
-
-    def _do(self, action: Mapping[str, Any]) -> None:
-        user = action["userId"]
-        attributes = self.attributes[user]
-        match action["action"]:
-            case "sendMessage":
-                self.delivered[user, "november"] += 1
-            case "setDeviceAttributes":
-                self.tokens[action["deviceId"]] = action["iosPushToken"]
-                self.ever.add((user, "iosPushToken", action["iosPushToken"]))
-            case _:
-                for name, value in action.get("userAttributes", {}).items():
-                    attributes[name] = value
-                    self.ever.add((user, name, value))
-                for name, values in action.get("userAttributeValuesToAdd", {}).items():
-                    attributes[name] = sorted({*attributes.get(name, ()), *values})
-                    self.ever.update((user, name, value) for value in values)
-                for name, amount in action.get("userAttributeValuesToIncrement", {}).items():
-                    attributes[name] += amount
-                    self.delivered[user, "launch/visits"] += 1
-
-
-def wanted(action: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Yield what a user has, or had, if the repeatable *action* was carried out."""
-    user = action["userId"]
-    for name in ("iosPushToken",):
-        if name in action:
-            yield user, name, action[name]
-    for name, value in action.get("userAttributes", {}).items():
-        yield user, name, value
-    for name, values in action.get("userAttributeValuesToAdd", {}).items():
-        for value in values:
-            yield user, name, value
-
-
-def _element(action: Mapping[str, Any], fate: str) -> dict[str, Any]:
-    base = {"reqId": action["reqId"], "success": fate != "error"}
-    if action["action"] == "sendMessage":
-        base["messagesSent"] = int(fate not in ("warning", "error"))
-    match fate:
-        case "advisory":
-            return base | {"warning": {"message": "Past event detected"}}
-        case "warning":
-            return base | {"warning": {"message": "User not found"}}
-        case "error" | "error beside success":
-            return base | {"error": {"message": "Something is wrong with it"}}
-        case _:
-            return base
-
-
-def _refusal(message: str) -> dict[str, Any]:
-    return {"success": False, "error": {"message": message}}
-
-
-def _response(status: int, elements: Sequence[Mapping[str, Any]]) -> Response:
-    return Response(status, orjson.dumps({"response": elements}))
-
-
-def _text(payload: Mapping[str, Any]) -> str:
-    return orjson.dumps(
-        {name: value for name, value in payload.items() if name != "reqId"}, option=orjson.OPT_SORT_KEYS
-    ).decode()
 
 
 class World:
@@ -330,7 +80,7 @@ class World:
         )
         plan.digest = fingerprint(repr(plan.all_batches))
         self.api.allowed |= {
-            _text(planned.action.payload()) for batch in plan.all_batches for planned in batch.actions
+            text_of(planned.action.payload()) for batch in plan.all_batches for planned in batch.actions
         }
         return plan
 

@@ -1,245 +1,34 @@
-"""The journal on a real disk: what it refuses, what it says, what it leaves alone."""
+"""What a run writes into the journal, what a person decides about it, and what later runs and plans find."""
 
 from __future__ import annotations
 
-import os
-import sqlite3
-import stat
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeAlias
 
 import pytest
 import sqlalchemy as sa
+from journals import DONE, Clock, Location, begin, numbers, send, sends, sets
 from postgresql import Server
 
 from leanplum_sync.address import Subject
-from leanplum_sync.errors import (
-    CredentialError,
-    JournalCorruptError,
-    JournalError,
-    JournalLockedError,
-    LockLostError,
-    StalePlanError,
-)
-from leanplum_sync.journal import database, lock, open_journal, read_journal
+from leanplum_sync.errors import CredentialError, JournalCorruptError, JournalError, StalePlanError
+from leanplum_sync.journal import database, open_journal, read_journal
 from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, Resolution, RunState
-from leanplum_sync.journal.lock import Lease, overlap
+from leanplum_sync.journal.lock import Lease
 from leanplum_sync.journal.run import RunJournal, open_actions, sent_actions
-from leanplum_sync.journal.schema import (
-    batch_subject_table,
-    batch_table,
-    footprint_table,
-    lock_table,
-    run_plan_table,
-    run_table,
-    version_table,
-)
+from leanplum_sync.journal.schema import batch_table, footprint_table
 from leanplum_sync.journal.verdict import Verdict
 from leanplum_sync.journal.writer import Journal
 from leanplum_sync.planner.footprint import print_of
 from leanplum_sync.planner.known import NOTHING_KNOWN
 from leanplum_sync.sealing import SealingKeys
 from leanplum_sync.wire.action import Action, DeliveryClass
-from leanplum_sync.wire.batch import Batch, DeliveryKey, PlannedAction
+from leanplum_sync.wire.batch import Batch, PlannedAction
 from leanplum_sync.wire.fingerprint import device_fingerprint
 from leanplum_sync.wire.outcome import ActionOutcome, Outcome
 
-Location: TypeAlias = str | Path
-
-DONE = ActionOutcome(Outcome.DONE)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.time = 1_700_000_000.5
-        self._ids = 0
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.time += seconds
-
-    def new_id(self) -> str:
-        self._ids += 1
-        return f"{id(self):x}-{self._ids}"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
 # For what is about files. Everything else holds for both backends.
 ONLY_SQLITE = pytest.mark.parametrize("backend", ["sqlite"])
-
-
-@pytest.fixture
-def path(journal_location: Path) -> Path:
-    return journal_location
-
-
-@pytest.fixture
-def journal(journal_location: Location, clock: Clock) -> Iterator[Journal]:
-    with open_journal(journal_location, clock=clock) as found:
-        yield found
-
-
-@pytest.fixture
-def lease(journal: Journal) -> Iterator[Lease]:
-    with journal.acquire("app", "sandbox", heartbeat=False) as found:
-        yield found
-
-
-@pytest.fixture
-def run(journal: Journal, lease: Lease) -> RunJournal:
-    return begin(journal, lease)
-
-
-def begin(journal: Journal, lease: Lease, digest: str = "d", made_at: float = 0.0) -> RunJournal:
-    return journal.begin_run(lease, plan_digest=digest, plan_made_at=made_at, batches=3, actions=6)
-
-
-def sends(number: int, *users: str, name: str = "november") -> Batch:
-    actions = tuple(
-        PlannedAction(
-            10 * number + index,
-            Subject.user(user),
-            DeliveryClass.ONCE,
-            Action("sendMessage", {"userId": user}),
-            (DeliveryKey("MessageSend/m", name, Subject.user(user)),),
-        )
-        for index, user in enumerate(users)
-    )
-    return Batch(number, 0, DeliveryClass.ONCE, actions)
-
-
-def numbers(batch: Batch) -> list[int]:
-    return [planned.number for planned in batch.actions]
-
-
-def send(run: RunJournal, batch: Batch, *outcomes: ActionOutcome) -> None:
-    run.record_sent(batch, numbers(batch), {}, body_digest="b")
-    if outcomes:
-        run.record_answer(batch, dict(zip(numbers(batch), outcomes, strict=True)))
-
-
-@ONLY_SQLITE
-def test_a_journal_that_does_not_exist_reads_as_empty_and_is_not_made(path: Path) -> None:
-    with read_journal(path) as reader:
-        user = Subject.user("u1")
-        assert reader.known("app", [user]) == {user: NOTHING_KNOWN}
-        assert reader.runs() == ()
-        assert list(reader.exceptions(1)) == []
-        assert reader.locks() == ()
-        assert reader.tally(1).requests == 0
-    assert not path.parent.exists()
-
-
-def test_an_empty_database_reads_as_an_empty_journal(journal_location: Location) -> None:
-    if isinstance(journal_location, Path):
-        journal_location.parent.mkdir()
-        journal_location.touch()
-    with read_journal(journal_location) as reader:
-        assert reader.runs() == ()
-        assert reader.locks() == ()
-
-
-@ONLY_SQLITE
-def test_reading_leaves_no_file_behind(journal: Journal, path: Path) -> None:
-    journal.close()
-    with read_journal(path) as reader:
-        assert reader.runs() == ()
-    assert [found.name for found in path.parent.iterdir()] == ["journal.db"]
-
-
-def test_a_reader_can_not_write(journal: Journal, journal_location: Location) -> None:
-    with (
-        read_journal(journal_location) as reader,
-        pytest.raises(JournalError, match="read-only"),
-        reader._database.writing("nothing was changed") as connection,
-    ):
-        connection.execute(sa.delete(run_table))
-
-
-@ONLY_SQLITE
-def test_a_journal_in_a_folder_nobody_may_write_to_can_be_read(
-    journal: Journal, lease: Lease, run: RunJournal, path: Path
-) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root may write everywhere")
-    journal.close()
-    path.parent.chmod(stat.S_IRUSR | stat.S_IXUSR)
-    with read_journal(path) as reader:
-        assert len(reader.runs()) == 1
-    path.parent.chmod(stat.S_IRWXU)
-
-
-def test_a_newer_journal_is_refused(journal: Journal, journal_location: Location) -> None:
-    with journal._writable.writing("") as connection:
-        connection.execute(sa.update(version_table).values(version=99))
-    for opening in (open_journal, read_journal):
-        with pytest.raises(JournalCorruptError, match="newer version of leanplum-sync"):
-            opening(journal_location)
-
-
-@ONLY_SQLITE
-@pytest.mark.parametrize(
-    "damage",
-    [
-        "UPDATE journal_version SET version = CAST(x'ff' AS TEXT)",
-        "UPDATE journal_version SET version = 'two'",
-        "UPDATE journal_version SET version = x'00'",
-        "UPDATE journal_version SET version = 0",
-        "DELETE FROM journal_version",
-        # The driver can't even read SQLite's own sentence about it.
-        "PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = '', name = CAST(x'ff' AS TEXT) WHERE name = 'run'",
-    ],
-)
-def test_a_journal_that_no_longer_says_its_version_is_damaged(
-    journal: Journal, path: Path, damage: str
-) -> None:
-    journal.close()
-    with sqlite3.connect(path) as connection:
-        connection.executescript(damage)
-    connection.close()
-    for opening in (open_journal, read_journal):
-        with pytest.raises(JournalCorruptError, match="damaged, or is no journal"):
-            opening(path)
-
-
-def test_a_file_that_is_no_journal_is_refused_and_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "journal.db"
-    path.write_bytes(b"not a database, but somebody's notes " * 100)
-    before = path.read_bytes()
-    with pytest.raises(JournalCorruptError, match="damaged, or is no journal"):
-        open_journal(path)
-    assert path.read_bytes() == before
-
-
-def test_a_folder_that_can_not_be_made_is_told(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("x")
-    with pytest.raises(JournalError, match="can't be used"):
-        open_journal(tmp_path / "file" / "journal.db")
-
-
-@ONLY_SQLITE
-def test_intents_are_durable_when_they_return(run: RunJournal, path: Path) -> None:
-    """Another connection sees the intent at once, and the disk was asked to keep it."""
-    run.record_sent(sends(1, "u1"), [10], {}, body_digest="b")
-    with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT state FROM batch").fetchall() == [("sent",)]
-    connection.close()
-    with run._database.writing("") as connection:
-        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
-        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
 
 
 def test_deliveries_follow_their_actions(run: RunJournal, journal: Journal) -> None:
@@ -399,23 +188,6 @@ def test_doubts_are_dated_by_the_clock_of_the_server(
         assert again.now() == pytest.approx(right, abs=30)
     with read_journal(address) as reading:
         assert right + wrong_by + reading.ahead() == pytest.approx(right, abs=30)
-
-
-class _Fixed:
-    def __init__(self, moment: float) -> None:
-        self._moment = moment
-
-    def now(self) -> float:
-        return self._moment
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        raise AssertionError("nobody waits here")
-
-    def new_id(self) -> str:
-        return "0" * 32
 
 
 def test_another_plan_takes_over_and_holds_what_may_have_happened(
@@ -591,160 +363,18 @@ def test_what_was_left_behind_is_sealed_with_the_key(journal_location: Location,
         journal.footprints("app", "sandbox", [Subject.user("u1")])
 
 
-@pytest.mark.parametrize(
-    ("version", "missing"), [(1, (footprint_table, run_plan_table)), (2, (run_plan_table,))]
-)
-def test_a_journal_of_an_older_version_is_brought_up_to_date_by_who_writes(
-    *,
-    version: int,
-    missing: tuple[sa.Table, ...],
-    run: RunJournal,
-    journal: Journal,
-    lease: Lease,
-    journal_location: Location,
-) -> None:
-    with journal._writable.writing("") as connection:
-        for table in missing:
-            table.drop(connection)
-        connection.execute(sa.update(version_table).values(version=version))
-    with pytest.raises(
-        JournalError,
-        match=rf"older format {version}\. Bring it up to date with: leanplum-sync journal upgrade",
-    ):
-        read_journal(journal_location)
-    with open_journal(journal_location) as upgraded:
-        assert [entry.number for entry in upgraded.runs()] == [run.number]
-    assert begin(journal, lease, made_at=60.0).number == run.number
-    send(run, sets(1, tier="gold"), DONE, DONE, DONE)
-    with read_journal(journal_location) as reader:
-        assert reader.footprints("app", "sandbox", [Subject.user("u1")])
+class _Fixed:
+    def __init__(self, moment: float) -> None:
+        self._moment = moment
 
+    def now(self) -> float:
+        return self._moment
 
-def sets(number: int, **attributes: object) -> Batch:
-    """Three users get *attributes*."""
-    actions = tuple(
-        PlannedAction(
-            10 * number + index,
-            Subject.user(f"u{index}"),
-            DeliveryClass.REPEATABLE,
-            Action("setUserAttributes", {"userId": f"u{index}", "userAttributes": attributes}),
-        )
-        for index in range(3)
-    )
-    return Batch(number, 0, DeliveryClass.REPEATABLE, actions)
+    def monotonic(self) -> float:
+        return time.monotonic()
 
+    def sleep(self, seconds: float) -> None:
+        raise AssertionError("nobody waits here")
 
-def test_only_one_holds_the_lock_and_it_is_named(journal: Journal, lease: Lease) -> None:
-    with pytest.raises(JournalLockedError) as caught:
-        journal.acquire("app", "sandbox")
-    assert f"process {os.getpid()} on" in str(caught.value)
-    assert "since 2023-11-14 22:13:20 UTC" in str(caught.value)
-    with journal.acquire("app", "production"), journal.acquire("another", "sandbox"):
-        assert len(journal.locks()) == 3
-    assert len(journal.locks()) == 1
-
-
-def test_the_lease_of_a_holder_that_says_nothing_more_ends_by_itself(journal: Journal, clock: Clock) -> None:
-    first = journal.acquire("app", "sandbox", lease_seconds=60, heartbeat=False)
-    run = begin(journal, first)
-    first.check()
-    clock.sleep(49)
-    with pytest.raises(LockLostError, match="was not renewed in time"):
-        first.check()
-    with pytest.raises(JournalLockedError):
-        journal.acquire("app", "sandbox")
-    clock.sleep(12)
-    second = journal.acquire("app", "sandbox", heartbeat=False)
-    assert second.fence > first.fence
-    with pytest.raises(LockLostError, match="took over"):
-        send(run, sends(1, "u1"))
-    with pytest.raises(LockLostError, match="took over"):
-        first.check()
-    assert not list(journal.batches(run.number))
-    first.release()
-    assert len(journal.locks()) == 1
-    second.check()
-
-
-def test_every_transition_renews_the_lease(journal: Journal, clock: Clock) -> None:
-    with journal.acquire("app", "sandbox", lease_seconds=60, heartbeat=False) as lease:
-        run = begin(journal, lease)
-        for number in range(1, 10):
-            clock.sleep(30)
-            send(run, sends(number, f"u{number}"), DONE)
-            lease.check()
-
-
-def test_the_lease_is_renewed_while_nothing_else_happens(journal_location: Location) -> None:
-    with (
-        open_journal(journal_location) as journal,
-        journal.acquire("app", "sandbox", lease_seconds=0.4) as lease,
-    ):
-        until = journal.locks()[0].until
-        for _ in range(200):
-            if journal.locks()[0].until > until:
-                break
-            time.sleep(0.02)
-        assert journal.locks()[0].until > until
-        lease.check()
-
-
-def test_the_lock_of_a_process_that_is_gone_from_this_machine_is_taken_over_at_once(
-    journal_location: Location,
-) -> None:
-    script = (
-        "import os, sys\n"
-        "from leanplum_sync.journal import open_journal\n"
-        "open_journal(sys.argv[1]).acquire('app', 'sandbox', lease_seconds=3600)\n"
-        "os._exit(1)\n"
-    )
-    subprocess.run([sys.executable, "-c", script, str(journal_location)], check=False, timeout=60)
-    with open_journal(journal_location) as journal:
-        assert journal.locks()[0].pid != os.getpid()
-        with journal.acquire("app", "sandbox"):
-            assert journal.locks()[0].pid == os.getpid()
-
-
-@pytest.mark.parametrize("hidden", [("_text", "_link"), ("_text",), ("_link",)])
-def test_where_the_system_names_no_machine_nobody_is_held_dead(
-    journal_location: Location, monkeypatch: pytest.MonkeyPatch, hidden: tuple[str, ...]
-) -> None:
-    for name in hidden:
-        monkeypatch.setattr(lock, name, lambda _: "unknown")
-    script = "import os; print(os.getpid())"
-    gone = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, timeout=60)
-    with open_journal(journal_location) as journal, journal.acquire("app", "sandbox", heartbeat=False):
-        with journal._writable.writing("") as connection:  # as another machine of this name left it
-            connection.execute(sa.update(lock_table).values(pid=int(gone.stdout)))
-        with pytest.raises(JournalLockedError, match="Another run works on sandbox"):
-            journal.acquire("app", "sandbox")
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "expected"),
-    [("", "", True), ("", "1/4", True), ("1/4", "1/4", True), ("1/4", "2/4", False), ("1/4", "2/3", True)],
-)
-def test_parts_of_one_division_do_not_overlap(one: str, other: str, expected: bool) -> None:
-    assert overlap(one, other) is expected
-    assert overlap(other, one) is expected
-
-
-def test_two_parts_of_an_environment_can_be_worked_on_at_once(journal: Journal) -> None:
-    with (
-        journal.acquire("app", "sandbox", part="1/2"),
-        journal.acquire("app", "sandbox", part="2/2"),
-        pytest.raises(JournalLockedError),
-    ):
-        journal.acquire("app", "sandbox")
-    with journal.acquire("app", "sandbox"):
-        pass
-
-
-def test_errors_name_no_user(run: RunJournal, journal: Journal) -> None:
-    batch = sends(1, "secret-user")
-    with journal._writable.writing("") as connection:
-        batch_subject_table.drop(connection)
-    with pytest.raises(JournalError) as caught:
-        send(run, batch)
-    assert "secret-user" not in str(caught.value)
-    assert "nothing was sent" in str(caught.value)
+    def new_id(self) -> str:
+        return "0" * 32

@@ -1,0 +1,180 @@
+"""The journal on a real disk: what it refuses to open, what it says, what it leaves alone."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from journals import DONE, Location, begin, send, sends, sets
+
+from leanplum_sync.address import Subject
+from leanplum_sync.errors import JournalCorruptError, JournalError
+from leanplum_sync.journal import open_journal, read_journal
+from leanplum_sync.journal.lock import Lease
+from leanplum_sync.journal.run import RunJournal
+from leanplum_sync.journal.schema import (
+    batch_subject_table,
+    footprint_table,
+    run_plan_table,
+    run_table,
+    version_table,
+)
+from leanplum_sync.journal.writer import Journal
+from leanplum_sync.planner.known import NOTHING_KNOWN
+
+# For what is about files. Everything else holds for both backends.
+ONLY_SQLITE = pytest.mark.parametrize("backend", ["sqlite"])
+
+
+@ONLY_SQLITE
+def test_a_journal_that_does_not_exist_reads_as_empty_and_is_not_made(path: Path) -> None:
+    with read_journal(path) as reader:
+        user = Subject.user("u1")
+        assert reader.known("app", [user]) == {user: NOTHING_KNOWN}
+        assert reader.runs() == ()
+        assert list(reader.exceptions(1)) == []
+        assert reader.locks() == ()
+        assert reader.tally(1).requests == 0
+    assert not path.parent.exists()
+
+
+def test_an_empty_database_reads_as_an_empty_journal(journal_location: Location) -> None:
+    if isinstance(journal_location, Path):
+        journal_location.parent.mkdir()
+        journal_location.touch()
+    with read_journal(journal_location) as reader:
+        assert reader.runs() == ()
+        assert reader.locks() == ()
+
+
+@ONLY_SQLITE
+def test_reading_leaves_no_file_behind(journal: Journal, path: Path) -> None:
+    journal.close()
+    with read_journal(path) as reader:
+        assert reader.runs() == ()
+    assert [found.name for found in path.parent.iterdir()] == ["journal.db"]
+
+
+def test_a_reader_can_not_write(journal: Journal, journal_location: Location) -> None:
+    with (
+        read_journal(journal_location) as reader,
+        pytest.raises(JournalError, match="read-only"),
+        reader._database.writing("nothing was changed") as connection,
+    ):
+        connection.execute(sa.delete(run_table))
+
+
+@ONLY_SQLITE
+def test_a_journal_in_a_folder_nobody_may_write_to_can_be_read(
+    journal: Journal, lease: Lease, run: RunJournal, path: Path
+) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    journal.close()
+    path.parent.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    with read_journal(path) as reader:
+        assert len(reader.runs()) == 1
+    path.parent.chmod(stat.S_IRWXU)
+
+
+def test_a_newer_journal_is_refused(journal: Journal, journal_location: Location) -> None:
+    with journal._writable.writing("") as connection:
+        connection.execute(sa.update(version_table).values(version=99))
+    for opening in (open_journal, read_journal):
+        with pytest.raises(JournalCorruptError, match="newer version of leanplum-sync"):
+            opening(journal_location)
+
+
+@ONLY_SQLITE
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE journal_version SET version = CAST(x'ff' AS TEXT)",
+        "UPDATE journal_version SET version = 'two'",
+        "UPDATE journal_version SET version = x'00'",
+        "UPDATE journal_version SET version = 0",
+        "DELETE FROM journal_version",
+        # The driver can't even read SQLite's own sentence about it.
+        "PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = '', name = CAST(x'ff' AS TEXT) WHERE name = 'run'",
+    ],
+)
+def test_a_journal_that_no_longer_says_its_version_is_damaged(
+    journal: Journal, path: Path, damage: str
+) -> None:
+    journal.close()
+    with sqlite3.connect(path) as connection:
+        connection.executescript(damage)
+    connection.close()
+    for opening in (open_journal, read_journal):
+        with pytest.raises(JournalCorruptError, match="damaged, or is no journal"):
+            opening(path)
+
+
+def test_a_file_that_is_no_journal_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    path.write_bytes(b"not a database, but somebody's notes " * 100)
+    before = path.read_bytes()
+    with pytest.raises(JournalCorruptError, match="damaged, or is no journal"):
+        open_journal(path)
+    assert path.read_bytes() == before
+
+
+def test_a_folder_that_can_not_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(JournalError, match="can't be used"):
+        open_journal(tmp_path / "file" / "journal.db")
+
+
+@ONLY_SQLITE
+def test_intents_are_durable_when_they_return(run: RunJournal, path: Path) -> None:
+    """Another connection sees the intent at once, and the disk was asked to keep it."""
+    run.record_sent(sends(1, "u1"), [10], {}, body_digest="b")
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT state FROM batch").fetchall() == [("sent",)]
+    connection.close()
+    with run._database.writing("") as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+
+
+@pytest.mark.parametrize(
+    ("version", "missing"), [(1, (footprint_table, run_plan_table)), (2, (run_plan_table,))]
+)
+def test_a_journal_of_an_older_version_is_brought_up_to_date_by_who_writes(
+    *,
+    version: int,
+    missing: tuple[sa.Table, ...],
+    run: RunJournal,
+    journal: Journal,
+    lease: Lease,
+    journal_location: Location,
+) -> None:
+    with journal._writable.writing("") as connection:
+        for table in missing:
+            table.drop(connection)
+        connection.execute(sa.update(version_table).values(version=version))
+    with pytest.raises(
+        JournalError,
+        match=rf"older format {version}\. Bring it up to date with: leanplum-sync journal upgrade",
+    ):
+        read_journal(journal_location)
+    with open_journal(journal_location) as upgraded:
+        assert [entry.number for entry in upgraded.runs()] == [run.number]
+    assert begin(journal, lease, made_at=60.0).number == run.number
+    send(run, sets(1, tier="gold"), DONE, DONE, DONE)
+    with read_journal(journal_location) as reader:
+        assert reader.footprints("app", "sandbox", [Subject.user("u1")])
+
+
+def test_errors_name_no_user(run: RunJournal, journal: Journal) -> None:
+    batch = sends(1, "secret-user")
+    with journal._writable.writing("") as connection:
+        batch_subject_table.drop(connection)
+    with pytest.raises(JournalError) as caught:
+        send(run, batch)
+    assert "secret-user" not in str(caught.value)
+    assert "nothing was sent" in str(caught.value)
