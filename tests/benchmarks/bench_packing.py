@@ -1,4 +1,7 @@
-"""How many batches a plan needs, against the fewest there can be: each batch is a request."""
+"""
+How many batches a plan needs, and how many billable lookups, against the fewest there can be: each batch is a request, and each
+user in one a lookup.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +36,11 @@ MIXES: dict[str, Callable[[random.Random], int]] = {
 def test_batches_are_as_few_as_can_be(mix: str) -> None:
     chance = random.Random(mix)
     sizes = [MIXES[mix](chance) for _ in range(USERS)]
-    subjects = (range(size) for size in sizes)
-    batches = sum(1 for _ in into_batches_by_subject(subjects))
+    subjects = ([subject] * size for subject, size in enumerate(sizes))
+    batches = lookups = 0
+    for batch in into_batches_by_subject(subjects):
+        batches += 1
+        lookups += len({subject for subject, *_ in batch})
     fewest = lower_bound(len(sizes), sum(sizes))
     sharper = sharper_bound(sizes)
     report(
@@ -43,7 +49,15 @@ def test_batches_are_as_few_as_can_be(mix: str) -> None:
         f"at most {TARGET}",
         detail=f"{batches:,} batches; {batches / sharper:.4f} of a bound that looks at large users one by one",
     )
+    places = sum(-(-size // BatchLimits().actions) for size in sizes)
+    report(
+        f"billable lookups against one for each user, or for each 500 of a user's actions, {mix}",
+        lookups / places,
+        "at most 1",
+        detail=f"{lookups:,} lookups, {len(sizes):,} users",
+    )
     assert batches / sharper < 1.05
+    assert lookups <= places
 
 
 def sharper_bound(sizes: Sequence[int]) -> int:
