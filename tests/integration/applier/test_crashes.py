@@ -19,8 +19,7 @@ from typing import Any
 import pytest
 
 from leanplum_sync.errors import JournalLockedError, LockLostError, NoAnswerError, TooEarlyError
-from leanplum_sync.journal import open_journal, read_journal
-from leanplum_sync.journal import run as journal_run
+from leanplum_sync.journal import open_journal, read_journal, transition
 from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, Resolution
 from leanplum_sync.journal.lock import Lease
 
@@ -167,7 +166,7 @@ def test_a_run_that_lost_its_lock_between_two_batches_does_not_repeat_what_its_s
 
     if fence == "ablated":
         everything = frozenset(BatchState)
-        monkeypatch.setattr(journal_run, "TRANSITIONS", dict.fromkeys(BatchState, everything))
+        monkeypatch.setattr(transition, "TRANSITIONS", dict.fromkeys(BatchState, everything))
         monkeypatch.setattr(Lease, "_renew", lambda lease, connection: None)
         monkeypatch.setattr(Lease, "check", lambda lease: None)
     first.wrap_writer = _pausing(meanwhile, after=True)
