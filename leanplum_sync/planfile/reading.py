@@ -186,14 +186,6 @@ class PlanFile:
     def created_at(self) -> float:
         return self.header.created_at
 
-    @property
-    def batch_count(self) -> int:
-        return self.summary.batches
-
-    @property
-    def action_count(self) -> int:
-        return self.summary.actions
-
     def inputs(self) -> tuple[Input, ...]:
         return tuple(
             Input(*row) for row in self._connection.execute("SELECT path, sha256 FROM input ORDER BY path")

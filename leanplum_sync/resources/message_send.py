@@ -167,8 +167,6 @@ def build(document: MessageSendDocument, site: Site) -> MessageSend:
         source=site.source,
         id_column=id_column(spec.recipients.id, "recipients", ("userId",), site),
         parts=(),
-        description=document.metadata.description or "",
-        owner=document.metadata.owner or "",
         message=MessageReference(spec.message.name, spec.message.id, site.place(("spec", "message"))),
         delivery=spec.delivery,
         force=spec.force,

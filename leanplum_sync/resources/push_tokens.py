@@ -153,8 +153,6 @@ def build(document: PushTokensDocument, site: Site) -> PushTokens:
         source=site.source,
         id_column=identity,
         parts=tuple(parts),
-        description=document.metadata.description or "",
-        owner=document.metadata.owner or "",
         create_users=spec.create_users,
         user_column=_user_column(spec.devices, site),
     )

@@ -34,8 +34,6 @@ class ResourceBase:
     id_column: NeededColumn
     parts: tuple[Part, ...]
     digest: str = ""
-    description: str = ""
-    owner: str = ""
 
     def columns_needed(self) -> tuple[NeededColumn, ...]:
         """Return every column that the spec speaks of, once each, in its order."""

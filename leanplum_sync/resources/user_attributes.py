@@ -127,8 +127,6 @@ def build(document: UserAttributesDocument, site: Site) -> UserAttributes:
         source=site.source,
         id_column=identity,
         parts=tuple(parts),
-        description=document.metadata.description or "",
-        owner=document.metadata.owner or "",
         create_users=spec.create_users,
     )
 

@@ -110,7 +110,7 @@ def test_no_batch_crosses_a_part_and_each_part_has_its_users_to_itself(tmp_path:
             assert not subjects & seen
             seen |= subjects
         assert seen == set(plan.subjects())
-        assert [batch.number for batch in plan.batches()] == list(range(1, plan.batch_count + 1))
+        assert [batch.number for batch in plan.batches()] == list(range(1, plan.summary.batches + 1))
 
 
 def test_a_user_with_more_actions_than_a_batch_holds_gets_several_in_order(tmp_path: Path) -> None:

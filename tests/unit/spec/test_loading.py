@@ -62,7 +62,6 @@ def test_resources_come_sorted_by_address_whatever_the_order_of_files(folder: An
         "UserAttributes/tiers",
         "PushTokens/tokens",
     ]
-    assert loaded.resources[2].owner == "crm@example.com"
     assert str(loaded.resources[1].place) == "specs/it.yaml:9:1"
 
 
