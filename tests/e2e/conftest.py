@@ -3,34 +3,62 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from shell import ROOT, Served, Shell
+from files import ndjson
+from shell import ROOT, Example, Serve, Served, Shell, Start
 
 from leanplum_sync import emulator
 from leanplum_sync.emulator import Switches
 
 
+@pytest.fixture(autouse=True)
+def interrupts_are_heeded() -> Iterator[None]:
+    """A suite in the background of a shell is handed down that SIGINT is ignored, and would hand it on."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
-def serve() -> Iterator[Callable[..., Served]]:
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Start an emulator with these elements of a seed, or with what is in *seeds*."""
     # The real API may know a batch that is sent again, or may not; here it must not help us.
     switches = Switches(duplicates="carry_out")
     with ExitStack() as stack:
 
-        def start(*, seeds: Sequence[Path] = (), **options: Any) -> Served:
-            return Served(
-                stack.enter_context(emulator.running(seeds=seeds, switches=switches, **options)).url
-            )
+        def begin(*elements: Mapping[str, Any], seeds: Sequence[Path] = (), **options: Any) -> Served:
+            if elements:
+                seed = tmp_path / "elements.ndjson"
+                seed.write_text(ndjson(*elements))
+                seeds = [*seeds, seed]
+            running = stack.enter_context(emulator.running(seeds=seeds, switches=switches, **options))
+            return Served(running.url)
 
-        yield start
+        yield begin
 
 
 @pytest.fixture
-def example(tmp_path: Path) -> Callable[[str], Shell]:
+def start() -> Iterator[Start]:
+    """Start a command in the folder of a shell, and end it with the test at the latest."""
+    with ExitStack() as stack:
+
+        def begin(shell: Shell, *arguments: str) -> subprocess.Popen[str]:
+            process = stack.enter_context(shell.start(*arguments))
+            stack.callback(process.kill)
+            return process
+
+        yield begin
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Example:
     def copy(name: str) -> Shell:
         folder = tmp_path / name
         shutil.copytree(ROOT / "examples" / name, folder, ignore=shutil.ignore_patterns(".leanplum-sync"))

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-from shell import Served, Shell
+from shell import Example, Serve
 
-Example = Callable[[str], Shell]
-Serve = Callable[..., Served]
-LIVE = """  environments:
-    live:
-      appId: {env: LEANPLUM_APP_ID}
-      budget: {sends: 100}
-      limits: {requestsPerSecond: 1000}
-"""
 # A wave of two specs: the first fails for one user in three, the second builds on it.
 SPECS = """apiVersion: leanplum-sync/v1
 kind: UserAttributes
@@ -32,45 +22,32 @@ spec:
 """
 
 
-def against(shell: Shell, served: Served) -> Shell:
-    project = shell.folder / "leanplum-sync.yaml"
-    text = project.read_text().replace("defaultEnvironment: sandbox", "defaultEnvironment: live")
-    project.write_text(text.replace("  environments:\n", LIVE))
-    shell.environ = served.environ
-    return shell
-
-
-def sends(served: Served) -> dict[str, int]:
-    found = served.counts()["sends"]
-    return dict(next(iter(found.values()))) if found else {}
-
-
 @pytest.mark.slow
 def test_the_canary_is_the_same_users_each_time_and_receipts_add_up(example: Example, serve: Serve) -> None:
     shell = example("one-off-send")
-    served = serve(seeds=sorted((shell.folder / "seed").glob("*.ndjson")))
-    against(shell, served)
+    served = serve(seeds=shell.seeds)
+    shell.go_live(served)
     shell.run("plan", "--out", "a.lpplan")
 
     first = shell.run("apply", "a.lpplan", "--yes", "--canary", "5")
     assert "The canary is through; the rest was not sent." in first.stdout
     assert "To go on with the rest: leanplum-sync apply a.lpplan --resume" in first.stderr
-    few = sends(served)
+    few = served.sends()
     assert list(few.values()) == [1] * 5
     again = shell.json("apply", "a.lpplan", "--yes", "--canary", "5")
     assert again["sentNow"] == 0
-    assert sends(served) == few
+    assert served.sends() == few
 
     more = shell.json("apply", "a.lpplan", "--yes", "--canary", "20%")
     assert more["actions"]["done"] == 8
     assert sum(more["actions"].values()) == more["planned"] == 39
-    assert few.keys() < sends(served).keys()
+    assert few.keys() < served.sends().keys()
 
     rest = shell.json("apply", "a.lpplan", "--yes", "--resume")
     assert rest["complete"]
     assert rest["run"] == more["run"]
     assert rest["exceptionsTotal"] == 0
-    assert list(sends(served).values()) == [1] * 39
+    assert list(served.sends().values()) == [1] * 39
 
 
 @pytest.mark.slow
@@ -78,8 +55,8 @@ def test_the_canary_goes_through_all_phases_of_its_users_and_is_verified(
     example: Example, serve: Serve
 ) -> None:
     shell = example("loyalty-migration")
-    served = serve(seeds=sorted((shell.folder / "seed").glob("*.gz")))
-    against(shell, served)
+    served = serve(seeds=shell.seeds)
+    shell.go_live(served)
     plan = shell.json("plan", "--out", "a.lpplan")
     canary = shell.json("apply", "a.lpplan", "--yes", "--canary", "30")
     assert canary["verification"]["checked"] == canary["verification"]["equal"] == 30
@@ -99,12 +76,10 @@ def test_a_canary_that_is_no_number_is_refused(canary: str, example: Example) ->
 def test_what_builds_on_a_failed_wave_is_not_begun(example: Example, serve: Serve) -> None:
     shell = example("one-off-send")
     (shell.folder / "specs" / "order-delay.yaml").write_text(SPECS)
-    users = [shell.folder / "users.ndjson", shell.folder / "fewer.ndjson"]
-    for file, ids in zip(users, (("00001", "00002", "00003"), ("00001", "00002")), strict=True):
-        file.write_text("".join(f'{{"userId": "{each}", "userAttributes": {{}}}}\n' for each in ids))
-    against(shell, serve(seeds=[users[0]]))
+    users = [{"userId": user, "userAttributes": {}} for user in ("00001", "00002", "00003")]
+    shell.go_live(serve(*users))
     shell.run("plan", "--out", "a.lpplan")
-    shell.environ = serve(seeds=[users[1]]).environ
+    shell.environ = serve(*users[:2]).environ
 
     stopped = shell.run("apply", "a.lpplan", "--yes", "--recheck", "off", code=4)
     assert "too much failed for what builds on it to start" in stopped.stdout

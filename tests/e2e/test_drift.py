@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shell import Served, Shell
+from files import write_files
+from shell import Serve, Served, Shell
 
-Serve = Callable[..., Served]
 Project = Callable[..., Shell]
 PROJECT = """\
 apiVersion: leanplum-sync/v1
@@ -35,16 +35,13 @@ spec:
     old: {state: absent}
 """
 USERS = {f"u{number}": "gold" for number in range(8)}
+ATTRIBUTES = {"tier": "silver", "badge": "new", "old": 1, "interests": ["chess"]}
+PEOPLE = [{"userId": user, "userAttributes": ATTRIBUTES} for user in USERS]  # as they are before
 
 
 @pytest.fixture
-def served(serve: Serve, tmp_path: Path) -> Served:
-    seed = tmp_path / "seed.ndjson"
-    attributes = {"tier": "silver", "badge": "new", "old": 1, "interests": ["chess"]}
-    seed.write_text(
-        "".join(json.dumps({"userId": user, "userAttributes": attributes}) + "\n" for user in USERS)
-    )
-    return serve(seeds=[seed])
+def served(serve: Serve) -> Served:
+    return serve(*PEOPLE)
 
 
 @pytest.fixture
@@ -53,9 +50,7 @@ def project(tmp_path: Path, served: Served, journal_location: str | Path) -> Pro
 
     def make(name: str = "project") -> Shell:
         folder = tmp_path / name
-        (folder / "specs").mkdir(parents=True)
-        (folder / "leanplum-sync.yaml").write_text(PROJECT)
-        (folder / "specs" / "tiers.yaml").write_text(SPEC)
+        write_files(folder, {"leanplum-sync.yaml": PROJECT, "specs/tiers.yaml": SPEC})
         list_users(folder, USERS)
         return Shell(folder, {**served.environ, "LEANPLUM_SYNC_JOURNAL": str(journal_location)})
 
@@ -162,12 +157,10 @@ def test_what_undo_restored_is_as_we_left_it(project: Project) -> None:
     assert found["fields"]["ours"] >= 16
 
 
-def test_what_was_not_carried_out_was_not_left_by_us(project: Project, serve: Serve, tmp_path: Path) -> None:
+def test_what_was_not_carried_out_was_not_left_by_us(project: Project, serve: Serve) -> None:
     shell = project()
     shell.run("plan", "--out", "a.lpplan")
-    fewer = tmp_path / "fewer.ndjson"
-    fewer.write_text("".join((tmp_path / "seed.ndjson").read_text().splitlines(keepends=True)[1:]))
-    there = Shell(shell.folder, {**shell.environ, **serve(seeds=[fewer]).environ})
+    there = Shell(shell.folder, {**shell.environ, **serve(*PEOPLE[1:]).environ})
     there.run("apply", "a.lpplan", "--yes", "--recheck", "off", "--verify", "none", code=4)
     # Seen from where nothing was done: all but u0 were left otherwise.
     list_users(shell.folder, {"u0": "gold", "u1": "gold"})

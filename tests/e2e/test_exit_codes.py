@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 from document_schemas import check_document
+from files import ndjson
+from hello import HELLO, send_hello
 from shell import ROOT, Served
 
 from leanplum_sync import emulator
@@ -24,16 +26,7 @@ from leanplum_sync.journal import open_journal
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "leanplum-sync"
 PLAN = "a.lpplan"
-SEND = """\
-apiVersion: leanplum-sync/v1
-kind: MessageSend
-metadata: {name: hello}
-spec:
-  message: {name: Hello}
-  recipients: {inline: ["00001", "00002"]}
-  delivery: hello-2026
-"""
-MESSAGE = '{"message": {"id": 7, "name": "Hello", "active": true, "messageType": "Push Notification", "delivery": "manual"}}\n'
+SEND = send_hello('{inline: ["00001", "00002"]}')
 
 
 @dataclass
@@ -51,7 +44,7 @@ class Shop:
             line for line in seed.read_text().splitlines(keepends=True) if not without or without not in line
         ]
         thinned = self.folder / "thinned.ndjson"
-        thinned.write_text(MESSAGE + "".join(kept))
+        thinned.write_text(ndjson(HELLO) + "".join(kept))
         running = self.stack.enter_context(emulator.running(seeds=[thinned], faults=faults))
         self.environ = {**Served(running.url).environ, "LEANPLUM_SYNC_ENVIRONMENT": "production"}
 
@@ -222,14 +215,6 @@ SCENES: Mapping[ExitCode, tuple[Callable[[Shop], Ended], str, str]] = {
 
 def test_every_number_has_its_scene() -> None:
     assert SCENES.keys() == set(ExitCode)
-
-
-@pytest.fixture(autouse=True)
-def interrupts_are_heeded() -> Iterator[None]:
-    """A suite in the background of a shell is handed down that SIGINT is ignored, and would hand it on."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.slow

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from shell import Served, Shell
+from files import csv_of_ids, ndjson, write_files
+from shell import Serve, Served, Shell
 
 from leanplum_sync.journal import open_journal, read_journal
 
 pytestmark = pytest.mark.slow
 
-Serve = Callable[..., Served]
 USERS = [f"u{number:03}" for number in range(50)]  # one batch
 PROJECT = """\
 apiVersion: leanplum-sync/v1
@@ -55,25 +54,24 @@ def small_files() -> Iterator[Callable[[int], None]]:
 
 
 @pytest.fixture
-def served(serve: Serve, tmp_path: Path) -> Served:
-    seed = tmp_path / "seed.ndjson"
-    seed.write_text("".join(json.dumps({"userId": user, "userAttributes": {}}) + "\n" for user in USERS))
-    return serve(seeds=[seed])
+def served(serve: Serve) -> Served:
+    return serve(*({"userId": user, "userAttributes": {}} for user in USERS))
+
+
+def project(folder: Path, served: Served, users: list[str]) -> Shell:
+    files = {"leanplum-sync.yaml": PROJECT, "specs/spec.yaml": TIERS, "users.csv": csv_of_ids(users)}
+    write_files(folder, files)
+    # Compiled modules are files too, and half of one is worse than none.
+    return Shell(folder, {**served.environ, "PYTHONDONTWRITEBYTECODE": "1"})
 
 
 def test_planning_that_finds_no_room_says_so_in_a_sentence_and_leaves_no_plan(
     tmp_path: Path, served: Served, small_files: Callable[[int], None]
 ) -> None:
-    folder = tmp_path / "project"
-    (folder / "specs").mkdir(parents=True)
-    (folder / "leanplum-sync.yaml").write_text(PROJECT)
-    (folder / "specs" / "spec.yaml").write_text(TIERS)
-    (folder / "users.csv").write_text(
-        "\n".join(["id", *(f"user{number:09}" for number in range(5_000))]) + "\n"
-    )
-    lines = (json.dumps({"userId": f"user{number:09}", "userAttributes": {}}) for number in range(5_000))
-    (folder / "seen.ndjson").write_text("".join(f"{line}\n" for line in lines))
-    shell = Shell(folder, {**served.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    users = [f"user{number:09}" for number in range(5_000)]
+    shell = project(tmp_path, served, users)
+    seen = ndjson(*({"userId": user, "userAttributes": {}} for user in users))
+    (shell.folder / "seen.ndjson").write_text(seen)
     small_files(STEP_BYTES)
     process = shell.start("plan", "--observed", "seen.ndjson", "--out", "a.lpplan")
     out, err = process.communicate(timeout=120)
@@ -87,21 +85,15 @@ def test_planning_that_finds_no_room_says_so_in_a_sentence_and_leaves_no_plan(
 def test_whatever_room_there_is_nothing_is_sent_without_an_intent(
     tmp_path: Path, served: Served, small_files: Callable[[int], None]
 ) -> None:
-    folder = tmp_path / "project"
-    (folder / "specs").mkdir(parents=True)
-    (folder / "leanplum-sync.yaml").write_text(PROJECT)
-    (folder / "specs" / "spec.yaml").write_text(TIERS)
-    (folder / "users.csv").write_text("\n".join(["id", *USERS]) + "\n")
-    # Compiled modules are files too, and half of one is worse than none.
-    shell = Shell(folder, {**served.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    shell = project(tmp_path, served, USERS)
     shell.run("plan", "--out", "a.lpplan")
-    journal, new = folder / "journal.db", folder / "new.db"
+    journal, new = shell.folder / "journal.db", shell.folder / "new.db"
     with open_journal(new):
         pass
 
     begun = False
     for step in range(1, MOST_STEPS):
-        for file in folder.glob("journal.db*"):
+        for file in shell.folder.glob("journal.db*"):
             file.unlink()
         shutil.copy(new, journal)
         small_files(step * STEP_BYTES)

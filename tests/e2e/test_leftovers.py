@@ -5,35 +5,14 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 from journals import shift_doubts
-from shell import Served, Shell
+from shell import Example, Serve
 
-Example = Callable[[str], Shell]
-Serve = Callable[..., Served]
-LIVE = """  environments:
-    live:
-      appId: {env: LEANPLUM_APP_ID}
-      budget: {sends: 100}
-      limits: {requestsPerSecond: 1000}
-"""
 GONE = ("00004", "00021", "00111")
-
-
-@pytest.fixture
-def shell(example: Example) -> Shell:
-    return live(example("loyalty-migration"))
-
-
-def live(shell: Shell) -> Shell:
-    """Have the project speak of an app elsewhere, by default."""
-    project = shell.folder / "leanplum-sync.yaml"
-    text = project.read_text().replace("defaultEnvironment: sandbox", "defaultEnvironment: live")
-    project.write_text(text.replace("  environments:\n", LIVE))
-    return shell
 
 
 def without(seed: Path, users: Collection[str]) -> Path:
@@ -47,9 +26,10 @@ def without(seed: Path, users: Collection[str]) -> Path:
 
 
 @pytest.mark.slow
-def test_the_rows_of_who_was_gone_are_a_source_for_the_next_run(shell: Shell, serve: Serve) -> None:
-    (seed,) = (shell.folder / "seed").glob("*.gz")
-    shell.environ = serve(seeds=[seed]).environ
+def test_the_rows_of_who_was_gone_are_a_source_for_the_next_run(example: Example, serve: Serve) -> None:
+    shell = example("loyalty-migration")
+    (seed,) = shell.seeds
+    shell.go_live(serve(seeds=[seed]))
     shell.run("plan", "--out", "a.lpplan")
     shell.environ = serve(seeds=[without(seed, GONE)]).environ
     applied = shell.run("apply", "a.lpplan", "--yes", "--recheck", "off", code=4)
@@ -80,9 +60,9 @@ def test_the_rows_of_who_was_gone_are_a_source_for_the_next_run(shell: Shell, se
 
 @pytest.mark.slow
 def test_the_rows_of_what_was_held_are_a_source_for_the_next_run(example: Example, serve: Serve) -> None:
-    shell = live(example("one-off-send"))
-    served = serve(seeds=sorted((shell.folder / "seed").glob("*.ndjson")))
-    shell.environ = served.environ
+    shell = example("one-off-send")
+    served = serve(seeds=shell.seeds)
+    shell.go_live(served)
     listed = shell.folder / "data" / "late-orders.csv"
     lines = listed.read_text().splitlines(keepends=True)[:-1]  # the last reader of the list does not exist
     whole = "".join(lines)
@@ -109,12 +89,12 @@ def test_the_rows_of_what_was_held_are_a_source_for_the_next_run(example: Exampl
     assert [(note["code"], note["count"]) for note in waiting["notes"]] == [("held", len(lost))]
 
     # The same file says whom the person's word is about, and then whom the next run serves.
-    shift_doubts(shell.folder / ".leanplum-sync" / "journal.db", -3600)
+    shift_doubts(shell.journal, -3600)
     decided = shell.json("resolve", "2", "--again", "--from", name, "--yes")
     assert decided["subjects"] == len(lost)
     plan = shell.json("plan", "--out", "d.lpplan")
     assert plan["users"]["changed"] == len(lost)
     shell.run("apply", "d.lpplan", "--yes")
-    assert served.counts()["sends"].popitem()[1] == dict.fromkeys(users, 1)
+    assert served.sends() == dict.fromkeys(users, 1)
     spec.write_text(spec.read_text().replace(f"../{name}", "../data/late-orders.csv"))
     assert shell.json("plan", "--out", "e.lpplan")["actions"] == 0

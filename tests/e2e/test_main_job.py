@@ -6,44 +6,21 @@ import shutil
 import signal
 import sqlite3
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from shell import ROOT, Served, Shell
+from shell import ROOT, Example, Serve, Served, Shell
 
 from leanplum_sync import emulator
 from leanplum_sync.wire.limits import ACTIONS_PER_BATCH, USERS_PER_BATCH
-
-Example = Callable[[str], Shell]
-Serve = Callable[..., Served]
-LIVE = """  environments:
-    live:
-      appId: {env: LEANPLUM_APP_ID}
-      budget: {sends: 100}
-      limits: {requestsPerSecond: 1000}
-"""
-
-
-def against(shell: Shell, served: Served) -> Shell:
-    """Give the project an environment that is not embedded, and point it at the served emulator."""
-    project = shell.folder / "leanplum-sync.yaml"
-    changed(project, "defaultEnvironment: sandbox", "defaultEnvironment: live")
-    changed(project, "  environments:\n", LIVE)
-    shell.environ = served.environ
-    return shell
-
-
-def seeds(shell: Shell) -> list[Path]:
-    return sorted((shell.folder / "seed").glob("*.ndjson*"))
 
 
 @pytest.mark.claim("plan-cost")
 def test_the_receipts_numbers_are_the_plans_and_the_emulators(example: Example, serve: Serve) -> None:
     shell = example("loyalty-migration")
-    served = serve(seeds=seeds(shell))
-    against(shell, served)
+    served = serve(seeds=shell.seeds)
+    shell.go_live(served)
     plan = shell.json("plan", "--out", "a.lpplan")
     before = served.counts()
     assert before["billableLookups"]["reads"] == plan["cost"]["reads"] > 0
@@ -76,8 +53,8 @@ def test_planning_again_finds_nothing_and_applying_again_sends_nothing(
     example: Example, serve: Serve
 ) -> None:
     shell = example("loyalty-migration")
-    served = serve(seeds=seeds(shell))
-    against(shell, served)
+    served = serve(seeds=shell.seeds)
+    shell.go_live(served)
     shell.run("plan", "--out", "a.lpplan")
     shell.run("apply", "a.lpplan", "--yes")
     sent = served.counts()["writes"]
@@ -90,8 +67,8 @@ def test_planning_works_with_the_two_read_keys_alone_and_writes_nothing(
     example: Example, serve: Serve
 ) -> None:
     shell = example("one-off-send")
-    served = serve(seeds=seeds(shell))
-    against(shell, served)
+    served = serve(seeds=shell.seeds)
+    shell.go_live(served)
     shell.environ = served.read_only
     shell.run("plan", "--out", "a.lpplan", "--detailed-exitcode", code=2)
     assert served.counts()["writes"] == 0
@@ -100,14 +77,10 @@ def test_planning_works_with_the_two_read_keys_alone_and_writes_nothing(
     assert served.counts()["writes"] == 0
 
 
-def journal_of(shell: Shell) -> Path:
-    return shell.folder / ".leanplum-sync" / "journal.db"
-
-
 def batches_sent(shell: Shell) -> int:
     """How many batches the journal says were begun: read while the run goes on."""
     try:
-        with sqlite3.connect(f"file:{journal_of(shell)}?mode=ro", uri=True, timeout=5) as journal:
+        with sqlite3.connect(f"file:{shell.journal}?mode=ro", uri=True, timeout=5) as journal:
             (count,) = journal.execute("SELECT count(*) FROM batch").fetchone()
         journal.close()
     except sqlite3.Error:
@@ -123,8 +96,9 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shell, Path]:
         ROOT / "examples" / "loyalty-migration", shell.folder, ignore=shutil.ignore_patterns(".leanplum-sync")
     )
     state = shell.folder.parent / "emulator.db"
-    with emulator.running(seeds=seeds(shell), state=state) as running:
-        against(shell, Served(running.url)).run("plan", "--out", "a.lpplan")
+    with emulator.running(seeds=shell.seeds, state=state) as running:
+        shell.go_live(Served(running.url))
+        shell.run("plan", "--out", "a.lpplan")
     return shell, state
 
 
@@ -152,15 +126,11 @@ def test_a_run_killed_at_any_moment_resumes_to_the_end(
     assert all(count == 1 for attributes in increments.values() for count in attributes.values())
 
 
-def most_per_recipient(served: Served) -> int:
-    return max((count for users in served.counts()["sends"].values() for count in users.values()), default=0)
-
-
 @pytest.mark.slow
 def test_a_send_killed_on_its_way_is_made_once_or_held(example: Example, serve: Serve) -> None:
     shell = example("one-off-send")
-    served = serve(seeds=seeds(shell))
-    against(shell, served)
+    served = serve(seeds=shell.seeds)
+    shell.go_live(served)
     shell.run("plan", "--out", "a.lpplan")
     process = shell.start("apply", "a.lpplan", "--yes")
     while batches_sent(shell) < 1 and process.poll() is None:
@@ -170,7 +140,7 @@ def test_a_send_killed_on_its_way_is_made_once_or_held(example: Example, serve: 
     resumed = shell.start("apply", "a.lpplan", "--yes", "--resume")
     out, err = resumed.communicate(timeout=120)
     assert resumed.returncode in (0, 5), out + err
-    assert most_per_recipient(served) <= 1
+    assert set(served.sends().values()) <= {1}
     if resumed.returncode == 0:
         assert served.counts()["effects"]["sendMessage"] == 39
 
@@ -186,8 +156,8 @@ def test_a_send_without_a_trustworthy_answer_is_held_and_never_repeated(
     fault: dict[str, Any], example: Example, serve: Serve
 ) -> None:
     shell = example("one-off-send")
-    served = serve(seeds=seeds(shell), faults=[{**fault, "action": "sendMessage", "times": 1}])
-    against(shell, served)
+    served = serve(seeds=shell.seeds, faults=[{**fault, "action": "sendMessage", "times": 1}])
+    shell.go_live(served)
     shell.run("plan", "--out", "a.lpplan")
     receipt = shell.json("apply", "a.lpplan", "--yes", code=5)
     assert receipt["actions"]["held"] == receipt["planned"] == 39
@@ -196,7 +166,7 @@ def test_a_send_without_a_trustworthy_answer_is_held_and_never_repeated(
     shell.run("apply", "a.lpplan", "--yes", "--resume", code=5)
     assert shell.json("plan", "--out", "b.lpplan")["actions"] == 0
     assert served.counts()["effects"].get("sendMessage", 0) == sent
-    assert most_per_recipient(served) <= 1
+    assert set(served.sends().values()) <= {1}
     assert len(shell.json("status")["held"]) > 0
 
 
@@ -230,8 +200,8 @@ def test_a_foreign_damaged_or_outdated_plan_is_refused_and_nothing_is_sent(
     example: Example, serve: Serve
 ) -> None:
     shell = example("one-off-send")
-    served = serve(seeds=seeds(shell))
-    against(shell, served)
+    served = serve(seeds=shell.seeds)
+    shell.go_live(served)
     shell.run("plan", "--out", "a.lpplan")
     whole = (shell.folder / "a.lpplan").read_bytes()
 
@@ -267,8 +237,8 @@ def test_a_production_key_of_the_wrong_class_ends_the_run_and_costs_nothing(
     example: Example, serve: Serve
 ) -> None:
     shell = example("one-off-send")
-    served = serve(seeds=seeds(shell))
-    against(shell, served)
+    served = serve(seeds=shell.seeds)
+    shell.go_live(served)
     shell.run("plan", "--out", "a.lpplan")
     shell.environ = {**served.environ, "LEANPLUM_PRODUCTION_KEY": served.environ["LEANPLUM_DATA_EXPORT_KEY"]}
     refused = shell.run("apply", "a.lpplan", "--yes", code=9)
@@ -277,7 +247,7 @@ def test_a_production_key_of_the_wrong_class_ends_the_run_and_costs_nothing(
     shell.environ = served.environ
     shell.run("apply", "a.lpplan", "--yes", "--resume")
     assert served.counts()["effects"]["sendMessage"] == 39
-    assert most_per_recipient(served) == 1
+    assert set(served.sends().values()) == {1}
 
 
 def test_what_a_run_leaves_on_disk_is_its_owners_only(example: Example) -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import pytest
+from files import csv_of_ids, write_files
+from hello import HELLO, send_hello
 from journals import shift_doubts
-from shell import Served, Shell
+from shell import Serve, Served, Shell
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("backend", ["postgresql"])]
 
-Serve = Callable[..., Served]
 USERS = [f"u{number:02}" for number in range(20)]
 PROJECT = """\
 apiVersion: leanplum-sync/v1
@@ -24,56 +24,36 @@ spec:
   environments: {live: {appId: app_emulator, budget: {sends: 100}}}
   limits: {requestsPerSecond: 1000}
 """
-SPECS = """\
+TIERS = """\
 apiVersion: leanplum-sync/v1
 kind: UserAttributes
 metadata: {name: tiers}
 spec:
   users: {file: ../users.csv, id: id}
   attributes: {tier: gold, badge: {value: new, when: absent}}
----
-apiVersion: leanplum-sync/v1
-kind: MessageSend
-metadata: {name: hello}
-spec:
-  message: {name: Hello}
-  recipients: {file: ../users.csv, id: id}
-  delivery: hello-2026
 """
-MESSAGE = {
-    "id": 4500000000000001,
-    "name": "Hello",
-    "active": True,
-    "delivery": "manual",
-    "messageType": "Push Notification",
-    "created": 1.6e9,
-}
 
 
 @pytest.fixture
-def served(serve: Serve, tmp_path: Path) -> Served:
-    seed = tmp_path / "seed.ndjson"
+def served(serve: Serve) -> Served:
     users = [
         {"userId": user, "userAttributes": {"tier": "silver"}, "devices": [{"deviceId": f"d-{user}"}]}
         for user in USERS
     ]
-    seed.write_text("".join(json.dumps(line) + "\n" for line in ({"message": MESSAGE}, *users)))
-    return serve(seeds=[seed])
+    return serve(HELLO, *users)
 
 
 @pytest.fixture
 def shell(tmp_path: Path, served: Served, journal_location: str) -> Shell:
     folder = tmp_path / "project"
-    (folder / "specs").mkdir(parents=True)
-    (folder / "leanplum-sync.yaml").write_text(PROJECT)
-    (folder / "specs" / "spec.yaml").write_text(SPECS)
-    (folder / "users.csv").write_text("\n".join(["id", *USERS]) + "\n")
+    files = {
+        "leanplum-sync.yaml": PROJECT,
+        "specs/tiers.yaml": TIERS,
+        "specs/hello.yaml": send_hello("{file: ../users.csv, id: id}"),
+        "users.csv": csv_of_ids(USERS),
+    }
+    write_files(folder, files)
     return Shell(folder, {**served.environ, "LEANPLUM_SYNC_JOURNAL": journal_location})
-
-
-def sends(served: Served) -> dict[str, int]:
-    found = served.counts()["sends"]
-    return dict(next(iter(found.values()))) if found else {}
 
 
 def test_a_canary_goes_first_and_what_it_leaves_is_held_decided_resumed_and_told(
@@ -83,7 +63,7 @@ def test_a_canary_goes_first_and_what_it_leaves_is_held_decided_resumed_and_told
     canary = shell.json("apply", "a.lpplan", "--yes", "--canary", "5")
     assert canary["actions"]["done"] == 10
     assert canary["actions"]["not sent"] == 30
-    assert list(sends(served).values()) == [1] * 5
+    assert list(served.sends().values()) == [1] * 5
 
     served.faults("cut-after:action=sendMessage,times=1")
     rest = shell.json("apply", "a.lpplan", "--yes", "--resume", code=5)
@@ -97,7 +77,7 @@ def test_a_canary_goes_first_and_what_it_leaves_is_held_decided_resumed_and_told
     assert (one["actions"], one["stillHeld"]) == (1, 14)
     shell.run("resolve", "1", "--done", "--yes")
     assert shell.json("status")["held"] == []
-    assert sends(served) == dict.fromkeys(USERS, 1)
+    assert served.sends() == dict.fromkeys(USERS, 1)
 
     (listed,) = shell.json("journal", "list")["runs"]
     assert (listed["run"], listed["state"]) == (1, "finished")
@@ -128,12 +108,12 @@ def test_undo_takes_back_what_a_run_did(shell: Shell, served: Served) -> None:
     tiers = {user["userId"]: user["userAttributes"].get("tier") for user in users}
     assert tiers == dict.fromkeys(USERS, "silver") | {"u07": "lead"}
     assert shell.json("plan", "--out", "b.lpplan", "--select", "MessageSend/*")["actions"] == 0
-    assert list(sends(served).values()) == [1] * 20
+    assert list(served.sends().values()) == [1] * 20
 
 
 def test_an_id_that_postgresql_can_not_keep_is_a_problem_of_the_data(shell: Shell, served: Served) -> None:
     (shell.folder / "users.ndjson").write_text('{"id": "u01"}\n{"id": "u\\u000002"}\n')
-    spec = shell.folder / "specs" / "spec.yaml"
+    spec = shell.folder / "specs" / "tiers.yaml"
     spec.write_text(spec.read_text().replace("users.csv", "users.ndjson"))
     refused = shell.run("plan", code=3)
     assert "users.ndjson:2" in refused.stderr

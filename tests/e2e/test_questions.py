@@ -6,13 +6,11 @@ from collections.abc import Callable
 
 import pytest
 from journals import shift_doubts
-from shell import Served, Shell
+from shell import Example, Serve, Served, Shell
 from terminal import Terminal
 
 pytestmark = pytest.mark.slow
 
-Example = Callable[[str], Shell]
-Serve = Callable[..., Served]
 RECIPIENTS = 39
 
 
@@ -22,21 +20,12 @@ def sending(example: Example, serve: Serve) -> Callable[..., tuple[Shell, Served
 
     def plan(**faults: list[dict[str, object]]) -> tuple[Shell, Served]:
         shell = example("one-off-send")
-        served = serve(seeds=sorted((shell.folder / "seed").glob("*.ndjson")), **faults)
-        project = shell.folder / "leanplum-sync.yaml"
-        text = project.read_text().replace("defaultEnvironment: sandbox", "defaultEnvironment: live")
-        live = "    live: {appId: {env: LEANPLUM_APP_ID}, budget: {sends: 100}}\n"
-        project.write_text(text.replace("  environments:\n", f"  environments:\n{live}"))
-        shell.environ = served.environ
+        served = serve(seeds=shell.seeds, **faults)
+        shell.go_live(served)
         shell.run("plan", "--out", "a.lpplan")
         return shell, served
 
     return plan
-
-
-def sends(served: Served) -> int:
-    found = served.counts()["sends"]
-    return sum(next(iter(found.values())).values()) if found else 0
 
 
 def on_a_terminal(shell: Shell, *arguments: str) -> Terminal:
@@ -54,10 +43,10 @@ def test_after_the_canary_a_person_says_whether_the_rest_goes_out(
         terminal.answer("39")
         terminal.wait_for("Type yes to go on with the rest, anything else to stop: ")
         assert "The canary is through: 4 users" in terminal.shown
-        assert sends(served) == 4
+        assert len(served.sends()) == 4
         terminal.answer(answer)
         assert terminal.end() == 0
-    assert sends(served) == sent
+    assert len(served.sends()) == sent
     assert ("the rest was not sent" in terminal.shown) == (sent == 4)
 
 
@@ -68,7 +57,7 @@ def test_a_canary_that_is_not_well_does_not_ask(sending: Callable[..., tuple[She
         terminal.answer("39")
         assert terminal.end() == 5
     assert "go on with the rest, anything" not in terminal.shown
-    assert sends(served) == 0
+    assert served.sends() == {}
 
 
 @pytest.mark.parametrize(
@@ -79,7 +68,7 @@ def test_a_word_about_what_is_held_counts_once_the_person_has_typed_yes(
 ) -> None:
     shell, _ = sending(faults=[{"fault": "cut-before", "action": "sendMessage", "times": 1}])
     shell.run("apply", "a.lpplan", "--yes", code=5)
-    shift_doubts(shell.folder / ".leanplum-sync" / "journal.db", -3600)
+    shift_doubts(shell.journal, -3600)
     with on_a_terminal(shell, "resolve", "1", "--again") as terminal:
         terminal.wait_for("Type yes to go ahead, anything else to stop: ")
         assert f"Run 1 in live: {RECIPIENTS} held actions of {RECIPIENTS} users" in terminal.shown

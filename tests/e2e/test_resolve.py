@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from journals import shift_doubts
-from shell import Served, Shell
+from shell import Example, Serve, Served, Shell
 
-Example = Callable[[str], Shell]
-Serve = Callable[..., Served]
-LIVE = """  environments:
-    live:
-      appId: {env: LEANPLUM_APP_ID}
-      budget: {sends: 100}
-      limits: {requestsPerSecond: 1000}
-"""
 RECIPIENTS = 39
 
 
@@ -25,12 +16,9 @@ RECIPIENTS = 39
 def just_held(example: Example, serve: Serve) -> tuple[Shell, Served]:
     """Run 1 of the example's send: no message went out, and nobody can know."""
     shell = example("one-off-send")
-    seeds = sorted((shell.folder / "seed").glob("*.ndjson"))
-    served = serve(seeds=seeds, faults=[{"fault": "cut-before", "action": "sendMessage", "times": 1}])
-    project = shell.folder / "leanplum-sync.yaml"
-    text = project.read_text().replace("defaultEnvironment: sandbox", "defaultEnvironment: live")
-    project.write_text(text.replace("  environments:\n", LIVE))
-    shell.environ = served.environ
+    faults = [{"fault": "cut-before", "action": "sendMessage", "times": 1}]
+    served = serve(seeds=shell.seeds, faults=faults)
+    shell.go_live(served)
     shell.run("plan", "--out", "a.lpplan")
     applied = shell.run("apply", "a.lpplan", "--yes", code=5)
     assert "leanplum-sync resolve 1 --done, --again or --drop" in applied.stderr
@@ -40,21 +28,12 @@ def just_held(example: Example, serve: Serve) -> tuple[Shell, Served]:
 @pytest.fixture
 def held(just_held: tuple[Shell, Served]) -> tuple[Shell, Served]:
     """As ``just_held``, an hour ago: the settle window is over."""
-    shift_doubts(journal_of(just_held[0]), -3600)
+    shift_doubts(just_held[0].journal, -3600)
     return just_held
-
-
-def journal_of(shell: Shell) -> Path:
-    return shell.folder / ".leanplum-sync" / "journal.db"
 
 
 def held_users(shell: Shell) -> list[str]:
     return [entry["subject"].removeprefix("user:") for entry in shell.json("status")["held"]]
-
-
-def sends(served: Served) -> dict[str, int]:
-    found = served.counts()["sends"]
-    return dict(next(iter(found.values()))) if found else {}
 
 
 def test_each_held_action_ends_as_the_person_said(held: tuple[Shell, Served]) -> None:
@@ -72,13 +51,13 @@ def test_each_held_action_ends_as_the_person_said(held: tuple[Shell, Served]) ->
     again = shell.run("resolve", "1", "--again", "--batch", "1", "--yes")
     assert "35 held actions of 35 users are to be sent again" in again.stdout
     assert held_users(shell) == []
-    assert sends(served) == {}, "deciding sends nothing by itself"
+    assert served.sends() == {}, "deciding sends nothing by itself"
 
     resume = again.stderr.split("leanplum-sync ")[-1].split()
     receipt = shell.json(*resume, "--yes", code=4)
     assert receipt["actions"]["done"] == RECIPIENTS - 3
     assert receipt["actions"]["skipped"] == 3
-    assert sends(served) == dict.fromkeys(users[4:], 1)
+    assert served.sends() == dict.fromkeys(users[4:], 1)
     assert shell.json("plan", "--out", "b.lpplan")["actions"] == 0, "what was dropped is not planned again"
 
 
@@ -87,7 +66,7 @@ def test_a_run_is_finished_once_the_last_held_action_is_decided(held: tuple[Shel
     shell.run("resolve", "1", "--done", "--yes")
     assert shell.json("status")["runs"][0]["state"] == "finished"
     assert shell.json("apply", "a.lpplan", "--yes")["actions"]["done"] == RECIPIENTS
-    assert sends(served) == {}
+    assert served.sends() == {}
 
 
 @pytest.mark.parametrize(
@@ -115,14 +94,12 @@ def test_nobody_decides_while_the_lost_request_may_still_take_effect(
     word: str, just_held: tuple[Shell, Served]
 ) -> None:
     shell, _ = just_held
-    shift_doubts(
-        journal_of(shell), 3600
-    )  # however slow this machine is, the window of two seconds is not over
+    shift_doubts(shell.journal, 3600)  # however slow this machine is, the window of two seconds is not over
     refused = shell.run("resolve", "1", word, "--yes", code=5)
     assert re.search(r"may still take effect until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", refused.stderr)
     assert refused.stdout == ""
     assert len(held_users(shell)) == RECIPIENTS
-    shift_doubts(journal_of(shell), -2 * 3600)
+    shift_doubts(shell.journal, -2 * 3600)
     shell.run("resolve", "1", word, "--yes")
     assert held_users(shell) == []
 

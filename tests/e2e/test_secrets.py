@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -12,6 +11,8 @@ from pathlib import Path
 import click
 import pytest
 from echoing import Echoing, echoing
+from files import ndjson, write_files
+from hello import HELLO
 from shell import Served, Shell
 
 from leanplum_sync import emulator
@@ -73,7 +74,6 @@ USER = {
     "old_contact": "kanari-contact-observed",
     "visits": 3,
 }
-MESSAGE = {"id": 7, "name": "Hello", "active": True, "messageType": "Push Notification", "delivery": "manual"}
 
 PLAN_KEY = new_key()
 OTHER_KEY = new_key()
@@ -106,11 +106,8 @@ class Watched:
     given: frozenset[Path] = field(default_factory=frozenset)
 
     def write(self, files: Mapping[str, str]) -> None:
-        for name, content in files.items():
-            path = self.shell.folder / name
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(content)
-            self.given |= {path}
+        write_files(self.shell.folder, files)
+        self.given |= {self.shell.folder / name for name in files}
 
     def run(self, *arguments: str, variables: Mapping[str, str] | None = None) -> int:
         environ = self.shell.environ
@@ -151,13 +148,12 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
     users = [
         {"userId": user, "userAttributes": USER, "city": "kanari-town-observed"} for user in ("u1", "u2")
     ]
-    seed.write_text("".join(f"{json.dumps(each)}\n" for each in [{"message": MESSAGE}, *users]))
+    seed.write_text(ndjson(HELLO, *users))
     with ExitStack() as stack:
         running = stack.enter_context(emulator.running(seeds=[seed]))
         server = stack.enter_context(echoing(running.url))
         environ = {
-            **Served(server.url).environ,
-            "LEANPLUM_DEVELOPMENT_KEY": emulator.KEYS["development"],
+            **Served(server.url).every_key,
             "LEANPLUM_SYNC_PLAN_KEY": PLAN_KEY,
             "TMPDIR": str(folder / "tmp"),
         }

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from shell import Served, Shell
+from files import csv_of_ids, write_files
+from hello import HELLO, send_hello
+from journals import batches_begun
+from shell import Serve, Served, Shell, Start
+from waiting import wait_for
 
 from leanplum_sync.client import Client, api
-from leanplum_sync.journal import open_journal, read_journal
+from leanplum_sync.journal import open_journal
 
 pytestmark = pytest.mark.slow
 
@@ -30,36 +32,19 @@ spec:
   incrementReceipts: last_increment
   limits: {concurrency: 1, requestsPerSecond: 1000, leaseSeconds: 2}
 """
-SPEC = """\
+TIERS = """\
 apiVersion: leanplum-sync/v1
 kind: UserAttributes
 metadata: {name: tiers}
 spec:
   users: {file: ../users.csv, id: id}
   attributes: {tier: gold, visits: {increment: 1, once: launch}}
----
-apiVersion: leanplum-sync/v1
-kind: MessageSend
-metadata: {name: hello}
-spec:
-  message: {name: Hello}
-  recipients: {file: ../users.csv, id: id}
-  delivery: hello-2026
 """
-MESSAGE = {
-    "id": 4500000000000001,
-    "name": "Hello",
-    "active": True,
-    "delivery": "manual",
-    "messageType": "Push Notification",
-    "created": 1.6e9,
-}
 APPLY = ("apply", "a.lpplan", "--yes", "--recheck", "off", "--verify", "none", "-o", "json")
 
 
 @pytest.fixture
-def served(serve: Callable[..., Served], tmp_path: Path) -> Served:
-    seed = tmp_path / "seed.ndjson"
+def served(serve: Serve) -> Served:
     users = [
         {
             "userId": user,
@@ -68,33 +53,20 @@ def served(serve: Callable[..., Served], tmp_path: Path) -> Served:
         }
         for user in USERS
     ]
-    seed.write_text("".join(json.dumps(line) + "\n" for line in ({"message": MESSAGE}, *users)))
-    return serve(seeds=[seed])
+    return serve(HELLO, *users)
 
 
 @pytest.fixture
 def shell(tmp_path: Path, served: Served, journal_location: str | Path) -> Shell:
     folder = tmp_path / "project"
-    (folder / "specs").mkdir(parents=True)
-    (folder / "leanplum-sync.yaml").write_text(PROJECT)
-    (folder / "specs" / "spec.yaml").write_text(SPEC)
-    (folder / "users.csv").write_text("\n".join(["id", *USERS]) + "\n")
+    files = {
+        "leanplum-sync.yaml": PROJECT,
+        "specs/tiers.yaml": TIERS,
+        "specs/hello.yaml": send_hello("{file: ../users.csv, id: id}"),
+        "users.csv": csv_of_ids(USERS),
+    }
+    write_files(folder, files)
     return Shell(folder, {**served.environ, "LEANPLUM_SYNC_JOURNAL": str(journal_location)})
-
-
-@pytest.fixture
-def start(shell: Shell) -> Iterator[Callable[[int], subprocess.Popen[str]]]:
-    """Start a process for a part, and end it with the test at the latest."""
-    started = []
-
-    def begin(number: int) -> subprocess.Popen[str]:
-        started.append(shell.start(*APPLY, "--shard", f"{number}/{PARTS}"))
-        return started[-1]
-
-    yield begin
-    for process in started:
-        process.kill()
-        process.communicate()
 
 
 def receipt_of(process: subprocess.Popen[str]) -> Any:
@@ -104,40 +76,29 @@ def receipt_of(process: subprocess.Popen[str]) -> Any:
 
 
 def test_four_share_a_plan_and_one_is_killed_and_started_again(
-    shell: Shell,
-    served: Served,
-    start: Callable[[int], subprocess.Popen[str]],
-    journal_location: str | Path,
+    shell: Shell, served: Served, start: Start, journal_location: str | Path
 ) -> None:
     planned = shell.json("plan", "--out", "a.lpplan", "--parts", str(PARTS))
     served.faults("latency:seconds=0.8,action=setUserAttributes")
-    processes = {number: start(number) for number in range(1, PARTS + 1)}
-    wait_until_one_has_sent(journal_location, part=f"2/{PARTS}")
+    processes = {
+        number: start(shell, *APPLY, "--shard", f"{number}/{PARTS}") for number in range(1, PARTS + 1)
+    }
+    wait_for(lambda: batches_begun(journal_location, part=f"2/{PARTS}"))
     processes[2].kill()
     processes[2].communicate()
     served.faults("")
-    processes[2] = start(2)
+    processes[2] = start(shell, *APPLY, "--shard", f"2/{PARTS}")
     receipts = [receipt_of(process) for process in processes.values()]
     assert sum(receipt["planned"] for receipt in receipts) == planned["actions"] == 3 * len(USERS)
     assert sum(receipt["actions"]["done"] for receipt in receipts) == planned["actions"]
     assert served.counts()["overlaps"]["times"] == 0
-    assert list(served.counts()["sends"].values()) == [dict.fromkeys(USERS, 1)]
+    assert served.sends() == dict.fromkeys(USERS, 1)
     with Client.to_emulator(served.url) as client:
         found = [client.call(api.export_user(user)) for user in USERS]
     assert all(user is not None and user.attributes["visits"] == 6 for user in found)
     assert shell.json("plan", "--out", "again.lpplan")["actions"] == 0
     shell.run("journal", "verify")
     assert f"live, shard 2/{PARTS}" in shell.run("journal", "list").stdout
-
-
-def wait_until_one_has_sent(location: str | Path, part: str) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with read_journal(location) as journal:
-            if any(run.part == part and list(journal.batches(run.number)) for run in journal.runs()):
-                return
-        time.sleep(0.05)
-    raise AssertionError("it took too long")
 
 
 def test_a_part_is_locked_against_itself_and_the_whole_and_no_other_part(

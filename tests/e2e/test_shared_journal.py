@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from journals import shift_doubts
-from shell import Served, Shell
+from files import csv_of_ids, write_files
+from hello import HELLO, send_hello
+from journals import batches_begun, shift_doubts
+from shell import Serve, Served, Shell, Start
+from waiting import wait_for
 
 from leanplum_sync.clock import SystemClock
-from leanplum_sync.journal import open_journal, read_journal
+from leanplum_sync.journal import open_journal
 from leanplum_sync.journal.schema import lock_table
 
 pytestmark = pytest.mark.slow
 
-Serve = Callable[..., Served]
-Start = Callable[..., subprocess.Popen[str]]
 USERS = [f"u{number:03}" for number in range(300)]  # six batches
 LEASE_SECONDS = 2
 PROJECT = f"""\
@@ -43,34 +42,16 @@ spec:
   users: {file: ../users.csv, id: id}
   attributes: {tier: gold}
 """
-SEND = """\
-apiVersion: leanplum-sync/v1
-kind: MessageSend
-metadata: {name: hello}
-spec:
-  message: {name: Hello}
-  recipients: {file: ../users.csv, id: id}
-  delivery: hello-2026
-"""
-MESSAGE = {
-    "id": 4500000000000001,
-    "name": "Hello",
-    "active": True,
-    "delivery": "manual",
-    "messageType": "Push Notification",
-    "created": 1.6e9,
-}
+SEND = send_hello("{file: ../users.csv, id: id}")
 
 
 @pytest.fixture
-def served(serve: Serve, tmp_path: Path) -> Served:
-    seed = tmp_path / "seed.ndjson"
+def served(serve: Serve) -> Served:
     users = [
         {"userId": user, "userAttributes": {"tier": "silver"}, "devices": [{"deviceId": f"d-{user}"}]}
         for user in USERS
     ]
-    seed.write_text("".join(json.dumps(line) + "\n" for line in ({"message": MESSAGE}, *users)))
-    return serve(seeds=[seed])
+    return serve(HELLO, *users)
 
 
 @pytest.fixture
@@ -79,45 +60,11 @@ def project(tmp_path: Path, served: Served, journal_location: str | Path) -> Cal
 
     def make(name: str, spec: str, users: list[str]) -> Shell:
         folder = tmp_path / name
-        (folder / "specs").mkdir(parents=True)
-        (folder / "leanplum-sync.yaml").write_text(PROJECT)
-        (folder / "specs" / "spec.yaml").write_text(spec)
-        list_users(folder, users)
+        files = {"leanplum-sync.yaml": PROJECT, "specs/spec.yaml": spec, "users.csv": csv_of_ids(users)}
+        write_files(folder, files)
         return Shell(folder, {**served.environ, "LEANPLUM_SYNC_JOURNAL": str(journal_location)})
 
     return make
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Start a command in a project, and end it with the test at the latest."""
-    started = []
-
-    def begin(shell: Shell, *arguments: str) -> subprocess.Popen[str]:
-        started.append(shell.start(*arguments))
-        return started[-1]
-
-    yield begin
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
-def list_users(folder: Path, users: list[str]) -> None:
-    (folder / "users.csv").write_text("\n".join(["id", *users]) + "\n")
-
-
-def wait_for(what: Callable[[], Any], seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.05)
-    return found
-
-
-def batches_begun(location: str | Path) -> int:
-    with read_journal(location) as journal:
-        return sum(1 for run in journal.runs() for _ in journal.batches(run.number))
 
 
 def told(process: subprocess.Popen[str]) -> str:
@@ -227,17 +174,12 @@ def test_three_fresh_folders_over_one_journal_send_one_message_to_each_and_new_o
         assert shell.json("plan", "--out", "a.lpplan")["actions"] == 60
     for shell in shells[:2]:
         shell.run("apply", "a.lpplan", "--yes")
-    assert sends(served) == dict.fromkeys(USERS[:60], 1)
+    assert served.sends() == dict.fromkeys(USERS[:60], 1)
     assert shells[2].json("plan", "--out", "a.lpplan")["actions"] == 0
-    list_users(shells[2].folder, USERS[:65])
+    (shells[2].folder / "users.csv").write_text(csv_of_ids(USERS[:65]))
     assert shells[2].json("plan", "--out", "a.lpplan")["actions"] == 5
     shells[2].run("apply", "a.lpplan", "--yes")
-    assert sends(served) == dict.fromkeys(USERS[:65], 1)
-
-
-def sends(served: Served) -> dict[str, int]:
-    (found,) = served.counts()["sends"].values()
-    return found
+    assert served.sends() == dict.fromkeys(USERS[:65], 1)
 
 
 @pytest.mark.parametrize("backend", ["postgresql"])

@@ -5,37 +5,16 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from shell import Served, Shell
+from shell import Example, Serve
 
 from leanplum_sync.wire.profile import Profile, read_profile
 from leanplum_sync.wire.values import ABSENT, canonical
 
-Example = Callable[[str], Shell]
-Serve = Callable[..., Served]
-LIVE = """  environments:
-    live:
-      appId: {env: LEANPLUM_APP_ID}
-      budget: {sends: 100, removals: 1000000}
-      limits: {requestsPerSecond: 1000}
-"""
 UNDO = ".leanplum-sync/undo-1.lpplan"
-
-
-def against(shell: Shell, served: Served) -> Shell:
-    project = shell.folder / "leanplum-sync.yaml"
-    text = project.read_text().replace("defaultEnvironment: sandbox", "defaultEnvironment: live")
-    project.write_text(text.replace("  environments:\n", LIVE))
-    shell.environ = served.environ
-    return shell
-
-
-def seeds(shell: Shell) -> list[Path]:
-    return sorted((shell.folder / "seed").glob("*.ndjson*"))
 
 
 def state_in(snapshot: Path) -> dict[str, Any]:
@@ -60,7 +39,7 @@ def state_in(snapshot: Path) -> dict[str, Any]:
 @pytest.mark.slow
 def test_undoing_the_loyalty_example_restores_every_attribute(example: Example, serve: Serve) -> None:
     shell = example("loyalty-migration")
-    against(shell, serve(seeds=seeds(shell)))
+    shell.go_live(serve(seeds=shell.seeds))
     behind_the_latest_plan = shell.folder / ".leanplum-sync" / "live.snapshot.ndjson"
     first = shell.json("plan", "--observed", "live", "--out", "a.lpplan")
     before = state_in(behind_the_latest_plan.rename(shell.folder / "first.ndjson"))
@@ -82,7 +61,7 @@ def test_who_moved_on_since_the_run_is_listed_and_left_alone(example: Example, s
     shell = example("loyalty-migration")
     customers = shell.folder / "data" / "customers.csv"
     customers.write_text("".join(customers.read_text().splitlines(keepends=True)[:40]))
-    against(shell, serve(seeds=seeds(shell)))
+    shell.go_live(serve(seeds=shell.seeds))
     snapshot = ("pull", "--from", "data/customers.csv", "--id", "customer_id", "--out")
     shell.run(*snapshot, "before.ndjson")
     shell.run("plan", "--out", "a.lpplan")
@@ -104,7 +83,7 @@ def test_who_moved_on_since_the_run_is_listed_and_left_alone(example: Example, s
 
 def test_a_message_is_not_undone_and_that_is_said(example: Example, serve: Serve) -> None:
     shell = example("one-off-send")
-    against(shell, serve(seeds=seeds(shell)))
+    shell.go_live(serve(seeds=shell.seeds))
     shell.run("plan", "--out", "a.lpplan")
     shell.run("apply", "a.lpplan", "--yes")
     undone = shell.json("undo", "1")
@@ -116,7 +95,7 @@ def test_a_message_is_not_undone_and_that_is_said(example: Example, serve: Serve
 
 def test_without_the_runs_own_plan_nothing_is_undone(example: Example, serve: Serve) -> None:
     shell = example("one-off-send")
-    against(shell, serve(seeds=seeds(shell)))
+    shell.go_live(serve(seeds=shell.seeds))
     shell.run("plan", "--out", "a.lpplan")
     shell.run("apply", "a.lpplan", "--yes")
     assert "no run 8" in shell.run("undo", "8", code=64).stderr
@@ -133,13 +112,13 @@ def test_while_a_request_may_still_take_effect_nothing_is_undone(
     example: Example, serve: Serve, state: str
 ) -> None:
     shell = example("one-off-send")
-    against(shell, serve(seeds=seeds(shell)))
+    shell.go_live(serve(seeds=shell.seeds))
     shell.run("plan", "--out", "a.lpplan")
     shell.run("apply", "a.lpplan", "--yes")
 
     def leave(asked_at: float) -> None:
         """As a run that was killed leaves its first batch."""
-        with sqlite3.connect(shell.folder / ".leanplum-sync" / "journal.db") as connection:
+        with sqlite3.connect(shell.journal) as connection:
             doubted_at = None if state == "sent" else asked_at
             connection.execute(
                 "UPDATE batch SET state = ?, sent_at = ?, doubted_at = ? WHERE sequence = 1",

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import gzip
-import json
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from files import csv_of_ids, ndjson, write_files
 
 from leanplum_sync.address import Subject
 from leanplum_sync.clock import SystemClock
@@ -22,18 +21,19 @@ from leanplum_sync.staging import Staging
 
 USERS = 2_000
 CHANGED = {3, 700, 1_999}
-PROJECT = """
-    apiVersion: leanplum-sync/v1
-    kind: Project
-    metadata: {name: test}
-    spec: {specs: [specs], environments: {sandbox: {emulator: embedded}}}
-    ---
-    apiVersion: leanplum-sync/v1
-    kind: UserAttributes
-    metadata: {name: tiers}
-    spec:
-      users: {file: users.csv, id: id}
-      attributes: {tier: gold}
+PROJECT = """\
+apiVersion: leanplum-sync/v1
+kind: Project
+metadata: {name: test}
+spec: {specs: [specs], environments: {sandbox: {emulator: embedded}}}
+"""
+TIERS = """\
+apiVersion: leanplum-sync/v1
+kind: UserAttributes
+metadata: {name: tiers}
+spec:
+  users: {file: ../users.csv, id: id}
+  attributes: {tier: gold}
 """
 
 
@@ -43,11 +43,8 @@ def element(user: int) -> dict[str, object]:
 
 @pytest.fixture
 def staging(tmp_path: Path) -> Iterator[Staging]:
-    project, spec = textwrap.dedent(PROJECT).split("---\n")
-    (tmp_path / "specs").mkdir()
-    (tmp_path / "leanplum-sync.yaml").write_text(project)
-    (tmp_path / "specs" / "tiers.yaml").write_text(spec.replace("users.csv", "../users.csv"))
-    (tmp_path / "users.csv").write_text("id\n" + "".join(f"u{user}\n" for user in range(USERS)))
+    users = csv_of_ids(f"u{user}" for user in range(USERS))
+    write_files(tmp_path, {"leanplum-sync.yaml": PROJECT, "specs/tiers.yaml": TIERS, "users.csv": users})
     with Staging(tmp_path) as made:
         check(load(tmp_path / "leanplum-sync.yaml"), made, SilentProgress()).raise_if_any()
         yield made
@@ -75,9 +72,9 @@ def test_only_those_pass_who_differ_however_the_snapshot_is_compressed(
 
 
 def test_one_member_by_another_tool_is_taken_too(staging: Staging, tmp_path: Path) -> None:
-    lines = (json.dumps({"userId": f"u{user}", **element(user)}) for user in range(USERS))
+    lines = ndjson(*({"userId": f"u{user}", **element(user)} for user in range(USERS)))
     path = tmp_path / "other.gz"
-    path.write_bytes(gzip.compress("".join(f"{line}\n" for line in lines).encode()))
+    path.write_bytes(gzip.compress(lines.encode()))
     _stage_observed(staging, path, SilentProgress())
     assert staging.count_passed() == len(CHANGED)
 

@@ -1,4 +1,4 @@
-"""A clock, batches and runs for tests of the journal; and what tests do to a journal behind its back."""
+"""A clock, batches and runs for tests of the journal; what tests see of a journal, and do to it, behind its back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeAlias
 import sqlalchemy as sa
 
 from leanplum_sync.address import Subject
-from leanplum_sync.journal import open_journal
+from leanplum_sync.journal import open_journal, read_journal
 from leanplum_sync.journal.lock import Lease
 from leanplum_sync.journal.run import RunJournal
 from leanplum_sync.journal.schema import batch_table
@@ -81,6 +81,13 @@ def send(run: RunJournal, batch: Batch, *outcomes: ActionOutcome) -> None:
     run.record_sent(batch, numbers(batch), {}, body_digest="b")
     if outcomes:
         run.record_answer(batch, dict(zip(numbers(batch), outcomes, strict=True)))
+
+
+def batches_begun(location: str | Path, part: str | None = None) -> int:
+    """How many batches the journal knows, of all runs or those of *part*: read while they go on."""
+    with read_journal(location) as journal:
+        runs = [run for run in journal.runs() if part in (None, run.part)]
+        return sum(1 for run in runs for _ in journal.batches(run.number))
 
 
 def shift_doubts(location: str | Path, seconds: float) -> None:

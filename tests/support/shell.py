@@ -7,14 +7,22 @@ import os
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from leanplum_sync import emulator
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_SECONDS = 300
+_LIVE = """\
+  environments:
+    live:
+      appId: {env: LEANPLUM_APP_ID}
+      budget: {sends: 100}
+      limits: {requestsPerSecond: 1000}
+"""
 
 
 @dataclass(slots=True)
@@ -60,6 +68,23 @@ class Shell:
     def json(self, *arguments: str, code: int = 0) -> Any:
         return json.loads(self.run(*arguments, "-o", "json", code=code).stdout)
 
+    @property
+    def journal(self) -> Path:
+        """Where a project's journal is if it names no other."""
+        return self.folder / ".leanplum-sync" / "journal.db"
+
+    @property
+    def seeds(self) -> list[Path]:
+        """What an example's emulator begins with."""
+        return sorted((self.folder / "seed").glob("*.ndjson*"))
+
+    def go_live(self, served: Served) -> None:
+        """Give an example the environment ``live``, which is not embedded, and let *served* be its app."""
+        project = self.folder / "leanplum-sync.yaml"
+        text = project.read_text().replace("defaultEnvironment: sandbox", "defaultEnvironment: live")
+        project.write_text(text.replace("  environments:\n", _LIVE))
+        self.environ = served.environ
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
@@ -79,6 +104,10 @@ class Served:
     def environ(self) -> dict[str, str]:
         return {**self.read_only, "LEANPLUM_PRODUCTION_KEY": emulator.KEYS["production"]}
 
+    @property
+    def every_key(self) -> dict[str, str]:
+        return {**self.environ, "LEANPLUM_DEVELOPMENT_KEY": emulator.KEYS["development"]}
+
     def faults(self, text: str) -> None:
         """Let these go wrong from now on, and none that were told before."""
         with urllib.request.urlopen(f"{self.url}/_emulator/faults", data=text.encode()):
@@ -87,3 +116,14 @@ class Served:
     def counts(self) -> Any:
         with urllib.request.urlopen(f"{self.url}/_emulator/counts?detail=1") as answer:
             return json.load(answer)
+
+    def sends(self) -> dict[str, int]:
+        """How often each user was sent the message; there is no more than one."""
+        (found,) = self.counts()["sends"].values() or [{}]
+        return dict(found)
+
+
+Command: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
+Example: TypeAlias = Callable[[str], Shell]
+Serve: TypeAlias = Callable[..., Served]
+Start: TypeAlias = Callable[..., subprocess.Popen[str]]

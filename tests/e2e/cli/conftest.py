@@ -7,16 +7,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 from document_schemas import check_document
+from files import ndjson
+from hello import HELLO, send_hello
+from shell import Command
 
 from leanplum_sync.cli import program
-
-Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(autouse=True)
@@ -58,3 +59,13 @@ def shop(command: Command, tmp_path: Path) -> Path:
     """A new project, as ``init`` makes it."""
     assert command("init", "shop").returncode == 0
     return tmp_path / "shop"
+
+
+@pytest.fixture
+def shop_that_sends(shop: Path) -> Path:
+    """A new project in which two users are to get a message, too: with their id as its value of ``email``."""
+    send = send_hello('{inline: ["00001", "00002"]}') + "  values: {email: {column: id}}\n"
+    (shop / "specs" / "hello.yaml").write_text(send)
+    seed = shop / "seed" / "users.ndjson"
+    seed.write_text(ndjson(HELLO) + seed.read_text())
+    return shop

@@ -7,27 +7,21 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from shell import Command, Served
 
 from leanplum_sync import emulator
 from leanplum_sync.wire.catalogue import ACTIONS
-
-Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
 def served(shop: Path) -> Iterator[dict[str, str]]:
     with emulator.running(seeds=[shop / "seed" / "users.ndjson"]) as running:
-        yield variables(running.url)
-
-
-def variables(url: str) -> dict[str, str]:
-    keys = {f"LEANPLUM_{name.upper()}_KEY": key for name, key in emulator.KEYS.items()}
-    return {"LEANPLUM_API_URL": url, "LEANPLUM_APP_ID": emulator.APP_ID, **keys}
+        yield Served(running.url).every_key
 
 
 def answer(done: subprocess.CompletedProcess[str], code: int = 0) -> Any:
@@ -178,7 +172,7 @@ def test_how_a_call_ends_tells_what_became_of_it(
             "--yes",
             "-e",
             "production",
-            variables=variables(running.url),
+            variables=Served(running.url).every_key,
         )
     assert (done.returncode, done.stdout) == (code, "")
     assert says in done.stderr

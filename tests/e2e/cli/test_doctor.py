@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from shell import Command
 
 from leanplum_sync import emulator
 from leanplum_sync.clock import SystemClock
@@ -17,7 +17,6 @@ from leanplum_sync.journal import open_journal
 from leanplum_sync.sealing import KEY_VARIABLE, new_key
 from leanplum_sync.wire.catalogue import ACTIONS
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
 Doctor = Callable[..., tuple[int, dict[str, dict[str, Any]]]]
 CLASSES = {"production", "development", "data_export", "content_read_only"}
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from document_schemas import check
+from shell import Command
 
 from leanplum_sync.journal.entry import TRANSITIONS, BatchState
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
 PLAN = ".leanplum-sync/sandbox.lpplan"
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from shell import Command
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
 PLAN = ".leanplum-sync/sandbox.lpplan"
 DAY = 86400
 

@@ -4,33 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from shell import Command
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
 PLAN = ".leanplum-sync/sandbox.lpplan"
-SEND = """
----
-apiVersion: leanplum-sync/v1
-kind: MessageSend
-metadata: {name: hello}
-spec:
-  message: {name: Hello}
-  recipients: {inline: ["00001", "00002"]}
-  values: {email: {column: id}}
-  delivery: hello-2026
-"""
-MESSAGE = '{"message": {"id": 7, "name": "Hello", "active": true, "messageType": "Push Notification", "delivery": "manual"}}\n'
-
-
-def with_a_send(shop: Path) -> None:
-    spec = shop / "specs" / "loyalty.yaml"
-    spec.write_text(spec.read_text() + SEND)
-    seed = shop / "seed" / "users.ndjson"
-    seed.write_text(MESSAGE + seed.read_text())
 
 
 def test_a_new_project_validates_plans_applies_and_then_has_nothing_to_do(
@@ -107,12 +86,13 @@ def test_problems_are_all_named_and_the_exit_code_is_3(shop: Path, command: Comm
     assert not (shop / PLAN).exists()
 
 
-def test_a_send_needs_consent_by_the_plans_number_and_is_made_once(shop: Path, command: Command) -> None:
-    with_a_send(shop)
+def test_a_send_needs_consent_by_the_plans_number_and_is_made_once(
+    shop_that_sends: Path, command: Command
+) -> None:
     planned = command("plan")
     assert planned.returncode == 6
     assert "--ack sends=2" in planned.stdout
-    assert (shop / PLAN).exists()
+    assert (shop_that_sends / PLAN).exists()
     for options, says in (
         ((), "--ack sends=2"),
         (("--ack", "sends=3"), "it has 2 sends"),
@@ -139,9 +119,8 @@ def test_a_budget_that_was_lowered_after_planning_counts(shop: Path, command: Co
     assert "--ack changedUsers=4" in refused.stderr
 
 
-def test_values_of_sensitive_attributes_are_in_no_rendering(shop: Path, command: Command) -> None:
-    with_a_send(shop)
-    spec = shop / "specs" / "loyalty.yaml"
+def test_values_of_sensitive_attributes_are_in_no_rendering(shop_that_sends: Path, command: Command) -> None:
+    spec = shop_that_sends / "specs" / "loyalty.yaml"
     spec.write_text(spec.read_text().replace("{from: points}", "{from: email}"))
     outputs = [
         command("plan"),
@@ -214,8 +193,7 @@ def test_planning_a_real_environment_asks_for_what_reads_only(shop: Path, comman
     assert "PRODUCTION" not in missing.stderr
 
 
-def test_select_and_exclude_choose_specs_by_their_address(shop: Path, command: Command) -> None:
-    with_a_send(shop)
+def test_select_and_exclude_choose_specs_by_their_address(shop_that_sends: Path, command: Command) -> None:
     only = command("plan", "--select", "UserAttributes/*", "-o", "json")
     assert only.returncode == 0
     assert {group["resource"] for group in json.loads(only.stdout)["cohorts"]} == {"UserAttributes/loyalty"}

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from shell import Command
 
 from leanplum_sync.spec import tidying
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
 UNTIDY = "kind: PushTokens\napiVersion: leanplum-sync/v1   # why\nmetadata: {name:  it}\nspec: {}\n"
 TIDY = "apiVersion: leanplum-sync/v1   # why\nkind: PushTokens\nmetadata: {name: it}\nspec: {}\n"
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
+from shell import Command
 
 from leanplum_sync.cli.program import NAME, VERBS, program
 from leanplum_sync.cli.verb import PREFIX, SharedOption
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
 HEAVY = {
     "deepdiff",
     "duckdb",

@@ -4,39 +4,22 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import pytest
+from shell import Command
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
 PLAN = ".leanplum-sync/sandbox.lpplan"
-SEND = """
----
-apiVersion: leanplum-sync/v1
-kind: MessageSend
-metadata: {name: hello}
-spec:
-  message: {name: Hello}
-  recipients: {inline: ["00001", "00002"]}
-  delivery: hello-2026
-"""
-MESSAGE = '{"message": {"id": 7, "name": "Hello", "active": true, "messageType": "Push Notification", "delivery": "manual"}}\n'
 
 
 @pytest.fixture
-def applied(shop: Path, command: Command) -> Path:
-    spec = shop / "specs" / "loyalty.yaml"
-    spec.write_text(spec.read_text() + SEND)
-    seed = shop / "seed" / "users.ndjson"
-    seed.write_text(MESSAGE + seed.read_text())
+def applied(shop_that_sends: Path, command: Command) -> Path:
     assert command("plan").returncode in (0, 6)
     done = command("apply", PLAN, "--yes", "--ack", "sends=2")
     assert done.returncode in (0, 4), done.stderr
-    return shop
+    return shop_that_sends
 
 
 def test_runs_are_listed_and_shown(applied: Path, command: Command) -> None:

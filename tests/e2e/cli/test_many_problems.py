@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import stat
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from shell import Command
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
 ROWS = 4_000
 COLUMNS = 4
 SPEC = """\

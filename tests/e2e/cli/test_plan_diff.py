@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 from sample_plans import write_plan
-
-Command = Callable[..., subprocess.CompletedProcess[str]]
+from shell import Command
 
 
 def test_plans_are_compared_by_groups_with_hazards_and_cost(command: Command, tmp_path: Path) -> None:

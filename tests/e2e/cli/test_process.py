@@ -4,41 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from files import ndjson
+from hello import HELLO, send_hello
+from shell import Command, Served, Shell, Start
+from terminal import Terminal
 
 from leanplum_sync import emulator
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
-Start = Callable[..., subprocess.Popen[str]]
 PLAN = ".leanplum-sync/production.lpplan"
-
-
-SEND = """
-apiVersion: leanplum-sync/v1
-kind: MessageSend
-metadata: {name: hello}
-spec:
-  message: {name: Hello}
-  recipients: {inline: ["00001", "00002"]}
-  delivery: hello-2026
-"""
-MESSAGE = '{"message": {"id": 7, "name": "Hello", "active": true, "messageType": "Push Notification", "delivery": "manual"}}\n'
-
-
-def variables_of(url: str) -> dict[str, str]:
-    keys = {f"LEANPLUM_{name.upper()}_KEY": key for name, key in emulator.KEYS.items()}
-    return {"LEANPLUM_API_URL": url, "LEANPLUM_APP_ID": emulator.APP_ID, **keys}
 
 
 @pytest.fixture
@@ -47,37 +29,7 @@ def served(shop: Path) -> Iterator[dict[str, str]]:
     with emulator.running(
         seeds=[shop / "seed" / "users.ndjson"], faults="latency:action=multi,seconds=1"
     ) as running:
-        yield variables_of(running.url)
-
-
-@pytest.fixture(autouse=True)
-def interrupts_are_heeded() -> Iterator[None]:
-    """A suite in the background of a shell is handed down that SIGINT is ignored, and would hand it on."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.fixture
-def start(shop: Path) -> Iterator[Start]:
-    """Start a command in the project folder, with these variables and none of ours; it ends with the test."""
-    with ExitStack() as stack:
-
-        def begin(variables: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "leanplum_sync", *arguments],
-                cwd=shop,
-                env={"PATH": os.environ["PATH"], **variables},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            stack.enter_context(process)
-            stack.callback(process.kill)
-            return process
-
-        yield begin
+        yield Served(running.url).environ
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -97,7 +49,7 @@ def test_a_signal_lets_what_is_on_its_way_finish_and_the_same_command_does_the_r
     planned = json.loads(command("plan", "-e", "production", "-o", "json", variables=served).stdout)
     acks = [f"--ack={hazard['name']}={hazard['count']}" for hazard in planned["hazards"] if hazard["isOver"]]
     apply = ["apply", PLAN, "--yes", "--concurrency", "1", *acks]
-    process = start(served, *apply)
+    process = start(Shell(shop, served), *apply)
     assert process.stderr is not None
     assert "Applying to production" in process.stderr.readline()
     time.sleep(0.5)  # within the first request's second
@@ -116,7 +68,7 @@ def test_a_second_signal_ends_it_at_once(
     *, start: Start, number: signal.Signals, code: int, shop: Path, served: dict[str, str], command: Command
 ) -> None:
     command("plan", "-e", "production", variables=served)
-    process = start(served, "apply", PLAN, "--yes")
+    process = start(Shell(shop, served), "apply", PLAN, "--yes")
     assert process.stderr is not None
     assert "Applying to production" in process.stderr.readline()
     time.sleep(0.3)
@@ -142,7 +94,7 @@ def test_a_second_run_beside_the_first_is_refused(
     start: Start, shop: Path, served: dict[str, str], command: Command
 ) -> None:
     command("plan", "-e", "production", variables=served)
-    first = start(served, "apply", PLAN, "--yes")
+    first = start(Shell(shop, served), "apply", PLAN, "--yes")
     assert first.stderr is not None
     assert "Applying to production" in first.stderr.readline()
     time.sleep(0.3)
@@ -158,12 +110,8 @@ def test_a_plan_that_was_interrupted_while_reading_pays_for_no_user_twice(
     data = shop / "data" / "customers.csv"
     data.write_text(data.read_text() + "".join(f"u{n},1,A\n" for n in range(60)))
     with emulator.running(faults="latency:action=exportUser,seconds=0.2") as running:
-        variables = {
-            "LEANPLUM_API_URL": running.url,
-            "LEANPLUM_APP_ID": emulator.APP_ID,
-            "LEANPLUM_DATA_EXPORT_KEY": emulator.KEYS["data_export"],
-        }
-        process = start(variables, "plan", "-e", "production")
+        variables = Served(running.url).read_only
+        process = start(Shell(shop, variables), "plan", "-e", "production")
         reading = shop / ".leanplum-sync" / "production.reading.ndjson"
         while not (reading.exists() and reading.stat().st_size) and process.poll() is None:
             time.sleep(0.02)
@@ -179,11 +127,11 @@ def test_a_plan_that_was_interrupted_while_reading_pays_for_no_user_twice(
 def test_a_send_whose_answer_was_lost_is_held_for_a_person_and_never_sent_again(
     shop: Path, command: Command
 ) -> None:
-    (shop / "specs" / "loyalty.yaml").write_text(SEND)
+    (shop / "specs" / "loyalty.yaml").write_text(send_hello('{inline: ["00001", "00002"]}'))
     seed = shop / "seed" / "users.ndjson"
-    seed.write_text(MESSAGE + seed.read_text())
+    seed.write_text(ndjson(HELLO) + seed.read_text())
     with emulator.running(seeds=[seed], faults="cut-after:action=multi,times=1") as running:
-        variables = variables_of(running.url)
+        variables = Served(running.url).environ
         command("plan", "-e", "production", variables=variables)
         apply = ("apply", PLAN, "--yes", "--ack", "sends=2")
         lost = command(*apply, variables=variables)
@@ -202,7 +150,7 @@ def test_a_reader_that_goes_away_changes_nothing_about_the_command(shop: Path, c
 
 
 def test_the_emulator_prints_variables_that_point_at_it_and_ends_well(start: Start, shop: Path) -> None:
-    process = start({}, "emulator", "--port", "0", "--seed", "seed/users.ndjson")
+    process = start(Shell(shop), "emulator", "--port", "0", "--seed", "seed/users.ndjson")
     assert process.stdout is not None
     lines = [process.stdout.readline() for _ in range(6)]
     assert lines[0].startswith("export LEANPLUM_API_URL=http://127.0.0.1:")
@@ -212,55 +160,29 @@ def test_the_emulator_prints_variables_that_point_at_it_and_ends_well(start: Sta
     assert (process.returncode, "nothing real is touched" in err) == (0, True)
 
 
-def on_a_terminal(shop: Path, answer: str, *arguments: str) -> tuple[int, str]:
-    """Run the command on a terminal of its own, type *answer*, and return its exit code and all that was shown."""
-    ours, theirs = pty.openpty()
-    environ = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "30"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "leanplum_sync", *arguments],
-        cwd=shop,
-        env=environ,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    )
-    os.close(theirs)
-    shown = bytearray()
-
-    def read() -> None:
-        try:
-            while part := os.read(ours, 4096):
-                shown.extend(part)
-        except OSError:
-            pass  # how Linux says that a terminal has closed
-
-    reading = threading.Thread(target=read)
-    reading.start()
-    if answer:
-        while b"go ahead" not in shown and process.poll() is None:
-            time.sleep(0.01)
-        os.write(ours, f"{answer}\n".encode())
-    code = process.wait(timeout=60)
-    reading.join(timeout=10)
-    os.close(ours)
-    return code, shown.decode()
-
-
 def test_on_a_terminal_the_number_of_users_is_typed_back(shop: Path, command: Command) -> None:
     command("plan")
-    code, shown = on_a_terminal(shop, "5", "apply", ".leanplum-sync/sandbox.lpplan")
-    assert (code, "nothing was sent" in shown) == (130, True)
-    code, shown = on_a_terminal(shop, "4", "apply", ".leanplum-sync/sandbox.lpplan")
-    assert code == 0
-    assert "This changes 4 users in sandbox (embedded emulator, nothing real is touched)." in shown
-    assert "Applied to " in shown
+    apply = ("apply", ".leanplum-sync/sandbox.lpplan")
+    with Terminal(shop, {}, *apply) as terminal:
+        terminal.wait_for("anything else to stop: ")
+        assert (
+            "This changes 4 users in sandbox (embedded emulator, nothing real is touched)." in terminal.shown
+        )
+        terminal.answer("5")
+        assert terminal.end() == 130
+        assert "nothing was sent" in terminal.shown
+    with Terminal(shop, {}, *apply) as terminal:
+        terminal.wait_for("anything else to stop: ")
+        terminal.answer("4")
+        assert terminal.end() == 0
+        assert "Applied to " in terminal.shown
 
 
 @pytest.mark.parametrize("options", [(), ("--no-color",)])
 def test_colour_is_for_terminals_and_can_be_switched_off(options: tuple[str, ...], shop: Path) -> None:
-    _, shown = on_a_terminal(shop, "", "validate", *options)
-    assert ("\x1b[" in shown) is (not options)
+    with Terminal(shop, {"TERM": "xterm-256color"}, "validate", *options) as terminal:
+        terminal.end()
+    assert ("\x1b[" in terminal.shown) is (not options)
 
 
 def test_an_error_nobody_foresaw_is_one_sentence_without_values(shop: Path, command: Command) -> None:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from shell import Command
 
 from leanplum_sync.client.http import HttpTransport
-
-Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def test_a_plan_is_the_same_and_costs_the_same_with_fewer_requests(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+from files import ndjson
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -73,7 +74,7 @@ def seed(tmp_path: Path) -> Path:
         for number in range(USERS)
     ]
     users[7]["devices"] = [{"deviceId": "D1"}]
-    path.write_text("".join(json.dumps(user) + "\n" for user in users))
+    path.write_text(ndjson(*users))
     return path
 
 

@@ -1,0 +1,25 @@
+"""What tests write into folders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> None:
+    """Write each text to its path below *folder*, which need not exist."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def ndjson(*elements: Mapping[str, Any]) -> str:
+    return "".join(f"{json.dumps(element)}\n" for element in elements)
+
+
+def csv_of_ids(ids: Iterable[str]) -> str:
+    """Return a data file with the one column ``id``."""
+    return "\n".join(["id", *ids]) + "\n"

@@ -1,0 +1,28 @@
+"""The message Hello: as an emulator's seed has it, and as a spec sends it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+HELLO: Final = {
+    "message": {
+        "id": 7,
+        "name": "Hello",
+        "active": True,
+        "messageType": "Push Notification",
+        "delivery": "manual",
+    }
+}
+
+
+def send_hello(recipients: str) -> str:
+    """Return a spec; *recipients* is YAML, such as ``{inline: ["00001"]}``."""
+    return f"""\
+apiVersion: leanplum-sync/v1
+kind: MessageSend
+metadata: {{name: hello}}
+spec:
+  message: {{name: Hello}}
+  recipients: {recipients}
+  delivery: hello-2026
+"""
