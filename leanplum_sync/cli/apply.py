@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -177,35 +178,12 @@ def command(
             confirm(console, target, mine.summary, yes=yes)
             keep(opened.path, settings.kept_plan(opened.digest))
             console.say(f"Applying to {target_words(target)}.")
-
-            def go(first: frozenset[Subject] | None) -> _Ended:
-                receipt, interrupted = _apply(
-                    mine,
-                    part,
-                    app=app,
-                    writer=writer,
-                    journal=journal,
-                    settings=apply_settings,
-                    console=console,
-                    only=first,
-                    events=both(events, console.events) if console.events else events,
-                )
-                verified = verification(
-                    verify,
-                    mine if first is None else Chosen(mine, first),
-                    receipt,
-                    changed=mine.summary.changed if first is None else len(first),
-                    app=app,
-                    journal=journal,
-                    settings=apply_settings,
-                    console=console,
-                )
-                return receipt, interrupted, verified
-
+            listener = both(events, console.events) if console.events else events
+            run = _Run(mine, part, app, writer, journal, apply_settings, verify, console, listener)
             first = chosen(mine, canary)
-            receipt, interrupted, verified = go(first)
+            receipt, interrupted, verified = run.go(first)
             if first is not None and goes_on(console, receipt, verified, len(first), yes=yes):
-                receipt, interrupted, verified = go(None)
+                receipt, interrupted, verified = run.go(None)
             files = leftovers(opened, receipt, journal, settings, file)
         _show(receipt, verified, opened, console, files=files, output=output)
         return exit_code(interrupted) if interrupted else code_of(receipt, verified)
@@ -221,45 +199,64 @@ def _note_specs(plan: PlanFile, settings: Settings) -> None:
             journal.note_specs(lease, specs)
 
 
-def _apply(
-    plan: PlanPart,
-    part: str,
-    *,
-    app: App,
-    writer: Writer,
-    journal: Journal,
-    settings: ApplySettings,
-    console: Console,
-    only: frozenset[Subject] | None,
-    events: Listener,
-) -> tuple[Receipt, InterruptedRunError | None]:
-    stop = StopFlag()
-    with (
-        journal.acquire(
-            plan.app_id, plan.environment, part=part, lease_seconds=settings.lease_seconds
-        ) as lease,
-        stopping(stop.request, console),
-    ):
-        try:
-            receipt = apply_plan(
-                plan,
-                writer=writer,
-                reader=app.reader(),
-                journal=journal,
-                lease=lease,
-                clock=SystemClock(),
-                settings=settings,
-                progress=console.progress(),
-                stop=stop,
-                only=only,
-                events=events,
-                specs=plan.resources(),
-            )
-        except InterruptedRunError as error:
-            runs = journal.runs(plan.app_id, plan.environment)
-            run = next(run for run in runs if (run.part, run.plan_digest) == (part, plan.digest))
-            return read_receipt(plan, journal, run.number, stopped=StopReason.INTERRUPTED), error
-    return receipt, None
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What applying takes. A canary's subjects go first, and then, if all is well, everybody."""
+
+    plan: PlanPart
+    part: str
+    app: App
+    writer: Writer
+    journal: Journal
+    settings: ApplySettings
+    verify: Verify
+    console: Console
+    events: Listener
+
+    def go(self, first: frozenset[Subject] | None) -> _Ended:
+        """Apply and verify the plan for *first*, None for everybody."""
+        receipt, interrupted = self._apply(first)
+        verified = verification(
+            self.verify,
+            self.plan if first is None else Chosen(self.plan, first),
+            receipt,
+            changed=self.plan.summary.changed if first is None else len(first),
+            app=self.app,
+            journal=self.journal,
+            settings=self.settings,
+            console=self.console,
+        )
+        return receipt, interrupted, verified
+
+    def _apply(self, only: frozenset[Subject] | None) -> tuple[Receipt, InterruptedRunError | None]:
+        plan, part, journal = self.plan, self.part, self.journal
+        stop = StopFlag()
+        with (
+            journal.acquire(
+                plan.app_id, plan.environment, part=part, lease_seconds=self.settings.lease_seconds
+            ) as lease,
+            stopping(stop.request, self.console),
+        ):
+            try:
+                receipt = apply_plan(
+                    plan,
+                    writer=self.writer,
+                    reader=self.app.reader(),
+                    journal=journal,
+                    lease=lease,
+                    clock=SystemClock(),
+                    settings=self.settings,
+                    progress=self.console.progress(),
+                    stop=stop,
+                    only=only,
+                    events=self.events,
+                    specs=plan.resources(),
+                )
+            except InterruptedRunError as error:
+                runs = journal.runs(plan.app_id, plan.environment)
+                run = next(run for run in runs if (run.part, run.plan_digest) == (part, plan.digest))
+                return read_receipt(plan, journal, run.number, stopped=StopReason.INTERRUPTED), error
+        return receipt, None
 
 
 def _show(

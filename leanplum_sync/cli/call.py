@@ -27,7 +27,7 @@ from leanplum_sync.cli.completion import actions
 from leanplum_sync.cli.connect import connected
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.exit_codes import ExitCode
-from leanplum_sync.cli.project import project_file, settings_of
+from leanplum_sync.cli.project import settings_here
 from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options
 from leanplum_sync.client.api.call import COMMON
 from leanplum_sync.client.client import Client
@@ -37,7 +37,6 @@ from leanplum_sync.render.actions import action_text, actions_text
 from leanplum_sync.render.plan_words import target_words
 from leanplum_sync.render.values import escaped
 from leanplum_sync.render.words import amount, listing
-from leanplum_sync.spec import load_project
 from leanplum_sync.wire.catalogue import ACTIONS, KeyClass
 from leanplum_sync.wire.envelope import read_outcome
 from leanplum_sync.wire.outcome import ActionOutcome, Outcome
@@ -107,8 +106,7 @@ def command(
     key_class = _KEYS[key] if key else None
     request = read_request(spec_of(action), arguments, key_class, out)
     writes = any(ACTIONS[name].writes for name in actions_of(request))
-    file = project_file()
-    with connected(settings_of(load_project(file), file.parent)) as app:
+    with connected(settings_here()) as app:
         if writes and not yes:
             _confirm(console, app.target, request)
         try:

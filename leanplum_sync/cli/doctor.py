@@ -22,7 +22,7 @@ from leanplum_sync.cli.findings import (
     on_plan_key,
 )
 from leanplum_sync.cli.outputs import Output, deliver, output_option
-from leanplum_sync.cli.project import project_file, settings_of
+from leanplum_sync.cli.project import settings_here
 from leanplum_sync.cli.settings import Settings
 from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options
 from leanplum_sync.client.probe import Probed, probe
@@ -31,7 +31,6 @@ from leanplum_sync.errors import ApiError, CredentialError
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.render.doctor import Finding, findings_json, findings_text
 from leanplum_sync.resources.project import EmbeddedEnvironment
-from leanplum_sync.spec import load_project
 from leanplum_sync.wire.catalogue import KeyClass
 
 _NEEDED: Final[Mapping[str, frozenset[KeyClass]]] = {
@@ -59,8 +58,7 @@ def command(console: Console, *, purpose: str, output: Sequence[Output]) -> Exit
     Asks the app what each key opens, by calls that change nothing and are not
     billed. Keys are never shown. Exit code 9 says that one is missing or wrong.
     """
-    file = project_file()
-    settings = settings_of(load_project(file), file.parent)
+    settings = settings_here()
     target, about_app = _examined(settings, _NEEDED[purpose])
     findings = [
         *about_app,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from leanplum_sync.address import Subject
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.ids import subject_of
 from leanplum_sync.cli.outputs import Output, deliver, output_option
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.verb import Verb, display_options, pass_console, plan_argument, project_options
@@ -60,10 +60,3 @@ def command(
             json=lambda: explained_json(explained, target, mask),
         )
     return ExitCode.OK
-
-
-def subject_of(text: str) -> Subject:
-    kind, separator, identifier = text.partition(":")
-    if separator and kind == "device":
-        return Subject.device(identifier)
-    return Subject.user(text)

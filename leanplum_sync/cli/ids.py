@@ -1,8 +1,8 @@
-"""The ids in a data file that no spec needs to name."""
+"""Users and devices as people name them: on the command line, or in a data file that no spec needs to name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +30,35 @@ _OWN_COLUMNS: Final[dict[str, Callable[[str], Subject]]] = {
     "userId": Subject.user,
     "deviceId": Subject.device,
 }
+
+id_column_option: Final = click.option(
+    "--id",
+    "id_column",
+    metavar="COLUMN",
+    help="The column of FILE with the ids. Default: userId or deviceId, or what a spec says that names FILE.",
+)
+
+
+def subject_of(text: str) -> Subject:
+    """Return whom *text* names: a userId as it stands, or ``device:ID``."""
+    kind, separator, identifier = text.partition(":")
+    if separator and kind == "device":
+        return Subject.device(identifier)
+    return Subject.user(text)
+
+
+def subjects_named(
+    users: Sequence[str], file: Path | None, id_column: str | None, loaded: Loaded
+) -> Iterator[Subject]:
+    """
+    Yield *users*, and then whom the rows of *file* are about.
+
+    Raises:
+        SpecError, click.UsageError: as ``ids_in``.
+    """
+    yield from map(subject_of, users)
+    if file is not None:
+        yield from ids_in(file, id_column, loaded)
 
 
 def ids_in(file: Path, id_column: str | None, loaded: Loaded) -> Iterator[Subject]:
@@ -77,7 +106,6 @@ def _column(
             return column, kind
     for resource in loaded.resources:
         if isinstance(resource.source, FileSource) and (loaded.root / resource.source.path).samefile(file):
-            return resource.id_column.name, Subject.device if isinstance(
-                resource, PushTokens
-            ) else Subject.user
+            kind = Subject.device if isinstance(resource, PushTokens) else Subject.user
+            return resource.id_column.name, kind
     raise click.UsageError(f"Which column of {file} holds the ids? Name it with --id.")

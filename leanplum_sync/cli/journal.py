@@ -16,9 +16,8 @@ from leanplum_sync.cli.durations import DurationType
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.kept import prune
 from leanplum_sync.cli.outputs import Output, deliver, output_option
-from leanplum_sync.cli.project import project_file, settings_of
-from leanplum_sync.cli.resolve import known_run
-from leanplum_sync.cli.settings import Settings
+from leanplum_sync.cli.project import settings_here
+from leanplum_sync.cli.runs import known_run, run_argument
 from leanplum_sync.cli.shell import shortest
 from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options, remembered
 from leanplum_sync.clock import SystemClock
@@ -36,11 +35,8 @@ from leanplum_sync.render.journal import (
     runs_text,
 )
 from leanplum_sync.render.words import amount
-from leanplum_sync.spec import load_project
 
 _WRITERS: Final = {".ndjson": write_ndjson, ".jsonl": write_ndjson, ".parquet": write_parquet}
-
-run_argument = click.argument("run", metavar="RUN", type=click.IntRange(min=1))
 
 
 @click.group("journal")
@@ -52,11 +48,6 @@ def command() -> None:
     """
 
 
-def _settings() -> Settings:
-    file = project_file()
-    return settings_of(load_project(file), file.parent)
-
-
 @command.command("list", cls=Verb)
 @output_option
 @project_options
@@ -64,7 +55,7 @@ def _settings() -> Settings:
 @pass_console
 def list_command(console: Console, output: Sequence[Output]) -> ExitCode:
     """List all runs, the latest first. With -e, only those of that environment."""
-    with read_journal(_settings().journal) as journal:
+    with read_journal(settings_here().journal) as journal:
         runs = journal.runs(environment=remembered("environment"))
     deliver(console, output, text=lambda page: runs_text(runs, page), json=lambda: runs_json(runs))
     return ExitCode.OK
@@ -78,7 +69,7 @@ def list_command(console: Console, output: Sequence[Output]) -> ExitCode:
 @pass_console
 def show_command(console: Console, run: int, output: Sequence[Output]) -> ExitCode:
     """Show one run: its actions, its batches, and what is not plainly done."""
-    with read_journal(_settings().journal) as journal:
+    with read_journal(settings_here().journal) as journal:
         shown = ShownRun(
             run=known_run(journal, run),
             tally=journal.tally(run),
@@ -101,7 +92,7 @@ def verify_command(console: Console, output: Sequence[Output]) -> ExitCode:
 
     Changes nothing. Exit code 1: it does not; what is wrong is listed.
     """
-    settings = _settings()
+    settings = settings_here()
     name = describe(shortest(settings.journal))
     with read_journal(settings.journal) as journal:
         faults = tuple(journal.faults())
@@ -134,7 +125,7 @@ def export_command(console: Console, run: int | None, out: Path | None) -> ExitC
     """
     if out is not None and out.suffix.lower() not in _WRITERS:
         raise click.UsageError(f"{out}: its name ends with none of {', '.join(_WRITERS)}.")
-    with read_journal(_settings().journal) as journal:
+    with read_journal(settings_here().journal) as journal:
         runs = [known_run(journal, run).number] if run else [entry.number for entry in journal.runs()][::-1]
         if out is None:
             console.document(b"".join(lines(journal, runs)).decode())
@@ -154,7 +145,7 @@ def upgrade_command(console: Console) -> ExitCode:
 
     Every verb that writes does so too; this one does nothing else.
     """
-    settings = _settings()
+    settings = settings_here()
     with open_journal(settings.journal):
         console.say(f"{describe(shortest(settings.journal))} is up to date.")
     return ExitCode.OK
@@ -178,7 +169,7 @@ def prune_command(console: Console, older_than: float) -> ExitCode:
     A plan stays while a run of it is open or holds something, and while it may
     be undone. The journal itself is never cut: it knows what was sent.
     """
-    settings = _settings()
+    settings = settings_here()
     with read_journal(settings.journal) as journal:
         holding = {entry.run for entry in journal.deliveries(states=(DeliveryState.HELD,))}
         runs = [

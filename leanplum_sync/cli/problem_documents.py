@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.outputs import Output, deliver
 from leanplum_sync.cli.shell import shortest
 from leanplum_sync.errors import SpecError
-from leanplum_sync.render.page import Page
 from leanplum_sync.render.problems import Checked, checked_json, checked_text
 
 
@@ -23,24 +22,17 @@ def show_problems(
     environment: str = "",
 ) -> None:
     """*root* is the project's folder. *document* is what should have been made, had there been no problems."""
-
-    def text(page: Page) -> str:
-        return checked_text(checked, page)
-
     folder = in_repository(root)
-    formats: dict[str, Callable[[], str]] = {
-        "html": lambda: _html(checked),
-        "sarif": lambda: _sarif(checked, folder),
-        "github": lambda: _annotations(checked, folder),
-        "junit": lambda: _junit(checked),
-    }
     deliver(
         console,
         outputs,
-        text=text,
+        text=lambda page: checked_text(checked, page),
         json=lambda: checked_json(checked),
         markdown=lambda limit: _markdown(checked, limit, document, environment),
-        **formats,
+        html=lambda: _html(checked),
+        sarif=lambda: _sarif(checked, folder),
+        github=lambda: _annotations(checked, folder),
+        junit=lambda: _junit(checked),
     )
 
 

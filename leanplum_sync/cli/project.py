@@ -10,7 +10,7 @@ import click
 from leanplum_sync.cli.settings import Settings, settle
 from leanplum_sync.cli.verb import remembered
 from leanplum_sync.resources.project import Project
-from leanplum_sync.spec import find_project
+from leanplum_sync.spec import find_project, load_project
 
 
 def project_file() -> Path:
@@ -19,6 +19,12 @@ def project_file() -> Path:
     if named is not None and not named.is_file():
         raise click.UsageError(f"{named}: there is no such project file.")
     return named.resolve() if named else find_project(Path.cwd())
+
+
+def settings_here() -> Settings:
+    """Return what ``-e`` comes to in the project at hand; no spec is read."""
+    file = project_file()
+    return settings_of(load_project(file), file.parent)
 
 
 def settings_of(project: Project, root: Path, name: str | None = None) -> Settings:

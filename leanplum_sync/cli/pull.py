@@ -14,8 +14,7 @@ from leanplum_sync.cli.connect import connected
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.durations import DurationType
 from leanplum_sync.cli.exit_codes import ExitCode
-from leanplum_sync.cli.explain import subject_of
-from leanplum_sync.cli.ids import ids_in
+from leanplum_sync.cli.ids import id_column_option, subjects_named
 from leanplum_sync.cli.outputs import Output, deliver, output_options
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.reading import together
@@ -42,12 +41,7 @@ _MAX_AGE_SECONDS: Final = 3600.0
     metavar="FILE",
     help="A data file with the ids, such as customers.csv. Default: none.",
 )
-@click.option(
-    "--id",
-    "id_column",
-    metavar="COLUMN",
-    help="The column of FILE with the ids. Default: userId or deviceId, or what a spec says that names FILE.",
-)
+@id_column_option
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -94,7 +88,7 @@ def command(
     progress = console.progress()
     with Staging(memory_limit_mb=memory) as staging, connected(settings) as app:
         subjects = (
-            _named(users, from_file, id_column, loaded)
+            subjects_named(users, from_file, id_column, loaded)
             if users or from_file
             else _spoken_of(loaded, staging, progress)
         )
@@ -118,14 +112,6 @@ def command(
         json=lambda: pulled_json(report, target),
     )
     return ExitCode.IN_PART if report.failed else ExitCode.OK
-
-
-def _named(
-    users: Sequence[str], file: Path | None, id_column: str | None, loaded: Loaded
-) -> Iterator[Subject]:
-    yield from map(subject_of, users)
-    if file is not None:
-        yield from ids_in(file, id_column, loaded)
 
 
 def _spoken_of(loaded: Loaded, staging: Staging, progress: Progress) -> Iterator[Subject]:

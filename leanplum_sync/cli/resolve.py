@@ -13,10 +13,10 @@ from leanplum_sync.address import Subject
 from leanplum_sync.cli.connect import SETTLES_SECONDS, settle_seconds
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.exit_codes import ExitCode
-from leanplum_sync.cli.explain import subject_of
-from leanplum_sync.cli.ids import ids_in
+from leanplum_sync.cli.ids import id_column_option, subjects_named
 from leanplum_sync.cli.outputs import Output, deliver, output_option
 from leanplum_sync.cli.project import project_file, settings_of
+from leanplum_sync.cli.runs import known_run, run_argument
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options
 from leanplum_sync.clock import SystemClock
@@ -28,7 +28,7 @@ from leanplum_sync.journal.settling import check_settled
 from leanplum_sync.render.resolve import Resolved, deed, resolved_json, resolved_text
 from leanplum_sync.render.words import amount
 from leanplum_sync.resources.project import Project
-from leanplum_sync.spec import Loaded, load
+from leanplum_sync.spec import load
 
 _CHOICES: Final = {
     Resolution.DONE: "It happened: count it as done.",
@@ -38,7 +38,7 @@ _CHOICES: Final = {
 
 
 @click.command("resolve", cls=Verb)
-@click.argument("run", metavar="RUN", type=click.IntRange(min=1))
+@run_argument
 @click.option("--done", "choice", flag_value=Resolution.DONE.value, help=_CHOICES[Resolution.DONE])
 @click.option("--again", "choice", flag_value=Resolution.AGAIN.value, help=_CHOICES[Resolution.AGAIN])
 @click.option("--drop", "choice", flag_value=Resolution.DROP.value, help=_CHOICES[Resolution.DROP])
@@ -64,12 +64,7 @@ _CHOICES: Final = {
     metavar="FILE",
     help="Only what is held of the users in this data file. Default: of all.",
 )
-@click.option(
-    "--id",
-    "id_column",
-    metavar="COLUMN",
-    help="The column of FILE with the ids. Default: userId or deviceId, or what a spec says that names FILE.",
-)
+@id_column_option
 @click.option("--yes", is_flag=True, help="Don't ask. Needed where there is no terminal.")
 @output_option
 @project_options
@@ -100,21 +95,14 @@ def command(
     loaded = load(project_file())
     if loaded.project is None:
         raise SpecError(loaded.problems)
-    wanted = _wanted(users, from_file, id_column, loaded)
+    named = frozenset(subjects_named(users, from_file, id_column, loaded))
+    wanted = named if users or from_file else None
     settings = settings_of(loaded.project, loaded.root)
     with read_journal(settings.journal) as reading:
         entry = known_run(reading, run)
         held = _held(reading, entry, batches, wanted)
         window = _settle_seconds(entry, loaded.project, loaded.root)
-        now = SystemClock().now() + reading.ahead()
-        for batch in reading.batches(run):
-            if batch.sequence in held:  # all of them, before the first is decided
-                check_settled(
-                    batch.sequence,
-                    batch.doubted_at,
-                    settle_seconds=window,
-                    now=now,
-                )
+        _check_settled(reading, run, held, window)
     _confirm(console, entry, resolution, held, yes=yes)
     with (
         open_journal(settings.journal) as journal,
@@ -142,17 +130,6 @@ def command(
     return ExitCode.IN_DOUBT if left else ExitCode.OK
 
 
-def known_run(journal: JournalReader, number: int) -> RunEntry:
-    """
-    Raises:
-        click.UsageError: there is no such run.
-    """
-    entry = journal.run(number)
-    if entry is None:
-        raise click.UsageError(f"The journal has no run {number}. `leanplum-sync status` lists the runs.")
-    return entry
-
-
 def _settle_seconds(run: RunEntry, project: Project, root: Path) -> float:
     """Return the window of the run's environment; the real API's, where the project knows no more of it."""
     if run.environment not in project.environments:
@@ -161,16 +138,6 @@ def _settle_seconds(run: RunEntry, project: Project, root: Path) -> float:
         return settle_seconds(settings_of(project, root, run.environment))
     except CredentialError:
         return SETTLES_SECONDS
-
-
-def _wanted(
-    users: Sequence[str], file: Path | None, id_column: str | None, loaded: Loaded
-) -> frozenset[Subject] | None:
-    """Return whom it is about, None for everybody."""
-    if not users and file is None:
-        return None
-    listed = frozenset(ids_in(file, id_column, loaded)) if file is not None else frozenset()
-    return listed.union(map(subject_of, users))
 
 
 def _held(
@@ -192,6 +159,19 @@ def _held(
             f"Run {run.number}: nothing {what} is held. `leanplum-sync status` says what is."
         )
     return found
+
+
+def _check_settled(journal: JournalReader, run: int, batches: Collection[int], settle_seconds: float) -> None:
+    """
+    Look at all *batches* before the first is decided.
+
+    Raises:
+        TooEarlyError: what one of them sent may still take effect.
+    """
+    now = SystemClock().now() + journal.ahead()
+    for batch in journal.batches(run):
+        if batch.sequence in batches:
+            check_settled(batch.sequence, batch.doubted_at, settle_seconds=settle_seconds, now=now)
 
 
 def _subjects(held: Mapping[int, Sequence[ExceptionEntry]]) -> frozenset[Subject]:

@@ -9,7 +9,7 @@ import click
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.outputs import Output, deliver, output_options
-from leanplum_sync.cli.project import project_file, settings_of
+from leanplum_sync.cli.project import settings_here
 from leanplum_sync.cli.shell import shortest
 from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options, remembered
 from leanplum_sync.clock import SystemClock
@@ -19,7 +19,6 @@ from leanplum_sync.journal.entry import DeliveryState
 from leanplum_sync.render.html import status_html
 from leanplum_sync.render.markdown import status_markdown
 from leanplum_sync.render.status import Status, status_json, status_text
-from leanplum_sync.spec import load_project
 
 _RUNS = 10
 
@@ -34,8 +33,7 @@ def command(console: Console, output: Sequence[Output]) -> ExitCode:
     Say what the journal knows: the latest runs, who is at work now, and what is
     held for a person to decide. With -e, only the runs of that environment.
     """
-    file = project_file()
-    settings = settings_of(load_project(file), file.parent)
+    settings = settings_here()
     with read_journal(settings.journal) as journal:
         status = Status(
             journal=describe(shortest(settings.journal)),

@@ -16,7 +16,7 @@ from leanplum_sync.cli.outputs import Output, output_options
 from leanplum_sync.cli.plan import conclude
 from leanplum_sync.cli.plan_documents import show_plan
 from leanplum_sync.cli.project import project_file, settings_of
-from leanplum_sync.cli.resolve import known_run
+from leanplum_sync.cli.runs import known_run, run_argument
 from leanplum_sync.cli.settings import Settings
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_options
@@ -35,7 +35,7 @@ from leanplum_sync.staging import Staging
 
 
 @click.command("undo", cls=Verb)
-@click.argument("run", metavar="RUN", type=click.IntRange(min=1))
+@run_argument
 @click.option(
     "--plan",
     "of_run",

@@ -21,15 +21,7 @@ _WEB_KEYS: Final = ("endpoint", "key", "auth")
 
 def device_check(field: str) -> Check:
     """Return the function that turns a value into what device *field* is sent, or raises ConversionError."""
-    match field:
-        case "iosPushToken":
-            return ios_token
-        case "gcmRegistrationId":
-            return android_token
-        case "webPushSubscription":
-            return web_subscription
-        case _:
-            return _text
+    return {IOS: ios_token, ANDROID: android_token, WEB: web_subscription}.get(field, _text)
 
 
 def ios_token(value: Json) -> str:

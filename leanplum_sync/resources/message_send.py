@@ -154,12 +154,6 @@ class MessageSend(ResourceBase):
 
 def build(document: MessageSendDocument, site: Site) -> MessageSend:
     spec = document.spec
-    if (spec.message.name is None) == (spec.message.id is None) and site.whole:
-        site.report(
-            ("spec", "message"),
-            "a message is named by either its name or its id",
-            "Write {name: ...} or {id: ...}.",
-        )
     return MessageSend(
         address=site.address,
         depends_on=site.depends_on,

@@ -441,10 +441,4 @@ def _budget(model: BudgetModel) -> Budget:
 
 
 def _limits(model: LimitsModel, default: Limits) -> Limits:
-    return Limits(
-        default.concurrency if model.concurrency is None else model.concurrency,
-        default.requests_per_second if model.requests_per_second is None else model.requests_per_second,
-        default.lease_seconds if model.lease_seconds is None else model.lease_seconds,
-        default.plan_hours if model.plan_hours is None else model.plan_hours,
-        default.read_in_batches if model.read_in_batches is None else model.read_in_batches,
-    )
+    return replace(default, **model.model_dump(exclude_none=True))

@@ -105,7 +105,8 @@ class UserAttributes(ResourceBase):
 
 def build(document: UserAttributesDocument, site: Site) -> UserAttributes:
     spec = document.spec
-    _check_together(spec.attributes, site)
+    _check_names(spec.attributes, site)
+    _check_renames(spec.attributes, site)
     attributes = [
         part for name, form in spec.attributes.items() for part in _attribute_part(name, form, site)
     ]
@@ -131,10 +132,8 @@ def build(document: UserAttributesDocument, site: Site) -> UserAttributes:
     )
 
 
-def _check_together(attributes: Mapping[str, Json], site: Site) -> None:
-    """Report what is wrong with the attributes of a spec as a whole."""
+def _check_names(attributes: Mapping[str, Json], site: Site) -> None:
     seen: dict[str, str] = {}
-    sources: dict[str, str] = {}
     for name, form in attributes.items():
         path: Path = ("spec", "attributes", name)
         fault = attribute_fault(name)
@@ -151,8 +150,15 @@ def _check_together(attributes: Mapping[str, Json], site: Site) -> None:
                 f"Is {name} meant to be {twin}?",
                 also=("spec", "attributes", twin),
             )
+
+
+def _check_renames(attributes: Mapping[str, Json], site: Site) -> None:
+    """Report renames that change nothing, or that other lines of the spec are at odds with."""
+    renamed: dict[str, str] = {}
+    for name, form in attributes.items():
         if not isinstance(form, FromForm):
             continue
+        path: Path = ("spec", "attributes", name)
         source = form.from_
         if source == name:
             if form.type is None:
@@ -167,7 +173,7 @@ def _check_together(attributes: Mapping[str, Json], site: Site) -> None:
                 "A rename drops the old name by itself: remove one of the two.",
                 also=("spec", "attributes", source),
             )
-        rival = sources.setdefault(source, name)
+        rival = renamed.setdefault(source, name)
         if rival != name:
             site.report(
                 (*path, "from"),

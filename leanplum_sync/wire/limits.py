@@ -9,8 +9,6 @@ ACTIONS_PER_BATCH = 500  # Source: as above
 ID_LENGTH = 400  # characters; Source: Leanplum docs, api-limits (userId and deviceId)
 NAME_LENGTH = 139  # characters; Source: Leanplum docs, api-limits: "fewer than 140"
 USER_ATTRIBUTE_NAMES = 500  # distinct per app; Source: Leanplum docs, api-limits
-PARAMETERS_PER_EVENT = 50  # Source: Leanplum OpenAPI, track
-URL_LENGTH = 2083  # characters of a GET; Source: Leanplum docs, making-requests
 LARGEST_EXACT_INTEGER = 2**53  # numbers are kept as doubles: exportUser prints Java's Double.toString
 
 

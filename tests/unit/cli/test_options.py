@@ -12,7 +12,7 @@ import pytest
 from leanplum_sync.cli.consent import Ack, AckType, check_consent
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.durations import DurationType
-from leanplum_sync.cli.explain import subject_of
+from leanplum_sync.cli.ids import subject_of
 from leanplum_sync.cli.outputs import Output, OutputType, deliver
 from leanplum_sync.errors import HazardNotAllowedError
 from leanplum_sync.planner.plan import Hazard
