@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 from document_schemas import check, check_document
-from shell import Served, Shell
+from shell import Serve, Shell
 
 PLAN = "a.lpplan"
 FORMATS = ("json", "markdown", "html", "junit")
@@ -39,7 +39,7 @@ def whole(text: str, code: int) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def shop(tmp_path: Path, serve: Callable[..., Served]) -> Shell:
+def shop(tmp_path: Path, serve: Serve) -> Shell:
     """A new project, and an app beside it."""
     Shell(tmp_path).run("init", "shop")
     folder = tmp_path / "shop"
@@ -106,7 +106,7 @@ def test_specs_that_are_wrong_are_told_as_problems(shop: Shell) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_of_a_run_that_is_stopped_every_whole_line_parses(
-    number: signal.Signals, shop: Shell, serve: Any
+    number: signal.Signals, shop: Shell, serve: Serve
 ) -> None:
     served = serve(seeds=[shop.folder / "seed" / "users.ndjson"], faults="latency:action=multi,seconds=3")
     shop.environ |= served.environ
