@@ -82,14 +82,15 @@ class PlanWriter:
         self._salt = secrets.token_bytes(SALT_BYTES)
         self._codec = keys.to_seal(self._salt, PURPOSE)
         self._is_sealed = bool(self._codec.key_id)
-        self._part = path.with_name(path.name + ".part")
+        self._target = _replaceable(path)
+        self._part = self._target.with_name(self._target.name + ".part")
         self._finished = False
         self._changes = _Rows(INSERT_SEALED_CHANGE if self._is_sealed else INSERT_CHANGE)
         self._drafts = _Rows(INSERT_SEALED_DRAFT if self._is_sealed else INSERT_DRAFT)
         self._bundles = _Rows(_INSERT_BUNDLE)
         self._drafted = self._subjects = self._lookups_by_action = 0
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            self._part.parent.mkdir(parents=True, exist_ok=True)
             self._part.unlink(missing_ok=True)
             os.close(os.open(self._part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             self._connection = sqlite3.connect(self._part, isolation_level=None)
@@ -224,7 +225,7 @@ class PlanWriter:
         run.close()
         with self._part.open("rb+") as file:
             os.fsync(file.fileno())
-        self._part.replace(self._path)
+        self._part.replace(self._target)
         self._finished = True
         return digest
 
@@ -290,6 +291,20 @@ def _summary(summary: Summary) -> dict[str, Any]:
             )
         },
     }
+
+
+def _replaceable(path: Path) -> Path:
+    """Return the file in whose place the plan is put: where *path* is a link, what it leads to, so that it stays one."""
+    try:
+        target = path.resolve()
+        is_something_else = target.exists() and not target.is_file()
+    except (OSError, RuntimeError) as error:  # links that lead in a circle
+        raise _cannot_write(path, error) from error
+    if is_something_else:
+        raise PlanError(
+            f"{path}: this is not a file, and no plan can take its place. Name a file with --out."
+        )
+    return target
 
 
 def _cannot_write(path: Path, error: Exception) -> PlanError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -162,6 +163,24 @@ def test_a_plan_that_fails_in_the_making_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         cut_short()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_to_a_plan_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "latest.lpplan").symlink_to(tmp_path / "monday.lpplan")
+    digest = write(tmp_path / "latest.lpplan", [planned("u1", "gold")])
+    assert (tmp_path / "latest.lpplan").is_symlink()
+    with open_plan(tmp_path / "monday.lpplan") as plan:
+        assert plan.digest == digest
+
+
+def test_no_plan_takes_the_place_of_a_device_or_goes_in_circles(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    with pytest.raises(PlanError, match=r"not a file.*--out"):
+        PlanWriter(tmp_path / "pipe")
+    with pytest.raises(PlanError, match="can't be written"):
+        PlanWriter(tmp_path / "circle")
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_a_plan_that_can_not_be_written_says_where(tmp_path: Path) -> None:
