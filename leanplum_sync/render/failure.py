@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET  # only writes; nothing is parsed
 
 from leanplum_sync.render.document import document
 from leanplum_sync.render.html.parts import main, masthead
-from leanplum_sync.render.html.writing import page
+from leanplum_sync.render.html.writing import page, tag
 from leanplum_sync.render.markdown.writing import fitted, marker, prose
 from leanplum_sync.render.pipelines import annotation, sarif_log
 from leanplum_sync.render.values import cut, escaped
@@ -56,7 +56,8 @@ def failure_markdown(failure: Failure, limit: int) -> str:
 
 
 def failure_html(failure: Failure) -> str:
-    return page(failure.title, main(masthead(failure.verb, None, failure.title, failure.sentence)))
+    alarm = tag("p", failure.sentence, class_="alarm")
+    return page(failure.title, main(masthead(failure.verb, None, failure.title), alarm))
 
 
 def failure_junit(failure: Failure) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from rich.cells import cell_len
@@ -37,18 +38,44 @@ from leanplum_sync.wire.action import Json
 _FEWEST_COHORTS: Final = 6
 _NOTE: Final = 400  # cells
 _NOTE_SAMPLES: Final = 100  # cells
+_SAID_AFTERWARDS: Final = 4  # lines: the file, what to do next, and the prompt
+_SAID_OF_CONSENT: Final = 6  # with the command that consents
 _NARROWEST_PAIR: Final = 16  # cells
 _NARROWEST_SAMPLES: Final = 12  # cells
 _ROOMY: Final = 100  # columns of a page from which more samples come before long values
 _LINES_OF_A_PARAGRAPH: Final = 3
+_SUCH_AS: Final = "such as "
 _VALUES: Final = "most frequent values"
 
 
 def plan_text(plan: Plan, page: Page) -> str:
-    before = [*_headline(plan), *_notes(plan.notes())]
-    after = [*_cost(plan), *_footer(plan)]
+    """Return it in full; on a terminal too low for that, with less, so that its first line is still to be seen."""
+    headline, cost, footer = _headline(plan), _cost(plan), _footer(plan)
+    if page.is_terminal:
+        is_over = any(hazard.is_over for hazard in plan.hazards())
+        page = replace(page, height=page.height - (_SAID_OF_CONSENT if is_over else _SAID_AFTERWARDS))
+    full = _filled(plan, page, [*headline, *_notes(plan.notes())], [*cost, *footer])
+    if not page.is_terminal or plan.summary.is_empty or full.count("\n") <= page.height:
+        return full
+    notes = _short_notes(plan.notes(), page)
+    shorter = _filled(plan, page, [*headline, *notes], [*cost, *footer])
+    if shorter.count("\n") <= page.height:
+        return shorter
+    before = [*(line for line in headline if line is not BLANK), BLANK, *notes]
+    after = [_short_cost(plan.summary.cost), *footer]
+    return _filled(plan, page, before, after, fewest=1)
+
+
+def _filled(
+    plan: Plan,
+    page: Page,
+    before: Sequence[RenderableType],
+    after: Sequence[RenderableType],
+    *,
+    fewest: int = _FEWEST_COHORTS,
+) -> str:
     used = paint([*before, *after], page).count("\n")
-    return paint([*before, *_cohorts(plan, page, page.height - used), *after], page)
+    return paint([*before, *_cohorts(plan, page, page.height - used, fewest), *after], page)
 
 
 def _headline(plan: Plan) -> list[RenderableType]:
@@ -81,14 +108,14 @@ def _hazard_row(hazard: Hazard) -> tuple[Text, Text, Text]:
     return Text(count, "bold"), Text(words), within
 
 
-def _cohorts(plan: Plan, page: Page, room: int) -> list[RenderableType]:
+def _cohorts(plan: Plan, page: Page, room: int, fewest: int) -> list[RenderableType]:
     cohorts = plan.cohorts()
     if not cohorts:
         return []
     cells = page.width - _taken(cohorts, page)
     in_columns = cells >= _NARROWEST_PAIR + _NARROWEST_SAMPLES
     # Less heading, the line about the rest, a blank, and the prompt after it.
-    fits = max((room - 4) // (1 if in_columns else _LINES_OF_A_PARAGRAPH), _FEWEST_COHORTS)
+    fits = max((room - 4) // (1 if in_columns else _LINES_OF_A_PARAGRAPH), fewest)
     some = cohorts if len(cohorts) <= fits + 1 else cohorts[:fits]
     rest = len(cohorts) - len(some)
     more = [faint(f"  and {amount(rest, 'more group')}; -o json has them all")] if rest else []
@@ -128,15 +155,16 @@ def _columns(cohorts: Sequence[Cohort], page: Page, cells: int) -> list[Renderab
 
 
 def _paragraphs(cohorts: Sequence[Cohort], page: Page) -> list[RenderableType]:
-    """Return what stands in columns on a page with room for them."""
+    """Return what stands in columns on a page with room for them: a line each for name, values and samples."""
+    room = page.width - max(len(f"{cohort.subjects:,}") for cohort in cohorts) - 2 * len("  ")
     rows = []
     for cohort in cohorts:
-        kind, field = _kind_and_field(cohort, page.width)
-        pair, samples = _pairs(cohort, page.width), _samples(cohort, page.width)
-        such_as = faint(f", such as {samples}" if samples else "")
-        users = f" for {amount(cohort.subjects, 'user')}"
-        rows.append((Text.assemble(kind, " ", field, f": {pair}" if pair else "", (users, "bold"), such_as),))
-    return [heading("Changes"), grid(rows)]
+        kind, field = _kind_and_field(cohort, room - len(KIND_WORDS[cohort.kind]) - 1)
+        samples = _samples(cohort, room - len(_SUCH_AS))
+        details = [Text(_pairs(cohort, room)), faint(f"{_SUCH_AS}{samples}" if samples else "")]
+        lines = [Text.assemble(kind, " ", field), *(each for each in details if each)]
+        rows.append((_users(cohort), Text("\n").join(lines)))
+    return [heading("Changes, by number of users"), grid(rows, right=(0,))]
 
 
 def _kind_and_field(cohort: Cohort, cells: int, indent: str = "") -> tuple[Text, Text]:
@@ -175,6 +203,21 @@ def _notes(notes: Sequence[Note]) -> list[RenderableType]:
         return []
     names_resource = len({note.resource for note in notes}) > 1
     return [heading("Left alone"), grid((_note_words(note, names_resource),) for note in notes), BLANK]
+
+
+def _short_notes(notes: Sequence[Note], page: Page) -> list[RenderableType]:
+    """Return one line for all of them."""
+    if not notes:
+        return []
+    rest = f", and {amount(len(notes) - 1, 'more remark')}" if len(notes) > 1 else ""
+    first = cut(f"Left alone: {_note_words(notes[0], names_resource=False).plain}", page.width - len(rest))
+    return [faint(first + rest), BLANK]
+
+
+def _short_cost(cost: Cost) -> RenderableType:
+    return Text(
+        f"To apply: {amount(cost.writes, 'billable lookup')} in {amount(cost.requests, 'request')}{about(cost)}."
+    )
 
 
 def _note_words(note: Note, names_resource: bool) -> Text:  # noqa: FBT001 - only called above

@@ -38,6 +38,7 @@ _MET: Final = (
     "unsettled",
 )  # notes that speak of nothing left undone for users that exist
 _SHOWN_WHEN_OVER: Final = ("changedUsers", "changedShare", "billableLookups")
+RECHECK: Final = "--recheck on"
 HAZARD_WORDS: Final[Mapping[str, str]] = {
     "sends": "sends",
     "forcedSends": "sends past the message's own targeting",
@@ -188,11 +189,11 @@ def cost_remarks(cost: Cost) -> Iterable[str]:
     if cost.separation:
         yield f"{cost.separation:,} of these lookups keep sends and increments in requests of their own."
     if cost.reads and cost.recheck:
-        yield f"Reading took {cost.reads:,} more; reading again just before (--recheck on) adds {cost.recheck:,}."
+        yield f"Reading took {cost.reads:,} more; reading again just before ({RECHECK}) adds {cost.recheck:,}."
     elif cost.reads:
         yield f"Reading took {cost.reads:,} more."
     elif cost.recheck:
-        yield f"Reading again just before (--recheck on) adds {cost.recheck:,}."
+        yield f"Reading again just before ({RECHECK}) adds {cost.recheck:,}."
 
 
 def about(cost: Cost) -> str:

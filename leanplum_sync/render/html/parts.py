@@ -14,7 +14,7 @@ def masthead(kind: str, target: Target | None, headline: str, *facts: str) -> Ht
         "header",
         tag("p", kind, *([" · ", *_place(target)] if target else []), class_="eyebrow"),
         tag("h1", headline),
-        tag("p", " · ".join(facts), class_="facts") if facts else NOTHING,
+        tag("p", joined((tag("span", fact) for fact in facts), " "), class_="facts") if facts else NOTHING,
     )
 
 
@@ -70,8 +70,17 @@ def code(text: str) -> Html:
     return tag("code", text)
 
 
+def command(text: str) -> Html:
+    """Return a command, or an option of one, which no line's end divides."""
+    return tag("code", text, class_="word")
+
+
 def codes(texts: Iterable[str]) -> Html:
-    return joined(map(code, texts), ", ")
+    """Return *texts* with commas between them; a line ends between two of them rather than in one."""
+    found = list(texts)
+    commas = [","] * (len(found) - 1) + [""]
+    pairs = zip(found, commas, strict=False)
+    return joined((tag("span", code(text), comma, class_="id") for text, comma in pairs), " ")
 
 
 def items(entries: Iterable[Content]) -> Html:

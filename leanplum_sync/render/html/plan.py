@@ -9,11 +9,12 @@ from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.plan import Cohort, Hazard, Note
 from leanplum_sync.render.html.chart import chart
 from leanplum_sync.render.html.kinds import family
-from leanplum_sync.render.html.parts import code, codes, items, main, masthead, section
+from leanplum_sync.render.html.parts import code, codes, command, items, main, masthead, section
 from leanplum_sync.render.html.writing import NOTHING, Content, Html, data, joined, page, tag, together
 from leanplum_sync.render.plan_words import (
     HAZARD_WORDS,
     KIND_WORDS,
+    RECHECK,
     Plan,
     about,
     consent_options,
@@ -80,7 +81,7 @@ def _risks(plan: Plan) -> Html:
         tag("h2", "Risks and cost", id="risks", class_="unseen"),
         _consent(plan),
         tag("dl", *tiles, class_="tiles"),
-        tag("p", " ".join(remarks), class_="note"),
+        tag("p", joined(" ".join(remarks).split(RECHECK), command(RECHECK)), class_="note"),
         aria_labelledby="risks",
     )
 
@@ -153,13 +154,14 @@ def _changes(plan: PlanWithMembers, cohorts: Sequence[Cohort]) -> Html:
     shown = masked(cohorts, mask_for(plan))
     rows = [_cohort(number, cohort) for number, cohort in enumerate(shown)]
     is_cut = any(cohort.subjects > limit for cohort in cohorts)
-    cut = (
-        f"At most {limit:,} users of a group are in this page. For any other:"
-        " leanplum-sync explain PLAN USER. All changes are in the plan file."
+    cut = together(
+        f"At most {limit:,} users of a group are in this page. For any other: ",
+        command("leanplum-sync explain PLAN USER"),
+        ". All changes are in the plan file.",
     )
     return section(
         "Changes",
-        chart(cohorts),
+        chart(cohorts) if len(cohorts) > 1 else NOTHING,
         _controls(cohorts),
         tag(
             "table",

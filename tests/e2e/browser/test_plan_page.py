@@ -182,3 +182,9 @@ def test_it_prints_without_controls(page: Page) -> None:
     expect(page.get_by_label("Search")).to_be_hidden()
     expect(page.get_by_text("would change")).to_be_visible()
     assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("name", ["none", "one", "some", "many"])
+def test_a_plan_of_few_groups_is_printed_on_one_page(folder: Path, opened: Opened, name: str) -> None:
+    printed = opened(folder / f"{name}.html").pdf(format="A4")
+    assert printed.count(b"/Type /Page\n") == 1

@@ -140,13 +140,51 @@ def test_there_are_up_to_three_samples_where_there_is_room() -> None:
     assert "reader-000001, reader-000002" in plan_text(SomePlan(cohorts_=(short,)), Page(width=100))
 
 
-@pytest.mark.parametrize("width", [24, 40, 50])
-def test_on_a_narrow_page_groups_are_sentences_that_lack_nothing(width: int) -> None:
-    text = plan_text(
-        SomePlan(cohorts_=(cohort(ChangeKind.SET, "tier", "bronze", "gold"),)), Page(width=width)
-    )
-    groups = " ".join(text.partition("Changes")[2].partition("Cost")[0].split())
-    assert groups == "set tier: bronze → gold for 4 users, such as 00004, device:D1"
+@pytest.mark.parametrize(
+    ("width", "samples"), [(24, "00004"), (40, "00004, device:D1"), (50, "00004, device:D1")]
+)
+def test_on_a_narrow_page_groups_have_a_line_for_each_thing(width: int, samples: str) -> None:
+    found = lines(SomePlan(cohorts_=(cohort(ChangeKind.SET, "tier", "bronze", "gold"),)), Page(width=width))
+    start = found.index("  4  set tier")
+    assert "Changes, by number of" in "\n".join(found)
+    assert found[start : start + 3] == [
+        "  4  set tier",
+        "     bronze → gold",
+        f"     such as {samples}",
+    ]
+
+
+CROWDED = SomePlan(
+    hazards_=(Hazard("sends", 3, 0), Hazard("removals", 70_000, None), Hazard("renames", 5, 1_000_000)),
+    notes_=tuple(
+        Note("missing", f"a/{n}", "do not exist, and may not be created", 12, ("u1", "u2")) for n in "bcd"
+    ),
+)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("count", [0, 1, 7, 40, 400])
+def test_on_a_low_terminal_the_first_line_is_still_there_and_all_that_counts(count: int, width: int) -> None:
+    cohorts = tuple(cohort(ChangeKind.SET, f"attribute_{number}", 1, 2) for number in range(count))
+    page = Page(width=width, height=24, is_terminal=True)
+    text = lines(replace(CROWDED, cohorts_=cohorts), page)
+    assert len(text) <= page.height - 2
+    assert text[0].startswith("Plan for ")
+    words = "\n".join(text)
+    for each in (
+        "3  sends",
+        "0  created users",
+        "70,000  removals",
+        "--ack sends=3",
+        "Left alone",
+        "To apply: 5 bill",
+    ):
+        assert each in words
+    shown = sum("attribute_" in line for line in text)
+    assert shown == count or f"  and {count - shown} more groups; -o json has them all" in text
+    assert shown >= min(count, 1)
+    tall = lines(replace(CROWDED, cohorts_=cohorts), replace(page, height=70))
+    assert "Cost" in tall
 
 
 SECRETS = (
