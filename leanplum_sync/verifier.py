@@ -11,11 +11,11 @@ from typing import Final, Protocol
 
 from leanplum_sync.address import Subject
 from leanplum_sync.clock import Clock
-from leanplum_sync.errors import ApiError
 from leanplum_sync.pace import Pace
 from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.planner.standing import Standing, standings
 from leanplum_sync.progress import Progress
+from leanplum_sync.reading import Reading, ReadsUsers, Shown, Unread, Withheld
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.fingerprint import fingerprint
 from leanplum_sync.wire.profile import read_profile
@@ -32,10 +32,6 @@ class Changes(Protocol):
     def changes_of(self, subjects: Collection[Subject]) -> Mapping[Subject, tuple[Change, ...]]: ...
 
 
-class Reader(Protocol):
-    def export_user(self, subject: Subject, *, on_rate_limit: Callable[[], None]) -> Mapping[str, Json]: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Difference:
     """*fields* are named without their values."""
@@ -50,7 +46,8 @@ class Verification:
     Of the *checked* subjects, each one billable lookup, *equal* are as desired as far as the API shows it, *different* are
     not, and *unread* could not be read. *unproven* of the equal have something that the API doesn't show: a token.
 
-    *differing* names the first 1,000 of the different.
+    *differing* names the first 1,000 of the different. *again* were asked for twice, because the answer about many at once was
+    no good: perhaps billed twice, too.
     """
 
     checked: int
@@ -59,6 +56,7 @@ class Verification:
     unread: int
     unproven: int
     differing: tuple[Difference, ...]
+    again: int = 0
 
     @property
     def is_proof(self) -> bool:
@@ -67,17 +65,19 @@ class Verification:
 
 def verify(
     plan: Changes,
-    reader: Reader,
+    reader: ReadsUsers,
     *,
     sample: int | None,
     clock: Clock,
     progress: Progress,
     concurrency: int = 8,
     requests_per_second: float | None = None,
+    together: int = 1,
     leave_out: Callable[[Sequence[Subject]], Collection[Subject]] = lambda _: (),
 ) -> Verification:
     """
-    Read changed subjects back, all or a *sample* of so many, and compare. Each subject is read once.
+    Read changed subjects back, all or a *sample* of so many, and compare. Each subject is read once, so many as *together* with
+    one request where the API can.
 
     The sample is chosen by a hash of the subject: it is spread evenly, and the same each time. *leave_out* says which of
     some subjects need no proof, because the run knows that they are not as desired. Sends leave nothing to read.
@@ -87,23 +87,27 @@ def verify(
     """
     pace = Pace(concurrency=concurrency, requests_per_second=requests_per_second, clock=clock)
     subjects = plan.subjects() if sample is None else iter(_in_order_of_hash(plan.subjects(), sample))
+    reading = Reading(reader, pace, clock, together=together)
     candidates = islice(_verifiable(plan, subjects, leave_out), sample)
     tally = _Tally()
     with (
         progress.track("Verifying", sample, "user") as task,
         ThreadPoolExecutor(max(1, concurrency), "leanplum-sync verify") as pool,
     ):
-        in_flight: set[Future[_Seen]] = set()
-        for subject, changes in candidates:
+
+        def collect(finished: Iterable[Future[Sequence[_Seen]]]) -> None:
+            for future in finished:
+                for seen in future.result():
+                    tally.add(seen)
+                    task.advance()
+
+        in_flight: set[Future[Sequence[_Seen]]] = set()
+        while group := dict(islice(candidates, reading.at_once)):
             if len(in_flight) >= max(1, concurrency):
                 finished, in_flight = wait(in_flight, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    tally.add(future.result())
-                    task.advance()
-            in_flight.add(pool.submit(_check, subject, changes, reader, pace))
-        for future in in_flight:
-            tally.add(future.result())
-            task.advance()
+                collect(finished)
+            in_flight.add(pool.submit(_check, group, reading))
+        collect(in_flight)
     return tally.verification()
 
 
@@ -114,6 +118,7 @@ def verification_json(verification: Verification) -> dict[str, Json]:
         "different": verification.different,
         "unread": verification.unread,
         "unproven": verification.unproven,
+        "again": verification.again,
         "isProof": verification.is_proof,
         "differing": [
             {"subject": str(difference.subject), "fields": list(difference.fields)}
@@ -128,16 +133,18 @@ class _Seen:
 
     subject: Subject
     fields: tuple[str, ...] | None
+    lookups: int
     is_proven: bool = True
 
 
 class _Tally:
     def __init__(self) -> None:
-        self._checked = self._different = self._unread = self._unproven = 0
+        self._checked = self._different = self._unread = self._unproven = self._again = 0
         self._differing: list[Difference] = []
 
     def add(self, seen: _Seen) -> None:
         self._checked += 1
+        self._again += seen.lookups - 1
         if seen.fields is None:
             self._unread += 1
         elif seen.fields:
@@ -155,21 +162,23 @@ class _Tally:
             unread=self._unread,
             unproven=self._unproven,
             differing=tuple(sorted(self._differing, key=lambda difference: difference.subject)),
+            again=self._again,
         )
 
 
-def _check(subject: Subject, changes: Sequence[Change], reader: Reader, pace: Pace) -> _Seen:
-    try:
-        with pace.turn():
-            element = reader.export_user(subject, on_rate_limit=pace.refused)
-    except ApiError:
-        return _Seen(subject, None)
-    pace.answered()
-    seen = standings(changes, read_profile(element))
+def _check(group: Mapping[Subject, Sequence[Change]], reading: Reading) -> Sequence[_Seen]:
+    return [_seen(answer, group[answer.subject]) for answer in reading.try_to_read(group)]
+
+
+def _seen(answer: Shown | Withheld | Unread, changes: Sequence[Change]) -> _Seen:
+    if not isinstance(answer, Shown):
+        return _Seen(answer.subject, None, answer.lookups)
+    seen = standings(changes, read_profile(answer.element))
     differing = sorted(
         {_what(change) for change, standing in seen if standing in (Standing.UNTOUCHED, Standing.OVERTAKEN)}
     )
-    return _Seen(subject, tuple(differing), all(standing is Standing.REACHED for _, standing in seen))
+    is_proven = all(standing is Standing.REACHED for _, standing in seen)
+    return _Seen(answer.subject, tuple(differing), answer.lookups, is_proven)
 
 
 def _in_order_of_hash(subjects: Iterable[Subject], sample: int) -> Sequence[Subject]:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from leanplum_sync.address import Subject
 from leanplum_sync.planner.change import Change
-from leanplum_sync.wire.action import Action, Json
+from leanplum_sync.wire.action import Action
 from leanplum_sync.wire.batch import Batch
 from leanplum_sync.wire.envelope import BatchAnswer
 
@@ -60,11 +60,6 @@ class Writer(Protocol):
             NoAnswerError: it may have been carried out.
             CredentialError: the key is missing, wrong, or of the wrong class; nothing was carried out.
         """
-
-
-class Reader(Protocol):
-    def export_user(self, subject: Subject, *, on_rate_limit: Callable[[], None]) -> Mapping[str, Json]:
-        """Return the element of exportUser for *subject*; ask again where that helps, and tell of each 429."""
 
 
 class Stop(Protocol):

@@ -15,7 +15,7 @@ from typing import Final
 
 from leanplum_sync.address import Subject
 from leanplum_sync.applier.hands import Hands, Team, Threads
-from leanplum_sync.applier.ports import Plan, Reader, Stop, Writer
+from leanplum_sync.applier.ports import Plan, Stop, Writer
 from leanplum_sync.applier.receipt import Receipt, StopReason, receipt_from
 from leanplum_sync.applier.settings import EXCEPTIONS_LISTED, ApplySettings, recheck_is_due
 from leanplum_sync.applier.work import Ended, Worker
@@ -31,6 +31,7 @@ from leanplum_sync.journal.settling import still_unsettled
 from leanplum_sync.journal.writer import Journal
 from leanplum_sync.pace import Pace
 from leanplum_sync.progress import Progress, Task
+from leanplum_sync.reading import ReadsUsers
 from leanplum_sync.wire.batch import Batch
 
 _ENTRIES_AT_ONCE: Final = 200
@@ -40,7 +41,7 @@ def apply_plan(
     plan: Plan,
     *,
     writer: Writer,
-    reader: Reader,
+    reader: ReadsUsers,
     journal: Journal,
     lease: Lease,
     clock: Clock,

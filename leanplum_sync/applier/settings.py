@@ -27,6 +27,8 @@ class ApplySettings:
     *observed_at* is when the snapshot behind the plan was taken, None if unknown: then ``auto`` rechecks.
     *requests_per_second* None means no limit. *resume* takes up what an earlier run of the plan parked.
 
+    So many users as *together* are looked at with one request, where the API can.
+
     *sensitive* names attributes whose values are not repeated in what the API says.
 
     The run stops when more than *rejections_limit* actions, and more than *rejections_share* of those answered, were
@@ -42,6 +44,7 @@ class ApplySettings:
     recheck: Recheck = Recheck.AUTO
     observed_at: float | None = None
     resume: bool = False
+    together: int = 1
     rejections_limit: int = 100
     rejections_share: float = 0.1
     failures_in_a_row: int = 10

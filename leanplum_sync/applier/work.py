@@ -14,7 +14,7 @@ import orjson
 
 from leanplum_sync.address import Subject
 from leanplum_sync.applier.look import HELD, by_subject, needs_reading, recheck, settle, settle_unseen
-from leanplum_sync.applier.ports import Plan, Reader, Stop, Writer
+from leanplum_sync.applier.ports import Plan, Stop, Writer
 from leanplum_sync.applier.quiet import quiet
 from leanplum_sync.applier.settings import ApplySettings
 from leanplum_sync.client.backoff import Randomness, delay_seconds
@@ -26,7 +26,6 @@ from leanplum_sync.errors import (
     LockLostError,
     NoAnswerError,
     NotSentError,
-    RateLimitedError,
     RejectedError,
 )
 from leanplum_sync.journal.entry import BatchEntry, BatchState, Fate
@@ -35,6 +34,7 @@ from leanplum_sync.journal.settling import still_unsettled
 from leanplum_sync.journal.verdict import Verdict
 from leanplum_sync.pace import Pace
 from leanplum_sync.planner.change import Change
+from leanplum_sync.reading import Reading, ReadsUsers, Shown
 from leanplum_sync.wire.action import DeliveryClass
 from leanplum_sync.wire.batch import Batch, PlannedAction
 from leanplum_sync.wire.envelope import Answered, BatchAnswer, RefusalKind, Refused, Unreadable
@@ -63,6 +63,17 @@ class _NotSent:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Observed:
+    """*seen* is the live profile, or why the API refuses to show it."""
+
+    subject: Subject
+    actions: Sequence[PlannedAction]
+    changes: Sequence[Change]
+    seen: Profile | RejectedError
+    lookups: int
+
+
 _Attempt: TypeAlias = BatchAnswer | _NotSent
 
 
@@ -74,7 +85,7 @@ class Worker:
         plan: Plan,
         *,
         writer: Writer,
-        reader: Reader,
+        reader: ReadsUsers,
         run: RunJournal,
         pace: Pace,
         clock: Clock,
@@ -83,12 +94,15 @@ class Worker:
         only: frozenset[Subject] | None = None,
         randomness: Randomness | None = None,
     ) -> None:
-        self._plan, self._writer, self._reader, self._run = plan, writer, reader, run
+        self._plan, self._writer, self._run = plan, writer, run
         self._pace, self._clock, self._settings, self._stop = pace, clock, settings, stop
         self._randomness = randomness or random.Random()  # noqa: S311 - spreads retries, keeps no secret
         self._only = only
         self._asking = threading.Lock()  # a plan is one file, read from several threads
         self._abandoned = threading.Event()
+        self._reading = Reading(
+            reader, pace, clock, together=settings.together, must_end=lambda: self.must_end
+        )
 
     def abandon(self) -> None:
         """End all waiting: the run is over for another batch's reason."""
@@ -154,13 +168,13 @@ class Worker:
             if not self.pause(left):
                 return Ended(batch, BatchState.IN_DOUBT)
             try:
-                for actions, changes, seen in self._observed(readable):
+                for each in self._observed(readable):
                     verdicts |= (
-                        settle_unseen(actions)
-                        if isinstance(seen, RejectedError)
-                        else settle(actions, changes, seen)
+                        settle_unseen(each.actions)
+                        if isinstance(each.seen, RejectedError)
+                        else settle(each.actions, each.changes, each.seen)
                     )
-                    reads += 1
+                    reads += each.lookups
             except ApiError:
                 return Ended(batch, BatchState.IN_DOUBT)
             if self.must_end:
@@ -176,40 +190,23 @@ class Worker:
         fresh = [planned for planned in actions if not begun.get(planned.subject)]
         verdicts: dict[int, Verdict] = {}
         reads = 0
-        for own, changes, seen in self._observed(fresh):
-            if isinstance(seen, RejectedError):
-                verdict = Verdict(Fate.REJECTED, f"could not be looked at before writing: {seen}")
-                verdicts |= {planned.number: verdict for planned in own}
+        for each in self._observed(fresh):
+            if isinstance(each.seen, RejectedError):
+                verdict = Verdict(Fate.REJECTED, f"could not be looked at before writing: {each.seen}")
+                verdicts |= {planned.number: verdict for planned in each.actions}
             else:
-                verdicts |= recheck(own, changes, seen, begun=own[0].subject in begun)
-            reads += 1
+                verdicts |= recheck(each.actions, each.changes, each.seen, begun=each.subject in begun)
+            reads += each.lookups
         return verdicts, reads
 
-    def _observed(
-        self, actions: Sequence[PlannedAction]
-    ) -> Iterator[tuple[Sequence[PlannedAction], Sequence[Change], Profile | RejectedError]]:
-        """
-        Yield each subject's actions, its changes, and its live profile, or why the API refuses to show it.
-
-        Ends early if the run must.
-        """
+    def _observed(self, actions: Sequence[PlannedAction]) -> Iterator[_Observed]:
+        """Yield each subject of *actions* as it is now. Ends early if the run must."""
         grouped = by_subject(actions)
         changes = self._changes_of(tuple(grouped))
-        for subject, own in grouped.items():
-            if self.must_end:
-                return
-            yield own, changes.get(subject, ()), self._read(subject)
-
-    def _read(self, subject: Subject) -> Profile | RejectedError:
-        with self._pace.turn():
-            try:
-                element = self._reader.export_user(subject, on_rate_limit=self._pace.refused)
-            except RateLimitedError:
-                raise  # not about this subject
-            except RejectedError as error:
-                return error
-        self._pace.answered()
-        return read_profile(element)
+        for answer in self._reading.read(grouped):
+            subject = answer.subject
+            seen = read_profile(answer.element) if isinstance(answer, Shown) else answer.error
+            yield _Observed(subject, grouped[subject], changes.get(subject, ()), seen, answer.lookups)
 
     def _changes_of(self, subjects: Sequence[Subject]) -> Mapping[Subject, tuple[Change, ...]]:
         with self._asking:

@@ -28,6 +28,7 @@ from leanplum_sync.cli.leftovers import leftovers
 from leanplum_sync.cli.outputs import Output, deliver, output_options
 from leanplum_sync.cli.plan_documents import show_plan
 from leanplum_sync.cli.project import project_file, settings_of
+from leanplum_sync.cli.reading import together
 from leanplum_sync.cli.settings import Settings
 from leanplum_sync.cli.shards import part_of_plan, shard_option
 from leanplum_sync.cli.shell import quoted
@@ -166,6 +167,7 @@ def command(
             recheck=Recheck(recheck),
             observed_at=opened.header.observed_from,
             resume=resume,
+            together=together(limits),
             wave_failures_share=wave_failures,
             sensitive=settings.sensitive | opened.header.sensitive,
         )

@@ -16,6 +16,7 @@ from leanplum_sync.cli.outputs import Output, output_options
 from leanplum_sync.cli.plan import conclude
 from leanplum_sync.cli.plan_documents import show_plan
 from leanplum_sync.cli.project import project_file, settings_of
+from leanplum_sync.cli.reading import together
 from leanplum_sync.cli.runs import known_run, run_argument
 from leanplum_sync.cli.settings import Settings
 from leanplum_sync.cli.shell import quoted
@@ -74,12 +75,13 @@ def command(
         moved_file = settings.state_folder / f"undo-{run}.moved.csv"
         reading = settings.state_folder / f"undo-{run}.reading.ndjson"
         limits = settings.environment.limits
+        live = Live(reading, 0.0, limits.concurrency, limits.requests_per_second, together(limits))
         with _plan_of(entry, of_run or settings.kept_plan(entry.plan_digest)) as plan:
             _check_target(plan, settings)
             request = PlanRequest(
                 target=target_of(settings),
                 out=out,
-                observed=(live := Live(reading, 0.0, limits.concurrency, limits.requests_per_second)),
+                observed=live,
                 budget=settings.budget,
                 sensitive=settings.sensitive | plan.header.sensitive,
                 requests_per_second=limits.requests_per_second,

@@ -58,6 +58,7 @@ def verification(
         progress=console.progress(),
         concurrency=settings.concurrency,
         requests_per_second=settings.requests_per_second,
+        together=settings.together,
         leave_out=partial(journal.not_done, receipt.run),
     )
 

@@ -31,10 +31,11 @@ from leanplum_sync.planner.plan import Cost, Note, Summary, Target
 from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject
 from leanplum_sync.planning.check import wants_of
 from leanplum_sync.problem import Problem
+from leanplum_sync.reading import ReadsUsers
 from leanplum_sync.resources import message_send
 from leanplum_sync.resources.desire import Send
 from leanplum_sync.resources.message_send import MessageSend
-from leanplum_sync.snapshot import ReadsUsers, TornFileError, plain_lines, pull, read
+from leanplum_sync.snapshot import TornFileError, plain_lines, pull, read
 from leanplum_sync.wire.profile import read_profile
 
 if TYPE_CHECKING:

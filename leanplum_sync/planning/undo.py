@@ -24,6 +24,7 @@ from leanplum_sync.planner.standing import Standing, standings
 from leanplum_sync.planner.subject import Context, plan_subject
 from leanplum_sync.planning.make import Live, PlanRequest, Tally
 from leanplum_sync.problem import Place
+from leanplum_sync.reading import ReadsUsers
 from leanplum_sync.resources.desire import (
     AlterList,
     Desire,
@@ -34,7 +35,7 @@ from leanplum_sync.resources.desire import (
     Want,
 )
 from leanplum_sync.resources.row import Row
-from leanplum_sync.snapshot import ReadsUsers, pull, read
+from leanplum_sync.snapshot import pull, read
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.profile import Profile, read_profile
 from leanplum_sync.wire.values import ABSENT, canonical
@@ -101,6 +102,7 @@ def make_undo(
         clock=clock,
         progress=progress,
         total=staging.count_subjects(),
+        together=live.together,
     )
     if staging.count_subjects():
         for entry in read(live.into):

@@ -129,7 +129,12 @@ def verified_words(verified: Verification) -> Sequence[str]:
     equal = f"{verified.equal:,} of {amount(verified.checked, 'user')} read back are as planned."
     unproven = f" Of {verified.unproven:,}, the API doesn't show everything." if verified.unproven else ""
     unread = [f"{amount(verified.unread, 'user')} could not be read back."] if verified.unread else []
-    return [equal + unproven, *unread]
+    again = (
+        f" {amount(verified.again, 'user')} read once more, alone: perhaps billed twice."
+        if verified.again
+        else ""
+    )
+    return [equal + unproven + again, *unread]
 
 
 def effort(receipt: Receipt) -> str:

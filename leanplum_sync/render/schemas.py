@@ -79,6 +79,7 @@ _VERIFICATION: Final = _record(
         "different": _COUNT,
         "unread": _COUNT,
         "unproven": _COUNT,
+        "again": _COUNT,
         "isProof": _FLAG,
         "differing": _several(_record({"subject": _TEXT, "fields": _several(_TEXT)})),
     }

@@ -2,14 +2,13 @@
 
 from leanplum_sync.snapshot.entries import Entry, read
 from leanplum_sync.snapshot.pieces import TornFileError, plain_lines
-from leanplum_sync.snapshot.pull import Failure, PullReport, ReadsUsers, pull
+from leanplum_sync.snapshot.pull import Failure, PullReport, pull
 from leanplum_sync.snapshot.writer import SnapshotWriter
 
 __all__ = [
     "Entry",
     "Failure",
     "PullReport",
-    "ReadsUsers",
     "SnapshotWriter",
     "TornFileError",
     "plain_lines",

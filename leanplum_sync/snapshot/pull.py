@@ -5,12 +5,12 @@ from __future__ import annotations
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final, Protocol, TypeAlias
+from typing import Final
 
 from leanplum_sync.address import Subject
 from leanplum_sync.clock import Clock
@@ -24,20 +24,11 @@ from leanplum_sync.errors import (
 )
 from leanplum_sync.pace import Pace
 from leanplum_sync.progress import Progress, Task
+from leanplum_sync.reading import Reading, ReadsUsers, Shown, Withheld
 from leanplum_sync.snapshot.entries import read
 from leanplum_sync.snapshot.writer import SnapshotWriter
-from leanplum_sync.wire.action import Json
-from leanplum_sync.wire.user_batch import UserBatch
 
 MOST_FAILURES: Final = 1000  # beyond it, something else is wrong than single users
-
-
-class ReadsUsers(Protocol):
-    def export_user(self, subject: Subject, *, on_rate_limit: Callable[[], None]) -> Mapping[str, Json]: ...
-
-    def export_users(
-        self, subjects: Sequence[Subject], *, on_rate_limit: Callable[[], None]
-    ) -> UserBatch: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +93,9 @@ def pull(
     with SnapshotWriter(into) as writer, closing(_Known()) as known:
         known.add_snapshot(into, not_before=clock.now() - max_age_seconds)
         pace = Pace(concurrency=concurrency, requests_per_second=requests_per_second, clock=clock)
-        worker = _Worker(reader, pace, clock)
-        crew = _Crew(worker, concurrency, together)
+        stopping = threading.Event()
+        reading = Reading(reader, pace, clock, together=together, must_end=stopping.is_set)
+        crew = _Crew(reading, concurrency, stopping)
         tally = _Tally()
         with progress.track("Reading users", total, "user") as task:
             try:
@@ -115,19 +107,9 @@ def pull(
             finally:
                 crew.stop()
                 for answer in crew.finished():
-                    if isinstance(answer, _Read):
+                    if isinstance(answer, Shown):
                         tally.add(answer, writer)
-        return tally.report(worker.again)
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    subject: Subject
-    element: Mapping[str, Json]
-    observed_at: float
-
-
-_Answer: TypeAlias = _Read | Failure
+        return tally.report()
 
 
 class _Tally:
@@ -135,25 +117,27 @@ class _Tally:
         self.read = 0
         self.reused = 0
         self._missing = 0
+        self._again = 0
         self._failures: list[Failure] = []
 
-    def add(self, answer: _Answer, writer: SnapshotWriter) -> None:
+    def add(self, answer: Shown | Withheld, writer: SnapshotWriter) -> None:
+        self._again += answer.lookups - 1
         match answer:
-            case _Read():
+            case Shown():
                 writer.append(answer.subject, answer.element, answer.observed_at)
                 self.read += 1
                 self._missing += "warning" in answer.element and "userAttributes" not in answer.element
-            case Failure():
-                self._failures.append(answer)
+            case Withheld(subject=subject, error=error):
+                self._failures.append(Failure(subject, str(error), error.status))
                 if len(self._failures) > MOST_FAILURES:
                     raise RejectedError(
                         f"Leanplum refused to show more than {MOST_FAILURES} users. The last time it said: "
-                        f"{answer.sentence} The same command goes on from there.",
-                        status=answer.status,
+                        f"{error} The same command goes on from there.",
+                        status=error.status,
                     )
 
-    def report(self, again: int) -> PullReport:
-        return PullReport(self.read, self.reused, self._missing, tuple(self._failures), again)
+    def report(self) -> PullReport:
+        return PullReport(self.read, self.reused, self._missing, tuple(self._failures), self._again)
 
 
 class _Known:
@@ -185,55 +169,6 @@ class _Known:
         self._rows.close()
 
 
-class _Worker:
-    def __init__(self, reader: ReadsUsers, pace: Pace, clock: Clock) -> None:
-        self._reader = reader
-        self._pace = pace
-        self._clock = clock
-        self._together_works = True
-        self._lock = threading.Lock()
-        self.stopping = threading.Event()
-        self.again = 0
-
-    def read(self, subjects: Sequence[Subject]) -> Iterator[_Answer]:
-        """Yield an answer for each, as they come."""
-        alone = list(subjects)
-        if len(subjects) > 1 and self._together_works:
-            alone = []
-            for subject, answer in self._read_together(subjects):
-                if answer is None:
-                    alone.append(subject)
-                else:
-                    yield answer
-        for subject in alone:
-            if not self.stopping.is_set():
-                yield self._read(subject)
-
-    def _read_together(self, subjects: Sequence[Subject]) -> Iterator[tuple[Subject, _Read | None]]:
-        with self._pace.turn():
-            began = self._clock.now()
-            batch = self._reader.export_users(subjects, on_rate_limit=self._pace.refused)
-        self._pace.answered()
-        with self._lock:
-            self._together_works = self._together_works and batch.works
-            self.again += batch.elements.count(None) if batch.was_billed else 0
-        for subject, element in zip(subjects, batch.elements, strict=True):
-            yield subject, None if element is None else _Read(subject, element, began)
-
-    def _read(self, subject: Subject) -> _Answer:
-        with self._pace.turn():
-            # The time before the call: what the answer shows is at least that new.
-            began = self._clock.now()
-            try:
-                element = self._reader.export_user(subject, on_rate_limit=self._pace.refused)
-            except RateLimitedError:
-                raise  # not about this user: it ends the run
-            except RejectedError as error:
-                return Failure(subject, str(error), error.status)
-        self._pace.answered()
-        return _Read(subject, element, began)
-
-
 class _Crew:
     """
     Threads that read, fed a little ahead of what they can do.
@@ -241,23 +176,22 @@ class _Crew:
     They are daemons: reads change nothing, so an interrupted run need not wait for answers still on their way.
     """
 
-    def __init__(self, worker: _Worker, size: int, together: int) -> None:
-        self._worker = worker
+    def __init__(self, reading: Reading, size: int, stopping: threading.Event) -> None:
+        self._reading = reading
         self._size = max(1, size)
-        self._together = max(1, together)
+        self._stopping = stopping
         self._jobs: queue.SimpleQueue[Sequence[Subject] | None] = queue.SimpleQueue()
-        self._answers: queue.SimpleQueue[_Answer | BaseException] = queue.SimpleQueue()
-        self._stopping = worker.stopping
+        self._answers: queue.SimpleQueue[Shown | Withheld | BaseException] = queue.SimpleQueue()
 
-    def answers(self, subjects: Iterator[Subject]) -> Iterator[_Answer]:
+    def answers(self, subjects: Iterator[Subject]) -> Iterator[Shown | Withheld]:
         """Yield one answer per subject, as they come; raise what a thread raised."""
         for _ in range(self._size):
             threading.Thread(target=self._work, daemon=True).start()
         under_way = 0
-        while group := tuple(islice(subjects, self._together)):
+        while group := tuple(islice(subjects, self._reading.at_once)):
             self._jobs.put(group)
             under_way += len(group)
-            while under_way >= 2 * self._size * self._together:
+            while under_way >= 2 * self._size * self._reading.at_once:
                 yield self._next()
                 under_way -= 1
         for _ in range(under_way):
@@ -268,7 +202,7 @@ class _Crew:
         for _ in range(self._size):
             self._jobs.put(None)
 
-    def finished(self) -> Iterator[_Answer]:
+    def finished(self) -> Iterator[Shown | Withheld]:
         """Yield the answers that came while nobody looked, without waiting for more."""
         while True:
             try:
@@ -278,7 +212,7 @@ class _Crew:
             if not isinstance(answer, BaseException):
                 yield answer
 
-    def _next(self) -> _Answer:
+    def _next(self) -> Shown | Withheld:
         answer = self._answers.get()
         if isinstance(answer, BaseException):
             raise answer
@@ -287,7 +221,7 @@ class _Crew:
     def _work(self) -> None:
         while (group := self._jobs.get()) is not None and not self._stopping.is_set():
             try:
-                for answer in self._worker.read(group):
+                for answer in self._reading.read(group):
                     self._answers.put(answer)
             except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
                 self._answers.put(error)

@@ -28,6 +28,7 @@ from leanplum_sync.journal.lock import Lease
 from leanplum_sync.progress import SilentProgress
 from leanplum_sync.wire.envelope import Answered, RefusalKind, Refused, Unreadable
 from leanplum_sync.wire.outcome import ActionOutcome, Outcome
+from leanplum_sync.wire.user_batch import UserBatch, unread
 
 _PATH = Path(__file__).parents[1] / "integration" / "applier" / "world.py"
 _SPEC = importlib.util.spec_from_file_location("applier_world_of_properties", _PATH)
@@ -59,6 +60,7 @@ class Api:
         self.rejected: set[str] = set()
         self.overlapped = False
         self.premature: set[str] = set()
+        self._together = 0
         self._lock = threading.Lock()
         self._in_flight: Counter[str] = Counter()
 
@@ -85,6 +87,16 @@ class Api:
                 return {"success": True, "userAttributes": dict(self.users[subject.id]), "devices": devices}
         finally:
             self._leave({subject.id})
+
+    def export_users(self, subjects: Any, **_: Any) -> UserBatch:
+        """Leave out every third one; and every seventh answer is lost."""
+        self._together += 1
+        if self._together % 7 == 0:
+            return unread(subjects, works=True, was_billed=True)
+        elements = [self.export_user(subject) for subject in subjects]
+        left_out = self._together % 3
+        kept = (None if number % 3 == left_out else each for number, each in enumerate(elements))
+        return UserBatch(tuple(kept), works=True, was_billed=True)
 
     def _answer(self, mood: str, actions: Any) -> Any:
         match mood:
@@ -164,12 +176,13 @@ class Hurried:
         return uuid.uuid4().hex
 
 
-def go(journal: Any, api: Api, clock: Hurried, recheck: Recheck, *, resume: bool) -> Any:
+def go(journal: Any, api: Api, clock: Hurried, recheck: Recheck, *, resume: bool, together: int = 1) -> Any:
     chosen = ApplySettings(
         concurrency=3,
         settle_seconds=60.0,
         recheck=recheck,
         resume=resume,
+        together=together,
         rejections_limit=10_000,
         failures_in_a_row=10_000,
     )
@@ -188,19 +201,24 @@ def go(journal: Any, api: Api, clock: Hurried, recheck: Recheck, *, resume: bool
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(moods, max_size=30), st.lists(fates, max_size=20), st.sampled_from([Recheck.ON, Recheck.OFF]))
+@given(
+    st.lists(moods, max_size=30),
+    st.lists(fates, max_size=20),
+    st.sampled_from([Recheck.ON, Recheck.OFF]),
+    st.sampled_from([1, 50]),
+)
 def test_whatever_the_api_does_numbers_add_up_and_nothing_happens_twice(
-    drawn: Any, outcomes: Any, recheck: Any
+    drawn: Any, outcomes: Any, recheck: Any, together: int
 ) -> None:
     api, clock = Api(list(drawn), list(outcomes)), Hurried()
     with (
         tempfile.TemporaryDirectory() as folder,
         open_journal(Path(folder) / "journal.db", clock=clock) as journal,
     ):
-        receipt = go(journal, api, clock, recheck, resume=False)
+        receipt = go(journal, api, clock, recheck, resume=False, together=together)
         assert receipt.adds_up
         api.moods = []
-        again = go(journal, api, clock, recheck, resume=True)
+        again = go(journal, api, clock, recheck, resume=True, together=together)
         assert again.adds_up
         assert again.actions[Fate.PARKED] == again.actions[Fate.IN_DOUBT] == 0
         delivered = list(journal.deliveries())

@@ -104,10 +104,16 @@ class Schedules(RuleBasedStateMachine):
 
     ran = 0
 
-    @initialize(kind=st.sampled_from(["increments", "sends", "everything"]), receipts=st.booleans())
-    def begin(self, kind: str, receipts: bool) -> None:
+    @initialize(
+        kind=st.sampled_from(["increments", "sends", "everything"]),
+        receipts=st.booleans(),
+        together=st.sampled_from([1, 1, 50]),
+        shows=st.sampled_from([{0, 1}, {1}, ()]).map(frozenset),
+    )
+    def begin(self, kind: str, receipts: bool, together: int, shows: frozenset[int]) -> None:
         path = new_journal()
-        self.world = World(path)
+        self.world, self.together = World(path), together
+        self.world.api.shows = shows
         self.kind, self.receipts = kind, receipts
         self.observer = open_journal(path)
         self.is_sound, self.has_held = True, False
@@ -234,6 +240,7 @@ class Schedules(RuleBasedStateMachine):
             lease_seconds=LEASE_SECONDS,
             rejections_limit=1000,
             wave_failures_share=1.0,
+            together=self.together,
             **chosen,
         )
         try:

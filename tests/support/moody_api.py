@@ -96,6 +96,8 @@ class Api:
         self.ever: set[tuple[str, str, Any]] = set()  # each value that a user ever had
         self.requests: list[_Request] = []
         self.violations: list[str] = []
+        # Who is shown when several are asked for, by their places; if nobody, the answer is lost.
+        self.shows: frozenset[int] = frozenset({0, 1})
 
     def element(self, user: str) -> dict[str, Any]:
         device = f"device-{user}"
@@ -113,11 +115,25 @@ class Api:
     def in_flight(self, user: str) -> bool:
         return any(user in request.users and not request.is_gone for request in self.requests)
 
-    def read(self, process: Process, user: str) -> bytes:
+    def read(self, process: Process, user: str) -> Response:
+        return _response(200, [self._shown(process, user)])
+
+    def read_together(self, process: Process, actions: Sequence[Mapping[str, Any]]) -> Response:
+        elements = [
+            self._shown(process, action["userId"]) | {"reqId": action["reqId"]}
+            if place in self.shows
+            else _refusal("Not this one")
+            for place, action in enumerate(actions)
+        ]
+        if not self.shows:
+            raise NoAnswerError("The connection was cut.")
+        return _response(200, elements)
+
+    def _shown(self, process: Process, user: str) -> dict[str, Any]:
         # One that was overtaken may still read: it can't record what it makes of it.
         if self.in_flight(user) and process.lease.fence == self._world.fence:
             self.violations.append(f"{user} was read with a request of theirs in flight")
-        return orjson.dumps({"response": [self.element(user)]})
+        return self.element(user)
 
     def receive(self, process: Process, body: bytes, temper: Temper) -> _Request:
         request = _Request(process, orjson.loads(body)["data"], temper, self._world.now)

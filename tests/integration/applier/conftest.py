@@ -77,7 +77,13 @@ class Api:
 
 
 @pytest.fixture
-def api(world: ModuleType, tmp_path: Path) -> Iterator[Api]:
+def switches() -> emulator.Switches:
+    # Nothing may lean on a server that knows a call again: here each one is carried out.
+    return emulator.Switches(duplicates="carry_out")
+
+
+@pytest.fixture
+def api(world: ModuleType, tmp_path: Path, switches: emulator.Switches) -> Iterator[Api]:
     seed = tmp_path / "seed.ndjson"
     message = {
         "id": world.MESSAGE_ID,
@@ -96,8 +102,6 @@ def api(world: ModuleType, tmp_path: Path) -> Iterator[Api]:
         for user in world.USERS
     ]
     seed.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in ({"message": message}, *users)))
-    # Nothing may lean on a server that knows a call again: here each one is carried out.
-    switches = emulator.Switches(duplicates="carry_out")
     with emulator.running(seeds=[seed], switches=switches) as running:
         yield Api(running.url)
 

@@ -1,0 +1,131 @@
+"""Users read at a pace: many with one request where the API can, else each alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol
+
+from leanplum_sync.address import Subject
+from leanplum_sync.clock import Clock
+from leanplum_sync.errors import ApiError, RateLimitedError, RejectedError
+from leanplum_sync.pace import Pace
+from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.user_batch import UserBatch
+
+
+class ReadsUsers(Protocol):
+    def export_user(self, subject: Subject, *, on_rate_limit: Callable[[], None]) -> Mapping[str, Json]:
+        """Return the element of exportUser for *subject*; ask again where that helps, and tell of each 429."""
+
+    def export_users(self, subjects: Sequence[Subject], *, on_rate_limit: Callable[[], None]) -> UserBatch:
+        """The same for several, with one request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """*element* is at least as new as *observed_at*. Two *lookups*: asked for among others, and once more alone."""
+
+    subject: Subject
+    element: Mapping[str, Json]
+    observed_at: float
+    lookups: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """The API refused to show this one; the others are not affected."""
+
+    subject: Subject
+    error: RejectedError
+    lookups: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """It could not be read, for a reason that others may share."""
+
+    subject: Subject
+    error: ApiError
+    lookups: int = 1
+
+
+class Reading:
+    """Shared by the threads that read. So many as *together* are asked for at once, until the API does not answer to that."""
+
+    def __init__(
+        self,
+        reader: ReadsUsers,
+        pace: Pace,
+        clock: Clock,
+        *,
+        together: int = 1,
+        must_end: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._reader, self._pace, self._clock, self._must_end = reader, pace, clock, must_end
+        self._at_once = max(1, together)
+
+    @property
+    def at_once(self) -> int:
+        """How many are asked for with one request now."""
+        return self._at_once
+
+    def read(self, subjects: Iterable[Subject]) -> Iterator[Shown | Withheld]:
+        """
+        Yield an answer for each of *subjects*, as they come; no more once it must end.
+
+        Raises:
+            CredentialError: the key is missing, wrong, or of the wrong class.
+            ApiError: somebody could not be read, for a reason that others may share.
+        """
+        for answer in self.try_to_read(subjects):
+            if isinstance(answer, Unread):
+                raise answer.error
+            yield answer
+
+    def try_to_read(self, subjects: Iterable[Subject]) -> Iterator[Shown | Withheld | Unread]:
+        """As ``read``; who could not be read is among the answers."""
+        stream = iter(subjects)
+        while not self._must_end() and (group := tuple(islice(stream, self._at_once))):
+            if len(group) > 1:
+                yield from self._together(group)
+            else:
+                yield self._alone(group[0])
+
+    def _together(self, subjects: Sequence[Subject]) -> Iterator[Shown | Withheld | Unread]:
+        try:
+            with self._pace.turn():
+                began = self._clock.now()
+                batch = self._reader.export_users(subjects, on_rate_limit=self._pace.refused)
+        except ApiError as error:
+            yield from (Unread(subject, error) for subject in subjects)
+            return
+        self._pace.answered()
+        if not batch.works:
+            self._at_once = 1  # by whichever thread: it never goes back
+        left = []
+        for subject, element in zip(subjects, batch.elements, strict=True):
+            if element is None:
+                left.append(subject)
+            else:
+                yield Shown(subject, element, began)
+        for subject in left:
+            if self._must_end():
+                return
+            yield self._alone(subject, lookups=1 + batch.was_billed)
+
+    def _alone(self, subject: Subject, lookups: int = 1) -> Shown | Withheld | Unread:
+        try:
+            with self._pace.turn():
+                # The time before the call: what the answer shows is at least that new.
+                began = self._clock.now()
+                element = self._reader.export_user(subject, on_rate_limit=self._pace.refused)
+        except RateLimitedError as error:
+            return Unread(subject, error, lookups)
+        except RejectedError as error:
+            return Withheld(subject, error, lookups)
+        except ApiError as error:
+            return Unread(subject, error, lookups)
+        self._pace.answered()
+        return Shown(subject, element, began, lookups)
