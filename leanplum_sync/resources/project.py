@@ -135,8 +135,8 @@ class LimitsModel(Edge):
     )
     read_in_batches: bool | None = Field(
         default=None,
-        description="Whether to read up to 50 users with one request. No document says that Leanplum can; where it can't,"
-        " each is read alone. `false` if not named.",
+        description="Whether to read up to 50 users with one request, for plans, before writing, and to verify. No document"
+        " says that Leanplum can; where it can't, each is read alone. `false` if not named.",
         examples=[True],
     )
     lease_seconds: Annotated[float, Field(ge=2, le=3600, strict=False)] | None = Field(

@@ -12,22 +12,32 @@ from shell import Command
 from leanplum_sync.client.http import HttpTransport
 
 
-def test_a_plan_is_the_same_and_costs_the_same_with_fewer_requests(
-    command: Command, shop: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sent: list[str] = []
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The actions of all requests, as they are sent."""
+    actions: list[str] = []
     send = HttpTransport.send
 
     def watched(self: HttpTransport, request: Any, *rest: Any) -> Any:
-        sent.append(request.url.partition("action=")[2])
+        actions.append(request.url.partition("action=")[2])
         return send(self, request, *rest)
 
     monkeypatch.setattr(HttpTransport, "send", watched)
+    return actions
+
+
+def read_in_batches(shop: Path) -> None:
+    project = shop / "leanplum-sync.yaml"
+    project.write_text(project.read_text().rstrip("\n") + "\n  limits: {readInBatches: true}\n")
+
+
+def test_a_plan_is_the_same_and_costs_the_same_with_fewer_requests(
+    command: Command, shop: Path, sent: list[str]
+) -> None:
     alone = json.loads(command("plan", "-o", "json").stdout)
     assert sent.count("exportUser") == alone["cost"]["reads"]
     sent.clear()
-    project = shop / "leanplum-sync.yaml"
-    project.write_text(project.read_text().rstrip("\n") + "\n  limits: {readInBatches: true}\n")
+    read_in_batches(shop)
     result = command("plan", "-o", "json")
     assert result.returncode == 0, result.stderr
     together = json.loads(result.stdout)
@@ -36,3 +46,21 @@ def test_a_plan_is_the_same_and_costs_the_same_with_fewer_requests(
     assert together["cost"]["reads"] > 1
     assert sent.count("multi") == 1
     assert "exportUser" not in sent
+
+
+def test_applying_verifying_and_undoing_read_nobody_alone(
+    command: Command, shop: Path, sent: list[str]
+) -> None:
+    read_in_batches(shop)
+    assert command("plan", "--out", "a.lpplan").returncode == 0
+    sent.clear()
+    result = command("apply", "a.lpplan", "--yes", "--recheck", "on", "--verify", "all", "-o", "json")
+    receipt = json.loads(result.stdout)
+    assert (result.returncode, receipt["verification"]["isProof"]) == (0, True)
+    assert receipt["recheckReads"] == receipt["verification"]["checked"] > 1
+    assert receipt["verification"]["again"] == 0
+    # What was written, one look before each batch, and the proof.
+    assert sent == ["multi"] * (2 * receipt["requests"] + 1)
+    sent.clear()
+    assert command("undo", "1", "-o", "json").returncode == 0
+    assert sent == ["multi"]
