@@ -2,7 +2,8 @@
 Kills, pauses and starves runs at every point that matters, under faults, and lets the emulator's counts be the judge.
 
 Each seed is one plan that has to be carried out by a series of *lives*: processes that are killed with SIGKILL, paused
-for longer than their lease while a rival takes over, or lose their journal. Whatever happened, at the end nothing has
+for longer than their lease while a rival takes over, or lose their journal. Half of the plans are shared by two processes
+side by side, each with its part of the users. Whatever happened, at the end nothing has
 happened twice, no user was in two requests at once, and what did not happen is listed. Then a person, who knows what the
 emulator knows, resolves what is held, and everything must have happened exactly once.
 
@@ -69,6 +70,9 @@ _SHORT_LEASE_SECONDS: Final = 0.6 * SPEED
 # A person looks before deciding, and looks too early while work is still queued.
 _UNTIL_QUEUED_WORK_IS_DONE: Final = 0.3
 _MOST_LIVES: Final = 12
+_COMBINATIONS: Final = len(BACKENDS) * len(KINDS) * len(POINTS)
+# Where it matters who is there, nobody works beside them.
+_ALONE: Final = ("resolving", "lease lost while working")
 
 
 @dataclass
@@ -99,7 +103,8 @@ class Trial:
         *,
         settle_seconds: float = SETTLE_SECONDS,
     ) -> None:
-        # The first life's point and what it meets go through all combinations; the rest is chance.
+        # The first life's point and what it meets go through all combinations, of a whole plan and of a shared one; the rest
+        # is chance.
         self.backend = BACKENDS[seed % 2]
         self.kind = KINDS[seed // 2 % len(KINDS)]
         self.point = POINTS[seed // 2 // len(KINDS) % len(POINTS)]
@@ -107,7 +112,10 @@ class Trial:
         self._children, self._folder, self._settle_seconds = children, folder, settle_seconds
         self._journal = str(folder / "journal.db") if self.backend == "sqlite" else server.new_database()
         self._numbers = count(1)
-        self.verdict = Verdict(seed, f"{self.backend}, {self.kind}, {self.point}")
+        self.shards = ("1/2", "2/2") if seed // _COMBINATIONS % 2 else ("",)
+        self._shard = self.shards[0]
+        shared = f", {len(self.shards)} parts" if len(self.shards) > 1 else ""
+        self.verdict = Verdict(seed, f"{self.backend}, {self.kind}, {self.point}{shared}")
 
     def go(self) -> Verdict:
         seed = self._folder / "seed.ndjson"
@@ -120,7 +128,8 @@ class Trial:
             self._post_faults(faults)
             points = [self.point, *self._chance.choices(POINTS, k=self._chance.randrange(3))]
             for point in points:
-                self._live_through(point)
+                with self._others_beside(point):
+                    self._live_through(point)
             self._finish()
             self._judge(is_resolved=False)
             self._resolve()
@@ -151,10 +160,26 @@ class Trial:
     def _post_faults(self, text: str) -> None:
         requests.post(f"{self._url}/_emulator/faults", data=text, timeout=30).raise_for_status()
 
+    @contextlib.contextmanager
+    def _others_beside(self, point: str) -> Iterator[None]:
+        """Of a shared plan, the point strikes one part; the others are carried out meanwhile, or killed at any moment."""
+        if len(self.shards) == 1:
+            yield
+            return
+        self._shard = self._chance.choice(self.shards)
+        others = [] if point in _ALONE else [shard for shard in self.shards if shard != self._shard]
+        pids = [self._children.start(self._life(shard=shard)) for shard in others]
+        yield
+        for pid in pids:
+            if self._chance.random() < 0.5:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self._end(pid)
+
     def _life(self, point: str = "", **given: Any) -> Life:
         report = self._folder / f"report-{next(self._numbers)}.json"
         chosen = {"nth": self._chance.randint(1, 4), "concurrency": self._chance.randint(1, 3)} | given
-        chosen["settle_seconds"] = self._settle_seconds
+        chosen = {"settle_seconds": self._settle_seconds, "shard": self._shard} | chosen
         return Life(self._url, self._journal, self.kind, str(report), point, **chosen)
 
     def _live_through(self, point: str) -> None:
@@ -204,9 +229,13 @@ class Trial:
             self._end(pid)
 
     def _finish(self) -> None:
-        """Let processes live to the end until one of them comes there."""
+        """Let processes live to the end until one of each part comes there."""
+        for shard in self.shards:
+            self._finish_part(shard)
+
+    def _finish_part(self, shard: str) -> None:
         for _ in range(_MOST_LIVES):
-            life = self._life()
+            life = self._life(shard=shard)
             code = self._end(self._children.start(life))
             told = self._told(life)
             if code == 0 and not any(told["actions"][fate] for fate in ("in doubt", "parked")):
@@ -218,9 +247,10 @@ class Trial:
     def _resolve(self) -> None:
         self._post_faults("")
         time.sleep(_UNTIL_QUEUED_WORK_IS_DONE)
-        life = self._life(nth=0)
-        if self._end(self._children.start(life, "resolve")):
-            self._problem(f"could not be resolved: {self._told(life)}")
+        for shard in self.shards:
+            life = self._life(nth=0, shard=shard)
+            if self._end(self._children.start(life, "resolve")):
+                self._problem(f"could not be resolved: {self._told(life)}")
 
     def _end(self, pid: int) -> int:
         code = self._children.wait(pid)

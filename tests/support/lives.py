@@ -27,6 +27,7 @@ from leanplum_sync.journal import open_journal
 from leanplum_sync.journal.entry import Fate, Resolution
 from leanplum_sync.journal.run import RunJournal
 from leanplum_sync.journal.writer import Journal
+from leanplum_sync.planner.parts import Part
 
 LOCKED: Final = 8
 CRASHED: Final = 70
@@ -70,7 +71,10 @@ class Clock:
 
 @dataclass(frozen=True)
 class Life:
-    """What one process is to do; *point* empty: live to the end. *nth* says which time at the point counts."""
+    """
+    What one process is to do; *point* empty: live to the end. *nth* says which time at the point counts. *shard* is the
+    part of the plan, ``N/M``, empty for all of it.
+    """
 
     url: str
     journal: str
@@ -81,6 +85,11 @@ class Life:
     concurrency: int = 2
     lease_seconds: float = _LEASE_SECONDS
     settle_seconds: float = SETTLE_SECONDS
+    shard: str = ""
+
+    @property
+    def part(self) -> Part | None:
+        return Part.parse(self.shard) if self.shard else None
 
 
 def live(life: Life) -> int:
@@ -96,8 +105,9 @@ def live(life: Life) -> int:
     run = world.Run(
         life.url,
         life.journal,
-        world.plan_for(life.kind),
+        world.plan_for(life.kind, part=life.part),
         settings,
+        part=life.part,
         clock=Clock(),
         lease_seconds=life.lease_seconds,
         read_timeout_seconds=_READ_TIMEOUT_SECONDS,
@@ -173,13 +183,13 @@ def resolve(life: Life) -> int:
     calls = count(1)
     with open_journal(life.journal, clock=Clock()) as journal:
         app, environment = "app_emulator", "sandbox"
-        with journal.acquire(app, environment, lease_seconds=_LEASE_SECONDS) as lease:
-            (run,) = journal.runs(app, environment)[:1]
+        with journal.acquire(app, environment, part=life.shard, lease_seconds=_LEASE_SECONDS) as lease:
+            run = next(run for run in journal.runs(app, environment) if run.part == life.shard)
             effects = Effects.of(life.url)
             held = [entry for entry in journal.exceptions(run.number) if entry.fate is Fate.HELD]
             actions = {
                 planned.number: planned.action
-                for batch in world.plan_for(life.kind).batches()
+                for batch in world.plan_for(life.kind, part=life.part).batches()
                 for planned in batch.actions
             }
             for entry in held:

@@ -10,7 +10,8 @@ from crash_campaign import BACKENDS, KINDS, POINTS, Trial
 from lives import Nursery
 from postgresql import Server
 
-# Every point, every kind of change and both backends; the whole has every combination of them.
+# Every point, every kind of change and both backends, for one process and for two that share a plan; the whole has every
+# combination of the first three.
 SEEDS = range(0, len(BACKENDS) * len(KINDS) * len(POINTS) * 2, len(POINTS))
 
 

@@ -32,6 +32,7 @@ from leanplum_sync.journal import open_journal
 from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.decide import SendTarget
 from leanplum_sync.planner.known import NOTHING_KNOWN, Known
+from leanplum_sync.planner.parts import Part, part_of, shard_of
 from leanplum_sync.planner.subject import Context, plan_subject
 from leanplum_sync.problem import Place
 from leanplum_sync.progress import SilentProgress
@@ -101,11 +102,13 @@ def plan_for(
     known: Callable[[Subject], Known] = lambda subject: NOTHING_KNOWN,
     marker: str | None = None,
     users_per_batch: int = 3,
+    part: Part | None = None,
     **given: Any,
 ) -> ListPlan:
+    """Return the plan, or *part* of it: no batch crosses a part, and batches keep their numbers in the whole."""
     resource = ResourceAddress("Resource", kind)
     context = Context({resource: 0}, {resource: SendTarget(MESSAGE_ID, "Hello")}, marker)
-    found: dict[tuple[int, DeliveryClass], list[tuple[Subject, Any]]] = {}
+    found: dict[tuple[int, DeliveryClass, int], list[tuple[Subject, Any]]] = {}
     changes = {}
     for user in users:
         subject = Subject.user(user)
@@ -121,11 +124,13 @@ def plan_for(
         )
         changes[subject] = planned.changes
         for phase, actions in planned.actions.items():
-            found.setdefault(phase, []).append((subject, actions))
+            found.setdefault((*phase, part_of(shard_of(subject), part.of if part else 1)), []).append(
+                (subject, actions)
+            )
     batches: list[Batch] = []
     numbers = count(1)
-    for (wave, delivery_class), members in sorted(
-        found.items(), key=lambda item: (item[0][0], list(DeliveryClass).index(item[0][1]))
+    for (wave, delivery_class, _), members in sorted(
+        found.items(), key=lambda item: (item[0][0], list(DeliveryClass).index(item[0][1]), item[0][2])
     ):
         stream = iter(members)
         while page := tuple(islice(stream, users_per_batch)):
@@ -135,6 +140,9 @@ def plan_for(
                 for own in of_subject
             )
             batches.append(Batch(len(batches) + 1, wave, delivery_class, actions))
+    if part is not None:
+        batches = [batch for batch in batches if all(map(part.holds, batch.subjects))]
+        changes = {subject: own for subject, own in changes.items() if part.holds(subject)}
     return ListPlan(batches, changes, **given)
 
 
@@ -150,6 +158,7 @@ class Run:
     )
     stop: StopFlag = field(default_factory=StopFlag)
     clock: Any = field(default_factory=SystemClock)
+    part: Part | None = None
     lease_seconds: float = 60.0
     read_timeout_seconds: float = 60.0
     wrap_writer: Callable[[Any], Any] = lambda writer: writer
@@ -162,7 +171,10 @@ class Run:
             with (
                 open_journal(self.journal, clock=self.clock) as journal,
                 journal.acquire(
-                    self.plan.app_id, self.plan.environment, lease_seconds=self.lease_seconds
+                    self.plan.app_id,
+                    self.plan.environment,
+                    part=str(self.part or ""),
+                    lease_seconds=self.lease_seconds,
                 ) as lease,
             ):
                 return apply_plan(
