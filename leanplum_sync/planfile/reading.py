@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeAlias
 
 import orjson
 
@@ -47,6 +47,8 @@ from leanplum_sync.problem import Place
 from leanplum_sync.sealing import PLAIN, Codec, SealingKeys
 from leanplum_sync.wire.action import Action
 from leanplum_sync.wire.batch import Batch, DeliveryKey, PlannedAction
+
+_Group: TypeAlias = tuple[str, str, str]  # resource, kind, field
 
 PAIRS_SHOWN: Final = 3
 SAMPLES_SHOWN: Final = 3
@@ -269,16 +271,55 @@ class PlanFile:
 
     @cached_property
     def _cohorts(self) -> tuple[Cohort, ...]:
-        """Found once: that goes through all changes several times."""
-        rows = self._connection.execute(
-            "SELECT resource, kind, field, count(DISTINCT subject), min(id) FROM change GROUP BY resource, kind, field"
-        )
-        found = [self._cohort(*row) for row in rows]
+        """Found once, and for all groups together: that goes through all changes, several times."""
+        groups = {
+            (resource, kind, field): (subjects, first)
+            for resource, kind, field, subjects, first in self._connection.execute(
+                "SELECT resource, kind, field, count(DISTINCT subject), min(id) FROM change GROUP BY resource, kind, field"
+            )
+        }
+        pairs = self._most_frequent_pairs()
+        samples = self._first_subjects({key: subjects for key, (subjects, _) in groups.items()})
+        found = [
+            self._cohort(key, subjects, first, pairs[key], samples[key])
+            for key, (subjects, first) in groups.items()
+        ]
         return tuple(sorted(found, key=_cohort_order))
 
-    def members(self, limit: int) -> Mapping[tuple[str, str, str], Sequence[Change]]:
+    def _most_frequent_pairs(self) -> Mapping[_Group, tuple[int, Sequence[ValuePair]]]:
+        """Return, for each group, how many different pairs of values it has, and the most frequent of them."""
+        group = "resource, kind, field"
+        rows = self._connection.execute(
+            f"SELECT {group}, pairs, before, after, subjects FROM ("  # noqa: S608 - constants
+            f"SELECT {group}, before, after, count(DISTINCT subject) AS subjects,"
+            f" count(*) OVER (PARTITION BY {group}) AS pairs, row_number() OVER"
+            f" (PARTITION BY {group} ORDER BY count(*) DESC, before, after) AS rank"
+            f" FROM change GROUP BY {group}, before, after)"
+            f" WHERE rank <= {PAIRS_SHOWN} ORDER BY {group}, rank"
+        )
+        found: dict[_Group, tuple[int, list[ValuePair]]] = {}
+        for resource, kind, field, pairs, before, after, subjects in rows:
+            _, some = found.setdefault((resource, kind, field), (pairs, []))
+            some.append(ValuePair(orjson.loads(before), orjson.loads(after), subjects))
+        return found
+
+    def _first_subjects(self, subjects: Mapping[_Group, int]) -> Mapping[_Group, Sequence[str]]:
+        """Return the first few of each group, which has so many *subjects*."""
+        found: dict[_Group, list[str]] = {key: [] for key in subjects}
+        missing = sum(min(count, SAMPLES_SHOWN) for count in subjects.values())
+        rows = self._connection.execute("SELECT resource, kind, field, subject FROM change ORDER BY id")
+        for resource, kind, field, subject in rows:
+            some = found[resource, kind, field]
+            if len(some) < SAMPLES_SHOWN and subject not in some:
+                some.append(subject)
+                missing -= 1
+                if not missing:
+                    break
+        return found
+
+    def members(self, limit: int) -> Mapping[_Group, Sequence[Change]]:
         """Return the first changes, at most *limit*, of each group of like ones, by resource, kind and field."""
-        counts: Counter[tuple[str, str, str]] = Counter()
+        counts: Counter[_Group] = Counter()
         chosen: list[int] = []
         for number, *group in self._connection.execute(
             "SELECT id, resource, kind, field FROM change ORDER BY id"
@@ -287,24 +328,22 @@ class PlanFile:
             if counts[key] < limit:
                 counts[key] += 1
                 chosen.append(number)
-        found: dict[tuple[str, str, str], list[Change]] = {key: [] for key in counts}
+        found: dict[_Group, list[Change]] = {key: [] for key in counts}
         query = f"SELECT {CHANGE_COLUMNS} FROM change WHERE id = ?"  # noqa: S608 - a constant
         for number in chosen:
             change = _change(self._connection.execute(query, (number,)).fetchone())
             found[change.resource, change.kind.value, change.field].append(change)
         return found
 
-    def _cohort(self, resource: str, kind: str, field: str, subjects: int, first: int) -> Cohort:
-        where = "FROM change WHERE resource = ? AND kind = ? AND field = ?"
-        key = (resource, kind, field)
-        pairs = self._connection.execute(
-            f"SELECT before, after, count(DISTINCT subject), count(*) OVER () {where} GROUP BY before, after"
-            f" ORDER BY count(*) DESC, before, after LIMIT {PAIRS_SHOWN}",
-            key,
-        ).fetchall()
-        samples = self._connection.execute(
-            f"SELECT subject {where} GROUP BY subject ORDER BY min(id) LIMIT {SAMPLES_SHOWN}", key
-        )
+    def _cohort(
+        self,
+        key: _Group,
+        subjects: int,
+        first: int,
+        pairs: tuple[int, Sequence[ValuePair]],
+        samples: Sequence[str],
+    ) -> Cohort:
+        resource, kind, field = key
         file, line = self._connection.execute(
             "SELECT asked_file, asked_line FROM change WHERE id = ?", (first,)
         ).fetchone()
@@ -313,14 +352,14 @@ class PlanFile:
             kind=ChangeKind(kind),
             field=field,
             subjects=subjects,
-            distinct=pairs[0][3],
-            pairs=tuple(ValuePair(orjson.loads(row[0]), orjson.loads(row[1]), row[2]) for row in pairs),
-            samples=tuple(row[0] for row in samples),
+            distinct=pairs[0],
+            pairs=tuple(pairs[1]),
+            samples=tuple(samples),
             asked_at=str(Place(file, line)),
             shapes=self._shapes(key) if kind == ChangeKind.SEND else (),
         )
 
-    def _shapes(self, key: tuple[str, str, str]) -> tuple[Shape, ...]:
+    def _shapes(self, key: _Group) -> tuple[Shape, ...]:
         names = "SELECT json_group_array(key) FROM (SELECT key FROM json_each(after) WHERE key IS NOT NULL ORDER BY key)"
         rows = self._connection.execute(
             f"SELECT ({names}) AS names, count(DISTINCT subject) FROM change"  # noqa: S608 - a constant
