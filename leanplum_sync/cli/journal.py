@@ -14,6 +14,7 @@ from leanplum_sync.applier.settings import EXCEPTIONS_LISTED
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.durations import DurationType
 from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.journal_copy import copy_command
 from leanplum_sync.cli.kept import prune
 from leanplum_sync.cli.outputs import Output, deliver, output_option
 from leanplum_sync.cli.project import settings_here
@@ -46,6 +47,9 @@ def command() -> None:
 
     The journal holds user ids, and no values. `resolve` decides about what is held.
     """
+
+
+command.add_command(copy_command)
 
 
 @command.command("list", cls=Verb)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import sqlalchemy as sa
 
@@ -147,12 +147,7 @@ class Lease:
             sa.select(table).where(table.c.app == self.app, table.c.environment == self.environment)
         ).all()
         for row in rows:
-            if (
-                row.holder is not None
-                and overlap(row.part, self.part)
-                and row.until > now
-                and not _is_dead(row.machine, row.pid)
-            ):
+            if overlap(row.part, self.part) and is_held(row, now):
                 raise JournalLockedError(
                     f"Another run works on {_named(self.environment, row.part)}: process {row.pid} on {row.host} since "
                     f"{utc(row.since)}. It holds the lock until {utc(row.until)} unless it renews it. "
@@ -223,6 +218,11 @@ class Lease:
                 return
             except JournalError:
                 continue  # the deadline stops the sending if this goes on
+
+
+def is_held(row: sa.Row[Any], now: float) -> bool:
+    """Whether somebody who lives has the lock of *row*, by the journal's clock."""
+    return row.holder is not None and row.until > now and not _is_dead(row.machine, row.pid)
 
 
 def overlap(one: str, other: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -156,3 +156,13 @@ def _where(fault: Fault) -> str:
 def faults_json(faults: Sequence[Fault], journal: str) -> str:
     listed = [{"run": fault.run, "batch": fault.batch, "fault": fault.sentence} for fault in faults]
     return document("journal-check", 1, journal=journal, isSound=not faults, faults=listed)
+
+
+def copied_text(counts: Mapping[str, int], source: str, target: str, page: Page) -> str:
+    rows = [(Text(f"{count:,}"), Text(table.replace("_", " "))) for table, count in counts.items()]
+    title = Text(f"{escaped(target)} has all that {escaped(source)} knows, row by row:", GOOD)
+    return paint([title, grid(rows, right=(0,))], page)
+
+
+def copied_json(counts: Mapping[str, int], source: str, target: str) -> str:
+    return document("journal-copy", 1, source=source, target=target, rows=dict(counts))

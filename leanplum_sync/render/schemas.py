@@ -288,6 +288,11 @@ _DOCUMENTS: Final[Mapping[str, Mapping[str, Schema]]] = {
         "isSound": _FLAG,
         "faults": _several(_record({"run": _COUNT, "batch": _maybe(_COUNT), "fault": _TEXT})),
     },
+    "journal-copy": {
+        "source": _TEXT,
+        "target": _TEXT,
+        "rows": {"description": "By table.", "type": "object", "additionalProperties": _COUNT},
+    },
     "resolved": {
         "run": _COUNT,
         "resolution": _one_of(Resolution),

@@ -67,7 +67,7 @@ def _sentence(error: ErrorDetails, path: Path, model: type[BaseModel], *, hidden
     context = error.get("ctx", {})
     key = str(path[-1]) if path else ""
     say = kind_of if hidden else shown
-    if hidden and (error["type"] == "extra_forbidden" or path[-2:-1] == ("map",)):
+    if hidden and path[-2:-1] == ("map",):
         key = "this"
     match error["type"]:
         case "leanplum_sync":
@@ -75,7 +75,7 @@ def _sentence(error: ErrorDetails, path: Path, model: type[BaseModel], *, hidden
         case "missing":
             return f"`{key}` is missing", _description(_model_at(model, error["loc"][:-1]), key)
         case "extra_forbidden":
-            return _unknown_key(key, _model_at(model, error["loc"][:-1]), error["loc"])
+            return _unknown_key(key, _model_at(model, error["loc"][:-1]), error["loc"], hidden=hidden)
         case "literal_error":
             return _not_one_of(key, error["input"], str(context["expected"]), say)
         case "string_pattern_mismatch":
@@ -170,16 +170,19 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
     return f"Did you mean {close}?" if close else ""
 
 
-def _unknown_key(key: str, model: type[BaseModel] | None, loc: tuple[str | int, ...]) -> tuple[str, str]:
+def _unknown_key(
+    key: str, model: type[BaseModel] | None, loc: tuple[str | int, ...], *, hidden: bool
+) -> tuple[str, str]:
+    """Return the message and the hint; the hint names what is known, also where the key itself is not told."""
     known = _keys(model)
     if key in forms.FORM_KEYS and _is_tag(loc[-2]):
         form = str(loc[-2]).removeprefix(forms.TAG_MARK).replace("list", "add")
         others = ", ".join(name for name in known if name != form)
         hint = f"Beside `{form}` may stand {others}." if others else f"`{form}` stands alone."
         return f"`{key}` doesn't go with `{form}`", hint
-    if holds_key(key):
-        key = "this"
     hint = did_you_mean(key, known) or (f"The keys here are {', '.join(known)}." if known else "")
+    if hidden or holds_key(key):
+        return "what stands here is not a key", hint
     return f"`{key}` is not a key here", hint
 
 

@@ -1,0 +1,100 @@
+"""A journal moved to another place, with all that it knows: what was sent from the one is not sent from the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+
+from leanplum_sync.clock import utc
+from leanplum_sync.errors import JournalError, JournalLockedError
+from leanplum_sync.journal.database import Database, describe, is_address
+from leanplum_sync.journal.lock import is_held
+from leanplum_sync.journal.schema import lock_table, metadata, version_table
+
+_ROWS_AT_ONCE: Final = 5_000
+# Each journal says for itself of which version it is.
+_COPIED: Final = tuple(table for table in metadata.sorted_tables if table is not version_table)
+
+
+def copy_journal(source: str | Path, target: str | Path) -> Mapping[str, int]:
+    """
+    Copy the journal *source* into *target*, which is made if there is none, and return how many rows each table has.
+
+    All of it or nothing: it is one transaction, in which both are counted, and while it runs nobody writes to either.
+    *source* is left as it was.
+
+    Raises:
+        JournalLockedError: a run works with *source*.
+        JournalError: there is no *source*; *target* is it, or knows something already; one can't be read or written.
+    """
+    if not is_address(source) and not Path(source).is_file():
+        raise JournalError(f"{describe(source)} does not exist; nothing was copied.")
+    if _place(source) == _place(target):
+        raise JournalError(
+            f"{describe(source)} is the one that the project names already; nothing was copied."
+        )
+    if _knows_nothing(source):
+        raise JournalError(f"{describe(source)} knows nothing: there is nothing to copy.")
+    old, new = Database(source), None
+    try:
+        new = Database(target)
+        with old.writing("nothing was copied") as reading, new.writing("nothing was copied") as writing:
+            _check_at_rest(reading, describe(source), time.time() + old.clock_ahead(reading))
+            _check_empty(writing, describe(target))
+            for table in _COPIED:
+                _copy(table, reading, writing)
+            writing.execute(sa.update(lock_table).values(holder=None))
+            counts = _counts(writing)
+            if counts != _counts(reading):
+                raise JournalError(f"{describe(target)} did not take all rows; nothing was copied.")
+        return counts
+    finally:
+        for database in (old, new):
+            if database is not None:
+                database.close()
+
+
+def _place(location: str | Path) -> str | Path:
+    return location if is_address(location) else Path(location).resolve()
+
+
+def _knows_nothing(location: str | Path) -> bool:
+    """Asked of a reader, which makes no tables where there are none."""
+    database = Database(location, read_only=True)
+    database.close()
+    return database.is_empty
+
+
+def _check_at_rest(connection: sa.Connection, name: str, now: float) -> None:
+    for row in connection.execute(sa.select(lock_table)):
+        if is_held(row, now):
+            raise JournalLockedError(
+                f"{name} is in use: process {row.pid} on {row.host} works on {row.environment} since {utc(row.since)}."
+                " Wait for it, or stop it; nothing was copied."
+            )
+
+
+def _check_empty(connection: sa.Connection, name: str) -> None:
+    known = [table for table, count in _counts(connection).items() if count]
+    if known:
+        raise JournalError(
+            f"{name} knows something already: it has rows in {', '.join(known)}. Only an empty one can take over; nothing was"
+            " copied."
+        )
+
+
+def _copy(table: sa.Table, reading: sa.Connection, writing: sa.Connection) -> None:
+    names = [column.key for column in table.columns]
+    rows = reading.execution_options(yield_per=_ROWS_AT_ONCE).execute(sa.select(*table.columns))
+    for part in rows.partitions():
+        writing.execute(sa.insert(table), [dict(zip(names, row, strict=True)) for row in part])
+
+
+def _counts(connection: sa.Connection) -> dict[str, int]:
+    return {
+        table.name: connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0 for table in _COPIED
+    }
