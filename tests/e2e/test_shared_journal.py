@@ -80,6 +80,12 @@ def is_done(shell: Shell) -> bool:
 APPLY = ("apply", "a.lpplan", "--yes", "--recheck", "off", "--verify", "none")
 
 
+def end_lease(location: str | Path, seconds: float, **values: object) -> None:
+    """Have the lease end in *seconds* from now: how long a command takes to start is not what a test is about."""
+    with open_journal(location) as journal, journal._writable.writing("") as connection:
+        connection.execute(sa.update(lock_table).values(until=SystemClock().now() + seconds, **values))
+
+
 def test_of_two_that_apply_a_plan_at_once_one_works_and_when_it_is_killed_the_other_finishes(
     project: Callable[..., Shell], served: Served, start: Start, journal_location: str | Path
 ) -> None:
@@ -112,12 +118,10 @@ def test_the_lock_of_a_machine_that_is_gone_ends_with_its_lease(
     working.kill()
     told(working)
     # From another machine nobody sees that the process is gone, and until when the lock holds is all there is.
-    with open_journal(journal_location) as journal, journal._writable.writing("") as connection:
-        until = SystemClock().now() + LEASE_SECONDS
-        connection.execute(sa.update(lock_table).values(machine="elsewhere", until=until))
+    end_lease(journal_location, 3600, machine="elsewhere")
     served.faults("")
     assert "Another run works on live" in shell.run(*APPLY, "--resume", code=8).stderr
-    time.sleep(LEASE_SECONDS)
+    end_lease(journal_location, 0)
     shell.run(*APPLY, "--resume")
     assert is_done(shell)
 
@@ -151,7 +155,9 @@ def test_a_run_paused_for_longer_than_its_lease_sends_nothing_more_and_says_so(
     wait_for(lambda: batches_begun(journal_location) >= 2)
     time.sleep(0.3)  # it waits for an answer, and has no transaction open that others would have to wait for
     paused.send_signal(signal.SIGSTOP)
+    end_lease(journal_location, 3600)
     shell.run(*APPLY, "--resume", code=8)
+    end_lease(journal_location, 0)
     time.sleep(LEASE_SECONDS)
     served.faults("")
     shell.run(*APPLY, "--resume")
