@@ -69,6 +69,51 @@ def test_the_action_parts_words_as_a_shell_does_and_carries_nothing_out(
     assert "no such file" in said or "project file" in said
 
 
+def test_the_action_installs_itself_and_puts_the_command_alone_on_the_path(tmp_path: Path) -> None:
+    """Its steps in order; instead of a real environment there is one whose pip writes down what it is asked for."""
+    tools, temp = tmp_path / "tools", tmp_path / "temp"
+    for folder in (tools, temp):
+        folder.mkdir()
+    made = temp / "leanplum-sync" / "bin"
+    python, pip = tools / "python", tools / "pip"
+    python.write_text(
+        f'#!/bin/sh\n[ "$1 $2" = "-m venv" ] || exec {sys.executable} "$@"\nmkdir -p "$3/bin"\ncp {pip} "$3/bin/pip"\n'
+    )
+    pip.write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/asked\n'
+        f"printf '#!/bin/sh\\nexec {sys.executable} -m leanplum_sync \"$@\"\\n' > {made}/leanplum-sync\n"
+        f"chmod +x {made}/leanplum-sync\n"
+    )
+    for file in (python, pip):
+        file.chmod(0o755)
+    files = {name: tmp_path / name.lower() for name in ("GITHUB_PATH", "GITHUB_OUTPUT")}
+    environ = {
+        "PATH": f"{tools}:{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "RUNNER_TEMP": str(temp),
+        "GITHUB_ACTION_PATH": str(ROOT),
+        "ARGUMENTS": "init shop",
+        **{name: str(path) for name, path in files.items()},
+    }
+    for step in load("action.yml")["runs"]["steps"]:
+        if "run" in step:
+            subprocess.run(
+                ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
+                cwd=tmp_path, env=environ, check=True, capture_output=True, stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+    *_, constraint, what = (tmp_path / "asked").read_text().splitlines()
+    assert Path(constraint).samefile(ROOT / "constraints.txt")
+    assert Path(what.removesuffix("[encryption,postgres]")).samefile(ROOT)
+    assert files["GITHUB_OUTPUT"].read_text() == "exit-code=0\n"
+    on_path = Path(files["GITHUB_PATH"].read_text().strip())
+    assert [each.name for each in on_path.iterdir()] == ["leanplum-sync"]
+    told = subprocess.run(
+        ["leanplum-sync", "validate"],
+        cwd=tmp_path / "shop", env={"PATH": f"{on_path}:{os.environ['PATH']}"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert told.stdout.startswith("Valid: ")
+
+
 def test_the_hooks_run_commands_that_there_are_on_the_files_of_a_project(tmp_path: Path) -> None:
     Shell(tmp_path).run("init", ".")
     files = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()]
