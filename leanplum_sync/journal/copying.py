@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -39,23 +40,21 @@ def copy_journal(source: str | Path, target: str | Path) -> Mapping[str, int]:
         )
     if _knows_nothing(source):
         raise JournalError(f"{describe(source)} knows nothing: there is nothing to copy.")
-    old, new = Database(source), None
-    try:
-        new = Database(target)
-        with old.writing("nothing was copied") as reading, new.writing("nothing was copied") as writing:
-            _check_at_rest(reading, describe(source), time.time() + old.clock_ahead(reading))
-            _check_empty(writing, describe(target))
-            for table in _COPIED:
-                _copy(table, reading, writing)
-            writing.execute(sa.update(lock_table).values(holder=None))
-            counts = _counts(writing)
-            if counts != _counts(reading):
-                raise JournalError(f"{describe(target)} did not take all rows; nothing was copied.")
-        return counts
-    finally:
-        for database in (old, new):
-            if database is not None:
-                database.close()
+    with (
+        closing(Database(source)) as old,
+        closing(Database(target)) as new,
+        old.writing("nothing was copied") as reading,
+        new.writing("nothing was copied") as writing,
+    ):
+        _check_at_rest(reading, describe(source), time.time() + old.clock_ahead(reading))
+        _check_empty(writing, describe(target))
+        for table in _COPIED:
+            _copy(table, reading, writing)
+        writing.execute(sa.update(lock_table).values(holder=None))
+        counts = _counts(writing)
+        if counts != _counts(reading):  # pragma: no cover - a database that loses rows within a transaction
+            raise JournalError(f"{describe(target)} did not take all rows; nothing was copied.")
+    return counts
 
 
 def _place(location: str | Path) -> str | Path:

@@ -1,8 +1,8 @@
 """
 The API of ``schedules``: users in memory, who it was asked to change and when, and the moods in which it takes a request.
 
-It holds every request against the laws: nobody overtaken sends, no user is in two requests at once, and no action comes that
-no plan holds.
+It holds every request against the laws: nobody overtaken sends, no plan that was carried out does, no user is in two requests
+at once, and no action comes that no plan holds.
 """
 
 from __future__ import annotations
@@ -139,6 +139,8 @@ class Api:
         request = _Request(process, orjson.loads(body)["data"], temper, self._world.now)
         if process.lease.fence < self._world.fence:
             self.violations.append("a process sent after another one had taken over")
+        if process.identity in self._world.carried_out:
+            self.violations.append("a plan that was carried out sent something")
         for user in request.users:
             if self.in_flight(user):
                 self.violations.append(f"two requests were in flight for {user}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ from leanplum_sync.errors import (
     NotSentError,
 )
 from leanplum_sync.journal import open_journal
+from leanplum_sync.journal.entry import RunState
 from leanplum_sync.progress import SilentProgress
 from leanplum_sync.wire.fingerprint import fingerprint
 
@@ -66,6 +68,8 @@ class World:
         self.processes: list[Process] = []
         self.fence = 0
         self.changes = 0  # of the journal, of users, and of what is in flight
+        self.had_a_hand: defaultdict[int, set[tuple[str, float]]] = defaultdict(set)  # by run, which plans
+        self.carried_out: set[tuple[str, float]] = set()  # plans whose run finished
 
     def plan(self, kind: str, known: Callable[[Subject], Any], *, receipts: bool) -> Any:
         """Plan as the program would now, by live state and by what the journal knows."""
@@ -126,6 +130,8 @@ class Process:
             raise
         self.next_beat = shared.now + _BEAT_SECONDS
         self.has_lost = False
+        self._beginning = self.journal.begin_run
+        self.journal.begin_run = self._begin  # type: ignore[method-assign]  # the world keeps count of plans
         self._renewing = self.lease.writing
         self.lease.writing = self._writing  # type: ignore[method-assign]  # turns are given up around transactions
         connection, keys = Connection.to_emulator("http://127.0.0.1:1"), Keys.of(EMULATOR_KEYS)
@@ -148,6 +154,15 @@ class Process:
             ),
         )
         self._strands.append(self._main)
+
+    @property
+    def identity(self) -> tuple[str, float]:
+        return self.plan.digest, self.plan.created_at
+
+    def _begin(self, *args: Any, **kwargs: Any) -> Any:
+        run = self._beginning(*args, **kwargs)
+        self.world.had_a_hand[run.number].add(self.identity)
+        return run
 
     # As a clock.
 
@@ -259,6 +274,8 @@ class Process:
         try:
             if error is None:
                 self.receipt = self._main.future.result()
+                if self.receipt.state is RunState.FINISHED:
+                    self.world.carried_out |= self.world.had_a_hand[self.receipt.run]
             elif isinstance(error, LeanplumSyncError) and not isinstance(error, JournalCorruptError):
                 self.error = error
             else:
