@@ -19,6 +19,7 @@ from leanplum_sync.cli.program import program
 from leanplum_sync.cli.verb import SharedOption
 from leanplum_sync.journal import schema as journal_schema
 from leanplum_sync.planfile import schema as planfile_schema
+from leanplum_sync.render.schemas import Schema, document_schema
 from leanplum_sync.resources import document, forms, message_send, project, push_tokens, user_attributes
 from leanplum_sync.wire.action import DeliveryClass
 from leanplum_sync.wire.catalogue import ACTIONS, ActionSpec, CreateDisposition, Target
@@ -75,6 +76,35 @@ def flow(value: object) -> str:
 
 def cell(text: str) -> str:
     return text.replace("|", r"\|")
+
+
+def events() -> str:
+    """Return a table of the events: what each is called, and its fields with what may stand there."""
+    rows = ["| event | fields |", "|---|---|"]
+    for event in document_schema("event")["anyOf"]:
+        known = {name: schema for name, schema in event["properties"].items() if name not in ("at", "event")}
+        listed = "; ".join(f"`{name}` {cell(kind_of(schema))}" for name, schema in known.items())
+        rows.append(f"| `{event['properties']['event']['const']}` | {listed} |")
+    return "\n".join(rows)
+
+
+def kind_of(schema: Schema) -> str:
+    """Return what may stand where *schema* holds, in a few words."""
+    match schema:
+        case {"const": value}:
+            return f"`{value}`"
+        case {"enum": words}:
+            return ", ".join(f"`{word}`" for word in words)
+        case {"anyOf": [inner, {"type": "null"}]}:
+            return f"{kind_of(inner)}, or null"
+        case {"propertyNames": {"enum": words}}:
+            return f"how many of each: {', '.join(f'`{word}`' for word in words)}"
+        case {"description": text}:
+            return str(text)
+        case {"type": kind}:
+            return {"integer": "number", "string": "text"}.get(kind, str(kind))
+        case _:
+            raise ValueError(f"nothing tells what stands here: {schema}")
 
 
 def verbs() -> str:
@@ -214,6 +244,7 @@ TWICE = {
 }
 
 PARTS: dict[str, Callable[[], str]] = {
+    "events": events,
     "actions": actions,
     "arguments of actions": arguments_of_actions,
     "plan tables": plan_tables,

@@ -57,7 +57,7 @@ def failure_markdown(failure: Failure, limit: int) -> str:
 
 def failure_html(failure: Failure) -> str:
     alarm = tag("p", failure.sentence, class_="alarm")
-    return page(failure.title, main(masthead(failure.verb, None, failure.title), alarm))
+    return page(failure.title, main(masthead("leanplum-sync", None, failure.title), alarm))
 
 
 def failure_junit(failure: Failure) -> str:
