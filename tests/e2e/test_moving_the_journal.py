@@ -15,6 +15,7 @@ from postgresql import Server
 from shell import Served, Shell
 
 from leanplum_sync import emulator
+from leanplum_sync.errors import JournalError
 from leanplum_sync.journal import copying, open_journal
 from leanplum_sync.journal.database import Database
 from leanplum_sync.journal.schema import metadata, run_table
@@ -141,3 +142,16 @@ def test_a_copy_that_breaks_off_leaves_nothing(shop: Shell, monkeypatch: pytest.
         copying.copy_journal(shop.folder / OLD, shop.folder / "new.db")
     found = content(shop.folder / "new.db")
     assert not any(rows for name, rows in found.items() if name != "journal_version")
+
+
+def test_a_copy_that_lacks_rows_is_none(shop: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copying, "_copy", lambda *_: None)
+    with pytest.raises(JournalError, match="did not take all rows; nothing was copied"):
+        copying.copy_journal(shop.folder / OLD, shop.folder / "new.db")
+
+
+def test_a_new_place_that_can_not_be_reached_is_told_and_the_old_one_is_let_go(shop: Shell) -> None:
+    with pytest.raises(JournalError, match="can't be reached"):
+        copying.copy_journal(shop.folder / OLD, "postgresql://somebody@127.0.0.1:1/journal")
+    with open_journal(shop.folder / OLD) as journal, journal.acquire("app", "sandbox"):
+        pass
