@@ -381,7 +381,7 @@ class Staging:
         )
         self._pass_all(f"SELECT 'user', id FROM met{table.number} WHERE passes")
         self._run(
-            f"INSERT INTO bounds SELECT unnest([min(observed_at), max(observed_at)]) FROM met{table.number}"
+            f"INSERT INTO bounds SELECT unnest([min(observed_at), max(observed_at)]) FROM {self._newest(table)}"
         )
         for place, attribute in enumerate(table.sieve.attributes):
             word, bit = divmod(place, _BITS)
@@ -390,6 +390,15 @@ class Staging:
                 f" HAVING bit_or(has{word}) >> {bit} & 1 = 1"
             )
         self._run(f"DROP TABLE met{table.number}")
+
+    def _newest(self, table: _Table) -> str:
+        """Return SQL for one line of each user: of older ones it doesn't matter how old they are."""
+        met, cells = (
+            int(self._one(f"SELECT count(*) FROM {rows}")[0]) for rows in (f"met{table.number}", table.name)
+        )
+        if met == cells:
+            return f"met{table.number}"
+        return f"(SELECT max(observed_at) AS observed_at FROM met{table.number} GROUP BY id)"
 
     def _sample_names(self, snapshot: Path) -> None:
         """Note which attributes users have; where that comes near the API's ceiling, look at all of them."""
@@ -422,6 +431,8 @@ class Staging:
         found = self._all(
             f"SELECT line FROM ({numbered}) WHERE id IN (SELECT id FROM passed) ORDER BY line LIMIT {2 * _MOST_PICKED}"
         )
+        if len(found) == 2 * _MOST_PICKED:
+            return False
         picked = self._path / "picked.ndjson"
         with snapshot.open("rb") as lines, picked.open("wb") as file:
             at = 0
@@ -433,21 +444,27 @@ class Staging:
 
     def _observe_passed(self, snapshot: Path, own_time: float) -> int:
         """Keep the whole answers about those who passed; of several, the last one counts. Return how many lines speak of them."""
+        self._keep_passed(snapshot, own_time, line="0")
+        (kept,) = self._one("SELECT count(*) FROM observed")
+        if self._all("SELECT 1 FROM observed GROUP BY kind, id HAVING count(*) > 1 LIMIT 1"):
+            # Only numbers given while the file is read tell their order: what was joined may stand in another. They take
+            # a single thread, so they are given where they are needed.
+            self._keep_passed(snapshot, own_time, line="row_number() OVER ()")
+            self._run(
+                "DELETE FROM observed WHERE line NOT IN (SELECT max(line) FROM observed GROUP BY kind, id)"
+            )
+        return int(kept)
+
+    def _keep_passed(self, snapshot: Path, own_time: float, *, line: str) -> None:
         types = '{"userId": "VARCHAR", "deviceId": "VARCHAR", "observedAt": "DOUBLE"}'
         self._run(
             "CREATE OR REPLACE TABLE observed AS SELECT * FROM ("
             " SELECT CASE WHEN nullif(told.deviceId, '') IS NULL THEN 'user' ELSE 'device' END AS kind,"
             " coalesce(nullif(told.deviceId, ''), told.userId, error('no id')) AS id,"
-            f" coalesce(told.observedAt, {own_time!r}) AS observed_at, element"
-            f" FROM (SELECT json AS element, from_json(json, '{types}') AS told"
+            f" coalesce(told.observedAt, {own_time!r}) AS observed_at, element, line"
+            f" FROM (SELECT {line} AS line, json AS element, from_json(json, '{types}') AS told"
             f" FROM read_json_objects({_lines(snapshot)}))) SEMI JOIN passed USING (kind, id)"
         )
-        (kept,) = self._one("SELECT count(*) FROM observed")
-        if self._all("SELECT 1 FROM observed GROUP BY kind, id HAVING count(*) > 1 LIMIT 1"):
-            self._run(
-                "DELETE FROM observed WHERE rowid NOT IN (SELECT max(rowid) FROM observed GROUP BY kind, id)"
-            )
-        return int(kept)
 
     def observed_between(self) -> tuple[float | None, float | None]:
         """Return the first and the last moment, in epoch seconds, at which a wanted subject was observed."""

@@ -398,6 +398,16 @@ def test_a_snapshot_that_lacks_a_user_is_refused(app: str, tmp_path: Path) -> No
         Project(tmp_path / "p", AS_THEY_ARE).plan(app, recorded=snapshot)
 
 
+def test_what_was_read_again_is_as_old_as_the_last_reading(app: str, tmp_path: Path) -> None:
+    snapshot = tmp_path / "snapshot.ndjson"
+    answers = [{**user("u1", tier="gold"), "observedAt": moment} for moment in (1000.0, 2000.0)]
+    snapshot.write_text("".join(json.dumps(answer) + "\n" for answer in answers))
+    specs = AS_THEY_ARE.replace('inline: ["00004"]', "file: ../users.csv, id: id")
+    project = Project(tmp_path / "p", specs, {"users.csv": "id\nu1\n"})
+    with project.plan(app, recorded=snapshot) as plan:
+        assert plan.header.observed_from == plan.header.observed_until == 2000.0
+
+
 def test_the_digest_is_the_same_elsewhere_and_under_any_hash_seed(app: str, tmp_path: Path) -> None:
     specs = AS_THEY_ARE.replace("vip: true", "vip: false, b: {add: [x, y, z]}, c: 1.5, d: text")
     here = Project(tmp_path / "here", specs)

@@ -55,5 +55,28 @@ def test_the_last_line_about_a_user_counts_wherever_blank_lines_are(tmp_path: Pa
     assert met.element["totalSessions"] == 2
 
 
+@pytest.mark.parametrize(("users", "lines_each"), [(1, 3), (60_000, 3)])
+def test_the_last_line_about_a_user_counts_however_many_lines_there_are(
+    users: int, lines_each: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one user at the limit of what is picked by numbers; with many, past the 122,880 rows that DuckDB keeps together."""
+    if users == 1:
+        monkeypatch.setattr("leanplum_sync.staging.staging._MOST_PICKED", 1)
+    names = [f"u{number}" for number in range(users)]
+    snapshot = tmp_path / "snapshot.ndjson"
+    lines = (answer(name, sessions) for sessions in range(lines_each) for name in names)
+    snapshot.write_text("\n".join(lines) + "\n")
+    with Staging(tmp_path) as staging:
+        for number, name in enumerate(names, start=1):
+            staging.add(
+                0, Subject.user(name), Row(number, Place("a.csv", number + 1, row=number), {"id": name})
+            )
+        staging.close_rows()
+        assert staging.sift(snapshot, 0.0)
+        sessions = [met.element and met.element["totalSessions"] for met in staging.met()]
+    assert sessions == [lines_each - 1] * users
+
+
 def answer(user: str, sessions: int) -> str:
-    return f'{{"userId": "{user}", "totalSessions": {sessions}, "userAttributes": {{}}}}'
+    values = '"success":true,"devices":[],"userAttributes":{"tier":"gold"},"observedAt":1795000000.0'
+    return f'{{"userId":"{user}","totalSessions":{sessions},{values}}}'
