@@ -1,8 +1,9 @@
 """
 What stands where a document was asked for, however a command ends.
 
-A document of an earlier run is gone before the command begins. A command that ends with an error before it made its
-documents leaves one in each place that says so: a pipeline that reads them is never told of something else.
+A document of an earlier run is gone before the command begins; what the command reads, or is no document by its name,
+stays. A command that ends with an error before it made its documents leaves one in each place that says so: a pipeline
+that reads them is never told of something else.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import click
 
 from leanplum_sync.cli.console import Console
 from leanplum_sync.cli.exit_codes import exit_code
-from leanplum_sync.cli.outputs import STREAM, Output, OutputType, are_made, asked_for, deliver
+from leanplum_sync.cli.outputs import STREAM, Output, OutputType, are_made, asked_for, deliver, set_apart
 from leanplum_sync.cli.sentences import sentence_of
 from leanplum_sync.cli.verb import EVENTS, remembered
 from leanplum_sync.clock import SystemClock
@@ -30,7 +32,8 @@ _FOR_PEOPLE = frozenset(("text",))
 @contextmanager
 def ending(ctx: click.Context) -> Iterator[Callable[[Any], Any]]:
     """Run a verb in here, and hand its exit code to what this gives."""
-    outputs, verb = asked_for(ctx), _verb_of(ctx)
+    verb = _verb_of(ctx)
+    outputs, wrong = set_apart(asked_for(ctx), _files_of(ctx))
     for output in outputs:
         if output.path is not None and output.path.is_file() and not output.path.is_symlink():
             output.path.unlink()
@@ -43,6 +46,7 @@ def ending(ctx: click.Context) -> Iterator[Callable[[Any], Any]]:
             return code
 
         try:
+            _refuse(wrong, ctx)
             yield end
         except click.exceptions.Exit:
             raise
@@ -67,7 +71,14 @@ def fail_unread(
         return
     prefix = parent.auto_envvar_prefix if parent else ""
     variable = os.environ.get(f"{prefix}_{name}_OUTPUT".replace("-", "_").upper(), "")
-    outputs = option.type.found_in(given) or option.type.found_in([f"-o{word}" for word in variable.split()])
+    found = option.type.found_in(given) or option.type.found_in([f"-o{word}" for word in variable.split()])
+    others = [
+        word
+        for before, word in pairwise(("", *given))
+        if before not in ("-o", "--output") and not word.startswith(("-o", "--output="))
+    ]
+    files = [*_files_of(parent), *others, *(word.partition("=")[2] for word in others)]
+    outputs, _ = set_apart(found, files)
     with suppress(OSError), _events(verb, outputs, _console()) as events:
         _fail(error, verb, outputs, Console.for_this_process(events=events))
 
@@ -124,6 +135,21 @@ def _events(verb: str, outputs: Sequence[Output], console: Console) -> Any:
 
 def _console(ctx: click.Context | None = None) -> Console:
     return Console.for_this_process(quiet=True, events=ctx.meta.get(EVENTS) if ctx else None)
+
+
+def _refuse(outputs: Sequence[Output], ctx: click.Context) -> None:
+    for output in outputs:
+        raise click.UsageError(
+            f"{output.path} is no place for a document: it is what a command reads, or a plan. Name another file.",
+            ctx,
+        )
+
+
+def _files_of(ctx: click.Context | None) -> Sequence[str | Path]:
+    """Return what may name a file among the arguments and options of *ctx*, and the project file."""
+    given = [remembered("project"), *(ctx.params.values() if ctx else ())]
+    flat = [each for value in given for each in (value if isinstance(value, tuple) else (value,))]
+    return [each for each in flat if isinstance(each, str | Path)]
 
 
 def _verb_of(ctx: click.Context | None) -> str:

@@ -21,6 +21,8 @@ from leanplum_sync.render.words import listing
 MARKDOWN_BYTES: Final = 59_000  # a comment on GitHub has at most 65,536 characters
 _FEWEST_BYTES: Final = 6_000  # what is never left out of a comment fits
 _MARKDOWN: Final = "markdown"
+# Plans, specs, data, journals: nobody wants a document there, and a slip would cost what only they hold.
+_NOT_DOCUMENTS: Final = frozenset((".lpplan", ".yaml", ".yml", ".csv", ".parquet", ".gz", ".zst", ".db"))
 STREAM: Final = "ndjson"  # written while the command runs, not at its end
 _LIMIT: Final = "leanplum_sync.cli.markdown_bytes"
 _ASKED: Final = "leanplum_sync.cli.outputs"
@@ -52,14 +54,16 @@ class OutputType(click.ParamType[Output]):
         return Output(name, Path(path) if path else None)
 
     def found_in(self, words: Sequence[str]) -> Sequence[Output]:
-        """Return what *words* ask for, as far as it can be told where the rest of them is wrong."""
+        """Return what *words* ask for, as far as it can be told where the rest of them is wrong; but one document for stdout."""
         values = [
             match[1] for word in words if (match := re.fullmatch(r"(?:-o=?|--output=)(.+)", word, re.DOTALL))
         ] + [value for name, value in pairwise(words) if name in ("-o", "--output")]
         asked = [value.partition("=") for value in values]
-        return [
+        found = [
             Output(name, Path(path) if path else None) for name, _, path in asked if name in self._formats
         ]
+        on_stdout = [each for each in found if each.path is None]
+        return on_stdout[:1] + [each for each in found if each.path is not None]
 
     def shell_complete(self, _: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
         return starting(self._formats, incomplete)
@@ -78,6 +82,19 @@ def asked_for(ctx: click.Context) -> Sequence[Output]:
     """Return the documents that the verb of *ctx* was asked for; none where it makes none."""
     found: Sequence[Output] = ctx.meta.get(_ASKED, ())
     return found
+
+
+def set_apart(
+    outputs: Sequence[Output], given: Sequence[str | Path]
+) -> tuple[Sequence[Output], Sequence[Output]]:
+    """Return those whose place is theirs, and those that would be put over a file that is *given*, or over a plan, spec or data."""
+    files = {Path(each).resolve() for each in given if each and "\0" not in str(each)}
+
+    def is_wrong(output: Output) -> bool:
+        path = output.path and output.path.resolve()
+        return path is not None and (path in files or path.suffix.lower() in _NOT_DOCUMENTS)
+
+    return [each for each in outputs if not is_wrong(each)], [each for each in outputs if is_wrong(each)]
 
 
 def are_made(ctx: click.Context) -> bool:

@@ -1,0 +1,78 @@
+"""Where documents go: in no place of something else, and one to stdout, however a command ends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from shell import Command
+
+from leanplum_sync.cli.exit_codes import ExitCode
+
+SLIPS = [
+    ("show", "a.lpplan", "-o", "json=a.lpplan"),
+    ("show", "a.plan", "-o", "json=a.plan"),
+    ("show", "a.plan", "-o", "json=link.plan"),
+    ("show", "a.plan", "--no-such-option", "-o", "json=a.plan"),
+    ("plan", "--out", "a.plan", "-o", "markdown=./a.plan"),
+    ("plan", "--out=a.plan", "--no-such-option", "-o", "markdown=a.plan"),
+    ("plan", "-o", "json=.leanplum-sync/local.lpplan"),
+    ("plan", "--observed", "seed/users.ndjson", "-o", "ndjson=seed/users.ndjson"),
+    ("pull", "00001", "--out", "seed/users.ndjson", "-o", "json=specs/../seed/users.ndjson"),
+    ("validate", "-o", "json=leanplum-sync.yaml"),
+    ("validate", "--no-such-option", "-o", "json=leanplum-sync.yaml"),
+    ("validate", "--project", "project.txt", "-o", "json=project.txt"),
+    ("validate", "specs/spec.txt", "-o", "text=specs/spec.txt"),
+    ("validate", "-o", "sarif=specs/loyalty.yaml"),
+    ("validate", "-o", "json=data/users.csv"),
+]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and "emulator" not in path.name
+    }
+
+
+@pytest.fixture
+def full_shop(shop: Path, command: Command) -> Path:
+    """A project with all that a slip could cost."""
+    assert command("plan", "--out", "a.lpplan").returncode == 0
+    (shop / "a.plan").write_bytes((shop / "a.lpplan").read_bytes())
+    (shop / "link.plan").symlink_to("a.plan")
+    (shop / "project.txt").write_bytes((shop / "leanplum-sync.yaml").read_bytes())
+    (shop / "specs" / "spec.txt").write_bytes(next((shop / "specs").glob("*.yaml")).read_bytes())
+    (shop / "data").mkdir(exist_ok=True)
+    (shop / "data" / "users.csv").write_text("id\n00001\n")
+    return shop
+
+
+@pytest.mark.parametrize("slip", SLIPS, ids=" ".join)
+def test_no_document_is_put_in_place_of_what_the_command_reads_or_writes(
+    slip: tuple[str, ...], full_shop: Path, command: Command
+) -> None:
+    before = contents(full_shop)
+    done = command(*slip, "-o", "json=other.json")
+    other = json.loads((full_shop / "other.json").read_text())
+    assert (done.returncode, other["exit"]) == (ExitCode.USAGE, ExitCode.USAGE)
+    assert len(done.stderr.splitlines()) == 2  # the sentence, and where the help is
+    (full_shop / "other.json").unlink()
+    assert contents(full_shop) == before
+
+
+def test_the_file_that_is_in_the_way_is_named(full_shop: Path, command: Command) -> None:
+    sentence = command("show", "a.plan", "-o", "json=a.plan").stderr.splitlines()[0]
+    assert sentence == (
+        "Error: a.plan is no place for a document: it is what a command reads, or a plan. Name another file."
+    )
+
+
+@pytest.mark.parametrize("second", ["ndjson", "markdown", "json"])
+def test_two_documents_for_stdout_are_refused_with_one(second: str, shop: Path, command: Command) -> None:
+    done = command("plan", "-o", "json", "-o", second, "-o", "markdown=why.md")
+    assert done.returncode == ExitCode.USAGE
+    assert json.loads(done.stdout)["format"] == "leanplum-sync/error"
+    assert "only one document fits on stdout" in (shop / "why.md").read_text()
