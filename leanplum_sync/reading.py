@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from leanplum_sync.address import Subject
 from leanplum_sync.clock import Clock
@@ -13,6 +13,8 @@ from leanplum_sync.errors import ApiError, RateLimitedError, RejectedError
 from leanplum_sync.pace import Pace
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.user_batch import UserBatch
+
+T = TypeVar("T")
 
 
 class ReadsUsers(Protocol):
@@ -66,10 +68,11 @@ class Reading:
         self._reader, self._pace, self._clock, self._must_end = reader, pace, clock, must_end
         self._at_once = max(1, together)
 
-    @property
-    def at_once(self) -> int:
-        """How many are asked for with one request now."""
-        return self._at_once
+    def groups(self, things: Iterable[T]) -> Iterator[tuple[T, ...]]:
+        """Part *things* into so many as are asked for with one request at the time."""
+        stream = iter(things)
+        while group := tuple(islice(stream, self._at_once)):
+            yield group
 
     def read(self, subjects: Iterable[Subject]) -> Iterator[Shown | Withheld]:
         """
@@ -86,12 +89,13 @@ class Reading:
 
     def try_to_read(self, subjects: Iterable[Subject]) -> Iterator[Shown | Withheld | Unread]:
         """As ``read``; who could not be read is among the answers."""
-        stream = iter(subjects)
-        while not self._must_end() and (group := tuple(islice(stream, self._at_once))):
+        for group in self.groups(subjects):
+            if self._must_end():
+                return
             if len(group) > 1:
                 yield from self._together(group)
             else:
-                yield self._alone(group[0])
+                yield from self._alone(group[0])
 
     def _together(self, subjects: Sequence[Subject]) -> Iterator[Shown | Withheld | Unread]:
         try:
@@ -111,21 +115,23 @@ class Reading:
             else:
                 yield Shown(subject, element, began)
         for subject in left:
-            if self._must_end():
-                return
-            yield self._alone(subject, lookups=1 + batch.was_billed)
+            yield from self._alone(subject, lookups=1 + batch.was_billed)
 
-    def _alone(self, subject: Subject, lookups: int = 1) -> Shown | Withheld | Unread:
+    def _alone(self, subject: Subject, lookups: int = 1) -> Iterator[Shown | Withheld | Unread]:
+        """Yield the one answer, or none once it must end."""
         try:
             with self._pace.turn():
+                if self._must_end():
+                    return
                 # The time before the call: what the answer shows is at least that new.
                 began = self._clock.now()
                 element = self._reader.export_user(subject, on_rate_limit=self._pace.refused)
         except RateLimitedError as error:
-            return Unread(subject, error, lookups)
+            yield Unread(subject, error, lookups)
         except RejectedError as error:
-            return Withheld(subject, error, lookups)
+            yield Withheld(subject, error, lookups)
         except ApiError as error:
-            return Unread(subject, error, lookups)
-        self._pace.answered()
-        return Shown(subject, element, began, lookups)
+            yield Unread(subject, error, lookups)
+        else:
+            self._pace.answered()
+            yield Shown(subject, element, began, lookups)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import heapq
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Final, Protocol
 
 from leanplum_sync.address import Subject
 from leanplum_sync.clock import Clock
+from leanplum_sync.crew import Crew
 from leanplum_sync.pace import Pace
 from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.planner.standing import Standing, standings
@@ -87,27 +89,18 @@ def verify(
     """
     pace = Pace(concurrency=concurrency, requests_per_second=requests_per_second, clock=clock)
     subjects = plan.subjects() if sample is None else iter(_in_order_of_hash(plan.subjects(), sample))
-    reading = Reading(reader, pace, clock, together=together)
+    stopping = threading.Event()
+    reading = Reading(reader, pace, clock, together=together, must_end=stopping.is_set)
+    crew = Crew(partial(_check, reading), concurrency, stopping)
     candidates = islice(_verifiable(plan, subjects, leave_out), sample)
     tally = _Tally()
-    with (
-        progress.track("Verifying", sample, "user") as task,
-        ThreadPoolExecutor(max(1, concurrency), "leanplum-sync verify") as pool,
-    ):
-
-        def collect(finished: Iterable[Future[Sequence[_Seen]]]) -> None:
-            for future in finished:
-                for seen in future.result():
-                    tally.add(seen)
-                    task.advance()
-
-        in_flight: set[Future[Sequence[_Seen]]] = set()
-        while group := dict(islice(candidates, reading.at_once)):
-            if len(in_flight) >= max(1, concurrency):
-                finished, in_flight = wait(in_flight, return_when=FIRST_COMPLETED)
-                collect(finished)
-            in_flight.add(pool.submit(_check, group, reading))
-        collect(in_flight)
+    with progress.track("Verifying", sample, "user") as task:
+        try:
+            for seen in crew.answers(map(dict, reading.groups(candidates))):
+                tally.add(seen)
+                task.advance()
+        finally:
+            crew.stop()
     return tally.verification()
 
 
@@ -166,8 +159,8 @@ class _Tally:
         )
 
 
-def _check(group: Mapping[Subject, Sequence[Change]], reading: Reading) -> Sequence[_Seen]:
-    return [_seen(answer, group[answer.subject]) for answer in reading.try_to_read(group)]
+def _check(reading: Reading, group: Mapping[Subject, Sequence[Change]]) -> Iterator[_Seen]:
+    return (_seen(answer, group[answer.subject]) for answer in reading.try_to_read(group))
 
 
 def _seen(answer: Shown | Withheld | Unread, changes: Sequence[Change]) -> _Seen:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import queue
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from leanplum_sync.address import Subject
 from leanplum_sync.clock import Clock
+from leanplum_sync.crew import Crew
 from leanplum_sync.errors import (
     ApiError,
     LeanplumSyncError,
@@ -29,6 +28,8 @@ from leanplum_sync.snapshot.entries import read
 from leanplum_sync.snapshot.writer import SnapshotWriter
 
 MOST_FAILURES: Final = 1000  # beyond it, something else is wrong than single users
+# What is asked for is paid for: it is waited for at the end of an interrupted pull, unless it is interrupted once more.
+_LAST_ANSWERS_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +96,23 @@ def pull(
         pace = Pace(concurrency=concurrency, requests_per_second=requests_per_second, clock=clock)
         stopping = threading.Event()
         reading = Reading(reader, pace, clock, together=together, must_end=stopping.is_set)
-        crew = _Crew(reading, concurrency, stopping)
+        crew = Crew(reading.read, concurrency, stopping)
         tally = _Tally()
         with progress.track("Reading users", total, "user") as task:
             try:
-                for answer in crew.answers(known.unknown(subjects, tally, task)):
+                for answer in crew.answers(reading.groups(known.unknown(subjects, tally, task))):
                     tally.add(answer, writer)
                     task.advance()
             except (RateLimitedError, NotSentError, NoAnswerError) as error:
                 raise _resumable(error, tally.read + tally.reused) from error
             finally:
                 crew.stop()
-                for answer in crew.finished():
-                    if isinstance(answer, Shown):
-                        tally.add(answer, writer)
+                try:
+                    crew.wait(_LAST_ANSWERS_SECONDS)
+                finally:
+                    for answer in crew.left():
+                        if isinstance(answer, Shown):
+                            tally.add(answer, writer)
         return tally.report()
 
 
@@ -167,64 +171,6 @@ class _Known:
 
     def close(self) -> None:
         self._rows.close()
-
-
-class _Crew:
-    """
-    Threads that read, fed a little ahead of what they can do.
-
-    They are daemons: reads change nothing, so an interrupted run need not wait for answers still on their way.
-    """
-
-    def __init__(self, reading: Reading, size: int, stopping: threading.Event) -> None:
-        self._reading = reading
-        self._size = max(1, size)
-        self._stopping = stopping
-        self._jobs: queue.SimpleQueue[Sequence[Subject] | None] = queue.SimpleQueue()
-        self._answers: queue.SimpleQueue[Shown | Withheld | BaseException] = queue.SimpleQueue()
-
-    def answers(self, subjects: Iterator[Subject]) -> Iterator[Shown | Withheld]:
-        """Yield one answer per subject, as they come; raise what a thread raised."""
-        for _ in range(self._size):
-            threading.Thread(target=self._work, daemon=True).start()
-        under_way = 0
-        while group := tuple(islice(subjects, self._reading.at_once)):
-            self._jobs.put(group)
-            under_way += len(group)
-            while under_way >= 2 * self._size * self._reading.at_once:
-                yield self._next()
-                under_way -= 1
-        for _ in range(under_way):
-            yield self._next()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        for _ in range(self._size):
-            self._jobs.put(None)
-
-    def finished(self) -> Iterator[Shown | Withheld]:
-        """Yield the answers that came while nobody looked, without waiting for more."""
-        while True:
-            try:
-                answer = self._answers.get_nowait()
-            except queue.Empty:
-                return
-            if not isinstance(answer, BaseException):
-                yield answer
-
-    def _next(self) -> Shown | Withheld:
-        answer = self._answers.get()
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
-
-    def _work(self) -> None:
-        while (group := self._jobs.get()) is not None and not self._stopping.is_set():
-            try:
-                for answer in self._reading.read(group):
-                    self._answers.put(answer)
-            except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
-                self._answers.put(error)
 
 
 def _resumable(error: ApiError, so_far: int) -> LeanplumSyncError:

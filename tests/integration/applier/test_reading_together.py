@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from types import ModuleType
 from typing import Any
 
@@ -19,7 +21,7 @@ from leanplum_sync.journal import read_journal
 from leanplum_sync.journal.entry import BatchState, Fate
 from leanplum_sync.progress import SilentProgress
 from leanplum_sync.verifier import Difference, verify
-from leanplum_sync.wire.user_batch import unread
+from leanplum_sync.wire.user_batch import UserBatch, unread
 
 TOGETHER = {"together": 50, "concurrency": 1}
 ONLY_ALONE = Switches(duplicates="carry_out", export_user_in_multi=False)
@@ -239,6 +241,60 @@ def test_who_can_not_be_read_back_is_no_proof(run: Any, api: Any, world: ModuleT
     found = check(plan)
     assert (found.checked, found.unread) == (12, 12)
     assert not found.is_proof
+
+
+class Held:
+    """Answers about several: the first at once, the second when it is let go, and then without anybody in it."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.is_asked_again, self.is_let_go = threading.Event(), threading.Event()
+
+    def export_users(self, subjects: Sequence[Any], **_: Any) -> UserBatch:
+        self.asked.append(len(subjects))
+        if len(self.asked) == 1:
+            element = {"success": True, "userAttributes": {}}
+            return UserBatch((element,) * len(subjects), works=True, was_billed=True)
+        self.is_asked_again.set()
+        self.is_let_go.wait(10)
+        return unread(subjects, works=True, was_billed=True)
+
+    def export_user(self, subject: Any, **_: Any) -> Any:
+        self.asked.append(1)
+        return {"success": True, "userAttributes": {}}
+
+
+def test_who_interrupts_a_proof_waits_for_nothing_and_nobody_more_is_read(world: ModuleType) -> None:
+    held = Held()
+    let_go_before_the_end: list[bool] = []
+
+    class Interrupts(SilentProgress):
+        def track(self, what: str, total: int | None, unit: str) -> Any:
+            return nullcontext(self)
+
+        def advance(self, steps: int = 1) -> None:
+            held.is_asked_again.wait(10)
+            raise KeyboardInterrupt
+
+    before = set(threading.enumerate())
+    end = threading.Timer(5, lambda: (let_go_before_the_end.append(True), held.is_let_go.set()))
+    end.start()
+    with pytest.raises(KeyboardInterrupt):
+        verify(
+            world.plan_for("attributes"),
+            held,
+            sample=None,
+            clock=SystemClock(),
+            progress=Interrupts(),
+            concurrency=1,
+            together=3,
+        )
+    end.cancel()
+    held.is_let_go.set()
+    for thread in set(threading.enumerate()) - before:
+        thread.join()
+    assert not let_go_before_the_end
+    assert held.asked == [3, 3]
 
 
 def test_without_the_key_for_reading_nothing_is_proved(world: ModuleType, check: Any) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from leanplum_sync.client.credentials import EMULATOR_KEYS, Connection, KeyClass
 from leanplum_sync.client.http import HttpTransport
 from leanplum_sync.client.reader import Reader
 from leanplum_sync.clock import SystemClock
+from leanplum_sync.crew import Crew
 from leanplum_sync.emulator.switches import Switches
 from leanplum_sync.errors import RateLimitedError
 from leanplum_sync.progress import SilentProgress
@@ -148,6 +152,73 @@ def test_a_rate_limit_that_stays_ends_the_pull_and_the_same_call_goes_on(
     assert 0 < kept < len(SUBJECTS)
     assert (report.reused, report.read) == (kept, len(SUBJECTS) - kept)
     assert content(path) == alone
+
+
+class Late:
+    """The first answer about several comes at once, the second a little after the interruption."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.is_asked_again, self.is_interrupted = threading.Event(), threading.Event()
+
+    def export_users(self, subjects: Sequence[Subject], **_: Any) -> UserBatch:
+        self.asked.append(len(subjects))
+        if len(self.asked) > 1:
+            self.is_asked_again.set()
+            self.is_interrupted.wait(10)
+            time.sleep(0.05)
+        elements = tuple(element(subject, FOUND) for subject in subjects)
+        return UserBatch(elements, works=True, was_billed=True)
+
+    def export_user(self, subject: Subject, **_: Any) -> Any:
+        raise AssertionError("nobody is to be read alone")
+
+
+class Interrupts(SilentProgress):
+    def __init__(self, late: Late) -> None:
+        self._late = late
+
+    def track(self, what: str, total: int | None, unit: str) -> Any:
+        return nullcontext(self)
+
+    def advance(self, steps: int = 1) -> None:
+        self._late.is_asked_again.wait(10)
+        self._late.is_interrupted.set()
+        raise KeyboardInterrupt
+
+
+def interrupted(into: Path) -> Late:
+    late = Late()
+    with pytest.raises(KeyboardInterrupt):
+        pull(
+            late,
+            [Subject.user(f"u{number}") for number in range(60)],
+            into,
+            concurrency=1,
+            requests_per_second=None,
+            max_age_seconds=3600,
+            clock=SystemClock(),
+            progress=Interrupts(late),
+            together=10,
+        )
+    return late
+
+
+def test_what_is_asked_for_when_a_pull_is_interrupted_is_waited_for_and_kept(tmp_path: Path) -> None:
+    late = interrupted(tmp_path / "seen.ndjson")
+    assert late.asked == [10, 10]
+    assert len(content(tmp_path / "seen.ndjson")) == 20
+
+
+def test_who_interrupts_once_more_waits_for_nothing_and_keeps_what_came(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def wait(_crew: Any, _seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Crew, "wait", wait)
+    interrupted(tmp_path / "seen.ndjson")
+    assert len(content(tmp_path / "seen.ndjson")) == 10
 
 
 def test_a_batch_is_of_nothing_but_reads_with_the_key_that_cannot_write(
