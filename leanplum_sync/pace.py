@@ -32,10 +32,9 @@ class Pace:
         self._width = float(self._most)
         self._busy = 0
         self._near = 0  # with a place, or next to get one
-        self._changed = changed or threading.Condition()
-        self._starts, self._preparations = (
-            _Rate(requests_per_second, clock, self._changed) for _ in range(2)
-        )
+        # Public for what else the same threads wait for.
+        self.changed = changed or threading.Condition()
+        self._starts, self._preparations = (_Rate(requests_per_second, clock, self.changed) for _ in range(2))
 
     @property
     def width(self) -> int:
@@ -57,8 +56,8 @@ class Pace:
         So places need not stand idle while something is prepared. Preparations go no faster than the requests, so that none
         lies ready for long; and those that lie ready don't start at once when places fall free together.
         """
-        with self._changed:
-            self._changed.wait_for(lambda: self._near < self.width + self.width // 2)
+        with self.changed:
+            self.changed.wait_for(lambda: self._near < self.width + self.width // 2)
             self._near += 1
         try:
             self._preparations.wait()
@@ -66,29 +65,29 @@ class Pace:
             with self.turn():
                 yield
         finally:
-            with self._changed:
+            with self.changed:
                 self._near -= 1
-                self._changed.notify_all()
+                self.changed.notify_all()
 
     @contextmanager
     def _place(self) -> Iterator[None]:
-        with self._changed:
-            self._changed.wait_for(lambda: self._busy < self.width)
+        with self.changed:
+            self.changed.wait_for(lambda: self._busy < self.width)
             self._busy += 1
         try:
             yield
         finally:
-            with self._changed:
+            with self.changed:
                 self._busy -= 1
-                self._changed.notify_all()
+                self.changed.notify_all()
 
     def answered(self) -> None:
-        with self._changed:
+        with self.changed:
             self._width = min(float(self._most), self._width + 1 / self._width)
-            self._changed.notify_all()
+            self.changed.notify_all()
 
     def refused(self) -> None:
-        with self._changed:
+        with self.changed:
             self._width = max(1.0, self._width / 2)
 
 

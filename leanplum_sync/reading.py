@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from leanplum_sync.address import Subject
 from leanplum_sync.clock import Clock
 from leanplum_sync.errors import ApiError, RateLimitedError, RejectedError
 from leanplum_sync.pace import Pace
 from leanplum_sync.wire.action import Json
-from leanplum_sync.wire.user_batch import UserBatch
+from leanplum_sync.wire.user_batch import UserBatch, unread
 
 T = TypeVar("T")
 
@@ -53,8 +54,16 @@ class Unread:
     lookups: int = 1
 
 
+_BAD_ENOUGH: Final = 3
+
+
 class Reading:
-    """Shared by the threads that read. So many as *together* are asked for at once, until the API does not answer to that."""
+    """
+    Shared by the threads that read. So many as *together* are asked for with one request, until the API refuses that or gives
+    three answers in a row that are no good, be they lost, unreadable, or of a server that fails.
+
+    What is no good is paid for twice. So one such request goes at a time, until one is answered well, and again after a bad one.
+    """
 
     def __init__(
         self,
@@ -67,6 +76,8 @@ class Reading:
     ) -> None:
         self._reader, self._pace, self._clock, self._must_end = reader, pace, clock, must_end
         self._at_once = max(1, together)
+        self._bad_in_a_row = 0
+        self._is_trusted = self._is_probing = False
 
     def groups(self, things: Iterable[T]) -> Iterator[tuple[T, ...]]:
         """Part *things* into so many as are asked for with one request at the time."""
@@ -99,15 +110,11 @@ class Reading:
 
     def _together(self, subjects: Sequence[Subject]) -> Iterator[Shown | Withheld | Unread]:
         try:
-            with self._pace.turn():
-                began = self._clock.now()
-                batch = self._reader.export_users(subjects, on_rate_limit=self._pace.refused)
+            with self._one_at_a_time_until_trusted():
+                began, batch = self._ask_together(subjects)
         except ApiError as error:
             yield from (Unread(subject, error) for subject in subjects)
             return
-        self._pace.answered()
-        if not batch.works:
-            self._at_once = 1  # by whichever thread: it never goes back
         left = []
         for subject, element in zip(subjects, batch.elements, strict=True):
             if element is None:
@@ -116,6 +123,37 @@ class Reading:
                 yield Shown(subject, element, began)
         for subject in left:
             yield from self._alone(subject, lookups=1 + batch.was_billed)
+
+    def _ask_together(self, subjects: Sequence[Subject]) -> tuple[float, UserBatch]:
+        with self._pace.turn():
+            began = self._clock.now()
+            if self._at_once == 1 or self._must_end():  # since this one waits
+                return began, unread(subjects, works=False, was_billed=False)
+            batch = self._reader.export_users(subjects, on_rate_limit=self._pace.refused)
+        self._pace.answered()
+        self._learn_from(batch)
+        return began, batch
+
+    def _learn_from(self, batch: UserBatch) -> None:
+        with self._pace.changed:
+            self._is_trusted = any(element is not None for element in batch.elements)
+            self._bad_in_a_row = 0 if self._is_trusted else self._bad_in_a_row + 1
+            if not batch.works or self._bad_in_a_row >= _BAD_ENOUGH:
+                self._at_once = 1  # it never goes back
+
+    @contextmanager
+    def _one_at_a_time_until_trusted(self) -> Iterator[None]:
+        with self._pace.changed:
+            self._pace.changed.wait_for(lambda: self._is_trusted or not self._is_probing)
+            is_probe = not self._is_trusted
+            self._is_probing |= is_probe
+        try:
+            yield
+        finally:
+            if is_probe:
+                with self._pace.changed:
+                    self._is_probing = False
+                    self._pace.changed.notify_all()
 
     def _alone(self, subject: Subject, lookups: int = 1) -> Iterator[Shown | Withheld | Unread]:
         """Yield the one answer, or none once it must end."""

@@ -23,7 +23,7 @@ class UserBatch:
     """
     *elements* has one for each subject, in their order; None for those who must be asked for alone.
 
-    *works* is False if the API seems not to read users so. *was_billed*: reading those again may cost a second lookup.
+    *works* is False if the API says that it does not read users so; an answer that says nothing only has no elements. *was_billed*: reading those again may cost a second lookup.
     """
 
     elements: tuple[Mapping[str, Json] | None, ...]
@@ -39,7 +39,7 @@ def read_user_batch(answer: BatchAnswer, subjects: Sequence[Subject]) -> UserBat
     if isinstance(answer, Refused):
         return unread(subjects, works=False, was_billed=False)
     if not isinstance(answer, Answered):
-        return unread(subjects, works=False, was_billed=True)
+        return unread(subjects, works=True, was_billed=True)
     elements = [_without_id(element) for element in answer.elements]
     tells = [_tells(element, subject) for element, subject in zip(elements, subjects, strict=True)]
     if _Tells.NONSENSE in tells:
@@ -49,7 +49,7 @@ def read_user_batch(answer: BatchAnswer, subjects: Sequence[Subject]) -> UserBat
         {_Tells.OF_THE_USER} if _Tells.OF_A_FAILURE in tells else {_Tells.OF_THE_USER, _Tells.OF_NOBODY}
     )
     kept = tuple(element if told in believed else None for element, told in zip(elements, tells, strict=True))
-    return UserBatch(kept, works=any(each is not None for each in kept), was_billed=True)
+    return UserBatch(kept, works=set(tells) != {_Tells.OF_A_FAILURE}, was_billed=True)
 
 
 class _Tells(Enum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from leanplum_sync.address import Subject
 from leanplum_sync.clock import SystemClock
+from leanplum_sync.crew import Crew
 from leanplum_sync.errors import NoAnswerError, NotSentError, RateLimitedError, RejectedError
 from leanplum_sync.pace import Pace
 from leanplum_sync.reading import Reading, Shown, Unread, Withheld
@@ -90,6 +92,68 @@ def test_everybody_is_answered_once_and_every_lookup_counted(
             case Unread(error=error):
                 assert error is not ERRORS["refused"]
         assert api.billed[answer.subject] in (answer.lookups, 0)
+
+
+GOOD, BAD, NO = ([True] * 20, True, True), ([False] * 20, True, True), ([False] * 20, False, False)
+
+
+@pytest.mark.parametrize(
+    ("together", "asked"),
+    [
+        ([BAD] * 9, [4, 1, 1, 1, 1] * 3 + [1] * 8),
+        ([BAD, BAD, GOOD, BAD, BAD], [*[4, 1, 1, 1, 1] * 2, 4, *[4, 1, 1, 1, 1] * 2]),
+        ([GOOD, NO], [4, 4] + [1] * 16),
+    ],
+)
+def test_a_refusal_or_three_bad_answers_in_a_row_end_asking_for_many(
+    together: list[Any], asked: list[int]
+) -> None:
+    api = Api(["well"] * 20, together)
+    assert len(list(reading(api, 4).try_to_read(SUBJECTS))) == 20
+    assert api.asked == asked
+
+
+class Refuses:
+    """Refuses every request for many, the first after some time for others to come along, which it counts."""
+
+    def __init__(self, answer: UserBatch | NotSentError) -> None:
+        self.answer = answer
+        self.asked = 0
+        self._comes_another = threading.Event()
+
+    def export_users(self, subjects: Sequence[Subject], **_: Any) -> UserBatch:
+        self.asked += 1
+        if self.asked > 1:
+            self._comes_another.set()
+        self._comes_another.wait(0.2)
+        if isinstance(self.answer, NotSentError):
+            raise self.answer
+        return self.answer
+
+    def export_user(self, subject: Subject, **_: Any) -> Any:
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("answer", "asked", "shown"),
+    [
+        (UserBatch((None,) * 5, works=False, was_billed=False), 1, 20),
+        (UserBatch((None,) * 5, works=True, was_billed=True), 3, 20),
+        (NotSentError("no route"), 4, 0),
+    ],
+)
+def test_until_one_is_answered_well_many_are_asked_for_by_one_at_a_time(
+    answer: UserBatch | NotSentError, asked: int, shown: int
+) -> None:
+    api, clock = Refuses(answer), SystemClock()
+    pace = Pace(concurrency=4, requests_per_second=None, clock=clock)
+    shared = Reading(api, pace, clock, together=5)
+    crew = Crew(shared.try_to_read, 4, threading.Event())
+    groups = [SUBJECTS[start : start + 5] for start in range(0, 20, 5)]
+    found = list(crew.answers(groups))
+    crew.stop()
+    assert sorted(each.subject for each in found) == sorted(SUBJECTS)
+    assert (api.asked, sum(isinstance(each, Shown) for each in found)) == (asked, shown)
 
 
 @pytest.mark.parametrize("name", ["too many", "no answer", "no route"])

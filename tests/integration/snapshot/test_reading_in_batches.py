@@ -129,6 +129,21 @@ def test_whatever_goes_wrong_with_a_batch_its_users_are_read_alone(
     assert report.read == len(SUBJECTS)
 
 
+@pytest.mark.parametrize("fault", ["status:status=502", "cut-after:", "html:"])
+def test_one_bad_answer_does_not_end_reading_in_batches_and_three_in_a_row_do(
+    seed: Path, tmp_path: Path, alone: dict[Subject, Mapping[str, Json]], fault: str
+) -> None:
+    once, always = tmp_path / "once.ndjson", tmp_path / "always.ndjson"
+    with emulator.running(seeds=[seed]) as app:
+        make_fail(app.url, f"{fault},action=multi,times=1".replace(":,", ":"))
+        assert pulled(app.url, once, together=10).again == 10
+        assert counts(app.url)["requests"]["byAction"] == {"multi": 7, "exportUser": 10}
+        make_fail(app.url, f"{fault},action=multi".replace(":,", ":"))
+        assert pulled(app.url, always, together=10).again == 30
+        assert counts(app.url)["requests"]["byAction"] == {"multi": 7 + 3, "exportUser": 10 + len(SUBJECTS)}
+    assert content(once) == content(always) == alone
+
+
 def test_answers_in_another_order_are_not_believed(
     seed: Path, tmp_path: Path, alone: dict[Subject, Mapping[str, Json]]
 ) -> None:
@@ -277,7 +292,6 @@ def test_in_whatever_order_elements_come_nobody_gets_what_is_anothers(
     [
         (Refused(403, "Too many.", RefusalKind.BUG), False),
         (Refused(403, "Invalid access key", RefusalKind.KEY), False),
-        (Unreadable("No list."), True),
         (Answered((ActionOutcome(Outcome.DONE),) * 2, ({"success": True}, {"success": True})), True),
         (Answered((ActionOutcome(Outcome.DONE),) * 2, ({"success": True, "warning": "Huh?"},) * 2), True),
     ],
@@ -285,3 +299,11 @@ def test_in_whatever_order_elements_come_nobody_gets_what_is_anothers(
 def test_an_answer_that_names_nobody_is_not_asked_for_again(answer: Any, was_billed: bool) -> None:
     subjects = [Subject.user("a"), Subject.user("b")]
     assert read_user_batch(answer, subjects) == UserBatch((None, None), works=False, was_billed=was_billed)
+
+
+def test_an_answer_that_says_nothing_does_not_say_that_the_api_refuses() -> None:
+    subjects = [Subject.user("a"), Subject.user("b")]
+    nothing = UserBatch((None, None), works=True, was_billed=True)
+    assert read_user_batch(Unreadable("No list."), subjects) == nothing
+    mixed = (element(subjects[0], GONE), element(subjects[1], FAILED))
+    assert read_user_batch(Answered((ActionOutcome(Outcome.DONE),) * 2, mixed), subjects) == nothing
