@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -37,11 +38,12 @@ class EventStream:
         with self._writing:
             # ASCII, because values are other people's text.
             line = json.dumps({"at": self._clock.now(), **event}, separators=(",", ":"))
-            try:
-                for stream in self._streams:
+            for stream in self._streams:
+                try:
                     write(stream, line.replace("\x7f", "\\u007f") + "\n")
-            except OSError as error:
-                self._lost, self._streams = error, ()
+                except OSError as error:
+                    self._lost, self._streams = _naming(stream, error), ()
+                    break
 
     def note(self, document: str) -> None:
         """Keep *document*, the JSON that the last line tells."""
@@ -59,6 +61,12 @@ class EventStream:
     def progress(self, shown: Progress) -> Progress:
         """Return a progress that is told here beside where it is *shown*."""
         return _ToldProgress(self, shown, self._clock)
+
+
+def _naming(stream: IO[str], error: OSError) -> OSError:
+    """Return *error* with the file it is about; stdout has no name to speak of."""
+    is_file = stream is not sys.stdout
+    return OSError(error.errno, error.strerror, stream.name) if is_file else error
 
 
 @contextmanager

@@ -172,5 +172,18 @@ def deliver(
         elif output.path is None:
             console.document(content)
         else:
-            output.path.parent.mkdir(parents=True, exist_ok=True)
-            output.path.write_text(content, encoding="utf-8")
+            _put(content, output.path)
+
+
+def _put(content: str, path: Path) -> None:
+    """Write all of *content*, or leave no file: half a document is none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("w", encoding="utf-8")
+    try:
+        with file:
+            file.write(content)
+    except OSError as error:
+        # A link is somebody's own, such as /dev/stdout, and may lead anywhere.
+        if path.is_file() and not path.is_symlink():
+            path.unlink()
+        raise OSError(error.errno, error.strerror, str(path)) from error

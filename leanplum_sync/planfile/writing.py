@@ -94,12 +94,17 @@ class PlanWriter:
             self._part.unlink(missing_ok=True)
             os.close(os.open(self._part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             self._connection = sqlite3.connect(self._part, isolation_level=None)
+        except (OSError, sqlite3.Error) as error:
+            raise _cannot_write(path, error) from error
+        try:
             # A part file that a crash leaves behind is thrown away: there is nothing to sync before the end.
             self._connection.executescript(
                 f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {CREATE} {CREATE_DRAFT} BEGIN;"
             )
             self._connection.create_function("sealed", -1, self._codec.seal)
-        except (OSError, sqlite3.Error) as error:
+        except sqlite3.Error as error:
+            self._connection.close()
+            self._part.unlink()
             raise _cannot_write(path, error) from error
 
     def __enter__(self) -> Self:
@@ -223,9 +228,12 @@ class PlanWriter:
         self._meta(checksum=self._codec.stamp(compute_checksum(run)))
         run.execute("COMMIT")
         run.close()
-        with self._part.open("rb+") as file:
-            os.fsync(file.fileno())
-        self._part.replace(self._target)
+        try:
+            with self._part.open("rb+") as file:
+                os.fsync(file.fileno())
+            self._part.replace(self._target)
+        except OSError as error:
+            raise _cannot_write(self._path, error) from error
         self._finished = True
         return digest
 

@@ -11,7 +11,9 @@ import pytest
 from files import csv_of_ids, ndjson, write_files
 from shell import Serve, Served, Shell
 
+from leanplum_sync.errors import PlanError
 from leanplum_sync.journal import open_journal, read_journal
+from leanplum_sync.planfile import PlanWriter
 
 pytestmark = pytest.mark.slow
 
@@ -80,6 +82,46 @@ def test_planning_that_finds_no_room_says_so_in_a_sentence_and_leaves_no_plan(
     assert err.startswith("Error: ")
     assert len(err.splitlines()) == 1, err
     assert "Nothing was" in err or "can't be written" in err
+
+
+def test_a_plan_that_finds_no_room_even_for_its_tables_leaves_no_file(
+    tmp_path: Path, small_files: Callable[[int], None]
+) -> None:
+    small_files(512)
+    with pytest.raises(PlanError, match=r"a\.lpplan: the plan can't be written"):
+        PlanWriter(tmp_path / "a.lpplan")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("form", ["json", "html"])
+def test_a_document_that_finds_no_room_is_named_and_no_half_of_one_is_left(
+    form: str, tmp_path: Path, served: Served, small_files: Callable[[int], None]
+) -> None:
+    shell = project(tmp_path, served, USERS)
+    shell.run("plan", "--out", "a.lpplan")
+    small_files(1024)
+    process = shell.start("show", "a.lpplan", "-o", f"{form}=why/plan.{form}")
+    out, err = process.communicate(timeout=120)
+    small_files(resource.RLIM_INFINITY)
+    assert process.returncode == 1, out + err
+    assert err == f"Error: why/plan.{form}: File too large.\n"
+    assert list((shell.folder / "why").iterdir()) == []
+
+
+def test_what_is_no_file_stays_where_a_document_finds_no_room(tmp_path: Path, served: Served) -> None:
+    shell = project(tmp_path, served, USERS)
+    shell.run("plan", "--out", "a.lpplan")
+    (shell.folder / "full").symlink_to("/dev/full")
+    for verb, form, name in (
+        (("show", "a.lpplan"), "json", "/dev/full"),
+        (("show", "a.lpplan"), "json", "full"),
+        (("validate",), "ndjson", "full"),
+    ):
+        process = shell.start(*verb, "-o", f"{form}={name}")
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 1
+        assert err.splitlines()[-1] == f"Error: {name}: No space left on device."
+    assert (shell.folder / "full").is_char_device()
 
 
 def test_whatever_room_there_is_nothing_is_sent_without_an_intent(
