@@ -168,13 +168,14 @@ def next_steps(
     *plan* is the plan's path, *files* those with the rows of what is rejected or held, all ready for a shell.
     """
     found: list[str] = []
-    if receipt.needs_person:
+    if receipt.actions.get(Fate.HELD):
         found += [
             "Some actions may or may not have happened; nothing sends them again by itself. leanplum-sync status shows them.",
+            f"To decide about what is held: leanplum-sync resolve {receipt.run} --done, --again or --drop",
         ]
-    if receipt.actions.get(Fate.HELD):
+    if receipt.actions.get(Fate.IN_DOUBT):
         found.append(
-            f"To decide about what is held: leanplum-sync resolve {receipt.run} --done, --again or --drop"
+            "What is in doubt is looked at first when you apply again, and sent again only where that is safe."
         )
     if receipt.stopped is StopReason.WAVE:
         found.append("To start what builds on it all the same, add --wave-failures 100%.")

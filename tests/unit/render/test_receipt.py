@@ -48,6 +48,19 @@ def test_what_to_do_next_follows_from_what_is_left() -> None:
     assert "leanplum-sync status" in steps
 
 
+def test_what_is_in_doubt_is_settled_by_the_next_apply_and_only_what_is_held_by_a_person() -> None:
+    doubtful = replace(SOME_DONE, actions={Fate.DONE: 5, Fate.IN_DOUBT: 7}, stopped=StopReason.INTERRUPTED)
+    assert next_steps(doubtful, None, "a.lpplan") == [
+        "What is in doubt is looked at first when you apply again, and sent again only where that is safe.",
+        "To go on with the rest: leanplum-sync apply a.lpplan --resume",
+    ]
+    held = replace(doubtful, actions={Fate.DONE: 5, Fate.HELD: 7})
+    assert next_steps(held, None, "a.lpplan") == [
+        "Some actions may or may not have happened; nothing sends them again by itself. leanplum-sync status shows them.",
+        "To decide about what is held: leanplum-sync resolve 7 --done, --again or --drop",
+    ]
+
+
 def test_the_receipts_document_names_its_format_and_lists_exceptions() -> None:
     document = json.loads(receipt_document(SOME_DONE, SANDBOX, PROOF))
     assert [document["format"], document["version"], document["planned"]] == ["leanplum-sync/receipt", 1, 12]
