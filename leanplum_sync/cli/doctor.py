@@ -44,8 +44,8 @@ _NEEDED: Final[Mapping[str, frozenset[KeyClass]]] = {
     "--for",
     "purpose",
     type=click.Choice(list(_NEEDED)),
-    default="apply",
-    help="What the keys must be enough for. Default: apply, which reads and writes.",
+    default="plan",
+    help="What the keys must be enough for: plan reads, apply writes too. Default: plan.",
 )
 @output_option
 @project_options
@@ -56,7 +56,8 @@ def command(console: Console, *, purpose: str, output: Sequence[Output]) -> Exit
     Check keys, clock, host and journal, and say what to do about each finding.
 
     Asks the app what each key opens, by calls that change nothing and are not
-    billed. Keys are never shown. Exit code 9 says that one is missing or wrong.
+    billed. Keys are never shown. Exit code 9 says that one is wrong, or that
+    one which --for asks about is not set.
     """
     settings = settings_here()
     target, about_app = _examined(settings, _NEEDED[purpose])

@@ -102,6 +102,16 @@ def test_a_missing_key_matters_where_it_is_needed(
     assert doctor("--for", purpose, **{f"LEANPLUM_{variable}_KEY": ""})[0] == code
 
 
+def test_two_keys_that_read_are_enough_to_begin_and_what_else_is_not_set_is_told(doctor: Doctor) -> None:
+    code, found = doctor(LEANPLUM_PRODUCTION_KEY="", LEANPLUM_DEVELOPMENT_KEY="")
+    assert (code, found["production key"]["level"]) == (0, "note")
+    assert found["production key"]["sentence"] == (
+        "LEANPLUM_PRODUCTION_KEY is not set: `apply` can't write without it."
+    )
+    assert doctor(LEANPLUM_PRODUCTION_KEY="prod_hunter2", LEANPLUM_DEVELOPMENT_KEY="")[0] == 9
+    assert doctor(LEANPLUM_PRODUCTION_KEY="", LEANPLUM_DATA_EXPORT_KEY="")[0] == 9
+
+
 @pytest.mark.parametrize(("key", "code", "level"), [("", 0, "note"), ("a passphrase", 9, "bad")])
 def test_the_key_for_plans_may_be_missing_but_not_be_another_thing(
     key: str, code: int, level: str, doctor: Doctor
