@@ -10,7 +10,7 @@ from typing import Final, Protocol, TypeVar
 
 from leanplum_sync.address import Subject
 from leanplum_sync.clock import Clock
-from leanplum_sync.errors import ApiError, RateLimitedError, RejectedError
+from leanplum_sync.errors import ApiError, NotSentError, RateLimitedError, RejectedError
 from leanplum_sync.pace import Pace
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.user_batch import UserBatch, unread
@@ -54,6 +54,14 @@ class Unread:
     lookups: int = 1
 
 
+@dataclass(slots=True)
+class Bill:
+    """How many *lookups* were perhaps paid for, whatever came of them."""
+
+    lookups: int = 0
+
+
+_NOT_BILLED: Final = (RateLimitedError, NotSentError)
 _BAD_ENOUGH: Final = 3
 
 
@@ -85,36 +93,41 @@ class Reading:
         while group := tuple(islice(stream, self._at_once)):
             yield group
 
-    def read(self, subjects: Iterable[Subject]) -> Iterator[Shown | Withheld]:
+    def read(self, subjects: Iterable[Subject], bill: Bill | None = None) -> Iterator[Shown | Withheld]:
         """
-        Yield an answer for each of *subjects*, as they come; no more once it must end.
+        Yield an answer for each of *subjects*, as they come; no more once it must end. *bill* tells what was paid for, also if
+        this ends early.
 
         Raises:
             CredentialError: the key is missing, wrong, or of the wrong class.
             ApiError: somebody could not be read, for a reason that others may share.
         """
-        for answer in self.try_to_read(subjects):
+        for answer in self.try_to_read(subjects, bill):
             if isinstance(answer, Unread):
                 raise answer.error
             yield answer
 
-    def try_to_read(self, subjects: Iterable[Subject]) -> Iterator[Shown | Withheld | Unread]:
+    def try_to_read(
+        self, subjects: Iterable[Subject], bill: Bill | None = None
+    ) -> Iterator[Shown | Withheld | Unread]:
         """As ``read``; who could not be read is among the answers."""
+        bill = bill or Bill()
         for group in self.groups(subjects):
             if self._must_end():
                 return
             if len(group) > 1:
-                yield from self._together(group)
+                yield from self._together(group, bill)
             else:
-                yield from self._alone(group[0])
+                yield from self._alone(group[0], bill)
 
-    def _together(self, subjects: Sequence[Subject]) -> Iterator[Shown | Withheld | Unread]:
+    def _together(self, subjects: Sequence[Subject], bill: Bill) -> Iterator[Shown | Withheld | Unread]:
         try:
             with self._one_at_a_time_until_trusted():
                 began, batch = self._ask_together(subjects)
         except ApiError as error:
             yield from (Unread(subject, error) for subject in subjects)
             return
+        bill.lookups += sum(batch.was_billed or element is not None for element in batch.elements)
         left = []
         for subject, element in zip(subjects, batch.elements, strict=True):
             if element is None:
@@ -122,7 +135,7 @@ class Reading:
             else:
                 yield Shown(subject, element, began)
         for subject in left:
-            yield from self._alone(subject, lookups=1 + batch.was_billed)
+            yield from self._alone(subject, bill, lookups=1 + batch.was_billed)
 
     def _ask_together(self, subjects: Sequence[Subject]) -> tuple[float, UserBatch]:
         with self._pace.turn():
@@ -155,7 +168,7 @@ class Reading:
                     self._is_probing = False
                     self._pace.changed.notify_all()
 
-    def _alone(self, subject: Subject, lookups: int = 1) -> Iterator[Shown | Withheld | Unread]:
+    def _alone(self, subject: Subject, bill: Bill, lookups: int = 1) -> Iterator[Shown | Withheld | Unread]:
         """Yield the one answer, or none once it must end."""
         try:
             with self._pace.turn():
@@ -163,8 +176,10 @@ class Reading:
                     return
                 # The time before the call: what the answer shows is at least that new.
                 began = self._clock.now()
+                bill.lookups += 1
                 element = self._reader.export_user(subject, on_rate_limit=self._pace.refused)
-        except RateLimitedError as error:
+        except _NOT_BILLED as error:
+            bill.lookups -= 1
             yield Unread(subject, error, lookups)
         except RejectedError as error:
             yield Withheld(subject, error, lookups)

@@ -34,7 +34,7 @@ from leanplum_sync.journal.settling import still_unsettled
 from leanplum_sync.journal.verdict import Verdict
 from leanplum_sync.pace import Pace
 from leanplum_sync.planner.change import Change
-from leanplum_sync.reading import Reading, ReadsUsers, Shown
+from leanplum_sync.reading import Bill, Reading, ReadsUsers, Shown
 from leanplum_sync.wire.action import DeliveryClass
 from leanplum_sync.wire.batch import Batch, PlannedAction
 from leanplum_sync.wire.envelope import Answered, BatchAnswer, RefusalKind, Refused, Unreadable
@@ -71,7 +71,6 @@ class _Observed:
     actions: Sequence[PlannedAction]
     changes: Sequence[Change]
     seen: Profile | RejectedError
-    lookups: int
 
 
 _Attempt: TypeAlias = BatchAnswer | _NotSent
@@ -131,23 +130,23 @@ class Worker:
         found = {number: each for number, each in elsewhere.items() if each.fate is not Fate.IN_DOUBT}
         waiting = {number: each for number, each in elsewhere.items() if each.fate is Fate.IN_DOUBT}
         free = [p for p in open_now if p.number not in elsewhere and p.subject not in aside]
-        reads = 0
+        bill = Bill()
         if look and batch.delivery_class is not DeliveryClass.ONCE:
             try:
-                looked, reads = self._look(batch, free)
+                found |= self._look(batch, free, bill)
             except ApiError as error:
-                self._run.park(batch, f"could not be looked at before writing: {error}")
+                reason = f"could not be looked at before writing: {error}"
+                self._run.park(batch, reason, reads=bill.lookups)
                 return Ended(batch, BatchState.PARKED)
-            found |= looked
         if self.must_end:
             return Ended(batch, BatchState.PLANNED)
         sending = [planned for planned in free if planned.number not in found]
         if not sending:
             reason = next(iter(aside.values()), "")
-            state = self._run.record_found(batch, found, reason, waiting=waiting, reads=reads)
+            state = self._run.record_found(batch, found, reason, waiting=waiting, reads=bill.lookups)
             return Ended(batch, state)
         reason = next(iter(aside.values()), SET_ASIDE)
-        return self._send(batch, sending, found, reads, rest_waits=reason, waiting=waiting)
+        return self._send(batch, sending, found, bill.lookups, rest_waits=reason, waiting=waiting)
 
     def _not_chosen(self, batch: Batch) -> Mapping[Subject, str]:
         return {} if self._only is None else dict.fromkeys(batch.subjects - self._only, NOT_CHOSEN)
@@ -162,51 +161,50 @@ class Worker:
         doubted = sent_actions(entry, batch)
         verdicts = {planned.number: HELD for planned in doubted if not needs_reading(planned)}
         readable = [planned for planned in doubted if needs_reading(planned)]
-        reads = 0
+        bill = Bill()
         if readable:
             left = still_unsettled(entry.doubted_at or 0.0, self._settings.settle_seconds, self._run.now())
             if not self.pause(left):
                 return Ended(batch, BatchState.IN_DOUBT)
             try:
-                for each in self._observed(readable):
+                for each in self._observed(readable, bill):
                     verdicts |= (
                         settle_unseen(each.actions)
                         if isinstance(each.seen, RejectedError)
                         else settle(each.actions, each.changes, each.seen)
                     )
-                    reads += each.lookups
+                is_whole = not self.must_end
             except ApiError:
+                is_whole = False
+            if not is_whole:
+                self._run.count_reads(batch, bill.lookups)
                 return Ended(batch, BatchState.IN_DOUBT)
-            if self.must_end:
-                return Ended(batch, BatchState.IN_DOUBT)
-        state = self._run.record_settled(batch, verdicts, reads=reads)
+        state = self._run.record_settled(batch, verdicts, reads=bill.lookups)
         if state is not BatchState.PLANNED:
             return Ended(batch, state)
         # The read just now was the look.
         return self.carry_out(batch, self._run.entries(batch.number, batch.number)[batch.number], look=False)
 
-    def _look(self, batch: Batch, actions: Sequence[PlannedAction]) -> tuple[dict[int, Verdict], int]:
+    def _look(self, batch: Batch, actions: Sequence[PlannedAction], bill: Bill) -> Mapping[int, Verdict]:
         begun = self._run.begun(batch)
         fresh = [planned for planned in actions if not begun.get(planned.subject)]
         verdicts: dict[int, Verdict] = {}
-        reads = 0
-        for each in self._observed(fresh):
+        for each in self._observed(fresh, bill):
             if isinstance(each.seen, RejectedError):
                 verdict = Verdict(Fate.REJECTED, f"could not be looked at before writing: {each.seen}")
                 verdicts |= {planned.number: verdict for planned in each.actions}
             else:
                 verdicts |= recheck(each.actions, each.changes, each.seen, begun=each.subject in begun)
-            reads += each.lookups
-        return verdicts, reads
+        return verdicts
 
-    def _observed(self, actions: Sequence[PlannedAction]) -> Iterator[_Observed]:
+    def _observed(self, actions: Sequence[PlannedAction], bill: Bill) -> Iterator[_Observed]:
         """Yield each subject of *actions* as it is now. Ends early if the run must."""
         grouped = by_subject(actions)
         changes = self._changes_of(tuple(grouped))
-        for answer in self._reading.read(grouped):
+        for answer in self._reading.read(grouped, bill):
             subject = answer.subject
             seen = read_profile(answer.element) if isinstance(answer, Shown) else answer.error
-            yield _Observed(subject, grouped[subject], changes.get(subject, ()), seen, answer.lookups)
+            yield _Observed(subject, grouped[subject], changes.get(subject, ()), seen)
 
     def _changes_of(self, subjects: Sequence[Subject]) -> Mapping[Subject, tuple[Change, ...]]:
         with self._asking:

@@ -154,9 +154,10 @@ class RunJournal:
         step = Step(to, refused=True, reason=reason, lists_open=park)
         self._move(batch, step, "the batch counts as in doubt until the next run settles it")
 
-    def park(self, batch: Batch, reason: str) -> None:
-        """Set a batch aside that is planned, until a resume."""
-        self._move(batch, Step(BatchState.PARKED, reason=reason, lists_open=True), "the batch stays planned")
+    def park(self, batch: Batch, reason: str, *, reads: int = 0) -> None:
+        """Set a batch aside that is planned, until a resume; *reads* are of the look that failed."""
+        step = Step(BatchState.PARKED, reason=reason, lists_open=True, recheck_reads=reads)
+        self._move(batch, step, "the batch stays planned")
 
     def unpark(self, batch: Batch) -> None:
         self._move(batch, Step(BatchState.PLANNED), _NOTHING_SENT)
@@ -165,6 +166,34 @@ class RunJournal:
         """Record what was found out about actions in doubt: done, or held. Those without a verdict are planned again."""
         step = Step(None, verdicts, settle_reads=reads)
         return self._move(batch, step, "the batch stays in doubt")
+
+    def count_reads(self, batch: Batch, reads: int) -> None:
+        """Count *reads* of a look into the doubt about *batch* that found nothing out: it stays in doubt."""
+        if not reads:
+            return
+        table = batch_table
+        count = (
+            sa.update(table)
+            .where(table.c.run == self.number, table.c.sequence == batch.number)
+            .values(settle_reads=table.c.settle_reads + reads)
+        )
+        self._group.write(
+            lambda connection: connection.execute(count),
+            "the batch stays in doubt",
+            durable_at_once=False,
+            alone=False,
+        )
+        entry = self.entries(batch.number, batch.number)[batch.number]
+        event = batch_event(
+            batch,
+            entry.state,
+            entry.state,
+            on_their_way=len(sent_actions(entry, batch)),
+            open_actions=len(open_actions(entry, batch)),
+            fates=[],
+            reads=reads,
+        )
+        self._say(event)
 
     def set_aside(self, batch: Batch) -> Mapping[Subject, str]:
         """Return which of *batch*'s subjects must wait, and why: something of theirs that comes earlier did not succeed."""

@@ -124,6 +124,23 @@ def test_whatever_goes_wrong_with_looking_into_a_doubt_its_users_are_looked_at_a
     assert receipt.settle_reads == 3 + again
 
 
+@pytest.mark.parametrize("together", [1, 2, 50])
+@pytest.mark.parametrize("fault", ["html:", "status:status=429,"])
+@pytest.mark.parametrize("doubt", ["", "cut-after:action=setUserAttributes,times=1; "])
+def test_looks_that_end_in_an_error_are_counted_too(
+    *, together: int, fault: str, doubt: str, run: Any, api: Any, looking: dict[str, Any], journal_path: Any
+) -> None:
+    settings = {"concurrency": 1} if doubt else looking
+    api.faults(f"{doubt}{fault}action=exportUser,user=u001")
+    receipt = run("attributes", settings=settings | {"together": together}, clock=NoWaiting()).go()
+    assert receipt.batches[BatchState.IN_DOUBT if doubt else BatchState.PARKED] == 1
+    billed = api.counts()["billableLookups"]["reads"]
+    assert (receipt.settle_reads if doubt else receipt.recheck_reads) == billed
+    assert billed >= 2 * (fault == "html:")
+    api.faults("")
+    assert run("attributes", settings=settings | {"resume": True}).go().complete
+
+
 @pytest.mark.parametrize("switches", [ONLY_ALONE])
 def test_an_api_that_reads_nobody_together_is_asked_to_once(
     run: Any, api: Any, looking: dict[str, Any]
