@@ -23,6 +23,8 @@ _FEWEST_BYTES: Final = 6_000  # what is never left out of a comment fits
 _MARKDOWN: Final = "markdown"
 # Plans, specs, data, journals: nobody wants a document there, and a slip would cost what only they hold.
 _NOT_DOCUMENTS: Final = frozenset((".lpplan", ".yaml", ".yml", ".csv", ".parquet", ".gz", ".zst", ".db"))
+_ROWS: Final = frozenset((".ndjson", ".jsonl"))
+_START_BYTES: Final = 200
 STREAM: Final = "ndjson"  # written while the command runs, not at its end
 _LIMIT: Final = "leanplum_sync.cli.markdown_bytes"
 _ASKED: Final = "leanplum_sync.cli.outputs"
@@ -92,9 +94,20 @@ def set_apart(
 
     def is_wrong(output: Output) -> bool:
         path = output.path and output.path.resolve()
-        return path is not None and (path in files or path.suffix.lower() in _NOT_DOCUMENTS)
+        return path is not None and (
+            path in files or path.suffix.lower() in _NOT_DOCUMENTS or _holds_rows(path)
+        )
 
     return [each for each in outputs if not is_wrong(each)], [each for each in outputs if is_wrong(each)]
+
+
+def _holds_rows(path: Path) -> bool:
+    """Whether *path* is NDJSON of somebody else's, such as data or a snapshot: our own says so in its first words."""
+    if path.suffix.lower() not in _ROWS or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(_START_BYTES)
+    return bool(start) and b"leanplum-sync/" not in start
 
 
 def are_made(ctx: click.Context) -> bool:

@@ -26,6 +26,7 @@ SLIPS = [
     ("validate", "specs/spec.txt", "-o", "text=specs/spec.txt"),
     ("validate", "-o", "sarif=specs/loyalty.yaml"),
     ("validate", "-o", "json=data/users.csv"),
+    ("validate", "-o", "ndjson=seed/users.ndjson"),
 ]
 
 
@@ -68,6 +69,15 @@ def test_the_file_that_is_in_the_way_is_named(full_shop: Path, command: Command)
     assert sentence == (
         "Error: a.plan is no place for a document: it is what a command reads, or a plan. Name another file."
     )
+
+
+@pytest.mark.parametrize("form", ["ndjson", "json"])
+def test_an_earlier_document_makes_room_whatever_its_name(form: str, shop: Path, command: Command) -> None:
+    for _ in range(2):
+        assert command("validate", "-o", f"{form}=why.ndjson").returncode == ExitCode.OK
+    (shop / "why.ndjson").write_text("")
+    assert command("validate", "-o", f"{form}=why.ndjson").returncode == ExitCode.OK
+    assert b"leanplum-sync/" in (shop / "why.ndjson").read_bytes()
 
 
 @pytest.mark.parametrize("second", ["ndjson", "markdown", "json"])
