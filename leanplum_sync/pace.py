@@ -10,6 +10,7 @@ from typing import Final
 from leanplum_sync.clock import Clock
 
 _AT_ONCE_SECONDS: Final = 0.5  # a plan for ten users is not kept waiting by the default rate
+_GLANCE_SECONDS: Final = 0.2  # how often a wait looks up to see whether it must end
 
 
 class Pace:
@@ -27,6 +28,7 @@ class Pace:
         requests_per_second: float | None,
         clock: Clock,
         changed: threading.Condition | None = None,
+        must_end: Callable[[], bool] = lambda: False,
     ) -> None:
         self._most = max(1, concurrency)
         self._width = float(self._most)
@@ -34,7 +36,9 @@ class Pace:
         self._near = 0  # with a place, or next to get one
         # Public for what else the same threads wait for.
         self.changed = changed or threading.Condition()
-        self._starts, self._preparations = (_Rate(requests_per_second, clock, self.changed) for _ in range(2))
+        self._starts, self._preparations = (
+            _Rate(requests_per_second, clock, self.changed, must_end) for _ in range(2)
+        )
 
     @property
     def width(self) -> int:
@@ -43,7 +47,7 @@ class Pace:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait for a free place and for the rate, then hold the place."""
+        """Wait for a free place and for the rate, then hold the place. Once all *must_end*, the rate is not waited for."""
         with self._place():
             self._starts.wait()
             yield
@@ -94,10 +98,16 @@ class Pace:
 class _Rate:
     """A leaky bucket: what a pause has left unused starts at once, up to half a second's worth. The rest is spread evenly."""
 
-    def __init__(self, per_second: float | None, clock: Clock, lock: threading.Condition) -> None:
+    def __init__(
+        self,
+        per_second: float | None,
+        clock: Clock,
+        lock: threading.Condition,
+        must_end: Callable[[], bool],
+    ) -> None:
         self._interval = 1 / per_second if per_second else 0.0
         self._ahead = max(0.0, _AT_ONCE_SECONDS - self._interval)
-        self._clock, self._lock = clock, lock
+        self._clock, self._lock, self._must_end = clock, lock, must_end
         self._due = clock.monotonic()
 
     def wait(self) -> None:
@@ -108,5 +118,7 @@ class _Rate:
             due = max(now, self._due)
             start = max(now, due - self._ahead)
             self._due = due + self._interval
-        if start > now:
-            self._clock.sleep(start - now)
+        left = start - now
+        while left > 0 and not self._must_end():
+            self._clock.sleep(min(left, _GLANCE_SECONDS))
+            left -= _GLANCE_SECONDS

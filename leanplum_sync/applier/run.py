@@ -91,6 +91,7 @@ def apply_plan(
         requests_per_second=settings.requests_per_second,
         clock=clock,
         changed=hands.condition(),
+        must_end=lambda: worker.must_end,
     )
     worker = Worker(
         plan,

@@ -44,6 +44,7 @@ from leanplum_sync.wire.profile import Profile, read_profile
 
 # How often a wait looks up to see whether somebody wants the run to end.
 _GLANCE_SECONDS: Final = 0.2
+_ASKED_TO_END: Final = "the run was asked to end first"
 NOT_CHOSEN: Final = "not in the canary: waits for the rest"
 
 
@@ -252,7 +253,7 @@ class Worker:
                 case _NotSent():  # pragma: no branch - the last of all cases
                     pass
             reason = answer.message if isinstance(answer, Refused) else answer.reason
-            is_last = attempt == attempts
+            is_last = attempt == attempts and not self.must_end
             self._run.record_not_carried_out(batch, reason, park=is_last)
             if is_last:
                 return Ended(batch, BatchState.PARKED, attempt)
@@ -282,6 +283,8 @@ class Worker:
 
         Source: Leanplum's SDKs, which say so of ``uuid`` and ``reqId``; nothing relies on it.
         """
+        if self.must_end:  # since this has waited for its turn
+            return _NotSent(_ASKED_TO_END)
         try:
             answer = self._writer.send(
                 actions := [planned.action for planned in sending],

@@ -104,7 +104,7 @@ def test_what_lies_ready_starts_no_faster_than_the_rate_when_places_fall_free() 
 
     def work() -> None:
         with pace.turn_after(prepared.release):
-            starts.append(watch.time)
+            starts.append(round(watch.time, 3))
             started.release()
             free.wait(30)
 

@@ -132,6 +132,21 @@ def test_a_wait_ends_when_the_run_shall(
         assert [entry.state for entry in journal.batches(1)] == [state]
 
 
+def test_who_asks_a_slow_run_to_end_does_not_wait_for_the_rate(
+    run: Any, api: Any, world: ModuleType, journal_path: Any
+) -> None:
+    stop = StopFlag()
+    clock = Restless(stop)
+    settings = {"requests_per_second": 0.1, "concurrency": 2}
+    with pytest.raises(InterruptedRunError):
+        run("attributes", settings=settings, stop=stop, clock=clock).go()
+    assert clock.monotonic() < 2
+    assert api.counts()["requests"]["byAction"] in ({}, {"multi": 1})
+    with read_journal(journal_path) as journal:
+        assert BatchState.PLANNED in {entry.state for entry in journal.batches(1)}
+    assert run("attributes", settings={"resume": True}).go().complete
+
+
 def test_a_wave_with_failures_above_its_limit_stops_the_next(run: Any, api: Any, world: ModuleType) -> None:
     first = world.plan_for("attributes")
     second = world.plan_for("increments")
