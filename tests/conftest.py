@@ -1,14 +1,24 @@
-"""Fixtures of all tests."""
+"""
+Fixtures of all tests, and how long their searches are: ``HYPOTHESIS_PROFILE=campaign``, which ``make campaign`` sets, makes each
+longer.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from postgresql import Server, serving
+
+# No deadlines: what is slow here may be the machine.
+settings.register_profile("ordinary", deadline=None)
+settings.register_profile("campaign", max_examples=500, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ordinary"))
 
 
 @pytest.fixture(scope="session")
