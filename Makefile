@@ -1,7 +1,8 @@
 # Everything here starts from a bare Python 3.11: the first target you run makes .venv, once.
 #   make demo         a guided run against the embedded emulator; needs no account
-#   make test         the test suite        (WORKERS=4 for more processes)
+#   make test         the test suite, in three processes, as many of the tests wait   (WORKERS=4 for more)
 #   make check        style, types, layers, and every command that the documents show, their site
+#   make lint         style, types and layers alone
 #   make campaign     kill 200 runs at every point that matters (RUNS=1000 for more), then search for what breaks a law,
 #                     a minute for each (SECONDS=3600 for longer)
 #   make coverage     fails where no test takes a branch of the journal or the applier; some fifteen minutes
@@ -14,7 +15,7 @@
 
 PYTHON ?= $(shell for p in python3.11 python3; do $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV ?= .venv
-WORKERS ?= 2
+WORKERS ?= 3
 SECONDS ?= 60
 RUNS ?= 200
 PYTEST_ARGS ?=
@@ -28,7 +29,7 @@ READY := $(VENV)/.ready
 # The tests start hundreds of processes; each would compile the package anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test check campaign coverage mutants bench bench-quick docs site clean
+.PHONY: help demo test check lint campaign coverage mutants bench bench-quick docs site clean
 .DEFAULT_GOAL := help
 
 help:
@@ -48,13 +49,14 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
-check: $(READY)
+check: lint site
+	$(BIN)/python -m pytest -q tests/e2e/test_docs.py
+
+lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m pytest -q tests/e2e/test_docs.py
-	@$(MAKE) --no-print-directory site
 
 campaign: $(READY)
 	$(BIN)/python tests/support/crash_campaign.py --runs $(RUNS)
