@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +25,13 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in self.verbs:
             return None
-        command = importlib.import_module(f"leanplum_sync.cli.{cmd_name.replace('-', '_')}").command
+        # Importing makes much and drops little: to look for what was dropped takes a tenth of its time.
+        gc.disable()
+        try:
+            command = importlib.import_module(f"leanplum_sync.cli.{cmd_name.replace('-', '_')}").command
+        finally:
+            gc.freeze()
+            gc.enable()
         assert isinstance(command, click.Command)  # noqa: S101 - tells mypy what every verb's module holds
         return command
 

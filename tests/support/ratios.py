@@ -29,6 +29,18 @@ class Cost:
     peak_bytes: int
 
 
+# A process of its own, and a small one: what Linux tells of the most memory that a process took includes what its parent had.
+_MEASURING: Final = """
+import os, subprocess, sys, time
+started = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+seconds = time.perf_counter() - started
+# Source: getrusage(2): kilobytes on Linux, bytes on macOS.
+peak_bytes = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+print([seconds, peak_bytes, os.waitstatus_to_exitcode(status)])
+"""
+
 _rows: list[dict[str, object]] = []
 
 
@@ -80,23 +92,16 @@ def cost_of(
     exit_code: int = 0,
 ) -> Cost:
     """Return what a process took that must end with *exit_code*. *environ* is added to what it inherits."""
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        [str(part) for part in command],
+    process = subprocess.run(
+        [sys.executable, "-S", "-c", _MEASURING, *map(str, command)],
         cwd=folder,
         env={
             **{name: value for name, value in os.environ.items() if not name.startswith("LEANPLUM")},
             **(environ or {}),
         },
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        capture_output=True,
+        check=True,
     )
-    assert process.stderr is not None
-    complaints = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    process.stderr.close()
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == exit_code, complaints.decode()
-    # Source: getrusage(2): kilobytes on Linux, bytes on macOS.
-    return Cost(seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+    seconds, peak_bytes, code = json.loads(process.stdout)
+    assert code == exit_code, process.stderr.decode()
+    return Cost(seconds, peak_bytes)
