@@ -1,4 +1,4 @@
-"""A clock, batches and runs for tests of the journal; what tests see of a journal, and do to it, behind its back."""
+"""Batches and runs for tests of the journal; what tests see of a journal, and do to it, behind its back."""
 
 from __future__ import annotations
 
@@ -20,25 +20,6 @@ from leanplum_sync.wire.outcome import ActionOutcome, Outcome
 Location: TypeAlias = str | Path
 
 DONE = ActionOutcome(Outcome.DONE)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.time = 1_700_000_000.5
-        self._ids = 0
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.time += seconds
-
-    def new_id(self) -> str:
-        self._ids += 1
-        return f"{id(self):x}-{self._ids}"
 
 
 def begin(journal: Journal, lease: Lease, digest: str = "d", made_at: float = 0.0) -> RunJournal:

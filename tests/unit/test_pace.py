@@ -5,30 +5,13 @@ from __future__ import annotations
 import threading
 from contextlib import ExitStack
 
+from clocks import Clock
+
 from leanplum_sync.pace import Pace
 
 
-class Watch:
-    """A clock that moves when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.time = 100.0
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.time += seconds
-
-    def new_id(self) -> str:
-        return ""
-
-
 def test_half_a_seconds_worth_starts_at_once_and_the_rest_is_spread_over_the_second() -> None:
-    watch = Watch()
+    watch = Clock(100.0)
     pace = Pace(concurrency=8, requests_per_second=10, clock=watch)
     starts = starts_of(8, pace, watch)
     assert starts == [100.0] * 5 + [100.1, 100.2, 100.3]
@@ -36,7 +19,7 @@ def test_half_a_seconds_worth_starts_at_once_and_the_rest_is_spread_over_the_sec
     assert starts_of(5, pace, watch) == [100.6] * 3 + [100.7, 100.8]
 
 
-def starts_of(count: int, pace: Pace, watch: Watch) -> list[float]:
+def starts_of(count: int, pace: Pace, watch: Clock) -> list[float]:
     starts = []
     for _ in range(count):
         with pace.turn():
@@ -45,7 +28,7 @@ def starts_of(count: int, pace: Pace, watch: Watch) -> list[float]:
 
 
 def test_without_a_rate_nobody_waits() -> None:
-    watch = Watch()
+    watch = Clock(100.0)
     pace = Pace(concurrency=1, requests_per_second=None, clock=watch)
     for _ in range(100):
         with pace.turn():
@@ -54,7 +37,7 @@ def test_without_a_rate_nobody_waits() -> None:
 
 
 def test_concurrency_halves_when_refused_and_grows_back_a_step_per_round() -> None:
-    pace = Pace(concurrency=8, requests_per_second=None, clock=Watch())
+    pace = Pace(concurrency=8, requests_per_second=None, clock=Clock(100.0))
     pace.refused()
     assert pace.width == 4
     for _ in range(5):
@@ -69,7 +52,7 @@ def test_concurrency_halves_when_refused_and_grows_back_a_step_per_round() -> No
 
 
 def test_no_more_than_the_width_are_under_way() -> None:
-    pace = Pace(concurrency=2, requests_per_second=None, clock=Watch())
+    pace = Pace(concurrency=2, requests_per_second=None, clock=Clock(100.0))
     under_way = 0
     most = 0
     lock = threading.Lock()
@@ -93,7 +76,7 @@ def test_no_more_than_the_width_are_under_way() -> None:
 
 
 def test_what_lies_ready_starts_no_faster_than_the_rate_when_places_fall_free() -> None:
-    watch = Watch()
+    watch = Clock(100.0)
     pace = Pace(concurrency=4, requests_per_second=1, clock=watch)
     free = threading.Event()
     first = [ExitStack() for _ in range(4)]

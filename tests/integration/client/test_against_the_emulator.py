@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -13,6 +12,7 @@ from typing import Any
 import orjson
 import pytest
 import requests
+from clocks import Clock
 
 from leanplum_sync import emulator
 from leanplum_sync.client import api
@@ -41,33 +41,18 @@ class Served:
     url: str
 
 
-class Clock:
-    """The client's clock and the emulator's: it moves when the client sleeps."""
-
-    def __init__(self) -> None:
-        self.time = time.time()
+class SharedClock(Clock):
+    """The client's clock and the emulator's."""
 
     def __call__(self) -> float:
         return self.time
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.time += seconds
-
-    def new_id(self) -> str:
-        return uuid.uuid4().hex
 
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     seed = tmp_path / "seed.ndjson"
     seed.write_bytes(b"\n".join(map(orjson.dumps, SEEDS)))
-    clock = Clock()
+    clock = SharedClock(time.time())
     switches = emulator.Switches(job_seconds=60)
     with (
         emulator.running(seeds=[seed], clock=clock, switches=switches) as running,
@@ -340,7 +325,7 @@ def test_actions_of_the_sdks_answer_too(client: Client) -> None:
 
 def test_answers_out_of_order_are_put_in_order(tmp_path: Path) -> None:
     """The first recordings of the API came back sorted by user; its servers echo what the SDKs send."""
-    clock = Clock()
+    clock = SharedClock(time.time())
     switches = emulator.Switches(order="user_sorted")
     with (
         emulator.running(switches=switches, clock=clock) as running,

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from journals import Clock, Location, begin
+from clocks import Clock
+from journals import Location, begin
 
 from leanplum_sync.journal import open_journal
 from leanplum_sync.journal.lock import Lease

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from journals import DONE, Clock, Location, begin, numbers, send, sends, sets
+from clocks import Clock
+from journals import DONE, Location, begin, numbers, send, sends, sets
 from postgresql import Server
 
 from leanplum_sync.address import Subject

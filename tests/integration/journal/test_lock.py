@@ -9,7 +9,8 @@ import time
 
 import pytest
 import sqlalchemy as sa
-from journals import DONE, Clock, Location, begin, send, sends
+from clocks import Clock
+from journals import DONE, Location, begin, send, sends
 
 from leanplum_sync.errors import JournalLockedError, LockLostError
 from leanplum_sync.journal import lock, open_journal

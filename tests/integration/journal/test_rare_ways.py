@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from journals import sends
 
-from leanplum_sync.address import Subject
 from leanplum_sync.errors import JournalError, LeanplumSyncError, LockLostError
 from leanplum_sync.journal import database, lock, open_journal
 from leanplum_sync.journal.database import Database
@@ -22,22 +22,6 @@ from leanplum_sync.journal.export import lines, write_parquet
 from leanplum_sync.journal.run import RunJournal
 from leanplum_sync.journal.verdict import DONE, Verdict
 from leanplum_sync.journal.writer import Journal
-from leanplum_sync.wire.action import Action, DeliveryClass
-from leanplum_sync.wire.batch import Batch, DeliveryKey, PlannedAction
-
-
-def batch(number: int, *users: str) -> Batch:
-    actions = tuple(
-        PlannedAction(
-            10 * number + index,
-            Subject.user(user),
-            DeliveryClass.ONCE,
-            Action("sendMessage", {"userId": user}),
-            (DeliveryKey("MessageSend/m", "november", Subject.user(user)),),
-        )
-        for index, user in enumerate(users)
-    )
-    return Batch(number, 0, DeliveryClass.ONCE, actions)
 
 
 @pytest.fixture
@@ -116,14 +100,14 @@ def test_a_machine_that_tells_nothing_of_itself_is_unknown(tmp_path: Path) -> No
 def test_batches_are_read_from_and_to_a_number(journal: Journal) -> None:
     with begun(journal) as run:
         for number in (1, 2):
-            run.park(batch(number, f"u{number}"), "later")
+            run.park(sends(number, f"u{number}"), "later")
     assert [entry.sequence for entry in journal.batches(1, last=1)] == [1]
     assert [entry.sequence for entry in journal.batches(1, [BatchState.PARKED], first=2)] == [2]
 
 
 def test_what_is_not_held_can_not_be_resolved(journal: Journal) -> None:
     with begun(journal) as run:
-        run.park(batch(1, "u1"), "later")
+        run.park(sends(1, "u1"), "later")
         with pytest.raises(JournalError, match="Nothing of batch 1 of run 1 is held"):
             journal.resolve(run.lease, 1, Resolution.DONE, sequence=1)
 
@@ -136,7 +120,7 @@ def exported(journal: Journal, *runs: int) -> list[tuple[str, int]]:
 def test_an_export_has_what_belongs_to_its_runs_and_nothing_else(journal: Journal) -> None:
     for number, digest in ((1, "d"), (2, "e")):
         with begun(journal, digest) as run:
-            sent = batch(1, f"a{number}", f"b{number}")
+            sent = sends(1, f"a{number}", f"b{number}")
             run.record_sent(sent, [10, 11], {}, body_digest="x")
             run.record_doubt(sent, [10, 11], "lost")
             run.record_settled(sent, {10: DONE, 11: Verdict(Fate.HELD, "lost")}, reads=0)

@@ -6,33 +6,15 @@ import time
 from io import StringIO
 
 import pytest
+from clocks import Clock
 
 from leanplum_sync.cli import progress
 from leanplum_sync.cli.progress import BarProgress, LineProgress, progress_line
 
 
-class Hand:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now(self) -> float:
-        return self.seconds
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
-
-    def new_id(self) -> str:
-        return "0" * 32
-
-
 def test_quick_work_says_nothing() -> None:
     said: list[str] = []
-    clock = Hand()
+    clock = Clock(0.0)
     with LineProgress(said.append, clock).track("Reading users", 10, "user") as task:
         clock.sleep(0.9)
         task.advance(10)
@@ -41,7 +23,7 @@ def test_quick_work_says_nothing() -> None:
 
 def test_long_work_says_a_line_every_ten_seconds_and_one_at_its_end() -> None:
     said: list[str] = []
-    clock = Hand()
+    clock = Clock(0.0)
     with LineProgress(said.append, clock).track("Reading users", 100, "user") as task:
         for _ in range(25):
             clock.sleep(1)
@@ -55,7 +37,7 @@ def test_long_work_says_a_line_every_ten_seconds_and_one_at_its_end() -> None:
 
 def test_time_left_is_told_by_the_rate_of_late_so_that_what_was_there_before_does_not_count() -> None:
     said: list[str] = []
-    clock = Hand()
+    clock = Clock(0.0)
     with LineProgress(said.append, clock).track("Reading users", 10_000, "user") as task:
         task.advance(9_000)
         for _ in range(20):
@@ -70,7 +52,7 @@ def test_work_of_unknown_length_has_no_time_left() -> None:
 
 def test_a_bar_appears_after_a_second_and_not_before() -> None:
     terminal = StringIO()
-    clock = Hand()
+    clock = Clock(0.0)
     with BarProgress(terminal, colour=False, clock=clock).track("Reading users", 100, "user") as task:
         task.advance(10)
         assert terminal.getvalue() == ""
@@ -91,7 +73,7 @@ def test_a_bar_appears_for_work_that_takes_long_without_a_step(monkeypatch: pyte
 
 def test_tasks_inside_one_another_share_the_display() -> None:
     terminal = StringIO()
-    clock = Hand()
+    clock = Clock(0.0)
     bars = BarProgress(terminal, colour=False, clock=clock)
     with bars.track("Applying", 2, "batch") as outer, bars.track("Reading users", 2, "user") as inner:
         clock.sleep(2)
