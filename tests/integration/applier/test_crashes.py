@@ -185,8 +185,7 @@ def test_a_request_that_takes_effect_late_does_not_undo_what_a_later_plan_did(
     clock = _Skipping()
     first = run("attributes", clock=clock, wrap_writer=_queueing(clock), wrap_reader=_unreadable)
     assert first.go().batches[BatchState.IN_DOUBT] == 1
-    later = world.plan_for("attributes", digest="e" * 64)
-    later = replace(later, all_batches=[_with_tier(batch, "platinum") for batch in later.all_batches])
+    later = _platinum_plan(world)
     run(plan=later, clock=clock, settings={"settle_seconds": 60.0 if window == "kept" else 0.0}).go()
     clock.sleep(100)
     tiers = {api.user(user)["userAttributes"]["tier"] for user in world.USERS}
@@ -200,8 +199,7 @@ def test_a_later_plan_waits_for_old_requests_again_if_it_was_killed_while_it_wai
     clock = _Skipping()
     first = run("attributes", clock=clock, wrap_writer=_queueing(clock), wrap_reader=_unreadable)
     assert first.go().batches[BatchState.IN_DOUBT] == 1
-    later = world.plan_for("attributes", digest="e" * 64)
-    later = replace(later, all_batches=[_with_tier(batch, "platinum") for batch in later.all_batches])
+    later = _platinum_plan(world)
     killed = run(plan=later, clock=_Killing(), settings={"settle_seconds": 60.0})
     with pytest.raises(_KilledError):
         killed.go()
@@ -364,6 +362,11 @@ def _unreadable(reader: Any) -> Any:
             raise NoAnswerError("no answer")
 
     return Unreadable()
+
+
+def _platinum_plan(world: ModuleType) -> Any:
+    plan = world.plan_for("attributes", digest="e" * 64)
+    return replace(plan, all_batches=[_with_tier(batch, "platinum") for batch in plan.all_batches])
 
 
 def _with_tier(batch: Any, tier: str) -> Any:
