@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from leanplum_sync.cli.outputs import Decorated
 from leanplum_sync.cli.settings import STATE_FOLDER
 from leanplum_sync.planning import ListingFile
 from leanplum_sync.problem import SHOWN
-from leanplum_sync.staging import LEAST_MEMORY_MB, MEMORY_LIMIT_MB
+from leanplum_sync.staging import LEAST_MEMORY_MB
 
 _SIZE: Final = re.compile(r"(\d+) ?(MB|GB)", re.IGNORECASE)
 _MEGABYTES: Final = {"MB": 1, "GB": 1000}
@@ -34,14 +36,17 @@ class SizeType(click.ParamType[int]):
         return size
 
 
-memory_option: Final = click.option(
-    "--memory",
-    type=SizeType(),
-    default=MEMORY_LIMIT_MB,
-    metavar="SIZE",
-    help="What tables of rows and users may take of the memory, such as 512MB or 2GB; what is beyond that is kept on disk."
-    f" The program itself takes some 100MB more, and one core is used for each 128MB. Default: {MEMORY_LIMIT_MB}MB.",
-)
+def memory_option(default_mb: int) -> Callable[[Decorated], Decorated]:
+    return click.option(
+        "--memory",
+        type=SizeType(),
+        default=default_mb,
+        metavar="SIZE",
+        help="What tables of rows and users may take of the memory, such as 512MB or 2GB; what is beyond that is kept on disk."
+        f" The program itself takes some 100MB more; more cores are used where there is memory for each. Default: {default_mb}MB.",
+    )
+
+
 problems_option: Final = click.option(
     "--problems",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -42,7 +42,7 @@ from leanplum_sync.render.plan_words import consent_options, over_budget
 from leanplum_sync.render.problems import checked_text
 from leanplum_sync.resources.sensitive import with_renamed
 from leanplum_sync.spec import Loaded, load
-from leanplum_sync.staging import Staging
+from leanplum_sync.staging import MEMORY_LIMIT_MB, Staging
 
 
 @click.command("plan", cls=Verb)
@@ -80,7 +80,7 @@ from leanplum_sync.staging import Staging
     "--detailed-exitcode", is_flag=True, help="Exit with 2, not 0, if there is something to change."
 )
 @problems_option
-@memory_option
+@memory_option(MEMORY_LIMIT_MB)
 @output_options("text", "json", "ndjson", "markdown", "html", "sarif", "github")
 @project_options
 @display_options

@@ -27,7 +27,7 @@ from leanplum_sync.progress import Progress
 from leanplum_sync.render.pull import pulled_json, pulled_text
 from leanplum_sync.snapshot import pull
 from leanplum_sync.spec import Loaded, load
-from leanplum_sync.staging import Staging
+from leanplum_sync.staging import LEAST_MEMORY_MB, Staging
 
 _MAX_AGE_SECONDS: Final = 3600.0
 
@@ -57,7 +57,7 @@ _MAX_AGE_SECONDS: Final = 3600.0
     help="Who is in the snapshot and younger than this isn't read again, so that an interrupted pull goes on."
     " Default: 1h.",
 )
-@memory_option
+@memory_option(LEAST_MEMORY_MB)
 @output_options("text", "json", "ndjson")
 @project_options
 @display_options
@@ -86,7 +86,7 @@ def command(
     settings = settings_of(loaded.project, loaded.root)
     limits = settings.environment.limits
     progress = console.progress()
-    with Staging(memory_limit_mb=memory) as staging, connected(settings) as app:
+    with Staging(memory_limit_mb=memory, only_rows=True) as staging, connected(settings) as app:
         subjects = (
             subjects_named(users, from_file, id_column, loaded)
             if users or from_file

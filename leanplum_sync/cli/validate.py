@@ -18,13 +18,13 @@ from leanplum_sync.cli.verb import Verb, display_options, pass_console, project_
 from leanplum_sync.planning import check
 from leanplum_sync.render.problems import Checked
 from leanplum_sync.spec import load
-from leanplum_sync.staging import Staging
+from leanplum_sync.staging import LEAST_MEMORY_MB, Staging
 
 
 @click.command("validate", cls=Verb)
 @specs_argument
 @problems_option
-@memory_option
+@memory_option(LEAST_MEMORY_MB)
 @output_options("text", "json", "ndjson", "markdown", "html", "sarif", "github", "junit")
 @project_options
 @display_options
@@ -46,7 +46,7 @@ def command(
     some.
     """
     loaded = load(project_file(), specs)
-    with Staging(memory_limit_mb=memory) as staging:
+    with Staging(memory_limit_mb=memory, only_rows=True) as staging:
         findings = check(loaded, staging, console.progress(), listing_file(loaded.root, problems))
     checked = Checked(
         findings.problems,

@@ -185,9 +185,15 @@ def _items(values: Json, cells: int) -> str:
     )
 
 
+def other_ways(cost: Cost) -> str:
+    one_by_one = amount(cost.one_by_one, "lookup")
+    return f"One call for each action would cost {one_by_one}, batches by kind of action {cost.by_action:,}."
+
+
 def cost_remarks(cost: Cost) -> Iterable[str]:
     if cost.separation:
-        yield f"{cost.separation:,} of these lookups keep sends and increments in requests of their own."
+        keep = "keeps" if cost.separation == 1 else "keep"
+        yield f"{cost.separation:,} of these lookups {keep} sends and increments in requests of their own."
     if cost.reads and cost.recheck:
         yield f"Reading took {cost.reads:,} more; reading again just before ({RECHECK}) adds {cost.recheck:,}."
     elif cost.reads:

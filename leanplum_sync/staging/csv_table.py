@@ -18,6 +18,7 @@ from typing import Final
 from leanplum_sync.staging.sql import literal, name
 
 _CHUNK: Final = 1 << 20
+_BUFFER: Final = 16_000_000  # bytes, half of what DuckDB would take: it keeps several
 _LINE_ENDS: Final = ("\\n", "\\r\\n")  # as DuckDB names them: without a carriage return, and with one
 # A quote that blanks keep from its delimiter or from another quote.
 _LOOSE_QUOTE = re.compile(rb'[,\n"] +"|" +[,\r\n]')
@@ -115,7 +116,8 @@ def relation(path: Path, columns: Sequence[str], ends_lines_with: str) -> str:
     types = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in columns)
     return (
         f"read_csv({literal(str(path))}, header = true, auto_detect = false, columns = {{{types}}}, delim = ',',"
-        f" quote = '\"', escape = '\"', strict_mode = true, null_padding = false, new_line = {literal(ends_lines_with)})"
+        f" quote = '\"', escape = '\"', strict_mode = true, null_padding = false, new_line = {literal(ends_lines_with)},"
+        f" buffer_size = {_BUFFER})"
     )
 
 

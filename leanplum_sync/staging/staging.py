@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -25,6 +24,7 @@ from leanplum_sync.resources.source import Compression, FileSource
 from leanplum_sync.sources import header
 from leanplum_sync.sources.opening import opened
 from leanplum_sync.staging.csv_table import Shape, commas_in_cells, first_line_end, relation, shape_of
+from leanplum_sync.staging.scratch import ScratchFolder
 from leanplum_sync.staging.sieve import Sieve, fits, sieve_of
 from leanplum_sync.staging.sql import literal, name
 from leanplum_sync.wire.action import Json
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 
 MEMORY_LIMIT_MB: Final = 256
 LEAST_MEMORY_MB: Final = 128
+_MB_OF_A_THREAD: Final = (
+    128  # to read JSON it takes buffers of 32 MB, and as much again for what it sorts and joins: measured
+)
+_MB_OF_A_ROWS_THREAD: Final = 64
 _SAMPLED: Final = 10_000  # users
 _MANY_NAMES: Final = USER_ATTRIBUTE_NAMES // 2
 _BITS: Final = 60
@@ -95,29 +99,34 @@ class Staging:
 
     First ``load`` each resource, or ``add`` its rows one by one, then ``close_rows``. After that ``sift`` a snapshot's file, or
     ``observe`` subjects one by one and ``close_observed``. Without *sieve*, every subject goes through, which
-    changes nothing but the time it takes.
+    changes nothing but the time it takes. With *only_rows*, nothing will be observed, and less memory does.
     """
 
     def __init__(
-        self, folder: Path | None = None, memory_limit_mb: int = MEMORY_LIMIT_MB, *, sieve: bool = True
+        self,
+        folder: Path | None = None,
+        memory_limit_mb: int | None = None,
+        *,
+        sieve: bool = True,
+        only_rows: bool = False,
     ) -> None:
         import duckdb  # noqa: PLC0415 - takes longer to import than a small plan takes to make
 
         self._failure = duckdb.Error
+        limit = memory_limit_mb or (LEAST_MEMORY_MB if only_rows else MEMORY_LIMIT_MB)
         try:
-            if folder is not None:
-                folder.mkdir(parents=True, exist_ok=True)
-            self._folder = tempfile.TemporaryDirectory(prefix="staging-", dir=folder)
-            self._path = Path(self._folder.name)
-            # In memory up to the limit, and beyond it in files of the folder.
+            self._folder = ScratchFolder(folder)
+            self._path = self._folder.path
+            # In a file, where tables are compressed: in memory they would take several times as much of the limit.
             self._database: duckdb.DuckDBPyConnection = duckdb.connect(
+                self._path / "tables",
                 config={
-                    "memory_limit": f"{memory_limit_mb}MB",
-                    "threads": threads_for(memory_limit_mb, os.cpu_count() or 1),
+                    "memory_limit": f"{limit}MB",
+                    "threads": threads_for(limit, os.cpu_count() or 1, only_rows=only_rows),
                     "temp_directory": str(self._path / "spill"),
                     "autoinstall_known_extensions": False,
                     "autoload_known_extensions": False,
-                }
+                },
             )
             self._database.execute(_TABLES)
             self._rows: IO[bytes] = (self._path / "rows.ndjson").open("wb")
@@ -138,7 +147,7 @@ class Staging:
             with suppress(OSError):  # a full disk was told where it was written to
                 file.close()
         self._database.close()
-        self._folder.cleanup()
+        self._folder.close()
 
     @property
     def folder(self) -> Path:
@@ -563,9 +572,10 @@ class Staging:
             raise _no_room(error) from error
 
 
-def threads_for(memory_limit_mb: int, cores: int) -> int:
-    """Each thread that reads JSON takes buffers of 32 MB, and as much again for what it sorts and joins: measured."""
-    return max(1, min(cores, memory_limit_mb // LEAST_MEMORY_MB))
+def threads_for(memory_limit_mb: int, cores: int, *, only_rows: bool = False) -> int:
+    """Return as many threads as have the memory they need."""
+    each = _MB_OF_A_ROWS_THREAD if only_rows else _MB_OF_A_THREAD
+    return max(1, min(cores, memory_limit_mb // each))
 
 
 def _has(table: _Table) -> str:

@@ -36,10 +36,17 @@ def test_what_goes_wrong_while_rows_stream_by_is_told_too(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("memory", "cores", "threads"), [(LEAST_MEMORY_MB, 8, 1), (MEMORY_LIMIT_MB, 8, 2), (4096, 8, 8)]
+    ("memory", "only_rows", "threads"),
+    [
+        (LEAST_MEMORY_MB, False, 1),
+        (LEAST_MEMORY_MB, True, 2),
+        (MEMORY_LIMIT_MB, False, 2),
+        (4096, False, 8),
+        (4096, True, 8),
+    ],
 )
-def test_each_thread_has_the_memory_it_needs(memory: int, cores: int, threads: int) -> None:
-    assert threads_for(memory, cores) == threads
+def test_each_thread_has_the_memory_it_needs(memory: int, only_rows: bool, threads: int) -> None:
+    assert threads_for(memory, 8, only_rows=only_rows) == threads
 
 
 def test_the_last_line_about_a_user_counts_wherever_blank_lines_are(tmp_path: Path) -> None:

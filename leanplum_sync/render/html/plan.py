@@ -23,6 +23,7 @@ from leanplum_sync.render.plan_words import (
     mask_for,
     masked,
     nothing_to_do,
+    other_ways,
     shape_words,
     sides,
     worth_showing,
@@ -72,10 +73,7 @@ def _risks(plan: Plan) -> Html:
         read = f"Reading cost {amount(cost.reads, 'billable lookup')}."
         return tag("p", read, class_="note") if cost.reads else NOTHING
     tiles = [*map(_risk, worth_showing(plan)), _cost_tile(plan)]
-    remarks = [
-        f"One call for each action would cost {cost.one_by_one:,} lookups, batches by kind of action {cost.by_action:,}.",
-        *cost_remarks(cost),
-    ]
+    remarks = [other_ways(cost), *cost_remarks(cost)]
     return tag(
         "section",
         tag("h2", "Risks and cost", id="risks", class_="unseen"),

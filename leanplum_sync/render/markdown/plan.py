@@ -17,6 +17,7 @@ from leanplum_sync.render.plan_words import (
     mask_for,
     masked,
     nothing_to_do,
+    other_ways,
     shape_words,
     sides,
     worth_showing,
@@ -81,8 +82,7 @@ def _consent(plan: Plan) -> list[str]:
 def _cost(plan: Plan) -> str:
     cost = plan.summary.cost
     apply = f"**{amount(cost.writes, 'billable lookup')}** in {amount(cost.requests, 'request')}{about(cost)}"
-    others = f"One call for each action would cost {cost.one_by_one:,}, batches by kind of action {cost.by_action:,}."
-    return " ".join([f"To apply costs {apply}.", others, *cost_remarks(cost)])
+    return " ".join([f"To apply costs {apply}.", other_ways(cost), *cost_remarks(cost)])
 
 
 def _cohorts(plan: Plan) -> Iterable[Rows]:

@@ -10,13 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
-from sample_renderings import EMBEDDED, EMPTY, REAL, SomePlan, cohort
+from sample_renderings import COST, EMBEDDED, EMPTY, REAL, SomePlan, cohort
 
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.plan import Cohort, Hazard, Note, Target, ValuePair
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.plan import plan_json, plan_text
-from leanplum_sync.render.plan_words import change_words, consent_options, target_words
+from leanplum_sync.render.plan_words import (
+    change_words,
+    consent_options,
+    cost_remarks,
+    other_ways,
+    target_words,
+)
 from leanplum_sync.wire.action import Json
 
 
@@ -225,6 +231,13 @@ def test_the_cost_stands_beside_what_other_ways_would_have_cost() -> None:
     assert "                 5         2  to apply, about 4 s" in text
     assert "                14        14  with one call for each action" in text
     assert "                 9            with batches by kind of action" in text
+
+
+def test_one_lookup_is_said_as_one() -> None:
+    one = replace(COST, one_by_one=1, by_action=1, separation=1)
+    assert other_ways(one) == "One call for each action would cost 1 lookup, batches by kind of action 1."
+    assert next(iter(cost_remarks(one))).startswith("1 of these lookups keeps sends")
+    assert next(iter(cost_remarks(replace(one, separation=2)))).startswith("2 of these lookups keep sends")
 
 
 def test_an_empty_plan_does_not_say_that_all_is_well_where_it_is_not() -> None:
