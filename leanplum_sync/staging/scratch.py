@@ -35,8 +35,9 @@ class ScratchFolder:
         self.path: Final = Path(self._folder.name)
         unlocked = self.path / "new"
         self._owner = unlocked.open("wb")
-        fcntl.flock(self._owner, fcntl.LOCK_EX)
-        unlocked.rename(self.path / _OWNER)  # seen by others only when it is locked
+        with suppress(OSError):  # a file system that knows no locks: others will leave the folder alone
+            fcntl.flock(self._owner, fcntl.LOCK_EX)
+            unlocked.rename(self.path / _OWNER)  # seen by others only when it is locked
 
     def close(self) -> None:
         self._folder.cleanup()
