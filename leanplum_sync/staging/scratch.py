@@ -40,6 +40,7 @@ class ScratchFolder:
             unlocked.rename(self.path / _OWNER)  # seen by others only when it is locked
 
     def close(self) -> None:
+        _empty(self.path)
         self._folder.cleanup()
         self._owner.close()
 
@@ -49,4 +50,14 @@ def _remove_if_abandoned(folder: Path) -> None:
         return
     with (folder / _OWNER).open("r+b") as owner:
         fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _empty(folder)
         shutil.rmtree(folder)
+
+
+def _empty(folder: Path) -> None:
+    """Remove all but ``owner``: with it, others take up a removal that is cut short."""
+    for each in folder.iterdir():
+        if each.is_dir() and not each.is_symlink():
+            shutil.rmtree(each)
+        elif each.name != _OWNER:
+            each.unlink()

@@ -77,7 +77,12 @@ class Met:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """A resource whose file went into a table as it is, one column for each that *sieve* names."""
+    """
+    A resource whose file went into a table as it is.
+
+    Its view has ``number``, that of the row, and a column for each that *sieve* names. A number is the row's place in the table,
+    from which nothing is ever deleted: DuckDB may close the gap, whenever it tidies its file.
+    """
 
     number: int
     file: str
@@ -86,6 +91,10 @@ class _Table:
     @property
     def name(self) -> str:
         return f"cells{self.number}"
+
+    @property
+    def columns(self) -> str:
+        return ", ".join(f"c{place}" for place in range(len(self.sieve.columns)))
 
     def row(self, number: int, cells: Iterable[str]) -> Row:
         """No cell of such a file holds a line break, so rows are lines, behind that of the header."""
@@ -169,7 +178,7 @@ class Staging:
         except (OSError, LeanplumSyncError):
             table = None  # read row by row, it comes out what is wrong, and where
         if table is None:
-            self._run(f"DROP TABLE IF EXISTS cells{number}")
+            self._run(f"DROP TABLE IF EXISTS loaded{number}")
             return None
         self._tables[number] = table
         return int(self._one(f"SELECT count(*) FROM {table.name}")[0])
@@ -190,11 +199,12 @@ class Staging:
         with ThreadPoolExecutor(1) as other:
             scanned = other.submit(shape_of, path)
             # Meanwhile: DuckDB works outside of Python's lock.
-            self._run(f"CREATE TABLE cells{number} AS SELECT {aliases} FROM {rows}")
+            self._run(f"CREATE TABLE loaded{number} AS SELECT {aliases} FROM {rows}")
             shape = scanned.result()
         if shape is None or shape.ends_lines_with != ends_lines_with:
             return None
         table = _Table(number, source.path, sieve_of(resource, has_backslashes=shape.has_backslashes))
+        self._view(table, f"SELECT rowid + 1 AS number, {table.columns} FROM loaded{number}")
         return table if self._is_as_it_looks(table, columns, rows, shape) else None
 
     def _is_as_it_looks(self, table: _Table, columns: Sequence[str], rows: str, shape: Shape) -> bool:
@@ -212,22 +222,30 @@ class Staging:
     def doubtful(self, number: int) -> Iterator[Row]:
         """Yield the loaded rows of which it isn't certain that they are sound, in the order of the file."""
         table = self._tables[number]
-        query = f"SELECT rowid, {_cells(table)} FROM {table.name} AS w WHERE ({table.sieve.sound}) IS NOT TRUE ORDER BY rowid"
-        return (table.row(row[0] + 1, row[1:]) for row in self._stream(query))
+        query = f"SELECT number, {_cells(table)} FROM {table.name} AS w WHERE ({table.sieve.sound}) IS NOT TRUE ORDER BY number"
+        return (table.row(row[0], row[1:]) for row in self._stream(query))
 
     def drop(self, number: int, rows: Iterable[Row]) -> None:
         """Take out of a loaded resource *rows* with problems, of which there may be as many as there are rows."""
-        name = self._tables[number].name
-        dropped = self._path / f"{name}.dropped"
+        table = self._tables[number]
+        dropped = self._path / f"dropped{number}.csv"
         try:
             with dropped.open("w") as file:
-                file.writelines(f"{row.number - 1}\n" for row in rows)
+                file.writelines(f"{row.number}\n" for row in rows)
         except OSError as error:
             raise _no_room(error) from error
         if dropped.stat().st_size:
             numbers = f"read_csv({literal(str(dropped))}, header = false, columns = {{'number': 'BIGINT'}})"
-            self._run(f"DELETE FROM {name} WHERE rowid IN (SELECT number FROM {numbers})")
+            self._run(f"CREATE TABLE dropped{number} AS SELECT number FROM {numbers}")
+            self._view(
+                table,
+                f"SELECT * FROM (SELECT rowid + 1 AS number, {table.columns} FROM loaded{number})"
+                f" ANTI JOIN dropped{number} USING (number)",
+            )
         dropped.unlink()
+
+    def _view(self, table: _Table, rows: str) -> None:
+        self._run(f"CREATE OR REPLACE VIEW {table.name} AS {rows}")
 
     def add(self, resource: int, subject: Subject, row: Row, shared: tuple[str, str] | None = None) -> None:
         """Add a row. *shared* names what it has in common with other subjects, and a fingerprint of what it says of that."""
@@ -265,14 +283,13 @@ class Staging:
     def keep(self, part: Part) -> None:
         """Forget the rows of all subjects that are not in *part*."""
         shards = f"BETWEEN {part.shards[0]} AND {part.shards[-1]}"
-        tables = [
-            ("added", "kind || ':' || id"),
-            *((each.name, "'user:' || c0") for each in self._tables.values()),
-        ]
-        for table, subject in tables:
-            # The same number as ``shard_of`` gives.
-            shard = f"('0x' || sha256({subject})[1:4])::INTEGER % {SHARDS}"
-            self._run(f"DELETE FROM {table} WHERE {shard} NOT {shards}")
+        subject = "kind || ':' || id"
+        self._run(f"DELETE FROM added WHERE {_shard(subject)} NOT {shards}")
+        for table in self._tables.values():
+            subject, kept = "'user:' || c0", f"kept{table.number}"
+            self._run(f"CREATE TABLE {kept} AS SELECT * FROM {table.name} WHERE {_shard(subject)} {shards}")
+            self._view(table, f"SELECT * FROM {kept}")
+            self._run(f"DROP TABLE loaded{table.number}")
         self._count_subjects()
 
     def _count_subjects(self) -> None:
@@ -506,7 +523,7 @@ class Staging:
             [
                 f"SELECT kind, id, resource, number, row FROM added SEMI JOIN {subjects} USING (kind, id)",
                 *(
-                    f"SELECT 'user', c0, {table.number}, rowid + 1, to_json([{_cells(table)}])::VARCHAR"
+                    f"SELECT 'user', c0, {table.number}, number, to_json([{_cells(table)}])::VARCHAR"
                     f" FROM {table.name} WHERE c0 IN (SELECT id FROM {subjects} WHERE kind = 'user')"
                     for table in self._tables.values()
                 ),
@@ -576,6 +593,11 @@ def threads_for(memory_limit_mb: int, cores: int, *, only_rows: bool = False) ->
     """Return as many threads as have the memory they need."""
     each = _MB_OF_A_ROWS_THREAD if only_rows else _MB_OF_A_THREAD
     return max(1, min(cores, memory_limit_mb // each))
+
+
+def _shard(subject: str) -> str:
+    """Return SQL for the number that ``shard_of`` gives."""
+    return f"('0x' || sha256({subject})[1:4])::INTEGER % {SHARDS}"
 
 
 def _has(table: _Table) -> str:

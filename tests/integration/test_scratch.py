@@ -23,6 +23,29 @@ print(folder.path, flush=True)
 time.sleep(60)
 """
 
+CUT_SHORT = """
+import os, signal, sys
+from pathlib import Path
+from leanplum_sync.staging.scratch import ScratchFolder
+
+folder = ScratchFolder(Path(sys.argv[1]))
+for name in "abcxyz":
+    (folder.path / name).write_text("somebody's data")
+(folder.path / "spill").mkdir()
+(folder.path / "spill" / "rows").write_text("somebody's data")
+left = int(sys.argv[2])
+
+def die(event, _):
+    global left
+    if event in ("os.remove", "os.rmdir"):
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left -= 1
+
+sys.addaudithook(die)
+folder.close()
+"""
+
 
 def folders(parent: Path) -> list[Path]:
     return sorted(parent.iterdir())
@@ -53,6 +76,16 @@ def test_what_a_killed_process_left_goes_with_the_next_one_and_what_a_living_one
     with_next = ScratchFolder(tmp_path)
     assert folders(tmp_path) == [with_next.path]
     with_next.close()
+
+
+@pytest.mark.parametrize("removals", range(9))
+def test_a_removal_that_was_cut_short_is_taken_up_by_the_next_one(removals: int, tmp_path: Path) -> None:
+    cut = subprocess.run([sys.executable, "-c", CUT_SHORT, tmp_path, str(removals)], check=False)
+    assert cut.returncode == -signal.SIGKILL
+    (held,) = folders(tmp_path)
+    assert len(list(held.rglob("*"))) == 9 - removals
+    ScratchFolder(tmp_path).close()
+    assert folders(tmp_path) == []
 
 
 def test_what_is_not_surely_abandoned_is_left_alone(tmp_path: Path) -> None:
