@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while something is being sent: first stop cleanly, then at once."""
+"""Ctrl-C and SIGTERM: they end a command like an error; while something is being sent, first cleanly, then at once."""
 
 from __future__ import annotations
 
@@ -17,6 +17,40 @@ _SHOW_CURSOR: Final = b"\x1b[?25h"  # which a progress bar had hidden
 _STOPPED_AT_ONCE: Final = (
     b"Stopped at once. What was on its way is in doubt until apply --resume settles it.\n"
 )
+
+
+@contextmanager
+def ending_by_signals() -> Iterator[None]:
+    """
+    While the block runs, a signal raises KeyboardInterrupt or SystemExit, so that files and locks are let go.
+
+    DuckDB ends a query on a signal, but with an error of its own in the place of what the handler raised. So once a signal
+    came, whatever error ends the block is taken for it.
+    """
+    came: list[int] = []
+
+    def handle(number: int, _frame: FrameType | None) -> NoReturn:
+        came.append(number)
+        raise _end_of(number)
+
+    found = {number: signal.getsignal(number) for number in _SIGNALS}
+    # A shell lets what runs in the background ignore Ctrl-C.
+    before = {number: handler for number, handler in found.items() if handler not in (signal.SIG_IGN, None)}
+    for number in before:
+        signal.signal(number, handle)
+    try:
+        yield
+    except Exception as error:
+        if came:
+            raise _end_of(came[0]) from error
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end_of(number: int) -> BaseException:
+    return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
 
 
 @contextmanager

@@ -137,9 +137,10 @@ class Verb(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         from leanplum_sync.cli.endings import ending  # noqa: PLC0415 - as above
+        from leanplum_sync.cli.signals import ending_by_signals  # noqa: PLC0415 - as above
 
         self._keep_files()
-        with ending(ctx) as end:
+        with ending(ctx) as end, ending_by_signals():
             return end(super().invoke(ctx))
 
     def _keep_files(self) -> None:
