@@ -122,6 +122,8 @@ def make_plan(
         ApiError, CredentialError: live state can't be read.
         PlanError: the plan file can't be written.
     """
+    with PlanWriter(request.out):
+        pass  # where no plan can be written, it is said before anything is read and paid for
     messages = _messages(loaded.resources, reader)
     context = Context(
         waves({each.address: each.depends_on for each in loaded.resources}), messages, request.marker

@@ -623,8 +623,10 @@ def _lines(file: Path) -> str:
 
 
 def _no_room(error: Exception) -> LeanplumSyncError:
-    # DuckDB follows its reason up with lines of advice about its own settings.
-    reason, *_ = str(error).splitlines() or [type(error).__name__]
+    if isinstance(error, OSError) and error.filename:
+        reason = f"{error.filename}: {error.strerror}"
+    else:  # DuckDB follows its reason up with lines of advice about its own settings.
+        reason, *_ = str(error).splitlines() or [type(error).__name__]
     return LeanplumSyncError(
         f"Rows and users can't be kept while they are compared: {reason.strip().rstrip('.')}. Nothing was changed: see that there"
         " is space on disk, and leave to write; or allow more memory with --memory."

@@ -22,7 +22,7 @@ from leanplum_sync.client.credentials import EMULATOR_KEYS, Connection, KeyClass
 from leanplum_sync.client.http import HttpTransport
 from leanplum_sync.client.reader import Reader
 from leanplum_sync.clock import SystemClock
-from leanplum_sync.errors import RejectedError, SpecError, StalePlanError
+from leanplum_sync.errors import PlanError, RejectedError, SpecError, StalePlanError
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.known import Known
@@ -197,6 +197,14 @@ def test_planning_with_the_two_read_keys_writes_nothing(app: str, tmp_path: Path
     seen = counts(app)
     assert seen["writes"] == 0
     assert seen["requests"]["byAction"] == {"exportUser": 3, "getMessages": 1}
+
+
+def test_nobody_is_read_for_a_plan_that_can_not_be_written(app: str, tmp_path: Path) -> None:
+    project = Project(tmp_path / "p", AS_THEY_ARE)
+    (project.root / "a.lpplan").mkdir()
+    with pytest.raises(PlanError, match="not a file"):
+        project.plan(app)
+    assert counts(app)["requests"]["byAction"] == {}
 
 
 def test_every_form_plans_what_it_says(app: str, tmp_path: Path) -> None:

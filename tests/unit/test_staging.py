@@ -24,6 +24,12 @@ def test_too_little_memory_is_told_in_one_sentence_that_says_what_to_do(tmp_path
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_in_the_place_of_the_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("")
+    with pytest.raises(LeanplumSyncError, match=r"compared: \S*/state: File exists\. Nothing was changed"):
+        Staging(tmp_path / "state")
+
+
 def test_what_goes_wrong_while_rows_stream_by_is_told_too(tmp_path: Path) -> None:
     with Staging(tmp_path) as staging:
         staging.close_rows()
