@@ -7,6 +7,7 @@ DuckDB, on disk and under a memory limit. What can't be goes on to Python: a sub
 
 from __future__ import annotations
 
-from leanplum_sync.staging.staging import LEAST_MEMORY_MB, MEMORY_LIMIT_MB, Met, StagedRow, Staging
+from leanplum_sync.staging.database import LEAST_MEMORY_MB, MEMORY_LIMIT_MB
+from leanplum_sync.staging.staging import Met, StagedRow, Staging
 
 __all__ = ["LEAST_MEMORY_MB", "MEMORY_LIMIT_MB", "Met", "StagedRow", "Staging"]

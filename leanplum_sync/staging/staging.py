@@ -24,6 +24,7 @@ from leanplum_sync.resources.source import Compression, FileSource
 from leanplum_sync.sources import header
 from leanplum_sync.sources.opening import opened
 from leanplum_sync.staging.csv_table import Shape, commas_in_cells, first_line_end, relation, shape_of
+from leanplum_sync.staging.database import LEAST_MEMORY_MB, MEMORY_LIMIT_MB, Database, no_room, threads_for
 from leanplum_sync.staging.scratch import ScratchFolder
 from leanplum_sync.staging.sieve import Sieve, fits, sieve_of
 from leanplum_sync.staging.sql import literal, name
@@ -31,20 +32,11 @@ from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.limits import USER_ATTRIBUTE_NAMES
 
 if TYPE_CHECKING:
-    import duckdb
-
     from leanplum_sync.resources import Resource
 
-MEMORY_LIMIT_MB: Final = 256
-LEAST_MEMORY_MB: Final = 128
-_MB_OF_A_THREAD: Final = (
-    128  # to read JSON it takes buffers of 32 MB, and as much again for what it sorts and joins: measured
-)
-_MB_OF_A_ROWS_THREAD: Final = 64
 _SAMPLED: Final = 10_000  # users
 _MANY_NAMES: Final = USER_ATTRIBUTE_NAMES // 2
 _BITS: Final = 60
-_FETCH: Final = 2_000
 _MOST_PICKED: Final = 200_000  # lines
 
 _ROWS: Final = (
@@ -119,29 +111,17 @@ class Staging:
         sieve: bool = True,
         only_rows: bool = False,
     ) -> None:
-        import duckdb  # noqa: PLC0415 - takes longer to import than a small plan takes to make
-
-        self._failure = duckdb.Error
         limit = memory_limit_mb or (LEAST_MEMORY_MB if only_rows else MEMORY_LIMIT_MB)
+        threads = threads_for(limit, os.cpu_count() or 1, only_rows=only_rows)
         try:
             self._folder = ScratchFolder(folder)
             self._path = self._folder.path
-            # In a file, where tables are compressed: in memory they would take several times as much of the limit.
-            self._database: duckdb.DuckDBPyConnection = duckdb.connect(
-                self._path / "tables",
-                config={
-                    "memory_limit": f"{limit}MB",
-                    "threads": threads_for(limit, os.cpu_count() or 1, only_rows=only_rows),
-                    "temp_directory": str(self._path / "spill"),
-                    "autoinstall_known_extensions": False,
-                    "autoload_known_extensions": False,
-                },
-            )
-            self._database.execute(_TABLES)
+            self._database = Database(self._path, limit, threads)
             self._rows: IO[bytes] = (self._path / "rows.ndjson").open("wb")
             self._observed: IO[bytes] = (self._path / "observed.ndjson").open("wb")
-        except (OSError, duckdb.Error) as error:
-            raise _no_room(error) from error
+        except OSError as error:
+            raise no_room(error) from error
+        self._database.run(_TABLES)
         self._uses_sieve = sieve
         self._tables: dict[int, _Table] = {}
         self._subjects = 0
@@ -178,10 +158,10 @@ class Staging:
         except (OSError, LeanplumSyncError):
             table = None  # read row by row, it comes out what is wrong, and where
         if table is None:
-            self._run(f"DROP TABLE IF EXISTS loaded{number}")
+            self._database.run(f"DROP TABLE IF EXISTS loaded{number}")
             return None
         self._tables[number] = table
-        return int(self._one(f"SELECT count(*) FROM {table.name}")[0])
+        return int(self._database.one(f"SELECT count(*) FROM {table.name}")[0])
 
     def _take_in(self, number: int, resource: Resource, source: FileSource, root: Path) -> _Table | None:
         path = root / source.path
@@ -199,7 +179,7 @@ class Staging:
         with ThreadPoolExecutor(1) as other:
             scanned = other.submit(shape_of, path)
             # Meanwhile: DuckDB works outside of Python's lock.
-            self._run(f"CREATE TABLE loaded{number} AS SELECT {aliases} FROM {rows}")
+            self._database.run(f"CREATE TABLE loaded{number} AS SELECT {aliases} FROM {rows}")
             shape = scanned.result()
         if shape is None or shape.ends_lines_with != ends_lines_with:
             return None
@@ -209,21 +189,21 @@ class Staging:
 
     def _is_as_it_looks(self, table: _Table, columns: Sequence[str], rows: str, shape: Shape) -> bool:
         """Tell whether each line is one row, and no row has a cell too many."""
-        count = int(self._one(f"SELECT count(*) FROM {table.name}")[0])
+        count = int(self._database.one(f"SELECT count(*) FROM {table.name}")[0])
         inside = sum(column.count(",") for column in columns)
         if shape.has_quotes:
             # Where all columns were taken in, there is no need to read the file again.
             is_whole = len(table.sieve.columns) == len(columns)
             cells = [f"c{place}" for place in range(len(columns))] if is_whole else columns
             counted = f"SELECT {commas_in_cells(cells)} FROM {table.name if is_whole else rows}"
-            inside += int(self._one(counted)[0])
+            inside += int(self._database.one(counted)[0])
         return count + 1 == shape.lines and shape.commas - inside == shape.lines * (len(columns) - 1)
 
     def doubtful(self, number: int) -> Iterator[Row]:
         """Yield the loaded rows of which it isn't certain that they are sound, in the order of the file."""
         table = self._tables[number]
         query = f"SELECT number, {_cells(table)} FROM {table.name} AS w WHERE ({table.sieve.sound}) IS NOT TRUE ORDER BY number"
-        return (table.row(row[0], row[1:]) for row in self._stream(query))
+        return (table.row(row[0], row[1:]) for row in self._database.stream(query))
 
     def drop(self, number: int, rows: Iterable[Row]) -> None:
         """Take out of a loaded resource *rows* with problems, of which there may be as many as there are rows."""
@@ -233,10 +213,10 @@ class Staging:
             with dropped.open("w") as file:
                 file.writelines(f"{row.number}\n" for row in rows)
         except OSError as error:
-            raise _no_room(error) from error
+            raise no_room(error) from error
         if dropped.stat().st_size:
             numbers = f"read_csv({literal(str(dropped))}, header = false, columns = {{'number': 'BIGINT'}})"
-            self._run(f"CREATE TABLE dropped{number} AS SELECT number FROM {numbers}")
+            self._database.run(f"CREATE TABLE dropped{number} AS SELECT number FROM {numbers}")
             self._view(
                 table,
                 f"SELECT * FROM (SELECT rowid + 1 AS number, {table.columns} FROM loaded{number})"
@@ -245,7 +225,7 @@ class Staging:
         dropped.unlink()
 
     def _view(self, table: _Table, rows: str) -> None:
-        self._run(f"CREATE OR REPLACE VIEW {table.name} AS {rows}")
+        self._database.run(f"CREATE OR REPLACE VIEW {table.name} AS {rows}")
 
     def add(self, resource: int, subject: Subject, row: Row, shared: tuple[str, str] | None = None) -> None:
         """Add a row. *shared* names what it has in common with other subjects, and a fingerprint of what it says of that."""
@@ -266,7 +246,7 @@ class Staging:
 
     def close_rows(self) -> None:
         self._close(self._rows)
-        self._run(
+        self._database.run(
             f"CREATE TABLE added AS SELECT * FROM read_json(?, format = 'newline_delimited', columns = {_ROWS})",
             [self._rows.name],
         )
@@ -277,32 +257,38 @@ class Staging:
                 *(f"SELECT 'user', c0, {each.number} FROM {each.name}" for each in self._tables.values()),
             ]
         )
-        self._run(f"CREATE VIEW asked AS {asked}")
+        self._database.run(f"CREATE VIEW asked AS {asked}")
         self._count_subjects()
 
     def keep(self, part: Part) -> None:
         """Forget the rows of all subjects that are not in *part*."""
         shards = f"BETWEEN {part.shards[0]} AND {part.shards[-1]}"
         subject = "kind || ':' || id"
-        self._run(f"DELETE FROM added WHERE {_shard(subject)} NOT {shards}")
+        self._database.run(f"DELETE FROM added WHERE {_shard(subject)} NOT {shards}")
         for table in self._tables.values():
             subject, kept = "'user:' || c0", f"kept{table.number}"
-            self._run(f"CREATE TABLE {kept} AS SELECT * FROM {table.name} WHERE {_shard(subject)} {shards}")
+            self._database.run(
+                f"CREATE TABLE {kept} AS SELECT * FROM {table.name} WHERE {_shard(subject)} {shards}"
+            )
             self._view(table, f"SELECT * FROM {kept}")
-            self._run(f"DROP TABLE loaded{table.number}")
+            self._database.run(f"DROP TABLE loaded{table.number}")
         self._count_subjects()
 
     def _count_subjects(self) -> None:
-        self._subjects = int(self._one("SELECT count(*) FROM (SELECT DISTINCT kind, id FROM asked)")[0])
+        self._subjects = int(
+            self._database.one("SELECT count(*) FROM (SELECT DISTINCT kind, id FROM asked)")[0]
+        )
 
     def count_rows(self) -> int:
-        return int(self._one("SELECT count(*) FROM asked")[0])
+        return int(self._database.one("SELECT count(*) FROM asked")[0])
 
     def count_subjects(self) -> int:
         return self._subjects
 
     def subjects(self) -> Iterator[Subject]:
-        for kind, identifier in self._stream("SELECT DISTINCT kind, id FROM asked ORDER BY kind, id"):
+        for kind, identifier in self._database.stream(
+            "SELECT DISTINCT kind, id FROM asked ORDER BY kind, id"
+        ):
             yield Subject(SubjectKind(kind), identifier)
 
     def repeated(self, pairs: Iterable[tuple[int, int]]) -> Iterator[Met]:
@@ -318,14 +304,14 @@ class Staging:
                 f"SELECT kind, id FROM asked SEMI JOIN (SELECT kind, id FROM asked WHERE resource = {other})"
                 f" USING (kind, id) WHERE resource = {one}"
             )
-        self._run(f"CREATE TABLE repeated AS {' UNION '.join(queries)}")
+        self._database.run(f"CREATE TABLE repeated AS {' UNION '.join(queries)}")
         yield from self._met(
             f"SELECT *, NULL FROM ({self._rows_of('repeated')}) ORDER BY kind, id, resource, number"
         )
 
     def contested(self) -> Iterator[tuple[StagedRow, StagedRow]]:
         """Yield each row that says of a shared thing what the first row about it, of another subject, doesn't: both."""
-        rows = self._stream(
+        rows = self._database.stream(
             "WITH told AS (SELECT *, row_number() OVER (PARTITION BY shared ORDER BY resource, number) AS place"
             " FROM added WHERE shared IS NOT NULL)"
             " SELECT first.resource, first.number, first.row, other.resource, other.number, other.row"
@@ -345,17 +331,17 @@ class Staging:
         False where it can't be read so, and has to be observed one by one.
         """
         try:
-            self._run("BEGIN")
+            self._database.run("BEGIN")
             for table in self._tables.values():
                 self._pass_through(table, snapshot, own_time)
             self._pass_all("SELECT kind, id FROM added")
             self._sample_names(snapshot)
-            self._run("CREATE TABLE passed AS SELECT DISTINCT kind, id FROM passing")
+            self._database.run("CREATE TABLE passed AS SELECT DISTINCT kind, id FROM passing")
             if not self._observe_picked(snapshot, own_time):
                 self._observe_passed(snapshot, own_time)
-            self._run("COMMIT")
+            self._database.run("COMMIT")
         except LeanplumSyncError:
-            self._run("ROLLBACK")
+            self._database.run("ROLLBACK")
             return False
         return True
 
@@ -369,7 +355,7 @@ class Staging:
         self._close(self._observed)
         observed = Path(self._observed.name)
         if not self.sift(observed, 0.0):
-            self._run("CREATE TABLE passed AS SELECT DISTINCT kind, id FROM asked")
+            self._database.run("CREATE TABLE passed AS SELECT DISTINCT kind, id FROM asked")
             self._observe_passed(observed, 0.0)
         observed.unlink()
 
@@ -400,27 +386,28 @@ class Staging:
             f"{''.join(', ' + each for each in values)}"
             f" FROM read_json({_lines(snapshot)}, columns = {_columns(columns)})"
         )
-        self._run(
+        self._database.run(
             f"CREATE TABLE met{table.number} AS SELECT w.c0 AS id, o.observed_at, {_has(table)}"
             f" (o.is_there AND ({table.sieve.same})) IS NOT TRUE AS passes"
             f" FROM {table.name} AS w LEFT JOIN ({observed}) AS o ON w.c0 = o.id AND nullif(o.device, '') IS NULL"
         )
         self._pass_all(f"SELECT 'user', id FROM met{table.number} WHERE passes")
-        self._run(
+        self._database.run(
             f"INSERT INTO bounds SELECT unnest([min(observed_at), max(observed_at)]) FROM {self._newest(table)}"
         )
         for place, attribute in enumerate(table.sieve.attributes):
             word, bit = divmod(place, _BITS)
-            self._run(
+            self._database.run(
                 f"INSERT INTO named SELECT {literal(attribute)} FROM met{table.number}"
                 f" HAVING bit_or(has{word}) >> {bit} & 1 = 1"
             )
-        self._run(f"DROP TABLE met{table.number}")
+        self._database.run(f"DROP TABLE met{table.number}")
 
     def _newest(self, table: _Table) -> str:
         """Return SQL for one line of each user: of older ones it doesn't matter how old they are."""
         met, cells = (
-            int(self._one(f"SELECT count(*) FROM {rows}")[0]) for rows in (f"met{table.number}", table.name)
+            int(self._database.one(f"SELECT count(*) FROM {rows}")[0])
+            for rows in (f"met{table.number}", table.name)
         )
         if met == cells:
             return f"met{table.number}"
@@ -430,16 +417,16 @@ class Staging:
         """Note which attributes users have; where that comes near the API's ceiling, look at all of them."""
         names = "SELECT DISTINCT unnest(json_keys(json, '$.userAttributes')) FROM"
         lines = f"SELECT json FROM read_json_objects({_lines(snapshot)})"
-        self._run(f"INSERT INTO named {names} ({lines} LIMIT {_SAMPLED})")
+        self._database.run(f"INSERT INTO named {names} ({lines} LIMIT {_SAMPLED})")
         if len(self.names_seen()) > _MANY_NAMES:
-            self._run(f"INSERT INTO named {names} ({lines})")
+            self._database.run(f"INSERT INTO named {names} ({lines})")
 
     def names_seen(self) -> frozenset[str]:
         """Return the names of attributes that users have: all names the rows speak of, and nearly all others."""
-        return frozenset(name for (name,) in self._all("SELECT DISTINCT attribute FROM named"))
+        return frozenset(name for (name,) in self._database.all("SELECT DISTINCT attribute FROM named"))
 
     def _pass_all(self, subjects: str) -> None:
-        self._run(f"INSERT INTO passing {subjects}")
+        self._database.run(f"INSERT INTO passing {subjects}")
 
     def _observe_picked(self, snapshot: Path, own_time: float) -> bool:
         """
@@ -454,7 +441,7 @@ class Staging:
             "SELECT row_number() OVER () AS line, coalesce(nullif(deviceId, ''), userId) AS id"
             f" FROM read_json({_lines(snapshot)}, columns = {columns})"
         )
-        found = self._all(
+        found = self._database.all(
             f"SELECT line FROM ({numbered}) WHERE id IN (SELECT id FROM passed) ORDER BY line LIMIT {2 * _MOST_PICKED}"
         )
         if len(found) == 2 * _MOST_PICKED:
@@ -471,19 +458,19 @@ class Staging:
     def _observe_passed(self, snapshot: Path, own_time: float) -> int:
         """Keep the whole answers about those who passed; of several, the last one counts. Return how many lines speak of them."""
         self._keep_passed(snapshot, own_time, line="0")
-        (kept,) = self._one("SELECT count(*) FROM observed")
-        if self._all("SELECT 1 FROM observed GROUP BY kind, id HAVING count(*) > 1 LIMIT 1"):
+        (kept,) = self._database.one("SELECT count(*) FROM observed")
+        if self._database.all("SELECT 1 FROM observed GROUP BY kind, id HAVING count(*) > 1 LIMIT 1"):
             # Only numbers given while the file is read tell their order: what was joined may stand in another. They take
             # a single thread, so they are given where they are needed.
             self._keep_passed(snapshot, own_time, line="row_number() OVER ()")
-            self._run(
+            self._database.run(
                 "DELETE FROM observed WHERE line NOT IN (SELECT max(line) FROM observed GROUP BY kind, id)"
             )
         return int(kept)
 
     def _keep_passed(self, snapshot: Path, own_time: float, *, line: str) -> None:
         types = '{"userId": "VARCHAR", "deviceId": "VARCHAR", "observedAt": "DOUBLE"}'
-        self._run(
+        self._database.run(
             "CREATE OR REPLACE TABLE observed AS SELECT * FROM ("
             " SELECT CASE WHEN nullif(told.deviceId, '') IS NULL THEN 'user' ELSE 'device' END AS kind,"
             " coalesce(nullif(told.deviceId, ''), told.userId, error('no id')) AS id,"
@@ -494,17 +481,17 @@ class Staging:
 
     def observed_between(self) -> tuple[float | None, float | None]:
         """Return the first and the last moment, in epoch seconds, at which a wanted subject was observed."""
-        first, last = self._one(
+        first, last = self._database.one(
             "SELECT min(observed_at), max(observed_at)"
             " FROM (SELECT observed_at FROM bounds UNION ALL SELECT observed_at FROM observed)"
         )
         return first, last
 
     def count_unobserved(self) -> int:
-        return int(self._one("SELECT count(*) FROM passed ANTI JOIN observed USING (kind, id)")[0])
+        return int(self._database.one("SELECT count(*) FROM passed ANTI JOIN observed USING (kind, id)")[0])
 
     def count_passed(self) -> int:
-        return int(self._one("SELECT count(*) FROM passed")[0])
+        return int(self._database.one("SELECT count(*) FROM passed")[0])
 
     def met(self) -> Iterator[Met]:
         """
@@ -531,7 +518,7 @@ class Staging:
         )
 
     def _met(self, query: str) -> Iterator[Met]:
-        for (kind, identifier), group in groupby(self._stream(query), key=lambda row: row[:2]):
+        for (kind, identifier), group in groupby(self._database.stream(query), key=lambda row: row[:2]):
             rows = list(group)
             element = rows[0][5]
             yield Met(
@@ -547,52 +534,19 @@ class Staging:
         file, line, column, row, values = packed
         return StagedRow(resource, Row(row or 0, Place(file, line, column, row), values))
 
-    # The database and its files.
+    # The files of what is added one by one.
 
     def _append(self, file: IO[bytes], **values: Any) -> None:
         try:
             file.write(orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE))
         except OSError as error:
-            raise _no_room(error) from error
+            raise no_room(error) from error
 
     def _close(self, file: IO[bytes]) -> None:
         try:
             file.close()
         except OSError as error:
-            raise _no_room(error) from error
-
-    def _run(self, statement: str, parameters: object = None) -> None:
-        try:
-            self._database.execute(statement, parameters)
-        except self._failure as error:
-            raise _no_room(error) from error
-
-    def _one(self, query: str) -> tuple[Any, ...]:
-        (row,) = self._all(query)
-        return row
-
-    def _all(self, query: str) -> list[tuple[Any, ...]]:
-        """What is not yet committed is seen here, and not by ``_stream``."""
-        try:
-            return self._database.execute(query).fetchall()
-        except self._failure as error:
-            raise _no_room(error) from error
-
-    def _stream(self, query: str) -> Iterator[tuple[Any, ...]]:
-        # A cursor of its own: a second query on the same one would end the first.
-        cursor = self._database.cursor()
-        try:
-            cursor.execute(query)
-            while rows := cursor.fetchmany(_FETCH):
-                yield from rows
-        except self._failure as error:
-            raise _no_room(error) from error
-
-
-def threads_for(memory_limit_mb: int, cores: int, *, only_rows: bool = False) -> int:
-    """Return as many threads as have the memory they need."""
-    each = _MB_OF_A_ROWS_THREAD if only_rows else _MB_OF_A_THREAD
-    return max(1, min(cores, memory_limit_mb // each))
+            raise no_room(error) from error
 
 
 def _shard(subject: str) -> str:
@@ -620,14 +574,3 @@ def _columns(types: Mapping[str, str]) -> str:
 
 def _lines(file: Path) -> str:
     return f"{literal(str(file))}, format = 'newline_delimited'"
-
-
-def _no_room(error: Exception) -> LeanplumSyncError:
-    if isinstance(error, OSError) and error.filename:
-        reason = f"{error.filename}: {error.strerror}"
-    else:  # DuckDB follows its reason up with lines of advice about its own settings.
-        reason, *_ = str(error).splitlines() or [type(error).__name__]
-    return LeanplumSyncError(
-        f"Rows and users can't be kept while they are compared: {reason.strip().rstrip('.')}. Nothing was changed: see that there"
-        " is space on disk, and leave to write; or allow more memory with --memory."
-    )

@@ -70,11 +70,11 @@ def test_rows_keep_their_numbers_whatever_was_taken_out_and_whenever_the_databas
     with Staging() as staging:
         assert staging.load(0, resource, tmp_path) == rows
         staging.drop(0, (Row(row, Place("users.csv", row + 1, row=row), {}) for row in bad))
-        staging._run("CHECKPOINT")
+        staging._database.run("CHECKPOINT")
         staging.close_rows()
         assert staging.count_subjects() == rows - len(bad)
         staging.keep(part)
-        staging._run("CHECKPOINT")
+        staging._database.run("CHECKPOINT")
         staging.close_observed()
         seen = [(met.subject, row.row.number) for met in staging.met() for row in met.rows]
     kept = [row for row in range(4, rows + 1, 4) if part.holds(Subject.user(f"u{row}"))]

@@ -11,7 +11,7 @@ from leanplum_sync.errors import LeanplumSyncError
 from leanplum_sync.problem import Place
 from leanplum_sync.resources.row import Row
 from leanplum_sync.staging import LEAST_MEMORY_MB, MEMORY_LIMIT_MB, Staging
-from leanplum_sync.staging.staging import threads_for
+from leanplum_sync.staging.database import threads_for
 
 TOO_LITTLE_MB = 5
 
@@ -34,7 +34,7 @@ def test_what_goes_wrong_while_rows_stream_by_is_told_too(tmp_path: Path) -> Non
     with Staging(tmp_path) as staging:
         staging.close_rows()
         subjects = staging.subjects()
-        staging._run("DROP VIEW asked")
+        staging._database.run("DROP VIEW asked")
         with pytest.raises(LeanplumSyncError, match="Rows and users can't be kept"):
             list(subjects)
         with pytest.raises(LeanplumSyncError, match="Rows and users can't be kept"):

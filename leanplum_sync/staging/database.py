@@ -1,0 +1,92 @@
+"""The database that rows and observed users stand in: one file, under a memory limit, whose errors are one of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from leanplum_sync.errors import LeanplumSyncError
+
+MEMORY_LIMIT_MB: Final = 256
+LEAST_MEMORY_MB: Final = 128
+_MB_OF_A_THREAD: Final = (
+    128  # to read JSON it takes buffers of 32 MB, and as much again for what it sorts and joins: measured
+)
+_MB_OF_A_ROWS_THREAD: Final = 64
+_FETCH: Final = 2_000  # rows
+
+
+class Database:
+    """
+    In *folder*, where tables are compressed: in memory they would take several times as much of the limit. What queries need
+    beyond it is kept there too.
+
+    Raises, here and from each method:
+        LeanplumSyncError: there is no room, in memory or on disk; or what a query reads is not as it says.
+    """
+
+    def __init__(self, folder: Path, memory_limit_mb: int, threads: int) -> None:
+        import duckdb  # noqa: PLC0415 - takes longer to import than a small plan takes to make
+
+        self._failure = duckdb.Error
+        try:
+            self._connection = duckdb.connect(
+                folder / "tables",
+                config={
+                    "memory_limit": f"{memory_limit_mb}MB",
+                    "threads": threads,
+                    "temp_directory": str(folder / "spill"),
+                    "autoinstall_known_extensions": False,
+                    "autoload_known_extensions": False,
+                },
+            )
+        except duckdb.Error as error:
+            raise no_room(error) from error
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def run(self, statement: str, parameters: object = None) -> None:
+        try:
+            self._connection.execute(statement, parameters)
+        except self._failure as error:
+            raise no_room(error) from error
+
+    def one(self, query: str) -> tuple[Any, ...]:
+        (row,) = self.all(query)
+        return row
+
+    def all(self, query: str) -> list[tuple[Any, ...]]:
+        """What is not yet committed is seen here, and not by ``stream``."""
+        try:
+            return self._connection.execute(query).fetchall()
+        except self._failure as error:
+            raise no_room(error) from error
+
+    def stream(self, query: str) -> Iterator[tuple[Any, ...]]:
+        # A cursor of its own: a second query on the same one would end the first.
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute(query)
+            while rows := cursor.fetchmany(_FETCH):
+                yield from rows
+        except self._failure as error:
+            raise no_room(error) from error
+
+
+def threads_for(memory_limit_mb: int, cores: int, *, only_rows: bool = False) -> int:
+    """Return as many threads as have the memory they need."""
+    each = _MB_OF_A_ROWS_THREAD if only_rows else _MB_OF_A_THREAD
+    return max(1, min(cores, memory_limit_mb // each))
+
+
+def no_room(error: Exception) -> LeanplumSyncError:
+    if isinstance(error, OSError) and error.filename:
+        reason = f"{error.filename}: {error.strerror}"
+    else:  # DuckDB follows its reason up with lines of advice about its own settings.
+        reason, *_ = str(error).splitlines() or [type(error).__name__]
+    return LeanplumSyncError(
+        f"Rows and users can't be kept while they are compared: {reason.strip().rstrip('.')}. Nothing was changed: see that there"
+        " is space on disk, and leave to write; or allow more memory with --memory."
+    )
