@@ -15,12 +15,14 @@ import click
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from leanplum_sync.cli.command import SharedOption
 from leanplum_sync.cli.program import program
-from leanplum_sync.cli.verb import SharedOption
 from leanplum_sync.journal import schema as journal_schema
+from leanplum_sync.kinds import message_send, push_tokens, user_attributes
+from leanplum_sync.kinds.rows import document, forms
 from leanplum_sync.planfile import schema as planfile_schema
+from leanplum_sync.project import model as project
 from leanplum_sync.render.schemas import Schema, document_schema
-from leanplum_sync.resources import document, forms, message_send, project, push_tokens, user_attributes
 from leanplum_sync.wire.action import DeliveryClass
 from leanplum_sync.wire.catalogue import ACTIONS, ActionSpec, CreateDisposition, Target
 

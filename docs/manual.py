@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from leanplum_sync.cli.command import SharedOption
 from leanplum_sync.cli.program import NAME, VERBS, program
-from leanplum_sync.cli.verb import SharedOption
 
 HERE = Path(__file__).parent
 PAGE = HERE / "leanplum-sync.1"

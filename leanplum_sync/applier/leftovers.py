@@ -14,11 +14,11 @@ from typing import IO, Final, Protocol
 import orjson
 
 from leanplum_sync.address import Subject
+from leanplum_sync.kinds import Resource
+from leanplum_sync.kinds.rows.row import Row
+from leanplum_sync.kinds.rows.source import DataFormat, FileSource
 from leanplum_sync.planner.change import Change
 from leanplum_sync.problem import Place
-from leanplum_sync.resources import Resource
-from leanplum_sync.resources.row import Row
-from leanplum_sync.resources.source import DataFormat, FileSource
 from leanplum_sync.sources import header, rows
 
 _SUBJECTS_AT_ONCE: Final = 500

@@ -20,6 +20,7 @@ from leanplum_sync.applier.receipt import Receipt, StopReason, receipt_from
 from leanplum_sync.applier.settings import EXCEPTIONS_LISTED, ApplySettings, recheck_is_due
 from leanplum_sync.applier.work import Ended, Worker
 from leanplum_sync.client.backoff import Randomness
+from leanplum_sync.client.throttle import Pace
 from leanplum_sync.clock import Clock
 from leanplum_sync.errors import CredentialError, InterruptedRunError, StalePlanError
 from leanplum_sync.journal.entry import BatchEntry, BatchState, Fate, RunState
@@ -29,9 +30,8 @@ from leanplum_sync.journal.reader import JournalReader
 from leanplum_sync.journal.run import RunJournal
 from leanplum_sync.journal.settling import still_unsettled
 from leanplum_sync.journal.writer import Journal
-from leanplum_sync.pace import Pace
+from leanplum_sync.observed.users import ReadsUsers
 from leanplum_sync.progress import Progress, Task
-from leanplum_sync.reading import ReadsUsers
 from leanplum_sync.wire.batch import Batch
 
 _ENTRIES_AT_ONCE: Final = 200

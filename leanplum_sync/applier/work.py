@@ -18,6 +18,7 @@ from leanplum_sync.applier.ports import Plan, Stop, Writer
 from leanplum_sync.applier.quiet import quiet
 from leanplum_sync.applier.settings import ApplySettings
 from leanplum_sync.client.backoff import Randomness, delay_seconds
+from leanplum_sync.client.throttle import Pace
 from leanplum_sync.clock import Clock
 from leanplum_sync.errors import (
     ApiError,
@@ -32,9 +33,8 @@ from leanplum_sync.journal.entry import BatchEntry, BatchState, Fate
 from leanplum_sync.journal.run import SET_ASIDE, RunJournal, open_actions, sent_actions
 from leanplum_sync.journal.settling import still_unsettled
 from leanplum_sync.journal.verdict import Verdict
-from leanplum_sync.pace import Pace
+from leanplum_sync.observed.users import Bill, Reading, ReadsUsers, Shown
 from leanplum_sync.planner.change import Change
-from leanplum_sync.reading import Bill, Reading, ReadsUsers, Shown
 from leanplum_sync.wire.action import DeliveryClass
 from leanplum_sync.wire.batch import Batch, PlannedAction
 from leanplum_sync.wire.envelope import Answered, BatchAnswer, RefusalKind, Refused, Unreadable

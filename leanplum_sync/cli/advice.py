@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from leanplum_sync.cli.console import Console
+from leanplum_sync.cli.output.console import Console
 from leanplum_sync.problem import Problem
 from leanplum_sync.render.values import escaped
 

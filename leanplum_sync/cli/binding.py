@@ -9,8 +9,8 @@ from leanplum_sync.cli.shell import quoted
 from leanplum_sync.errors import StalePlanError
 from leanplum_sync.planfile import PlanFile
 from leanplum_sync.planner.plan import Target
+from leanplum_sync.project.model import Project
 from leanplum_sync.render.words import duration, moment
-from leanplum_sync.resources.project import Project
 from leanplum_sync.sources import file_digest
 
 

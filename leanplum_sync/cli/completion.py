@@ -23,7 +23,7 @@ def starting(words: Iterable[str], incomplete: str) -> list[CompletionItem]:
 
 def environments(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from leanplum_sync.errors import LeanplumSyncError  # noqa: PLC0415 - all of this only for a shell that asks
-    from leanplum_sync.spec import find_project, load_project  # noqa: PLC0415 - as above
+    from leanplum_sync.specs import find_project, load_project  # noqa: PLC0415 - as above
 
     named = ctx.meta.get(PROJECT)
     try:

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from leanplum_sync.cli.console import Console
-from leanplum_sync.cli.settings import Settings
+from leanplum_sync.cli.context import remembered
+from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.shell import shortest
-from leanplum_sync.cli.verb import remembered
 from leanplum_sync.client.credentials import APP_ID_VARIABLE, EMULATOR_APP_ID, EMULATOR_KEYS, Connection, Keys
 from leanplum_sync.client.http import HttpTransport
 from leanplum_sync.client.reader import Reader
@@ -22,7 +21,8 @@ from leanplum_sync.clock import SystemClock
 from leanplum_sync.emulator import EmulatorError, running
 from leanplum_sync.errors import LeanplumSyncError
 from leanplum_sync.planner.plan import Target
-from leanplum_sync.resources.project import EmbeddedEnvironment, FromVariable, LiveEnvironment
+from leanplum_sync.project.model import EmbeddedEnvironment, FromVariable, LiveEnvironment
+from leanplum_sync.project.settings import Settings
 from leanplum_sync.wire.catalogue import KeyClass
 
 SETTLES_SECONDS: Final = 60.0

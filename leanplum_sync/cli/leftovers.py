@@ -7,11 +7,11 @@ from typing import Final
 
 from leanplum_sync.applier.leftovers import write_leftovers
 from leanplum_sync.applier.receipt import Receipt
-from leanplum_sync.cli.settings import Settings
 from leanplum_sync.journal.entry import Fate
 from leanplum_sync.journal.reader import JournalReader
 from leanplum_sync.planfile import PlanFile
-from leanplum_sync.spec import load
+from leanplum_sync.project.settings import Settings
+from leanplum_sync.specs import load
 
 # What a row may be to blame for; what a person has to look into, which `resolve --from` reads; and who moved since the plan.
 _FILES: Final = {

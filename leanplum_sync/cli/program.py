@@ -12,10 +12,11 @@ from typing import Final, NoReturn
 
 import click
 
+from leanplum_sync.cli.command import display_options, project_options
+from leanplum_sync.cli.context import PREFIX
 from leanplum_sync.cli.exit_codes import ExitCode, exit_code
 from leanplum_sync.cli.lazy import LazyGroup
-from leanplum_sync.cli.sentences import sentence_of
-from leanplum_sync.cli.verb import PREFIX, display_options, project_options
+from leanplum_sync.cli.output.sentences import sentence_of
 
 NAME: Final = "leanplum-sync"
 VERBS: Final = {

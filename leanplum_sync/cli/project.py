@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from leanplum_sync.cli.settings import Settings, settle
-from leanplum_sync.cli.verb import remembered
-from leanplum_sync.resources.project import Project
-from leanplum_sync.spec import find_project, load_project
+from leanplum_sync.cli.context import remembered
+from leanplum_sync.project.model import Project
+from leanplum_sync.project.settings import Settings, settle
+from leanplum_sync.specs import find_project, load_project
 
 
 def project_file() -> Path:

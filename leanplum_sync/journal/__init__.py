@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leanplum_sync.clock import Clock, SystemClock
-from leanplum_sync.sealing import SealingKeys
+from leanplum_sync.encryption import SealingKeys
 
 if TYPE_CHECKING:
     from leanplum_sync.address import Subject

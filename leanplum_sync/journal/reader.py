@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 import sqlalchemy as sa
 
 from leanplum_sync.address import Subject
+from leanplum_sync.encryption import SealingKeys
 from leanplum_sync.journal.database import Database, describe, is_address
 from leanplum_sync.journal.entry import (
     AppliedSpec,
@@ -50,7 +51,6 @@ from leanplum_sync.journal.soundness import Fault, faults
 from leanplum_sync.journal.texts import Texts
 from leanplum_sync.planner.footprint import follow
 from leanplum_sync.planner.known import NOTHING_KNOWN, Known
-from leanplum_sync.sealing import SealingKeys
 from leanplum_sync.wire.action import DeliveryClass
 
 _PAGE: Final = 500  # rows, and values in an IN list: SQLite and PostgreSQL both take many more

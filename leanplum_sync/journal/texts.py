@@ -6,8 +6,8 @@ import base64
 import re
 from typing import Final
 
+from leanplum_sync.encryption import Codec, SealingKeys
 from leanplum_sync.errors import JournalCorruptError
-from leanplum_sync.sealing import Codec, SealingKeys
 
 PURPOSE: Final = "journal"
 _SEALED: Final = re.compile(r"sealed:([0-9a-f]{8}):([A-Za-z0-9+/]+=*)")

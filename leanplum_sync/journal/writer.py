@@ -10,6 +10,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from leanplum_sync.clock import Clock
+from leanplum_sync.encryption import SealingKeys
 from leanplum_sync.errors import JournalError, StalePlanError
 from leanplum_sync.journal.database import Database, describe
 from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, Resolution, RunState
@@ -28,7 +29,6 @@ from leanplum_sync.journal.settling import check_settled
 from leanplum_sync.journal.specs import NO_RUN, remember_specs
 from leanplum_sync.journal.texts import Texts
 from leanplum_sync.journal.transition import rest
-from leanplum_sync.sealing import SealingKeys
 
 DROPPED: Final = "a person dropped it: nobody knows whether it happened, and it is not sent again"
 _UNFINISHED: Final = (RunState.RUNNING, RunState.INTERRUPTED, RunState.PARTIAL)

@@ -17,6 +17,7 @@ from typing import Any, Final, Self, TypeAlias
 import orjson
 
 from leanplum_sync.address import Subject
+from leanplum_sync.encryption import PLAIN, Codec, SealingKeys
 from leanplum_sync.errors import CredentialError, StalePlanError
 from leanplum_sync.planfile.schema import (
     APPLICATION_ID,
@@ -44,7 +45,6 @@ from leanplum_sync.planner.plan import (
     ValuePair,
 )
 from leanplum_sync.problem import Place
-from leanplum_sync.sealing import PLAIN, Codec, SealingKeys
 from leanplum_sync.wire.action import Action
 from leanplum_sync.wire.batch import Batch, DeliveryKey, PlannedAction
 

@@ -25,8 +25,8 @@ from typing import Any, Final
 
 import orjson
 
+from leanplum_sync.encryption import Codec
 from leanplum_sync.planner.plan import PLAN_FORMAT
-from leanplum_sync.sealing import Codec
 from leanplum_sync.wire.action import DeliveryClass
 
 APPLICATION_ID: Final = 0x6C70706C  # "lppl", at a fixed place in the file's header: SQLite's application_id

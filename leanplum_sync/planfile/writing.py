@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from leanplum_sync.encryption import CIPHER, SALT_BYTES, SealingKeys
 from leanplum_sync.errors import PlanError
 from leanplum_sync.planfile.schema import (
     CLASSES,
@@ -34,7 +35,6 @@ from leanplum_sync.planner.parts import Part, part_of, shard_of
 from leanplum_sync.planner.plan import Hazard, Input, Note, Summary, Target
 from leanplum_sync.planner.subject import SubjectAction, SubjectPlan
 from leanplum_sync.problem import Place
-from leanplum_sync.sealing import CIPHER, SALT_BYTES, SealingKeys
 from leanplum_sync.wire.limits import BatchLimits
 
 _INSERT_BUNDLE = "INSERT INTO bundle (wave, class, part, first, actions) VALUES (?, ?, ?, ?, ?)"

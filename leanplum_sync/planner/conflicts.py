@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from leanplum_sync.address import ResourceAddress
-from leanplum_sync.problem import Place, Problem
-from leanplum_sync.resources.desire import (
+from leanplum_sync.kinds.rows.desire import (
     AlterList,
     Desire,
     IncrementAttribute,
@@ -20,13 +19,14 @@ from leanplum_sync.resources.desire import (
     TakeAttribute,
     Want,
 )
-from leanplum_sync.resources.parts import Always, CellPart, DevicePart, ListPart, ProfileWish
+from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, ListPart, ProfileWish
+from leanplum_sync.problem import Place, Problem
 from leanplum_sync.wire.fingerprint import fingerprint
 from leanplum_sync.wire.profile import TOKEN_FIELDS
 from leanplum_sync.wire.values import canonical
 
 if TYPE_CHECKING:
-    from leanplum_sync.resources import Resource
+    from leanplum_sync.kinds import Resource
 
 _Target: TypeAlias = tuple[
     Hashable, ...

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from leanplum_sync.address import Subject, SubjectKind
-from leanplum_sync.planner.change import Change, ChangeKind
-from leanplum_sync.planner.known import Known
-from leanplum_sync.resources.desire import (
+from leanplum_sync.kinds.rows.desire import (
     AlterList,
     Desire,
     IncrementAttribute,
@@ -26,6 +24,8 @@ from leanplum_sync.resources.desire import (
     TakeAttribute,
     Want,
 )
+from leanplum_sync.planner.change import Change, ChangeKind
+from leanplum_sync.planner.known import Known
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.convert import ConversionError, convert
 from leanplum_sync.wire.fingerprint import device_fingerprint

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Final
 
+from leanplum_sync.kinds.message_send import MessageSend
 from leanplum_sync.planner.decide import SendTarget
 from leanplum_sync.problem import Problem
-from leanplum_sync.resources.message_send import MessageSend
 from leanplum_sync.wire.message import Message
 
 _IN_APP: Final = (

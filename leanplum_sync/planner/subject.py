@@ -8,16 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from leanplum_sync.address import ResourceAddress, Subject, SubjectKind
+from leanplum_sync.kinds.rows.desire import IncrementAttribute, Send, SetDeviceField, Want
 from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.planner.decide import Decision, Reason, SendTarget, create_user, decide, increment_name
 from leanplum_sync.planner.known import Known
 from leanplum_sync.planner.marker import marker_value
-from leanplum_sync.resources.desire import (
-    IncrementAttribute,
-    Send,
-    SetDeviceField,
-    Want,
-)
 from leanplum_sync.wire.action import Action, DeliveryClass, Json
 from leanplum_sync.wire.batch import DeliveryKey
 from leanplum_sync.wire.profile import Profile

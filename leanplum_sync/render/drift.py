@@ -7,8 +7,8 @@ from typing import Final
 from rich.console import RenderableType
 from rich.text import Text
 
+from leanplum_sync.operations.drift import WHOLE_USER, Drift, InForce, Moved, Origin
 from leanplum_sync.planner.plan import Target
-from leanplum_sync.planning.drift import WHOLE_USER, Drift, InForce, Moved, Origin
 from leanplum_sync.render.document import document
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BLANK, CARE, GOOD, faint, grid, heading, paint

@@ -9,17 +9,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from leanplum_sync.address import Subject, SubjectKind
-from leanplum_sync.planner.change import Change
-from leanplum_sync.planner.decide import Reason
-from leanplum_sync.planner.plan import Target
-from leanplum_sync.planning.explain import Explained, Explanation
-from leanplum_sync.problem import Place
-from leanplum_sync.render.document import document
-from leanplum_sync.render.page import Page
-from leanplum_sync.render.paint import BLANK, CARE, GOOD, NAME, faint, grid, heading, paint
-from leanplum_sync.render.plan_words import KIND_WORDS, RENAMES, change_words, target_fields, target_words
-from leanplum_sync.render.values import Mask, Masked, escaped, shown
-from leanplum_sync.resources.desire import (
+from leanplum_sync.kinds.rows.desire import (
     Desire,
     Send,
     SetAttribute,
@@ -27,6 +17,16 @@ from leanplum_sync.resources.desire import (
     SetProfileField,
     TakeAttribute,
 )
+from leanplum_sync.operations.explain import Explained, Explanation
+from leanplum_sync.planner.change import Change
+from leanplum_sync.planner.decide import Reason
+from leanplum_sync.planner.plan import Target
+from leanplum_sync.problem import Place
+from leanplum_sync.render.document import document
+from leanplum_sync.render.page import Page
+from leanplum_sync.render.paint import BLANK, CARE, GOOD, NAME, faint, grid, heading, paint
+from leanplum_sync.render.plan_words import KIND_WORDS, RENAMES, change_words, target_fields, target_words
+from leanplum_sync.render.values import Mask, Masked, escaped, shown
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.values import normal_form
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from xml.etree import ElementTree as ET  # only writes; nothing is parsed
 
 from leanplum_sync.applier.receipt import Receipt
+from leanplum_sync.operations.verify import Verification
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.render.plan_words import Plan, nothing_to_do, target_words
 from leanplum_sync.render.problems import Checked, found_words
 from leanplum_sync.render.receipt import FATE_WORDS, GOOD_FATES, groups, verified_words
 from leanplum_sync.render.values import cut, escaped, subject_words
 from leanplum_sync.render.words import amount
-from leanplum_sync.verifier import Verification
 
 _LONGEST = 2_000  # cells of a sentence
 _SAMPLES = 10

@@ -7,6 +7,7 @@ from typing import Final
 from rich.console import RenderableType
 from rich.text import Text
 
+from leanplum_sync.operations.pull import PullReport
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.render.document import document
 from leanplum_sync.render.page import Page
@@ -14,7 +15,6 @@ from leanplum_sync.render.paint import BAD, BLANK, faint, grid, paint
 from leanplum_sync.render.plan_words import target_fields, target_words
 from leanplum_sync.render.values import escaped, subject_words
 from leanplum_sync.render.words import amount
-from leanplum_sync.snapshot import PullReport
 
 _FAILURES_SHOWN: Final = 10
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from leanplum_sync.applier.receipt import Receipt, StopReason, receipt_json
 from leanplum_sync.journal.entry import Fate
+from leanplum_sync.operations.verify import Verification, verification_json
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.render.document import document
 from leanplum_sync.render.page import Page
@@ -18,7 +19,6 @@ from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, faint, gri
 from leanplum_sync.render.plan_words import target_fields, target_words
 from leanplum_sync.render.values import cut, escaped, subject_words
 from leanplum_sync.render.words import amount, listing
-from leanplum_sync.verifier import Verification, verification_json
 
 FATE_WORDS: Final[Mapping[Fate, str]] = {
     Fate.DONE: "done",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leanplum_sync.resources.row import Row, RowError
+from leanplum_sync.kinds.rows.row import Row, RowError
 from leanplum_sync.sources.header import Header
 from leanplum_sync.sources.opening import SourceError, file_digest
 from leanplum_sync.sources.reading import header, rows

@@ -10,9 +10,9 @@ from typing import Final
 
 import orjson
 
+from leanplum_sync.kinds.rows.row import Row
+from leanplum_sync.kinds.rows.source import FileSource, NeededColumn
 from leanplum_sync.problem import Place, Problem
-from leanplum_sync.resources.row import Row
-from leanplum_sync.resources.source import FileSource, NeededColumn
 from leanplum_sync.sources.header import Header
 from leanplum_sync.sources.opening import failure, opened
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from leanplum_sync.errors import SpecError
+from leanplum_sync.kinds.rows.source import Compression, FileSource
 from leanplum_sync.problem import Place, Problem
-from leanplum_sync.resources.source import Compression, FileSource
 
 _NAMES = {Compression.NONE: "data", Compression.GZIP: "gzip", Compression.ZSTD: "zstd"}
 

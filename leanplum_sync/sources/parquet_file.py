@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from leanplum_sync.kinds.rows.row import Row
+from leanplum_sync.kinds.rows.source import FileSource
 from leanplum_sync.problem import Place, Problem
-from leanplum_sync.resources.row import Row
-from leanplum_sync.resources.source import FileSource
 from leanplum_sync.sources.header import Header
 from leanplum_sync.sources.opening import failure, opened
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from leanplum_sync.kinds.rows.row import Row
+from leanplum_sync.kinds.rows.source import DataFormat, DataSource, FileSource, InlineSource
 from leanplum_sync.problem import Problem
-from leanplum_sync.resources.row import Row
-from leanplum_sync.resources.source import DataFormat, DataSource, FileSource, InlineSource
 from leanplum_sync.sources import csv_file, ndjson_file, parquet_file
 from leanplum_sync.sources.header import Header
 from leanplum_sync.sources.opening import SourceError

@@ -16,9 +16,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from leanplum_sync.resources import Resource
-from leanplum_sync.resources.cells import Cell, attribute_value
-from leanplum_sync.resources.desire import (
+from leanplum_sync.kinds import Resource
+from leanplum_sync.kinds.rows.cells import Cell, attribute_value
+from leanplum_sync.kinds.rows.desire import (
     AlterList,
     Desire,
     RemoveAttribute,
@@ -26,7 +26,7 @@ from leanplum_sync.resources.desire import (
     SetProfileField,
     TakeAttribute,
 )
-from leanplum_sync.resources.parts import (
+from leanplum_sync.kinds.rows.parts import (
     Always,
     AttributeWish,
     CellPart,
@@ -35,8 +35,8 @@ from leanplum_sync.resources.parts import (
     Part,
     ProfileWish,
 )
-from leanplum_sync.resources.source import DataFormat, FileSource
-from leanplum_sync.resources.user_attributes import UserAttributes
+from leanplum_sync.kinds.rows.source import DataFormat, FileSource
+from leanplum_sync.kinds.user_attributes import UserAttributes
 from leanplum_sync.staging.sql import both, either, literal
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.convert import ValueType

@@ -17,10 +17,10 @@ import orjson
 
 from leanplum_sync.address import Subject, SubjectKind
 from leanplum_sync.errors import LeanplumSyncError
+from leanplum_sync.kinds.rows.row import Row
+from leanplum_sync.kinds.rows.source import Compression, FileSource
 from leanplum_sync.planner.parts import SHARDS, Part
 from leanplum_sync.problem import Place
-from leanplum_sync.resources.row import Row
-from leanplum_sync.resources.source import Compression, FileSource
 from leanplum_sync.sources import header
 from leanplum_sync.sources.opening import opened
 from leanplum_sync.staging.csv_table import Shape, commas_in_cells, first_line_end, relation, shape_of
@@ -32,7 +32,7 @@ from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.limits import USER_ATTRIBUTE_NAMES
 
 if TYPE_CHECKING:
-    from leanplum_sync.resources import Resource
+    from leanplum_sync.kinds import Resource
 
 _SAMPLED: Final = 10_000  # users
 _MANY_NAMES: Final = USER_ATTRIBUTE_NAMES // 2

@@ -25,14 +25,14 @@ import pytest
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
+from leanplum_sync.cli.command import SharedOption
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.program import VERBS, program
-from leanplum_sync.cli.verb import SharedOption
-from leanplum_sync.resources.message_send import MessageSendDocument
-from leanplum_sync.resources.project import ProjectDocument
-from leanplum_sync.resources.push_tokens import PushTokensDocument
-from leanplum_sync.resources.user_attributes import UserAttributesDocument
-from leanplum_sync.spec.key_order import alternatives
+from leanplum_sync.kinds.message_send import MessageSendDocument
+from leanplum_sync.kinds.push_tokens import PushTokensDocument
+from leanplum_sync.kinds.user_attributes import UserAttributesDocument
+from leanplum_sync.project.model import ProjectDocument
+from leanplum_sync.specs.key_order import alternatives
 
 ROOT = Path(__file__).parents[2]
 PAGES = [

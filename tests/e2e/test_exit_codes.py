@@ -101,7 +101,7 @@ def unexpected(shop: Shop) -> Ended:
     hook = shop.folder / "hook"
     hook.mkdir()
     (hook / "sitecustomize.py").write_text(
-        "import leanplum_sync.planning.make as make\n"
+        "import leanplum_sync.operations.plan as make\n"
         "def fail(*_, **__): raise KeyError('ada@example.com')\n"
         "make.plan_subject = fail\n"
     )

@@ -17,7 +17,7 @@ from shell import Served, Shell
 
 from leanplum_sync import emulator
 from leanplum_sync.cli.program import VERBS, program
-from leanplum_sync.sealing import new_key
+from leanplum_sync.encryption import new_key
 
 PROJECT = """\
 apiVersion: leanplum-sync/v1

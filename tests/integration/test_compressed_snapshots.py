@@ -12,11 +12,11 @@ from files import csv_of_ids, ndjson, write_files
 from leanplum_sync.address import Subject
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import SpecError
-from leanplum_sync.planning import check
-from leanplum_sync.planning.make import _stage_observed
+from leanplum_sync.observed import SnapshotWriter, read
+from leanplum_sync.operations.check import check
+from leanplum_sync.operations.plan import _stage_observed
 from leanplum_sync.progress import SilentProgress
-from leanplum_sync.snapshot import SnapshotWriter, read
-from leanplum_sync.spec import load
+from leanplum_sync.specs import load
 from leanplum_sync.staging import Staging
 
 USERS = 2_000

@@ -23,14 +23,15 @@ from leanplum_sync.client.http import HttpTransport
 from leanplum_sync.client.reader import Reader
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import PlanError, RejectedError, SpecError, StalePlanError
+from leanplum_sync.operations.check import check
+from leanplum_sync.operations.plan import Live, PlanRequest, Recorded, make_plan
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.known import Known
 from leanplum_sync.planner.plan import Target
-from leanplum_sync.planning import Live, PlanRequest, Recorded, check, make_plan
 from leanplum_sync.progress import SilentProgress
 from leanplum_sync.render.plan_words import nothing_to_do
-from leanplum_sync.spec import load
+from leanplum_sync.specs import load
 from leanplum_sync.staging import Staging
 
 READ_KEYS = Keys.of(

@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leanplum_sync.spec.formatting import formatted
-from leanplum_sync.spec.layout import UnusualYamlError
-from leanplum_sync.spec.yaml_file import read_documents
+from leanplum_sync.specs.formatting import formatted
+from leanplum_sync.specs.layout import UnusualYamlError
+from leanplum_sync.specs.yaml_file import read_documents
 
 NAMES = ["apiVersion", "kind", "metadata", "spec", "users", "attributes", "name", "owner", "file", "inline", "column", "type", "map", "x", "y"]  # fmt: skip
 LEAVES = [

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leanplum_sync.address import Subject
+from leanplum_sync.kinds.rows.row import Row
+from leanplum_sync.operations.check import check
 from leanplum_sync.planner.parts import Part
-from leanplum_sync.planning import check
 from leanplum_sync.problem import Place
 from leanplum_sync.progress import SilentProgress
-from leanplum_sync.resources.row import Row
-from leanplum_sync.spec import Loaded, load
+from leanplum_sync.specs import Loaded, load
 from leanplum_sync.staging import Staging
 
 ids = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20)

@@ -15,7 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from leanplum_sync.address import ResourceAddress, Subject
+from leanplum_sync.encryption import KEY_VARIABLE, SealingKeys, new_key
 from leanplum_sync.errors import CredentialError, PlanError, StalePlanError
+from leanplum_sync.kinds.rows.desire import Send, SetAttribute, Want
 from leanplum_sync.planfile import PlanFile, PlanWriter, open_plan
 from leanplum_sync.planfile.schema import compute_checksum, compute_digest
 from leanplum_sync.planner.decide import SendTarget
@@ -24,8 +26,6 @@ from leanplum_sync.planner.parts import Part
 from leanplum_sync.planner.plan import Cost, Input, Summary, Target
 from leanplum_sync.planner.subject import Context, SubjectAction, SubjectPlan, plan_subject
 from leanplum_sync.problem import Place
-from leanplum_sync.resources.desire import Send, SetAttribute, Want
-from leanplum_sync.sealing import KEY_VARIABLE, SealingKeys, new_key
 from leanplum_sync.wire.action import Action, DeliveryClass
 from leanplum_sync.wire.profile import Profile
 

@@ -10,15 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from leanplum_sync.address import ResourceAddress, Subject
-from leanplum_sync.planner.change import ChangeKind
-from leanplum_sync.planner.conflicts import conflicts
-from leanplum_sync.planner.decide import Reason, SendTarget
-from leanplum_sync.planner.footprint import follow, footprints
-from leanplum_sync.planner.known import Known
-from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject
-from leanplum_sync.planning.drift import Origin, origin_of
-from leanplum_sync.problem import Place
-from leanplum_sync.resources.desire import (
+from leanplum_sync.kinds.rows.desire import (
     AlterList,
     Desire,
     IncrementAttribute,
@@ -30,6 +22,14 @@ from leanplum_sync.resources.desire import (
     TakeAttribute,
     Want,
 )
+from leanplum_sync.operations.drift import Origin, origin_of
+from leanplum_sync.planner.change import ChangeKind
+from leanplum_sync.planner.conflicts import conflicts
+from leanplum_sync.planner.decide import Reason, SendTarget
+from leanplum_sync.planner.footprint import follow, footprints
+from leanplum_sync.planner.known import Known
+from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject
+from leanplum_sync.problem import Place
 from leanplum_sync.wire.convert import ValueType
 from leanplum_sync.wire.fingerprint import device_fingerprints
 from leanplum_sync.wire.profile import Profile, read_profile

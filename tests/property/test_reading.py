@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leanplum_sync.address import Subject
+from leanplum_sync.client.throttle import Pace
 from leanplum_sync.clock import SystemClock
-from leanplum_sync.crew import Crew
 from leanplum_sync.errors import NoAnswerError, NotSentError, RateLimitedError, RejectedError
-from leanplum_sync.pace import Pace
-from leanplum_sync.reading import Reading, Shown, Unread, Withheld
+from leanplum_sync.observed.crew import Crew
+from leanplum_sync.observed.users import Reading, Shown, Unread, Withheld
 from leanplum_sync.wire.user_batch import UserBatch
 
 SUBJECTS = [Subject.user(f"u{number}") for number in range(20)]

@@ -18,10 +18,10 @@ from sample_renderings import ALL_DONE, HELD, LOCK, NO_PROOF, REAL, RUN, SomePla
 
 from leanplum_sync.address import Subject
 from leanplum_sync.journal.entry import ExceptionEntry, Fate
+from leanplum_sync.operations.drift import Drift, InForce, Moved, Origin
 from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.planner.differences import differences
 from leanplum_sync.planner.plan import Note
-from leanplum_sync.planning.drift import Drift, InForce, Moved, Origin
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.render.drift import drift_json, drift_text
 from leanplum_sync.render.failure import (

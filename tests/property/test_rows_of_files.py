@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leanplum_sync.kinds.rows.source import Compression, DataFormat, FileSource
 from leanplum_sync.problem import Place, Problem
-from leanplum_sync.resources.source import Compression, DataFormat, FileSource
 from leanplum_sync.sources import Row, SourceError, header, rows
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)

@@ -13,17 +13,16 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from leanplum_sync.address import Subject
+from leanplum_sync.kinds.rows.desire import Want
+from leanplum_sync.observed import read
+from leanplum_sync.operations.check import Findings, check, wants_of
+from leanplum_sync.operations.plan import decide_met
 from leanplum_sync.planner.known import NOTHING_KNOWN
 from leanplum_sync.planner.notes import NOTED
 from leanplum_sync.planner.order import waves
 from leanplum_sync.planner.subject import Context
-from leanplum_sync.planning import check
-from leanplum_sync.planning.check import Findings, wants_of
-from leanplum_sync.planning.make import decide_met
 from leanplum_sync.progress import SilentProgress
-from leanplum_sync.resources.desire import Want
-from leanplum_sync.snapshot import read
-from leanplum_sync.spec import Loaded, load
+from leanplum_sync.specs import Loaded, load
 from leanplum_sync.staging import Met, Staging
 from leanplum_sync.wire.convert import ValueType
 

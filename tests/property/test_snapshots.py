@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from leanplum_sync.address import Subject
 from leanplum_sync.errors import SpecError
-from leanplum_sync.snapshot import Entry, SnapshotWriter, read
+from leanplum_sync.observed import Entry, SnapshotWriter, read
 
 NAMES = st.sampled_from(["s.ndjson", "s.ndjson.gz", "s.ndjson.zst"])
 IDS = st.text(min_size=1, max_size=20)

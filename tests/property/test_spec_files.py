@@ -11,9 +11,9 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leanplum_sync.resources.forms import FORM_KEYS
-from leanplum_sync.spec import Loaded, load
-from leanplum_sync.spec.yaml_file import Document, read_documents
+from leanplum_sync.kinds.rows.forms import FORM_KEYS
+from leanplum_sync.specs import Loaded, load
+from leanplum_sync.specs.yaml_file import Document, read_documents
 
 SCALARS = (
     st.none()

@@ -26,6 +26,7 @@ from leanplum_sync.client.http import HttpTransport
 from leanplum_sync.client.reader import Reader
 from leanplum_sync.client.writer import Writer
 from leanplum_sync.clock import SystemClock
+from leanplum_sync.encryption import SealingKeys
 from leanplum_sync.journal.entry import BatchState, Fate
 from leanplum_sync.journal.writer import Journal
 from leanplum_sync.planfile import PlanWriter, open_plan
@@ -36,7 +37,6 @@ from leanplum_sync.planner.plan import Cost, Summary, Target
 from leanplum_sync.planner.subject import SubjectAction, SubjectPlan
 from leanplum_sync.problem import Place
 from leanplum_sync.progress import SilentProgress
-from leanplum_sync.sealing import SealingKeys
 from leanplum_sync.wire.action import Action, DeliveryClass
 
 ENVIRONMENT = "sandbox"

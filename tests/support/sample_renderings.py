@@ -15,10 +15,10 @@ from leanplum_sync.journal.entry import (
     RunEntry,
     RunState,
 )
+from leanplum_sync.operations.verify import Difference, Verification
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.plan import Cohort, Cost, Hazard, Header, Note, Summary, Target, ValuePair
 from leanplum_sync.render.status import Status
-from leanplum_sync.verifier import Difference, Verification
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.batch import DeliveryKey
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from leanplum_sync.kinds import Resource, RowError
+from leanplum_sync.kinds.rows.desire import Want
 from leanplum_sync.problem import Problem
-from leanplum_sync.resources import Resource, RowError
-from leanplum_sync.resources.desire import Want
 from leanplum_sync.sources import rows
-from leanplum_sync.spec import Loaded, load
+from leanplum_sync.specs import Loaded, load
 
 PROJECT = """\
 apiVersion: leanplum-sync/v1

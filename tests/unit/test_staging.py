@@ -8,8 +8,8 @@ import pytest
 
 from leanplum_sync.address import Subject
 from leanplum_sync.errors import LeanplumSyncError
+from leanplum_sync.kinds.rows.row import Row
 from leanplum_sync.problem import Place
-from leanplum_sync.resources.row import Row
 from leanplum_sync.staging import LEAST_MEMORY_MB, MEMORY_LIMIT_MB, Staging
 from leanplum_sync.staging.database import threads_for
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from leanplum_sync.applier.receipt import Receipt
 from leanplum_sync.journal.entry import Fate
+from leanplum_sync.operations.verify import Verification
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.render.html.parts import code, codes, items, main, masthead, section, table
 from leanplum_sync.render.html.writing import NOTHING, Content, Html, page, tag, together
 from leanplum_sync.render.receipt import FATE_WORDS, GOOD_FATES, STOP_WORDS, effort, groups, verified_words
 from leanplum_sync.render.values import cut, subject_words
-from leanplum_sync.verifier import Verification
 
 _MESSAGE_CELLS = 300
 _SAMPLES = 5

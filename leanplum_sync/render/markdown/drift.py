@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from leanplum_sync.operations.drift import WHOLE_USER, Drift, InForce, Moved
 from leanplum_sync.planner.plan import Target
-from leanplum_sync.planning.drift import WHOLE_USER, Drift, InForce, Moved
 from leanplum_sync.render.drift import TITLES, applied_words, drift_words
 from leanplum_sync.render.markdown.plan import place
 from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, prose, row, table

@@ -7,13 +7,13 @@ from typing import Final
 
 from leanplum_sync.applier.receipt import Receipt
 from leanplum_sync.journal.entry import Fate
+from leanplum_sync.operations.verify import Verification
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.render.markdown.plan import place
 from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, prose, row, table
 from leanplum_sync.render.receipt import FATE_WORDS, GOOD_FATES, STOP_WORDS, effort, groups, verified_words
 from leanplum_sync.render.values import cut, escaped, subject_words
 from leanplum_sync.render.words import amount
-from leanplum_sync.verifier import Verification
 
 _CELLS: Final = 200
 _SAMPLES: Final = 3

@@ -14,7 +14,7 @@ import pytest
 from shell import ROOT
 
 from leanplum_sync.cli.program import VERBS
-from leanplum_sync.resources.project import FILE_NAME
+from leanplum_sync.project.model import FILE_NAME
 
 Complete = Callable[..., list[str]]
 

@@ -13,8 +13,8 @@ from shell import Command
 
 from leanplum_sync import emulator
 from leanplum_sync.clock import SystemClock
+from leanplum_sync.encryption import KEY_VARIABLE, new_key
 from leanplum_sync.journal import open_journal
-from leanplum_sync.sealing import KEY_VARIABLE, new_key
 from leanplum_sync.wire.catalogue import ACTIONS
 
 Doctor = Callable[..., tuple[int, dict[str, dict[str, Any]]]]

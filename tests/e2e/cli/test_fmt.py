@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from shell import Command
 
-from leanplum_sync.spec import tidying
+from leanplum_sync.specs import tidying
 
 UNTIDY = "kind: PushTokens\napiVersion: leanplum-sync/v1   # why\nmetadata: {name:  it}\nspec: {}\n"
 TIDY = "apiVersion: leanplum-sync/v1   # why\nkind: PushTokens\nmetadata: {name: it}\nspec: {}\n"

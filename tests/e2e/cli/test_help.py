@@ -12,8 +12,9 @@ import pytest
 from click.testing import CliRunner
 from shell import Command
 
+from leanplum_sync.cli.command import SharedOption
+from leanplum_sync.cli.context import PREFIX
 from leanplum_sync.cli.program import NAME, VERBS, program
-from leanplum_sync.cli.verb import PREFIX, SharedOption
 
 HEAVY = {
     "deepdiff",

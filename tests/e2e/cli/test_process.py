@@ -187,7 +187,7 @@ def test_colour_is_for_terminals_and_can_be_switched_off(options: tuple[str, ...
 
 def test_an_error_nobody_foresaw_is_one_sentence_without_values(shop: Path, command: Command) -> None:
     code = (
-        "import leanplum_sync.spec.loading as loading\n"
+        "import leanplum_sync.specs.loading as loading\n"
         "def fail(*_): raise KeyError('ada@example.com')\n"
         "loading.read_file = fail\n"
         "from leanplum_sync.cli import program\n"
@@ -195,7 +195,7 @@ def test_an_error_nobody_foresaw_is_one_sentence_without_values(shop: Path, comm
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=shop, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: unexpected KeyError in spec/loading.py:")
+    assert done.stderr.startswith("Error: unexpected KeyError in specs/loading.py:")
     assert done.stderr.count("\n") == 1
     assert "ada@example.com" not in done.stderr
     variables = {**os.environ, "LEANPLUM_SYNC_DEBUG": "1"}

@@ -19,8 +19,8 @@ from leanplum_sync.emulator import Switches
 from leanplum_sync.errors import CredentialError, InterruptedRunError
 from leanplum_sync.journal import read_journal
 from leanplum_sync.journal.entry import BatchState, Fate
+from leanplum_sync.operations.verify import Difference, verify
 from leanplum_sync.progress import SilentProgress
-from leanplum_sync.verifier import Difference, verify
 from leanplum_sync.wire.user_batch import UserBatch, unread
 
 TOGETHER = {"together": 50, "concurrency": 1}

@@ -12,8 +12,8 @@ from leanplum_sync.client.http import HttpTransport
 from leanplum_sync.client.reader import Reader
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.journal import read_journal
+from leanplum_sync.operations.verify import Difference, verification_json, verify
 from leanplum_sync.progress import SilentProgress
-from leanplum_sync.verifier import Difference, verification_json, verify
 
 
 @pytest.fixture

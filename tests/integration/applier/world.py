@@ -29,14 +29,7 @@ from leanplum_sync.client.reader import Reader
 from leanplum_sync.client.writer import Writer
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.journal import open_journal
-from leanplum_sync.planner.change import Change
-from leanplum_sync.planner.decide import SendTarget
-from leanplum_sync.planner.known import NOTHING_KNOWN, Known
-from leanplum_sync.planner.parts import Part, part_of, shard_of
-from leanplum_sync.planner.subject import Context, plan_subject
-from leanplum_sync.problem import Place
-from leanplum_sync.progress import SilentProgress
-from leanplum_sync.resources.desire import (
+from leanplum_sync.kinds.rows.desire import (
     AlterList,
     Desire,
     IncrementAttribute,
@@ -45,6 +38,13 @@ from leanplum_sync.resources.desire import (
     SetDeviceField,
     Want,
 )
+from leanplum_sync.planner.change import Change
+from leanplum_sync.planner.decide import SendTarget
+from leanplum_sync.planner.known import NOTHING_KNOWN, Known
+from leanplum_sync.planner.parts import Part, part_of, shard_of
+from leanplum_sync.planner.subject import Context, plan_subject
+from leanplum_sync.problem import Place
+from leanplum_sync.progress import SilentProgress
 from leanplum_sync.wire.action import DeliveryClass
 from leanplum_sync.wire.batch import Batch, PlannedAction
 from leanplum_sync.wire.profile import Profile

@@ -12,6 +12,7 @@ from journals import DONE, Location, begin, numbers, send, sends, sets
 from postgresql import Server
 
 from leanplum_sync.address import Subject
+from leanplum_sync.encryption import SealingKeys
 from leanplum_sync.errors import CredentialError, JournalCorruptError, JournalError, StalePlanError
 from leanplum_sync.journal import database, open_journal, read_journal
 from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, Resolution, RunState
@@ -22,7 +23,6 @@ from leanplum_sync.journal.verdict import Verdict
 from leanplum_sync.journal.writer import Journal
 from leanplum_sync.planner.footprint import print_of
 from leanplum_sync.planner.known import NOTHING_KNOWN
-from leanplum_sync.sealing import SealingKeys
 from leanplum_sync.wire.action import Action, DeliveryClass
 from leanplum_sync.wire.batch import Batch, PlannedAction
 from leanplum_sync.wire.fingerprint import device_fingerprint

@@ -10,11 +10,11 @@ import pytest
 
 from leanplum_sync.address import Subject
 from leanplum_sync.applier.leftovers import write_leftovers
+from leanplum_sync.kinds import Resource
 from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.problem import Place
-from leanplum_sync.resources import Resource
 from leanplum_sync.sources import rows
-from leanplum_sync.spec import load
+from leanplum_sync.specs import load
 
 PROJECT = """apiVersion: leanplum-sync/v1
 kind: Project

@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import pytest
 
-from leanplum_sync.cli.new_project import project_files, project_name, with_ignored
+from leanplum_sync.cli.commands.new_project import project_files, project_name, with_ignored
 from leanplum_sync.cli.program import VERBS
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 import pytest
 
-from leanplum_sync.cli.consent import Ack, AckType, check_consent
-from leanplum_sync.cli.console import Console
-from leanplum_sync.cli.durations import DurationType
-from leanplum_sync.cli.ids import subject_of
-from leanplum_sync.cli.outputs import Output, OutputType, deliver
+from leanplum_sync.cli.options.consent import Ack, AckType, check_consent
+from leanplum_sync.cli.options.durations import DurationType
+from leanplum_sync.cli.options.ids import subject_of
+from leanplum_sync.cli.output.console import Console
+from leanplum_sync.cli.output.outputs import Output, OutputType, deliver
 from leanplum_sync.errors import HazardNotAllowedError
 from leanplum_sync.planner.plan import Hazard
 from leanplum_sync.progress import SilentProgress, Task

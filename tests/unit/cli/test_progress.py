@@ -8,8 +8,8 @@ from io import StringIO
 import pytest
 from clocks import Clock
 
-from leanplum_sync.cli import progress
-from leanplum_sync.cli.progress import BarProgress, LineProgress, progress_line
+from leanplum_sync.cli.output import progress
+from leanplum_sync.cli.output.progress import BarProgress, LineProgress, progress_line
 
 
 def test_quick_work_says_nothing() -> None:

@@ -9,10 +9,10 @@ import click
 import pytest
 
 from leanplum_sync.cli.connect import connection_to, target_of
-from leanplum_sync.cli.settings import Settings, settle
 from leanplum_sync.errors import CredentialError
-from leanplum_sync.resources.project import Project
-from leanplum_sync.spec import load_project
+from leanplum_sync.project.model import Project
+from leanplum_sync.project.settings import Settings, settle
+from leanplum_sync.specs import load_project
 
 HEAD = "apiVersion: leanplum-sync/v1\nkind: Project\nmetadata: {name: shop}\nspec:\n"
 TWO = "  environments:\n    sandbox: {emulator: embedded}\n    live: {budget: {sends: 5, changedUsers: 7}}\n"

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leanplum_sync.encryption import KEY_VARIABLE, SealingKeys, new_key
 from leanplum_sync.errors import CredentialError, JournalCorruptError
 from leanplum_sync.journal.texts import Texts
-from leanplum_sync.sealing import KEY_VARIABLE, SealingKeys, new_key
 
 OLD, NEW = new_key(), new_key()
 SENTENCE = "email ada@example.com is no email"

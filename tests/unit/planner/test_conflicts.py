@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 from leanplum_sync.address import ResourceAddress, Subject
-from leanplum_sync.planner.conflicts import conflicts
-from leanplum_sync.problem import Place
-from leanplum_sync.resources.desire import (
+from leanplum_sync.kinds.rows.desire import (
     AlterList,
     Desire,
     IncrementAttribute,
@@ -17,6 +15,8 @@ from leanplum_sync.resources.desire import (
     TakeAttribute,
     Want,
 )
+from leanplum_sync.planner.conflicts import conflicts
+from leanplum_sync.problem import Place
 
 HERE, THERE = Place("specs/a.yaml", 9, 5), Place("specs/b.yaml", 4, 5)
 ROW = Place("data/a.csv", 3, None, 2)

@@ -10,8 +10,8 @@ from pydantic.alias_generators import to_camel
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.hazards import hazards
 from leanplum_sync.planner.plan import Cost, Summary
+from leanplum_sync.project.model import Budget
 from leanplum_sync.render.plan_words import HAZARD_WORDS, over_budget
-from leanplum_sync.resources.project import Budget
 
 CHANGES = {
     ChangeKind.SEND: 2,

@@ -7,11 +7,7 @@ from typing import Any
 import pytest
 
 from leanplum_sync.address import ResourceAddress, Subject
-from leanplum_sync.planner.change import ChangeKind
-from leanplum_sync.planner.known import NOTHING_KNOWN
-from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject
-from leanplum_sync.problem import Place
-from leanplum_sync.resources.desire import (
+from leanplum_sync.kinds.rows.desire import (
     AlterList,
     Desire,
     IncrementAttribute,
@@ -19,6 +15,10 @@ from leanplum_sync.resources.desire import (
     SetDeviceField,
     Want,
 )
+from leanplum_sync.planner.change import ChangeKind
+from leanplum_sync.planner.known import NOTHING_KNOWN
+from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject
+from leanplum_sync.problem import Place
 from leanplum_sync.wire.profile import Profile
 
 HERE = Place("a.yaml", 1, 1)

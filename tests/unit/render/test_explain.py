@@ -9,15 +9,15 @@ from document_schemas import check_document
 from sample_renderings import REAL
 
 from leanplum_sync.address import ResourceAddress, Subject
+from leanplum_sync.kinds.rows.desire import SetAttribute, TakeAttribute, Want
+from leanplum_sync.operations.explain import Explained, Explanation, _explanations
 from leanplum_sync.planner.decide import Reason
 from leanplum_sync.planner.known import NOTHING_KNOWN
 from leanplum_sync.planner.subject import Context, plan_subject
-from leanplum_sync.planning.explain import Explained, Explanation, _explanations
 from leanplum_sync.problem import Place
 from leanplum_sync.render.explain import explained_json, explained_text
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.values import Mask
-from leanplum_sync.resources.desire import SetAttribute, TakeAttribute, Want
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.convert import ValueType
 from leanplum_sync.wire.profile import read_profile

@@ -10,14 +10,14 @@ from sample_renderings import ALL_DONE, HELD, LOCK, NO_PROOF, NOTHING, PROOF, RU
 from sample_renderings import EMBEDDED as SANDBOX
 
 from leanplum_sync.applier.receipt import Receipt, StopReason
-from leanplum_sync.cli.apply import code_of
+from leanplum_sync.cli.commands.apply import code_of
 from leanplum_sync.journal.entry import (
     Fate,
 )
+from leanplum_sync.operations.verify import Verification
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.receipt import next_steps, receipt_document, receipt_text
 from leanplum_sync.render.status import status_json, status_text
-from leanplum_sync.verifier import Verification
 
 
 def test_what_became_of_everything_adds_up_to_what_was_planned() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from leanplum_sync.kinds.rows.source import Compression, DataFormat, FileSource, NeededColumn
 from leanplum_sync.problem import Place, Problem
-from leanplum_sync.resources.source import Compression, DataFormat, FileSource, NeededColumn
 from leanplum_sync.sources import Header, Row, header, rows
 
 FORMATS = {".csv": DataFormat.CSV, ".ndjson": DataFormat.NDJSON, ".parquet": DataFormat.PARQUET}

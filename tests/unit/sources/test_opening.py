@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import zstandard
 
+from leanplum_sync.kinds.rows.source import InlineItem, InlineSource
 from leanplum_sync.problem import Place
-from leanplum_sync.resources.source import InlineItem, InlineSource
 from leanplum_sync.sources import file_digest, rows
 
 ROWS = b"id\n" + b"".join(b"user-%d\n" % number for number in range(50_000))

@@ -1,0 +1,107 @@
+"""``drift``: live state against what we left there. Built with a reader; it can't write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from leanplum_sync.cli.command import Command, display_options, pass_console, project_options, specs_argument
+from leanplum_sync.cli.connect import connected, target_of
+from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.options.durations import DurationType
+from leanplum_sync.cli.options.reading import LIVE, observed_option, together
+from leanplum_sync.cli.output.console import Console
+from leanplum_sync.cli.output.outputs import Output, deliver, output_options
+from leanplum_sync.cli.project import project_file, settings_of
+from leanplum_sync.clock import SystemClock
+from leanplum_sync.errors import SpecError
+from leanplum_sync.journal import read_journal
+from leanplum_sync.operations.check import check
+from leanplum_sync.operations.drift import Drift, find_drift, without_sends
+from leanplum_sync.operations.plan import Live, Recorded
+from leanplum_sync.project.settings import Settings
+from leanplum_sync.render.drift import drift_json, drift_text
+from leanplum_sync.render.markdown import drift_markdown
+from leanplum_sync.specs import Loaded, load
+from leanplum_sync.staging import Staging
+
+
+@click.command("drift", cls=Command)
+@specs_argument
+@observed_option
+@click.option(
+    "--max-age",
+    type=DurationType(),
+    metavar="TIME",
+    help="How old a FILE may be, such as 30m or 2h. Default: any age.",
+)
+@click.option(
+    "--detailed-exitcode", is_flag=True, help="Exit with 2, not 0, if somebody else changed what we left."
+)
+@output_options("text", "json", "ndjson", "markdown")
+@project_options
+@display_options
+@pass_console
+def command(
+    console: Console,
+    *,
+    specs: tuple[Path, ...],
+    observed: str,
+    max_age: float | None,
+    detailed_exitcode: bool,
+    output: Sequence[Output],
+) -> ExitCode:
+    """
+    Say which fields are no longer as we left them, and who changed them.
+
+    SPEC are spec files or folders of them; by default, those the project names.
+    Only what they manage is looked at: by others, by both (the spec changed
+    too), ours (only the spec changed) or new. Nothing is written to the app.
+    """
+    loaded = load(project_file(), specs)
+    if loaded.project is None or loaded.problems:
+        raise SpecError(loaded.problems)
+    settings = settings_of(loaded.project, loaded.root)
+    target = target_of(settings)
+    found = _find(without_sends(loaded), settings, console, observed=observed, max_age=max_age)
+    deliver(
+        console,
+        output,
+        text=lambda page: drift_text(found, target, page),
+        json=lambda: drift_json(found, target),
+        markdown=lambda limit: drift_markdown(found, target, limit),
+    )
+    return ExitCode.CHANGES_PENDING if detailed_exitcode and found.has_drifted else ExitCode.OK
+
+
+def _find(
+    loaded: Loaded, settings: Settings, console: Console, *, observed: str, max_age: float | None
+) -> Drift:
+    limits = settings.environment.limits
+    # A snapshot of its own: the one behind the latest plan is for `explain`.
+    reading = settings.state_folder / f"{settings.name}.drift.ndjson"
+    source = (
+        Live(reading, 0.0, limits.concurrency, limits.requests_per_second, together(limits))
+        if observed == LIVE
+        else Recorded(Path(observed), max_age)
+    )
+    progress = console.progress()
+    try:
+        with Staging(settings.state_folder) as staging:
+            check(loaded, staging, progress).raise_if_any()
+            with connected(settings) as app, read_journal(settings.journal) as journal:
+                return find_drift(
+                    loaded,
+                    staging,
+                    source,
+                    app=app.target.app_id,
+                    environment=settings.name,
+                    reader=app.reader(),
+                    journal=journal,
+                    clock=SystemClock(),
+                    progress=progress,
+                )
+    finally:
+        reading.unlink(missing_ok=True)

@@ -1,0 +1,62 @@
+"""``explain``: one user of a plan, close up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from leanplum_sync.cli.command import Command, display_options, pass_console, plan_argument, project_options
+from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.options.ids import subject_of
+from leanplum_sync.cli.output.console import Console
+from leanplum_sync.cli.output.outputs import Output, deliver, output_option
+from leanplum_sync.cli.project import project_file, settings_of
+from leanplum_sync.errors import SpecError
+from leanplum_sync.journal import read_journal
+from leanplum_sync.operations.explain import explain
+from leanplum_sync.planfile import open_plan
+from leanplum_sync.render.explain import explained_json, explained_text
+from leanplum_sync.render.plan_words import mask_for
+from leanplum_sync.specs import load
+
+
+@click.command("explain", cls=Command)
+@plan_argument
+@click.argument("user", metavar="USER")
+@click.option(
+    "--observed",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The snapshot that the plan was made from. Default: what the latest plan read.",
+)
+@output_option
+@project_options
+@display_options
+@pass_console
+def command(
+    console: Console, *, plan: Path, user: str, observed: Path | None, output: Sequence[Output]
+) -> ExitCode:
+    """
+    Show what the plan in PLAN means for USER, and which lines ask for it.
+
+    USER is a userId as it stands (00004 is not 4), or device:ID.
+    """
+    loaded = load(project_file())
+    if loaded.project is None:
+        raise SpecError(loaded.problems)
+    with open_plan(plan) as opened:
+        settings = settings_of(loaded.project, loaded.root, opened.environment)
+        with read_journal(settings.journal) as journal:
+            explained = explain(
+                subject_of(user), opened, loaded, snapshot=observed or settings.snapshot, journal=journal
+            )
+        target, mask = opened.header.target, mask_for(opened)
+        deliver(
+            console,
+            output,
+            text=lambda page: explained_text(explained, target, mask, page),
+            json=lambda: explained_json(explained, target, mask),
+        )
+    return ExitCode.OK

@@ -1,0 +1,154 @@
+"""What `doctor` concludes from what it was told: one finding for each thing that can be wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from leanplum_sync.cli.exit_codes import ExitCode, exit_code
+from leanplum_sync.cli.shell import shortest
+from leanplum_sync.client.credentials import Keys
+from leanplum_sync.client.probe import Probed
+from leanplum_sync.encryption import KEY_VARIABLE, SealingKeys
+from leanplum_sync.errors import ApiError, CredentialError, JournalError
+from leanplum_sync.journal import read_journal
+from leanplum_sync.journal.database import describe
+from leanplum_sync.planner.plan import Target
+from leanplum_sync.render.doctor import Finding, Level
+from leanplum_sync.render.words import duration
+from leanplum_sync.wire.catalogue import ACTIONS, KeyClass
+
+# What the app said about a key: what it opens, or why that can't be known. Of a key that isn't set it said nothing.
+Told: TypeAlias = Mapping[KeyClass, Probed | ApiError]
+
+_MAY: Final[Mapping[KeyClass, str]] = {
+    KeyClass.PRODUCTION: "write users, record events and send messages",
+    KeyClass.DEVELOPMENT: "change variables, channels and files, import CSV, delete users, and write test data",
+    KeyClass.DATA_EXPORT: "read users, export, and manage postbacks",
+    KeyClass.CONTENT_READ_ONLY: "read messages, A/B tests and categories",
+}
+_WITHOUT: Final[Mapping[KeyClass, str]] = {
+    KeyClass.PRODUCTION: "`apply` can't write without it",
+    KeyClass.DEVELOPMENT: "only some actions of `call` use it",
+    KeyClass.DATA_EXPORT: "no user can be read without it",
+    KeyClass.CONTENT_READ_ONLY: "no message can be found by its name without it",
+}
+_WHERE: Final = "App Settings > Keys & Settings in Leanplum's dashboard"
+_NOTICEABLE_SECONDS: Final = 60.0  # ages of plans, snapshots and locks are told by this clock
+_REWRITTEN_SECONDS: Final = (
+    86_400.0  # Source: recorded traffic: from here on the API warns and stamps events anew
+)
+
+
+def on_host(target: Target, told: Told) -> Finding:
+    """Return whether the app answers."""
+    for answer in told.values():
+        if isinstance(answer, ApiError):
+            return bad(
+                "host", str(answer), exit_code(answer), "Try again later; if it stays so, look at proxies."
+            )
+        if not answer.knows_app:
+            sentence = f"{target.host} knows no app {target.app_id}."
+            return bad("app", sentence, ExitCode.BAD_KEY, f"Compare the app id with {_WHERE}.")
+    if not told:
+        return Finding(Level.NOTE, "host", f"{target.host} was not asked: there is no key to ask with.")
+    return Finding(Level.GOOD, "host", f"{target.host} answers, and knows the app {target.app_id}.")
+
+
+def on_clock(told: Told) -> Finding:
+    skews = [answer.skew_seconds for answer in told.values() if isinstance(answer, Probed)]
+    skew = next((skew for skew in skews if skew is not None), None)
+    if skew is None:
+        return Finding(Level.NOTE, "clock", "The host didn't tell the time.")
+    if abs(skew) < _NOTICEABLE_SECONDS:
+        return Finding(Level.GOOD, "clock", f"Within {duration(abs(skew) + 1)} of the host's.")
+    sentence = f"This machine's clock is {duration(abs(skew))} {'behind' if skew > 0 else 'ahead'}."
+    if abs(skew) < _REWRITTEN_SECONDS:
+        return Finding(Level.NOTE, "clock", sentence, "Set it: the ages of plans and locks are told by it.")
+    return bad(
+        "clock", sentence, ExitCode.UNEXPECTED, "Set it: from a day on, the API stamps events with its own."
+    )
+
+
+def on_key(key_class: KeyClass, keys: Keys, told: Told, *, is_needed: bool, is_own: bool) -> Finding:
+    """*is_own*: the program's own emulator has it, so there is no variable to speak of."""
+    about = f"{key_class.words} key"
+    variable = keys.variable(key_class)
+    if not keys.has(key_class):
+        return Finding(
+            Level.BAD if is_needed else Level.NOTE,
+            about,
+            f"{variable} is not set: {_WITHOUT[key_class]}.",
+            f"It stands in {_WHERE}." if is_needed else "",
+            exit_code=ExitCode.BAD_KEY,
+        )
+    match told.get(key_class):
+        case Probed(key_class=found) if found is key_class:
+            holder = "The emulator's own" if is_own else f"{variable} holds it"
+            may = _opened_by(key_class)
+            return Finding(Level.GOOD, about, f"{holder}: it may {_MAY[key_class]}.", actions=may)
+        case Probed(key_class=None, knows_app=True):
+            return bad(
+                about, f"{variable} holds no key of this app.", ExitCode.BAD_KEY, f"Take it from {_WHERE}."
+            )
+        case Probed(key_class=KeyClass() as found):
+            sentence = f"{variable} holds the {found.words} key, which may {_MAY[found]}."
+            advice = f"Put the {key_class.words} key there, from {_WHERE}."
+            return bad(about, sentence, ExitCode.BAD_KEY, advice)
+        case _:
+            return Finding(Level.NOTE, about, f"{variable} is set. What it opens could not be asked.")
+
+
+def on_plan_key(environ: Mapping[str, str]) -> Finding:
+    """Return whether what is written to disk is encrypted."""
+    try:
+        codec = SealingKeys.from_environment(environ).to_seal(b"", "doctor")
+    except CredentialError as error:
+        return bad("encryption", str(error), ExitCode.BAD_KEY)
+    if not codec.key_id:
+        return Finding(
+            Level.NOTE,
+            "encryption",
+            f"{KEY_VARIABLE} is not set: values in plans and journals are not encrypted.",
+        )
+    return Finding(
+        Level.GOOD, "encryption", f"{KEY_VARIABLE} holds it: new plans are encrypted with {codec.key_id}."
+    )
+
+
+def on_journal(location: str | Path, environment: str, now: float) -> Finding:
+    name = describe(shortest(location))
+    try:
+        with read_journal(location, keys=SealingKeys()) as journal:  # locks are not sealed
+            locks = [lock for lock in journal.locks() if lock.environment == environment and lock.until > now]
+    except JournalError as error:
+        return bad("journal", str(error), exit_code(error))
+    if locks:
+        lock = locks[0]
+        sentence = f"{name}: process {lock.pid} on {lock.host} is at work."
+        return bad("journal", sentence, ExitCode.LOCKED, "Wait for it; `status` says more.")
+    if isinstance(location, Path) and not os.access(_existing(location), os.W_OK):
+        return bad(
+            "journal", f"{name} can't be written.", ExitCode.UNEXPECTED, "`apply` needs to: change who may."
+        )
+    return Finding(Level.GOOD, "journal", f"{name} is free.")
+
+
+def bad(about: str, sentence: str, code: ExitCode, advice: str = "") -> Finding:
+    return Finding(Level.BAD, about, sentence, advice, exit_code=code)
+
+
+def code_of(findings: Iterable[Finding]) -> ExitCode:
+    """Return the code of what is bad; a key comes first, because the rest may follow from it."""
+    codes = {ExitCode(finding.exit_code) for finding in findings if finding.level is Level.BAD}
+    return ExitCode.BAD_KEY if ExitCode.BAD_KEY in codes else min(codes, default=ExitCode.OK)
+
+
+def _opened_by(key_class: KeyClass) -> Sequence[str]:
+    return tuple(name for name, spec in ACTIONS.items() if spec.key_class is key_class)
+
+
+def _existing(path: Path) -> Path:
+    return next(each for each in (path, *path.absolute().parents) if each.exists())

@@ -1,0 +1,124 @@
+"""``fmt``: spec files in their one layout."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import click
+
+from leanplum_sync.cli.command import Command, display_options, pass_console, project_options
+from leanplum_sync.cli.context import remembered
+from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.output.console import Console
+from leanplum_sync.cli.project import project_file
+from leanplum_sync.cli.shell import shortest
+from leanplum_sync.errors import SpecError
+from leanplum_sync.project.model import FILE_NAME, holds_key
+from leanplum_sync.render.values import escaped
+from leanplum_sync.render.words import amount
+from leanplum_sync.specs import find_project, project_files, sensitive_in
+from leanplum_sync.specs.tidying import Faulty, Found, LeftAlone, Tidied, files_below, tidied
+from leanplum_sync.specs.withholding import is_withheld
+
+_PART: Final = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
+
+
+@click.command("fmt", cls=Command, shares_files=True)
+@click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--check", is_flag=True, help="Change nothing, and exit with 3 if a file would change.")
+@click.option("--diff", is_flag=True, help="Change nothing, and show what would change.")
+@project_options
+@display_options
+@pass_console
+def command(console: Console, *, paths: tuple[Path, ...], check: bool, diff: bool) -> ExitCode:
+    """
+    Bring spec files into their one layout, and list those that changed.
+
+    PATH are files or folders; by default, the project file and the specs that it
+    names. Keys stand in the order of the spec language, two blanks indent, and
+    what is said stays the same, every comment included. A file that is not sound
+    YAML is reported, and left alone.
+    """
+    files = list(dict.fromkeys(files_below(paths) if paths else project_files(project_file())))
+    found = [tidied(path, Path(shortest(path)).as_posix(), _sensitive(path)) for path in files]
+    changed = [each for each in found if isinstance(each, Tidied) and each.differs]
+    if diff:
+        console.document("".join(map(_difference, changed)))
+    else:
+        console.document("".join(f"{escaped(str(shortest(each.path)))}\n" for each in changed))
+    if not check and not diff:
+        for each in changed:
+            each.write()
+    _remark(console, found, named=bool(paths))
+    problems = [problem for each in found if isinstance(each, Faulty) for problem in each.problems]
+    if problems:
+        raise SpecError(problems)
+    if check and changed:
+        console.complain(f"{_files(changed)} would change. Next: leanplum-sync fmt")
+        return ExitCode.INVALID
+    did = "would change" if diff else "changed"
+    console.say(f"{_files(changed)} {did}, of {len(files):,}." if files else "There is no spec file here.")
+    return ExitCode.OK
+
+
+def _files(changed: Sequence[Tidied]) -> str:
+    return amount(len(changed), "file")
+
+
+def _remark(console: Console, found: Iterable[Found], *, named: bool) -> None:
+    """Say which files were passed over: what YAML is beside the specs is nobody's mistake, unless it was named."""
+    for each in found:
+        match each:
+            case LeftAlone(path, ""):
+                (console.say if named else console.say_more)(f"{escaped(str(shortest(path)))} is not a spec.")
+            case LeftAlone(path, why):
+                console.say(f"{escaped(str(shortest(path)))} is left as it is: it holds {why}.")
+            case _:
+                pass
+
+
+def _sensitive(path: Path) -> frozenset[str] | None:
+    """Return what the project of a spec file calls sensitive; a project file holds no values."""
+    return frozenset() if path.name == FILE_NAME else _sensitive_below(path.absolute().parent)
+
+
+@cache
+def _sensitive_below(folder: Path) -> frozenset[str] | None:
+    try:
+        return sensitive_in(project_file() if remembered("project") else find_project(folder))
+    except SpecError:
+        return frozenset()  # no project, so none that calls anything sensitive
+
+
+def _difference(file: Tidied) -> str:
+    name = Path(shortest(file.path)).as_posix()
+    before, after = file.before.splitlines(), file.after.splitlines()
+    lines = difflib.unified_diff(before, after, name, f"{name} (as fmt writes it)", lineterm="")
+    return "".join(f"{line}\n" for line in _harmless(lines, before, after, file.sensitive))
+
+
+def _harmless(
+    difference: Iterable[str], before: Sequence[str], after: Sequence[str], sensitive: frozenset[str] | None
+) -> Iterator[str]:
+    """Yield the lines of a unified *difference* without keys and sensitive values."""
+    old = new = 0  # the lines that come next, from 1; 0 before the first part
+    for line in difference:
+        if part := _PART.match(line):
+            old, new = int(part[1]), int(part[2])
+            yield line
+            continue
+        mark = line[0]
+        lines, number = (before, old) if mark == "-" else (after, new)
+        if holds_key(line):
+            yield f"{mark} (a line with what looks like a key)"
+        elif number and is_withheld(lines, number, sensitive):
+            yield f"{mark} (a line that may hold a sensitive value)"
+        else:
+            yield escaped(line)
+        old += mark in "- " and old > 0
+        new += mark in "+ " and new > 0

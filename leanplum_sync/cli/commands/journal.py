@@ -1,0 +1,187 @@
+"""``journal``: what was about to be sent, and what became of it, for people who want to know more than ``status`` says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import click
+
+from leanplum_sync.applier.settings import EXCEPTIONS_LISTED
+from leanplum_sync.cli.command import Command, display_options, pass_console, project_options
+from leanplum_sync.cli.commands.journal_copy import copy_command
+from leanplum_sync.cli.context import remembered
+from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.options.durations import DurationType
+from leanplum_sync.cli.options.runs import known_run, run_argument
+from leanplum_sync.cli.output.console import Console
+from leanplum_sync.cli.output.outputs import Output, deliver, output_option
+from leanplum_sync.cli.project import settings_here
+from leanplum_sync.cli.shell import shortest
+from leanplum_sync.clock import SystemClock
+from leanplum_sync.journal import open_journal, read_journal
+from leanplum_sync.journal.database import describe
+from leanplum_sync.journal.entry import DeliveryState, RunState
+from leanplum_sync.journal.export import lines, write_ndjson, write_parquet
+from leanplum_sync.project.kept_plans import prune
+from leanplum_sync.render.journal import (
+    ShownRun,
+    faults_json,
+    faults_text,
+    run_json,
+    run_text,
+    runs_json,
+    runs_text,
+)
+from leanplum_sync.render.words import amount
+
+_WRITERS: Final = {".ndjson": write_ndjson, ".jsonl": write_ndjson, ".parquet": write_parquet}
+
+
+@click.group("journal")
+def command() -> None:
+    """
+    List, show, check and export what was sent and what became of it.
+
+    The journal holds user ids, and no values. `resolve` decides about what is held.
+    """
+
+
+command.add_command(copy_command)
+
+
+@command.command("list", cls=Command)
+@output_option
+@project_options
+@display_options
+@pass_console
+def list_command(console: Console, output: Sequence[Output]) -> ExitCode:
+    """List all runs, the latest first. With -e, only those of that environment."""
+    with read_journal(settings_here().journal) as journal:
+        runs = journal.runs(environment=remembered("environment"))
+    deliver(console, output, text=lambda page: runs_text(runs, page), json=lambda: runs_json(runs))
+    return ExitCode.OK
+
+
+@command.command("show", cls=Command)
+@run_argument
+@output_option
+@project_options
+@display_options
+@pass_console
+def show_command(console: Console, run: int, output: Sequence[Output]) -> ExitCode:
+    """Show one run: its actions, its batches, and what is not plainly done."""
+    with read_journal(settings_here().journal) as journal:
+        shown = ShownRun(
+            run=known_run(journal, run),
+            tally=journal.tally(run),
+            batches=tuple(journal.batches(run)),
+            exceptions=tuple(islice(journal.exceptions(run), EXCEPTIONS_LISTED)),
+            exceptions_total=journal.count_exceptions(run),
+        )
+    deliver(console, output, text=lambda page: run_text(shown, page), json=lambda: run_json(shown))
+    return ExitCode.OK
+
+
+@command.command("verify", cls=Command)
+@output_option
+@project_options
+@display_options
+@pass_console
+def verify_command(console: Console, output: Sequence[Output]) -> ExitCode:
+    """
+    Check that the journal agrees with itself: states, counts and deliveries.
+
+    Changes nothing. Exit code 1: it does not; what is wrong is listed.
+    """
+    settings = settings_here()
+    name = describe(shortest(settings.journal))
+    with read_journal(settings.journal) as journal:
+        faults = tuple(journal.faults())
+    deliver(
+        console,
+        output,
+        text=lambda page: faults_text(faults, name, page),
+        json=lambda: faults_json(faults, name),
+    )
+    return ExitCode.UNEXPECTED if faults else ExitCode.OK
+
+
+@command.command("export", cls=Command)
+@click.argument("run", metavar="[RUN]", type=click.IntRange(min=1), required=False)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A .ndjson or .parquet file. Default: NDJSON on standard output.",
+)
+@project_options
+@display_options
+@pass_console
+def export_command(console: Console, run: int | None, out: Path | None) -> ExitCode:
+    """
+    Write the records of all runs, or of RUN: runs, batches, exceptions, deliveries.
+
+    NDJSON has one record a line; Parquet has them in one table. `record` says
+    which it is.
+    """
+    if out is not None and out.suffix.lower() not in _WRITERS:
+        raise click.UsageError(f"{out}: its name ends with none of {', '.join(_WRITERS)}.")
+    with read_journal(settings_here().journal) as journal:
+        runs = [known_run(journal, run).number] if run else [entry.number for entry in journal.runs()][::-1]
+        if out is None:
+            console.document(b"".join(lines(journal, runs)).decode())
+        else:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            _WRITERS[out.suffix.lower()](journal, runs, out)
+    return ExitCode.OK
+
+
+@command.command("upgrade", cls=Command)
+@project_options
+@display_options
+@pass_console
+def upgrade_command(console: Console) -> ExitCode:
+    """
+    Bring a journal of an older version up to date.
+
+    Every verb that writes does so too; this one does nothing else.
+    """
+    settings = settings_here()
+    with open_journal(settings.journal):
+        console.say(f"{describe(shortest(settings.journal))} is up to date.")
+    return ExitCode.OK
+
+
+@command.command("prune", cls=Command)
+@click.option(
+    "--older-than",
+    type=DurationType(),
+    default="90d",
+    metavar="TIME",
+    help="Keep plans whose runs ended less than this ago, such as 30d, so that they can be undone. Default: 90d.",
+)
+@project_options
+@display_options
+@pass_console
+def prune_command(console: Console, older_than: float) -> ExitCode:
+    """
+    Remove the plans in .leanplum-sync/applied that nobody needs any more.
+
+    A plan stays while a run of it is open or holds something, and while it may
+    be undone. The journal itself is never cut: it knows what was sent.
+    """
+    settings = settings_here()
+    with read_journal(settings.journal) as journal:
+        holding = {entry.run for entry in journal.deliveries(states=(DeliveryState.HELD,))}
+        runs = [
+            replace(run, state=RunState.PARTIAL) if run.number in holding else run for run in journal.runs()
+        ]
+    removed = prune(settings.kept_plans, runs, before=SystemClock().now() - older_than)
+    for path in removed:
+        console.document(str(shortest(path)))
+    console.say(f"{amount(len(removed), 'plan')} removed.")
+    return ExitCode.OK

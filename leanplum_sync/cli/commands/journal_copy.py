@@ -1,0 +1,62 @@
+"""``journal copy``: all that one journal knows, into the one that the project names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+
+from leanplum_sync.cli.command import Command, display_options, pass_console, project_options
+from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.output.console import Console
+from leanplum_sync.cli.output.outputs import Output, deliver, output_option
+from leanplum_sync.cli.project import settings_here
+from leanplum_sync.cli.shell import shortest
+from leanplum_sync.journal.copying import copy_journal
+from leanplum_sync.journal.database import describe
+from leanplum_sync.render.journal import copied_json, copied_text
+
+_VARIABLE: Final = "env:"  # an address holds a password, which is no word of a command line
+
+
+@click.command("copy", cls=Command)
+@click.argument("source", metavar="FROM")
+@output_option
+@project_options
+@display_options
+@pass_console
+def copy_command(console: Console, source: str, output: Sequence[Output]) -> ExitCode:
+    """
+    Copy what the journal FROM knows into the project's, which must be empty.
+
+    FROM is a file, or env:NAME for the address that the variable NAME holds.
+    All is copied or nothing, and not while a run works with FROM. Afterwards
+    FROM is as it was: put it away, so that nobody goes on with it.
+    """
+    target = settings_here().journal
+    counts = copy_journal(_location(source, os.environ), target)
+    names = source if source.startswith(_VARIABLE) else describe(shortest(Path(source))), describe(target)
+    deliver(
+        console,
+        output,
+        text=lambda page: copied_text(counts, *names, page),
+        json=lambda: copied_json(counts, *names),
+    )
+    console.say(f"From now on only the new one counts: put {source} away, so that nobody goes on with it.")
+    return ExitCode.OK
+
+
+def _location(source: str, environ: Mapping[str, str]) -> str | Path:
+    if not source.startswith(_VARIABLE):
+        if "://" in source:
+            raise click.UsageError(
+                "An address may hold a password: put it into a variable, and write env:NAME."
+            )
+        return Path(source)
+    name = source.removeprefix(_VARIABLE)
+    if not environ.get(name):
+        raise click.UsageError(f"The variable {name} is not set.")
+    return environ[name]

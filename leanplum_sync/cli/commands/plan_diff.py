@@ -1,0 +1,44 @@
+"""``plan-diff``: what changed since the plan that was approved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from leanplum_sync.cli.command import Command, display_options, pass_console
+from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.output.console import Console
+from leanplum_sync.cli.output.outputs import Output, deliver, output_options
+from leanplum_sync.planfile import open_plan
+from leanplum_sync.planner.differences import differences
+from leanplum_sync.render.plan_diff import PlanDiff, plan_diff_json, plan_diff_markdown, plan_diff_text
+
+
+@click.command("plan-diff", cls=Command)
+@click.argument("old", metavar="OLD", type=click.Path(path_type=Path))
+@click.argument("new", metavar="NEW", type=click.Path(path_type=Path))
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2, not 0, if the plans differ.")
+@output_options("text", "json", "markdown")
+@display_options
+@pass_console
+def command(
+    console: Console, *, old: Path, new: Path, detailed_exitcode: bool, output: Sequence[Output]
+) -> ExitCode:
+    """
+    Show what the plan in NEW would do that the one in OLD would not, and the other way round.
+
+    OLD is the plan that was approved. Values are compared, and not shown: for one
+    user, see explain. The lines that ask for a change may be others.
+    """
+    with open_plan(old) as was, open_plan(new) as now:
+        diff = PlanDiff(was, now, differences(was.changes(), now.changes()))
+        deliver(
+            console,
+            output,
+            text=lambda page: plan_diff_text(diff, page),
+            json=lambda: plan_diff_json(diff),
+            markdown=lambda limit: plan_diff_markdown(diff, limit),
+        )
+    return ExitCode.CHANGES_PENDING if detailed_exitcode and not diff.is_empty else ExitCode.OK

@@ -1,0 +1,119 @@
+"""``pull``: users into a snapshot file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+
+from leanplum_sync.address import Subject
+from leanplum_sync.cli.command import Command, display_options, pass_console, project_options
+from leanplum_sync.cli.connect import connected
+from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.options.checking import listing_file, memory_option
+from leanplum_sync.cli.options.durations import DurationType
+from leanplum_sync.cli.options.ids import id_column_option, subjects_named
+from leanplum_sync.cli.options.reading import together
+from leanplum_sync.cli.output.console import Console
+from leanplum_sync.cli.output.outputs import Output, deliver, output_options
+from leanplum_sync.cli.project import project_file, settings_of
+from leanplum_sync.cli.shell import quoted
+from leanplum_sync.clock import SystemClock
+from leanplum_sync.errors import SpecError
+from leanplum_sync.operations.check import check
+from leanplum_sync.operations.pull import pull
+from leanplum_sync.progress import Progress
+from leanplum_sync.render.pull import pulled_json, pulled_text
+from leanplum_sync.specs import Loaded, load
+from leanplum_sync.staging import LEAST_MEMORY_MB, Staging
+
+_MAX_AGE_SECONDS: Final = 3600.0
+
+
+@click.command("pull", cls=Command)
+@click.argument("users", metavar="[USER]...", nargs=-1)
+@click.option(
+    "--from",
+    "from_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A data file with the ids, such as customers.csv. Default: none.",
+)
+@id_column_option
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    required=True,
+    help="The snapshot: .ndjson, .ndjson.gz or .ndjson.zst. Required.",
+)
+@click.option(
+    "--max-age",
+    type=DurationType(),
+    default=_MAX_AGE_SECONDS,
+    metavar="TIME",
+    help="Who is in the snapshot and younger than this isn't read again, so that an interrupted pull goes on."
+    " Default: 1h.",
+)
+@memory_option(LEAST_MEMORY_MB)
+@output_options("text", "json", "ndjson")
+@project_options
+@display_options
+@pass_console
+def command(
+    console: Console,
+    *,
+    users: tuple[str, ...],
+    from_file: Path | None,
+    id_column: str | None,
+    out: Path,
+    max_age: float,
+    memory: int,
+    output: Sequence[Output],
+) -> ExitCode:
+    """
+    Read users into a snapshot file, one billable lookup each.
+
+    USER is a userId, or device:ID. Without any, and without --from, all those
+    that the project's specs speak of are read. `plan --observed` plans from the
+    file, and `emulator --seed` rehearses with it.
+    """
+    loaded = load(project_file())
+    if loaded.project is None:
+        raise SpecError(loaded.problems)
+    settings = settings_of(loaded.project, loaded.root)
+    limits = settings.environment.limits
+    progress = console.progress()
+    with Staging(memory_limit_mb=memory, only_rows=True) as staging, connected(settings) as app:
+        subjects = (
+            subjects_named(users, from_file, id_column, loaded)
+            if users or from_file
+            else _spoken_of(loaded, staging, progress)
+        )
+        report = pull(
+            app.reader(),
+            subjects,
+            out,
+            concurrency=limits.concurrency,
+            requests_per_second=limits.requests_per_second,
+            max_age_seconds=max_age,
+            clock=SystemClock(),
+            progress=progress,
+            total=len(users) if users and not from_file else None,
+            together=together(limits),
+        )
+        target = app.target
+    deliver(
+        console,
+        output,
+        text=lambda page: pulled_text(report, target, quoted(out), page),
+        json=lambda: pulled_json(report, target),
+    )
+    return ExitCode.IN_PART if report.failed else ExitCode.OK
+
+
+def _spoken_of(loaded: Loaded, staging: Staging, progress: Progress) -> Iterator[Subject]:
+    check(loaded, staging, progress, listing_file(loaded.root)).raise_if_any()
+    return staging.subjects()

@@ -1,0 +1,215 @@
+"""``resolve``: a person's word on what nobody else can know."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+
+from leanplum_sync.address import Subject
+from leanplum_sync.cli.command import Command, display_options, pass_console, project_options
+from leanplum_sync.cli.connect import SETTLES_SECONDS, settle_seconds
+from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.options.ids import id_column_option, subjects_named
+from leanplum_sync.cli.options.runs import known_run, run_argument
+from leanplum_sync.cli.output.console import Console
+from leanplum_sync.cli.output.outputs import Output, deliver, output_option
+from leanplum_sync.cli.project import project_file, settings_of
+from leanplum_sync.cli.shell import quoted
+from leanplum_sync.clock import SystemClock
+from leanplum_sync.errors import CredentialError, SpecError
+from leanplum_sync.journal import open_journal, read_journal
+from leanplum_sync.journal.entry import ExceptionEntry, Fate, Resolution, RunEntry, RunState
+from leanplum_sync.journal.reader import JournalReader
+from leanplum_sync.journal.settling import check_settled
+from leanplum_sync.project.model import Project
+from leanplum_sync.render.resolve import Resolved, deed, resolved_json, resolved_text
+from leanplum_sync.render.words import amount
+from leanplum_sync.specs import load
+
+_CHOICES: Final = {
+    Resolution.DONE: "It happened: count it as done.",
+    Resolution.AGAIN: "It did not happen: send it again, when its plan is applied with --resume.",
+    Resolution.DROP: "Nobody knows: leave it at that, count it as skipped, never send it.",
+}
+
+
+@click.command("resolve", cls=Command)
+@run_argument
+@click.option("--done", "choice", flag_value=Resolution.DONE.value, help=_CHOICES[Resolution.DONE])
+@click.option("--again", "choice", flag_value=Resolution.AGAIN.value, help=_CHOICES[Resolution.AGAIN])
+@click.option("--drop", "choice", flag_value=Resolution.DROP.value, help=_CHOICES[Resolution.DROP])
+@click.option(
+    "--batch",
+    "batches",
+    type=click.IntRange(min=1),
+    multiple=True,
+    metavar="N",
+    help="Only what is held of this batch; may be repeated. Default: of all.",
+)
+@click.option(
+    "--user",
+    "users",
+    multiple=True,
+    metavar="USER",
+    help="Only what is held of this userId, or device:ID; may be repeated. Default: of all.",
+)
+@click.option(
+    "--from",
+    "from_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Only what is held of the users in this data file. Default: of all.",
+)
+@id_column_option
+@click.option("--yes", is_flag=True, help="Don't ask. Needed where there is no terminal.")
+@output_option
+@project_options
+@display_options
+@pass_console
+def command(
+    console: Console,
+    *,
+    run: int,
+    choice: str | None,
+    batches: tuple[int, ...],
+    users: tuple[str, ...],
+    from_file: Path | None,
+    id_column: str | None,
+    yes: bool,
+    output: Sequence[Output],
+) -> ExitCode:
+    """
+    Decide about what run RUN holds: actions that may or may not have happened.
+
+    Say one of --done, --again and --drop, for all that is held or for a part of
+    it. What is resolved stays so. Exit code 5: some of the run is still held, or
+    it is too early to tell: a request without an answer may still take effect.
+    """
+    if choice is None:
+        raise click.UsageError("What became of it? Say one of --done, --again and --drop.")
+    resolution = Resolution(choice)
+    loaded = load(project_file())
+    if loaded.project is None:
+        raise SpecError(loaded.problems)
+    named = frozenset(subjects_named(users, from_file, id_column, loaded))
+    wanted = named if users or from_file else None
+    settings = settings_of(loaded.project, loaded.root)
+    with read_journal(settings.journal) as reading:
+        entry = known_run(reading, run)
+        held = _held(reading, entry, batches, wanted)
+        window = _settle_seconds(entry, loaded.project, loaded.root)
+        _check_settled(reading, run, held, window)
+    _confirm(console, entry, resolution, held, yes=yes)
+    with (
+        open_journal(settings.journal) as journal,
+        journal.acquire(entry.app, entry.environment, part=entry.part) as lease,
+    ):
+        actions = sum(
+            journal.resolve(
+                lease,
+                run,
+                resolution,
+                sequence=batch,
+                actions=[each.action for each in of_batch],
+                settle_seconds=window,
+            )
+            for batch, of_batch in held.items()
+        )
+        left = sum(1 for _ in journal.exceptions(run, [Fate.HELD]))
+        entry = known_run(journal, run)
+    resolved = Resolved(run, resolution, actions, len(_subjects(held)), tuple(held), left)
+    deliver(
+        console, output, text=lambda page: resolved_text(resolved, page), json=lambda: resolved_json(resolved)
+    )
+    if resolution is Resolution.AGAIN:
+        console.say(_how_to_go_on(entry, settings.kept_plan(entry.plan_digest)))
+    return ExitCode.IN_DOUBT if left else ExitCode.OK
+
+
+def _settle_seconds(run: RunEntry, project: Project, root: Path) -> float:
+    """Return the window of the run's environment; the real API's, where the project knows no more of it."""
+    if run.environment not in project.environments:
+        return SETTLES_SECONDS
+    try:
+        return settle_seconds(settings_of(project, root, run.environment))
+    except CredentialError:
+        return SETTLES_SECONDS
+
+
+def _held(
+    journal: JournalReader, run: RunEntry, batches: Collection[int], wanted: frozenset[Subject] | None
+) -> Mapping[int, Sequence[ExceptionEntry]]:
+    """
+    Return what is held and was asked for, by batch.
+
+    Raises:
+        click.UsageError: nothing of it is held.
+    """
+    found: dict[int, list[ExceptionEntry]] = defaultdict(list)
+    for entry in journal.exceptions(run.number, [Fate.HELD]):
+        if (not batches or entry.sequence in batches) and (wanted is None or entry.subject in wanted):
+            found[entry.sequence].append(entry)
+    if not found:
+        what = "of what you named" if batches or wanted is not None else "of it"
+        raise click.UsageError(
+            f"Run {run.number}: nothing {what} is held. `leanplum-sync status` says what is."
+        )
+    return found
+
+
+def _check_settled(journal: JournalReader, run: int, batches: Collection[int], settle_seconds: float) -> None:
+    """
+    Look at all *batches* before the first is decided.
+
+    Raises:
+        TooEarlyError: what one of them sent may still take effect.
+    """
+    now = SystemClock().now() + journal.ahead()
+    for batch in journal.batches(run):
+        if batch.sequence in batches:
+            check_settled(batch.sequence, batch.doubted_at, settle_seconds=settle_seconds, now=now)
+
+
+def _subjects(held: Mapping[int, Sequence[ExceptionEntry]]) -> frozenset[Subject]:
+    return frozenset(entry.subject for entries in held.values() for entry in entries)
+
+
+def _confirm(
+    console: Console,
+    run: RunEntry,
+    resolution: Resolution,
+    held: Mapping[int, Sequence[ExceptionEntry]],
+    *,
+    yes: bool,
+) -> None:
+    """
+    Raises:
+        click.ClickException: there is nobody to ask.
+        click.Abort: the answer was not yes.
+    """
+    if yes:
+        return
+    if not console.is_interactive:
+        raise click.ClickException(
+            "There is no terminal to ask on. Add --yes to decide without being asked; nothing was changed."
+        )
+    actions = amount(sum(map(len, held.values())), "held action")
+    users = amount(len(_subjects(held)), "user")
+    answer = console.ask(
+        f"Run {run.number} in {run.environment}: {actions} of {users} {deed(resolution)}.\n"
+        "Type yes to go ahead, anything else to stop: "
+    )
+    if answer.lower() != "yes":
+        console.complain("Stopped; nothing was changed.")
+        raise click.Abort
+
+
+def _how_to_go_on(run: RunEntry, plan: Path) -> str:
+    if run.state is RunState.SUPERSEDED:
+        return "\nAnother plan took over since. To send it: plan again."
+    name = quoted(plan) if plan.exists() else "PLAN"
+    return f"\nTo send it: leanplum-sync apply {name} --resume"

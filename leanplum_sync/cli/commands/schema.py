@@ -1,0 +1,31 @@
+"""``schema``: specs, and what the other verbs print, as JSON Schema."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from leanplum_sync.cli.command import Command, display_options, pass_console
+from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.output.console import Console
+from leanplum_sync.render.schemas import NAMES, document_schema
+from leanplum_sync.specs import json_schema
+from leanplum_sync.specs.check import MODELS
+
+
+@click.command("schema", cls=Command)
+@click.argument("kind", metavar="[KIND]", required=False, type=click.Choice([*MODELS, *NAMES]))
+@display_options
+@pass_console
+def command(console: Console, kind: str | None) -> ExitCode:
+    """
+    Print the JSON Schema of specs, of those of one KIND, or of a document.
+
+    Editors that know YAML complete and check specs by it. Documents are what
+    `-o json` prints, called by the name after the slash in their `format`;
+    `event` is a line of `-o ndjson`, or of a run's log.
+    """
+    schema = document_schema(kind) if kind in NAMES else json_schema(kind)
+    console.document(json.dumps(schema, indent=2))
+    return ExitCode.OK

@@ -1,0 +1,27 @@
+"""``show``: a plan, once more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from leanplum_sync.cli.command import Command, display_options, pass_console, plan_argument
+from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.output.console import Console
+from leanplum_sync.cli.output.outputs import Output, output_options
+from leanplum_sync.cli.output.plan_documents import show_plan
+from leanplum_sync.planfile import open_plan
+
+
+@click.command("show", cls=Command)
+@plan_argument
+@output_options("text", "json", "markdown", "html")
+@display_options
+@pass_console
+def command(console: Console, plan: Path, output: Sequence[Output]) -> ExitCode:
+    """Show the plan in the file PLAN, as `plan` did."""
+    with open_plan(plan) as opened:
+        show_plan(opened, console, output)
+    return ExitCode.OK

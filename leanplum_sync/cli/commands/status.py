@@ -1,0 +1,54 @@
+"""``status``: what the journal knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from leanplum_sync.cli.command import Command, display_options, pass_console, project_options
+from leanplum_sync.cli.context import remembered
+from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.output.console import Console
+from leanplum_sync.cli.output.outputs import Output, deliver, output_options
+from leanplum_sync.cli.project import settings_here
+from leanplum_sync.cli.shell import shortest
+from leanplum_sync.clock import SystemClock
+from leanplum_sync.journal import read_journal
+from leanplum_sync.journal.database import describe
+from leanplum_sync.journal.entry import DeliveryState
+from leanplum_sync.render.html import status_html
+from leanplum_sync.render.markdown import status_markdown
+from leanplum_sync.render.status import Status, status_json, status_text
+
+_RUNS = 10
+
+
+@click.command("status", cls=Command)
+@output_options("text", "json", "markdown", "html")
+@project_options
+@display_options
+@pass_console
+def command(console: Console, output: Sequence[Output]) -> ExitCode:
+    """
+    Say what the journal knows: the latest runs, who is at work now, and what is
+    held for a person to decide. With -e, only the runs of that environment.
+    """
+    settings = settings_here()
+    with read_journal(settings.journal) as journal:
+        status = Status(
+            journal=describe(shortest(settings.journal)),
+            now=SystemClock().now(),
+            locks=journal.locks(),
+            runs=journal.runs(environment=remembered("environment"))[:_RUNS],
+            held=tuple(journal.deliveries(states=(DeliveryState.HELD,))),
+        )
+    deliver(
+        console,
+        output,
+        text=lambda page: status_text(status, page),
+        json=lambda: status_json(status),
+        markdown=lambda limit: status_markdown(status, limit),
+        html=lambda: status_html(status),
+    )
+    return ExitCode.OK

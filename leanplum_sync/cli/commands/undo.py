@@ -1,0 +1,157 @@
+"""``undo``: a plan that takes back what a run did. It writes nothing to the app; ``apply`` does."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from leanplum_sync.address import Subject, SubjectKind
+from leanplum_sync.cli.command import Command, display_options, pass_console, project_options
+from leanplum_sync.cli.commands.plan import conclude
+from leanplum_sync.cli.connect import connected, settle_seconds, target_of
+from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.options.reading import together
+from leanplum_sync.cli.options.runs import known_run, run_argument
+from leanplum_sync.cli.output.console import Console
+from leanplum_sync.cli.output.outputs import Output, output_options
+from leanplum_sync.cli.output.plan_documents import show_plan
+from leanplum_sync.cli.project import project_file, settings_of
+from leanplum_sync.cli.shell import quoted
+from leanplum_sync.clock import SystemClock
+from leanplum_sync.errors import StalePlanError
+from leanplum_sync.journal import read_journal
+from leanplum_sync.journal.entry import BatchState, RunEntry
+from leanplum_sync.journal.reader import JournalReader
+from leanplum_sync.journal.settling import check_settled
+from leanplum_sync.operations.plan import Live, PlanRequest
+from leanplum_sync.operations.undo import make_undo
+from leanplum_sync.planfile import PlanFile, open_plan
+from leanplum_sync.project.settings import Settings
+from leanplum_sync.render.words import amount
+from leanplum_sync.specs import load_project
+from leanplum_sync.staging import Staging
+
+
+@click.command("undo", cls=Command)
+@run_argument
+@click.option(
+    "--plan",
+    "of_run",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The plan that the run carried out. Default: the one kept in .leanplum-sync/applied.",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The plan file. Default: undo-RUN.lpplan in .leanplum-sync.",
+)
+@output_options("text", "json", "markdown", "html")
+@project_options
+@display_options
+@pass_console
+def command(
+    console: Console, *, run: int, of_run: Path | None, out: Path | None, output: Sequence[Output]
+) -> ExitCode:
+    """
+    Make a plan that takes back what run RUN did.
+
+    It restores what was there before, for users who are still as the run left
+    them; the others are listed. Messages can't be taken back, and the journal
+    still knows what was sent and counted. Nothing is written to the app. Exit
+    code 5: it is too early, a request without an answer may still take effect.
+    """
+    file = project_file()
+    project = load_project(file)
+    with read_journal(settings_of(project, file.parent).journal) as journal:
+        entry = known_run(journal, run)
+        settings = settings_of(project, file.parent, entry.environment)
+        _check_settled(journal, run, settle_seconds(settings))
+        out = out or settings.state_folder / f"undo-{run}.lpplan"
+        moved_file = settings.state_folder / f"undo-{run}.moved.csv"
+        reading = settings.state_folder / f"undo-{run}.reading.ndjson"
+        limits = settings.environment.limits
+        live = Live(reading, 0.0, limits.concurrency, limits.requests_per_second, together(limits))
+        with _plan_of(entry, of_run or settings.kept_plan(entry.plan_digest)) as plan:
+            _check_target(plan, settings)
+            request = PlanRequest(
+                target=target_of(settings),
+                out=out,
+                observed=live,
+                budget=settings.budget,
+                sensitive=settings.sensitive | plan.header.sensitive,
+                requests_per_second=limits.requests_per_second,
+            )
+            with Staging(settings.state_folder) as staging, connected(settings) as app:
+                made = make_undo(
+                    run,
+                    plan,
+                    staging,
+                    request,
+                    live,
+                    reader=app.reader(),
+                    journal=journal,
+                    clock=SystemClock(),
+                    progress=console.progress(),
+                )
+    reading.unlink(missing_ok=True)
+    _list(made.moved_on, moved_file)
+    with open_plan(out) as opened:
+        show_plan(opened, console, output)
+        code = conclude(opened, console, detailed_exitcode=False)
+    if made.moved_on:
+        console.say(f"{amount(len(made.moved_on), 'user')} moved on since the run: {quoted(moved_file)}")
+    return code
+
+
+def _check_settled(journal: JournalReader, run: int, window: float) -> None:
+    """
+    Raises:
+        TooEarlyError: what the run sent may still take effect, after live state was read and found to need no undoing.
+    """
+    now = SystemClock().now() + journal.ahead()
+    for batch in journal.batches(run, [BatchState.SENT, BatchState.IN_DOUBT, BatchState.HELD]):
+        asked_at = batch.sent_at if batch.state is BatchState.SENT else batch.doubted_at
+        check_settled(batch.sequence, asked_at, settle_seconds=window, now=now)
+
+
+def _plan_of(run: RunEntry, path: Path) -> PlanFile:
+    """
+    Raises:
+        StalePlanError: the plan is gone, or is another run's.
+    """
+    if not path.is_file():
+        raise StalePlanError(
+            f"The plan of run {run.number} is not at {path}. Without it, nobody knows what was there before."
+            " Name another copy with --plan."
+        )
+    plan = open_plan(path)
+    if plan.digest != run.plan_digest:
+        plan.close()
+        raise StalePlanError(f"{path} is not the plan that run {run.number} carried out.")
+    return plan
+
+
+def _check_target(plan: PlanFile, settings: Settings) -> None:
+    target = target_of(settings)
+    if (plan.header.target.app_id, plan.header.target.host) != (target.app_id, target.host):
+        raise StalePlanError(
+            f"{plan.path} was made for the app {plan.app_id} at {plan.header.target.host}, and {settings.name} is"
+            f" the app {target.app_id} at {target.host}."
+        )
+
+
+def _list(subjects: Sequence[Subject], path: Path) -> None:
+    path.unlink(missing_ok=True)
+    if not subjects:
+        return
+    with path.open("w", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(["userId", "deviceId"])
+        lines.writerows(
+            [each.id, ""] if each.kind is SubjectKind.USER else ["", each.id] for each in subjects
+        )

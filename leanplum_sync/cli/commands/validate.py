@@ -1,0 +1,61 @@
+"""``validate``: everything that is wrong with specs and data, without a connection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from leanplum_sync.cli.advice import advise
+from leanplum_sync.cli.command import Command, display_options, pass_console, project_options, specs_argument
+from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.options.checking import listing_file, memory_option, problems_option
+from leanplum_sync.cli.output.console import Console
+from leanplum_sync.cli.output.outputs import Output, output_options
+from leanplum_sync.cli.output.problem_documents import listed_words, show_problems
+from leanplum_sync.cli.project import project_file
+from leanplum_sync.operations.check import check
+from leanplum_sync.render.problems import Checked
+from leanplum_sync.specs import load
+from leanplum_sync.staging import LEAST_MEMORY_MB, Staging
+
+
+@click.command("validate", cls=Command)
+@specs_argument
+@problems_option
+@memory_option(LEAST_MEMORY_MB)
+@output_options("text", "json", "ndjson", "markdown", "html", "sarif", "github", "junit")
+@project_options
+@display_options
+@pass_console
+def command(
+    console: Console,
+    *,
+    specs: tuple[Path, ...],
+    problems: Path | None,
+    memory: int,
+    output: Sequence[Output],
+) -> ExitCode:
+    """
+    Check specs and their data files, offline.
+
+    SPEC are spec files or folders of them; by default, those the project names.
+    Every problem is found in one run. The first hundred are shown, as
+    file:line:column, and a file has them all. Exit code 3 says that there are
+    some.
+    """
+    loaded = load(project_file(), specs)
+    with Staging(memory_limit_mb=memory, only_rows=True) as staging:
+        findings = check(loaded, staging, console.progress(), listing_file(loaded.root, problems))
+    checked = Checked(
+        findings.problems,
+        findings.total,
+        len(loaded.resources),
+        findings.rows,
+        findings.subjects,
+        listed_words(findings.listed),
+    )
+    show_problems(checked, console, output, loaded.root)
+    advise(loaded.notes, console)
+    return ExitCode.INVALID if findings.total else ExitCode.OK

@@ -1,0 +1,63 @@
+"""Options of the verbs that read specs and data whole: how much memory, and where problems are listed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from leanplum_sync.cli.output.outputs import Decorated
+from leanplum_sync.operations.problem_list import ListingFile
+from leanplum_sync.problem import SHOWN
+from leanplum_sync.project.settings import STATE_FOLDER
+from leanplum_sync.staging import LEAST_MEMORY_MB
+
+_SIZE: Final = re.compile(r"(\d+) ?(MB|GB)", re.IGNORECASE)
+_MEGABYTES: Final = {"MB": 1, "GB": 1000}
+
+
+class SizeType(click.ParamType[int]):
+    """``512MB`` or ``2GB``, as megabytes."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        match = _SIZE.fullmatch(str(value).strip())
+        if match is None:
+            self.fail(f"{value!r} is not a size, such as 512MB or 2GB.", param, ctx)
+        size = int(match[1]) * _MEGABYTES[match[2].upper()]
+        if size < LEAST_MEMORY_MB:
+            self.fail(f"{value!r} is too little: {LEAST_MEMORY_MB}MB is the least.", param, ctx)
+        return size
+
+
+def memory_option(default_mb: int) -> Callable[[Decorated], Decorated]:
+    return click.option(
+        "--memory",
+        type=SizeType(),
+        default=default_mb,
+        metavar="SIZE",
+        help="What tables of rows and users may take of the memory, such as 512MB or 2GB; what is beyond that is kept on disk."
+        f" The program itself takes some 100MB more; more cores are used where there is memory for each. Default: {default_mb}MB.",
+    )
+
+
+problems_option: Final = click.option(
+    "--problems",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="List all problems in FILE, one JSON object a line. Default: in .leanplum-sync/problems.ndjson, if there are more"
+    f" than the {SHOWN} that are shown.",
+)
+
+
+def listing_file(root: Path, asked_for: Path | None = None) -> ListingFile:
+    """*root* is the project's folder."""
+    if asked_for is not None:
+        return ListingFile(asked_for, is_asked_for=True)
+    return ListingFile(root / STATE_FOLDER / "problems.ndjson")

@@ -1,0 +1,111 @@
+"""Users and devices as people name them: on the command line, or in a data file that no spec needs to name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+
+from leanplum_sync.address import Subject
+from leanplum_sync.errors import SpecError
+from leanplum_sync.kinds import FileSource, PushTokens
+from leanplum_sync.kinds.rows.resource import checked_id
+from leanplum_sync.kinds.rows.row import CellError
+from leanplum_sync.kinds.rows.source import Compression, DataFormat
+from leanplum_sync.problem import Place, Problem
+from leanplum_sync.sources import header, rows
+from leanplum_sync.specs import Loaded
+
+_FORMATS: Final = {
+    ".csv": DataFormat.CSV,
+    ".ndjson": DataFormat.NDJSON,
+    ".jsonl": DataFormat.NDJSON,
+    ".parquet": DataFormat.PARQUET,
+}
+_COMPRESSIONS: Final = {".gz": Compression.GZIP, ".zst": Compression.ZSTD}
+# Source: Leanplum docs, CSV import: the columns that name whom a row is about.
+_OWN_COLUMNS: Final[dict[str, Callable[[str], Subject]]] = {
+    "userId": Subject.user,
+    "deviceId": Subject.device,
+}
+
+id_column_option: Final = click.option(
+    "--id",
+    "id_column",
+    metavar="COLUMN",
+    help="The column of FILE with the ids. Default: userId or deviceId, or what a spec says that names FILE.",
+)
+
+
+def subject_of(text: str) -> Subject:
+    """Return whom *text* names: a userId as it stands, or ``device:ID``."""
+    kind, separator, identifier = text.partition(":")
+    if separator and kind == "device":
+        return Subject.device(identifier)
+    return Subject.user(text)
+
+
+def subjects_named(
+    users: Sequence[str], file: Path | None, id_column: str | None, loaded: Loaded
+) -> Iterator[Subject]:
+    """
+    Yield *users*, and then whom the rows of *file* are about.
+
+    Raises:
+        SpecError, click.UsageError: as ``ids_in``.
+    """
+    yield from map(subject_of, users)
+    if file is not None:
+        yield from ids_in(file, id_column, loaded)
+
+
+def ids_in(file: Path, id_column: str | None, loaded: Loaded) -> Iterator[Subject]:
+    """
+    Yield whom each row of *file* is about, in its order.
+
+    Raises:
+        SpecError: a row can't be read, or has no id.
+        click.UsageError: it isn't clear which column holds the ids.
+    """
+    source = _source(file)
+    column, kind = _column(source, file, id_column, loaded)
+    problems: list[Problem] = []
+    for row in rows(source, file.parent, problems.append):
+        if problems:
+            break
+        try:
+            yield kind(checked_id(row.values.get(column), column))
+        except CellError as error:
+            problems.append(Problem(row.place, error.message, error.hint))
+            break
+    if problems:
+        raise SpecError(problems)
+
+
+def _source(file: Path) -> FileSource:
+    compression = _COMPRESSIONS.get(file.suffix.lower(), Compression.NONE)
+    inner = file.with_suffix("") if compression is not Compression.NONE else file
+    data_format = _FORMATS.get(inner.suffix.lower())
+    if data_format is None:
+        raise click.UsageError(f"{file} is no data file: its name ends with none of {', '.join(_FORMATS)}.")
+    return FileSource(file.name, data_format, compression, Place(file.name))
+
+
+def _column(
+    source: FileSource, file: Path, asked_for: str | None, loaded: Loaded
+) -> tuple[str, Callable[[str], Subject]]:
+    columns = header(source, file.parent).columns or ()
+    if asked_for is not None:
+        if columns and asked_for not in columns:
+            raise click.UsageError(f"{file} has no column {asked_for!r}; it has {', '.join(columns)}.")
+        return asked_for, _OWN_COLUMNS.get(asked_for, Subject.user)
+    for column, kind in _OWN_COLUMNS.items():
+        if column in columns:
+            return column, kind
+    for resource in loaded.resources:
+        if isinstance(resource.source, FileSource) and (loaded.root / resource.source.path).samefile(file):
+            kind = Subject.device if isinstance(resource, PushTokens) else Subject.user
+            return resource.id_column.name, kind
+    raise click.UsageError(f"Which column of {file} holds the ids? Name it with --id.")

@@ -1,0 +1,115 @@
+"""Where words go: the document that was asked for to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+import textwrap
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Final
+
+import click
+
+from leanplum_sync.cli.output.streams import write
+from leanplum_sync.progress import Progress, SilentProgress
+from leanplum_sync.render.page import HEIGHT, WIDTH, Page
+
+if TYPE_CHECKING:
+    from leanplum_sync.cli.output.event_stream import EventStream
+
+WIDEST: Final = 110  # longer lines are hard to read
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    quiet: bool
+    verbose: bool
+    plain: bool
+    stdout: IO[str]
+    stderr: IO[str]
+    events: EventStream | None = None
+
+    @classmethod
+    def for_this_process(
+        cls,
+        *,
+        quiet: bool = False,
+        verbose: bool = False,
+        plain: bool = False,
+        events: EventStream | None = None,
+    ) -> Console:
+        # Source: no-color.org: any value that is not empty.
+        return cls(
+            quiet=quiet,
+            verbose=verbose,
+            plain=plain or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb",
+            stdout=sys.stdout,
+            stderr=sys.stderr,
+            events=events,
+        )
+
+    def document(self, text: str) -> None:
+        """Write to stdout. A reader that has gone away (``| head``) changes nothing about the command."""
+        write(self.stdout, text if text.endswith("\n") or not text else f"{text}\n")
+
+    def say(self, text: str) -> None:
+        if not self.quiet:
+            self.complain(text)
+
+    def say_more(self, text: str) -> None:
+        if self.verbose:
+            self.complain(text)
+
+    def complain(self, text: str) -> None:
+        """Write to stderr, quiet or not; on a terminal, no word is broken."""
+        if self.stderr.isatty():
+            text = "\n".join(map(self._wrapped, text.split("\n")))
+        write(self.stderr, f"{text}\n")
+
+    def _wrapped(self, line: str) -> str:
+        # What is short may be indented, or in colour, on purpose.
+        width = self.page(self.stderr).width
+        wraps = len(line) > width and "\x1b" not in line
+        return textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) if wraps else line
+
+    @property
+    def is_interactive(self) -> bool:
+        """Is there a person who sees a question and can answer it?"""
+        return sys.stdin is not None and sys.stdin.isatty() and self.stderr.isatty()
+
+    def ask(self, question: str) -> str:
+        self.stderr.write(question)
+        self.stderr.flush()
+        answer = sys.stdin.readline()
+        if not answer:
+            raise click.Abort
+        return answer.strip()
+
+    def page(self, stream: IO[str] | None = None) -> Page:
+        stream = stream or self.stdout
+        if not stream.isatty():
+            return Page(width=_columns_asked_for() or WIDTH)
+        columns, lines = os.get_terminal_size(stream.fileno())
+        # A terminal may not know its size: 0.
+        return Page(min(columns or WIDTH, WIDEST), lines or HEIGHT, colour=not self.plain, is_terminal=True)
+
+    def progress(self) -> Progress:
+        shown = self._shown_progress()
+        return shown if self.events is None else self.events.progress(shown)
+
+    def _shown_progress(self) -> Progress:
+        if self.quiet:
+            return SilentProgress()
+        from leanplum_sync.cli.output.progress import (  # noqa: PLC0415 - rich is not for verbs without progress
+            BarProgress,
+            LineProgress,
+        )
+
+        if self.stderr.isatty() and os.environ.get("TERM") != "dumb":
+            return BarProgress(self.stderr, colour=not self.plain)
+        return LineProgress(self.say)
+
+
+def _columns_asked_for() -> int | None:
+    columns = os.environ.get("COLUMNS", "")
+    return min(int(columns), WIDEST) if columns.isdecimal() and int(columns) > 0 else None

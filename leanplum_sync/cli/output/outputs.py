@@ -1,0 +1,202 @@
+"""``-o FORMAT[=FILE]``: which documents are asked for, and where they go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from leanplum_sync.cli.completion import starting
+from leanplum_sync.cli.output.console import Console
+from leanplum_sync.progress import Progress, SilentProgress
+from leanplum_sync.render.page import Page
+from leanplum_sync.render.words import listing
+
+MARKDOWN_BYTES: Final = 59_000  # a comment on GitHub has at most 65,536 characters
+_FEWEST_BYTES: Final = 6_000  # what is never left out of a comment fits
+_MARKDOWN: Final = "markdown"
+# Plans, specs, data, journals: nobody wants a document there, and a slip would cost what only they hold.
+_NOT_DOCUMENTS: Final = frozenset((".lpplan", ".yaml", ".yml", ".csv", ".parquet", ".gz", ".zst", ".db"))
+_ROWS: Final = frozenset((".ndjson", ".jsonl"))
+_START_BYTES: Final = 200
+STREAM: Final = "ndjson"  # written while the command runs, not at its end
+_LIMIT: Final = "leanplum_sync.cli.markdown_bytes"
+_ASKED: Final = "leanplum_sync.cli.outputs"
+_MADE: Final = "leanplum_sync.cli.made"
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """*path* is None for stdout."""
+
+    format: str
+    path: Path | None
+
+
+class OutputType(click.ParamType[Output]):
+    name = "format"
+
+    def __init__(self, formats: Sequence[str]) -> None:
+        self._formats = formats
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Output:
+        if isinstance(value, Output):
+            return value
+        name, _, path = str(value).partition("=")
+        if name not in self._formats:
+            self.fail(f"{name!r} is not a format; there are {listing(list(self._formats))}.", param, ctx)
+        return Output(name, Path(path) if path else None)
+
+    def found_in(self, words: Sequence[str]) -> Sequence[Output]:
+        """Return what *words* ask for, as far as it can be told where the rest of them is wrong; but one document for stdout."""
+        values = [
+            match[1] for word in words if (match := re.fullmatch(r"(?:-o=?|--output=)(.+)", word, re.DOTALL))
+        ] + [value for name, value in pairwise(words) if name in ("-o", "--output")]
+        asked = [value.partition("=") for value in values]
+        found = [
+            Output(name, Path(path) if path else None) for name, _, path in asked if name in self._formats
+        ]
+        on_stdout = [each for each in found if each.path is None]
+        return on_stdout[:1] + [each for each in found if each.path is not None]
+
+    def shell_complete(self, _: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return starting(self._formats, incomplete)
+
+
+def _one_on_stdout(ctx: click.Context, param: click.Parameter, outputs: Sequence[Output]) -> Sequence[Output]:
+    if sum(output.path is None for output in outputs) > 1:
+        raise click.BadParameter(
+            "only one document fits on stdout: give the others a file, as in -o json=plan.json.", ctx, param
+        )
+    ctx.meta[_ASKED] = tuple(outputs) or (Output("text", None),)
+    return asked_for(ctx)
+
+
+def asked_for(ctx: click.Context) -> Sequence[Output]:
+    """Return the documents that the verb of *ctx* was asked for; none where it makes none."""
+    found: Sequence[Output] = ctx.meta.get(_ASKED, ())
+    return found
+
+
+def set_apart(
+    outputs: Sequence[Output], given: Sequence[str | Path]
+) -> tuple[Sequence[Output], Sequence[Output]]:
+    """Return those whose place is theirs, and those that would be put over a file that is *given*, or over a plan, spec or data."""
+    files = {Path(each).resolve() for each in given if each and "\0" not in str(each)}
+
+    def is_wrong(output: Output) -> bool:
+        path = output.path and output.path.resolve()
+        return path is not None and (
+            path in files or path.suffix.lower() in _NOT_DOCUMENTS or _holds_rows(path)
+        )
+
+    return [each for each in outputs if not is_wrong(each)], [each for each in outputs if is_wrong(each)]
+
+
+def _holds_rows(path: Path) -> bool:
+    """Whether *path* is NDJSON of somebody else's, such as data or a snapshot: our own says so in its first words."""
+    if path.suffix.lower() not in _ROWS or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(_START_BYTES)
+    return bool(start) and b"leanplum-sync/" not in start
+
+
+def are_made(ctx: click.Context) -> bool:
+    """Whether the documents were handed over already, so that none may follow on stdout."""
+    return bool(ctx.meta.get(_MADE))
+
+
+def _remember_limit(ctx: click.Context, _: click.Parameter, value: int) -> None:
+    ctx.meta[_LIMIT] = value
+
+
+def output_options(*formats: str) -> Callable[[Decorated], Decorated]:
+    """Return ``-o`` for *formats*, text among them; and, where Markdown is, how long that may get."""
+    output = click.option(
+        "-o",
+        "--output",
+        type=OutputType(formats),
+        multiple=True,
+        callback=_one_on_stdout,
+        metavar="FORMAT[=FILE]",
+        help=f"{' or '.join([', '.join(formats[:-1]), formats[-1]])}, on stdout or in FILE; may be repeated. Default: text.",
+    )
+    limit = click.option(
+        "--markdown-bytes",
+        type=click.IntRange(_FEWEST_BYTES),
+        default=MARKDOWN_BYTES,
+        metavar="N",
+        expose_value=False,
+        callback=_remember_limit,
+        help=f"How long Markdown may get, from {_FEWEST_BYTES:,} on. Default: {MARKDOWN_BYTES:,}, which fits a comment on GitHub.",
+    )
+
+    def decorate(function: Decorated) -> Decorated:
+        return output(limit(function)) if _MARKDOWN in formats else output(function)
+
+    return decorate
+
+
+output_option: Final = output_options("text", "json")
+
+
+def deliver(
+    console: Console,
+    outputs: Sequence[Output],
+    progress: Progress | None = None,
+    /,
+    *,
+    text: Callable[[Page], str],
+    json: Callable[[], str],
+    markdown: Callable[[int], str] | None = None,
+    **others: Callable[[], str],
+) -> None:
+    """Make the documents that are asked for and put each where it belongs. *markdown* takes the bytes it may have."""
+
+    def content_of(output: Output) -> str:
+        if output.format == "text":
+            return text(console.page() if output.path is None else Page())
+        if output.format == _MARKDOWN and markdown is not None:
+            return markdown(meta.get(_LIMIT, MARKDOWN_BYTES))
+        return {"json": json, STREAM: json, **others}[output.format]()
+
+    ctx = click.get_current_context(silent=True)
+    meta = ctx.meta if ctx else {}
+    contents = []
+    # What is shown of progress is gone before a document comes to the same terminal.
+    with (progress or SilentProgress()).track("Rendering", len(outputs), "document") as task:
+        for output in outputs:
+            contents.append(content_of(output))
+            task.advance()
+    meta[_MADE] = True
+    for output, content in zip(outputs, contents, strict=True):
+        if output.format == STREAM:
+            if console.events is not None:
+                console.events.note(content)
+        elif output.path is None:
+            console.document(content)
+        else:
+            _put(content, output.path)
+
+
+def _put(content: str, path: Path) -> None:
+    """Write all of *content*, or leave no file: half a document is none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("w", encoding="utf-8")
+    try:
+        with file:
+            file.write(content)
+    except OSError as error:
+        # A link is somebody's own, such as /dev/stdout, and may lead anywhere.
+        if path.is_file() and not path.is_symlink():
+            path.unlink()
+        raise OSError(error.errno, error.strerror, str(path)) from error

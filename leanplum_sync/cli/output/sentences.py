@@ -1,0 +1,62 @@
+"""Errors as people read them: one sentence each, with nothing of anybody's in it."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+import click
+
+import leanplum_sync
+from leanplum_sync.cli.context import PREFIX
+from leanplum_sync.errors import LeanplumSyncError, SpecError
+
+
+def sentence_of(error: BaseException) -> str:
+    match error:
+        case click.Abort() | KeyboardInterrupt() | SystemExit():
+            return "Interrupted."
+        case SpecError():
+            return _problems(error)
+        case click.ClickException():
+            return f"Error: {_escaped(error.format_message())}"
+        case LeanplumSyncError():
+            return f"Error: {_escaped(str(error))}"
+        case OSError():
+            file = f"{error.filename}: " if error.filename else ""
+            return f"Error: {_escaped(file)}{error.strerror or type(error).__name__}."
+        case _:
+            # The message stays out: it may hold somebody's values. So does the traceback.
+            return (
+                f"Error: unexpected {type(error).__name__} in {_origin(error)}. This is a fault of leanplum-sync; run again with"
+                f" {PREFIX}_DEBUG=1 to see all of it (what it prints may hold values of users)."
+            )
+
+
+def _escaped(text: str) -> str:
+    """Files, arguments and answers of the API may hold what moves a cursor."""
+    from leanplum_sync.render.values import escaped  # noqa: PLC0415 - brings rich along, which --help can do without
+
+    return escaped(text)
+
+
+def _problems(error: SpecError) -> str:
+    from leanplum_sync.cli.shell import shortest  # noqa: PLC0415 - needed here only
+    from leanplum_sync.render.page import Page  # noqa: PLC0415 - as above
+    from leanplum_sync.render.problems import problems_text  # noqa: PLC0415 - as above
+
+    listed = str(shortest(error.listed)) if error.listed else ""
+    return problems_text(error.problems, error.total, Page(), listed).rstrip()
+
+
+def _origin(error: BaseException) -> str:
+    """Return the innermost place in this package, such as ``planner/order.py:12``."""
+    package = Path(leanplum_sync.__file__).parent
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).is_relative_to(package)
+    ]
+    if not frames:
+        return "an unknown place"
+    return f"{Path(frames[-1].filename).relative_to(package).as_posix()}:{frames[-1].lineno}"

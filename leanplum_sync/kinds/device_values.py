@@ -1,0 +1,80 @@
+"""Device fields and push tokens: what each of them can hold, and how it is sent."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Final
+
+from leanplum_sync.kinds.rows.cells import Check
+from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.convert import ConversionError
+
+IOS: Final = "iosPushToken"
+ANDROID: Final = "gcmRegistrationId"
+WEB: Final = "webPushSubscription"
+
+_HEX = re.compile(r"([0-9a-f]{2}){32,}")
+_FCM = re.compile(r"[A-Za-z0-9_:%.~=+/-]{20,4096}")
+_WEB_KEYS: Final = ("endpoint", "key", "auth")
+
+
+def device_check(field: str) -> Check:
+    """Return the function that turns a value into what device *field* is sent, or raises ConversionError."""
+    return {IOS: ios_token, ANDROID: android_token, WEB: web_subscription}.get(field, _text)
+
+
+def ios_token(value: Json) -> str:
+    """
+    Return an APNs token as the API keeps it: lower-case hexadecimal digits.
+
+    Source: the iOS SDK, which strips angle brackets and blanks. A token is 32 bytes, and may become longer.
+    """
+    token = re.sub(r"[<>\s]", "", value).lower() if isinstance(value, str) else ""
+    if not _HEX.fullmatch(token):
+        raise ConversionError("an APNs token: an even number of hexadecimal digits, 64 or more")
+    return token
+
+
+def android_token(value: Json) -> str:
+    """Source: Firebase calls its tokens opaque; seen are 140 and more of these characters, and no blanks."""
+    if not isinstance(value, str) or not _FCM.fullmatch(value):
+        raise ConversionError("an FCM registration token: 20 characters or more, without blanks")
+    return value
+
+
+def web_subscription(value: Json) -> str:
+    """
+    Return a web push subscription as the API takes it: a text of JSON with endpoint, key and auth.
+
+    Text is kept as it is, so that it equals what the SDK sent; a mapping is written compactly.
+    """
+    subscription = _parsed(value)
+    if not isinstance(subscription, dict) or any(
+        not isinstance(subscription.get(key), str) or not subscription[key] for key in _WEB_KEYS
+    ):
+        raise ConversionError(
+            'a web push subscription: {"endpoint": "https://...", "key": "...", "auth": "..."},'
+            " the key directly under `key`, not under `keys`"
+        )
+    if not subscription["endpoint"].startswith("https://"):
+        raise ConversionError("a web push subscription whose endpoint starts with https://")
+    if isinstance(value, str):
+        return value
+    return json.dumps({key: subscription[key] for key in _WEB_KEYS}, separators=(",", ":"))
+
+
+def _parsed(value: Json) -> Json:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return None
+
+
+def _text(value: Json) -> str:
+    # A number is refused, not converted: the version 17.0 would become 17.
+    if not isinstance(value, str) or not value.strip():
+        raise ConversionError("text; a version such as 17.0 stands in quotes")
+    return value

@@ -1,0 +1,113 @@
+"""
+Leanplum's own CSV import format: its headers are the mapping.
+
+Source: Leanplum docs, CSV file reference, and OpenAPI, multi. Every column that is not understood is a problem: passing
+over one that means something would import something else than the file says.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterator
+from typing import Final
+
+from leanplum_sync.kinds.device_values import device_check
+from leanplum_sync.kinds.names import attribute_fault
+from leanplum_sync.kinds.profile_values import profile_check
+from leanplum_sync.kinds.rows.cells import Cell, imported_value
+from leanplum_sync.kinds.rows.parts import AttributeWish, CellPart, DevicePart, ListPart, Part, ProfileWish
+from leanplum_sync.kinds.rows.site import Path, Site
+from leanplum_sync.wire.convert import ValueType
+from leanplum_sync.wire.profile import DEVICE_FIELDS, PROFILE_FIELDS
+
+_SET: Final = "userAttributes."
+_ADD: Final = "userAttributeValuesToAdd."
+_REMOVE: Final = "userAttributeValuesToRemove."
+_INCREMENT: Final = "userAttributeValuesToIncrement."
+
+# Columns of the API that no kind manages, by their beginning, and what to do instead.
+_UNMANAGED: Final = {
+    "newUserId": "Renaming users is not managed: import this column with Leanplum's own upload.",
+    "events.": "Counts of events are not managed: import them with Leanplum's own upload.",
+    "states.": "Counts of states are not managed: import them with Leanplum's own upload.",
+    "event": "Events are not managed: import them with Leanplum's own upload.",
+    "params.": "Events are not managed: import them with Leanplum's own upload.",
+    "unsubscribe": "Subscriptions are not managed: import them with Leanplum's own upload.",
+    "createDisposition": "Say `createUsers` in the spec instead, for all rows.",
+    "devMode": "Development mode is not used: remove the column.",
+    "action": "The spec's kind says what is done: remove the column.",
+    "defaultAction": "The spec's kind says what is done: remove the column.",
+    "fullErasure": "Users are never deleted here.",
+    "time": "The time is that of the run: remove the column.",
+    "devices": "Write the devices in a spec of kind PushTokens.",
+}
+
+
+def user_columns(site: Site, path: Path, named: Collection[str], managed: Collection[str]) -> Iterator[Part]:
+    """
+    Yield what the file's own header asks of users.
+
+    Columns that the spec names itself, and attributes and fields that it manages itself, are left to it.
+    """
+    asked_at = site.place(path)
+    lists: dict[str, dict[str, Cell]] = {}
+    for column in _unnamed(site, named, ("userId",)):
+        name = column.partition(".")[2]
+        if column.startswith((_SET, _ADD, _REMOVE)):
+            fault = attribute_fault(name)
+            if fault:
+                site.report(path, f"column {column} names an attribute that can't be: its name {fault}")
+            elif name in managed:
+                continue
+            elif column.startswith(_SET):
+                yield CellPart(Cell(column, check=imported_value), asked_at, AttributeWish(name, asked_at))
+            else:
+                lists.setdefault(name, {})[column.partition(".")[0] + "."] = Cell(column, ValueType.LIST)
+        elif column in PROFILE_FIELDS:
+            if column not in managed:
+                cell = Cell(column, check=profile_check(column))
+                yield CellPart(cell, asked_at, ProfileWish(column, asked_at))
+        elif column.startswith(_INCREMENT):
+            site.report(
+                path,
+                f"column {column} increments, and nothing says under which name that happens once",
+                f"Write attributes: {{{name}: {{increment: {{column: {column}}}, once: some-name}}}}.",
+            )
+        else:
+            _refuse(column, (_SET, _ADD, _REMOVE, *PROFILE_FIELDS), path, site)
+    for name, sides in lists.items():
+        yield ListPart(name, sides.get(_ADD, ()), sides.get(_REMOVE, ()), asked_at)
+
+
+def device_columns(
+    site: Site, path: Path, named: Collection[str], managed: Collection[str]
+) -> Iterator[Part]:
+    """Yield what the file's own header asks of devices, save what the spec says itself."""
+    asked_at = site.place(path)
+    for column in _unnamed(site, named, ("deviceId", "userId")):
+        if column not in DEVICE_FIELDS:
+            _refuse(column, DEVICE_FIELDS, path, site)
+        elif column not in managed:
+            yield DevicePart(column, Cell(column, check=device_check(column)), asked_at)
+
+
+def _unnamed(site: Site, named: Collection[str], own: tuple[str, ...]) -> Iterator[str]:
+    return (column for column in site.header or () if column not in named and column not in own)
+
+
+def _refuse(column: str, understood: tuple[str, ...], path: Path, site: Site) -> None:
+    advice = next((advice for start, advice in _UNMANAGED.items() if _is(column, start)), None)
+    if advice is None:
+        close = difflib.get_close_matches(column, understood, 1)
+        advice = (
+            f"Did you mean {close[0]}?"
+            if close
+            else "Remove it, or name the columns that count in the spec, with `id` for the ids."
+        )
+    site.report(
+        path, f"column {column} of this file is nothing that a spec of this kind can bring about", advice
+    )
+
+
+def _is(column: str, start: str) -> bool:
+    return column == start or (start.endswith((".", "unsubscribe")) and column.startswith(start))

@@ -1,0 +1,101 @@
+"""How a cell becomes a value. Specs are compiled to these once, and run for every row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from leanplum_sync.kinds.rows.row import CellError
+from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.convert import ConversionError, ValueType, convert
+from leanplum_sync.wire.limits import LARGEST_EXACT_INTEGER
+
+Check: TypeAlias = Callable[[Json], Json]  # returns the value as it is sent, or raises ConversionError
+
+
+def attribute_value(value: Json) -> Json:
+    """
+    Return *value* if an attribute can hold it: text, a number, a boolean, or a list of those.
+
+    Raises:
+        ConversionError: it is empty, nested, or a number the API does not keep exactly.
+    """
+    match value:
+        case str() if value:
+            return value
+        case bool():
+            return value
+        case int() if abs(value) <= LARGEST_EXACT_INTEGER:
+            return value
+        case int():
+            raise ConversionError("a whole number up to 2^53, the largest that the API keeps exactly")
+        case float() if math.isfinite(value):
+            return value
+        case float():
+            raise ConversionError("a finite number")
+        case list() | tuple() if value:
+            if any(isinstance(item, list | tuple | dict) for item in value):
+                raise ConversionError("a list of single values, without lists or mappings inside")
+            return [attribute_value(item) for item in value]
+        case list() | tuple():
+            raise ConversionError("a list with at least one value")
+        case _:
+            raise ConversionError("text, a number, true or false, or a list of those")
+
+
+def imported_value(value: Json) -> Json:
+    """Return a cell of Leanplum's own CSV format: text, save that ``[a, b]`` is a list."""
+    if isinstance(value, str) and value.startswith("[") and value.endswith("]"):
+        return convert(value, ValueType.LIST)
+    return value
+
+
+def is_supplied(value: Json) -> bool:
+    """Tell a value from an empty cell, a null and a missing key: those ask for nothing."""
+    return value is not None and value != ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """
+    A value taken from *column*: looked up in *mapped* or converted to *type*, and then passed through *check*.
+
+    *otherwise* stands for values that *mapped* doesn't name; None refuses them.
+    """
+
+    column: str
+    type: ValueType | None = None
+    mapped: Mapping[str, Json] | None = None
+    otherwise: Json = None
+    check: Check = attribute_value
+
+    def read(self, values: Mapping[str, Json]) -> Json:
+        """
+        Return the value for a row, or None where the row supplies none.
+
+        Raises:
+            CellError: the cell holds something else than the spec says.
+        """
+        value = values.get(self.column)
+        if not is_supplied(value):
+            return None
+        try:
+            if self.mapped is not None:
+                return self._look_up(convert(value, ValueType.TEXT), self.mapped)
+            return self.check(value if self.type is None else convert(value, self.type))
+        except ConversionError as error:
+            raise CellError(
+                f"the value in column {self.column} is not {error.expected}",
+                "Mend the data, or leave the cell empty.",
+            ) from None
+
+    def _look_up(self, text: str, mapped: Mapping[str, Json]) -> Json:
+        value = mapped.get(text, self.otherwise)
+        if value is None:
+            raise CellError(
+                f"the value in column {self.column} is not one that `map` names",
+                "Add it to `map`, or say with `otherwise` what all other values become.",
+            )
+        return value

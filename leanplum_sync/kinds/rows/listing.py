@@ -1,0 +1,32 @@
+"""Which column holds the ids, whether the spec names it or the file is of Leanplum's own format."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from leanplum_sync.kinds.rows.site import Site
+from leanplum_sync.kinds.rows.source import InlineSource, NeededColumn
+
+INLINE_ID: Final = "id"
+
+
+def id_column(named: str | None, key: str, own: tuple[str, ...], site: Site) -> NeededColumn:
+    """
+    Return the column with the ids of the listing under *key*.
+
+    Where the spec names none, an inline list has ``id``, and a file the first of *own* that is in its header. Without
+    any of these, the name is empty, and that is reported.
+    """
+    if named is not None:
+        return NeededColumn(named, site.place(("spec", key, "id")))
+    if isinstance(site.source, InlineSource):
+        return NeededColumn(INLINE_ID, site.place(("spec", key, "inline")))
+    path = ("spec", key, "file")
+    found = next((column for column in own if column in (site.header or ())), None)
+    if found is None and site.readable:
+        site.report(
+            path,
+            "nothing says which column holds the ids",
+            f"Name it: `id: column`. Only a CSV file of Leanplum's own import format, with {own[0]}, needs none.",
+        )
+    return NeededColumn(found or "", site.place(path))

@@ -1,0 +1,250 @@
+"""UserAttributes: attributes and profile fields of listed users."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from leanplum_sync.address import Subject
+from leanplum_sync.kinds.import_format import user_columns
+from leanplum_sync.kinds.names import attribute_fault, profile_field_name
+from leanplum_sync.kinds.profile_values import profile_check
+from leanplum_sync.kinds.rows.cells import Cell, attribute_value
+from leanplum_sync.kinds.rows.compile_cell import compiled_cell
+from leanplum_sync.kinds.rows.desire import (
+    Desire,
+    IncrementAttribute,
+    RemoveAttribute,
+    SetAttribute,
+    SetProfileField,
+    TakeAttribute,
+    Want,
+)
+from leanplum_sync.kinds.rows.document import Document, Edge, Listing
+from leanplum_sync.kinds.rows.forms import (
+    AbsentForm,
+    AttributeForm,
+    ColumnForm,
+    FromForm,
+    IncrementForm,
+    ListForm,
+    PlainColumnForm,
+    ProfileForm,
+    ValueForm,
+)
+from leanplum_sync.kinds.rows.listing import id_column
+from leanplum_sync.kinds.rows.parts import (
+    Always,
+    AttributeWish,
+    CellPart,
+    IncrementWish,
+    ListPart,
+    Part,
+    ProfileWish,
+)
+from leanplum_sync.kinds.rows.resource import ResourceBase, checked_id
+from leanplum_sync.kinds.rows.row import CellError, Row
+from leanplum_sync.kinds.rows.site import Path, Site
+from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.convert import ConversionError, ValueType
+
+KIND = "UserAttributes"
+
+
+class UserAttributesSpec(Edge):
+    users: Listing = Field(
+        description="The users, one a row.", examples=[{"file": "data/customers.csv", "id": "customer_id"}]
+    )
+    create_users: bool = Field(
+        default=False,
+        description="Whether users that Leanplum doesn't know come into being. A hazard, as they are billed.",
+        examples=[False],
+    )
+    attributes: dict[str, AttributeForm] = Field(
+        default={},
+        description="What each attribute is to be. Attributes that are not named are left alone.",
+        examples=[{"newsletter": True, "order_count": {"column": "frequency", "type": "integer"}}],
+    )
+    profile: dict[Annotated[str, AfterValidator(profile_field_name)], ProfileForm] = Field(
+        default={},
+        description="What each field of the profile (country, created, ...) is to be.",
+        examples=[{"country": {"column": "country"}, "created": {"column": "signed_up", "type": "date"}}],
+    )
+
+
+class UserAttributesDocument(Document):
+    kind: Literal["UserAttributes"] = Field(description="The kind of document.", examples=["UserAttributes"])
+    spec: UserAttributesSpec = Field(
+        description="Who the users are, and what they are to have.",
+        examples=[{"users": {"inline": ["user-1"]}, "attributes": {"newsletter": True}}],
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserAttributes(ResourceBase):
+    create_users: bool
+
+    def want(self, row: Row) -> Want:
+        """
+        Return what *row* asks for its user.
+
+        Raises:
+            RowError: the row has problems; all of them are in it.
+        """
+        values = row.values
+        try:
+            user_id = checked_id(values.get(self.id_column.name), self.id_column.name)
+            desires = [wish for part in self.parts if (wish := part.desire(values, user_id)) is not None]
+        except CellError:
+            raise self.row_error(row) from None
+        return Want(self.address, Subject.user(user_id), self.create_users, row.place, tuple(desires))
+
+
+def build(document: UserAttributesDocument, site: Site) -> UserAttributes:
+    spec = document.spec
+    _check_names(spec.attributes, site)
+    _check_renames(spec.attributes, site)
+    attributes = [
+        part for name, form in spec.attributes.items() for part in _attribute_part(name, form, site)
+    ]
+    profile = [part for name, form in spec.profile.items() for part in _profile_part(name, form, site)]
+    parts: list[Part] = [*attributes, *profile]
+    identity = id_column(spec.users.id, "users", ("userId",), site)
+    if spec.users.id is None and identity.name:
+        named = {column for part in parts for column in part.columns}
+        parts += user_columns(site, ("spec", "users", "file"), named, {*spec.attributes, *spec.profile})
+    asks = parts or spec.attributes or spec.profile or spec.create_users
+    if not asks and identity.name and site.readable and site.whole:
+        site.report(
+            ("spec",), "this asks nothing of its users", "Name what they are to have under `attributes`."
+        )
+    return UserAttributes(
+        address=site.address,
+        depends_on=site.depends_on,
+        place=site.place(("kind",)),
+        source=site.source,
+        id_column=identity,
+        parts=tuple(parts),
+        create_users=spec.create_users,
+    )
+
+
+def _check_names(attributes: Mapping[str, Json], site: Site) -> None:
+    seen: dict[str, str] = {}
+    for name, form in attributes.items():
+        path: Path = ("spec", "attributes", name)
+        fault = attribute_fault(name)
+        # What is there under such a name, from before there was a rule, can be removed, or renamed to a better one.
+        if fault and not isinstance(form, AbsentForm):
+            site.report(
+                path, f"this can't be the name of an attribute: it {fault}", "Leanplum would refuse it."
+            )
+        twin = seen.setdefault(name.lower(), name)
+        if twin != name:
+            site.report(
+                path,
+                f"attributes {twin} and {name} differ only in case, and Leanplum keeps them apart",
+                f"Is {name} meant to be {twin}?",
+                also=("spec", "attributes", twin),
+            )
+
+
+def _check_renames(attributes: Mapping[str, Json], site: Site) -> None:
+    """Report renames that change nothing, or that other lines of the spec are at odds with."""
+    renamed: dict[str, str] = {}
+    for name, form in attributes.items():
+        if not isinstance(form, FromForm):
+            continue
+        path: Path = ("spec", "attributes", name)
+        source = form.from_
+        if source == name:
+            if form.type is None:
+                site.report(
+                    path, f"{name} is taken from itself and stays as it is", "Give the `type` it becomes."
+                )
+            continue
+        if source in attributes:
+            site.report(
+                (*path, "from"),
+                f"{source} is renamed to {name}, and managed under its own name too",
+                "A rename drops the old name by itself: remove one of the two.",
+                also=("spec", "attributes", source),
+            )
+        rival = renamed.setdefault(source, name)
+        if rival != name:
+            site.report(
+                (*path, "from"),
+                f"{source} is renamed to {name} and to {rival}",
+                "A rename drops the old name: keep one of them.",
+                also=("spec", "attributes", rival),
+            )
+
+
+def _attribute_part(name: str, form: Json, site: Site) -> Iterator[Part]:
+    """Yield the part that *form* is; nothing where it has a problem, which is then reported."""
+    path: Path = ("spec", "attributes", name)
+    asked_at = site.place(path)
+    match form:
+        case ColumnForm():
+            for cell in compiled_cell(form, attribute_value, path, site, lists=True):
+                yield CellPart(
+                    cell, asked_at, AttributeWish(name, asked_at, only_if_absent=form.when is not None)
+                )
+        case ValueForm():
+            yield Always(SetAttribute(name, form.value, asked_at, only_if_absent=True))
+        case FromForm():
+            kind = ValueType(form.type) if form.type else None
+            yield Always(TakeAttribute(name, form.from_, kind, asked_at))
+        case AbsentForm():
+            yield Always(RemoveAttribute(name, asked_at))
+        case ListForm():
+            yield ListPart(name, _list_side(form.add), _list_side(form.remove), asked_at)
+        case IncrementForm(increment=PlainColumnForm() as amount):
+            cell = Cell(amount.column, ValueType.INTEGER)
+            yield CellPart(cell, asked_at, IncrementWish(name, form.once, asked_at))
+        case IncrementForm(increment=int(amount)):
+            yield Always(IncrementAttribute(name, amount, form.once, asked_at))
+        case _:
+            yield Always(SetAttribute(name, form, asked_at))
+
+
+def _list_side(side: Json) -> Cell | tuple[Json, ...]:
+    match side:
+        case PlainColumnForm():
+            return Cell(side.column, ValueType.LIST)
+        case None:
+            return ()
+        case _:
+            return tuple(side)
+
+
+def _profile_part(name: str, form: Json, site: Site) -> Iterator[Part]:
+    path: Path = ("spec", "profile", name)
+    asked_at = site.place(path)
+    check = profile_check(name)
+    match form:
+        case ColumnForm():
+            for cell in compiled_cell(form, check, path, site, lists=False):
+                yield CellPart(
+                    cell, asked_at, ProfileWish(name, asked_at, only_if_absent=form.when is not None)
+                )
+        case ValueForm():
+            for wish in _profile_wish(name, form.value, (*path, "value"), site, only_if_absent=True):
+                yield Always(wish)
+        case _:
+            for wish in _profile_wish(name, form, path, site, only_if_absent=False):
+                yield Always(wish)
+
+
+def _profile_wish(
+    name: str, value: Json, path: Path, site: Site, *, only_if_absent: bool
+) -> Iterator[Desire]:
+    try:
+        sent = profile_check(name)(value)
+    except ConversionError as error:
+        site.report(path, f"{name} can't be this: expected {error.expected}")
+        return
+    yield SetProfileField(name, sent, site.place(("spec", "profile", name)), only_if_absent)

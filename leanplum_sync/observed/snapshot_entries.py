@@ -1,0 +1,156 @@
+"""
+A snapshot's entries, read one by one.
+
+NDJSON (``.gz`` and ``.zst`` too): one exportUser element a line, and beside its fields
+
+- ``userId`` or ``deviceId``: whom was asked for. A line with a top-level ``deviceId`` is about that device.
+- ``observedAt``: when, in epoch seconds. Without it (files from elsewhere), the file's own time counts.
+
+Parquet: the columns ``userId``, ``deviceId``, ``observedAt`` and ``element``, the last as JSON text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from leanplum_sync.address import Subject, SubjectKind
+from leanplum_sync.errors import SpecError
+from leanplum_sync.observed.snapshot_pieces import TornFileError, codec_of, lines, read_pieces
+from leanplum_sync.problem import Place, Problem
+from leanplum_sync.wire.action import Json
+
+_ROWS_AT_ONCE: Final = 1000
+_COLUMNS: Final = ("userId", "deviceId", "observedAt", "element")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """*element* is as exportUser answered; *observed_at* is in epoch seconds."""
+
+    subject: Subject
+    element: Mapping[str, Json]
+    observed_at: float
+
+
+def read(path: Path) -> Iterator[Entry]:
+    """
+    Yield the entries of *path* in the order of the file; where a subject stands twice, the later one is newer.
+
+    Raises:
+        SpecError: the file can't be read as a snapshot; names the file and the line or row.
+    """
+    try:
+        own_time = path.stat().st_mtime
+        if path.suffix.lower() == ".parquet":
+            yield from _read_parquet(path, own_time)
+        else:
+            yield from _read_lines(path, own_time)
+    except OSError as error:
+        raise _problem(
+            path, f"the snapshot can't be read: {error.strerror}", "Make one with leanplum-sync pull."
+        ) from error
+
+
+def encode_entry(entry: Entry) -> bytes:
+    """Return the line for *entry*. Whom we asked for counts, not what the answer calls them."""
+    fields = dict(entry.element)
+    fields.pop("deviceId", None)
+    fields["userId" if entry.subject.kind is SubjectKind.USER else "deviceId"] = entry.subject.id
+    fields["observedAt"] = entry.observed_at
+    return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _read_lines(path: Path, own_time: float) -> Iterator[Entry]:
+    number = 0
+    with path.open("rb") as file:
+        try:
+            for number, line in enumerate(lines(read_pieces(file, codec_of(path))), start=1):
+                if line.strip():
+                    yield _decode(line, Place(str(path), number), own_time)
+        except TornFileError as error:
+            raise _problem(
+                path,
+                "the compressed data is damaged or cut off here",
+                "Pull into the same file again: what is whole is kept.",
+                line=number + 1,
+            ) from error
+
+
+def _decode(line: bytes, place: Place, own_time: float) -> Entry:
+    try:
+        fields = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        fields = None
+    if not isinstance(fields, dict):
+        cut = "" if line.endswith(b"\n") else " Or the line was cut off: pull into the same file again."
+        raise _bad(place, "this is not a JSON object", f"Write one exportUser answer per line.{cut}")
+    observed_at = fields.pop("observedAt", own_time)
+    device_id = fields.pop("deviceId", None)
+    return Entry(_subject(fields.get("userId"), device_id, place), fields, _time(observed_at, place))
+
+
+def _read_parquet(path: Path, own_time: float) -> Iterator[Entry]:
+    import duckdb  # noqa: PLC0415 - heavy, and needed for such files only
+
+    with duckdb.connect() as connection:
+        try:
+            rows = connection.execute(
+                "SELECT userId::VARCHAR, deviceId::VARCHAR, observedAt::DOUBLE, element::VARCHAR"
+                " FROM read_parquet(?)",
+                [str(path)],
+            )
+            number = 0
+            while batch := rows.fetchmany(_ROWS_AT_ONCE):
+                for row in batch:
+                    number += 1
+                    yield _from_row(row, Place(str(path), row=number), own_time)
+        except duckdb.Error as error:
+            raise _problem(
+                path, "this is not a Parquet snapshot", f"It needs the columns {', '.join(_COLUMNS)}."
+            ) from error
+
+
+def _from_row(row: tuple[Any, ...], place: Place, own_time: float) -> Entry:
+    user_id, device_id, observed_at, element = row
+    try:
+        fields = orjson.loads(element)
+    except (orjson.JSONDecodeError, TypeError):
+        fields = None
+    if not isinstance(fields, dict):
+        raise _bad(place, "element is not a JSON object", "Write the exportUser answer as JSON text.")
+    return Entry(
+        _subject(user_id, device_id, place),
+        fields,
+        _time(own_time if observed_at is None else observed_at, place),
+    )
+
+
+def _subject(user_id: Json, device_id: Json, place: Place) -> Subject:
+    for make, value in ((Subject.device, device_id), (Subject.user, user_id)):
+        match value:
+            case str() if value:
+                return make(value)
+            case int() if not isinstance(value, bool):
+                return make(str(value))
+            case _:
+                pass
+    raise _bad(place, "there is no userId or deviceId", "Write as text whom the answer is about.")
+
+
+def _time(value: Json, place: Place) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    raise _bad(place, "observedAt is not a number", "Write epoch seconds, or leave it out.")
+
+
+def _bad(place: Place, message: str, hint: str) -> SpecError:
+    return SpecError([Problem(place, message, hint)])
+
+
+def _problem(path: Path, message: str, hint: str, *, line: int | None = None) -> SpecError:
+    return _bad(Place(str(path), line), message, hint)

@@ -1,0 +1,1 @@
+"""What the program does, one module each: check, plan, pull, verify, explain, drift, undo."""

@@ -1,0 +1,124 @@
+"""Offline: every row of every resource is read once; what is wrong is collected, what is good is staged."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from leanplum_sync.errors import SpecError
+from leanplum_sync.kinds.rows.row import Row, RowError
+from leanplum_sync.operations.problem_list import ListingFile, ProblemList
+from leanplum_sync.planner.conflicts import conflicts, device_and_token, may_clash, token_conflict
+from leanplum_sync.problem import Place, Problem
+from leanplum_sync.sources import rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from leanplum_sync.kinds import Resource
+    from leanplum_sync.kinds.rows.desire import Want
+    from leanplum_sync.progress import Progress
+    from leanplum_sync.specs import Loaded
+    from leanplum_sync.staging import Met, Staging
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """
+    *problems* are sorted by place, at most 10,000 of *total*; *listed* is the file with all of them, if one was written.
+
+    *rows* and *subjects* count what is good.
+    """
+
+    problems: tuple[Problem, ...]
+    total: int
+    rows: int
+    subjects: int
+    listed: Path | None = None
+
+    def raise_if_any(self) -> None:
+        """
+        Raises:
+            SpecError: there are problems.
+        """
+        if self.total:
+            raise SpecError(self.problems, self.total, self.listed)
+
+
+def check(
+    loaded: Loaded, staging: Staging, progress: Progress, listing: ListingFile | None = None
+) -> Findings:
+    """
+    Read every row of *loaded*'s resources into *staging*, and return all that is wrong with specs and data.
+
+    Rows with problems are left out of *staging*. Nothing here opens a socket.
+    """
+    with ProblemList(listing) as found:
+        for problem in loaded.problems:
+            found.report(problem)
+        _stage(loaded, staging, progress, found)
+        for problem in _at_odds(staging, loaded.resources):
+            found.report(problem)
+    return Findings(found.first(), found.total, staging.count_rows(), staging.count_subjects(), found.listed)
+
+
+def _stage(loaded: Loaded, staging: Staging, progress: Progress, found: ProblemList) -> None:
+    for number, resource in enumerate(loaded.resources):
+        with progress.track(f"Checking {resource.address}", None, "row") as task:
+            if (loaded_rows := staging.load(number, resource, loaded.root)) is not None:
+                _drop_bad(number, resource, staging, found)
+                task.advance(loaded_rows)
+                continue
+            for row in rows(resource.source, loaded.root, found.report):
+                task.advance()
+                if (want := _want(resource, row, found)) is not None:
+                    staging.add(number, want.subject, row, device_and_token(want))
+    staging.close_rows()
+
+
+def _drop_bad(number: int, resource: Resource, staging: Staging, found: ProblemList) -> None:
+    staging.drop(number, (row for row in staging.doubtful(number) if _want(resource, row, found) is None))
+
+
+def wants_of(met: Met, resources: Sequence[Resource]) -> list[Want]:
+    """Return what all rows of one subject ask for, in the order of resources."""
+    return [resources[staged.resource].want(staged.row) for staged in met.rows]
+
+
+def _at_odds(staging: Staging, resources: Sequence[Resource]) -> Iterator[Problem]:
+    """
+    Yield conflicts: of lines of specs, one for each pair, because two specs may disagree about a million users in one way; and
+    one for each row of data that is at fault.
+    """
+    first: dict[tuple[Place, Place | None], Problem] = {}
+    more: Counter[tuple[Place, Place | None]] = Counter()
+    pairs = [
+        (first_number, other_number)
+        for (first_number, one), (other_number, other) in combinations(enumerate(resources), 2)
+        if may_clash(one, other)
+    ]
+    for met in staging.repeated(pairs):
+        for problem in conflicts(wants_of(met, resources)):
+            if problem.place.row is not None:
+                yield problem
+                continue
+            lines = (problem.place, problem.also)
+            more[lines] += lines in first
+            first.setdefault(lines, problem)
+    for first_row, other in staging.contested():
+        yield token_conflict(resources[other.resource].address, other.row.place, first_row.row.place)
+    for lines, problem in first.items():
+        others = f", and so for {more[lines]} more" if more[lines] else ""
+        yield replace(problem, message=problem.message + others)
+
+
+def _want(resource: Resource, row: Row, found: ProblemList) -> Want | None:
+    try:
+        return resource.want(row)
+    except RowError as error:
+        for problem in error.problems:
+            found.report(problem)
+        return None

@@ -1,0 +1,239 @@
+"""
+Who moved it? Live state against what we left there, told apart by who changed it since.
+
+What differs from the specs is what a plan would change. Each such field is looked up in the journal's footprints, which say what
+we last left there:
+
+========================  =====================================  ===================
+live                      the spec asks                          so it was changed
+========================  =====================================  ===================
+as we left it             something else than then               by us: it is ours
+not as we left it         what it asked then                     by others
+not as we left it         something else than then               by both
+we never wrote the field  what it asked then, of a known user    by others
+we never wrote the field  anything else                          by nobody: it is new
+========================  =====================================  ===================
+
+The fourth line is for fields that were as desired already when the spec was applied. A user is known if we ever wrote anything
+about them: whoever came since was never as desired, and is new.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import islice
+from typing import TYPE_CHECKING, Final, Protocol
+
+from leanplum_sync.address import Subject
+from leanplum_sync.journal.entry import AppliedSpec
+from leanplum_sync.kinds.message_send import MessageSend
+from leanplum_sync.operations.plan import Live, ReadsLiveState, Recorded, decided, observe
+from leanplum_sync.planner.attribute_names import AttributeNames
+from leanplum_sync.planner.change import Change, ChangeKind
+from leanplum_sync.planner.decide import Reason
+from leanplum_sync.planner.footprint import ADDED, COUNTED, TAKEN_OUT, fields_of, print_of
+from leanplum_sync.planner.known import KnowsDeliveries
+from leanplum_sync.planner.order import waves
+from leanplum_sync.planner.subject import Context, SubjectPlan
+
+if TYPE_CHECKING:
+    from leanplum_sync.clock import Clock
+    from leanplum_sync.progress import Progress
+    from leanplum_sync.specs import Loaded
+    from leanplum_sync.staging import Staging
+
+_SUBJECTS_AT_ONCE: Final = 500
+_SAMPLES: Final = 3
+# There is no field to speak of.
+WHOLE_USER: Final = ""
+
+
+class Origin(StrEnum):
+    OTHERS = "others"
+    BOTH = "both"
+    OURS = "ours"
+    NEW = "new"
+
+
+class KnowsFootprints(KnowsDeliveries, Protocol):
+    """The journal, as drift sees it."""
+
+    def applied_specs(self, app: str, environment: str) -> Mapping[str, AppliedSpec]: ...
+
+    def footprints(
+        self, app: str, environment: str, subjects: Sequence[Subject]
+    ) -> Mapping[Subject, Mapping[str, str]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Fields that differ from the specs: *subjects* users, of whom *samples* are a few. *field* ``WHOLE_USER``: they are gone."""
+
+    origin: Origin
+    resource: str
+    kind: ChangeKind | None
+    field: str
+    subjects: int
+    samples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """*applied* is None if the resource was never carried out; *changed* tells that it says something else since."""
+
+    resource: str
+    applied: AppliedSpec | None
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """*listed* counts the users of the specs, *in_step* those of them who are as the specs say, *unreadable* those not looked at."""
+
+    listed: int
+    in_step: int
+    unreadable: int
+    reads: int
+    observed: tuple[float | None, float | None]
+    specs: tuple[InForce, ...]
+    moved: tuple[Moved, ...]
+
+    @property
+    def has_drifted(self) -> bool:
+        """Somebody else changed what is ours to keep. What is ours or new is for a plan."""
+        return any(each.origin in (Origin.OTHERS, Origin.BOTH) for each in self.moved)
+
+    def users(self, origin: Origin) -> int:
+        """Return how many fields of users are *origin*'s."""
+        return sum(each.subjects for each in self.moved if each.origin is origin)
+
+
+def find_drift(
+    loaded: Loaded,
+    staging: Staging,
+    observed: Live | Recorded,
+    *,
+    app: str,
+    environment: str,
+    reader: ReadsLiveState,
+    journal: KnowsFootprints,
+    clock: Clock,
+    progress: Progress,
+) -> Drift:
+    """
+    Compare the subjects of *loaded*, whose rows ``check`` staged, with what the journal says we left there.
+
+    Raises:
+        StalePlanError: the snapshot is too old, or lacks subjects.
+        ApiError, CredentialError: live state can't be read.
+    """
+    context = Context(waves({each.address: each.depends_on for each in loaded.resources}), {})
+    reads, unreadable = observe(staging, observed, reader, clock, progress)
+    specs = _in_force(loaded, journal.applied_specs(app, environment))
+    unchanged = {each.resource for each in specs if each.applied is not None and not each.changed}
+    listed = staging.count_subjects()
+    tally = _Tally()
+    with progress.track("Comparing", listed, "user") as task:
+        stream = decided(loaded, staging, app, journal, context, names=AttributeNames(None))
+        while page := list(islice(stream, _SUBJECTS_AT_ONCE)):
+            differing = [plan for plan in page if plan.changes or _is_missing(plan)]
+            left = journal.footprints(app, environment, [plan.subject for plan in differing])
+            for plan in differing:
+                tally.include(plan.subject, _moved(plan, left.get(plan.subject, {}), unchanged))
+            task.advance(len(page))
+    return Drift(
+        listed=listed,
+        in_step=listed - len(unreadable) - tally.subjects,
+        unreadable=len(unreadable),
+        reads=reads,
+        observed=staging.observed_between(),
+        specs=specs,
+        moved=tally.moved(),
+    )
+
+
+def without_sends(loaded: Loaded) -> Loaded:
+    """A send leaves nothing behind that could move; without sends, the key that reads messages isn't needed."""
+    kept = tuple(each for each in loaded.resources if not isinstance(each, MessageSend))
+    return replace(loaded, resources=kept)
+
+
+def origin_of(change: Change, left: Mapping[str, str], *, unchanged: bool) -> Origin | None:
+    """
+    Return who is behind a difference, None for one that leaves no footprint.
+
+    *left* is what we left with the user, by field; *unchanged* tells that the spec, applied once, still says the same.
+    """
+    fields = fields_of(change)
+    if not fields:
+        return None
+    unknown = Origin.OTHERS if unchanged and left else Origin.NEW
+    match change.kind:
+        case ChangeKind.ADD | ChangeKind.TAKE_OUT:
+            word, opposite = (ADDED, TAKEN_OUT) if change.kind is ChangeKind.ADD else (TAKEN_OUT, ADDED)
+            origins = {word: Origin.OTHERS, opposite: Origin.OURS}
+            found = {origins.get(left.get(each, ""), unknown) for each in fields}
+            if Origin.OTHERS in found:
+                return Origin.OTHERS if len(found) == 1 else Origin.BOTH
+            return Origin.OURS if Origin.OURS in found else Origin.NEW
+        case _:
+            was = left.get(fields[0], COUNTED)
+            if was == COUNTED:
+                return unknown
+            # The API may not show a device's fields; then only another wish leads to a change.
+            is_hidden = bool(change.device_id) and change.before is None
+            if is_hidden or was == print_of(change.before):
+                return Origin.OURS
+            return Origin.OTHERS if was == print_of(change.after) else Origin.BOTH
+
+
+def _in_force(loaded: Loaded, applied: Mapping[str, AppliedSpec]) -> tuple[InForce, ...]:
+    return tuple(
+        InForce(address, found := applied.get(address), changed=found is not None and found.digest != digest)
+        for address, digest in sorted(loaded.digests().items())
+    )
+
+
+def _is_missing(plan: SubjectPlan) -> bool:
+    return any(decision.reason is Reason.MISSING for decision in plan.decisions)
+
+
+def _moved(
+    plan: SubjectPlan, left: Mapping[str, str], unchanged: Iterable[str]
+) -> Iterator[tuple[Origin, str, ChangeKind | None, str]]:
+    if not plan.changes and left:
+        resource = str(plan.decisions[0].want.resource)
+        yield Origin.OTHERS, resource, None, WHOLE_USER
+    for change in plan.changes:
+        origin = origin_of(change, left, unchanged=change.resource in unchanged)
+        if origin is not None:
+            yield origin, change.resource, change.kind, change.field
+
+
+class _Tally:
+    """Counts by group; what it keeps grows with the specs, not with the subjects."""
+
+    def __init__(self) -> None:
+        self.subjects = 0
+        self._counts: Counter[tuple[Origin, str, ChangeKind | None, str]] = Counter()
+        self._samples: dict[tuple[Origin, str, ChangeKind | None, str], list[str]] = defaultdict(list)
+
+    def include(self, subject: Subject, moved: Iterable[tuple[Origin, str, ChangeKind | None, str]]) -> None:
+        found = dict.fromkeys(moved)
+        self.subjects += bool(found)
+        for key in found:
+            self._counts[key] += 1
+            if len(self._samples[key]) < _SAMPLES:
+                self._samples[key].append(str(subject))
+
+    def moved(self) -> tuple[Moved, ...]:
+        order = list(Origin)
+        return tuple(
+            Moved(*key, count, tuple(self._samples[key]))
+            for key, count in sorted(
+                self._counts.items(), key=lambda item: (order.index(item[0][0]), -item[1], item[0][1:])
+            )
+        )

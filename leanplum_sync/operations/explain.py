@@ -1,0 +1,161 @@
+"""Why a plan does, or doesn't do, something to one subject: line of the spec, row of the data, observed value, decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leanplum_sync.errors import SpecError
+from leanplum_sync.kinds.message_send import MessageSend
+from leanplum_sync.kinds.rows.desire import Desire, SetDeviceField, SetProfileField, TakeAttribute, Want
+from leanplum_sync.kinds.rows.row import RowError
+from leanplum_sync.observed import read
+from leanplum_sync.planner.change import Change
+from leanplum_sync.planner.decide import Decision, Reason, SendTarget
+from leanplum_sync.planner.known import NOTHING_KNOWN, KnowsDeliveries
+from leanplum_sync.planner.order import waves
+from leanplum_sync.planner.subject import Context, plan_subject
+from leanplum_sync.problem import Place
+from leanplum_sync.sources import rows
+from leanplum_sync.wire.convert import convert
+from leanplum_sync.wire.profile import Profile, read_profile
+
+if TYPE_CHECKING:
+    from leanplum_sync.address import Subject
+    from leanplum_sync.kinds import Resource
+    from leanplum_sync.planfile import PlanFile
+    from leanplum_sync.specs import Loaded
+    from leanplum_sync.wire.action import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """
+    One desire: who asked for it where, what was observed, what was decided and which of the plan's changes it led to.
+
+    Where a value is taken from a name, *taken* is what was observed there, and *becomes* what is made of it, if it can be.
+    """
+
+    resource: str
+    asked_at: Place
+    found_at: Place
+    desire: Desire
+    observed: Json
+    reason: Reason
+    changes: tuple[Change, ...]
+    taken: Json = None
+    becomes: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """
+    *changes* are the plan's, and what counts. *explanations* are worked out again from the specs and the snapshot as they are
+    now; they are empty where the specs don't list the subject, or where no snapshot has it (*observed* is False).
+    """
+
+    subject: Subject
+    listed: bool
+    observed: bool
+    changes: tuple[Change, ...]
+    explanations: tuple[Explanation, ...]
+
+
+def explain(
+    subject: Subject, plan: PlanFile, loaded: Loaded, *, snapshot: Path | None, journal: KnowsDeliveries
+) -> Explained:
+    wants = _wants(subject, loaded.resources, loaded.root)
+    element = _observed(subject, snapshot) if snapshot is not None and snapshot.exists() else None
+    changes = plan.changes_of([subject]).get(subject, ())
+    if not wants or element is None:
+        return Explained(subject, bool(wants), element is not None, changes, ())
+    profile = read_profile(element)
+    known = journal.known(plan.app_id, [subject]).get(subject, NOTHING_KNOWN)
+    decisions = plan_subject(wants, profile, known, _context(loaded.resources)).decisions
+    return Explained(
+        subject,
+        listed=True,
+        observed=True,
+        changes=changes,
+        explanations=_explanations(decisions, profile, changes),
+    )
+
+
+def _wants(subject: Subject, resources: Sequence[Resource], root: Path) -> list[Want]:
+    found: list[Want] = []
+    for resource in resources:
+        for row in rows(resource.source, root, lambda _: None):
+            try:
+                want = resource.want(row)
+            except RowError:
+                continue
+            if want.subject == subject:
+                found.append(want)
+    return found
+
+
+def _observed(subject: Subject, snapshot: Path) -> Mapping[str, Json] | None:
+    try:
+        entries = [entry.element for entry in read(snapshot) if entry.subject == subject]
+    except SpecError:
+        return None
+    return entries[-1] if entries else None
+
+
+def _context(resources: Sequence[Resource]) -> Context:
+    """Explaining needs no message to be resolved, only to be there."""
+    messages = {
+        each.address: SendTarget(each.message.id or 0, each.message.name or "")
+        for each in resources
+        if isinstance(each, MessageSend)
+    }
+    return Context(waves({each.address: each.depends_on for each in resources}), messages)
+
+
+def _explanations(
+    decisions: Sequence[Decision], profile: Profile, changes: Sequence[Change]
+) -> tuple[Explanation, ...]:
+    return tuple(
+        Explanation(
+            resource=str(decision.want.resource),
+            asked_at=decision.desire.asked_at,
+            found_at=decision.want.found_at,
+            desire=decision.desire,
+            observed=_seen(decision.desire, profile),
+            reason=decision.reason,
+            changes=tuple(
+                change
+                for change in changes
+                if (change.resource, change.asked_at, change.found_at)
+                == (str(decision.want.resource), decision.desire.asked_at, decision.want.found_at)
+            ),
+            taken=_taken(decision.desire, profile),
+            becomes=_becomes(decision, profile),
+        )
+        for decision in decisions
+    )
+
+
+def _taken(desire: Desire, profile: Profile) -> Json:
+    return profile.attributes.get(desire.source) if isinstance(desire, TakeAttribute) else None
+
+
+def _becomes(decision: Decision, profile: Profile) -> Json:
+    taken = _taken(decision.desire, profile)
+    match decision:
+        case Decision(desire=TakeAttribute(type=type_), reason=Reason.SAME | Reason.DIFFERS):
+            return taken if type_ is None else convert(taken, type_)
+        case _:
+            return None
+
+
+def _seen(desire: Desire, profile: Profile) -> Json:
+    match desire:
+        case SetProfileField(name=name):
+            return profile.fields.get(name)
+        case SetDeviceField(device_id=device_id, name=name):
+            return profile.devices.get(device_id, {}).get(name)
+        case _:
+            return profile.attributes.get(getattr(desire, "name", ""))

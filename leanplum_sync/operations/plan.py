@@ -1,0 +1,378 @@
+"""
+Makes a plan: observes the subjects of checked specs, decides for each, and writes the plan file.
+
+Built with a reader, which can't write; nothing here knows of the production key.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+from leanplum_sync.address import ResourceAddress, Subject
+from leanplum_sync.clock import utc
+from leanplum_sync.errors import SpecError, StalePlanError
+from leanplum_sync.kinds import message_send
+from leanplum_sync.kinds.message_send import MessageSend
+from leanplum_sync.kinds.rows.desire import Send
+from leanplum_sync.observed import TornFileError, plain_lines, read
+from leanplum_sync.observed.users import ReadsUsers
+from leanplum_sync.operations.check import wants_of
+from leanplum_sync.operations.pull import pull
+from leanplum_sync.planfile import PlanWriter
+from leanplum_sync.planner.attribute_names import AttributeNames
+from leanplum_sync.planner.change import ChangeKind
+from leanplum_sync.planner.decide import Decision, Reason, SendTarget
+from leanplum_sync.planner.hazards import hazards
+from leanplum_sync.planner.known import NOTHING_KNOWN, Known, KnowsDeliveries
+from leanplum_sync.planner.messages import resolve
+from leanplum_sync.planner.notes import NOTED, sentence, unsettled_sentence
+from leanplum_sync.planner.order import waves
+from leanplum_sync.planner.parts import Part
+from leanplum_sync.planner.plan import Cost, Note, Summary, Target
+from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject
+from leanplum_sync.problem import Problem
+from leanplum_sync.wire.profile import read_profile
+
+if TYPE_CHECKING:
+    from leanplum_sync.clock import Clock
+    from leanplum_sync.kinds import Resource
+    from leanplum_sync.planfile.writing import Packed
+    from leanplum_sync.progress import Progress
+    from leanplum_sync.specs import Loaded
+    from leanplum_sync.staging import Met, Staging
+    from leanplum_sync.wire.message import Message
+
+_SUBJECTS_AT_ONCE: Final = 500  # asked of the journal together
+_SAMPLES: Final = 3
+
+
+class ReadsLiveState(ReadsUsers, Protocol):
+    def messages(self) -> tuple[Message, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Read users now, into the snapshot *into*; what stands there and is younger than *max_age_seconds* is paid for."""
+
+    into: Path
+    max_age_seconds: float
+    concurrency: int
+    requests_per_second: float | None
+    together: int = 1  # users in one request
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Take users from this snapshot, which may be at most *max_age_seconds* old."""
+
+    path: Path
+    max_age_seconds: float | None
+
+
+Observed: TypeAlias = Live | Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """
+    *budget* maps names of hazards to the most that is allowed, None for no limit. *marker* names the attribute for receipts
+    of increments, None for none. No batch crosses one of *parts*; *part* is the one that *staging* was cut down to,
+    None if it holds all subjects. *settle_seconds* is how long a request whose answer was lost may still take effect.
+    """
+
+    target: Target
+    out: Path
+    observed: Observed
+    budget: Mapping[str, int | None]
+    sensitive: frozenset[str]
+    requests_per_second: float | None
+    marker: str | None = None
+    parts: int = 1
+    part: Part | None = None
+    settle_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class MadePlan:
+    path: Path
+    digest: str
+
+
+def make_plan(
+    loaded: Loaded,
+    staging: Staging,
+    request: PlanRequest,
+    *,
+    reader: ReadsLiveState,
+    journal: KnowsDeliveries,
+    clock: Clock,
+    progress: Progress,
+) -> MadePlan:
+    """
+    Write the plan for *loaded*, whose rows ``check`` staged and found no problem in.
+
+    Raises:
+        SpecError: a message doesn't exist, is not active, or can't be sent.
+        StalePlanError: the snapshot is too old, or lacks subjects.
+        ApiError, CredentialError: live state can't be read.
+        PlanError: the plan file can't be written.
+    """
+    with PlanWriter(request.out):
+        pass  # where no plan can be written, it is said before anything is read and paid for
+    messages = _messages(loaded.resources, reader)
+    context = Context(
+        waves({each.address: each.depends_on for each in loaded.resources}), messages, request.marker
+    )
+    began = clock.now()
+    reads, unreadable = observe(staging, request.observed, reader, clock, progress)
+    tally = Tally(listed=staging.count_subjects(), unreadable=unreadable)
+    names = AttributeNames(request.marker)
+    names.observe(staging.names_seen())
+    with (
+        PlanWriter(request.out, parts=request.parts, part=request.part) as writer,
+        progress.track("Comparing", staging.count_passed(), "user") as task,
+    ):
+        for plan in decided(loaded, staging, request.target.app_id, journal, context, names=names):
+            tally.include(plan)
+            names.plan(plan.changes)
+            writer.add(plan)
+            task.advance()
+        packed = writer.pack()
+        summary = tally.summary(packed, reads, request.requests_per_second)
+        digest = writer.finish(
+            target=request.target,
+            created_at=clock.now(),
+            observed=staging.observed_between(),
+            sensitive=request.sensitive,
+            inputs=loaded.inputs,
+            resources=loaded.digests(),
+            hazards=hazards(summary, tally.forced_sends, request.budget, names.new_near_ceiling),
+            notes=[*tally.notes(), *_unsettled(staging, request, journal, began)],
+            summary=summary,
+        )
+    return MadePlan(request.out, digest)
+
+
+def _unsettled(
+    staging: Staging, request: PlanRequest, journal: KnowsDeliveries, began: float
+) -> Iterator[Note]:
+    """Tell of who may have been read too soon. Reading *began* then: what settled since was not settled when it was read."""
+    ends = journal.unsettled(request.target.app_id, request.settle_seconds, began)
+    if not ends:
+        return
+    if found := [subject for subject in staging.subjects() if subject in ends]:
+        until = utc(math.ceil(max(ends[subject] for subject in found)))
+        yield Note("unsettled", "", unsettled_sentence(len(found), until), len(found), _names(found))
+
+
+def _messages(resources: Iterable[Resource], reader: ReadsLiveState) -> dict[ResourceAddress, SendTarget]:
+    sends = [each for each in resources if isinstance(each, MessageSend)]
+    if not sends:
+        return {}
+    catalogue = reader.messages()
+    found: dict[ResourceAddress, SendTarget] = {}
+    problems: list[Problem] = []
+    for each in sends:
+        match resolve(each, catalogue):
+            case Problem() as problem:
+                problems.append(problem)
+            case SendTarget() as target:
+                found[each.address] = target
+    if problems:
+        raise SpecError(problems)
+    return found
+
+
+def observe(
+    staging: Staging, observed: Observed, reader: ReadsUsers, clock: Clock, progress: Progress
+) -> tuple[int, dict[Subject, str]]:
+    """Add what is observed to *staging*; return the billable lookups spent, and who could not be read, and why."""
+    if isinstance(observed, Live):
+        report = pull(
+            reader,
+            staging.subjects(),
+            observed.into,
+            concurrency=observed.concurrency,
+            requests_per_second=observed.requests_per_second,
+            max_age_seconds=observed.max_age_seconds,
+            clock=clock,
+            progress=progress,
+            total=staging.count_subjects(),
+            together=observed.together,
+        )
+        _stage_observed(staging, observed.into, progress)
+        return report.lookups, {failure.subject: failure.sentence for failure in report.failures}
+    _stage_observed(staging, observed.path, progress)
+    _check_coverage(staging, observed, clock)
+    return 0, {}
+
+
+def _stage_observed(staging: Staging, snapshot: Path, progress: Progress) -> None:
+    """A snapshot that can't be taken in as a whole is read line by line, which also tells what is wrong with it."""
+    with progress.track("Matching users", staging.count_subjects(), "user") as task:
+        if _sift(staging, snapshot):
+            task.advance(staging.count_subjects())
+            return
+        if staging.count_subjects():
+            for entry in read(snapshot):
+                staging.observe(entry.subject, entry.element, entry.observed_at)
+                task.advance()
+        staging.close_observed()
+
+
+def _sift(staging: Staging, snapshot: Path) -> bool:
+    try:
+        with plain_lines(snapshot, staging.folder) as lines:
+            return lines is not None and staging.sift(lines, snapshot.stat().st_mtime)
+    except (OSError, TornFileError):
+        return False
+
+
+def _check_coverage(staging: Staging, observed: Recorded, clock: Clock) -> None:
+    if missing := staging.count_unobserved():
+        raise StalePlanError(
+            f"{observed.path}: the snapshot lacks {missing} of the {staging.count_subjects()} users that the specs speak of."
+            f" Read them with: leanplum-sync pull --out {observed.path}"
+        )
+    oldest, _ = staging.observed_between()
+    if oldest is not None and observed.max_age_seconds is not None:
+        age = clock.now() - oldest
+        if age > observed.max_age_seconds:
+            raise StalePlanError(
+                f"{observed.path}: the snapshot is {age / 60:.0f} minutes old, and --max-age allows"
+                f" {observed.max_age_seconds / 60:.0f}. Read it again with: leanplum-sync pull --out {observed.path}"
+            )
+
+
+def decided(
+    loaded: Loaded,
+    staging: Staging,
+    app_id: str,
+    journal: KnowsDeliveries,
+    context: Context,
+    *,
+    names: AttributeNames,
+) -> Iterator[SubjectPlan]:
+    stream = staging.met()
+    while group := list(islice(stream, _SUBJECTS_AT_ONCE)):
+        known = journal.known(app_id, [met.subject for met in group])
+        for met in group:
+            if met.element is not None:
+                names.observe(met.element.get("userAttributes") or ())
+                yield decide_met(met, loaded.resources, known.get(met.subject, NOTHING_KNOWN), context)
+
+
+def decide_met(met: Met, resources: Sequence[Resource], known: Known, context: Context) -> SubjectPlan:
+    return plan_subject(wants_of(met, resources), read_profile(met.element or {}), known, context)
+
+
+@dataclass(slots=True)
+class _Noted:
+    count: int = 0
+    last: Subject | None = None
+    samples: list[str] = field(default_factory=list)
+
+    def add(self, subject: Subject) -> None:
+        """Count *subject* once, however often it comes in a row."""
+        if subject == self.last:
+            return
+        self.count += 1
+        self.last = subject
+        if len(self.samples) < _SAMPLES:
+            self.samples.append(subject.id)
+
+
+class Tally:
+    """Counts subjects as they go by. What it keeps grows with the specs, not with the subjects."""
+
+    def __init__(self, listed: int, unreadable: Mapping[Subject, str]) -> None:
+        self.listed = listed
+        self.forced_sends = 0
+        self._unreadable = unreadable
+        self._changed = 0
+        self._missing = 0
+        self._rechecked = 0
+        self._changes: Counter[ChangeKind] = Counter()
+        self._noted: dict[tuple[str, str, Reason], _Noted] = {}
+
+    def include(self, plan: SubjectPlan) -> None:
+        self._changed += bool(plan.changes)
+        self._changes.update(change.kind for change in plan.changes)
+        self._rechecked += any(change.kind is not ChangeKind.SEND for change in plan.changes)
+        is_missing = False
+        for decision in plan.decisions:
+            is_missing = is_missing or decision.reason is Reason.MISSING
+            if decision.changes and isinstance(decision.desire, Send) and decision.desire.force:
+                self.forced_sends += 1
+            elif decision.reason in NOTED:
+                self._note(plan.subject, decision)
+        self._missing += is_missing
+
+    def _note(self, subject: Subject, decision: Decision) -> None:
+        what = _about(decision)
+        self._noted.setdefault((str(decision.want.resource), what, decision.reason), _Noted()).add(subject)
+
+    def notes(self) -> list[Note]:
+        unreadable = [
+            Note(
+                "unreadable",
+                "",
+                "could not be read",
+                len(self._unreadable),
+                _names(self._unreadable),
+            )
+        ]
+        found = [
+            Note(
+                reason.name.lower(),
+                resource,
+                sentence(
+                    reason, what, noted.count, creatable=not resource.startswith(f"{message_send.KIND}/")
+                ),
+                noted.count,
+                tuple(noted.samples),
+            )
+            for (resource, what, reason), noted in sorted(self._noted.items())
+        ]
+        return (unreadable if self._unreadable else []) + found
+
+    def summary(self, packed: Packed, reads: int, requests_per_second: float | None) -> Summary:
+        cost = Cost(
+            reads=reads,
+            writes=packed.lookups,
+            recheck=self._rechecked,
+            requests=packed.requests,
+            one_by_one=packed.actions,
+            by_action=packed.lookups_by_action,
+            separation=packed.lookups - packed.subjects,
+            seconds=packed.requests / requests_per_second if requests_per_second else 0.0,
+        )
+        return Summary(
+            listed=self.listed,
+            changed=self._changed,
+            missing=self._missing,
+            created=self._changes[ChangeKind.CREATE],
+            changes=dict(self._changes),
+            batches=packed.requests,
+            actions=packed.actions,
+            cost=cost,
+        )
+
+
+_ABOUT_THE_USER: Final = frozenset({Reason.MISSING, Reason.DELIVERED})
+
+
+def _about(decision: Decision) -> str:
+    if decision.held_by is not None:
+        return str(decision.held_by)
+    return "" if decision.reason in _ABOUT_THE_USER else getattr(decision.desire, "name", "")
+
+
+def _names(subjects: Iterable[Subject]) -> tuple[str, ...]:
+    return tuple(subject.id for subject in islice(sorted(subjects), _SAMPLES))

@@ -1,0 +1,180 @@
+"""Reads users into a snapshot: many at once, never one user twice at the same time, and from where it stopped."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from leanplum_sync.address import Subject
+from leanplum_sync.client.throttle import Pace
+from leanplum_sync.clock import Clock
+from leanplum_sync.errors import (
+    ApiError,
+    LeanplumSyncError,
+    NoAnswerError,
+    NotSentError,
+    RateLimitedError,
+    RejectedError,
+)
+from leanplum_sync.observed.crew import Crew
+from leanplum_sync.observed.snapshot_entries import read
+from leanplum_sync.observed.snapshot_writer import SnapshotWriter
+from leanplum_sync.observed.users import Reading, ReadsUsers, Shown, Withheld
+from leanplum_sync.progress import Progress, Task
+
+MOST_FAILURES: Final = 1000  # beyond it, something else is wrong than single users
+# What is asked for is paid for: it is waited for at the end of an interrupted pull, unless it is interrupted once more.
+_LAST_ANSWERS_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The API refused to show this one; the others are not affected."""
+
+    subject: Subject
+    sentence: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class PullReport:
+    """
+    *read* were asked for, each one billable lookup, and are in the file; *reused* were there and new enough.
+
+    *missing* of those read are not known to the app. *failures* names those the API refused to show. *again* were asked for
+    twice, because the answer about many at once was no good: perhaps billed twice, too.
+    """
+
+    read: int
+    reused: int
+    missing: int
+    failures: tuple[Failure, ...]
+    again: int = 0
+
+    @property
+    def lookups(self) -> int:
+        return self.read + self.again
+
+    @property
+    def failed(self) -> int:
+        return len(self.failures)
+
+
+def pull(
+    reader: ReadsUsers,
+    subjects: Iterable[Subject],
+    into: Path,
+    *,
+    concurrency: int,
+    requests_per_second: float | None,
+    max_age_seconds: float,
+    clock: Clock,
+    progress: Progress,
+    total: int | None = None,
+    together: int = 1,
+) -> PullReport:
+    """
+    Read *subjects* into the snapshot *into*, in the order in which answers come.
+
+    What *into* already holds, and is younger than *max_age_seconds*, is not read again: after an interruption, the
+    same call goes on where it stopped. A subject named twice is read once. A rate limit slows all threads down. So many as
+    *together* are asked for with one request, for as long as the API answers to that.
+
+    Raises:
+        CredentialError: at once; no further request is begun.
+        RateLimitedError, NotSentError, NoAnswerError: the API stayed away; the same call goes on from there.
+        RejectedError: the API refused to show more than 1,000 users.
+        SpecError: the snapshot can't be read or written.
+    """
+    with SnapshotWriter(into) as writer, closing(_Known()) as known:
+        known.add_snapshot(into, not_before=clock.now() - max_age_seconds)
+        pace = Pace(concurrency=concurrency, requests_per_second=requests_per_second, clock=clock)
+        stopping = threading.Event()
+        reading = Reading(reader, pace, clock, together=together, must_end=stopping.is_set)
+        crew = Crew(reading.read, concurrency, stopping)
+        tally = _Tally()
+        with progress.track("Reading users", total, "user") as task:
+            try:
+                for answer in crew.answers(reading.groups(known.unknown(subjects, tally, task))):
+                    tally.add(answer, writer)
+                    task.advance()
+            except (RateLimitedError, NotSentError, NoAnswerError) as error:
+                raise _resumable(error, tally.read + tally.reused) from error
+            finally:
+                crew.stop()
+                try:
+                    crew.wait(_LAST_ANSWERS_SECONDS)
+                finally:
+                    for answer in crew.left():
+                        if isinstance(answer, Shown):
+                            tally.add(answer, writer)
+        return tally.report()
+
+
+class _Tally:
+    def __init__(self) -> None:
+        self.read = 0
+        self.reused = 0
+        self._missing = 0
+        self._again = 0
+        self._failures: list[Failure] = []
+
+    def add(self, answer: Shown | Withheld, writer: SnapshotWriter) -> None:
+        self._again += answer.lookups - 1
+        match answer:
+            case Shown():
+                writer.append(answer.subject, answer.element, answer.observed_at)
+                self.read += 1
+                self._missing += "warning" in answer.element and "userAttributes" not in answer.element
+            case Withheld(subject=subject, error=error):
+                self._failures.append(Failure(subject, str(error), error.status))
+                if len(self._failures) > MOST_FAILURES:
+                    raise RejectedError(
+                        f"Leanplum refused to show more than {MOST_FAILURES} users. The last time it said: "
+                        f"{error} The same command goes on from there.",
+                        status=error.status,
+                    )
+
+    def report(self) -> PullReport:
+        return PullReport(self.read, self.reused, self._missing, tuple(self._failures), self._again)
+
+
+class _Known:
+    """The subjects that need no reading, in a temporary database that spills to disk: there may be millions."""
+
+    def __init__(self) -> None:
+        self._rows = sqlite3.connect("", isolation_level=None)
+        self._rows.execute("CREATE TABLE known (subject TEXT PRIMARY KEY) WITHOUT ROWID")
+
+    def add_snapshot(self, path: Path, *, not_before: float) -> None:
+        self._rows.execute("BEGIN")
+        fresh = ((str(entry.subject),) for entry in read(path) if entry.observed_at >= not_before)
+        self._rows.executemany("INSERT OR IGNORE INTO known VALUES (?)", fresh)
+        self._rows.execute("COMMIT")
+
+    def unknown(self, subjects: Iterable[Subject], tally: _Tally, task: Task) -> Iterator[Subject]:
+        self._rows.execute("CREATE TABLE asked (subject TEXT PRIMARY KEY) WITHOUT ROWID")
+        for subject in subjects:
+            key = (str(subject),)
+            if not self._rows.execute("INSERT OR IGNORE INTO asked VALUES (?)", key).rowcount:
+                continue
+            if self._rows.execute("SELECT 1 FROM known WHERE subject = ?", key).fetchone():
+                tally.reused += 1
+                task.advance()
+            else:
+                yield subject
+
+    def close(self) -> None:
+        self._rows.close()
+
+
+def _resumable(error: ApiError, so_far: int) -> LeanplumSyncError:
+    sentence = f"{error} {so_far} users are in the snapshot: the same command goes on from there."
+    if isinstance(error, RateLimitedError):
+        return RateLimitedError(sentence, status=error.status, reason=error.reason)
+    return type(error)(sentence)

@@ -1,0 +1,246 @@
+"""
+An ordinary plan that restores what a run found: the plan it carried out kept what was there before.
+
+Only subjects that are still as the run left them are restored, each as a whole. An increment is taken back by setting the
+number of before, not by the opposite increment: the sum is known to be the run's own, the number of before may be none at
+all, and setting is repeatable, so that a lost answer leaves no doubt.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Final, Protocol
+
+from leanplum_sync.address import ResourceAddress, Subject
+from leanplum_sync.kinds.rows.desire import (
+    AlterList,
+    Desire,
+    RemoveAttribute,
+    SetAttribute,
+    SetDeviceField,
+    SetProfileField,
+    Want,
+)
+from leanplum_sync.kinds.rows.row import Row
+from leanplum_sync.observed import read
+from leanplum_sync.observed.users import ReadsUsers
+from leanplum_sync.operations.plan import Live, PlanRequest, Tally
+from leanplum_sync.operations.pull import pull
+from leanplum_sync.planfile import PlanFile, PlanWriter
+from leanplum_sync.planner.change import Change, ChangeKind
+from leanplum_sync.planner.hazards import hazards
+from leanplum_sync.planner.known import NOTHING_KNOWN, Known
+from leanplum_sync.planner.plan import Note
+from leanplum_sync.planner.standing import Standing, standings
+from leanplum_sync.planner.subject import Context, plan_subject
+from leanplum_sync.problem import Place
+from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.profile import Profile, read_profile
+from leanplum_sync.wire.values import ABSENT, canonical
+
+if TYPE_CHECKING:
+    from leanplum_sync.clock import Clock
+    from leanplum_sync.progress import Progress
+    from leanplum_sync.staging import Met, Staging
+
+_SUBJECTS_AT_ONCE: Final = 500
+_SAMPLES: Final = 3
+MOVED_ON: Final = "changed since the run, and stay as they are"
+_SENT: Final = "got a message, which can't be taken back"
+_CREATED: Final = "came into being by the run, and stay"
+_NOT_EMPTIED: Final = "keep a profile or device field that was empty before, which the API can't empty"
+_NESTED: Final = "had a nested value, which can't be written back"
+
+
+class KnowsRuns(Protocol):
+    """The journal, as undoing sees it."""
+
+    def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]: ...
+
+    def reached(self, run: int, subjects: Sequence[Subject]) -> frozenset[Subject]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class MadeUndo:
+    """*moved_on* are those whom somebody else has changed since: they are left alone."""
+
+    digest: str
+    moved_on: tuple[Subject, ...]
+
+
+def make_undo(
+    run: int,
+    plan: PlanFile,
+    staging: Staging,
+    request: PlanRequest,
+    live: Live,
+    *,
+    reader: ReadsUsers,
+    journal: KnowsRuns,
+    clock: Clock,
+    progress: Progress,
+) -> MadeUndo:
+    """
+    Write the plan that takes back what *run* did of *plan*. Who was not reached is not read.
+
+    Raises:
+        ApiError, CredentialError: live state can't be read.
+        PlanError: the plan file can't be written.
+    """
+    for subject in _reached(run, plan, journal):
+        staging.add(0, subject, Row(1, Place("", row=1), {}))
+    staging.close_rows()
+    report = pull(
+        reader,
+        staging.subjects(),
+        live.into,
+        concurrency=live.concurrency,
+        requests_per_second=live.requests_per_second,
+        max_age_seconds=live.max_age_seconds,
+        clock=clock,
+        progress=progress,
+        total=staging.count_subjects(),
+        together=live.together,
+    )
+    if staging.count_subjects():
+        for entry in read(live.into):
+            staging.observe(entry.subject, entry.element, entry.observed_at)
+    staging.close_observed()
+    unreadable = {failure.subject: failure.sentence for failure in report.failures}
+    tally = Tally(listed=staging.count_subjects(), unreadable=unreadable)
+    resource = ResourceAddress("Undo", f"run-{run}")
+    context = Context({resource: 0}, {})
+    noted = _Noted()
+    with PlanWriter(request.out) as writer:
+        for met, changes, known in _with_changes(plan, staging, journal):
+            if (want := _want(resource, met, changes, known, noted.add)) is not None:
+                decided = plan_subject([want], read_profile(met.element or {}), NOTHING_KNOWN, context)
+                tally.include(decided)
+                writer.add(decided)
+        packed = writer.pack()
+        summary = tally.summary(packed, report.lookups, request.requests_per_second)
+        digest = writer.finish(
+            target=request.target,
+            created_at=clock.now(),
+            observed=staging.observed_between(),
+            sensitive=request.sensitive,
+            inputs=(),  # the specs may have moved on: what is restored stands in the run's plan
+            hazards=hazards(summary, 0, request.budget),
+            notes=[*tally.notes(), *noted.notes(str(resource))],
+            summary=summary,
+        )
+    return MadeUndo(digest, tuple(noted.moved_on))
+
+
+class _Noted:
+    def __init__(self) -> None:
+        self.moved_on: list[Subject] = []
+        self._counts: Counter[str] = Counter()
+        self._samples: dict[str, list[str]] = defaultdict(list)
+
+    def add(self, subject: Subject, sentence: str) -> None:
+        self._counts[sentence] += 1
+        if len(self._samples[sentence]) < _SAMPLES:
+            self._samples[sentence].append(subject.id)
+        if sentence == MOVED_ON:
+            self.moved_on.append(subject)
+
+    def notes(self, resource: str) -> list[Note]:
+        return [
+            Note("not undone", resource, sentence, count, tuple(self._samples[sentence]))
+            for sentence, count in self._counts.items()
+        ]
+
+
+def _reached(run: int, plan: PlanFile, journal: KnowsRuns) -> Iterator[Subject]:
+    stream = plan.subjects()
+    while page := list(islice(stream, _SUBJECTS_AT_ONCE)):
+        yield from sorted(journal.reached(run, page))
+
+
+def _with_changes(
+    plan: PlanFile, staging: Staging, journal: KnowsRuns
+) -> Iterator[tuple[Met, Sequence[Change], Known]]:
+    """Yield those who could be read, with what the plan changed and what the journal knows."""
+    stream = staging.met()
+    while page := list(islice(stream, _SUBJECTS_AT_ONCE)):
+        subjects = [met.subject for met in page]
+        changes = plan.changes_of(subjects)
+        known = journal.known(plan.app_id, subjects)
+        for met in page:
+            if met.element is not None:
+                yield met, changes.get(met.subject, ()), known.get(met.subject, NOTHING_KNOWN)
+
+
+def _want(
+    resource: ResourceAddress,
+    met: Met,
+    changes: Sequence[Change],
+    known: Known,
+    note: Callable[[Subject, str], None],
+) -> Want | None:
+    profile = read_profile(met.element or {})
+    seen = [pair for pair in standings(changes, profile) if pair[0].kind is not ChangeKind.SEND]
+    sent = {name for name, _ in known.delivered}
+    if any(change.kind is ChangeKind.SEND and change.resource in sent for change in changes):
+        note(met.subject, _SENT)
+    if not seen:
+        return None
+    if not profile.exists or any(standing is Standing.OVERTAKEN for _, standing in seen):
+        note(met.subject, MOVED_ON)
+        return None
+    done = [change for change, standing in seen if standing is not Standing.UNTOUCHED]
+    for sentence in dict.fromkeys(filter(None, map(_obstacle, done))):
+        note(met.subject, sentence)
+    desires = tuple(_desires((change for change in done if not _obstacle(change)), profile))
+    return Want(resource, met.subject, create=False, found_at=changes[0].found_at, desires=desires)
+
+
+def _obstacle(change: Change) -> str:
+    """Return why a change can't be taken back; empty if it can."""
+    match change.kind:
+        case ChangeKind.CREATE:
+            return _CREATED
+        case ChangeKind.PROFILE | ChangeKind.DEVICE | ChangeKind.TOKEN if change.before is None:
+            return _NOT_EMPTIED
+        case _:
+            return _NESTED if isinstance(change.before, dict) else ""
+
+
+def _desires(done: Iterable[Change], profile: Profile) -> Iterator[Desire]:
+    attributes: dict[str, tuple[Json, Place]] = {}
+    lists: dict[str, AlterList] = {}
+    for change in done:
+        match change.kind:
+            case ChangeKind.ADD if _is_all_ours(change, profile):
+                # Taking out each value would leave an empty list, where there was no attribute.
+                attributes.setdefault(change.field, (None, change.asked_at))
+            case ChangeKind.ADD | ChangeKind.TAKE_OUT:
+                # Value by value: what others have put there since stays.
+                values = tuple(change.after)
+                add, remove = (values, ()) if change.kind is ChangeKind.TAKE_OUT else ((), values)
+                one = lists.get(change.field, AlterList(change.field, (), (), change.asked_at))
+                lists[change.field] = AlterList(
+                    change.field, (*one.add, *add), (*one.remove, *remove), one.asked_at
+                )
+            case ChangeKind.PROFILE:
+                yield SetProfileField(change.field, change.before, change.asked_at)
+            case ChangeKind.DEVICE | ChangeKind.TOKEN:
+                yield SetDeviceField(change.device_id, change.field, change.before, change.asked_at)
+            case _:
+                attributes.setdefault(change.field, (change.before, change.asked_at))
+    for name, (before, place) in attributes.items():
+        lists.pop(name, None)
+        if canonical(before) == ABSENT:
+            yield RemoveAttribute(name, place)
+        else:
+            yield SetAttribute(name, before, place)
+    yield from lists.values()
+
+
+def _is_all_ours(change: Change, profile: Profile) -> bool:
+    there = profile.attributes.get(change.field) or ()
+    return change.before is None and set(map(canonical, there)) <= set(map(canonical, change.after))

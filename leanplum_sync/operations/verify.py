@@ -1,0 +1,195 @@
+"""The proof after a run: read users back and compare them with what the plan wanted for them."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Final, Protocol
+
+from leanplum_sync.address import Subject
+from leanplum_sync.client.throttle import Pace
+from leanplum_sync.clock import Clock
+from leanplum_sync.observed.crew import Crew
+from leanplum_sync.observed.users import Reading, ReadsUsers, Shown, Unread, Withheld
+from leanplum_sync.planner.change import Change, ChangeKind
+from leanplum_sync.planner.standing import Standing, standings
+from leanplum_sync.progress import Progress
+from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.fingerprint import fingerprint
+from leanplum_sync.wire.profile import read_profile
+
+_SUBJECTS_AT_ONCE: Final = 200
+_DIFFERENCES_NAMED: Final = 1000
+
+
+class Changes(Protocol):
+    """What a plan changes, read as it is needed."""
+
+    def subjects(self) -> Iterator[Subject]: ...
+
+    def changes_of(self, subjects: Collection[Subject]) -> Mapping[Subject, tuple[Change, ...]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """*fields* are named without their values."""
+
+    subject: Subject
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """
+    Of the *checked* subjects, each one billable lookup, *equal* are as desired as far as the API shows it, *different* are
+    not, and *unread* could not be read. *unproven* of the equal have something that the API doesn't show: a token.
+
+    *differing* names the first 1,000 of the different. *again* were asked for twice, because the answer about many at once was
+    no good: perhaps billed twice, too.
+    """
+
+    checked: int
+    equal: int
+    different: int
+    unread: int
+    unproven: int
+    differing: tuple[Difference, ...]
+    again: int = 0
+
+    @property
+    def is_proof(self) -> bool:
+        return not self.different and not self.unread
+
+
+def verify(
+    plan: Changes,
+    reader: ReadsUsers,
+    *,
+    sample: int | None,
+    clock: Clock,
+    progress: Progress,
+    concurrency: int = 8,
+    requests_per_second: float | None = None,
+    together: int = 1,
+    leave_out: Callable[[Sequence[Subject]], Collection[Subject]] = lambda _: (),
+) -> Verification:
+    """
+    Read changed subjects back, all or a *sample* of so many, and compare. Each subject is read once, so many as *together* with
+    one request where the API can.
+
+    The sample is chosen by a hash of the subject: it is spread evenly, and the same each time. *leave_out* says which of
+    some subjects need no proof, because the run knows that they are not as desired. Sends leave nothing to read.
+
+    Raises:
+        CredentialError: the data export key is missing or refused.
+    """
+    pace = Pace(concurrency=concurrency, requests_per_second=requests_per_second, clock=clock)
+    subjects = plan.subjects() if sample is None else iter(_in_order_of_hash(plan.subjects(), sample))
+    stopping = threading.Event()
+    reading = Reading(reader, pace, clock, together=together, must_end=stopping.is_set)
+    crew = Crew(partial(_check, reading), concurrency, stopping)
+    candidates = islice(_verifiable(plan, subjects, leave_out), sample)
+    tally = _Tally()
+    with progress.track("Verifying", sample, "user") as task:
+        try:
+            for seen in crew.answers(map(dict, reading.groups(candidates))):
+                tally.add(seen)
+                task.advance()
+        finally:
+            crew.stop()
+    return tally.verification()
+
+
+def verification_json(verification: Verification) -> dict[str, Json]:
+    return {
+        "checked": verification.checked,
+        "equal": verification.equal,
+        "different": verification.different,
+        "unread": verification.unread,
+        "unproven": verification.unproven,
+        "again": verification.again,
+        "isProof": verification.is_proof,
+        "differing": [
+            {"subject": str(difference.subject), "fields": list(difference.fields)}
+            for difference in verification.differing
+        ],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """*fields* that differ, None if the subject could not be read."""
+
+    subject: Subject
+    fields: tuple[str, ...] | None
+    lookups: int
+    is_proven: bool = True
+
+
+class _Tally:
+    def __init__(self) -> None:
+        self._checked = self._different = self._unread = self._unproven = self._again = 0
+        self._differing: list[Difference] = []
+
+    def add(self, seen: _Seen) -> None:
+        self._checked += 1
+        self._again += seen.lookups - 1
+        if seen.fields is None:
+            self._unread += 1
+        elif seen.fields:
+            self._different += 1
+            if len(self._differing) < _DIFFERENCES_NAMED:
+                self._differing.append(Difference(seen.subject, seen.fields))
+        else:
+            self._unproven += not seen.is_proven
+
+    def verification(self) -> Verification:
+        return Verification(
+            checked=self._checked,
+            equal=self._checked - self._different - self._unread,
+            different=self._different,
+            unread=self._unread,
+            unproven=self._unproven,
+            differing=tuple(sorted(self._differing, key=lambda difference: difference.subject)),
+            again=self._again,
+        )
+
+
+def _check(reading: Reading, group: Mapping[Subject, Sequence[Change]]) -> Iterator[_Seen]:
+    return (_seen(answer, group[answer.subject]) for answer in reading.try_to_read(group))
+
+
+def _seen(answer: Shown | Withheld | Unread, changes: Sequence[Change]) -> _Seen:
+    if not isinstance(answer, Shown):
+        return _Seen(answer.subject, None, answer.lookups)
+    seen = standings(changes, read_profile(answer.element))
+    differing = sorted(
+        {_what(change) for change, standing in seen if standing in (Standing.UNTOUCHED, Standing.OVERTAKEN)}
+    )
+    is_proven = all(standing is Standing.REACHED for _, standing in seen)
+    return _Seen(answer.subject, tuple(differing), answer.lookups, is_proven)
+
+
+def _in_order_of_hash(subjects: Iterable[Subject], sample: int) -> Sequence[Subject]:
+    # A few more than asked for, in place of those that turn out to have nothing to read.
+    return heapq.nsmallest(4 * sample, subjects, key=lambda subject: fingerprint("sample", str(subject)))
+
+
+def _verifiable(
+    plan: Changes, subjects: Iterator[Subject], leave_out: Callable[[Sequence[Subject]], Collection[Subject]]
+) -> Iterator[tuple[Subject, Sequence[Change]]]:
+    while page := tuple(islice(subjects, _SUBJECTS_AT_ONCE)):
+        left_out = leave_out(page)
+        changes = plan.changes_of(page)
+        for subject in page:
+            readable = [change for change in changes.get(subject, ()) if change.kind is not ChangeKind.SEND]
+            if readable and subject not in left_out:
+                yield subject, readable
+
+
+def _what(change: Change) -> str:
+    return f"{change.device_id}/{change.field}" if change.device_id else change.field

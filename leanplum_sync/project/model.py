@@ -1,0 +1,444 @@
+"""Project: the project file, ``leanplum-sync.yaml``. It names environments and consents, and holds no key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    Tag,
+    WithJsonSchema,
+)
+
+from leanplum_sync.kinds.rows.document import Document, Edge, Name, wrong
+from leanplum_sync.kinds.rows.forms import TAG_MARK
+from leanplum_sync.kinds.rows.site import Path, Report
+from leanplum_sync.problem import Place
+from leanplum_sync.wire.action import Json
+
+KIND = "Project"
+FILE_NAME: Final = "leanplum-sync.yaml"
+DEFAULT_JOURNAL: Final = ".leanplum-sync/journal.db"
+
+# Source: keys seen in public sample configurations start with prod_, dev_ or exp_, and are random letters and digits.
+_KEY = re.compile(r"(?<![A-Za-z0-9])(prod|dev|exp|cro)_(?=[A-Za-z]*[0-9]|[A-Za-z]{20})[A-Za-z0-9]{8,}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|[?&]password=")
+
+
+def holds_key(text: str) -> bool:
+    """Tell whether *text* contains what looks like a key, or an address with a password: neither is ever shown."""
+    return _KEY.search(text) is not None or _PASSWORD.search(text) is not None
+
+
+def _variable(text: str) -> str:
+    if holds_key(text):
+        raise wrong(
+            "this looks like a key, and keys don't stand in files",
+            "Write the name of the environment variable that holds it; and replace the key, as others have seen it.",
+        )
+    if not _VARIABLE.fullmatch(text):
+        raise wrong(
+            "this is not the name of an environment variable",
+            "Letters, digits and _, such as LEANPLUM_PRODUCTION_KEY.",
+        )
+    return text
+
+
+Variable = Annotated[str, AfterValidator(_variable)]
+
+
+def _no_key(text: str) -> str:
+    if holds_key(text):
+        raise wrong("a secret stands here", "Put it in an environment variable, and write {env: ITS_NAME}.")
+    return text
+
+
+class FromEnvironment(Edge):
+    """The value of an environment variable."""
+
+    env: Variable = Field(description="The variable's name.", examples=["LEANPLUM_SYNC_JOURNAL"])
+    otherwise: Annotated[str, AfterValidator(_no_key)] | None = Field(
+        default=None,
+        min_length=1,
+        description="What counts where the variable is not set; else that is an error.",
+        examples=[".leanplum-sync/journal.db"],
+    )
+
+
+def _setting_text(value: Json) -> str:
+    if not isinstance(value, str) or not value:
+        raise wrong("this is not text", "Write a text, or {env: NAME_OF_A_VARIABLE}.")
+    return _no_key(value)
+
+
+def _setting_form(value: Any) -> str:
+    return TAG_MARK + ("env" if isinstance(value, dict) else "text")
+
+
+SettingForm = Annotated[
+    Annotated[str, PlainValidator(_setting_text), WithJsonSchema({"type": "string"}), Tag(TAG_MARK + "text")]
+    | Annotated[FromEnvironment, Tag(TAG_MARK + "env")],
+    Discriminator(_setting_form),
+]
+Count = Annotated[int, Field(ge=0)]
+
+
+class BudgetModel(Edge):
+    """Up to how many of each a plan may hold without being asked for. What is not named is not limited."""
+
+    sends: Count = Field(default=0, description="Messages sent. 0 where it is not named.", examples=[20000])
+    created_users: Count = Field(
+        default=0, description="Users who come into being. 0 where it is not named.", examples=[0]
+    )
+    changed_users: Count | None = Field(default=None, description="Users who change.", examples=[100000])
+    changed_share: Annotated[int, Field(ge=0, le=100)] | None = Field(
+        default=None,
+        description="Users who change, in percent of those that the specs list, rounded up. Guards a job that usually changes few.",
+        examples=[20],
+    )
+    billable_lookups: Count | None = Field(
+        default=None,
+        description="Billable lookups: those that planning has spent on reading, and those that applying costs.",
+        examples=[250000],
+    )
+    removals: Count | None = Field(default=None, description="Attributes removed.", examples=[0])
+    increments: Count | None = Field(default=None, description="Increments.", examples=[1000])
+    renames: Count | None = Field(default=None, description="Attributes renamed.", examples=[1000])
+    forced_sends: Count | None = Field(
+        default=None, description="Messages sent past their own targeting.", examples=[0]
+    )
+    new_attribute_names: Count = Field(
+        default=0,
+        description="New names of attributes, once users were seen to have so many that with them there are more than 400:"
+        " the API takes 500 in an app. 0 where it is not named.",
+        examples=[5],
+    )
+
+
+class LimitsModel(Edge):
+    concurrency: Annotated[int, Field(ge=1, le=100)] | None = Field(
+        default=None, description="Requests in flight at once. 8 where it is not named.", examples=[8]
+    )
+    requests_per_second: Annotated[float, Field(gt=0, strict=False)] | None = Field(
+        default=None,
+        description="Requests started in a second, by all threads; after a pause, half as many at once. 20 if not named.",
+        examples=[20],
+    )
+    read_in_batches: bool | None = Field(
+        default=None,
+        description="Whether to read up to 50 users with one request, for plans, before writing, and to verify. No document"
+        " says that Leanplum can; where it can't, each is read alone. `false` if not named.",
+        examples=[True],
+    )
+    lease_seconds: Annotated[float, Field(ge=2, le=3600, strict=False)] | None = Field(
+        default=None,
+        description="How long the lock of a run that says nothing more keeps others waiting. 60 if not named.",
+        examples=[60],
+    )
+    plan_hours: Annotated[float, Field(gt=0, strict=False)] | None = Field(
+        default=None,
+        description="How long after it was made a plan may be applied. For ever if not named.",
+        examples=[24],
+    )
+
+
+class KeysModel(Edge):
+    """The names of the environment variables that hold the keys, one for each class of key."""
+
+    production: Variable = Field(
+        default="LEANPLUM_PRODUCTION_KEY", description="Of the key that writes.", examples=["SHOP_PROD_KEY"]
+    )
+    data_export: Variable = Field(
+        default="LEANPLUM_DATA_EXPORT_KEY",
+        description="Of the key that reads users.",
+        examples=["SHOP_EXPORT_KEY"],
+    )
+    content_read_only: Variable = Field(
+        default="LEANPLUM_CONTENT_READ_ONLY_KEY",
+        description="Of the key that reads messages.",
+        examples=["SHOP_CONTENT_KEY"],
+    )
+    development: Variable = Field(
+        default="LEANPLUM_DEVELOPMENT_KEY", description="Of the development key.", examples=["SHOP_DEV_KEY"]
+    )
+
+
+def _as_list(value: Json) -> Json:
+    return [value] if isinstance(value, str) else value
+
+
+class EmbeddedModel(Edge):
+    """The emulator, inside the process: no account, no network."""
+
+    emulator: Literal["embedded"] = Field(
+        description="`embedded` runs the emulator inside each command.", examples=["embedded"]
+    )
+    seed: Annotated[
+        list[Annotated[str, StringConstraints(min_length=1)]],
+        BeforeValidator(_as_list),
+        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+    ] = Field(
+        default=[],
+        description="NDJSON files of the users that a new emulator starts with; after a change, `rm .leanplum-sync/emulator.db*` starts it anew.",
+        examples=["seed/users.ndjson"],
+    )
+    budget: BudgetModel | None = Field(
+        default=None, description="Instead of the project's.", examples=[{"sends": 10}]
+    )
+    limits: LimitsModel | None = Field(
+        default=None,
+        description="Before the project's. An embedded emulator has no rate limit but one that is named here.",
+        examples=[{"concurrency": 2}],
+    )
+
+
+class LiveModel(Edge):
+    """An app at Leanplum, or wherever LEANPLUM_API_URL points."""
+
+    app_id: SettingForm | None = Field(
+        default=None,
+        description="The app's id. Left out, LEANPLUM_APP_ID holds it.",
+        examples=[{"env": "SHOP_APP_ID"}],
+    )
+    keys: KeysModel | None = Field(
+        default=None,
+        description="Names of the variables that hold the keys, where they are others than the default ones.",
+        examples=[{"production": "SHOP_PROD_KEY"}],
+    )
+    budget: BudgetModel | None = Field(
+        default=None, description="Instead of the project's.", examples=[{"sends": 20000, "createdUsers": 0}]
+    )
+    limits: LimitsModel | None = Field(
+        default=None, description="Before the project's.", examples=[{"concurrency": 4}]
+    )
+
+
+def _environment_form(value: Any) -> str:
+    embedded = isinstance(value, dict) and ("emulator" in value or "seed" in value)
+    return TAG_MARK + ("embedded" if embedded else "live")
+
+
+EnvironmentForm = Annotated[
+    Annotated[EmbeddedModel, Tag(TAG_MARK + "embedded")] | Annotated[LiveModel, Tag(TAG_MARK + "live")],
+    Discriminator(_environment_form),
+]
+FORMS: Final[dict[str, type[Edge]]] = {
+    TAG_MARK + "embedded": EmbeddedModel,
+    TAG_MARK + "live": LiveModel,
+    TAG_MARK + "env": FromEnvironment,
+}
+
+
+class ProjectSpec(Edge):
+    specs: list[Annotated[str, StringConstraints(min_length=1)]] = Field(
+        default=["specs"],
+        description="Folders and files with specs, relative to this file.",
+        examples=[["specs"]],
+    )
+    journal: SettingForm = Field(
+        default=DEFAULT_JOURNAL,
+        description="The journal: a SQLite file, or a variable that holds postgresql://...",
+        examples=[{"env": "LEANPLUM_SYNC_JOURNAL"}],
+    )
+    default_environment: str | None = Field(
+        default=None, description="The environment where a command names none.", examples=["sandbox"]
+    )
+    environments: dict[Name, EnvironmentForm] = Field(
+        default={},
+        description="Apps to work on. Left out, there is `sandbox`, the embedded emulator.",
+        examples=[{"sandbox": {"emulator": "embedded"}, "production": {}}],
+    )
+    limits: LimitsModel = Field(
+        default_factory=LimitsModel,
+        description="How hard to press the API, and how long to wait for a silent run.",
+        examples=[{"concurrency": 8, "requestsPerSecond": 20}],
+    )
+    sensitive: list[Annotated[str, StringConstraints(min_length=1)]] = Field(
+        default=[],
+        description="Attributes masked in everything that is shown.",
+        examples=[["email", "phone"]],
+    )
+    increment_receipts: Annotated[str, StringConstraints(min_length=1)] | None = Field(
+        default=None,
+        description="An attribute of its own that each increment also sets, to a receipt, so that after a lost answer a read tells whether it counted. Left out, none is set.",
+        examples=["last_increment"],
+    )
+    budget: BudgetModel = Field(
+        default_factory=BudgetModel,
+        description="What a plan may hold without being asked for, in environments that name no budget.",
+        examples=[{"sends": 0, "createdUsers": 0}],
+    )
+
+
+class ProjectDocument(Document):
+    kind: Literal["Project"] = Field(description="The kind of document.", examples=["Project"])
+    spec: ProjectSpec = Field(
+        description="Where the specs are, what they are applied to, and what is allowed.",
+        examples=[{"specs": ["specs"], "environments": {"sandbox": {"emulator": "embedded"}}}],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FromVariable:
+    """A setting whose text stands in environment variable *name*; *otherwise* counts where that is empty."""
+
+    name: str
+    otherwise: str = ""
+
+    def text(self, environ: Mapping[str, str]) -> str:
+        return environ.get(self.name, "").strip() or self.otherwise
+
+
+Setting: TypeAlias = str | FromVariable
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """None is no limit."""
+
+    sends: int | None = 0
+    created_users: int | None = 0
+    changed_users: int | None = None
+    changed_share: int | None = None
+    billable_lookups: int | None = None
+    removals: int | None = None
+    increments: int | None = None
+    renames: int | None = None
+    forced_sends: int | None = None
+    new_attribute_names: int | None = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """*requests_per_second* and *plan_hours* None are no limit."""
+
+    concurrency: int = 8
+    requests_per_second: float | None = 20
+    lease_seconds: float = 60
+    plan_hours: float | None = None
+    read_in_batches: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeyVariables:
+    """Names of the environment variables that hold the keys."""
+
+    production: str = "LEANPLUM_PRODUCTION_KEY"
+    data_export: str = "LEANPLUM_DATA_EXPORT_KEY"
+    content_read_only: str = "LEANPLUM_CONTENT_READ_ONLY_KEY"
+    development: str = "LEANPLUM_DEVELOPMENT_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedEnvironment:
+    """*seed* are paths relative to the project folder."""
+
+    name: str
+    seed: tuple[str, ...]
+    budget: Budget
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class LiveEnvironment:
+    name: str
+    app_id: Setting
+    keys: KeyVariables
+    budget: Budget
+    limits: Limits
+
+
+Environment: TypeAlias = EmbeddedEnvironment | LiveEnvironment
+
+
+@dataclass(frozen=True, slots=True)
+class SpecPath:
+    text: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """
+    *journal* that is text is a path relative to the project folder. *place* is the document's ``kind`` line.
+
+    Where specs are not named, their usual folder needn't be there.
+    """
+
+    name: str
+    place: Place
+    specs: tuple[SpecPath, ...]
+    specs_are_named: bool
+    journal: Setting
+    default_environment: str | None
+    environments: Mapping[str, Environment]
+    sensitive: frozenset[str]
+    increment_receipts: str | None
+
+
+def build(document: ProjectDocument, place: Callable[[Path], Place], report: Report) -> Project:
+    spec = document.spec
+    limits = _limits(spec.limits, Limits())
+    environments = {name: _environment(name, form, spec, limits) for name, form in spec.environments.items()}
+    if not environments:
+        environments = {"sandbox": EmbeddedEnvironment("sandbox", (), _budget(spec.budget), _unpaced(limits))}
+    default = spec.default_environment
+    if default is not None and default not in environments:
+        report(
+            ("spec", "defaultEnvironment"),
+            "no environment is named so",
+            f"Name one of: {', '.join(environments)}.",
+        )
+    if default is None and len(environments) == 1:
+        default = next(iter(environments))
+    return Project(
+        name=document.metadata.name,
+        place=place(("kind",)),
+        specs=tuple(SpecPath(text, place(("spec", "specs", index))) for index, text in enumerate(spec.specs)),
+        specs_are_named="specs" in spec.model_fields_set,
+        journal=_setting(spec.journal),
+        default_environment=default,
+        environments=environments,
+        sensitive=frozenset(spec.sensitive),
+        increment_receipts=spec.increment_receipts,
+    )
+
+
+def _environment(
+    name: str, form: EmbeddedModel | LiveModel, spec: ProjectSpec, limits: Limits
+) -> Environment:
+    budget = _budget(form.budget or spec.budget)
+    own_limits = form.limits or LimitsModel()
+    match form:
+        case EmbeddedModel():
+            return EmbeddedEnvironment(name, tuple(form.seed), budget, _limits(own_limits, _unpaced(limits)))
+        case LiveModel():
+            app_id = FromVariable("LEANPLUM_APP_ID") if form.app_id is None else _setting(form.app_id)
+            keys = KeyVariables(**(form.keys or KeysModel()).model_dump())
+            return LiveEnvironment(name, app_id, keys, budget, _limits(own_limits, limits))
+
+
+def _unpaced(limits: Limits) -> Limits:
+    """Nobody else uses an embedded emulator, so the project's rate doesn't hold for it."""
+    return replace(limits, requests_per_second=None)
+
+
+def _setting(form: str | FromEnvironment) -> Setting:
+    return FromVariable(form.env, form.otherwise or "") if isinstance(form, FromEnvironment) else form
+
+
+def _budget(model: BudgetModel) -> Budget:
+    return Budget(**model.model_dump())
+
+
+def _limits(model: LimitsModel, default: Limits) -> Limits:
+    return replace(default, **model.model_dump(exclude_none=True))

@@ -1,9 +1,0 @@
-"""YAML files to resources: every problem found in one run, each with its file, line and column."""
-
-from __future__ import annotations
-
-from leanplum_sync.spec.loading import Loaded, load, load_project, project_files, sensitive_in
-from leanplum_sync.spec.project_file import find_project
-from leanplum_sync.spec.schema import json_schema
-
-__all__ = ["Loaded", "find_project", "json_schema", "load", "load_project", "project_files", "sensitive_in"]

@@ -1,0 +1,220 @@
+"""Where a document's rows come from: the file it names, looked at, or its inline list."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from leanplum_sync.address import ResourceAddress
+from leanplum_sync.kinds import PushTokens, Resource
+from leanplum_sync.kinds.message_send import MessageSendDocument
+from leanplum_sync.kinds.push_tokens import PushTokensDocument
+from leanplum_sync.kinds.rows.document import Document, Listing
+from leanplum_sync.kinds.rows.listing import INLINE_ID
+from leanplum_sync.kinds.rows.site import Path as KeyPath
+from leanplum_sync.kinds.rows.site import Site
+from leanplum_sync.kinds.rows.source import (
+    Compression,
+    DataFormat,
+    DataSource,
+    FileSource,
+    InlineItem,
+    InlineSource,
+    NeededColumn,
+)
+from leanplum_sync.kinds.user_attributes import UserAttributesDocument
+from leanplum_sync.problem import Problem
+from leanplum_sync.sources import Header, SourceError, header, parquet_file
+from leanplum_sync.specs.explain import did_you_mean
+from leanplum_sync.specs.file import OpenDocument
+from leanplum_sync.specs.paths import PathFault, inside
+from leanplum_sync.wire.action import Json
+
+_LONG_INLINE: Final = 500
+_COMPRESSIONS: Final = {".gz": Compression.GZIP, ".zst": Compression.ZSTD}
+_FORMATS: Final = {
+    ".csv": DataFormat.CSV,
+    ".ndjson": DataFormat.NDJSON,
+    ".jsonl": DataFormat.NDJSON,
+    ".parquet": DataFormat.PARQUET,
+}
+
+
+def site_of(
+    model: Document, address: ResourceAddress, document: OpenDocument, root: Path, *, whole: bool
+) -> Site:
+    """Return what building the resource needs; where its rows can't be had, that is reported, and it says so."""
+    key, listing = _listing(model)
+    lost = _is_lost(document.document.value["spec"].get(key), listing)
+    found = None if lost else _source(listing, ("spec", key), document, root)
+    known = _header(found, document, root) if isinstance(found, FileSource) else Header(None)
+    return Site(
+        address=address,
+        depends_on=tuple(ResourceAddress.parse(text) for text in model.metadata.depends_on),
+        source=found or InlineSource((), document.key_place(("spec", key))),
+        header=known.columns if known else None,
+        types=known.types if known else {},
+        readable=found is not None and known is not None,
+        whole=whole,
+        place=document.key_place,
+        report=document.report,
+    )
+
+
+def _is_lost(written: Json, listing: Listing) -> bool:
+    """Tell whether the listing has lost what says where its rows are, because that was wrong."""
+    return not isinstance(written, dict) or any(
+        name in written and getattr(listing, name, None) is None for name in ("file", "inline", "id", "user")
+    )
+
+
+def long_list(site: Site, document: OpenDocument) -> Problem | None:
+    """Return advice on an inline list that belongs in a data file."""
+    if not isinstance(site.source, InlineSource) or len(site.source.items) <= _LONG_INLINE:
+        return None
+    return document.file.problem(
+        site.source.place,
+        f"the inline list has {len(site.source.items)} items, and reading YAML is slow",
+        "Put it in a data file.",
+        address=document.address,
+    )
+
+
+def _listing(model: Document) -> tuple[str, Listing]:
+    match model:
+        case UserAttributesDocument():
+            return "users", model.spec.users
+        case PushTokensDocument():
+            return "devices", model.spec.devices
+        case MessageSendDocument():
+            return "recipients", model.spec.recipients
+        case _:
+            raise AssertionError(model)  # the project file has no rows
+
+
+def _source(listing: Listing, path: KeyPath, document: OpenDocument, root: Path) -> DataSource | None:
+    match listing.file, listing.inline:
+        case str() as file, None:
+            return _file_source(file, listing, path, document, root)
+        case None, list() as items:
+            if listing.format is not None:
+                document.report(
+                    (*path, "format"), "`format` is that of a file, and this is an inline list", "Remove it."
+                )
+            name = listing.id or INLINE_ID
+            return InlineSource(
+                tuple(
+                    InlineItem(
+                        document.key_place((*path, "inline", index)),
+                        {name if column == "" else column: value for column, value in item.items()},
+                    )
+                    for index, item in enumerate(items)
+                ),
+                document.key_place((*path, "inline")),
+            )
+        case None, None:
+            document.report(
+                path, "nothing says where the rows are", "Write `file: path`, or `inline:` with a list."
+            )
+        case _:
+            document.report(
+                (*path, "inline"), "rows come from a file or an inline list, not both", "Remove one."
+            )
+    return None
+
+
+def _file_source(
+    text: str, listing: Listing, path: KeyPath, document: OpenDocument, root: Path
+) -> FileSource | None:
+    place = document.value_place((*path, "file"))
+    target = inside(root, document.file.path.parent, text)
+    if isinstance(target, PathFault):
+        document.report_at(place, target.message, target.hint)
+        return None
+    if not target.is_file():
+        document.report_at(place, "this is not a file", "Name one data file.")
+        return None
+    name = PurePosixPath(text)
+    compression = _COMPRESSIONS.get(name.suffix.lower(), Compression.NONE)
+    suffix = (name.with_suffix("") if compression is not Compression.NONE else name).suffix.lower()
+    data_format = DataFormat(listing.format) if listing.format else _FORMATS.get(suffix)
+    if data_format is None:
+        document.report_at(
+            place, "the name doesn't tell the file's format", "Write `format: csv`, ndjson or parquet."
+        )
+        return None
+    if data_format is DataFormat.PARQUET and compression is not Compression.NONE:
+        document.report_at(place, "a Parquet file is compressed inside, and not once more", "Decompress it.")
+        return None
+    return FileSource(target.relative_to(root).as_posix(), data_format, compression, place, document.address)
+
+
+def _header(source: FileSource, document: OpenDocument, root: Path) -> Header | None:
+    try:
+        known = header(source, root)
+    except SourceError as error:
+        document.problems += error.problems
+        return None
+    document.problems += known.problems
+    return known
+
+
+def with_columns_checked(resource: Resource, site: Site, document: OpenDocument) -> Resource | None:
+    """
+    Return *resource* if its rows can be read at all; columns that are missing or unusable are reported.
+
+    Without the column of the ids, every row would be reported for what is one mistake.
+    """
+    if not site.readable or not resource.id_column.name:
+        return None
+    needed = resource.columns_needed()
+    if isinstance(site.source, FileSource) and site.header is None:
+        return replace(resource, source=replace(site.source, needed=needed))
+    if isinstance(site.source, FileSource):
+        where, columns = site.source.path, set(site.header or ())
+    else:
+        where, columns = "the inline list", {column for item in site.source.items for column in item.values}
+    ids = {resource.id_column}
+    if isinstance(resource, PushTokens) and resource.user_column:
+        ids.add(resource.user_column)
+    faulty = {
+        column
+        for column in needed
+        if _is_missing(column, columns, where, document)
+        or _is_unusable(column, column in ids, site, document)
+    }
+    return None if faulty & ids else resource
+
+
+def _is_missing(column: NeededColumn, columns: set[str], where: str, document: OpenDocument) -> bool:
+    if column.name in columns:
+        return False
+    # Names of other columns are not listed: of a file without a header, they would be somebody's values.
+    hint = (
+        did_you_mean(column.name, sorted(columns))
+        or "Names are case-sensitive; the first line names the columns."
+    )
+    document.report_at(column.place, f"{where} has no column {column.name}", hint)
+    return True
+
+
+def _is_unusable(column: NeededColumn, is_id: bool, site: Site, document: OpenDocument) -> bool:  # noqa: FBT001 - private, and named by its only caller
+    kind = site.types.get(column.name)
+    if kind is None:
+        return False
+    if is_id and kind != "VARCHAR":
+        document.report_at(
+            column.place,
+            f"column {column.name} is of type {kind}, and ids are text",
+            "Write the file with ids as text: in a number, leading zeros are lost already.",
+        )
+        return True
+    if not parquet_file.usable(kind):
+        document.report_at(
+            column.place,
+            f"column {column.name} is of type {kind}, which can't become a value",
+            "Write the file with text, numbers, booleans, dates or lists of them.",
+        )
+        return True
+    return False

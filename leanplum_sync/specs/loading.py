@@ -1,0 +1,325 @@
+"""From the project file to resources: everything that can be wrong with files, found in one run."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from leanplum_sync.address import ResourceAddress
+from leanplum_sync.errors import SpecError
+from leanplum_sync.kinds import Resource, message_send, push_tokens, user_attributes
+from leanplum_sync.kinds.rows.document import Document
+from leanplum_sync.kinds.rows.site import Path as KeyPath
+from leanplum_sync.kinds.rows.source import FileSource
+from leanplum_sync.planner.plan import Input
+from leanplum_sync.problem import Place, Problem
+from leanplum_sync.project import model as project
+from leanplum_sync.project.model import EmbeddedEnvironment, LiveEnvironment, Project, ProjectDocument
+from leanplum_sync.sources import file_digest
+from leanplum_sync.specs.check import checked, model_of
+from leanplum_sync.specs.dependencies import Dependency, check_circles, check_targets
+from leanplum_sync.specs.file import OpenDocument, read_file
+from leanplum_sync.specs.listing import long_list, site_of, with_columns_checked
+from leanplum_sync.specs.paths import PathFault, inside
+from leanplum_sync.wire.fingerprint import fingerprint
+
+_SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """
+    What was found. Where there are *problems*, nothing may be planned; *resources* then hold what is sound, so that
+    their rows can be checked in the same run.
+
+    *resources* are sorted by address, *problems* by file and line, *inputs* by path. *notes* are advice, not problems.
+    """
+
+    root: Path
+    project: Project | None
+    resources: tuple[Resource, ...]
+    problems: tuple[Problem, ...]
+    inputs: tuple[Input, ...]
+    notes: tuple[Problem, ...] = ()
+
+    def digests(self) -> dict[str, str]:
+        """Return, by ``kind/name``, what changes if and only if the resource's spec or data file says something else."""
+        files = {each.path: each.sha256 for each in self.inputs}
+        return {
+            str(resource.address): fingerprint(
+                resource.digest,
+                files.get(resource.source.path, "") if isinstance(resource.source, FileSource) else "",
+            )
+            for resource in self.resources
+        }
+
+
+def load(project_file: Path, only: Sequence[Path] = ()) -> Loaded:
+    """
+    Return the project with its resources, or with those of *only* (spec files and folders of them).
+
+    Never raises for what is in the files: all that is wrong with them is in ``problems``.
+    """
+    root = project_file.parent.resolve()
+    documents, problems = read_file(root / project_file.name, project_file.name)
+    found_project = _project(documents, root)
+    loading = _Loading(root, problems, _sensitive(documents))
+    if found_project is not None:
+        loading.notes += _shared_apps(found_project, documents[0])
+    if only:
+        loading.read_all(_chosen(root, only, problems))
+    elif found_project is not None:
+        loading.read_all(_named(root, found_project, documents[0]))
+    resources = loading.resources(complete=not only)
+    problems += [problem for document in documents for problem in document.problems]
+    if not loading.spec_files and not problems:
+        loading.notes.append(
+            Problem(Place(project_file.name), "there are no specs yet", "Write one in a file of `specs`.")
+        )
+    return Loaded(
+        root,
+        found_project,
+        tuple(sorted(resources, key=lambda resource: resource.address)),
+        tuple(sorted(dict.fromkeys(problems), key=_order)),
+        tuple(sorted(_inputs(root, loading.spec_files, resources))),
+        tuple(loading.notes),
+    )
+
+
+def load_project(project_file: Path) -> Project:
+    """
+    Return the project alone; no spec is read.
+
+    Raises:
+        SpecError: the project file is at fault.
+    """
+    root = project_file.parent.resolve()
+    documents, problems = read_file(root / project_file.name, project_file.name)
+    found = _project(documents, root)
+    problems += [problem for document in documents for problem in document.problems]
+    if found is None or problems:
+        raise SpecError(sorted(problems, key=_order))
+    return found
+
+
+def project_files(project_file: Path) -> tuple[Path, ...]:
+    """
+    Return the project file and every spec file in the project that it names, whatever is in them.
+
+    Raises:
+        SpecError: the project file is at fault.
+    """
+    root = project_file.parent.resolve()
+    documents, problems = read_file(root / project_file.name, project_file.name)
+    found = _project(documents, root)
+    specs = list(_named(root, found, documents[0])) if found else []
+    problems += [problem for document in documents for problem in document.problems]
+    if problems:
+        raise SpecError(sorted(problems, key=_order))
+    # A link that leads out of the project is for `validate` to report.
+    inner = [path for path in specs if path.resolve().is_relative_to(root)]
+    return tuple(dict.fromkeys([root / project_file.name, *inner]))
+
+
+def sensitive_in(project_file: Path) -> frozenset[str] | None:
+    """Return the attributes that the project calls sensitive, whatever else is wrong with it; None if nobody can tell."""
+    return _sensitive(read_file(project_file, project_file.name)[0])
+
+
+def _order(problem: Problem) -> tuple[str, int, int, int, str]:
+    place = problem.place
+    return place.file, place.line or 0, place.column or 0, place.row or 0, problem.message
+
+
+def _project(documents: list[OpenDocument], root: Path) -> Project | None:
+    if not documents:
+        return None
+    document, *more = documents
+    for other in more:
+        other.report((), "a project file holds one document", "Put specs in files of their own.")
+    model = _project_model(document)
+    found = None if model is None else project.build(model, document.key_place, document.report)
+    for name, environment in found.environments.items() if found else ():
+        if isinstance(environment, EmbeddedEnvironment):
+            _check_seeds(name, environment, document, root)
+    return found
+
+
+def _project_model(document: OpenDocument) -> ProjectDocument | None:
+    value = document.document.value
+    if not isinstance(value, dict):
+        document.report((), "a project file is a mapping", "It starts with apiVersion: leanplum-sync/v1.")
+        return None
+    metadata = value.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    document.address = f"{project.KIND}/{name}" if isinstance(name, str) else ""
+    return checked(document, ProjectDocument)[0]
+
+
+def _sensitive(documents: Sequence[OpenDocument]) -> frozenset[str] | None:
+    """Return the attributes that the project file calls sensitive, even if the rest of it is wrong; None if it can't be read."""
+    value = documents[0].document.value if documents else None
+    spec = value.get("spec") if isinstance(value, dict) else None
+    if not isinstance(spec, dict):
+        return None
+    names = spec.get("sensitive", [])
+    return frozenset(map(str, names)) if isinstance(names, list) else None
+
+
+def _check_seeds(name: str, environment: EmbeddedEnvironment, document: OpenDocument, root: Path) -> None:
+    for index, text in enumerate(environment.seed):
+        found = inside(root, root, text)
+        if isinstance(found, PathFault):
+            document.report(("spec", "environments", name, "seed", index), found.message, found.hint)
+
+
+def _shared_apps(found: Project, document: OpenDocument) -> Iterator[Problem]:
+    """Yield advice on environments that name one app. What variables hold here and now says nothing about elsewhere."""
+    first: dict[str, KeyPath] = {}
+    for name, environment in found.environments.items():
+        if isinstance(environment, LiveEnvironment) and isinstance(environment.app_id, str):
+            path: KeyPath = ("spec", "environments", name, "appId")
+            before = first.setdefault(environment.app_id, path)
+            if before != path:
+                yield document.file.problem(
+                    document.value_place(path),
+                    f"{name} and {before[2]} are one app, and each locks for itself: two runs could write to one user at once",
+                    "Keep one environment for an app.",
+                    address=document.address,
+                    also=document.value_place(before),
+                )
+
+
+def _named(root: Path, found: Project, document: OpenDocument) -> Iterator[Path]:
+    for named in found.specs:
+        path = inside(root, root, named.text)
+        if not isinstance(path, PathFault):
+            yield from spec_files(path)
+        elif found.specs_are_named:
+            document.report_at(named.place, path.message, path.hint)
+
+
+def _chosen(root: Path, only: Iterable[Path], problems: list[Problem]) -> Iterator[Path]:
+    for path in only:
+        resolved = path.resolve()
+        if not resolved.exists():
+            problems.append(
+                Problem(Place(path.as_posix()), "there is no such file", "Paths start in this folder.")
+            )
+        elif not resolved.is_relative_to(root):
+            problems.append(Problem(Place(path.as_posix()), "this file is not in the project"))
+        else:
+            yield from spec_files(resolved)
+
+
+def spec_files(path: Path) -> Iterator[Path]:
+    """Yield *path*, or the YAML files below it; those whose names start with a dot are passed over."""
+    if not path.is_dir():
+        yield path
+        return
+    for folder, folders, files in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if name.endswith(_SUFFIXES) and not name.startswith(".") and name != project.FILE_NAME:
+                yield Path(folder, name)
+
+
+@dataclass(slots=True)
+class _Loading:
+    root: Path
+    problems: list[Problem]
+    sensitive: frozenset[str] | None
+    notes: list[Problem] = field(default_factory=list)
+    spec_files: list[Path] = field(default_factory=list)
+    known: dict[ResourceAddress, Place] = field(default_factory=dict)
+    _documents: list[OpenDocument] = field(default_factory=list)
+    _dependencies: list[Dependency] = field(default_factory=list)
+
+    def read_all(self, paths: Iterable[Path]) -> None:
+        for path in dict.fromkeys(paths):
+            name = path.relative_to(self.root).as_posix()
+            if not path.resolve().is_relative_to(self.root):
+                self.problems.append(
+                    Problem(
+                        Place(name),
+                        "this link leads out of the project folder",
+                        "Copy the file into the project.",
+                    )
+                )
+                continue
+            documents, faults = read_file(path, name, self.sensitive)
+            self.problems += faults
+            self.spec_files.append(path)
+            self._documents += documents
+
+    def resources(self, *, complete: bool) -> list[Resource]:
+        """Return the resources; with *complete*, all specs were read, and what they depend on must be among them."""
+        found = [
+            resource for document in self._documents if (resource := self._resource(document)) is not None
+        ]
+        if complete:
+            check_targets(self._dependencies, self.known)
+        check_circles(self._dependencies)
+        for document in self._documents:
+            self.problems += document.problems
+        return found
+
+    def _resource(self, document: OpenDocument) -> Resource | None:
+        model_type = model_of(document)
+        if model_type is None:
+            return None
+        model, whole = checked(document, model_type)
+        if document.address and not self._is_new(ResourceAddress.parse(document.address), document):
+            return None
+        if model is None:
+            return None
+        address = ResourceAddress.parse(document.address or f"{document.document.value['kind']}/unnamed")
+        self._dependencies += [
+            Dependency(address, ResourceAddress.parse(text), document, index)
+            for index, text in enumerate(model.metadata.depends_on)
+        ]
+        return self._build(model, address, document, whole=whole)
+
+    def _is_new(self, address: ResourceAddress, document: OpenDocument) -> bool:
+        first = self.known.setdefault(address, document.key_place(("metadata", "name")))
+        here = document.key_place(("metadata", "name"))
+        if first == here:
+            return True
+        document.report_at(
+            here, f"{address} is described twice", "Give one of them another name.", also=first
+        )
+        return False
+
+    def _build(
+        self, model: Document, address: ResourceAddress, document: OpenDocument, *, whole: bool
+    ) -> Resource | None:
+        site = site_of(model, address, document, self.root, whole=whole)
+        advice = long_list(site, document)
+        if advice is not None:
+            self.notes.append(advice)
+        resource: Resource
+        match model:
+            case user_attributes.UserAttributesDocument():
+                resource = user_attributes.build(model, site)
+            case push_tokens.PushTokensDocument():
+                resource = push_tokens.build(model, site)
+            case message_send.MessageSendDocument():
+                resource = message_send.build(model, site)
+            case _:
+                return None
+        said = json.dumps(document.document.value["spec"], sort_keys=True)
+        return with_columns_checked(replace(resource, digest=fingerprint(said)), site, document)
+
+
+def _inputs(root: Path, spec_files: Iterable[Path], resources: Iterable[Resource]) -> Iterator[Input]:
+    data_files = [
+        root / resource.source.path for resource in resources if isinstance(resource.source, FileSource)
+    ]
+    for path in dict.fromkeys([*spec_files, *data_files]):
+        try:
+            yield Input(path.relative_to(root).as_posix(), file_digest(path))
+        except OSError:
+            continue  # reported already, where it was read
