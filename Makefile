@@ -1,17 +1,17 @@
-# Everything here starts from a bare Python 3.11: the first target you run makes .venv, once.
+# Everything here needs only Python 3.11 and make: the first target you run creates .venv.
 #   make demo         a guided run against the embedded emulator; needs no account
-#   make test         the test suite, in three processes, as many of the tests wait   (WORKERS=4 for more)
-#   make check        style, types, layers, and every command that the documents show, their site
-#   make lint         style, types and layers alone
-#   make campaign     kill 200 runs at every point that matters (RUNS=1000 for more), then search for what breaks a law,
-#                     a minute for each (SECONDS=3600 for longer)
-#   make coverage     fails where no test takes a branch of the journal or the applier; some fifteen minutes
-#   make mutants      changes the reading of answers, hundreds of times, and names the changes that no test notices; some minutes
-#   make bench        how fast, as ratios inside one run; some minutes
-#   make bench-quick  a short slice of it
-#   make docs         writes the generated parts of the documents anew
-#   make site         makes a site of them, in build/site; a link that leads nowhere fails
-#   make clean        removes what the others made
+#   make test         the whole test suite, in three processes (WORKERS=4 for more)
+#   make check        style, types, imports, the site, and every command shown in the docs
+#   make lint         style, types and imports alone
+#   make campaign     long searches that are not part of the suite: 200 runs killed at every critical point (RUNS=1000 for more),
+#                     then one minute of random tests for each law (SECONDS=3600 for longer)
+#   make coverage     fails if a branch of the journal or the applier is not covered by a test; takes about 15 minutes
+#   make mutants      mutation tests of the code that reads the API's answers; takes about 5 minutes
+#   make bench        benchmarks, as ratios within one run; takes several minutes
+#   make bench-quick  a short version of the benchmarks
+#   make docs         regenerates the generated parts of the docs
+#   make site         builds the docs as a site in build/site; fails on broken links
+#   make clean        removes everything the other targets created
 
 PYTHON ?= $(shell for p in python3.11 python3; do $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV ?= .venv
@@ -26,7 +26,7 @@ COVERING := tests/unit/journal tests/unit/applier tests/integration/journal \
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-# The tests start hundreds of processes; each would compile the package anew.
+# The tests start hundreds of processes. Without cached bytecode each would compile the whole package.
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help demo test check lint campaign coverage mutants bench bench-quick docs site clean
@@ -35,10 +35,10 @@ export PYTHONDONTWRITEBYTECODE :=
 help:
 	@sed -n 's/^#   //p' Makefile
 
-# pip is quiet but for errors; the constraints name versions, never where to get them.
+# The constraints pin versions only, never the index to install from.
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 1; }
-	@echo "Setting up $(VENV): once, about a minute."
+	@echo "Creating $(VENV). This takes about a minute and happens once."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
 	@touch $@
@@ -62,11 +62,11 @@ campaign: $(READY)
 	$(BIN)/python tests/support/crash_campaign.py --runs $(RUNS)
 	$(BIN)/python tests/campaign.py --seconds $(SECONDS)
 
-# The tests that touch the two rooms, through both backends and through processes of their own.
+# The tests of the two rooms, on both backends and in subprocesses.
 coverage: $(READY)
 	$(BIN)/python -m coverage erase --rcfile=tests/coverage.ini
 	$(BIN)/python -m coverage run --rcfile=tests/coverage.ini -m pytest -q -p no:xdist $(COVERING)
-	@# What processes left that were killed while they wrote it does not count.
+	@# Data files truncated by a kill are ignored.
 	-$(BIN)/python -m coverage combine --rcfile=tests/coverage.ini -q
 	$(BIN)/python -m coverage report --rcfile=tests/coverage.ini
 
@@ -87,7 +87,7 @@ docs: $(READY)
 	$(BIN)/python docs/manual.py
 	$(BIN)/python docs/refresh.py
 
-# Every warning is an error: what the navigation has not, links and anchors that lead nowhere, markup that is none.
+# -W: a page missing from the navigation, a broken link and invalid markup are errors.
 site: $(READY)
 	$(BIN)/sphinx-build -q -W --keep-going -c docs -b html -d build/doctrees . build/site
 
