@@ -1,30 +1,10 @@
-"""
-What the journal holds, as values, and how a batch may move between its states.
-
-A batch without an entry is *planned*. The one rule behind the table: an entry says ``sent`` *before* the first byte
-leaves, so whatever else happens, a batch that is not ``sent`` or further was never on the wire.
-
-::
-
-                    ┌───────── nothing left, or refused for now ─────────┐
-                    v                                                    │
-    parked <──> planned ──> sent ──> done                                │
-                    ^         ├────> in doubt ──> done                   │
-                    │         ├────> parked          │                   │
-                    │         └──────────────────────│───────────────────┘
-                    ├──────────── differs ───────────┤
-                    └──── a person: send again ──── held ── a person: it happened ──> done
-
-What is known never shrinks what is known: ``done`` has no way out, ``held`` only a person's. ``in doubt`` never turns into
-``sent`` directly: live state, or a person, must say ``planned`` first. That is what keeps a thing from happening twice.
-"""
+"""What the journal holds, as values."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
 from leanplum_sync.address import Subject
 from leanplum_sync.wire.batch import DeliveryKey
@@ -37,23 +17,6 @@ class BatchState(StrEnum):
     IN_DOUBT = "in doubt"  # sent, and no trustworthy answer came back
     PARKED = "parked"  # refused, or unreachable for too long: waits for a resume
     HELD = "held"  # in doubt about something that must not happen twice: waits for a person
-
-
-TRANSITIONS: Final[Mapping[BatchState, frozenset[BatchState]]] = {
-    # Straight to done or held: a last look found everything as desired. Planned to planned: a part of it.
-    BatchState.PLANNED: frozenset(
-        {BatchState.SENT, BatchState.PLANNED, BatchState.DONE, BatchState.HELD, BatchState.PARKED}
-    ),
-    # Planned again: it never left, was refused for now, or went without the subjects that were set aside.
-    # Held: this part is answered, and an earlier part is held.
-    BatchState.SENT: frozenset(
-        {BatchState.DONE, BatchState.IN_DOUBT, BatchState.PARKED, BatchState.PLANNED, BatchState.HELD}
-    ),
-    BatchState.IN_DOUBT: frozenset({BatchState.DONE, BatchState.PLANNED, BatchState.HELD}),
-    BatchState.PARKED: frozenset({BatchState.PLANNED}),
-    BatchState.HELD: frozenset({BatchState.DONE, BatchState.PLANNED}),
-    BatchState.DONE: frozenset(),
-}
 
 
 class Fate(StrEnum):

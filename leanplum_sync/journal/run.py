@@ -1,7 +1,7 @@
 """
-One run's pen: every method is one durable transition of one batch, and the only way a batch's state changes.
+What a run records: each ``record_`` method is one durable transition of one batch.
 
-The lease is renewed in the same transaction, so a run that lost its lock changes nothing and finds out.
+The lease is renewed in the same transaction, so a run that has lost its lock changes nothing and gets an error.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from leanplum_sync.journal.lock import Lease
 from leanplum_sync.journal.rows import batch_entry, doubted_elsewhere
 from leanplum_sync.journal.schema import batch_subject_table, batch_table, exception_table, run_table
 from leanplum_sync.journal.specs import is_whole, remember_specs
+from leanplum_sync.journal.states import BatchStates
 from leanplum_sync.journal.texts import Texts
 from leanplum_sync.journal.transition import Move, Step, Transitions, open_numbers
 from leanplum_sync.journal.verdict import DONE, Verdict
@@ -171,19 +172,16 @@ class RunJournal:
         """Count *reads* of a look into the doubt about *batch* that found nothing out: it stays in doubt."""
         if not reads:
             return
-        table = batch_table
-        count = (
-            sa.update(table)
-            .where(table.c.run == self.number, table.c.sequence == batch.number)
-            .values(settle_reads=table.c.settle_reads + reads)
-        )
+        entry = self.entries(batch.number, batch.number)[batch.number]
+        states = BatchStates(self.number, self.lease.fence)
         self._group.write(
-            lambda connection: connection.execute(count),
+            lambda connection: states.amend(
+                connection, batch.number, entry.state, {}, {"settle_reads": reads}
+            ),
             "the batch stays in doubt",
             durable_at_once=False,
             alone=False,
         )
-        entry = self.entries(batch.number, batch.number)[batch.number]
         event = batch_event(
             batch,
             entry.state,
@@ -311,7 +309,7 @@ class RunJournal:
         )
         event = batch_event(
             batch,
-            move.before,
+            move.transition.before,
             move.to,
             on_their_way=len(step.sent),
             open_actions=len(move.open_now),

@@ -9,13 +9,13 @@ from typing import Final
 import sqlalchemy as sa
 
 from leanplum_sync.clock import Clock
-from leanplum_sync.errors import JournalCorruptError
 from leanplum_sync.journal.database import Database
 from leanplum_sync.journal.deliveries import Deliveries
-from leanplum_sync.journal.entry import TRANSITIONS, BatchEntry, BatchState, Fate
+from leanplum_sync.journal.entry import BatchEntry, BatchState, Fate
 from leanplum_sync.journal.footprints import packed
 from leanplum_sync.journal.rows import Row, batch_entry, numbers_text
 from leanplum_sync.journal.schema import batch_subject_table, batch_table, exception_table, footprint_table
+from leanplum_sync.journal.states import BatchStates, Transition, resting_state
 from leanplum_sync.journal.texts import Texts
 from leanplum_sync.journal.verdict import Verdict
 from leanplum_sync.wire.batch import Batch
@@ -60,50 +60,23 @@ class Move:
     batch: Batch
     row: Row | None
     step: Step
-    before: BatchState
-    to: BatchState
+    transition: Transition
     open_now: frozenset[int]
-    told: Mapping[int, Verdict]
+    listed: Mapping[int, Verdict]
+
+    @property
+    def to(self) -> BatchState:
+        return self.transition.to
 
     @property
     def is_clean(self) -> bool:
         """Whether what comes later for the same subjects may go on."""
-        return self.to in (BatchState.SENT, BatchState.DONE) and not self.told
+        return self.to in (BatchState.SENT, BatchState.DONE) and not self.listed
 
 
-# Built once: they run with every transition.
-_OF_BATCH: Final = (
-    batch_table.c.run == sa.bindparam("of_run"),
-    batch_table.c.sequence == sa.bindparam("of_sequence"),
-)
-_BATCH: Final = sa.select(batch_table).where(*_OF_BATCH)
-_SET: Final = (
-    "state",
-    "fence",
-    "reason",
-    "open_actions",
-    "sent_actions",
-    "open_count",
-    "sent_count",
-    "body_digest",
-    "sent_subjects",
-    "sent_at",
-    "doubted_at",
-)
-_ADDED: Final = (
-    "attempts",
-    "lookups",
-    "recheck_reads",
-    "settle_reads",
-    *(fate.value for fate in _COUNTED),
-)
-_CHANGE: Final = (
-    sa.update(batch_table)
-    .where(*_OF_BATCH, batch_table.c.state == sa.bindparam("of_state"))
-    .values(
-        {name: sa.bindparam(f"to_{name}") for name in _SET}
-        | {name: batch_table.c[name] + sa.bindparam(f"add_{name}") for name in _ADDED}
-    )
+# Built once: it runs with every transition.
+_BATCH: Final = sa.select(batch_table).where(
+    batch_table.c.run == sa.bindparam("of_run"), batch_table.c.sequence == sa.bindparam("of_sequence")
 )
 
 
@@ -126,12 +99,10 @@ class Transitions:
         held = sum(verdict.fate is Fate.HELD for verdict in step.verdicts.values()) + (
             entry.held if entry else 0
         )
-        to = step.to or rest(open_now, held)
-        if to not in TRANSITIONS[before]:
-            raise JournalCorruptError(
-                f"Batch {batch.number} of run {self._run} is {before.value}, which can't become {to.value}."
-            )
-        move = Move(connection, batch, row, step, before, to, open_now, _told(step, to, open_now))
+        to = step.to or resting_state(len(open_now), held)
+        move = Move(
+            connection, batch, row, step, Transition(before, to), open_now, _listed(step, to, open_now)
+        )
         self._write_batch(move)
         self._write_exceptions(move)
         self._write_deliveries(move)
@@ -150,8 +121,6 @@ class Transitions:
         was_carried_out = row is not None and row.state == BatchState.SENT.value and not step.refused
         sent_subjects = {planned.subject for planned in batch.actions if planned.number in step.sent}
         values = {
-            "state": to.value,
-            "fence": self._fence,
             "reason": self._texts.seal(step.reason, "reason", self._run, batch.number),
             "open_actions": None if len(open_now) == len(batch.actions) else numbers_text(open_now),
             "sent_actions": None if step.sent == open_now else numbers_text(step.sent),
@@ -168,21 +137,16 @@ class Transitions:
             "recheck_reads": step.recheck_reads,
             "settle_reads": step.settle_reads,
         } | {fate.value: sum(verdict.fate is fate for verdict in step.verdicts.values()) for fate in _COUNTED}
+        states = BatchStates(self._run, self._fence)
         if row is None:
-            key = {"run": self._run, "sequence": batch.number, "actions": len(batch.actions)}
-            kind = {"wave": batch.wave, "delivery_class": batch.delivery_class.value}
-            move.connection.execute(sa.insert(batch_table), [key | kind | values | added])
-            return
-        changed = move.connection.execute(
-            _CHANGE,
-            {"of_run": self._run, "of_sequence": batch.number, "of_state": row.state}
-            | {f"to_{name}": value for name, value in values.items()}
-            | {f"add_{name}": count for name, count in added.items()},
-        )
-        if changed.rowcount != 1:  # pragma: no cover - writers take turns, and this one has just read it
-            raise JournalCorruptError(
-                f"Batch {batch.number} of run {self._run} changed under this run's hands."
-            )
+            kind = {
+                "actions": len(batch.actions),
+                "wave": batch.wave,
+                "delivery_class": batch.delivery_class.value,
+            }
+            states.enter(move.connection, batch.number, move.transition, kind | values | added)
+        else:
+            states.move(move.connection, batch.number, move.transition, values, added)
 
     def _write_exceptions(self, move: Move) -> None:
         batch, to, table = move.batch, move.to, exception_table
@@ -210,7 +174,7 @@ class Transitions:
                 "fate": verdict.fate.value,
                 "message": self._texts.seal(verdict.message, "message", self._run, batch.number, number),
             }
-            for number, verdict in sorted(move.told.items())
+            for number, verdict in sorted(move.listed.items())
         ]
         self._database.replace(move.connection, table, rows)
 
@@ -246,7 +210,7 @@ class Transitions:
             )
 
 
-def _told(step: Step, to: BatchState, open_now: frozenset[int]) -> Mapping[int, Verdict]:
+def _listed(step: Step, to: BatchState, open_now: frozenset[int]) -> Mapping[int, Verdict]:
     told = {number: verdict for number, verdict in step.verdicts.items() if verdict.fate not in _AS_DESIRED}
     if step.lists_open:
         fate = Fate.PARKED if to is BatchState.PARKED else Fate.NOT_SENT
@@ -258,9 +222,3 @@ def open_numbers(entry: BatchEntry | None, batch: Batch) -> frozenset[int]:
     if entry is None or entry.open is None:
         return frozenset(planned.number for planned in batch.actions)
     return entry.open
-
-
-def rest(open_now: frozenset[int], held: int) -> BatchState:
-    if open_now:
-        return BatchState.PLANNED
-    return BatchState.HELD if held else BatchState.DONE

@@ -27,8 +27,8 @@ from leanplum_sync.journal.schema import (
 )
 from leanplum_sync.journal.settling import check_settled
 from leanplum_sync.journal.specs import NO_RUN, remember_specs
+from leanplum_sync.journal.states import BatchStates, Transition, resting_state
 from leanplum_sync.journal.texts import Texts
-from leanplum_sync.journal.transition import rest
 
 DROPPED: Final = "a person dropped it: nobody knows whether it happened, and it is not sent again"
 _UNFINISHED: Final = (RunState.RUNNING, RunState.INTERRUPTED, RunState.PARTIAL)
@@ -93,7 +93,7 @@ class Journal(JournalReader):
                     )
                 if state is not RunState.FINISHED:
                     self._is_also_of(connection, row.number, plan_made_at)
-                    self._doubt_what_was_sent(connection, row.number)
+                    self._doubt_what_was_sent(connection, BatchStates(row.number, lease.fence))
                     self._set_run(connection, row.number, RunState.RUNNING)
                 return RunJournal(
                     self._writable,
@@ -200,21 +200,22 @@ class Journal(JournalReader):
             # No number: all that is open. What is open from here on was not among them.
             sent = open_before if row.sent_actions is None else numbers_from(row.sent_actions) or frozenset()
             state = BatchState(row.state)
-            if state is BatchState.HELD:
-                state = rest(open_now, len(held - chosen))
-            connection.execute(
-                sa.update(table)
-                .where(table.c.run == run, table.c.sequence == sequence)
-                .values(
-                    state=state.value,
-                    held=table.c.held - len(chosen),
-                    done=table.c.done + len(chosen - again - dropped),
-                    skipped=table.c.skipped + len(dropped),
-                    open_actions=numbers_text(open_now),
-                    open_count=len(open_now),
-                    sent_actions=numbers_text(sent),
-                )
-            )
+            states = BatchStates(run, lease.fence)
+            values = {
+                "open_actions": numbers_text(open_now),
+                "open_count": len(open_now),
+                "sent_actions": numbers_text(sent),
+            }
+            added = {
+                "held": -len(chosen),
+                "done": len(chosen - again - dropped),
+                "skipped": len(dropped),
+            }
+            rests_in = resting_state(len(open_now), len(held - chosen))
+            if state is BatchState.HELD and rests_in is not BatchState.HELD:
+                states.move(connection, sequence, Transition(state, rests_in), values, added)
+            else:
+                states.amend(connection, sequence, state, values, added)
             of_chosen = (*of_batch, exception.c.action.in_(chosen))
             if dropped:
                 connection.execute(
@@ -303,28 +304,31 @@ class Journal(JournalReader):
         ).all()
         for run in unfinished:
             if overlap(run.part, lease.part):
-                self._doubt_what_was_sent(connection, run.number)
-                self._hold_what_is_in_doubt(connection, run.number)
+                states = BatchStates(run.number, lease.fence)
+                self._doubt_what_was_sent(connection, states)
+                self._hold_what_is_in_doubt(connection, states)
                 self._set_run(connection, run.number, RunState.SUPERSEDED)
 
-    def _doubt_what_was_sent(self, connection: sa.Connection, run: int) -> None:
-        """A batch still marked sent, with nobody waiting for its answer, was left by a process that died."""
+    def _doubt_what_was_sent(self, connection: sa.Connection, states: BatchStates) -> None:
+        """A batch that is still ``sent`` although no process waits for its answer was left by a process that died."""
         table = batch_table
-        connection.execute(
-            sa.update(table)
-            .where(table.c.run == run, table.c.state == BatchState.SENT.value)
-            .values(
-                state=BatchState.IN_DOUBT.value,
-                # Not when it was sent: the dead process may have held the connection open for long after.
-                doubted_at=self._now(connection),
-                lookups=table.c.lookups + table.c.sent_subjects,
-                reason="the run ended before the answer was recorded",
+        left = connection.execute(
+            sa.select(table.c.sequence, table.c.sent_subjects).where(
+                table.c.run == states.run, table.c.state == BatchState.SENT.value
             )
-        )
+        ).all()
+        # The doubt does not begin when it was sent: the dead process may have kept the connection open much longer.
+        values = {
+            "doubted_at": self._now(connection),
+            "reason": "the run ended before the answer was recorded",
+        }
+        doubted = Transition(BatchState.SENT, BatchState.IN_DOUBT)
+        for row in left:
+            states.move(connection, row.sequence, doubted, values, {"lookups": row.sent_subjects})
 
-    def _hold_what_is_in_doubt(self, connection: sa.Connection, run: int) -> None:
+    def _hold_what_is_in_doubt(self, connection: sa.Connection, states: BatchStates) -> None:
         """Without its plan, nobody can settle a doubt; what must not happen twice waits for a person."""
-        batch, delivery, exception = batch_table, delivery_table, exception_table
+        batch, delivery, exception, run = batch_table, delivery_table, exception_table, states.run
         doubts = connection.execute(
             sa.select(delivery.c.sequence, delivery.c.action, delivery.c.subject)
             .join(batch, sa.and_(batch.c.run == delivery.c.run, batch.c.sequence == delivery.c.sequence))
@@ -353,17 +357,10 @@ class Journal(JournalReader):
                 for doubt in doubts
             ],
         )
+        nothing_open = {"open_actions": "[]", "open_count": 0, "sent_actions": None, "sent_count": 0}
+        is_held = Transition(BatchState.IN_DOUBT, BatchState.HELD)
         for sequence, count in held.items():
-            of_batch = (batch.c.run == run, batch.c.sequence == sequence)
-            values = {
-                "state": BatchState.HELD.value,
-                "held": batch.c.held + count,
-                "open_actions": "[]",
-                "open_count": 0,
-                "sent_actions": None,
-                "sent_count": 0,
-            }
-            connection.execute(sa.update(batch).where(*of_batch).values(values))
+            states.move(connection, sequence, is_held, nothing_open, {"held": count})
         connection.execute(
             sa.update(delivery)
             .where(delivery.c.run == run, delivery.c.sequence.in_(held))

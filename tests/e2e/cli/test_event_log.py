@@ -9,7 +9,8 @@ from typing import Any
 from document_schemas import check
 from shell import Command
 
-from leanplum_sync.journal.entry import TRANSITIONS, BatchState
+from leanplum_sync.journal.entry import BatchState
+from leanplum_sync.journal.states import TRANSITIONS
 
 PLAN = ".leanplum-sync/sandbox.lpplan"
 

@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 from leanplum_sync.errors import JournalLockedError, LockLostError, NoAnswerError, TooEarlyError
-from leanplum_sync.journal import open_journal, read_journal, transition
+from leanplum_sync.journal import open_journal, read_journal, states, transition
+from leanplum_sync.journal import writer as journal_writer
 from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, Resolution
 from leanplum_sync.journal.lock import Lease
 
@@ -156,7 +157,7 @@ def test_a_paused_process_that_lost_its_lock_sends_nothing_when_it_wakes_up(
 def test_a_run_that_lost_its_lock_between_two_batches_does_not_repeat_what_its_successor_did(
     run: Any, api: Any, monkeypatch: pytest.MonkeyPatch, fence: str
 ) -> None:
-    """Behind the fence stands the table of transitions, which has to go too before the judge finds anything."""
+    """Rows refuse an old fence too, and so does the table of transitions: all must go before the judge finds anything."""
     clock = _Skipping()
     first = run("sends", clock=clock, settings={"concurrency": 1})
 
@@ -166,7 +167,9 @@ def test_a_run_that_lost_its_lock_between_two_batches_does_not_repeat_what_its_s
 
     if fence == "ablated":
         everything = frozenset(BatchState)
-        monkeypatch.setattr(transition, "TRANSITIONS", dict.fromkeys(BatchState, everything))
+        monkeypatch.setattr(states, "TRANSITIONS", dict.fromkeys(BatchState, everything))
+        for module in (transition, journal_writer):
+            monkeypatch.setattr(module, "BatchStates", lambda run, _fence: states.BatchStates(run, 1_000))
         monkeypatch.setattr(Lease, "_renew", lambda lease, connection: None)
         monkeypatch.setattr(Lease, "check", lambda lease: None)
     first.wrap_writer = _pausing(meanwhile, after=True)

@@ -123,7 +123,7 @@ def test_a_transition_that_is_not_in_the_table_is_refused_and_changes_nothing(
 ) -> None:
     batch = sends(1, "u1")
     send(run, batch, DONE)
-    with pytest.raises(JournalCorruptError, match="is done, which can't become sent"):
+    with pytest.raises(JournalCorruptError, match="that is done can't become sent"):
         send(run, batch)
     assert [entry.state for entry in journal.batches(run.number)] == [BatchState.DONE]
 
