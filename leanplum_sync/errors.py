@@ -16,11 +16,15 @@ Every exception raised on purpose, cut by what the caller should do next.
     │  ├─ RejectedError            the API refused the whole call: nothing was carried out
     │  │  └─ RateLimitedError      refused for now (429): sending later is safe
     │  └─ UnexpectedResponseError  the answer is not of the documented shape
-    ├─ JournalError
+    ├─ JournalError                the journal can't be used as it is
     │  ├─ JournalLockedError       another run works on this app and environment
     │  ├─ LockLostError            this run lost its lock and has stopped sending
     │  ├─ TooEarlyError            a lost request may still take effect: decide later
+    │  ├─ JournalUnreachableError  the database is down or busy: run again later
+    │  ├─ JournalStorageError      the journal can't be written; also a StorageError
     │  └─ JournalCorruptError      the journal can't be read, or is of a newer version
+    ├─ StorageError                a file can't be written: the disk is full, read-only or failing
+    ├─ EmulatorSetupError          the embedded emulator can't start: a seed or its state file is at fault
     ├─ VerificationError           applied, and still different
     └─ InterruptedRunError         a signal ended the run; the journal is clean
 
@@ -132,7 +136,23 @@ class TooEarlyError(JournalError):
         super().__init__(message)
 
 
+class JournalUnreachableError(JournalError):
+    pass
+
+
+class StorageError(LeanplumSyncError):
+    pass
+
+
+class JournalStorageError(JournalError, StorageError):
+    pass
+
+
 class JournalCorruptError(JournalError):
+    pass
+
+
+class EmulatorSetupError(LeanplumSyncError):
     pass
 
 

@@ -18,8 +18,8 @@ from leanplum_sync.client.credentials import APP_ID_VARIABLE, EMULATOR_APP_ID, E
 from leanplum_sync.client.http import HttpTransport
 from leanplum_sync.client.reader import Reader
 from leanplum_sync.clock import SystemClock
-from leanplum_sync.emulator import EmulatorError, running
-from leanplum_sync.errors import LeanplumSyncError
+from leanplum_sync.emulator import EmulatorError, StateFileError, running
+from leanplum_sync.errors import EmulatorSetupError, StorageError
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.project.model import EmbeddedEnvironment, FromVariable, LiveEnvironment
 from leanplum_sync.project.settings import Settings
@@ -83,8 +83,10 @@ def connected(settings: Settings) -> Iterator[App]:
         with emulator as answering, HttpTransport(is_local=True) as transport:
             _compare_seeds(state, seeds, is_new=is_new)
             yield App(target, Connection.to_emulator(answering.url), Keys.of(EMULATOR_KEYS), transport)
+    except StateFileError as error:
+        raise StorageError(str(error)) from error
     except EmulatorError as error:
-        raise LeanplumSyncError(str(error)) from error
+        raise EmulatorSetupError(str(error)) from error
 
 
 def _compare_seeds(state: Path, seeds: Sequence[Path], *, is_new: bool) -> None:

@@ -1,4 +1,4 @@
-"""What a finished command tells its caller, in one number; the only place that knows the numbers."""
+"""Exit codes. No other module knows the numbers."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ from typing import Final
 import click
 
 from leanplum_sync.errors import (
+    ApiError,
     CredentialError,
+    EmulatorSetupError,
     HazardNotAllowedError,
     InterruptedRunError,
+    JournalError,
     JournalLockedError,
+    JournalUnreachableError,
     LockLostError,
+    PlanError,
     RateLimitedError,
+    RejectedError,
     SpecError,
-    StalePlanError,
+    StorageError,
     TooEarlyError,
     VerificationError,
 )
@@ -36,20 +42,32 @@ class ExitCode(IntEnum):
     BAD_KEY = 9
     LIMITED = 10
     USAGE = 64
+    CANT_WRITE = 74  # Source: sysexits.h, EX_IOERR
+    UNREACHABLE = 75  # Source: sysexits.h, EX_TEMPFAIL
     INTERRUPTED = 130
     TERMINATED = 143
 
 
+# The first class that an error is an instance of decides: subclasses come before their bases.
 _CODES: Final[Mapping[type[BaseException], ExitCode]] = {
     SpecError: ExitCode.INVALID,
+    EmulatorSetupError: ExitCode.INVALID,
     VerificationError: ExitCode.IN_PART,
     HazardNotAllowedError: ExitCode.NO_CONSENT,
-    StalePlanError: ExitCode.STALE_PLAN,
+    PlanError: ExitCode.STALE_PLAN,
     JournalLockedError: ExitCode.LOCKED,
     LockLostError: ExitCode.LOCKED,
     TooEarlyError: ExitCode.IN_DOUBT,
+    JournalUnreachableError: ExitCode.UNREACHABLE,
+    StorageError: ExitCode.CANT_WRITE,
+    JournalError: ExitCode.STALE_PLAN,
     CredentialError: ExitCode.BAD_KEY,
     RateLimitedError: ExitCode.LIMITED,
+    RejectedError: ExitCode.IN_PART,
+    ApiError: ExitCode.UNREACHABLE,
+    ConnectionError: ExitCode.UNREACHABLE,
+    TimeoutError: ExitCode.UNREACHABLE,
+    OSError: ExitCode.CANT_WRITE,
     click.ClickException: ExitCode.USAGE,
     click.Abort: ExitCode.INTERRUPTED,
     KeyboardInterrupt: ExitCode.INTERRUPTED,

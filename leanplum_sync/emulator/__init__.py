@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from leanplum_sync.emulator.errors import EmulatorError
+from leanplum_sync.emulator.errors import EmulatorError, StateFileError
 from leanplum_sync.emulator.switches import Switches
 
 if TYPE_CHECKING:
@@ -23,7 +23,17 @@ if TYPE_CHECKING:
 
     from leanplum_sync.emulator.faults import Faults
 
-__all__ = ["APP_ID", "KEYS", "EmulatorError", "Running", "Switches", "create_app", "running", "serve"]
+__all__ = [
+    "APP_ID",
+    "KEYS",
+    "EmulatorError",
+    "Running",
+    "StateFileError",
+    "Switches",
+    "create_app",
+    "running",
+    "serve",
+]
 
 APP_ID: Final = "app_emulator"
 KEYS: Final = {

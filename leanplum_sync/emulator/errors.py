@@ -1,10 +1,14 @@
-"""What the emulator raises: one error for the people who start it, three for the actions it serves."""
+"""What the emulator raises: errors for the people who start it, and for the actions it serves."""
 
 from __future__ import annotations
 
 
 class EmulatorError(Exception):
     """The emulator can't start or go on; the text is one clear sentence for the person who started it."""
+
+
+class StateFileError(EmulatorError):
+    """The state file can't be read or written."""
 
 
 class RefusedError(Exception):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from leanplum_sync.emulator.errors import EmulatorError
+from leanplum_sync.emulator.errors import EmulatorError, StateFileError
 from leanplum_sync.emulator.user import User
 
 if TYPE_CHECKING:
@@ -328,8 +328,8 @@ def _connected(path: Path | None) -> sqlite3.Connection:
         raise _unusable(path, error) from error
 
 
-def _unusable(path: Path | None, error: Exception) -> EmulatorError:
-    return EmulatorError(f"The emulator's state file {path} can't be used: {error}.")
+def _unusable(path: Path | None, error: Exception) -> StateFileError:
+    return StateFileError(f"The emulator's state file {path} can't be used: {error}.")
 
 
 def _plain(req_id: str) -> dict[str, Any]:

@@ -14,7 +14,12 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from leanplum_sync.errors import JournalCorruptError, JournalError
+from leanplum_sync.errors import (
+    JournalCorruptError,
+    JournalError,
+    JournalStorageError,
+    JournalUnreachableError,
+)
 from leanplum_sync.journal.schema import VERSION, bring_up_to_date, version_of
 
 # On a server that others use too, the tables stand apart. Table names like ``run`` may be taken.
@@ -28,6 +33,8 @@ _CORRUPT: Final = ("malformed", "not a database", "file is encrypted", "not deco
 _FULL: Final = ("disk is full", "No space left", "disk I/O error")
 _READ_ONLY: Final = ("readonly database", "read-only", "unable to open database file", "permission denied")
 _BUSY: Final = ("locked", "lock timeout")
+# Source: PostgreSQL docs, error codes: connections, conflicts between transactions, resources, operator intervention.
+_TEMPORARY: Final = ("08", "40", "53", "57")
 # What the driver warns of, we raise; it shall not stand on people's screens too.
 _SILENT: Final = logging.NullHandler()
 _AHEAD: Final = "leanplum_sync_clock_ahead"
@@ -186,7 +193,7 @@ class Database:
         ) as error:  # the driver, at a damaged text or at one in its own error message
             raise _damaged(self._name, consequence) from error
         except OSError as error:
-            raise JournalError(
+            raise JournalStorageError(
                 f"{self._name} can't be used: {error.strerror or error}; {consequence}."
             ) from error
 
@@ -210,18 +217,21 @@ def _explained(error: Exception, name: str, consequence: str) -> JournalError:
     if any(sign in text for sign in _CORRUPT):
         return _damaged(name, consequence)
     if any(sign in text for sign in _FULL):
-        return JournalError(f"{name} can't be written, its disk is full or failing; {consequence}.")
+        return JournalStorageError(f"{name} can't be written, its disk is full or failing; {consequence}.")
     if any(sign in text for sign in _READ_ONLY):
-        return JournalError(f"{name} can't be opened or is read-only; {consequence}.")
+        return JournalStorageError(f"{name} can't be opened or is read-only; {consequence}.")
     if isinstance(error, sa.exc.OperationalError) and "connection failed" in text:
-        return JournalError(f"{name} can't be reached: {_first_line(text)}; {consequence}.")
+        return JournalUnreachableError(f"{name} can't be reached: {_first_line(text)}; {consequence}.")
     if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
-        return JournalError(f"{name} lost its connection; {consequence}. Run the command again.")
+        return JournalUnreachableError(f"{name} lost its connection; {consequence}. Run the command again.")
     if any(sign in text for sign in _BUSY):
-        return JournalError(
+        return JournalUnreachableError(
             f"{name} was kept busy by another process for {_BUSY_SECONDS} seconds; {consequence}."
         )
-    return JournalError(f"{name} failed: {_first_line(text) or type(error).__name__}; {consequence}.")
+    failed = f"{name} failed: {_first_line(text) or type(error).__name__}; {consequence}."
+    if str(getattr(getattr(error, "orig", None), "sqlstate", None) or "").startswith(_TEMPORARY):
+        return JournalUnreachableError(f"{failed} Run the command again.")
+    return JournalError(failed)
 
 
 def _damaged(name: str, consequence: str) -> JournalCorruptError:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from leanplum_sync.errors import LeanplumSyncError
+from leanplum_sync.errors import StorageError
 from leanplum_sync.journal.reader import JournalReader
 
 # Every record has the first two; the others where they mean something. The types are DuckDB's.
@@ -125,7 +125,7 @@ def write_parquet(journal: JournalReader, runs: Sequence[int], path: Path) -> No
                     [str(between)],
                 )
         except duckdb.Error as error:
-            raise LeanplumSyncError(f"{path}: the export can't be written: {error}") from error
+            raise StorageError(f"{path}: the export can't be written: {error}") from error
 
 
 def _quoted(path: Path) -> str:

@@ -10,7 +10,7 @@ from typing import IO, Final, Self
 
 import orjson
 
-from leanplum_sync.errors import LeanplumSyncError
+from leanplum_sync.errors import StorageError
 from leanplum_sync.problem import SHOWN, Problem
 
 KEPT: Final = 10_000  # for documents that machines read
@@ -34,7 +34,7 @@ class ProblemList:
     A context, at the end of which the file is whole. Memory doesn't grow with the number of problems.
 
     Raises:
-        LeanplumSyncError: the file that is asked for can't be written.
+        StorageError: the file that is asked for can't be written.
     """
 
     def __init__(self, file: ListingFile | None = None) -> None:
@@ -94,8 +94,8 @@ class ProblemList:
 
     def _give_up(self, wanted: ListingFile, error: OSError) -> None:
         if wanted.is_asked_for:
-            raise LeanplumSyncError(
-                f"{wanted.path}: the problems can't be listed there: {error.strerror}."
+            raise StorageError(
+                f"{wanted.path}: the list of problems can't be written: {error.strerror}."
             ) from error
         with suppress(OSError):
             if self._file is not None:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from leanplum_sync.encryption import CIPHER, SALT_BYTES, SealingKeys
-from leanplum_sync.errors import PlanError
+from leanplum_sync.errors import StorageError
 from leanplum_sync.planfile.schema import (
     CLASSES,
     CREATE,
@@ -309,13 +309,11 @@ def _replaceable(path: Path) -> Path:
     except (OSError, RuntimeError) as error:  # links that lead in a circle
         raise _cannot_write(path, error) from error
     if is_something_else:
-        raise PlanError(
-            f"{path}: this is not a file, and no plan can take its place. Name a file with --out."
-        )
+        raise StorageError(f"{path} is not a file and can't be replaced by a plan. Name a file with --out.")
     return target
 
 
-def _cannot_write(path: Path, error: Exception) -> PlanError:
-    return PlanError(
+def _cannot_write(path: Path, error: Exception) -> StorageError:
+    return StorageError(
         f"{path}: the plan can't be written: {error}. Free some space, or name another file with --out."
     )

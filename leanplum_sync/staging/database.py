@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from leanplum_sync.errors import LeanplumSyncError
+from leanplum_sync.errors import StorageError
 
 MEMORY_LIMIT_MB: Final = 256
 LEAST_MEMORY_MB: Final = 128
@@ -81,12 +81,12 @@ def threads_for(memory_limit_mb: int, cores: int, *, only_rows: bool = False) ->
     return max(1, min(cores, memory_limit_mb // each))
 
 
-def no_room(error: Exception) -> LeanplumSyncError:
+def no_room(error: Exception) -> StorageError:
     if isinstance(error, OSError) and error.filename:
         reason = f"{error.filename}: {error.strerror}"
     else:  # DuckDB follows its reason up with lines of advice about its own settings.
         reason, *_ = str(error).splitlines() or [type(error).__name__]
-    return LeanplumSyncError(
-        f"Rows and users can't be kept while they are compared: {reason.strip().rstrip('.')}. Nothing was changed: see that there"
-        " is space on disk, and leave to write; or allow more memory with --memory."
+    return StorageError(
+        f"Rows and users can't be stored while they are compared: {reason.strip().rstrip('.')}. Nothing was changed. Check that the"
+        " disk has space and the folder is writable, or allow more memory with --memory."
     )

@@ -165,5 +165,5 @@ def test_events_that_can_not_be_written_stop_no_run(shop: Shell) -> None:
             [*shop.command, "apply", PLAN, "--yes", "-o", "ndjson"],
             cwd=shop.folder, env=shop.variables, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
         )  # fmt: skip
-    assert (process.returncode, "No space left" in process.stderr) == (1, True)
+    assert (process.returncode, "No space left" in process.stderr) == (74, True)
     assert shop.json("journal", "list")["runs"][0]["state"] == "finished"

@@ -48,9 +48,11 @@ class Shop:
         running = self.stack.enter_context(emulator.running(seeds=[thinned], faults=faults))
         self.environ = {**Served(running.url).environ, "LEANPLUM_SYNC_ENVIRONMENT": "production"}
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, file_blocks: int | None = None) -> subprocess.Popen[str]:
+        """Run the command; no file that it writes may grow beyond *file_blocks* kilobytes, as on a full disk."""
+        limited = [] if file_blocks is None else ["bash", "-c", f'ulimit -f {file_blocks}; exec "$@"', "-"]
         return subprocess.Popen(
-            [COMMAND, *arguments],
+            [*limited, COMMAND, *arguments],
             cwd=self.folder,
             env={"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8", **self.environ},
             stdin=subprocess.DEVNULL,
@@ -171,6 +173,16 @@ def usage(shop: Shop) -> Ended:
     return shop.run("plan", "--wrong", "-o", "json")
 
 
+def cant_write(shop: Shop) -> Ended:
+    return Ended.of(shop.start("plan", "-o", "json", file_blocks=8))
+
+
+def unreachable(shop: Shop) -> Ended:
+    shop.serve()
+    shop.environ["LEANPLUM_API_URL"] = "http://127.0.0.1:1"
+    return shop.run("plan", "-o", "json")
+
+
 def _signalled(shop: Shop, number: signal.Signals) -> Ended:
     shop.serve("latency:action=multi,seconds=2")
     assert shop.run("plan", "--out", PLAN).code == 0
@@ -193,7 +205,7 @@ def terminated(shop: Shop) -> Ended:
 # What each ends with; the format of the document on stdout; a word of stderr.
 SCENES: Mapping[ExitCode, tuple[Callable[[Shop], Ended], str, str]] = {
     ExitCode.OK: (ok, "plan-summary", "Next: leanplum-sync apply"),
-    ExitCode.UNEXPECTED: (unexpected, "error", "Error: unexpected KeyError in planning/make.py:"),
+    ExitCode.UNEXPECTED: (unexpected, "error", "Error: unexpected KeyError in operations/plan.py:"),
     ExitCode.CHANGES_PENDING: (changes_pending, "plan-summary", "Next: leanplum-sync apply"),
     ExitCode.INVALID: (invalid, "problems", "Did you mean attributes?"),
     ExitCode.IN_PART: (in_part, "receipt", "leanplum-sync"),
@@ -208,6 +220,8 @@ SCENES: Mapping[ExitCode, tuple[Callable[[Shop], Ended], str, str]] = {
     ExitCode.BAD_KEY: (bad_key, "error", "LEANPLUM_DATA_EXPORT_KEY is not set"),
     ExitCode.LIMITED: (limited, "error", "asks for fewer requests"),
     ExitCode.USAGE: (usage, "error", "--wrong"),
+    ExitCode.CANT_WRITE: (cant_write, "error", "Check that the disk has space"),
+    ExitCode.UNREACHABLE: (unreachable, "error", "could not be reached"),
     ExitCode.INTERRUPTED: (interrupted, "receipt", "what is on its way is finished first"),
     ExitCode.TERMINATED: (terminated, "receipt", "what is on its way is finished first"),
 }
@@ -230,6 +244,65 @@ def test_the_command_ends_with_the_documented_number_and_stdout_is_the_document(
     if document == "error":
         assert ended.document["exit"] == code
         assert ended.document["message"] in ended.err
+
+
+def _damaged_journal(shop: Shop) -> Ended:
+    shop.serve()
+    assert shop.run("plan", "--out", PLAN).code == 0
+    (shop.folder / ".leanplum-sync" / "journal.db").write_text("not a database, whatever its name" * 50)
+    return shop.run("apply", PLAN, "--yes", "-o", "json")
+
+
+def _database_down(shop: Shop) -> Ended:
+    shop.serve()
+    shop.environ["LEANPLUM_SYNC_JOURNAL"] = "postgresql://us:s3cret@127.0.0.1:1/journal"
+    return shop.run("plan", "-o", "json")
+
+
+def _api_down_before_apply(shop: Shop) -> Ended:
+    (shop.folder / "specs" / "loyalty.yaml").write_text(SEND)
+    shop.serve()
+    assert shop.run("plan", "--out", PLAN).code == 6
+    shop.environ["LEANPLUM_API_URL"] = "http://127.0.0.1:1"
+    return shop.run("pull", "00001", "--out", "seen.ndjson", "-o", "json")
+
+
+def _emulator_state_in_a_files_place(shop: Shop) -> Ended:
+    (shop.folder / ".leanplum-sync").mkdir()
+    (shop.folder / ".leanplum-sync" / "emulator.db").mkdir()
+    return shop.run("plan", "-o", "json")
+
+
+def _broken_seed(shop: Shop) -> Ended:
+    (shop.folder / "seed" / "users.ndjson").write_text("{")
+    return shop.run("plan", "-o", "json")
+
+
+def _no_room_for_a_document(shop: Shop) -> Ended:
+    assert shop.run("plan", "--out", PLAN).code == 0
+    return shop.run("show", PLAN, "-o", "text=/dev/full", "-o", "json=plan.json")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("scene", "code", "says"),
+    [
+        (_damaged_journal, ExitCode.STALE_PLAN, "is damaged, or is no journal"),
+        (_database_down, ExitCode.UNREACHABLE, "The shared journal can't be reached"),
+        (_api_down_before_apply, ExitCode.UNREACHABLE, "could not be reached"),
+        (_emulator_state_in_a_files_place, ExitCode.CANT_WRITE, "state file"),
+        (_broken_seed, ExitCode.INVALID, "not a line of JSON"),
+        (_no_room_for_a_document, ExitCode.CANT_WRITE, "No space left on device"),
+    ],
+    ids=lambda value: value.__name__.strip("_") if callable(value) else "",
+)
+def test_what_is_no_fault_of_ours_does_not_end_with_1(
+    scene: Callable[[Shop], Ended], code: ExitCode, says: str, shop: Shop
+) -> None:
+    ended = scene(shop)
+    assert ended.code == code, ended.err
+    assert says in ended.err
+    assert "s3cret" not in ended.err
 
 
 def test_what_is_over_budget_is_told_at_once_and_the_printed_command_is_enough(shop: Shop) -> None:

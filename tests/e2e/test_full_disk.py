@@ -11,7 +11,7 @@ import pytest
 from files import csv_of_ids, ndjson, write_files
 from shell import Serve, Served, Shell
 
-from leanplum_sync.errors import PlanError
+from leanplum_sync.errors import StorageError
 from leanplum_sync.journal import open_journal, read_journal
 from leanplum_sync.planfile import PlanWriter
 
@@ -78,7 +78,7 @@ def test_planning_that_finds_no_room_says_so_in_a_sentence_and_leaves_no_plan(
     process = shell.start("plan", "--observed", "seen.ndjson", "--out", "a.lpplan")
     out, err = process.communicate(timeout=120)
     small_files(resource.RLIM_INFINITY)
-    assert process.returncode == 1, out + err
+    assert process.returncode == 74, out + err
     assert err.startswith("Error: ")
     assert len(err.splitlines()) == 1, err
     assert "Nothing was" in err or "can't be written" in err
@@ -88,7 +88,7 @@ def test_a_plan_that_finds_no_room_even_for_its_tables_leaves_no_file(
     tmp_path: Path, small_files: Callable[[int], None]
 ) -> None:
     small_files(512)
-    with pytest.raises(PlanError, match=r"a\.lpplan: the plan can't be written"):
+    with pytest.raises(StorageError, match=r"a\.lpplan: the plan can't be written"):
         PlanWriter(tmp_path / "a.lpplan")
     assert list(tmp_path.iterdir()) == []
 
@@ -103,7 +103,7 @@ def test_a_document_that_finds_no_room_is_named_and_no_half_of_one_is_left(
     process = shell.start("show", "a.lpplan", "-o", f"{form}=why/plan.{form}")
     out, err = process.communicate(timeout=120)
     small_files(resource.RLIM_INFINITY)
-    assert process.returncode == 1, out + err
+    assert process.returncode == 74, out + err
     assert err == f"Error: why/plan.{form}: File too large.\n"
     assert list((shell.folder / "why").iterdir()) == []
 
@@ -119,7 +119,7 @@ def test_what_is_no_file_stays_where_a_document_finds_no_room(tmp_path: Path, se
     ):
         process = shell.start(*verb, "-o", f"{form}={name}")
         _, err = process.communicate(timeout=120)
-        assert process.returncode == 1
+        assert process.returncode == 74
         assert err.splitlines()[-1] == f"Error: {name}: No space left on device."
     assert (shell.folder / "full").is_char_device()
 
@@ -145,7 +145,7 @@ def test_whatever_room_there_is_nothing_is_sent_without_an_intent(
         assert "Traceback" not in out + err
         if served.counts()["writes"]:
             break
-        assert process.returncode == 1, err
+        assert process.returncode == 74, err
         assert "disk is full or failing" in err
         assert "nothing was sent" in err or "it was not" in err or "was not begun" in err, err
         with read_journal(journal) as reading:

@@ -100,7 +100,7 @@ def test_a_journal_moves_back_to_a_file_by_the_name_of_a_variable(shop: Shell) -
 
 
 def test_what_can_not_be_copied_is_told_and_nothing_is_changed(shop: Shell) -> None:
-    def refused(source: str, code: int = 1) -> str:
+    def refused(source: str, code: int = 7) -> str:
         return str(shop.run("journal", "copy", source, "-o", "json", code=code).stderr)
 
     assert "is the one that the project names already" in refused(OLD)

@@ -196,7 +196,7 @@ def test_a_shared_journal_that_can_not_be_reached_is_told_without_its_password(
     shell.run("plan", "--out", "a.lpplan")
     shell.environ["LEANPLUM_SYNC_JOURNAL"] = "postgresql://us:s3cret@127.0.0.1:1/journal"
     for command in (("apply", "a.lpplan", "--yes"), ("status",), ("plan", "--out", "b.lpplan")):
-        failed = shell.run(*command, code=1)
+        failed = shell.run(*command, code=75)
         assert "The shared journal can't be reached" in failed.stderr
         assert "s3cret" not in failed.stdout + failed.stderr
     assert served.counts()["writes"] == 0

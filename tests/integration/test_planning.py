@@ -22,7 +22,7 @@ from leanplum_sync.client.credentials import EMULATOR_KEYS, Connection, KeyClass
 from leanplum_sync.client.http import HttpTransport
 from leanplum_sync.client.reader import Reader
 from leanplum_sync.clock import SystemClock
-from leanplum_sync.errors import PlanError, RejectedError, SpecError, StalePlanError
+from leanplum_sync.errors import RejectedError, SpecError, StalePlanError, StorageError
 from leanplum_sync.operations.check import check
 from leanplum_sync.operations.plan import Live, PlanRequest, Recorded, make_plan
 from leanplum_sync.planfile import PlanFile, open_plan
@@ -203,7 +203,7 @@ def test_planning_with_the_two_read_keys_writes_nothing(app: str, tmp_path: Path
 def test_nobody_is_read_for_a_plan_that_can_not_be_written(app: str, tmp_path: Path) -> None:
     project = Project(tmp_path / "p", AS_THEY_ARE)
     (project.root / "a.lpplan").mkdir()
-    with pytest.raises(PlanError, match="not a file"):
+    with pytest.raises(StorageError, match="not a file"):
         project.plan(app)
     assert counts(app)["requests"]["byAction"] == {}
 

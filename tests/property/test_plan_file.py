@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from leanplum_sync.address import ResourceAddress, Subject
 from leanplum_sync.encryption import KEY_VARIABLE, SealingKeys, new_key
-from leanplum_sync.errors import CredentialError, PlanError, StalePlanError
+from leanplum_sync.errors import CredentialError, StalePlanError, StorageError
 from leanplum_sync.kinds.rows.desire import Send, SetAttribute, Want
 from leanplum_sync.planfile import PlanFile, PlanWriter, open_plan
 from leanplum_sync.planfile.schema import compute_checksum, compute_digest
@@ -176,16 +176,16 @@ def test_a_link_to_a_plan_stays_one(tmp_path: Path) -> None:
 def test_no_plan_takes_the_place_of_a_device_or_goes_in_circles(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "circle").symlink_to(tmp_path / "circle")
-    with pytest.raises(PlanError, match=r"not a file.*--out"):
+    with pytest.raises(StorageError, match=r"not a file.*--out"):
         PlanWriter(tmp_path / "pipe")
-    with pytest.raises(PlanError, match="can't be written"):
+    with pytest.raises(StorageError, match="can't be written"):
         PlanWriter(tmp_path / "circle")
     assert (tmp_path / "pipe").is_fifo()
 
 
 def test_a_plan_that_can_not_be_written_says_where(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(PlanError, match=r"file/a: the plan can't be written"):
+    with pytest.raises(StorageError, match=r"file/a: the plan can't be written"):
         PlanWriter(tmp_path / "file" / "a")
 
 

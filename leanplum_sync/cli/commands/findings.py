@@ -68,7 +68,7 @@ def on_clock(told: Told) -> Finding:
     if abs(skew) < _REWRITTEN_SECONDS:
         return Finding(Level.NOTE, "clock", sentence, "Set it: the ages of plans and locks are told by it.")
     return bad(
-        "clock", sentence, ExitCode.UNEXPECTED, "Set it: from a day on, the API stamps events with its own."
+        "clock", sentence, ExitCode.INVALID, "Set it: from a day on, the API stamps events with its own."
     )
 
 
@@ -131,7 +131,10 @@ def on_journal(location: str | Path, environment: str, now: float) -> Finding:
         return bad("journal", sentence, ExitCode.LOCKED, "Wait for it; `status` says more.")
     if isinstance(location, Path) and not os.access(_existing(location), os.W_OK):
         return bad(
-            "journal", f"{name} can't be written.", ExitCode.UNEXPECTED, "`apply` needs to: change who may."
+            "journal",
+            f"{name} can't be written.",
+            ExitCode.CANT_WRITE,
+            "`apply` writes to it: change its permissions.",
         )
     return Finding(Level.GOOD, "journal", f"{name} is free.")
 

@@ -95,7 +95,7 @@ def verify_command(console: Console, output: Sequence[Output]) -> ExitCode:
     """
     Check that the journal agrees with itself: states, counts and deliveries.
 
-    Changes nothing. Exit code 1: it does not; what is wrong is listed.
+    Changes nothing. Exit code 7: it does not; what is wrong is listed.
     """
     settings = settings_here()
     name = describe(shortest(settings.journal))
@@ -107,7 +107,7 @@ def verify_command(console: Console, output: Sequence[Output]) -> ExitCode:
         text=lambda page: faults_text(faults, name, page),
         json=lambda: faults_json(faults, name),
     )
-    return ExitCode.UNEXPECTED if faults else ExitCode.OK
+    return ExitCode.STALE_PLAN if faults else ExitCode.OK
 
 
 @command.command("export", cls=Command)

@@ -125,7 +125,7 @@ def test_a_file_that_cannot_be_written_is_whole_and_nothing_is_left_beside_it(
 
     monkeypatch.setattr(tidying.os, "fsync", full)
     before = sorted(spec.parent.iterdir())
-    assert command("fmt").returncode == 1
+    assert command("fmt").returncode == 74
     assert (spec.read_text(), sorted(spec.parent.iterdir())) == (UNTIDY, before)
 
 

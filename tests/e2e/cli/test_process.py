@@ -208,4 +208,4 @@ def test_an_error_nobody_foresaw_is_one_sentence_without_values(shop: Path, comm
 def test_a_disk_or_permission_error_is_one_sentence(shop: Path, command: Command) -> None:
     (shop / "folder").mkdir()
     done = command("plan", "-o", "text=folder")
-    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, "Error: folder: Is a directory.")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (74, "Error: folder: Is a directory.")

@@ -22,8 +22,19 @@ from leanplum_sync.cli.exit_codes import ExitCode, exit_code
         (errors.LockLostError(), 8),
         (errors.CredentialError(), 9),
         (errors.RateLimitedError("slow down", status=429), 10),
-        (errors.NotSentError(), 1),
-        (errors.RejectedError("no", status=400), 1),
+        (errors.NotSentError(), 75),
+        (errors.NoAnswerError(), 75),
+        (errors.UnexpectedResponseError(), 75),
+        (errors.RejectedError("no", status=400), 4),
+        (errors.JournalUnreachableError(), 75),
+        (errors.JournalStorageError(), 74),
+        (errors.JournalCorruptError(), 7),
+        (errors.StorageError(), 74),
+        (errors.EmulatorSetupError(), 3),
+        (OSError(28, "No space left on device"), 74),
+        (PermissionError(13, "Permission denied"), 74),
+        (ConnectionResetError(), 75),
+        (TimeoutError(), 75),
         (click.UsageError("no such option"), 64),
         (click.BadParameter("no number"), 64),
         (click.Abort(), 130),
@@ -39,4 +50,4 @@ def test_an_error_becomes_the_documented_number(error: BaseException, code: int)
 
 
 def test_every_documented_number_has_a_name() -> None:
-    assert sorted(ExitCode) == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 64, 130, 143]
+    assert sorted(ExitCode) == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 64, 74, 75, 130, 143]

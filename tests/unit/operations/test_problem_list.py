@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from leanplum_sync.errors import LeanplumSyncError
+from leanplum_sync.errors import StorageError
 from leanplum_sync.operations.problem_list import KEPT, ListingFile, ProblemList
 from leanplum_sync.problem import SHOWN, Place, Problem
 
@@ -83,7 +83,7 @@ def test_checking_goes_on_where_nothing_can_be_written_unless_the_file_was_asked
     path = tmp_path / "file" / "problems.ndjson"
     found = filled(SHOWN + 1, ListingFile(path))
     assert (found.total, found.listed) == (SHOWN + 1, None)
-    with pytest.raises(LeanplumSyncError, match="the problems can't be listed there"):
+    with pytest.raises(StorageError, match="the list of problems can't be written"):
         filled(1, ListingFile(path, is_asked_for=True))
 
 
