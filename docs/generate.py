@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from leanplum_sync.cli.command import SharedOption
 from leanplum_sync.cli.program import program
 from leanplum_sync.journal import schema as journal_schema
-from leanplum_sync.kinds import message_send, push_tokens, user_attributes
+from leanplum_sync.kinds.registry import KINDS
 from leanplum_sync.kinds.rows import document, forms
 from leanplum_sync.planfile import schema as planfile_schema
 from leanplum_sync.project import model as project
@@ -216,6 +216,17 @@ def arguments_of(spec: ActionSpec) -> str:
     return f"### {spec.name}\n\n{text}"
 
 
+def kinds() -> str:
+    """Return a table of the kinds: what each does, with which API actions and keys, and the hazards it adds to a plan."""
+    rows = [
+        f"| `{kind.name}` | {kind.summary} | {kind.subjects.value}s | {', '.join(names(kind.writes))} |"
+        f" {', '.join(kind.delivery)} | {', '.join(names(kind.hazards))} |"
+        for kind in KINDS.values()
+    ]
+    head = "| kind | | rows are | API actions | delivery class | hazards it can add |"
+    return "\n".join([head, "|---|---|---|---|---|---|", *rows])
+
+
 def plan_tables() -> str:
     with closing(sqlite3.connect(":memory:")) as empty:
         empty.executescript(planfile_schema.CREATE)
@@ -256,12 +267,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "document": fields(document.Document),
     "metadata": fields(document.Metadata),
     "listing": fields(document.Listing),
-    "UserAttributes": fields(user_attributes.UserAttributesSpec),
-    "PushTokens": fields(push_tokens.PushTokensSpec),
-    "devices": fields(document.DeviceListing),
-    "tokens": fields(push_tokens.Tokens),
-    "MessageSend": fields(message_send.MessageSendSpec),
-    "message": fields(message_send.MessageModel),
+    "kinds": kinds,
+    **{name: fields(model) for kind in KINDS.values() for name, model in kind.tables.items()},
     "column": fields(forms.ColumnForm),
     "value": fields(forms.ValueForm),
     "from": fields(forms.FromForm),

@@ -1,28 +1,18 @@
-"""Kinds of resources: one file a kind, its model and what one row of it asks for."""
+"""Kinds of resources: one module a kind, listed in ``registry``. What all kinds share is in ``rows``."""
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
-from leanplum_sync.kinds.message_send import MessageSend
-from leanplum_sync.kinds.push_tokens import PushTokens
-from leanplum_sync.kinds.rows.resource import ResourceBase
+from leanplum_sync.kinds.kind import Kind, Resource
 from leanplum_sync.kinds.rows.row import Row, RowError
 from leanplum_sync.kinds.rows.source import DataSource, FileSource, InlineSource, NeededColumn
-from leanplum_sync.kinds.user_attributes import UserAttributes
-
-Resource: TypeAlias = UserAttributes | PushTokens | MessageSend
 
 __all__ = [
     "DataSource",
     "FileSource",
     "InlineSource",
-    "MessageSend",
+    "Kind",
     "NeededColumn",
-    "PushTokens",
     "Resource",
-    "ResourceBase",
     "Row",
     "RowError",
-    "UserAttributes",
 ]

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
-from leanplum_sync.address import Subject
-from leanplum_sync.kinds.rows.cells import Cell, attribute_value
+from leanplum_sync.address import SubjectKind
+from leanplum_sync.kinds.kind import Kind, Resource, resource_at
+from leanplum_sync.kinds.rows.cells import attribute_value
 from leanplum_sync.kinds.rows.compile_cell import compiled_cell
-from leanplum_sync.kinds.rows.desire import Send, Want
 from leanplum_sync.kinds.rows.document import Document, Edge, Listing, OnceName, wrong
 from leanplum_sync.kinds.rows.forms import CellForm, MessageValueForm
 from leanplum_sync.kinds.rows.listing import id_column
-from leanplum_sync.kinds.rows.resource import Reader, ResourceBase, checked_id
-from leanplum_sync.kinds.rows.row import CellError, Row
+from leanplum_sync.kinds.rows.parts import MessageReference, MessageValue, SendPart
 from leanplum_sync.kinds.rows.site import Path, Site
-from leanplum_sync.kinds.rows.source import NeededColumn
-from leanplum_sync.problem import Place
-from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.action import DeliveryClass, Json
 from leanplum_sync.wire.convert import ConversionError
-
-KIND = "MessageSend"
 
 
 def _message_id(value: Json) -> int:
@@ -92,79 +86,15 @@ class MessageSendDocument(Document):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class MessageReference:
-    """How the spec names the message: by exactly one of the two. *place* is where it does."""
-
-    name: str | None
-    id: int | None
-    place: Place
-
-
-@dataclass(frozen=True, slots=True)
-class MessageValue:
-    name: str
-    source: Cell | Json
-    asked_at: Place
-
-    def read(self, values: Mapping[str, Json]) -> Json:
-        """
-        Return the value for a row, or None where the row supplies none.
-
-        Raises:
-            CellError: the cell holds something else than the spec says.
-        """
-        return self.source.read(values) if isinstance(self.source, Cell) else self.source
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageSend(ResourceBase):
-    message: MessageReference
-    delivery: str
-    force: bool
-    values: tuple[MessageValue, ...]
-
-    def columns_needed(self) -> tuple[NeededColumn, ...]:
-        needed = {self.id_column.name: self.id_column}
-        for value in self.values:
-            if isinstance(value.source, Cell):
-                needed.setdefault(value.source.column, NeededColumn(value.source.column, value.asked_at))
-        return tuple(needed.values())
-
-    def want(self, row: Row) -> Want:
-        """
-        Return the send to *row*'s user.
-
-        Raises:
-            RowError: the row has problems; all of them are in it.
-        """
-        try:
-            user_id = checked_id(row.values.get(self.id_column.name), self.id_column.name)
-            values = {
-                value.name: found for value in self.values if (found := value.read(row.values)) is not None
-            }
-        except CellError:
-            raise self.row_error(row) from None
-        send = Send(self.delivery, values, self.force, self.message.place)
-        return Want(self.address, Subject.user(user_id), create=False, found_at=row.place, desires=(send,))
-
-    def _readers(self) -> Iterator[tuple[Place, Reader]]:
-        return ((value.asked_at, value.read) for value in self.values)
-
-
-def build(document: MessageSendDocument, site: Site) -> MessageSend:
+def build(document: MessageSendDocument, site: Site) -> Resource:
     spec = document.spec
-    return MessageSend(
-        address=site.address,
-        depends_on=site.depends_on,
-        place=site.place(("kind",)),
-        source=site.source,
+    message = MessageReference(spec.message.name, spec.message.id, site.place(("spec", "message")))
+    values = tuple(value for name, form in spec.values.items() for value in _value(name, form, site))
+    return resource_at(
+        site,
+        KIND,
         id_column=id_column(spec.recipients.id, "recipients", ("userId",), site),
-        parts=(),
-        message=MessageReference(spec.message.name, spec.message.id, site.place(("spec", "message"))),
-        delivery=spec.delivery,
-        force=spec.force,
-        values=tuple(value for name, form in spec.values.items() for value in _value(name, form, site)),
+        parts=(SendPart(message, spec.delivery, values, spec.force),),
     )
 
 
@@ -181,3 +111,21 @@ def _single(value: Json) -> Json:
     if isinstance(value, list | tuple):
         raise ConversionError("a single value")
     return attribute_value(value)
+
+
+KIND: Final[Kind[MessageSendDocument]] = Kind(
+    name="MessageSend",
+    summary="Sends one message to each of the listed users, once.",
+    document=MessageSendDocument,
+    rows_key="recipients",
+    rows=lambda document: document.spec.recipients,
+    subjects=SubjectKind.USER,
+    build=build,
+    entries=("values",),
+    stand_ins={("spec", "message"): {"name": "unnamed"}, ("spec", "delivery"): "unnamed"},
+    reads=("exportUser", "getMessages"),
+    writes=("sendMessage",),
+    delivery=(DeliveryClass.ONCE,),
+    hazards=("sends", "forcedSends"),
+    tables={"MessageSend": MessageSendSpec, "message": MessageModel},
+)

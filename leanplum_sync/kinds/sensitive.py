@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from leanplum_sync.kinds import Resource, UserAttributes
+from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows.desire import TakeAttribute
 from leanplum_sync.kinds.rows.parts import Always
 
@@ -14,7 +14,6 @@ def with_renamed(sensitive: frozenset[str], resources: Iterable[Resource]) -> fr
     pairs = [
         {part.wish.name, part.wish.source}
         for resource in resources
-        if isinstance(resource, UserAttributes)
         for part in resource.parts
         if isinstance(part, Always) and isinstance(part.wish, TakeAttribute)
     ]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
-from leanplum_sync.address import Subject
+from leanplum_sync.address import SubjectKind
 from leanplum_sync.kinds.import_format import user_columns
+from leanplum_sync.kinds.kind import Kind, Resource, resource_at
 from leanplum_sync.kinds.names import attribute_fault, profile_field_name
 from leanplum_sync.kinds.profile_values import profile_check
 from leanplum_sync.kinds.rows.cells import Cell, attribute_value
@@ -21,7 +21,6 @@ from leanplum_sync.kinds.rows.desire import (
     SetAttribute,
     SetProfileField,
     TakeAttribute,
-    Want,
 )
 from leanplum_sync.kinds.rows.document import Document, Edge, Listing
 from leanplum_sync.kinds.rows.forms import (
@@ -45,13 +44,9 @@ from leanplum_sync.kinds.rows.parts import (
     Part,
     ProfileWish,
 )
-from leanplum_sync.kinds.rows.resource import ResourceBase, checked_id
-from leanplum_sync.kinds.rows.row import CellError, Row
 from leanplum_sync.kinds.rows.site import Path, Site
-from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.action import DeliveryClass, Json
 from leanplum_sync.wire.convert import ConversionError, ValueType
-
-KIND = "UserAttributes"
 
 
 class UserAttributesSpec(Edge):
@@ -83,27 +78,7 @@ class UserAttributesDocument(Document):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UserAttributes(ResourceBase):
-    create_users: bool
-
-    def want(self, row: Row) -> Want:
-        """
-        Return what *row* asks for its user.
-
-        Raises:
-            RowError: the row has problems; all of them are in it.
-        """
-        values = row.values
-        try:
-            user_id = checked_id(values.get(self.id_column.name), self.id_column.name)
-            desires = [wish for part in self.parts if (wish := part.desire(values, user_id)) is not None]
-        except CellError:
-            raise self.row_error(row) from None
-        return Want(self.address, Subject.user(user_id), self.create_users, row.place, tuple(desires))
-
-
-def build(document: UserAttributesDocument, site: Site) -> UserAttributes:
+def build(document: UserAttributesDocument, site: Site) -> Resource:
     spec = document.spec
     _check_names(spec.attributes, site)
     _check_renames(spec.attributes, site)
@@ -114,22 +89,14 @@ def build(document: UserAttributesDocument, site: Site) -> UserAttributes:
     parts: list[Part] = [*attributes, *profile]
     identity = id_column(spec.users.id, "users", ("userId",), site)
     if spec.users.id is None and identity.name:
-        named = {column for part in parts for column in part.columns}
+        named = {column.name for part in parts for column in part.columns}
         parts += user_columns(site, ("spec", "users", "file"), named, {*spec.attributes, *spec.profile})
     asks = parts or spec.attributes or spec.profile or spec.create_users
     if not asks and identity.name and site.readable and site.whole:
         site.report(
             ("spec",), "this asks nothing of its users", "Name what they are to have under `attributes`."
         )
-    return UserAttributes(
-        address=site.address,
-        depends_on=site.depends_on,
-        place=site.place(("kind",)),
-        source=site.source,
-        id_column=identity,
-        parts=tuple(parts),
-        create_users=spec.create_users,
-    )
+    return resource_at(site, KIND, id_column=identity, parts=tuple(parts), create_users=spec.create_users)
 
 
 def _check_names(attributes: Mapping[str, Json], site: Site) -> None:
@@ -248,3 +215,21 @@ def _profile_wish(
         site.report(path, f"{name} can't be this: expected {error.expected}")
         return
     yield SetProfileField(name, sent, site.place(("spec", "profile", name)), only_if_absent)
+
+
+KIND: Final[Kind[UserAttributesDocument]] = Kind(
+    name="UserAttributes",
+    summary="Sets attributes and profile fields of the listed users.",
+    document=UserAttributesDocument,
+    rows_key="users",
+    rows=lambda document: document.spec.users,
+    subjects=SubjectKind.USER,
+    build=build,
+    entries=("attributes", "profile"),
+    stand_ins={},
+    reads=("exportUser",),
+    writes=("setUserAttributes",),
+    delivery=(DeliveryClass.REPEATABLE, DeliveryClass.CHECKABLE),
+    hazards=("createdUsers", "removals", "renames", "increments", "newAttributeNames"),
+    tables={"UserAttributes": UserAttributesSpec},
+)

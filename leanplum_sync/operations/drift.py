@@ -29,7 +29,6 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from leanplum_sync.address import Subject
 from leanplum_sync.journal.entry import AppliedSpec
-from leanplum_sync.kinds.message_send import MessageSend
 from leanplum_sync.operations.plan import Live, ReadsLiveState, Recorded, decided, observe
 from leanplum_sync.planner.attribute_names import AttributeNames
 from leanplum_sync.planner.change import Change, ChangeKind
@@ -156,8 +155,8 @@ def find_drift(
 
 
 def without_sends(loaded: Loaded) -> Loaded:
-    """A send leaves nothing behind that could move; without sends, the key that reads messages isn't needed."""
-    kept = tuple(each for each in loaded.resources if not isinstance(each, MessageSend))
+    """Sends leave nothing behind that could drift, and without them the key that reads messages isn't needed."""
+    kept = tuple(each for each in loaded.resources if each.kind.drifts)
     return replace(loaded, resources=kept)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leanplum_sync.errors import SpecError
-from leanplum_sync.kinds.message_send import MessageSend
 from leanplum_sync.kinds.rows.desire import Desire, SetDeviceField, SetProfileField, TakeAttribute, Want
 from leanplum_sync.kinds.rows.row import RowError
 from leanplum_sync.observed import read
@@ -109,7 +108,7 @@ def _context(resources: Sequence[Resource]) -> Context:
     messages = {
         each.address: SendTarget(each.message.id or 0, each.message.name or "")
         for each in resources
-        if isinstance(each, MessageSend)
+        if each.message is not None
     }
     return Context(waves({each.address: each.depends_on for each in resources}), messages)
 

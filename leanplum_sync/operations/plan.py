@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 from leanplum_sync.address import ResourceAddress, Subject
 from leanplum_sync.clock import utc
 from leanplum_sync.errors import SpecError, StalePlanError
-from leanplum_sync.kinds import message_send
-from leanplum_sync.kinds.message_send import MessageSend
 from leanplum_sync.kinds.rows.desire import Send
 from leanplum_sync.observed import TornFileError, plain_lines, read
 from leanplum_sync.observed.users import ReadsUsers
@@ -131,7 +129,11 @@ def make_plan(
     )
     began = clock.now()
     reads, unreadable = observe(staging, request.observed, reader, clock, progress)
-    tally = Tally(listed=staging.count_subjects(), unreadable=unreadable)
+    tally = Tally(
+        listed=staging.count_subjects(),
+        unreadable=unreadable,
+        creatable=frozenset(str(each.address) for each in loaded.resources if each.kind.creates_users),
+    )
     names = AttributeNames(request.marker)
     names.observe(staging.names_seen())
     with (
@@ -172,18 +174,18 @@ def _unsettled(
 
 
 def _messages(resources: Iterable[Resource], reader: ReadsLiveState) -> dict[ResourceAddress, SendTarget]:
-    sends = [each for each in resources if isinstance(each, MessageSend)]
-    if not sends:
+    wanted = {each.address: each.message for each in resources if each.message is not None}
+    if not wanted:
         return {}
     catalogue = reader.messages()
     found: dict[ResourceAddress, SendTarget] = {}
     problems: list[Problem] = []
-    for each in sends:
-        match resolve(each, catalogue):
+    for address, message in wanted.items():
+        match resolve(message, address, catalogue):
             case Problem() as problem:
                 problems.append(problem)
             case SendTarget() as target:
-                found[each.address] = target
+                found[address] = target
     if problems:
         raise SpecError(problems)
     return found
@@ -289,12 +291,19 @@ class _Noted:
 
 
 class Tally:
-    """Counts subjects as they go by. What it keeps grows with the specs, not with the subjects."""
+    """
+    Counts subjects as they pass. Its size grows with the specs, not with the subjects.
 
-    def __init__(self, listed: int, unreadable: Mapping[Subject, str]) -> None:
+    *creatable* are the resources, as ``kind/name``, whose specs could create missing users.
+    """
+
+    def __init__(
+        self, listed: int, unreadable: Mapping[Subject, str], creatable: frozenset[str] = frozenset()
+    ) -> None:
         self.listed = listed
         self.forced_sends = 0
         self._unreadable = unreadable
+        self._creatable = creatable
         self._changed = 0
         self._missing = 0
         self._rechecked = 0
@@ -332,9 +341,7 @@ class Tally:
             Note(
                 reason.name.lower(),
                 resource,
-                sentence(
-                    reason, what, noted.count, creatable=not resource.startswith(f"{message_send.KIND}/")
-                ),
+                sentence(reason, what, noted.count, creatable=resource in self._creatable),
                 noted.count,
                 tuple(noted.samples),
             )

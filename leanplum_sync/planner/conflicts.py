@@ -19,7 +19,17 @@ from leanplum_sync.kinds.rows.desire import (
     TakeAttribute,
     Want,
 )
-from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, ListPart, ProfileWish
+from leanplum_sync.kinds.rows.parts import (
+    Always,
+    AttributeWish,
+    CellPart,
+    DevicePart,
+    IncrementWish,
+    ListPart,
+    ProfileWish,
+    SendPart,
+    Wish,
+)
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.wire.fingerprint import fingerprint
 from leanplum_sync.wire.profile import TOKEN_FIELDS
@@ -77,19 +87,25 @@ def _fields(resource: Resource) -> set[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
     for part in resource.parts:
         match part:
-            case Always(wish=TakeAttribute(name=name, source=source)):
-                found |= {("attribute", name), ("attribute", source)}
-            case Always(wish=SetProfileField(name=name)) | CellPart(wish=ProfileWish(name=name)):
-                found.add(("profile", name))
-            case DevicePart(name=name):
-                found.add(("device", name))
-            case Always(wish=wish) | CellPart(wish=wish):
-                found.add(("attribute", getattr(wish, "name", "")))
+            case Always(wish=desire):
+                found |= {(str(target[0]), str(target[-1])) for target, _ in _claims(desire)}
+            case CellPart(wish=wish):
+                found.add(_field(wish))
             case ListPart(name=name):
                 found.add(("attribute", name))
-            case _:
-                raise AssertionError(f"{part} asks for something that conflicts don't know of")
+            case DevicePart(name=name):
+                found.add(("device", name))
+            case SendPart():
+                pass
     return found
+
+
+def _field(wish: Wish) -> tuple[str, str]:
+    match wish:
+        case AttributeWish() | IncrementWish():
+            return "attribute", wish.name
+        case ProfileWish():
+            return "profile", wish.name
 
 
 def _claims(desire: Desire) -> Iterator[tuple[_Target, Hashable]]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Final
 
-from leanplum_sync.kinds.message_send import MessageSend
+from leanplum_sync.address import ResourceAddress
+from leanplum_sync.kinds.rows.parts import MessageReference
 from leanplum_sync.planner.decide import SendTarget
 from leanplum_sync.problem import Problem
 from leanplum_sync.wire.message import Message
@@ -16,9 +17,14 @@ _IN_APP: Final = (
 )
 
 
-def resolve(resource: MessageSend, catalogue: Sequence[Message]) -> SendTarget | Problem:
-    """Return the message that *resource* names, or why it can't be sent; *catalogue* holds drafts and finished ones too."""
-    wanted = resource.message
+def resolve(
+    wanted: MessageReference, resource: ResourceAddress, catalogue: Sequence[Message]
+) -> SendTarget | Problem:
+    """Return the message that *resource* wants, or why it can't be sent. *catalogue* also holds drafts and finished messages."""
+
+    def problem(message: str, hint: str) -> Problem:
+        return Problem(wanted.place, message, hint, str(resource))
+
     found = [
         each
         for each in catalogue
@@ -33,23 +39,15 @@ def resolve(resource: MessageSend, catalogue: Sequence[Message]) -> SendTarget |
                 if near
                 else "Look up its name in the dashboard; names are case-sensitive."
             )
-            return _problem(resource, f"{called} does not exist in this app", hint)
+            return problem(f"{called} does not exist in this app", hint)
         case [message] if not message.active:
             state = f" ({message.state})" if message.state else ""
             hint = "Start it in the dashboard, with its delivery set to Manual."
-            return _problem(resource, f"{called} is not active{state}, so nobody would get it", hint)
+            return problem(f"{called} is not active{state}, so nobody would get it", hint)
         case [message] if message.type.lower().startswith(_IN_APP):
-            return _problem(
-                resource, f"{called} is an in-app message, which the API can't send", "Choose another."
-            )
+            return problem(f"{called} is an in-app message, which the API can't send", "Choose another.")
         case [message]:
             return SendTarget(message.id, message.name)
         case _:
             ids = ", ".join(str(each.id) for each in found)
-            return _problem(
-                resource, f"{called} is not the only one of that name", f"Name it by its id: one of {ids}."
-            )
-
-
-def _problem(resource: MessageSend, message: str, hint: str) -> Problem:
-    return Problem(resource.message.place, message, hint, str(resource.address))
+            return problem(f"{called} is not the only one of that name", f"Name it by its id: one of {ids}.")

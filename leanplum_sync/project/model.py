@@ -24,7 +24,9 @@ from leanplum_sync.kinds.rows.site import Path, Report
 from leanplum_sync.problem import Place
 from leanplum_sync.wire.action import Json
 
-KIND = "Project"
+KIND: Final = "Project"
+# Mappings and lists of `spec` whose entries are checked one by one, so that a bad one can be left out.
+ENTRIES: Final = ("environments", "sensitive")
 FILE_NAME: Final = "leanplum-sync.yaml"
 DEFAULT_JOURNAL: Final = ".leanplum-sync/journal.db"
 

@@ -4,46 +4,37 @@ from __future__ import annotations
 
 import copy
 import difflib
-from typing import Final, TypeVar
+from collections.abc import Collection, Mapping
+from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from leanplum_sync.kinds.message_send import MessageSendDocument
-from leanplum_sync.kinds.push_tokens import PushTokensDocument
+from leanplum_sync.kinds import Kind
+from leanplum_sync.kinds.registry import KINDS
 from leanplum_sync.kinds.rows.document import API_VERSION, Document
 from leanplum_sync.kinds.rows.site import Path
-from leanplum_sync.kinds.user_attributes import UserAttributesDocument
 from leanplum_sync.project.model import FILE_NAME, ProjectDocument
 from leanplum_sync.specs.explain import explain, path_of, shown
 from leanplum_sync.specs.file import OpenDocument
 from leanplum_sync.wire.action import Json
 
-RESOURCE_MODELS: Final[dict[str, type[Document]]] = {
-    "UserAttributes": UserAttributesDocument,
-    "PushTokens": PushTokensDocument,
-    "MessageSend": MessageSendDocument,
+MODELS: Final[dict[str, type[Document]]] = {
+    **{name: kind.document for name, kind in KINDS.items()},
+    "Project": ProjectDocument,
 }
-MODELS: Final[dict[str, type[Document]]] = {**RESOURCE_MODELS, "Project": ProjectDocument}
 
-# An entry of these is one line of a spec, and can be left out without changing the others.
-_ENTRIES: Final = ("attributes", "profile", "values", "environments", "sensitive")
-
-# For what every document needs; so much of it is checked even so.
-_STAND_INS: Final[dict[Path, Json]] = {
+# Every document needs these. With them filled in, the rest of a document that lacks them can still be checked.
+_STAND_INS: Final[Mapping[Path, Json]] = {
     ("apiVersion",): API_VERSION,
     ("metadata", "name"): "unnamed",
-}
-# For what documents of a kind need.
-_KIND_STAND_INS: Final[dict[str, dict[Path, Json]]] = {
-    "MessageSend": {("spec", "message"): {"name": "unnamed"}, ("spec", "delivery"): "unnamed"},
 }
 
 D = TypeVar("D", bound=Document)
 
 
-def model_of(document: OpenDocument) -> type[Document] | None:
-    """Return the model for the document's kind; None where there is no such kind, which is then reported."""
+def kind_of(document: OpenDocument) -> Kind[Any] | None:
+    """Return the document's kind; None if there is no such kind, which is then reported."""
     value = document.document.value
     if not isinstance(value, dict):
         document.report((), "a spec is a mapping", f"It starts with apiVersion: {API_VERSION}.")
@@ -53,30 +44,35 @@ def model_of(document: OpenDocument) -> type[Document] | None:
     if isinstance(kind, str) and isinstance(name, str) and kind in MODELS:
         document.address = f"{kind}/{name}"
     if "kind" not in value:
-        document.report((), "`kind` is missing", f"Write one of: {', '.join(RESOURCE_MODELS)}.")
+        document.report((), "`kind` is missing", f"Write one of: {', '.join(KINDS)}.")
         return None
-    if not isinstance(kind, str) or kind not in RESOURCE_MODELS:
-        hint = f"Write one of: {', '.join(RESOURCE_MODELS)}."
-        close = difflib.get_close_matches(str(kind), RESOURCE_MODELS, 1)
+    if not isinstance(kind, str) or kind not in KINDS:
+        hint = f"Write one of: {', '.join(KINDS)}."
+        close = difflib.get_close_matches(str(kind), KINDS, 1)
         if kind == "Project":
             hint = f"A project is described in {FILE_NAME}, at the top of its folder."
         elif close:
             hint = f"Did you mean {close[0]}?"
-        document.report_at(
-            document.value_place(("kind",)), f"`kind` is {shown(kind)}, and no kind is called so", hint
-        )
+        document.report_at(document.value_place(("kind",)), f"unknown kind: {shown(kind)}", hint)
         if not close:
             return None
-        kind = value["kind"] = close[0]  # most likely meant: the rest is checked as that, in the same run
-    return RESOURCE_MODELS[kind]
+        kind = value["kind"] = close[0]  # most likely meant: check the rest as that kind in the same run
+    return KINDS[kind]
 
 
-def checked(document: OpenDocument, model: type[D]) -> tuple[D | None, bool]:
+def checked(
+    document: OpenDocument,
+    model: type[D],
+    *,
+    entries: Collection[str],
+    stand_ins: Mapping[Path, Json],
+) -> tuple[D | None, bool]:
     """
-    Return the document as *model*, without the entries that have problems, and whether it is whole, without any.
+    Return the document as *model*, without whatever has a problem, and whether nothing had to be left out.
 
-    Problems are reported. None where what is wrong can't be left out. Checking goes on with the rest, so that one run
-    finds every problem.
+    Problems are reported. The document is None if the faulty part can't be left out. The rest is still checked, so that one
+    run finds every problem. *entries* are the mappings of `spec` whose entries can be left out one by one; *stand_ins* fill
+    required keys.
     """
     value = document.document.value
     try:
@@ -86,7 +82,7 @@ def checked(document: OpenDocument, model: type[D]) -> tuple[D | None, bool]:
     for details in errors:
         _report(details, document, model)
     try:
-        return model.model_validate(_without(value, errors)), False
+        return model.model_validate(_without(value, errors, entries, {**_STAND_INS, **stand_ins})), False
     except ValidationError:
         return None, False
 
@@ -97,15 +93,17 @@ def _report(details: ErrorDetails, document: OpenDocument, model: type[Document]
     document.report_at(place(explained.path), explained.message, explained.hint)
 
 
-def _without(value: Json, errors: list[ErrorDetails]) -> Json:
-    """Return *value* without what *errors* are about; what can't be missing is stood in for."""
+def _without(
+    value: Json, errors: list[ErrorDetails], entries: Collection[str], stand_ins: Mapping[Path, Json]
+) -> Json:
+    """Return *value* without the parts that have *errors*, and with *stand_ins* for required keys."""
     pruned = copy.deepcopy(value)
     for details in errors:
         path = path_of(details)
-        if len(path) > 2 and path[0] == "spec" and path[1] in _ENTRIES:  # noqa: PLR2004 - spec, section, entry
+        if len(path) > 2 and path[0] == "spec" and path[1] in entries:  # noqa: PLR2004 - spec, section, entry
             path = path[:3]
         _remove(pruned, path)
-    for path, stand_in in {**_STAND_INS, **_KIND_STAND_INS.get(str(value.get("kind")), {})}.items():
+    for path, stand_in in stand_ins.items():
         _stand_in(pruned, path, stand_in)
     return pruned
 

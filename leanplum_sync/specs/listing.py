@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Final, TypeVar
 
 from leanplum_sync.address import ResourceAddress
-from leanplum_sync.kinds import PushTokens, Resource
-from leanplum_sync.kinds.message_send import MessageSendDocument
-from leanplum_sync.kinds.push_tokens import PushTokensDocument
+from leanplum_sync.kinds import Kind, Resource
 from leanplum_sync.kinds.rows.document import Document, Listing
 from leanplum_sync.kinds.rows.listing import INLINE_ID
 from leanplum_sync.kinds.rows.site import Path as KeyPath
@@ -23,13 +21,14 @@ from leanplum_sync.kinds.rows.source import (
     InlineSource,
     NeededColumn,
 )
-from leanplum_sync.kinds.user_attributes import UserAttributesDocument
 from leanplum_sync.problem import Problem
 from leanplum_sync.sources import Header, SourceError, header, parquet_file
 from leanplum_sync.specs.explain import did_you_mean
 from leanplum_sync.specs.file import OpenDocument
 from leanplum_sync.specs.paths import PathFault, inside
 from leanplum_sync.wire.action import Json
+
+D = TypeVar("D", bound=Document)
 
 _LONG_INLINE: Final = 500
 _COMPRESSIONS: Final = {".gz": Compression.GZIP, ".zst": Compression.ZSTD}
@@ -42,10 +41,10 @@ _FORMATS: Final = {
 
 
 def site_of(
-    model: Document, address: ResourceAddress, document: OpenDocument, root: Path, *, whole: bool
+    kind: Kind[D], model: D, address: ResourceAddress, document: OpenDocument, root: Path, *, whole: bool
 ) -> Site:
-    """Return what building the resource needs; where its rows can't be had, that is reported, and it says so."""
-    key, listing = _listing(model)
+    """Return what building the resource needs. If its rows can't be read, that is reported, and the site is not readable."""
+    key, listing = kind.rows_key, kind.rows(model)
     lost = _is_lost(document.document.value["spec"].get(key), listing)
     found = None if lost else _source(listing, ("spec", key), document, root)
     known = _header(found, document, root) if isinstance(found, FileSource) else Header(None)
@@ -79,18 +78,6 @@ def long_list(site: Site, document: OpenDocument) -> Problem | None:
         "Put it in a data file.",
         address=document.address,
     )
-
-
-def _listing(model: Document) -> tuple[str, Listing]:
-    match model:
-        case UserAttributesDocument():
-            return "users", model.spec.users
-        case PushTokensDocument():
-            return "devices", model.spec.devices
-        case MessageSendDocument():
-            return "recipients", model.spec.recipients
-        case _:
-            raise AssertionError(model)  # the project file has no rows
 
 
 def _source(listing: Listing, path: KeyPath, document: OpenDocument, root: Path) -> DataSource | None:
@@ -175,9 +162,7 @@ def with_columns_checked(resource: Resource, site: Site, document: OpenDocument)
         where, columns = site.source.path, set(site.header or ())
     else:
         where, columns = "the inline list", {column for item in site.source.items for column in item.values}
-    ids = {resource.id_column}
-    if isinstance(resource, PushTokens) and resource.user_column:
-        ids.add(resource.user_column)
+    ids = set(resource.id_columns)
     faulty = {
         column
         for column in needed

@@ -7,10 +7,11 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from leanplum_sync.address import ResourceAddress
 from leanplum_sync.errors import SpecError
-from leanplum_sync.kinds import Resource, message_send, push_tokens, user_attributes
+from leanplum_sync.kinds import Kind, Resource
 from leanplum_sync.kinds.rows.document import Document
 from leanplum_sync.kinds.rows.site import Path as KeyPath
 from leanplum_sync.kinds.rows.source import FileSource
@@ -19,12 +20,14 @@ from leanplum_sync.problem import Place, Problem
 from leanplum_sync.project import model as project
 from leanplum_sync.project.model import EmbeddedEnvironment, LiveEnvironment, Project, ProjectDocument
 from leanplum_sync.sources import file_digest
-from leanplum_sync.specs.check import checked, model_of
+from leanplum_sync.specs.check import checked, kind_of
 from leanplum_sync.specs.dependencies import Dependency, check_circles, check_targets
 from leanplum_sync.specs.file import OpenDocument, read_file
 from leanplum_sync.specs.listing import long_list, site_of, with_columns_checked
 from leanplum_sync.specs.paths import PathFault, inside
 from leanplum_sync.wire.fingerprint import fingerprint
+
+D = TypeVar("D", bound=Document)
 
 _SUFFIXES = (".yaml", ".yml")
 
@@ -156,7 +159,7 @@ def _project_model(document: OpenDocument) -> ProjectDocument | None:
     metadata = value.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     document.address = f"{project.KIND}/{name}" if isinstance(name, str) else ""
-    return checked(document, ProjectDocument)[0]
+    return checked(document, ProjectDocument, entries=project.ENTRIES, stand_ins={})[0]
 
 
 def _sensitive(documents: Sequence[OpenDocument]) -> frozenset[str] | None:
@@ -268,10 +271,10 @@ class _Loading:
         return found
 
     def _resource(self, document: OpenDocument) -> Resource | None:
-        model_type = model_of(document)
-        if model_type is None:
+        kind = kind_of(document)
+        if kind is None:
             return None
-        model, whole = checked(document, model_type)
+        model, whole = checked(document, kind.document, entries=kind.entries, stand_ins=kind.stand_ins)
         if document.address and not self._is_new(ResourceAddress.parse(document.address), document):
             return None
         if model is None:
@@ -281,7 +284,7 @@ class _Loading:
             Dependency(address, ResourceAddress.parse(text), document, index)
             for index, text in enumerate(model.metadata.depends_on)
         ]
-        return self._build(model, address, document, whole=whole)
+        return self._build(kind, model, address, document, whole=whole)
 
     def _is_new(self, address: ResourceAddress, document: OpenDocument) -> bool:
         first = self.known.setdefault(address, document.key_place(("metadata", "name")))
@@ -294,22 +297,13 @@ class _Loading:
         return False
 
     def _build(
-        self, model: Document, address: ResourceAddress, document: OpenDocument, *, whole: bool
+        self, kind: Kind[D], model: D, address: ResourceAddress, document: OpenDocument, *, whole: bool
     ) -> Resource | None:
-        site = site_of(model, address, document, self.root, whole=whole)
+        site = site_of(kind, model, address, document, self.root, whole=whole)
         advice = long_list(site, document)
         if advice is not None:
             self.notes.append(advice)
-        resource: Resource
-        match model:
-            case user_attributes.UserAttributesDocument():
-                resource = user_attributes.build(model, site)
-            case push_tokens.PushTokensDocument():
-                resource = push_tokens.build(model, site)
-            case message_send.MessageSendDocument():
-                resource = message_send.build(model, site)
-            case _:
-                return None
+        resource = kind.build(model, site)
         said = json.dumps(document.document.value["spec"], sort_keys=True)
         return with_columns_checked(replace(resource, digest=fingerprint(said)), site, document)
 

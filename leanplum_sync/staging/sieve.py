@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from leanplum_sync.address import SubjectKind
 from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows.cells import Cell, attribute_value
 from leanplum_sync.kinds.rows.desire import (
@@ -36,7 +37,6 @@ from leanplum_sync.kinds.rows.parts import (
     ProfileWish,
 )
 from leanplum_sync.kinds.rows.source import DataFormat, FileSource
-from leanplum_sync.kinds.user_attributes import UserAttributes
 from leanplum_sync.staging.sql import both, either, literal
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.convert import ValueType
@@ -80,7 +80,8 @@ def fits(resource: Resource) -> bool:
     """Tell whether the rows of *resource* may be taken in whole, and not one by one."""
     source = resource.source
     return (
-        isinstance(resource, UserAttributes)
+        resource.kind.subjects is SubjectKind.USER
+        and all(isinstance(part, Always | CellPart | ListPart) for part in resource.parts)
         and isinstance(source, FileSource)
         and source.format is DataFormat.CSV
     )

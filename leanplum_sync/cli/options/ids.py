@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -10,8 +11,8 @@ import click
 
 from leanplum_sync.address import Subject
 from leanplum_sync.errors import SpecError
-from leanplum_sync.kinds import FileSource, PushTokens
-from leanplum_sync.kinds.rows.resource import checked_id
+from leanplum_sync.kinds import FileSource
+from leanplum_sync.kinds.rows.ids import checked_id
 from leanplum_sync.kinds.rows.row import CellError
 from leanplum_sync.kinds.rows.source import Compression, DataFormat
 from leanplum_sync.problem import Place, Problem
@@ -106,6 +107,5 @@ def _column(
             return column, kind
     for resource in loaded.resources:
         if isinstance(resource.source, FileSource) and (loaded.root / resource.source.path).samefile(file):
-            kind = Subject.device if isinstance(resource, PushTokens) else Subject.user
-            return resource.id_column.name, kind
+            return resource.id_column.name, partial(Subject, resource.kind.subjects)
     raise click.UsageError(f"Which column of {file} holds the ids? Name it with --id.")

@@ -1,41 +1,30 @@
-"""What each line of a spec asks of a row: compiled once, run for every row."""
+"""The lines of a spec, compiled once and run for every row."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeAlias
+from functools import partial
+from typing import Final, TypeAlias
 
 from leanplum_sync.kinds.rows.cells import Cell
 from leanplum_sync.kinds.rows.desire import (
     AlterList,
     Desire,
     IncrementAttribute,
+    Send,
     SetAttribute,
     SetDeviceField,
     SetProfileField,
 )
 from leanplum_sync.kinds.rows.row import CellError
+from leanplum_sync.kinds.rows.source import NeededColumn
 from leanplum_sync.problem import Place
 from leanplum_sync.wire.action import Json
 
+Reader: TypeAlias = Callable[[Mapping[str, Json]], object]  # raises CellError
+
 _REMEMBERED: Final = 10_000  # texts for each column
-
-
-class Part(Protocol):
-    @property
-    def asked_at(self) -> Place: ...
-
-    @property
-    def columns(self) -> tuple[str, ...]: ...
-
-    def desire(self, values: Mapping[str, Json], row_id: str) -> Desire | None:
-        """
-        Return what is asked for the row *row_id* (a userId or deviceId), or None where the row supplies nothing.
-
-        Raises:
-            CellError: a cell holds something else than the spec says.
-        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +32,13 @@ class Always:
     """The same for every row."""
 
     wish: Desire
-    columns: tuple[str, ...] = ()
+    columns: tuple[NeededColumn, ...] = ()
 
-    @property
-    def asked_at(self) -> Place:
-        return self.wish.asked_at
-
-    def desire(self, values: Mapping[str, Json], row_id: str) -> Desire:  # noqa: ARG002 - the protocol's arguments
+    def desire(self, values: Mapping[str, Json], row_id: str) -> Desire:  # noqa: ARG002 - as every part
         return self.wish
+
+    def readers(self) -> Iterator[tuple[Place, Reader]]:
+        return iter(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +78,9 @@ Wish: TypeAlias = AttributeWish | ProfileWish | IncrementWish
 @dataclass(frozen=True, slots=True)
 class CellPart:
     """
-    What *wish* makes of a cell's value.
+    The desire that *wish* makes of a cell's value.
 
-    Columns hold few different texts for many rows, so what became of each is remembered, up to a limit.
+    A column holds few different texts for many rows, so the desires made of them are cached, up to a limit.
     """
 
     cell: Cell
@@ -101,8 +89,8 @@ class CellPart:
     _made: dict[str, Desire | None] = field(default_factory=dict, compare=False, repr=False)
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        return (self.cell.column,)
+    def columns(self) -> tuple[NeededColumn, ...]:
+        return (NeededColumn(self.cell.column, self.asked_at),)
 
     def desire(self, values: Mapping[str, Json], row_id: str) -> Desire | None:  # noqa: ARG002 - as above
         text = values.get(self.cell.column)
@@ -115,6 +103,9 @@ class CellPart:
                 self._made.clear()
             made = self._made[text] = self._make(values)
             return made
+
+    def readers(self) -> Iterator[tuple[Place, Reader]]:
+        yield self.asked_at, self._make
 
     def _make(self, values: Mapping[str, Json]) -> Desire | None:
         value = self.cell.read(values)
@@ -131,8 +122,12 @@ class ListPart:
     asked_at: Place
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        return tuple(side.column for side in (self.add, self.remove) if isinstance(side, Cell))
+    def columns(self) -> tuple[NeededColumn, ...]:
+        return tuple(
+            NeededColumn(side.column, self.asked_at)
+            for side in (self.add, self.remove)
+            if isinstance(side, Cell)
+        )
 
     def desire(self, values: Mapping[str, Json], row_id: str) -> AlterList | None:  # noqa: ARG002 - as above
         add, remove = _items(self.add, values), _items(self.remove, values)
@@ -142,6 +137,9 @@ class ListPart:
                 "Leave it in one of the two columns.",
             )
         return AlterList(self.name, add, remove, self.asked_at) if add or remove else None
+
+    def readers(self) -> Iterator[tuple[Place, Reader]]:
+        yield self.asked_at, partial(self.desire, row_id="")
 
 
 def _items(side: Cell | tuple[Json, ...], values: Mapping[str, Json]) -> tuple[Json, ...]:
@@ -157,9 +155,70 @@ class DevicePart:
     asked_at: Place
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        return (self.source.column,) if isinstance(self.source, Cell) else ()
+    def columns(self) -> tuple[NeededColumn, ...]:
+        return (NeededColumn(self.source.column, self.asked_at),) if isinstance(self.source, Cell) else ()
 
     def desire(self, values: Mapping[str, Json], row_id: str) -> SetDeviceField | None:
         value = self.source.read(values) if isinstance(self.source, Cell) else self.source
         return None if value is None else SetDeviceField(row_id, self.name, value, self.asked_at)
+
+    def readers(self) -> Iterator[tuple[Place, Reader]]:
+        yield self.asked_at, partial(self.desire, row_id="")
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReference:
+    """How the spec names the message: by exactly one of name and id. *place* is the line that does."""
+
+    name: str | None
+    id: int | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class MessageValue:
+    """The value of one placeholder: a cell, or what every recipient gets."""
+
+    name: str
+    source: Cell | Json
+    asked_at: Place
+
+    def read(self, values: Mapping[str, Json]) -> Json:
+        """
+        Return the value for a row, or None if the row has none.
+
+        Raises:
+            CellError: the cell holds something else than the spec says.
+        """
+        return self.source.read(values) if isinstance(self.source, Cell) else self.source
+
+
+@dataclass(frozen=True, slots=True)
+class SendPart:
+    """Send *message* to each row's user, with the *values* that the row has."""
+
+    message: MessageReference
+    delivery: str
+    values: tuple[MessageValue, ...]
+    force: bool
+
+    @property
+    def columns(self) -> tuple[NeededColumn, ...]:
+        return tuple(
+            NeededColumn(value.source.column, value.asked_at)
+            for value in self.values
+            if isinstance(value.source, Cell)
+        )
+
+    def desire(self, values: Mapping[str, Json], row_id: str) -> Send:  # noqa: ARG002 - as above
+        found = {value.name: read for value in self.values if (read := value.read(values)) is not None}
+        return Send(self.delivery, found, self.force, self.message.place)
+
+    def readers(self) -> Iterator[tuple[Place, Reader]]:
+        return ((value.asked_at, value.read) for value in self.values)
+
+
+# Each part has `columns`, the columns that it reads; `desire`, which returns what is asked for the row *row_id* (a userId or
+# deviceId), None if the row has no value for it, and raises CellError for a bad cell; and `readers`, which can each raise
+# CellError by themselves, so that every problem of a row is found.
+Part: TypeAlias = Always | CellPart | ListPart | DevicePart | SendPart

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from leanplum_sync.errors import SpecError
-from leanplum_sync.kinds import MessageSend, PushTokens, UserAttributes
 from leanplum_sync.specs import find_project, load
 
 THREE_KINDS = """\
@@ -57,7 +56,11 @@ def test_resources_come_sorted_by_address_whatever_the_order_of_files(folder: An
         "UserAttributes/tiers",
         "UserAttributes/zebra",
     ]
-    assert [type(resource) for resource in loaded.resources[:3]] == [MessageSend, PushTokens, UserAttributes]
+    assert [resource.kind.name for resource in loaded.resources[:3]] == [
+        "MessageSend",
+        "PushTokens",
+        "UserAttributes",
+    ]
     assert [str(address) for address in loaded.resources[0].depends_on] == [
         "UserAttributes/tiers",
         "PushTokens/tokens",
@@ -172,8 +175,8 @@ def test_what_is_sound_in_a_document_is_there_for_more_checks(folder: Any) -> No
         (b"kind: caf\xe9\n", "specs/x.yaml:1:10: this is not UTF-8. Save the file as UTF-8."),
         (b"- a\n", "specs/x.yaml:1:1: a spec is a mapping. It starts with apiVersion: leanplum-sync/v1."),
         (b"a: 1\n", "specs/x.yaml:1:1: `kind` is missing. Write one of: UserAttributes, PushTokens, MessageSend."),
-        (b"kind: [a]\n", "specs/x.yaml:1:7: `kind` is a list, and no kind is called so. Write one of: UserAttributes, PushTokens, MessageSend."),
-        (b"kind: Project\n", 'specs/x.yaml:1:7: `kind` is the text "Project", and no kind is called so. A project is described in leanplum-sync.yaml, at the top of its folder.'),
+        (b"kind: [a]\n", "specs/x.yaml:1:7: unknown kind: a list. Write one of: UserAttributes, PushTokens, MessageSend."),
+        (b"kind: Project\n", 'specs/x.yaml:1:7: unknown kind: the text "Project". A project is described in leanplum-sync.yaml, at the top of its folder.'),
         (b"a: 1\n\tb: 1\n", "specs/x.yaml:2:1: a tab stands here. YAML is indented with blanks: replace the tab."),
     ],
 )  # fmt: skip
