@@ -1,15 +1,16 @@
-"""How the site is made of these pages: `make site`. Nothing is fetched, neither when it is made nor when it is read."""
+"""Builds the documentation site: `make site`. Nothing is fetched from the network, neither to build it nor to read it."""
 
 from importlib.metadata import version as version_of
 from pathlib import Path
 
 from sphinx.application import Sphinx
 
-# In this order they stand beside each page. A page that is missing here is a warning, and `make site` lets none pass.
+# The order of the navigation. A page that is missing here is a warning, and `make site` treats warnings as errors.
 NAVIGATION = {
-    "Learn": ["README", "docs/tutorial", "examples/*/README", "examples/*/data/README"],
-    "Do": ["docs/how-to-*"],
-    "Look up": [
+    "Learn": ["README", "docs/tutorial", "docs/coming-from", "examples/*/README", "examples/*/data/README"],
+    "How to": ["docs/how-to-*", "docs/erasure"],
+    "Help": ["docs/troubleshooting"],
+    "Reference": [
         "docs/specs",
         "docs/project-file",
         "docs/commands",
@@ -20,17 +21,18 @@ NAVIGATION = {
         "docs/client",
         "docs/api-actions",
         "docs/emulator",
+        "docs/glossary",
     ],
-    "Understand": [
-        "docs/architecture",
+    "Background": [
+        "docs/where-data-comes-from",
         "docs/delivery",
         "docs/costs",
         "docs/secrets",
         "docs/api-notes",
         "docs/api-claims",
+        "docs/architecture",
     ],
-    "Words": ["docs/glossary"],
-    "Help": ["docs/contributing", "CHANGELOG"],
+    "Take part": ["docs/contributing", "CHANGELOG"],
 }
 
 project = "leanplum-sync"
@@ -38,13 +40,13 @@ author = "The leanplum-sync authors"
 project_copyright = "The leanplum-sync authors, Apache-2.0"
 version = release = version_of("leanplum-sync")
 
-# The pages lie where code hosts show them, so that a link is right on both.
+# The pages stay where code hosts show them, so that links work in both places.
 root_doc = "docs/index"
 include_patterns = ["README.md", "CHANGELOG.md", "docs/*.md", "examples/**/*.md"]
 
 extensions = ["myst_parser"]
 myst_heading_anchors = 4
-suppress_warnings = ["misc.highlighting_failure"]  # examples leave things out: ...
+suppress_warnings = ["misc.highlighting_failure"]  # examples contain "..."
 
 html_theme = "furo"
 html_title = f"leanplum-sync {version}"
@@ -58,7 +60,7 @@ def setup(app: Sphinx) -> None:
 
 
 def with_navigation(_: Sphinx, page: str, source: list[str]) -> None:
-    """Code hosts would show the navigation as code: so it is here, and added to the first page as it is read."""
+    """Add the navigation to the first page. It isn't in the page itself because code hosts would show it as code."""
     if page == root_doc:
         for title, pages in NAVIGATION.items():
             listed = "\n".join(f"/{each}" for each in pages)
