@@ -8,7 +8,9 @@ Every exception raised on purpose, cut by what the caller should do next.
     ├─ CredentialError             a key is missing, wrong, or of the wrong class
     ├─ InvalidCallError            the API would refuse the call as it is written: it was not sent
     ├─ PlanError
-    │  ├─ StalePlanError           stale, foreign, damaged or expired: plan again
+    │  ├─ StalePlanError           damaged, forged, or out of date: plan again
+    │  │  ├─ PlanMismatchError     made for another target, or from other inputs
+    │  │  └─ ExpiredPlanError      older than it may be
     │  └─ HazardNotAllowedError    over budget: consent by number, or change the specs
     ├─ ApiError
     │  ├─ NotSentError             never reached the API: sending again is safe
@@ -33,6 +35,8 @@ The command line turns each branch into one exit code, in one place (``cli/exit_
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -79,12 +83,77 @@ class StalePlanError(PlanError):
     pass
 
 
-class HazardNotAllowedError(PlanError):
-    """*over* has what needs consent, by hazard, and the number to consent with."""
+class MismatchKind(StrEnum):
+    ENVIRONMENT = "environment"
+    UNKNOWN_ENVIRONMENT = "unknown environment"  # the project has none of that name
+    APP = "app"
+    HOST = "host"
+    INPUT_CHANGED = "input changed"
+    INPUT_MISSING = "input missing"
+    ACTION = "action"  # the plan holds a call that no plan may hold
+    SUBJECT = "subject"  # a call is about another subject than its row says
+    HAZARD = "hazard"  # the plan states another count than its own rows add up to
 
-    def __init__(self, message: str = "", *, over: Mapping[str, int] | None = None) -> None:
-        self.over = dict(over or {})
-        super().__init__(message)
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """*planned* is the plan's own value, *found* the one to which it is compared; *name* says of what, such as a file."""
+
+    kind: MismatchKind
+    planned: str = ""
+    found: str = ""
+    name: str = ""
+
+    def __str__(self) -> str:
+        values = f" {self.planned} (here {self.found})" if self.found else f" {self.planned}"
+        return f"{self.kind.value} {self.name}{values}".replace("  ", " ").rstrip()
+
+
+class PlanMismatchError(StalePlanError):
+    """*mismatches* holds everything that is wrong, not only the first."""
+
+    def __init__(self, plan: Path, mismatches: Sequence[Mismatch]) -> None:
+        self.plan, self.mismatches = plan, tuple(mismatches)
+        super().__init__(f"{plan} can't be applied here: {'; '.join(map(str, self.mismatches))}.")
+
+
+class ExpiredPlanError(StalePlanError):
+    """*made_at* is in seconds since the epoch."""
+
+    def __init__(
+        self, plan: Path, *, environment: str, made_at: float, age_seconds: float, max_age_seconds: float
+    ) -> None:
+        self.plan, self.environment, self.made_at = plan, environment, made_at
+        self.age_seconds, self.max_age_seconds = age_seconds, max_age_seconds
+        super().__init__(f"{plan} is {age_seconds:.0f} seconds old; {max_age_seconds:.0f} are allowed.")
+
+
+class HazardNotAllowedError(PlanError):
+    """
+    *over* has the count of each hazard over budget, which is the number to consent with; *allowed* the budgets of these.
+
+    *unaccepted* are those of them without consent. *wrong* are consents whose number is not the plan's; *counts* has all
+    of the plan's numbers.
+    """
+
+    def __init__(
+        self,
+        *,
+        over: Mapping[str, int],
+        allowed: Mapping[str, int],
+        unaccepted: Sequence[str] = (),
+        wrong: Sequence[tuple[str, int]] = (),
+        counts: Mapping[str, int] | None = None,
+    ) -> None:
+        self.over, self.allowed = dict(over), dict(allowed)
+        self.unaccepted, self.wrong = tuple(unaccepted), tuple(wrong)
+        self.counts = dict(over if counts is None else counts)
+        found = [f"{name}: {self.over[name]} planned, {allowed[name]} allowed" for name in self.unaccepted]
+        found += [
+            f"{name}: {self.counts.get(name, 0)} planned, consent is for {count}"
+            for name, count in self.wrong
+        ]
+        super().__init__(f"The plan needs consent ({'; '.join(found)}).")
 
 
 class ApiError(LeanplumSyncError):

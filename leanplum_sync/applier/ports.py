@@ -3,17 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from leanplum_sync.address import Subject
 from leanplum_sync.planner.change import Change
+from leanplum_sync.planner.plan import Contents, Hazard, Header, Input, Summary
 from leanplum_sync.wire.action import Action
 from leanplum_sync.wire.batch import Batch
 from leanplum_sync.wire.envelope import BatchAnswer
 
 
+class WholePlan(Protocol):
+    """A plan as the preflight reads it: what it was made for, what it was made from, and what it holds."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def header(self) -> Header: ...
+
+    @property
+    def summary(self) -> Summary: ...
+
+    @property
+    def contents(self) -> Contents: ...
+
+    def inputs(self) -> Sequence[Input]: ...
+
+    def hazards(self) -> Sequence[Hazard]: ...
+
+
 class Plan(Protocol):
-    """A plan as the applier reads it: streams, and the changes of a few subjects at a time."""
+    """A plan, or a part of one, as the applier reads it: streams, and the changes of a few subjects at a time."""
+
+    @property
+    def whole(self) -> WholePlan: ...
 
     @property
     def digest(self) -> str: ...

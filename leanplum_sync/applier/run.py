@@ -16,6 +16,7 @@ from typing import Final
 from leanplum_sync.address import Subject
 from leanplum_sync.applier.hands import Hands, Team, Threads
 from leanplum_sync.applier.ports import Plan, Stop, Writer
+from leanplum_sync.applier.preflight import Conditions, check_plan
 from leanplum_sync.applier.receipt import Receipt, StopReason, receipt_from
 from leanplum_sync.applier.settings import EXCEPTIONS_LISTED, ApplySettings, recheck_is_due
 from leanplum_sync.applier.work import Ended, Worker
@@ -40,6 +41,7 @@ _ENTRIES_AT_ONCE: Final = 200
 def apply_plan(
     plan: Plan,
     *,
+    conditions: Conditions,
     writer: Writer,
     reader: ReadsUsers,
     journal: Journal,
@@ -65,10 +67,12 @@ def apply_plan(
     Raises:
         InterruptedRunError: *stop* asked; what was in flight was finished, and ``read_receipt`` tells how far it came.
         CredentialError: the API refuses the key; nothing more was sent.
+        PlanError: the plan does not meet *conditions*, see ``check_plan``; nothing was sent.
         StalePlanError: the plan is another app's or environment's, or a later plan took over.
         LockLostError: another run took over; nothing more was sent.
         JournalError: an intent or an answer could not be recorded; nothing more was sent.
     """
+    check_plan(plan.whole, conditions, clock.now())
     if (plan.app_id, plan.environment) != (lease.app, lease.environment):
         raise StalePlanError(
             f"The plan was made for app {plan.app_id}, environment {plan.environment}, not for {lease.app}, "

@@ -22,6 +22,10 @@ class PlanPart:
     part: Part | None = None
 
     @property
+    def whole(self) -> PlanFile:
+        return self.plan
+
+    @property
     def digest(self) -> str:
         return self.plan.digest
 

@@ -19,6 +19,7 @@ import orjson
 from leanplum_sync.address import Subject
 from leanplum_sync.encryption import PLAIN, Codec, SealingKeys
 from leanplum_sync.errors import CredentialError, StalePlanError
+from leanplum_sync.planfile.contents import count_contents
 from leanplum_sync.planfile.schema import (
     APPLICATION_ID,
     CHANGE_COLUMNS,
@@ -34,6 +35,7 @@ from leanplum_sync.planner.parts import SHARDS, Part
 from leanplum_sync.planner.plan import (
     PLAN_FORMAT,
     Cohort,
+    Contents,
     Cost,
     Hazard,
     Header,
@@ -168,6 +170,10 @@ class PlanFile:
         values = self._meta("summary")
         changes = {ChangeKind(kind): count for kind, count in values.pop("changes").items()}
         return Summary(changes=changes, cost=Cost(**values.pop("cost")), **values)
+
+    @cached_property
+    def contents(self) -> Contents:
+        return count_contents(self._connection)
 
     @cached_property
     def digest(self) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from leanplum_sync.planner.change import ChangeKind
-from leanplum_sync.planner.plan import Hazard, Summary
+from leanplum_sync.planner.plan import Contents, Hazard, Summary
 
 NO_CONSENT: Final = 0  # what a budget allows that doesn't name sends or created users
 
@@ -33,6 +34,20 @@ def hazards(
         "billableLookups": summary.cost.reads + summary.cost.writes,
     }
     return tuple(Hazard(name, count, budget.get(name)) for name, count in counts.items() if count)
+
+
+def counted_hazards(
+    summary: Summary, contents: Contents, budget: Mapping[str, int | None], new_names: int
+) -> tuple[Hazard, ...]:
+    """Return the hazards of a plan by what its rows add up to; its *summary* gives only what rows can't tell."""
+    counted = replace(
+        summary,
+        changed=contents.changed,
+        created=contents.created,
+        changes=contents.changes,
+        cost=replace(summary.cost, writes=contents.lookups),
+    )
+    return hazards(counted, contents.forced_sends, budget, new_names)
 
 
 def _percent(part: int, whole: int) -> int:

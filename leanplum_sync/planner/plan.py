@@ -163,3 +163,21 @@ class Summary:
 
     def count(self, *kinds: ChangeKind) -> int:
         return sum(self.changes.get(kind, 0) for kind in kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """
+    What the rows of a plan add up to, whatever the plan says about itself.
+
+    *actions* counts by the API's names. *lookups* are billable: the unique subjects of each batch. *misdirected* are
+    actions whose arguments name another subject than their row does.
+    """
+
+    actions: Mapping[str, int]
+    changes: Mapping[ChangeKind, int]
+    changed: int
+    created: int
+    forced_sends: int
+    lookups: int
+    misdirected: int

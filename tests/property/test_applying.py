@@ -189,6 +189,7 @@ def go(journal: Any, api: Api, clock: Hurried, recheck: Recheck, *, resume: bool
     with journal.acquire("app_emulator", "sandbox", lease_seconds=1e9, heartbeat=False) as lease:
         return apply_plan(
             PLAN,
+            conditions=PLAN.conditions,
             writer=api,
             reader=api,
             journal=journal,

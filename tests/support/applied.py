@@ -19,6 +19,7 @@ from typing import Any
 
 from leanplum_sync.address import Subject
 from leanplum_sync.applier.ports import StopFlag
+from leanplum_sync.applier.preflight import Conditions
 from leanplum_sync.applier.run import apply_plan
 from leanplum_sync.applier.settings import ApplySettings, Recheck
 from leanplum_sync.client.credentials import EMULATOR_KEYS, Connection, Keys
@@ -32,6 +33,7 @@ from leanplum_sync.journal.writer import Journal
 from leanplum_sync.planfile import PlanWriter, open_plan
 from leanplum_sync.planfile.part import PlanPart
 from leanplum_sync.planner.change import Change, ChangeKind
+from leanplum_sync.planner.hazards import hazards
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.planner.plan import Cost, Summary, Target
 from leanplum_sync.planner.subject import SubjectAction, SubjectPlan
@@ -50,15 +52,16 @@ def write_plan(path: Path, users: int, parts: int = 1) -> None:
         packed = writer.pack()
         cost = Cost(0, packed.lookups, 0, packed.requests, packed.actions, packed.lookups_by_action, 0, 0.0)
         kinds = {ChangeKind.SET: 2 * users}
+        summary = Summary(users, users, 0, users, kinds, packed.requests, packed.actions, cost)
         writer.finish(
             target=Target("app_emulator", ENVIRONMENT, "127.0.0.1", is_emulator=True),
             created_at=time.time(),
             observed=(None, None),
             sensitive=[],
             inputs=[],
-            hazards=[],
+            hazards=hazards(summary, 0, {}),
             notes=[],
-            summary=Summary(users, users, 0, 0, kinds, packed.requests, packed.actions, cost),
+            summary=summary,
         )
 
 
@@ -126,6 +129,7 @@ def main() -> None:
         began, busy = time.time(), time.process_time()
         receipt = apply_plan(
             plan,
+            conditions=Conditions(opened.header.target, Path(), {}),
             writer=Writer(connection, keys, transport, clock),
             reader=Reader(connection, keys, transport, clock),
             journal=journal,

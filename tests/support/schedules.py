@@ -140,6 +140,7 @@ class Process:
             self,
             lambda: apply_plan(
                 plan,
+                conditions=plan.conditions,
                 writer=Writer(connection, keys, self, self),
                 reader=Reader(connection, keys, self, self, randomness=randomness),
                 journal=self.journal,

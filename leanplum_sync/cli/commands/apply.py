@@ -10,19 +10,20 @@ from typing import TypeAlias
 import click
 
 from leanplum_sync.address import Subject
+from leanplum_sync.applier.binding import check_environment
 from leanplum_sync.applier.canary import Canary, Chosen
 from leanplum_sync.applier.ports import StopFlag
+from leanplum_sync.applier.preflight import Conditions, Consent, check_plan
 from leanplum_sync.applier.receipt import Receipt, StopReason, nothing_sent
 from leanplum_sync.applier.run import apply_plan, read_receipt
 from leanplum_sync.applier.settings import ApplySettings, Recheck
-from leanplum_sync.cli.binding import check_age, check_binding, check_environment
 from leanplum_sync.cli.command import Command, display_options, pass_console, plan_argument, project_options
 from leanplum_sync.cli.connect import App, connected, settle_seconds, target_of
 from leanplum_sync.cli.context import remembered
 from leanplum_sync.cli.exit_codes import ExitCode, exit_code
 from leanplum_sync.cli.leftovers import leftovers
 from leanplum_sync.cli.options.canary import canary_option, chosen, goes_on, wave_failures_option
-from leanplum_sync.cli.options.consent import Ack, AckType, check_consent, confirm, current_hazards
+from leanplum_sync.cli.options.consent import AckType, confirm
 from leanplum_sync.cli.options.durations import DurationType
 from leanplum_sync.cli.options.reading import together
 from leanplum_sync.cli.options.shards import part_of_plan, shard_option
@@ -113,7 +114,7 @@ def command(
     console: Console,
     *,
     plan: Path,
-    ack: tuple[Ack, ...],
+    ack: tuple[Consent, ...],
     recheck: str,
     verify: Verify,
     concurrency: int | None,
@@ -137,13 +138,14 @@ def command(
     project = load_project(file)
     with open_plan(plan) as opened:
         mine, part = part_of_plan(opened, shard)
-        check_environment(opened, project, remembered("environment"))
+        check_environment(opened, project.environments, remembered("environment"))
         settings = settings_of(project, file.parent, opened.environment)
         target = target_of(settings)
-        check_binding(opened, target, file.parent)
         hours = settings.environment.limits.plan_hours
-        check_age(opened, max_age or (hours and hours * 3600), SystemClock().now())
-        check_consent(current_hazards(opened.hazards(), settings.budget), ack)
+        conditions = Conditions(
+            target, file.parent, settings.budget, ack, max_age or (hours and hours * 3600)
+        )
+        check_plan(opened, conditions, SystemClock().now())
         if opened.summary.is_empty:
             _note_specs(opened, settings)
             show_plan(opened, console, output)
@@ -175,7 +177,9 @@ def command(
             keep(opened.path, settings.kept_plan(opened.digest))
             console.say(f"Applying to {target_words(target)}.")
             listener = both(events, console.events) if console.events else events
-            run = _Run(mine, part, app, writer, journal, apply_settings, verify, console, listener)
+            run = _Run(
+                mine, part, conditions, app, writer, journal, apply_settings, verify, console, listener
+            )
             first = chosen(mine, canary)
             receipt, interrupted, verified = run.go(first)
             if first is not None and goes_on(console, receipt, verified, len(first), yes=yes):
@@ -201,6 +205,7 @@ class _Run:
 
     plan: PlanPart
     part: str
+    conditions: Conditions
     app: App
     writer: Writer
     journal: Journal
@@ -236,6 +241,7 @@ class _Run:
             try:
                 receipt = apply_plan(
                     plan,
+                    conditions=self.conditions,
                     writer=self.writer,
                     reader=self.app.reader(),
                     journal=journal,

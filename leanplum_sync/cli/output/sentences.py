@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import traceback
 from pathlib import Path
+from typing import assert_never
 
 import click
 
 import leanplum_sync
 from leanplum_sync.cli.context import PREFIX
-from leanplum_sync.errors import LeanplumSyncError, SpecError
+from leanplum_sync.errors import (
+    ExpiredPlanError,
+    HazardNotAllowedError,
+    LeanplumSyncError,
+    PlanMismatchError,
+    SpecError,
+)
 
 
 def sentence_of(error: BaseException) -> str:
@@ -20,6 +27,8 @@ def sentence_of(error: BaseException) -> str:
             return _problems(error)
         case click.ClickException():
             return f"Error: {_escaped(error.format_message())}"
+        case PlanMismatchError() | ExpiredPlanError() | HazardNotAllowedError():
+            return f"Error: {_escaped(_refusal(error))}"
         case LeanplumSyncError():
             return f"Error: {_escaped(str(error))}"
         case OSError():
@@ -38,6 +47,21 @@ def _escaped(text: str) -> str:
     from leanplum_sync.render.values import escaped  # noqa: PLC0415 - brings rich along, which --help can do without
 
     return escaped(text)
+
+
+def _refusal(error: PlanMismatchError | ExpiredPlanError | HazardNotAllowedError) -> str:
+    from leanplum_sync.cli.shell import quoted  # noqa: PLC0415 - needed here only
+    from leanplum_sync.render import refusal  # noqa: PLC0415 - as above
+
+    match error:
+        case PlanMismatchError():
+            return refusal.mismatch_sentence(error)
+        case ExpiredPlanError():
+            return refusal.expired_sentence(error, quoted)
+        case HazardNotAllowedError():
+            return refusal.consent_sentence(error)
+        case _:
+            assert_never(error)
 
 
 def _problems(error: SpecError) -> str:

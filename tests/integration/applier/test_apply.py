@@ -273,6 +273,7 @@ def test_a_plan_of_another_environment_is_refused(run: Any, world: ModuleType, j
     ):
         world.apply_plan(
             plan,
+            conditions=plan.conditions,
             writer=None,
             reader=None,
             journal=journal,

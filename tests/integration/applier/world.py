@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count, islice
@@ -20,6 +21,7 @@ from urllib.parse import urlsplit
 
 from leanplum_sync.address import ResourceAddress, Subject
 from leanplum_sync.applier.ports import StopFlag
+from leanplum_sync.applier.preflight import Conditions
 from leanplum_sync.applier.receipt import Receipt
 from leanplum_sync.applier.run import apply_plan
 from leanplum_sync.applier.settings import ApplySettings, Recheck
@@ -38,10 +40,12 @@ from leanplum_sync.kinds.rows.desire import (
     SetDeviceField,
     Want,
 )
-from leanplum_sync.planner.change import Change
+from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.planner.decide import SendTarget
+from leanplum_sync.planner.hazards import hazards
 from leanplum_sync.planner.known import NOTHING_KNOWN, Known
 from leanplum_sync.planner.parts import Part, part_of, shard_of
+from leanplum_sync.planner.plan import Contents, Cost, Hazard, Header, Input, Summary, Target
 from leanplum_sync.planner.subject import Context, plan_subject
 from leanplum_sync.problem import Place
 from leanplum_sync.progress import SilentProgress
@@ -75,6 +79,56 @@ class ListPlan:
     app_id: str = "app_emulator"
     environment: str = "sandbox"
     created_at: float = 0.0
+    path: Path = Path("plan.lpplan")
+
+    @property
+    def whole(self) -> ListPlan:
+        return self
+
+    @property
+    def header(self) -> Header:
+        target = Target(self.app_id, self.environment, "127.0.0.1", is_emulator=True)
+        return Header(1, self.digest, target, self.created_at, None, None, frozenset(), b"")
+
+    @property
+    def contents(self) -> Contents:
+        actions = [planned for batch in self.all_batches for planned in batch.actions]
+        changes = Counter(change.kind for own in self.changes.values() for change in own)
+        return Contents(
+            actions=Counter(planned.action.name for planned in actions),
+            changes=changes,
+            changed=len(self.changes),
+            created=changes[ChangeKind.CREATE],
+            forced_sends=0,
+            lookups=sum(len(batch.subjects) for batch in self.all_batches),
+            misdirected=0,
+        )
+
+    @property
+    def summary(self) -> Summary:
+        found = self.contents
+        cost = Cost(0, found.lookups, 0, self.batch_count, 0, 0, 0, 0.0)
+        return Summary(
+            found.changed,
+            found.changed,
+            0,
+            found.created,
+            found.changes,
+            self.batch_count,
+            self.action_count,
+            cost,
+        )
+
+    def inputs(self) -> tuple[Input, ...]:
+        return ()
+
+    def hazards(self) -> tuple[Hazard, ...]:
+        return hazards(self.summary, 0, {})
+
+    @property
+    def conditions(self) -> Conditions:
+        """Those that it meets."""
+        return Conditions(self.header.target, Path(), {})
 
     @property
     def batch_count(self) -> int:
@@ -179,6 +233,7 @@ class Run:
             ):
                 return apply_plan(
                     self.plan,
+                    conditions=self.plan.conditions,
                     writer=self.wrap_writer(Writer(connection, keys, transport, self.clock)),
                     reader=self.wrap_reader(Reader(connection, keys, transport, self.clock)),
                     journal=journal,

@@ -16,7 +16,7 @@ from leanplum_sync.cli.exit_codes import ExitCode, exit_code
     [
         (errors.SpecError([]), 3),
         (errors.VerificationError(), 4),
-        (errors.HazardNotAllowedError(), 6),
+        (errors.HazardNotAllowedError(over={"sends": 3}, allowed={"sends": 0}), 6),
         (errors.StalePlanError(), 7),
         (errors.JournalLockedError(), 8),
         (errors.LockLostError(), 8),

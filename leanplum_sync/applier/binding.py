@@ -1,0 +1,42 @@
+"""Whether a plan was made for this target, and from these inputs. Every mismatch is found, not only the first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from leanplum_sync.applier.ports import WholePlan
+from leanplum_sync.errors import Mismatch, MismatchKind, PlanMismatchError
+from leanplum_sync.planner.plan import Target
+from leanplum_sync.sources import file_digest
+
+
+def check_environment(plan: WholePlan, known: Collection[str], asked_for: str | None) -> None:
+    """
+    Raises:
+        PlanMismatchError: the plan is for another environment than *asked_for*, or for none of those *known*.
+    """
+    planned = plan.header.target.environment
+    if asked_for is not None and asked_for != planned:
+        raise PlanMismatchError(plan.path, [Mismatch(MismatchKind.ENVIRONMENT, planned, asked_for)])
+    if planned not in known:
+        raise PlanMismatchError(plan.path, [Mismatch(MismatchKind.UNKNOWN_ENVIRONMENT, planned)])
+
+
+def target_mismatches(planned: Target, here: Target) -> Iterator[Mismatch]:
+    if planned.environment != here.environment:
+        yield Mismatch(MismatchKind.ENVIRONMENT, planned.environment, here.environment)
+    if planned.app_id != here.app_id:
+        yield Mismatch(MismatchKind.APP, planned.app_id, here.app_id, here.environment)
+    if planned.host != here.host:
+        yield Mismatch(MismatchKind.HOST, planned.host, here.host, here.environment)
+
+
+def input_mismatches(plan: WholePlan, root: Path) -> Iterator[Mismatch]:
+    """Compare spec and data files with what they were when the plan was made. Paths are relative to *root*."""
+    for planned in plan.inputs():
+        path = root / planned.path
+        if not path.is_file():
+            yield Mismatch(MismatchKind.INPUT_MISSING, name=planned.path)
+        elif file_digest(path) != planned.sha256:
+            yield Mismatch(MismatchKind.INPUT_CHANGED, name=planned.path)

@@ -1,0 +1,124 @@
+"""
+What a plan must pass before anything is sent: target, inputs, contents, age, and consent.
+
+``apply_plan`` runs it whoever calls: the command line, a Python program, another tool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from leanplum_sync.applier.binding import input_mismatches, target_mismatches
+from leanplum_sync.applier.ports import WholePlan
+from leanplum_sync.errors import (
+    ExpiredPlanError,
+    HazardNotAllowedError,
+    Mismatch,
+    MismatchKind,
+    PlanMismatchError,
+)
+from leanplum_sync.planner.hazards import counted_hazards
+from leanplum_sync.planner.plan import Hazard, Target
+
+# What the planner makes. Anything else in a plan was put there by somebody else.
+ALLOWED_ACTIONS: Final = frozenset({"setUserAttributes", "setDeviceAttributes", "sendMessage"})
+# It depends on names that were seen in the app, which a plan doesn't keep.
+_NOT_COUNTED: Final = "newAttributeNames"
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """A person's consent to *count* of a *hazard*: valid only if that is the plan's number."""
+
+    hazard: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """
+    What a plan is checked against: its *target*, the folder of its inputs (*root*), and today's *budget* by hazard, where
+    None and missing names mean no limit.
+
+    *max_age_seconds* None allows any age.
+    """
+
+    target: Target
+    root: Path
+    budget: Mapping[str, int | None]
+    consents: Sequence[Consent] = field(default=())
+    max_age_seconds: float | None = None
+
+
+def check_plan(plan: WholePlan, conditions: Conditions, now: float) -> None:
+    """
+    Check everything that can be checked before sending.
+
+    Raises:
+        PlanMismatchError: another app, environment or host; inputs that changed; contents that no plan of ours has.
+        ExpiredPlanError: the plan is too old.
+        HazardNotAllowedError: a hazard is over budget without consent, or a consent has another number.
+    """
+    mismatches = [
+        *target_mismatches(plan.header.target, conditions.target),
+        *input_mismatches(plan, conditions.root),
+        *_content_mismatches(plan),
+    ]
+    if mismatches:
+        raise PlanMismatchError(plan.path, mismatches)
+    _check_age(plan, conditions.max_age_seconds, now)
+    check_consent(current_hazards(plan, conditions.budget), conditions.consents)
+
+
+def current_hazards(plan: WholePlan, budget: Mapping[str, int | None]) -> tuple[Hazard, ...]:
+    """Return the plan's hazards, counted from its rows, under today's *budget*."""
+    stated = {hazard.name: hazard.count for hazard in plan.hazards()}
+    return counted_hazards(plan.summary, plan.contents, budget, stated.get(_NOT_COUNTED, 0))
+
+
+def check_consent(hazards: Sequence[Hazard], consents: Sequence[Consent]) -> None:
+    """
+    Raises:
+        HazardNotAllowedError: a hazard over budget without consent, or a consent with another number than the plan's.
+    """
+    counts = {hazard.name: hazard.count for hazard in hazards}
+    accepted = {consent.hazard for consent in consents}
+    over = [hazard for hazard in hazards if hazard.is_over]
+    unaccepted = [hazard.name for hazard in over if hazard.name not in accepted]
+    wrong = [(each.hazard, each.count) for each in consents if counts.get(each.hazard, 0) != each.count]
+    if unaccepted or wrong:
+        raise HazardNotAllowedError(
+            over={hazard.name: hazard.count for hazard in over},
+            allowed={hazard.name: hazard.allowed for hazard in over if hazard.allowed is not None},
+            unaccepted=unaccepted,
+            wrong=wrong,
+            counts=counts,
+        )
+
+
+def _content_mismatches(plan: WholePlan) -> Iterator[Mismatch]:
+    contents = plan.contents
+    for name in sorted(contents.actions.keys() - ALLOWED_ACTIONS):
+        yield Mismatch(MismatchKind.ACTION, str(contents.actions[name]), name=name)
+    if contents.misdirected:
+        yield Mismatch(MismatchKind.SUBJECT, str(contents.misdirected))
+    stated = {hazard.name: hazard.count for hazard in plan.hazards()}
+    counted = {hazard.name: hazard.count for hazard in current_hazards(plan, {})}
+    for name in sorted(stated.keys() | counted.keys()):
+        if stated.get(name, 0) != counted.get(name, 0):
+            yield Mismatch(MismatchKind.HAZARD, str(stated.get(name, 0)), str(counted.get(name, 0)), name)
+
+
+def _check_age(plan: WholePlan, max_age_seconds: float | None, now: float) -> None:
+    made_at = plan.header.created_at
+    if max_age_seconds is not None and now - made_at > max_age_seconds:
+        raise ExpiredPlanError(
+            plan.path,
+            environment=plan.header.target.environment,
+            made_at=made_at,
+            age_seconds=now - made_at,
+            max_age_seconds=max_age_seconds,
+        )

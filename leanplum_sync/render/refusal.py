@@ -1,0 +1,71 @@
+"""A plan that was refused: the sentence for each reason, with the command that helps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import assert_never
+
+from leanplum_sync.errors import (
+    ExpiredPlanError,
+    HazardNotAllowedError,
+    Mismatch,
+    MismatchKind,
+    PlanMismatchError,
+)
+from leanplum_sync.planner.plan import Hazard
+from leanplum_sync.render.plan_words import HAZARD_WORDS, consent_options, over_budget
+from leanplum_sync.render.words import duration, moment
+
+
+def mismatch_sentence(error: PlanMismatchError) -> str:
+    reasons = "; ".join(map(_mismatch, error.mismatches))
+    return f"{error.plan} can't be applied here: {reasons}. Nothing was sent. Plan again."
+
+
+def expired_sentence(error: ExpiredPlanError, quoted: Callable[[Path], str]) -> str:
+    return (
+        f"{error.plan} has expired: it was made at {moment(error.made_at)}, {duration(error.age_seconds)} ago, and may be"
+        f" applied for {duration(error.max_age_seconds)}. Nothing was sent. Make a new plan with: leanplum-sync plan"
+        f" -e {error.environment} --out {quoted(error.plan)}. It will contain only what runs of this plan have not done."
+    )
+
+
+def consent_sentence(error: HazardNotAllowedError) -> str:
+    over = [Hazard(name, count, error.allowed[name]) for name, count in error.over.items()]
+    missing = [hazard for hazard in over if hazard.name in error.unaccepted]
+    sentences = [
+        f"--ack {name}={count} is not this plan's number: it has {error.counts.get(name, 0)} {name}."
+        for name, count in error.wrong
+    ]
+    if missing:
+        sentences.append(f"Over budget: {over_budget(missing)}.")
+    sentences.append("Nothing was sent.")
+    if over:
+        sentences.append(f"To consent to exactly this plan, add {consent_options(over)}")
+    return " ".join(sentences)
+
+
+def _mismatch(mismatch: Mismatch) -> str:
+    planned, found, name = mismatch.planned, mismatch.found, mismatch.name
+    match mismatch.kind:
+        case MismatchKind.ENVIRONMENT:
+            return f"it was made for the environment {planned}, not for {found}"
+        case MismatchKind.UNKNOWN_ENVIRONMENT:
+            return f"it was made for the environment {planned}, which this project doesn't have"
+        case MismatchKind.APP:
+            return f"it was made for the app {planned}, and {name} is the app {found}"
+        case MismatchKind.HOST:
+            return f"it was made for {planned}, and {name} is at {found}"
+        case MismatchKind.INPUT_CHANGED:
+            return f"{name} has changed"
+        case MismatchKind.INPUT_MISSING:
+            return f"{name} is gone"
+        case MismatchKind.ACTION:
+            return f"it holds {planned} calls of {name}, which no plan may hold"
+        case MismatchKind.SUBJECT:
+            return f"{planned} of its calls are about other users than it says"
+        case MismatchKind.HAZARD:
+            return f"it states {planned} {HAZARD_WORDS.get(name, name)}, and its rows add up to {found}"
+        case _:
+            assert_never(mismatch.kind)
