@@ -20,6 +20,7 @@ from leanplum_sync.emulator.deliveries import deliver
 from leanplum_sync.emulator.errors import RefusedError
 from leanplum_sync.emulator.faults import Fault, Faults, Struck
 from leanplum_sync.emulator.in_flight import InFlight
+from leanplum_sync.emulator.methods.content import migration_hash
 from leanplum_sync.emulator.values import to_json
 
 if TYPE_CHECKING:
@@ -254,8 +255,12 @@ class Api:
         sent = len(body) // 2 if "truncated" in kinds else None
         await exchange.answer(answer.status, headers, body, sent=sent, skew=skew)
 
+    def _migration(self) -> dict[str, Any]:
+        state = self._app.switches.migrate_state
+        return {} if state == "NONE" else {"migrateState": {"sha256": migration_hash(state)}}
+
     def _body_of(self, answer: Answer, strikes: tuple[Fault, ...]) -> bytes:
-        elements, extra = list(answer.elements), {}
+        elements, extra = list(answer.elements), self._migration()
         for fault in strikes:
             match fault.kind:
                 case "short":
@@ -267,7 +272,7 @@ class Api:
                 case "migrated":
                     extra = {"migrateState": {"sha256": "0" * 64}}
                 case "host-mismatch":
-                    elements = [_elsewhere()]
+                    elements = [_elsewhere(fault)]
                 case _:
                     pass
         return to_json({"response": elements} | extra, java=self._app.switches.java_doubles)
@@ -309,7 +314,7 @@ def _failure(fault: Fault) -> Answer:
     if fault.status >= 500:  # noqa: PLR2004 (the class of server errors)
         return dispatcher.Answer(fault.status, is_html=True)
     return dispatcher.refusal(
-        _TOO_MANY if fault.status == _TOO_MANY_REQUESTS else "Scripted refusal.", fault.status
+        fault.text or (_TOO_MANY if fault.status == _TOO_MANY_REQUESTS else "Scripted refusal."), fault.status
     )
 
 
@@ -323,13 +328,14 @@ def _shuffled(elements: list[dict[str, Any]], struck: Struck) -> list[dict[str, 
     return [elements[index] for index in indices]
 
 
-def _elsewhere() -> dict[str, Any]:
+def _elsewhere(fault: Fault) -> dict[str, Any]:
+    """Return the element that names another host. Source: fixtures of Leanplum's iOS and JavaScript SDKs."""
     return {
         "success": False,
         "apiHost": "api.example.com",
-        "apiPath": "api",
+        "apiServlet": "api",
         "devServerHost": "dev.example.com",
-        "error": {"message": "App endpoint configuration mismatch."},
+        "error": {"message": fault.text or "App endpoint configuration mismatch."},
     }
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 64 * 1024
 _METHODS = ("GET", "POST")
+_PATHS = ("/api", "/api-batch")  # the second: a client of 2015 sends its multis there
 
 
 class Emulator(Starlette):
@@ -46,7 +47,7 @@ class Emulator(Starlette):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # uvicorn's send is a method of the object that holds the connection.
         scope["emulator.transport"] = getattr(getattr(send, "__self__", None), "transport", None)
-        if scope["type"] == "http" and scope["path"] == "/api" and scope["method"] in _METHODS:
+        if scope["type"] == "http" and scope["path"] in _PATHS and scope["method"] in _METHODS:
             await self._api(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
@@ -76,7 +77,7 @@ def create(setup: Setup, store: Store) -> Starlette:
     return Emulator(
         api,
         routes=[
-            Route("/api", api),
+            *(Route(path, api) for path in _PATHS),
             Route("/_emulator/health", own.health),
             Route("/_emulator/counts", own.counts),
             Route("/_emulator/dump", own.dump),

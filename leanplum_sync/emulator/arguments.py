@@ -88,7 +88,7 @@ class Arguments:
         if name not in self.given:
             return {}
         value = self._unpacked(name)
-        if value is None:
+        if value is None or value == []:  # PHP writes an empty object as []
             return {}
         if not isinstance(value, dict):
             raise invalid(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -29,9 +30,8 @@ MAX_USERS = 50
 MAX_ACTIONS = 500
 _IMPORT_CHUNK = 50
 _DEV_MODE_SECONDS = 1.0
-# Statuses that a failing action can lend to the answer of its whole multi.
-_LENT = (404, 451)
 _BAD_REQUEST = 400
+_LENT_BY_CLASS = (404, 451)
 
 OwnerOf: TypeAlias = Callable[[str], str | None]
 
@@ -151,18 +151,12 @@ def carry_out(call: Call, key_class: KeyClass, app: App, transaction: Transactio
     desk = _Desk(call, key_class, app.switches, transaction, now, call.is_multi)
     answered = [_answered(arguments, desk) for arguments in call.actions]
     elements, statuses = [element for element, _ in answered], [status for _, status in answered]
-    status = _status_of_multi(statuses, app.switches) if desk.is_multi else statuses[0]
+    status = next((each for each in statuses if each != HTTPStatus.OK), 200)
     if status == _BAD_REQUEST:
         status = app.switches.missing_argument_status
     if desk.is_multi and app.switches.order == "user_sorted":
         elements = _sorted_by_user(elements, call)
     return Answer(status, elements, redirect=desk.redirect, deliveries=tuple(desk.deliveries))
-
-
-def _status_of_multi(statuses: list[int], switches: Switches) -> int:
-    if switches.failed_action_status == "always_200":
-        return 200
-    return next((status for status in statuses if status in _LENT), 200)
 
 
 def _sorted_by_user(elements: list[Element], call: Call) -> list[Element]:
@@ -223,12 +217,25 @@ def _attempted(arguments: Arguments, desk: _Desk) -> tuple[Element, int, str | N
     except SkippedError as skip:
         return _skipped(skip, desk.switches), 200, advice
     except RefusedError as refused:
-        return {"success": False, "error": {"message": refused.message}}, refused.status, advice
+        return {"success": False, "error": {"message": refused.message}}, _status(refused, desk), advice
     desk.deliveries += work.deliveries
     desk.redirect = work.redirect
     if work.csv is not None:
         _import(work, element["jobId"], desk)
     return element, 200, advice
+
+
+def _status(refused: RefusedError, desk: _Desk) -> int:
+    """Return the HTTP status that a refused action gives its whole answer."""
+    if not desk.is_multi:
+        return refused.status
+    match desk.switches.failed_action_status:
+        case "recorded":
+            return refused.status if refused.is_lent else 200
+        case "by_class":
+            return refused.status if refused.status in _LENT_BY_CLASS else 200
+        case "always_200":
+            return 200
 
 
 def _method(arguments: Arguments, desk: _Desk) -> Method:

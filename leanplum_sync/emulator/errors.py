@@ -12,12 +12,18 @@ class StateFileError(EmulatorError):
 
 
 class RefusedError(Exception):
-    """An action is answered with ``success: false``; *status* is the HTTP status it asks for."""
+    """
+    An action is answered with ``success: false``.
 
-    def __init__(self, message: str, status: int = 200) -> None:
+    *status* is the HTTP status when the action is called alone. *is_lent* says that a multi with the action has it too:
+    recorded in 2015 for an action without a user, while other failing actions left the multi at 200 (recorded in 2017).
+    """
+
+    def __init__(self, message: str, status: int = 200, *, is_lent: bool = False) -> None:
         super().__init__(message)
         self.message = message
         self.status = status
+        self.is_lent = is_lent
 
 
 class SkippedError(Exception):

@@ -58,6 +58,7 @@ class Fault:
     status: int = 500
     when: Literal["before", "after"] = "before"
     elements: int = 1
+    text: str | None = None  # the API's words of a ``status`` below 500, or of ``host-mismatch``
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +235,7 @@ def _fault(where: str, kind: str, options: Mapping[str, Any]) -> Fault:
 
 def _option(where: str, name: str, value: Any) -> Any:
     match name:
-        case "action" | "user":
+        case "action" | "user" | "text":
             return None if value is None else str(value)
         case "times" if value is None:
             return None

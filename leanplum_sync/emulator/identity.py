@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from leanplum_sync.emulator import sessions, values
 from leanplum_sync.emulator.errors import RefusedError, invalid
 from leanplum_sync.emulator.user import User
-from leanplum_sync.emulator.work import MAX_ID_LENGTH
+from leanplum_sync.emulator.work import MAX_ID_LENGTH, is_anonymous
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,7 +22,12 @@ def check_identity(work: Work, new_user_id: str) -> None:
         raise invalid("newUserId")
     existing = work.transaction.user(new_user_id)
     if existing is not None and existing.blocked:
-        raise RefusedError("Unavailable For Legal Reasons", 451)
+        raise RefusedError("Unavailable For Legal Reasons", 451, is_lent=True)
+
+
+def goes_to_new_user(work: Work) -> bool:
+    """Return whether a call with ``newUserId`` changes the new user. Always if an anonymous user takes the id."""
+    return is_anonymous(work) or work.switches.beside_new_user_id == "new"
 
 
 def become(work: Work, new_user_id: str) -> User:
@@ -36,7 +41,7 @@ def become(work: Work, new_user_id: str) -> User:
     if new_user_id == user.user_id:
         return user
     existing = transaction.user(new_user_id)
-    if not user.anonymous:
+    if not is_anonymous(work):
         return _switched(work, existing or User(user_id=new_user_id, created=work.now))
     old_user_id = user.user_id
     transaction.hand_over(old_user_id, new_user_id)

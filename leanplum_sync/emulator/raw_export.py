@@ -75,7 +75,7 @@ def as_csv(records: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
                     state["time"],
                     state["duration"],
                     state.get("info"),
-                    None,
+                    state.get("timeUntilFirstForUser"),
                 ]
                 for session_id, state in states
             ),
@@ -100,7 +100,7 @@ def as_csv(records: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
                     event["time"],
                     event["value"],
                     event.get("info"),
-                    None,
+                    event.get("timeUntilFirstForUser"),
                 ]
                 for session_id, state, event in events
             ),

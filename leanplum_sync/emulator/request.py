@@ -15,7 +15,7 @@ from leanplum_sync.emulator.errors import RefusedError, invalid
 from leanplum_sync.emulator.switches import Switches
 
 # Arguments of the envelope that the actions of a multi inherit.
-_INHERITED = ("devMode",)
+_INHERITED = ("devMode", "client", "sdkVersion")
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,5 +115,10 @@ def _seed(user: Any, names: dict[str, str]) -> dict[str, Any]:
     from leanplum_sync.emulator.switches import Switches  # noqa: PLC0415 (only for the fullest form)
 
     element = exported(user, names, Switches(device_details="full"))
-    extras = {"anonymous": user.anonymous, "blocked": user.blocked, "trafficSource": user.traffic}
-    return element | {name: value for name, value in extras.items() if value}
+    extras = {"blocked": user.blocked, "trafficSource": user.traffic}
+    is_told = user.anonymous != user.has_device(user.user_id)
+    return (
+        element
+        | {name: value for name, value in extras.items() if value}
+        | ({"anonymous": user.anonymous} if is_told else {})
+    )

@@ -8,6 +8,7 @@ records of the raw export's shape.
 from __future__ import annotations
 
 import hashlib
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from leanplum_sync.emulator.experiments import variants_of
@@ -15,6 +16,8 @@ from leanplum_sync.emulator.user import bucket
 from leanplum_sync.emulator.values import java_double
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from leanplum_sync.emulator.store import Transaction
     from leanplum_sync.emulator.user import User
 
@@ -48,14 +51,22 @@ def ends_at(session: dict[str, Any]) -> float:
     return float(session["seen"] + IDLE_SECONDS if paused is None else paused + PAUSED_SECONDS)
 
 
-def begin(user: User, device_id: str | None, now: float, *, background: bool) -> dict[str, Any]:
-    """Open a session; one in the background does not count until it is resumed."""
+def begin(
+    user: User,
+    device_id: str | None,
+    now: float,
+    *,
+    background: bool,
+    sdk: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Open a session; one in the background does not count until it is resumed. *sdk* is which SDK opened it."""
     session: dict[str, Any] = {
         "started": now,
         "seen": now,
         "paused": None,
         "away": 0.0,
         "background": background,
+        "sdk": dict(sdk),
         "prior": {
             "priorEvents": sum(entry.get("count", 0) for entry in user.events.values()),
             "priorSessions": user.total_sessions,
@@ -141,9 +152,10 @@ def end(user: User, device_id: str, at: float, transaction: Transaction) -> None
     duration = max(0.0, at - session["started"] - session["away"])
     if not session["background"]:
         user.time_spent += duration
-    record = _record(user, device_id, session["started"], duration) | session["prior"] | {"isSession": True}
+    record = _record(user, device_id, session["started"], duration, session.get("sdk", {}))
+    record |= session["prior"] | {"isSession": True}
     record["experiments"] = [
-        {"id": key, "variantId": str(variant["id"])}
+        {"id": _as_number(key), "variantId": _as_number(variant["id"])}
         for key, variant in variants_of(transaction.things("abTest"), user.user_id).items()
     ]
     loose = (
@@ -161,15 +173,27 @@ def expire(user: User, now: float, transaction: Transaction) -> None:
             end(user, device_id, seen, transaction)
 
 
-def note_offline(user: User, device_id: str | None, event: dict[str, Any], transaction: Transaction) -> None:
+def note_offline(
+    user: User,
+    device_id: str | None,
+    event: dict[str, Any],
+    transaction: Transaction,
+    sdk: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Record an event that happened outside any session."""
-    record = _record(user, device_id or "", event["time"], 0.0) | {"isSession": False}
+    record = _record(user, device_id or "", event["time"], 0.0, sdk) | {"isSession": False}
     record["states"] = [_state(record, {"name": "", "started": event["time"], "events": [event]})]
     transaction.log_session(user.user_id, event["time"], event["time"], record)
 
 
-def _record(user: User, device_id: str, started: float, duration: float) -> dict[str, Any]:
-    """Return the fields of a raw session that tell who, where and on what. Numbers are text there."""
+def _record(
+    user: User, device_id: str, started: float, duration: float, sdk: Mapping[str, str]
+) -> dict[str, Any]:
+    """
+    Return the fields of a raw session that say who, where and on what.
+
+    Times are text, as are attributes; other numbers are numbers. Source: a sample file of the vendor's.
+    """
     device = next((device for device in user.devices if device["deviceId"] == device_id), None)
     fields: dict[str, Any] = {} if device is None else device["listed"] | device["fields"]
     location = dict(user.location)
@@ -179,10 +203,10 @@ def _record(user: User, device_id: str, started: float, duration: float) -> dict
         "sessionId": str(number("session", user.user_id, device_id, started)),
         "userId": user.user_id,
         "deviceId": device_id,
-        "userBucket": str(bucket(user.user_id)),
+        "userBucket": bucket(user.user_id),
         "firstRun": java_double(float(user.created)),
         "time": java_double(float(started)),
-        "duration": java_double(float(duration)),
+        "duration": float(duration),
         "lat": latitude,
         "lon": longitude,
         "userAttributes": {name: _text(value) for name, value in user.attributes.items()},
@@ -199,9 +223,14 @@ def _record(user: User, device_id: str, started: float, duration: float) -> dict
             "browserVersion",
         )
     }
-    record |= {name: str(value) for name, value in location.items()}
+    record |= location
     record |= {field: user.traffic.get(name) for name, field in _TRAFFIC.items()}
+    record |= sdk
     return {name: value for name, value in record.items() if value not in (None, "")}
+
+
+def _as_number(value: Any) -> Any:
+    return int(value) if str(value).isdecimal() else value
 
 
 def _state(record: dict[str, Any], state: dict[str, Any]) -> dict[str, Any]:
@@ -211,6 +240,8 @@ def _state(record: dict[str, Any], state: dict[str, Any]) -> dict[str, Any]:
         shown["name"] = state["name"]
     if state.get("info"):
         shown["info"] = state["info"]
+    if "timeUntilFirstForUser" in state:
+        shown["timeUntilFirstForUser"] = state["timeUntilFirstForUser"]
     shown["time"] = java_double(float(state["started"]))
     shown["duration"] = java_double(
         max(0.0, (state.get("ended") or state["started"]) - state["started"] - state.get("away", 0.0))
@@ -220,6 +251,11 @@ def _state(record: dict[str, Any], state: dict[str, Any]) -> dict[str, Any]:
         for index, event in enumerate(state["events"])
     ]
     return shown
+
+
+def until_first(user: User, time: float, known: Mapping[str, Any], name: str) -> dict[str, float]:
+    """Return how many seconds after the user's first one an event or state first happened, if it is the first of its name."""
+    return {} if name in known else {"timeUntilFirstForUser": float(max(0.0, time - user.created))}
 
 
 def number(*parts: Any) -> int:

@@ -17,8 +17,11 @@ class Switches:
     order: Literal["aligned", "user_sorted"] = "aligned"
     """Order of a multi's answers: as sent, or grouped by user id in string order (seen in 2015)."""
 
-    failed_action_status: Literal["by_class", "always_200"] = "by_class"
-    """Whether a failing action inside a multi lends its 404 or 451 to the whole answer."""
+    failed_action_status: Literal["recorded", "by_class", "always_200"] = "recorded"
+    """
+    The HTTP status of a multi with a failing action: 404 if an action names no user (recorded in 2015) and 451 if its user
+    is blocked, else 200; the 404 or 451 of any failing action; or always 200.
+    """
 
     export_user_in_multi: bool = True
 
@@ -64,6 +67,19 @@ class Switches:
     """Whether 1.5e9 is written ``1.5E9``, as the API does, or plainly."""
 
     skipped_increment: Literal["silent", "warn"] = "silent"
+    """Whether the answer to an increment of something that is not an integer has a warning."""
+
+    text_increments: Literal["skip", "count"] = "skip"
+    """Whether an increment given as text, such as ``"3"``, is skipped like any that is not an integer."""
+
+    beside_new_user_id: Literal["new", "old"] = "new"
+    """Whose the attributes beside a ``newUserId`` are when one known user is switched for another."""
+
+    empty_export: Literal["job", "not_found"] = "job"
+    """exportData for a range without data: a job without sessions (2017), or 404 (2015)."""
+
+    migrate_state: Literal["NONE", "EVENTS_UPLOAD_STARTED", "SDK_TRAFFIC_STOPPED"] = "NONE"
+    """How far the app's migration to CleverTap has come. If it has begun, every answer carries its hash."""
 
     strict_names: bool = False
     """Refuse attribute, event and state names that break the documented rules."""

@@ -39,7 +39,7 @@ LOCATION_FIELDS = (
 @dataclass(slots=True)
 class User:
     """
-    One profile. The user of a device nobody logged in on is *anonymous* and has the device's id.
+    One profile. A user whose id is that of their device is *anonymous*: nobody has logged in on it.
 
     ``devices`` holds ``{"deviceId": ..., "fields": {...}, "listed": {...}}``: what setDeviceAttributes and start
     set, and what ``devices`` of setUserAttributes set. ``sessions`` maps a device id ("" for none) to a session.
@@ -125,16 +125,17 @@ def imported(element: Mapping[str, Any], now: float, switches: Switches) -> User
     """
     devices = [_imported_device(device) for device in element.get("devices") or ()]
     user_id = element.get("userId")
-    anonymous = user_id in (None, "")
-    if anonymous:
+    if user_id in (None, ""):
         user_id = element.get("deviceId") or next((device["deviceId"] for device in devices), None)
     if user_id is None:
         raise ValueError("has neither a userId nor a device")
+    has_no_own_id = element.get("userId") in (None, "", *(device["deviceId"] for device in devices))
+    is_anonymous = bool(element.get("anonymous", has_no_own_id))
     created, last_active = element.get("created"), element.get("lastActive")
     user = User(
         user_id=str(user_id),
         created=now if created is None else float(created),
-        anonymous=anonymous or bool(element.get("anonymous")),
+        anonymous=is_anonymous,
         blocked=bool(element.get("blocked")),
         last_active=None if last_active is None else float(last_active),
         total_sessions=int(element.get("totalSessions") or 0),
@@ -152,7 +153,7 @@ def imported(element: Mapping[str, Any], now: float, switches: Switches) -> User
         location={name: element[name] for name in LOCATION_FIELDS if element.get(name) is not None},
         traffic=_object(element, "trafficSource"),
     )
-    if anonymous:
+    if is_anonymous:
         user.device(user.user_id)
     return user
 

@@ -88,7 +88,7 @@ def find(work: Work) -> User:
     """
     user_id = subject(work.arguments, work.transaction.owner)
     if user_id is None:
-        raise RefusedError("Invalid app/user combination", 404)
+        raise RefusedError("Invalid app/user combination", 404, is_lent=True)
     if len(user_id) > MAX_ID_LENGTH:
         raise invalid("userId")
     if len(work.arguments.device_id or "") > MAX_ID_LENGTH:
@@ -97,17 +97,28 @@ def find(work: Work) -> User:
     if user is None:
         if not may_create(work):
             raise user_not_found()
-        return User(user_id=user_id, created=work.now, anonymous=work.arguments.user_id is None)
+        return User(user_id=user_id, created=work.now, anonymous=work.arguments.user_id in (None, work.arguments.device_id))
     if user.blocked and not work.method.takes_blocked:
         if work.method.about == "read":
             raise user_not_found()
-        raise RefusedError("Unavailable For Legal Reasons", 451)
+        raise RefusedError("Unavailable For Legal Reasons", 451, is_lent=True)
     return user
+
+
+def is_anonymous(work: Work) -> bool:
+    """
+    Return whether nobody has logged in as the action's user.
+
+    Source: Leanplum's Android, iOS and JavaScript SDKs, which send the device id as the user id until somebody does.
+    """
+    user = work.user
+    return user.anonymous or user.user_id == work.arguments.user_id == work.arguments.device_id
 
 
 def keep(work: Work) -> None:
     """Save the action's user, with the device it came from where that is new."""
     user, device_id = work.user, work.arguments.device_id
+    user.anonymous = is_anonymous(work)
     if device_id is not None and (user.has_device(device_id) or may_add_device(work)):
         user.device(device_id)
         if work.transaction.owner(device_id) != user.user_id:

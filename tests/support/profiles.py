@@ -153,9 +153,8 @@ class Model:
                 _set_device(profile.device(action["deviceId"]) or {}, action)
                 profile.end_what_is_over(now)
             case "setUserAttributes":
-                profile = self._found(action, now)
-                self._set_user(profile, action, moment)
-                goes_on = self._under_new_id(profile, action.get("newUserId"), now)
+                goes_on = self._under_new_id(self._found(action, now), action, now)
+                self._set_user(goes_on, action, moment)
                 self._come_from(goes_on, action)
                 goes_on.end_what_is_over(now)
             case _:
@@ -206,12 +205,13 @@ class Model:
         if user_id is not None and user_id not in self._profiles:
             if action.get("createDisposition") == "CreateNever":
                 raise FailedError
-            self._profiles[user_id] = Profile(user_id, "userId" not in action, _nothing_yet(now))
+            self._profiles[user_id] = Profile(user_id, _is_anonymous(action), _nothing_yet(now))
         return self._known(action)
 
     def _come_from(self, profile: Profile, action: dict[str, Any], *, may_join: bool = True) -> None:
         """The device an action comes from is the user's from then on."""
         device_id = action.get("deviceId")
+        profile.is_anonymous |= _is_own_device(profile, action)
         if device_id is not None and (may_join or profile.device(device_id)):
             if profile.device(device_id) is None:
                 profile.devices.append({"deviceId": device_id})
@@ -250,14 +250,15 @@ class Model:
                 item for item in opted_out if item not in action.get(f"unsubscribe{kind}ToRemove", ())
             ]
 
-    def _under_new_id(self, profile: Profile, new_id: str | None, now: float) -> Profile:
-        """Log in (merge), register (rename), or switch (another user goes on)."""
+    def _under_new_id(self, profile: Profile, action: dict[str, Any], now: float) -> Profile:
+        """Log in (merge), register (rename), or switch (another user takes over)."""
+        new_id = action.get("newUserId")
         if new_id is None or new_id == profile.user_id:
             return profile
         other = self._profiles.get(new_id)
         if other is not None and other.is_blocked:
             raise FailedError
-        if not profile.is_anonymous:
+        if not profile.is_anonymous and not _is_own_device(profile, action):
             other = self._profiles.setdefault(new_id, Profile(new_id, False, _nothing_yet(now)))
             profile.end_what_is_over(now)
             other.end_what_is_over(now)
@@ -275,6 +276,15 @@ class Model:
             return profile
         _merge(other, profile)
         return other
+
+
+def _is_anonymous(action: dict[str, Any]) -> bool:
+    return action.get("userId") in (None, action.get("deviceId"))
+
+
+def _is_own_device(profile: Profile, action: dict[str, Any]) -> bool:
+    """SDKs send the device's id as the user's until somebody logs in."""
+    return profile.user_id == action.get("userId") == action.get("deviceId")
 
 
 def _nothing_yet(created: float) -> dict[str, Any]:

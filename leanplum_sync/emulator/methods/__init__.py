@@ -88,5 +88,5 @@ TABLE: Final[Mapping[str, Method]] = {
     "restart": Method(content.unlisted, _PRODUCTION, writes=False),
     "log": Method(content.unlisted, _PRODUCTION, writes=False),
     "trackGeofence": Method(content.unlisted, _PRODUCTION, writes=False),
-    "getMigrateState": Method(content.unlisted, _PRODUCTION, writes=False),
+    "getMigrateState": Method(content.get_migrate_state, _PRODUCTION, writes=False),
 }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
     from leanplum_sync.emulator.work import Element, Work
 
 _OWN_KEYS = frozenset({"targeting", "draft"})
+_OWN_NEWSFEED_KEYS = frozenset(
+    {"newsfeedMessageId", "userId"}
+)  # the id is the key of the map that is answered
 _MAX_VARIABLES_BYTES = 1_000_000
+# Where profiles and events go: to Leanplum, to CleverTap, or to both.
+_SYSTEM_OF_STATE: Final = {"NONE": "lp", "EVENTS_UPLOAD_STARTED": "lp+ct", "SDK_TRAFFIC_STOPPED": "ct"}
 
 
 def get_ab_test(work: Work) -> Element:
@@ -165,7 +171,9 @@ def get_newsfeed_messages(work: Work) -> Element:
     things = work.transaction.things("newsfeedMessage")
     return {
         "newsfeedMessages": {
-            key: thing for key, thing in things.items() if thing.get("userId") in (None, user_id)
+            key: {name: value for name, value in thing.items() if name not in _OWN_NEWSFEED_KEYS}
+            for key, thing in things.items()
+            if thing.get("userId") in (None, user_id)
         }
     }
 
@@ -188,6 +196,24 @@ def _newsfeed_message(work: Work) -> tuple[str, dict[str, Any]]:
     if not isinstance(message, dict):
         raise SkippedError("Newsfeed message not found")
     return key, message
+
+
+def get_migrate_state(work: Work) -> Element:
+    """Return how far the app's migration to CleverTap has come. Source: fixtures of Leanplum's JavaScript SDK."""
+    element = unlisted(work)
+    state = work.switches.migrate_state
+    system = _SYSTEM_OF_STATE[state]
+    return element | {
+        "state": state,
+        "sdk": system,
+        "api": {"profile": system, "events": system},
+        "sha256": migration_hash(state),
+    }
+
+
+def migration_hash(state: str) -> str:
+    """Return the hash that tells callers whether the migration state has changed."""
+    return hashlib.sha256(state.encode()).hexdigest()
 
 
 def unlisted(work: Work) -> Element:

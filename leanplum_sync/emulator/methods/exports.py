@@ -81,7 +81,7 @@ def export_data(work: Work) -> Element:
         raise RefusedError(f"You cannot export data older than {_OLDEST_DAYS} days")
     _end_idle_sessions(work)
     records = work.transaction.sessions(first, last)
-    if not records:
+    if not records and work.switches.empty_export == "not_found":
         raise RefusedError("No matching data found.", 404)
     form = work.arguments.text("exportFormat") or "json"
     if form not in ("json", "csv"):

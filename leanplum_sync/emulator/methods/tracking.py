@@ -34,12 +34,13 @@ def track(work: Work) -> Element:
     if disposition == "requireActive" and session is None:
         raise SkippedError("Event ignored: no active session.", ignored=True)
     check_names(work, "event", [event])
-    happened(work.user.events, event, work.time, value)
     noted: dict[str, Any] = {"name": event, "time": work.time, "value": float(value or 0.0)}
+    noted |= sessions.until_first(work.user, work.time, work.user.events, event)
+    happened(work.user.events, event, work.time, value)
     noted |= {"info": info} if (info := arguments.text("info")) else {}
     noted |= {"parameters": parameters} if parameters else {}
     if session is None:
-        sessions.note_offline(work.user, arguments.plain("deviceId"), noted, work.transaction)
+        sessions.note_offline(work.user, arguments.plain("deviceId"), noted, work.transaction, _sdk(work))
         return {"isOffline": True}
     sessions.note_event(session, noted)
     session["seen"] = work.now
@@ -78,7 +79,7 @@ def start(work: Work) -> Element:
     sessions.expire(user, work.now, work.transaction)
     if (device_id or "") in user.sessions:
         sessions.end(user, device_id or "", work.now, work.transaction)
-    sessions.begin(user, device_id, work.now, background=arguments.flag("background"))
+    sessions.begin(user, device_id, work.now, background=arguments.flag("background"), sdk=_sdk(work))
     user.last_active = work.now
     return content_for(work) | {"token": f"token-{sessions.number(user.user_id, work.now) & 0xFFFFFFFF:08x}"}
 
@@ -125,7 +126,8 @@ def advance(work: Work) -> Element:
         raise RefusedError("No active session.")
     check_names(work, "state", [state] if state else [])
     info = arguments.text("info")
-    details = {"info": info, "parameters": dict(parameters)} if info or parameters else {}
+    details: dict[str, Any] = {"info": info, "parameters": dict(parameters)} if info or parameters else {}
+    details |= sessions.until_first(work.user, work.time, work.user.states, state) if state else {}
     sessions.enter_state(session, state, work.time, details)
     session["seen"] = work.now
     if state:
@@ -155,6 +157,11 @@ def set_traffic_source_info(work: Work) -> Element:
         raise SkippedError("Traffic source is too late for the session; request skipped.")
     work.user.traffic.update({name: str(value) for name, value in source.items() if value is not None})
     return {}
+
+
+def _sdk(work: Work) -> dict[str, str]:
+    """Return what an SDK says of itself; it says so for all actions of a call, or for one."""
+    return {name: value for name in ("client", "sdkVersion") if (value := work.arguments.plain(name))}
 
 
 def _session(work: Work) -> dict[str, Any] | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from leanplum_sync.emulator import values
 from leanplum_sync.emulator.arguments import number
 from leanplum_sync.emulator.errors import RefusedError
-from leanplum_sync.emulator.identity import become, check_identity
+from leanplum_sync.emulator.identity import become, check_identity, goes_to_new_user
 from leanplum_sync.emulator.methods.devices import set_fields
 from leanplum_sync.emulator.names import check_names
 from leanplum_sync.emulator.profile import happened, location_of, set_attributes
@@ -51,8 +52,9 @@ def set_user_attributes(work: Work) -> Element:
     """
     Change what is given and leave the rest.
 
-    All arguments are read before anything is changed, so a refused action leaves the user as it was. Where one
-    call both sets and changes a key, the order is set, remove, add, increment.
+    All arguments are read before anything is changed, so a refused action leaves the user as it was. If one call both
+    sets and changes a key, the order is set, remove, add, increment. A new user id takes effect first, so that what the
+    call sets belongs to the new user (see the switch ``beside_new_user_id``).
     """
     arguments = work.arguments
     if not arguments.has_any(_MORE):
@@ -75,6 +77,9 @@ def set_user_attributes(work: Work) -> Element:
     if new_user_id is not None:
         check_identity(work, new_user_id)
 
+    changes_new_user = new_user_id is not None and goes_to_new_user(work)
+    if new_user_id is not None and changes_new_user:
+        work.found = become(work, new_user_id)
     user = work.user
     set_attributes(user, given, work.switches)
     _remove(work, user, removed)
@@ -87,7 +92,7 @@ def set_user_attributes(work: Work) -> Element:
         change(user)
     _merge_devices(work, user, devices)
     _subscribe(work, user)
-    if new_user_id is not None:
+    if new_user_id is not None and not changes_new_user:
         work.found = become(work, new_user_id)
     if skipped and work.switches.skipped_increment == "warn":
         return {"warning": {"message": f"Increment skipped: {', '.join(skipped)} must be an integer."}}
@@ -106,6 +111,8 @@ def _increment(work: Work, user: User, incremented: dict[str, Any]) -> list[str]
     skipped = []
     for name, by in incremented.items():
         existing = user.attributes.get(name, 0)
+        if isinstance(by, str) and work.switches.text_increments == "count":
+            by = _integer_in(by)  # noqa: PLW2901 (the same increment, read)
         are_integers = values.is_integer(existing) and values.is_integer(by)
         if are_integers and values.LOWEST <= existing + by <= values.HIGHEST:
             user.attributes[name] = existing + by
@@ -113,6 +120,10 @@ def _increment(work: Work, user: User, incremented: dict[str, Any]) -> list[str]
         else:
             skipped.append(name)
     return skipped
+
+
+def _integer_in(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
 
 
 def _occurrences(work: Work, kind: str, argument: str) -> dict[str, dict[str, float]]:
@@ -196,7 +207,7 @@ def _subscribe(work: Work, user: User) -> None:
 def delete_user(work: Work) -> Element:
     """Delete the profile; with fullErasure the record of its sessions too."""
     if work.arguments.plain("userId") is None and not work.user.anonymous:
-        raise RefusedError("Invalid app/user combination", 404)
+        raise RefusedError("Invalid app/user combination", 404, is_lent=True)
     work.transaction.remove(work.user.user_id)
     if work.arguments.flag("fullErasure"):
         work.transaction.erase_sessions(work.user.user_id)

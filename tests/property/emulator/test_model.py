@@ -69,7 +69,9 @@ def _opting(group: str, items: tuple[str, ...]) -> st.SearchStrategy[dict[str, l
     return st.dictionaries(st.sampled_from(items), st.booleans(), max_size=2).map(split)
 
 
-_whose = _joined(_some(userId=st.sampled_from(_USERS)), _some(deviceId=st.sampled_from(_DEVICES)))
+_whose = _joined(
+    _some(userId=st.sampled_from((*_USERS, *_DEVICES))), _some(deviceId=st.sampled_from(_DEVICES))
+)
 _common = _joined(_whose, _some(time=st.integers(_NOW - 2 * YEAR, _NOW + 100)))
 _creating = _joined(
     _common, _some(createDisposition=st.sampled_from(["CreateIfNeeded", "CreateNever", "CreateIfNeeded"]))
