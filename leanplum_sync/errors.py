@@ -18,6 +18,7 @@ Every exception raised on purpose, cut by what the caller should do next.
     │  ├─ RejectedError            the API refused the whole call: nothing was carried out
     │  │  └─ RateLimitedError      refused for now (429): sending later is safe
     │  └─ UnexpectedResponseError  the answer is not of the documented shape
+    │     └─ MovedError            the app is on another host: ask there, or nowhere
     ├─ JournalError                the journal can't be used as it is
     │  ├─ JournalLockedError       another run works on this app and environment
     │  ├─ LockLostError            this run lost its lock and has stopped sending
@@ -183,6 +184,14 @@ class RateLimitedError(RejectedError):
 
 class UnexpectedResponseError(ApiError):
     pass
+
+
+class MovedError(UnexpectedResponseError):
+    """*host* is where the app is now, as the answer says. Nobody followed it; the call may have been carried out."""
+
+    def __init__(self, message: str, *, host: str) -> None:
+        self.host = host
+        super().__init__(message)
 
 
 class JournalError(LeanplumSyncError):

@@ -16,6 +16,7 @@ from leanplum_sync.clock import Clock
 from leanplum_sync.errors import (
     ApiError,
     CredentialError,
+    MovedError,
     NoAnswerError,
     NotSentError,
     RateLimitedError,
@@ -28,6 +29,8 @@ from leanplum_sync.wire.envelope import (
     RefusalKind,
     Refused,
     is_server_error,
+    moved_host,
+    moved_sentence,
     read_elements,
     refusal,
     sentence,
@@ -141,6 +144,8 @@ class Calls:
         if len(elements) != 1:
             raise UnexpectedResponseError(f"Leanplum answered one action with {len(elements)} elements.")
         element = elements[0]
+        if host := moved_host(element):
+            raise MovedError(moved_sentence(host), host=host)
         if refused := refusal(response.status, element, alone=True):
             raise self.error_of(refused, key_class)
         if is_server_error(response.status) and not element["success"]:

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
+from leanplum_sync.client.hiding import without
 from leanplum_sync.errors import CredentialError
 from leanplum_sync.wire.catalogue import KeyClass
 
@@ -85,9 +86,10 @@ class Connection:
                 f"{app_id_variable} is not set: it names the Leanplum app to work on. Its app id stands {_WHERE}."
             )
         base_url = environ.get(API_URL_VARIABLE, "").strip() or API_URL
-        # The id alone is no proof: nobody else's app has it, but a request to Leanplum is a real one.
-        is_emulator = app_id == EMULATOR_APP_ID and not _is_leanplums(base_url)
-        return cls(_checked(base_url, may_be_plain=is_emulator), app_id, is_emulator=is_emulator)
+        checked = _checked(base_url)
+        # The id alone proves nothing: only this machine is known to be no one else's.
+        is_emulator = app_id == EMULATOR_APP_ID and _is_loopback(urlsplit(checked).hostname or "")
+        return cls(checked, app_id, is_emulator=is_emulator)
 
 
 class Keys:
@@ -138,7 +140,7 @@ class Keys:
         for variable in self._variables.values():
             key = self._environ.get(variable, "").strip()
             if len(key) >= _SHORTEST_KEY:  # a few letters would be found in any answer
-                content = content.replace(key.encode(), b"***")
+                content = without(content, key)
         return content
 
     def __repr__(self) -> str:
@@ -146,7 +148,7 @@ class Keys:
         return f"Keys({', '.join(held)})"
 
 
-def _checked(base_url: str, *, may_be_plain: bool) -> str:
+def _checked(base_url: str) -> str:
     try:
         parts = urlsplit(base_url)
         host, _ = parts.hostname, parts.port
@@ -158,19 +160,11 @@ def _checked(base_url: str, *, may_be_plain: bool) -> str:
         )
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise CredentialError(f"{API_URL_VARIABLE} has a path: leave it out, the client adds /api itself.")
-    if parts.scheme == "http" and not (may_be_plain or _is_loopback(host)):
+    if parts.scheme == "http" and not _is_loopback(host):
         raise CredentialError(
             f"{API_URL_VARIABLE} starts with http:, so keys would cross the network unencrypted. Use https:."
         )
     return f"{parts.scheme}://{parts.netloc}"
-
-
-def _is_leanplums(base_url: str) -> bool:
-    try:
-        host = urlsplit(base_url).hostname or ""
-    except ValueError:
-        return False  # refused in a moment
-    return host == "leanplum.com" or host.endswith(".leanplum.com")
 
 
 def _is_loopback(host: str) -> bool:

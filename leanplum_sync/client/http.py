@@ -8,9 +8,11 @@ the moment the connection stands and the first byte is about to be written. An e
 
 from __future__ import annotations
 
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, Self, TypeAlias
 from urllib.parse import urlsplit
@@ -20,10 +22,12 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from leanplum_sync.client.body import TimedSocket, UnreadableBodyError, read_body
 from leanplum_sync.errors import NoAnswerError, NotSentError
 
 CONNECT_TIMEOUT_SECONDS: Final = 10.0
-READ_TIMEOUT_SECONDS: Final = 60.0
+READ_TIMEOUT_SECONDS: Final = 60.0  # until the next byte
+ANSWER_TIMEOUT_SECONDS: Final = 120.0  # until the last byte
 _CHUNK_BYTES: Final = 1 << 16  # a download that breaks loses at most this much
 
 BeforeWrite: TypeAlias = Callable[[], None]
@@ -85,32 +89,52 @@ class HttpTransport:
         is_local: bool = False,
         connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
         read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
+        answer_timeout_seconds: float = ANSWER_TIMEOUT_SECONDS,
     ) -> None:
         self._is_local = is_local
         self._timeout = (connect_timeout_seconds, read_timeout_seconds)
+        self._answer_timeout = answer_timeout_seconds
         self._of_thread = threading.local()
         self._sessions: list[requests.Session] = []
+        self._in_flight: dict[_Watch, None] = {}
 
     def send(self, request: Request, before_write: BeforeWrite | None = None) -> Response:
-        watch = _Watch(request.url, before_write)
+        watch = _Watch(request.url, before_write, self._timeout[1], self._answer_timeout)
+        self._in_flight[watch] = None
         _watching.watch = watch
         try:
-            answer = self._session().request(
+            with self._session().request(
                 request.method,
                 request.url,
                 data=request.body or None,
-                headers=dict(request.headers),
+                headers={"Accept-Encoding": "gzip", **request.headers},
                 timeout=self._timeout,
                 allow_redirects=False,
-            )
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                stream=True,
+            ) as answer:
+                headers = answer.headers
+                body = read_body(answer.raw, headers.get("Content-Encoding", ""))
+        except (
+            requests.RequestException,
+            urllib3.exceptions.HTTPError,
+            OSError,
+            UnreadableBodyError,
+        ) as error:
             raise watch.failure(error) from None  # the cause's text may hold the URL and headers
         finally:
             _watching.watch = None
-        headers = answer.headers
-        return Response(
-            answer.status_code, answer.content, headers.get("Location", ""), headers.get("Date", "")
-        )
+            del self._in_flight[watch]
+        return Response(answer.status_code, body, headers.get("Location", ""), headers.get("Date", ""))
+
+    def hurry(self, seconds: float) -> None:
+        """Give up on the requests in flight *seconds* from now: a run that was asked to end doesn't wait for slow answers."""
+        timer = threading.Timer(seconds, self._cut)
+        timer.daemon = True
+        timer.start()
+
+    def _cut(self) -> None:
+        for watch in list(self._in_flight):
+            watch.cut()
 
     @contextmanager
     def stream(self, url: str, *, offset: int = 0) -> Iterator[Download]:
@@ -123,7 +147,7 @@ class HttpTransport:
             NotSentError, NoAnswerError: also while the content is read.
         """
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
-        watch = _Watch(url, None)
+        watch = _Watch(url, None, self._timeout[1], None)
         _watching.watch = watch
         try:
             with self._session().get(url, headers=headers, timeout=self._timeout, stream=True) as answer:
@@ -156,17 +180,44 @@ class HttpTransport:
 
 
 class _Watch:
-    """Whether a request has begun to leave."""
+    """Whether a request has begun to leave, and by when its answer must have arrived, in seconds from then; None: no limit."""
 
-    def __init__(self, url: str, before_write: BeforeWrite | None) -> None:
+    def __init__(
+        self,
+        url: str,
+        before_write: BeforeWrite | None,
+        read_timeout_seconds: float,
+        answer_timeout_seconds: float | None,
+    ) -> None:
         self._host = urlsplit(url).netloc
         self._before_write = before_write
+        self._read_timeout, self._answer_timeout = read_timeout_seconds, answer_timeout_seconds
+        self._deadline: float | None = None
+        self._sock: Any = None
         self.writing = False
 
-    def start(self) -> None:
+    def start(self, sock: Any) -> None:
         if self._before_write is not None:
             self._before_write()
         self.writing = True
+        self._sock = sock
+        if self._answer_timeout is not None:
+            self._deadline = time.monotonic() + self._answer_timeout
+
+    def seconds_left(self) -> float:
+        """Return how long the next read may take."""
+        if self._deadline is None:
+            return self._read_timeout
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return min(left, self._read_timeout)
+
+    def cut(self) -> None:
+        """End a read that another thread waits in."""
+        if self._sock is not None:
+            with suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RDWR)
 
     def failure(self, error: Exception) -> NotSentError | NoAnswerError:
         kind = _kind(error)
@@ -200,8 +251,11 @@ def _announce(connection: HTTPConnection) -> None:
     """Connect, with TLS and through a proxy where need be, then say that bytes are about to leave."""
     if connection.sock is None:
         connection.connect()
-    if _watching.watch is not None:
-        _watching.watch.start()
+    if (watch := _watching.watch) is not None:
+        sock = connection.sock
+        bare = sock.bare if isinstance(sock, TimedSocket) else sock
+        watch.start(bare)
+        connection.sock = TimedSocket(bare, watch.seconds_left)
 
 
 class _HttpPool(urllib3.HTTPConnectionPool):
@@ -235,13 +289,15 @@ def _kind(error: Exception) -> str:
     match error:
         case requests.ConnectTimeout():
             return "connecting took too long"
-        case requests.Timeout():
+        case requests.Timeout() | urllib3.exceptions.TimeoutError() | TimeoutError():
             return "waiting for the answer took too long"
         case requests.exceptions.SSLError():
             return "the TLS connection failed"
         case requests.exceptions.ProxyError():
             return "the proxy failed"
-        case requests.ConnectionError():
+        case requests.ConnectionError() | urllib3.exceptions.ProtocolError() | OSError():
             return "the connection failed"
+        case UnreadableBodyError():
+            return str(error)
         case _:
             return type(error).__name__

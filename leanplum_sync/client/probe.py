@@ -15,10 +15,18 @@ from leanplum_sync.client.calls import Calls, rejected
 from leanplum_sync.client.credentials import Connection, Keys
 from leanplum_sync.client.http import Response, Transport
 from leanplum_sync.clock import Clock
-from leanplum_sync.errors import NoAnswerError, RateLimitedError, UnexpectedResponseError
+from leanplum_sync.errors import MovedError, NoAnswerError, RateLimitedError, UnexpectedResponseError
 from leanplum_sync.wire.action import Action
 from leanplum_sync.wire.catalogue import KeyClass
-from leanplum_sync.wire.envelope import RefusalKind, is_server_error, read_elements, refusal, sentence
+from leanplum_sync.wire.envelope import (
+    RefusalKind,
+    is_server_error,
+    moved_host,
+    moved_sentence,
+    read_elements,
+    refusal,
+    sentence,
+)
 
 # The order matters. The development key opens what the production key opens (SDKs' developer mode relies on it), so it
 # is asked first. The two that only read come before it: nothing says whether the server looks at the key or at the
@@ -71,6 +79,8 @@ def _refusal_of_key(response: Response) -> str | None:
     elements = read_elements(response.status, response.body)
     if len(elements) != 1:
         raise UnexpectedResponseError(f"Leanplum answered one action with {len(elements)} elements.")
+    if host := moved_host(elements[0]):
+        raise MovedError(moved_sentence(host), host=host)
     refused = refusal(response.status, elements[0], alone=True)
     if refused is None:
         return None

@@ -97,7 +97,11 @@ def find(work: Work) -> User:
     if user is None:
         if not may_create(work):
             raise user_not_found()
-        return User(user_id=user_id, created=work.now, anonymous=work.arguments.user_id in (None, work.arguments.device_id))
+        return User(
+            user_id=user_id,
+            created=work.now,
+            anonymous=work.arguments.user_id in (None, work.arguments.device_id),
+        )
     if user.blocked and not work.method.takes_blocked:
         if work.method.about == "read":
             raise user_not_found()

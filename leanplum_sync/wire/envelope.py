@@ -7,6 +7,7 @@ an HTTP 404 (recorded), and a 200 says only that the call was received.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,6 +19,7 @@ import orjson
 from leanplum_sync.errors import UnexpectedResponseError
 from leanplum_sync.wire.action import Action, DeliveryClass, Json
 from leanplum_sync.wire.catalogue import delivery_class
+from leanplum_sync.wire.limits import MAX_ANSWER_PARTS
 from leanplum_sync.wire.outcome import ActionOutcome, Outcome
 
 
@@ -63,6 +65,7 @@ ADVISORY_WARNINGS: Final = (
 # Source: Leanplum's SDKs, which treat these as permanent failures of the whole call.
 _KEY_ERRORS: Final = ("invalid access key", "app not found", "development mode requested")
 _ENDPOINT_ERRORS: Final = ("app endpoint configuration mismatch",)
+_HOST: Final = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?")
 # Source: Leanplum docs, responses: strict device locking and the limits of devMode.
 _RATE_ERRORS: Final = (
     "request failed due to concurrent requests",
@@ -82,6 +85,11 @@ def read_elements(status: int, body: bytes) -> tuple[Mapping[str, Json], ...]:
     Raises:
         UnexpectedResponseError: *body* has another shape. Nothing else is raised, whatever the bytes.
     """
+    # An empty list or object takes 20 times the memory of its two bytes.
+    if body.count(b"[") + body.count(b"{") > MAX_ANSWER_PARTS:
+        raise UnexpectedResponseError(
+            f"The API answered HTTP {status} with more than {MAX_ANSWER_PARTS:,} lists and objects."
+        )
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -110,9 +118,9 @@ def read_batch_answer(status: int, body: bytes, actions: Sequence[Action], ids: 
         elements = read_elements(status, body)
     except UnexpectedResponseError as error:
         return _judge_by_status(status, str(error))
-    if moved := next((each for each in elements if _is_elsewhere(each)), None):
+    if moved := next(filter(None, map(moved_host, elements)), None):
         # Nothing says whether a server that sends its callers away did the work first.
-        return Unreadable(f"{sentence(moved)} The app has moved to {_new_host(moved)}.")
+        return Unreadable(moved_sentence(moved))
     if len(elements) == 1 and (refused := refusal(status, elements[0], alone=len(actions) == 1)):
         return refused
     if elements and all(map(_blames_the_key, elements)):
@@ -146,8 +154,6 @@ def refusal(status: int, element: Mapping[str, Json], *, alone: bool) -> Refused
         return Refused(status, message, RefusalKind.KEY)
     if lowered.startswith(_RATE_ERRORS) or status in _RATE_STATUSES:
         return Refused(status, message, RefusalKind.RATE_LIMITED)
-    if lowered.startswith(_ENDPOINT_ERRORS):
-        return Refused(status, f"{message} The app has moved to {_new_host(element)}.", RefusalKind.BUG)
     if status == HTTPStatus.FORBIDDEN:
         # A lone action can't be too large a batch, which leaves the key.
         return Refused(status, message, RefusalKind.KEY if alone else RefusalKind.BUG)
@@ -195,8 +201,25 @@ def _has_sent(element: Mapping[str, Json]) -> bool:
     return isinstance(sent, int | float) and not isinstance(sent, bool) and sent >= 1
 
 
-def _is_elsewhere(element: Mapping[str, Json]) -> bool:
-    return not element["success"] and sentence(element).lower().startswith(_ENDPOINT_ERRORS)
+def moved_host(element: Mapping[str, Json]) -> str | None:
+    """
+    Return the host that an element sends its caller to, None if it doesn't; "another host" if it names none.
+
+    Source: fixtures of Leanplum's iOS and JavaScript SDKs, in which ``apiHost`` says so, whatever the message.
+    """
+    if element["success"]:
+        return None
+    host = element.get("apiHost")
+    if isinstance(host, str) and host:
+        return host if _HOST.fullmatch(host) else "another host"
+    return "another host" if sentence(element).lower().startswith(_ENDPOINT_ERRORS) else None
+
+
+def moved_sentence(host: str) -> str:
+    return (
+        f"Leanplum says that this app has moved to {host}. leanplum-sync does not follow: if this is expected, set"
+        " LEANPLUM_API_URL to the new host and run again."
+    )
 
 
 def _blames_the_key(element: Mapping[str, Json]) -> bool:
@@ -255,8 +278,3 @@ def _message(part: Json) -> str:
             return message
         case _:
             return ""
-
-
-def _new_host(element: Mapping[str, Json]) -> str:
-    host = element.get("apiHost")
-    return host if isinstance(host, str) and host else "another host"

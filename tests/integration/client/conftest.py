@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -65,7 +66,24 @@ def _cut_off_late(peer: socket.socket, _: bytes) -> None:
     peer.shutdown(socket.SHUT_RDWR)
 
 
+def _drip(peer: socket.socket, _: bytes) -> None:
+    """Answer a byte at a time: never a pause that a timeout between two bytes would see."""
+    for byte in b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n" + b"x" * 200:
+        peer.sendall(bytes([byte]))
+        time.sleep(0.02)
+
+
+def _drip_chunks(peer: socket.socket, _: bytes) -> None:
+    peer.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in range(200):
+        peer.sendall(b"1\r\nx\r\n")
+        time.sleep(0.02)
+    peer.sendall(b"0\r\n\r\n")
+
+
 _NAMED = {
+    "drips": _drip,
+    "drips chunks": _drip_chunks,
     "hangs up": _hang_up,
     "resets": _reset,
     "cuts off": _cut_off,

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
+import random
+import resource
 import threading
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from leanplum_sync.client.body import MAX_BYTES
 from leanplum_sync.client.http import HttpTransport, Request
 from leanplum_sync.errors import LockLostError, NoAnswerError, NotSentError
 
@@ -59,6 +64,77 @@ def test_after_the_first_byte_nothing_is_certain(
         transport.send(request(misbehaving.url))
     assert SECRET not in str(caught.value)
     assert len(misbehaving.requests) == 1
+
+
+@pytest.mark.parametrize("what", ["drips", "drips chunks"])
+def test_an_answer_has_a_deadline_however_slowly_it_comes(misbehaving: Any, what: str) -> None:
+    misbehaving.does(what)
+    with (
+        HttpTransport(is_local=True, answer_timeout_seconds=0.5) as transport,
+        pytest.raises(NoAnswerError, match="took too long"),
+    ):
+        transport.send(request(misbehaving.url))
+
+
+@pytest.mark.parametrize("what", ["is silent", "drips"])
+def test_a_run_that_must_end_does_not_wait_for_slow_answers(misbehaving: Any, what: str) -> None:
+    misbehaving.does(what)
+    with HttpTransport(is_local=True) as transport:
+        with pytest.raises(NoAnswerError):
+            transport.send(request(misbehaving.url), lambda: transport.hurry(0.1))
+        misbehaving.does((200, b"{}"))
+        assert transport.send(request(misbehaving.url)).body == b"{}"
+
+
+def gzipped(content: bytes) -> bytes:
+    return gzip.compress(content, 9, mtime=0)
+
+
+def expanding(size: int) -> bytes:
+    """Return gzip of *size* bytes, made without holding them."""
+    packer = zlib.compressobj(9, wbits=31)
+    parts = [packer.compress(b"0" * 2**20) for _ in range(size >> 20)]
+    return b"".join([*parts, packer.flush()])
+
+
+BOMBS = {
+    "expands a thousandfold": (expanding(64 << 20), "gzip", "expands to more than 250 times"),
+    "is large as it is": (b"0" * (MAX_BYTES + 1), "identity", "larger than 16 MB"),
+    "is large once expanded": (
+        gzipped(random.Random(1).randbytes(1 << 14) * (MAX_BYTES >> 13)),
+        "gzip",
+        "larger than 16 MB",
+    ),
+    "ends too soon": (gzipped(b"{}" * 1000)[:-9], "gzip", "in the middle"),
+    "has an unknown encoding": (b"{}", "br", "encoding"),
+    "is compressed twice": (gzipped(gzipped(b"{}")), "gzip, gzip", "encoding"),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_an_answer_that_expands_without_end_is_no_answer(misbehaving: Any, name: str) -> None:
+    content, encoding, reason = BOMBS[name]
+    misbehaving.does((200, content, f"Content-Encoding: {encoding}"))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with HttpTransport(is_local=True) as transport, pytest.raises(NoAnswerError, match=reason):
+        transport.send(request(misbehaving.url))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 120 * 1024
+
+
+@pytest.mark.parametrize(
+    ("encoding", "packed"),
+    [
+        ("gzip", gzipped(b"{}" * 100_000)),
+        ("GZIP", gzipped(b"{}" * 50_000) + gzipped(b"{}" * 50_000)),
+        ("deflate", zlib.compress(b"{}" * 100_000)),
+        ("identity", b"{}" * 100_000),
+    ],
+)
+def test_a_compressed_answer_is_read_whole(misbehaving: Any, encoding: str, packed: bytes) -> None:
+    misbehaving.does((200, packed, f"Content-Encoding: {encoding}"))
+    with HttpTransport(is_local=True) as transport:
+        assert transport.send(request(misbehaving.url)).body == b"{}" * 100_000
+    assert b"Accept-Encoding: gzip\r\n" in misbehaving.requests[0]
 
 
 def test_a_kept_connection_that_died_is_not_tried_twice(misbehaving: Any, transport: HttpTransport) -> None:

@@ -10,9 +10,9 @@ import pytest
 from leanplum_sync.client.probe import probe
 from leanplum_sync.errors import (
     ApiError,
+    MovedError,
     NoAnswerError,
     RateLimitedError,
-    RejectedError,
     UnexpectedResponseError,
 )
 from leanplum_sync.wire.catalogue import KeyClass
@@ -49,7 +49,7 @@ def test_a_server_without_a_clock_is_no_trouble(header: str, misbehaving: Any, a
                 200,
                 b'{"response":[{"success":false,"error":{"message":"App endpoint configuration mismatch."}}]}',
             ),
-            RejectedError,
+            MovedError,
         ),
         ("hangs up", NoAnswerError),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from leanplum_sync.client.credentials import EMULATOR_APP_ID, Connection, KeyClass, Keys
@@ -70,13 +72,17 @@ def test_a_url_that_would_leak_or_miss_is_refused_without_repeating_it(url: str)
     assert "hunter2" not in str(caught.value)
 
 
-def test_the_emulators_public_keys_may_cross_a_plain_network() -> None:
+def test_the_emulators_app_id_opens_no_plain_network() -> None:
     environ = {"LEANPLUM_APP_ID": EMULATOR_APP_ID, "LEANPLUM_API_URL": "http://emulator:8123"}
-    assert Connection.from_environment(environ).is_emulator
+    with pytest.raises(CredentialError, match="unencrypted"):
+        Connection.from_environment(environ)
 
 
-def test_leanplum_itself_is_never_taken_for_the_emulator() -> None:
-    for url in ("", "https://www.leanplum.com"):
+def test_only_this_machine_is_taken_for_the_emulator() -> None:
+    for url in ("http://127.0.0.1:8123", "http://localhost:8123", "https://[::1]"):
+        environ = {"LEANPLUM_APP_ID": EMULATOR_APP_ID, "LEANPLUM_API_URL": url}
+        assert Connection.from_environment(environ).is_emulator
+    for url in ("", "https://www.leanplum.com", "https://emulator.example"):
         environ = {"LEANPLUM_APP_ID": EMULATOR_APP_ID, "LEANPLUM_API_URL": url}
         assert not Connection.from_environment(environ).is_emulator
 
@@ -89,3 +95,35 @@ def test_keys_that_come_back_are_hidden() -> None:
         == b'Invalid access key: {"clientKey": "***"}'
     )
     assert keys.hidden(b"x marks the spot") == b"x marks the spot"
+
+
+KEY = "prod_h/2+x é"
+ENCODED = {
+    "JSON escapes": "".join(f"\\u{ord(letter):04x}" for letter in "prod_h/2+x ") + "é",
+    "capital JSON escapes, some of them": "pro\\u0064\\u005Fh\\u002F2+x é",
+    "JSON in JSON": "prod\\\\u005fh/2+x é",
+    "a URL": "prod_h%2F2%2bx%20é",
+    "HTML": "prod&#95;h&#x2f;2&#X2B;x é",
+    "base64": base64.b64encode(KEY.encode()).decode(),
+    "base64 in the middle of a text": base64.b64encode(f"?key={KEY}&".encode()).decode(),
+    "base64 for URLs": base64.urlsafe_b64encode(f"k:{KEY}".encode()).decode(),
+    "hexadecimal": KEY.encode().hex(),
+    "capital hexadecimal": KEY.encode().hex().upper(),
+}
+
+
+@pytest.mark.claim("keys-hidden")
+@pytest.mark.parametrize("how", ENCODED)
+def test_keys_that_come_back_in_another_encoding_are_hidden(how: str) -> None:
+    keys = Keys({"LEANPLUM_PRODUCTION_KEY": KEY})
+    hidden = keys.hidden(f"<<{ENCODED[how]}>>".encode()).decode()
+    assert "***" in hidden
+    assert (
+        len(hidden) <= len("<<***>>") + 12
+    )  # base64 leaves what belongs to its neighbours, a few letters at the ends
+
+
+def test_escapes_of_others_are_left_alone() -> None:
+    keys = Keys({"LEANPLUM_PRODUCTION_KEY": "prod_hunter2"})
+    for text in ("50 % off & caf\\u00e9 &#8364; %zz \\n", "prod\\u005fhunter3", "&#99999; \\u00ff"):
+        assert keys.hidden(text.encode()).decode() == text

@@ -15,12 +15,14 @@ from leanplum_sync.wire.envelope import (
     RefusalKind,
     Refused,
     Unreadable,
+    moved_host,
+    moved_sentence,
     read_batch_answer,
     read_elements,
     read_outcome,
-    refusal,
     sentence,
 )
+from leanplum_sync.wire.limits import MAX_ANSWER_PARTS
 from leanplum_sync.wire.outcome import ActionOutcome, Outcome
 
 DONE = ActionOutcome(Outcome.DONE)
@@ -294,24 +296,24 @@ MOVED = failed("App endpoint configuration mismatch.")
             200,
             "The API answered with request ids that don't match those that were sent.",
         ),
-        ([MOVED], 2, 200, "App endpoint configuration mismatch. The app has moved to another host."),
+        ([MOVED], 2, 200, moved_sentence("another host")),
         (
             [OK, {**MOVED, "apiHost": "eu.example.com"}],
             2,
             200,
-            "App endpoint configuration mismatch. The app has moved to eu.example.com.",
+            moved_sentence("eu.example.com"),
         ),
         (
             [{**MOVED, "apiHost": ""}],
             2,
             200,
-            "App endpoint configuration mismatch. The app has moved to another host.",
+            moved_sentence("another host"),
         ),
         (
             [{**MOVED, "apiHost": 7}],
             2,
             200,
-            "App endpoint configuration mismatch. The app has moved to another host.",
+            moved_sentence("another host"),
         ),
     ],
 )
@@ -336,10 +338,31 @@ def test_the_first_element_says_why_the_key_was_refused() -> None:
     assert answer(*blamed, status=403) == Refused(403, "Invalid access key: one", RefusalKind.KEY)
 
 
-def test_a_lone_call_that_is_sent_away_is_told_where_to() -> None:
-    element = {**MOVED, "apiHost": "eu.example.com"}
-    sent_away = "App endpoint configuration mismatch. The app has moved to eu.example.com."
-    assert refusal(200, element, alone=True) == Refused(200, sent_away, RefusalKind.BUG)
+@pytest.mark.parametrize(
+    ("element", "host"),
+    [
+        ({**failed("Please go elsewhere."), "apiHost": "eu.example.com"}, "eu.example.com"),
+        ({"success": False, "apiHost": "eu.example.com:8443", "apiServlet": "api"}, "eu.example.com:8443"),
+        ({**MOVED, "apiHost": "a b\n<script>"}, "another host"),
+        (MOVED, "another host"),
+        ({**OK, "apiHost": "eu.example.com"}, None),
+        (failed("Message not found."), None),
+    ],
+)
+def test_an_element_that_names_another_host_is_no_refusal_whatever_its_words(
+    element: Any, host: str | None
+) -> None:
+    assert moved_host(element) == host
+    for to in (1, 2):
+        found = answer(element, to=to)
+        assert (found == Unreadable(moved_sentence(host or ""))) is (host is not None)
+
+
+def test_an_answer_of_countless_empty_lists_is_not_parsed() -> None:
+    body = b'{"response":[' + b"[]," * MAX_ANSWER_PARTS + b"[]]}"
+    assert read_batch_answer(200, body, [SEND, SEND], ["a", "b"]) == Unreadable(
+        "The API answered HTTP 200 with more than 500,000 lists and objects."
+    )
 
 
 def test_the_elements_come_with_their_outcomes_in_the_order_of_the_actions() -> None:
