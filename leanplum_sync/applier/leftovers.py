@@ -11,8 +11,6 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Final, Protocol
 
-import orjson
-
 from leanplum_sync.address import Subject
 from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows.row import Row
@@ -20,6 +18,7 @@ from leanplum_sync.kinds.rows.source import DataFormat, FileSource
 from leanplum_sync.planner.change import Change
 from leanplum_sync.problem import Place
 from leanplum_sync.sources import header, rows
+from leanplum_sync.wire.number import dumps_exact
 
 _SUBJECTS_AT_ONCE: Final = 500
 
@@ -85,9 +84,7 @@ def _write_csv(found: Iterable[Row], columns: Sequence[str], file: IO[bytes]) ->
 
 
 def _write_ndjson(found: Iterable[Row], file: IO[bytes]) -> None:
-    file.writelines(
-        orjson.dumps(dict(row.values), default=str, option=orjson.OPT_APPEND_NEWLINE) for row in found
-    )
+    file.writelines(dumps_exact(dict(row.values)) + b"\n" for row in found)
 
 
 class _Encoding:

@@ -1,4 +1,4 @@
-"""NDJSON: one JSON object a line, UTF-8. Blank lines are passed over."""
+"""NDJSON: one JSON object a line, UTF-8. Blank lines are skipped, and numbers keep every digit."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from leanplum_sync.kinds.rows.source import FileSource, NeededColumn
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.sources.header import Header
 from leanplum_sync.sources.opening import failure, opened
+from leanplum_sync.wire.number import DuplicateKeyError, loads_exact
 
 _BOM: Final = b"\xef\xbb\xbf"
 _LONGEST_LINE: Final = 1 << 24  # bytes; a user's profile is some kilobytes
@@ -55,13 +56,20 @@ def rows(source: FileSource, root: Path, report: Callable[[Problem], None]) -> I
         for number, (line_number, line) in enumerate(_lines(file, source), start=1):
             place = Place(source.path, line_number, row=number)
             try:
-                values = orjson.loads(line)
+                values = loads_exact(line)
             except orjson.JSONDecodeError as error:
                 report(Problem(place, *_fault(line, error), source.address))
                 continue
+            except DuplicateKeyError as error:
+                message, hint = f"the key {error.key} is on this line twice", "Remove one of the two."
+                report(Problem(place, message, hint, source.address))
+                continue
+            except RecursionError:
+                report(Problem(place, "the line is nested too deeply", address=source.address))
+                continue
             if not isinstance(values, dict):
                 hint = 'Write {"column": value, ...}, one a line.'
-                report(Problem(place, "the line is no JSON object", hint, source.address))
+                report(Problem(place, "the line is not a JSON object", hint, source.address))
                 continue
             if unseen:
                 seen.update(values)

@@ -1,18 +1,22 @@
-"""Parquet, read by DuckDB one piece at a time. Dates and times become ISO 8601 text, decimals numbers."""
+"""Parquet, read by DuckDB one piece at a time. Dates and times become ISO 8601 text; decimals keep every digit."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from leanplum_sync.kinds.rows.row import Row
 from leanplum_sync.kinds.rows.source import FileSource
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.sources.header import Header
 from leanplum_sync.sources.opening import failure, opened
+from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.number import Number, as_cell
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -24,28 +28,59 @@ _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }
-_AS_IT_IS = re.compile(r"(VARCHAR|BOOLEAN|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE)(\[\])?")
-_AS_TEXT = re.compile(r"DATE|UUID|ENUM.*")
+_TYPES: Final = (
+    (re.compile(r"VARCHAR|BOOLEAN|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DOUBLE"), "{}", as_cell),
+    (re.compile(r"FLOAT"), "{}::VARCHAR", lambda text: as_cell(float(text))),  # 0.1 of 32 bits is 0.1
+    (re.compile(r"DECIMAL\([0-9]+,[0-9]+\)"), "{}::VARCHAR", Number),
+    (re.compile(r"DATE|UUID|ENUM\(.*\)", re.DOTALL), "{}::VARCHAR", str),
+    (
+        re.compile(r"TIMESTAMP WITH TIME ZONE"),
+        "replace(make_timestamp(epoch_us({}))::VARCHAR, ' ', 'T') || 'Z'",
+        str,
+    ),
+    (re.compile(r"TIMESTAMP(_S|_MS|_NS)?"), "replace({}::TIMESTAMP::VARCHAR, ' ', 'T')", str),
+)  # which types, how DuckDB selects them, and what Python makes of that
+_LIST: Final = "[]"
+_NUMBERS: Final = re.compile(r".*INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*")
+_TEXTS: Final = re.compile(r"VARCHAR|UUID|ENUM\(.*\)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    expression: str
+    read: Callable[[Any], Json]
 
 
 def usable(duckdb_type: str) -> bool:
     """Tell whether a column of this type can become values."""
-    return _expression("x", duckdb_type) is not None
+    return _column("x", duckdb_type) is not None
 
 
-def _expression(column: str, duckdb_type: str) -> str | None:
-    quoted = '"' + column.replace('"', '""') + '"'
-    if _AS_IT_IS.fullmatch(duckdb_type):
-        return quoted
-    if _AS_TEXT.fullmatch(duckdb_type):
-        return f"{quoted}::VARCHAR"
-    if duckdb_type.startswith("DECIMAL"):
-        return f"{quoted}::DOUBLE"
-    if duckdb_type == "TIMESTAMP WITH TIME ZONE":
-        return f"replace(make_timestamp(epoch_us({quoted}))::VARCHAR, ' ', 'T') || 'Z'"
-    if duckdb_type.startswith("TIMESTAMP"):
-        return f"replace({quoted}::TIMESTAMP::VARCHAR, ' ', 'T')"
+def holds_text(duckdb_type: str) -> bool:
+    """Tell whether a column of this type has the text that ids are."""
+    return _TEXTS.fullmatch(duckdb_type) is not None
+
+
+def holds_numbers(duckdb_type: str) -> bool:
+    return _NUMBERS.fullmatch(duckdb_type) is not None
+
+
+def _column(column: str, duckdb_type: str) -> _Column | None:
+    of_list = duckdb_type.endswith(_LIST)
+    for pattern, expression, read in _TYPES:
+        if pattern.fullmatch(duckdb_type.removesuffix(_LIST)):
+            name = quoted(column)
+            if of_list:
+                return _Column(
+                    f"list_transform({name}, lambda item: {expression.format('item')})",
+                    partial(_read_list, read=read),
+                )
+            return _Column(expression.format(name), read)
     return None
+
+
+def _read_list(items: list[Any], read: Callable[[Any], Json]) -> Json:
+    return [None if item is None else read(item) for item in items]
 
 
 def header(source: FileSource, root: Path) -> Header:
@@ -60,25 +95,27 @@ def header(source: FileSource, root: Path) -> Header:
 
 def rows(source: FileSource, root: Path, report: Callable[[Problem], None]) -> Iterator[Row]:  # noqa: ARG001 - the signature of all formats
     """
-    Yield the rows; columns of types that hold no values (structures, bytes) are left out.
+    Yield the rows. Columns of types that can't become values (structures, bytes) are text, for people who look at the row.
 
     Raises:
         SourceError: the file is not Parquet, or damaged further on.
     """
     with _reading(source, root) as (connection, path):
-        expressions = {
-            column: expression
+        columns = {
+            column: _column(column, duckdb_type) or _Column(f"{quoted(column)}::VARCHAR", str)
             for column, duckdb_type in _types(connection, path).items()
-            if (expression := _expression(column, duckdb_type)) is not None
         }
-        if not expressions:
-            return
-        result = connection.execute(f"SELECT {', '.join(expressions.values())} FROM read_parquet(?)", [path])  # noqa: S608 - column names, quoted above
+        selected = ", ".join(column.expression for column in columns.values())
+        result = connection.execute(f"SELECT {selected} FROM read_parquet(?)", [path])  # noqa: S608 - column names, quoted above
         number = 0
         while piece := result.fetchmany(_PIECE):
             for values in piece:
                 number += 1
-                yield Row(number, Place(source.path, row=number), dict(zip(expressions, values, strict=True)))
+                cells = {
+                    name: None if value is None else column.read(value)
+                    for (name, column), value in zip(columns.items(), values, strict=True)
+                }
+                yield Row(number, Place(source.path, row=number), cells)
 
 
 @contextmanager
@@ -94,10 +131,14 @@ def _reading(source: FileSource, root: Path) -> Iterator[tuple[DuckDBPyConnectio
     except duckdb.Error as error:
         raise failure(
             Place(source.path),
-            "the file is not sound Parquet",
-            "Write it again; name its format in the spec if it is another.",
+            "the file is not valid Parquet, or is damaged",
+            "Write it again; if its format is another one, name it in the spec.",
             source.address,
         ) from error
+
+
+def quoted(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
 
 
 def _types(connection: DuckDBPyConnection, path: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from leanplum_sync.problem import Problem
 from leanplum_sync.sources import csv_file, ndjson_file, parquet_file
 from leanplum_sync.sources.header import Header
 from leanplum_sync.sources.opening import SourceError
+from leanplum_sync.wire.number import as_cell
 
 
 def header(source: FileSource, root: Path) -> Header:
@@ -38,7 +39,7 @@ def rows(source: DataSource, root: Path, report: Callable[[Problem], None]) -> I
     """
     if isinstance(source, InlineSource):
         for number, item in enumerate(source.items, start=1):
-            yield Row(number, item.place, item.values)
+            yield Row(number, item.place, {column: as_cell(value) for column, value in item.values.items()})
         return
     try:
         match source.format:

@@ -188,11 +188,12 @@ def _is_unusable(column: NeededColumn, is_id: bool, site: Site, document: OpenDo
     kind = site.types.get(column.name)
     if kind is None:
         return False
-    if is_id and kind != "VARCHAR":
+    if is_id and not parquet_file.holds_text(kind):
         document.report_at(
             column.place,
             f"column {column.name} is of type {kind}, and ids are text",
-            "Write the file with ids as text: in a number, leading zeros are lost already.",
+            "Write the file with ids as text."
+            + (" Numbers have lost their leading zeros." if parquet_file.holds_numbers(kind) else ""),
         )
         return True
     if not parquet_file.usable(kind):

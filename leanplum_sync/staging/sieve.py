@@ -45,7 +45,8 @@ from leanplum_sync.wire.profile import NUMBER_FIELDS, TIME_FIELDS
 
 UNKNOWN: Final = "false"
 _INTEGER: Final = "[+-]?[0-9]{1,15}"
-_NUMBER: Final = "[+-]?[0-9]{1,15}([.][0-9]{1,9})?"
+_NUMBER: Final = "[+-]?([0-9]{1,15}|[0-9]{1,9}[.][0-9]{1,6})"  # 15 digits: every double keeps those
+_PLAIN: Final = "[!-~]([ -~]*[!-~])?"  # ASCII without blanks around it
 _DAY: Final = "[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}"
 _HOUR: Final = "([01][0-9]|2[0-3]):[0-5][0-9]"
 _DATE: Final = f"{_DAY}([T ]{_HOUR}(:[0-5][0-9]([.][0-9]{{3}}([0-9]{{3}})?)?)?(Z|[+-]{_HOUR})?)?"
@@ -128,7 +129,7 @@ class _Names:
 
 
 def _sound_id(cell: str) -> str:
-    return f"length({cell}) <= {ID_LENGTH} AND regexp_full_match({cell}, '[!-~]([ -~]*[!-~])?')"
+    return f"length({cell}) <= {ID_LENGTH} AND {_matches(cell, _PLAIN)}"
 
 
 def _sound(part: Part, names: _Names) -> str:
@@ -147,7 +148,8 @@ def _sound(part: Part, names: _Names) -> str:
 def _sound_cell(text: str, cell: Cell, wish: AttributeWish | ProfileWish | IncrementWish) -> str:
     if cell.mapped is not None:
         keys = ", ".join(map(literal, cell.mapped))
-        return "true" if cell.otherwise is not None else f"{text} IN ({keys})"
+        has_no_blanks = _matches(text, _PLAIN)
+        return either(f"{text} IN ({keys})", has_no_blanks if cell.otherwise is not None else UNKNOWN)
     match wish, cell.type:
         case IncrementWish(), _:
             return _matches(text, _INTEGER)

@@ -30,6 +30,7 @@ from leanplum_sync.staging.sieve import Sieve, fits, sieve_of
 from leanplum_sync.staging.sql import literal, name
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.limits import USER_ATTRIBUTE_NAMES
+from leanplum_sync.wire.number import dumps_exact, loads_exact
 
 if TYPE_CHECKING:
     from leanplum_sync.kinds import Resource
@@ -230,9 +231,7 @@ class Staging:
     def add(self, resource: int, subject: Subject, row: Row, shared: tuple[str, str] | None = None) -> None:
         """Add a row. *shared* names what it has in common with other subjects, and a fingerprint of what it says of that."""
         place = row.place
-        packed = orjson.dumps(
-            [place.file, place.line, place.column, place.row, dict(row.values)], default=str
-        )
+        packed = dumps_exact([place.file, place.line, place.column, place.row, dict(row.values)])
         self._append(
             self._rows,
             kind=subject.kind,
@@ -528,10 +527,9 @@ class Staging:
             )
 
     def _staged(self, resource: int, number: int, text: str) -> StagedRow:
-        packed = orjson.loads(text)
         if (table := self._tables.get(resource)) is not None:
-            return StagedRow(resource, table.row(number, packed))
-        file, line, column, row, values = packed
+            return StagedRow(resource, table.row(number, orjson.loads(text)))
+        file, line, column, row, values = loads_exact(text.encode())
         return StagedRow(resource, Row(row or 0, Place(file, line, column, row), values))
 
     # The files of what is added one by one.

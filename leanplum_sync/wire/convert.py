@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.limits import LARGEST_EXACT_INTEGER
+from leanplum_sync.wire.number import Number, double_text, exact_number
 
 
 class ValueType(StrEnum):
@@ -22,19 +23,32 @@ class ValueType(StrEnum):
 
 
 class ConversionError(ValueError):
-    """*expected* completes "expected ...": it describes the type, never the value, which is somebody's secret."""
+    """
+    *expected* completes "expected ...": it describes the type, never the value, which is somebody's secret. *hint* says
+    what to do, where that isn't plain.
+    """
 
-    def __init__(self, expected: str) -> None:
+    def __init__(self, expected: str, hint: str = "") -> None:
         self.expected = expected
+        self.hint = hint
         super().__init__(f"expected {expected}")
 
 
-_INTEGER = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
 _LARGEST_SHOWN = 10**400
-_DIGITS = 30  # longer whole numbers are beyond 2^53 by far, and slow to read
 _BARE_LIST = re.compile(r"\[([^\[\]{}\"]*)\]", re.DOTALL)
+_QUOTED_ITEM = re.compile(r"'.*'", re.DOTALL)
+_SEPARATORS = (",", ";", "|", "\t", "\n")
+_NOTHING = ("null", "none", "nan")  # what a list of Python, pandas or SQL has for a missing item
+_AS_TEXT = "`type: text` keeps every digit."
+
+
+def inexact() -> ConversionError:
+    """Return the error for a number that the API would change."""
+    return ConversionError(
+        "a number that the API keeps exactly: up to 2^53 if it is whole, else of about 15 digits", _AS_TEXT
+    )
 
 
 def convert(value: Json, to: ValueType) -> Json:
@@ -86,14 +100,14 @@ def _text(value: Json) -> str:
     match value:
         case str():
             return value
+        case Number():
+            return value.text
         case bool():
             return "true" if value else "false"
         case int() if abs(value) < _LARGEST_SHOWN:
             return str(value)
-        case float():
-            return (
-                str(int(value)) if value.is_integer() and abs(value) < LARGEST_EXACT_INTEGER else repr(value)
-            )
+        case float() if math.isfinite(value):
+            return double_text(value)
         case _:
             raise ConversionError("text")
 
@@ -102,8 +116,10 @@ def _integer(value: Json) -> int:
     number = _number_in(value)
     if number is None or number != int(number):
         raise ConversionError("a whole number")
-    if isinstance(number, float) and abs(number) >= LARGEST_EXACT_INTEGER:
-        raise ConversionError("a whole number up to 2^53, the largest that the API keeps exactly")
+    if abs(number) > LARGEST_EXACT_INTEGER or (
+        isinstance(number, float) and abs(number) == LARGEST_EXACT_INTEGER
+    ):
+        raise inexact()
     return int(number)
 
 
@@ -115,36 +131,47 @@ def _number(value: Json) -> float | int:
 
 
 def _number_in(value: Json) -> float | int | None:
-    """Return the finite number that *value* is or says; a whole one as an integer, as long as doubles hold it exactly."""
+    """
+    Return the number that *value* is or spells; None if it is none.
+
+    Raises:
+        ConversionError: the API would change it.
+    """
     match value:
         case bool():
             return None
         case int():
-            return value if abs(value) <= LARGEST_EXACT_INTEGER else _finite(value)
+            return _kept(value if abs(value) <= LARGEST_EXACT_INTEGER else None)
         case float():
             return value if math.isfinite(value) else None
-        case str() if _INTEGER.fullmatch(text := value.strip()) and len(text) < _DIGITS:
-            return int(text) if abs(int(text)) <= LARGEST_EXACT_INTEGER else float(text)
+        case Number():
+            return _kept(value.value)
         case str() if _NUMBER.fullmatch(text := value.strip()):
-            return _finite(text)
+            return _kept(exact_number(text))
         case _:
             return None
 
 
-def _finite(value: str | int) -> float | None:
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
+def _kept(number: float | None) -> float | int:
+    if number is None:
+        raise inexact()
+    return number
 
 
 def _boolean(value: Json) -> bool:
-    if isinstance(value, bool):
-        return value
-    known = _BOOLEANS.get(_text(value).strip().lower()) if isinstance(value, str | int | float) else None
+    match value:
+        case bool():
+            return value
+        case Number() if (number := value.value) is not None:
+            known = _BOOLEANS.get(double_text(float(number)))
+        case str() | int() | float():
+            known = _BOOLEANS.get(_text(value).strip().lower())
+        case _:
+            known = None
     if known is None:
-        raise ConversionError("true or false")
+        raise ConversionError(
+            "true or false (or yes or no, or 1 or 0)", "Say with `map` what other spellings mean."
+        )
     return known
 
 
@@ -162,20 +189,19 @@ def _date(value: Json) -> str:
 
 
 def _list(value: Json) -> list[Json]:
-    items = _list_items(value)
-    if not all(map(_is_item, items)):
-        raise ConversionError("a list of single values, none of them empty")
-    return items
+    return [_item(item) for item in _list_items(value)]
 
 
-def _is_item(value: Json) -> bool:
+def _item(value: Json) -> Json:
     match value:
         case bool():
-            return True
-        case int() | float():
-            return _number_in(value) is not None
+            return value
+        case int() | float() | Number():
+            return _number(value)
+        case str() if value:
+            return value
         case _:
-            return isinstance(value, str) and value != ""
+            raise ConversionError("a list of single values, none of them empty")
 
 
 def _list_items(value: Json) -> list[Json]:
@@ -183,18 +209,8 @@ def _list_items(value: Json) -> list[Json]:
         case list() | tuple():
             return list(value)
         case str() if value.strip().startswith("["):
-            try:
-                parsed = json.loads(value)
-            except (
-                ValueError,
-                RecursionError,
-            ):  # no JSON, a number of thousands of digits, or a tower of brackets
-                bare = _BARE_LIST.fullmatch(value.strip())
-                if bare is None:
-                    raise ConversionError('a list such as [a, b] or ["a", "b"]') from None
-                return [_bare_item(item.strip()) for item in bare[1].split(",")] if bare[1].strip() else []
-            return list(parsed)
-        case str() if "," in value:
+            return _written_items(value.strip())
+        case str() if any(separator in value for separator in _SEPARATORS):
             raise ConversionError("a list in brackets, such as [a, b]")
         case None | dict():
             raise ConversionError("a list such as [a, b]")
@@ -202,9 +218,31 @@ def _list_items(value: Json) -> list[Json]:
             return [value]
 
 
-def _bare_item(text: str) -> Json:
-    """Source: Leanplum docs, CSV file reference: items of a list stand unquoted, and may be numbers."""
+def _written_items(text: str) -> list[Json]:
+    """
+    Return the items of a list that is written as text.
+
+    Source: Leanplum docs, CSV file reference: items are not quoted, and may be numbers. What is not spelled as a number
+    usually is (01234, 12E4, 1.50), or can't be kept exactly, is a code and stays text, in JSON too.
+    """
     try:
-        return _number(text)
-    except ConversionError:
-        return text
+        parsed = json.loads(text, parse_int=_plain_number, parse_float=_plain_number)
+    except (ValueError, RecursionError):  # not JSON, or a tower of brackets
+        bare = _BARE_LIST.fullmatch(text)
+        if bare is None:
+            raise ConversionError('a list such as [a, b] or ["a", "b"]') from None
+        return [_bare_item(item.strip()) for item in bare[1].split(",")] if bare[1].strip() else []
+    return list(parsed)
+
+
+def _bare_item(text: str) -> Json:
+    if _QUOTED_ITEM.fullmatch(text):
+        raise ConversionError('a list such as [a, b] or ["a", "b"]', "Use double quotes.")
+    if text.lower() in _NOTHING:
+        raise ConversionError("a list of single values, none of them empty")
+    return _plain_number(text) if _NUMBER.fullmatch(text) else text
+
+
+def _plain_number(text: str) -> Json:
+    number = exact_number(text)
+    return text if number is None or str(number) != text else number

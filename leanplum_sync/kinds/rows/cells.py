@@ -9,8 +9,9 @@ from typing import TypeAlias
 
 from leanplum_sync.kinds.rows.row import CellError
 from leanplum_sync.wire.action import Json
-from leanplum_sync.wire.convert import ConversionError, ValueType, convert
+from leanplum_sync.wire.convert import ConversionError, ValueType, convert, inexact
 from leanplum_sync.wire.limits import LARGEST_EXACT_INTEGER
+from leanplum_sync.wire.number import Number, double_text
 
 Check: TypeAlias = Callable[[Json], Json]  # returns the value as it is sent, or raises ConversionError
 
@@ -20,21 +21,15 @@ def attribute_value(value: Json) -> Json:
     Return *value* if an attribute can hold it: text, a number, a boolean, or a list of those.
 
     Raises:
-        ConversionError: it is empty, nested, or a number the API does not keep exactly.
+        ConversionError: it is empty, nested, or a number that the API would change.
     """
     match value:
-        case str() if value:
-            return value
         case bool():
             return value
-        case int() if abs(value) <= LARGEST_EXACT_INTEGER:
+        case str() if value:
             return value
-        case int():
-            raise ConversionError("a whole number up to 2^53, the largest that the API keeps exactly")
-        case float() if math.isfinite(value):
-            return value
-        case float():
-            raise ConversionError("a finite number")
+        case int() | float() | Number():
+            return _attribute_number(value)
         case list() | tuple() if value:
             if any(isinstance(item, list | tuple | dict) for item in value):
                 raise ConversionError("a list of single values, without lists or mappings inside")
@@ -43,6 +38,15 @@ def attribute_value(value: Json) -> Json:
             raise ConversionError("a list with at least one value")
         case _:
             raise ConversionError("text, a number, true or false, or a list of those")
+
+
+def _attribute_number(value: float | Number) -> Json:
+    number = value.value if isinstance(value, Number) else value
+    if number is None or (isinstance(number, int) and abs(number) > LARGEST_EXACT_INTEGER):
+        raise inexact()
+    if not math.isfinite(number):
+        raise ConversionError("a finite number")
+    return number
 
 
 def imported_value(value: Json) -> Json:
@@ -83,15 +87,25 @@ class Cell:
             return None
         try:
             if self.mapped is not None:
-                return self._look_up(convert(value, ValueType.TEXT), self.mapped)
+                return self._look_up(value, self.mapped)
             return self.check(value if self.type is None else convert(value, self.type))
         except ConversionError as error:
             raise CellError(
                 f"the value in column {self.column} is not {error.expected}",
-                "Mend the data, or leave the cell empty.",
+                error.hint or "Correct the data, or leave the cell empty.",
             ) from None
 
-    def _look_up(self, text: str, mapped: Mapping[str, Json]) -> Json:
+    def _look_up(self, value: Json, mapped: Mapping[str, Json]) -> Json:
+        text = convert(value, ValueType.TEXT)
+        if text in mapped:
+            return mapped[text]
+        if isinstance(value, Number) and (number := value.value) is not None:
+            text = double_text(float(number))  # 3.0 and 3 are one number
+        elif text.strip() in mapped:
+            raise CellError(
+                f"the value in column {self.column} is one that `map` names, except for blanks around it",
+                "Remove the blanks, or add the value with its blanks to `map`.",
+            )
         value = mapped.get(text, self.otherwise)
         if value is None:
             raise CellError(

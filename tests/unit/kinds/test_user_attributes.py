@@ -101,7 +101,7 @@ def test_an_increment_by_nothing_asks_for_nothing(folder: Any) -> None:
         ("{column: c}", "{secret: 1}", "the value in column c is not text, a number, true or false, or a list of those"),
         ("{column: c}", "[]", "the value in column c is not a list with at least one value"),
         ("{column: c}", "[[secret]]", "the value in column c is not a list of single values, without lists or mappings inside"),
-        ("{column: c}", "9007199254740993", "the value in column c is not a whole number up to 2^53, the largest that the API keeps exactly"),
+        ("{column: c}", "9007199254740993", "the value in column c is not a number that the API keeps exactly: up to 2^53 if it is whole, else of about 15 digits"),
         ("{column: c}", ".inf", "the value in column c is not a finite number"),
         ("{add: {column: c}, remove: [secret]}", "secret", "attribute a is to gain and to lose the same value"),
         ("{increment: {column: c}, once: l}", "'1.5'", "the value in column c is not a whole number"),

@@ -9,6 +9,7 @@ import pytest
 from leanplum_sync.problem import Place
 from leanplum_sync.sources import SourceError
 from leanplum_sync.sources.parquet_file import usable
+from leanplum_sync.wire.number import Number
 
 
 def write(path: Path, select: str) -> None:
@@ -29,7 +30,7 @@ def test_values_become_what_json_can_say(data: Any) -> None:
     assert row.values == {
         "id": "00123",
         "whole": 4,
-        "decimal": 1.5,
+        "decimal": Number("1.50"),
         "yes": True,
         "none": None,
         "day": "2026-11-30",
@@ -39,6 +40,29 @@ def test_values_become_what_json_can_say(data: Any) -> None:
         "start": "1970-01-01T00:00:00",
         "letter": "b",
     }
+
+
+@pytest.mark.parametrize(
+    ("select", "cell"),
+    [
+        ("1234567890123456789::DECIMAL(38, 0)", Number("1234567890123456789")),
+        ("12.5::DECIMAL(10, 2)", Number("12.50")),
+        ("[12.5, NULL]::DECIMAL(10, 2)[]", [Number("12.50"), None]),
+        ("0.1::FLOAT", Number("0.1")),
+        ("[0.1]::FLOAT[]", [Number("0.1")]),
+        ("0.1::DOUBLE", Number("0.1")),
+        ("3::DOUBLE", Number("3")),
+        ("170141183460469231731687303715884105727::HUGEINT", Number("1.7014118346046923e+38")),
+        ("18446744073709551615::UBIGINT", Number("18446744073709551615")),
+        ("[TIMESTAMP '2026-11-30 08:15:00']", ["2026-11-30T08:15:00"]),
+        ("['6f1d1c4e-3a7a-4e9b-8d5b-0a6f1d6b0001'::UUID]", ["6f1d1c4e-3a7a-4e9b-8d5b-0a6f1d6b0001"]),
+        ("[[1]]", "[[1]]"),
+    ],
+)
+def test_no_type_loses_a_digit(data: Any, select: str, cell: object) -> None:
+    write(data.root / "x.parquet", f"SELECT {select} AS cell")
+    (row,), problems = data.read("x.parquet")
+    assert (row.values["cell"], problems) == (cell, [])
 
 
 def test_moments_with_a_zone_are_told_in_utc(data: Any) -> None:
@@ -56,10 +80,10 @@ def test_the_header_tells_names_and_types(data: Any) -> None:
     assert row.values == {"id": "a", 'odd "name': 1}
 
 
-def test_columns_that_hold_no_values_are_left_out(data: Any) -> None:
+def test_columns_that_hold_no_values_are_text(data: Any) -> None:
     write(data.root / "x.parquet", "SELECT 'a' AS id, {'b': 1} AS struct, 'x'::BLOB AS bytes")
     (row,), _ = data.read("x.parquet")
-    assert row.values == {"id": "a"}
+    assert row.values == {"id": "a", "struct": "{'b': 1}", "bytes": "x"}
     assert not usable("STRUCT(b INTEGER)")
 
 
@@ -84,5 +108,9 @@ def test_a_name_with_a_star_means_one_file(data: Any) -> None:
 def test_a_file_that_is_no_parquet_is_one_problem(data: Any, content: bytes) -> None:
     with pytest.raises(SourceError) as caught:
         data.header("x.parquet", content)
-    assert [problem.message for problem in caught.value.problems] == ["the file is not sound Parquet"]
-    assert [problem.message for problem in data.read("x.parquet")[1]] == ["the file is not sound Parquet"]
+    assert [problem.message for problem in caught.value.problems] == [
+        "the file is not valid Parquet, or is damaged"
+    ]
+    assert [problem.message for problem in data.read("x.parquet")[1]] == [
+        "the file is not valid Parquet, or is damaged"
+    ]

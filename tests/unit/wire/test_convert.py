@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leanplum_sync.wire.convert import ConversionError, ValueType, convert, epoch_seconds
+from leanplum_sync.wire.number import Number
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,21 @@ from leanplum_sync.wire.convert import ConversionError, ValueType, convert, epoc
         ("[]", ValueType.LIST, []),
         ("running", ValueType.LIST, ["running"]),
         (7, ValueType.LIST, [7]),
+        ("[01234, 00501]", ValueType.LIST, ["01234", "00501"]),
+        ("[12E4, 5]", ValueType.LIST, ["12E4", 5]),
+        (
+            "[1.50, 1.5, +49, -0, 1234567890123456789]",
+            ValueType.LIST,
+            ["1.50", 1.5, "+49", "-0", "1234567890123456789"],
+        ),
+        ("[O'Brien]", ValueType.LIST, ["O'Brien"]),
+        (Number("12.50"), ValueType.TEXT, "12.50"),
+        (Number("12.50"), ValueType.NUMBER, 12.5),
+        (Number("12.00"), ValueType.INTEGER, 12),
+        (Number("1.0"), ValueType.BOOLEAN, True),
+        (Number("0.1"), ValueType.LIST, [0.1]),
+        ([Number("1e3")], ValueType.LIST, [1000.0]),
+        (Number("89012345678901234567"), ValueType.TEXT, "89012345678901234567"),
     ],
 )
 def test_a_value_becomes_the_type_asked_for(value: Any, to: ValueType, expected: Any) -> None:
@@ -44,6 +60,21 @@ def test_a_value_becomes_the_type_asked_for(value: Any, to: ValueType, expected:
         ("secret", ValueType.INTEGER),
         ("3.5", ValueType.INTEGER),
         ("9007199254740993", ValueType.INTEGER),
+        ("9007199254740993", ValueType.NUMBER),
+        ("9007199254740993.0", ValueType.INTEGER),
+        ("0.1000000000000000055", ValueType.NUMBER),
+        ("1e-400", ValueType.NUMBER),
+        (2**53 + 1, ValueType.NUMBER),
+        (Number("9007199254740993"), ValueType.NUMBER),
+        (Number("89012345678901234567"), ValueType.LIST),
+        (float("nan"), ValueType.TEXT),
+        ("['a', 'b']", ValueType.LIST),
+        ("['a' 'b']", ValueType.LIST),
+        ("[a, None]", ValueType.LIST),
+        ("a;b", ValueType.LIST),
+        ("a|b", ValueType.LIST),
+        ("a\nb", ValueType.LIST),
+        (Number("2"), ValueType.BOOLEAN),
         (True, ValueType.INTEGER),
         ("9" * 5_000, ValueType.INTEGER),
         ("1" + "0" * 400, ValueType.NUMBER),
