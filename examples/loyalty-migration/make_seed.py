@@ -1,7 +1,7 @@
 """
-Write seed/users.ndjson.gz: the app as it was before the migration, one exportUser answer a line.
+Write seed/users.ndjson.gz: the app before the migration, one exportUser answer per line.
 
-Everything but the orders is made up, from a hash of the customer's id, so every run writes the same bytes.
+Everything except the orders is derived from a hash of the customer's id, so every run writes the same bytes.
 """
 
 import csv

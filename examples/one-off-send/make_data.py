@@ -1,4 +1,4 @@
-"""Write data/late-orders.csv and seed/*.ndjson: forty made-up readers whose order is late, and the message for them."""
+"""Write data/late-orders.csv and seed/*.ndjson: forty fictional readers whose order is late, and the message for them."""
 
 import csv
 import json

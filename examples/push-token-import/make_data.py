@@ -1,7 +1,7 @@
 """
-Write data/ios.csv, data/android.csv and seed/users.ndjson: sixty made-up devices and the users they belong to.
+Write data/ios.csv, data/android.csv and seed/users.ndjson: sixty fictional devices and their users.
 
-The tokens are counters written out, so that nobody takes them for real ones.
+The tokens are counters, so that nobody mistakes them for real ones.
 """
 
 import csv
