@@ -8,7 +8,8 @@ from typing import Final, TypeAlias
 from leanplum_sync.address import Subject
 from leanplum_sync.journal.entry import Fate
 from leanplum_sync.journal.verdict import DONE, Verdict
-from leanplum_sync.planner.change import Change, ChangeKind
+from leanplum_sync.planner.change import Change
+from leanplum_sync.planner.change_facts import Effect, effect_of, facts
 from leanplum_sync.planner.marker import has_marker, is_marked
 from leanplum_sync.planner.standing import Standing, carries, standings
 from leanplum_sync.wire.action import DeliveryClass
@@ -18,9 +19,6 @@ from leanplum_sync.wire.profile import Profile
 HELD: Final = Verdict(Fate.HELD, "sent, and no trustworthy answer came back: it may have happened")
 
 Seen: TypeAlias = tuple[Change, Standing]
-
-# Not looked at before writing: a send leaves nothing to see, and increments of different people add up.
-_NOT_COMPARED: Final = frozenset({ChangeKind.SEND, ChangeKind.INCREMENT})
 
 
 def recheck(
@@ -32,14 +30,14 @@ def recheck(
     *changes* are all of the subject's. Unless the run has *begun* on the subject, they are all compared, so that a
     conflict is found before anything is written; afterwards only what these actions carry.
     """
-    if not profile.exists and not any(change.kind is ChangeKind.CREATE for change in changes):
+    if not profile.exists and not any(effect_of(change.kind) is Effect.EXISTENCE for change in changes):
         return _all(actions, Verdict(Fate.CONFLICTING, "the user no longer exists"))
     seen = standings(changes, profile)
     overtaken = sorted(
         _what(change)
         for change, standing in seen
         if standing is Standing.OVERTAKEN
-        and change.kind not in _NOT_COMPARED
+        and facts(change.kind).is_compared
         and (not begun or any(carries(planned, change) for planned in actions))
     )
     if overtaken:
@@ -49,7 +47,7 @@ def recheck(
         planned.number: Verdict(Fate.ALREADY)
         for planned in actions
         if _is_reached(own := _own(planned, seen))
-        and not any(change.kind in _NOT_COMPARED for change, _ in own)
+        and all(facts(change.kind).is_compared for change, _ in own)
     }
 
 
@@ -95,11 +93,11 @@ def _settled(planned: PlannedAction, seen: Sequence[Seen], profile: Profile) -> 
     if has_marker(planned):
         return DONE if is_marked(planned, profile) else None
     own = _own(planned, seen)
-    increments = [change.field for change, _ in own if change.kind is ChangeKind.INCREMENT]
+    increments = [change.field for change, _ in own if effect_of(change.kind) is Effect.SUM]
     if not increments and (own or planned.delivery_class is DeliveryClass.REPEATABLE):
         return DONE if _is_reached(own) else None
     is_shared = any(
-        change.kind is ChangeKind.INCREMENT and change.field in increments and not carries(planned, change)
+        effect_of(change.kind) is Effect.SUM and change.field in increments and not carries(planned, change)
         for change, _ in seen
     )
     return DONE if increments and _is_reached(own) and not is_shared else HELD

@@ -32,6 +32,7 @@ from leanplum_sync.journal.entry import AppliedSpec
 from leanplum_sync.operations.plan import Live, ReadsLiveState, Recorded, decided, observe
 from leanplum_sync.planner.attribute_names import AttributeNames
 from leanplum_sync.planner.change import Change, ChangeKind
+from leanplum_sync.planner.change_facts import Effect, effect_of
 from leanplum_sync.planner.decide import Reason
 from leanplum_sync.planner.footprint import ADDED, COUNTED, TAKEN_OUT, fields_of, print_of
 from leanplum_sync.planner.known import KnowsDeliveries
@@ -167,18 +168,18 @@ def origin_of(change: Change, left: Mapping[str, str], *, unchanged: bool) -> Or
     *left* is what we left with the user, by field; *unchanged* tells that the spec, applied once, still says the same.
     """
     fields = fields_of(change)
-    if not fields:
-        return None
     unknown = Origin.OTHERS if unchanged and left else Origin.NEW
-    match change.kind:
-        case ChangeKind.ADD | ChangeKind.TAKE_OUT:
-            word, opposite = (ADDED, TAKEN_OUT) if change.kind is ChangeKind.ADD else (TAKEN_OUT, ADDED)
+    match effect := effect_of(change.kind):
+        case Effect.EXISTENCE | Effect.SUM | Effect.MESSAGE:
+            return None
+        case Effect.ITEMS_ADDED | Effect.ITEMS_REMOVED:
+            word, opposite = (ADDED, TAKEN_OUT) if effect is Effect.ITEMS_ADDED else (TAKEN_OUT, ADDED)
             origins = {word: Origin.OTHERS, opposite: Origin.OURS}
             found = {origins.get(left.get(each, ""), unknown) for each in fields}
             if Origin.OTHERS in found:
                 return Origin.OTHERS if len(found) == 1 else Origin.BOTH
             return Origin.OURS if Origin.OURS in found else Origin.NEW
-        case _:
+        case Effect.ATTRIBUTE | Effect.PROFILE_FIELD | Effect.DEVICE_FIELD:
             was = left.get(fields[0], COUNTED)
             if was == COUNTED:
                 return unknown

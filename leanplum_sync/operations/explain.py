@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leanplum_sync.errors import SpecError
-from leanplum_sync.kinds.rows.desire import Desire, SetDeviceField, SetProfileField, TakeAttribute, Want
+from leanplum_sync.kinds.rows.desire import (
+    AlterList,
+    Desire,
+    IncrementAttribute,
+    RemoveAttribute,
+    Send,
+    SetAttribute,
+    SetDeviceField,
+    SetProfileField,
+    TakeAttribute,
+    Want,
+)
 from leanplum_sync.kinds.rows.row import RowError
 from leanplum_sync.observed import read
 from leanplum_sync.planner.change import Change
@@ -142,12 +153,11 @@ def _taken(desire: Desire, profile: Profile) -> Json:
 
 
 def _becomes(decision: Decision, profile: Profile) -> Json:
-    taken = _taken(decision.desire, profile)
-    match decision:
-        case Decision(desire=TakeAttribute(type=type_), reason=Reason.SAME | Reason.DIFFERS):
-            return taken if type_ is None else convert(taken, type_)
-        case _:
-            return None
+    desire = decision.desire
+    if not isinstance(desire, TakeAttribute) or decision.reason not in (Reason.SAME, Reason.DIFFERS):
+        return None
+    taken = _taken(desire, profile)
+    return taken if desire.type is None else convert(taken, desire.type)
 
 
 def _seen(desire: Desire, profile: Profile) -> Json:
@@ -156,5 +166,9 @@ def _seen(desire: Desire, profile: Profile) -> Json:
             return profile.fields.get(name)
         case SetDeviceField(device_id=device_id, name=name):
             return profile.devices.get(device_id, {}).get(name)
-        case _:
-            return profile.attributes.get(getattr(desire, "name", ""))
+        case (
+            SetAttribute() | TakeAttribute() | RemoveAttribute() | AlterList() | IncrementAttribute() as other
+        ):
+            return profile.attributes.get(other.name)
+        case Send():
+            return None

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 from leanplum_sync.address import ResourceAddress, Subject
 from leanplum_sync.clock import utc
 from leanplum_sync.errors import SpecError, StalePlanError
-from leanplum_sync.kinds.rows.desire import Send
+from leanplum_sync.kinds.rows.desire import Send, name_of
 from leanplum_sync.observed import TornFileError, plain_lines, read
 from leanplum_sync.observed.users import ReadsUsers
 from leanplum_sync.operations.check import wants_of
@@ -25,6 +25,7 @@ from leanplum_sync.operations.pull import pull
 from leanplum_sync.planfile import PlanWriter
 from leanplum_sync.planner.attribute_names import AttributeNames
 from leanplum_sync.planner.change import ChangeKind
+from leanplum_sync.planner.change_facts import facts
 from leanplum_sync.planner.decide import Decision, Reason, SendTarget
 from leanplum_sync.planner.hazards import hazards
 from leanplum_sync.planner.known import NOTHING_KNOWN, Known, KnowsDeliveries
@@ -313,7 +314,7 @@ class Tally:
     def include(self, plan: SubjectPlan) -> None:
         self._changed += bool(plan.changes)
         self._changes.update(change.kind for change in plan.changes)
-        self._rechecked += any(change.kind is not ChangeKind.SEND for change in plan.changes)
+        self._rechecked += any(facts(change.kind).is_readable for change in plan.changes)
         is_missing = False
         for decision in plan.decisions:
             is_missing = is_missing or decision.reason is Reason.MISSING
@@ -378,7 +379,7 @@ _ABOUT_THE_USER: Final = frozenset({Reason.MISSING, Reason.DELIVERED})
 def _about(decision: Decision) -> str:
     if decision.held_by is not None:
         return str(decision.held_by)
-    return "" if decision.reason in _ABOUT_THE_USER else getattr(decision.desire, "name", "")
+    return "" if decision.reason in _ABOUT_THE_USER else name_of(decision.desire)
 
 
 def _names(subjects: Iterable[Subject]) -> tuple[str, ...]:

@@ -30,7 +30,8 @@ from leanplum_sync.observed.users import ReadsUsers
 from leanplum_sync.operations.plan import Live, PlanRequest, Tally
 from leanplum_sync.operations.pull import pull
 from leanplum_sync.planfile import PlanFile, PlanWriter
-from leanplum_sync.planner.change import Change, ChangeKind
+from leanplum_sync.planner.change import Change
+from leanplum_sync.planner.change_facts import Effect, effect_of, facts
 from leanplum_sync.planner.hazards import hazards
 from leanplum_sync.planner.known import NOTHING_KNOWN, Known
 from leanplum_sync.planner.plan import Note
@@ -183,9 +184,9 @@ def _want(
     note: Callable[[Subject, str], None],
 ) -> Want | None:
     profile = read_profile(met.element or {})
-    seen = [pair for pair in standings(changes, profile) if pair[0].kind is not ChangeKind.SEND]
+    seen = [pair for pair in standings(changes, profile) if facts(pair[0].kind).is_readable]
     sent = {name for name, _ in known.delivered}
-    if any(change.kind is ChangeKind.SEND and change.resource in sent for change in changes):
+    if any(effect_of(change.kind) is Effect.MESSAGE and change.resource in sent for change in changes):
         note(met.subject, _SENT)
     if not seen:
         return None
@@ -201,12 +202,14 @@ def _want(
 
 def _obstacle(change: Change) -> str:
     """Return why a change can't be taken back; empty if it can."""
-    match change.kind:
-        case ChangeKind.CREATE:
+    match effect_of(change.kind):
+        case Effect.EXISTENCE:
             return _CREATED
-        case ChangeKind.PROFILE | ChangeKind.DEVICE | ChangeKind.TOKEN if change.before is None:
-            return _NOT_EMPTIED
-        case _:
+        case Effect.MESSAGE:
+            return _SENT
+        case Effect.PROFILE_FIELD | Effect.DEVICE_FIELD:
+            return _NOT_EMPTIED if change.before is None else ""
+        case Effect.ATTRIBUTE | Effect.ITEMS_ADDED | Effect.ITEMS_REMOVED | Effect.SUM:
             return _NESTED if isinstance(change.before, dict) else ""
 
 
@@ -214,24 +217,26 @@ def _desires(done: Iterable[Change], profile: Profile) -> Iterator[Desire]:
     attributes: dict[str, tuple[Json, Place]] = {}
     lists: dict[str, AlterList] = {}
     for change in done:
-        match change.kind:
-            case ChangeKind.ADD if _is_all_ours(change, profile):
+        match effect := effect_of(change.kind):
+            case Effect.ITEMS_ADDED if _is_all_ours(change, profile):
                 # Taking out each value would leave an empty list, where there was no attribute.
                 attributes.setdefault(change.field, (None, change.asked_at))
-            case ChangeKind.ADD | ChangeKind.TAKE_OUT:
+            case Effect.ITEMS_ADDED | Effect.ITEMS_REMOVED:
                 # Value by value: what others have put there since stays.
                 values = tuple(change.after)
-                add, remove = (values, ()) if change.kind is ChangeKind.TAKE_OUT else ((), values)
+                add, remove = (values, ()) if effect is Effect.ITEMS_REMOVED else ((), values)
                 one = lists.get(change.field, AlterList(change.field, (), (), change.asked_at))
                 lists[change.field] = AlterList(
                     change.field, (*one.add, *add), (*one.remove, *remove), one.asked_at
                 )
-            case ChangeKind.PROFILE:
+            case Effect.PROFILE_FIELD:
                 yield SetProfileField(change.field, change.before, change.asked_at)
-            case ChangeKind.DEVICE | ChangeKind.TOKEN:
+            case Effect.DEVICE_FIELD:
                 yield SetDeviceField(change.device_id, change.field, change.before, change.asked_at)
-            case _:
+            case Effect.ATTRIBUTE | Effect.SUM:
                 attributes.setdefault(change.field, (change.before, change.asked_at))
+            case Effect.EXISTENCE | Effect.MESSAGE:
+                pass  # obstacles, and left out
     for name, (before, place) in attributes.items():
         lists.pop(name, None)
         if canonical(before) == ABSENT:

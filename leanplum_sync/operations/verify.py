@@ -15,7 +15,8 @@ from leanplum_sync.client.throttle import Pace
 from leanplum_sync.clock import Clock
 from leanplum_sync.observed.crew import Crew
 from leanplum_sync.observed.users import Reading, ReadsUsers, Shown, Unread, Withheld
-from leanplum_sync.planner.change import Change, ChangeKind
+from leanplum_sync.planner.change import Change
+from leanplum_sync.planner.change_facts import facts
 from leanplum_sync.planner.standing import Standing, standings
 from leanplum_sync.progress import Progress
 from leanplum_sync.wire.action import Json
@@ -186,7 +187,7 @@ def _verifiable(
         left_out = leave_out(page)
         changes = plan.changes_of(page)
         for subject in page:
-            readable = [change for change in changes.get(subject, ()) if change.kind is not ChangeKind.SEND]
+            readable = [change for change in changes.get(subject, ()) if facts(change.kind).is_readable]
             if readable and subject not in left_out:
                 yield subject, readable
 

@@ -31,6 +31,7 @@ from leanplum_sync.planfile.schema import (
     opened_mask_key,
 )
 from leanplum_sync.planner.change import Change, ChangeKind
+from leanplum_sync.planner.change_facts import facts
 from leanplum_sync.planner.parts import SHARDS, Part
 from leanplum_sync.planner.plan import (
     PLAN_FORMAT,
@@ -55,15 +56,6 @@ _Group: TypeAlias = tuple[str, str, str]  # resource, kind, field
 PAIRS_SHOWN: Final = 3
 SAMPLES_SHOWN: Final = 3
 _SUBJECTS_AT_ONCE: Final = 500
-
-# Cohorts that need most care stand first.
-_FIRST: Final = (
-    ChangeKind.SEND,
-    ChangeKind.CREATE,
-    ChangeKind.REMOVE,
-    ChangeKind.RENAME,
-    ChangeKind.RENAMED_AWAY,
-)
 
 
 def open_plan(path: Path, keys: SealingKeys | None = None) -> PlanFile:
@@ -418,5 +410,4 @@ def _planned(class_: int, row: tuple[Any, ...]) -> PlannedAction:
 
 
 def _cohort_order(cohort: Cohort) -> tuple[int, int, str, str]:
-    rank = _FIRST.index(cohort.kind) if cohort.kind in _FIRST else len(_FIRST)
-    return rank, -cohort.subjects, cohort.resource, cohort.field
+    return facts(cohort.kind).rank, -cohort.subjects, cohort.resource, cohort.field

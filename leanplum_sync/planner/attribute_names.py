@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from leanplum_sync.planner.change import Change, ChangeKind
+from leanplum_sync.planner.change import Change
+from leanplum_sync.planner.change_facts import Effect, effect_of
 from leanplum_sync.wire.limits import USER_ATTRIBUTE_NAMES
 
 NEAR: Final = USER_ATTRIBUTE_NAMES * 4 // 5  # from here on, new names are worth a look
-_NAMING: Final = frozenset(
-    {ChangeKind.SET, ChangeKind.RENAME, ChangeKind.CONVERT, ChangeKind.ADD, ChangeKind.INCREMENT}
-)
 
 
 class AttributeNames:
@@ -31,10 +29,23 @@ class AttributeNames:
 
     def plan(self, changes: Iterable[Change]) -> None:
         for change in changes:
-            if change.kind in _NAMING:
-                self._planned.add(change.field)
-            if change.kind is ChangeKind.INCREMENT and self._marker is not None:
-                self._planned.add(self._marker)
+            match effect_of(change.kind):
+                case Effect.ATTRIBUTE if change.after is None:
+                    pass
+                case Effect.ATTRIBUTE | Effect.ITEMS_ADDED:
+                    self._planned.add(change.field)
+                case Effect.SUM:
+                    self._planned.add(change.field)
+                    if self._marker is not None:
+                        self._planned.add(self._marker)
+                case (
+                    Effect.EXISTENCE
+                    | Effect.ITEMS_REMOVED
+                    | Effect.PROFILE_FIELD
+                    | Effect.DEVICE_FIELD
+                    | Effect.MESSAGE
+                ):
+                    pass
 
     @property
     def new(self) -> frozenset[str]:

@@ -23,6 +23,7 @@ from leanplum_sync.kinds.rows.desire import (
     SetProfileField,
     TakeAttribute,
     Want,
+    name_of,
 )
 from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.planner.known import Known
@@ -234,7 +235,7 @@ def _change(
         subject=want.subject,
         resource=str(want.resource),
         kind=kind,
-        field=name or getattr(desire, "name", ""),
+        field=name or name_of(desire),
         before=before,
         after=after,
         asked_at=desire.asked_at,

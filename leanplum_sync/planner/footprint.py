@@ -15,7 +15,8 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
-from leanplum_sync.planner.change import Change, ChangeKind
+from leanplum_sync.planner.change import Change
+from leanplum_sync.planner.change_facts import Effect, effect_of
 from leanplum_sync.wire.action import Action, Json
 from leanplum_sync.wire.profile import DEVICE_FIELDS, PROFILE_FIELDS
 from leanplum_sync.wire.values import canonical
@@ -58,16 +59,16 @@ def footprints(action: Action) -> Mapping[str, str]:
 
 def fields_of(change: Change) -> tuple[str, ...]:
     """Return the fields that *change* is about; none if it leaves no footprint."""
-    match change.kind:
-        case ChangeKind.CREATE | ChangeKind.SEND | ChangeKind.INCREMENT:
+    match effect_of(change.kind):
+        case Effect.EXISTENCE | Effect.MESSAGE | Effect.SUM:
             return ()
-        case ChangeKind.ADD | ChangeKind.TAKE_OUT:
+        case Effect.ITEMS_ADDED | Effect.ITEMS_REMOVED:
             return tuple(_item(change.field, value) for value in change.after)
-        case ChangeKind.PROFILE:
+        case Effect.PROFILE_FIELD:
             return (_profile(change.field),)
-        case ChangeKind.DEVICE | ChangeKind.TOKEN:
+        case Effect.DEVICE_FIELD:
             return (_device(change.device_id, change.field),)
-        case _:
+        case Effect.ATTRIBUTE:
             return (_attribute(change.field),)
 
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 from leanplum_sync.planner.change import ChangeKind
+from leanplum_sync.planner.change_facts import facts
 from leanplum_sync.planner.plan import Contents, Hazard, Summary
 
+# Those that count changes of a kind, in the order in which they matter.
+CHANGE_HAZARDS: Final = tuple(
+    dict.fromkeys(
+        each.hazard for each in sorted(map(facts, ChangeKind), key=lambda each: each.rank) if each.hazard
+    )
+)
 NO_CONSENT: Final = 0  # what a budget allows that doesn't name sends or created users
 
 
@@ -21,13 +29,14 @@ def hazards(
     *budget* maps names to the most that is allowed; a name that is missing, or None, has no limit.
     *new_names* are attribute names that bring the app near the API's ceiling.
     """
+    changes: Counter[str] = Counter()
+    for kind, count in summary.changes.items():
+        if hazard := facts(kind).hazard:
+            changes[hazard] += count
     counts = {
-        "sends": summary.count(ChangeKind.SEND),
+        "sends": changes["sends"],
         "forcedSends": forced_sends,
-        "createdUsers": summary.created,
-        "removals": summary.count(ChangeKind.REMOVE),
-        "renames": summary.count(ChangeKind.RENAME),
-        "increments": summary.count(ChangeKind.INCREMENT),
+        **{name: changes[name] for name in CHANGE_HAZARDS},
         "newAttributeNames": new_names,
         "changedUsers": summary.changed,
         "changedShare": _percent(summary.changed, summary.listed),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from enum import Enum, auto
-from typing import Final
 
 from leanplum_sync.address import SubjectKind
-from leanplum_sync.planner.change import Change, ChangeKind
+from leanplum_sync.planner.change import Change
+from leanplum_sync.planner.change_facts import Effect, effect_of
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.batch import PlannedAction
 from leanplum_sync.wire.profile import Profile
@@ -21,17 +21,6 @@ class Standing(Enum):
     UNPROVABLE = auto()  # the API doesn't show it
 
 
-_ATTRIBUTE_KINDS: Final = frozenset(
-    {
-        ChangeKind.SET,
-        ChangeKind.REMOVE,
-        ChangeKind.RENAME,
-        ChangeKind.RENAMED_AWAY,
-        ChangeKind.CONVERT,
-    }
-)
-
-
 def standings(changes: Sequence[Change], profile: Profile) -> tuple[tuple[Change, Standing], ...]:
     """Return where each of one subject's *changes* stands. Increments of one attribute are judged by their sum."""
     return tuple((change, _standing(change, changes, profile)) for change in changes)
@@ -40,54 +29,52 @@ def standings(changes: Sequence[Change], profile: Profile) -> tuple[tuple[Change
 def carries(planned: PlannedAction, change: Change) -> bool:
     """Return whether the action carries out *change*, which is one of its subject's."""
     arguments = planned.action.arguments
-    match planned.action.name, change.kind:
-        case "sendMessage", ChangeKind.SEND:
-            return any(key.resource == change.resource for key in planned.deliveries)
-        case "setUserAttributes" | "setDeviceAttributes", ChangeKind.CREATE:
+    is_of_user = planned.action.name == "setUserAttributes"
+    match effect_of(change.kind):
+        case Effect.EXISTENCE:
             return arguments.get("createDisposition") == "CreateIfNeeded"
-        case "setDeviceAttributes", ChangeKind.DEVICE | ChangeKind.TOKEN:
-            return change.device_id == arguments.get("deviceId") and change.field in arguments
-        case "setUserAttributes", ChangeKind.PROFILE:
-            return change.field in arguments
-        case "setUserAttributes", ChangeKind.ADD:
-            return _holds(arguments.get("userAttributeValuesToAdd"), change)
-        case "setUserAttributes", ChangeKind.TAKE_OUT:
-            return _holds(arguments.get("userAttributeValuesToRemove"), change)
-        case "setUserAttributes", ChangeKind.INCREMENT:
+        case Effect.ATTRIBUTE:
+            return is_of_user and change.field in (arguments.get("userAttributes") or {})
+        case Effect.ITEMS_ADDED:
+            return is_of_user and _holds(arguments.get("userAttributeValuesToAdd"), change)
+        case Effect.ITEMS_REMOVED:
+            return is_of_user and _holds(arguments.get("userAttributeValuesToRemove"), change)
+        case Effect.SUM:
             is_named = change.field in (arguments.get("userAttributeValuesToIncrement") or {})
-            return is_named and any(key.resource == change.resource for key in planned.deliveries)
-        case "setUserAttributes", kind if kind in _ATTRIBUTE_KINDS:
-            return change.field in (arguments.get("userAttributes") or {})
-        case _:
-            return False
+            return is_of_user and is_named and _delivers(planned, change)
+        case Effect.PROFILE_FIELD:
+            return is_of_user and change.field in arguments
+        case Effect.DEVICE_FIELD:
+            is_device = planned.action.name == "setDeviceAttributes"
+            return is_device and change.device_id == arguments.get("deviceId") and change.field in arguments
+        case Effect.MESSAGE:
+            return planned.action.name == "sendMessage" and _delivers(planned, change)
+
+
+def _delivers(planned: PlannedAction, change: Change) -> bool:
+    return any(key.resource == change.resource for key in planned.deliveries)
 
 
 def _standing(change: Change, changes: Iterable[Change], profile: Profile) -> Standing:
-    match change.kind:
-        case ChangeKind.CREATE:
+    match effect_of(change.kind):
+        case Effect.EXISTENCE:
             return Standing.REACHED if profile.exists else Standing.UNTOUCHED
-        case ChangeKind.SEND:
+        case Effect.MESSAGE:
             return Standing.UNPROVABLE
-        case ChangeKind.PROFILE:
+        case Effect.PROFILE_FIELD:
             return _of_value(change, profile.fields.get(change.field))
-        case ChangeKind.DEVICE | ChangeKind.TOKEN:
+        case Effect.DEVICE_FIELD:
             return _of_device(change, profile)
-        case ChangeKind.ADD | ChangeKind.TAKE_OUT:
+        case Effect.ITEMS_ADDED | Effect.ITEMS_REMOVED:
             return _of_list(change, profile.attributes.get(change.field))
-        case ChangeKind.INCREMENT:
+        case Effect.SUM:
             amount = sum(
                 other.after
                 for other in changes
-                if other.kind is ChangeKind.INCREMENT and other.field == change.field
+                if effect_of(other.kind) is Effect.SUM and other.field == change.field
             )
             return _of_sum(change, amount, profile.attributes.get(change.field))
-        case (
-            ChangeKind.SET
-            | ChangeKind.REMOVE
-            | ChangeKind.RENAME
-            | ChangeKind.RENAMED_AWAY
-            | ChangeKind.CONVERT
-        ):
+        case Effect.ATTRIBUTE:
             return _of_value(change, profile.attributes.get(change.field))
 
 
@@ -103,7 +90,7 @@ def _of_list(change: Change, observed: Json) -> Standing:
         return Standing.OVERTAKEN
     there = set(map(canonical, observed or ()))
     asked = set(map(canonical, change.after))
-    reached = asked <= there if change.kind is ChangeKind.ADD else asked.isdisjoint(there)
+    reached = asked <= there if effect_of(change.kind) is Effect.ITEMS_ADDED else asked.isdisjoint(there)
     return Standing.REACHED if reached else Standing.UNTOUCHED
 
 

@@ -8,8 +8,19 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from leanplum_sync.address import ResourceAddress, Subject, SubjectKind
-from leanplum_sync.kinds.rows.desire import IncrementAttribute, Send, SetDeviceField, Want
-from leanplum_sync.planner.change import Change, ChangeKind
+from leanplum_sync.kinds.rows.desire import (
+    AlterList,
+    IncrementAttribute,
+    RemoveAttribute,
+    Send,
+    SetAttribute,
+    SetDeviceField,
+    SetProfileField,
+    TakeAttribute,
+    Want,
+)
+from leanplum_sync.planner.change import Change
+from leanplum_sync.planner.change_facts import Effect, effect_of, facts
 from leanplum_sync.planner.decide import Decision, Reason, SendTarget, create_user, decide, increment_name
 from leanplum_sync.planner.known import Known
 from leanplum_sync.planner.marker import marker_value
@@ -49,14 +60,6 @@ class SubjectPlan:
     changes: tuple[Change, ...]
     actions: Mapping[Phase, tuple[SubjectAction, ...]]
     decisions: tuple[Decision, ...]
-
-
-# Adding to a list is repeatable: a list is a set, and a read tells which values are in it, so that after a lost answer only
-# what is missing is added again. To keep it apart, as increments are, would cost most users a second billable lookup.
-_CLASSES: Mapping[ChangeKind, DeliveryClass] = {
-    ChangeKind.INCREMENT: DeliveryClass.CHECKABLE,
-    ChangeKind.SEND: DeliveryClass.ONCE,
-}
 
 
 def plan_subject(wants: Sequence[Want], profile: Profile, known: Known, context: Context) -> SubjectPlan:
@@ -126,37 +129,34 @@ def _carry_out(
     fields: dict[str, Json],
     devices: dict[str, Mapping[str, Json]],
 ) -> None:
-    match change.kind:
-        case ChangeKind.ADD:
+    match effect_of(change.kind):
+        case Effect.ITEMS_ADDED:
             attributes[change.field] = [*(attributes.get(change.field) or []), *change.after]
-        case ChangeKind.TAKE_OUT:
+        case Effect.ITEMS_REMOVED:
             gone = set(map(canonical, change.after))
             attributes[change.field] = [
                 item for item in attributes[change.field] if canonical(item) not in gone
             ]
-        case ChangeKind.INCREMENT:
+        case Effect.SUM:
             attributes[change.field] = (attributes.get(change.field) or 0) + change.after
-        case ChangeKind.PROFILE:
+        case Effect.PROFILE_FIELD:
             fields[change.field] = change.after
-        case ChangeKind.DEVICE | ChangeKind.TOKEN:
+        case Effect.DEVICE_FIELD:
             devices[change.device_id] = {**devices.get(change.device_id, {}), change.field: change.after}
-        case (
-            ChangeKind.SET
-            | ChangeKind.REMOVE
-            | ChangeKind.RENAME
-            | ChangeKind.RENAMED_AWAY
-            | ChangeKind.CONVERT
-        ):
+        case Effect.ATTRIBUTE:
             attributes[change.field] = change.after
-        case ChangeKind.CREATE | ChangeKind.SEND:
+        case Effect.EXISTENCE | Effect.MESSAGE:
             pass
 
 
 def _as_observed(change: Change, profile: Profile) -> Change:
-    match change.kind:
-        case ChangeKind.ADD | ChangeKind.TAKE_OUT | ChangeKind.INCREMENT:
+    """Lists and numbers may be changed several times: each of the changes says what the first one found."""
+    match effect_of(change.kind):
+        case Effect.ITEMS_ADDED | Effect.ITEMS_REMOVED | Effect.SUM:
             return replace(change, before=profile.attributes.get(change.field))
-        case _:
+        case (
+            Effect.EXISTENCE | Effect.ATTRIBUTE | Effect.PROFILE_FIELD | Effect.DEVICE_FIELD | Effect.MESSAGE
+        ):
             return change
 
 
@@ -169,17 +169,21 @@ def _actions(
     sends: dict[Phase, list[SubjectAction]] = defaultdict(list)
     for decision in decisions:
         for change in decision.changes:
-            phase = (
-                context.waves[decision.want.resource],
-                _CLASSES.get(change.kind, DeliveryClass.REPEATABLE),
-            )
+            phase = context.waves[decision.want.resource], facts(change.kind).delivery
             match decision.desire:
                 case SetDeviceField(device_id=device_id, name=name, value=value):
                     devices[phase][device_id][name] = value
                 case Send() as send:
                     target = context.messages[decision.want.resource]
                     sends[phase].append(_send(decision.want, send, target))
-                case _:
+                case (
+                    SetAttribute()
+                    | TakeAttribute()
+                    | RemoveAttribute()
+                    | AlterList()
+                    | IncrementAttribute()
+                    | SetProfileField()
+                ):
                     users.setdefault(phase, _UserAction()).include(decision, change)
     create = _disposition(create=not profile.exists)
     found: dict[Phase, tuple[SubjectAction, ...]] = {}
@@ -208,24 +212,26 @@ class _UserAction:
         self.deliveries: list[DeliveryKey] = []
 
     def include(self, decision: Decision, change: Change) -> None:
-        match change.kind:
-            case ChangeKind.PROFILE:
+        match effect_of(change.kind):
+            case Effect.PROFILE_FIELD:
                 self.fields[change.field] = change.after
-            case ChangeKind.ADD:
+            case Effect.ITEMS_ADDED:
                 self.arguments["userAttributeValuesToAdd"].setdefault(change.field, []).extend(change.after)
-            case ChangeKind.TAKE_OUT:
+            case Effect.ITEMS_REMOVED:
                 self.arguments["userAttributeValuesToRemove"].setdefault(change.field, []).extend(
                     change.after
                 )
-            case ChangeKind.INCREMENT:
+            case Effect.SUM:
                 increments = self.arguments["userAttributeValuesToIncrement"]
                 increments[change.field] = increments.get(change.field, 0) + change.after
                 if isinstance(decision.desire, IncrementAttribute):
                     name = increment_name(decision.desire)
                     self.deliveries.append(DeliveryKey(change.resource, name, change.subject))
-            case _:
+            case Effect.ATTRIBUTE:
                 # Source: Leanplum SDKs clear an attribute by sending null.
                 self.arguments["userAttributes"][change.field] = change.after
+            case Effect.EXISTENCE | Effect.DEVICE_FIELD | Effect.MESSAGE:
+                raise AssertionError(f"setUserAttributes can't carry a change of kind {change.kind}")
 
     def build(self, subject: Subject, create: str, marker: str | None) -> SubjectAction:
         if self.deliveries and marker is not None:

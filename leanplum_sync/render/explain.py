@@ -10,12 +10,16 @@ from rich.text import Text
 
 from leanplum_sync.address import Subject, SubjectKind
 from leanplum_sync.kinds.rows.desire import (
+    AlterList,
     Desire,
+    IncrementAttribute,
+    RemoveAttribute,
     Send,
     SetAttribute,
     SetDeviceField,
     SetProfileField,
     TakeAttribute,
+    name_of,
 )
 from leanplum_sync.operations.explain import Explained, Explanation
 from leanplum_sync.planner.change import Change
@@ -84,7 +88,7 @@ def _stay_row(explanation: Explanation, mask: Mask, page: Page, *, with_row: boo
     observed = "" if isinstance(desire, Send) else shown(_hide(desire, value, mask), page.width // 4)
     places = _places(explanation.asked_at, explanation.found_at, with_row=with_row)
     return (
-        Text(_field(_name(desire), _device_id(desire)), NAME),
+        Text(_field(name_of(desire), _device_id(desire)), NAME),
         Text(observed),
         Text.assemble(explanation.reason.value, _equal(explanation, mask, page), (f"  {places}", "dim")),
     )
@@ -108,7 +112,7 @@ def _desired(explanation: Explanation, mask: Mask) -> Json:
             return mask.value(name, value)
         case TakeAttribute() as desire:
             return _hide(desire, explanation.becomes, mask)
-        case _:
+        case RemoveAttribute() | AlterList() | IncrementAttribute() | Send():
             return None
 
 
@@ -150,10 +154,6 @@ def _field(name: str, device_id: str) -> str:
     return escaped(f"{device_id}/{name}" if device_id else name)
 
 
-def _name(desire: Desire) -> str:
-    return desire.delivery if isinstance(desire, Send) else desire.name
-
-
 def _device_id(desire: Desire) -> str:
     return desire.device_id if isinstance(desire, SetDeviceField) else ""
 
@@ -165,7 +165,7 @@ def _observed(explanation: Explanation, mask: Mask) -> Json:
 def _hide(desire: Desire, value: Json, mask: Mask) -> Json:
     if isinstance(desire, TakeAttribute) and mask.covers(desire.source):
         return mask.hide(value)
-    return mask.value(_name(desire), value)
+    return mask.value(name_of(desire), value)
 
 
 def _mask_changes(changes: Sequence[Change], mask: Mask) -> tuple[Change, ...]:
@@ -211,7 +211,7 @@ def _change_fields(change: Change) -> dict[str, Json]:
 def _decision_fields(explanation: Explanation, mask: Mask) -> dict[str, Json]:
     return {
         "resource": explanation.resource,
-        "field": _name(explanation.desire),
+        "field": name_of(explanation.desire),
         "deviceId": _device_id(explanation.desire) or None,
         "observed": _observed(explanation, mask),
         "desired": _desired(explanation, mask),

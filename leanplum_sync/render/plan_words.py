@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from rich.cells import cell_len
 
 from leanplum_sync.planner.change import ChangeKind
+from leanplum_sync.planner.change_facts import Effect, Family, effect_of, facts
 from leanplum_sync.planner.plan import Cohort, Cost, Hazard, Header, Note, Summary, Target, ValuePair
 from leanplum_sync.render.values import Mask, Masked, cut, escaped, shown
 from leanplum_sync.render.words import amount, duration, listing, moment
@@ -51,24 +52,12 @@ HAZARD_WORDS: Final[Mapping[str, str]] = {
     "changedShare": "percent of the listed users change",
     "billableLookups": "billable lookups to read and apply",
 }
-KIND_WORDS: Final[Mapping[ChangeKind, str]] = {
-    ChangeKind.CREATE: "create user",
-    ChangeKind.SET: "set",
-    ChangeKind.REMOVE: "remove",
-    ChangeKind.RENAME: "rename to",
-    ChangeKind.RENAMED_AWAY: "rename from",
-    ChangeKind.CONVERT: "convert",
-    ChangeKind.ADD: "add to",
-    ChangeKind.TAKE_OUT: "take from",
-    ChangeKind.INCREMENT: "increment",
-    ChangeKind.PROFILE: "profile",
-    ChangeKind.DEVICE: "device",
-    ChangeKind.TOKEN: "push token",
-    ChangeKind.SEND: "send",
-}
-CAREFUL_KINDS: Final = frozenset({ChangeKind.SEND, ChangeKind.REMOVE, ChangeKind.CREATE})
-WITHOUT_BEFORE: Final = frozenset({ChangeKind.ADD, ChangeKind.TAKE_OUT, ChangeKind.INCREMENT})
-RENAMES: Final = frozenset({ChangeKind.RENAME, ChangeKind.RENAMED_AWAY})
+KIND_WORDS: Final[Mapping[ChangeKind, str]] = {kind: facts(kind).words for kind in ChangeKind}
+CAREFUL_KINDS: Final = frozenset(kind for kind in ChangeKind if facts(kind).needs_care)
+WITHOUT_BEFORE: Final = frozenset(
+    kind for kind in ChangeKind if effect_of(kind) in (Effect.ITEMS_ADDED, Effect.ITEMS_REMOVED, Effect.SUM)
+)
+RENAMES: Final = frozenset(kind for kind in ChangeKind if facts(kind).family is Family.RENAMES)
 _LATEST_TIME: Final = 1e11  # seconds; beyond it, years have more than four digits
 
 
@@ -148,20 +137,20 @@ def masked(cohorts: Sequence[Cohort], mask: Mask) -> tuple[Cohort, ...]:
 
 def change_words(kind: ChangeKind, field: str, before: Json, after: Json, cells: int) -> str:
     """Return such as ``bronze → gold``, ``+ running``, ``- golf`` or ``+3``, in about so many terminal cells."""
-    match kind:
-        case ChangeKind.CREATE:
+    match effect_of(kind):
+        case Effect.EXISTENCE:
             return ""
-        case ChangeKind.ADD:
+        case Effect.ITEMS_ADDED:
             return f"+ {_items(after, cells - 2)}"
-        case ChangeKind.TAKE_OUT:
+        case Effect.ITEMS_REMOVED:
             return f"- {_items(after, cells - 2)}"
-        case ChangeKind.INCREMENT if isinstance(after, int):
+        case Effect.SUM if isinstance(after, int):
             return f"{after:+,}"
-        case ChangeKind.SEND:
+        case Effect.MESSAGE:
             return f"with {shown(after, cells - 5)}" if after else ""
-        case ChangeKind.PROFILE if field in TIME_FIELDS:
+        case Effect.PROFILE_FIELD if field in TIME_FIELDS:
             return f"{_day(before)} → {_day(after)}"
-        case _:
+        case Effect.ATTRIBUTE | Effect.SUM | Effect.PROFILE_FIELD | Effect.DEVICE_FIELD:
             room = cells - len(" → ")
             if isinstance(before, Masked) and isinstance(after, Masked) and room < len(f"{before}{after}"):
                 return cut("(sensitive)", cells)
@@ -230,12 +219,12 @@ def shape_words(cohort: Cohort, cells: int) -> str:
 
 def sides(kind: ChangeKind, field: str, before: Json, after: Json, cells: int) -> tuple[str, str]:
     """Return what was there and what comes, each in at most so many cells; for a list or a number, what is added or taken."""
-    match kind:
-        case ChangeKind.CREATE:
+    match effect_of(kind):
+        case Effect.EXISTENCE:
             return "", ""
-        case ChangeKind.ADD | ChangeKind.TAKE_OUT | ChangeKind.INCREMENT | ChangeKind.SEND:
+        case Effect.ITEMS_ADDED | Effect.ITEMS_REMOVED | Effect.SUM | Effect.MESSAGE:
             return "", change_words(kind, field, before, after, cells)
-        case ChangeKind.PROFILE if field in TIME_FIELDS:
+        case Effect.PROFILE_FIELD if field in TIME_FIELDS:
             return _day(before), _day(after)
-        case _:
+        case Effect.ATTRIBUTE | Effect.PROFILE_FIELD | Effect.DEVICE_FIELD:
             return shown(before, cells), shown(after, cells)

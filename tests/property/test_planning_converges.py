@@ -32,7 +32,7 @@ from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject
 from leanplum_sync.problem import Place
 from leanplum_sync.wire.convert import ValueType
 from leanplum_sync.wire.fingerprint import device_fingerprints
-from leanplum_sync.wire.profile import Profile, read_profile
+from leanplum_sync.wire.profile import DEVICE_FIELDS, Profile, read_profile
 
 USER = Subject.user("00004")
 HERE = Place("specs/a.yaml", 7, 5)
@@ -136,12 +136,14 @@ class App:
 
     def setDeviceAttributes(self, arguments: Mapping[str, Any]) -> None:  # noqa: N802 - the API's name
         assert self.element is not None
-        devices = self.element.get("devices", [])
-        if not any(device["deviceId"] == arguments["deviceId"] for device in devices):
-            self.element = {**self.element, "devices": [*devices, {"deviceId": arguments["deviceId"]}]}
-        else:
-            kept = [{"deviceId": device["deviceId"]} for device in devices]
-            self.element = {**self.element, "devices": kept}
+        devices = {device["deviceId"]: device for device in self.element.get("devices", [])}
+        device = devices.setdefault(arguments["deviceId"], {"deviceId": arguments["deviceId"]})
+        if "iosPushToken" in device:  # an app either shows the fields of a device, or never does
+            devices[arguments["deviceId"]] = {
+                **device,
+                **{k: v for k, v in arguments.items() if k in DEVICE_FIELDS},
+            }
+        self.element = {**self.element, "devices": list(devices.values())}
 
     def sendMessage(self, arguments: Mapping[str, Any]) -> None:  # noqa: N802 - the API's name
         assert arguments["createDisposition"] == "CreateNever"

@@ -104,6 +104,23 @@ Desire: TypeAlias = (
 )
 
 
+def name_of(desire: Desire) -> str:
+    """Return the attribute or field that *desire* is about; for a send, its delivery."""
+    match desire:
+        case Send():
+            return desire.delivery
+        case (
+            SetAttribute()
+            | TakeAttribute()
+            | RemoveAttribute()
+            | AlterList()
+            | IncrementAttribute()
+            | SetProfileField()
+            | SetDeviceField()
+        ):
+            return desire.name
+
+
 @dataclass(frozen=True, slots=True)
 class Want:
     """

@@ -1,4 +1,4 @@
-"""Kinds of change in families, each with a colour and a word of its own."""
+"""Families of changes: each has a colour in the page's style sheet."""
 
 from __future__ import annotations
 
@@ -6,32 +6,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from leanplum_sync.planner.change import ChangeKind
+from leanplum_sync.planner.change_facts import Family, facts
 
-FAMILIES: Final[Mapping[str, str]] = {
-    "sends": "sends",
-    "creates": "created users",
-    "removes": "removals",
-    "renames": "renames",
-    "sets": "values set or converted",
-    "lists": "lists and numbers",
-    "devices": "profile and devices",
-}
-_FAMILY: Final[Mapping[ChangeKind, str]] = {
-    ChangeKind.SEND: "sends",
-    ChangeKind.CREATE: "creates",
-    ChangeKind.REMOVE: "removes",
-    ChangeKind.RENAME: "renames",
-    ChangeKind.RENAMED_AWAY: "renames",
-    ChangeKind.SET: "sets",
-    ChangeKind.CONVERT: "sets",
-    ChangeKind.ADD: "lists",
-    ChangeKind.TAKE_OUT: "lists",
-    ChangeKind.INCREMENT: "lists",
-    ChangeKind.PROFILE: "devices",
-    ChangeKind.DEVICE: "devices",
-    ChangeKind.TOKEN: "devices",
-}
+FAMILIES: Final[Mapping[str, str]] = {family.value: family.words for family in Family}
 
 
 def family(kind: ChangeKind) -> str:
-    return _FAMILY[kind]
+    return facts(kind).family.value

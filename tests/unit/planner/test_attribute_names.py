@@ -13,7 +13,8 @@ PLACE = Place("a.yaml", 1)
 
 
 def change(field: str, kind: ChangeKind = ChangeKind.SET) -> Change:
-    return Change(Subject("user", "u1"), "UserAttributes/a", kind, field, None, 1, PLACE, PLACE)
+    after = None if kind in (ChangeKind.REMOVE, ChangeKind.RENAMED_AWAY) else 1
+    return Change(Subject("user", "u1"), "UserAttributes/a", kind, field, None, after, PLACE, PLACE)
 
 
 def seen(count: int, **options: str) -> AttributeNames:
