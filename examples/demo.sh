@@ -15,7 +15,7 @@ run() { printf '$ %s\n' "$*"; "$@"; }
 
 cat <<'TEXT'
 With leanplum-sync, you declare in YAML what the users of a Leanplum app should look like. You review a plan, and it applies exactly that plan.
-This demo uses an emulator inside the program. It needs no account, and sends nothing over the network.
+This demo uses an emulator inside the program. It needs no account, and nothing leaves your machine.
 TEXT
 
 step "1. The specs: three YAML files, with their data in CSV files. This one is about 2,357 customers."
