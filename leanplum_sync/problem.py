@@ -29,9 +29,6 @@ class Place:
             position = [f"row {self.row}"]
         return ":".join([self.file, *position])
 
-    def as_fields(self) -> dict[str, str | int | None]:
-        return {"file": self.file, "line": self.line, "column": self.column, "row": self.row}
-
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -57,12 +54,16 @@ class Problem:
         hint = f" {self.hint}" if self.hint else ""
         return f"{self.place}: {address}{row}{self.message}{other}.{hint}"
 
-    def as_fields(self) -> dict[str, object]:
-        """Return the problem as documents for machines have it; the excerpt is left out."""
-        return {
-            "place": self.place.as_fields(),
-            "resource": self.address or None,
-            "message": self.message,
-            "hint": self.hint or None,
-            "also": self.also.as_fields() if self.also else None,
-        }
+    def entry(self) -> ProblemEntry:
+        return ProblemEntry(self.place, self.address or None, self.message, self.hint or None, self.also)
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemEntry:
+    """A problem as JSON has it: its fields are the keys. The excerpt is omitted."""
+
+    place: Place
+    resource: str | None
+    message: str
+    hint: str | None
+    also: Place | None

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from leanplum_sync.journal.entry import BatchState, ExceptionEntry, Fate, RunState, Tally
-from leanplum_sync.wire.action import Json
 
 
 class StopReason(StrEnum):
@@ -113,34 +112,3 @@ def nothing_sent(plan_digest: str) -> Receipt:
         exceptions=(),
         exceptions_total=0,
     )
-
-
-def receipt_json(receipt: Receipt) -> dict[str, Json]:
-    """Return *receipt* as JSON values; keys are the fields' names and the words of ``Fate``."""
-    return {
-        "run": receipt.run,
-        "planDigest": receipt.plan_digest,
-        "state": receipt.state.value,
-        "planned": receipt.planned,
-        "actions": {fate.value: count for fate, count in receipt.actions.items()},
-        "subjects": {fate.value: count for fate, count in receipt.subjects.items()},
-        "batches": {state.value: count for state, count in receipt.batches.items()},
-        "requests": receipt.requests,
-        "billableLookups": receipt.lookups,
-        "recheckReads": receipt.recheck_reads,
-        "settleReads": receipt.settle_reads,
-        "sentNow": receipt.sent_now,
-        "stopped": receipt.stopped.value if receipt.stopped else None,
-        "complete": receipt.complete,
-        "exceptionsTotal": receipt.exceptions_total,
-        "exceptions": [
-            {
-                "batch": entry.sequence,
-                "action": entry.action,
-                "subject": str(entry.subject),
-                "fate": entry.fate.value,
-                "message": entry.message,
-            }
-            for entry in receipt.exceptions
-        ],
-    }

@@ -88,7 +88,7 @@ class ProblemList:
             return
         try:
             for problem in problems:
-                self._file.write(orjson.dumps(problem.as_fields(), option=orjson.OPT_APPEND_NEWLINE))
+                self._file.write(orjson.dumps(problem.entry(), option=orjson.OPT_APPEND_NEWLINE))
         except OSError as error:
             self._give_up(self._wanted, error)
 

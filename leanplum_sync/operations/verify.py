@@ -19,7 +19,6 @@ from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.change_facts import facts
 from leanplum_sync.planner.standing import Standing, standings
 from leanplum_sync.progress import Progress
-from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.fingerprint import fingerprint
 from leanplum_sync.wire.profile import read_profile
 
@@ -103,22 +102,6 @@ def verify(
         finally:
             crew.stop()
     return tally.verification()
-
-
-def verification_json(verification: Verification) -> dict[str, Json]:
-    return {
-        "checked": verification.checked,
-        "equal": verification.equal,
-        "different": verification.different,
-        "unread": verification.unread,
-        "unproven": verification.unproven,
-        "again": verification.again,
-        "isProof": verification.is_proof,
-        "differing": [
-            {"subject": str(difference.subject), "fields": list(difference.fields)}
-            for difference in verification.differing
-        ],
-    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class Family(StrEnum):
     REMOVES = "removes", "removals"
     RENAMES = "renames", "renames"
     SETS = "sets", "values set or converted"
-    LISTS = "lists", "lists and numbers"
+    LISTS = "lists", "lists and increments"
     DEVICES = "devices", "profile and devices"
 
 
@@ -105,7 +105,7 @@ def _facts(kind: ChangeKind) -> ChangeFacts:  # noqa: C901, PLR0912 - a table: a
         case ChangeKind.ADD:
             return ChangeFacts("add to", Family.LISTS, Effect.ITEMS_ADDED, repeatable, None, _LAST)
         case ChangeKind.TAKE_OUT:
-            return ChangeFacts("take from", Family.LISTS, Effect.ITEMS_REMOVED, repeatable, None, _LAST)
+            return ChangeFacts("remove from", Family.LISTS, Effect.ITEMS_REMOVED, repeatable, None, _LAST)
         case ChangeKind.INCREMENT:
             return ChangeFacts("increment", Family.LISTS, Effect.SUM, checkable, "increments", _LAST)
         case ChangeKind.PROFILE:

@@ -1,1 +1,1 @@
-"""Values as text or JSON for people and machines: pure functions, nothing is read or sent."""
+"""Renderings for people and machines, as pure functions: nothing is read or sent."""

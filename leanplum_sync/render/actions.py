@@ -1,4 +1,4 @@
-"""The catalogue of actions, for those who call them by hand."""
+"""The catalogue of actions, for `leanplum-sync call`."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from leanplum_sync.wire.catalogue import ActionSpec, ArgumentType, Target
 
 
 def actions_text(actions: Mapping[str, ActionSpec], page: Page) -> str:
-    """Return a line for each action: its name, its key, whether it writes, and what it can't do without."""
+    """Return one line per action: its name, whether it writes, its key, and its required arguments."""
     return paint([grid(map(_row, actions.values()), indent=0)], page)
 
 
 def action_text(spec: ActionSpec, common: Mapping[str, ArgumentType], page: Page) -> str:
-    """Return what one action takes; *common* are the arguments of every action."""
-    needed = [
-        (Text(name, NAME), Text(kind.value), Text("needed", CARE)) for name, kind in spec.required.items()
+    """Return the arguments of one action; *common* are those of every action."""
+    required = [
+        (Text(name, NAME), Text(kind.value), Text("required", CARE)) for name, kind in spec.required.items()
     ]
     others = [
         (Text(name, NAME), Text(kind.value), faint(_who(spec, name)))
         for name, kind in {**spec.arguments, **common}.items()
         if name not in spec.required
     ]
-    title = Text.assemble((spec.name, "bold"), f": {_deed(spec)} with the {spec.key_class.words} key")
-    return paint([title, BLANK, heading("Arguments"), grid([*needed, *others])], page)
+    title = Text.assemble((spec.name, "bold"), f": {_access(spec)} with the {spec.key_class.words} key")
+    return paint([title, BLANK, heading("Arguments"), grid([*required, *others])], page)
 
 
 def needs(spec: ActionSpec) -> str:
-    """Return such as ``userId or deviceId, event``."""
+    """Return the required arguments, such as ``userId or deviceId, event``."""
     who = {Target.USER: ["userId or deviceId"], Target.DEVICE: ["deviceId"], Target.APP: []}[spec.target]
     return ", ".join([*who, *spec.required])
 
@@ -39,21 +39,21 @@ def needs(spec: ActionSpec) -> str:
 def _row(spec: ActionSpec) -> tuple[Text, ...]:
     return (
         Text(spec.name, NAME),
-        Text(_deed(spec), CARE if spec.writes else ""),
+        Text(_access(spec), CARE if spec.writes else ""),
         Text(spec.key_class.words),
         faint(needs(spec)),
     )
 
 
-def _deed(spec: ActionSpec) -> str:
+def _access(spec: ActionSpec) -> str:
     return "writes" if spec.writes else "reads"
 
 
 def _who(spec: ActionSpec, name: str) -> str:
     match spec.target, name:
         case Target.USER, "userId" | "deviceId":
-            return "one of the two is needed"
+            return "userId or deviceId is required"
         case Target.DEVICE, "deviceId":
-            return "needed"
+            return "required"
         case _:
             return ""

@@ -1,4 +1,4 @@
-"""What `doctor` has found, and what to do about it."""
+"""The findings of `doctor`, with advice."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from typing import Final
 from rich.text import Text
 
 from leanplum_sync.planner.plan import Target
-from leanplum_sync.render.document import document
+from leanplum_sync.render.document import written
+from leanplum_sync.render.documents import FindingEntry, Findings
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, grid, paint
-from leanplum_sync.render.plan_words import target_fields, target_words
+from leanplum_sync.render.plan_words import target_entry, target_words
 from leanplum_sync.render.values import escaped
 
 
 class Level(StrEnum):
     GOOD = "ok"
-    NOTE = "note"  # nothing that must be done
+    NOTE = "note"  # needs no action
     BAD = "bad"
 
 
@@ -28,7 +29,7 @@ _STYLES: Final = {Level.GOOD: GOOD, Level.NOTE: CARE, Level.BAD: BAD}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """*advice* is what to do about it. *actions* are those that a key opens. *exit_code* counts if the level is bad."""
+    """*advice* says what to do. *actions* are the API methods a key permits. *exit_code* applies if the level is bad."""
 
     level: Level
     about: str
@@ -39,7 +40,7 @@ class Finding:
 
 
 def findings_text(target: Target | None, environment: str, findings: Sequence[Finding], page: Page) -> str:
-    """*target* is None if the environment doesn't say which app is meant."""
+    """*target* is None if the environment doesn't name its app."""
     title = Text(target_words(target) if target else escaped(environment), "bold")
     return paint([title, BLANK, grid(map(_row, findings), indent=0)], page)
 
@@ -52,19 +53,13 @@ def _row(finding: Finding) -> tuple[Text, ...]:
 
 
 def findings_json(target: Target | None, environment: str, findings: Sequence[Finding]) -> str:
-    return document(
-        "doctor",
-        1,
-        environment=environment,
-        target=target_fields(target) if target else None,
-        findings=[
-            {
-                "level": finding.level.value,
-                "about": finding.about,
-                "sentence": finding.sentence,
-                "advice": finding.advice,
-                "actions": list(finding.actions),
-            }
-            for finding in findings
-        ],
+    return written(
+        Findings(
+            environment=environment,
+            target=target_entry(target) if target else None,
+            findings=tuple(
+                FindingEntry(each.level.value, each.about, each.sentence, each.advice, tuple(each.actions))
+                for each in findings
+            ),
+        )
     )

@@ -1,24 +1,37 @@
-"""JSON documents for machines: each names its format and version first."""
+"""JSON documents for machines. Each starts with its format and version."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 
+from leanplum_sync.render.documents import Document
 from leanplum_sync.render.values import Masked
 
 
-def document(name: str, version: int, /, **content: Any) -> str:
+def written(document: Document) -> str:
     """
     Return ``{"format": "leanplum-sync/<name>", "version": <version>, ...}``, indented, in ASCII only.
 
-    ASCII, because values are other people's text, and a document is also looked at in a terminal.
+    ASCII, because values are untrusted text, and people also look at documents in a terminal.
     """
-    body = {"format": f"leanplum-sync/{name}", "version": version, **content}
-    return json.dumps(body, indent=2, default=_masked).replace("\x7f", "\\u007f") + "\n"
+    head = {"format": f"leanplum-sync/{document.NAME}", "version": document.VERSION}
+    return (
+        json.dumps({**head, **_plain(document)}, indent=2, default=_plain).replace("\x7f", "\\u007f") + "\n"
+    )
 
 
-def _masked(value: Any) -> Any:
+def key_of(name: str) -> str:
+    """Return the key of the field *name*: ``planDigest`` for ``plan_digest``, ``class`` for ``class_``."""
+    first, *others = name.rstrip("_").split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
+def _plain(value: Any) -> Mapping[str, Any]:
     if isinstance(value, Masked):
         return {"sensitive": value.fingerprint}
+    if is_dataclass(value):
+        return {key_of(field.name): getattr(value, field.name) for field in fields(value)}
     raise TypeError(f"{type(value).__name__} has no place in a document")

@@ -1,4 +1,4 @@
-"""One user, close up: each thing a spec asks for, what is there, which line asks, and why that leads to what."""
+"""One user in detail: every desired value, the live value, the spec line that asks for it, and the decision."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.decide import Reason
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.problem import Place
-from leanplum_sync.render.document import document
+from leanplum_sync.render.document import written
+from leanplum_sync.render.documents import ChangeEntry, ComparedValues, DecisionEntry, ExplanationDocument
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BLANK, CARE, GOOD, NAME, faint, grid, heading, paint
-from leanplum_sync.render.plan_words import KIND_WORDS, RENAMES, change_words, target_fields, target_words
+from leanplum_sync.render.plan_words import KIND_WORDS, RENAMES, change_words, target_entry, target_words
 from leanplum_sync.render.values import Mask, Masked, escaped, shown
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.values import normal_form
@@ -53,16 +54,16 @@ def explained_text(explained: Explained, target: Target, mask: Mask, page: Page)
             BLANK,
         ]
     else:
-        lines += [Text("Nothing would change."), BLANK]
+        lines += [Text("No changes."), BLANK]
     stays = [each for each in explained.explanations if not each.changes]
     if stays:
-        lines += [heading("Stays as it is"), *_stays(stays, mask, page, with_row=not is_one), BLANK]
+        lines += [heading("Unchanged"), *_stays(stays, mask, page, with_row=not is_one), BLANK]
     return paint([*lines, *_remarks(explained)], page)
 
 
 def _stays(stays: Sequence[Explanation], mask: Mask, page: Page, *, with_row: bool) -> list[RenderableType]:
     if all(each.reason is Reason.MISSING for each in stays):
-        return [Text(f"  All of it: the user {Reason.MISSING}.")]
+        return [Text(f"  Everything: the user {Reason.MISSING}.")]
     return [grid(_stay_row(each, mask, page, with_row=with_row) for each in stays)]
 
 
@@ -95,16 +96,16 @@ def _stay_row(explanation: Explanation, mask: Mask, page: Page, *, with_row: boo
 
 
 def _equal(explanation: Explanation, mask: Mask, page: Page) -> str:
-    """Where two values that look different are the same to the API, both are told."""
+    """Return a remark where the API treats two values as equal although they look different."""
     desired, observed = _desired(explanation, mask), _observed(explanation, mask)
     if explanation.reason is not Reason.SAME or desired is None:
         return ""
     words = shown(desired, page.width // 4)
-    return "" if words == shown(observed, page.width // 4) else f": the API can't tell it from {words}"
+    return "" if words == shown(observed, page.width // 4) else f": the API treats it as equal to {words}"
 
 
 def _desired(explanation: Explanation, mask: Mask) -> Json:
-    """Return the value asked for; None where it depends on what is there, or nothing is asked to be there."""
+    """Return the desired value; None where it depends on the live value, or where no value is desired."""
     match explanation.desire:
         case SetAttribute(name=name, value=value) | SetProfileField(name=name, value=value):
             return mask.value(name, value)
@@ -116,10 +117,15 @@ def _desired(explanation: Explanation, mask: Mask) -> Json:
             return None
 
 
-def _normal_forms(explanation: Explanation, mask: Mask) -> dict[str, Json]:
-    """Return what is compared: both values in the form in which they are equal if the API can't tell them apart."""
-    found = {"observed": _observed(explanation, mask), "desired": _desired(explanation, mask)}
-    return {name: value if _has_masked(value) else normal_form(value) for name, value in found.items()}
+def _normal_forms(explanation: Explanation, mask: Mask) -> ComparedValues:
+    """Return both values in normal form: equal exactly if the API treats them as equal."""
+    return ComparedValues(
+        observed=_normal_form(_observed(explanation, mask)), desired=_normal_form(_desired(explanation, mask))
+    )
+
+
+def _normal_form(value: Json) -> Json:
+    return value if _has_masked(value) else normal_form(value)
 
 
 def _has_masked(value: Json) -> bool:
@@ -134,10 +140,12 @@ def _has_masked(value: Json) -> bool:
 
 def _remarks(explained: Explained) -> Iterable[Text]:
     if not explained.listed:
-        yield faint("No spec lists this id. Ids are text: 00004 and 4 are two users; a device is device:ID.")
+        yield faint(
+            "No spec lists this ID. IDs are text: 00004 and 4 are different users. Write a device as device:ID."
+        )
     elif not explained.observed:
         yield faint(
-            "What stays isn't shown: the snapshot behind this plan is not here, or doesn't hold this id."
+            "Unchanged values are not shown: the snapshot of this plan is missing or does not contain this ID."
         )
 
 
@@ -169,7 +177,7 @@ def _hide(desire: Desire, value: Json, mask: Mask) -> Json:
 
 
 def _mask_changes(changes: Sequence[Change], mask: Mask) -> tuple[Change, ...]:
-    """A rename takes a value from one name to another: if one of the two is sensitive, the value is."""
+    """Mask values. A rename moves a value between two names; if either is sensitive, so is the value."""
     renamed = {change.asked_at for change in changes if mask.covers(change.field) and change.kind in RENAMES}
     return tuple(_mask_change(change, mask, hide=change.asked_at in renamed) for change in changes)
 
@@ -183,41 +191,41 @@ def _mask_change(change: Change, mask: Mask, *, hide: bool) -> Change:
 
 
 def explained_json(explained: Explained, target: Target, mask: Mask) -> str:
-    return document(
-        "explanation",
-        1,
-        target=target_fields(target),
-        subject=str(explained.subject),
-        isListed=explained.listed,
-        isObserved=explained.observed,
-        changes=[_change_fields(change) for change in _mask_changes(explained.changes, mask)],
-        decisions=[_decision_fields(each, mask) for each in explained.explanations],
+    return written(
+        ExplanationDocument(
+            target=target_entry(target),
+            subject=str(explained.subject),
+            is_listed=explained.listed,
+            is_observed=explained.observed,
+            changes=tuple(map(_change_entry, _mask_changes(explained.changes, mask))),
+            decisions=tuple(_decision_entry(each, mask) for each in explained.explanations),
+        )
     )
 
 
-def _change_fields(change: Change) -> dict[str, Json]:
-    return {
-        "resource": change.resource,
-        "kind": change.kind.value,
-        "field": change.field,
-        "deviceId": change.device_id or None,
-        "before": change.before,
-        "after": change.after,
-        "askedAt": str(change.asked_at),
-        "foundAt": str(change.found_at),
-    }
+def _change_entry(change: Change) -> ChangeEntry:
+    return ChangeEntry(
+        resource=change.resource,
+        kind=change.kind,
+        field=change.field,
+        device_id=change.device_id or None,
+        before=change.before,
+        after=change.after,
+        asked_at=str(change.asked_at),
+        found_at=str(change.found_at),
+    )
 
 
-def _decision_fields(explanation: Explanation, mask: Mask) -> dict[str, Json]:
-    return {
-        "resource": explanation.resource,
-        "field": name_of(explanation.desire),
-        "deviceId": _device_id(explanation.desire) or None,
-        "observed": _observed(explanation, mask),
-        "desired": _desired(explanation, mask),
-        "comparedAs": _normal_forms(explanation, mask),
-        "reason": explanation.reason.value,
-        "askedAt": str(explanation.asked_at),
-        "foundAt": str(explanation.found_at),
-        "isChanged": bool(explanation.changes),
-    }
+def _decision_entry(explanation: Explanation, mask: Mask) -> DecisionEntry:
+    return DecisionEntry(
+        resource=explanation.resource,
+        field=name_of(explanation.desire),
+        device_id=_device_id(explanation.desire) or None,
+        observed=_observed(explanation, mask),
+        desired=_desired(explanation, mask),
+        compared_as=_normal_forms(explanation, mask),
+        reason=explanation.reason,
+        asked_at=str(explanation.asked_at),
+        found_at=str(explanation.found_at),
+        is_changed=bool(explanation.changes),
+    )

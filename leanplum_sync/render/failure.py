@@ -1,4 +1,4 @@
-"""A command that ended with an error, in every format that one may have been asked for."""
+"""A command that ended with an error, in every output format."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from xml.etree import ElementTree as ET  # only writes; nothing is parsed
 
-from leanplum_sync.render.document import document
+from leanplum_sync.render.document import written
+from leanplum_sync.render.documents import ErrorDocument
 from leanplum_sync.render.html.parts import main, masthead
 from leanplum_sync.render.html.writing import page, tag
 from leanplum_sync.render.markdown.writing import fitted, marker, prose
@@ -20,7 +21,7 @@ _LONGEST_TITLE = 80
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """*over* has what ``--ack`` must name, by hazard, with its number."""
+    """*over* has the counts that ``--ack`` must name, by hazard."""
 
     verb: str
     exit: int
@@ -38,13 +39,11 @@ class Failure:
 
 
 def failure_json(failure: Failure) -> str:
-    return document(
-        "error", 1, verb=failure.verb, exit=failure.exit, message=failure.message, over=dict(failure.over)
-    )
+    return written(ErrorDocument(failure.verb, failure.exit, failure.message, dict(failure.over)))
 
 
 def failure_markdown(failure: Failure, limit: int) -> str:
-    """Return it in at most *limit* bytes, for which the sentence is cut if need be."""
+    """Return the failure in at most *limit* bytes; the sentence is cut if necessary."""
     mark = marker(failure.verb.replace(" ", "-"), failure.environment)
     title = f"### {prose(cut(failure.title, _LONGEST_TITLE))}"
     cells = _LONGEST
@@ -70,7 +69,7 @@ def failure_junit(failure: Failure) -> str:
 
 
 def failure_sarif(failure: Failure) -> str:
-    """Return a log without results, not with none: what was found before is not taken for mended."""
+    """Return a log that has no ``results``. An empty list would mark the problems found earlier as fixed."""
     notification = {"level": "error", "message": {"text": failure.sentence}}
     invocation = {
         "executionSuccessful": False,

@@ -1,20 +1,29 @@
-"""What the journal holds: runs, one of them close up, and whether it is sound."""
+"""The journal: its runs, one run in detail, and whether it is consistent."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, fields
+from typing import Final
 
 from rich.console import RenderableType
 from rich.text import Text
 
 from leanplum_sync.journal.entry import BatchEntry, BatchState, ExceptionEntry, Fate, RunEntry, Tally
 from leanplum_sync.journal.soundness import Fault
-from leanplum_sync.render.document import document
+from leanplum_sync.render.document import written
+from leanplum_sync.render.documents import (
+    BatchRecord,
+    ExceptionRecord,
+    FaultEntry,
+    JournalCheck,
+    JournalCopy,
+    RunDocument,
+    Runs,
+)
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, CARE, GOOD, faint, grid, heading, paint
-from leanplum_sync.render.status import run_fields, run_row
+from leanplum_sync.render.status import NO_RUNS, run_record, runs_grid
 from leanplum_sync.render.values import cut, escaped, subject_words
 from leanplum_sync.render.words import amount, moment, timestamp
 
@@ -23,7 +32,7 @@ _ROWS_SHOWN: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class ShownRun:
-    """*batches* are all that have an entry. *exceptions* are cut at a limit; *exceptions_total* is not."""
+    """*batches* are all batches with an entry. *exceptions* may be cut; *exceptions_total* counts all of them."""
 
     run: RunEntry
     tally: Tally
@@ -34,12 +43,12 @@ class ShownRun:
 
 def runs_text(runs: Sequence[RunEntry], page: Page) -> str:
     if not runs:
-        return paint([Text("No run yet.")], page)
-    return paint([grid(map(run_row, runs), right=(0, 4))], page)
+        return paint([Text(NO_RUNS)], page)
+    return paint([runs_grid(runs)], page)
 
 
 def runs_json(runs: Sequence[RunEntry]) -> str:
-    return document("runs", 1, runs=[run_fields(run) for run in runs])
+    return written(Runs(tuple(map(run_record, runs))))
 
 
 def run_text(shown: ShownRun, page: Page) -> str:
@@ -51,7 +60,7 @@ def run_text(shown: ShownRun, page: Page) -> str:
     open_batches = [batch for batch in shown.batches if batch.state is not BatchState.DONE]
     lines: list[RenderableType] = [
         heading(f"Run {run.number} in {escaped(run.environment)}: {run.state.value}"),
-        Text(f"Begun {moment(run.started_at)}{ended}."),
+        Text(f"Started {moment(run.started_at)}{ended}."),
         faint(f"Plan {run.plan_digest}"),
         BLANK,
         heading("Actions"),
@@ -59,7 +68,7 @@ def run_text(shown: ShownRun, page: Page) -> str:
         BLANK,
         heading("Batches"),
         Text(
-            f"{len(shown.batches):,} of {run.batches:,} begun, {len(shown.batches) - len(open_batches):,} done;"
+            f"{len(shown.batches):,} of {run.batches:,} started, {len(shown.batches) - len(open_batches):,} done;"
             f" {amount(shown.tally.requests, 'request')}, {amount(shown.tally.lookups, 'billable lookup')}."
         ),
         *_table([_batch_row(batch, page) for batch in open_batches[:_ROWS_SHOWN]], len(open_batches)),
@@ -90,62 +99,61 @@ def _exceptions(shown: ShownRun, page: Page) -> list[RenderableType]:
         )
         for entry in shown.exceptions[:_ROWS_SHOWN]
     ]
-    return [BLANK, heading("Not plainly done"), *_table(rows, shown.exceptions_total)]
+    return [BLANK, heading("Needs attention"), *_table(rows, shown.exceptions_total)]
 
 
 def _table(rows: Sequence[Sequence[Text]], total: int) -> list[RenderableType]:
     if not rows:
         return []
     rest = total - len(rows)
-    return [grid(rows), *([faint(f"  and {rest:,} more; journal export has them all")] if rest else [])]
+    return [
+        grid(rows),
+        *([faint(f"  and {rest:,} more; leanplum-sync journal export lists them all")] if rest else []),
+    ]
 
 
 def run_json(shown: ShownRun) -> str:
-    return document(
-        "run",
-        1,
-        **run_fields(shown.run),
-        fates={fate.value: count for fate, count in shown.tally.actions.items()},
-        requests=shown.tally.requests,
-        billableLookups=shown.tally.lookups,
-        recheckReads=shown.tally.recheck_reads,
-        settleReads=shown.tally.settle_reads,
-        entries=[_batch_fields(batch) for batch in shown.batches],
-        exceptionsTotal=shown.exceptions_total,
-        exceptions=[
-            {
-                "batch": entry.sequence,
-                "action": entry.action,
-                "subject": str(entry.subject),
-                "fate": entry.fate.value,
-                "message": entry.message,
-            }
-            for entry in shown.exceptions
-        ],
+    record = run_record(shown.run)
+    return written(
+        RunDocument(
+            **{field.name: getattr(record, field.name) for field in fields(record)},
+            fates=shown.tally.actions,
+            requests=shown.tally.requests,
+            billable_lookups=shown.tally.lookups,
+            recheck_reads=shown.tally.recheck_reads,
+            settle_reads=shown.tally.settle_reads,
+            entries=tuple(map(_batch_record, shown.batches)),
+            exceptions_total=shown.exceptions_total,
+            exceptions=tuple(map(exception_record, shown.exceptions)),
+        )
     )
 
 
-def _batch_fields(batch: BatchEntry) -> dict[str, Any]:
-    return {
-        "batch": batch.sequence,
-        "wave": batch.wave,
-        "class": batch.delivery_class,
-        "state": batch.state.value,
-        "attempts": batch.attempts,
-        "held": batch.held,
-        "sentAt": timestamp(batch.sent_at),
-        "doubtedAt": timestamp(batch.doubted_at),
-        "reason": batch.reason,
-    }
+def exception_record(entry: ExceptionEntry) -> ExceptionRecord:
+    return ExceptionRecord(entry.sequence, entry.action, str(entry.subject), entry.fate, entry.message)
+
+
+def _batch_record(batch: BatchEntry) -> BatchRecord:
+    return BatchRecord(
+        batch=batch.sequence,
+        wave=batch.wave,
+        class_=batch.delivery_class,
+        state=batch.state,
+        attempts=batch.attempts,
+        held=batch.held,
+        sent_at=timestamp(batch.sent_at),
+        doubted_at=timestamp(batch.doubted_at),
+        reason=batch.reason,
+    )
 
 
 def faults_text(faults: Sequence[Fault], journal: str, page: Page) -> str:
     if not faults:
-        return paint([Text(f"{escaped(journal)} agrees with itself.", GOOD)], page)
+        return paint([Text(f"{escaped(journal)} is consistent.", GOOD)], page)
     rows = [(Text(_where(fault)), Text(escaped(fault.sentence))) for fault in faults[:_ROWS_SHOWN]]
     rest = len(faults) - len(rows)
     more = [faint(f"  and {rest:,} more; -o json lists them")] if rest else []
-    title = Text(f"{escaped(journal)} does not agree with itself: {amount(len(faults), 'fault')}", BAD)
+    title = Text(f"{escaped(journal)} is not consistent: {amount(len(faults), 'fault')}", BAD)
     return paint([title, grid(rows), *more], page)
 
 
@@ -154,15 +162,15 @@ def _where(fault: Fault) -> str:
 
 
 def faults_json(faults: Sequence[Fault], journal: str) -> str:
-    listed = [{"run": fault.run, "batch": fault.batch, "fault": fault.sentence} for fault in faults]
-    return document("journal-check", 1, journal=journal, isSound=not faults, faults=listed)
+    listed = tuple(FaultEntry(fault.run, fault.batch, fault.sentence) for fault in faults)
+    return written(JournalCheck(journal, is_sound=not faults, faults=listed))
 
 
-def copied_text(counts: Mapping[str, int], source: str, target: str, page: Page) -> str:
+def copied_text(counts: Mapping[str, int], target: str, page: Page) -> str:
     rows = [(Text(f"{count:,}"), Text(table.replace("_", " "))) for table, count in counts.items()]
-    title = Text(f"{escaped(target)} has all that {escaped(source)} knows, row by row:", GOOD)
+    title = Text(f"{escaped(target)} now has every row:", GOOD)
     return paint([title, grid(rows, right=(0,))], page)
 
 
 def copied_json(counts: Mapping[str, int], source: str, target: str) -> str:
-    return document("journal-copy", 1, source=source, target=target, rows=dict(counts))
+    return written(JournalCopy(source, target, rows=dict(counts)))

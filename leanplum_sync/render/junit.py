@@ -1,4 +1,4 @@
-"""JUnit's XML, as pipelines read it: what was checked, and what of it failed."""
+"""JUnit XML for pipelines: each check, and whether it failed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SAMPLES = 10
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """*failure* is empty for what is as it should be."""
+    """*failure* is empty for a case that passed."""
 
     name: str
     failure: str = ""
@@ -36,21 +36,21 @@ def problems_junit(checked: Checked) -> str:
 
 
 def plan_junit(plan: Plan) -> str:
-    """A plan that has nothing to apply: this says so."""
+    """Return the report of a plan that has nothing to apply."""
     return _document({"apply": [_Case(nothing_to_do(plan.summary, plan.notes()))]})
 
 
 def receipt_junit(receipt: Receipt, target: Target, verified: Verification | None) -> str:
     suites = {f"apply to {target_words(target)}": _applied(receipt)}
     if verified is not None and verified.checked:
-        suites["read back"] = _read_back(verified)
+        suites["verification"] = _read_back(verified)
     return _document(suites)
 
 
 def _applied(receipt: Receipt) -> Sequence[_Case]:
     reasons: dict[str, list[str]] = {}
     for (fate, message), ids in groups(receipt):
-        reasons.setdefault(fate.value, []).append(f"{message}, such as {', '.join(ids[:_SAMPLES])}")
+        reasons.setdefault(fate.value, []).append(f"{message} (e.g. {', '.join(ids[:_SAMPLES])})")
     return [
         _Case(
             f"{amount(count, 'action')}: {FATE_WORDS[fate]}",
@@ -68,7 +68,7 @@ def _read_back(verified: Verification) -> Sequence[_Case]:
         for each in verified.differing
     ]
     unnamed = verified.different - len(differing)
-    more = [_Case("others", f"{unnamed:,} more are still different")] if unnamed else []
+    more = [_Case("others", f"{unnamed:,} more users are still different")] if unnamed else []
     return [_Case(first), *differing, *more, *(_Case("unread", each) for each in others)]
 
 

@@ -1,17 +1,17 @@
-"""How much room a text has."""
+"""The size of the terminal or page that a text is for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
 
-WIDTH: Final = 80  # of text that no terminal shows
+WIDTH: Final = 80  # where the output is not a terminal
 HEIGHT: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """*height* in lines is what fits one screen. *colour* is only ever for a terminal; off one, sentences aren't broken."""
+    """*width* in cells and *height* in lines of one screen. *colour* is set for terminals only."""
 
     width: int = WIDTH
     height: int = HEIGHT

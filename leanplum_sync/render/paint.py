@@ -1,4 +1,4 @@
-"""Lines and tables as one text, with colour or without."""
+"""Lines and tables as text, with or without colour."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NARROWEST: Final = 12  # cells of a last column
 
 
 def paint(lines: Iterable[RenderableType], page: Page) -> str:
-    """Return *lines* set to the page's width, without blanks at the ends. Only a page in colour has escape codes."""
+    """Return *lines* wrapped to the page's width, without trailing spaces. Only a page in colour has escape codes."""
     file = StringIO()
     console = Console(
         file=file,
@@ -42,12 +42,12 @@ def paint(lines: Iterable[RenderableType], page: Page) -> str:
     return "\n".join(_inert(line.rstrip()) for line in file.getvalue().splitlines()).rstrip() + "\n"
 
 
-# Source: GitHub's actions/runner, ActionCommand.cs: what begins so is a command, blanks before it or not.
+# Source: GitHub's actions/runner, ActionCommand.cs: such a line is a command, with or without leading spaces.
 _COMMAND: Final = re.compile(r"^(\s*)(:(?=:)|#(?=#\[))")
 
 
 def _inert(line: str) -> str:
-    """Return *line* so that the runner of a pipeline takes it for no command."""
+    """Return *line* so that a pipeline's runner does not treat it as a command."""
     return _COMMAND.sub(r"\1\2 ", line)
 
 
@@ -58,10 +58,16 @@ class _Grid:
     indent: int
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
-        *widths, _ = (max(cell.cell_len for cell in column) for column in zip(*self.rows, strict=True))
+        columns = max(map(len, self.rows))
+        in_columns = [row for row in self.rows if len(row) == columns]
+        *widths, _ = (max(cell.cell_len for cell in column) for column in zip(*in_columns, strict=True))
         start = self.indent + sum(widths) + len(_GAP) * len(widths)
         room = max(options.max_width - start, _NARROWEST)
-        for *cells, last in self.rows:
+        for row in self.rows:
+            if len(row) < columns:
+                yield row[0]
+                continue
+            *cells, last = row
             line = Text(" " * self.indent)
             for number, (cell, width) in enumerate(zip(cells, widths, strict=True)):
                 blanks = Text(" " * (width - cell.cell_len))
@@ -70,7 +76,7 @@ class _Grid:
                 )
             first, *more = last.wrap(console, room) or [Text()]
             for text in (line + first, *(Text(" " * start) + rest for rest in more)):
-                # Too long a row is cut, rather than being broken at any place; and it shows that it is.
+                # A row that is too long ends in an ellipsis; it is not wrapped at arbitrary places.
                 text.rstrip()
                 text.no_wrap, text.overflow = True, "ellipsis"
                 yield text
@@ -78,9 +84,10 @@ class _Grid:
 
 def grid(rows: Iterable[Sequence[Text]], *, right: Collection[int] = (), indent: int = 2) -> RenderableType:
     """
-    Return *rows* as columns, those numbered in *right* set flush right.
+    Return *rows* as columns; the columns numbered in *right* are right-aligned.
 
-    The last column takes what room is left, in more than one line if need be; the others are never broken.
+    The last column takes the remaining width and wraps if necessary; the other columns never wrap. A row of one cell
+    among rows of several is a heading: it spans all columns, and is not indented.
     """
     found = tuple(rows)
     return _Grid(found, right, indent) if found else Text()

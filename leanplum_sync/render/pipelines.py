@@ -1,4 +1,4 @@
-"""What pipelines show beside the lines of a change: SARIF 2.1.0, and the annotations of GitHub Actions."""
+"""Annotations on the lines of a pull request: SARIF 2.1.0, and GitHub Actions workflow commands."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _LONGEST: Final = 2_000  # cells of a sentence
 
 
 def problems_sarif(checked: Checked, folder: str) -> str:
-    """*folder* is where the project is in its repository, empty for its root: places are told from there."""
+    """Paths are relative to the repository: *folder* is the project's folder in it, empty for its root."""
     results = [_result(problem, folder) for problem in checked.problems]
     return json.dumps(sarif_log({"results": results}), indent=2) + "\n"
 
 
 def sarif_log(run: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Return a log of one run of this program, with what *run* tells of it."""
+    """Return a log of one run of this program; *run* has the run's results or invocations."""
     driver: Mapping[str, Json] = {
         "name": "leanplum-sync",
         "rules": [{"id": _RULE, "shortDescription": {"text": "A spec or a data file is not valid."}}],
@@ -53,7 +53,7 @@ def _location(place: Place, folder: str) -> dict[str, Json]:
 
 
 def problems_annotations(checked: Checked, folder: str) -> str:
-    """Return a line for each problem, ``::error file=...,line=...::sentence``; *folder* as for SARIF."""
+    """Return one line per problem, ``::error file=...,line=...::sentence``; *folder* is as for SARIF."""
     lines = [_annotation(problem, folder) for problem in checked.problems]
     if checked.total > len(checked.problems):
         lines.append(annotation(headline(checked.problems, checked.total, checked.listed)))
@@ -72,7 +72,7 @@ def _annotation(problem: Problem, folder: str) -> str:
 
 
 def annotation(sentence: str, **named: str | int | None) -> str:
-    """Return the line that shows *sentence* as an error; a property that is empty is left out."""
+    """Return the workflow command that shows *sentence* as an error; empty properties are omitted."""
     properties = ",".join(f"{name}={_property(str(value))}" for name, value in named.items() if value)
     return f"::error{' ' if properties else ''}{properties}::{_data(sentence)}\n"
 

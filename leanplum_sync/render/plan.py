@@ -1,8 +1,8 @@
-"""A plan on one screen: what it would do, what is risky, what it costs. The same for machines."""
+"""A plan as text, made to fit one screen: its changes, risks and cost. And the same as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -11,7 +11,17 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from leanplum_sync.planner.plan import Cohort, Cost, Hazard, Note
-from leanplum_sync.render.document import document
+from leanplum_sync.render.document import written
+from leanplum_sync.render.documents import (
+    CohortEntry,
+    CostEntry,
+    HazardEntry,
+    NoteEntry,
+    PlanSummary,
+    ShapeEntry,
+    UserCounts,
+    ValuesEntry,
+)
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, CARE, GOOD, NAME, faint, grid, heading, paint
 from leanplum_sync.render.plan_words import (
@@ -21,41 +31,49 @@ from leanplum_sync.render.plan_words import (
     WITHOUT_BEFORE,
     Plan,
     about,
+    budget_words,
     change_words,
     consent_options,
     cost_remarks,
     mask_for,
     masked,
     nothing_to_do,
-    target_fields,
+    target_entry,
     target_words,
     worth_showing,
 )
 from leanplum_sync.render.values import cut, escaped, subject_words
 from leanplum_sync.render.words import amount, moment, timestamp
-from leanplum_sync.wire.action import Json
 
 _FEWEST_COHORTS: Final = 6
+_MOST_COHORTS: Final = 40  # away from a terminal
 _NOTE: Final = 400  # cells
 _NOTE_SAMPLES: Final = 100  # cells
-_SAID_AFTERWARDS: Final = 4  # lines: the file, what to do next, and the prompt
-_SAID_OF_CONSENT: Final = 6  # with the command that consents
+_LINES_AFTER: Final = 4  # the file, the next step, and the prompt
+_LINES_AFTER_CONSENT: Final = 6  # and the command that accepts the counts
 _NARROWEST_PAIR: Final = 16  # cells
 _NARROWEST_SAMPLES: Final = 12  # cells
-_ROOMY: Final = 100  # columns of a page from which more samples come before long values
+_ROOMY: Final = 100  # columns; from here on, more examples take precedence over long values
 _LINES_OF_A_PARAGRAPH: Final = 3
-_SUCH_AS: Final = "such as "
+_EXAMPLES: Final = "e.g. "
 _VALUES: Final = "most frequent values"
 
 
-def plan_text(plan: Plan, page: Page) -> str:
-    """Return it in full; on a terminal too low for that, with less, so that its first line is still to be seen."""
+def plan_text(plan: Plan, page: Page, *, all_groups: bool = False) -> str:
+    """
+    Return the plan in full. On a terminal that is too low for that, shorten it so that its first line stays visible.
+
+    *all_groups* shows every group of changes, however many lines that takes.
+    """
     headline, cost, footer = _headline(plan), _cost(plan), _footer(plan)
     if page.is_terminal:
         is_over = any(hazard.is_over for hazard in plan.hazards())
-        page = replace(page, height=page.height - (_SAID_OF_CONSENT if is_over else _SAID_AFTERWARDS))
+        page = replace(page, height=page.height - (_LINES_AFTER_CONSENT if is_over else _LINES_AFTER))
+    if all_groups or not page.is_terminal:
+        fewest = len(plan.cohorts()) if all_groups else _MOST_COHORTS
+        return _filled(plan, page, [*headline, *_notes(plan.notes())], [*cost, *footer], fewest=fewest)
     full = _filled(plan, page, [*headline, *_notes(plan.notes())], [*cost, *footer])
-    if not page.is_terminal or plan.summary.is_empty or full.count("\n") <= page.height:
+    if plan.summary.is_empty or full.count("\n") <= page.height:
         return full
     notes = _short_notes(plan.notes(), page)
     shorter = _filled(plan, page, [*headline, *notes], [*cost, *footer])
@@ -74,6 +92,7 @@ def _filled(
     *,
     fewest: int = _FEWEST_COHORTS,
 ) -> str:
+    """Return the plan with as many groups as fit between *before* and *after*, but at least *fewest*."""
     used = paint([*before, *after], page).count("\n")
     return paint([*before, *_cohorts(plan, page, page.height - used, fewest), *after], page)
 
@@ -92,36 +111,44 @@ def _consent(plan: Plan) -> list[RenderableType]:
     acks = consent_options(plan.hazards())
     if not acks:
         return []
-    # The options are never broken: they are there to be copied.
+    # The options are never wrapped, so that they can be copied.
     options = Text(f"  {acks}", BAD, no_wrap=True, overflow="ignore")
-    return [BLANK, Text("Over budget. To consent to exactly this, apply it with"), options]
+    return [BLANK, Text("Over budget. To accept exactly these counts, apply with"), options]
 
 
 def _hazard_row(hazard: Hazard) -> tuple[Text, Text, Text]:
     words = HAZARD_WORDS.get(hazard.name, hazard.name)
     count = f"{hazard.count:,}"
     if hazard.is_over:
-        return Text(count, BAD), Text(words, BAD), Text(f"over the budget of {hazard.allowed:,}", BAD)
+        return Text(count, BAD), Text(words, BAD), Text(budget_words(hazard), BAD)
     if not hazard.count:
         return faint(count), faint(words), Text()
-    within = Text() if hazard.allowed is None else faint(f"within the budget of {hazard.allowed:,}")
-    return Text(count, "bold"), Text(words), within
+    return Text(count, "bold"), Text(words), faint(budget_words(hazard))
 
 
 def _cohorts(plan: Plan, page: Page, room: int, fewest: int) -> list[RenderableType]:
-    cohorts = plan.cohorts()
+    cohorts = masked(plan.cohorts(), mask_for(plan))
     if not cohorts:
         return []
     cells = page.width - _taken(cohorts, page)
     in_columns = cells >= _NARROWEST_PAIR + _NARROWEST_SAMPLES
-    # Less heading, the line about the rest, a blank, and the prompt after it.
-    fits = max((room - 4) // (1 if in_columns else _LINES_OF_A_PARAGRAPH), fewest)
+    # Minus the heading, the line about the rest, a blank line, and the prompt.
+    fits = max(_fitting(cohorts, room - 4, 1 if in_columns else _LINES_OF_A_PARAGRAPH), fewest)
     some = cohorts if len(cohorts) <= fits + 1 else cohorts[:fits]
     rest = len(cohorts) - len(some)
-    more = [faint(f"  and {amount(rest, 'more group')}; -o json has them all")] if rest else []
-    shown = masked(cohorts, mask_for(plan))[: len(some)]
-    groups = _columns(shown, page, cells) if in_columns else _paragraphs(shown, page)
-    return [*groups, *more, BLANK]
+    more = [faint(f"  and {amount(rest, 'more group')}; -o json lists them all")] if rest else []
+    groups = _columns(some, page, cells) if in_columns else _paragraphs(some, page)
+    return [groups, *more, BLANK]
+
+
+def _fitting(cohorts: Sequence[Cohort], lines: int, lines_of_a_cohort: int) -> int:
+    """Return how many of *cohorts* fit into *lines*, with a line for the name of each spec."""
+    specs: set[str] = set()
+    for count, cohort in enumerate(cohorts):
+        specs.add(cohort.resource)
+        if (count + 1) * lines_of_a_cohort + len(specs) > lines:
+            return count
+    return len(cohorts)
 
 
 def _taken(cohorts: Sequence[Cohort], page: Page) -> int:
@@ -134,14 +161,17 @@ def _taken(cohorts: Sequence[Cohort], page: Page) -> int:
     return max(widths[0], len("Changes")) + sum(widths[1:]) + 4 * len("  ")
 
 
-def _columns(cohorts: Sequence[Cohort], page: Page, cells: int) -> list[RenderableType]:
-    """Values and samples share *cells*: a sample has its room first, then the values theirs, then more samples."""
+Row = Sequence[Text]
+
+
+def _columns(cohorts: Sequence[Cohort], page: Page, cells: int) -> RenderableType:
+    """Values and examples share *cells*: one example gets its room first, then the values, then more examples."""
     most = 3 if page.width >= _ROOMY else 1
     widest = max(cell_len(_samples(cohort, page.width // 4, most=most)) for cohort in cohorts)
-    for_one = min(max(widest, len("such as")), cells - _NARROWEST_PAIR)
+    for_one = min(max(widest, len("examples")), cells - _NARROWEST_PAIR)
     pairs = [_pairs(cohort, cells - for_one) for cohort in cohorts]
     for_samples = cells - max(len(_VALUES), *map(cell_len, pairs))
-    header = (heading("Changes"), Text(), faint(_VALUES), faint("users"), faint("such as"))
+    header = (heading("Changes"), Text(), faint(_VALUES), faint("users"), faint("examples"))
     rows = [
         (
             *_kind_and_field(cohort, page.width // 4, "  "),
@@ -151,20 +181,31 @@ def _columns(cohorts: Sequence[Cohort], page: Page, cells: int) -> list[Renderab
         )
         for cohort, pair in zip(cohorts, pairs, strict=True)
     ]
-    return [grid([header, *rows], right=(3,), indent=0)]
+    return grid([header, *_by_spec(cohorts, rows, page)], right=(3,), indent=0)
 
 
-def _paragraphs(cohorts: Sequence[Cohort], page: Page) -> list[RenderableType]:
-    """Return what stands in columns on a page with room for them: a line each for name, values and samples."""
+def _paragraphs(cohorts: Sequence[Cohort], page: Page) -> RenderableType:
+    """Return groups for a page too narrow for columns: one line each for name, values and examples."""
     room = page.width - max(len(f"{cohort.subjects:,}") for cohort in cohorts) - 2 * len("  ")
     rows = []
     for cohort in cohorts:
         kind, field = _kind_and_field(cohort, room - len(KIND_WORDS[cohort.kind]) - 1)
-        samples = _samples(cohort, room - len(_SUCH_AS))
-        details = [Text(_pairs(cohort, room)), faint(f"{_SUCH_AS}{samples}" if samples else "")]
+        samples = _samples(cohort, room - len(_EXAMPLES))
+        details = [Text(_pairs(cohort, room)), faint(f"{_EXAMPLES}{samples}" if samples else "")]
         lines = [Text.assemble(kind, " ", field), *(each for each in details if each)]
         rows.append((_users(cohort), Text("\n").join(lines)))
-    return [heading("Changes, by number of users"), grid(rows, right=(0,))]
+    title = (heading("Changes, by number of users"),)
+    return grid([title, *_by_spec(cohorts, rows, page)], right=(0,))
+
+
+def _by_spec(cohorts: Sequence[Cohort], rows: Sequence[Row], page: Page) -> Iterable[Row]:
+    """Return *rows*, one for each of *cohorts*, below the names of their specs."""
+    specs: dict[str, list[Row]] = {}
+    for cohort, row in zip(cohorts, rows, strict=True):
+        specs.setdefault(cohort.resource, []).append(row)
+    for spec, found in specs.items():
+        yield (Text(cut(escaped(spec), page.width)),)
+        yield from found
 
 
 def _kind_and_field(cohort: Cohort, cells: int, indent: str = "") -> tuple[Text, Text]:
@@ -181,7 +222,7 @@ def _field(cohort: Cohort, cells: int) -> str:
 
 
 def _samples(cohort: Cohort, cells: int, *, most: int = 3) -> str:
-    """Return as many whole ids as fit; a part of one, marked, if none does."""
+    """Return as many whole IDs as fit; if not even one fits, a part of it that ends in an ellipsis."""
     names = [subject_words(sample) for sample in cohort.samples[:most]]
     some = (", ".join(names[:count]) for count in range(len(names), 1, -1))
     return next((each for each in some if cell_len(each) <= cells), cut(", ".join(names[:1]), cells))
@@ -191,7 +232,7 @@ def _pairs(cohort: Cohort, cells: int) -> str:
     if not cohort.pairs:
         return ""
     pair = cohort.pairs[0]
-    # Of these, what was there before isn't shown: values that differ in that alone are no more values.
+    # The value before isn't shown for these kinds, so pairs that differ only in it count once.
     alike = cohort.kind in WITHOUT_BEFORE and all(other.after == pair.after for other in cohort.pairs)
     rest = f"  +{cohort.distinct - 1:,} more" if cohort.distinct > 1 and not alike else ""
     words = change_words(cohort.kind, cohort.field, pair.before, pair.after, cells - len(rest))
@@ -202,35 +243,39 @@ def _notes(notes: Sequence[Note]) -> list[RenderableType]:
     if not notes:
         return []
     names_resource = len({note.resource for note in notes}) > 1
-    return [heading("Left alone"), grid((_note_words(note, names_resource),) for note in notes), BLANK]
+    return [heading("Skipped"), grid((_note_words(note, names_resource),) for note in notes), BLANK]
 
 
 def _short_notes(notes: Sequence[Note], page: Page) -> list[RenderableType]:
-    """Return one line for all of them."""
+    """Return one line for all notes."""
     if not notes:
         return []
-    rest = f", and {amount(len(notes) - 1, 'more remark')}" if len(notes) > 1 else ""
-    first = cut(f"Left alone: {_note_words(notes[0], names_resource=False).plain}", page.width - len(rest))
+    rest = f", and {amount(len(notes) - 1, 'more note')}" if len(notes) > 1 else ""
+    first = cut(f"Skipped: {_note_words(notes[0], names_resource=False).plain}", page.width - len(rest))
     return [faint(first + rest), BLANK]
 
 
 def _short_cost(cost: Cost) -> RenderableType:
     return Text(
-        f"To apply: {amount(cost.writes, 'billable lookup')} in {amount(cost.requests, 'request')}{about(cost)}."
+        f"Applying costs {amount(cost.writes, 'billable lookup')} in {amount(cost.requests, 'request')}{about(cost)}."
     )
 
 
 def _note_words(note: Note, names_resource: bool) -> Text:  # noqa: FBT001 - only called above
-    of = f" of {note.resource}" if names_resource and note.resource else ""
-    samples = f", such as {', '.join(map(subject_words, note.samples))}" if note.samples else ""
-    said = f"{amount(note.count, 'user')}{of} {note.sentence}"
+    resource = f"{note.resource}: " if names_resource and note.resource else ""
+    samples = f" (e.g. {', '.join(map(subject_words, note.samples))})" if note.samples else ""
+    said = f"{resource}{amount(note.count, 'user')} {note.sentence}"
     return Text.assemble(cut(escaped(said), _NOTE), (cut(samples, _NOTE_SAMPLES), "dim"))
 
 
 def _cost(plan: Plan) -> list[RenderableType]:
     cost = plan.summary.cost
     if plan.summary.is_empty:
-        return [faint(f"Reading cost {amount(cost.reads, 'billable lookup')}."), BLANK] if cost.reads else []
+        return (
+            [faint(f"Reading live state cost {amount(cost.reads, 'billable lookup')}."), BLANK]
+            if cost.reads
+            else []
+        )
     rows = [
         (faint("billable lookups"), faint("requests"), Text()),
         (
@@ -241,9 +286,9 @@ def _cost(plan: Plan) -> list[RenderableType]:
         (
             faint(f"{cost.one_by_one:,}"),
             faint(f"{cost.one_by_one:,}"),
-            faint("with one call for each action"),
+            faint("with one call per action"),
         ),
-        (faint(f"{cost.by_action:,}"), Text(), faint("with batches by kind of action")),
+        (faint(f"{cost.by_action:,}"), Text(), faint("with actions batched by kind")),
     ]
     remarks = [grid([(faint(each),)]) for each in cost_remarks(cost)]
     return [heading("Cost"), grid(rows, right=(0, 1)), *remarks, BLANK]
@@ -252,74 +297,58 @@ def _cost(plan: Plan) -> list[RenderableType]:
 def _footer(plan: Plan) -> list[RenderableType]:
     header = plan.header
     until = header.observed_until
-    observed = "" if until is None else f", from what was there at {moment(until)}"
+    observed = "" if until is None else f", based on live state read at {moment(until)}"
     return [faint(f"Plan {header.digest[:12]}{observed}")]
 
 
 def plan_json(plan: Plan) -> str:
     header, summary = plan.header, plan.summary
-    return document(
-        "plan-summary",
-        1,
-        digest=header.digest,
-        target=target_fields(header.target),
-        createdAt=timestamp(header.created_at),
-        observedFrom=timestamp(header.observed_from),
-        observedUntil=timestamp(header.observed_until),
-        isEmpty=summary.is_empty,
-        users={
-            "listed": summary.listed,
-            "changed": summary.changed,
-            "missing": summary.missing,
-            "created": summary.created,
-        },
-        changes={kind.value: count for kind, count in sorted(summary.changes.items())},
-        actions=summary.actions,
-        batches=summary.batches,
-        hazards=[_hazard_fields(hazard) for hazard in plan.hazards()],
-        notes=[_note_fields(note) for note in plan.notes()],
-        cohorts=[_cohort_fields(cohort) for cohort in masked(plan.cohorts(), mask_for(plan))],
-        cost=_cost_fields(summary.cost),
+    return written(
+        PlanSummary(
+            digest=header.digest,
+            target=target_entry(header.target),
+            created_at=timestamp(header.created_at),
+            observed_from=timestamp(header.observed_from),
+            observed_until=timestamp(header.observed_until),
+            is_empty=summary.is_empty,
+            users=UserCounts(summary.listed, summary.changed, summary.missing, summary.created),
+            changes=dict(sorted(summary.changes.items())),
+            actions=summary.actions,
+            batches=summary.batches,
+            hazards=tuple(
+                HazardEntry(each.name, each.count, each.allowed, each.is_over) for each in plan.hazards()
+            ),
+            notes=tuple(
+                NoteEntry(each.code, each.resource, each.sentence, each.count, each.samples)
+                for each in plan.notes()
+            ),
+            cohorts=tuple(map(_cohort_entry, masked(plan.cohorts(), mask_for(plan)))),
+            cost=_cost_entry(summary.cost),
+        )
     )
 
 
-def _hazard_fields(hazard: Hazard) -> dict[str, Json]:
-    return {"name": hazard.name, "count": hazard.count, "allowed": hazard.allowed, "isOver": hazard.is_over}
+def _cohort_entry(cohort: Cohort) -> CohortEntry:
+    return CohortEntry(
+        resource=cohort.resource,
+        kind=cohort.kind,
+        field=cohort.field,
+        users=cohort.subjects,
+        distinct=cohort.distinct,
+        values=tuple(ValuesEntry(pair.before, pair.after, pair.subjects) for pair in cohort.pairs),
+        samples=cohort.samples,
+        asked_at=cohort.asked_at,
+        shapes=tuple(ShapeEntry(shape.names, shape.subjects) for shape in cohort.shapes),
+    )
 
 
-def _note_fields(note: Note) -> dict[str, Json]:
-    return {
-        "code": note.code,
-        "resource": note.resource,
-        "sentence": note.sentence,
-        "count": note.count,
-        "samples": list(note.samples),
-    }
-
-
-def _cohort_fields(cohort: Cohort) -> dict[str, Json]:
-    return {
-        "resource": cohort.resource,
-        "kind": cohort.kind.value,
-        "field": cohort.field,
-        "users": cohort.subjects,
-        "distinct": cohort.distinct,
-        "values": [
-            {"before": pair.before, "after": pair.after, "users": pair.subjects} for pair in cohort.pairs
-        ],
-        "samples": list(cohort.samples),
-        "askedAt": cohort.asked_at,
-        "shapes": [{"names": list(shape.names), "users": shape.subjects} for shape in cohort.shapes],
-    }
-
-
-def _cost_fields(cost: Cost) -> dict[str, Json]:
-    return {
-        "reads": cost.reads,
-        "writes": cost.writes,
-        "recheck": cost.recheck,
-        "requests": cost.requests,
-        "oneByOne": cost.one_by_one,
-        "byAction": cost.by_action,
-        "seconds": cost.seconds,
-    }
+def _cost_entry(cost: Cost) -> CostEntry:
+    return CostEntry(
+        reads=cost.reads,
+        writes=cost.writes,
+        recheck=cost.recheck,
+        requests=cost.requests,
+        one_by_one=cost.one_by_one,
+        by_action=cost.by_action,
+        seconds=cost.seconds,
+    )

@@ -1,4 +1,4 @@
-"""What changed since the plan that was approved: counts first, as text, Markdown and for machines. Values are in neither."""
+"""The difference between two plans, as text, Markdown and JSON: counts first, and no values."""
 
 from __future__ import annotations
 
@@ -11,25 +11,38 @@ from rich.text import Text
 
 from leanplum_sync.planner.differences import Difference, Differences, Group, GroupDifference
 from leanplum_sync.planner.plan import Hazard
-from leanplum_sync.render.document import document
+from leanplum_sync.render.document import written
+from leanplum_sync.render.documents import (
+    ComparedPlan,
+    CountEntry,
+    DifferenceCounts,
+    DifferenceSamples,
+    GroupEntry,
+    PlanDifference,
+)
 from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, row, table
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, NAME, faint, grid, heading, paint
-from leanplum_sync.render.plan_words import HAZARD_WORDS, KIND_WORDS, Plan, target_fields, target_words
+from leanplum_sync.render.plan_words import (
+    ALWAYS_SHOWN,
+    HAZARD_WORDS,
+    KIND_WORDS,
+    Plan,
+    target_entry,
+    target_words,
+)
 from leanplum_sync.render.values import cut, escaped, subject_words
 from leanplum_sync.render.words import amount
-from leanplum_sync.wire.action import Json
 
 _WORDS: Final = {
-    Difference.ADDED: "would change that did not",
+    Difference.ADDED: "would change now but not before",
     Difference.REMOVED: "would no longer change",
-    Difference.ALTERED: "would change in another way",
+    Difference.ALTERED: "would change differently",
 }
 _SIGNS: Final = {Difference.ADDED: "+", Difference.REMOVED: "-", Difference.ALTERED: "~"}
 _FEWEST_GROUPS: Final = 6
 _CELLS: Final = 40
 _SAMPLE_CELLS: Final = 26
-_ALWAYS_COMPARED: Final = ("sends", "createdUsers", "removals")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +58,7 @@ class PlanDiff:
 
 @dataclass(frozen=True, slots=True)
 class _Count:
-    """A number that both plans have, *name* for machines and *words* for people."""
+    """A count of both plans: *name* is for machines, *words* are for people."""
 
     name: str
     words: str
@@ -55,7 +68,7 @@ class _Count:
 
     @property
     def sign(self) -> str:
-        return f"{self.new - self.old:+,}" if self.new != self.old else "as before"
+        return f"{self.new - self.old:+,}" if self.new != self.old else "same"
 
 
 def plan_diff_text(diff: PlanDiff, page: Page) -> str:
@@ -63,7 +76,7 @@ def plan_diff_text(diff: PlanDiff, page: Page) -> str:
     if diff.found.are_none:
         return paint([*before, BLANK, faint(_digests(diff))], page)
     after: list[RenderableType] = [
-        heading("Before and now"),
+        heading("Counts before and now"),
         _counts_grid(diff),
         BLANK,
         faint(_digests(diff)),
@@ -73,12 +86,12 @@ def plan_diff_text(diff: PlanDiff, page: Page) -> str:
 
 
 def _title(diff: PlanDiff) -> str:
-    return f"What changed since the plan for {target_words(diff.old.header.target)}"
+    return f"Changes since the earlier plan for {target_words(diff.old.header.target)}"
 
 
 def _elsewhere(diff: PlanDiff) -> Iterable[Text]:
     if diff.old.header.target != diff.new.header.target:
-        yield Text(f"The new plan is for another app: {target_words(diff.new.header.target)}", BAD)
+        yield Text(f"The new plan is for a different app: {target_words(diff.new.header.target)}", BAD)
 
 
 def _headline(diff: PlanDiff) -> list[RenderableType]:
@@ -92,18 +105,18 @@ def _headline(diff: PlanDiff) -> list[RenderableType]:
         )
         for each, words in _WORDS.items()
     ]
-    return [grid([*rows, (Text(f"{found.same:,}"), faint("users as before"))], right=(0,))]
+    return [grid([*rows, (Text(f"{found.same:,}"), faint("users would change as before"))], right=(0,))]
 
 
 def _nothing(found: Differences) -> str:
-    return f"Nothing: {amount(found.same, 'user')} would change as before."
+    return f"No difference: {amount(found.same, 'user')} would change as before."
 
 
 def _groups(diff: PlanDiff, fits: int) -> list[RenderableType]:
     changed = _changed(diff.found)
     some = changed if len(changed) <= fits + 1 else changed[:fits]
     rest = len(changed) - len(some)
-    header = (heading("Changes"), Text(), *(faint(each.value) for each in _SIGNS), faint("such as"))
+    header = (heading("Changes"), Text(), *(faint(each.value) for each in _SIGNS), faint("example"))
     rows = [
         (
             Text(f"  {KIND_WORDS[group.kind]}"),
@@ -113,7 +126,7 @@ def _groups(diff: PlanDiff, fits: int) -> list[RenderableType]:
         )
         for group, found in some
     ]
-    more = [faint(f"  and {amount(rest, 'more group')}; -o json has them all")] if rest else []
+    more = [faint(f"  and {amount(rest, 'more group')}; -o json lists them all")] if rest else []
     return [grid([header, *rows], right=(2, 3, 4), indent=0), *more, BLANK]
 
 
@@ -128,7 +141,7 @@ def _sample(found: GroupDifference) -> str:
 
 
 def _changed(found: Differences) -> Sequence[tuple[Group, GroupDifference]]:
-    """Return the groups with a difference, those with most of them first."""
+    """Return the groups that differ, the largest difference first."""
     changed = [(group, each) for group, each in found.groups.items() if each.counts]
     return sorted(
         changed, key=lambda each: (-each[1].counts.total(), each[0].resource, each[0].field, each[0].kind)
@@ -137,7 +150,7 @@ def _changed(found: Differences) -> Sequence[tuple[Group, GroupDifference]]:
 
 def _counts(diff: PlanDiff) -> Sequence[_Count]:
     old, new = ({hazard.name: hazard for hazard in plan.hazards()} for plan in (diff.old, diff.new))
-    names = [name for name in HAZARD_WORDS if name in _ALWAYS_COMPARED or name in old or name in new]
+    names = [name for name in HAZARD_WORDS if name in ALWAYS_SHOWN or name in old or name in new]
     none = Hazard("", 0, None)
     hazards = [
         _Count(
@@ -176,16 +189,16 @@ def _counts_grid(diff: PlanDiff) -> RenderableType:
 
 
 def _digests(diff: PlanDiff) -> str:
-    return f"Plan {diff.old.header.digest[:12]}, then {diff.new.header.digest[:12]}"
+    return f"Compared plan {diff.old.header.digest[:12]} with {diff.new.header.digest[:12]}"
 
 
 def plan_diff_markdown(diff: PlanDiff, limit: int) -> str:
     target, found = diff.new.header.target, diff.found
     head: list[str | Rows] = [
         marker("plan-diff", target.environment, target.app_id),
-        f"### What changed since the plan for {code(cut(escaped(diff.old.header.target.environment)))}",
+        f"### Changes since the earlier plan for {code(cut(escaped(diff.old.header.target.environment)))}",
         *(
-            [f"> [!CAUTION]\n> The new plan is for another app: {code(target_words(target))}"]
+            [f"> [!CAUTION]\n> The new plan is for a different app: {code(target_words(target))}"]
             if list(_elsewhere(diff))
             else []
         ),
@@ -215,15 +228,17 @@ def plan_diff_markdown(diff: PlanDiff, limit: int) -> str:
     return fitted(
         [
             *head,
-            "\n".join([table("Count:", "Users"), *users, row(f"{found.same:,}", "users as before")]),
+            "\n".join(
+                [table("Count:", "Users"), *users, row(f"{found.same:,}", "users would change as before")]
+            ),
             "\n".join([table("Before:", "Now:", "What", "Difference"), *counts]),
             Rows(
                 table(
-                    "Change", "Attribute, field or message", *(f"{each.value}:" for each in _SIGNS), "Such as"
+                    "Change", "Attribute, field or message", *(f"{each.value}:" for each in _SIGNS), "Example"
                 ),
                 groups,
                 lambda count: (
-                    f"_{amount(count, 'group')} left out here: `leanplum-sync plan-diff` with `-o json` has all of them._"
+                    f"_{amount(count, 'group')} omitted here: `leanplum-sync plan-diff -o json` lists all of them._"
                 ),
             ),
             foot,
@@ -233,36 +248,32 @@ def plan_diff_markdown(diff: PlanDiff, limit: int) -> str:
 
 
 def plan_diff_json(diff: PlanDiff) -> str:
-    return document(
-        "plan-diff",
-        1,
-        isEmpty=diff.is_empty,
-        old=_plan_fields(diff.old),
-        new=_plan_fields(diff.new),
-        users={
-            **{each.value: diff.found.subjects.get(each, 0) for each in Difference},
-            "same": diff.found.same,
-        },
-        counts=[
-            {"name": each.name, "old": each.old, "new": each.new, "isOver": each.is_over}
-            for each in _counts(diff)
-        ],
-        groups=[_group_fields(group, found) for group, found in _changed(diff.found)],
+    found = diff.found
+    users = {each.value: found.subjects.get(each, 0) for each in Difference}
+    return written(
+        PlanDifference(
+            is_empty=diff.is_empty,
+            old=_compared(diff.old),
+            new=_compared(diff.new),
+            users=DifferenceCounts(**users, same=found.same),
+            counts=tuple(CountEntry(each.name, each.old, each.new, each.is_over) for each in _counts(diff)),
+            groups=tuple(_group_entry(group, each) for group, each in _changed(found)),
+        )
     )
 
 
-def _plan_fields(plan: Plan) -> dict[str, Json]:
-    return {"digest": plan.header.digest, "target": target_fields(plan.header.target)}
+def _compared(plan: Plan) -> ComparedPlan:
+    return ComparedPlan(plan.header.digest, target_entry(plan.header.target))
 
 
-def _group_fields(group: Group, found: GroupDifference) -> dict[str, Json]:
-    return {
-        "resource": group.resource,
-        "kind": group.kind.value,
-        "field": group.field,
-        **{each.value: found.counts[each] for each in Difference},
-        "same": found.same,
-        "samples": {
-            each.value: [str(subject) for subject in found.samples.get(each, ())] for each in Difference
-        },
-    }
+def _group_entry(group: Group, found: GroupDifference) -> GroupEntry:
+    counts = {each.value: found.counts[each] for each in Difference}
+    samples = {each.value: tuple(map(str, found.samples.get(each, ()))) for each in Difference}
+    return GroupEntry(
+        resource=group.resource,
+        kind=group.kind,
+        field=group.field,
+        **counts,
+        same=found.same,
+        samples=DifferenceSamples(**samples),
+    )

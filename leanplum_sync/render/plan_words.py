@@ -1,4 +1,4 @@
-"""What is said of a plan in every rendering: names, numbers, and values from what to what."""
+"""Words that every rendering of a plan shares: names, counts, and values before and after."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.change_facts import Effect, Family, effect_of, facts
 from leanplum_sync.planner.plan import Cohort, Cost, Hazard, Header, Note, Summary, Target, ValuePair
+from leanplum_sync.render.documents import TargetEntry
 from leanplum_sync.render.values import Mask, Masked, cut, escaped, shown
 from leanplum_sync.render.words import amount, duration, listing, moment
 from leanplum_sync.wire.action import Json
@@ -20,7 +21,7 @@ from leanplum_sync.wire.profile import TIME_FIELDS
 
 
 class Plan(Protocol):
-    """What is shown of a plan file, and no more of it is needed."""
+    """The parts of a plan file that renderings read."""
 
     @property
     def header(self) -> Header: ...
@@ -31,25 +32,22 @@ class Plan(Protocol):
     def cohorts(self) -> tuple[Cohort, ...]: ...
 
 
-_ALWAYS_SHOWN: Final = ("sends", "createdUsers", "removals")
-# Counted elsewhere in the text: shown among the hazards only when there are too many.
-_MET: Final = (
-    "delivered",
-    "missing",
-    "unsettled",
-)  # notes that speak of nothing left undone for users that exist
+ALWAYS_SHOWN: Final = ("sends", "createdUsers", "removals")
+# Other parts of the text have these counts, so they are listed as hazards only when over budget.
 _SHOWN_WHEN_OVER: Final = ("changedUsers", "changedShare", "billableLookups")
+# Codes of notes that leave no existing user short of what the specs ask.
+_MET: Final = ("delivered", "missing", "unsettled")
 RECHECK: Final = "--recheck on"
 HAZARD_WORDS: Final[Mapping[str, str]] = {
     "sends": "sends",
-    "forcedSends": "sends past the message's own targeting",
+    "forcedSends": "sends that bypass the message's own targeting",
     "createdUsers": "created users",
-    "removals": "removals of an attribute",
-    "renames": "renames of an attribute",
+    "removals": "attribute removals",
+    "renames": "attribute renames",
     "increments": "increments",
-    "newAttributeNames": f"attribute names that are new, near the API's limit of {USER_ATTRIBUTE_NAMES}",
+    "newAttributeNames": f"new attribute names, close to the API's limit of {USER_ATTRIBUTE_NAMES}",
     "changedUsers": "changed users",
-    "changedShare": "percent of the listed users change",
+    "changedShare": "percent of listed users changed",
     "billableLookups": "billable lookups to read and apply",
 }
 KIND_WORDS: Final[Mapping[ChangeKind, str]] = {kind: facts(kind).words for kind in ChangeKind}
@@ -62,7 +60,7 @@ _LATEST_TIME: Final = 1e11  # seconds; beyond it, years have more than four digi
 
 
 def target_words(target: Target) -> str:
-    """Return such as ``production (api.leanplum.com, app app_1)``; an emulator can't be taken for anything else."""
+    """Return a target such as ``production (api.leanplum.com, app app_1)``. An emulator is always named as one."""
     name, host = cut(escaped(target.environment)), cut(escaped(target.host))
     if target.host == "embedded emulator":
         return f"{name} (embedded emulator, nothing real is touched)"
@@ -72,7 +70,7 @@ def target_words(target: Target) -> str:
 
 
 def over_budget(hazards: Iterable[Hazard]) -> str:
-    """Return such as ``12,431 sends (budget 0) and 5 removals (budget 0)``: every hazard that is over its budget."""
+    """Return every hazard over its budget, such as ``12,431 sends (budget 0) and 5 attribute removals (budget 0)``."""
     return listing(
         [
             f"{hazard.count:,} {HAZARD_WORDS[hazard.name]} (budget {hazard.allowed:,})"
@@ -83,31 +81,47 @@ def over_budget(hazards: Iterable[Hazard]) -> str:
 
 
 def consent_options(hazards: Iterable[Hazard]) -> str:
-    """Return such as ``--ack sends=12431 --ack removals=5``: what ``apply`` needs for those over budget."""
+    """Return the options ``apply`` needs for the hazards over budget, such as ``--ack sends=12431 --ack removals=5``."""
     return " ".join(f"--ack {hazard.name}={hazard.count}" for hazard in hazards if hazard.is_over)
 
 
 def nothing_to_do(summary: Summary, notes: Iterable[Note]) -> str:
-    if summary.listed and summary.missing == summary.listed:
-        if summary.listed == 1:
-            return "Nothing to do: the one listed user does not exist."
-        return f"Nothing to do: none of the {summary.listed:,} listed users exists."
-    there = amount(summary.listed - summary.missing, "listed user") + (
-        " that exist" if summary.missing else ""
-    )
-    unmet = [note for note in notes if note.code not in _MET]
-    if unmet:
-        return f"Nothing can be done: {there}, not all as the specs say."
-    return f"Nothing to do: {there}, all as the specs say."
+    """Return the headline of a plan without changes. It claims no match for users who don't exist."""
+    listed, missing = summary.listed, summary.missing
+    if listed and missing == listed:
+        nobody = (
+            "the only listed user does not exist"
+            if listed == 1
+            else f"none of the {listed:,} listed users exists"
+        )
+        return f"No changes: {nobody}."
+    if any(note.code not in _MET for note in notes):
+        return (
+            f"No changes possible, although not all of the {amount(listed, 'listed user')} match the specs."
+        )
+    if missing:
+        existing = listed - missing
+        match = "matches" if existing == 1 else "match"
+        return f"No changes: {existing:,} of {listed:,} listed users {match} the specs, {missing:,} {'does' if missing == 1 else 'do'} not exist."
+    return f"No changes: {amount(listed, 'listed user')} {'matches' if listed == 1 else 'match'} the specs."
 
 
 def worth_showing(plan: Plan) -> Iterable[Hazard]:
     found = {hazard.name: hazard for hazard in plan.hazards()}
-    for name in _ALWAYS_SHOWN:
+    for name in ALWAYS_SHOWN:
         yield found.pop(name, Hazard(name, 0, None))
     for hazard in found.values():
         if hazard.is_over or hazard.name not in _SHOWN_WHEN_OVER:
             yield hazard
+
+
+def budget_words(hazard: Hazard) -> str:
+    """Return the budget of a hazard that the plan has: over it, within it, or not set, which allows any count."""
+    if not hazard.count:
+        return ""
+    if hazard.allowed is None:
+        return "no budget set"
+    return f"{'over' if hazard.is_over else 'within'} the budget of {hazard.allowed:,}"
 
 
 def mask_for(plan: Plan) -> Mask:
@@ -116,16 +130,16 @@ def mask_for(plan: Plan) -> Mask:
 
 def hiders(cohorts: Sequence[Cohort], mask: Mask) -> Callable[[Cohort], Callable[[Json], Json]]:
     """
-    Return what hides the sensitive values of each of *cohorts*.
+    Return a function that masks the sensitive values of any of *cohorts*.
 
-    A rename takes a value from one name to another: if one of the two is sensitive, the value is.
+    A rename moves a value from one name to another; if either name is sensitive, so is the value.
     """
     renamed = {cohort.asked_at for cohort in cohorts if mask.covers(cohort.field) and cohort.kind in RENAMES}
     return lambda cohort: mask.hide if cohort.asked_at in renamed else partial(mask.value, cohort.field)
 
 
 def masked(cohorts: Sequence[Cohort], mask: Mask) -> tuple[Cohort, ...]:
-    """Return *cohorts* without sensitive values."""
+    """Return *cohorts* with sensitive values masked."""
     hider = hiders(cohorts, mask)
 
     def shown_pairs(cohort: Cohort) -> tuple[ValuePair, ...]:
@@ -136,7 +150,7 @@ def masked(cohorts: Sequence[Cohort], mask: Mask) -> tuple[Cohort, ...]:
 
 
 def change_words(kind: ChangeKind, field: str, before: Json, after: Json, cells: int) -> str:
-    """Return such as ``bronze → gold``, ``+ running``, ``- golf`` or ``+3``, in about so many terminal cells."""
+    """Return a change such as ``bronze → gold``, ``+ running``, ``- golf`` or ``+3``, in about *cells* terminal cells."""
     match effect_of(kind):
         case Effect.EXISTENCE:
             return ""
@@ -154,14 +168,14 @@ def change_words(kind: ChangeKind, field: str, before: Json, after: Json, cells:
             room = cells - len(" → ")
             if isinstance(before, Masked) and isinstance(after, Masked) and room < len(f"{before}{after}"):
                 return cut("(sensitive)", cells)
-            # A short one leaves its room to the other.
+            # A short value leaves its room to the other one.
             for_before = max(room // 2, room - cell_len(shown(after, room)))
             short = shown(before, for_before)
             return f"{short} → {shown(after, room - cell_len(short))}"
 
 
 def _day(value: Json) -> str:
-    """The API keeps times as epoch seconds, which nobody reads."""
+    """Return a time, which the API keeps as epoch seconds, as a date."""
     is_time = isinstance(value, int | float) and abs(value) < _LATEST_TIME
     return moment(value).removesuffix(" 00:00 UTC") if is_time else shown(value)
 
@@ -175,38 +189,36 @@ def _items(values: Json, cells: int) -> str:
 
 
 def other_ways(cost: Cost) -> str:
+    """Compare the cost with simpler ways of sending the same actions."""
     one_by_one = amount(cost.one_by_one, "lookup")
-    return f"One call for each action would cost {one_by_one}, batches by kind of action {cost.by_action:,}."
+    return f"One call per action would cost {one_by_one}; batching by kind of action would cost {cost.by_action:,}."
 
 
 def cost_remarks(cost: Cost) -> Iterable[str]:
     if cost.separation:
-        keep = "keeps" if cost.separation == 1 else "keep"
-        yield f"{cost.separation:,} of these lookups {keep} sends and increments in requests of their own."
-    if cost.reads and cost.recheck:
-        yield f"Reading took {cost.reads:,} more; reading again just before ({RECHECK}) adds {cost.recheck:,}."
-    elif cost.reads:
-        yield f"Reading took {cost.reads:,} more."
-    elif cost.recheck:
-        yield f"Reading again just before ({RECHECK}) adds {cost.recheck:,}."
+        come = "comes" if cost.separation == 1 else "come"
+        yield f"{cost.separation:,} of these lookups {come} from sending sends and increments in separate requests."
+    if cost.reads:
+        yield f"Reading live state cost {cost.reads:,} more."
+    if cost.recheck:
+        yield f"Checking each user again before writing ({RECHECK}) would add {cost.recheck:,}."
 
 
 def about(cost: Cost) -> str:
-    """Without a rate there is no estimate."""
+    """Return the estimated time to apply; empty where no rate is configured."""
     return f", about {duration(cost.seconds)}" if cost.seconds else ""
 
 
-def target_fields(target: Target) -> dict[str, Json]:
-    return {
-        "environment": target.environment,
-        "host": target.host,
-        "appId": target.app_id,
-        "isEmulator": target.is_emulator,
-    }
+def target_entry(target: Target) -> TargetEntry:
+    return TargetEntry(target.environment, target.host, target.app_id, target.is_emulator)
 
 
 def shape_words(cohort: Cohort, cells: int) -> str:
-    """Return such as ``with first_name and order``; with the users of each, if sends differ in what they carry. Empty for one send."""
+    """
+    Return the names of the values that sends carry, such as ``with first_name and order``.
+
+    Where sends carry different names, each combination comes with its number of users. Empty where all sends are equal.
+    """
     if cohort.distinct <= 1 or not cohort.shapes:
         return ""
     words = [
@@ -218,7 +230,11 @@ def shape_words(cohort: Cohort, cells: int) -> str:
 
 
 def sides(kind: ChangeKind, field: str, before: Json, after: Json, cells: int) -> tuple[str, str]:
-    """Return what was there and what comes, each in at most so many cells; for a list or a number, what is added or taken."""
+    """
+    Return the values before and after, each in at most *cells* terminal cells.
+
+    For a list or a number, the second is the items or the amount to add or remove, and the first is empty.
+    """
     match effect_of(kind):
         case Effect.EXISTENCE:
             return "", ""

@@ -1,4 +1,4 @@
-"""Problems in specs and data files, for people and for machines."""
+"""Problems in specs and data files."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from leanplum_sync.problem import SHOWN, Problem
-from leanplum_sync.render.document import document
+from leanplum_sync.render.document import written
+from leanplum_sync.render.documents import CheckedCounts, Problems
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, FAINT, GOOD, paint
 from leanplum_sync.render.values import escaped
 from leanplum_sync.render.words import amount
 
-_WIDEST = 10_000  # off a terminal each problem is one line, for editors and for grep
+_WIDEST = 10_000  # away from a terminal each problem is one line, for editors and grep
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
     """
-    What a check found. *problems* may be cut; *total* counts them all, and *listed* names a file with all of them, if there is one.
+    The result of a check.
 
-    *rows* and *users* count what is good.
+    *problems* may be cut; *total* counts all of them, and *listed* names a file that has them all, if there is one.
+    *rows* and *users* count the valid ones.
     """
 
     problems: Sequence[Problem]
@@ -41,24 +43,24 @@ def checked_text(checked: Checked, page: Page) -> str:
 
 
 def found_words(checked: Checked) -> str:
-    """Return what was checked and is good."""
-    rows = f"{amount(checked.rows, 'row')} about {amount(checked.users, 'user')}"
-    return f"{amount(checked.resources, 'spec')}, {rows}. Leanplum was not asked."
+    """Return how much was checked and found valid."""
+    rows = f"{amount(checked.rows, 'row')} for {amount(checked.users, 'user')}"
+    return f"{amount(checked.resources, 'spec')}, {rows}. Checked offline."
 
 
 def checked_json(checked: Checked) -> str:
-    return document(
-        "problems",
-        1,
-        total=checked.total,
-        problems=[problem.as_fields() for problem in checked.problems],
-        listed=checked.listed or None,
-        checked={"resources": checked.resources, "rows": checked.rows, "users": checked.users},
+    return written(
+        Problems(
+            total=checked.total,
+            problems=tuple(problem.entry() for problem in checked.problems),
+            listed=checked.listed or None,
+            checked=CheckedCounts(checked.resources, checked.rows, checked.users),
+        )
     )
 
 
 def problems_text(problems: Sequence[Problem], total: int, page: Page, listed: str = "") -> str:
-    """Return the first hundred, and a line that says how many there are, and which file *listed* them all."""
+    """Return the first hundred problems, their total, and the file that has *listed* them all."""
     shown = problems[:SHOWN]
     lines: list[Text] = []
     for problem in shown:
@@ -68,11 +70,11 @@ def problems_text(problems: Sequence[Problem], total: int, page: Page, listed: s
 
 
 def headline(shown: Sequence[Problem], total: int, listed: str = "") -> str:
-    everything = f", and all of them are in {escaped(listed)}" if listed else ""
+    everything = f" {escaped(listed)} lists all of them." if listed else ""
     if total > len(shown):
-        return f"{amount(total, 'problem')}; the first {len(shown):,} are shown{everything}."
+        return f"{amount(total, 'problem')}; the first {len(shown):,} are shown.{everything}"
     files = len({problem.place.file for problem in shown})
-    return f"{amount(total, 'problem')} in {amount(files, 'file')}{everything}."
+    return f"{amount(total, 'problem')} in {amount(files, 'file')}.{everything}"
 
 
 def _sentence(problem: Problem) -> Text:
@@ -88,7 +90,7 @@ def _pointer(problem: Problem) -> list[Text]:
     source = escaped(problem.excerpt.rstrip("\n"))
     lines = [Text.assemble((f"  {number} | ", FAINT), source, no_wrap=True, overflow="ignore")]
     if problem.place.column is not None:
-        # What is escaped before the column pushes it to the right.
+        # Escapes before the column push it to the right.
         before = cell_len(escaped(problem.excerpt[: problem.place.column - 1]))
         lines.append(Text.assemble((f"  {margin} | ", FAINT), " " * before, ("^", BAD), no_wrap=True))
     return lines

@@ -1,4 +1,4 @@
-"""What a pull has read."""
+"""The result of a pull."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from rich.text import Text
 
 from leanplum_sync.operations.pull import PullReport
 from leanplum_sync.planner.plan import Target
-from leanplum_sync.render.document import document
+from leanplum_sync.render.document import written
+from leanplum_sync.render.documents import Pulled, UnreadEntry
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, faint, grid, paint
-from leanplum_sync.render.plan_words import target_fields, target_words
+from leanplum_sync.render.plan_words import target_entry, target_words
 from leanplum_sync.render.values import escaped, subject_words
 from leanplum_sync.render.words import amount
 
@@ -20,14 +21,16 @@ _FAILURES_SHOWN: Final = 10
 
 
 def pulled_text(report: PullReport, target: Target, path: str, page: Page) -> str:
-    """*path* names the snapshot, ready for a shell."""
+    """*path* is the snapshot, quoted for a shell."""
     rows = [(Text(f"{report.read:,}", "bold"), Text(f"read into {path}"))]
     if report.missing:
-        rows.append((Text(f"{report.missing:,}"), faint("of them not known to the app")))
+        rows.append((Text(f"{report.missing:,}"), faint("of them do not exist in the app")))
     if report.again:
-        rows.append((Text(f"{report.again:,}"), faint("asked for once more, alone: perhaps billed twice")))
+        rows.append(
+            (Text(f"{report.again:,}"), faint("of them had to be read twice, which may be billed twice"))
+        )
     if report.reused:
-        rows.append((Text(f"{report.reused:,}"), faint("more had been read before")))
+        rows.append((Text(f"{report.reused:,}"), faint("kept from an earlier read")))
     title = Text.assemble(("Users of ", "bold"), target_words(target))
     return paint([title, BLANK, grid(rows, right=(0,)), *_failures(report)], page)
 
@@ -43,14 +46,14 @@ def _failures(report: PullReport) -> list[RenderableType]:
 
 
 def pulled_json(report: PullReport, target: Target) -> str:
-    return document(
-        "pull",
-        1,
-        target=target_fields(target),
-        read=report.read,
-        reused=report.reused,
-        missing=report.missing,
-        failed=report.failed,
-        again=report.again,
-        failures=[{"subject": str(each.subject), "sentence": each.sentence} for each in report.failures],
+    return written(
+        Pulled(
+            target=target_entry(target),
+            read=report.read,
+            reused=report.reused,
+            missing=report.missing,
+            failed=report.failed,
+            again=report.again,
+            failures=tuple(UnreadEntry(str(each.subject), each.sentence) for each in report.failures),
+        )
     )

@@ -1,4 +1,4 @@
-"""The receipt of a run: what became of everything that was planned."""
+"""The receipt of a run: the outcome of every planned action."""
 
 from __future__ import annotations
 
@@ -9,36 +9,38 @@ from typing import Final
 from rich.console import RenderableType
 from rich.text import Text
 
-from leanplum_sync.applier.receipt import Receipt, StopReason, receipt_json
+from leanplum_sync.applier.receipt import Receipt, StopReason
 from leanplum_sync.journal.entry import Fate
-from leanplum_sync.operations.verify import Verification, verification_json
+from leanplum_sync.operations.verify import Verification
 from leanplum_sync.planner.plan import Target
-from leanplum_sync.render.document import document
+from leanplum_sync.render.document import written
+from leanplum_sync.render.documents import DifferingEntry, ReceiptDocument, VerificationEntry
+from leanplum_sync.render.journal import exception_record
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, faint, grid, heading, paint
-from leanplum_sync.render.plan_words import target_fields, target_words
+from leanplum_sync.render.plan_words import target_entry, target_words
 from leanplum_sync.render.values import cut, escaped, subject_words
 from leanplum_sync.render.words import amount, listing
 
 FATE_WORDS: Final[Mapping[Fate, str]] = {
     Fate.DONE: "done",
-    Fate.ALREADY: "were as desired already",
-    Fate.SKIPPED: "skipped: the API says it did not carry them out",
+    Fate.ALREADY: "already as desired",
+    Fate.SKIPPED: "skipped: the API reported that it did not carry them out",
     Fate.REJECTED: "rejected by the API",
-    Fate.CONFLICTING: "conflicting: changed by somebody else since the plan, so left alone",
-    Fate.HELD: "held: may have happened already, a person must decide",
-    Fate.IN_DOUBT: "in doubt: sent, and no trustworthy answer came back",
-    Fate.PARKED: "parked: the API refused or did not answer",
+    Fate.CONFLICTING: "conflicting: changed by someone else since the plan, so not written",
+    Fate.HELD: "held: may already have happened; a person must decide",
+    Fate.IN_DOUBT: "in doubt: sent, but no trustworthy answer came back",
+    Fate.PARKED: "parked: the API refused them or did not answer",
     Fate.NOT_SENT: "not sent",
 }
 GOOD_FATES: Final = frozenset({Fate.DONE, Fate.ALREADY})
 _GRAVE_FATES: Final = frozenset({Fate.REJECTED, Fate.HELD, Fate.IN_DOUBT})
 STOP_WORDS: Final[Mapping[StopReason, str]] = {
-    StopReason.REJECTIONS: "Stopped early: too many were rejected. Something is wrong with the specs or their data.",
-    StopReason.UNAVAILABLE: "Stopped early: the API kept refusing, or did not answer.",
-    StopReason.WAVE: "Stopped early: too much failed for what builds on it to start.",
-    StopReason.CANARY: "The canary is through; the rest was not sent.",
-    StopReason.INTERRUPTED: "Interrupted: what was on its way was finished, the rest was not sent.",
+    StopReason.REJECTIONS: "Stopped early: too many actions were rejected. Check the specs and their data.",
+    StopReason.UNAVAILABLE: "Stopped early: the API kept refusing requests or did not answer.",
+    StopReason.WAVE: "Stopped early: too many actions failed, so the actions that depend on them were not started.",
+    StopReason.CANARY: "The canary is complete; the rest was not sent.",
+    StopReason.INTERRUPTED: "Interrupted: in-flight requests completed; the rest were not sent.",
 }
 _GROUPS_SHOWN: Final = 10
 _SAMPLES_SHOWN: Final = 3
@@ -55,7 +57,7 @@ def receipt_text(receipt: Receipt, target: Target, verified: Verification | None
         is_fine = receipt.stopped is StopReason.CANARY and receipt.is_clean
         lines += [Text(STOP_WORDS[receipt.stopped], GOOD if is_fine else BAD), BLANK]
     if receipt.complete and not receipt.sent_now:
-        lines += [Text("Nothing was sent now: there was nothing left of this plan to do."), BLANK]
+        lines += [Text("Nothing to send: this plan had already been applied."), BLANK]
     rows = [_fate_row(fate, receipt.actions[fate]) for fate in Fate if receipt.actions.get(fate)]
     rows.append((Text(f"{receipt.planned:,}"), faint("planned")))
     lines += [
@@ -63,7 +65,7 @@ def receipt_text(receipt: Receipt, target: Target, verified: Verification | None
         BLANK,
         *_exceptions(receipt, page),
         *_verified(verified),
-        faint(effort(receipt)),
+        faint(effort(receipt, verified)),
         faint(f"Plan {receipt.plan_digest[:12]}"),
     ]
     return paint(lines, page)
@@ -75,18 +77,18 @@ def _fate_row(fate: Fate, count: int) -> tuple[Text, Text]:
 
 
 def _exceptions(receipt: Receipt, page: Page) -> list[RenderableType]:
-    """Group those that are listed: a thousand users with one and the same reason are one line."""
+    """Return one line per outcome and message, however many users share it."""
     if not receipt.exceptions_total:
         return []
     largest = groups(receipt)
     rows = [_exception_row(*key, ids, page) for key, ids in largest[:_GROUPS_SHOWN]]
     rest = receipt.exceptions_total - sum(len(ids) for _, ids in largest[:_GROUPS_SHOWN])
     more = [faint(f"  and {rest:,} more; -o json lists {len(receipt.exceptions):,}")] if rest else []
-    return [heading("To look at"), grid(rows, right=(0,)), *more, BLANK]
+    return [heading("Needs attention"), grid(rows, right=(0,)), *more, BLANK]
 
 
 def groups(receipt: Receipt) -> Sequence[tuple[tuple[Fate, str], Sequence[str]]]:
-    """Return who is listed with the same fate and message, the largest group first."""
+    """Return the listed users by fate and message, the largest group first."""
     found = defaultdict(list)
     for entry in receipt.exceptions:
         found[entry.fate, entry.message].append(subject_words(str(entry.subject)))
@@ -99,17 +101,17 @@ def _exception_row(fate: Fate, message: str, ids: Sequence[str], page: Page) -> 
         Text(fate.value, BAD if fate in _GRAVE_FATES else CARE),
         Text.assemble(
             cut(escaped(message), page.width),
-            (f"  such as {', '.join(map(cut, ids[:_SAMPLES_SHOWN]))}", FAINT),
+            (f"  e.g. {', '.join(map(cut, ids[:_SAMPLES_SHOWN]))}", FAINT),
         ),
     )
 
 
 def _verified(verified: Verification | None) -> list[RenderableType]:
-    """What reading back has shown. Where nobody was read back, nothing is claimed."""
+    """Return the result of reading users back; nothing where none were read."""
     if verified is None or not verified.checked:
         return []
     first, *others = verified_words(verified)
-    found = Text.assemble(("Verified: ", GOOD if verified.is_proof else BAD), first)
+    found = Text.assemble(("Verified: ", GOOD) if verified.is_proof else ("Not verified: ", BAD), first)
     unread = [Text(each, CARE) for each in others]
     some = verified.differing[:_GROUPS_SHOWN]
     rows = [
@@ -126,36 +128,70 @@ def _verified(verified: Verification | None) -> list[RenderableType]:
 
 
 def verified_words(verified: Verification) -> Sequence[str]:
-    equal = f"{verified.equal:,} of {amount(verified.checked, 'user')} read back are as planned."
-    unproven = f" Of {verified.unproven:,}, the API doesn't show everything." if verified.unproven else ""
+    match = "matches" if verified.equal == 1 else "match"
+    equal = f"{verified.equal:,} of {amount(verified.checked, 'user')} read back {match} the plan."
+    unproven = (
+        f" The API does not show everything for {verified.unproven:,} of them." if verified.unproven else ""
+    )
     unread = [f"{amount(verified.unread, 'user')} could not be read back."] if verified.unread else []
     again = (
-        f" {amount(verified.again, 'user')} read once more, alone: perhaps billed twice."
+        f" {amount(verified.again, 'user')} had to be read twice, which may be billed twice."
         if verified.again
         else ""
     )
     return [equal + unproven + again, *unread]
 
 
-def effort(receipt: Receipt) -> str:
+def effort(receipt: Receipt, verified: Verification | None) -> str:
+    """Return the requests and the billable lookups of a run, by what the lookups were for."""
     checks = receipt.recheck_reads + receipt.settle_reads
-    extra = f", and {checks:,} to check before and after" if checks else ""
-    return (
-        f"Run {receipt.run}: {amount(receipt.requests, 'request')},"
-        f" {amount(receipt.lookups, 'billable lookup')}{extra}."
-    )
+    verifying = verified.checked + verified.again if verified is not None else 0
+    lookups = [
+        f"{amount(receipt.lookups, 'billable lookup')} to write",
+        *([f"{checks:,} to check before and after"] if checks else []),
+        *([f"{verifying:,} to verify"] if verifying else []),
+    ]
+    return f"Run {receipt.run}: {amount(receipt.requests, 'request')}, {', '.join(lookups)}."
 
 
 def receipt_document(
     receipt: Receipt, target: Target, verified: Verification | None, files: Sequence[str] = ()
 ) -> str:
-    return document(
-        "receipt",
-        1,
-        target=target_fields(target),
-        **receipt_json(receipt),
-        verification=verification_json(verified) if verified else None,
-        files=list(files),
+    return written(
+        ReceiptDocument(
+            target=target_entry(target),
+            run=receipt.run,
+            plan_digest=receipt.plan_digest,
+            state=receipt.state,
+            planned=receipt.planned,
+            actions=dict(receipt.actions),
+            subjects=dict(receipt.subjects),
+            batches=dict(receipt.batches),
+            requests=receipt.requests,
+            billable_lookups=receipt.lookups,
+            recheck_reads=receipt.recheck_reads,
+            settle_reads=receipt.settle_reads,
+            sent_now=receipt.sent_now,
+            stopped=receipt.stopped.value if receipt.stopped else None,
+            complete=receipt.complete,
+            exceptions_total=receipt.exceptions_total,
+            exceptions=tuple(map(exception_record, receipt.exceptions)),
+            verification=_verification_entry(verified) if verified else None,
+            files=tuple(files),
+        )
+    )
+
+
+def _verification_entry(verified: Verification) -> VerificationEntry:
+    return VerificationEntry(
+        checked=verified.checked,
+        equal=verified.equal,
+        different=verified.different,
+        unread=verified.unread,
+        unproven=verified.unproven,
+        again=verified.again,
+        is_proof=verified.is_proof,
+        differing=tuple(DifferingEntry(str(each.subject), each.fields) for each in verified.differing),
     )
 
 
@@ -163,28 +199,28 @@ def next_steps(
     receipt: Receipt, verified: Verification | None, plan: str, files: Sequence[str] = ()
 ) -> Sequence[str]:
     """
-    Return what to do now, a sentence each; none when all is done.
+    Return what to do next, one sentence each; empty when everything is done.
 
-    *plan* is the plan's path, *files* those with the rows of what is rejected or held, all ready for a shell.
+    *plan* is the path of the plan, *files* the data files with the rejected and held rows, all quoted for a shell.
     """
     found: list[str] = []
     if receipt.actions.get(Fate.HELD):
         found += [
-            "Some actions may or may not have happened; nothing sends them again by itself. leanplum-sync status shows them.",
-            f"To decide about what is held: leanplum-sync resolve {receipt.run} --done, --again or --drop",
+            "Some actions may or may not have happened. They are never sent again automatically; leanplum-sync status lists them.",
+            f"To decide the held actions: leanplum-sync resolve {receipt.run} with --done, --again or --drop",
         ]
     if receipt.actions.get(Fate.IN_DOUBT):
         found.append(
-            "What is in doubt is looked at first when you apply again, and sent again only where that is safe."
+            "The next apply checks the actions in doubt first, and sends them again only where that is safe."
         )
     if receipt.stopped is StopReason.WAVE:
-        found.append("To start what builds on it all the same, add --wave-failures 100%.")
+        found.append("To start the dependent actions anyway, add --wave-failures 100%.")
     if any(receipt.actions.get(fate) for fate in (Fate.PARKED, Fate.NOT_SENT, Fate.IN_DOUBT)):
-        found.append(f"To go on with the rest: leanplum-sync apply {plan} --resume")
+        found.append(f"To continue with the rest: leanplum-sync apply {plan} --resume")
     if any(receipt.actions.get(fate) for fate in (Fate.REJECTED, Fate.SKIPPED)):
-        found.append("Mend what was rejected or skipped in the specs or data, then plan again.")
+        found.append("Fix the rejected or skipped rows in the specs or data, then plan again.")
     if files:
-        found.append(f"The rows behind it, as data files that a spec can name: {listing(list(files))}")
+        found.append(f"The affected rows, as data files that a spec can use: {listing(list(files))}")
     if receipt.actions.get(Fate.CONFLICTING) or (verified is not None and verified.different):
         found.append("Plan again to see what others have changed.")
     return found

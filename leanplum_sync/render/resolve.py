@@ -1,4 +1,4 @@
-"""What a person decided about held actions, said back."""
+"""The confirmation of a person's decision about held actions."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from typing import Final
 from rich.text import Text
 
 from leanplum_sync.journal.entry import Resolution
-from leanplum_sync.render.document import document
+from leanplum_sync.render.document import written
+from leanplum_sync.render.documents import ResolvedDocument
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, GOOD, paint
 from leanplum_sync.render.words import amount
 
-_DEEDS: Final[Mapping[Resolution, str]] = {
+_CONSEQUENCES: Final[Mapping[Resolution, str]] = {
     Resolution.DONE: "will count as done",
     Resolution.AGAIN: "will be sent again",
-    Resolution.DROP: "will count as skipped and never be sent",
+    Resolution.DROP: "will count as skipped and will never be sent",
 }
 _RESULTS: Final[Mapping[Resolution, str]] = {
     Resolution.DONE: "now count as done",
-    Resolution.AGAIN: "are to be sent again",
-    Resolution.DROP: "now count as skipped, and are never sent",
+    Resolution.AGAIN: "are marked to be sent again",
+    Resolution.DROP: "now count as skipped and will never be sent",
 }
 
 
@@ -39,28 +40,28 @@ class Resolved:
 
 
 def deed(resolution: Resolution) -> str:
-    """Return such as ``will count as done``, for a question."""
-    return _DEEDS[resolution]
+    """Return the consequence of a decision, such as ``will count as done``, for a confirmation prompt."""
+    return _CONSEQUENCES[resolution]
 
 
 def resolved_text(resolved: Resolved, page: Page) -> str:
-    held = f"{amount(resolved.actions, 'held action')} of {amount(resolved.subjects, 'user')}"
+    held = f"{amount(resolved.actions, 'held action')} for {amount(resolved.subjects, 'user')}"
     left = (
-        Text(f"{amount(resolved.left, 'action')} of the run: still held.", BAD)
+        Text(f"Still held in this run: {amount(resolved.left, 'action')}.", BAD)
         if resolved.left
-        else Text("Nothing of the run is held any more.", GOOD)
+        else Text("This run has no more held actions.", GOOD)
     )
     return paint([Text(f"Run {resolved.run}: {held} {_RESULTS[resolved.resolution]}."), left], page)
 
 
 def resolved_json(resolved: Resolved) -> str:
-    return document(
-        "resolved",
-        1,
-        run=resolved.run,
-        resolution=resolved.resolution.value,
-        actions=resolved.actions,
-        subjects=resolved.subjects,
-        batches=list(resolved.batches),
-        stillHeld=resolved.left,
+    return written(
+        ResolvedDocument(
+            run=resolved.run,
+            resolution=resolved.resolution,
+            actions=resolved.actions,
+            subjects=resolved.subjects,
+            batches=resolved.batches,
+            still_held=resolved.left,
+        )
     )

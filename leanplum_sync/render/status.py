@@ -1,23 +1,26 @@
-"""What the journal says: the latest runs, who works now, and what waits for a person."""
+"""The status of a journal: recent runs, current locks, and actions held for a person to decide."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from rich.console import RenderableType
 from rich.text import Text
 
 from leanplum_sync.journal.entry import DeliveryEntry, LockHolder, RunEntry, RunState
-from leanplum_sync.render.document import document
+from leanplum_sync.render.document import written
+from leanplum_sync.render.documents import HeldRecord, LockRecord, RunRecord, StatusDocument
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, faint, grid, heading, paint
 from leanplum_sync.render.values import cut, escaped, subject_words
 from leanplum_sync.render.words import amount, duration, moment, timestamp
 
 _STATE_STYLES: Final = {RunState.FINISHED: GOOD, RunState.PARTIAL: CARE, RunState.INTERRUPTED: CARE}
+NO_RUNS: Final = "No runs yet: nothing has been applied with this journal."
+NOTHING_HELD: Final = "No actions are held."
 _SAMPLES_SHOWN: Final = 3
 _JOURNAL_CELLS: Final = 300
 _NAME_CELLS: Final = 100
@@ -25,7 +28,7 @@ _NAME_CELLS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """*runs* are the latest first. *now*, in epoch seconds, is when this was read. *journal* is where, without secrets."""
+    """*runs* come latest first. *now* is when this was read, in epoch seconds. *journal* is its location, without secrets."""
 
     journal: str
     now: float
@@ -37,9 +40,9 @@ class Status:
 def status_text(status: Status, page: Page) -> str:
     lines: list[RenderableType] = [heading(cut(escaped(status.journal), _JOURNAL_CELLS)), BLANK]
     if not status.runs:
-        lines += [Text("No run yet: nothing was applied from here.")]
+        lines += [Text(NO_RUNS)]
         return paint(lines, page)
-    lines += [*_locks(status), heading("Latest runs"), grid(map(run_row, status.runs), right=(0, 4)), BLANK]
+    lines += [*_locks(status), heading("Recent runs"), runs_grid(status.runs), BLANK]
     return paint([*lines, *_held(status)], page)
 
 
@@ -47,16 +50,15 @@ def _locks(status: Status) -> list[RenderableType]:
     if not status.locks:
         return []
     rows = [(Text(lock_words(lock, status.now), CARE),) for lock in status.locks]
-    return [heading("At work now"), grid(rows), BLANK]
+    return [heading("Running now"), grid(rows), BLANK]
 
 
 def lock_words(lock: LockHolder, now: float) -> str:
     who = f"process {lock.pid} on {cut(escaped(lock.host))}"
-    since = f"for {duration(now - lock.since)}"
     what = _with_part(lock.environment, lock.part)
     if lock.until <= now:
-        return f"{what}: {who} held the lock and is not heard of any more; the lock is free."
-    return f"{what}: {who}, {since}; the lock frees itself in {duration(lock.until - now)}."
+        return f"{what}: the lock of {who} has expired, so it is free."
+    return f"{what}: locked by {who} for {duration(now - lock.since)}; expires in {duration(lock.until - now)} unless renewed."
 
 
 def _with_part(environment: str, part: str) -> str:
@@ -64,29 +66,34 @@ def _with_part(environment: str, part: str) -> str:
     return f"{name}, shard {cut(escaped(part))}" if part else name
 
 
-def run_row(run: RunEntry) -> tuple[Text, ...]:
+def runs_grid(runs: Iterable[RunEntry]) -> RenderableType:
+    header = tuple(map(faint, ("run", "state", "environment", "started", "actions", "plan")))
+    return grid([header, *map(_run_row, runs)], right=(0, 4))
+
+
+def _run_row(run: RunEntry) -> tuple[Text, ...]:
     return (
         Text(str(run.number), "bold"),
         Text(run.state.value, _STATE_STYLES.get(run.state, "")),
         Text(_with_part(run.environment, run.part)),
         Text(moment(run.started_at)),
-        Text(amount(run.actions, "action")),
-        faint(f"plan {run.plan_digest[:12]}"),
+        Text(f"{run.actions:,}"),
+        faint(run.plan_digest[:12]),
     )
 
 
 def _held(status: Status) -> list[RenderableType]:
     if not status.held:
-        return [Text("Nothing is held.", GOOD)]
+        return [Text(NOTHING_HELD, GOOD)]
     rows = [_held_row(*key, ids) for key, ids in held_groups(status)]
     title = Text(f"Held: {amount(len(status.held), 'action')} that may or may not have happened", BAD)
     runs = sorted({entry.run for entry in status.held})
-    decide = [faint(f"  leanplum-sync resolve {run} --done, --again or --drop") for run in runs]
-    return [title, grid(rows, right=(0,)), BLANK, Text("To decide what became of them"), *decide]
+    decide = [faint(f"  leanplum-sync resolve {run} with --done, --again or --drop") for run in runs]
+    return [title, grid(rows, right=(0,)), BLANK, Text("To decide what happened to them, run"), *decide]
 
 
 def held_groups(status: Status) -> Sequence[tuple[tuple[str, str, int], Sequence[str]]]:
-    """Return who is held of each resource, delivery and run."""
+    """Return the held subjects by resource, delivery and run."""
     groups = defaultdict(list)
     for entry in status.held:
         groups[entry.key.resource, entry.key.name, entry.run].append(subject_words(str(entry.key.subject)))
@@ -94,57 +101,59 @@ def held_groups(status: Status) -> Sequence[tuple[tuple[str, str, int], Sequence
 
 
 def _held_row(resource: str, name: str, run: int, ids: Sequence[str]) -> tuple[Text, ...]:
-    samples = f"  run {run}, such as {', '.join(map(cut, ids[:_SAMPLES_SHOWN]))}"
+    samples = f"  run {run}, e.g. {', '.join(map(cut, ids[:_SAMPLES_SHOWN]))}"
     return Text(f"{len(ids):,}"), Text.assemble(
         cut(escaped(f"{resource}, {name}"), _NAME_CELLS), (samples, FAINT)
     )
 
 
 def status_json(status: Status) -> str:
-    return document(
-        "status",
-        1,
-        journal=status.journal,
-        readAt=timestamp(status.now),
-        locks=[
-            {
-                "appId": lock.app,
-                "environment": lock.environment,
-                "part": lock.part,
-                "holder": lock.holder,
-                "host": lock.host,
-                "pid": lock.pid,
-                "since": timestamp(lock.since),
-                "until": timestamp(lock.until),
-                "isLive": lock.until > status.now,
-            }
-            for lock in status.locks
-        ],
-        runs=[run_fields(run) for run in status.runs],
-        held=[
-            {
-                "appId": entry.app,
-                "resource": entry.key.resource,
-                "name": entry.key.name,
-                "subject": str(entry.key.subject),
-                "state": entry.state.value,
-                "run": entry.run,
-            }
-            for entry in status.held
-        ],
+    return written(
+        StatusDocument(
+            journal=status.journal,
+            read_at=timestamp(status.now),
+            locks=tuple(_lock_record(lock, status.now) for lock in status.locks),
+            runs=tuple(map(run_record, status.runs)),
+            held=tuple(map(_held_record, status.held)),
+        )
     )
 
 
-def run_fields(run: RunEntry) -> dict[str, Any]:
-    return {
-        "run": run.number,
-        "appId": run.app,
-        "environment": run.environment,
-        "part": run.part,
-        "planDigest": run.plan_digest,
-        "state": run.state.value,
-        "batches": run.batches,
-        "actions": run.actions,
-        "startedAt": timestamp(run.started_at),
-        "endedAt": timestamp(run.ended_at),
-    }
+def _lock_record(lock: LockHolder, now: float) -> LockRecord:
+    return LockRecord(
+        app_id=lock.app,
+        environment=lock.environment,
+        part=lock.part,
+        holder=lock.holder,
+        host=lock.host,
+        pid=lock.pid,
+        since=timestamp(lock.since),
+        until=timestamp(lock.until),
+        is_live=lock.until > now,
+    )
+
+
+def _held_record(entry: DeliveryEntry) -> HeldRecord:
+    return HeldRecord(
+        app_id=entry.app,
+        resource=entry.key.resource,
+        name=entry.key.name,
+        subject=str(entry.key.subject),
+        state=entry.state,
+        run=entry.run,
+    )
+
+
+def run_record(run: RunEntry) -> RunRecord:
+    return RunRecord(
+        run=run.number,
+        app_id=run.app,
+        environment=run.environment,
+        part=run.part,
+        plan_digest=run.plan_digest,
+        state=run.state,
+        batches=run.batches,
+        actions=run.actions,
+        started_at=timestamp(run.started_at),
+        ended_at=timestamp(run.ended_at),
+    )

@@ -1,8 +1,8 @@
 """
-Values as people may see them.
+Values made safe to show.
 
-Ids, attributes and messages are other people's text: whatever could move a cursor, hide itself or turn the line
-around is shown as an escape. What is sensitive shows a keyed fingerprint only.
+IDs, attributes and messages are untrusted text: characters that move the cursor, are invisible or change the reading
+direction are shown as escapes. Of a sensitive value only a keyed fingerprint is shown.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from leanplum_sync.wire.limits import LARGEST_EXACT_INTEGER
 from leanplum_sync.wire.profile import TOKEN_FIELDS
 
 NOTHING: Final = "(none)"
-LONGEST: Final = 48  # cells of a value; longer ones are cut
+LONGEST: Final = 48  # cells; longer values are cut
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # Control, format (right-to-left marks, zero-width joiners), surrogates, private use, unassigned, line separators.
 _HIDDEN: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 _DIGITS: Final = 4
-# At the start of a line, GitHub's runners and Azure's take these for commands. Lines may break at any blank.
+# GitHub's and Azure's runners treat a line that starts with these as a command. Lines may break at any space.
 _COMMAND: Final = re.compile(r"(^|\s)(::|##)")
 
 
 def escaped(text: str) -> str:
-    r"""Return *text* with everything invisible written out, such as ``\n`` or ``\u202e``, and nothing a runner obeys."""
+    r"""Return *text* with invisible characters as escapes, such as ``\n`` or ``\u202e``, and no runner commands."""
     if not text.isascii() or not text.isprintable():
         text = "".join(map(_escaped_character, text))
     return _COMMAND.sub(r"\1\\\2", text)
@@ -41,15 +41,15 @@ def escaped(text: str) -> str:
 def _escaped_character(character: str) -> str:
     if unicodedata.category(character) not in _HIDDEN:
         return character
-    # ASCII with backslashes is how Python writes what can't be encoded: \x1b, \u202e, \U000e0001.
+    # Python's own escapes: \x1b, \u202e, \U000e0001.
     return _SHORT.get(character) or character.encode("unicode_escape").decode("ascii")
 
 
 def cut(text: str, cells: int = LONGEST) -> str:
     """
-    Return *text* in at most so many terminal cells, the last one a ``…`` if something is missing.
+    Return *text* in at most *cells* terminal cells, ending in ``…`` if it had to be cut.
 
-    Marks that take no cell of their own count, too: there are no more than two characters for each cell.
+    Combining marks take no cell, so the number of characters is limited as well: two per cell.
     """
     longest = 2 * cells
     if len(text) <= longest and cell_len(text) <= cells:
@@ -68,7 +68,7 @@ def shown(value: Json, cells: int = LONGEST) -> str:
     """
     Return *value* as one short line.
 
-    Text stands without quotes, save where it could be taken for something else: ``3``, ``true``, ``(none)``, nothing.
+    Text is quoted only where it would read as something else: ``3``, ``true``, ``(none)`` or nothing.
     """
     if isinstance(value, Masked) and len(str(value)) > cells:
         return cut("(sensitive)", cells)
@@ -111,7 +111,7 @@ def _is_misleading(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Masked:
-    """A value that is not shown. *fingerprint* is the same for the same value under the same key."""
+    """A hidden value. Equal values have equal fingerprints under the same key."""
 
     fingerprint: str
 
@@ -121,17 +121,17 @@ class Masked:
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """Hides values by their field: push tokens, and the attributes the project file names."""
+    """Hides push tokens, and the attributes that the project file lists as sensitive."""
 
     sensitive: frozenset[str]
     key: bytes
 
     def covers(self, field: str) -> bool:
-        """*field* is an attribute's name, or ``deviceId/fieldName``."""
+        """Tell whether *field*, an attribute's name or ``deviceId/fieldName``, is sensitive."""
         return field in self.sensitive or field.rpartition("/")[2] in self.sensitive.union(TOKEN_FIELDS)
 
     def value(self, field: str, value: Json) -> Json:
-        """Return *value*, with a ``Masked`` in the place of all that is sensitive."""
+        """Return *value* with every sensitive part replaced by a ``Masked``."""
         match value:
             case _ if self.covers(field):
                 return self.hide(value)
@@ -143,7 +143,7 @@ class Mask:
                 return value
 
     def hide(self, value: Json) -> Json:
-        """Return a ``Masked``. Nothing stays nothing: that there is no value is no secret."""
+        """Return a ``Masked``, but None for None: the absence of a value is not a secret."""
         if value is None:
             return None
         text = json.dumps(value, sort_keys=True)
@@ -151,5 +151,5 @@ class Mask:
 
 
 def subject_words(subject: str) -> str:
-    """Return a subject as people write it: a user by the bare id, a device as ``device:id``."""
+    """Return a user as the bare ID, a device as ``device:ID``."""
     return escaped(subject.removeprefix("user:"))

@@ -11,7 +11,7 @@ _HOURS_COUNTED: Final = 48
 
 
 def amount(count: int, unit: str) -> str:
-    """Return such as ``1 user`` or ``12,000 users``."""
+    """Return a count with its unit, such as ``1 user`` or ``12,000 users``."""
     return f"{count:,} {unit if count == 1 else plural(unit)}"
 
 
@@ -20,7 +20,7 @@ def plural(unit: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return such as ``1 s``, ``42 s``, ``3 min 5 s``, ``2 h 10 min`` or ``3 days 4 h``."""
+    """Return a duration such as ``1 s``, ``42 s``, ``3 min 5 s``, ``2 h 10 min`` or ``3 days 4 h``."""
     whole = max(round(seconds), 1)
     if whole < _MINUTE:
         return f"{whole} s"
@@ -37,17 +37,17 @@ def _two(large: int, large_unit: str, small: int, small_unit: str) -> str:
 
 
 def moment(epoch_seconds: float) -> str:
-    """Return such as ``2026-11-21 22:17 UTC``."""
+    """Return a time for people, such as ``2026-11-21 22:17 UTC``."""
     return f"{datetime.fromtimestamp(epoch_seconds, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def timestamp(epoch_seconds: float | None) -> str | None:
-    """Return such as ``2026-11-21T22:17:51Z``, for machines."""
+    """Return a time for machines, such as ``2026-11-21T22:17:51Z``."""
     if epoch_seconds is None:
         return None
     return f"{datetime.fromtimestamp(epoch_seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def listing(items: list[str]) -> str:
-    """Return such as ``a``, ``a and b`` or ``a, b and c``."""
+    """Return a list in words: ``a``, ``a and b`` or ``a, b and c``."""
     return " and ".join([part for part in (", ".join(items[:-1]), *items[-1:]) if part])

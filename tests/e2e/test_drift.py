@@ -130,7 +130,7 @@ def test_each_field_is_told_by_who_changed_it(project: Project, served: Served) 
     assert ("u6", "tier") not in origins(found)
 
     text = elsewhere.run("drift").stdout
-    assert "Changed by others: not as we left it" in text
+    assert "Changed by others since the last apply" in text
     assert "lead" not in text, "values are for plans, which mask what is sensitive"
 
 

@@ -133,14 +133,14 @@ def test_a_pull_request_is_planned_its_merge_applies_that_plan_and_the_comment_w
     assert repository.user("00003")["tier"] == "tin"
     assert "Applied" in applied.summary
     again = green(repository.by_hand())
-    assert "Nothing to do" in again.step("Plan").output
+    assert "No changes" in again.step("Plan").output
     assert again.results["apply"] == "success"
 
-    assert "No drift" in green(repository.morning()).step("Look for drift").output
+    assert "No drift detected" in green(repository.morning()).step("Look for drift").output
     repository.change("00003", "tier", "platinum")
     drifted = repository.morning()
     assert (drifted.results["drift"], drifted.step("Look for drift").code) == ("failure", 2)
-    assert "1 field of users moved since we left them" in drifted.step("Look for drift").output
+    assert "1 attribute has drifted since the last apply" in drifted.step("Look for drift").output
     assert not any("PRODUCTION" in name for name in drifted.step("Look for drift").environ)
     assert "### Drift in `production`" in drifted.summary
 

@@ -133,7 +133,7 @@ def test_a_merge_request_is_planned_its_note_writes_itself_anew_and_the_plan_aft
     applied = gitlab.run("apply", machine, LEANPLUM_PRODUCTION_KEY="prod_emulator")
     assert applied.returncode == 0, applied.stderr
     assert "Applied to " in (machine / "receipt.md").read_text()
-    assert "Nothing to do" in gitlab.run("plan", tmp_path / "after").stdout
+    assert "No changes" in gitlab.run("plan", tmp_path / "after").stdout
     assert gitlab.run("drift", tmp_path / "drift").returncode == 0
 
 

@@ -42,7 +42,7 @@ def copy_command(console: Console, source: str, output: Sequence[Output]) -> Exi
     deliver(
         console,
         output,
-        text=lambda page: copied_text(counts, *names, page),
+        text=lambda page: copied_text(counts, names[1], page),
         json=lambda: copied_json(counts, *names),
     )
     console.say(f"From now on only the new one counts: put {source} away, so that nobody goes on with it.")

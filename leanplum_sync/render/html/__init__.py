@@ -1,4 +1,4 @@
-"""Documents as one HTML file each, which asks the network for nothing."""
+"""Documents as self-contained HTML files, which make no network requests."""
 
 from leanplum_sync.render.html.plan import plan_html
 from leanplum_sync.render.html.problems import problems_html

@@ -1,4 +1,4 @@
-"""Changes by attribute and kind: a bar for each attribute, drawn as SVG, with its numbers beside it."""
+"""Changes by attribute and kind: one stacked SVG bar per attribute, with its number of users."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from leanplum_sync.render.html.writing import NOTHING, Html, tag
 from leanplum_sync.render.words import amount
 
 _BARS: Final = 12
-_THINNEST: Final = 0.4  # per cent; what there is can be seen
+_THINNEST: Final = 0.4  # percent, so that every part can be seen
 
 
 def chart(cohorts: Sequence[Cohort]) -> Html:
@@ -24,7 +24,11 @@ def chart(cohorts: Sequence[Cohort]) -> Html:
     bars = [_bar(field, families, most) for field, families in largest[:_BARS]]
     rest = len(largest) - _BARS
     more = (
-        tag("p", f"and {rest:,} more, with at most as many users each; all of them are below", class_="note")
+        tag(
+            "p",
+            f"and {rest:,} more with fewer or as many users; the table below has all of them",
+            class_="note",
+        )
         if rest > 0
         else NOTHING
     )

@@ -1,4 +1,4 @@
-"""Families of changes: each has a colour in the page's style sheet."""
+"""Families of kinds of change, each with its own colour and name."""
 
 from __future__ import annotations
 

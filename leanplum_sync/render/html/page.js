@@ -1,7 +1,7 @@
 "use strict";
-// Sorts, searches and opens the groups of a plan. Values only ever become text, never HTML.
+// Sorts, searches and opens the groups of a plan. Values are only ever inserted as text, never as HTML.
 const PAGE = 100; // users shown at once
-const FEW = 50; // matches that open by themselves
+const FEW = 50; // matches that are opened automatically
 const table = document.getElementById("groups");
 const body = table.tBodies[0];
 const search = document.getElementById("search");
@@ -16,12 +16,12 @@ const groups = JSON.parse(document.getElementById("members").textContent).map((g
     total: group.total,
     users: group.users,
     words: group.users.map((user) => user.join("\n").toLowerCase()),
-    // Not the samples: those are users, and found as such.
-    text: [".change", ".attribute", ".from-and-to"].map((part) => row.querySelector(part).textContent).join("\n").toLowerCase(),
+    // Without the examples: users are searched separately.
+    text: [".change", ".attribute", ".before-and-after"].map((part) => row.querySelector(part).textContent).join("\n").toLowerCase(),
     opener: row.querySelector(".opener"),
     matches: row.querySelector(".matches"),
     panel: null,
-    chosen: false, // opened or closed by the reader, who has the last word
+    chosen: false, // opened or closed by the reader, which filtering respects
     shown: PAGE,
     order: null,
   };
@@ -49,7 +49,7 @@ const draw = (group) => {
     users.sort((one, other) => sign * compare(one[column], other[column]));
   }
   const cell = group.panel.firstChild;
-  const names = ["User", "From", "To", "Row of the data"];
+  const names = ["User", "Before", "After", "Source row"];
   const head = element("tr", null);
   names.forEach((name, column) => {
     const title = element("th", null, { scope: "col" });

@@ -1,4 +1,4 @@
-"""What several pages are made of."""
+"""Parts that several pages share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from leanplum_sync.render.html.writing import NOTHING, Content, Html, joined, ta
 
 
 def masthead(kind: str, target: Target | None, headline: str, *facts: str) -> Html:
-    """Return the top of a page: what it is, where it is about, and the one sentence that counts."""
+    """Return the top of a page: its kind, its target, and the one sentence that matters most."""
     return tag(
         "header",
         tag("p", kind, *([" · ", *_place(target)] if target else []), class_="eyebrow"),
@@ -35,7 +35,7 @@ def section(title: str, *content: Content, class_: str | None = None) -> Html:
 
 
 def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Content]]) -> Html:
-    """Return a plain table. A column whose name ends in ``:`` holds numbers."""
+    """Return a plain table. A column whose name ends in ``:`` is numeric."""
     numbers = [name.endswith(":") for name in columns]
     head = (
         tag("th", name.removesuffix(":"), scope="col", class_="number" if is_number else None)
@@ -71,12 +71,12 @@ def code(text: str) -> Html:
 
 
 def command(text: str) -> Html:
-    """Return a command, or an option of one, which no line's end divides."""
+    """Return a command, or an option, that is never wrapped."""
     return tag("code", text, class_="word")
 
 
 def codes(texts: Iterable[str]) -> Html:
-    """Return *texts* with commas between them; a line ends between two of them rather than in one."""
+    """Return *texts* with commas between them, wrapped between two of them rather than inside one."""
     found = list(texts)
     commas = [","] * (len(found) - 1) + [""]
     pairs = zip(found, commas, strict=False)

@@ -1,4 +1,4 @@
-"""A plan as a page: the headline, the risks and the cost on its first screen; then who is changed in what."""
+"""A plan as a page: headline, risks and cost on the first screen, then the changes by user."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from leanplum_sync.render.plan_words import (
     RECHECK,
     Plan,
     about,
+    budget_words,
     consent_options,
     cost_remarks,
     hiders,
@@ -32,8 +33,8 @@ from leanplum_sync.render.values import subject_words
 from leanplum_sync.render.words import amount, moment
 from leanplum_sync.wire.action import Json
 
-_MOST_USERS: Final = 20_000  # in a page, so that it opens at once, and
-_MOST_OF_A_GROUP: Final = 1_000  # of one group
+_MOST_USERS: Final = 20_000  # of a page, so that it opens at once
+_MOST_OF_A_GROUP: Final = 1_000
 _FEWEST_OF_A_GROUP: Final = 10
 _CELLS: Final = 60
 _CELLS_OF_A_USER: Final = 200
@@ -48,7 +49,10 @@ class PlanWithMembers(Plan, Protocol):
 def plan_html(plan: PlanWithMembers) -> str:
     header, summary = plan.header, plan.summary
     until = header.observed_until
-    facts = [f"Plan {header.digest[:12]}", *([f"from what was there at {moment(until)}"] if until else [])]
+    facts = [
+        f"Plan {header.digest[:12]}",
+        *([f"based on live state read at {moment(until)}"] if until else []),
+    ]
     headline = (
         nothing_to_do(summary, plan.notes())
         if summary.is_empty
@@ -60,7 +64,7 @@ def plan_html(plan: PlanWithMembers) -> str:
         main(
             masthead("Plan", header.target, headline, *facts),
             _risks(plan),
-            _left_alone(plan.notes()),
+            _skipped(plan.notes()),
             _changes(plan, cohorts) if cohorts else NOTHING,
         ),
         with_script=bool(cohorts),
@@ -70,7 +74,7 @@ def plan_html(plan: PlanWithMembers) -> str:
 def _risks(plan: Plan) -> Html:
     cost = plan.summary.cost
     if plan.summary.is_empty:
-        read = f"Reading cost {amount(cost.reads, 'billable lookup')}."
+        read = f"Reading live state cost {amount(cost.reads, 'billable lookup')}."
         return tag("p", read, class_="note") if cost.reads else NOTHING
     tiles = [*map(_risk, worth_showing(plan)), _cost_tile(plan)]
     remarks = [other_ways(cost), *cost_remarks(cost)]
@@ -85,10 +89,7 @@ def _risks(plan: Plan) -> Html:
 
 
 def _risk(hazard: Hazard) -> Html:
-    allowed = hazard.allowed
-    budget = "" if allowed is None or not hazard.count else f"within the budget of {allowed:,}"
-    if hazard.is_over:
-        budget = f"over the budget of {allowed:,}"
+    budget = budget_words(hazard) if hazard.count else ""
     return tag(
         "div",
         tag("dt", HAZARD_WORDS.get(hazard.name, hazard.name)),
@@ -117,26 +118,20 @@ def _consent(plan: Plan) -> Html:
     return tag(
         "p",
         tag("strong", "Over budget."),
-        " To consent to exactly this, apply it with ",
+        " To accept exactly these counts, apply with ",
         code(options),
         class_="alarm",
     )
 
 
-def _left_alone(notes: Sequence[Note]) -> Html:
-    return section("Left alone", items(map(_note, notes))) if notes else NOTHING
+def _skipped(notes: Sequence[Note]) -> Html:
+    return section("Skipped", items(map(_note, notes))) if notes else NOTHING
 
 
 def _note(note: Note) -> Html:
-    of = together(" of ", code(note.resource)) if note.resource else NOTHING
-    samples = together(", such as ", codes(map(subject_words, note.samples))) if note.samples else NOTHING
-    return together(
-        tag("strong", f"{note.count:,}"), f" {_users(note.count)}", of, f" {note.sentence}", samples
-    )
-
-
-def _users(count: int) -> str:
-    return amount(count, "user").split(" ")[1]
+    resource = together(code(note.resource), ": ") if note.resource else NOTHING
+    samples = together(" (e.g. ", codes(map(subject_words, note.samples)), ")") if note.samples else NOTHING
+    return together(resource, tag("strong", amount(note.count, "user")), f" {note.sentence}", samples)
 
 
 def _changes(plan: PlanWithMembers, cohorts: Sequence[Cohort]) -> Html:
@@ -153,9 +148,9 @@ def _changes(plan: PlanWithMembers, cohorts: Sequence[Cohort]) -> Html:
     rows = [_cohort(number, cohort) for number, cohort in enumerate(shown)]
     is_cut = any(cohort.subjects > limit for cohort in cohorts)
     cut = together(
-        f"At most {limit:,} users of a group are in this page. For any other: ",
+        f"This page lists at most {limit:,} users per group. For any other user, run ",
         command("leanplum-sync explain PLAN USER"),
-        ". All changes are in the plan file.",
+        ". The plan file has every change.",
     )
     return section(
         "Changes",
@@ -163,7 +158,7 @@ def _changes(plan: PlanWithMembers, cohorts: Sequence[Cohort]) -> Html:
         _controls(cohorts),
         tag(
             "table",
-            tag("caption", "Groups of like changes", class_="unseen"),
+            tag("caption", "Changes by group", class_="unseen"),
             tag("thead", tag("tr", *_heads(), role="row"), role="rowgroup"),
             tag("tbody", *rows, role="rowgroup"),
             role="table",
@@ -182,7 +177,7 @@ def _group(cohort: Cohort) -> Group:
 def _controls(cohorts: Sequence[Cohort]) -> Html:
     kinds = list(dict.fromkeys(cohort.kind for cohort in cohorts))
     options = [
-        tag("option", "every kind", value=""),
+        tag("option", "all kinds", value=""),
         *(tag("option", KIND_WORDS[kind], value=kind.value) for kind in kinds),
     ]
     return tag(
@@ -208,9 +203,9 @@ def _heads() -> Iterable[Html]:
     for name, key in (
         ("Change", "kind"),
         ("Attribute", "field"),
-        ("From and to", ""),
+        ("Before and after", ""),
         ("Users", "users"),
-        ("Such as", ""),
+        ("Examples", ""),
     ):
         label: Content = tag("button", name, type="button", data_sort=key) if key else name
         yield tag("th", label, scope="col", role="columnheader", class_=_column(name))
@@ -240,9 +235,9 @@ def _cohort(number: int, cohort: Cohort) -> Html:
             class_="change",
         ),
         tag("td", opener, tag("span", cohort.resource, class_="resource"), role="cell", class_="attribute"),
-        tag("td", _values(cohort), role="cell", class_="from-and-to"),
+        tag("td", _values(cohort), role="cell", class_="before-and-after"),
         tag("td", f"{cohort.subjects:,}", tag("span", "", class_="matches"), role="cell", class_="users"),
-        tag("td", codes(map(subject_words, cohort.samples)), role="cell", class_="such-as"),
+        tag("td", codes(map(subject_words, cohort.samples)), role="cell", class_="examples"),
         role="row",
         class_="group",
         id=f"r{number}",

@@ -10,10 +10,10 @@ from leanplum_sync.render.problems import Checked, found_words, headline
 
 def problems_html(checked: Checked) -> str:
     if not checked.total:
-        return page("Valid", main(masthead("Check", None, "Valid", found_words(checked))))
+        return page("Valid", main(masthead("Validation", None, "Valid", found_words(checked))))
     head = headline(checked.problems, checked.total, checked.listed)
     listed = tag("ol", *map(_problem, checked.problems), class_="problems")
-    return page(head, main(masthead("Check", None, head), section("Problems", listed)))
+    return page(head, main(masthead("Validation", None, head), section("Problems", listed)))
 
 
 def _problem(problem: Problem) -> Html:

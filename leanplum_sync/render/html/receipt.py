@@ -24,10 +24,10 @@ def receipt_html(
     return page(
         f"{title} to {target.environment}",
         main(
-            masthead("Receipt", target, title, effort(receipt), f"Plan {receipt.plan_digest[:12]}"),
+            masthead("Receipt", target, title, effort(receipt, verified), f"Plan {receipt.plan_digest[:12]}"),
             tag("p", STOP_WORDS[receipt.stopped], class_="alarm") if receipt.stopped else NOTHING,
             tag("dl", *(_fate(fate, count) for fate, count in _fates(receipt)), class_="tiles"),
-            section("To do next", items(steps)) if steps else NOTHING,
+            section("Next steps", items(steps)) if steps else NOTHING,
             _verified(verified),
             _exceptions(receipt),
         ),
@@ -54,7 +54,7 @@ def _verified(verified: Verification | None) -> Html:
         return NOTHING
     rows = [(code(subject_words(str(each.subject))), ", ".join(each.fields)) for each in verified.differing]
     differing = table("Users that still differ", ["User", "Still different in"], rows) if rows else NOTHING
-    return section("Read back", tag("p", " ".join(verified_words(verified))), differing)
+    return section("Verification", tag("p", " ".join(verified_words(verified))), differing)
 
 
 def _exceptions(receipt: Receipt) -> Html:
@@ -66,5 +66,7 @@ def _exceptions(receipt: Receipt) -> Html:
         return NOTHING
     unlisted = receipt.exceptions_total - len(receipt.exceptions)
     more = f"{unlisted:,} more are in the journal: leanplum-sync journal show {receipt.run}."
-    listed = table("What was not done", ["Actions:", "What", "Message", "Such as"], rows)
-    return section("To look at", together(listed, tag("p", more, class_="note") if unlisted else NOTHING))
+    listed = table("Actions that need attention", ["Actions:", "Outcome", "Message", "Examples"], rows)
+    return section(
+        "Needs attention", together(listed, tag("p", more, class_="note") if unlisted else NOTHING)
+    )

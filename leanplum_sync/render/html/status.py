@@ -1,4 +1,4 @@
-"""What the journal says, as a page."""
+"""The status of a journal, as a page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from leanplum_sync.render.html.parts import code, codes, items, main, masthead, section, table
 from leanplum_sync.render.html.writing import NOTHING, Content, Html, page
-from leanplum_sync.render.status import Status, held_groups, lock_words
+from leanplum_sync.render.status import NOTHING_HELD, Status, held_groups, lock_words
 from leanplum_sync.render.words import amount, moment
 
 _SAMPLES = 5
@@ -16,7 +16,7 @@ def status_html(status: Status) -> str:
     head = (
         f"{amount(len(status.held), 'action')} held: a person must decide"
         if status.held
-        else "Nothing is held"
+        else NOTHING_HELD.removesuffix(".")
     )
     runs: list[Sequence[Content]] = [
         (
@@ -30,17 +30,17 @@ def status_html(status: Status) -> str:
         for run in status.runs
     ]
     latest = table(
-        "Runs, the latest first", ["Run:", "State", "Environment", "Started", "Actions:", "Plan"], runs
+        "Runs, latest first", ["Run:", "State", "Environment", "Started", "Actions:", "Plan"], runs
     )
     return page(
         "Journal",
         main(
-            masthead("Journal", None, head if status.runs else "No run yet", status.journal),
+            masthead("Journal", None, head if status.runs else "No runs yet", status.journal),
             _held(status),
-            section("At work now", items(lock_words(lock, status.now) for lock in status.locks))
+            section("Running now", items(lock_words(lock, status.now) for lock in status.locks))
             if status.locks
             else NOTHING,
-            section("Latest runs", latest) if runs else NOTHING,
+            section("Recent runs", latest) if runs else NOTHING,
         ),
     )
 
@@ -53,5 +53,5 @@ def _held(status: Status) -> Html:
     if not rows:
         return NOTHING
     return section(
-        "Held", table("Held actions, by spec and run", ["Actions:", "Spec", "Name", "Run:", "Such as"], rows)
+        "Held", table("Held actions, by spec and run", ["Actions:", "Spec", "Name", "Run:", "Examples"], rows)
     )

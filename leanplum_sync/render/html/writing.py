@@ -14,14 +14,14 @@ from typing import Final, TypeAlias
 from leanplum_sync.render.values import escaped
 from leanplum_sync.wire.action import Json
 
-_VOID: Final = frozenset(("br", "input", "link", "meta", "rect"))
-# In a script, "<" could end it; two of the others end a line where JSON doesn't.
+_VOID: Final = frozenset(("br", "input", "link", "meta"))  # of HTML; SVG elements need an end tag
+# "<" could end the script; two of the others end a line in JavaScript but not in JSON.
 _IN_SCRIPTS: Final = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029\x7f"}
 
 
 @dataclass(frozen=True, slots=True)
 class Html:
-    """What is HTML already. Made by ``tag`` and ``together`` only."""
+    """Escaped HTML. Only ``tag`` and ``together`` make it."""
 
     source: str
 
@@ -31,9 +31,9 @@ Content: TypeAlias = Html | str
 
 def tag(name: str, /, *content: Content, **attributes: str | int | bool | None) -> Html:
     """
-    Return an element. ``class_`` and ``for_`` lose their underscore, inner ones become hyphens.
+    Return an element. A trailing underscore of an attribute is dropped (``class_``), the others become hyphens.
 
-    An attribute that is None or False is left out; one that is True stands without a value.
+    An attribute that is None or False is omitted; one that is True gets no value.
     """
     words = [
         name,
@@ -67,7 +67,7 @@ def _text(text: str) -> str:
 
 
 def data(identifier: str, value: Json) -> Html:
-    """Return *value* where the page's script can read it; nothing in it is run."""
+    """Return *value* as JSON that the page's script can read and the browser never runs."""
     source = json.dumps(value, ensure_ascii=True, separators=(",", ":")).translate(_IN_SCRIPTS)
     return Html(f'<script type="application/json" id="{identifier}">{source}</script>')
 
@@ -76,8 +76,8 @@ def page(title: str, *content: Content, with_script: bool = False) -> str:
     """
     Return a whole document.
 
-    The policy in its head allows the style and the script that stand in it, by their hashes, and nothing else: no request
-    leaves the page, and a script that got in through a value would not run.
+    Its content security policy allows only its own style and script, by their hashes: the page makes no request, and an
+    injected script would not run.
     """
     style, script = _asset("page.css"), _asset("page.js") if with_script else ""
     allowed = _hash(script) if script else "'none'"

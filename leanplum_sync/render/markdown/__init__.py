@@ -1,4 +1,4 @@
-"""Documents as Markdown, for a comment on a pull request: they fit a number of bytes, and values stay what they are."""
+"""Documents as Markdown for comments on pull requests: within a limit of bytes, and with inert values."""
 
 from leanplum_sync.render.markdown.drift import drift_markdown
 from leanplum_sync.render.markdown.plan import plan_markdown

@@ -1,4 +1,4 @@
-"""Drift, for an issue, a comment or a summary of a pipeline: what others changed first, and no values."""
+"""Drift, for an issue, a comment or the summary of a pipeline: changes by others come first."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from leanplum_sync.operations.drift import WHOLE_USER, Drift, InForce, Moved
 from leanplum_sync.planner.plan import Target
-from leanplum_sync.render.drift import TITLES, applied_words, drift_words
+from leanplum_sync.render.drift import TITLES, USER_GONE, applied_words, drift_words, in_step_words
 from leanplum_sync.render.markdown.plan import place
 from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, prose, row, table
 from leanplum_sync.render.plan_words import KIND_WORDS
@@ -22,7 +22,7 @@ def drift_markdown(drift: Drift, target: Target, limit: int) -> str:
         marker("drift", target.environment, target.app_id),
         f"### Drift in {place(target)}",
         _verdict(drift),
-        f"{drift.in_step:,} of {amount(drift.listed, 'listed user')} as the specs say.",
+        in_step_words(drift),
     ]
     if drift.unreadable:
         head.append(f"> [!WARNING]\n> {amount(drift.unreadable, 'user')} could not be read.")
@@ -33,8 +33,8 @@ def _verdict(drift: Drift) -> str:
     if not drift.has_drifted:
         return f"**{prose(drift_words(drift))}**"
     return (
-        f"> [!CAUTION]\n> **{prose(drift_words(drift))}** A plan of the specs as they are would change them back:"
-        " look first who changed them, and why."
+        f"> [!CAUTION]\n> **{prose(drift_words(drift))}** Applying the specs as they are would revert these changes."
+        " First find out who made them, and why."
     )
 
 
@@ -42,17 +42,19 @@ def _moved(drift: Drift) -> Iterable[str | Rows]:
     for origin, title in TITLES.items():
         lines = [_row(each) for each in drift.moved if each.origin is origin]
         yield Rows(
-            f"**{title}**\n\n{table('Field', 'To apply', 'Users:', 'Spec', 'Such as')}", lines, _left_out
+            f"**{title}**\n\n{table('Field', 'Change to apply', 'Users:', 'Spec', 'Examples')}",
+            lines,
+            _left_out,
         )
 
 
 def _left_out(count: int) -> str:
-    return f"_{amount(count, 'group')} left out here: `leanplum-sync drift -o json` has all of them._"
+    return f"_{amount(count, 'group')} omitted here: `leanplum-sync drift -o json` lists all of them._"
 
 
 def _row(moved: Moved) -> str:
     return row(
-        "the user is gone" if moved.field == WHOLE_USER else code(cut(escaped(moved.field), _CELLS)),
+        USER_GONE if moved.field == WHOLE_USER else code(cut(escaped(moved.field), _CELLS)),
         KIND_WORDS[moved.kind] if moved.kind else "",
         f"**{moved.subjects:,}**",
         code(cut(escaped(moved.resource), _CELLS)),
@@ -65,7 +67,7 @@ def _specs(drift: Drift) -> Rows:
         f"<details><summary>Last applied</summary>\n\n{table('Spec', 'When')}",
         list(map(_spec, drift.specs)),
         lambda count: (
-            f"_{amount(count, 'spec')} left out here: `leanplum-sync drift -o json` has all of them._"
+            f"_{amount(count, 'spec')} omitted here: `leanplum-sync drift -o json` lists all of them._"
         ),
         "</details>",
     )
@@ -76,6 +78,6 @@ def _spec(spec: InForce) -> str:
 
 
 def _footer(drift: Drift) -> str:
-    reads = f"Reading cost {amount(drift.reads, 'billable lookup')}." if drift.reads else ""
+    reads = f"Reading live state cost {amount(drift.reads, 'billable lookup')}." if drift.reads else ""
     until = drift.observed[1]
-    return f"<sub>{' '.join(filter(None, [reads, f'What was there at {moment(until)}.' if until else '']))}</sub>"
+    return f"<sub>{' '.join(filter(None, [reads, f'Based on live state read at {moment(until)}.' if until else '']))}</sub>"

@@ -1,4 +1,4 @@
-"""A plan for a comment on a pull request: risks first, then what it costs, then who is changed in what."""
+"""A plan as a comment on a pull request: risks first, then cost, then the changes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from leanplum_sync.render.plan_words import (
     KIND_WORDS,
     Plan,
     about,
+    budget_words,
     consent_options,
     cost_remarks,
     mask_for,
@@ -25,7 +26,7 @@ from leanplum_sync.render.plan_words import (
 from leanplum_sync.render.values import cut, escaped, subject_words
 from leanplum_sync.render.words import amount, moment
 
-_COHORTS_OPEN: Final = 12  # the rest is folded away
+_COHORTS_OPEN: Final = 12  # the rest is collapsed
 _CELLS: Final = 40
 _SAMPLE_CELLS: Final = 32
 
@@ -37,7 +38,7 @@ def plan_markdown(plan: Plan, limit: int) -> str:
 
 
 def place(target: Target) -> str:
-    """Return the environment and its host; an emulator can't be taken for anything else."""
+    """Return the environment and its host. An emulator is always named as one."""
     name = code(cut(escaped(target.environment)))
     if target.host == "embedded emulator":
         return f"{name} · embedded emulator, nothing real is touched"
@@ -50,7 +51,7 @@ def _body(plan: Plan) -> list[str | Rows]:
     summary = plan.summary
     if summary.is_empty:
         reads = summary.cost.reads
-        spent = [f"Reading cost {amount(reads, 'billable lookup')}."] if reads else []
+        spent = [f"Reading live state cost {amount(reads, 'billable lookup')}."] if reads else []
         return [f"**{nothing_to_do(summary, plan.notes())}**", *_notes(plan.notes()), *spent]
     change = f"**{summary.changed:,} of {amount(summary.listed, 'listed user')} would change.**"
     hazards = "\n".join([table("Count:", "Risk", "Budget"), *map(_hazard, worth_showing(plan))])
@@ -60,20 +61,16 @@ def _body(plan: Plan) -> list[str | Rows]:
 def _hazard(hazard: Hazard) -> str:
     words = prose(cut(HAZARD_WORDS.get(hazard.name, hazard.name)))
     if hazard.is_over:
-        return row(f"**{hazard.count:,}**", f"**{words}**", f"❌ **over the budget of {hazard.allowed:,}**")
+        return row(f"**{hazard.count:,}**", f"**{words}**", f"❌ **{budget_words(hazard)}**")
     if not hazard.count:
         return row("0", words, "")
-    return row(
-        f"**{hazard.count:,}**",
-        words,
-        "" if hazard.allowed is None else f"within the budget of {hazard.allowed:,}",
-    )
+    return row(f"**{hazard.count:,}**", words, budget_words(hazard))
 
 
 def _consent(plan: Plan) -> list[str]:
     options = consent_options(plan.hazards())
     return (
-        [f"> [!CAUTION]\n> Over budget. To consent to exactly this, apply it with {code(options)}"]
+        [f"> [!CAUTION]\n> Over budget. To accept exactly these counts, apply with {code(options)}"]
         if options
         else []
     )
@@ -82,13 +79,13 @@ def _consent(plan: Plan) -> list[str]:
 def _cost(plan: Plan) -> str:
     cost = plan.summary.cost
     apply = f"**{amount(cost.writes, 'billable lookup')}** in {amount(cost.requests, 'request')}{about(cost)}"
-    return " ".join([f"To apply costs {apply}.", other_ways(cost), *cost_remarks(cost)])
+    return " ".join([f"Applying costs {apply}.", other_ways(cost), *cost_remarks(cost)])
 
 
 def _cohorts(plan: Plan) -> Iterable[Rows]:
     cohorts = masked(plan.cohorts(), mask_for(plan))
     lines = list(map(_cohort, cohorts))
-    head = table("Change", "Attribute, field or message", "From", "To", "Users:", "Such as")
+    head = table("Change", "Attribute, field or message", "Before", "After", "Users:", "Examples")
     first, more = lines[:_COHORTS_OPEN], lines[_COHORTS_OPEN:]
     folded = f"<details><summary>{amount(len(more), 'more group')}</summary>\n\n{head}"
     yield Rows(head, first, _left_out)
@@ -96,7 +93,7 @@ def _cohorts(plan: Plan) -> Iterable[Rows]:
 
 
 def _left_out(count: int) -> str:
-    return f"_{amount(count, 'group')} left out here: `leanplum-sync show PLAN`, with `-o html` or `-o json`, has all of them._"
+    return f"_{amount(count, 'group')} omitted here: `leanplum-sync show PLAN -o json` lists all of them._"
 
 
 def _cohort(cohort: Cohort) -> str:
@@ -118,22 +115,22 @@ def _cohort(cohort: Cohort) -> str:
 
 
 def _notes(notes: Sequence[Note]) -> Iterable[Rows]:
-    yield Rows("**Left alone**\n", list(map(_note, notes)), _notes_left_out)
+    yield Rows("**Skipped**\n", list(map(_note, notes)), _notes_left_out)
 
 
 def _notes_left_out(count: int) -> str:
-    return f"_{amount(count, 'remark')} left out here: `leanplum-sync show PLAN` has all of them._"
+    return f"_{amount(count, 'note')} omitted here: `leanplum-sync show PLAN` lists all of them._"
 
 
 def _note(note: Note) -> str:
-    of = f" of {code(note.resource)}" if note.resource else ""
+    resource = f"{code(note.resource)}: " if note.resource else ""
     samples = ", ".join(code(cut(subject_words(each), _SAMPLE_CELLS)) for each in note.samples)
-    such_as = f", such as {samples}" if samples else ""
-    return f"- {amount(note.count, 'user')}{of} {prose(cut(note.sentence, 400))}{such_as}"
+    examples = f" (e.g. {samples})" if samples else ""
+    return f"- {resource}{amount(note.count, 'user')} {prose(cut(note.sentence, 400))}{examples}"
 
 
 def _footer(plan: Plan) -> str:
     header = plan.header
     until = header.observed_until
-    observed = "" if until is None else f", from what was there at {moment(until)}"
+    observed = "" if until is None else f", based on live state read at {moment(until)}"
     return f"<sub>Plan `{header.digest[:12]}`{observed}</sub>"

@@ -1,4 +1,4 @@
-"""Problems in specs and data files, for a comment on a pull request."""
+"""Problems in specs and data files, as a comment on a pull request."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _EXCERPT: Final = 160
 def problems_markdown(
     checked: Checked, limit: int, *, document: str = "problems", environment: str = ""
 ) -> str:
-    """*document* is what stands here in the other case: the comment with a plan shows, next, why there is none."""
+    """*document* names the comment to replace: problems take the place of the plan that could not be made."""
     mark = marker(document, environment)
     if not checked.total:
         return fitted([mark, f"### Valid\n\n{prose(found_words(checked))}"], limit)
-    nothing = [] if document == "problems" else ["Nothing was planned."]
+    nothing = [] if document == "problems" else ["No plan was made."]
     shown = checked.problems[:SHOWN]
     problems = Rows("", list(map(_problem, shown)), _left_out)
     return fitted([mark, f"### {headline(shown, checked.total, checked.listed)}", *nothing, problems], limit)
@@ -36,4 +36,4 @@ def _problem(problem: Problem) -> str:
 
 
 def _left_out(count: int) -> str:
-    return f"_{amount(count, 'problem')} left out here: `leanplum-sync validate` lists them._"
+    return f"_{amount(count, 'problem')} omitted here: `leanplum-sync validate` lists all of them._"

@@ -1,4 +1,4 @@
-"""The receipt of a run, for a comment on a pull request."""
+"""The receipt of a run, as a comment on a pull request."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _SAMPLES: Final = 3
 def receipt_markdown(
     receipt: Receipt, target: Target, verified: Verification | None, steps: Sequence[str], limit: int
 ) -> str:
-    """*steps* say what to do next, a sentence each."""
+    """*steps* say what to do next, one sentence each."""
     title = "Applied to" if receipt.complete else "Applied in part to"
     parts: list[str | Rows] = [
         marker("receipt", target.environment, target.app_id),
         f"### {title} {place(target)}",
         *([f"> [!WARNING]\n> {STOP_WORDS[receipt.stopped]}"] if receipt.stopped else []),
-        "\n".join([table("Actions:", "What became of them"), *_fates(receipt)]),
+        "\n".join([table("Actions:", "Outcome"), *_fates(receipt)]),
         *([f"**{prose(' '.join(verified_words(verified)))}**"] if verified and verified.checked else []),
         Rows("", [f"- {prose(cut(step, _CELLS))}" for step in steps], lambda _: ""),
         *_exceptions(receipt),
         *(_differing(verified) if verified else []),
-        f"<sub>{effort(receipt)} Plan `{receipt.plan_digest[:12]}`</sub>",
+        f"<sub>{effort(receipt, verified)} Plan `{receipt.plan_digest[:12]}`</sub>",
     ]
     return fitted(parts, limit)
 
@@ -54,9 +54,9 @@ def _exceptions(receipt: Receipt) -> Iterable[Rows]:
         for (fate, message), ids in listed
     ]
     yield Rows(
-        table("Actions:", "What", "Message", "Such as"),
+        table("Actions:", "Outcome", "Message", "Examples"),
         lines,
-        lambda count: f"_{amount(count, 'group')} left out here: the JSON receipt of the run lists them._",
+        lambda count: f"_{amount(count, 'group')} omitted here: the JSON receipt of the run lists them._",
     )
     unlisted = receipt.exceptions_total - len(receipt.exceptions)
     if unlisted:
@@ -79,5 +79,5 @@ def _differing(verified: Verification) -> Iterable[Rows]:
     yield Rows(
         table("Still different", "In"),
         lines,
-        lambda count: f"_{amount(count, 'user')} left out here: the JSON receipt of the run lists them._",
+        lambda count: f"_{amount(count, 'user')} omitted here: the JSON receipt of the run lists them._",
     )

@@ -1,4 +1,4 @@
-"""What the journal says, for a comment or a summary of a pipeline."""
+"""The status of a journal, for a comment or the summary of a pipeline."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 from leanplum_sync.journal.entry import RunEntry
 from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, prose, row, table
-from leanplum_sync.render.status import Status, held_groups, lock_words
+from leanplum_sync.render.status import NO_RUNS, NOTHING_HELD, Status, held_groups, lock_words
 from leanplum_sync.render.values import cut, escaped
 from leanplum_sync.render.words import amount, moment
 
@@ -16,7 +16,7 @@ _CELLS: Final = 200
 def status_markdown(status: Status, limit: int) -> str:
     title = f"### Journal {code(cut(escaped(status.journal)))}"
     if not status.runs:
-        return fitted([marker("status"), title, "No run yet: nothing was applied from here."], limit)
+        return fitted([marker("status"), title, NO_RUNS], limit)
     return fitted(
         [
             marker("status"),
@@ -32,7 +32,7 @@ def status_markdown(status: Status, limit: int) -> str:
                 table("Run:", "State", "Environment", "Started", "Actions:", "Plan"),
                 list(map(_run, status.runs)),
                 lambda count: (
-                    f"_{amount(count, 'run')} left out here: `leanplum-sync journal list` has all._"
+                    f"_{amount(count, 'run')} omitted here: `leanplum-sync journal list` lists all of them._"
                 ),
             ),
         ],
@@ -42,10 +42,10 @@ def status_markdown(status: Status, limit: int) -> str:
 
 def _held_words(status: Status) -> str:
     if not status.held:
-        return "**Nothing is held.**"
+        return f"**{NOTHING_HELD}**"
     return (
-        f"> [!CAUTION]\n> {amount(len(status.held), 'action')} held: they may or may not have happened, and a person"
-        " must decide, with `leanplum-sync resolve`."
+        f"> [!CAUTION]\n> {amount(len(status.held), 'action')} held: they may or may not have happened. A person"
+        " must decide with `leanplum-sync resolve`."
     )
 
 
@@ -61,9 +61,9 @@ def _held(status: Status) -> Rows:
         for (resource, name, run), ids in held_groups(status)
     ]
     return Rows(
-        table("Held:", "Spec", "Name", "Run:", "Such as"),
+        table("Held:", "Spec", "Name", "Run:", "Examples"),
         lines,
-        lambda count: f"_{amount(count, 'group')} left out here: `leanplum-sync status` has all of them._",
+        lambda count: f"_{amount(count, 'group')} omitted here: `leanplum-sync status` lists all of them._",
     )
 
 

@@ -1,8 +1,8 @@
 """
-Markdown that other people's text can't break out of, in at most so many bytes.
+Markdown with inert values, within a limit of bytes.
 
-Values, ids and names stand as code: there, nothing is Markdown, HTML, a mention or a link. A document is made of whole
-lines, and only those that are marked as dispensable are ever left out.
+Values, IDs and names are written as code, in which nothing is Markdown, HTML, a mention or a link. A document that is too
+long loses whole lines, and only lines of a ``Rows``.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import Final
 from leanplum_sync.render.values import escaped
 
 _LONGEST_NAME: Final = 60
-# In a cell of a table these mean something even inside of code.
+# These are special in a table cell even inside code.
 _NOT_AS_CODE: Final = frozenset("`|")
 _ENTITIES: Final = {character: f"&#{ord(character)};" for character in "\\`*_{}[]<>&|~$:"}
-# A comment keeps them from being a mention or a reference, which an entity doesn't.
+# An entity alone would still make a mention or a reference; the comment prevents that.
 _ENTITIES.update({character: f"&#{ord(character)};<!-- -->" for character in "@#"})
 _LINK: Final = re.compile(r"\bwww\.", re.IGNORECASE)
 
 
 def code(text: str) -> str:
-    """Return *text* as code, whatever is in it."""
+    """Return *text* as code, whatever it contains."""
     words = escaped(text)
     if not words.strip():
         return "<code>&nbsp;</code>" if words else ""
@@ -36,13 +36,13 @@ def code(text: str) -> str:
 
 
 def prose(text: str) -> str:
-    """Return *text* so that nothing in it is Markdown, HTML, a mention or a link."""
+    """Return *text* as prose in which nothing is Markdown, HTML, a mention or a link."""
     inert = "".join(_ENTITIES.get(character, character) for character in escaped(text))
     return _LINK.sub(lambda found: found[0].replace(".", "&#46;"), inert)
 
 
 def marker(document: str, *names: str) -> str:
-    """Return a hidden line by which a pipeline finds its own comment: ``<!-- leanplum-sync plan production -->``."""
+    """Return a hidden line that lets a pipeline find its own comment: ``<!-- leanplum-sync plan production -->``."""
     words = [re.sub(r"[^A-Za-z0-9._]+", "-", name)[:_LONGEST_NAME].strip("-") for name in names]
     return f"<!-- {' '.join(['leanplum-sync', document, *filter(None, words)])} -->"
 
@@ -52,14 +52,14 @@ def row(*cells: str) -> str:
 
 
 def table(*columns: str) -> str:
-    """Return the head of a table. A column's name that ends in ``:`` is set flush right."""
+    """Return the head of a table. A column whose name ends in ``:`` is right-aligned."""
     marks = ["---:" if name.endswith(":") else ":---" for name in columns]
     return f"{row(*(name.removesuffix(':') for name in columns))}\n{row(*marks)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """*lines* under a *head*: as many as there is room for. *rest* says what is left out, by its number."""
+    """As many *lines* under a *head* as fit. *rest* makes the remark about the number of omitted lines."""
 
     head: str
     lines: Sequence[str]
@@ -67,7 +67,7 @@ class Rows:
     tail: str = ""
 
     def fitted(self, room: int) -> tuple[str, int]:
-        """Return the block with the lines that fit *room*, in bytes, and the room that is left."""
+        """Return the block with the lines that fit into *room* bytes, and the bytes left over."""
         sizes = list(accumulate(_bytes(line) + 1 for line in self.lines))
         kept = sum(size <= room for size in sizes)
         rest = [self.rest(len(self.lines) - kept)] if kept < len(self.lines) else []
@@ -78,12 +78,12 @@ class Rows:
 
     @property
     def least(self) -> int:
-        """Return the bytes it takes besides its lines."""
+        """Return the bytes that the block takes without its lines."""
         return sum(_bytes(part) + 2 for part in (self.head, self.rest(len(self.lines)), self.tail))
 
 
 def fitted(parts: Iterable[str | Rows], limit: int) -> str:
-    """Return *parts* as paragraphs, in at most *limit* bytes. Lines are left out at the end of the document first."""
+    """Return *parts* as paragraphs in at most *limit* bytes. Lines are omitted from the end of the document first."""
     found = [part for part in parts if isinstance(part, str) or part.lines]
     room = limit - sum(part.least if isinstance(part, Rows) else _bytes(part) + 2 for part in found)
     blocks = []

@@ -26,7 +26,7 @@ PAGES = {
     "problems": problems_html(Checked([PROBLEM], 1, 0, 0, 0)),
     "valid": problems_html(Checked([], 0, 2, 10, 9)),
     "receipt": receipt_html(
-        SOME_DONE, REAL, NO_PROOF, ["To go on with the rest: leanplum-sync apply a.lpplan --resume"]
+        SOME_DONE, REAL, NO_PROOF, ["To continue with the rest: leanplum-sync apply a.lpplan --resume"]
     ),
     "status": status_html(Status("The journal journal.db", 1.8e9, (LOCK,), (RUN,), (HELD,))),
 }

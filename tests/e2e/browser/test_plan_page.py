@@ -51,7 +51,7 @@ def test_headline_risks_and_cost_are_on_the_first_screen_and_nothing_is_wider_th
         "Over budget.",
         "sends",
         "created users",
-        "removals of an attribute",
+        "attribute removals",
         "billable lookups",
     ):
         expect(page.get_by_text(text).first).to_be_in_viewport()
@@ -92,7 +92,7 @@ def test_groups_are_sorted_by_a_column_and_back(page: Page) -> None:
 def test_only_one_kind_of_change_can_be_shown(page: Page) -> None:
     page.get_by_label("Show").select_option("remove")
     assert names(page) == ["legacy_vip"]
-    page.get_by_label("Show").select_option("every kind")
+    page.get_by_label("Show").select_option("all kinds")
     expect(page.locator(ROWS)).to_have_count(7)
 
 

@@ -18,7 +18,7 @@ def test_a_new_project_validates_plans_applies_and_then_has_nothing_to_do(
     valid = command("validate")
     assert (valid.returncode, valid.stdout) == (
         0,
-        "Valid: 1 spec, 6 rows about 6 users. Leanplum was not asked.\n",
+        "Valid: 1 spec, 6 rows for 6 users. Checked offline.\n",
     )
     planned = command("plan")
     assert planned.returncode == 0
@@ -29,7 +29,7 @@ def test_a_new_project_validates_plans_applies_and_then_has_nothing_to_do(
     assert applied.stdout.startswith("Applied to sandbox (embedded emulator, nothing real is touched)\n")
     again = command("plan", "--detailed-exitcode")
     assert again.returncode == 0
-    assert "Nothing to do" in again.stdout
+    assert "No changes" in again.stdout
 
 
 def test_init_overwrites_nothing_and_names_what_is_in_the_way(shop: Path, command: Command) -> None:
@@ -103,7 +103,7 @@ def test_a_send_needs_consent_by_the_plans_number_and_is_made_once(
         refused = command("apply", PLAN, "--yes", *options)
         assert (refused.returncode, says in refused.stderr) == (6, True)
     assert command("apply", PLAN, "--yes", "--ack", "sends=2").returncode == 0
-    assert "Nothing to do" in command("plan").stdout
+    assert "No changes" in command("plan").stdout
     receipt = command("apply", PLAN, "--yes", "-o", "json")
     assert receipt.returncode == 0
 
@@ -147,7 +147,7 @@ def test_an_empty_plan_is_applied_without_asking(shop: Path, command: Command) -
     command("plan")
     done = command("apply", PLAN)
     assert done.returncode == 0
-    assert "Nothing to do" in done.stdout
+    assert "No changes" in done.stdout
 
 
 def test_a_plan_whose_inputs_have_changed_is_refused_and_each_change_is_named(
@@ -215,7 +215,7 @@ def test_pull_reads_a_snapshot_that_plan_takes(shop: Path, command: Command) -> 
     pulled = command("pull", "--from", "data/customers.csv", "--out", "before.ndjson.gz")
     assert pulled.returncode == 0
     assert "6  read into before.ndjson.gz" in pulled.stdout
-    assert "1  of them not known to the app" in pulled.stdout
+    assert "1  of them do not exist in the app" in pulled.stdout
     assert command("plan", "--observed", "before.ndjson.gz", "-o", "json").returncode == 0
     assert command("plan", "--observed", "before.ndjson.gz", "--max-age", "0s").returncode == 7
     again = command("pull", "00001", "device:D1", "--out", "before.ndjson.gz", "-o", "json")
@@ -223,7 +223,7 @@ def test_pull_reads_a_snapshot_that_plan_takes(shop: Path, command: Command) -> 
 
 
 def test_status_tells_of_runs(shop: Path, command: Command) -> None:
-    assert "No run yet" in command("status").stdout
+    assert "No runs yet" in command("status").stdout
     command("plan")
     command("apply", PLAN, "--yes")
     assert "1  finished  sandbox" in command("status").stdout
@@ -269,7 +269,7 @@ def test_users_who_do_not_exist_are_created_on_request_or_seeded_anew(shop: Path
         "spec:\n  users: {inline: [ada, ben]}\n  attributes: {newsletter: true}\n"
     )
     planned = command("plan", "specs/own.yaml")
-    assert "Nothing to do: none of the 2 listed users exists." in planned.stdout
+    assert "No changes: none of the 2 listed users exists." in planned.stdout
     assert "createUsers: true in the spec" in planned.stdout
     assert "seed" not in planned.stderr
     with (shop / "seed" / "users.ndjson").open("a") as seed:

@@ -42,7 +42,7 @@ def test_a_run_that_is_not_there_is_told(applied: Path, command: Command) -> Non
 
 
 def test_without_a_journal_nothing_is_listed_and_none_is_made(shop: Path, command: Command) -> None:
-    assert command("journal", "list").stdout == "No run yet.\n"
+    assert command("journal", "list").stdout == "No runs yet: nothing has been applied with this journal.\n"
     assert command("journal", "verify").returncode == 0
     assert command("journal", "export").stdout == ""
     assert not (shop / ".leanplum-sync" / "journal.db").exists()
@@ -68,7 +68,7 @@ def test_a_journal_that_a_run_wrote_agrees_with_itself(applied: Path, command: C
     done = command("journal", "verify")
     assert (done.returncode, done.stdout) == (
         0,
-        "The journal .leanplum-sync/journal.db agrees with itself.\n",
+        "The journal .leanplum-sync/journal.db is consistent.\n",
     )
 
 

@@ -59,7 +59,7 @@ def test_all_are_counted_the_first_hundred_shown_and_a_file_has_them_all(
     result = command("validate")
     assert result.returncode == 3
     assert result.stdout.endswith(
-        "\n200 problems; the first 100 are shown, and all of them are in .leanplum-sync/problems.ndjson.\n"
+        "\n200 problems; the first 100 are shown. .leanplum-sync/problems.ndjson lists all of them.\n"
     )
     shown = [line for line in result.stdout.splitlines() if line.startswith("data/many.csv:")]
     assert [line.split(":")[1] for line in shown] == [str(user + 2) for user in range(1, 2000, 20)]
@@ -74,7 +74,7 @@ def test_what_plan_finds_is_listed_too_and_where_it_is_asked_for(command: Comman
     written(shop, cell)
     result = command("plan", "--problems", "all.ndjson", "-o", "json")
     assert result.returncode == 3
-    assert "all of them are in all.ndjson." in result.stderr
+    assert "all.ndjson lists all of them." in result.stderr
     assert len((shop / "all.ndjson").read_text().splitlines()) == 200
     document = json.loads(result.stdout)
     assert [document["total"], document["listed"]] == [200, "all.ndjson"]

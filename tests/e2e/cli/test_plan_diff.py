@@ -15,7 +15,7 @@ def test_plans_are_compared_by_groups_with_hazards_and_cost(command: Command, tm
     result = command("plan-diff", "old", "new", "--detailed-exitcode", "-o", "text", "-o", "json=diff.json")
     assert result.returncode == 2
     assert "set          tier              +11        0     ~105" in result.stdout
-    assert "  3  →    3  sends, over budget         as before" in result.stdout
+    assert "  3  →    3  sends, over budget         same" in result.stdout
     document = json.loads((tmp_path / "diff.json").read_text())
     assert document["users"] == {"added": 11, "removed": 0, "altered": 105, "same": 0}
     assert document["groups"][0] | {"samples": ...} == {
@@ -35,7 +35,7 @@ def test_a_plan_and_itself_differ_in_nothing(command: Command, tmp_path: Path) -
     result = command("plan-diff", "plan", "plan", "--detailed-exitcode", "-o", "markdown")
     assert result.returncode == 0
     assert result.stdout.startswith("<!-- leanplum-sync plan-diff production app_1 -->")
-    assert "Nothing: 10 users would change as before." in result.stdout
+    assert "No difference: 10 users would change as before." in result.stdout
 
 
 def test_values_are_not_told(command: Command, tmp_path: Path) -> None:

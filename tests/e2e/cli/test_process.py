@@ -60,7 +60,7 @@ def test_a_signal_lets_what_is_on_its_way_finish_and_the_same_command_does_the_r
     assert "what is on its way is finished first" in err
     assert f"leanplum-sync apply {PLAN} --resume" in err
     assert command(*apply, "--resume", variables=served).returncode == 0
-    assert "Nothing to do" in command("plan", "-e", "production", variables=served).stdout
+    assert "No changes" in command("plan", "-e", "production", variables=served).stdout
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -82,7 +82,7 @@ def test_a_second_signal_ends_it_at_once(
     assert states(command) == ["sent"]
     assert command("apply", PLAN, "--yes", "--resume", variables=served).returncode == 0
     assert states(command) == ["done"]
-    assert "Nothing to do" in command("plan", "-e", "production", variables=served).stdout
+    assert "No changes" in command("plan", "-e", "production", variables=served).stdout
 
 
 def states(command: Command) -> list[str]:

@@ -33,19 +33,19 @@ def test_a_plan_that_could_not_be_made_takes_the_place_of_the_plan() -> None:
     problem = Problem(Place("a.yaml", 3), "`typ` is not a key here", excerpt="  typ: |x")
     text = problems_markdown(Checked([problem], 1, 0, 0, 0), LIMIT, document="plan", environment="production")
     assert text.startswith("<!-- leanplum-sync plan production -->\n")
-    assert "### 1 problem in 1 file.\n\nNothing was planned." in text
+    assert "### 1 problem in 1 file.\n\nNo plan was made." in text
     assert "- `a.yaml:3` &#96;typ&#96; is not a key here.<br><code>typ&#58; &#124;x</code>" in text
 
 
 def test_risks_come_first_and_sends_created_users_and_removals_are_always_named() -> None:
     text = plan_markdown(SomePlan(hazards_=(Hazard("sends", 36, 0),)), LIMIT)
-    assert text.index("created users") < text.index("removals") < text.index("To apply costs")
+    assert text.index("created users") < text.index("removals") < text.index("Applying costs")
     assert "| **36** | **sends** | ❌ **over the budget of 0** |" in text
-    assert "apply it with `--ack sends=36`" in text
+    assert "apply with `--ack sends=36`" in text
 
 
 def test_a_plan_without_changes_is_short() -> None:
-    assert "**Nothing to do: 6 listed users, all as the specs say.**" in plan_markdown(
+    assert "**No changes: 6 listed users match the specs.**" in plan_markdown(
         SomePlan(replace(EMPTY, missing=0)), LIMIT
     )
 
@@ -67,12 +67,12 @@ def test_a_plan_of_any_size_fits_a_comment_and_says_how_many_groups_are_left_out
     text = plan_markdown(SomePlan(cohorts_=cohorts), LIMIT)
     assert len(text.encode()) <= LIMIT
     missing = count - text.count("attribute_")
-    assert (f"_{missing:,} groups left out here: `leanplum-sync show PLAN`" in text) == (count == 5000)
+    assert (f"_{missing:,} groups omitted here: `leanplum-sync show PLAN" in text) == (count == 5000)
 
 
 def test_what_is_left_alone_names_the_resource_and_some_users() -> None:
     note = Note("missing", "UserAttributes/loyalty", "do not exist", 2, ("user:u1", "device:@all"))
-    assert "- 2 users of `UserAttributes/loyalty` do not exist, such as `u1`, `device:@all`" in plan_markdown(
+    assert "- `UserAttributes/loyalty`: 2 users do not exist (e.g. `u1`, `device:@all`)" in plan_markdown(
         SomePlan(notes_=(note,)), LIMIT
     )
 
@@ -89,4 +89,4 @@ def test_a_receipt_says_what_became_of_everything_and_what_to_do_next() -> None:
 def test_the_journal_s_status_shows_its_latest_runs() -> None:
     text = status_markdown(Status("journal.db", 1.8e9, (), (RUN,), ()), LIMIT)
     assert "| 7 | partial | `production` |" in text
-    assert "**Nothing is held.**" in text
+    assert "**No actions are held.**" in text

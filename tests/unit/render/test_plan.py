@@ -47,15 +47,15 @@ def test_the_title_names_environment_and_host_and_an_emulator_cant_be_taken_for_
 
 def test_sends_created_users_and_removals_are_named_even_when_there_are_none() -> None:
     text = plan_text(SomePlan(), Page())
-    assert all(f"0  {words}" in text for words in ("sends", "created users", "removals of an attribute"))
+    assert all(f"0  {words}" in text for words in ("sends", "created users", "attribute removals"))
 
 
 def test_what_is_over_budget_says_so_and_how_to_consent_to_exactly_that() -> None:
     hazards = (Hazard("sends", 12431, 0), Hazard("removals", 5, 10), Hazard("renames", 7, 6))
     text = plan_text(SomePlan(hazards_=hazards), Page())
-    assert "12,431  sends                     over the budget of 0" in text
+    assert "12,431  sends               over the budget of 0" in text
     assert "within the budget of 10" in text
-    assert "apply it with\n  --ack sends=12431 --ack renames=7\n" in text
+    assert "apply with\n  --ack sends=12431 --ack renames=7\n" in text
     assert consent_options(hazards) == "--ack sends=12431 --ack renames=7"
 
 
@@ -66,13 +66,13 @@ def test_counts_that_stand_elsewhere_are_hazards_only_when_they_are_over() -> No
 
 
 def test_a_plan_without_changes_says_that_there_is_nothing_to_do() -> None:
-    assert "Nothing to do: 6 listed users, all as the specs say." in lines(SomePlan(EMPTY))
+    assert "No changes: 6 listed users match the specs." in lines(SomePlan(EMPTY))
     missing = replace(EMPTY, missing=2)
-    assert "Nothing to do: 4 listed users that exist, all as the specs say." in lines(SomePlan(missing))
+    assert "No changes: 4 of 6 listed users match the specs, 2 do not exist." in lines(SomePlan(missing))
     nobody = replace(EMPTY, missing=EMPTY.listed)
-    assert "Nothing to do: none of the 6 listed users exists." in lines(SomePlan(nobody))
+    assert "No changes: none of the 6 listed users exists." in lines(SomePlan(nobody))
     one = replace(EMPTY, listed=1, missing=1)
-    assert "Nothing to do: the one listed user does not exist." in lines(SomePlan(one))
+    assert "No changes: the only listed user does not exist." in lines(SomePlan(one))
 
 
 def test_groups_show_what_changes_from_what_to_what_for_how_many() -> None:
@@ -118,12 +118,39 @@ def test_every_kind_of_change_can_be_shown() -> None:
 @pytest.mark.parametrize("count", [1, 40, 400])
 def test_a_plan_fits_its_screen_however_many_groups_there_are(count: int) -> None:
     cohorts = tuple(cohort(ChangeKind.SET, f"attribute_{number}", 1, 2) for number in range(count))
-    page = Page(height=32)
+    page = Page(height=32, is_terminal=True)
     text = lines(SomePlan(cohorts_=cohorts), page)
     assert len(text) < page.height
     assert all(len(line) <= page.width for line in text)
     shown = sum("attribute_" in line for line in text)
-    assert shown == count or f"  and {count - shown} more groups; -o json has them all" in text
+    assert shown == count or f"  and {count - shown} more groups; -o json lists them all" in text
+
+
+def test_groups_stand_below_the_name_of_their_spec() -> None:
+    send = replace(cohort(ChangeKind.SEND, "delay"), resource="MessageSend/order-delay")
+    cohorts = (cohort(ChangeKind.SET, "tier", 1, 2), send, cohort(ChangeKind.SET, "level", 1, 2))
+    text = lines(SomePlan(cohorts_=cohorts))
+    start = text.index("UserAttributes/loyalty")
+    assert [line.split()[:2] for line in text[start : start + 5]] == [
+        ["UserAttributes/loyalty"],
+        ["set", "tier"],
+        ["set", "level"],
+        ["MessageSend/order-delay"],
+        ["send", "delay"],
+    ]
+
+
+def test_away_from_a_terminal_and_on_request_more_groups_are_shown_than_fit_a_screen() -> None:
+    plan = SomePlan(cohorts_=tuple(cohort(ChangeKind.SET, f"attribute_{n}", 1, 2) for n in range(100)))
+    terminal = Page(is_terminal=True)
+    shown = (plan_text(plan, Page()), plan_text(plan, terminal), plan_text(plan, terminal, all_groups=True))
+    assert [text.count("attribute_") for text in shown][::2] == [40, 100]
+    assert shown[1].count("attribute_") < 10
+
+
+def test_a_budget_that_is_not_set_says_so() -> None:
+    text = lines(SomePlan(hazards_=(Hazard("removals", 7, None),)))
+    assert "  7  attribute removals  no budget set" in text
 
 
 LONG = replace(
@@ -156,7 +183,7 @@ def test_on_a_narrow_page_groups_have_a_line_for_each_thing(width: int, samples:
     assert found[start : start + 3] == [
         "  4  set tier",
         "     bronze → gold",
-        f"     such as {samples}",
+        f"     e.g. {samples}",
     ]
 
 
@@ -180,14 +207,14 @@ def test_on_a_low_terminal_the_first_line_is_still_there_and_all_that_counts(cou
     for each in (
         "3  sends",
         "0  created users",
-        "70,000  removals",
+        "70,000  attribute removals",
         "--ack sends=3",
-        "Left alone",
-        "To apply: 5 bill",
+        "Skipped",
+        "Applying costs 5 bill",
     ):
         assert each in words
     shown = sum("attribute_" in line for line in text)
-    assert shown == count or f"  and {count - shown} more groups; -o json has them all" in text
+    assert shown == count or f"  and {count - shown} more groups; -o json lists them all" in text
     assert shown >= min(count, 1)
     tall = lines(replace(CROWDED, cohorts_=cohorts), replace(page, height=70))
     assert "Cost" in tall
@@ -229,15 +256,17 @@ def test_the_text_is_plain_without_colour_and_the_same_with_it() -> None:
 def test_the_cost_stands_beside_what_other_ways_would_have_cost() -> None:
     text = lines(SomePlan())
     assert "                 5         2  to apply, about 4 s" in text
-    assert "                14        14  with one call for each action" in text
-    assert "                 9            with batches by kind of action" in text
+    assert "                14        14  with one call per action" in text
+    assert "                 9            with actions batched by kind" in text
 
 
 def test_one_lookup_is_said_as_one() -> None:
     one = replace(COST, one_by_one=1, by_action=1, separation=1)
-    assert other_ways(one) == "One call for each action would cost 1 lookup, batches by kind of action 1."
-    assert next(iter(cost_remarks(one))).startswith("1 of these lookups keeps sends")
-    assert next(iter(cost_remarks(replace(one, separation=2)))).startswith("2 of these lookups keep sends")
+    assert (
+        other_ways(one) == "One call per action would cost 1 lookup; batching by kind of action would cost 1."
+    )
+    assert next(iter(cost_remarks(one))).startswith("1 of these lookups comes from")
+    assert next(iter(cost_remarks(replace(one, separation=2)))).startswith("2 of these lookups come from")
 
 
 def test_an_empty_plan_does_not_say_that_all_is_well_where_it_is_not() -> None:
@@ -245,9 +274,11 @@ def test_an_empty_plan_does_not_say_that_all_is_well_where_it_is_not() -> None:
         "not_convertible", "UserAttributes/loyalty", "has a value in age that can't be converted", 1, ("u1",)
     )
     empty = replace(SomePlan().summary, actions=0, changed=0)
-    assert "Nothing to do: 5 listed users that exist, all as the specs say." in lines(SomePlan(summary=empty))
+    assert "No changes: 5 of 6 listed users match the specs, 1 does not exist." in lines(
+        SomePlan(summary=empty)
+    )
     text = lines(SomePlan(summary=empty, notes_=(unmet,)))
-    assert "Nothing can be done: 5 listed users that exist, not all as the specs say." in text
+    assert "No changes possible, although not all of the 6 listed users match the specs." in text
 
 
 def test_what_is_left_alone_is_said_with_a_few_samples() -> None:
@@ -258,7 +289,7 @@ def test_what_is_left_alone_is_said_with_a_few_samples() -> None:
         2,
         ("user:u1", "user:u2"),
     )
-    assert "  2 users do not exist, and may not be created, such as u1, u2" in lines(SomePlan(notes_=(note,)))
+    assert "  2 users do not exist, and may not be created (e.g. u1, u2)" in lines(SomePlan(notes_=(note,)))
 
 
 @given(

@@ -62,7 +62,7 @@ def test_the_headline_counts_problems_and_files_and_says_what_is_left_out() -> N
     assert headline([IN_A_SPEC, IN_DATA], 2) == "2 problems in 2 files."
     assert headline([IN_A_SPEC, IN_DATA], 140) == "140 problems; the first 2 are shown."
     assert headline([IN_DATA], 140, "all.ndjson") == (
-        "140 problems; the first 1 are shown, and all of them are in all.ndjson."
+        "140 problems; the first 1 are shown. all.ndjson lists all of them."
     )
 
 
@@ -85,5 +85,5 @@ def test_the_document_names_its_format_and_keeps_places_apart() -> None:
 
 def test_a_check_without_problems_says_what_was_checked() -> None:
     assert checked_text(Checked([], 0, 2, 2400, 2357), Page()) == (
-        "Valid: 2 specs, 2,400 rows about 2,357 users. Leanplum was not asked.\n"
+        "Valid: 2 specs, 2,400 rows for 2,357 users. Checked offline.\n"
     )

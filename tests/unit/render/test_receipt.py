@@ -25,10 +25,10 @@ def test_what_became_of_everything_adds_up_to_what_was_planned() -> None:
         "Applied to sandbox (embedded emulator, nothing real is touched)",
         "",
         "  10  done",
-        "   2  were as desired already",
+        "   2  already as desired",
         "  12  planned",
         "",
-        "Run 7: 2 requests, 10 billable lookups, and 4 to check before and after.",
+        "Run 7: 2 requests, 10 billable lookups to write, 4 to check before and after.",
         "Plan 3f2a91c04b3f",
     ]
 
@@ -36,8 +36,8 @@ def test_what_became_of_everything_adds_up_to_what_was_planned() -> None:
 def test_what_was_not_done_is_grouped_by_its_reason_with_a_few_ids() -> None:
     text = receipt_text(SOME_DONE, SANDBOX, None, Page())
     assert text.startswith("Applied in part to sandbox")
-    assert "Stopped early: too many were rejected." in text
-    assert r"  12  rejected  Invalid\x1b[31m value  such as 00004, 00004, 00004" in text
+    assert "Stopped early: too many actions were rejected." in text
+    assert r"  12  rejected  Invalid\x1b[31m value  e.g. 00004, 00004, 00004" in text
     assert "  and 28 more; -o json lists 12" in text
 
 
@@ -51,13 +51,13 @@ def test_what_to_do_next_follows_from_what_is_left() -> None:
 def test_what_is_in_doubt_is_settled_by_the_next_apply_and_only_what_is_held_by_a_person() -> None:
     doubtful = replace(SOME_DONE, actions={Fate.DONE: 5, Fate.IN_DOUBT: 7}, stopped=StopReason.INTERRUPTED)
     assert next_steps(doubtful, None, "a.lpplan") == [
-        "What is in doubt is looked at first when you apply again, and sent again only where that is safe.",
-        "To go on with the rest: leanplum-sync apply a.lpplan --resume",
+        "The next apply checks the actions in doubt first, and sends them again only where that is safe.",
+        "To continue with the rest: leanplum-sync apply a.lpplan --resume",
     ]
     held = replace(doubtful, actions={Fate.DONE: 5, Fate.HELD: 7})
     assert next_steps(held, None, "a.lpplan") == [
-        "Some actions may or may not have happened; nothing sends them again by itself. leanplum-sync status shows them.",
-        "To decide about what is held: leanplum-sync resolve 7 --done, --again or --drop",
+        "Some actions may or may not have happened. They are never sent again automatically; leanplum-sync status lists them.",
+        "To decide the held actions: leanplum-sync resolve 7 with --done, --again or --drop",
     ]
 
 
@@ -69,7 +69,10 @@ def test_the_receipts_document_names_its_format_and_lists_exceptions() -> None:
 
 def test_what_was_read_back_is_said_with_what_it_proves() -> None:
     text = receipt_text(ALL_DONE, SANDBOX, PROOF, Page())
-    assert "Verified: 6 of 6 users read back are as planned. Of 2, the API doesn't show\neverything." in text
+    assert (
+        "Verified: 6 of 6 users read back match the plan. The API does not show\neverything for 2 of them."
+        in text
+    )
 
 
 def test_what_still_differs_is_named_without_its_values() -> None:
@@ -101,20 +104,21 @@ def test_the_exit_code_follows_from_the_receipt(
 
 
 def test_a_project_without_runs_says_so() -> None:
-    assert "No run yet" in status_text(NOTHING, Page())
+    assert "No runs yet" in status_text(NOTHING, Page())
 
 
 def test_status_names_runs_the_one_at_work_and_what_is_held() -> None:
     text = status_text(replace(NOTHING, runs=(RUN,), locks=(LOCK,), held=(HELD,)), Page(width=100))
-    assert "production: process 42 on runner-1, for 1 min; the lock frees itself in 30 s." in text
-    assert "7  partial  production  2027-01-15 08:00 UTC  12 actions  plan 3f2a91c04b3f" in text
+    assert "production: locked by process 42 on runner-1 for 1 min; expires in 30 s unless renewed." in text
+    assert "  run  state    environment  started               actions  plan" in text
+    assert "    7  partial  production   2027-01-15 08:00 UTC       12  3f2a91c04b3f" in text
     assert "Held: 1 action that may or may not have happened" in text
-    assert "1  MessageSend/delay, 2026-11  run 7, such as u1" in text
+    assert "1  MessageSend/delay, 2026-11  run 7, e.g. u1" in text
 
 
 def test_a_lock_whose_time_has_passed_is_free() -> None:
     text = status_text(replace(NOTHING, runs=(RUN,), locks=(replace(LOCK, until=1.8e9 - 1),)), Page())
-    assert "the lock is free" in text
+    assert "the lock of process 42 on runner-1 has expired" in text
 
 
 def test_the_status_document_names_its_format_and_says_which_locks_are_live() -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-import re
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from document_schemas import check, check_document
 from jsonschema import ValidationError
 from sample_renderings import ALL_DONE, HELD, LOCK, NO_PROOF, NOTHING, REAL, RUN, SOME_DONE, SomePlan, cohort
 
-import leanplum_sync
+from leanplum_sync.journal.entry import Fate
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.differences import differences
 from leanplum_sync.planner.plan import Hazard, Note
 from leanplum_sync.problem import Place, Problem
+from leanplum_sync.render import documents
+from leanplum_sync.render.documents import DOCUMENTS, Document
 from leanplum_sync.render.plan import plan_json
 from leanplum_sync.render.plan_diff import PlanDiff, plan_diff_json
 from leanplum_sync.render.problems import Checked, checked_json
@@ -30,16 +32,21 @@ FULL = SomePlan(
 )
 
 
+FULL_PLAN = plan_json(FULL)
+RECEIPT = receipt_document(SOME_DONE, REAL, NO_PROOF, ["a.csv"])
+STATUS = status_json(Status("journal.db", 1.8e9, (LOCK,), (RUN,), (HELD,)))
+
+
 @pytest.mark.parametrize(
     "text",
     [
-        plan_json(FULL),
+        FULL_PLAN,
         plan_json(SomePlan()),
         plan_diff_json(PlanDiff(FULL, SomePlan(), differences((), ()))),
         checked_json(Checked([Problem(Place("a", 1), "no", also=Place("b", row=2))], 1, 0, 0, 0)),
-        receipt_document(SOME_DONE, REAL, NO_PROOF, ["a.csv"]),
+        RECEIPT,
         receipt_document(ALL_DONE, REAL, None),
-        status_json(Status("journal.db", 1.8e9, (LOCK,), (RUN,), (HELD,))),
+        STATUS,
         status_json(NOTHING),
     ],
     ids=lambda text: json.loads(text)["format"],
@@ -54,9 +61,38 @@ def test_the_lines_of_a_log_have_a_schema() -> None:
         check("event", {"at": 1.0, "run": 1, "event": "walk", "state": "running"})
 
 
-def test_every_document_that_the_program_makes_has_a_schema() -> None:
-    sources = Path(leanplum_sync.__file__).parent.rglob("*.py")
-    made = {
-        name for source in sources for name in re.findall(r'\bdocument\(\s*"([\w-]+)"', source.read_text())
+def test_every_kind_of_document_has_a_name_of_its_own_and_a_schema() -> None:
+    classes = {
+        each for each in vars(documents).values() if isinstance(each, type) and issubclass(each, Document)
     }
-    assert made == set(NAMES) - {"event"}
+    assert classes - {Document} == set(DOCUMENTS)
+    assert len(set(NAMES)) == len(DOCUMENTS) + 1
+
+
+def broken(document: Any) -> Iterator[Any]:
+    """Yield copies of *document* with one field removed or replaced, at any depth."""
+    match document:
+        case dict():
+            for key, value in document.items():
+                rest = {name: each for name, each in document.items() if name != key}
+                if not FREE.intersection(document):
+                    yield rest
+                    yield {**rest, key: {"no": ["such", "value"]}}
+                yield from ({**rest, key: each} for each in broken(value) if key not in VALUES)
+        case [first, *others]:
+            yield from ([each, *others] for each in broken(first))
+
+
+VALUES = frozenset({"before", "after"})  # may be any JSON
+FREE = frozenset({*map(str, Fate), *map(str, ChangeKind), *VALUES})  # keys of counts: none has to be there
+
+
+@pytest.mark.parametrize("text", [FULL_PLAN, RECEIPT, STATUS], ids=["plan", "receipt", "status"])
+def test_a_document_without_one_of_its_fields_or_with_something_else_in_it_does_not_pass(text: str) -> None:
+    document = json.loads(text)
+    name = document["format"].removeprefix("leanplum-sync/")
+    mutants = list(broken(document))
+    assert len(mutants) > 40
+    for mutant in mutants:
+        with pytest.raises(ValidationError):
+            check(name, mutant)

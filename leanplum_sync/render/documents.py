@@ -1,0 +1,574 @@
+"""
+The fields of every JSON document, and of every line of ``-o ndjson`` and of a run's log.
+
+This is their only definition: ``document.written`` writes a document from its class here, and ``schemas`` derives its JSON
+Schema. A field's key is its name in camelCase. All numbers are counts, or real numbers that are not negative. Within a
+version a field may be added; the existing ones stay and keep their meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
+
+from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, Resolution, RunState
+from leanplum_sync.planner.change import ChangeKind
+from leanplum_sync.planner.decide import Reason
+from leanplum_sync.problem import ProblemEntry
+from leanplum_sync.wire.action import DeliveryClass
+
+# An instant, such as 2026-11-21T22:17:51Z.
+Time: TypeAlias = Annotated[str | None, {"type": ["string", "null"], "format": "date-time"}]
+Value: TypeAlias = Annotated[
+    Any, {"description": 'Any JSON; {"sensitive": fingerprint} in the place of what is masked.'}
+]
+
+
+class Document:
+    """What ``-o json`` prints: *NAME* is the part of its ``format`` after the slash."""
+
+    __slots__ = ()
+    NAME: ClassVar[str]
+    VERSION: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TargetEntry:
+    environment: str
+    host: str
+    app_id: str
+    is_emulator: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HazardEntry:
+    name: str
+    count: int
+    allowed: int | None
+    is_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NoteEntry:
+    code: str
+    resource: str
+    sentence: str
+    count: int
+    samples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesEntry:
+    before: Value
+    after: Value
+    users: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeEntry:
+    names: tuple[str, ...]
+    users: int
+
+
+@dataclass(frozen=True, slots=True)
+class CohortEntry:
+    resource: str
+    kind: ChangeKind
+    field: str
+    users: int
+    distinct: int
+    values: tuple[ValuesEntry, ...]
+    samples: tuple[str, ...]
+    asked_at: str
+    shapes: tuple[ShapeEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CostEntry:
+    reads: int
+    writes: int
+    recheck: int
+    requests: int
+    one_by_one: int
+    by_action: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class UserCounts:
+    listed: int
+    changed: int
+    missing: int
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSummary(Document):
+    NAME: ClassVar = "plan-summary"
+
+    digest: str
+    target: TargetEntry
+    created_at: Time
+    observed_from: Time
+    observed_until: Time
+    is_empty: bool
+    users: UserCounts
+    changes: Mapping[ChangeKind, int]
+    actions: int
+    batches: int
+    hazards: tuple[HazardEntry, ...]
+    notes: tuple[NoteEntry, ...]
+    cohorts: tuple[CohortEntry, ...]
+    cost: CostEntry
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedPlan:
+    digest: str
+    target: TargetEntry
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceCounts:
+    added: int
+    removed: int
+    altered: int
+    same: int
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceSamples:
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    altered: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CountEntry:
+    name: str
+    old: int
+    new: int
+    is_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GroupEntry:
+    resource: str
+    kind: ChangeKind
+    field: str
+    added: int
+    removed: int
+    altered: int
+    same: int
+    samples: DifferenceSamples
+
+
+@dataclass(frozen=True, slots=True)
+class PlanDifference(Document):
+    NAME: ClassVar = "plan-diff"
+
+    is_empty: bool
+    old: ComparedPlan
+    new: ComparedPlan
+    users: DifferenceCounts
+    counts: tuple[CountEntry, ...]
+    groups: tuple[GroupEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedCounts:
+    resources: int
+    rows: int
+    users: int
+
+
+@dataclass(frozen=True, slots=True)
+class Problems(Document):
+    NAME: ClassVar = "problems"
+
+    total: int
+    problems: tuple[ProblemEntry, ...]
+    listed: Annotated[str, "A file with all problems, one a line, as they are here."] | None
+    checked: CheckedCounts
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeEntry:
+    resource: str
+    kind: ChangeKind
+    field: str
+    device_id: str | None
+    before: Value
+    after: Value
+    asked_at: str
+    found_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedValues:
+    observed: Value
+    desired: Value
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionEntry:
+    resource: str
+    field: str
+    device_id: str | None
+    observed: Value
+    desired: Value
+    compared_as: ComparedValues
+    reason: Reason
+    asked_at: str
+    found_at: str
+    is_changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExplanationDocument(Document):
+    NAME: ClassVar = "explanation"
+
+    target: TargetEntry
+    subject: str
+    is_listed: bool
+    is_observed: bool
+    changes: tuple[ChangeEntry, ...]
+    decisions: tuple[DecisionEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionRecord:
+    batch: int
+    action: int
+    subject: str
+    fate: Fate
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class DifferingEntry:
+    subject: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationEntry:
+    checked: int
+    equal: int
+    different: int
+    unread: int
+    unproven: int
+    again: int
+    is_proof: bool
+    differing: tuple[DifferingEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptDocument(Document):
+    NAME: ClassVar = "receipt"
+
+    target: TargetEntry
+    run: int
+    plan_digest: str
+    state: RunState
+    planned: int
+    actions: Mapping[Fate, int]
+    subjects: Mapping[Fate, int]
+    batches: Mapping[BatchState, int]
+    requests: int
+    billable_lookups: int
+    recheck_reads: int
+    settle_reads: int
+    sent_now: int
+    stopped: str | None
+    complete: bool
+    exceptions_total: int
+    exceptions: tuple[ExceptionRecord, ...]
+    verification: VerificationEntry | None
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    run: int
+    app_id: str
+    environment: str
+    part: str
+    plan_digest: str
+    state: RunState
+    batches: int
+    actions: int
+    started_at: Time
+    ended_at: Time
+
+
+@dataclass(frozen=True, slots=True)
+class LockRecord:
+    app_id: str
+    environment: str
+    part: str
+    holder: str
+    host: str
+    pid: int
+    since: Time
+    until: Time
+    is_live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRecord:
+    app_id: str
+    resource: str
+    name: str
+    subject: str
+    state: DeliveryState
+    run: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatusDocument(Document):
+    NAME: ClassVar = "status"
+
+    journal: str
+    read_at: Time
+    locks: tuple[LockRecord, ...]
+    runs: tuple[RunRecord, ...]
+    held: tuple[HeldRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Runs(Document):
+    NAME: ClassVar = "runs"
+
+    runs: tuple[RunRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRecord:
+    batch: int
+    wave: int
+    class_: str
+    state: BatchState
+    attempts: int
+    held: int
+    sent_at: Time
+    doubted_at: Time
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunDocument(Document, RunRecord):
+    NAME: ClassVar = "run"
+
+    fates: Mapping[Fate, int]
+    requests: int
+    billable_lookups: int
+    recheck_reads: int
+    settle_reads: int
+    entries: tuple[BatchRecord, ...]
+    exceptions_total: int
+    exceptions: tuple[ExceptionRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FaultEntry:
+    run: int
+    batch: int | None
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class JournalCheck(Document):
+    NAME: ClassVar = "journal-check"
+
+    journal: str
+    is_sound: bool
+    faults: tuple[FaultEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JournalCopy(Document):
+    NAME: ClassVar = "journal-copy"
+
+    source: str
+    target: str
+    rows: Annotated[Mapping[str, int], "By table."]
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedDocument(Document):
+    NAME: ClassVar = "resolved"
+
+    run: int
+    resolution: Resolution
+    actions: int
+    subjects: int
+    batches: tuple[int, ...]
+    still_held: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadEntry:
+    subject: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled(Document):
+    NAME: ClassVar = "pull"
+
+    target: TargetEntry
+    read: int
+    reused: int
+    missing: int
+    failed: int
+    again: int
+    failures: tuple[UnreadEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FindingEntry:
+    level: Literal["ok", "note", "bad"]
+    about: str
+    sentence: str
+    advice: str
+    actions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Findings(Document):
+    NAME: ClassVar = "doctor"
+
+    environment: str
+    target: TargetEntry | None
+    findings: tuple[FindingEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MovedEntry:
+    origin: str
+    resource: str
+    kind: ChangeKind | Literal["gone"]
+    field: str
+    users: int
+    samples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SpecEntry:
+    resource: str
+    applied_at: Time
+    run: int | None
+    plan_digest: str | None
+    changed_since: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DriftDocument(Document):
+    NAME: ClassVar = "drift"
+
+    environment: str
+    app: str
+    host: str
+    has_drifted: bool
+    listed: int
+    in_step: int
+    unreadable: int
+    reads: int
+    observed_from: Time
+    observed_until: Time
+    fields: Mapping[str, int]
+    moved: tuple[MovedEntry, ...]
+    specs: tuple[SpecEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorDocument(Document):
+    NAME: ClassVar = "error"
+
+    verb: str
+    exit: int
+    message: str
+    over: Annotated[Mapping[str, int], "What is over budget, by hazard: the numbers that `--ack` must name."]
+
+
+DOCUMENTS: Final[tuple[type[Document], ...]] = (
+    PlanSummary,
+    PlanDifference,
+    Problems,
+    ExplanationDocument,
+    ReceiptDocument,
+    StatusDocument,
+    Runs,
+    RunDocument,
+    JournalCheck,
+    JournalCopy,
+    ResolvedDocument,
+    Pulled,
+    Findings,
+    DriftDocument,
+    ErrorDocument,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvent:
+    at: float
+    run: int
+    event: Literal["run"]
+    state: RunState
+    found: RunState | None = field(default=None, metadata={"optional": True})
+
+
+@dataclass(frozen=True, slots=True)
+class BatchEvent:
+    at: float
+    run: int
+    event: Literal["batch"]
+    batch: int
+    wave: int
+    class_: DeliveryClass
+    from_: BatchState
+    to: BatchState
+    actions: int
+    on_their_way: int
+    open: int
+    fates: Mapping[Fate, int]
+    reads: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartEvent:
+    at: float
+    event: Literal["start"]
+    format: Literal["leanplum-sync/events"]
+    version: Literal[1]
+    verb: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressEvent:
+    at: float
+    event: Literal["progress"]
+    what: str
+    unit: str
+    done: int
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class EndEvent:
+    at: float
+    event: Literal["end"]
+    exit: int
+    document: Annotated[
+        Mapping[str, Any] | None,
+        {
+            "type": ["object", "null"],
+            "description": "What `-o json` would have printed; its `format` says which schema it has.",
+        },
+    ]
+
+
+EVENTS: Final = (RunEvent, BatchEvent, StartEvent, ProgressEvent, EndEvent)

@@ -1,0 +1,51 @@
+"""Pages, as a parser of HTML sees them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from html.parser import HTMLParser
+
+from sample_renderings import cohort
+
+from leanplum_sync.planner.change import ChangeKind
+from leanplum_sync.render.html.chart import chart
+from leanplum_sync.render.html.kinds import family
+
+
+class Bars(HTMLParser):
+    """Collects the parts of each bar, and fails where an element is not closed before its parent."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.bars: list[list[tuple[str, float, float]]] = []
+        self.legend: list[str] = []
+        self.feed(source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        if tag == "svg":
+            self.bars.append([])
+        if tag == "rect":
+            assert self.open[-1] == "svg"
+            start, width = (float(found[name].removesuffix("%")) for name in ("x", "width"))
+            self.bars[-1].append((found["class"], start, width))
+        if "swatch" in found.get("class", ""):
+            self.legend.append(found["class"].removeprefix("swatch "))
+        self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_parts_of_a_bar_are_siblings_that_add_up_and_each_colour_of_the_legend_is_drawn() -> None:
+    kinds = (ChangeKind.SET, ChangeKind.REMOVE, ChangeKind.ADD)
+    cohorts = [
+        replace(cohort(kind, "tier"), subjects=count) for kind, count in zip(kinds, (5, 1, 4), strict=True)
+    ]
+    found = Bars(chart([*cohorts, replace(cohort(ChangeKind.SET, "level"), subjects=5)]).source)
+    assert not found.open
+    tier, level = found.bars
+    assert [sum(width for _, _, width in bar) for bar in (tier, level)] == [100, 50]
+    assert [start for _, start, _ in tier] == [0, 10, 60]
+    assert {name for name, _, _ in tier} == {family(kind) for kind in kinds} == set(found.legend)
