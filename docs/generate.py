@@ -81,7 +81,7 @@ def cell(text: str) -> str:
 
 
 def events() -> str:
-    """Return a table of the events: what each is called, and its fields with what may stand there."""
+    """Return a table of the events: the name and fields of each."""
     rows = ["| event | fields |", "|---|---|"]
     for event in document_schema("event")["anyOf"]:
         known = {name: schema for name, schema in event["properties"].items() if name not in ("at", "event")}
@@ -109,21 +109,21 @@ def kind_of(schema: Schema) -> str:
             raise ValueError(f"nothing tells what stands here: {schema}")
 
 
-def verbs() -> str:
+def commands() -> str:
     context = click.Context(program, info_name="leanplum-sync")
     names = program.list_commands(context)
-    return "\n\n".join(verb(name, program.get_command(context, name), context) for name in names)
+    return "\n\n".join(section(name, program.get_command(context, name), context) for name in names)
 
 
-def verbs_of(group: click.Group, parent: click.Context) -> str:
-    own = [verb(f"{group.name} {name}", command, parent) for name, command in group.commands.items()]
+def sections_of(group: click.Group, parent: click.Context) -> str:
+    own = [section(f"{group.name} {name}", command, parent) for name, command in group.commands.items()]
     return "\n\n".join([f"### {group.name}\n\n{prose(group.help or '')}", *own])
 
 
-def verb(name: str, command: click.Command | None, parent: click.Context) -> str:
+def section(name: str, command: click.Command | None, parent: click.Context) -> str:
     assert command is not None  # noqa: S101 - list_commands named it
     if isinstance(command, click.Group):
-        return verbs_of(command, parent)
+        return sections_of(command, parent)
     context = click.Context(command, info_name=name, parent=parent)
     usage = " ".join(["leanplum-sync", name, *command.collect_usage_pieces(context)])
     parts = [
@@ -262,7 +262,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "arguments of actions": arguments_of_actions,
     "plan tables": plan_tables,
     "journal tables": journal_tables,
-    "verbs": verbs,
+    "commands": commands,
     "shared options": shared_options,
     "document": fields(document.Document),
     "metadata": fields(document.Metadata),

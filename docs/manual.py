@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from leanplum_sync.cli.command import SharedOption
-from leanplum_sync.cli.program import NAME, VERBS, program
+from leanplum_sync.cli.program import COMMANDS, NAME, program
 
 HERE = Path(__file__).parent
 PAGE = HERE / "leanplum-sync.1"
@@ -17,7 +17,7 @@ PAGE = HERE / "leanplum-sync.1"
 def manual() -> str:
     context = click.Context(program, info_name=NAME)
     commands = [
-        (verb, command) for verb in VERBS if (command := program.get_command(context, verb)) is not None
+        (name, command) for name in COMMANDS if (command := program.get_command(context, name)) is not None
     ]
     return "\n".join(
         [
@@ -28,9 +28,9 @@ def manual() -> str:
             rf".B {roff(NAME)}",
             r"[\fIOPTIONS\fR] \fICOMMAND\fR [\fIARGS\fR]...",
             ".SH COMMANDS",
-            *(line for verb, command in commands for line in section(verb, command, context)),
+            *(line for name, command in commands for line in section(name, command, context)),
             ".SH SHARED OPTIONS",
-            "They stand before or after the command.",
+            "Give them before or after the command.",
             *options([each for each in program.params if isinstance(each, SharedOption)], context),
             ".SH EXIT STATUS",
             *exit_codes(),
@@ -95,7 +95,9 @@ def environment() -> Iterator[str]:
     yield from item("LEANPLUM_API_URL", "Another host than Leanplum's, such as that of an emulator.")
     yield from item("LEANPLUM_SYNC_PLAN_KEY", "The key that values in plans are encrypted with.")
     yield ".PP"
-    yield roff("Each option has a variable of its own, which the help of its command names.")
+    yield roff(
+        "Each option can be set by a variable: LEANPLUM_SYNC_ENVIRONMENT is --environment, LEANPLUM_SYNC_PLAN_OUT is plan --out."
+    )
 
 
 def item(term: str, text: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The command line: one module per verb, each parses options, calls the library and picks an exit code."""
+"""The command line: one module per command, which parses options, calls the library and picks an exit code."""
 
 from leanplum_sync.cli.program import main
 

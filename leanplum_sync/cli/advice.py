@@ -1,4 +1,4 @@
-"""Advice on specs that are not wrong."""
+"""Advice on specs that are valid."""
 
 from __future__ import annotations
 

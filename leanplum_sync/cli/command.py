@@ -1,4 +1,4 @@
-"""What every verb shares: its options for project and display, and the layout of its help."""
+"""What all commands share: options for project and display, and the layout of the help."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WIDEST_TERM: Final = 42  # columns; a longer one has its text on the next line
 
 
 class SharedOption(click.Option):
-    """An option that stands before or after the verb. Its environment variable names no verb."""
+    """An option that may be given before or after the command. Its environment variable does not name the command."""
 
     def __init__(self, declarations: Sequence[str], **options: Any) -> None:
         options |= {"expose_value": False, "callback": remember, "allow_from_autoenv": False}
@@ -33,7 +33,7 @@ class SharedOption(click.Option):
         return f"{PREFIX}_{self.name}".upper()
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
-        # Read once, before the verb: else the variable would win over an option given there.
+        # Read once, before the command: otherwise the variable would override an option given before the command.
         return None if ctx.parent else os.environ.get(self.variable) or None
 
 
@@ -51,13 +51,17 @@ _PROJECT_OPTIONS: Final = (
         cls=SharedOption,
         metavar="NAME",
         shell_complete=completion.environments,
-        help="An environment of the project file. Default: the one it names.",
+        help="The environment to use. Default: the project file's defaultEnvironment.",
     ),
 )
 _DISPLAY_OPTIONS: Final = (
-    click.option("--quiet", cls=SharedOption, is_flag=True, help="No progress and no remarks, only errors."),
-    click.option("--verbose", cls=SharedOption, is_flag=True, help="Say more about what is being done."),
-    click.option("--no-color", cls=SharedOption, is_flag=True, help="Plain text; NO_COLOR=1 does the same."),
+    click.option(
+        "--quiet", cls=SharedOption, is_flag=True, help="Print only errors, no progress and no notes."
+    ),
+    click.option("--verbose", cls=SharedOption, is_flag=True, help="Print more details."),
+    click.option(
+        "--no-color", cls=SharedOption, is_flag=True, help="Print without colour, as NO_COLOR=1 does."
+    ),
 )
 
 
@@ -98,16 +102,25 @@ def pass_console(function: Callable[Concatenate[Console, P], R]) -> Callable[P, 
 
 class Command(click.Command):
     """
-    A command whose help keeps its own options, the shared ones and the environment variables apart.
+    A command whose help describes only its own options; the shared ones are described by the program's help.
 
-    The help of an option says its unit and its default in words of its own.
-    Files that a verb writes hold people's data and are their owner's only, but
-    for those of a verb that *shares_files*.
+    The help of an option states its unit and its default. Files that a command writes hold people's data, so only their
+    owner may read them, unless the command *shares_files*.
+
+    The environment variable of an option is named after the option: ``LEANPLUM_SYNC_UNDO_PLAN`` sets ``undo --plan``.
     """
 
     def __init__(self, *arguments: Any, shares_files: bool = False, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._shares_files = shares_files
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # click would name the variable after the Python parameter.
+        for option in self.params:
+            if isinstance(option, click.Option) and not isinstance(option, SharedOption):
+                option.allow_from_autoenv = False
+                option.envvar = variable_of(ctx, option)
+        return super().parse_args(ctx, args)
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
@@ -116,7 +129,7 @@ class Command(click.Command):
         try:
             return super().make_context(info_name, args, parent, **extra)
         except click.UsageError as error:
-            from leanplum_sync.cli.output.endings import fail_unread  # noqa: PLC0415 - --help can do without
+            from leanplum_sync.cli.output.endings import fail_unread  # noqa: PLC0415 - not needed for --help
 
             self._keep_files()
             fail_unread(self, info_name or "", given, parent, error)
@@ -135,26 +148,30 @@ class Command(click.Command):
             os.umask(0o077)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        own: list[tuple[str, str]] = []
-        shared: list[tuple[str, str]] = []
-        variables: list[tuple[str, str]] = []
-        for option in self.get_params(ctx):
-            record = option.get_help_record(ctx)
-            if not isinstance(option, click.Option) or record is None:
-                continue
-            is_help = "--help" in option.opts
-            (shared if is_help or isinstance(option, SharedOption) else own).append(
-                (record[0], option.help or "")
+        options = [option for option in self.get_params(ctx) if isinstance(option, click.Option)]
+        own = [option for option in options if not isinstance(option, SharedOption)]
+        records = [
+            (record[0], option.help or "") for option in own if (record := option.get_help_record(ctx))
+        ]
+        with formatter.section("Options"):
+            formatter.write_dl(records, col_max=_WIDEST_TERM)
+        formatter.write_paragraph()
+        program = ctx.command_path.partition(" ")[0]
+        if shared := [long_name(option) for option in options if isinstance(option, SharedOption)]:
+            formatter.write_text(f"Shared options, see {program} --help: {', '.join(shared)}.")
+        if example := next((option for option in own if "--help" not in option.opts), None):
+            formatter.write_text(
+                f"Environment variables set options, such as {variable_of(ctx, example)} for {long_name(example)}."
             )
-            if not is_help:
-                variables.append((_variable(ctx, option), max(option.opts, key=len)))
-        for title, records in (("Options", own), ("Shared options", shared), ("Environment", variables)):
-            if records:
-                with formatter.section(title):
-                    formatter.write_dl(records, col_max=_WIDEST_TERM)
 
 
-def _variable(ctx: click.Context, option: click.Option) -> str:
+def long_name(option: click.Option) -> str:
+    """Return such as ``--output``."""
+    return max(option.opts, key=len)
+
+
+def variable_of(ctx: click.Context, option: click.Option) -> str:
     if isinstance(option, SharedOption):
         return option.variable
-    return f"{ctx.auto_envvar_prefix}_{option.name}".upper()
+    name = long_name(option).removeprefix("--").replace("-", "_")
+    return f"{ctx.auto_envvar_prefix}_{name}".upper()

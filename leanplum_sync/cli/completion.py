@@ -1,7 +1,7 @@
 """
-What a shell offers to complete: names of environments, plan files, actions.
+Shell completion of environments, plan files and actions.
 
-A shell asks while somebody types, so whatever is wrong with a project means nothing to offer, and never a word.
+A shell completes while somebody types: where a project is invalid, nothing is offered and nothing is printed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def starting(words: Iterable[str], incomplete: str) -> list[CompletionItem]:
 
 
 def environments(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from leanplum_sync.errors import LeanplumSyncError  # noqa: PLC0415 - all of this only for a shell that asks
+    from leanplum_sync.errors import LeanplumSyncError  # noqa: PLC0415 - only needed for completion
     from leanplum_sync.specs import find_project, load_project  # noqa: PLC0415 - as above
 
     named = ctx.meta.get(PROJECT)
@@ -34,7 +34,7 @@ def environments(ctx: click.Context, _: click.Parameter, incomplete: str) -> lis
 
 
 def plans(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Plan files here, in the folder that is typed, and those that the project keeps; where there are none, any file."""
+    """Return plan files in the working folder, the folder being typed and .leanplum-sync; any file if there are none."""
     folders = {Path(incomplete).parent, Path(), Path(".leanplum-sync")}
     found = sorted({path.as_posix() for folder in folders for path in folder.glob(_PLANS)})
     return starting(found, incomplete) or [CompletionItem(incomplete, type="file")]

@@ -1,4 +1,4 @@
-"""What stands before and after a command's own options: where the shared ones are remembered."""
+"""Where the shared options are remembered, which may be given before or after the command."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EVENTS: Final = f"{_META}events"  # where a command's stream of events is kept, 
 
 
 def remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-    """Keep a value given before the command until one given after it takes its place."""
+    """Keep a value given before the command, unless one is given after it."""
     if value:
         ctx.meta[f"{_META}{param.name}"] = value
 

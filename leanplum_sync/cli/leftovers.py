@@ -1,4 +1,4 @@
-"""Where to find the rows of what was rejected, of what is held, and of who moved since the plan."""
+"""Files with the rows that were rejected, that are held, or whose users changed since the plan."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from leanplum_sync.planfile import PlanFile
 from leanplum_sync.project.settings import Settings
 from leanplum_sync.specs import load
 
-# What a row may be to blame for; what a person has to look into, which `resolve --from` reads; and who moved since the plan.
+# Rows to fix; rows for a person to look into, which `resolve --from` reads; and users who changed since the plan.
 _FILES: Final = {
     "rejected": (Fate.REJECTED, Fate.SKIPPED),
     "held": (Fate.HELD,),
@@ -30,7 +30,7 @@ def leftovers(
         if any(receipt.actions.get(fate) for fate in fates):
             subjects = {entry.subject for entry in journal.exceptions(receipt.run, fates)}
             stem = settings.state_folder / f"run-{receipt.run}.{word}"
-            # Read only now: the plan is bound to these very specs, and most runs leave nothing over.
+            # Loaded only here: the plan is bound to these specs, and most runs have no leftovers.
             resources = load(project_file).resources
             found += write_leftovers(plan, subjects, resources, settings.root, stem)
     return tuple(found)

@@ -1,4 +1,4 @@
-"""The command itself: its verbs, and the one place where an error becomes a sentence and a number."""
+"""The program: its commands, and the only place where an error becomes a sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -19,41 +19,41 @@ from leanplum_sync.cli.lazy import LazyGroup
 from leanplum_sync.cli.output.sentences import sentence_of
 
 NAME: Final = "leanplum-sync"
-VERBS: Final = {
-    "init": "Make a new project that works at once.",
+COMMANDS: Final = {
+    "init": "Create a new project that works right away.",
     "validate": "Check specs and data files, offline.",
-    "fmt": "Bring spec files into their one layout.",
-    "plan": "Compare the specs with what is there, and write a plan.",
+    "fmt": "Format spec files.",
+    "plan": "Compare the specs with the live state and write a plan.",
     "show": "Show a plan.",
-    "plan-diff": "Show what changed since the plan that was approved.",
-    "explain": "Show what a plan means for one user, and why.",
-    "apply": "Carry out a plan: exactly it, and each thing once.",
-    "status": "Say what the journal knows of runs.",
-    "resolve": "Decide about what may or may not have happened.",
-    "undo": "Make a plan that takes back what a run did.",
-    "drift": "Say what others changed since we applied.",
-    "journal": "List, show, check and export what was sent and what became of it.",
+    "plan-diff": "Compare two plans, such as the approved one and a new one.",
+    "explain": "Explain what a plan does to one user, and why.",
+    "apply": "Apply a plan, each of its changes exactly once.",
+    "status": "Show recent runs, locks and held sends.",
+    "resolve": "Decide about sends that may or may not have happened.",
+    "undo": "Make a plan that reverts a run.",
+    "drift": "Show what others changed since the last apply.",
+    "journal": "List, show, check, copy and export the journal.",
     "pull": "Read users into a snapshot file.",
-    "emulator": "Serve the Leanplum API on this machine, for rehearsals.",
-    "call": "Call any action of the API by hand.",
+    "emulator": "Serve the Leanplum API on this machine, for dry runs.",
+    "call": "Call any action of the API.",
     "doctor": "Check keys, clock, host and journal.",
-    "key": "Make a key that encrypts the values in plans and journals.",
-    "schema": "Print the JSON Schema of specs, or of a document.",
+    "key": "Generate the key that encrypts values in plans and journals.",
+    "schema": "Print the JSON Schema of specs or of a document.",
 }
 
 
 @click.group(
     NAME,
     cls=LazyGroup,
-    verbs=VERBS,
+    summaries=COMMANDS,
     context_settings={"auto_envvar_prefix": PREFIX, "help_option_names": ["-h", "--help"]},
-    epilog=f"Start with: {NAME} init my-project. Each verb has its own --help.",
+    epilog=f"Start with: {NAME} init my-project. Each command has its own --help.",
 )
 @project_options
 @display_options
 @click.version_option(package_name=NAME, prog_name=NAME, message="%(prog)s %(version)s")
 def program() -> None:
-    """Keep the users, push tokens and sends of a Leanplum app as reviewed YAML."""
+    """Manage the users, push tokens and sends of a Leanplum app as reviewed YAML."""
 
 
 def main() -> NoReturn:
@@ -73,7 +73,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
-    """End like any other error, so that files and locks are let go."""
+    """Raise, so that files and locks are released as after any error."""
     sys.exit(128 + number)
 
 

@@ -1,4 +1,4 @@
-"""Finds the project, and the environment in it that is meant."""
+"""Finds the project and the environment to use."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from leanplum_sync.specs import find_project, load_project
 
 
 def project_file() -> Path:
-    """Return the file that ``--project`` names, or the one found upwards from the working folder. Its folder is the root."""
+    """Return the file that ``--project`` names, or the one in the working folder or above it. Its folder is the root."""
     named: Path | None = remembered("project")
     if named is not None and not named.is_file():
-        raise click.UsageError(f"{named}: there is no such project file.")
+        raise click.UsageError(f"{named}: no such project file.")
     return named.resolve() if named else find_project(Path.cwd())
 
 
 def settings_here() -> Settings:
-    """Return what ``-e`` comes to in the project at hand; no spec is read."""
+    """Return the settings of the environment that ``-e`` names. No spec is read."""
     file = project_file()
     return settings_of(load_project(file), file.parent)
 
 
 def settings_of(project: Project, root: Path, name: str | None = None) -> Settings:
-    """Return what ``-e``, or *name*, comes to. *root* is the project folder."""
+    """Return the settings of the environment *name*, or that ``-e`` names. *root* is the project folder."""
     return settle(project, root, name or remembered("environment"), os.environ)

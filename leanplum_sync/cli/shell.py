@@ -1,4 +1,4 @@
-"""Commands that people can copy."""
+"""Paths as they appear in commands that people copy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def quoted(path: Path) -> str:
 
 
 def shortest(location: str | Path) -> str | Path:
-    """Return a path from the working folder where it is below it; an address stays as it is."""
+    """Return a path relative to the working folder if it is below it. An address is returned unchanged."""
     if isinstance(location, str):
         return location
     absolute = Path(os.path.abspath(location))  # noqa: PTH100 - resolve() would follow links that the user named

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: they end a command like an error; while something is being sent, first cleanly, then at once."""
+"""Ctrl-C and SIGTERM end a command like an error. While requests are in flight, the first stops cleanly, the second at once."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from typing import Final, NoReturn
 from leanplum_sync.cli.output.console import Console
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-_SHOW_CURSOR: Final = b"\x1b[?25h"  # which a progress bar had hidden
+_SHOW_CURSOR: Final = b"\x1b[?25h"  # a progress bar hides it
 _STOPPED_AT_ONCE: Final = (
-    b"Stopped at once. What was on its way is in doubt until apply --resume settles it.\n"
+    b"Stopped at once. In-flight requests are in doubt until apply --resume settles them.\n"
 )
 
 
 @contextmanager
 def ending_by_signals() -> Iterator[None]:
     """
-    While the block runs, a signal raises KeyboardInterrupt or SystemExit, so that files and locks are let go.
+    While the block runs, a signal raises KeyboardInterrupt or SystemExit, so that files and locks are released.
 
-    DuckDB ends a query on a signal, but with an error of its own in the place of what the handler raised. So once a signal
-    came, whatever error ends the block is taken for it.
+    DuckDB ends a query on a signal with its own error, which replaces the one the handler raised. So after a signal, any
+    error that ends the block counts as the signal's.
     """
     came: list[int] = []
 
@@ -34,7 +34,7 @@ def ending_by_signals() -> Iterator[None]:
         raise _end_of(number)
 
     found = {number: signal.getsignal(number) for number in _SIGNALS}
-    # A shell lets what runs in the background ignore Ctrl-C.
+    # A shell makes background processes ignore Ctrl-C.
     before = {number: handler for number, handler in found.items() if handler not in (signal.SIG_IGN, None)}
     for number in before:
         signal.signal(number, handle)
@@ -58,8 +58,8 @@ def stopping(request_stop: Callable[[int], None], console: Console) -> Iterator[
     """
     While the block runs, the first signal calls *request_stop* with its number; the second ends the process at once.
 
-    At once means that nobody waits for answers, and that nothing is cleaned up, as if it had been killed. The journal
-    noted what is on its way before it left, so this loses and repeats nothing: the next run settles it.
+    At once means without waiting for answers or cleaning up, as if the process had been killed. The journal recorded
+    every request before it was sent, so nothing is lost or repeated: the next run settles it.
     """
     asked = False
 
@@ -69,7 +69,9 @@ def stopping(request_stop: Callable[[int], None], console: Console) -> Iterator[
             _end(128 + number)
         asked = True
         request_stop(number)
-        console.complain("\nStopping: what is on its way is finished first. Once more to stop at once.")
+        console.complain(
+            "\nStopping after the requests in flight complete. Press Ctrl-C again to stop at once."
+        )
 
     before = {number: signal.signal(number, handle) for number in _SIGNALS}
     try:
@@ -80,7 +82,7 @@ def stopping(request_stop: Callable[[int], None], console: Console) -> Iterator[
 
 
 def _end(code: int) -> NoReturn:
-    # Past the stream, in whose midst the signal may have come.
+    # Not through the stream: the signal may have interrupted a write to it.
     if sys.stderr.isatty():
         os.write(2, _SHOW_CURSOR)
     os.write(2, _STOPPED_AT_ONCE)

@@ -40,7 +40,7 @@ def read_body(raw: Raw, encoding: str) -> bytes:
         case "gzip" | "x-gzip" | "deflate":
             return _joined(_received(raw), _Expander())
         case _:
-            raise UnreadableBodyError("the answer has an encoding that was not asked for")
+            raise UnreadableBodyError("the answer has an encoding that was not requested")
 
 
 def _received(raw: Raw) -> Iterator[bytes]:

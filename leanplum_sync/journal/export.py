@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 
 from leanplum_sync.errors import StorageError
+from leanplum_sync.journal.entry import BatchState
 from leanplum_sync.journal.reader import JournalReader
 
 # Every record has the first two; the others where they mean something. The types are DuckDB's.
@@ -66,7 +67,8 @@ def records(journal: JournalReader, runs: Sequence[int]) -> Iterator[dict[str, A
                 "run": number,
                 "batch": batch.sequence,
                 "state": batch.state,
-                "message": batch.reason,
+                # The reason of a batch that is done is about actions that wait, and there are none left.
+                "message": None if batch.state is BatchState.DONE else batch.reason,
                 "wave": batch.wave,
                 "class": batch.delivery_class,
                 "attempts": batch.attempts,

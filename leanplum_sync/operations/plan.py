@@ -240,8 +240,8 @@ def _sift(staging: Staging, snapshot: Path) -> bool:
 def _check_coverage(staging: Staging, observed: Recorded, clock: Clock) -> None:
     if missing := staging.count_unobserved():
         raise StalePlanError(
-            f"{observed.path}: the snapshot lacks {missing} of the {staging.count_subjects()} users that the specs speak of."
-            f" Read them with: leanplum-sync pull --out {observed.path}"
+            f"{observed.path}: the snapshot lacks {missing} of the {staging.count_subjects()} users in the specs. Read all of them"
+            " into a new file with: leanplum-sync pull --out NEW.ndjson"
         )
     oldest, _ = staging.observed_between()
     if oldest is not None and observed.max_age_seconds is not None:
@@ -249,7 +249,7 @@ def _check_coverage(staging: Staging, observed: Recorded, clock: Clock) -> None:
         if age > observed.max_age_seconds:
             raise StalePlanError(
                 f"{observed.path}: the snapshot is {age / 60:.0f} minutes old, and --max-age allows"
-                f" {observed.max_age_seconds / 60:.0f}. Read it again with: leanplum-sync pull --out {observed.path}"
+                f" {observed.max_age_seconds / 60:.0f}. Make a new one with: leanplum-sync pull --out NEW.ndjson"
             )
 
 

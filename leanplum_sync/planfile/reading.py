@@ -58,6 +58,9 @@ SAMPLES_SHOWN: Final = 3
 _SUBJECTS_AT_ONCE: Final = 500
 
 
+_SQLITE_HEADER: Final = b"SQLite format 3\0"  # Source: SQLite docs, database file format
+
+
 def open_plan(path: Path, keys: SealingKeys | None = None) -> PlanFile:
     """
     Return the plan at *path*, after checking every row of it against its digest.
@@ -77,12 +80,21 @@ def open_plan(path: Path, keys: SealingKeys | None = None) -> PlanFile:
     except (sqlite3.Error, ValueError, KeyError, TypeError, IndexError) as error:
         if plan is not None:
             plan.close()
+        if not _is_sqlite(path):
+            raise StalePlanError(
+                f"{path} is not a plan. Make one with: leanplum-sync plan --out FILE.lpplan"
+            ) from error
         raise StalePlanError(f"{path}: this plan is damaged and can't be trusted. Plan again.") from error
     except (StalePlanError, CredentialError):
         if plan is not None:
             plan.close()
         raise
     return plan
+
+
+def _is_sqlite(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_SQLITE_HEADER)) == _SQLITE_HEADER
 
 
 class PlanFile:
@@ -107,7 +119,9 @@ class PlanFile:
 
     def check(self, keys: SealingKeys) -> None:
         if self._pragma("application_id") != APPLICATION_ID:
-            raise StalePlanError(f"{self.path}: this is not a plan file.")
+            raise StalePlanError(
+                f"{self.path} is not a plan. Make one with: leanplum-sync plan --out FILE.lpplan"
+            )
         if self._pragma("user_version") != PLAN_FORMAT:
             raise StalePlanError(
                 f"{self.path}: this plan has format {self._pragma('user_version')}, and this version of leanplum-sync reads"

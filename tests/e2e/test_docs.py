@@ -27,7 +27,7 @@ from ruamel.yaml import YAML
 
 from leanplum_sync.cli.command import SharedOption
 from leanplum_sync.cli.exit_codes import ExitCode
-from leanplum_sync.cli.program import VERBS, program
+from leanplum_sync.cli.program import COMMANDS, program
 from leanplum_sync.kinds.message_send import MessageSendDocument
 from leanplum_sync.kinds.push_tokens import PushTokensDocument
 from leanplum_sync.kinds.user_attributes import UserAttributesDocument
@@ -236,7 +236,7 @@ def test_every_field_of_the_spec_language_is_documented(page: str, kinds: list[s
 def test_every_command_and_every_option_is_documented() -> None:
     text = (ROOT / "docs/commands.md").read_text()
     context = click.Context(program, info_name="leanplum-sync")
-    for verb in VERBS:
+    for verb in COMMANDS:
         command = program.get_command(context, verb)
         groups = command.commands.items() if isinstance(command, click.Group) else [("", command)]
         for name, each in groups:

@@ -222,8 +222,8 @@ SCENES: Mapping[ExitCode, tuple[Callable[[Shop], Ended], str, str]] = {
     ExitCode.USAGE: (usage, "error", "--wrong"),
     ExitCode.CANT_WRITE: (cant_write, "error", "Check that the disk has space"),
     ExitCode.UNREACHABLE: (unreachable, "error", "could not be reached"),
-    ExitCode.INTERRUPTED: (interrupted, "receipt", "what is on its way is finished first"),
-    ExitCode.TERMINATED: (terminated, "receipt", "what is on its way is finished first"),
+    ExitCode.INTERRUPTED: (interrupted, "receipt", "Stopping after the requests in flight complete"),
+    ExitCode.TERMINATED: (terminated, "receipt", "Stopping after the requests in flight complete"),
 }
 
 

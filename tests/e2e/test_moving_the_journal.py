@@ -78,7 +78,7 @@ def test_what_was_sent_is_known_in_the_new_place_and_the_rest_goes_out_from_ther
     rows = check_document(done.stdout)["rows"]
     assert (rows["run"], rows["delivery"]) == (1, 2)
     assert content(address) == content(shop.folder / OLD)
-    assert "put .leanplum-sync/journal.db away" in done.stderr
+    assert "Archive .leanplum-sync/journal.db" in done.stderr
 
     for name, document in before.items():
         now = shop.json(*name.split())

@@ -42,7 +42,7 @@ def test_after_the_canary_a_person_says_whether_the_rest_goes_out(
         assert "This changes 39 users and sends 39 messages in live" in terminal.shown
         terminal.answer("39")
         terminal.wait_for("Type yes to go on with the rest, anything else to stop: ")
-        assert "The canary is through: 4 users" in terminal.shown
+        assert "The canary is done: 4 users" in terminal.shown
         assert len(served.sends()) == 4
         terminal.answer(answer)
         assert terminal.end() == 0

@@ -72,7 +72,7 @@ def test_a_run_is_finished_once_the_last_held_action_is_decided(held: tuple[Shel
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["1", "--yes"], "Say one of --done, --again and --drop"),
+        (["1", "--yes"], "Pass exactly one of --done, --again or --drop"),
         (["1", "--done"], "Add --yes"),
         (["7", "--done", "--yes"], "no run 7"),
         (["1", "--done", "--batch", "9", "--yes"], "nothing of what you named is held"),

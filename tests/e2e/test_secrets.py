@@ -16,7 +16,7 @@ from hello import HELLO
 from shell import Served, Shell
 
 from leanplum_sync import emulator
-from leanplum_sync.cli.program import VERBS, program
+from leanplum_sync.cli.program import COMMANDS, program
 from leanplum_sync.encryption import new_key
 
 PROJECT = """\
@@ -91,9 +91,9 @@ CANARIES = (
 DATA_STORES = ("*.snapshot.ndjson", "*.reading.ndjson", "*.rejected.*", "*.held.*")
 
 EVERY_FORMAT = {
-    verb: next((each.type._formats for each in command.params if each.name == "output"), ())
-    for verb in VERBS
-    if isinstance(command := program.get_command(click.Context(program), verb), click.Command)
+    name: next((each.type._formats for each in command.params if each.name == "output"), ())
+    for name in COMMANDS
+    if isinstance(command := program.get_command(click.Context(program), name), click.Command)
 }
 
 

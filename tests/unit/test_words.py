@@ -80,7 +80,7 @@ LEFT: Final = Counter[str](
         "docs": 89,
         "examples": 10,
         "leanplum_sync/applier": 5,
-        "leanplum_sync/cli": 88,
+        "leanplum_sync/cli": 5,
         "leanplum_sync/client": 3,
         "leanplum_sync/emulator": 4,
         "leanplum_sync/encryption.py": 1,

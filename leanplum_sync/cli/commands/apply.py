@@ -1,4 +1,4 @@
-"""``apply``: carries out exactly one plan."""
+"""``apply``: applies exactly one plan."""
 
 from __future__ import annotations
 
@@ -64,36 +64,36 @@ _Ended: TypeAlias = tuple[Receipt, InterruptedRunError | None, Verification | No
     type=AckType(),
     multiple=True,
     metavar="HAZARD=COUNT",
-    help="Consent to a hazard over budget, by the plan's number, as sends=12431; may be repeated. Default: none.",
+    help="Consent to a hazard over budget, with the number in the plan, such as sends=12431; may be repeated. Default: none.",
 )
 @click.option(
     "--recheck",
     type=click.Choice([choice.value for choice in Recheck]),
     default=Recheck.AUTO.value,
-    help="Read each user again before writing, and leave alone who was changed by others. Default: auto, which does so"
-    " when what the plan saw is older than ten minutes.",
+    help="Precondition check: read users again before writing, and skip users whom others changed since the plan. Default:"
+    " auto, which does so if the plan's live state is older than ten minutes.",
 )
 @click.option(
     "--verify",
     type=VerifyType(),
     default="auto",
     metavar="all|none|N",
-    help=f"Read users back afterwards and compare: all, none, or a sample of N. Default: all, or {SAMPLE:,} if more changed.",
+    help=f"Read users back afterwards and compare: all, none or a sample of N. Default: all, or {SAMPLE:,} if more changed.",
 )
 @click.option(
     "--concurrency",
     type=click.IntRange(1, 100),
     metavar="N",
-    help="Requests in flight at once. Default: the project's, or 8.",
+    help="Requests in flight at the same time. Default: the project's, or 8.",
 )
 @click.option(
     "--rate",
     type=click.FloatRange(0, min_open=True),
     metavar="N",
-    help="Requests started in a second, at most. Default: the project's, or 20.",
+    help="Maximum number of requests started per second. Default: the project's, or 20.",
 )
 @shard_option(
-    "Only the users of part N of M, which other processes carry out beside this one; the plan was made with --parts M."
+    "Apply only part N of M; other processes apply the others at the same time. The plan was made with --parts M."
     " Default: all users."
 )
 @canary_option
@@ -102,10 +102,10 @@ _Ended: TypeAlias = tuple[Receipt, InterruptedRunError | None, Verification | No
     "--max-age",
     type=DurationType(),
     metavar="TIME",
-    help="How old the plan may be, such as 30m or 2h. Default: the project's planHours, or any age.",
+    help="Maximum age of the plan, such as 30m or 2h. Default: the project's planHours, or any age.",
 )
-@click.option("--resume", is_flag=True, help="Take up again what an earlier run of this plan had parked.")
-@click.option("--yes", is_flag=True, help="Don't ask. Needed where there is no terminal.")
+@click.option("--resume", is_flag=True, help="Also retry what an earlier run of this plan set aside.")
+@click.option("--yes", is_flag=True, help="Don't ask for confirmation. Required without a terminal.")
 @output_options("text", "json", "ndjson", "markdown", "html", "junit")
 @project_options
 @display_options
@@ -128,11 +128,11 @@ def command(
     output: Sequence[Output],
 ) -> ExitCode:
     """
-    Carry out the plan in the file PLAN: exactly it, and each thing once.
+    Apply the plan in the file PLAN, each of its changes exactly once.
 
     A plan for another app or environment is refused, and so is one whose specs or
-    data have changed. Interrupted or killed, the same command goes on where it
-    stopped. Exit code 4: in part; 5: something needs a person.
+    data have changed. If a run is interrupted or killed, the same command
+    continues it. Exit code 4: applied in part; 5: something needs a decision.
     """
     file = project_file()
     project = load_project(file)

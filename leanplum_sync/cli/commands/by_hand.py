@@ -1,4 +1,4 @@
-"""``ACTION NAME=VALUE...`` as a request: checked as far as the catalogue goes, before anything is sent."""
+"""Parses ``ACTION NAME=VALUE...`` of ``call`` into a request, checked against the catalogue before it is sent."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ Request: TypeAlias = Single | Batch | Upload | Download
 def spec_of(action: str) -> ActionSpec:
     """
     Raises:
-        click.UsageError: there is no such action.
+        click.UsageError: the action does not exist.
     """
     if action not in ACTIONS:
         raise click.UsageError(
-            f"There is no action {action!r}.{_meant(action, ACTIONS)} `call --list` lists them."
+            f"Unknown action {action!r}.{_meant(action, ACTIONS)} `call --list` lists them."
         )
     return ACTIONS[action]
 
@@ -66,10 +66,10 @@ def read_request(
 ) -> Request:
     """
     Raises:
-        click.UsageError: the API would refuse it.
+        click.UsageError: the API would refuse the request.
     """
     if out is not None and spec.name != "downloadFile":
-        raise click.UsageError("--out is for downloadFile: other answers go to standard output.")
+        raise click.UsageError("--out is only for downloadFile. Other answers go to standard output.")
     try:
         match spec.name, _given(spec, arguments):
             case "uploadFile", given:
@@ -101,7 +101,7 @@ def actions_of(request: Request) -> tuple[str, ...]:
 
 
 def subjects_of(request: Request) -> tuple[str, ...]:
-    """Return the ids of the users, or else devices, that the request is about, each once."""
+    """Return the ids of users, or of devices, in the request, each once."""
     calls = (
         request.calls
         if isinstance(request, Batch)
@@ -123,7 +123,7 @@ def _given(spec: ActionSpec, arguments: Iterable[str]) -> dict[str, Json]:
             raise click.UsageError(f"{argument!r} is not NAME=VALUE, such as userId=00004.")
         if name not in known:
             raise click.UsageError(
-                f"{spec.name} takes no {name!r}.{_meant(name, known)} `call --list {spec.name}` lists what it takes."
+                f"{spec.name} takes no {name!r}.{_meant(name, known)} `call --list {spec.name}` lists its arguments."
             )
         if name in given:
             raise click.UsageError(f"{name} is given twice.")
@@ -132,7 +132,7 @@ def _given(spec: ActionSpec, arguments: Iterable[str]) -> dict[str, Json]:
 
 
 def _value(kind: ArgumentType, text: str) -> Json:
-    """A text is taken as it stands, so that ids keep their zeros; the rest is JSON, and refused later if it is not."""
+    """Text is taken literally, so that ids keep their zeros. Other values are parsed as JSON, or refused later."""
     if kind in (ArgumentType.TEXT, ArgumentType.BINARY):
         return text
     try:
@@ -143,7 +143,7 @@ def _value(kind: ArgumentType, text: str) -> Json:
 
 
 def _call(name: str, arguments: Mapping[str, Json], key_class: KeyClass | None) -> api.Call[Element]:
-    """By default some actions would make a profile of a mistyped id."""
+    """By default some actions would create a profile for a mistyped id."""
     takes_disposition = name in ACTIONS and _DISPOSITION in ACTIONS[name].optional
     default = {_DISPOSITION: CreateDisposition.NEVER.value} if takes_disposition else {}
     return api.action(name, {**default, **arguments}, key_class=key_class)
@@ -167,11 +167,11 @@ def _call_in(element: Mapping[str, Json], key_class: KeyClass | None) -> api.Cal
 def _upload(given: Mapping[str, Json]) -> Upload:
     if "file" not in given or given.keys() - _UPLOAD.keys():
         raise click.UsageError(
-            "uploadFile takes file=PATH here, and filename=NAME if the app knows it by another name."
+            "uploadFile takes file=PATH, and filename=NAME if the app should store it under another name."
         )
     path = Path(given["file"])
     if not path.is_file():
-        raise click.UsageError(f"{path}: there is no such file.")
+        raise click.UsageError(f"{path}: no such file.")
     return Upload(given.get("filename") or path.name, path)
 
 
@@ -181,7 +181,7 @@ def _download(given: Mapping[str, Json], out: Path | None) -> Download:
         raise click.UsageError("downloadFile needs filename.")
     into = out or Path(Path(name).name)
     if into.exists():
-        raise click.UsageError(f"{into} exists already: name another place with --out.")
+        raise click.UsageError(f"{into} already exists. Name another file with --out.")
     return Download(name, into)
 
 

@@ -1,4 +1,4 @@
-"""``call``: any action of the API by hand."""
+"""``call``: calls any action of the API."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _NAMED: Final = 3  # users in the question
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """*document* is what came back: an element, or a list of them. *not_done* are the writes that weren't."""
+    """*document* is the answer: an element or a list of them. *not_done* are the writes that did not happen."""
 
     document: Element | Sequence[Element]
     not_done: Sequence[ActionOutcome] = ()
@@ -57,20 +57,23 @@ class _Answer:
 @click.argument("action", metavar="ACTION", required=False, shell_complete=actions)
 @click.argument("arguments", metavar="[NAME=VALUE]...", nargs=-1)
 @click.option(
-    "--list", "lists", is_flag=True, help="List all actions, or what ACTION takes, and call nothing."
+    "--list",
+    "lists",
+    is_flag=True,
+    help="List all actions, or the arguments of ACTION, without calling anything.",
 )
 @click.option(
     "--key",
     type=click.Choice(list(_KEYS)),
-    help="Use the key of this class, such as development for test data. Default: the action's own.",
+    help="Class of the key to use, such as development for test data. Default: the class the action needs.",
 )
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Where downloadFile puts the file. Default: here, under its own name.",
+    help="Where downloadFile saves the file. Default: its own name in the working folder.",
 )
-@click.option("--yes", is_flag=True, help="Don't ask before writing. Needed where there is no terminal.")
+@click.option("--yes", is_flag=True, help="Don't ask before writing. Required without a terminal.")
 @project_options
 @display_options
 @pass_console
@@ -85,15 +88,15 @@ def command(
     yes: bool,
 ) -> ExitCode:
     """
-    Call ACTION of the API and print the element of its answer, as JSON.
+    Call ACTION of the API and print the answer as JSON.
 
-    Arguments have the API's own names. Texts are taken as they stand, so that
-    userId=00004 keeps its zeros and userId=4 is a text too. All else is JSON;
-    inside it, quotes make a text: userAttributes='{"zip": "00501", "visits": 3}'.
+    Arguments have the API's own names. Text arguments are taken literally:
+    userId=00004 keeps its zeros. Other arguments are JSON, such as
+    userAttributes='{"zip": "00501", "visits": 3}'.
 
-    Users are only created with createDisposition=CreateIfNeeded. A call is not
-    journaled: what may happen only once is yours to watch. Exit code 4: some was
-    skipped or refused; 5: the answer to a write was lost.
+    Users are only created with createDisposition=CreateIfNeeded. Calls are not
+    journaled: make sure yourself that nothing is sent twice. Exit code 4: part of
+    the call was skipped or refused; 5: the answer to a write was lost.
     """
     if lists:
         page = console.page()
@@ -102,7 +105,7 @@ def command(
         )
         return ExitCode.OK
     if action is None:
-        raise click.UsageError("Which action? `call --list` lists them.")
+        raise click.UsageError("Name an action. `call --list` lists them.")
     key_class = _KEYS[key] if key else None
     request = read_request(spec_of(action), arguments, key_class, out)
     writes = any(ACTIONS[name].writes for name in actions_of(request))
@@ -115,7 +118,7 @@ def command(
             if not writes:
                 raise
             console.complain(
-                f"Error: {escaped(str(error))}\nLook whether it was carried out before you call again."
+                f"Error: {escaped(str(error))}\nCheck whether it was carried out before you call again."
             )
             return ExitCode.IN_DOUBT
     console.document(_shown(answer.document))
@@ -140,13 +143,13 @@ def _send(request: Request, client: Client, key_class: KeyClass | None) -> _Answ
             client.upload_file({name: path.read_bytes()})
             return _Answer({"success": True})
         case Download(name, into):
-            # Its answer is no element: it says where the file is.
+            # The API answers with the address of the file, not with an element.
             client.download_file(name, into)
             return _Answer({"success": True, "file": str(into)})
 
 
 def _not_done(outcomes: Sequence[tuple[str, ActionOutcome]]) -> tuple[ActionOutcome, ...]:
-    """Nobody there is an answer to a read; a write that was skipped is not what was asked for."""
+    """Return the rejected actions and the skipped writes. A skipped read just means that the user does not exist."""
     return tuple(
         outcome
         for name, outcome in outcomes
@@ -156,7 +159,7 @@ def _not_done(outcomes: Sequence[tuple[str, ActionOutcome]]) -> tuple[ActionOutc
 
 
 def _shown(document: Element | Sequence[Element]) -> str:
-    """In ASCII, because values are other people's text and may move a cursor."""
+    """Return JSON in ASCII, because values may hold terminal control codes."""
     return json.dumps(document, indent=2).replace("\x7f", "\\u007f")
 
 
@@ -168,7 +171,7 @@ def _confirm(console: Console, target: Target, request: Request) -> None:
     """
     if not console.is_interactive:
         raise click.ClickException(
-            "This writes, and there is no terminal to ask on. Add --yes to call it without being asked; nothing was sent."
+            "This writes, and there is no terminal to confirm it on. Add --yes to skip the question. Nothing was sent."
         )
     answer = console.ask(
         f"This calls {_deeds(request)} in {target_words(target)}.\nType yes to go ahead, anything else to stop: "

@@ -1,4 +1,4 @@
-"""``doctor``: what stands in the way of working with an app, and what to do about it."""
+"""``doctor``: checks keys, clock, host and journal."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _NEEDED: Final[Mapping[str, frozenset[KeyClass]]] = {
     "purpose",
     type=click.Choice(list(_NEEDED)),
     default="plan",
-    help="What the keys must be enough for: plan reads, apply writes too. Default: plan.",
+    help="The command that the keys must suffice for: plan reads, apply also writes. Default: plan.",
 )
 @output_option
 @project_options
@@ -53,11 +53,11 @@ _NEEDED: Final[Mapping[str, frozenset[KeyClass]]] = {
 @pass_console
 def command(console: Console, *, purpose: str, output: Sequence[Output]) -> ExitCode:
     """
-    Check keys, clock, host and journal, and say what to do about each finding.
+    Check keys, clock, host and journal, and show how to fix each problem.
 
-    Asks the app what each key opens, by calls that change nothing and are not
-    billed. Keys are never shown. Exit code 9 says that one is wrong, or that
-    one which --for asks about is not set.
+    Each key's permissions are checked with calls that change nothing and are not
+    billed. Keys are never shown. Exit code 9: a key is wrong, or one that --for
+    requires is not set.
     """
     settings = settings_here()
     target, about_app = _examined(settings, _NEEDED[purpose])
@@ -91,7 +91,7 @@ def _examined(settings: Settings, needed: frozenset[KeyClass]) -> tuple[Target |
 
 
 def _asked(app: App) -> Told:
-    """Ask about each key that is set. Once there is no answer, there is no point in asking on."""
+    """Check each key that is set, up to the first call that gets no answer."""
     told: dict[KeyClass, Probed | ApiError] = {}
     for key_class in filter(app.keys.has, KeyClass):
         try:

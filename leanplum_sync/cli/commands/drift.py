@@ -1,4 +1,4 @@
-"""``drift``: live state against what we left there. Built with a reader; it can't write."""
+"""``drift``: compares live state with the last apply. It has only a reader and can't write."""
 
 from __future__ import annotations
 
@@ -35,11 +35,9 @@ from leanplum_sync.staging import Staging
     "--max-age",
     type=DurationType(),
     metavar="TIME",
-    help="How old a FILE may be, such as 30m or 2h. Default: any age.",
+    help="Maximum age of the snapshot FILE, such as 30m or 2h. Default: any age.",
 )
-@click.option(
-    "--detailed-exitcode", is_flag=True, help="Exit with 2, not 0, if somebody else changed what we left."
-)
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2, not 0, if anything has drifted.")
 @output_options("text", "json", "ndjson", "markdown")
 @project_options
 @display_options
@@ -54,11 +52,11 @@ def command(
     output: Sequence[Output],
 ) -> ExitCode:
     """
-    Say which fields are no longer as we left them, and who changed them.
+    Show which attributes have drifted since the last apply, and who changed them.
 
-    SPEC are spec files or folders of them; by default, those the project names.
-    Only what they manage is looked at: by others, by both (the spec changed
-    too), ours (only the spec changed) or new. Nothing is written to the app.
+    SPEC are spec files or folders; by default, the project's. Only what they
+    manage is compared: changed by others, by both (the spec changed too), by us
+    (only the spec changed) or new. Nothing is written to the app.
     """
     loaded = load(project_file(), specs)
     if loaded.project is None or loaded.problems:
@@ -80,7 +78,7 @@ def _find(
     loaded: Loaded, settings: Settings, console: Console, *, observed: str, max_age: float | None
 ) -> Drift:
     limits = settings.environment.limits
-    # A snapshot of its own: the one behind the latest plan is for `explain`.
+    # Not the snapshot of the latest plan, which `explain` reads.
     reading = settings.state_folder / f"{settings.name}.drift.ndjson"
     source = (
         Live(reading, 0.0, limits.concurrency, limits.requests_per_second, together(limits))

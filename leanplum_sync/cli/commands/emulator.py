@@ -18,26 +18,26 @@ from leanplum_sync.emulator import APP_ID, KEYS, EmulatorError, serve
     type=click.IntRange(0, 65535),
     default=8123,
     metavar="N",
-    help="TCP port; 0 takes a free one. Default: 8123.",
+    help="TCP port; 0 chooses a free one. Default: 8123.",
 )
 @click.option(
     "--state",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Keep users and counts in FILE. Default: in memory, gone at the end.",
+    help="Keep users and counts in FILE. Default: in memory only.",
 )
 @click.option(
     "--seed",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     multiple=True,
     metavar="FILE",
-    help="Users and messages of a new app, NDJSON; may be repeated. Default: none.",
+    help="NDJSON with the users and messages of a new app; may be repeated. Default: none.",
 )
 @click.option(
     "--faults",
     metavar="FILE|TEXT",
     default="",
-    help="What is to go wrong, in a FILE or as TEXT such as latency:seconds=0.5. Default: nothing.",
+    help="Faults to inject, in a FILE or as TEXT such as latency:seconds=0.5. Default: none.",
 )
 @display_options
 @pass_console
@@ -45,10 +45,10 @@ def command(
     console: Console, *, port: int, state: Path | None, seed: tuple[Path, ...], faults: str
 ) -> ExitCode:
     """
-    Serve the Leanplum API on this machine, for rehearsals.
+    Serve the Leanplum API on this machine, for dry runs.
 
-    Prints the variables that point leanplum-sync, or any other client, at it.
-    Runs until it is interrupted (Ctrl-C).
+    Prints the environment variables that point leanplum-sync, or another client,
+    at it. Runs until it is interrupted (Ctrl-C).
     """
     try:
         serve(port=port, on_ready=lambda url: _announce(console, url), state=state, seeds=seed, faults=faults)
@@ -61,4 +61,4 @@ def _announce(console: Console, url: str) -> None:
     keys = {f"LEANPLUM_{name.upper()}_KEY": key for name, key in KEYS.items()}
     variables = {"LEANPLUM_API_URL": url, "LEANPLUM_APP_ID": APP_ID, **keys}
     console.document("".join(f"export {name}={value}\n" for name, value in variables.items()))
-    console.say(f"\nThe emulator answers at {url}; nothing real is touched. Ctrl-C ends it.")
+    console.say(f"\nThe emulator is running at {url}. It touches nothing real. Press Ctrl-C to stop it.")

@@ -1,4 +1,4 @@
-"""``explain``: one user of a plan, close up."""
+"""``explain``: what a plan does to one user, and why."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from leanplum_sync.specs import load
     "--observed",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="The snapshot that the plan was made from. Default: what the latest plan read.",
+    help="The snapshot that the plan was made from. Default: the one that the latest plan read.",
 )
 @output_option
 @project_options
@@ -39,9 +39,10 @@ def command(
     console: Console, *, plan: Path, user: str, observed: Path | None, output: Sequence[Output]
 ) -> ExitCode:
     """
-    Show what the plan in PLAN means for USER, and which lines ask for it.
+    Show what the plan in PLAN does to USER, and which spec lines ask for it.
 
-    USER is a userId as it stands (00004 is not 4), or device:ID.
+    USER is a userId, taken literally (00004 is not 4), or device:ID. Exit code
+    64: neither the plan nor the specs list USER.
     """
     loaded = load(project_file())
     if loaded.project is None:
@@ -51,6 +52,10 @@ def command(
         with read_journal(settings.journal) as journal:
             explained = explain(
                 subject_of(user), opened, loaded, snapshot=observed or settings.snapshot, journal=journal
+            )
+        if not explained.listed and not explained.changes:
+            raise click.UsageError(
+                f"Neither the plan nor the specs list {user!r}. Ids are compared literally: 00004 is not 4."
             )
         target, mask = opened.header.target, mask_for(opened)
         deliver(

@@ -1,4 +1,4 @@
-"""What `doctor` concludes from what it was told: one finding for each thing that can be wrong."""
+"""The findings of ``doctor``, one for each thing that can be wrong."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from leanplum_sync.render.doctor import Finding, Level
 from leanplum_sync.render.words import duration
 from leanplum_sync.wire.catalogue import ACTIONS, KeyClass
 
-# What the app said about a key: what it opens, or why that can't be known. Of a key that isn't set it said nothing.
+# The permissions of each key that is set, or the error of checking it.
 Told: TypeAlias = Mapping[KeyClass, Probed | ApiError]
 
 _MAY: Final[Mapping[KeyClass, str]] = {
@@ -36,9 +36,9 @@ _WITHOUT: Final[Mapping[KeyClass, str]] = {
     KeyClass.CONTENT_READ_ONLY: "no message can be found by its name without it",
 }
 _WHERE: Final = "App Settings > Keys & Settings in Leanplum's dashboard"
-_NOTICEABLE_SECONDS: Final = 60.0  # ages of plans, snapshots and locks are told by this clock
+_NOTICEABLE_SECONDS: Final = 60.0  # ages of plans, snapshots and locks are measured with this clock
 _REWRITTEN_SECONDS: Final = (
-    86_400.0  # Source: recorded traffic: from here on the API warns and stamps events anew
+    86_400.0  # Source: recorded traffic: from here on the API warns and replaces the timestamps of events
 )
 
 
@@ -47,33 +47,41 @@ def on_host(target: Target, told: Told) -> Finding:
     for answer in told.values():
         if isinstance(answer, ApiError):
             return bad(
-                "host", str(answer), exit_code(answer), "Try again later; if it stays so, look at proxies."
+                "host",
+                str(answer),
+                exit_code(answer),
+                "Try again later. If it still fails, check the proxy and the firewall.",
             )
         if not answer.knows_app:
-            sentence = f"{target.host} knows no app {target.app_id}."
+            sentence = f"{target.host} does not know the app {target.app_id}."
             return bad("app", sentence, ExitCode.BAD_KEY, f"Compare the app id with {_WHERE}.")
     if not told:
-        return Finding(Level.NOTE, "host", f"{target.host} was not asked: there is no key to ask with.")
-    return Finding(Level.GOOD, "host", f"{target.host} answers, and knows the app {target.app_id}.")
+        return Finding(Level.NOTE, "host", f"Could not check {target.host}: no key is set.")
+    return Finding(Level.GOOD, "host", f"{target.host} answers and knows the app {target.app_id}.")
 
 
 def on_clock(told: Told) -> Finding:
     skews = [answer.skew_seconds for answer in told.values() if isinstance(answer, Probed)]
     skew = next((skew for skew in skews if skew is not None), None)
     if skew is None:
-        return Finding(Level.NOTE, "clock", "The host didn't tell the time.")
+        return Finding(Level.NOTE, "clock", "The host did not send the time.")
     if abs(skew) < _NOTICEABLE_SECONDS:
-        return Finding(Level.GOOD, "clock", f"Within {duration(abs(skew) + 1)} of the host's.")
+        return Finding(
+            Level.GOOD, "clock", f"Differs from the host's by less than {duration(abs(skew) + 1)}."
+        )
     sentence = f"This machine's clock is {duration(abs(skew))} {'behind' if skew > 0 else 'ahead'}."
     if abs(skew) < _REWRITTEN_SECONDS:
-        return Finding(Level.NOTE, "clock", sentence, "Set it: the ages of plans and locks are told by it.")
+        return Finding(Level.NOTE, "clock", sentence, "Set it: the ages of plans and locks depend on it.")
     return bad(
-        "clock", sentence, ExitCode.INVALID, "Set it: from a day on, the API stamps events with its own."
+        "clock",
+        sentence,
+        ExitCode.INVALID,
+        "Set it: if it is off by a day or more, the API replaces the timestamps of events.",
     )
 
 
 def on_key(key_class: KeyClass, keys: Keys, told: Told, *, is_needed: bool, is_own: bool) -> Finding:
-    """*is_own*: the program's own emulator has it, so there is no variable to speak of."""
+    """*is_own*: the embedded emulator holds the key, so there is no variable to name."""
     about = f"{key_class.words} key"
     variable = keys.variable(key_class)
     if not keys.has(key_class):
@@ -81,7 +89,7 @@ def on_key(key_class: KeyClass, keys: Keys, told: Told, *, is_needed: bool, is_o
             Level.BAD if is_needed else Level.NOTE,
             about,
             f"{variable} is not set: {_WITHOUT[key_class]}.",
-            f"It stands in {_WHERE}." if is_needed else "",
+            f"Find it in {_WHERE}." if is_needed else "",
             exit_code=ExitCode.BAD_KEY,
         )
     match told.get(key_class):
@@ -91,18 +99,18 @@ def on_key(key_class: KeyClass, keys: Keys, told: Told, *, is_needed: bool, is_o
             return Finding(Level.GOOD, about, f"{holder}: it may {_MAY[key_class]}.", actions=may)
         case Probed(key_class=None, knows_app=True):
             return bad(
-                about, f"{variable} holds no key of this app.", ExitCode.BAD_KEY, f"Take it from {_WHERE}."
+                about, f"{variable} is not a key of this app.", ExitCode.BAD_KEY, f"Take it from {_WHERE}."
             )
         case Probed(key_class=KeyClass() as found):
             sentence = f"{variable} holds the {found.words} key, which may {_MAY[found]}."
             advice = f"Put the {key_class.words} key there, from {_WHERE}."
             return bad(about, sentence, ExitCode.BAD_KEY, advice)
         case _:
-            return Finding(Level.NOTE, about, f"{variable} is set. What it opens could not be asked.")
+            return Finding(Level.NOTE, about, f"{variable} is set. Could not check its permissions.")
 
 
 def on_plan_key(environ: Mapping[str, str]) -> Finding:
-    """Return whether what is written to disk is encrypted."""
+    """Return whether values on disk are encrypted."""
     try:
         codec = SealingKeys.from_environment(environ).to_seal(b"", "doctor")
     except CredentialError as error:
@@ -114,21 +122,21 @@ def on_plan_key(environ: Mapping[str, str]) -> Finding:
             f"{KEY_VARIABLE} is not set: values in plans and journals are not encrypted.",
         )
     return Finding(
-        Level.GOOD, "encryption", f"{KEY_VARIABLE} holds it: new plans are encrypted with {codec.key_id}."
+        Level.GOOD, "encryption", f"{KEY_VARIABLE} is set: new plans are encrypted with {codec.key_id}."
     )
 
 
 def on_journal(location: str | Path, environment: str, now: float) -> Finding:
     name = describe(shortest(location))
     try:
-        with read_journal(location, keys=SealingKeys()) as journal:  # locks are not sealed
+        with read_journal(location, keys=SealingKeys()) as journal:  # locks are not encrypted
             locks = [lock for lock in journal.locks() if lock.environment == environment and lock.until > now]
     except JournalError as error:
         return bad("journal", str(error), exit_code(error))
     if locks:
         lock = locks[0]
-        sentence = f"{name}: process {lock.pid} on {lock.host} is at work."
-        return bad("journal", sentence, ExitCode.LOCKED, "Wait for it; `status` says more.")
+        sentence = f"{name}: process {lock.pid} on {lock.host} is using it."
+        return bad("journal", sentence, ExitCode.LOCKED, "Wait until it ends; `status` shows more.")
     if isinstance(location, Path) and not os.access(_existing(location), os.W_OK):
         return bad(
             "journal",
@@ -136,7 +144,7 @@ def on_journal(location: str | Path, environment: str, now: float) -> Finding:
             ExitCode.CANT_WRITE,
             "`apply` writes to it: change its permissions.",
         )
-    return Finding(Level.GOOD, "journal", f"{name} is free.")
+    return Finding(Level.GOOD, "journal", f"{name} is not in use.")
 
 
 def bad(about: str, sentence: str, code: ExitCode, advice: str = "") -> Finding:
@@ -144,7 +152,7 @@ def bad(about: str, sentence: str, code: ExitCode, advice: str = "") -> Finding:
 
 
 def code_of(findings: Iterable[Finding]) -> ExitCode:
-    """Return the code of what is bad; a key comes first, because the rest may follow from it."""
+    """Return the code of the bad findings. A bad key takes precedence, because it may cause the others."""
     codes = {ExitCode(finding.exit_code) for finding in findings if finding.level is Level.BAD}
     return ExitCode.BAD_KEY if ExitCode.BAD_KEY in codes else min(codes, default=ExitCode.OK)
 

@@ -1,4 +1,4 @@
-"""``fmt``: spec files in their one layout."""
+"""``fmt``: formats spec files."""
 
 from __future__ import annotations
 
@@ -30,19 +30,18 @@ _PART: Final = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 
 @click.command("fmt", cls=Command, shares_files=True)
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(exists=True, path_type=Path))
-@click.option("--check", is_flag=True, help="Change nothing, and exit with 3 if a file would change.")
-@click.option("--diff", is_flag=True, help="Change nothing, and show what would change.")
+@click.option("--check", is_flag=True, help="Change nothing; exit with 3 if a file would change.")
+@click.option("--diff", is_flag=True, help="Change nothing; show what would change.")
 @project_options
 @display_options
 @pass_console
 def command(console: Console, *, paths: tuple[Path, ...], check: bool, diff: bool) -> ExitCode:
     """
-    Bring spec files into their one layout, and list those that changed.
+    Format spec files and list the ones that changed.
 
-    PATH are files or folders; by default, the project file and the specs that it
-    names. Keys stand in the order of the spec language, two blanks indent, and
-    what is said stays the same, every comment included. A file that is not sound
-    YAML is reported, and left alone.
+    PATH are files or folders; by default, the project file and its specs. Keys
+    are ordered as in the reference and indented by two spaces. Values and
+    comments are kept. A file that is not valid YAML is reported and left as is.
     """
     files = list(dict.fromkeys(files_below(paths) if paths else project_files(project_file())))
     found = [tidied(path, Path(shortest(path)).as_posix(), _sensitive(path)) for path in files]
@@ -62,7 +61,7 @@ def command(console: Console, *, paths: tuple[Path, ...], check: bool, diff: boo
         console.complain(f"{_files(changed)} would change. Next: leanplum-sync fmt")
         return ExitCode.INVALID
     did = "would change" if diff else "changed"
-    console.say(f"{_files(changed)} {did}, of {len(files):,}." if files else "There is no spec file here.")
+    console.say(f"{_files(changed)} {did}, of {len(files):,}." if files else "There are no spec files.")
     return ExitCode.OK
 
 
@@ -71,19 +70,19 @@ def _files(changed: Sequence[Tidied]) -> str:
 
 
 def _remark(console: Console, found: Iterable[Found], *, named: bool) -> None:
-    """Say which files were passed over: what YAML is beside the specs is nobody's mistake, unless it was named."""
+    """Report the skipped files. Other YAML beside the specs is no mistake, unless it was named."""
     for each in found:
         match each:
             case LeftAlone(path, ""):
                 (console.say if named else console.say_more)(f"{escaped(str(shortest(path)))} is not a spec.")
             case LeftAlone(path, why):
-                console.say(f"{escaped(str(shortest(path)))} is left as it is: it holds {why}.")
+                console.say(f"{escaped(str(shortest(path)))} was skipped: it holds {why}.")
             case _:
                 pass
 
 
 def _sensitive(path: Path) -> frozenset[str] | None:
-    """Return what the project of a spec file calls sensitive; a project file holds no values."""
+    """Return the names that the project of a spec file marks as sensitive. A project file holds no values."""
     return frozenset() if path.name == FILE_NAME else _sensitive_below(path.absolute().parent)
 
 
@@ -92,7 +91,7 @@ def _sensitive_below(folder: Path) -> frozenset[str] | None:
     try:
         return sensitive_in(project_file() if remembered("project") else find_project(folder))
     except SpecError:
-        return frozenset()  # no project, so none that calls anything sensitive
+        return frozenset()  # without a project, nothing is marked as sensitive
 
 
 def _difference(file: Tidied) -> str:
@@ -105,8 +104,8 @@ def _difference(file: Tidied) -> str:
 def _harmless(
     difference: Iterable[str], before: Sequence[str], after: Sequence[str], sensitive: frozenset[str] | None
 ) -> Iterator[str]:
-    """Yield the lines of a unified *difference* without keys and sensitive values."""
-    old = new = 0  # the lines that come next, from 1; 0 before the first part
+    """Yield the lines of a unified *difference*, with keys and sensitive values removed."""
+    old = new = 0  # the numbers of the next lines, from 1; 0 before the first hunk
     for line in difference:
         if part := _PART.match(line):
             old, new = int(part[1]), int(part[2])

@@ -1,4 +1,4 @@
-"""``init``: a project that works at once."""
+"""``init``: creates a project."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from leanplum_sync.render.words import listing
     "--pipeline",
     type=click.Choice(PIPELINES),
     default="all",
-    help="Whose pipeline files to write: GitHub Actions, GitLab CI, both, or neither. Default: all.",
+    help="Pipeline files to write: for GitHub Actions, GitLab CI, both or neither. Default: all.",
 )
 @display_options
 @pass_console
 def command(console: Console, *, folder: Path, pipeline: str) -> ExitCode:
     """
-    Make a new project in DIR (default: here) that works at once.
+    Create a new project in DIR (default: the working folder).
 
-    It holds a project file, a spec with its data, users for the emulator, and
-    files for the pipeline. Nothing that exists is overwritten.
+    It has a project file, a spec with data, users for the embedded emulator and
+    pipeline files, and works right away. No existing file is overwritten.
     """
     contents = project_files(folder.resolve().name, pipeline)
     existing = in_the_way(folder, list(contents))
     if existing:
         raise click.UsageError(
-            f"{listing(existing)} in {folder} {'exists' if len(existing) == 1 else 'exist'} already, and nothing is"
-            f" overwritten. Name another folder, or move what is there{_instead(existing)}."
+            f"{listing(existing)} in {folder} already {'exists' if len(existing) == 1 else 'exist'} and would be"
+            f" overwritten. Name another folder, or move {'it' if len(existing) == 1 else 'them'}{_instead(existing)}."
         )
     for path, text in contents.items():
         _write(folder / path, text)
@@ -45,16 +45,16 @@ def command(console: Console, *, folder: Path, pipeline: str) -> ExitCode:
     console.document("".join(f"{folder / path}\n" for path in [*contents, ".gitignore"]))
     enter = "" if folder.resolve() == Path.cwd() else f"  cd {quoted(folder)}\n"
     console.say(
-        f"\nThis project works at once, on an emulator inside the program. Next:\n\n{enter}"
+        f"\nThis project works right away, on the embedded emulator. Next:\n\n{enter}"
         "  leanplum-sync validate\n  leanplum-sync plan\n  leanplum-sync apply .leanplum-sync/sandbox.lpplan"
     )
     return ExitCode.OK
 
 
 def _instead(existing: list[str]) -> str:
-    """Return which ``--pipeline`` would write none of *existing*, if there is any such."""
+    """Return the choices of ``--pipeline`` that would write none of *existing*."""
     free = [kind for kind in PIPELINES if not set(project_files("", kind)).intersection(existing)]
-    return f"; or leave out a pipeline with --pipeline {'|'.join(free)}" if free else ""
+    return f"; or choose other pipelines with --pipeline {'|'.join(free)}" if free else ""
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,4 +1,4 @@
-"""``journal``: what was about to be sent, and what became of it, for people who want to know more than ``status`` says."""
+"""``journal``: the record of what was sent, in more detail than ``status`` shows."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from leanplum_sync.cli.command import Command, display_options, pass_console, pr
 from leanplum_sync.cli.commands.journal_copy import copy_command
 from leanplum_sync.cli.context import remembered
 from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.lazy import Group
 from leanplum_sync.cli.options.durations import DurationType
 from leanplum_sync.cli.options.runs import known_run, run_argument
 from leanplum_sync.cli.output.console import Console
@@ -41,12 +42,13 @@ from leanplum_sync.render.words import amount
 _WRITERS: Final = {".ndjson": write_ndjson, ".jsonl": write_ndjson, ".parquet": write_parquet}
 
 
-@click.group("journal")
+@click.group("journal", cls=Group)
 def command() -> None:
     """
-    List, show, check and export what was sent and what became of it.
+    List, show, check, copy and export the journal.
 
-    The journal holds user ids, and no values. `resolve` decides about what is held.
+    It records what was sent, and the outcome, with user ids but without values.
+    Decide about held sends with `resolve`.
     """
 
 
@@ -59,7 +61,7 @@ command.add_command(copy_command)
 @display_options
 @pass_console
 def list_command(console: Console, output: Sequence[Output]) -> ExitCode:
-    """List all runs, the latest first. With -e, only those of that environment."""
+    """List all runs, the latest first. With -e, only the runs of that environment."""
     with read_journal(settings_here().journal) as journal:
         runs = journal.runs(environment=remembered("environment"))
     deliver(console, output, text=lambda page: runs_text(runs, page), json=lambda: runs_json(runs))
@@ -73,7 +75,7 @@ def list_command(console: Console, output: Sequence[Output]) -> ExitCode:
 @display_options
 @pass_console
 def show_command(console: Console, run: int, output: Sequence[Output]) -> ExitCode:
-    """Show one run: its actions, its batches, and what is not plainly done."""
+    """Show the actions and batches of one run, and what is not done."""
     with read_journal(settings_here().journal) as journal:
         shown = ShownRun(
             run=known_run(journal, run),
@@ -93,9 +95,9 @@ def show_command(console: Console, run: int, output: Sequence[Output]) -> ExitCo
 @pass_console
 def verify_command(console: Console, output: Sequence[Output]) -> ExitCode:
     """
-    Check that the journal agrees with itself: states, counts and deliveries.
+    Check that states, counts and deliveries are consistent.
 
-    Changes nothing. Exit code 7: it does not; what is wrong is listed.
+    Changes nothing. Exit code 7: it is not; the faults are listed.
     """
     settings = settings_here()
     name = describe(shortest(settings.journal))
@@ -123,13 +125,13 @@ def verify_command(console: Console, output: Sequence[Output]) -> ExitCode:
 @pass_console
 def export_command(console: Console, run: int | None, out: Path | None) -> ExitCode:
     """
-    Write the records of all runs, or of RUN: runs, batches, exceptions, deliveries.
+    Export the records of all runs, or of RUN.
 
-    NDJSON has one record a line; Parquet has them in one table. `record` says
-    which it is.
+    These are runs, batches, exceptions and deliveries. NDJSON has one record per line, Parquet one table. The column `record` tells
+    the kinds of records apart.
     """
     if out is not None and out.suffix.lower() not in _WRITERS:
-        raise click.UsageError(f"{out}: its name ends with none of {', '.join(_WRITERS)}.")
+        raise click.UsageError(f"{out}: the name must end with one of {', '.join(_WRITERS)}.")
     with read_journal(settings_here().journal) as journal:
         runs = [known_run(journal, run).number] if run else [entry.number for entry in journal.runs()][::-1]
         if out is None:
@@ -146,9 +148,9 @@ def export_command(console: Console, run: int | None, out: Path | None) -> ExitC
 @pass_console
 def upgrade_command(console: Console) -> ExitCode:
     """
-    Bring a journal of an older version up to date.
+    Upgrade a journal of an older version to the current format.
 
-    Every verb that writes does so too; this one does nothing else.
+    Commands that write to the journal also do this.
     """
     settings = settings_here()
     with open_journal(settings.journal):
@@ -162,17 +164,17 @@ def upgrade_command(console: Console) -> ExitCode:
     type=DurationType(),
     default="90d",
     metavar="TIME",
-    help="Keep plans whose runs ended less than this ago, such as 30d, so that they can be undone. Default: 90d.",
+    help="Keep plans whose runs ended less than this ago, such as 30d, for undo. Default: 90d.",
 )
 @project_options
 @display_options
 @pass_console
 def prune_command(console: Console, older_than: float) -> ExitCode:
     """
-    Remove the plans in .leanplum-sync/applied that nobody needs any more.
+    Delete plans in .leanplum-sync/applied that are no longer needed.
 
-    A plan stays while a run of it is open or holds something, and while it may
-    be undone. The journal itself is never cut: it knows what was sent.
+    A plan is kept while a run of it is open or holds a send, and while it may be
+    needed for undo. Nothing is ever deleted from the journal itself.
     """
     settings = settings_here()
     with read_journal(settings.journal) as journal:
@@ -183,5 +185,5 @@ def prune_command(console: Console, older_than: float) -> ExitCode:
     removed = prune(settings.kept_plans, runs, before=SystemClock().now() - older_than)
     for path in removed:
         console.document(str(shortest(path)))
-    console.say(f"{amount(len(removed), 'plan')} removed.")
+    console.say(f"Deleted {amount(len(removed), 'plan')}.")
     return ExitCode.OK

@@ -1,4 +1,4 @@
-"""``journal copy``: all that one journal knows, into the one that the project names."""
+"""``journal copy``: copies another journal into the project's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from leanplum_sync.journal.copying import copy_journal
 from leanplum_sync.journal.database import describe
 from leanplum_sync.render.journal import copied_json, copied_text
 
-_VARIABLE: Final = "env:"  # an address holds a password, which is no word of a command line
+_VARIABLE: Final = "env:"  # an address may hold a password, which must not be given on the command line
 
 
 @click.command("copy", cls=Command)
@@ -30,11 +30,11 @@ _VARIABLE: Final = "env:"  # an address holds a password, which is no word of a 
 @pass_console
 def copy_command(console: Console, source: str, output: Sequence[Output]) -> ExitCode:
     """
-    Copy what the journal FROM knows into the project's, which must be empty.
+    Copy the journal FROM into the project's.
 
-    FROM is a file, or env:NAME for the address that the variable NAME holds.
-    All is copied or nothing, and not while a run works with FROM. Afterwards
-    FROM is as it was: put it away, so that nobody goes on with it.
+    The project's journal must be empty. FROM is a file, or env:NAME for an address in the environment variable NAME.
+    Either everything is copied or nothing, and only while no run uses FROM.
+    Afterwards FROM is unchanged: archive it, so that nobody uses it again.
     """
     target = settings_here().journal
     counts = copy_journal(_location(source, os.environ), target)
@@ -45,7 +45,7 @@ def copy_command(console: Console, source: str, output: Sequence[Output]) -> Exi
         text=lambda page: copied_text(counts, names[1], page),
         json=lambda: copied_json(counts, *names),
     )
-    console.say(f"From now on only the new one counts: put {source} away, so that nobody goes on with it.")
+    console.say(f"From now on, use only the new journal. Archive {source}, so that nobody uses it again.")
     return ExitCode.OK
 
 
@@ -53,7 +53,7 @@ def _location(source: str, environ: Mapping[str, str]) -> str | Path:
     if not source.startswith(_VARIABLE):
         if "://" in source:
             raise click.UsageError(
-                "An address may hold a password: put it into a variable, and write env:NAME."
+                "An address may hold a password: put it into an environment variable and pass env:NAME."
             )
         return Path(source)
     name = source.removeprefix(_VARIABLE)

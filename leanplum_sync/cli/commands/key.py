@@ -1,4 +1,4 @@
-"""``key``: a key for the values in plans and journals."""
+"""``key``: generates a key for the values in plans and journals."""
 
 from __future__ import annotations
 
@@ -15,13 +15,11 @@ from leanplum_sync.encryption import KEY_VARIABLE, new_key
 @pass_console
 def command(console: Console) -> ExitCode:
     """
-    Print a new key, which encrypts the values in plans and journals.
+    Print a new key for encrypting the values in plans and journals.
 
-    Keep it as a secret, in the variable LEANPLUM_SYNC_PLAN_KEY. To change keys,
-    put the new one before the old one, with a comma between them.
+    Store it as a secret, in the variable LEANPLUM_SYNC_PLAN_KEY. To rotate keys,
+    put the new one before the old one, separated by a comma.
     """
     console.document(new_key())
-    console.say(
-        f"Keep it as a secret named {KEY_VARIABLE}; without it, what it encrypts can't be read again."
-    )
+    console.say(f"Store it as a secret named {KEY_VARIABLE}. Without it, encrypted values can't be read.")
     return ExitCode.OK

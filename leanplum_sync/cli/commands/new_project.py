@@ -1,4 +1,4 @@
-"""The files of a new project, and where they go."""
+"""The files of a new project."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NAME: Final = re.compile(r"[^a-z0-9]+")
 
 def project_files(name: str, pipeline: str = "all") -> dict[str, str]:
     """
-    Return each file's text by its path from the project folder. ``.gitignore`` is another matter: it may exist.
+    Return each file's text by its path in the project folder, except ``.gitignore``, which may already exist.
 
     A pipeline installs the version that wrote it, so that what plans is what applies.
     """
@@ -46,12 +46,12 @@ def project_files(name: str, pipeline: str = "all") -> dict[str, str]:
 
 
 def project_name(folder_name: str) -> str:
-    """Return a name that specs allow: lower-case letters, digits and hyphens."""
+    """Return a name of lower-case letters, digits and hyphens, as specs require."""
     return _NAME.sub("-", folder_name.lower()).strip("-") or "project"
 
 
 def with_ignored(gitignore: str) -> str:
-    """Return the text of a ``.gitignore`` with what must not be committed."""
+    """Return the text of a ``.gitignore`` that excludes everything that must not be committed."""
     missing = [line for line in IGNORED if line not in gitignore.splitlines()]
     start = f"{gitignore.rstrip()}\n" if gitignore.strip() else ""
     return start + "".join(f"{line}\n" for line in missing) if missing else gitignore

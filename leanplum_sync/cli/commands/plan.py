@@ -1,4 +1,4 @@
-"""``plan``: what would change, what it costs and what is risky. Built with a reader; it can't write."""
+"""``plan``: what would change, what it costs and what is risky. It has only a reader and can't write."""
 
 from __future__ import annotations
 
@@ -47,33 +47,31 @@ from leanplum_sync.staging import MEMORY_LIMIT_MB, Staging
     "--max-age",
     type=DurationType(),
     metavar="TIME",
-    help="How old what was read before may be, such as 30m or 2h. Default: any age for a FILE; live, everybody is read.",
+    help="Maximum age of the snapshot, such as 30m or 2h. Default: any age for a FILE; with live, read all users again.",
 )
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="The plan file. Default: one in .leanplum-sync, named after the environment.",
+    help="The plan file. Default: ENVIRONMENT.lpplan in .leanplum-sync.",
 )
 @click.option(
     "--select",
     multiple=True,
     metavar="GLOB",
-    help="Only specs whose kind/name matches, as UserAttributes/loyalty-*; may be repeated. Default: all.",
+    help="Include only specs whose kind/name matches, such as UserAttributes/loyalty-*; may be repeated. Default: all.",
 )
 @click.option(
     "--exclude",
     multiple=True,
     metavar="GLOB",
-    help="No specs whose kind/name matches; may be repeated. Default: none.",
+    help="Exclude specs whose kind/name matches; may be repeated. Default: none.",
 )
 @parts_option
 @shard_option(
-    "Check all specs, and plan for the users of part N of M alone; apply then locks that part alone. Default: all users."
+    "Check all specs, but plan only part N of M of the users. apply then locks only that part. Default: all users."
 )
-@click.option(
-    "--detailed-exitcode", is_flag=True, help="Exit with 2, not 0, if there is something to change."
-)
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2, not 0, if there are changes.")
 @problems_option
 @memory_option(MEMORY_LIMIT_MB)
 @output_options("text", "json", "ndjson", "markdown", "html", "sarif", "github")
@@ -97,14 +95,14 @@ def command(
     detailed_exitcode: bool,
 ) -> ExitCode:
     """
-    Compare the specs with what is there, and write a plan.
+    Compare the specs with the live state and write a plan.
 
-    SPEC are spec files or folders of them; by default, those the project names.
-    Nothing is written to the app: planning asks only for keys that read. Exit
-    code 6 says that the plan is over the project's budget.
+    SPEC are spec files or folders; by default, the project's. Nothing is written
+    to the app, and only keys that read are needed. Exit code 6: the plan is over
+    the project's budget.
     """
     if parts > 1 and shard is not None:
-        raise click.UsageError("A plan for one --shard is for one process: leave out --parts.")
+        raise click.UsageError("--shard plans for a single process and can't be combined with --parts.")
     loaded = chosen(load(project_file(), specs), select, exclude)
     if loaded.project is None:
         return _report(
@@ -140,7 +138,7 @@ def command(
 
 
 def chosen(loaded: Loaded, select: Sequence[str], exclude: Sequence[str]) -> Loaded:
-    """Keep the resources whose address matches one of *select*, if there are any, and none of *exclude*."""
+    """Keep the resources whose address matches one of *select*, if given, and none of *exclude*."""
 
     def is_wanted(address: str) -> bool:
         selected = not select or any(fnmatchcase(address, glob) for glob in select)
@@ -149,7 +147,7 @@ def chosen(loaded: Loaded, select: Sequence[str], exclude: Sequence[str]) -> Loa
     kept = tuple(each for each in loaded.resources if is_wanted(str(each.address)))
     if loaded.resources and not kept:
         known = ", ".join(str(each.address) for each in loaded.resources)
-        raise click.UsageError(f"--select and --exclude leave no spec to plan. There are {known}.")
+        raise click.UsageError(f"--select and --exclude leave no spec to plan. The project has {known}.")
     return replace(loaded, resources=kept)
 
 
@@ -202,7 +200,7 @@ def _make(
 def _report(
     error: SpecError, console: Console, outputs: Sequence[Output], root: Path, environment: str
 ) -> ExitCode:
-    """People read problems on stderr: a document that was asked for is a plan. Machines get them as theirs."""
+    """Show problems to people on stderr and to machines in their format. A text document would be a plan."""
     checked = checked_of(error)
     documents = [output for output in outputs if output.format != "text"]
     show_problems(checked, console, documents, root, document="plan", environment=environment)

@@ -1,4 +1,4 @@
-"""``plan-diff``: what changed since the plan that was approved."""
+"""``plan-diff``: compares two plans."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ def command(
     console: Console, *, old: Path, new: Path, detailed_exitcode: bool, output: Sequence[Output]
 ) -> ExitCode:
     """
-    Show what the plan in NEW would do that the one in OLD would not, and the other way round.
+    Show which changes only NEW has and which only OLD has.
 
-    OLD is the plan that was approved. Values are compared, and not shown: for one
-    user, see explain. The lines that ask for a change may be others.
+    OLD and NEW are plan files, such as the approved plan and a new one. Values
+    are compared but not shown; `explain` shows them for one user. The spec lines
+    behind a change are not compared.
     """
     with open_plan(old) as was, open_plan(new) as now:
         diff = PlanDiff(was, now, differences(was.changes(), now.changes()))

@@ -1,4 +1,4 @@
-"""``pull``: users into a snapshot file."""
+"""``pull``: reads users into a snapshot file."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from leanplum_sync.specs import Loaded, load
 from leanplum_sync.staging import LEAST_MEMORY_MB, Staging
 
 _MAX_AGE_SECONDS: Final = 3600.0
+_SNAPSHOTS: Final = (".ndjson", ".ndjson.gz", ".ndjson.zst")
 
 
 @click.command("pull", cls=Command)
@@ -54,8 +55,8 @@ _MAX_AGE_SECONDS: Final = 3600.0
     type=DurationType(),
     default=_MAX_AGE_SECONDS,
     metavar="TIME",
-    help="Who is in the snapshot and younger than this isn't read again, so that an interrupted pull goes on."
-    " Default: 1h.",
+    help="Don't read users again who were read into the snapshot less than this ago. This lets an interrupted pull"
+    " continue. Default: 1h.",
 )
 @memory_option(LEAST_MEMORY_MB)
 @output_options("text", "json", "ndjson")
@@ -76,10 +77,14 @@ def command(
     """
     Read users into a snapshot file, one billable lookup each.
 
-    USER is a userId, or device:ID. Without any, and without --from, all those
-    that the project's specs speak of are read. `plan --observed` plans from the
-    file, and `emulator --seed` rehearses with it.
+    USER is a userId or device:ID. Without USER and --from, all users in the
+    project's specs are read. Use the file with `plan --observed` or `emulator
+    --seed`.
     """
+    if not out.name.lower().endswith(_SNAPSHOTS):
+        raise click.UsageError(
+            f"{out} can't be a snapshot, which is NDJSON: name a file that ends with {' or '.join(_SNAPSHOTS)}."
+        )
     loaded = load(project_file())
     if loaded.project is None:
         raise SpecError(loaded.problems)
@@ -90,7 +95,7 @@ def command(
         subjects = (
             subjects_named(users, from_file, id_column, loaded)
             if users or from_file
-            else _spoken_of(loaded, staging, progress)
+            else _in_specs(loaded, staging, progress)
         )
         report = pull(
             app.reader(),
@@ -114,6 +119,6 @@ def command(
     return ExitCode.IN_PART if report.failed else ExitCode.OK
 
 
-def _spoken_of(loaded: Loaded, staging: Staging, progress: Progress) -> Iterator[Subject]:
+def _in_specs(loaded: Loaded, staging: Staging, progress: Progress) -> Iterator[Subject]:
     check(loaded, staging, progress, listing_file(loaded.root)).raise_if_any()
     return staging.subjects()

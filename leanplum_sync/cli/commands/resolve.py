@@ -1,4 +1,4 @@
-"""``resolve``: a person's word on what nobody else can know."""
+"""``resolve``: a person decides about held sends."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from leanplum_sync.render.words import amount
 from leanplum_sync.specs import load
 
 _CHOICES: Final = {
-    Resolution.DONE: "It happened: count it as done.",
-    Resolution.AGAIN: "It did not happen: send it again, when its plan is applied with --resume.",
-    Resolution.DROP: "Nobody knows: leave it at that, count it as skipped, never send it.",
+    Resolution.DONE: "They happened: count them as done.",
+    Resolution.AGAIN: "They did not happen: send them again when the plan is applied with --resume.",
+    Resolution.DROP: "Nobody knows: count them as skipped and never send them.",
 }
 
 
@@ -48,24 +48,24 @@ _CHOICES: Final = {
     type=click.IntRange(min=1),
     multiple=True,
     metavar="N",
-    help="Only what is held of this batch; may be repeated. Default: of all.",
+    help="Only this batch; may be repeated. Default: all batches.",
 )
 @click.option(
     "--user",
     "users",
     multiple=True,
     metavar="USER",
-    help="Only what is held of this userId, or device:ID; may be repeated. Default: of all.",
+    help="Only this userId or device:ID; may be repeated. Default: all users.",
 )
 @click.option(
     "--from",
     "from_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Only what is held of the users in this data file. Default: of all.",
+    help="Only the users in this data file. Default: all users.",
 )
 @id_column_option
-@click.option("--yes", is_flag=True, help="Don't ask. Needed where there is no terminal.")
+@click.option("--yes", is_flag=True, help="Don't ask for confirmation. Required without a terminal.")
 @output_option
 @project_options
 @display_options
@@ -83,14 +83,14 @@ def command(
     output: Sequence[Output],
 ) -> ExitCode:
     """
-    Decide about what run RUN holds: actions that may or may not have happened.
+    Decide about the held actions of run RUN, which may or may not have happened.
 
-    Say one of --done, --again and --drop, for all that is held or for a part of
-    it. What is resolved stays so. Exit code 5: some of the run is still held, or
-    it is too early to tell: a request without an answer may still take effect.
+    Pass exactly one of --done, --again or --drop, for all of them or for some. A
+    decision is final. Exit code 5: some actions are still held, or it is too
+    early to decide, because a request without an answer may still take effect.
     """
     if choice is None:
-        raise click.UsageError("What became of it? Say one of --done, --again and --drop.")
+        raise click.UsageError("Pass exactly one of --done, --again or --drop.")
     resolution = Resolution(choice)
     loaded = load(project_file())
     if loaded.project is None:
@@ -126,12 +126,12 @@ def command(
         console, output, text=lambda page: resolved_text(resolved, page), json=lambda: resolved_json(resolved)
     )
     if resolution is Resolution.AGAIN:
-        console.say(_how_to_go_on(entry, settings.kept_plan(entry.plan_digest)))
+        console.say(_next_step(entry, settings.kept_plan(entry.plan_digest)))
     return ExitCode.IN_DOUBT if left else ExitCode.OK
 
 
 def _settle_seconds(run: RunEntry, project: Project, root: Path) -> float:
-    """Return the window of the run's environment; the real API's, where the project knows no more of it."""
+    """Return the window of the run's environment, or the real API's if the project no longer has it."""
     if run.environment not in project.environments:
         return SETTLES_SECONDS
     try:
@@ -144,10 +144,10 @@ def _held(
     journal: JournalReader, run: RunEntry, batches: Collection[int], wanted: frozenset[Subject] | None
 ) -> Mapping[int, Sequence[ExceptionEntry]]:
     """
-    Return what is held and was asked for, by batch.
+    Return the held actions to decide about, by batch.
 
     Raises:
-        click.UsageError: nothing of it is held.
+        click.UsageError: there are none.
     """
     found: dict[int, list[ExceptionEntry]] = defaultdict(list)
     for entry in journal.exceptions(run.number, [Fate.HELD]):
@@ -163,10 +163,10 @@ def _held(
 
 def _check_settled(journal: JournalReader, run: int, batches: Collection[int], settle_seconds: float) -> None:
     """
-    Look at all *batches* before the first is decided.
+    Check all *batches* before deciding about the first.
 
     Raises:
-        TooEarlyError: what one of them sent may still take effect.
+        TooEarlyError: a request of one of them may still take effect.
     """
     now = SystemClock().now() + journal.ahead()
     for batch in journal.batches(run):
@@ -195,7 +195,7 @@ def _confirm(
         return
     if not console.is_interactive:
         raise click.ClickException(
-            "There is no terminal to ask on. Add --yes to decide without being asked; nothing was changed."
+            "There is no terminal to confirm on. Add --yes to skip the question. Nothing was changed."
         )
     actions = amount(sum(map(len, held.values())), "held action")
     users = amount(len(_subjects(held)), "user")
@@ -208,8 +208,8 @@ def _confirm(
         raise click.Abort
 
 
-def _how_to_go_on(run: RunEntry, plan: Path) -> str:
+def _next_step(run: RunEntry, plan: Path) -> str:
     if run.state is RunState.SUPERSEDED:
-        return "\nAnother plan took over since. To send it: plan again."
+        return "\nA later plan has replaced this one. To send again: make a new plan."
     name = quoted(plan) if plan.exists() else "PLAN"
-    return f"\nTo send it: leanplum-sync apply {name} --resume"
+    return f"\nTo send again: leanplum-sync apply {name} --resume"

@@ -1,4 +1,4 @@
-"""``schema``: specs, and what the other verbs print, as JSON Schema."""
+"""``schema``: the JSON Schema of specs and documents."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from leanplum_sync.specs.check import MODELS
 @pass_console
 def command(console: Console, kind: str | None) -> ExitCode:
     """
-    Print the JSON Schema of specs, of those of one KIND, or of a document.
+    Print the JSON Schema of all specs, of one KIND of spec, or of a document.
 
-    Editors that know YAML complete and check specs by it. Documents are what
-    `-o json` prints, called by the name after the slash in their `format`;
-    `event` is a line of `-o ndjson`, or of a run's log.
+    Editors use it to complete and check specs. Documents are the output of
+    `-o json`, named after the last part of their `format`; `event` is one line of
+    `-o ndjson` or of a run's log.
     """
     schema = document_schema(kind) if kind in NAMES else json_schema(kind)
     console.document(json.dumps(schema, indent=2))

@@ -1,4 +1,4 @@
-"""``show``: a plan, once more."""
+"""``show``: shows a plan."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from leanplum_sync.planfile import open_plan
 @display_options
 @pass_console
 def command(console: Console, plan: Path, output: Sequence[Output]) -> ExitCode:
-    """Show the plan in the file PLAN, as `plan` did."""
+    """Show the plan in the file PLAN, as `plan` did when it made it."""
     with open_plan(plan) as opened:
         show_plan(opened, console, output)
     return ExitCode.OK

@@ -1,4 +1,4 @@
-"""``status``: what the journal knows."""
+"""``status``: recent runs, locks and held sends."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ _RUNS = 10
 @pass_console
 def command(console: Console, output: Sequence[Output]) -> ExitCode:
     """
-    Say what the journal knows: the latest runs, who is at work now, and what is
-    held for a person to decide. With -e, only the runs of that environment.
+    Show the latest runs, the processes at work and the sends held for a decision.
+
+    With -e, only the runs of that environment.
     """
     settings = settings_here()
     with read_journal(settings.journal) as journal:

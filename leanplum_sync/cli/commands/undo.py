@@ -1,4 +1,4 @@
-"""``undo``: a plan that takes back what a run did. It writes nothing to the app; ``apply`` does."""
+"""``undo``: makes a plan that reverts a run. It writes nothing to the app; ``apply`` does."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from leanplum_sync.staging import Staging
     "of_run",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="The plan that the run carried out. Default: the one kept in .leanplum-sync/applied.",
+    help="The plan that the run applied. Default: its copy in .leanplum-sync/applied.",
 )
 @click.option(
     "--out",
@@ -58,12 +58,12 @@ def command(
     console: Console, *, run: int, of_run: Path | None, out: Path | None, output: Sequence[Output]
 ) -> ExitCode:
     """
-    Make a plan that takes back what run RUN did.
+    Make a plan that reverts run RUN.
 
-    It restores what was there before, for users who are still as the run left
-    them; the others are listed. Messages can't be taken back, and the journal
-    still knows what was sent and counted. Nothing is written to the app. Exit
-    code 5: it is too early, a request without an answer may still take effect.
+    It restores the earlier values of users who have not changed since the run;
+    other users are listed. Messages can't be unsent, and the journal still counts
+    them as sent. Nothing is written to the app. Exit code 5: it is too early,
+    because a request without an answer may still take effect.
     """
     file = project_file()
     project = load_project(file)
@@ -104,14 +104,16 @@ def command(
         show_plan(opened, console, output)
         code = conclude(opened, console, detailed_exitcode=False)
     if made.moved_on:
-        console.say(f"{amount(len(made.moved_on), 'user')} moved on since the run: {quoted(moved_file)}")
+        console.say(
+            f"{amount(len(made.moved_on), 'user')} changed since the run, left unchanged: {quoted(moved_file)}"
+        )
     return code
 
 
 def _check_settled(journal: JournalReader, run: int, window: float) -> None:
     """
     Raises:
-        TooEarlyError: what the run sent may still take effect, after live state was read and found to need no undoing.
+        TooEarlyError: a request of the run may still take effect, after the undo plan has read the live state.
     """
     now = SystemClock().now() + journal.ahead()
     for batch in journal.batches(run, [BatchState.SENT, BatchState.IN_DOUBT, BatchState.HELD]):
@@ -122,17 +124,17 @@ def _check_settled(journal: JournalReader, run: int, window: float) -> None:
 def _plan_of(run: RunEntry, path: Path) -> PlanFile:
     """
     Raises:
-        StalePlanError: the plan is gone, or is another run's.
+        StalePlanError: the plan does not exist, or belongs to another run.
     """
     if not path.is_file():
         raise StalePlanError(
-            f"The plan of run {run.number} is not at {path}. Without it, nobody knows what was there before."
+            f"The plan of run {run.number} is not at {path}. It holds the values to restore."
             " Name another copy with --plan."
         )
     plan = open_plan(path)
     if plan.digest != run.plan_digest:
         plan.close()
-        raise StalePlanError(f"{path} is not the plan that run {run.number} carried out.")
+        raise StalePlanError(f"{path} is not the plan that run {run.number} applied.")
     return plan
 
 

@@ -1,4 +1,4 @@
-"""``validate``: everything that is wrong with specs and data, without a connection."""
+"""``validate``: checks specs and data files, offline."""
 
 from __future__ import annotations
 
@@ -40,10 +40,9 @@ def command(
     """
     Check specs and their data files, offline.
 
-    SPEC are spec files or folders of them; by default, those the project names.
-    Every problem is found in one run. The first hundred are shown, as
-    file:line:column, and a file has them all. Exit code 3 says that there are
-    some.
+    SPEC are spec files or folders; by default, the project's. All problems are
+    found in one run. The first hundred are shown, as file:line:column, and all of
+    them are written to a file. Exit code 3: there are problems.
     """
     loaded = load(project_file(), specs)
     with Staging(memory_limit_mb=memory, only_rows=True) as staging:

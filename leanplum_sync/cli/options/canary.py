@@ -1,4 +1,4 @@
-"""``--canary``: a few users first, and a look at them before the rest."""
+"""``--canary`` and ``--wave-failures``: a staged rollout."""
 
 from __future__ import annotations
 
@@ -60,32 +60,34 @@ canary_option = click.option(
     "--canary",
     type=CanaryType(),
     metavar="N|P%",
-    help="Apply to so many users first, verify them, and stop; on a terminal, ask whether to go on. The same users each"
-    " time. Default: all users at once.",
+    help="Staged rollout: apply to N users (or P%) first, verify them and stop; on a terminal, ask whether to continue."
+    " Always chooses the same users. Default: all users at once.",
 )
 wave_failures_option = click.option(
     "--wave-failures",
     type=ShareType(),
     default="10%",
     metavar="P%",
-    help="What depends on a spec is not begun if more than this share of what comes before failed. Default: 10%.",
+    help="Don't start specs that depend on others if more than this share of the others failed. Default: 10%.",
 )
 
 
 def chosen(plan: PlanPart, canary: Canary | None) -> frozenset[Subject] | None:
-    """Return the subjects that go first, None if all do."""
+    """Return the subjects to apply to first, None for all."""
     return None if canary is None else choose(plan.subjects(), canary.count(plan.summary.changed))
 
 
 def goes_on(
     console: Console, receipt: Receipt, verified: Verification | None, count: int, *, yes: bool
 ) -> bool:
-    """Ask a person whether to go on after the canary. Without one to ask, or where something is wrong, the answer is no."""
-    is_well = receipt.is_clean and (verified is None or verified.is_proof)
-    if receipt.stopped is not StopReason.CANARY or not is_well or yes or not console.is_interactive:
+    """Ask whether to continue after the canary. The answer is no if nobody can be asked or something went wrong."""
+    went_well = receipt.is_clean and (verified is None or verified.is_proof)
+    if receipt.stopped is not StopReason.CANARY or not went_well or yes or not console.is_interactive:
         return False
-    looked = "" if verified is None else f", {verified.equal:,} of {verified.checked:,} read back as planned"
+    verified_words = (
+        "" if verified is None else f", {verified.equal:,} of {verified.checked:,} read back as planned"
+    )
     answer = console.ask(
-        f"The canary is through: {amount(count, 'user')}{looked}.\nType yes to go on with the rest, anything else to stop: "
+        f"The canary is done: {amount(count, 'user')}{verified_words}.\nType yes to continue with the rest, anything else to stop: "
     )
     return answer.lower() == "yes"

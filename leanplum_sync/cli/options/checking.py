@@ -1,4 +1,4 @@
-"""Options of the verbs that read specs and data whole: how much memory, and where problems are listed."""
+"""``--memory`` and ``--problems``, of commands that check all specs and data."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SizeType(click.ParamType[int]):
             self.fail(f"{value!r} is not a size, such as 512MB or 2GB.", param, ctx)
         size = int(match[1]) * _MEGABYTES[match[2].upper()]
         if size < LEAST_MEMORY_MB:
-            self.fail(f"{value!r} is too little: {LEAST_MEMORY_MB}MB is the least.", param, ctx)
+            self.fail(f"{value!r} is too little: at least {LEAST_MEMORY_MB}MB is needed.", param, ctx)
         return size
 
 
@@ -42,8 +42,8 @@ def memory_option(default_mb: int) -> Callable[[Decorated], Decorated]:
         type=SizeType(),
         default=default_mb,
         metavar="SIZE",
-        help="What tables of rows and users may take of the memory, such as 512MB or 2GB; what is beyond that is kept on disk."
-        f" The program itself takes some 100MB more; more cores are used where there is memory for each. Default: {default_mb}MB.",
+        help="Memory for tables of rows and users, such as 512MB or 2GB; more is kept on disk. The program itself takes about"
+        f" 100MB in addition. More memory lets it use more cores. Default: {default_mb}MB.",
     )
 
 
@@ -51,8 +51,8 @@ problems_option: Final = click.option(
     "--problems",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="List all problems in FILE, one JSON object a line. Default: in .leanplum-sync/problems.ndjson, if there are more"
-    f" than the {SHOWN} that are shown.",
+    help="Write all problems to FILE, one JSON object per line. Default: .leanplum-sync/problems.ndjson, if there are more"
+    f" than the {SHOWN} shown.",
 )
 
 

@@ -1,4 +1,4 @@
-"""Users and devices as people name them: on the command line, or in a data file that no spec needs to name."""
+"""Users and devices named on the command line or listed in a data file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FORMATS: Final = {
     ".parquet": DataFormat.PARQUET,
 }
 _COMPRESSIONS: Final = {".gz": Compression.GZIP, ".zst": Compression.ZSTD}
-# Source: Leanplum docs, CSV import: the columns that name whom a row is about.
+# Source: Leanplum docs, CSV import: the columns that identify the user or device of a row.
 _OWN_COLUMNS: Final[dict[str, Callable[[str], Subject]]] = {
     "userId": Subject.user,
     "deviceId": Subject.device,
@@ -36,12 +36,12 @@ id_column_option: Final = click.option(
     "--id",
     "id_column",
     metavar="COLUMN",
-    help="The column of FILE with the ids. Default: userId or deviceId, or what a spec says that names FILE.",
+    help="The column of FILE with the ids. Default: userId or deviceId, or the id column of a spec that reads FILE.",
 )
 
 
 def subject_of(text: str) -> Subject:
-    """Return whom *text* names: a userId as it stands, or ``device:ID``."""
+    """Return the subject that *text* names: a userId, taken literally, or ``device:ID``."""
     kind, separator, identifier = text.partition(":")
     if separator and kind == "device":
         return Subject.device(identifier)
@@ -52,7 +52,7 @@ def subjects_named(
     users: Sequence[str], file: Path | None, id_column: str | None, loaded: Loaded
 ) -> Iterator[Subject]:
     """
-    Yield *users*, and then whom the rows of *file* are about.
+    Yield *users*, then the subjects listed in *file*.
 
     Raises:
         SpecError, click.UsageError: as ``ids_in``.
@@ -64,7 +64,7 @@ def subjects_named(
 
 def ids_in(file: Path, id_column: str | None, loaded: Loaded) -> Iterator[Subject]:
     """
-    Yield whom each row of *file* is about, in its order.
+    Yield the subject of each row of *file*, in its order.
 
     Raises:
         SpecError: a row can't be read, or has no id.
@@ -90,7 +90,9 @@ def _source(file: Path) -> FileSource:
     inner = file.with_suffix("") if compression is not Compression.NONE else file
     data_format = _FORMATS.get(inner.suffix.lower())
     if data_format is None:
-        raise click.UsageError(f"{file} is no data file: its name ends with none of {', '.join(_FORMATS)}.")
+        raise click.UsageError(
+            f"{file} is not a data file: its name must end with {', '.join(_FORMATS)}, or one of these and .gz or .zst."
+        )
     return FileSource(file.name, data_format, compression, Place(file.name))
 
 

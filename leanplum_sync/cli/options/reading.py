@@ -1,4 +1,4 @@
-"""The snapshot that planning reads into: what was paid for and not used is not paid for again."""
+"""``--observed``, and the snapshot that planning reads live users into, so that a billable lookup isn't repeated."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ observed_option = click.option(
     "--observed",
     default=LIVE,
     metavar="live|FILE",
-    help="Where users are read: live, from the app, or in a snapshot FILE that pull wrote. Default: live.",
+    help="Where to read users: live from the app, or from a snapshot FILE that pull wrote. Default: live.",
 )
 _UNUSED_FOR_SECONDS: Final = 3600.0
 
 
 def together(limits: Limits) -> int:
-    """Return how many users to read with one request."""
+    """Return how many users to read per request."""
     return USERS_PER_BATCH if limits.read_in_batches else 1
 
 
@@ -35,10 +35,10 @@ def reading_live(
     settings: Settings, max_age_seconds: float | None, part: Part | None = None
 ) -> Iterator[Live]:
     """
-    Yield where to read into, and how old what stands there may be.
+    Yield the snapshot to read into, and how old its entries may be to be reused.
 
-    A finished snapshot is used again only if *max_age_seconds* allows it: an apply may have made it untrue. One that was
-    interrupted has been used by nobody, so it is gone on with for an hour. Each *part* has its own.
+    A finished snapshot is reused only if *max_age_seconds* allows it, because an apply may have outdated it. An
+    interrupted one has not been planned from, so it is continued for up to an hour. Each *part* has its own.
     """
     unfinished, finished = (own(path, part) for path in (settings.unfinished_snapshot, settings.snapshot))
     settings.state_folder.mkdir(parents=True, exist_ok=True)

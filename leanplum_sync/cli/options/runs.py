@@ -1,4 +1,4 @@
-"""Runs, as people name them."""
+"""The argument RUN."""
 
 from __future__ import annotations
 

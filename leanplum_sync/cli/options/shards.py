@@ -1,4 +1,4 @@
-"""``--shard`` and ``--parts``: several processes side by side, each with its part of the users."""
+"""``--shard`` and ``--parts``: several processes at the same time, each with its part of the users."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ parts_option = click.option(
     type=click.IntRange(1, SHARDS),
     default=1,
     metavar="M",
-    help="Make batches that M processes can share: each applies a part, with --shard N/M. Costs up to M more requests for"
-    " each kind of batch. Default: 1.",
+    help="Make batches that M processes can share: each applies one part with --shard N/M. Costs up to M more requests per"
+    " kind of batch. Default: 1.",
 )
 
 
@@ -42,27 +42,27 @@ def shard_option(what: str) -> Callable[[Decorated], Decorated]:
 
 
 def own(path: Path, part: Part | None) -> Path:
-    """Return *path*, or what stands in its place for *part*: processes side by side don't write one file."""
+    """Return *path*, or a path of its own for *part*, because parallel processes must not share files."""
     return path if part is None else path.with_name(f"{part.number}-of-{part.of}.{path.name}")
 
 
 def part_of_plan(plan: PlanFile, shard: Part | None) -> tuple[PlanPart, str]:
     """
-    Return what to apply, and what to lock: ``N/M``, or nothing for everything.
+    Return the part to apply and the name of its lock: ``N/M``, or empty for all users.
 
     Raises:
-        click.UsageError: the plan isn't divided so.
+        click.UsageError: the plan can't be divided this way.
     """
     only = plan.header.part
     if only is not None:
         if shard not in (None, only):
-            raise click.UsageError(f"{quoted(plan.path)} is a plan for --shard {only} alone.")
+            raise click.UsageError(f"{quoted(plan.path)} can only be applied with --shard {only}.")
         return PlanPart(plan), str(only)
     if shard is None:
         return PlanPart(plan), ""
     if shard.cuts(plan.header.parts):
         raise click.UsageError(
-            f"{quoted(plan.path)} is made for {plan.header.parts} at most to share, and its batches would cross the border of"
-            f" --shard {shard}. Plan with --parts {shard.of}."
+            f"{quoted(plan.path)} can be shared by at most {plan.header.parts} processes: some batches have users inside and"
+            f" outside of --shard {shard}. Plan with --parts {shard.of}."
         )
     return PlanPart(plan, shard), str(shard)

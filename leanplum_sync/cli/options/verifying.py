@@ -1,4 +1,4 @@
-"""``--verify``: how many users are read back after applying."""
+"""``--verify``: how many users to read back after applying."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class VerifyType(click.ParamType[Verify]):
         if value in ("auto", "all", "none") or isinstance(value, int):
             return value  # type: ignore[no-any-return]  # click hands values over as Any
         if not str(value).isdecimal() or int(value) == 0:
-            self.fail(f"{value!r} is neither all, nor none, nor a number of users.", param, ctx)
+            self.fail(f"{value!r} must be all, none or a number of users.", param, ctx)
         return int(value)
 
 
@@ -43,7 +43,7 @@ def verification(
     settings: ApplySettings,
     console: Console,
 ) -> Verification | None:
-    """Read back who of the *changed* was written to, or a sample of them; None where that is not wanted, or there is nothing to read."""
+    """Read back all *changed* users, or a sample; None if that is not wanted or nothing was written."""
     was_cut_off = receipt.stopped not in (None, StopReason.CANARY)
     if choice == "none" or was_cut_off or not receipt.sent_now:
         return None

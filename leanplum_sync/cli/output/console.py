@@ -1,4 +1,4 @@
-"""Where words go: the document that was asked for to stdout, everything else to stderr."""
+"""Output: the requested document goes to stdout, everything else to stderr."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Console:
         )
 
     def document(self, text: str) -> None:
-        """Write to stdout. A reader that has gone away (``| head``) changes nothing about the command."""
+        """Write to stdout. If the reader is gone (``| head``), the command continues."""
         write(self.stdout, text if text.endswith("\n") or not text else f"{text}\n")
 
     def say(self, text: str) -> None:
@@ -61,20 +61,20 @@ class Console:
             self.complain(text)
 
     def complain(self, text: str) -> None:
-        """Write to stderr, quiet or not; on a terminal, no word is broken."""
+        """Write to stderr even if quiet. On a terminal, lines are wrapped between words."""
         if self.stderr.isatty():
             text = "\n".join(map(self._wrapped, text.split("\n")))
         write(self.stderr, f"{text}\n")
 
     def _wrapped(self, line: str) -> str:
-        # What is short may be indented, or in colour, on purpose.
+        # Short lines may be indented on purpose; textwrap would count escape codes as columns.
         width = self.page(self.stderr).width
         wraps = len(line) > width and "\x1b" not in line
         return textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) if wraps else line
 
     @property
     def is_interactive(self) -> bool:
-        """Is there a person who sees a question and can answer it?"""
+        """Whether a person can see a question and answer it."""
         return sys.stdin is not None and sys.stdin.isatty() and self.stderr.isatty()
 
     def ask(self, question: str) -> str:
@@ -100,7 +100,7 @@ class Console:
     def _shown_progress(self) -> Progress:
         if self.quiet:
             return SilentProgress()
-        from leanplum_sync.cli.output.progress import (  # noqa: PLC0415 - rich is not for verbs without progress
+        from leanplum_sync.cli.output.progress import (  # noqa: PLC0415 - rich is slow to import, and many commands show no progress
             BarProgress,
             LineProgress,
         )

@@ -1,9 +1,9 @@
 """
-What stands where a document was asked for, however a command ends.
+The documents of a command, however it ends.
 
-A document of an earlier run is gone before the command begins; what the command reads, or is no document by its name,
-stays. A command that ends with an error before it made its documents leaves one in each place that says so: a pipeline
-that reads them is never told of something else.
+Documents of an earlier run are removed before the command starts, but never its inputs, and no file whose name is not a
+document's. A command that fails before it has made its documents writes an error document instead of each, so that a
+pipeline never reads an old one.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from leanplum_sync.cli.output.sentences import sentence_of
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import HazardNotAllowedError, SpecError
 
-# They say on stderr what went wrong, and nothing of theirs is read by a machine.
+# For these formats, the error on stderr is enough.
 _FOR_PEOPLE = frozenset(("text",))
 
 
 @contextmanager
 def ending(ctx: click.Context) -> Iterator[Callable[[Any], Any]]:
-    """Run a verb in here, and hand its exit code to what this gives."""
-    verb = _verb_of(ctx)
+    """Run a command in this context, and pass its exit code to the function that this yields."""
+    command = _name_of(ctx)
     outputs, wrong = set_apart(asked_for(ctx), _files_of(ctx))
     for output in outputs:
         if output.path is not None and output.path.is_file() and not output.path.is_symlink():
             output.path.unlink()
-    with _events(verb, outputs, _console()) as events:
+    with _events(command, outputs, _console()) as events:
         ctx.meta[EVENTS] = events
 
         def end(code: Any) -> Any:
@@ -59,9 +59,9 @@ def ending(ctx: click.Context) -> Iterator[Callable[[Any], Any]]:
         except click.exceptions.Exit:
             raise
         except BaseException as error:
-            # What can't be written now may be the very error that is told.
+            # A document may be unwritable for the same reason that the command failed.
             with suppress(OSError):
-                _fail(error, verb, () if are_made(ctx) else outputs, _console(ctx))
+                _fail(error, command, () if are_made(ctx) else outputs, _console(ctx))
             raise
 
 
@@ -72,8 +72,8 @@ def fail_unread(
     parent: click.Context | None,
     error: click.UsageError,
 ) -> None:
-    """Do as `ending` does where the options themselves are wrong: of the words *given*, those count that ask for documents."""
-    verb = " ".join(filter(None, [_verb_of(parent) if parent and parent.parent else "", name]))
+    """Do as ``ending`` does where the options themselves are invalid. The outputs are taken from the words *given*."""
+    full_name = " ".join(filter(None, [_name_of(parent) if parent and parent.parent else "", name]))
     option = next((each for each in command.params if each.name == "output"), None)
     if option is None or not isinstance(option.type, OutputType):
         return
@@ -87,11 +87,11 @@ def fail_unread(
     ]
     files = [*_files_of(parent), *others, *(word.partition("=")[2] for word in others)]
     outputs, _ = set_apart(found, files)
-    with suppress(OSError), _events(verb, outputs, _console()) as events:
-        _fail(error, verb, outputs, Console.for_this_process(events=events))
+    with suppress(OSError), _events(full_name, outputs, _console()) as events:
+        _fail(error, full_name, outputs, Console.for_this_process(events=events))
 
 
-def _fail(error: BaseException, verb: str, outputs: Sequence[Output], console: Console) -> None:
+def _fail(error: BaseException, command: str, outputs: Sequence[Output], console: Console) -> None:
     code = _code_of(error)
     documents = [output for output in outputs if output.format not in _FOR_PEOPLE]
     if documents and isinstance(error, SpecError):
@@ -100,24 +100,24 @@ def _fail(error: BaseException, verb: str, outputs: Sequence[Output], console: C
             show_problems,
         )
 
-        show_problems(checked_of(error), console, documents, Path.cwd(), document=verb)
+        show_problems(checked_of(error), console, documents, Path.cwd(), document=command)
     elif documents:
         from leanplum_sync.render import failure  # noqa: PLC0415 - as above
 
         over = error.over if isinstance(error, HazardNotAllowedError) else {}
-        told = failure.Failure(
-            verb, code, sentence_of(error).removeprefix("Error: "), over, remembered("environment") or ""
+        document = failure.Failure(
+            command, code, sentence_of(error).removeprefix("Error: "), over, remembered("environment") or ""
         )
         deliver(
             console,
             documents,
             text=lambda _: "",
-            json=lambda: failure.failure_json(told),
-            markdown=lambda limit: failure.failure_markdown(told, limit),
-            html=lambda: failure.failure_html(told),
-            junit=lambda: failure.failure_junit(told),
-            sarif=lambda: failure.failure_sarif(told),
-            github=lambda: failure.failure_annotation(told),
+            json=lambda: failure.failure_json(document),
+            markdown=lambda limit: failure.failure_markdown(document, limit),
+            html=lambda: failure.failure_html(document),
+            junit=lambda: failure.failure_junit(document),
+            sarif=lambda: failure.failure_sarif(document),
+            github=lambda: failure.failure_annotation(document),
         )
     if console.events is not None:
         console.events.end(code)
@@ -131,14 +131,14 @@ def _code_of(error: BaseException) -> int:
             return exit_code(error)
 
 
-def _events(verb: str, outputs: Sequence[Output], console: Console) -> Any:
+def _events(command: str, outputs: Sequence[Output], console: Console) -> Any:
     wanted = [output for output in outputs if output.format == STREAM]
     if not wanted:
         return nullcontext()
     from leanplum_sync.cli.output.event_stream import streaming  # noqa: PLC0415 - needed here only
 
     files = [output.path for output in wanted if output.path is not None]
-    return streaming(verb, console.stdout if len(files) < len(wanted) else None, files, SystemClock())
+    return streaming(command, console.stdout if len(files) < len(wanted) else None, files, SystemClock())
 
 
 def _console(ctx: click.Context | None = None) -> Console:
@@ -148,18 +148,18 @@ def _console(ctx: click.Context | None = None) -> Console:
 def _refuse(outputs: Sequence[Output], ctx: click.Context) -> None:
     for output in outputs:
         raise click.UsageError(
-            f"{output.path} is no place for a document: it is what a command reads, or a plan. Name another file.",
+            f"{output.path} can't hold a document: it is an input of the command, or its name is that of a plan, a spec or data. Name another file.",
             ctx,
         )
 
 
 def _files_of(ctx: click.Context | None) -> Sequence[str | Path]:
-    """Return what may name a file among the arguments and options of *ctx*, and the project file."""
+    """Return the project file, and the arguments and options of *ctx* that may name files."""
     given = [remembered("project"), *(ctx.params.values() if ctx else ())]
     flat = [each for value in given for each in (value if isinstance(value, tuple) else (value,))]
     return [each for each in flat if isinstance(each, str | Path)]
 
 
-def _verb_of(ctx: click.Context | None) -> str:
+def _name_of(ctx: click.Context | None) -> str:
     """Return such as ``journal show``."""
     return ctx.command_path.partition(" ")[2] if ctx else ""

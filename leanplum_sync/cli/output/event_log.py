@@ -1,4 +1,4 @@
-"""The log of a run: one line of NDJSON for each thing that happened, beside the journal and readable by any tool."""
+"""The log of a run: one line of NDJSON per event, beside the journal."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from leanplum_sync.journal.events import Event
 
 class EventLog:
     """
-    Appends to ``run-N.events.ndjson`` in *folder*; a resumed run goes on in its file.
+    Appends to ``run-N.events.ndjson`` in *folder*. A resumed run appends to the same file.
 
-    The journal is what counts: a log that can't be written is told once, and the run goes on without it.
+    The journal is what counts: if the log can't be written, that is reported once and the run continues.
     """
 
     def __init__(self, folder: Path, clock: Clock, console: Console) -> None:
@@ -46,13 +46,15 @@ class EventLog:
                 self._opened(event).write(line)
             except OSError as error:
                 self._is_lost = True
-                self._console.complain(f"The run's log can't be written: {error.strerror}. The run goes on.")
+                self._console.complain(
+                    f"The run's log can't be written: {error.strerror}. The run continues without it."
+                )
 
     def _opened(self, event: Event) -> IO[bytes]:
         if self._file is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             path = self._folder / f"run-{event['run']}.events.ndjson"
             number = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
-            # Unbuffered: a killed run has told what it did.
+            # Unbuffered, so that a killed run has logged everything it did.
             self._file = os.fdopen(number, "ab", buffering=0)
         return self._file

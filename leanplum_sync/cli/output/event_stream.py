@@ -1,4 +1,4 @@
-"""``-o ndjson``: what happens, as it happens, one JSON object a line; the last has the document and the exit code."""
+"""``-o ndjson``: events as they happen, one JSON object per line. The last one holds the document and the exit code."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ PROGRESS_EVERY_SECONDS: Final = 1.0
 
 class EventStream:
     """
-    Writes events to *streams*, each line at once and whole; any thread may tell one.
+    Writes events to *streams*, a whole line at a time, from any thread.
 
-    What can't be written is lost, and a run goes on without it: it is the journal that counts. `end` raises then.
+    A run continues if an event can't be written, because the journal is what counts; ``end`` raises the error.
     """
 
-    def __init__(self, verb: str, streams: Sequence[IO[str]], clock: Clock) -> None:
+    def __init__(self, command: str, streams: Sequence[IO[str]], clock: Clock) -> None:
         self._streams, self._clock = streams, clock
         self._writing = threading.Lock()
         self._lost: OSError | None = None
         self._document: Any = None
-        self({"event": "start", "format": FORMAT, "version": 1, "verb": verb})
+        self({"event": "start", "format": FORMAT, "version": 1, "verb": command})
 
     def __call__(self, event: Event) -> None:
         with self._writing:
-            # ASCII, because values are other people's text.
+            # ASCII, because values may hold control characters.
             line = json.dumps({"at": self._clock.now(), **event}, separators=(",", ":"))
             for stream in self._streams:
                 try:
@@ -46,20 +46,20 @@ class EventStream:
                     break
 
     def note(self, document: str) -> None:
-        """Keep *document*, the JSON that the last line tells."""
+        """Keep *document*, the JSON for the last line."""
         self._document = json.loads(document)
 
     def end(self, code: int) -> None:
         """
         Raises:
-            OSError: some of it could not be written.
+            OSError: an event could not be written.
         """
         self({"event": "end", "exit": code, "document": self._document})
         if self._lost is not None:
             raise self._lost
 
     def progress(self, shown: Progress) -> Progress:
-        """Return a progress that is told here beside where it is *shown*."""
+        """Return a progress that is *shown* and also written here."""
         return _ToldProgress(self, shown, self._clock)
 
 
@@ -71,14 +71,14 @@ def _naming(stream: IO[str], error: OSError) -> OSError:
 
 @contextmanager
 def streaming(
-    verb: str, stdout: IO[str] | None, files: Sequence[Path], clock: Clock
+    command: str, stdout: IO[str] | None, files: Sequence[Path], clock: Clock
 ) -> Iterator[EventStream]:
     with ExitStack() as stack:
         streams = [] if stdout is None else [stdout]
         for file in files:
             file.parent.mkdir(parents=True, exist_ok=True)
             streams.append(stack.enter_context(file.open("w", encoding="utf-8")))
-        yield EventStream(verb, streams, clock)
+        yield EventStream(command, streams, clock)
 
 
 @dataclass(frozen=True, slots=True)

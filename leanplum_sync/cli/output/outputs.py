@@ -1,4 +1,4 @@
-"""``-o FORMAT[=FILE]``: which documents are asked for, and where they go."""
+"""``-o FORMAT[=FILE]``: which documents to make and where to write them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from leanplum_sync.render.page import Page
 from leanplum_sync.render.words import listing
 
 MARKDOWN_BYTES: Final = 59_000  # a comment on GitHub has at most 65,536 characters
-_FEWEST_BYTES: Final = 6_000  # what is never left out of a comment fits
+_FEWEST_BYTES: Final = 6_000  # enough for the parts of a comment that are never left out
 _MARKDOWN: Final = "markdown"
-# Plans, specs, data, journals: nobody wants a document there, and a slip would cost what only they hold.
+# Plans, specs, data and journals: a document is never written over them by mistake.
 _NOT_DOCUMENTS: Final = frozenset((".lpplan", ".yaml", ".yml", ".csv", ".parquet", ".gz", ".zst", ".db"))
 _ROWS: Final = frozenset((".ndjson", ".jsonl"))
 _START_BYTES: Final = 200
@@ -52,11 +52,11 @@ class OutputType(click.ParamType[Output]):
             return value
         name, _, path = str(value).partition("=")
         if name not in self._formats:
-            self.fail(f"{name!r} is not a format; there are {listing(list(self._formats))}.", param, ctx)
+            self.fail(f"{name!r} is not a format. Choose from {listing(list(self._formats))}.", param, ctx)
         return Output(name, Path(path) if path else None)
 
     def found_in(self, words: Sequence[str]) -> Sequence[Output]:
-        """Return what *words* ask for, as far as it can be told where the rest of them is wrong; but one document for stdout."""
+        """Return the outputs that *words* name, at most one on stdout, where other words may be invalid."""
         values = [
             match[1] for word in words if (match := re.fullmatch(r"(?:-o=?|--output=)(.+)", word, re.DOTALL))
         ] + [value for name, value in pairwise(words) if name in ("-o", "--output")]
@@ -74,14 +74,16 @@ class OutputType(click.ParamType[Output]):
 def _one_on_stdout(ctx: click.Context, param: click.Parameter, outputs: Sequence[Output]) -> Sequence[Output]:
     if sum(output.path is None for output in outputs) > 1:
         raise click.BadParameter(
-            "only one document fits on stdout: give the others a file, as in -o json=plan.json.", ctx, param
+            "only one document can go to stdout. Write the others to files, as in -o json=plan.json.",
+            ctx,
+            param,
         )
     ctx.meta[_ASKED] = tuple(outputs) or (Output("text", None),)
     return asked_for(ctx)
 
 
 def asked_for(ctx: click.Context) -> Sequence[Output]:
-    """Return the documents that the verb of *ctx* was asked for; none where it makes none."""
+    """Return the documents to make; none for a command that makes none."""
     found: Sequence[Output] = ctx.meta.get(_ASKED, ())
     return found
 
@@ -89,7 +91,7 @@ def asked_for(ctx: click.Context) -> Sequence[Output]:
 def set_apart(
     outputs: Sequence[Output], given: Sequence[str | Path]
 ) -> tuple[Sequence[Output], Sequence[Output]]:
-    """Return those whose place is theirs, and those that would be put over a file that is *given*, or over a plan, spec or data."""
+    """Return the allowed outputs, and the outputs that would overwrite a *given* file, or a plan, spec or data."""
     files = {Path(each).resolve() for each in given if each and "\0" not in str(each)}
 
     def is_wrong(output: Output) -> bool:
@@ -102,7 +104,7 @@ def set_apart(
 
 
 def _holds_rows(path: Path) -> bool:
-    """Whether *path* is NDJSON of somebody else's, such as data or a snapshot: our own says so in its first words."""
+    """Whether *path* is NDJSON that is not an event stream of ours, such as data or a snapshot."""
     if path.suffix.lower() not in _ROWS or not path.is_file():
         return False
     with path.open("rb") as file:
@@ -111,7 +113,7 @@ def _holds_rows(path: Path) -> bool:
 
 
 def are_made(ctx: click.Context) -> bool:
-    """Whether the documents were handed over already, so that none may follow on stdout."""
+    """Whether the documents were written already, so that no other may follow on stdout."""
     return bool(ctx.meta.get(_MADE))
 
 
@@ -120,7 +122,7 @@ def _remember_limit(ctx: click.Context, _: click.Parameter, value: int) -> None:
 
 
 def output_options(*formats: str) -> Callable[[Decorated], Decorated]:
-    """Return ``-o`` for *formats*, text among them; and, where Markdown is, how long that may get."""
+    """Return ``-o`` for *formats*, and ``--markdown-bytes`` if Markdown is one of them."""
     output = click.option(
         "-o",
         "--output",
@@ -128,7 +130,7 @@ def output_options(*formats: str) -> Callable[[Decorated], Decorated]:
         multiple=True,
         callback=_one_on_stdout,
         metavar="FORMAT[=FILE]",
-        help=f"{' or '.join([', '.join(formats[:-1]), formats[-1]])}, on stdout or in FILE; may be repeated. Default: text.",
+        help=f"{' or '.join([', '.join(formats[:-1]), formats[-1]])}, to stdout or to FILE; may be repeated. Default: text.",
     )
     limit = click.option(
         "--markdown-bytes",
@@ -137,7 +139,7 @@ def output_options(*formats: str) -> Callable[[Decorated], Decorated]:
         metavar="N",
         expose_value=False,
         callback=_remember_limit,
-        help=f"How long Markdown may get, from {_FEWEST_BYTES:,} on. Default: {MARKDOWN_BYTES:,}, which fits a comment on GitHub.",
+        help=f"Maximum size of Markdown, at least {_FEWEST_BYTES:,}. Default: {MARKDOWN_BYTES:,}, which fits a comment on GitHub.",
     )
 
     def decorate(function: Decorated) -> Decorated:
@@ -160,7 +162,7 @@ def deliver(
     markdown: Callable[[int], str] | None = None,
     **others: Callable[[], str],
 ) -> None:
-    """Make the documents that are asked for and put each where it belongs. *markdown* takes the bytes it may have."""
+    """Make the *outputs* and write each to its place. *markdown* takes the maximum size in bytes."""
 
     def content_of(output: Output) -> str:
         if output.format == "text":
@@ -172,7 +174,7 @@ def deliver(
     ctx = click.get_current_context(silent=True)
     meta = ctx.meta if ctx else {}
     contents = []
-    # What is shown of progress is gone before a document comes to the same terminal.
+    # The progress bar is removed before a document is written to the same terminal.
     with (progress or SilentProgress()).track("Rendering", len(outputs), "document") as task:
         for output in outputs:
             contents.append(content_of(output))
@@ -189,14 +191,14 @@ def deliver(
 
 
 def _put(content: str, path: Path) -> None:
-    """Write all of *content*, or leave no file: half a document is none."""
+    """Write all of *content*, or leave no file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.open("w", encoding="utf-8")
     try:
         with file:
             file.write(content)
     except OSError as error:
-        # A link is somebody's own, such as /dev/stdout, and may lead anywhere.
+        # A link, such as /dev/stdout, may lead anywhere and is not ours to remove.
         if path.is_file() and not path.is_symlink():
             path.unlink()
         raise OSError(error.errno, error.strerror, str(path)) from error

@@ -1,4 +1,4 @@
-"""A plan in every format there is. Only the renderings that are asked for are imported: most runs want one."""
+"""A plan in every format. A renderer is imported only if its format is requested."""
 
 from __future__ import annotations
 

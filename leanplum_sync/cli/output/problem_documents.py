@@ -1,4 +1,4 @@
-"""Problems in every format there is. Only the renderings that are asked for are imported: most runs want one."""
+"""Problems in every format. A renderer is imported only if its format is requested."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def show_problems(
     document: str = "problems",
     environment: str = "",
 ) -> None:
-    """*root* is the project's folder. *document* is what should have been made, had there been no problems."""
+    """*root* is the project's folder. *document* names what would have been made without problems."""
     folder = in_repository(root)
     deliver(
         console,
@@ -37,7 +37,7 @@ def show_problems(
 
 
 def checked_of(error: SpecError) -> Checked:
-    """Return what *error* tells as a check that found it."""
+    """Return the problems of *error* as the result of a check."""
     return Checked(error.problems, error.total, 0, 0, 0, listed_words(error.listed))
 
 
@@ -77,7 +77,7 @@ def listed_words(file: Path | None) -> str:
 
 
 def in_repository(root: Path) -> str:
-    """Return where *root* is in its git repository, empty where it is the top of it, or in none."""
+    """Return the path of *root* in its git repository, empty if it is the top folder or in no repository."""
     root = root.absolute()
     top = next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), root)
     found = root.relative_to(top).as_posix()

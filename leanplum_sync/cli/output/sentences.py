@@ -1,4 +1,4 @@
-"""Errors as people read them: one sentence each, with nothing of anybody's in it."""
+"""Errors as people read them, without values of users."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ def sentence_of(error: BaseException) -> str:
             file = f"{error.filename}: " if error.filename else ""
             return f"Error: {_escaped(file)}{error.strerror or type(error).__name__}."
         case _:
-            # The message stays out: it may hold somebody's values. So does the traceback.
+            # Message and traceback may hold values of users.
             return (
-                f"Error: unexpected {type(error).__name__} in {_origin(error)}. This is a fault of leanplum-sync; run again with"
-                f" {PREFIX}_DEBUG=1 to see all of it (what it prints may hold values of users)."
+                f"Error: unexpected {type(error).__name__} in {_origin(error)}. This is a fault of leanplum-sync. Run again with"
+                f" {PREFIX}_DEBUG=1 for the traceback, which may hold values of users, and report it."
             )
 
 
 def _escaped(text: str) -> str:
-    """Files, arguments and answers of the API may hold what moves a cursor."""
-    from leanplum_sync.render.values import escaped  # noqa: PLC0415 - brings rich along, which --help can do without
+    """File names, arguments and answers of the API may hold terminal control codes."""
+    from leanplum_sync.render.values import escaped  # noqa: PLC0415 - imports rich, which --help does not need
 
     return escaped(text)
 

@@ -124,8 +124,8 @@ def test_files_go_there_and_back(shop: Path, command: Command) -> None:
         (["multi", "data=[]", "createJob=true"], "data or createJob, not both"),
         (["uploadFile"], "file=PATH"),
         (["uploadFile", "file=nowhere.png"], "no such file"),
-        (["exportUser", "userId=1", "--out", "a"], "--out is for downloadFile"),
-        ([], "Which action?"),
+        (["exportUser", "userId=1", "--out", "a"], "--out is only for downloadFile"),
+        ([], "Name an action."),
     ],
 )
 def test_what_the_api_would_refuse_is_refused_here(
@@ -154,9 +154,9 @@ def test_each_action_goes_out_with_the_key_of_its_class(
     [
         ("429", 10, "fewer requests"),
         ("status:status=401", 9, "LEANPLUM_PRODUCTION_KEY"),
-        ("status:status=418", 1, "Scripted refusal"),
-        ("cut-after", 5, "Look whether it was carried out"),
-        ("html", 5, "Look whether it was carried out"),
+        ("status:status=418", 4, "Scripted refusal"),
+        ("cut-after", 5, "Check whether it was carried out"),
+        ("html", 5, "Check whether it was carried out"),
     ],
 )
 def test_how_a_call_ends_tells_what_became_of_it(

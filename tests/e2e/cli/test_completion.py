@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from shell import ROOT
 
-from leanplum_sync.cli.program import VERBS
+from leanplum_sync.cli.program import COMMANDS
 from leanplum_sync.project.model import FILE_NAME
 
 Complete = Callable[..., list[str]]
@@ -44,7 +44,7 @@ def complete(shop: Path, tmp_path: Path) -> Complete:
 
 
 def test_verbs_and_options_are_completed(complete: Complete) -> None:
-    assert complete("") == list(VERBS)
+    assert complete("") == list(COMMANDS)
     assert complete("val") == ["validate"]
     assert complete("plan", "--det") == ["--detailed-exitcode"]
     assert complete("journal", "ver") == ["verify"]
@@ -108,7 +108,7 @@ def test_each_shell_takes_the_script(shell: str, loads: str, tmp_path: Path) -> 
 def test_the_manual_page_is_up_to_date_and_has_every_command_and_exit_code() -> None:
     page = runpy.run_path(str(ROOT / "docs/manual.py"))["manual"]()
     assert (ROOT / "docs/leanplum-sync.1").read_text() == page
-    for verb in VERBS:
+    for verb in COMMANDS:
         assert f"\n.SS {verb.replace('-', chr(92) + '-')} " in page
     assert page.count("\n.TP\n") > 80
 

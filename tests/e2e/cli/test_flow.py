@@ -208,7 +208,31 @@ def test_explain_tells_ids_apart_and_names_the_line_that_asks(shop: Path, comman
     assert "specs/loyalty.yaml:17" in known.stdout
     stays = command("explain", PLAN, "00005")
     assert "already as desired" in stays.stdout
-    assert "No spec lists this id" in command("explain", PLAN, "1").stdout
+    unknown = command("explain", PLAN, "1")
+    assert (unknown.returncode, unknown.stdout) == (64, "")
+    assert "Neither the plan nor the specs list '1'" in unknown.stderr
+
+
+def test_a_file_that_is_no_plan_is_not_called_a_damaged_one(shop: Path, command: Command) -> None:
+    for verb in ("apply", "show"):
+        done = command(verb, "data/customers.csv")
+        assert done.returncode == 7
+        assert "data/customers.csv is not a plan" in done.stderr
+
+
+def test_pull_writes_no_ndjson_under_another_name(shop: Path, command: Command) -> None:
+    done = command("pull", "00001", "--out", "users.csv")
+    assert done.returncode == 64
+    assert "name a file that ends with .ndjson or .ndjson.gz or .ndjson.zst" in done.stderr
+    assert not (shop / "users.csv").exists()
+
+
+def test_a_snapshot_that_lacks_users_is_not_to_be_overwritten(shop: Path, command: Command) -> None:
+    (shop / "seed" / "few.ndjson").write_text('{"userId": "00001"}\n')
+    done = command("plan", "--observed", "seed/few.ndjson")
+    assert done.returncode == 7
+    assert "pull --out NEW.ndjson" in done.stderr
+    assert "pull --out seed" not in done.stderr
 
 
 def test_pull_reads_a_snapshot_that_plan_takes(shop: Path, command: Command) -> None:

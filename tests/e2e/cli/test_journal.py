@@ -56,6 +56,9 @@ def test_the_export_is_the_same_in_both_formats_and_holds_every_record(
     assert counted["run"] == 1
     assert counted["delivery"] == 2
     assert counted["batch"] == lines[0]["batches"]
+    done = [line for line in lines if line["record"] == "batch" and line["state"] == "done"]
+    assert done
+    assert not any(line["message"] for line in done)
     assert command("journal", "export", "1", "--out", "all.parquet").returncode == 0
     query = "SELECT record, count(*) FROM read_parquet(?) GROUP BY record"
     with duckdb.connect() as database:

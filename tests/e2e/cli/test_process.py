@@ -57,7 +57,7 @@ def test_a_signal_lets_what_is_on_its_way_finish_and_the_same_command_does_the_r
     out, err = process.communicate(timeout=60)
     assert process.returncode == code, err
     assert "Interrupted" in out
-    assert "what is on its way is finished first" in err
+    assert "Stopping after the requests in flight complete" in err
     assert f"leanplum-sync apply {PLAN} --resume" in err
     assert command(*apply, "--resume", variables=served).returncode == 0
     assert "No changes" in command("plan", "-e", "production", variables=served).stdout
@@ -73,7 +73,7 @@ def test_a_second_signal_ends_it_at_once(
     assert "Applying to production" in process.stderr.readline()
     time.sleep(0.3)
     process.send_signal(number)
-    assert "finished first" in process.stderr.readline() + process.stderr.readline()
+    assert "requests in flight complete" in process.stderr.readline() + process.stderr.readline()
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == code
@@ -157,7 +157,7 @@ def test_the_emulator_prints_variables_that_point_at_it_and_ends_well(start: Sta
     assert "export LEANPLUM_APP_ID=app_emulator\n" in lines
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
-    assert (process.returncode, "nothing real is touched" in err) == (0, True)
+    assert (process.returncode, "It touches nothing real" in err) == (0, True)
 
 
 def test_on_a_terminal_the_number_of_users_is_typed_back(shop: Path, command: Command) -> None:

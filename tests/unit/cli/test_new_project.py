@@ -8,7 +8,7 @@ from importlib.metadata import version
 import pytest
 
 from leanplum_sync.cli.commands.new_project import project_files, project_name, with_ignored
-from leanplum_sync.cli.program import VERBS
+from leanplum_sync.cli.program import COMMANDS
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ def test_no_file_of_a_new_project_holds_a_key() -> None:
 @pytest.mark.parametrize("file", [".github/workflows/leanplum-sync.yaml", ".gitlab-ci.yml"])
 def test_pipelines_run_commands_that_there_are_in_the_version_that_wrote_them(file: str) -> None:
     text = project_files("shop")[file]
-    verbs = set(re.findall(r"^ +(?:- |run: )?leanplum-sync ([a-z-]+)", text, re.MULTILINE))
-    assert {"fmt", "validate", "plan", "apply"} <= verbs <= set(VERBS)
+    commands = set(re.findall(r"^ +(?:- |run: )?leanplum-sync ([a-z-]+)", text, re.MULTILINE))
+    assert {"fmt", "validate", "plan", "apply"} <= commands <= set(COMMANDS)
     assert f"=={version('leanplum-sync')}" in text
     assert "VERSION" not in text
 

@@ -51,7 +51,7 @@ def test_an_output_is_a_format_and_perhaps_a_file(text: str, output: Output) -> 
 
 
 def test_an_unknown_format_is_refused_with_those_there_are() -> None:
-    with pytest.raises(click.BadParameter, match="'pdf' is not a format; there are text and json"):
+    with pytest.raises(click.BadParameter, match=r"'pdf' is not a format\. Choose from text and json"):
         OutputType(("text", "json"))("pdf=plan.pdf")
 
 
