@@ -182,7 +182,7 @@ def test_a_pull_request_from_a_fork_is_checked_and_gets_no_secret(repository: Re
 @pytest.mark.parametrize(
     ("old", "new", "step"),
     [
-        ("apiVersion: leanplum-sync/v1\nkind: UserAttributes", "kind: UserAttributes\napiVersion: leanplum-sync/v1", "Check the layout"),
+        ("apiVersion: leanplum-sync/v1\nkind: UserAttributes", "kind: UserAttributes\napiVersion: leanplum-sync/v1", "Check the formatting"),
         ("column: band", "column: brand", "Check specs and data"),
     ],
 )  # fmt: skip
@@ -203,7 +203,7 @@ def test_a_plan_over_budget_is_red_is_commented_on_and_is_not_applied(repository
     assert (run.results["plan"], run.step("Plan").code) == ("failure", 6)
     assert "removals" in repository.hub.read("comments")[0]["body"]
     merged = repository.merge()
-    assert "was not planned: run the workflow by hand" in merged.step("Find what was approved").output
+    assert "has no plan: run the workflow by hand" in merged.step("Find the approved plan").output
     assert repository.user("00003").get("tier") is None
 
 
@@ -219,7 +219,7 @@ def test_what_was_approved_before_something_else_was_merged_is_planned_anew(repo
     git(repository.clone, "checkout", "--quiet", head)
     merged = repository.merge()
     assert (merged.results["apply"], merged.step("Apply").code) == ("failure", 7)
-    assert merged.step("Say what moved since it was approved").code == 0
+    assert merged.step("Show what has changed since the approval").code == 0
     assert "signup_source" in merged.summary
     green(repository.by_hand())
     assert (repository.user("00003")["tier"], repository.user("00003")["signup_source"]) == ("copper", "shop")
@@ -228,7 +228,7 @@ def test_what_was_approved_before_something_else_was_merged_is_planned_anew(repo
 def test_what_nobody_reviewed_is_not_applied(repository: Repository) -> None:
     run = repository.hub.run("push", git(repository.clone, "rev-parse", "HEAD"))
     assert run.results["apply"] == "failure"
-    assert "No pull request was merged as this commit" in run.step("Find what was approved").output
+    assert "No merged pull request belongs to this commit" in run.step("Find the approved plan").output
 
 
 def test_without_a_journal_that_outlives_the_machine_nothing_is_applied(repository: Repository) -> None:
@@ -236,7 +236,7 @@ def test_without_a_journal_that_outlives_the_machine_nothing_is_applied(reposito
     repository.branch()
     green(repository.pull_request())
     merged = repository.merge()
-    assert (merged.step("Apply").code, "would vanish" in merged.step("Apply").output) == (9, True)
+    assert (merged.step("Apply").code, "would be lost" in merged.step("Apply").output) == (9, True)
 
 
 def test_actions_are_pinned_and_every_permission_is_asked_for_by_a_job(repository: Repository) -> None:
