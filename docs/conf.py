@@ -18,6 +18,7 @@ NAVIGATION = {
         "docs/exit-codes",
         "docs/plan-file",
         "docs/journal",
+        "docs/library",
         "docs/client",
         "docs/api-actions",
         "docs/emulator",

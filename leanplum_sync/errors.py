@@ -5,6 +5,7 @@ Every exception raised on purpose, cut by what the caller should do next.
 
     LeanplumSyncError
     ├─ SpecError                   the files are at fault; holds every Problem found
+    ├─ UsageError                  what was asked for doesn't exist: an environment, a shard, a spec
     ├─ CredentialError             a key is missing, wrong, or of the wrong class
     ├─ InvalidCallError            the API would refuse the call as it is written: it was not sent
     ├─ PlanError
@@ -66,6 +67,10 @@ class SpecError(LeanplumSyncError):
         self.listed = listed
         self.total = len(self.problems) if total is None else total
         super().__init__(f"{self.total} problem{'' if self.total == 1 else 's'} in the specs or their data")
+
+
+class UsageError(LeanplumSyncError):
+    pass
 
 
 class CredentialError(LeanplumSyncError):

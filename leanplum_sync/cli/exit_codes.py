@@ -25,6 +25,7 @@ from leanplum_sync.errors import (
     SpecError,
     StorageError,
     TooEarlyError,
+    UsageError,
     VerificationError,
 )
 
@@ -52,6 +53,7 @@ class ExitCode(IntEnum):
 _CODES: Final[Mapping[type[BaseException], ExitCode]] = {
     SpecError: ExitCode.INVALID,
     EmulatorSetupError: ExitCode.INVALID,
+    UsageError: ExitCode.USAGE,
     VerificationError: ExitCode.IN_PART,
     HazardNotAllowedError: ExitCode.NO_CONSENT,
     PlanError: ExitCode.STALE_PLAN,

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from leanplum_sync.cli.context import remembered
-from leanplum_sync.project.model import Project
+from leanplum_sync.project.model import ProjectFile
 from leanplum_sync.project.settings import Settings, settle
 from leanplum_sync.specs import find_project, load_project
 
@@ -27,6 +27,6 @@ def settings_here() -> Settings:
     return settings_of(load_project(file), file.parent)
 
 
-def settings_of(project: Project, root: Path, name: str | None = None) -> Settings:
+def settings_of(project: ProjectFile, root: Path, name: str | None = None) -> Settings:
     """Return the settings of the environment *name*, or that ``-e`` names. *root* is the project folder."""
     return settle(project, root, name or remembered("environment"), os.environ)

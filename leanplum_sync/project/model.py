@@ -369,7 +369,7 @@ class SpecPath:
 
 
 @dataclass(frozen=True, slots=True)
-class Project:
+class ProjectFile:
     """
     *journal* that is text is a path relative to the project folder. *place* is the document's ``kind`` line.
 
@@ -387,7 +387,7 @@ class Project:
     increment_receipts: str | None
 
 
-def build(document: ProjectDocument, place: Callable[[Path], Place], report: Report) -> Project:
+def build(document: ProjectDocument, place: Callable[[Path], Place], report: Report) -> ProjectFile:
     spec = document.spec
     limits = _limits(spec.limits, Limits())
     environments = {name: _environment(name, form, spec, limits) for name, form in spec.environments.items()}
@@ -402,7 +402,7 @@ def build(document: ProjectDocument, place: Callable[[Path], Place], report: Rep
         )
     if default is None and len(environments) == 1:
         default = next(iter(environments))
-    return Project(
+    return ProjectFile(
         name=document.metadata.name,
         place=place(("kind",)),
         specs=tuple(SpecPath(text, place(("spec", "specs", index))) for index, text in enumerate(spec.specs)),

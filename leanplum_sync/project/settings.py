@@ -7,11 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-import click
 from pydantic.alias_generators import to_camel
 
-from leanplum_sync.errors import CredentialError
-from leanplum_sync.project.model import Environment, FromVariable, Project, Setting
+from leanplum_sync.errors import CredentialError, UsageError
+from leanplum_sync.project.model import Environment, FromVariable, ProjectFile, Setting
 
 STATE_FOLDER: Final = ".leanplum-sync"
 
@@ -67,22 +66,22 @@ def kept_name(digest: str) -> str:
     return f"{digest[:12]}.lpplan"
 
 
-def settle(project: Project, root: Path, name: str | None, environ: Mapping[str, str]) -> Settings:
+def settle(project: ProjectFile, root: Path, name: str | None, environ: Mapping[str, str]) -> Settings:
     """
     Return the settings of the environment *name*, or of the project's default one.
 
     Raises:
-        click.UsageError: there is no such environment, or none is named and there is no default.
+        UsageError: there is no such environment, or none is named and there is no default.
         CredentialError: a variable that the project file names is missing.
     """
     chosen = name or project.default_environment
     known = ", ".join(project.environments)
     if chosen is None:
-        raise click.UsageError(
+        raise UsageError(
             f"Which environment? Name one of {known} with -e, or a defaultEnvironment in the project."
         )
     if chosen not in project.environments:
-        raise click.UsageError(f"The project has no environment {chosen!r}; it has {known}.")
+        raise UsageError(f"The project has no environment {chosen!r}; it has {known}.")
     return Settings(
         root,
         project.environments[chosen],

@@ -18,7 +18,7 @@ from leanplum_sync.kinds.rows.source import FileSource
 from leanplum_sync.planner.plan import Input
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.project import model as project
-from leanplum_sync.project.model import EmbeddedEnvironment, LiveEnvironment, Project, ProjectDocument
+from leanplum_sync.project.model import EmbeddedEnvironment, LiveEnvironment, ProjectDocument, ProjectFile
 from leanplum_sync.sources import file_digest
 from leanplum_sync.specs.check import checked, kind_of
 from leanplum_sync.specs.dependencies import Dependency, check_circles, check_targets
@@ -42,7 +42,7 @@ class Loaded:
     """
 
     root: Path
-    project: Project | None
+    project: ProjectFile | None
     resources: tuple[Resource, ...]
     problems: tuple[Problem, ...]
     inputs: tuple[Input, ...]
@@ -92,7 +92,7 @@ def load(project_file: Path, only: Sequence[Path] = ()) -> Loaded:
     )
 
 
-def load_project(project_file: Path) -> Project:
+def load_project(project_file: Path) -> ProjectFile:
     """
     Return the project alone; no spec is read.
 
@@ -137,7 +137,7 @@ def _order(problem: Problem) -> tuple[str, int, int, int, str]:
     return place.file, place.line or 0, place.column or 0, place.row or 0, problem.message
 
 
-def _project(documents: list[OpenDocument], root: Path) -> Project | None:
+def _project(documents: list[OpenDocument], root: Path) -> ProjectFile | None:
     if not documents:
         return None
     document, *more = documents
@@ -179,7 +179,7 @@ def _check_seeds(name: str, environment: EmbeddedEnvironment, document: OpenDocu
             document.report(("spec", "environments", name, "seed", index), found.message, found.hint)
 
 
-def _shared_apps(found: Project, document: OpenDocument) -> Iterator[Problem]:
+def _shared_apps(found: ProjectFile, document: OpenDocument) -> Iterator[Problem]:
     """Yield advice on environments that name one app. What variables hold here and now says nothing about elsewhere."""
     first: dict[str, KeyPath] = {}
     for name, environment in found.environments.items():
@@ -196,7 +196,7 @@ def _shared_apps(found: Project, document: OpenDocument) -> Iterator[Problem]:
                 )
 
 
-def _named(root: Path, found: Project, document: OpenDocument) -> Iterator[Path]:
+def _named(root: Path, found: ProjectFile, document: OpenDocument) -> Iterator[Path]:
     for named in found.specs:
         path = inside(root, root, named.text)
         if not isinstance(path, PathFault):

@@ -3,50 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 import click
 
 from leanplum_sync.address import Subject
-from leanplum_sync.applier.binding import check_environment
-from leanplum_sync.applier.canary import Canary, Chosen
+from leanplum_sync.applier.canary import Canary
 from leanplum_sync.applier.ports import StopFlag
-from leanplum_sync.applier.preflight import Conditions, Consent, check_plan
+from leanplum_sync.applier.preflight import Consent
 from leanplum_sync.applier.receipt import Receipt, StopReason, nothing_sent
-from leanplum_sync.applier.run import apply_plan, read_receipt
-from leanplum_sync.applier.settings import ApplySettings, Recheck
+from leanplum_sync.applier.settings import Recheck
 from leanplum_sync.cli.command import Command, display_options, pass_console, plan_argument, project_options
-from leanplum_sync.cli.connect import App, connected, settle_seconds, target_of
+from leanplum_sync.cli.connect import tell_changed_seed
 from leanplum_sync.cli.context import remembered
 from leanplum_sync.cli.exit_codes import ExitCode, exit_code
 from leanplum_sync.cli.leftovers import leftovers
 from leanplum_sync.cli.options.canary import canary_option, chosen, goes_on, wave_failures_option
 from leanplum_sync.cli.options.consent import AckType, confirm
 from leanplum_sync.cli.options.durations import DurationType
-from leanplum_sync.cli.options.reading import together
-from leanplum_sync.cli.options.shards import part_of_plan, shard_option
-from leanplum_sync.cli.options.verifying import SAMPLE, Verify, VerifyType, verification
+from leanplum_sync.cli.options.shards import shard_option
+from leanplum_sync.cli.options.verifying import VerifyType, verification
 from leanplum_sync.cli.output.console import Console
-from leanplum_sync.cli.output.event_log import EventLog
 from leanplum_sync.cli.output.outputs import Output, deliver, output_options
 from leanplum_sync.cli.output.plan_documents import show_plan
-from leanplum_sync.cli.project import project_file, settings_of
+from leanplum_sync.cli.project import project_file
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.cli.signals import stopping
-from leanplum_sync.client.writer import Writer
-from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import InterruptedRunError
-from leanplum_sync.journal import open_journal
-from leanplum_sync.journal.events import Listener, both
-from leanplum_sync.journal.writer import Journal
+from leanplum_sync.journal.events import nobody
+from leanplum_sync.library.applying import Application, ApplyOptions, admit, applying, note_specs
+from leanplum_sync.library.verifying import SAMPLE, Extent
 from leanplum_sync.operations.verify import Verification
 from leanplum_sync.planfile import PlanFile, open_plan
-from leanplum_sync.planfile.part import PlanPart
 from leanplum_sync.planner.parts import Part
-from leanplum_sync.project.kept_plans import keep
-from leanplum_sync.project.settings import Settings
 from leanplum_sync.render.html import receipt_html
 from leanplum_sync.render.junit import receipt_junit
 from leanplum_sync.render.markdown import receipt_markdown
@@ -116,7 +106,7 @@ def command(
     plan: Path,
     ack: tuple[Consent, ...],
     recheck: str,
-    verify: Verify,
+    verify: Extent,
     concurrency: int | None,
     rate: float | None,
     shard: Part | None,
@@ -136,129 +126,50 @@ def command(
     """
     file = project_file()
     project = load_project(file)
+    options = ApplyOptions(
+        consents=ack,
+        recheck=Recheck(recheck),
+        max_age_seconds=max_age,
+        resume=resume,
+        concurrency=concurrency,
+        requests_per_second=rate,
+        wave_failures_share=wave_failures,
+        shard=shard,
+    )
     with open_plan(plan) as opened:
-        mine, part = part_of_plan(opened, shard)
-        check_environment(opened, project.environments, remembered("environment"))
-        settings = settings_of(project, file.parent, opened.environment)
-        target = target_of(settings)
-        hours = settings.environment.limits.plan_hours
-        conditions = Conditions(
-            target, file.parent, settings.budget, ack, max_age or (hours and hours * 3600)
-        )
-        check_plan(opened, conditions, SystemClock().now())
+        admitted = admit(opened, project, file.parent, remembered("environment"), options)
+        mine = admitted.mine
         if opened.summary.is_empty:
-            _note_specs(opened, settings)
+            note_specs(admitted)
             show_plan(opened, console, output)
             return ExitCode.OK
         if mine.summary.is_empty:
             console.say(f"The plan has no user in shard {shard}: nothing to do.")
             _show(nothing_sent(opened.digest), None, opened, console, files=(), output=output)
             return ExitCode.OK
-        limits = settings.environment.limits
-        apply_settings = ApplySettings(
-            concurrency=concurrency or limits.concurrency,
-            requests_per_second=rate or limits.requests_per_second,
-            lease_seconds=limits.lease_seconds,
-            settle_seconds=settle_seconds(settings),
-            recheck=Recheck(recheck),
-            observed_at=opened.header.observed_from,
-            resume=resume,
-            together=together(limits),
-            wave_failures_share=wave_failures,
-            sensitive=settings.sensitive | opened.header.sensitive,
-        )
-        with (
-            connected(settings) as app,
-            open_journal(settings.journal) as journal,
-            EventLog(settings.state_folder, SystemClock(), console) as events,
-        ):
-            writer = Writer(app.connection, app.keys, app.transport, SystemClock())
+        with applying(admitted, warn=console.complain, on_changed_seed=tell_changed_seed) as application:
+            target = admitted.conditions.target
             confirm(console, target, mine.summary, yes=yes)
-            keep(opened.path, settings.kept_plan(opened.digest))
             console.say(f"Applying to {target_words(target)}.")
-            listener = both(events, console.events) if console.events else events
-            run = _Run(
-                mine, part, conditions, app, writer, journal, apply_settings, verify, console, listener
-            )
             first = chosen(mine, canary)
-            receipt, interrupted, verified = run.go(first)
+            receipt, interrupted, verified = _go(application, first, verify, console)
             if first is not None and goes_on(console, receipt, verified, len(first), yes=yes):
-                receipt, interrupted, verified = run.go(None)
-            files = leftovers(opened, receipt, journal, settings, file)
+                receipt, interrupted, verified = _go(application, None, verify, console)
+            files = leftovers(opened, receipt, application.journal, admitted.settings, file)
         _show(receipt, verified, opened, console, files=files, output=output)
         return exit_code(interrupted) if interrupted else code_of(receipt, verified)
 
 
-def _note_specs(plan: PlanFile, settings: Settings) -> None:
-    """All is as the specs say: from here on, what differs is drift."""
-    if specs := plan.resources():
-        with (
-            open_journal(settings.journal) as journal,
-            journal.acquire(plan.app_id, plan.environment) as lease,
-        ):
-            journal.note_specs(lease, specs)
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """What applying takes. A canary's subjects go first, and then, if all is well, everybody."""
-
-    plan: PlanPart
-    part: str
-    conditions: Conditions
-    app: App
-    writer: Writer
-    journal: Journal
-    settings: ApplySettings
-    verify: Verify
-    console: Console
-    events: Listener
-
-    def go(self, first: frozenset[Subject] | None) -> _Ended:
-        """Apply and verify the plan for *first*, None for everybody."""
-        receipt, interrupted = self._apply(first)
-        verified = verification(
-            self.verify,
-            self.plan if first is None else Chosen(self.plan, first),
-            receipt,
-            changed=self.plan.summary.changed if first is None else len(first),
-            app=self.app,
-            journal=self.journal,
-            settings=self.settings,
-            console=self.console,
+def _go(
+    application: Application, first: frozenset[Subject] | None, extent: Extent, console: Console
+) -> _Ended:
+    """Apply and verify the plan for *first*, the subjects of the canary; None for everybody."""
+    stop = StopFlag()
+    with stopping(stop.request, console):
+        receipt, interrupted = application.apply(
+            first, progress=console.progress(), stop=stop, events=console.events or nobody
         )
-        return receipt, interrupted, verified
-
-    def _apply(self, only: frozenset[Subject] | None) -> tuple[Receipt, InterruptedRunError | None]:
-        plan, part, journal = self.plan, self.part, self.journal
-        stop = StopFlag()
-        with (
-            journal.acquire(
-                plan.app_id, plan.environment, part=part, lease_seconds=self.settings.lease_seconds
-            ) as lease,
-            stopping(stop.request, self.console),
-        ):
-            try:
-                receipt = apply_plan(
-                    plan,
-                    conditions=self.conditions,
-                    writer=self.writer,
-                    reader=self.app.reader(),
-                    journal=journal,
-                    lease=lease,
-                    clock=SystemClock(),
-                    settings=self.settings,
-                    progress=self.console.progress(),
-                    stop=stop,
-                    only=only,
-                    events=self.events,
-                    specs=plan.resources(),
-                )
-            except InterruptedRunError as error:
-                runs = journal.runs(plan.app_id, plan.environment)
-                run = next(run for run in runs if (run.part, run.plan_digest) == (part, plan.digest))
-                return read_receipt(plan, journal, run.number, stopped=StopReason.INTERRUPTED), error
-        return receipt, None
+    return receipt, interrupted, verification(extent, application, receipt, first, console)
 
 
 def _show(

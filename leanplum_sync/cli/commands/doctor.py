@@ -19,7 +19,7 @@ from leanplum_sync.cli.commands.findings import (
     on_key,
     on_plan_key,
 )
-from leanplum_sync.cli.connect import App, connected, keys_of
+from leanplum_sync.cli.connect import connected
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.outputs import Output, deliver, output_option
@@ -27,6 +27,7 @@ from leanplum_sync.cli.project import settings_here
 from leanplum_sync.client.probe import Probed, probe
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import ApiError, CredentialError
+from leanplum_sync.library.connect import App, keys_of
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.project.model import EmbeddedEnvironment
 from leanplum_sync.project.settings import Settings

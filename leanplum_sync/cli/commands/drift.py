@@ -8,16 +8,18 @@ from pathlib import Path
 import click
 
 from leanplum_sync.cli.command import Command, display_options, pass_console, project_options, specs_argument
-from leanplum_sync.cli.connect import connected, target_of
+from leanplum_sync.cli.connect import connected
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.options.durations import DurationType
-from leanplum_sync.cli.options.reading import LIVE, observed_option, together
+from leanplum_sync.cli.options.reading import LIVE, observed_option
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.outputs import Output, deliver, output_options
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import SpecError
 from leanplum_sync.journal import read_journal
+from leanplum_sync.library.connect import target_of
+from leanplum_sync.library.reading import together
 from leanplum_sync.operations.check import check
 from leanplum_sync.operations.drift import Drift, find_drift, without_sends
 from leanplum_sync.operations.plan import Live, Recorded

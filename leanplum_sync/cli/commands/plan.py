@@ -3,41 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import click
 
 from leanplum_sync.cli.advice import advise
 from leanplum_sync.cli.command import Command, display_options, pass_console, project_options, specs_argument
-from leanplum_sync.cli.connect import connected, settle_seconds, target_of
+from leanplum_sync.cli.connect import tell_changed_seed
 from leanplum_sync.cli.context import remembered
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.options.checking import listing_file, memory_option, problems_option
 from leanplum_sync.cli.options.durations import DurationType
-from leanplum_sync.cli.options.reading import LIVE, observed_option, reading_live
-from leanplum_sync.cli.options.shards import own, parts_option, shard_option
+from leanplum_sync.cli.options.reading import LIVE, observed_option
+from leanplum_sync.cli.options.shards import parts_option, shard_option
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.outputs import Output, output_options
 from leanplum_sync.cli.output.plan_documents import show_plan
 from leanplum_sync.cli.output.problem_documents import checked_of, show_problems
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.shell import quoted
-from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import SpecError
-from leanplum_sync.journal import read_deliveries
-from leanplum_sync.kinds.sensitive import with_renamed
-from leanplum_sync.operations.check import check
-from leanplum_sync.operations.plan import Live, PlanRequest, Recorded, make_plan
+from leanplum_sync.library.parts import own
+from leanplum_sync.library.planning import PlanFileRequest, select_resources, write_plan
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planner.parts import Part
-from leanplum_sync.progress import Progress
-from leanplum_sync.project.settings import Settings
 from leanplum_sync.render.plan_words import consent_options, over_budget
 from leanplum_sync.render.problems import checked_text
-from leanplum_sync.specs import Loaded, load
-from leanplum_sync.staging import MEMORY_LIMIT_MB, Staging
+from leanplum_sync.specs import load
+from leanplum_sync.staging import MEMORY_LIMIT_MB
 
 
 @click.command("plan", cls=Command)
@@ -103,7 +96,7 @@ def command(
     """
     if parts > 1 and shard is not None:
         raise click.UsageError("--shard plans for a single process and can't be combined with --parts.")
-    loaded = chosen(load(project_file(), specs), select, exclude)
+    loaded = select_resources(load(project_file(), specs), select, exclude)
     if loaded.project is None:
         return _report(
             SpecError(loaded.problems), console, output, loaded.root, remembered("environment") or ""
@@ -114,87 +107,22 @@ def command(
     )
     if not loaded.problems:
         advise(loaded.notes, console)
-    out = out or own(settings.default_plan, shard)
+    request = PlanFileRequest(
+        out=out or own(settings.default_plan, shard),
+        snapshot=None if observed == LIVE else Path(observed),
+        max_age_seconds=max_age,
+        problems=listing_file(loaded.root, problems),
+        parts=parts,
+        shard=shard,
+        memory_mb=memory,
+    )
     try:
-        with Staging(settings.state_folder, memory) as staging:
-            progress = console.progress()
-            check(loaded, staging, progress, listing_file(loaded.root, problems)).raise_if_any()
-            _make(
-                loaded,
-                staging,
-                settings,
-                progress,
-                out=out,
-                observed=observed,
-                max_age=max_age,
-                parts=parts,
-                shard=shard,
-            )
+        write_plan(loaded, settings, request, console.progress(), tell_changed_seed)
     except SpecError as error:
         return _report(error, console, output, loaded.root, settings.name)
-    with open_plan(out) as plan:
+    with open_plan(request.out) as plan:
         show_plan(plan, console, output)
         return conclude(plan, console, detailed_exitcode=detailed_exitcode)
-
-
-def chosen(loaded: Loaded, select: Sequence[str], exclude: Sequence[str]) -> Loaded:
-    """Keep the resources whose address matches one of *select*, if given, and none of *exclude*."""
-
-    def is_wanted(address: str) -> bool:
-        selected = not select or any(fnmatchcase(address, glob) for glob in select)
-        return selected and not any(fnmatchcase(address, glob) for glob in exclude)
-
-    kept = tuple(each for each in loaded.resources if is_wanted(str(each.address)))
-    if loaded.resources and not kept:
-        known = ", ".join(str(each.address) for each in loaded.resources)
-        raise click.UsageError(f"--select and --exclude leave no spec to plan. The project has {known}.")
-    return replace(loaded, resources=kept)
-
-
-def _make(
-    loaded: Loaded,
-    staging: Staging,
-    settings: Settings,
-    progress: Progress,
-    *,
-    out: Path,
-    observed: str,
-    max_age: float | None,
-    parts: int,
-    shard: Part | None,
-) -> None:
-    if shard is not None:
-        staging.keep(shard)
-
-    def make(source: Live | Recorded) -> None:
-        request = PlanRequest(
-            target=target_of(settings),
-            out=out,
-            observed=source,
-            budget=settings.budget,
-            sensitive=with_renamed(settings.sensitive, loaded.resources),
-            requests_per_second=settings.environment.limits.requests_per_second,
-            marker=settings.increment_receipts,
-            parts=parts,
-            part=shard,
-            settle_seconds=settle_seconds(settings),
-        )
-        with connected(settings) as app, read_deliveries(settings.journal) as journal:
-            make_plan(
-                loaded,
-                staging,
-                request,
-                reader=app.reader(),
-                journal=journal,
-                clock=SystemClock(),
-                progress=progress,
-            )
-
-    if observed == LIVE:
-        with reading_live(settings, max_age, shard) as live:
-            make(live)
-    else:
-        make(Recorded(Path(observed), max_age))
 
 
 def _report(

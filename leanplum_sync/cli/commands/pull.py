@@ -15,13 +15,13 @@ from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.options.checking import listing_file, memory_option
 from leanplum_sync.cli.options.durations import DurationType
 from leanplum_sync.cli.options.ids import id_column_option, subjects_named
-from leanplum_sync.cli.options.reading import together
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.outputs import Output, deliver, output_options
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import SpecError
+from leanplum_sync.library.reading import together
 from leanplum_sync.operations.check import check
 from leanplum_sync.operations.pull import pull
 from leanplum_sync.progress import Progress

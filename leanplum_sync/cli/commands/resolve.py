@@ -11,7 +11,6 @@ import click
 
 from leanplum_sync.address import Subject
 from leanplum_sync.cli.command import Command, display_options, pass_console, project_options
-from leanplum_sync.cli.connect import SETTLES_SECONDS, settle_seconds
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.options.ids import id_column_option, subjects_named
 from leanplum_sync.cli.options.runs import known_run, run_argument
@@ -25,7 +24,8 @@ from leanplum_sync.journal import open_journal, read_journal
 from leanplum_sync.journal.entry import ExceptionEntry, Fate, Resolution, RunEntry, RunState
 from leanplum_sync.journal.reader import JournalReader
 from leanplum_sync.journal.settling import check_settled
-from leanplum_sync.project.model import Project
+from leanplum_sync.library.connect import SETTLES_SECONDS, settle_seconds
+from leanplum_sync.project.model import ProjectFile
 from leanplum_sync.render.resolve import Resolved, deed, resolved_json, resolved_text
 from leanplum_sync.render.words import amount
 from leanplum_sync.specs import load
@@ -130,7 +130,7 @@ def command(
     return ExitCode.IN_DOUBT if left else ExitCode.OK
 
 
-def _settle_seconds(run: RunEntry, project: Project, root: Path) -> float:
+def _settle_seconds(run: RunEntry, project: ProjectFile, root: Path) -> float:
     """Return the window of the run's environment, or the real API's if the project no longer has it."""
     if run.environment not in project.environments:
         return SETTLES_SECONDS

@@ -11,9 +11,8 @@ import click
 from leanplum_sync.address import Subject, SubjectKind
 from leanplum_sync.cli.command import Command, display_options, pass_console, project_options
 from leanplum_sync.cli.commands.plan import conclude
-from leanplum_sync.cli.connect import connected, settle_seconds, target_of
+from leanplum_sync.cli.connect import connected
 from leanplum_sync.cli.exit_codes import ExitCode
-from leanplum_sync.cli.options.reading import together
 from leanplum_sync.cli.options.runs import known_run, run_argument
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.outputs import Output, output_options
@@ -26,6 +25,8 @@ from leanplum_sync.journal import read_journal
 from leanplum_sync.journal.entry import BatchState, RunEntry
 from leanplum_sync.journal.reader import JournalReader
 from leanplum_sync.journal.settling import check_settled
+from leanplum_sync.library.connect import settle_seconds, target_of
+from leanplum_sync.library.reading import together
 from leanplum_sync.operations.plan import Live, PlanRequest
 from leanplum_sync.operations.undo import make_undo
 from leanplum_sync.planfile import PlanFile, open_plan

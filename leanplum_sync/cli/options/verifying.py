@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any
 
 import click
 
-from leanplum_sync.applier.receipt import Receipt, StopReason
-from leanplum_sync.applier.settings import ApplySettings
-from leanplum_sync.cli.connect import App
+from leanplum_sync.address import Subject
+from leanplum_sync.applier.receipt import Receipt
 from leanplum_sync.cli.output.console import Console
-from leanplum_sync.clock import SystemClock
-from leanplum_sync.journal.reader import JournalReader
-from leanplum_sync.operations.verify import Changes, Verification, verify
+from leanplum_sync.library.applying import Application
+from leanplum_sync.library.verifying import Extent, is_due, sample_of
+from leanplum_sync.operations.verify import Verification
 from leanplum_sync.wire.catalogue import KeyClass
 
-SAMPLE: Final = 1000
 
-Verify: TypeAlias = Literal["auto", "all", "none"] | int
-
-
-class VerifyType(click.ParamType[Verify]):
+class VerifyType(click.ParamType[Extent]):
     name = "verify"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Verify:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Extent:
         if value in ("auto", "all", "none") or isinstance(value, int):
             return value  # type: ignore[no-any-return]  # click hands values over as Any
         if not str(value).isdecimal() or int(value) == 0:
@@ -33,37 +27,20 @@ class VerifyType(click.ParamType[Verify]):
 
 
 def verification(
-    choice: Verify,
-    plan: Changes,
+    extent: Extent,
+    application: Application,
     receipt: Receipt,
-    *,
-    changed: int,
-    app: App,
-    journal: JournalReader,
-    settings: ApplySettings,
+    only: frozenset[Subject] | None,
     console: Console,
 ) -> Verification | None:
-    """Read back all *changed* users, or a sample; None if that is not wanted or nothing was written."""
-    was_cut_off = receipt.stopped not in (None, StopReason.CANARY)
-    if choice == "none" or was_cut_off or not receipt.sent_now:
+    """Read back the changed users of *only*, None for all, or a sample of them. None if nothing is to be read back."""
+    if not is_due(extent, receipt):
         return None
-    if choice == "auto" and not app.keys.has(KeyClass.DATA_EXPORT):
-        console.complain(f"Not verified: {app.keys.variable(KeyClass.DATA_EXPORT)} is not set.")
+    keys = application.app.keys
+    if extent == "auto" and not keys.has(KeyClass.DATA_EXPORT):
+        console.complain(f"Not verified: {keys.variable(KeyClass.DATA_EXPORT)} is not set.")
         return None
-    return verify(
-        plan,
-        app.reader(),
-        sample=_sample(choice, changed),
-        clock=SystemClock(),
-        progress=console.progress(),
-        concurrency=settings.concurrency,
-        requests_per_second=settings.requests_per_second,
-        together=settings.together,
-        leave_out=partial(journal.not_done, receipt.run),
+    changed = application.admitted.mine.summary.changed if only is None else len(only)
+    return application.read_back(
+        receipt, only, sample=sample_of(extent, changed), progress=console.progress()
     )
-
-
-def _sample(choice: Verify, changed: int) -> int | None:
-    if isinstance(choice, int):
-        return choice
-    return SAMPLE if choice == "auto" and changed > SAMPLE else None

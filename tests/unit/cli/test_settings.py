@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import click
 import pytest
 
-from leanplum_sync.cli.connect import connection_to, target_of
-from leanplum_sync.errors import CredentialError
-from leanplum_sync.project.model import Project
+from leanplum_sync.errors import CredentialError, UsageError
+from leanplum_sync.library.connect import connection_to, target_of
+from leanplum_sync.project.model import ProjectFile
 from leanplum_sync.project.settings import Settings, settle
 from leanplum_sync.specs import load_project
 
@@ -18,7 +17,7 @@ HEAD = "apiVersion: leanplum-sync/v1\nkind: Project\nmetadata: {name: shop}\nspe
 TWO = "  environments:\n    sandbox: {emulator: embedded}\n    live: {budget: {sends: 5, changedUsers: 7}}\n"
 
 
-def project(tmp_path: Path, spec: str) -> Project:
+def project(tmp_path: Path, spec: str) -> ProjectFile:
     file = tmp_path / "leanplum-sync.yaml"
     file.write_text(HEAD + spec)
     return load_project(file)
@@ -36,12 +35,12 @@ def test_the_named_environment_goes_before_the_default_one(tmp_path: Path) -> No
 
 
 def test_without_a_name_and_a_default_the_known_ones_are_named(tmp_path: Path) -> None:
-    with pytest.raises(click.UsageError, match="sandbox, live"):
+    with pytest.raises(UsageError, match="sandbox, live"):
         settings(tmp_path, TWO)
 
 
 def test_an_unknown_environment_is_refused_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(click.UsageError, match="'production'; it has sandbox, live"):
+    with pytest.raises(UsageError, match="'production'; it has sandbox, live"):
         settings(tmp_path, TWO, "production")
 
 

@@ -1,29 +1,29 @@
-"""The log of a run: one line of NDJSON per event, beside the journal."""
+"""The log of a run: one line of NDJSON for each event, in a file that any tool can read."""
 
 from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 import orjson
 
-from leanplum_sync.cli.output.console import Console
 from leanplum_sync.clock import Clock
 from leanplum_sync.journal.events import Event
 
 
 class EventLog:
     """
-    Appends to ``run-N.events.ndjson`` in *folder*. A resumed run appends to the same file.
+    Appends to ``run-N.events.ndjson`` in *folder*; a resumed run continues its file.
 
-    The journal is what counts: if the log can't be written, that is reported once and the run continues.
+    The journal is what counts. If the log can't be written, *warn* is called once, and the run continues without it.
     """
 
-    def __init__(self, folder: Path, clock: Clock, console: Console) -> None:
-        self._folder, self._clock, self._console = folder, clock, console
+    def __init__(self, folder: Path, clock: Clock, warn: Callable[[str], None]) -> None:
+        self._folder, self._clock, self._warn = folder, clock, warn
         self._file: IO[bytes] | None = None
         self._is_lost = False
         self._writing = threading.Lock()
@@ -46,15 +46,13 @@ class EventLog:
                 self._opened(event).write(line)
             except OSError as error:
                 self._is_lost = True
-                self._console.complain(
-                    f"The run's log can't be written: {error.strerror}. The run continues without it."
-                )
+                self._warn(f"The run's log can't be written: {error.strerror}. The run continues without it.")
 
     def _opened(self, event: Event) -> IO[bytes]:
         if self._file is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             path = self._folder / f"run-{event['run']}.events.ndjson"
             number = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
-            # Unbuffered, so that a killed run has logged everything it did.
+            # Unbuffered, so that the log of a killed run is complete.
             self._file = os.fdopen(number, "ab", buffering=0)
         return self._file

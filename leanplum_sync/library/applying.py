@@ -1,0 +1,240 @@
+"""``apply``: carries out exactly one plan. The command line goes through the same two steps, ``admit`` and ``applying``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from leanplum_sync.address import Subject
+from leanplum_sync.applier.binding import check_environment
+from leanplum_sync.applier.canary import Chosen
+from leanplum_sync.applier.ports import Stop, StopFlag
+from leanplum_sync.applier.preflight import Conditions, Consent, check_plan
+from leanplum_sync.applier.receipt import Receipt, StopReason, nothing_sent
+from leanplum_sync.applier.run import apply_plan, read_receipt
+from leanplum_sync.applier.settings import ApplySettings, Recheck
+from leanplum_sync.client.writer import Writer
+from leanplum_sync.clock import SystemClock
+from leanplum_sync.errors import InterruptedRunError
+from leanplum_sync.journal import open_journal
+from leanplum_sync.journal.events import Listener, both, nobody
+from leanplum_sync.journal.writer import Journal
+from leanplum_sync.library.connect import App, connected, settle_seconds, target_of
+from leanplum_sync.library.event_log import EventLog
+from leanplum_sync.library.parts import part_of_plan
+from leanplum_sync.library.planning import Plan
+from leanplum_sync.library.progress import Callback, progress_to
+from leanplum_sync.library.reading import together
+from leanplum_sync.library.verifying import read_back
+from leanplum_sync.operations.verify import Verification
+from leanplum_sync.planfile import PlanFile, open_plan
+from leanplum_sync.planfile.part import PlanPart
+from leanplum_sync.planner.parts import Part
+from leanplum_sync.progress import Progress
+from leanplum_sync.project.kept_plans import keep
+from leanplum_sync.project.model import ProjectFile
+from leanplum_sync.project.settings import Settings, settle
+
+
+def apply(
+    plan: Plan,
+    *,
+    accept: Mapping[str, int] | None = None,
+    recheck: Recheck = Recheck.AUTO,
+    max_age_seconds: float | None = None,
+    resume: bool = False,
+    concurrency: int | None = None,
+    requests_per_second: float | None = None,
+    progress: Callback | None = None,
+) -> Receipt:
+    """
+    Carry out *plan*, or what an earlier run left of it, and return the receipt of the run.
+
+    *accept* consents to hazards over budget, by the plan's own numbers, such as ``{"sends": 12431}``. *resume* also sends what
+    an earlier run parked. The other options are those of the project, unless given. What a run does is durable: called again
+    after a crash, it continues and repeats nothing that must happen once.
+
+    Raises:
+        HazardNotAllowedError: a hazard is over budget and not accepted, or a number is not the plan's.
+        PlanMismatchError: the plan is for another app, environment or host, its inputs changed, or it was altered.
+        ExpiredPlanError: the plan is too old.
+        StalePlanError: the plan file is damaged, or a later plan took over.
+        JournalLockedError: another run works on this app and environment.
+        CredentialError, JournalError: as their sentences say; nothing more was sent.
+    """
+    options = ApplyOptions(
+        consents=tuple(Consent(name, count) for name, count in (accept or {}).items()),
+        recheck=recheck,
+        max_age_seconds=max_age_seconds,
+        resume=resume,
+        concurrency=concurrency,
+        requests_per_second=requests_per_second,
+    )
+    project = plan.project
+    with open_plan(plan.path) as opened:
+        admitted = admit(opened, project.file, project.root, project.environment, options)
+        if opened.summary.is_empty:
+            note_specs(admitted)
+            return nothing_sent(opened.digest)
+        with applying(admitted) as run:
+            receipt, interrupted = run.apply(progress=progress_to(progress))
+    if interrupted is not None:
+        raise interrupted
+    return receipt
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyOptions:
+    """None means what the project says."""
+
+    consents: Sequence[Consent] = ()
+    recheck: Recheck = Recheck.AUTO
+    max_age_seconds: float | None = None
+    resume: bool = False
+    concurrency: int | None = None
+    requests_per_second: float | None = None
+    wave_failures_share: float = 0.1
+    shard: Part | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A plan that passed the preflight, and how it will be applied. *mine* is the part to apply, *lock* the name of its lock."""
+
+    plan: PlanFile
+    mine: PlanPart
+    lock: str
+    settings: Settings
+    conditions: Conditions
+    apply_settings: ApplySettings
+
+
+def admit(
+    plan: PlanFile, project: ProjectFile, root: Path, environment: str | None, options: ApplyOptions
+) -> Admitted:
+    """
+    Run the preflight, so that a refusal comes before anything is opened or asked. ``apply_plan`` runs it again.
+
+    *environment* is the one that was asked for, None for the plan's own.
+
+    Raises:
+        PlanMismatchError, ExpiredPlanError, HazardNotAllowedError: see ``check_plan``.
+        UsageError: the plan has no such shard.
+    """
+    mine, lock = part_of_plan(plan, options.shard)
+    check_environment(plan, project.environments, environment)
+    settings = settle(project, root, plan.environment, os.environ)
+    limits = settings.environment.limits
+    max_age = options.max_age_seconds or (limits.plan_hours and limits.plan_hours * 3600)
+    conditions = Conditions(target_of(settings), root, settings.budget, options.consents, max_age)
+    check_plan(plan, conditions, SystemClock().now())
+    apply_settings = ApplySettings(
+        concurrency=options.concurrency or limits.concurrency,
+        requests_per_second=options.requests_per_second or limits.requests_per_second,
+        lease_seconds=limits.lease_seconds,
+        settle_seconds=settle_seconds(settings),
+        recheck=options.recheck,
+        observed_at=plan.header.observed_from,
+        resume=options.resume,
+        together=together(limits),
+        wave_failures_share=options.wave_failures_share,
+        sensitive=settings.sensitive | plan.header.sensitive,
+    )
+    return Admitted(plan, mine, lock, settings, conditions, apply_settings)
+
+
+def note_specs(admitted: Admitted) -> None:
+    """Record that the specs of an empty plan are in force: later differences are drift."""
+    plan, settings = admitted.plan, admitted.settings
+    if specs := plan.resources():
+        with (
+            open_journal(settings.journal) as journal,
+            journal.acquire(plan.app_id, plan.environment) as lease,
+        ):
+            journal.note_specs(lease, specs)
+
+
+@contextmanager
+def applying(
+    admitted: Admitted,
+    *,
+    warn: Callable[[str], None] = lambda _: None,
+    on_changed_seed: Callable[[Path], None] = lambda _: None,
+) -> Iterator[Application]:
+    """Open the app, the journal and the run's log. *warn* is called if the log can't be written."""
+    settings = admitted.settings
+    with (
+        connected(settings, on_changed_seed) as app,
+        open_journal(settings.journal) as journal,
+        EventLog(settings.state_folder, SystemClock(), warn) as log,
+    ):
+        writer = Writer(app.connection, app.keys, app.transport, SystemClock())
+        yield Application(admitted, app, writer, journal, log)
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What it takes to apply one plan, opened."""
+
+    admitted: Admitted
+    app: App
+    writer: Writer
+    journal: Journal
+    log: EventLog
+
+    def apply(
+        self,
+        only: frozenset[Subject] | None = None,
+        *,
+        progress: Progress,
+        stop: Stop | None = None,
+        events: Listener = nobody,
+    ) -> tuple[Receipt, InterruptedRunError | None]:
+        """Apply the plan to the subjects *only*, None for all. An interruption comes with the receipt up to it."""
+        plan, lock, journal = self.admitted.mine, self.admitted.lock, self.journal
+        settings = self.admitted.apply_settings
+        keep(self.admitted.plan.path, self.admitted.settings.kept_plan(plan.digest))
+        with journal.acquire(
+            plan.app_id, plan.environment, part=lock, lease_seconds=settings.lease_seconds
+        ) as lease:
+            try:
+                receipt = apply_plan(
+                    plan,
+                    conditions=self.admitted.conditions,
+                    writer=self.writer,
+                    reader=self.app.reader(),
+                    journal=journal,
+                    lease=lease,
+                    clock=SystemClock(),
+                    settings=settings,
+                    progress=progress,
+                    stop=StopFlag() if stop is None else stop,
+                    only=only,
+                    events=self.log if events is nobody else both(self.log, events),
+                    specs=plan.resources(),
+                )
+            except InterruptedRunError as error:
+                runs = journal.runs(plan.app_id, plan.environment)
+                run = next(run for run in runs if (run.part, run.plan_digest) == (lock, plan.digest))
+                return read_receipt(plan, journal, run.number, stopped=StopReason.INTERRUPTED), error
+        return receipt, None
+
+    def read_back(
+        self, receipt: Receipt, only: frozenset[Subject] | None, *, sample: int | None, progress: Progress
+    ) -> Verification:
+        """Read back the changed users of *only*, None for all, or a *sample* of them."""
+        plan, settings = self.admitted.mine, self.admitted.apply_settings
+        return read_back(
+            plan if only is None else Chosen(plan, only),
+            self.app,
+            self.journal,
+            receipt.run,
+            sample=sample,
+            concurrency=settings.concurrency,
+            requests_per_second=settings.requests_per_second,
+            users_together=settings.together,
+            progress=progress,
+        )

@@ -1,0 +1,128 @@
+"""Connects to the app of an environment; starts the embedded emulator if the environment has one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from leanplum_sync.client.credentials import APP_ID_VARIABLE, EMULATOR_APP_ID, EMULATOR_KEYS, Connection, Keys
+from leanplum_sync.client.http import HttpTransport
+from leanplum_sync.client.reader import Reader
+from leanplum_sync.clock import SystemClock
+from leanplum_sync.emulator import EmulatorError, StateFileError, running
+from leanplum_sync.errors import EmulatorSetupError, StorageError
+from leanplum_sync.planner.plan import Target
+from leanplum_sync.project.model import EmbeddedEnvironment, FromVariable, LiveEnvironment
+from leanplum_sync.project.settings import Settings
+from leanplum_sync.wire.catalogue import KeyClass
+
+SETTLES_SECONDS: Final = 60.0
+# An emulator queues nothing for longer than it takes to answer; the embedded one ends with the process.
+_EMULATOR_SETTLES_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """
+    A connection to an app. It gives out what reads; what writes is made in one place, where plans are applied.
+
+    *target* is what plans are bound to and people are shown.
+    """
+
+    target: Target
+    connection: Connection
+    keys: Keys
+    transport: HttpTransport
+
+    def reader(self) -> Reader:
+        return Reader(self.connection, self.keys, self.transport, SystemClock())
+
+
+def target_of(settings: Settings) -> Target:
+    """Return the app and host of the environment, without connecting to it."""
+    environment = settings.environment
+    if isinstance(environment, EmbeddedEnvironment):
+        return Target(EMULATOR_APP_ID, settings.name, "embedded emulator", is_emulator=True)
+    connection = connection_to(environment, os.environ)
+    host = urlsplit(connection.base_url).hostname or ""
+    return Target(connection.app_id, settings.name, host, is_emulator=connection.is_emulator)
+
+
+def settle_seconds(settings: Settings) -> float:
+    """Return how long a request whose answer was lost may still take effect there."""
+    if isinstance(settings.environment, EmbeddedEnvironment):
+        return 0.0
+    return _EMULATOR_SETTLES_SECONDS if target_of(settings).is_emulator else SETTLES_SECONDS
+
+
+@contextmanager
+def connected(settings: Settings, on_changed_seed: Callable[[Path], None] = lambda _: None) -> Iterator[App]:
+    """
+    Connect to the app, and start the embedded emulator if it is the environment's.
+
+    *on_changed_seed* is called with the emulator's state file if its seed files changed after they filled it.
+    """
+    environment = settings.environment
+    target = target_of(settings)
+    if not isinstance(environment, EmbeddedEnvironment):
+        connection = connection_to(environment, os.environ)
+        with HttpTransport(is_local=connection.is_local) as transport:
+            yield App(target, connection, keys_of(environment, os.environ), transport)
+        return
+    settings.state_folder.mkdir(parents=True, exist_ok=True)
+    seeds = [settings.root / seed for seed in environment.seed]
+    state = settings.state_folder / "emulator.db"
+    is_new = not state.exists()
+    try:
+        emulator = running(state=state, seeds=seeds)
+        with emulator as answering, HttpTransport(is_local=True) as transport:
+            if _have_changed(seeds, state, is_new=is_new):
+                on_changed_seed(state)
+            yield App(target, Connection.to_emulator(answering.url), Keys.of(EMULATOR_KEYS), transport)
+    except StateFileError as error:
+        raise StorageError(str(error)) from error
+    except EmulatorError as error:
+        raise EmulatorSetupError(str(error)) from error
+
+
+def _have_changed(seeds: Sequence[Path], state: Path, *, is_new: bool) -> bool:
+    """Compare *seeds* with the files that filled the emulator; record them if it is new."""
+    record = state.with_name(f"{state.name}.seeds")
+    found = "".join(f"{_digest(seed)}\n" for seed in seeds)
+    if is_new or not record.exists():
+        record.write_text(found)
+        return False
+    return record.read_text() != found
+
+
+def _digest(file: Path) -> str:
+    try:
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError:
+        return "none"  # an emulator that has its users no longer needs the seed
+
+
+def connection_to(environment: LiveEnvironment, environ: Mapping[str, str]) -> Connection:
+    """
+    Raises:
+        CredentialError: the app's id is missing, or ``LEANPLUM_API_URL`` is no good.
+    """
+    match environment.app_id:
+        case FromVariable() as variable:
+            name = variable.name
+            return Connection.from_environment(
+                {**environ, name: variable.text(environ)}, app_id_variable=name
+            )
+        case str() as app_id:
+            return Connection.from_environment({**environ, APP_ID_VARIABLE: app_id})
+
+
+def keys_of(environment: LiveEnvironment, environ: Mapping[str, str]) -> Keys:
+    return Keys(environ, variables={key: getattr(environment.keys, key.value) for key in KeyClass})

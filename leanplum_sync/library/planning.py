@@ -1,0 +1,181 @@
+"""``plan``: compares specs with live state and writes a plan file. It reads; it can't write to the app."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Self
+
+from leanplum_sync.clock import SystemClock
+from leanplum_sync.errors import SpecError, UsageError
+from leanplum_sync.journal import read_deliveries
+from leanplum_sync.kinds.sensitive import with_renamed
+from leanplum_sync.library.connect import connected, settle_seconds, target_of
+from leanplum_sync.library.progress import Callback, progress_to
+from leanplum_sync.library.project import Project
+from leanplum_sync.library.reading import reading_live
+from leanplum_sync.operations.check import check
+from leanplum_sync.operations.plan import Live, PlanRequest, Recorded, make_plan
+from leanplum_sync.operations.problem_list import ListingFile
+from leanplum_sync.planfile import open_plan
+from leanplum_sync.planner.parts import Part
+from leanplum_sync.planner.plan import Hazard, Note, Summary
+from leanplum_sync.progress import Progress
+from leanplum_sync.project.settings import Settings
+from leanplum_sync.specs import Loaded, load
+from leanplum_sync.staging import MEMORY_LIMIT_MB, Staging
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A plan file that was checked when it was opened. *hazards* include those within their budget."""
+
+    project: Project
+    path: Path
+    digest: str
+    created_at: float
+    summary: Summary
+    hazards: tuple[Hazard, ...]
+    notes: tuple[Note, ...]
+
+    @classmethod
+    def open(cls, path: Path | str, project: Project) -> Self:
+        """
+        Open the plan file at *path*.
+
+        Raises:
+            StalePlanError: there is no such plan, or it is damaged, altered, or of another format.
+            CredentialError: it is encrypted with another key.
+        """
+        with open_plan(Path(path)) as plan:
+            return cls(
+                project, plan.path, plan.digest, plan.created_at, plan.summary, plan.hazards(), plan.notes()
+            )
+
+    @property
+    def is_empty(self) -> bool:
+        return self.summary.is_empty
+
+    @property
+    def over_budget(self) -> dict[str, int]:
+        """Hazards over budget with their counts: pass it as ``accept`` to ``apply`` to consent to exactly this plan."""
+        return {hazard.name: hazard.count for hazard in self.hazards if hazard.is_over}
+
+
+def plan(
+    project: Project,
+    *,
+    specs: Sequence[Path | str] = (),
+    select: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    snapshot: Path | str | None = None,
+    max_age_seconds: float | None = None,
+    out: Path | str | None = None,
+    progress: Callback | None = None,
+) -> Plan:
+    """
+    Compare the project's specs, or only those of *specs*, with live state or a *snapshot*, and write the plan to *out*.
+
+    *select* and *exclude* are globs over ``kind/name``. *max_age_seconds* limits how old users that were read earlier may be.
+    *out* is by default in ``.leanplum-sync``. A plan over budget is written too; ``apply`` refuses it without consent.
+
+    Raises:
+        SpecError: specs or data have problems.
+        UsageError: *select* and *exclude* match no spec.
+        ApiError, CredentialError: live state can't be read.
+        PlanError: the snapshot can't be used, or the plan can't be written.
+    """
+    loaded = select_resources(load(project.path, [Path(spec) for spec in specs]), select, exclude)
+    if loaded.project is None:
+        raise SpecError(loaded.problems)
+    request = PlanFileRequest(
+        out=Path(out) if out else project.settings.default_plan,
+        snapshot=None if snapshot is None else Path(snapshot),
+        max_age_seconds=max_age_seconds,
+        problems=ListingFile(project.settings.state_folder / "problems.ndjson"),
+    )
+    write_plan(loaded, project.settings, request, progress_to(progress))
+    return Plan.open(request.out, project)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFileRequest:
+    """
+    *snapshot* None reads live state. *problems* lists all problems of specs and data. *parts* is how many processes can
+    share the plan; *shard* plans for one of them alone.
+    """
+
+    out: Path
+    snapshot: Path | None
+    max_age_seconds: float | None
+    problems: ListingFile
+    parts: int = 1
+    shard: Part | None = None
+    memory_mb: int = MEMORY_LIMIT_MB
+
+
+def write_plan(
+    loaded: Loaded,
+    settings: Settings,
+    request: PlanFileRequest,
+    progress: Progress,
+    on_changed_seed: Callable[[Path], None] = lambda _: None,
+) -> None:
+    """Check *loaded*, read live state and write the plan. Errors are those of ``plan``."""
+    with Staging(settings.state_folder, request.memory_mb) as staging:
+        check(loaded, staging, progress, request.problems).raise_if_any()
+        if request.shard is not None:
+            staging.keep(request.shard)
+
+        def make(source: Live | Recorded) -> None:
+            with (
+                connected(settings, on_changed_seed) as app,
+                read_deliveries(settings.journal) as journal,
+            ):
+                make_plan(
+                    loaded,
+                    staging,
+                    PlanRequest(
+                        target=target_of(settings),
+                        out=request.out,
+                        observed=source,
+                        budget=settings.budget,
+                        sensitive=with_renamed(settings.sensitive, loaded.resources),
+                        requests_per_second=settings.environment.limits.requests_per_second,
+                        marker=settings.increment_receipts,
+                        parts=request.parts,
+                        part=request.shard,
+                        settle_seconds=settle_seconds(settings),
+                    ),
+                    reader=app.reader(),
+                    journal=journal,
+                    clock=SystemClock(),
+                    progress=progress,
+                )
+
+        if request.snapshot is None:
+            with reading_live(settings, request.max_age_seconds, request.shard) as live:
+                make(live)
+        else:
+            make(Recorded(request.snapshot, request.max_age_seconds))
+
+
+def select_resources(loaded: Loaded, select: Sequence[str], exclude: Sequence[str]) -> Loaded:
+    """
+    Keep the resources whose ``kind/name`` matches one of *select*, if there are any, and none of *exclude*.
+
+    Raises:
+        UsageError: none is left.
+    """
+
+    def is_wanted(address: str) -> bool:
+        selected = not select or any(fnmatchcase(address, glob) for glob in select)
+        return selected and not any(fnmatchcase(address, glob) for glob in exclude)
+
+    kept = tuple(each for each in loaded.resources if is_wanted(str(each.address)))
+    if loaded.resources and not kept:
+        known = ", ".join(str(each.address) for each in loaded.resources)
+        raise UsageError(f"--select and --exclude leave no spec to plan. The project has {known}.")
+    return replace(loaded, resources=kept)

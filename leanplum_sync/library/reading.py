@@ -1,0 +1,42 @@
+"""The snapshot that planning reads into: users that were read and not used are not paid for again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from leanplum_sync.library.parts import own
+from leanplum_sync.operations.plan import Live
+from leanplum_sync.planner.parts import Part
+from leanplum_sync.project.model import Limits
+from leanplum_sync.project.settings import Settings
+from leanplum_sync.wire.limits import USERS_PER_BATCH
+
+_UNUSED_FOR_SECONDS: Final = 3600.0
+
+
+def together(limits: Limits) -> int:
+    """Return how many users to read with one request."""
+    return USERS_PER_BATCH if limits.read_in_batches else 1
+
+
+@contextmanager
+def reading_live(
+    settings: Settings, max_age_seconds: float | None, part: Part | None = None
+) -> Iterator[Live]:
+    """
+    Yield the file to read into, and how old users that are already in it may be.
+
+    A finished snapshot is used again only if *max_age_seconds* allows it: an apply may have made it outdated. An interrupted
+    one was never used for a plan, so it is continued for an hour. Each *part* has its own.
+    """
+    unfinished, finished = (own(path, part) for path in (settings.unfinished_snapshot, settings.snapshot))
+    settings.state_folder.mkdir(parents=True, exist_ok=True)
+    if max_age_seconds is not None and finished.exists() and not unfinished.exists():
+        finished.replace(unfinished)
+    age = _UNUSED_FOR_SECONDS if max_age_seconds is None else max_age_seconds
+    limits = settings.environment.limits
+    yield Live(unfinished, age, limits.concurrency, limits.requests_per_second, together(limits))
+    if unfinished.exists():
+        unfinished.replace(finished)
