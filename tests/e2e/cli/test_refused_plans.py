@@ -132,7 +132,7 @@ def test_a_plan_that_may_not_be_applied_is_refused_whoever_applies_it(
         refused = command("apply", str(PLAN), "--yes", "-e", "sandbox")
         assert refused.returncode == case.code
         assert sentence_of(error) in refused.stderr
-    assert "No run yet" in command("status").stdout
+    assert "No runs yet" in command("status").stdout
 
 
 def refusal(plan: Path) -> LeanplumSyncError:
