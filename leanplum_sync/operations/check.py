@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import combinations
-from typing import TYPE_CHECKING
+from heapq import nlargest
+from typing import TYPE_CHECKING, Final
 
 from leanplum_sync.errors import SpecError
 from leanplum_sync.kinds.rows.row import Row, RowError
+from leanplum_sync.kinds.rows.source import FileSource
 from leanplum_sync.operations.problem_list import ListingFile, ProblemList
-from leanplum_sync.planner.conflicts import conflicts, device_and_token, may_clash, token_conflict
+from leanplum_sync.planner.conflicts import conflicts, device_and_token, shared_fields, token_conflict
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.sources import rows
 
@@ -23,6 +25,11 @@ if TYPE_CHECKING:
     from leanplum_sync.progress import Progress
     from leanplum_sync.specs import Loaded
     from leanplum_sync.staging import Met, Staging
+
+
+# Each file that is loaded at once is a table of its own, and a query over all of them takes memory for each. The rows of
+# smaller files share one table: reading them one by one costs little.
+_TABLES: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +73,11 @@ def check(
 
 
 def _stage(loaded: Loaded, staging: Staging, progress: Progress, found: ProblemList) -> None:
+    largest = _largest(loaded.resources, loaded.root)
     for number, resource in enumerate(loaded.resources):
         with progress.track(f"Checking {resource.address}", None, "row") as task:
-            if (loaded_rows := staging.load(number, resource, loaded.root)) is not None:
+            loaded_rows = staging.load(number, resource, loaded.root) if number in largest else None
+            if loaded_rows is not None:
                 _drop_bad(number, resource, staging, found)
                 task.advance(loaded_rows)
                 continue
@@ -77,6 +86,16 @@ def _stage(loaded: Loaded, staging: Staging, progress: Progress, found: ProblemL
                 if (want := _want(resource, row, found)) is not None:
                     staging.add(number, want.subject, row, device_and_token(want))
     staging.close_rows()
+
+
+def _largest(resources: Sequence[Resource], root: Path) -> frozenset[int]:
+    """Return the numbers of the resources with the largest data files, as many as are loaded at once."""
+    sizes = []
+    for number, resource in enumerate(resources):
+        if isinstance(resource.source, FileSource):
+            with suppress(OSError):  # reported where the file is read
+                sizes.append(((root / resource.source.path).stat().st_size, number))
+    return frozenset(number for _, number in nlargest(_TABLES, sizes))
 
 
 def _drop_bad(number: int, resource: Resource, staging: Staging, found: ProblemList) -> None:
@@ -95,12 +114,7 @@ def _at_odds(staging: Staging, resources: Sequence[Resource]) -> Iterator[Proble
     """
     first: dict[tuple[Place, Place | None], Problem] = {}
     more: Counter[tuple[Place, Place | None]] = Counter()
-    pairs = [
-        (first_number, other_number)
-        for (first_number, one), (other_number, other) in combinations(enumerate(resources), 2)
-        if may_clash(one, other)
-    ]
-    for met in staging.repeated(pairs):
+    for met in staging.repeated(shared_fields(resources)):
         for problem in conflicts(wants_of(met, resources)):
             if problem.place.row is not None:
                 yield problem

@@ -78,9 +78,22 @@ def conflicts(wants: Sequence[Want]) -> Iterator[Problem]:
                     yield _conflict(target, first, want, desire)
 
 
-def may_clash(one: Resource, other: Resource) -> bool:
-    """Return whether rows of the two can be at odds at all: whether both ask for the same attribute or field."""
-    return not _fields(one).isdisjoint(_fields(other))
+def shared_fields(resources: Sequence[Resource]) -> list[tuple[int, int]]:
+    """
+    Return (resource, field), by their numbers, for each attribute or field that more than one of *resources* asks for.
+
+    Only subjects with rows in two resources that share a field can have a conflict between them.
+    """
+    askers: dict[tuple[str, str], list[int]] = {}
+    for number, resource in enumerate(resources):
+        for field in sorted(_fields(resource)):
+            askers.setdefault(field, []).append(number)
+    return [
+        (number, field)
+        for field, numbers in enumerate(askers.values())
+        if len(numbers) > 1
+        for number in numbers
+    ]
 
 
 def _fields(resource: Resource) -> set[tuple[str, str]]:

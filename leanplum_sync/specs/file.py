@@ -9,7 +9,7 @@ from pathlib import Path
 from leanplum_sync.kinds.rows.site import Path as KeyPath
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.project.model import holds_key
-from leanplum_sync.specs.withholding import is_withheld
+from leanplum_sync.specs.withholding import withheld_lines
 from leanplum_sync.specs.yaml_file import Document, Spot, YamlFault, read_documents
 
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # those that ruamel.yaml counts
@@ -27,6 +27,7 @@ class SpecFile:
     path: Path
     lines: tuple[str, ...]
     sensitive: frozenset[str] | None = frozenset()
+    _withheld: list[tuple[bool, ...]] = field(default_factory=list, compare=False, repr=False)
 
     def place(self, spot: Spot) -> Place:
         return Place(self.name, spot.line, spot.column)
@@ -39,7 +40,10 @@ class SpecFile:
         return "" if holds_key(text) else text
 
     def is_withheld(self, line: int) -> bool:
-        return is_withheld(self.lines, line, self.sensitive)
+        """Most files have no problem: which of their lines may be shown is worked out for the first one."""
+        if not self._withheld:
+            self._withheld.append(withheld_lines(self.lines, self.sensitive))
+        return self._withheld[0][min(line, len(self.lines)) - 1]
 
     def problem(
         self, place: Place, message: str, hint: str = "", *, address: str = "", also: Place | None = None

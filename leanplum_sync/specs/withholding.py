@@ -18,23 +18,31 @@ _ENTRY: Final = re.compile(r" *(- +)*([^\s\"'{}\[\],#&*!|>%@`][^\"'{}\[\],]*|\"[
 _DOCUMENT: Final = re.compile(r"---(\s|$)")
 
 
-def is_withheld(lines: Sequence[str], number: int, sensitive: Collection[str] | None) -> bool:
-    """Tell whether line *number*, from 1, may hold such a value. *sensitive* None: nobody knows what is."""
+def withheld_lines(lines: Sequence[str], sensitive: Collection[str] | None) -> tuple[bool, ...]:
+    """
+    Return for each line whether it may hold such a value. *sensitive* None: nobody knows what is sensitive.
+
+    One pass over the file, so that a file with as many problems as lines is still read in linear time.
+    """
     if sensitive is None:
-        return True
-    named = [re.compile(rf"(?<!\w){re.escape(name)}(?!\w)") for name in sensitive]
-    below: int | None = None  # the column that a line above must start before, to have this one inside it
-    for line in reversed(lines[:number]):
-        if below is not None and (not line.strip() or _start(line) >= below):
+        return (True,) * len(lines)
+    named = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in sensitive) or r"(?!)")
+    above: list[
+        tuple[int, bool]
+    ] = []  # (column, withheld) of the lines that enclose the next one, outermost first
+    found = []
+    for line in lines:
+        column, is_named = _start(line), bool(_ALWAYS.search(line) or named.search(line))
+        is_document = not is_named and _DOCUMENT.match(line) is not None
+        if not (is_named or is_document or _ENTRY.match(line)):
+            # The rest of a line above, or indented with a tab, which says nothing about its depth.
+            found.append(bool(above) and above[-1][1])
             continue
-        if _ALWAYS.search(line) or any(name.search(line) for name in named):
-            return True
-        if _DOCUMENT.match(line) or below == 0:
-            return False
-        # Any other line is the rest of one above, or indented with a tab, which tells nothing.
-        if _ENTRY.match(line):
-            below = _start(line)
-    return False
+        while above and (is_document or above[-1][0] >= column):
+            above.pop()
+        above.append((column, is_named or (bool(above) and above[-1][1])))
+        found.append(above[-1][1])
+    return tuple(found)
 
 
 def _start(line: str) -> int:

@@ -290,20 +290,21 @@ class Staging:
         ):
             yield Subject(SubjectKind(kind), identifier)
 
-    def repeated(self, pairs: Iterable[tuple[int, int]]) -> Iterator[Met]:
+    def repeated(self, shared: Sequence[tuple[int, int]]) -> Iterator[Met]:
         """
-        Yield, without what was observed, the subjects of which more than one row of a resource speaks, or rows of both
-        resources of one of *pairs*: where conflicts may be.
+        Yield, without what was observed, the subjects with more than one row of a resource, or with rows of two resources
+        that share a field: where conflicts may be. *shared* has (resource, field) pairs.
         """
         if self.count_rows() == self._subjects:
             return
-        queries = ["SELECT kind, id FROM asked GROUP BY kind, id, resource HAVING count(*) > 1"]
-        for one, other in pairs:
-            queries.append(
-                f"SELECT kind, id FROM asked SEMI JOIN (SELECT kind, id FROM asked WHERE resource = {other})"
-                f" USING (kind, id) WHERE resource = {one}"
-            )
-        self._database.run(f"CREATE TABLE repeated AS {' UNION '.join(queries)}")
+        self._database.run(
+            "CREATE TABLE sharing AS SELECT unnest(?::INTEGER[]) AS resource, unnest(?::INTEGER[]) AS field",
+            [[resource for resource, _ in shared], [field for _, field in shared]],
+        )
+        self._database.run(
+            "CREATE TABLE repeated AS SELECT kind, id FROM asked GROUP BY kind, id, resource HAVING count(*) > 1"
+            " UNION SELECT kind, id FROM asked JOIN sharing USING (resource) GROUP BY kind, id, field HAVING count(*) > 1"
+        )
         yield from self._met(
             f"SELECT *, NULL FROM ({self._rows_of('repeated')}) ORDER BY kind, id, resource, number"
         )

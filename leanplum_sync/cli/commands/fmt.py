@@ -23,7 +23,7 @@ from leanplum_sync.render.values import escaped
 from leanplum_sync.render.words import amount
 from leanplum_sync.specs import find_project, project_files, sensitive_in
 from leanplum_sync.specs.tidying import Faulty, Found, LeftAlone, Tidied, files_below, tidied
-from leanplum_sync.specs.withholding import is_withheld
+from leanplum_sync.specs.withholding import withheld_lines
 
 _PART: Final = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 
@@ -105,6 +105,7 @@ def _harmless(
     difference: Iterable[str], before: Sequence[str], after: Sequence[str], sensitive: frozenset[str] | None
 ) -> Iterator[str]:
     """Yield the lines of a unified *difference*, with keys and sensitive values removed."""
+    withheld = {"-": withheld_lines(before, sensitive), "+": withheld_lines(after, sensitive)}
     old = new = 0  # the numbers of the next lines, from 1; 0 before the first hunk
     for line in difference:
         if part := _PART.match(line):
@@ -112,10 +113,10 @@ def _harmless(
             yield line
             continue
         mark = line[0]
-        lines, number = (before, old) if mark == "-" else (after, new)
+        side, number = ("-", old) if mark == "-" else ("+", new)
         if holds_key(line):
             yield f"{mark} (a line with what looks like a key)"
-        elif number and is_withheld(lines, number, sensitive):
+        elif number and withheld[side][number - 1]:
             yield f"{mark} (a line that may hold a sensitive value)"
         else:
             yield escaped(line)
