@@ -48,7 +48,7 @@ _FIELDS_CELLS: Final = 200
 
 
 def receipt_text(receipt: Receipt, target: Target, verified: Verification | None, page: Page) -> str:
-    title = "Applied to " if receipt.complete else "Applied in part to "
+    title = "Applied to " if receipt.complete else "Partially applied to "
     lines: list[RenderableType] = [
         Text.assemble((title, "bold"), (target_words(target), GOOD if target.is_emulator else CARE)),
         BLANK,

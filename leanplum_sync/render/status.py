@@ -67,7 +67,7 @@ def _with_part(environment: str, part: str) -> str:
 
 
 def runs_grid(runs: Iterable[RunEntry]) -> RenderableType:
-    header = tuple(map(faint, ("run", "state", "environment", "started", "actions", "plan")))
+    header = tuple(map(faint, ("run", "state", "environment", "started (UTC)", "actions", "plan")))
     return grid([header, *map(_run_row, runs)], right=(0, 4))
 
 
@@ -76,7 +76,7 @@ def _run_row(run: RunEntry) -> tuple[Text, ...]:
         Text(str(run.number), "bold"),
         Text(run.state.value, _STATE_STYLES.get(run.state, "")),
         Text(_with_part(run.environment, run.part)),
-        Text(moment(run.started_at)),
+        Text(moment(run.started_at).removesuffix(" UTC")),
         Text(f"{run.actions:,}"),
         faint(run.plan_digest[:12]),
     )

@@ -13,7 +13,7 @@ def masthead(kind: str, target: Target | None, headline: str, *facts: str) -> Ht
     return tag(
         "header",
         tag("p", kind, *([" · ", *_place(target)] if target else []), class_="eyebrow"),
-        tag("h1", headline),
+        tag("h1", headline.removesuffix(".")),
         tag("p", joined((tag("span", fact) for fact in facts), " "), class_="facts") if facts else NOTHING,
     )
 

@@ -20,11 +20,17 @@ _SAMPLES = 5
 def receipt_html(
     receipt: Receipt, target: Target, verified: Verification | None, steps: Sequence[str]
 ) -> str:
-    title = "Applied" if receipt.complete else "Applied in part"
+    title = "Applied" if receipt.complete else "Partially applied"
     return page(
         f"{title} to {target.environment}",
         main(
-            masthead("Receipt", target, title, effort(receipt, verified), f"Plan {receipt.plan_digest[:12]}"),
+            masthead(
+                "Receipt",
+                target,
+                title,
+                effort(receipt, verified).removesuffix("."),
+                f"Plan {receipt.plan_digest[:12]}",
+            ),
             tag("p", STOP_WORDS[receipt.stopped], class_="alarm") if receipt.stopped else NOTHING,
             tag("dl", *(_fate(fate, count) for fate, count in _fates(receipt)), class_="tiles"),
             section("Next steps", items(steps)) if steps else NOTHING,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from leanplum_sync.render.html.parts import code, codes, items, main, masthead, section, table
-from leanplum_sync.render.html.writing import NOTHING, Content, Html, page
+from leanplum_sync.render.html.writing import NOTHING, Content, Html, page, tag
 from leanplum_sync.render.status import NOTHING_HELD, Status, held_groups, lock_words
 from leanplum_sync.render.words import amount, moment
 
@@ -13,17 +13,13 @@ _SAMPLES = 5
 
 
 def status_html(status: Status) -> str:
-    head = (
-        f"{amount(len(status.held), 'action')} held: a person must decide"
-        if status.held
-        else NOTHING_HELD.removesuffix(".")
-    )
+    head = f"{amount(len(status.held), 'action')} held: a person must decide" if status.held else NOTHING_HELD
     runs: list[Sequence[Content]] = [
         (
             str(run.number),
             run.state.value,
             run.environment,
-            moment(run.started_at),
+            tag("span", moment(run.started_at), class_="word"),
             f"{run.actions:,}",
             code(run.plan_digest[:12]),
         )

@@ -23,7 +23,7 @@ def receipt_markdown(
     receipt: Receipt, target: Target, verified: Verification | None, steps: Sequence[str], limit: int
 ) -> str:
     """*steps* say what to do next, one sentence each."""
-    title = "Applied to" if receipt.complete else "Applied in part to"
+    title = "Applied to" if receipt.complete else "Partially applied to"
     parts: list[str | Rows] = [
         marker("receipt", target.environment, target.app_id),
         f"### {title} {place(target)}",

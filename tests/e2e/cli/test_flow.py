@@ -307,7 +307,5 @@ def test_users_who_do_not_exist_are_created_on_request_or_seeded_anew(shop: Path
     assert "seed" not in anew.stderr
     spec.write_text(spec.read_text() + "  createUsers: true\n")
     # In the emulator there is a budget for it. Elsewhere it is for a person to consent to.
-    assert (
-        "1  created users             within the budget of 1,000" in command("plan", "specs/own.yaml").stdout
-    )
+    assert "1  created users       within the budget of 1,000" in command("plan", "specs/own.yaml").stdout
     assert command("apply", "--yes", ".leanplum-sync/sandbox.lpplan").returncode == 0

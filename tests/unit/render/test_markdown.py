@@ -79,7 +79,7 @@ def test_what_is_left_alone_names_the_resource_and_some_users() -> None:
 
 def test_a_receipt_says_what_became_of_everything_and_what_to_do_next() -> None:
     text = receipt_markdown(SOME_DONE, REAL, None, ["To go on: leanplum-sync apply a.lpplan --resume"], LIMIT)
-    assert "### Applied in part to `production`" in text
+    assert "### Partially applied to `production`" in text
     assert "| **4** | ❌ rejected by the API |" in text
     assert "leanplum-sync apply a.lpplan --resume" in text
     assert "_28 more are in the journal: `leanplum-sync journal show 7`._" in text

@@ -35,7 +35,7 @@ def test_what_became_of_everything_adds_up_to_what_was_planned() -> None:
 
 def test_what_was_not_done_is_grouped_by_its_reason_with_a_few_ids() -> None:
     text = receipt_text(SOME_DONE, SANDBOX, None, Page())
-    assert text.startswith("Applied in part to sandbox")
+    assert text.startswith("Partially applied to sandbox")
     assert "Stopped early: too many actions were rejected." in text
     assert r"  12  rejected  Invalid\x1b[31m value  e.g. 00004, 00004, 00004" in text
     assert "  and 28 more; -o json lists 12" in text
@@ -110,8 +110,8 @@ def test_a_project_without_runs_says_so() -> None:
 def test_status_names_runs_the_one_at_work_and_what_is_held() -> None:
     text = status_text(replace(NOTHING, runs=(RUN,), locks=(LOCK,), held=(HELD,)), Page(width=100))
     assert "production: locked by process 42 on runner-1 for 1 min; expires in 30 s unless renewed." in text
-    assert "  run  state    environment  started               actions  plan" in text
-    assert "    7  partial  production   2027-01-15 08:00 UTC       12  3f2a91c04b3f" in text
+    assert "  run  state    environment  started (UTC)     actions  plan" in text
+    assert "    7  partial  production   2027-01-15 08:00       12  3f2a91c04b3f" in text
     assert "Held: 1 action that may or may not have happened" in text
     assert "1  MessageSend/delay, 2026-11  run 7, e.g. u1" in text
 
