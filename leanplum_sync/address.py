@@ -26,6 +26,15 @@ class SubjectKind(StrEnum):
     DEVICE = "device"
     USER = "user"
 
+    @property
+    def id_argument(self) -> str:
+        """The API's argument that holds the id, which is also the column of Leanplum's own files."""
+        match self:
+            case SubjectKind.DEVICE:
+                return "deviceId"
+            case SubjectKind.USER:
+                return "userId"
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Subject:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
-from leanplum_sync.address import Subject, SubjectKind
+from leanplum_sync.address import Subject
 from leanplum_sync.client.backoff import RETRIES, Randomness
 from leanplum_sync.client.calls import Calls
 from leanplum_sync.client.credentials import Connection, Keys
@@ -110,4 +110,4 @@ class Reader:
 
 
 def _export(subject: Subject) -> Action:
-    return Action("exportUser", {"userId" if subject.kind is SubjectKind.USER else "deviceId": subject.id})
+    return Action("exportUser", {subject.kind.id_argument: subject.id})

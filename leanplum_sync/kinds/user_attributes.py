@@ -174,7 +174,9 @@ def _attribute_part(name: str, form: Json, site: Site) -> Iterator[Part]:
             yield CellPart(cell, asked_at, IncrementWish(name, form.once, asked_at))
         case IncrementForm(increment=int(amount)):
             yield Always(IncrementAttribute(name, amount, form.once, asked_at))
-        case _:
+        case Edge():
+            raise AssertionError(form)
+        case _:  # a literal
             yield Always(SetAttribute(name, form, asked_at))
 
 
@@ -184,8 +186,10 @@ def _list_side(side: Json) -> Cell | tuple[Json, ...]:
             return Cell(side.column, ValueType.LIST)
         case None:
             return ()
-        case _:
+        case list():
             return tuple(side)
+        case _:
+            raise AssertionError(side)
 
 
 def _profile_part(name: str, form: Json, site: Site) -> Iterator[Part]:
@@ -201,7 +205,9 @@ def _profile_part(name: str, form: Json, site: Site) -> Iterator[Part]:
         case ValueForm():
             for wish in _profile_wish(name, form.value, (*path, "value"), site, only_if_absent=True):
                 yield Always(wish)
-        case _:
+        case Edge():
+            raise AssertionError(form)
+        case _:  # a literal
             for wish in _profile_wish(name, form, path, site, only_if_absent=False):
                 yield Always(wish)
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import orjson
 
-from leanplum_sync.address import Subject, SubjectKind
+from leanplum_sync.address import Subject
 from leanplum_sync.errors import SpecError
 from leanplum_sync.observed.snapshot_pieces import TornFileError, codec_of, lines, read_pieces
 from leanplum_sync.problem import Place, Problem
@@ -60,7 +60,7 @@ def encode_entry(entry: Entry) -> bytes:
     """Return the line for *entry*. Whom we asked for counts, not what the answer calls them."""
     fields = dict(entry.element)
     fields.pop("deviceId", None)
-    fields["userId" if entry.subject.kind is SubjectKind.USER else "deviceId"] = entry.subject.id
+    fields[entry.subject.kind.id_argument] = entry.subject.id
     fields["observedAt"] = entry.observed_at
     return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from leanplum_sync.address import Subject, SubjectKind
+from leanplum_sync.address import Subject
 from leanplum_sync.kinds.rows.desire import (
     AlterList,
     Desire,
@@ -27,6 +27,7 @@ from leanplum_sync.kinds.rows.desire import (
 )
 from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.planner.known import Known
+from leanplum_sync.planner.standing import is_listed
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.convert import ConversionError, convert
 from leanplum_sync.wire.fingerprint import device_fingerprint
@@ -186,11 +187,10 @@ def _set_device_field(want: Want, desire: SetDeviceField, profile: Profile, know
     before = None if device is None else device.get(desire.name)
     if before is not None and same(before, desire.value):
         return Decision(want, desire, Reason.SAME)
-    is_listed = device is not None or (profile.exists and want.subject.kind is SubjectKind.DEVICE)
     sent = known.fingerprints.get((desire.device_id, desire.name))
     if (
         before is None
-        and is_listed
+        and is_listed(desire.device_id, want.subject, profile)
         and sent == device_fingerprint(desire.device_id, desire.name, desire.value)
     ):
         return Decision(want, desire, Reason.FINGERPRINT)

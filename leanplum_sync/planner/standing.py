@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from enum import Enum, auto
 
-from leanplum_sync.address import SubjectKind
+from leanplum_sync.address import Subject, SubjectKind
 from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.change_facts import Effect, effect_of
 from leanplum_sync.wire.action import Json
@@ -101,18 +101,23 @@ def _of_sum(change: Change, amount: Json, observed: Json) -> Standing:
 
 
 def _of_device(change: Change, profile: Profile) -> Standing:
-    """
-    Source: recorded traffic: a device may come back by its id alone, so a field that is absent proves nothing. A device
-    that is absent does, for a user; a device without a user is the profile itself.
-    """
+    """Source: recorded traffic: a device may come back by its id alone, so that a missing field proves nothing."""
     device = profile.devices.get(change.device_id)
     observed = None if device is None else device.get(change.field)
     if observed is not None:
         return _of_value(change, observed)
-    is_listed = device is not None or (profile.exists and change.subject.kind is SubjectKind.DEVICE)
-    if is_listed or change.before is not None:
+    if is_listed(change.device_id, change.subject, profile) or change.before is not None:
         return Standing.UNPROVABLE
     return Standing.UNTOUCHED
+
+
+def is_listed(device_id: str, subject: Subject, profile: Profile) -> bool:
+    """Return whether *profile*, that of *subject*, has the device. A device without a user is the profile itself."""
+    match subject.kind:
+        case SubjectKind.USER:
+            return device_id in profile.devices
+        case SubjectKind.DEVICE:
+            return profile.exists or device_id in profile.devices
 
 
 def _holds(lists: Json, change: Change) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
-from leanplum_sync.address import ResourceAddress, Subject, SubjectKind
+from leanplum_sync.address import ResourceAddress, Subject
 from leanplum_sync.kinds.rows.desire import (
     AlterList,
     IncrementAttribute,
@@ -24,6 +24,7 @@ from leanplum_sync.planner.change_facts import Effect, effect_of, facts
 from leanplum_sync.planner.decide import Decision, Reason, SendTarget, create_user, decide, increment_name
 from leanplum_sync.planner.known import Known
 from leanplum_sync.planner.marker import marker_value
+from leanplum_sync.planner.standing import is_listed
 from leanplum_sync.wire.action import Action, DeliveryClass, Json
 from leanplum_sync.wire.batch import DeliveryKey
 from leanplum_sync.wire.profile import Profile
@@ -246,9 +247,13 @@ def _device(subject: Subject, device_id: str, fields: Mapping[str, Json], profil
 
     Source: Leanplum docs, selecting a user: userId with deviceId "creates the association if allowed".
     """
-    user = {"userId": subject.id} if subject.kind is SubjectKind.USER else {}
-    is_new = not profile.exists or (subject.kind is SubjectKind.USER and device_id not in profile.devices)
-    arguments = {"deviceId": device_id, **user, "createDisposition": _disposition(create=is_new), **fields}
+    is_new = not profile.exists or not is_listed(device_id, subject, profile)
+    arguments = {
+        "deviceId": device_id,
+        **_identity(subject),
+        "createDisposition": _disposition(create=is_new),
+        **fields,
+    }
     return SubjectAction(Action("setDeviceAttributes", arguments))
 
 
@@ -268,7 +273,7 @@ def _send(want: Want, send: Send, target: SendTarget) -> SubjectAction:
 
 
 def _identity(subject: Subject) -> dict[str, Json]:
-    return {"userId" if subject.kind is SubjectKind.USER else "deviceId": subject.id}
+    return {subject.kind.id_argument: subject.id}
 
 
 def _disposition(*, create: bool) -> str:

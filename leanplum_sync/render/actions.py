@@ -50,10 +50,10 @@ def _access(spec: ActionSpec) -> str:
 
 
 def _who(spec: ActionSpec, name: str) -> str:
-    match spec.target, name:
-        case Target.USER, "userId" | "deviceId":
-            return "userId or deviceId is required"
-        case Target.DEVICE, "deviceId":
-            return "required"
-        case _:
+    match spec.target:
+        case Target.USER:
+            return "userId or deviceId is required" if name in ("userId", "deviceId") else ""
+        case Target.DEVICE:
+            return "required" if name == "deviceId" else ""
+        case Target.APP:
             return ""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from rich.console import RenderableType
 from rich.text import Text
 
-from leanplum_sync.address import Subject, SubjectKind
+from leanplum_sync.address import Subject
 from leanplum_sync.kinds.rows.desire import (
     AlterList,
     Desire,
@@ -68,8 +68,7 @@ def _stays(stays: Sequence[Explanation], mask: Mask, page: Page, *, with_row: bo
 
 
 def _who(subject: Subject) -> str:
-    noun = "User" if subject.kind is SubjectKind.USER else "Device"
-    return f"{noun} {escaped(subject.id)}"
+    return f"{subject.kind.value.capitalize()} {escaped(subject.id)}"
 
 
 def _change_row(change: Change, page: Page, *, with_row: bool) -> tuple[Text, ...]:

@@ -97,7 +97,7 @@ class _Writer:
                 return self._mapping(node, indent, shape, parent_column)
             case Sequence():
                 return self._sequence(node, indent, shape, parent_column)
-            case _:
+            case Leaf() | Flow():
                 lines = self._text(node, shape, indent - node.column)
                 self._next = node.last_line + 1
                 return _Block(
@@ -146,7 +146,7 @@ class _Writer:
                 block = self._block(node, indent + _STEP, shape, column)
                 first, *rest = block.lines
                 return _Block([*above, *block.above], [f"{start} {first.lstrip()}", *rest])
-            case _:
+            case Mapping() | Sequence():
                 self._next = line + 1
                 first = self._commented(start + node.anchor, line, shift)
                 block = self._block(node, indent + _STEP, shape, column)

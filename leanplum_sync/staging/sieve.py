@@ -22,8 +22,11 @@ from leanplum_sync.kinds.rows.cells import Cell, attribute_value
 from leanplum_sync.kinds.rows.desire import (
     AlterList,
     Desire,
+    IncrementAttribute,
     RemoveAttribute,
+    Send,
     SetAttribute,
+    SetDeviceField,
     SetProfileField,
     TakeAttribute,
 )
@@ -31,10 +34,12 @@ from leanplum_sync.kinds.rows.parts import (
     Always,
     AttributeWish,
     CellPart,
+    DevicePart,
     IncrementWish,
     ListPart,
     Part,
     ProfileWish,
+    SendPart,
 )
 from leanplum_sync.kinds.rows.source import DataFormat, FileSource
 from leanplum_sync.staging.sql import both, either, literal
@@ -141,7 +146,7 @@ def _sound(part: Part, names: _Names) -> str:
         case ListPart():
             cells = [side for side in (part.add, part.remove) if isinstance(side, Cell)]
             return both([f"{names.cell(cell)} IS NULL" for cell in cells])
-        case _:
+        case DevicePart() | SendPart():
             return UNKNOWN
 
 
@@ -205,7 +210,7 @@ def _same(part: Part, names: _Names) -> str:
             cells = [side for side in (add, remove) if isinstance(side, Cell)]
             is_all = len(cells) + [add, remove].count(()) == len((add, remove))
             return both([f"{names.cell(cell)} IS NULL" for cell in cells]) if is_all else UNKNOWN
-        case _:
+        case CellPart() | DevicePart() | SendPart():
             return UNKNOWN
 
 
@@ -227,7 +232,7 @@ def _same_for_all(wish: Desire, names: _Names) -> str:
             return _present_field(names.profile(name))
         case SetProfileField(name=name, value=wanted):
             return _equals(names.profile(name), wanted)
-        case _:
+        case IncrementAttribute() | SetDeviceField() | Send():
             return UNKNOWN
 
 
@@ -244,7 +249,7 @@ def _equals_cell(value: str, text: str, cell: Cell, names: _Names) -> str:
         case ValueType.BOOLEAN:
             true, false = ("('\"True\"', '\"true\"', 'true')", "('\"False\"', '\"false\"', 'false')")
             return f"CASE WHEN lower({text}) IN {_TRUE} THEN {value} IN {true} WHEN lower({text}) IN {_FALSE} THEN {value} IN {false} END"
-        case _:
+        case ValueType.LIST:
             return UNKNOWN
 
 

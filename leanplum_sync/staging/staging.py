@@ -347,9 +347,10 @@ class Staging:
 
     def observe(self, subject: Subject, element: Mapping[str, Json], observed_at: float) -> None:
         """Add what was observed of *subject*; of several, the last one counts."""
-        key = "userId" if subject.kind is SubjectKind.USER else "deviceId"
         others = {field: value for field, value in element.items() if field not in ("userId", "deviceId")}
-        self._append(self._observed, **{**others, key: subject.id, "observedAt": observed_at})
+        self._append(
+            self._observed, **{**others, subject.kind.id_argument: subject.id, "observedAt": observed_at}
+        )
 
     def close_observed(self) -> None:
         self._close(self._observed)

@@ -76,9 +76,11 @@ def _tells(element: Mapping[str, Json], subject: Subject) -> _Tells:
 
 
 def _names(element: Mapping[str, Json], subject: Subject) -> bool:
-    if subject.kind is SubjectKind.USER:
-        return element.get("userId") == subject.id
-    devices = element.get("devices")
-    return isinstance(devices, list) and any(
-        isinstance(device, dict) and device.get("deviceId") == subject.id for device in devices
-    )
+    match subject.kind:
+        case SubjectKind.USER:
+            return element.get("userId") == subject.id
+        case SubjectKind.DEVICE:
+            devices = element.get("devices")
+            return isinstance(devices, list) and any(
+                isinstance(device, dict) and device.get("deviceId") == subject.id for device in devices
+            )

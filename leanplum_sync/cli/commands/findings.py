@@ -105,7 +105,7 @@ def on_key(key_class: KeyClass, keys: Keys, told: Told, *, is_needed: bool, is_o
             sentence = f"{variable} holds the {found.words} key, which may {_MAY[found]}."
             advice = f"Put the {key_class.words} key there, from {_WHERE}."
             return bad(about, sentence, ExitCode.BAD_KEY, advice)
-        case _:
+        case Probed() | ApiError() | None:
             return Finding(Level.NOTE, about, f"{variable} is set. Could not check its permissions.")
 
 

@@ -77,7 +77,7 @@ def _remark(console: Console, found: Iterable[Found], *, named: bool) -> None:
                 (console.say if named else console.say_more)(f"{escaped(str(shortest(path)))} is not a spec.")
             case LeftAlone(path, why):
                 console.say(f"{escaped(str(shortest(path)))} was skipped: it holds {why}.")
-            case _:
+            case Tidied() | Faulty():
                 pass
 
 

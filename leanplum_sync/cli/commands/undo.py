@@ -153,8 +153,7 @@ def _list(subjects: Sequence[Subject], path: Path) -> None:
     if not subjects:
         return
     with path.open("w", newline="", encoding="utf-8") as file:
-        lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(["userId", "deviceId"])
-        lines.writerows(
-            [each.id, ""] if each.kind is SubjectKind.USER else ["", each.id] for each in subjects
-        )
+        columns = [SubjectKind.USER.id_argument, SubjectKind.DEVICE.id_argument]
+        lines = csv.DictWriter(file, columns, lineterminator="\n")
+        lines.writeheader()
+        lines.writerows({each.kind.id_argument: each.id} for each in subjects)
