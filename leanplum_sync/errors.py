@@ -11,7 +11,8 @@ Every exception raised on purpose, cut by what the caller should do next.
     ├─ PlanError
     │  ├─ StalePlanError           damaged, forged, or out of date: plan again
     │  │  ├─ PlanMismatchError     made for another target, or from other inputs
-    │  │  └─ ExpiredPlanError      older than it may be
+    │  │  ├─ ExpiredPlanError      older than it may be
+    │  │  └─ MigrationChangedError the app is being moved to another system, or was
     │  └─ HazardNotAllowedError    over budget: consent by number, or change the specs
     ├─ ApiError
     │  ├─ NotSentError             never reached the API: sending again is safe
@@ -86,6 +87,10 @@ class PlanError(LeanplumSyncError):
 
 
 class StalePlanError(PlanError):
+    pass
+
+
+class MigrationChangedError(StalePlanError):
     pass
 
 
@@ -194,7 +199,7 @@ class UnexpectedResponseError(ApiError):
 class MovedError(UnexpectedResponseError):
     """*host* is where the app is now, as the answer says. Nobody followed it; the call may have been carried out."""
 
-    def __init__(self, message: str, *, host: str) -> None:
+    def __init__(self, message: str, *, host: str = "another host") -> None:
         self.host = host
         super().__init__(message)
 

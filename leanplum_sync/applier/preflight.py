@@ -20,7 +20,7 @@ from leanplum_sync.errors import (
     MismatchKind,
     PlanMismatchError,
 )
-from leanplum_sync.planner.hazards import counted_hazards
+from leanplum_sync.planner.hazards import DURING_MIGRATION, counted_hazards
 from leanplum_sync.planner.plan import Hazard, Target
 
 # What the planner makes. Anything else in a plan was put there by somebody else.
@@ -76,7 +76,13 @@ def check_plan(plan: WholePlan, conditions: Conditions, now: float) -> None:
 def current_hazards(plan: WholePlan, budget: Mapping[str, int | None]) -> tuple[Hazard, ...]:
     """Return the plan's hazards, counted from its rows, under today's *budget*."""
     stated = {hazard.name: hazard.count for hazard in plan.hazards()}
-    return counted_hazards(plan.summary, plan.contents, budget, stated.get(_NOT_COUNTED, 0))
+    return counted_hazards(
+        plan.summary,
+        plan.contents,
+        budget,
+        stated.get(_NOT_COUNTED, 0),
+        is_migrating=DURING_MIGRATION in stated,
+    )
 
 
 def check_consent(hazards: Sequence[Hazard], consents: Sequence[Consent]) -> None:

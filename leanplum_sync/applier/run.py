@@ -23,7 +23,7 @@ from leanplum_sync.applier.work import Ended, Worker
 from leanplum_sync.client.backoff import Randomness
 from leanplum_sync.client.throttle import Pace
 from leanplum_sync.clock import Clock
-from leanplum_sync.errors import CredentialError, InterruptedRunError, StalePlanError
+from leanplum_sync.errors import CredentialError, InterruptedRunError, MigrationChangedError, StalePlanError
 from leanplum_sync.journal.entry import BatchEntry, BatchState, Fate, RunState
 from leanplum_sync.journal.events import Listener, nobody
 from leanplum_sync.journal.lock import Lease
@@ -116,7 +116,7 @@ def apply_plan(
         _let_old_requests_settle(journal, lease, run.number, settings, worker)
         with progress.track("Applying", plan.batch_count, "batch") as task:
             driver.go(task)
-    except CredentialError:
+    except (CredentialError, MigrationChangedError):
         run.finish(RunState.INTERRUPTED)
         raise
     number = stop.signal_number

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +15,7 @@ import orjson
 from leanplum_sync.address import Subject
 from leanplum_sync.applier.look import HELD, by_subject, needs_reading, recheck, settle, settle_unseen
 from leanplum_sync.applier.ports import Plan, Stop, Writer
-from leanplum_sync.applier.quiet import quiet
+from leanplum_sync.applier.quiet import quiet, quiet_words
 from leanplum_sync.applier.settings import ApplySettings
 from leanplum_sync.client.backoff import Randomness, delay_seconds
 from leanplum_sync.client.throttle import Pace
@@ -25,6 +25,7 @@ from leanplum_sync.errors import (
     CredentialError,
     JournalError,
     LockLostError,
+    MigrationChangedError,
     NoAnswerError,
     NotSentError,
     RejectedError,
@@ -136,7 +137,8 @@ class Worker:
             try:
                 found |= self._look(batch, free, bill)
             except ApiError as error:
-                reason = f"could not be looked at before writing: {error}"
+                changes = self._changes_of(tuple(by_subject(free)))
+                reason = self._unseen(error, free, [each for some in changes.values() for each in some])
                 self._run.park(batch, reason, reads=bill.lookups)
                 return Ended(batch, BatchState.PARKED)
         if self.must_end:
@@ -192,11 +194,18 @@ class Worker:
         verdicts: dict[int, Verdict] = {}
         for each in self._observed(fresh, bill):
             if isinstance(each.seen, RejectedError):
-                verdict = Verdict(Fate.REJECTED, f"could not be looked at before writing: {each.seen}")
+                verdict = Verdict(Fate.REJECTED, self._unseen(each.seen, each.actions, each.changes))
                 verdicts |= {planned.number: verdict for planned in each.actions}
             else:
                 verdicts |= recheck(each.actions, each.changes, each.seen, begun=each.subject in begun)
         return verdicts
+
+    def _unseen(self, error: ApiError, actions: Iterable[PlannedAction], changes: Iterable[Change]) -> str:
+        """Return why a user could not be read before writing; the API's words may quote what the user has."""
+        told = quiet_words(
+            str(error), [planned.action for planned in actions], changes, self._settings.sensitive
+        )
+        return f"could not be looked at before writing: {told}"
 
     def _observed(self, actions: Sequence[PlannedAction], bill: Bill) -> Iterator[_Observed]:
         """Yield each subject of *actions* as it is now. Ends early if the run must."""
@@ -301,6 +310,9 @@ class Worker:
             return Unreadable(str(error))
         except CredentialError as error:
             self._run.record_not_carried_out(batch, str(error), park=True)
+            raise
+        except MigrationChangedError as error:
+            self._run.record_not_carried_out(batch, str(error), park=False)
             raise
         except LockLostError as error:
             self._never_left(batch, error)

@@ -12,6 +12,7 @@ import orjson
 from leanplum_sync.client.backoff import RETRIES, Randomness, delays_seconds
 from leanplum_sync.client.credentials import Connection, Keys
 from leanplum_sync.client.http import BeforeWrite, Request, Response, Transport
+from leanplum_sync.client.migration import MigrationWatch
 from leanplum_sync.clock import Clock
 from leanplum_sync.errors import (
     ApiError,
@@ -60,6 +61,7 @@ class Calls:
         *,
         randomness: Randomness | None = None,
         retries: int = RETRIES,
+        migration: MigrationWatch | None = None,
     ) -> None:
         self._connection = connection
         self._keys = keys
@@ -67,6 +69,7 @@ class Calls:
         self._clock = clock
         self._randomness = randomness or random.Random()  # noqa: S311 - spreads retries, keeps no secret
         self._retries = retries
+        self._migration = migration or MigrationWatch()
 
     def body(self, key_class: KeyClass, fields: Mapping[str, Json]) -> bytes:
         return orjson.dumps(
@@ -95,8 +98,10 @@ class Calls:
         before_write: BeforeWrite | None = None,
         headers: Mapping[str, str] = _JSON,
     ) -> Response:
+        self._migration.check()
         request = Request("POST", f"{self._connection.url}?action={action}", body, headers)
         response = self._transport.send(request, before_write)
+        self._migration.observe(response.body)
         return replace(response, body=self._keys.hidden(response.body))
 
     def once(self, action: Action, key_class: KeyClass | None = None) -> Mapping[str, Json]:

@@ -28,6 +28,7 @@ from leanplum_sync.errors import NoAnswerError, NotSentError
 CONNECT_TIMEOUT_SECONDS: Final = 10.0
 READ_TIMEOUT_SECONDS: Final = 60.0  # until the next byte
 ANSWER_TIMEOUT_SECONDS: Final = 120.0  # until the last byte
+ANSWERS_AFTER_STOP_SECONDS: Final = 10.0  # orchestrators kill some 30 seconds after they asked
 _CHUNK_BYTES: Final = 1 << 16  # a download that breaks loses at most this much
 
 BeforeWrite: TypeAlias = Callable[[], None]

@@ -12,12 +12,14 @@ from leanplum_sync.client.backoff import RETRIES, Randomness
 from leanplum_sync.client.calls import Calls
 from leanplum_sync.client.credentials import Connection, Keys
 from leanplum_sync.client.http import Transport
+from leanplum_sync.client.migration import MigrationWatch
 from leanplum_sync.clock import Clock
-from leanplum_sync.errors import NoAnswerError, RejectedError, UnexpectedResponseError
+from leanplum_sync.errors import CredentialError, NoAnswerError, RejectedError, UnexpectedResponseError
 from leanplum_sync.wire.action import Action, Json
 from leanplum_sync.wire.catalogue import KeyClass
 from leanplum_sync.wire.envelope import BatchAnswer, RefusalKind, Refused, read_batch_answer
 from leanplum_sync.wire.message import Message, read_message
+from leanplum_sync.wire.migration import MIGRATION_KEYS, Migration, read_migration
 from leanplum_sync.wire.profile import read_profile
 from leanplum_sync.wire.user_batch import UserBatch, read_user_batch, unread
 
@@ -37,10 +39,13 @@ class Reader:
         *,
         randomness: Randomness | None = None,
         retries: int = RETRIES,
+        migration: MigrationWatch | None = None,
     ) -> None:
         randomness = randomness or random.Random()  # noqa: S311 - spreads retries, keeps no secret
-        self._clock = clock
-        self._calls = Calls(connection, keys, transport, clock, randomness=randomness, retries=retries)
+        self._clock, self._keys = clock, keys
+        self._calls = Calls(
+            connection, keys, transport, clock, randomness=randomness, retries=retries, migration=migration
+        )
 
     def export_user(
         self, subject: Subject, *, on_rate_limit: Callable[[], None] | None = None
@@ -87,6 +92,26 @@ class Reader:
         if isinstance(answer, Refused) and answer.kind is RefusalKind.RATE_LIMITED:
             raise self._calls.error_of(answer, KeyClass.DATA_EXPORT)
         return answer
+
+    def migration(self) -> Migration | None:
+        """
+        Return how far the app's migration to CleverTap has come; None if there is no key to ask with.
+
+        Costs nothing. Needs the production or the development key: they are what SDKs ask with.
+
+        Raises:
+            ApiError: as for ``export_user``.
+        """
+        key_class = next((each for each in MIGRATION_KEYS if self._keys.has(each)), None)
+        if key_class is None:
+            return None
+        try:
+            element = self._calls.retrying(lambda: self._calls.once(Action("getMigrateState", {}), key_class))
+        except CredentialError:
+            return None  # plan needs no such key; apply and doctor say what is wrong with it
+        except RejectedError:
+            return Migration.NONE  # a server that knows no such action knows no migration either
+        return read_migration(element)
 
     def messages(self) -> tuple[Message, ...]:
         """Every message of the app, drafts and finished ones included, in the API's order."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from leanplum_sync.client.calls import Calls
 from leanplum_sync.client.credentials import Connection, Keys
 from leanplum_sync.client.http import BeforeWrite, Transport
+from leanplum_sync.client.migration import MigrationWatch
 from leanplum_sync.clock import Clock
 from leanplum_sync.wire.action import Action
 from leanplum_sync.wire.catalogue import KeyClass
@@ -16,9 +17,17 @@ from leanplum_sync.wire.envelope import BatchAnswer, read_batch_answer
 class Writer:
     """Needs the production key, from the start: a run without it should end before it begins."""
 
-    def __init__(self, connection: Connection, keys: Keys, transport: Transport, clock: Clock) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        keys: Keys,
+        transport: Transport,
+        clock: Clock,
+        *,
+        migration: MigrationWatch | None = None,
+    ) -> None:
         keys.key(KeyClass.PRODUCTION)
-        self._calls = Calls(connection, keys, transport, clock)
+        self._calls = Calls(connection, keys, transport, clock, migration=migration)
 
     def encode(self, actions: Sequence[Action], *, request_ids: Sequence[str], batch_id: str) -> bytes:
         """Return the body of one ``multi``: it holds the key and the time, so it differs from call to call."""
@@ -42,6 +51,7 @@ class Writer:
         Raises:
             NotSentError: nothing left this machine.
             NoAnswerError: every action is in doubt.
+            MigrationChangedError: the app's migration state has changed; nothing was sent.
         """
         if body is None:
             body = self.encode(actions, request_ids=request_ids, batch_id=batch_id)

@@ -29,6 +29,7 @@ from leanplum_sync.library.planning import Plan
 from leanplum_sync.library.progress import Callback, progress_to
 from leanplum_sync.library.reading import together
 from leanplum_sync.library.verifying import read_back
+from leanplum_sync.operations.migration import check_migration
 from leanplum_sync.operations.verify import Verification
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planfile.part import PlanPart
@@ -62,6 +63,7 @@ def apply(
         PlanMismatchError: the plan is for another app, environment or host, its inputs changed, or it was altered.
         ExpiredPlanError: the plan is too old.
         StalePlanError: the plan file is damaged, or a later plan took over.
+        MigrationChangedError: the app has moved to CleverTap, or began to after planning.
         JournalLockedError: another run works on this app and environment.
         CredentialError, JournalError: as their sentences say; nothing more was sent.
     """
@@ -164,14 +166,21 @@ def applying(
     warn: Callable[[str], None] = lambda _: None,
     on_changed_seed: Callable[[Path], None] = lambda _: None,
 ) -> Iterator[Application]:
-    """Open the app, the journal and the run's log. *warn* is called if the log can't be written."""
+    """
+    Open the app, the journal and the run's log. *warn* is called if the log can't be written.
+
+    Raises:
+        MigrationChangedError: the app has moved to CleverTap, or began to after planning.
+    """
     settings = admitted.settings
     with (
         connected(settings, on_changed_seed) as app,
         open_journal(settings.journal) as journal,
         EventLog(settings.state_folder, SystemClock(), warn) as log,
     ):
-        writer = Writer(app.connection, app.keys, app.transport, SystemClock())
+        writer = Writer(app.connection, app.keys, app.transport, SystemClock(), migration=app.migration)
+        stated = {hazard.name: hazard.count for hazard in admitted.plan.hazards()}
+        check_migration(app.reader(), stated, changes=admitted.mine.summary.changed > 0)
         yield Application(admitted, app, writer, journal, log)
 
 

@@ -6,13 +6,14 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from leanplum_sync.client.credentials import APP_ID_VARIABLE, EMULATOR_APP_ID, EMULATOR_KEYS, Connection, Keys
 from leanplum_sync.client.http import HttpTransport
+from leanplum_sync.client.migration import MigrationWatch
 from leanplum_sync.client.reader import Reader
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.emulator import EmulatorError, StateFileError, running
@@ -39,9 +40,10 @@ class App:
     connection: Connection
     keys: Keys
     transport: HttpTransport
+    migration: MigrationWatch = field(default_factory=MigrationWatch)
 
     def reader(self) -> Reader:
-        return Reader(self.connection, self.keys, self.transport, SystemClock())
+        return Reader(self.connection, self.keys, self.transport, SystemClock(), migration=self.migration)
 
 
 def target_of(settings: Settings) -> Target:

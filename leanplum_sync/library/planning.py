@@ -17,6 +17,7 @@ from leanplum_sync.library.progress import Callback, progress_to
 from leanplum_sync.library.project import Project
 from leanplum_sync.library.reading import reading_live
 from leanplum_sync.operations.check import check
+from leanplum_sync.operations.migration import is_migrating
 from leanplum_sync.operations.plan import Live, PlanRequest, Recorded, make_plan
 from leanplum_sync.operations.problem_list import ListingFile
 from leanplum_sync.planfile import open_plan
@@ -86,6 +87,7 @@ def plan(
         UsageError: *select* and *exclude* match no spec.
         ApiError, CredentialError: live state can't be read.
         PlanError: the snapshot can't be used, or the plan can't be written.
+        MigrationChangedError: the app has moved to CleverTap.
     """
     loaded = select_resources(load(project.path, [Path(spec) for spec in specs]), select, exclude)
     if loaded.project is None:
@@ -148,6 +150,7 @@ def write_plan(
                         parts=request.parts,
                         part=request.shard,
                         settle_seconds=settle_seconds(settings),
+                        is_migrating=is_migrating(app.reader()),
                     ),
                     reader=app.reader(),
                     journal=journal,

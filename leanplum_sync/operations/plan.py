@@ -82,7 +82,7 @@ class PlanRequest:
     """
     *budget* maps names of hazards to the most that is allowed, None for no limit. *marker* names the attribute for receipts
     of increments, None for none. No batch crosses one of *parts*; *part* is the one that *staging* was cut down to,
-    None if it holds all subjects. *settle_seconds* is how long a request whose answer was lost may still take effect.
+    None if it holds all subjects. *is_migrating*: what the app receives is copied elsewhere meanwhile. *settle_seconds* is how long a request whose answer was lost may still take effect.
     """
 
     target: Target
@@ -95,6 +95,7 @@ class PlanRequest:
     parts: int = 1
     part: Part | None = None
     settle_seconds: float = 0.0
+    is_migrating: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,13 @@ def make_plan(
             sensitive=request.sensitive,
             inputs=loaded.inputs,
             resources=loaded.digests(),
-            hazards=hazards(summary, tally.forced_sends, request.budget, names.new_near_ceiling),
+            hazards=hazards(
+                summary,
+                tally.forced_sends,
+                request.budget,
+                names.new_near_ceiling,
+                is_migrating=request.is_migrating,
+            ),
             notes=[*tally.notes(), *_unsettled(staging, request, journal, began)],
             summary=summary,
         )

@@ -17,17 +17,24 @@ CHANGE_HAZARDS: Final = tuple(
         each.hazard for each in sorted(map(facts, ChangeKind), key=lambda each: each.rank) if each.hazard
     )
 )
+DURING_MIGRATION: Final = "duringMigration"
 NO_CONSENT: Final = 0  # what a budget allows that doesn't name sends or created users
 
 
 def hazards(
-    summary: Summary, forced_sends: int, budget: Mapping[str, int | None], new_names: int = 0
+    summary: Summary,
+    forced_sends: int,
+    budget: Mapping[str, int | None],
+    new_names: int = 0,
+    *,
+    is_migrating: bool = False,
 ) -> tuple[Hazard, ...]:
     """
     Return every hazard with a count above zero, in the order in which they matter.
 
     *budget* maps names to the most that is allowed; a name that is missing, or None, has no limit.
-    *new_names* are attribute names that bring the app near the API's ceiling.
+    *new_names* are attribute names that bring the app near the API's ceiling. *is_migrating*: what the app receives is
+    copied to another system meanwhile.
     """
     changes: Counter[str] = Counter()
     for kind, count in summary.changes.items():
@@ -38,6 +45,7 @@ def hazards(
         "forcedSends": forced_sends,
         **{name: changes[name] for name in CHANGE_HAZARDS},
         "newAttributeNames": new_names,
+        DURING_MIGRATION: summary.changed if is_migrating else 0,
         "changedUsers": summary.changed,
         "changedShare": _percent(summary.changed, summary.listed),
         "billableLookups": summary.cost.reads + summary.cost.writes,
@@ -46,7 +54,12 @@ def hazards(
 
 
 def counted_hazards(
-    summary: Summary, contents: Contents, budget: Mapping[str, int | None], new_names: int
+    summary: Summary,
+    contents: Contents,
+    budget: Mapping[str, int | None],
+    new_names: int,
+    *,
+    is_migrating: bool,
 ) -> tuple[Hazard, ...]:
     """Return the hazards of a plan by what its rows add up to; its *summary* gives only what rows can't tell."""
     counted = replace(
@@ -56,7 +69,7 @@ def counted_hazards(
         changes=contents.changes,
         cost=replace(summary.cost, writes=contents.lookups),
     )
-    return hazards(counted, contents.forced_sends, budget, new_names)
+    return hazards(counted, contents.forced_sends, budget, new_names, is_migrating=is_migrating)
 
 
 def _percent(part: int, whole: int) -> int:

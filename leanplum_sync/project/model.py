@@ -124,6 +124,11 @@ class BudgetModel(Edge):
         " the API takes 500 in an app. 0 where it is not named.",
         examples=[5],
     )
+    during_migration: Count = Field(
+        default=0,
+        description="Users who change while what Leanplum receives is copied to CleverTap. 0 where it is not named.",
+        examples=[1000],
+    )
 
 
 class LimitsModel(Edge):
@@ -317,6 +322,7 @@ class Budget:
     renames: int | None = None
     forced_sends: int | None = None
     new_attribute_names: int | None = 0
+    during_migration: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ HAZARD_WORDS: Final[Mapping[str, str]] = {
     "renames": "attribute renames",
     "increments": "increments",
     "newAttributeNames": f"new attribute names, close to the API's limit of {USER_ATTRIBUTE_NAMES}",
+    "duringMigration": "users changed while the app is being copied to CleverTap",
     "changedUsers": "changed users",
     "changedShare": "percent of listed users changed",
     "billableLookups": "billable lookups to read and apply",

@@ -525,7 +525,14 @@ _UNDOCUMENTED: Final = (
     _seen("restart"),
     _seen("log"),
     _seen("trackGeofence"),
-    _seen("getMigrateState"),
+    ActionSpec(
+        "getMigrateState",
+        Verb.GET,
+        _PRODUCTION,
+        in_multi=InMulti.UNKNOWN,
+        answer=("state", "sdk", "api", "sha256"),
+        documented=False,
+    ),
 )
 
 ACTIONS: Final[Mapping[str, ActionSpec]] = {

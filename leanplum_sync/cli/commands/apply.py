@@ -30,6 +30,7 @@ from leanplum_sync.cli.output.plan_documents import show_plan
 from leanplum_sync.cli.project import project_file
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.cli.signals import stopping
+from leanplum_sync.client.http import ANSWERS_AFTER_STOP_SECONDS
 from leanplum_sync.errors import InterruptedRunError
 from leanplum_sync.journal.events import nobody
 from leanplum_sync.library.applying import Application, ApplyOptions, admit, applying, note_specs
@@ -165,7 +166,12 @@ def _go(
 ) -> _Ended:
     """Apply and verify the plan for *first*, the subjects of the canary; None for everybody."""
     stop = StopFlag()
-    with stopping(stop.request, console):
+
+    def end(signal_number: int) -> None:
+        stop.request(signal_number)
+        application.app.transport.hurry(ANSWERS_AFTER_STOP_SECONDS)
+
+    with stopping(end, console):
         receipt, interrupted = application.apply(
             first, progress=console.progress(), stop=stop, events=console.events or nobody
         )

@@ -17,6 +17,7 @@ from leanplum_sync.cli.commands.findings import (
     on_host,
     on_journal,
     on_key,
+    on_migration,
     on_plan_key,
 )
 from leanplum_sync.cli.connect import connected
@@ -82,6 +83,7 @@ def _examined(settings: Settings, needed: frozenset[KeyClass]) -> tuple[Target |
         with connected(settings) as app:
             told = _asked(app)
             target, keys, found = app.target, app.keys, [on_host(app.target, told), on_clock(told)]
+            found += on_migration(told, app.reader())
     except CredentialError as error:
         if isinstance(settings.environment, EmbeddedEnvironment):
             raise

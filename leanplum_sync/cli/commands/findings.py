@@ -15,10 +15,12 @@ from leanplum_sync.encryption import KEY_VARIABLE, SealingKeys
 from leanplum_sync.errors import ApiError, CredentialError, JournalError
 from leanplum_sync.journal import read_journal
 from leanplum_sync.journal.database import describe
+from leanplum_sync.operations.migration import AsksForMigration
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.render.doctor import Finding, Level
 from leanplum_sync.render.words import duration
 from leanplum_sync.wire.catalogue import ACTIONS, KeyClass
+from leanplum_sync.wire.migration import MIGRATION_KEYS, Migration
 
 # The permissions of each key that is set, or the error of checking it.
 Told: TypeAlias = Mapping[KeyClass, Probed | ApiError]
@@ -78,6 +80,31 @@ def on_clock(told: Told) -> Finding:
         ExitCode.INVALID,
         "Set it: if it is off by a day or more, the API replaces the timestamps of events.",
     )
+
+
+def on_migration(told: Told, reader: AsksForMigration) -> list[Finding]:
+    """Return whether the app is being moved to CleverTap; nothing where nobody can be asked."""
+    if not any(isinstance(answer, Probed) and answer.key_class in MIGRATION_KEYS for answer in told.values()):
+        return []
+    try:
+        migration = reader.migration()
+    except ApiError as error:
+        return [Finding(Level.NOTE, "migration", f"Could not ask whether the app is being moved: {error}")]
+    match migration:
+        case None:
+            return []
+        case Migration.NONE:
+            return [Finding(Level.GOOD, "migration", "The app is not being moved to CleverTap.")]
+        case Migration.COPYING:
+            sentence = "What Leanplum receives is copied to CleverTap: plans need consent for every user they change."
+            return [
+                Finding(
+                    Level.NOTE, "migration", sentence, "Set duringMigration in the budget, or pass --ack."
+                )
+            ]
+        case Migration.MOVED:
+            sentence = "The app has moved to CleverTap: what Leanplum shows of its users may be out of date."
+            return [bad("migration", sentence, ExitCode.STALE_PLAN, "Work with CleverTap instead.")]
 
 
 def on_key(key_class: KeyClass, keys: Keys, told: Told, *, is_needed: bool, is_own: bool) -> Finding:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from leanplum_sync.client.api.call import Call, Done, call, done, who
 from leanplum_sync.client.api.fields import mapping
 from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.migration import Migration, read_migration
 
 
 def get_newsfeed_messages(
@@ -47,8 +48,6 @@ def track_geofence(user_id: str | None = None, *, device_id: str | None = None) 
     return done("trackGeofence", who(user_id, device_id))
 
 
-def get_migrate_state(
-    user_id: str | None = None, *, device_id: str | None = None
-) -> Call[Mapping[str, Json]]:
-    """Return the whole element."""
-    return call("getMigrateState", dict, who(user_id, device_id))
+def get_migrate_state() -> Call[Migration]:
+    """Return how far the app's migration to CleverTap has come."""
+    return call("getMigrateState", read_migration, {})

@@ -142,7 +142,7 @@ def test_asking_costs_and_changes_nothing(doctor: Doctor, served: str) -> None:
 
     doctor()
     counts = requests.get(f"{served}/_emulator/counts", timeout=10).json()
-    assert counts["requests"]["total"] == 10
+    assert counts["requests"]["total"] == 11
     assert (counts["billableLookups"]["total"], counts["writes"]) == (0, 0)
 
 

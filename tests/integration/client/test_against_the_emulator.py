@@ -21,6 +21,7 @@ from leanplum_sync.client.credentials import EMULATOR_KEYS, Connection, Keys
 from leanplum_sync.client.http import HttpTransport
 from leanplum_sync.errors import CredentialError, InvalidCallError, RejectedError
 from leanplum_sync.wire.catalogue import KeyClass
+from leanplum_sync.wire.migration import Migration
 from leanplum_sync.wire.outcome import Outcome
 
 SEEDS = [
@@ -320,7 +321,7 @@ def test_actions_of_the_sdks_answer_too(client: Client) -> None:
     assert client.call(api.get_newsfeed_messages("00004")) == {}
     for made in (api.restart("00004"), api.log("00004"), api.track_geofence("00004")):
         client.call(made)
-    assert client.call(api.get_migrate_state("00004"))["success"] is True
+    assert client.call(api.get_migrate_state()) is Migration.NONE
 
 
 def test_answers_out_of_order_are_put_in_order(tmp_path: Path) -> None:

@@ -143,6 +143,7 @@ def test_a_reader_has_no_way_to_write() -> None:
         "export_users",
         "message",
         "messages",
+        "migration",
     }
 
 

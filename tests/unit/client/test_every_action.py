@@ -107,7 +107,7 @@ CALLS: dict[str, api.Call[Any] | Callable[[Client], object]] = {
     "restart": api.restart("u1"),
     "log": api.log("u1"),
     "trackGeofence": api.track_geofence("u1"),
-    "getMigrateState": api.get_migrate_state("u1"),
+    "getMigrateState": api.get_migrate_state(),
 }
 
 
