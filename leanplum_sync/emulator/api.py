@@ -141,19 +141,23 @@ class Api:
                 answer = self._refuse(call, overlapping, (), dispatcher.refusal(_LOCKED, _TOO_MANY_REQUESTS))
                 await self._answer(exchange, answer, ())
                 return
-            strikes = (
-                self.struck.strike(dispatcher.action_names(call), users) if self.struck.faults.faults else ()
-            )
-            await _wait("latency", strikes)
-            await self._work(call, overlapping, strikes, exchange)
+            struck = self.struck
+            strikes = struck.strike(dispatcher.action_names(call), users) if struck.faults.faults else ()
+            await _wait("latency", strikes, struck)
+            await self._work(call, overlapping, strikes, struck, exchange)
 
     async def _work(
-        self, call: Call, overlapping: set[str], strikes: tuple[Fault, ...], exchange: Exchange
+        self,
+        call: Call,
+        overlapping: set[str],
+        strikes: tuple[Fault, ...],
+        struck: Struck,
+        exchange: Exchange,
     ) -> None:
         match _instead(strikes):
             case None:
                 answer = self._carry_out(call, overlapping, strikes)
-                await _wait("late-answer", strikes)
+                await _wait("late-answer", strikes, struck)
                 await self._answer(exchange, answer, strikes)
             case Fault(kind="status") as fault:
                 refused = self._refuse(call, overlapping, strikes, _failure(fault))
@@ -162,7 +166,7 @@ class Api:
                 with self._store.transaction() as transaction:
                     self._count(call, overlapping, strikes, transaction)
                 if fault.kind == "queued":
-                    self._do_later(call, fault.seconds)
+                    self._do_later(call, fault.seconds, struck)
                 await exchange.cut()
 
     def _carry_out(self, call: Call, overlapping: set[str], strikes: tuple[Fault, ...]) -> Answer:
@@ -205,8 +209,8 @@ class Api:
         for fault in strikes:
             transaction.count(counts.FAULTS, fault.kind)
 
-    def _do_later(self, call: Call, seconds: float) -> None:
-        """Carry out a call whose connection is gone, *seconds* from now or when the emulator stops."""
+    def _do_later(self, call: Call, seconds: float, struck: Struck) -> None:
+        """Carry out a call whose connection is closed, after *seconds*, when *struck* is replaced or when the emulator stops."""
 
         def work() -> None:
             with self._store.transaction() as transaction:
@@ -214,7 +218,7 @@ class Api:
             self._deliver(answer)
 
         async def wait_and_work() -> None:
-            await asyncio.sleep(seconds)
+            await _either(struck, seconds)
             self._queued.pop(task, None)
             work()
 
@@ -225,6 +229,11 @@ class Api:
         task = asyncio.create_task(job)
         self._background[task] = None
         task.add_done_callback(self._background.pop)
+
+    def replace_faults(self, faults: Faults) -> None:
+        """Let *faults* strike from now on. Calls that an earlier fault delays continue at once."""
+        self.struck.replaced.set()
+        self.struck = Struck(faults)
 
     async def close(self) -> None:
         """Do the queued work now, and give up deliveries."""
@@ -303,10 +312,17 @@ def _http_date(second: int) -> bytes:
     return formatdate(second, usegmt=True).encode()
 
 
-async def _wait(kind: str, strikes: tuple[Fault, ...]) -> None:
+async def _wait(kind: str, strikes: tuple[Fault, ...], struck: Struck) -> None:
+    """Wait as long as the faults of *kind* say, or until *struck* is replaced."""
     seconds = sum(fault.seconds for fault in strikes if fault.kind == kind)
     if seconds > 0:
-        await asyncio.sleep(seconds)
+        await _either(struck, seconds)
+
+
+async def _either(struck: Struck, seconds: float) -> None:
+    """Wait until *struck* is replaced, but for *seconds* at most."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(struck.replaced.wait(), seconds)
 
 
 def _failure(fault: Fault) -> Answer:

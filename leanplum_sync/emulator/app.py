@@ -115,14 +115,14 @@ class _Own:
             if not only_counts:
                 seeds.reload(transaction, self._setup.seeds, self._setup.app.switches, self._setup.clock())
         if not only_counts:
-            self._api.struck = faults.Struck(self._setup.faults)
+            self._api.replace_faults(self._setup.faults)
         return _json({"ok": True})
 
     async def faults(self, asked: Request) -> Response:
         """Tell the faults, or with POST replace them: text as on the command line, or a JSON list."""
         if asked.method == "POST":
             try:
-                self._api.struck = faults.Struck(faults.parse(_faults_in(await asked.body())))
+                self._api.replace_faults(faults.parse(_faults_in(await asked.body())))
             except EmulatorError as error:
                 return _json({"ok": False, "error": str(error)}, status=400)
         return _json(self._api.struck.described())

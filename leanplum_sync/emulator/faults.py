@@ -6,6 +6,7 @@ As text: ``cut-after:action=sendMessage,times=1; latency:seconds=0.2,probability
 
 from __future__ import annotations
 
+import asyncio
 import random
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -77,6 +78,7 @@ class Struck:
 
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
+        self.replaced = asyncio.Event()  # set when others take their place
         self._matched = [0] * len(faults.faults)
         self._struck = [0] * len(faults.faults)
         self._chances = [random.Random(f"{faults.seed}:{index}") for index in range(len(faults.faults))]  # noqa: S311 (a rehearsal, not a secret)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 import requests
+from shell import Served
+from waiting import wait_for
 
 from leanplum_sync import emulator
 from leanplum_sync.emulator import Switches
@@ -19,12 +22,30 @@ if TYPE_CHECKING:
 
     from .conftest import Caller
 
-_SLOW = "latency:seconds=0.4,times=1"
+_HOLD_ONE = "latency:seconds=86400,times=1"
 
 
 def _post(caller: Caller, **body: Any) -> int:
+    return _answer(_begin(caller, body))[0]
+
+
+def _begin(caller: Caller, body: dict[str, Any]) -> HTTPConnection:
+    """Send a call without waiting for its answer."""
     login = {"appId": emulator.APP_ID, "clientKey": emulator.KEYS["production"]}
-    return requests.post(f"{caller.url}/api", json=login | body, timeout=30).status_code
+    connection = HTTPConnection(caller.url.removeprefix("http://"))
+    connection.request("POST", "/api", orjson.dumps(login | body), {"Content-Type": "application/json"})
+    return connection
+
+
+def _answer(connection: HTTPConnection) -> tuple[int, Any]:
+    with closing(connection), connection.getresponse() as answer:
+        return answer.status, orjson.loads(answer.read())
+
+
+def _has_arrived(caller: Caller) -> None:
+    """Return when the emulator has seen everything that was sent before: it takes in what arrives in order."""
+    for _ in range(3):
+        requests.get(f"{caller.url}/_emulator/health", timeout=300).raise_for_status()
 
 
 def _track(user_id: str) -> dict[str, Any]:
@@ -35,16 +56,21 @@ def _multi(user_id: str) -> dict[str, Any]:
     return {"action": "multi", "data": [_track(user_id)]}
 
 
+def _both(caller: Caller, first: dict[str, Any], second: dict[str, Any]) -> tuple[Any, Any]:
+    """Return statuses and answers of two calls, the second made while the first is in flight."""
+    held = _begin(caller, first)
+    served = Served(caller.url)
+    wait_for(served.holds)
+    other = _begin(caller, second)
+    _has_arrived(caller)
+    served.release()
+    return _answer(held), _answer(other)
+
+
 def _second_while_first(caller: Caller, first: dict[str, Any], second: dict[str, Any]) -> tuple[int, int]:
-    """Return the statuses of two calls, the second made while the first is under way."""
-    with ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(_post, caller, **first)
-        url = f"{caller.url}/_emulator/faults"
-        deadline = time.monotonic() + 20
-        while not any(fault["struck"] for fault in requests.get(url, timeout=30).json()["faults"]):
-            assert time.monotonic() < deadline
-        status = _post(caller, **second)
-        return slow.result(), status
+    """Return the statuses of two calls, the second made while the first is in flight."""
+    one, other = _both(caller, first, second)
+    return one[0], other[0]
 
 
 @pytest.mark.claim("user-locks")
@@ -61,7 +87,7 @@ def _second_while_first(caller: Caller, first: dict[str, Any], second: dict[str,
 def test_a_second_call_on_a_user_is_queued_or_refused_by_the_switch(
     start: Callable[..., Caller], rule: Any, first: dict[str, Any], second: int
 ) -> None:
-    caller = start(switches=Switches(concurrent_calls=rule), faults=_SLOW)
+    caller = start(switches=Switches(concurrent_calls=rule), faults=_HOLD_ONE)
     assert _second_while_first(caller, first, _track("u")) == (200, second)
     counts = caller.counts()
     assert counts["overlaps"] == {"times": 1, "users": {"u": 1}}
@@ -70,43 +96,27 @@ def test_a_second_call_on_a_user_is_queued_or_refused_by_the_switch(
 
 @pytest.mark.claim("warning-texts")
 def test_the_refusal_has_the_documented_text(start: Callable[..., Caller]) -> None:
-    caller = start(switches=Switches(concurrent_calls="refuse"), faults=_SLOW)
-    with ThreadPoolExecutor(2) as pool:
-        answers = list(pool.map(lambda _: caller.url and _answer(caller), range(2)))
-    refused = [answer for answer in answers if answer.status_code == 429]
+    caller = start(switches=Switches(concurrent_calls="refuse"), faults=_HOLD_ONE)
+    _, (status, answer) = _both(caller, _track("u"), _track("u"))
     text = "Request failed due to concurrent requests to the same profile ID"
-    assert [answer.json()["response"][0]["error"]["message"] for answer in refused] == [text]
-
-
-def _answer(caller: Caller) -> requests.Response:
-    login = {"appId": emulator.APP_ID, "clientKey": emulator.KEYS["production"]}
-    return requests.post(f"{caller.url}/api", json=login | _track("u"), timeout=30)
+    assert (status, answer["response"][0]["error"]["message"]) == (429, text)
 
 
 def test_calls_on_different_users_do_not_wait_for_each_other(start: Callable[..., Caller]) -> None:
-    caller = start(faults="latency:seconds=30,times=1,user=u")
-    started = threading.Event()
-
-    def stuck() -> None:
-        started.set()
-        with pytest.raises(requests.ReadTimeout):
-            requests.post(
-                f"{caller.url}/api",
-                json={"appId": emulator.APP_ID, "clientKey": emulator.KEYS["production"], **_track("u")},
-                timeout=1,
-            )
-
-    thread = threading.Thread(target=stuck)
-    thread.start()
-    started.wait()
+    caller = start(faults="latency:seconds=86400,times=1,user=u")
+    held = _begin(caller, _track("u"))
+    served = Served(caller.url)
+    wait_for(served.holds)
     assert _post(caller, **_track("v")) == 200
-    thread.join()
     assert caller.counts()["effects"] == {"track": 1}
+    served.release()
+    assert _answer(held)[0] == 200
+    assert caller.counts()["effects"] == {"track": 2}
     assert caller.counts()["overlaps"]["times"] == 0
 
 
 def test_a_device_and_its_user_are_the_same_profile(start: Callable[..., Caller]) -> None:
-    caller = start(({"userId": "u", "devices": [{"deviceId": "d"}]},), faults=_SLOW)
+    caller = start(({"userId": "u", "devices": [{"deviceId": "d"}]},), faults=_HOLD_ONE)
     by_device = {"action": "track", "deviceId": "d", "event": "e"}
     assert _second_while_first(caller, _track("u"), by_device) == (200, 429)
 

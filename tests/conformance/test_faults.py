@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from shell import Served
+from waiting import wait_for
 
 from leanplum_sync import emulator
 
@@ -74,19 +76,43 @@ def test_a_status_may_come_after_the_work(start: Callable[..., Caller]) -> None:
 
 @pytest.mark.parametrize("fault", ["late-answer", "latency"])
 def test_the_work_is_done_though_the_client_gave_up(start: Callable[..., Caller], fault: str) -> None:
-    caller = start(faults=f"{fault}:seconds=0.3,times=1")
+    caller = start(faults=f"{fault}:seconds=86400")
     with pytest.raises(requests.ReadTimeout):
         _track(caller, timeout=0.1)
-    assert _done(caller) == (1 if fault == "late-answer" else 0)
-    _wait_for(lambda: _done(caller) == 1)
+    if fault == "latency":
+        assert _done(caller) == 0
+        _set_faults(caller, "")
+    wait_for(lambda: _done(caller) == 1)
+
+
+@pytest.mark.parametrize("fault", ["late-answer", "latency"])
+def test_a_delayed_call_continues_when_the_faults_are_replaced(
+    start: Callable[..., Caller], fault: str
+) -> None:
+    caller = start(faults=f"{fault}:seconds=86400")
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(_track, caller)
+        wait_for(Served(caller.url).holds)
+        assert not answer.done()
+        _set_faults(caller, "503:action=advance")
+        assert answer.result().status_code == 200
+    assert _done(caller) == 1
 
 
 def test_queued_work_is_done_after_the_connection_is_gone(start: Callable[..., Caller]) -> None:
-    caller = start(faults="queued:seconds=0.3,times=1")
+    caller = start(faults="queued:seconds=0.01,times=1")
+    with pytest.raises(requests.ConnectionError):
+        _track(caller)
+    wait_for(lambda: _done(caller) == 1)
+
+
+def test_queued_work_is_not_done_before_its_time(start: Callable[..., Caller]) -> None:
+    caller = start(faults="queued:seconds=86400")
     with pytest.raises(requests.ConnectionError):
         _track(caller)
     assert _done(caller) == 0
-    _wait_for(lambda: _done(caller) == 1)
+    _set_faults(caller, "")
+    wait_for(lambda: _done(caller) == 1)
 
 
 def test_queued_work_is_done_before_the_emulator_stops(tmp_path: Path, start: Callable[..., Caller]) -> None:
@@ -275,10 +301,3 @@ def test_a_bad_faults_file_is_one_clear_sentence(tmp_path: Path, name: str, text
 def test_a_faults_file_that_is_not_there_is_one_clear_sentence(tmp_path: Path) -> None:
     with pytest.raises(emulator.EmulatorError, match="can't be read"):
         emulator.create_app(faults=tmp_path / "none.yaml")
-
-
-def _wait_for(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

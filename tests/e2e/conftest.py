@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 from files import ndjson
-from shell import ROOT, Example, Serve, Served, Shell, Start
+from shell import ROOT, Example, Process, Serve, Served, Shell, Start
 
 from leanplum_sync import emulator
 from leanplum_sync.emulator import Switches
@@ -49,7 +48,7 @@ def start() -> Iterator[Start]:
     """Start a command in the folder of a shell, and end it with the test at the latest."""
     with ExitStack() as stack:
 
-        def begin(shell: Shell, *arguments: str) -> subprocess.Popen[str]:
+        def begin(shell: Shell, *arguments: str) -> Process:
             process = stack.enter_context(shell.start(*arguments))
             stack.callback(process.kill)
             return process

@@ -12,7 +12,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from document_schemas import check, check_document
-from shell import Serve, Shell
+from shell import TIMEOUT_SECONDS, Serve, Shell
+from waiting import wait_for
 
 PLAN = "a.lpplan"
 FORMATS = ("json", "markdown", "html", "junit")
@@ -108,7 +109,8 @@ def test_specs_that_are_wrong_are_told_as_problems(shop: Shell) -> None:
 def test_of_a_run_that_is_stopped_every_whole_line_parses(
     number: signal.Signals, shop: Shell, serve: Serve
 ) -> None:
-    served = serve(seeds=[shop.folder / "seed" / "users.ndjson"], faults="latency:action=multi,seconds=3")
+    served = serve(seeds=[shop.folder / "seed" / "users.ndjson"])
+    served.hold("multi")
     shop.environ |= served.environ
     shop.run("plan", "--out", PLAN)
     process = shop.start("apply", PLAN, "--yes", "-o", "ndjson")
@@ -116,8 +118,14 @@ def test_of_a_run_that_is_stopped_every_whole_line_parses(
     told = ""
     while '"to":"sent"' not in told:
         told += process.stdout.readline()
+    wait_for(served.holds)
     process.send_signal(number)
-    out, _ = process.communicate(timeout=60)
+    if number is signal.SIGTERM:
+        assert process.stderr is not None
+        while "in flight complete" not in (line := process.stderr.readline()):
+            assert line, "it ended before it said that it would"
+    served.release()
+    out, _ = process.communicate(timeout=TIMEOUT_SECONDS)
     if number is signal.SIGKILL:
         assert kinds(read(told + out)) == {"start", "run", "batch", "progress"}
     else:

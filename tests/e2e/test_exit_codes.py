@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sysconfig
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -18,7 +17,8 @@ import pytest
 from document_schemas import check_document
 from files import ndjson
 from hello import HELLO, send_hello
-from shell import ROOT, Served
+from shell import ROOT, TIMEOUT_SECONDS, Served
+from waiting import wait_for
 
 from leanplum_sync import emulator
 from leanplum_sync.cli.exit_codes import ExitCode
@@ -37,7 +37,7 @@ class Shop:
     stack: ExitStack
     environ: dict[str, str] = field(default_factory=dict)
 
-    def serve(self, faults: str = "", *, without: str = "") -> None:
+    def serve(self, faults: str = "", *, without: str = "") -> Served:
         """Let the app be one where these things go wrong, with the users of the project but for *without*."""
         seed = self.folder / "seed" / "users.ndjson"
         kept = [
@@ -46,7 +46,9 @@ class Shop:
         thinned = self.folder / "thinned.ndjson"
         thinned.write_text(ndjson(HELLO) + "".join(kept))
         running = self.stack.enter_context(emulator.running(seeds=[thinned], faults=faults))
-        self.environ = {**Served(running.url).environ, "LEANPLUM_SYNC_ENVIRONMENT": "production"}
+        served = Served(running.url)
+        self.environ = {**served.environ, "LEANPLUM_SYNC_ENVIRONMENT": "production"}
+        return served
 
     def start(self, *arguments: str, file_blocks: int | None = None) -> subprocess.Popen[str]:
         """Run the command; no file that it writes may grow beyond *file_blocks* kilobytes, as on a full disk."""
@@ -78,7 +80,7 @@ class Ended:
 
     @classmethod
     def of(cls, process: subprocess.Popen[str]) -> Ended:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=TIMEOUT_SECONDS)
         assert "Traceback" not in out + err, err
         return cls(process.returncode, out, err)
 
@@ -184,13 +186,16 @@ def unreachable(shop: Shop) -> Ended:
 
 
 def _signalled(shop: Shop, number: signal.Signals) -> Ended:
-    shop.serve("latency:action=multi,seconds=2")
+    served = shop.serve()
+    served.hold("multi")
     assert shop.run("plan", "--out", PLAN).code == 0
     process = shop.start("apply", PLAN, "--yes", "-o", "json")
-    assert process.stderr is not None
-    assert "Applying to production" in process.stderr.readline()
-    time.sleep(0.5)  # within the first request's two seconds
+    wait_for(served.holds)
     process.send_signal(number)
+    assert process.stderr is not None
+    while "in flight complete" not in (line := process.stderr.readline()):
+        assert line, "it ended before it said that it would"
+    served.release()
     return Ended.of(process)
 
 

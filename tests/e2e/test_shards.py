@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from files import csv_of_ids, write_files
 from hello import HELLO, send_hello
 from journals import batches_begun
-from shell import Serve, Served, Shell, Start
+from shell import TIMEOUT_SECONDS, Process, Serve, Served, Shell, Start
 from waiting import wait_for
 
 from leanplum_sync.client import Client, api
@@ -30,7 +29,7 @@ spec:
   environments: {live: {appId: app_emulator, budget: {sends: 1000}}}
   defaultEnvironment: live
   incrementReceipts: last_increment
-  limits: {concurrency: 1, requestsPerSecond: 1000, leaseSeconds: 2}
+  limits: {concurrency: 1, requestsPerSecond: 1000}
 """
 TIERS = """\
 apiVersion: leanplum-sync/v1
@@ -69,8 +68,8 @@ def shell(tmp_path: Path, served: Served, journal_location: str | Path) -> Shell
     return Shell(folder, {**served.environ, "LEANPLUM_SYNC_JOURNAL": str(journal_location)})
 
 
-def receipt_of(process: subprocess.Popen[str]) -> Any:
-    out, err = process.communicate(timeout=120)
+def receipt_of(process: Process) -> Any:
+    out, err = process.communicate(timeout=TIMEOUT_SECONDS)
     assert process.returncode == 0, err
     return json.loads(out)
 
@@ -79,14 +78,14 @@ def test_four_share_a_plan_and_one_is_killed_and_started_again(
     shell: Shell, served: Served, start: Start, journal_location: str | Path
 ) -> None:
     planned = shell.json("plan", "--out", "a.lpplan", "--parts", str(PARTS))
-    served.faults("latency:seconds=0.8,action=setUserAttributes")
+    served.hold("setUserAttributes")
     processes = {
         number: start(shell, *APPLY, "--shard", f"{number}/{PARTS}") for number in range(1, PARTS + 1)
     }
     wait_for(lambda: batches_begun(journal_location, part=f"2/{PARTS}"))
     processes[2].kill()
     processes[2].communicate()
-    served.faults("")
+    served.release()
     processes[2] = start(shell, *APPLY, "--shard", f"2/{PARTS}")
     receipts = [receipt_of(process) for process in processes.values()]
     assert sum(receipt["planned"] for receipt in receipts) == planned["actions"] == 3 * len(USERS)

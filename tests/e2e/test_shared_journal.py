@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 from files import csv_of_ids, write_files
 from hello import HELLO, send_hello
-from journals import batches_begun, shift_doubts
-from shell import Serve, Served, Shell, Start
+from journals import shift_doubts
+from shell import TIMEOUT_SECONDS, Process, Serve, Served, Shell, Start
 from waiting import wait_for
 
 from leanplum_sync.clock import SystemClock
@@ -23,16 +21,16 @@ from leanplum_sync.journal.schema import lock_table
 pytestmark = pytest.mark.slow
 
 USERS = [f"u{number:03}" for number in range(300)]  # six batches
-LEASE_SECONDS = 2
-PROJECT = f"""\
+# With a lease of an hour, no test sees a heartbeat: while a request waits, its process has no transaction open.
+PROJECT = """\
 apiVersion: leanplum-sync/v1
 kind: Project
-metadata: {{name: shared}}
+metadata: {name: shared}
 spec:
-  journal: {{env: LEANPLUM_SYNC_JOURNAL}}
-  environments: {{live: {{appId: app_emulator, budget: {{sends: 100}}}}}}
+  journal: {env: LEANPLUM_SYNC_JOURNAL}
+  environments: {live: {appId: app_emulator, budget: {sends: 100}}}
   defaultEnvironment: live
-  limits: {{concurrency: 1, requestsPerSecond: 1000, leaseSeconds: {LEASE_SECONDS}}}
+  limits: {concurrency: 1, requestsPerSecond: 1000, leaseSeconds: 3600}
 """
 TIERS = """\
 apiVersion: leanplum-sync/v1
@@ -67,8 +65,8 @@ def project(tmp_path: Path, served: Served, journal_location: str | Path) -> Cal
     return make
 
 
-def told(process: subprocess.Popen[str]) -> str:
-    out, err = process.communicate(timeout=120)
+def told(process: Process) -> str:
+    out, err = process.communicate(timeout=TIMEOUT_SECONDS)
     assert "Traceback" not in out + err
     return out + err
 
@@ -91,17 +89,17 @@ def test_of_two_that_apply_a_plan_at_once_one_works_and_when_it_is_killed_the_ot
 ) -> None:
     shell = project("one", TIERS, USERS)
     shell.run("plan", "--out", "a.lpplan")
-    served.faults("latency:seconds=1,action=setUserAttributes")
+    served.hold("setUserAttributes", after=1)
     both = [start(shell, *APPLY), start(shell, *APPLY)]
     wait_for(lambda: any(process.poll() is not None for process in both))
     working, refused = sorted(both, key=lambda process: process.poll() is not None)
     assert "Another run works on live: process" in told(refused)
     assert refused.returncode == 8
-    wait_for(lambda: batches_begun(journal_location) >= 2)
+    wait_for(served.holds)
     assert working.poll() is None
     working.kill()
     told(working)
-    served.faults("")
+    served.release()
     shell.run(*APPLY, "--resume")
     assert is_done(shell)
     assert served.counts()["overlaps"]["times"] == 0
@@ -112,14 +110,14 @@ def test_the_lock_of_a_machine_that_is_gone_ends_with_its_lease(
 ) -> None:
     shell = project("one", TIERS, USERS)
     shell.run("plan", "--out", "a.lpplan")
-    served.faults("latency:seconds=1,action=setUserAttributes")
+    served.hold("setUserAttributes", after=1)
     working = start(shell, *APPLY)
-    wait_for(lambda: batches_begun(journal_location) >= 2)
+    wait_for(served.holds)
     working.kill()
     told(working)
     # From another machine nobody sees that the process is gone, and until when the lock holds is all there is.
     end_lease(journal_location, 3600, machine="elsewhere")
-    served.faults("")
+    served.release()
     assert "Another run works on live" in shell.run(*APPLY, "--resume", code=8).stderr
     end_lease(journal_location, 0)
     shell.run(*APPLY, "--resume")
@@ -131,9 +129,9 @@ def test_a_plan_made_while_the_requests_of_a_killed_run_may_still_take_effect_sa
 ) -> None:
     shell = project("one", TIERS, USERS[:70])
     shell.run("plan", "--out", "a.lpplan")
-    served.faults("latency:seconds=1,action=setUserAttributes")
+    served.hold("setUserAttributes")
     working = start(shell, *APPLY)
-    wait_for(lambda: batches_begun(journal_location) >= 1)
+    wait_for(served.holds)
     working.kill()
     told(working)
     shift_doubts(journal_location, 3600)  # however slow this machine is, the window is not over
@@ -150,16 +148,14 @@ def test_a_run_paused_for_longer_than_its_lease_sends_nothing_more_and_says_so(
 ) -> None:
     shell = project("one", TIERS, USERS)
     shell.run("plan", "--out", "a.lpplan")
-    served.faults("latency:seconds=2,action=setUserAttributes")
+    served.hold("setUserAttributes", after=1)
     paused = start(shell, *APPLY)
-    wait_for(lambda: batches_begun(journal_location) >= 2)
-    time.sleep(0.3)  # it waits for an answer, and has no transaction open that others would have to wait for
+    wait_for(served.holds)
     paused.send_signal(signal.SIGSTOP)
     end_lease(journal_location, 3600)
     shell.run(*APPLY, "--resume", code=8)
     end_lease(journal_location, 0)
-    time.sleep(LEASE_SECONDS)
-    served.faults("")
+    served.release()
     shell.run(*APPLY, "--resume")
     written = served.counts()["writes"]
     paused.send_signal(signal.SIGCONT)

@@ -126,7 +126,7 @@ class App:
         for name, value in arguments.get("userAttributes", {}).items():
             held.pop(name, None) if value is None else held.update({name: _read_back(value)})
         for name, items in arguments.get("userAttributeValuesToRemove", {}).items():
-            held[name] = [item for item in held[name] if item not in _read_back(items)]
+            held[name] = [item for item in held[name] if _read_back(item) not in _read_back(items)]
         for name, items in arguments.get("userAttributeValuesToAdd", {}).items():
             held[name] = [*held.get(name, []), *_read_back(items)]
         for name, amount in arguments.get("userAttributeValuesToIncrement", {}).items():

@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from forked import IS_POSSIBLE, Forked, nursery
+
 from leanplum_sync import emulator
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_SECONDS = 300
+_LONGER_THAN_ANY_TEST = 86_400
 _LIVE = """\
   environments:
     live:
@@ -47,7 +50,10 @@ class Shell:
             **self.environ,
         }
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str) -> Process:
+        # Where coverage is measured, each process has to start it.
+        if IS_POSSIBLE and not any(name.startswith("COVERAGE_") for name in self.variables):
+            return Forked(nursery(), arguments, self.folder, self.variables)
         return subprocess.Popen(
             [*self.command, *arguments],
             cwd=self.folder,
@@ -109,9 +115,21 @@ class Served:
         return {**self.environ, "LEANPLUM_DEVELOPMENT_KEY": emulator.KEYS["development"]}
 
     def faults(self, text: str) -> None:
-        """Let these go wrong from now on, and none that were told before."""
+        """Replace the faults. Calls that an earlier fault delays continue."""
         with urllib.request.urlopen(f"{self.url}/_emulator/faults", data=text.encode()):
             pass
+
+    def hold(self, action: str, after: int = 0) -> None:
+        """Delay each call of *action* until `release`, except for the first *after*."""
+        self.faults(f"latency:seconds={_LONGER_THAN_ANY_TEST},action={action},after={after}")
+
+    def release(self) -> None:
+        self.faults("")
+
+    def holds(self, calls: int = 1) -> bool:
+        """Tell whether at least this many calls were held."""
+        with urllib.request.urlopen(f"{self.url}/_emulator/faults") as answer:
+            return sum(fault["struck"] for fault in json.load(answer)["faults"]) >= calls
 
     def counts(self) -> Any:
         with urllib.request.urlopen(f"{self.url}/_emulator/counts?detail=1") as answer:
@@ -123,7 +141,8 @@ class Served:
         return dict(found)
 
 
+Process: TypeAlias = subprocess.Popen[str] | Forked
 Command: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
 Example: TypeAlias = Callable[[str], Shell]
 Serve: TypeAlias = Callable[..., Served]
-Start: TypeAlias = Callable[..., subprocess.Popen[str]]
+Start: TypeAlias = Callable[..., Process]

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +14,9 @@ from pathlib import Path
 import pytest
 from files import ndjson
 from hello import HELLO, send_hello
-from shell import Command, Served, Shell, Start
+from shell import TIMEOUT_SECONDS, Command, Served, Shell, Start
 from terminal import Terminal
+from waiting import wait_for
 
 from leanplum_sync import emulator
 
@@ -24,17 +24,29 @@ PLAN = ".leanplum-sync/production.lpplan"
 
 
 @pytest.fixture
-def served(shop: Path) -> Iterator[dict[str, str]]:
-    """Variables of an emulator that takes a second for each ``multi``."""
-    with emulator.running(
-        seeds=[shop / "seed" / "users.ndjson"], faults="latency:action=multi,seconds=1"
-    ) as running:
-        yield Served(running.url).environ
+def app(shop: Path) -> Iterator[Served]:
+    """An emulator that holds each ``multi``."""
+    with emulator.running(seeds=[shop / "seed" / "users.ndjson"]) as running:
+        served = Served(running.url)
+        served.hold("multi")
+        yield served
+
+
+@pytest.fixture
+def served(app: Served) -> dict[str, str]:
+    return app.environ
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_lets_what_is_on_its_way_finish_and_the_same_command_does_the_rest(
-    *, start: Start, number: signal.Signals, code: int, shop: Path, served: dict[str, str], command: Command
+    *,
+    start: Start,
+    number: signal.Signals,
+    code: int,
+    shop: Path,
+    app: Served,
+    served: dict[str, str],
+    command: Command,
 ) -> None:
     project = shop / "leanplum-sync.yaml"
     project.write_text(
@@ -52,9 +64,15 @@ def test_a_signal_lets_what_is_on_its_way_finish_and_the_same_command_does_the_r
     process = start(Shell(shop, served), *apply)
     assert process.stderr is not None
     assert "Applying to production" in process.stderr.readline()
-    time.sleep(0.5)  # within the first request's second
+    wait_for(app.holds)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    interrupted = [process.stderr.readline()]
+    while "in flight complete" not in interrupted[-1]:
+        interrupted.append(process.stderr.readline())
+        assert interrupted[-1], interrupted
+    app.release()
+    out, err = process.communicate(timeout=TIMEOUT_SECONDS)
+    err = "".join(interrupted) + err
     assert process.returncode == code, err
     assert "Interrupted" in out
     assert "Stopping after the requests in flight complete" in err
@@ -65,21 +83,29 @@ def test_a_signal_lets_what_is_on_its_way_finish_and_the_same_command_does_the_r
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_second_signal_ends_it_at_once(
-    *, start: Start, number: signal.Signals, code: int, shop: Path, served: dict[str, str], command: Command
+    *,
+    start: Start,
+    number: signal.Signals,
+    code: int,
+    shop: Path,
+    app: Served,
+    served: dict[str, str],
+    command: Command,
 ) -> None:
     command("plan", "-e", "production", variables=served)
     process = start(Shell(shop, served), "apply", PLAN, "--yes")
     assert process.stderr is not None
     assert "Applying to production" in process.stderr.readline()
-    time.sleep(0.3)
+    wait_for(app.holds)
     process.send_signal(number)
     assert "requests in flight complete" in process.stderr.readline() + process.stderr.readline()
     process.send_signal(number)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=TIMEOUT_SECONDS)
     assert process.returncode == code
     assert "Stopped at once" in err
-    # Nobody waited for the answer, which comes after a second: the journal knows that it is missing.
+    # The answer is still held: the journal knows that it is missing.
     assert states(command) == ["sent"]
+    app.release()
     assert command("apply", PLAN, "--yes", "--resume", variables=served).returncode == 0
     assert states(command) == ["done"]
     assert "No changes" in command("plan", "-e", "production", variables=served).stdout
@@ -91,16 +117,17 @@ def states(command: Command) -> list[str]:
 
 
 def test_a_second_run_beside_the_first_is_refused(
-    start: Start, shop: Path, served: dict[str, str], command: Command
+    start: Start, shop: Path, app: Served, served: dict[str, str], command: Command
 ) -> None:
     command("plan", "-e", "production", variables=served)
     first = start(Shell(shop, served), "apply", PLAN, "--yes")
     assert first.stderr is not None
     assert "Applying to production" in first.stderr.readline()
-    time.sleep(0.3)
+    wait_for(app.holds)
     second = command("apply", PLAN, "--yes", variables=served)
     assert second.returncode == 8
-    first.communicate(timeout=60)
+    app.release()
+    first.communicate(timeout=TIMEOUT_SECONDS)
     assert first.returncode == 0
 
 
@@ -109,14 +136,16 @@ def test_a_plan_that_was_interrupted_while_reading_pays_for_no_user_twice(
 ) -> None:
     data = shop / "data" / "customers.csv"
     data.write_text(data.read_text() + "".join(f"u{n},1,A\n" for n in range(60)))
-    with emulator.running(faults="latency:action=exportUser,seconds=0.2") as running:
-        variables = Served(running.url).read_only
+    with emulator.running() as running:
+        app = Served(running.url)
+        app.hold("exportUser", after=20)
+        variables = app.read_only
         process = start(Shell(shop, variables), "plan", "-e", "production")
         reading = shop / ".leanplum-sync" / "production.reading.ndjson"
-        while not (reading.exists() and reading.stat().st_size) and process.poll() is None:
-            time.sleep(0.02)
+        wait_for(lambda: reading.exists() and reading.stat().st_size)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        app.release()
+        _, err = process.communicate(timeout=TIMEOUT_SECONDS)
         assert (process.returncode, err.splitlines()[-1]) == (130, "Interrupted.")
         kept = len(reading.read_bytes().splitlines())
         assert kept > 0
@@ -156,7 +185,7 @@ def test_the_emulator_prints_variables_that_point_at_it_and_ends_well(start: Sta
     assert lines[0].startswith("export LEANPLUM_API_URL=http://127.0.0.1:")
     assert "export LEANPLUM_APP_ID=app_emulator\n" in lines
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=TIMEOUT_SECONDS)
     assert (process.returncode, "It touches nothing real" in err) == (0, True)
 
 
