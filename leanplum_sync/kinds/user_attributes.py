@@ -104,7 +104,7 @@ def _check_names(attributes: Mapping[str, Json], site: Site) -> None:
     for name, form in attributes.items():
         path: Path = ("spec", "attributes", name)
         fault = attribute_fault(name)
-        # What is there under such a name, from before there was a rule, can be removed, or renamed to a better one.
+        # A name from before this rule existed can be removed, or renamed to a better one.
         if fault and not isinstance(form, AbsentForm):
             site.report(
                 path, f"this can't be the name of an attribute: it {fault}", "Leanplum would refuse it."
