@@ -1,8 +1,8 @@
 """
-Searches for counterexamples to laws, each for as long as it is told; `make campaign` runs it.
+Searches for inputs that break a law, for a given time each. ``make campaign`` runs it.
 
-A round is one run of pytest with a seed of its own. What it finds is also kept in ``.hypothesis``, so that ``make test``
-fails on it until it is mended.
+A round is one run of pytest with a seed of its own and many more examples than in the suite. A failing input is kept in
+``.hypothesis``, so ``make test`` fails on it until it is fixed.
 """
 
 from __future__ import annotations
@@ -24,40 +24,69 @@ ROOT: Final = Path(__file__).parents[1]
 class Law:
     name: str
     tests: tuple[str, ...]  # files, folders or tests, below ``tests``
-    schedules: int = 0  # goes on until so many were gone through, however long it takes
+    schedules: int = 0  # the search continues until this many schedules ran, however long it takes
 
 
 LAWS: Final = (
     Law(
-        "Any bytes are an answer that is understood, or the one documented error",
+        "Any bytes are a valid answer or the one documented error",
         ("property/test_envelope.py", "property/test_typed_answers.py"),
     ),
-    Law("What the sieve drops, the planner would have dropped", ("property/test_sieve.py",)),
+    Law("The sieve drops nothing that the planner would keep", ("property/test_sieve.py",)),
     Law(
-        "Nothing is lost and nothing happens twice, whatever happens in whatever order",
+        "No schedule of several runs loses anything or does it twice",
         ("property/test_schedules.py::test_no_schedule_loses_anything_or_does_it_twice",),
         schedules=10_000,
     ),
-    Law("The emulator answers any actions, and stays sound", ("property/emulator",)),
+    Law(
+        "Without each protection the search of schedules finds a failure",
+        ("property/test_schedules.py::test_the_search_finds_what_each_protection_is_for",),
+    ),
+    Law("Whatever the API answers, a run's numbers add up", ("property/test_applying.py",)),
+    Law("The emulator answers any actions and keeps a valid state", ("property/emulator",)),
+    Law(
+        "Any specs and data files load the same way twice, or report their problems",
+        (
+            "property/test_formatting.py",
+            "property/test_rows_of_files.py",
+            "property/test_spec_files.py",
+        ),
+    ),
+    Law("No value breaks a rendering", ("property/test_renderings.py",)),
+    Law(
+        "Planning, packing, staging and the files they use lose nothing",
+        (
+            "property/test_packing.py",
+            "property/test_parts_of_staging.py",
+            "property/test_plan_differences.py",
+            "property/test_plan_file.py",
+            "property/test_planning_converges.py",
+            "property/test_reading.py",
+            "property/test_snapshots.py",
+        ),
+    ),
 )
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Search for counterexamples to laws.")
+    parser = argparse.ArgumentParser(description="Search for inputs that break a law.")
     parser.add_argument(
-        "--seconds", type=float, default=60, help="how long for each law, at least (default: 60)"
+        "--seconds", type=float, default=60, help="at least how long to search for each law (default: 60)"
     )
     parser.add_argument(
-        "--seed", type=int, default=time.time_ns() % 10**9, help="of the first round (default: new)"
+        "--seed",
+        type=int,
+        default=time.time_ns() % 10**9,
+        help="seed of the first round (default: a new one)",
     )
-    parser.add_argument("--only", default="", help="a part of the law's name (default: all laws)")
+    parser.add_argument("--only", default="", help="only laws whose name contains this (default: all)")
     asked = parser.parse_args()
     chosen = [law for law in LAWS if asked.only.lower() in law.name.lower()]
     return max([search(law, asked.seconds, asked.seed) for law in chosen], default=1)
 
 
 def search(law: Law, seconds: float, seed: int) -> int:
-    """Return 0 if nothing was found in *seconds*; stop at what is found."""
+    """Return 0 if *law* held for *seconds*, otherwise stop at the first failure."""
     started, rounds, schedules = time.monotonic(), 0, 0
     while time.monotonic() - started < seconds or schedules < law.schedules:
         code, ran = round_of(law, seed + rounds)
@@ -73,7 +102,7 @@ def search(law: Law, seconds: float, seed: int) -> int:
 
 
 def round_of(law: Law, seed: int) -> tuple[int, int]:
-    """Return the exit code, and how many schedules were gone through."""
+    """Return the exit code and how many schedules ran."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--hypothesis-seed={seed}"]
     done = subprocess.run(
         [*command, *(f"tests/{test}" for test in law.tests)],
@@ -87,13 +116,13 @@ def round_of(law: Law, seed: int) -> tuple[int, int]:
         say(done.stdout + done.stderr)
     ran = re.search(r"^(\d+) schedules$", done.stdout, re.MULTILINE)
     if law.schedules and not done.returncode and ran is None:
-        say("It does not say how many schedules it went through.")
+        say("The number of schedules is missing from the output.")
         return 1, 0
     return done.returncode, int(ran[1]) if ran else 0
 
 
 def say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - its report is what it is for
+    print(text, flush=True)  # noqa: T201 - a script that reports
 
 
 if __name__ == "__main__":

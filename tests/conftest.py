@@ -1,29 +1,40 @@
 """
-Fixtures of all tests, and how long their searches are: ``HYPOTHESIS_PROFILE=campaign``, which ``make campaign`` sets, makes each
-longer.
+Fixtures of all tests, and the length of random searches.
+
+The suite tries a few examples of each law, from a fixed seed (pyproject.toml). ``HYPOTHESIS_PROFILE=campaign``, which
+``make campaign`` sets, tries many, and runs the tests marked ``campaign`` as well.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from postgresql import Server, serving
+from searching import IS_CAMPAIGN, PROFILE
 
-# No deadlines: what is slow here may be the machine.
-settings.register_profile("ordinary", deadline=None)
-settings.register_profile("campaign", max_examples=500, deadline=None)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ordinary"))
+# No deadlines and no complaint about slow inputs: the machine may be slow.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("campaign", settings.get_profile("suite"), max_examples=500)
+settings.load_profile(PROFILE)
+
+
+def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
+    """Leave long searches to the campaign."""
+    if IS_CAMPAIGN:
+        return
+    long = [item for item in items if item.get_closest_marker("campaign")]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in long]
 
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Server]:
-    """A PostgreSQL of this session's own, started by the first test that asks for it."""
+    """A PostgreSQL for this session, started by the first test that needs it."""
     if sys.version_info >= (3, 13):
         pytest.skip("pgserver, which brings PostgreSQL, has no build for this Python")
     with serving() as server:
@@ -37,14 +48,14 @@ def backend(request: Any) -> str:
 
 @pytest.fixture
 def journal_location(request: Any, backend: str, tmp_path: Path) -> str | Path:
-    """Where a new journal may be made: in a file, or in a database of its own."""
+    """Where to create a new journal: in a file, or in a database of its own."""
     if backend == "sqlite":
         return tmp_path / "deep" / "journal.db"
     return request.getfixturevalue("postgresql").new_database()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say how many schedules were gone through, wherever they were."""
+    """Report how many schedules ran, in whichever process."""
     ran = sum(
         int(value)
         for report in terminalreporter.getreports("passed")

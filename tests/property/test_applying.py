@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from searching import examples
 
 from leanplum_sync.applier.ports import StopFlag
 from leanplum_sync.applier.run import apply_plan
@@ -201,7 +202,7 @@ def go(journal: Any, api: Api, clock: Hurried, recheck: Recheck, *, resume: bool
         )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(12))
 @given(
     st.lists(moods, max_size=30),
     st.lists(fates, max_size=20),
@@ -238,7 +239,7 @@ def test_whatever_the_api_does_numbers_add_up_and_nothing_happens_twice(
             assert api.sent[user] == 1
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(8))
 @given(st.lists(st.sampled_from(["lost before", "unreadable", "well"]), min_size=8, max_size=20))
 def test_what_a_person_resolves_is_no_longer_held_and_the_plan_can_be_finished(drawn: Any) -> None:
     api, clock = Api(list(drawn), []), Hurried()
@@ -279,7 +280,7 @@ def dying_at(transaction: int) -> Iterator[None]:
         yield
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(12))
 @given(st.lists(moods, max_size=10), st.lists(st.integers(0, 30), min_size=1, max_size=3))
 def test_from_any_prefix_of_the_journal_a_run_goes_on_and_nothing_happens_twice(
     drawn: list[str], deaths: list[int]

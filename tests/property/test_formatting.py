@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from searching import examples
 
 from leanplum_sync.specs.formatting import formatted
 from leanplum_sync.specs.layout import UnusualYamlError
@@ -84,7 +85,7 @@ def meaning(text: str) -> str:
     return json.dumps([document.value for document in documents], sort_keys=True)
 
 
-@settings(deadline=None)
+@settings(max_examples=examples(40))
 @given(files())
 def test_twice_is_once_and_nothing_is_lost(text: str) -> None:
     _, faults = read_documents(text)
@@ -100,7 +101,7 @@ def test_twice_is_once_and_nothing_is_lost(text: str) -> None:
     assert once.endswith("\n")
 
 
-@settings(deadline=None)
+@settings(max_examples=examples(40))
 @given(st.text(max_size=120) | st.text(" \t\n-:[]{}&*!#'\"|>%@ab1.~<?,", max_size=60))
 def test_any_text_is_formatted_or_refused(text: str) -> None:
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from searching import examples
 
 from leanplum_sync.address import Subject
 from leanplum_sync.kinds.rows.row import Row
@@ -22,7 +23,7 @@ ids = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"),
 subjects = st.one_of(ids.map(Subject.user), ids.map(Subject.device))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(10))
 @given(st.sets(subjects, max_size=30), st.integers(1, 5), st.data())
 def test_each_part_keeps_its_own_subjects(found: set[Subject], of: int, data: st.DataObject) -> None:
     part = Part(data.draw(st.integers(1, of)), of)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from searching import examples
 
 from leanplum_sync.address import ResourceAddress, Subject
 from leanplum_sync.encryption import KEY_VARIABLE, SealingKeys, new_key
@@ -232,7 +233,7 @@ def test_a_flipped_bit_in_the_index_of_changes_is_noticed(plan_path: Path, tmp_p
         open_plan(copy)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damaged_bytes_are_noticed_or_change_nothing(
     data: st.DataObject, plan_path: Path, tmp_path: Path

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from sample_plans import HOSTILE
 from sample_renderings import ALL_DONE, HELD, LOCK, NO_PROOF, REAL, RUN, SomePlan, cohort
+from searching import examples
 
 from leanplum_sync.address import Subject
 from leanplum_sync.journal.entry import ExceptionEntry, Fate
@@ -177,7 +178,7 @@ class Elements(HTMLParser):
         self.attributes |= {name for name, _ in attrs}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(12))
 @given(words)
 @example(":")
 def test_in_text_nothing_moves_the_cursor_or_gives_the_runner_a_command(text: str) -> None:
@@ -187,7 +188,7 @@ def test_in_text_nothing_moves_the_cursor_or_gives_the_runner_a_command(text: st
         assert not any(line.lstrip().startswith(("::", "##[")) for line in made.splitlines())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(12))
 @given(words)
 def test_json_is_ascii_and_keeps_to_its_schema(text: str) -> None:
     for make in renderings(text)["json"]:
@@ -197,7 +198,7 @@ def test_json_is_ascii_and_keeps_to_its_schema(text: str) -> None:
         check_document(made)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(12))
 @given(words)
 def test_markdown_fits_and_holds_no_html_link_or_image_of_anybody_else(text: str) -> None:
     render = MarkdownIt("commonmark").enable("table").render
@@ -211,7 +212,7 @@ def test_markdown_fits_and_holds_no_html_link_or_image_of_anybody_else(text: str
         assert page.attributes <= {"style"}  # of a table's cells, which Markdown sets
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(12))
 @given(words)
 def test_a_page_has_the_same_elements_whatever_the_values(text: str) -> None:
     for make, calm in zip(renderings(text)["html"], renderings("calm")["html"], strict=True):
@@ -222,7 +223,7 @@ def test_a_page_has_the_same_elements_whatever_the_values(text: str) -> None:
         assert made.attributes <= expected.attributes
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(12))
 @given(words)
 def test_what_machines_read_is_read_as_what_it_is(text: str) -> None:
     found = renderings(text)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from leanplum_sync.kinds.rows.source import Compression, DataFormat, FileSource
@@ -32,7 +32,6 @@ def read(content: bytes, kind: DataFormat) -> tuple[list[Row], list[Problem]]:
         return list(rows(source, Path(folder), problems.append)), problems
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(TEXT, min_size=3, max_size=3)))
 def test_what_csv_writes_is_read_back(cells: list[list[str]]) -> None:
     file = io.StringIO(newline="")
@@ -45,7 +44,6 @@ def test_what_csv_writes_is_read_back(cells: list[list[str]]) -> None:
     assert [row.number for row in found] == list(range(1, len(cells) + 1))
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.dictionaries(
@@ -60,7 +58,6 @@ def test_what_ndjson_says_is_read_back(objects: list[dict[str, object]]) -> None
 
 
 @pytest.mark.parametrize("kind", [DataFormat.CSV, DataFormat.NDJSON])
-@settings(deadline=None)
 @given(content=st.binary(max_size=200) | st.binary(max_size=60).map(lambda data: b"id,n\nu,1\n" + data))
 def test_any_bytes_are_rows_or_problems(kind: DataFormat, content: bytes) -> None:
     found, problems = read(content, kind)
@@ -69,7 +66,6 @@ def test_any_bytes_are_rows_or_problems(kind: DataFormat, content: bytes) -> Non
 
 
 @pytest.mark.parametrize("kind", [DataFormat.CSV, DataFormat.NDJSON])
-@settings(deadline=None)
 @given(
     lines=st.lists(st.text('s3cr3t",{}:[]\\ ;\t', max_size=30).map(lambda text: text + MARKER), max_size=8)
 )
@@ -78,7 +74,6 @@ def test_no_value_of_a_row_is_told(kind: DataFormat, lines: list[str]) -> None:
     assert not any(MARKER in str(problem) or MARKER in problem.excerpt for problem in problems)
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(["u,1", "u", "u,1,2", 'u,"x"y', "u,\xff", "", "u,\0"]), max_size=20))
 def test_every_row_is_either_read_or_reported(lines: list[str]) -> None:
     content = "\n".join(["id,n", *lines]).encode("latin-1")

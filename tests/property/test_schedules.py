@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from hypothesis.stateful import (
 )
 from moody_api import FATES, SETTLE_SECONDS, USERS, Mood, Temper, wanted
 from schedules import APP, ENVIRONMENT, LEASE_SECONDS, Process, World
+from searching import examples
 
 from leanplum_sync.address import Subject
 from leanplum_sync.applier import look, work
@@ -397,20 +398,20 @@ def search(machine: type[Schedules], examples: int, **given: Any) -> None:
     )
 
 
-# Those that end before all their steps are gone through as well, and come on top of the examples.
-_EXAMPLES, _SCHEDULES = 150, 200
+# Examples that end early count as well, so more schedules run than there are examples.
+_EXAMPLES, _SCHEDULES = 40, 50
 
 
 def test_no_schedule_loses_anything_or_does_it_twice(record_property: Callable[[str, object], None]) -> None:
     Schedules.ran = 0
     try:
-        search(Schedules, max(_EXAMPLES, settings().max_examples))
+        search(Schedules, examples(_EXAMPLES))
     finally:
         record_property("schedules", Schedules.ran)
-    assert Schedules.ran >= _SCHEDULES, "a search of so few would prove nothing"
+    assert Schedules.ran >= _SCHEDULES, "so few schedules would prove nothing"
 
 
-# Ablations: a search that could not find these would prove nothing.
+# Ablations: if the search found nothing without a protection, it would prove nothing with it.
 
 
 def without_fence() -> Any:
@@ -423,7 +424,7 @@ def without_deadline() -> Any:
 
 @contextmanager
 def without_holding() -> Iterator[None]:
-    """What happens at most once is compared with live state, and sent again where that does not show it."""
+    """Actions that may happen only once are compared with live state, and sent again if it does not show them."""
     with (
         mock.patch.object(work, "needs_reading", return_value=True),
         mock.patch.object(look, "needs_reading", return_value=True),
@@ -431,6 +432,66 @@ def without_holding() -> Iterator[None]:
         yield
 
 
+@dataclass(frozen=True)
+class Takeover:
+    """
+    One process works for some turns and is paused past its lease; another one takes over for some turns; the first wakes
+    up. Each is the shortest schedule that the search found without one protection.
+    """
+
+    kind: str
+    turns: int
+    turns_of_other: int
+    turns_after: int
+    together: int = 1
+    shows: frozenset[int] = frozenset({0, 1})
+    plans_again: bool = False
+
+    def fails(self) -> bool:
+        schedule = Schedules()
+        try:
+            schedule.begin(kind=self.kind, receipts=False, together=self.together, shows=self.shows)
+            schedule.somebody_applies(
+                plan=0, only=None, waits=False, going=Going(self.turns, (0,), []), recheck=Recheck.ON,
+                resume=False, concurrency=1, failures_in_a_row=2,
+            )  # fmt: skip
+            schedule.all_is_sound()
+            if self.plans_again:
+                schedule.plan_anew()
+            schedule.another_takes_over_from_one_that_is_paused(
+                going=Going(self.turns_of_other, (0,), []), after_waking=Going(self.turns_after, (0,), [])
+            )
+            schedule.all_is_sound()
+        except AssertionError:
+            schedule.is_sound = False
+            schedule.teardown()
+            return True
+        schedule.teardown()
+        return False
+
+
+@pytest.mark.parametrize(
+    ("ablation", "takeover"),
+    [
+        (without_fence, Takeover("increments", 16, 0, 3, together=50, shows=frozenset({1}))),
+        (without_deadline, Takeover("increments", 8, 0, 1)),
+        (without_holding, Takeover("sends", 15, 6, 0, plans_again=True)),
+    ],
+)
+def test_each_protection_is_needed(ablation: Callable[[], Any], takeover: Takeover) -> None:
+    # How many turns it takes changes with the code. Try the known number first, then its neighbours.
+    near = sorted(range(1, 40), key=lambda turns: abs(turns - takeover.turns))
+    for turns in near:
+        schedule = replace(takeover, turns=turns)
+        with ablation():
+            fails = schedule.fails()
+        if fails:
+            assert not schedule.fails()
+            return
+    raise AssertionError("the schedule is harmless without the protection")
+
+
+@pytest.mark.campaign
 @pytest.mark.parametrize("ablation", [without_fence, without_deadline, without_holding])
 def test_the_search_finds_what_each_protection_is_for(ablation: Callable[[], Any]) -> None:
     with ablation(), pytest.raises(AssertionError):

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
+from searching import examples
 
 from leanplum_sync.address import Subject
 from leanplum_sync.kinds.rows.desire import Want
@@ -213,7 +214,7 @@ def csv(rows: Sequence[Sequence[str]]) -> str:
     return "".join(",".join(map(quote, row)) + "\n" for row in rows)
 
 
-@settings(deadline=None)
+@settings(max_examples=examples(25))
 @given(
     attributes=st.dictionaries(st.sampled_from(NAMES), forms, max_size=3),
     profile=profiles,
@@ -247,7 +248,7 @@ def test_what_the_sieve_drops_the_planner_drops(
         assert not any(decision.reason in NOTED for decision in plan.decisions)
 
 
-@settings(deadline=None)
+@settings(max_examples=examples(25))
 @given(
     attributes=st.dictionaries(st.sampled_from(NAMES), forms, min_size=1, max_size=3),
     profile=profiles,

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from searching import examples
 
 from leanplum_sync.kinds.rows.forms import FORM_KEYS
 from leanplum_sync.specs import Loaded, load
@@ -96,7 +97,7 @@ def places_are_in(found: Loaded, content: bytes) -> bool:
     )
 
 
-@settings(deadline=None)
+@settings(max_examples=examples(30))
 @given(st.text(max_size=120) | st.text(" \t\n-:[]{}&*!#'\"|>%@ab1.~<?,", max_size=60))
 def test_any_text_is_documents_or_faults(text: str) -> None:
     documents, faults = read_documents(text)
@@ -112,7 +113,7 @@ def test_any_text_is_documents_or_faults(text: str) -> None:
     assert all(1 <= fault.spot.line <= lines and fault.spot.column >= 1 for fault in faults)
 
 
-@settings(deadline=None)
+@settings(max_examples=examples(30))
 @given(JSON)
 def test_json_is_read_as_the_value_it_is(value: Any) -> None:
     text = orjson.dumps(value).decode()
@@ -122,7 +123,7 @@ def test_json_is_read_as_the_value_it_is(value: Any) -> None:
     assert [document.value for document in documents] == [expected]
 
 
-@settings(deadline=None)
+@settings(max_examples=examples(30))
 @given(
     st.text(st.characters(min_codepoint=0x10000) | st.sampled_from("a\ud83d\ude00"), min_size=1, max_size=6)
 )
@@ -136,7 +137,7 @@ def test_escaped_text_is_read_whole_or_refused(text: str) -> None:
     assert len(faults) in (0, 2)
 
 
-@settings(deadline=None)
+@settings(max_examples=examples(30))
 @given(st.binary(max_size=100))
 def test_any_bytes_can_be_loaded(content: bytes) -> None:
     found = loaded(content)
@@ -144,7 +145,7 @@ def test_any_bytes_can_be_loaded(content: bytes) -> None:
     assert found.resources == ()
 
 
-@settings(deadline=None)
+@settings(max_examples=examples(30))
 @given(DOCUMENTS | LIKELY)
 def test_any_document_is_a_resource_or_problems_with_places(document: Any) -> None:
     content = json.dumps(document).encode()
@@ -154,7 +155,7 @@ def test_any_document_is_a_resource_or_problems_with_places(document: Any) -> No
     assert all(problem.message and not problem.message.endswith(".") for problem in found.problems)
 
 
-@settings(deadline=None)
+@settings(max_examples=examples(30))
 @given(DOCUMENTS)
 def test_any_project_file_can_be_loaded(document: Any) -> None:
     content = json.dumps({**document, "kind": "Project"}).encode()
@@ -163,7 +164,7 @@ def test_any_project_file_can_be_loaded(document: Any) -> None:
     assert found.project is not None or found.problems
 
 
-@settings(deadline=None)
+@settings(max_examples=examples(30))
 @given(LIKELY)
 def test_loading_twice_gives_the_same(document: Any) -> None:
     content = json.dumps(document).encode()

@@ -9,6 +9,7 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from searching import examples
 
 from leanplum_sync import emulator
 from leanplum_sync.emulator import Switches, dispatcher, faults, request
@@ -91,7 +92,7 @@ def _app() -> dispatcher.App:
     return dispatcher.App(emulator.APP_ID, {}, Switches(strict_names=True))
 
 
-@settings(max_examples=max(300, settings().max_examples), deadline=None)
+@settings(max_examples=examples(100))
 @given(st.lists(_ACTIONS, min_size=1, max_size=4))
 def test_any_arguments_of_any_actions_give_one_element_each(actions: list[dict[str, Any]]) -> None:
     key = min(TABLE[actions[0]["action"]].keys)
@@ -204,7 +205,7 @@ def test_any_csv_gives_rows_or_the_one_documented_error(text: str) -> None:
 
 
 @pytest.mark.claim("times-move-outwards")
-@settings(max_examples=max(60, settings().max_examples), deadline=None)
+@settings(max_examples=examples(60))
 @given(
     st.lists(st.tuples(st.integers(0, 2**31), st.integers(0, 2**31)), min_size=1, max_size=6),
 )

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from profiles import DAY, YEAR, Model
+from searching import examples
 from starlette.applications import Starlette
 
 from leanplum_sync import emulator
@@ -250,7 +251,7 @@ async def _compare(requests: list[Request]) -> None:
 
 
 @pytest.mark.claim("merged-created")
-@settings(max_examples=settings().max_examples, deadline=None)
+@settings(max_examples=examples(50))
 @given(st.lists(_requests, min_size=1, max_size=6))
 def test_export_user_tells_what_the_model_tells(requests: list[Request]) -> None:
     asyncio.run(_compare(requests))
@@ -285,7 +286,7 @@ _BEGIN = Request(
 )
 
 
-@settings(max_examples=settings().max_examples, deadline=None)
+@settings(max_examples=examples(50))
 @given(_lives)
 def test_of_sessions_export_user_tells_what_the_model_tells(requests: list[Request]) -> None:
     asyncio.run(_compare(requests))
