@@ -32,6 +32,9 @@ class _Task:
         self._done += steps
         self._callback(Step(self._what, self._done, self._total, self._unit))
 
+    def skip(self, steps: int = 1) -> None:
+        self.advance(steps)
+
 
 class CallbackProgress:
     def __init__(self, callback: Callback) -> None:

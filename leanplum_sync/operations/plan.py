@@ -121,7 +121,7 @@ def make_plan(
         SpecError: a message doesn't exist, is not active, or can't be sent.
         StalePlanError: the snapshot is too old, or lacks subjects.
         ApiError, CredentialError: live state can't be read.
-        PlanError: the plan file can't be written.
+        StorageError: the plan file can't be written.
     """
     with PlanWriter(request.out):
         pass  # where no plan can be written, it is said before anything is read and paid for
@@ -138,34 +138,33 @@ def make_plan(
     )
     names = AttributeNames(request.marker)
     names.observe(staging.names_seen())
-    with (
-        PlanWriter(request.out, parts=request.parts, part=request.part) as writer,
-        progress.track("Comparing", staging.count_passed(), "user") as task,
-    ):
-        for plan in decided(loaded, staging, request.target.app_id, journal, context, names=names):
-            tally.include(plan)
-            names.plan(plan.changes)
-            writer.add(plan)
-            task.advance()
-        packed = writer.pack()
-        summary = tally.summary(packed, reads, request.requests_per_second)
-        digest = writer.finish(
-            target=request.target,
-            created_at=clock.now(),
-            observed=staging.observed_between(),
-            sensitive=request.sensitive,
-            inputs=loaded.inputs,
-            resources=loaded.digests(),
-            hazards=hazards(
-                summary,
-                tally.forced_sends,
-                request.budget,
-                names.new_near_ceiling,
-                is_migrating=request.is_migrating,
-            ),
-            notes=[*tally.notes(), *_unsettled(staging, request, journal, began)],
-            summary=summary,
-        )
+    with PlanWriter(request.out, parts=request.parts, part=request.part) as writer:
+        with progress.track("Comparing", staging.count_passed(), "user") as task:
+            for plan in decided(loaded, staging, request.target.app_id, journal, context, names=names):
+                tally.include(plan)
+                names.plan(plan.changes)
+                writer.add(plan)
+                task.advance()
+        with progress.track("Writing the plan", None, "batch"):
+            packed = writer.pack()
+            summary = tally.summary(packed, reads, request.requests_per_second)
+            digest = writer.finish(
+                target=request.target,
+                created_at=clock.now(),
+                observed=staging.observed_between(),
+                sensitive=request.sensitive,
+                inputs=loaded.inputs,
+                resources=loaded.digests(),
+                hazards=hazards(
+                    summary,
+                    tally.forced_sends,
+                    request.budget,
+                    names.new_near_ceiling,
+                    is_migrating=request.is_migrating,
+                ),
+                notes=[*tally.notes(), *_unsettled(staging, request, journal, began)],
+                summary=summary,
+            )
     return MadePlan(request.out, digest)
 
 

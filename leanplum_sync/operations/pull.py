@@ -165,7 +165,7 @@ class _Known:
                 continue
             if self._rows.execute("SELECT 1 FROM known WHERE subject = ?", key).fetchone():
                 tally.reused += 1
-                task.advance()
+                task.skip()
             else:
                 yield subject
 

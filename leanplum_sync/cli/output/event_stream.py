@@ -104,6 +104,13 @@ class _ToldTask:
 
     def advance(self, steps: int = 1) -> None:
         self._shown.advance(steps)
+        self._count(steps)
+
+    def skip(self, steps: int = 1) -> None:
+        self._shown.skip(steps)
+        self._count(steps)
+
+    def _count(self, steps: int) -> None:
         with self._lock:
             self._done += steps
             if self._clock.monotonic() - self._told_at >= PROGRESS_EVERY_SECONDS:

@@ -1,7 +1,8 @@
-"""Progress for people: a live bar on a terminal, a line now and then elsewhere. Both only for what takes a while."""
+"""Progress for people: a live bar on a terminal, or a line every ten seconds. Quick work shows neither."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +14,6 @@ from rich.progress import (
     BarColumn,
     ProgressColumn,
     TaskID,
-    TaskProgressColumn,
     TextColumn,
 )
 from rich.progress import Progress as RichProgress
@@ -26,6 +26,8 @@ from leanplum_sync.render.words import amount, duration, plural
 
 PATIENCE_SECONDS: Final = 1.0  # shorter work shows nothing
 LINE_EVERY_SECONDS: Final = 10.0
+_BAR_COLUMNS: Final = 16
+_RATE_SECONDS: Final = 30
 
 
 @dataclass(slots=True)
@@ -37,22 +39,26 @@ class _LineTask:
     say: Callable[[str], None]
     said: float
     done: int = 0
-    done_when_said: int = 0
+    since: int = 0  # steps since the last line
     lock: Lock = field(default_factory=Lock)
 
     def advance(self, steps: int = 1) -> None:
         with self.lock:
             self.done += steps
+            self.since += steps
             now = self.clock.monotonic()
             if now - self.said >= LINE_EVERY_SECONDS:
-                # The rate is that of late: who goes on after an interruption is past the first part in no time.
-                rate = (self.done - self.done_when_said) / (now - self.said)
-                self.said, self.done_when_said = now, self.done
+                rate = self.since / (now - self.said)
+                self.said, self.since = now, 0
                 self.say(progress_line(self.what, self.unit, self.done, self.total, rate))
+
+    def skip(self, steps: int = 1) -> None:
+        with self.lock:
+            self.done += steps
 
 
 class LineProgress:
-    """Every ten seconds one line; a last line for what took more than a second."""
+    """Prints a line every ten seconds, and one at the end of work that took more than a second."""
 
     def __init__(self, say: Callable[[str], None], clock: Clock | None = None) -> None:
         self._say = say
@@ -72,12 +78,13 @@ class LineProgress:
 
 
 class BarProgress:
-    """Bars that appear after a second and go when their work is done."""
+    """Shows bars that appear after a second and disappear when their work is done."""
 
     def __init__(self, stream: IO[str], *, colour: bool, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         console = RichConsole(file=stream, no_color=not colour, highlight=False, force_terminal=True)
-        self._rich = RichProgress(*_columns(), console=console, transient=True)
+        columns = (TextColumn("{task.description}"), BarColumn(_BAR_COLUMNS), _Amounts(console))
+        self._rich = RichProgress(*columns, console=console, transient=True)
         self._lock = Lock()
         self._shown = 0
 
@@ -86,9 +93,11 @@ class BarProgress:
 
     @contextmanager
     def _tracked(self, what: str, total: int | None, unit: str) -> Iterator[Task]:
-        identifier = self._rich.add_task(what, total=total, unit=unit, visible=False)
-        task = _BarTask(self, identifier, self._clock.monotonic())
-        # Some work takes long without a step to tell of: a query, say.
+        # A single step has no share to show.
+        total = None if total == 1 else total
+        task = _BarTask(self, TaskID(0), self._clock, unit, self._clock.monotonic())
+        task.identifier = identifier = self._rich.add_task(what, total=total, task=task, visible=False)
+        # The bar also appears while a single step takes long, such as a query.
         timer = Timer(PATIENCE_SECONDS, self._show, [task])
         timer.daemon = True
         timer.start()
@@ -103,8 +112,13 @@ class BarProgress:
                 self._hide()
 
     def advance(self, task: _BarTask, steps: int) -> None:
+        with self._lock:
+            task.count(steps)
         if not task.is_shown and self._clock.monotonic() - task.started >= PATIENCE_SECONDS:
             self._show(task)
+        self._rich.advance(task.identifier, steps)
+
+    def skip(self, task: _BarTask, steps: int) -> None:
         self._rich.advance(task.identifier, steps)
 
     def _show(self, task: _BarTask) -> None:
@@ -128,26 +142,63 @@ class BarProgress:
 class _BarTask:
     bar: BarProgress
     identifier: TaskID
+    clock: Clock
+    unit: str
     started: float
     is_shown: bool = False
     is_over: bool = False
+    counted: int = 0  # steps done, without the skipped ones
+    samples: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_RATE_SECONDS))
 
     def advance(self, steps: int = 1) -> None:
         self.bar.advance(self, steps)
 
+    def skip(self, steps: int = 1) -> None:
+        self.bar.skip(self, steps)
+
+    def count(self, steps: int) -> None:
+        """Keep one sample a second of how many steps were done."""
+        now = self.clock.monotonic()
+        if not self.samples or now - self.samples[-1][0] >= 1:
+            self.samples.append((now, self.counted))
+        self.counted += steps
+
+    def rate(self) -> float:
+        """Return the steps per second of the last half minute; 0 while that isn't known."""
+        if not self.samples:
+            return 0.0
+        since, counted = self.samples[0]
+        seconds = self.clock.monotonic() - since
+        return (self.counted - counted) / seconds if seconds >= 1 else 0.0
+
 
 class _Amounts(ProgressColumn):
-    """``12,000 of 100,000, 1,200 a second, 1 min 13 s left``: short enough for a narrow terminal."""
+    """``12,000 of 100,000 users, 1,200 a second, 1 min 13 s left``, or as much of it as fits: the time left comes first."""
+
+    def __init__(self, console: RichConsole) -> None:
+        super().__init__()
+        self._console = console
 
     def render(self, task: RichTask) -> Text:
-        of = "" if task.total is None else f" of {int(task.total):,}"
-        rate = "" if not task.speed else f", {task.speed:,.0f} a second"
-        left = "" if task.time_remaining is None else f", {duration(task.time_remaining)} left"
-        return Text(f"{int(task.completed):,}{of}{rate}{left}", style="dim", no_wrap=True)
+        state: _BarTask = task.fields["task"]
+        columns = self._console.width - len(task.description) - _BAR_COLUMNS - 2
+        return Text(
+            amounts_that_fit(state, int(task.completed), task.total, columns), style="dim", no_wrap=True
+        )
 
 
-def _columns() -> tuple[ProgressColumn, ...]:
-    return TextColumn("{task.description}"), BarColumn(bar_width=16), TaskProgressColumn(), _Amounts()
+def amounts_that_fit(task: _BarTask, done: int, total: float | None, columns: int) -> str:
+    if total is None and not done:
+        return ""
+    rate = task.rate()
+    of = f" of {int(total):,}" if total is not None else ""
+    count = f"{done:,}{of} {plural(task.unit)}"
+    speed = f", {rate:,.0f} a second" if rate else ""
+    is_under_way = total is not None and done < total and rate
+    left = f"{duration((total - done) / rate)} left" if is_under_way and total is not None else ""
+    after = f", {left}" if left else ""
+    choices = (f"{count}{speed}{after}", f"{count}{after}", f"{done:,}{of}{after}", left or f"{done:,}{of}")
+    return next((text for text in choices if len(text) <= columns), choices[-1])
 
 
 def progress_line(what: str, unit: str, done: int, total: int | None, rate: float) -> str:

@@ -287,6 +287,9 @@ def test_who_interrupts_a_proof_waits_for_nothing_and_nobody_more_is_read(world:
         def track(self, what: str, total: int | None, unit: str) -> Any:
             return nullcontext(self)
 
+        def skip(self, steps: int = 1) -> None:
+            pass
+
         def advance(self, steps: int = 1) -> None:
             held.is_asked_again.wait(10)
             raise KeyboardInterrupt

@@ -197,6 +197,9 @@ class Interrupts(SilentProgress):
     def track(self, what: str, total: int | None, unit: str) -> Any:
         return nullcontext(self)
 
+    def skip(self, steps: int = 1) -> None:
+        pass
+
     def advance(self, steps: int = 1) -> None:
         self._late.is_asked_again.wait(10)
         self._late.is_interrupted.set()

@@ -7,9 +7,10 @@ from io import StringIO
 
 import pytest
 from clocks import Clock
+from rich.progress import TaskID
 
 from leanplum_sync.cli.output import progress
-from leanplum_sync.cli.output.progress import BarProgress, LineProgress, progress_line
+from leanplum_sync.cli.output.progress import BarProgress, LineProgress, amounts_that_fit, progress_line
 
 
 def test_quick_work_says_nothing() -> None:
@@ -35,15 +36,67 @@ def test_long_work_says_a_line_every_ten_seconds_and_one_at_its_end() -> None:
     ]
 
 
-def test_time_left_is_told_by_the_rate_of_late_so_that_what_was_there_before_does_not_count() -> None:
+def test_steps_of_an_earlier_run_do_not_count_towards_the_rate() -> None:
     said: list[str] = []
     clock = Clock(0.0)
     with LineProgress(said.append, clock).track("Reading users", 10_000, "user") as task:
-        task.advance(9_000)
+        task.skip(9_000)
         for _ in range(20):
             clock.sleep(1)
             task.advance()
-    assert said[1] == "Reading users: 9,020 of 10,000 users, 1 a second, about 16 min 20 s left."
+    assert said[0] == "Reading users: 9,010 of 10,000 users, 1 a second, about 16 min 30 s left."
+
+
+def bar_task(clock: Clock) -> progress._BarTask:
+    bars = BarProgress(StringIO(), colour=False, clock=clock)
+    return progress._BarTask(bars, TaskID(0), clock, "user", clock.monotonic())
+
+
+def test_a_bar_leaves_skipped_steps_out_of_its_rate() -> None:
+    clock = Clock(0.0)
+    terminal = StringIO()
+    with BarProgress(terminal, colour=False, clock=clock).track("Reading users", 10_000, "user") as task:
+        task.skip(9_000)
+        for _ in range(20):
+            task.advance()
+            clock.sleep(1)
+        assert isinstance(task, progress._BarTask)
+        assert task.rate() == 1
+
+
+@pytest.mark.parametrize(
+    ("columns", "shown"),
+    [
+        (80, "12,000 of 100,000 users, 1,200 a second, 1 min 13 s left"),
+        (49, "12,000 of 100,000 users, 1 min 13 s left"),
+        (35, "12,000 of 100,000, 1 min 13 s left"),
+        (20, "1 min 13 s left"),
+    ],
+)
+def test_a_narrow_terminal_still_shows_the_time_left(columns: int, shown: str) -> None:
+    clock = Clock(0.0)
+    task = bar_task(clock)
+    task.count(1_200)
+    clock.sleep(1)
+    assert amounts_that_fit(task, 12_000, 100_000, columns) == shown
+
+
+def test_work_whose_steps_are_all_done_has_no_time_left() -> None:
+    clock = Clock(0.0)
+    task = bar_task(clock)
+    task.count(100)
+    clock.sleep(10)
+    assert amounts_that_fit(task, 100, 100, 80) == "100 of 100 users, 10 a second"
+
+
+def test_a_single_step_shows_no_share() -> None:
+    clock = Clock(0.0)
+    terminal = StringIO()
+    with BarProgress(terminal, colour=False, clock=clock).track("Rendering", 1, "document") as task:
+        clock.sleep(2)
+        task.advance()
+    assert "Rendering" in terminal.getvalue()
+    assert "0 of 1" not in terminal.getvalue()
 
 
 def test_work_of_unknown_length_has_no_time_left() -> None:
