@@ -1,0 +1,45 @@
+"""mypy names every place that has to say what a new member of a union, an enum or ``Kind`` means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+from missing_cases import ADDED, missing_cases
+
+EXPECTED = {
+    "MadeUpDesire": {
+        "kinds/rows/desire.py",
+        "operations/explain.py",
+        "planner/conflicts.py",
+        "planner/decide.py",
+        "planner/subject.py",
+        "render/explain.py",
+        "staging/sieve.py",
+    },
+    "MadeUpPart": {"planner/conflicts.py", "staging/sieve.py"},
+    "MADE_UP_CHANGE": {"planner/change_facts.py"},
+    "MADE_UP_EFFECT": {
+        "operations/drift.py",
+        "operations/undo.py",
+        "planner/attribute_names.py",
+        "planner/footprint.py",
+        "planner/standing.py",
+        "planner/subject.py",
+        "render/plan_words.py",
+    },
+    "MADE_UP_SUBJECT": {"address.py", "planner/standing.py", "wire/user_batch.py"},
+    "made_up_member": {"kinds/message_send.py", "kinds/push_tokens.py", "kinds/user_attributes.py"},
+}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence[str]]:
+    return missing_cases(tmp_path_factory.mktemp("copy"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("added", ADDED)
+def test_mypy_names_every_place_that_needs_a_case(added: str, found: Mapping[str, Sequence[str]]) -> None:
+    files = {place.partition(":")[0] for place in found[added]}
+    assert files >= EXPECTED[added]
