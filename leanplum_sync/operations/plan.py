@@ -379,13 +379,12 @@ class Tally:
         )
 
 
-_ABOUT_THE_USER: Final = frozenset({Reason.MISSING, Reason.DELIVERED})
-
-
 def _about(decision: Decision) -> str:
     if decision.held_by is not None:
         return str(decision.held_by)
-    return "" if decision.reason in _ABOUT_THE_USER else name_of(decision.desire)
+    if decision.reason is Reason.DELIVERED:
+        return "send" if isinstance(decision.desire, Send) else "increment"
+    return "" if decision.reason is Reason.MISSING else name_of(decision.desire)
 
 
 def _names(subjects: Iterable[Subject]) -> tuple[str, ...]:

@@ -36,22 +36,22 @@ from leanplum_sync.wire.values import ABSENT, canonical, same
 
 
 class Reason(StrEnum):
-    """Why a desire leads to changes, or to none. The sentences are for people, in ``explain`` and in notes."""
+    """Why a desire leads to changes, or to none. `explain` shows the sentences."""
 
-    DIFFERS = "differs from what is there"
+    DIFFERS = "differs from the live value"
     SAME = "already as desired"
-    HAS_ONE = "has a value already, and is set only where there is none"
-    NO_SOURCE = "has nothing under the name to take the value from"
-    DELIVERED = "was delivered before, or may have been: the journal says so"
-    HELD = "may have been delivered before: a run holds it until a person decides"
+    HAS_ONE = "already has a value, and is only set for users who have none"
+    NO_SOURCE = "does not have the attribute to take the value from"
+    DELIVERED = "already delivered, or may have been, according to the journal"
+    HELD = "may already have been delivered: a run holds it until a person decides"
     FINGERPRINT = (
-        "was sent before: the journal's fingerprint is the same, and the API doesn't give the value back"
+        "already sent: the journal has the same fingerprint, and the API doesn't return the value"
     )
-    MISSING = "does not exist, and may not be created"
-    NOT_CONVERTIBLE = "holds a value that can't be converted"
-    NOT_A_LIST = "holds a single value where a list is needed"
-    NOT_WHOLE = "holds something else than a whole number, which the API doesn't increment"
-    NOT_COPYABLE = "holds a nested value, which can't be written back"
+    MISSING = "does not exist, and the spec does not create it"
+    NOT_CONVERTIBLE = "has a value that can't be converted"
+    NOT_A_LIST = "has a single value where a list is needed"
+    NOT_WHOLE = "has a value that is not a whole number, which the API doesn't increment"
+    NOT_COPYABLE = "has a nested value, which can't be written back"
 
 
 @dataclass(frozen=True, slots=True)

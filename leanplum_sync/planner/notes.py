@@ -1,4 +1,4 @@
-"""What a plan leaves alone, in words: the end of a sentence that begins with "14 users"."""
+"""The notes of a plan: why users are skipped, as the end of a sentence that starts with "14 users"."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Final
 
 from leanplum_sync.planner.decide import Reason
 
-# For one user, and for several. {field} is an attribute; of what is held, the run.
+# For one user, and for several. {field} is an attribute; a send or an increment if delivered; the run if held.
 _SENTENCES: Final[Mapping[Reason, tuple[str, str]]] = {
-    Reason.MISSING: ("does not exist, and may not be created", "do not exist, and may not be created"),
-    Reason.DELIVERED: ("was served before, or may have been", "were served before, or may have been"),
+    Reason.MISSING: ("does not exist", "do not exist"),
+    Reason.DELIVERED: ("already received this {field}, or may have", "already received this {field}, or may have"),
     Reason.HELD: (
-        "is held by run {field}: apply passes over it, and may exit with 0; to decide: leanplum-sync resolve {field}",
-        "are held by run {field}: apply passes over them, and may exit with 0; to decide: leanplum-sync resolve {field}",
+        "is held by run {field}: apply skips it, and may exit with 0; to decide: leanplum-sync resolve {field}",
+        "are held by run {field}: apply skips them, and may exit with 0; to decide: leanplum-sync resolve {field}",
     ),
     Reason.NOT_CONVERTIBLE: (
         "has a value in {field} that can't be converted",
@@ -32,16 +32,16 @@ _SENTENCES: Final[Mapping[Reason, tuple[str, str]]] = {
         "have nested values in {field}, which can't be written back",
     ),
 }
-_CREATABLE: Final = " (createUsers: true in the spec creates {them})"
+_CREATABLE: Final = "; to create {them}, set createUsers: true in the spec"
 _UNSETTLED: Final = (
-    "has a request in doubt, which may still change what was read of it: plan again after {until}",
-    "have requests in doubt, which may still change what was read of them: plan again after {until}",
+    "has a request in doubt, which may still change its live state: plan again after {until}",
+    "have requests in doubt, which may still change their live state: plan again after {until}",
 )
 NOTED: Final = frozenset(_SENTENCES)
 
 
 def sentence(reason: Reason, field: str, count: int, *, creatable: bool = False) -> str:
-    """Return the end of the sentence. *creatable*: the spec may say that users who are missing come into being."""
+    """Return the end of the sentence. *creatable*: the kind has `createUsers`, and the spec doesn't set it."""
     one, several = _SENTENCES[reason]
     advice = _CREATABLE if creatable and reason is Reason.MISSING else ""
     return ((one if count == 1 else several) + advice).format(

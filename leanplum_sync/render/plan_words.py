@@ -198,7 +198,7 @@ def other_ways(cost: Cost) -> str:
 def cost_remarks(cost: Cost) -> Iterable[str]:
     if cost.separation:
         come = "comes" if cost.separation == 1 else "come"
-        yield f"{cost.separation:,} of these lookups {come} from sending sends and increments in separate requests."
+        yield f"{cost.separation:,} of these lookups {come} from putting sends and increments in separate requests."
     if cost.reads:
         yield f"Reading live state cost {cost.reads:,} more."
     if cost.recheck:

@@ -319,7 +319,7 @@ def test_who_has_a_request_in_doubt_may_have_been_read_too_soon(app: str, tmp_pa
         (note,) = plan.notes()
         assert (note.code, note.count, note.samples) == ("unsettled", 1, ("00004",))
         assert note.sentence == (
-            "has a request in doubt, which may still change what was read of it: plan again after"
+            "has a request in doubt, which may still change its live state: plan again after"
             " 2023-11-14 22:13:21 UTC"
         )
         assert nothing_to_do(plan.summary, plan.notes()).endswith("match the specs.")

@@ -299,7 +299,7 @@ def test_users_who_do_not_exist_are_created_on_request_or_seeded_anew(shop: Path
     with (shop / "seed" / "users.ndjson").open("a") as seed:
         seed.write('{"userId": "ada"}\n')
     told = command("plan", "specs/own.yaml").stderr
-    assert "To start anew from it: rm .leanplum-sync/emulator.db*" in told
+    assert "To start again from it: rm .leanplum-sync/emulator.db*" in told
     for file in (shop / ".leanplum-sync").glob("emulator.db*"):
         file.unlink()
     anew = command("plan", "specs/own.yaml")
