@@ -44,9 +44,7 @@ class Reason(StrEnum):
     NO_SOURCE = "does not have the attribute to take the value from"
     DELIVERED = "already delivered, or may have been, according to the journal"
     HELD = "may already have been delivered: a run holds it until a person decides"
-    FINGERPRINT = (
-        "already sent: the journal has the same fingerprint, and the API doesn't return the value"
-    )
+    FINGERPRINT = "already sent: the journal has the same fingerprint, and the API doesn't return the value"
     MISSING = "does not exist, and the spec does not create it"
     NOT_CONVERTIBLE = "has a value that can't be converted"
     NOT_A_LIST = "has a single value where a list is needed"

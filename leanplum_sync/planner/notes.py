@@ -10,7 +10,10 @@ from leanplum_sync.planner.decide import Reason
 # For one user, and for several. {field} is an attribute; a send or an increment if delivered; the run if held.
 _SENTENCES: Final[Mapping[Reason, tuple[str, str]]] = {
     Reason.MISSING: ("does not exist", "do not exist"),
-    Reason.DELIVERED: ("already received this {field}, or may have", "already received this {field}, or may have"),
+    Reason.DELIVERED: (
+        "already received this {field}, or may have",
+        "already received this {field}, or may have",
+    ),
     Reason.HELD: (
         "is held by run {field}: apply skips it, and may exit with 0; to decide: leanplum-sync resolve {field}",
         "are held by run {field}: apply skips them, and may exit with 0; to decide: leanplum-sync resolve {field}",
