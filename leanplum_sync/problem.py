@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 SHOWN: Final = 100  # problems that a person is shown at once; a file has them all
+_SHOWN_PLACE: Final = re.compile(r"(.+?):(?:(\d+)(?::(\d+))?|row (\d+))", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -29,6 +31,15 @@ class Place:
             position = [f"row {self.row}"]
         return ":".join([self.file, *position])
 
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the place that *text*, made by ``str``, shows."""
+        match = _SHOWN_PLACE.fullmatch(text)
+        if match is None:
+            return cls(text)
+        line, column, row = (int(number) if number else None for number in match.group(2, 3, 4))
+        return cls(match[1], line, column, row)
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -50,9 +61,14 @@ class Problem:
     def __str__(self) -> str:
         row = f"row {self.place.row}: " if self.place.row is not None and self.place.line is not None else ""
         address = f"{self.address}: " if self.address else ""
+        return f"{self.place}: {address}{row}{self.sentence}"
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong and what to do, without the place."""
         other = f" (see {self.also})" if self.also else ""
         hint = f" {self.hint}" if self.hint else ""
-        return f"{self.place}: {address}{row}{self.message}{other}.{hint}"
+        return f"{self.message}{other}.{hint}"
 
     def entry(self) -> ProblemEntry:
         return ProblemEntry(self.place, self.address or None, self.message, self.hint or None, self.also)
@@ -67,3 +83,34 @@ class ProblemEntry:
     message: str
     hint: str | None
     also: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """
+    Something that is allowed and probably not intended: it is shown, and stops nothing.
+
+    *problem* places and describes the first of *count* cases; all of them are in its message.
+    """
+
+    problem: Problem
+    count: int = 1
+
+    def __str__(self) -> str:
+        return str(self.problem)
+
+    def entry(self) -> RemarkEntry:
+        told = self.problem.entry()
+        return RemarkEntry(told.place, told.resource, told.message, told.hint, told.also, self.count)
+
+
+@dataclass(frozen=True, slots=True)
+class RemarkEntry:
+    """A remark as JSON has it."""
+
+    place: Place
+    resource: str | None
+    message: str
+    hint: str | None
+    also: Place | None
+    count: int

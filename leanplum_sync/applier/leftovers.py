@@ -1,4 +1,4 @@
-"""The rows behind what did not succeed, written to files that are sources themselves: mend them, name them in the spec, plan again."""
+"""The rows behind what did not succeed, written to files that can be sources: correct them, name them in the spec, plan again."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import IO, Final, Protocol
@@ -16,46 +17,76 @@ from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows.row import Row
 from leanplum_sync.kinds.rows.source import DataFormat, FileSource
 from leanplum_sync.planner.change import Change
+from leanplum_sync.planner.plan import Input
 from leanplum_sync.problem import Place
-from leanplum_sync.sources import header, rows
+from leanplum_sync.sources import Header, file_digest, header, rows
 from leanplum_sync.wire.number import dumps_exact
 
 _SUBJECTS_AT_ONCE: Final = 500
 
 
-class Changes(Protocol):
+class Planned(Protocol):
+    """A plan: its changes, and the spec and data files that it was made from."""
+
     def changes_of(self, subjects: Sequence[Subject]) -> Mapping[Subject, tuple[Change, ...]]: ...
+    def inputs(self) -> Sequence[Input]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """*files* were written. Of resources with a file in *changed*, nothing was: their rows may be others by now."""
+
+    files: tuple[Path, ...]
+    changed: tuple[str, ...] = ()
 
 
 def write_leftovers(
-    plan: Changes, subjects: Iterable[Subject], resources: Iterable[Resource], root: Path, stem: Path
-) -> tuple[Path, ...]:
+    plan: Planned, subjects: Iterable[Subject], resources: Iterable[Resource], root: Path, stem: Path
+) -> Leftovers:
     """
-    Write the rows that asked for the changes of *subjects*, one file a resource, and return the files.
+    Write the rows that asked for the changes of *subjects*, one file a resource.
 
-    They stand beside *stem* and are named after it and the resource: ``run-3.rejected.UserAttributes-loyalty.csv``. The
-    row is taken over whole, so the file has the columns that the spec speaks of. Rows of CSV stay CSV; all others become NDJSON.
+    The files are beside *stem* and named after it and the resource: ``run-3.rejected.UserAttributes-loyalty.csv``. Rows
+    keep every column and every digit. Rows of CSV stay CSV; all others become NDJSON. Rows are found by their place, so
+    a file that no longer is the one that was planned gives none.
     """
     wanted = _places(plan, iter(subjects))
-    written = []
+    planned = {each.path: each.sha256 for each in plan.inputs()}
+    written: list[Path] = []
+    changed: dict[str, None] = {}
     for resource in resources:
         places = wanted.get(str(resource.address))
         if not places:
             continue
-        is_csv = isinstance(resource.source, FileSource) and resource.source.format is DataFormat.CSV
+        source = resource.source
+        is_csv = isinstance(source, FileSource) and source.format is DataFormat.CSV
         name = f"{stem.name}.{resource.address.kind}-{resource.address.name}"
         path = stem.with_name(f"{name}.{'csv' if is_csv else 'ndjson'}")
-        found = (row for row in rows(resource.source, root, _pass_over) if row.place in places)
+        found = (row for row in rows(source, root, _ignore, as_written=True) if row.place in places)
         with _private(path) as file:
-            if is_csv and isinstance(resource.source, FileSource):
-                _write_csv(found, header(resource.source, root).columns or (), file)
+            if is_csv and isinstance(source, FileSource):
+                _write_csv(found, header(source, root), file)
             else:
                 _write_ndjson(found, file)
-        written.append(path)
-    return tuple(written)
+        read = [resource.place.file, *([source.path] if isinstance(source, FileSource) else [])]
+        # Looked at after the rows were read, so that no change escapes between the two.
+        others = [each for each in read if each in planned and _digest(root / each) != planned[each]]
+        if others:
+            path.unlink()
+            changed |= dict.fromkeys(others)
+        else:
+            written.append(path)
+    return Leftovers(tuple(written), tuple(changed))
 
 
-def _places(plan: Changes, subjects: Iterator[Subject]) -> Mapping[str, set[Place]]:
+def _digest(path: Path) -> str:
+    try:
+        return file_digest(path)
+    except OSError:
+        return ""
+
+
+def _places(plan: Planned, subjects: Iterator[Subject]) -> Mapping[str, set[Place]]:
     """Return, by resource, where the rows stand. All of a subject's: what came after a failure was set aside."""
     found: dict[str, set[Place]] = defaultdict(set)
     while page := tuple(islice(subjects, _SUBJECTS_AT_ONCE)):
@@ -65,7 +96,7 @@ def _places(plan: Changes, subjects: Iterator[Subject]) -> Mapping[str, set[Plac
     return found
 
 
-def _pass_over(_problem: object) -> None:
+def _ignore(_problem: object) -> None:
     """Rows that can't be read asked for nothing."""
 
 
@@ -77,8 +108,9 @@ def _private(path: Path) -> Iterator[IO[bytes]]:
         yield file
 
 
-def _write_csv(found: Iterable[Row], columns: Sequence[str], file: IO[bytes]) -> None:
-    lines = csv.writer(_Encoding(file.write), lineterminator="\n")
+def _write_csv(found: Iterable[Row], head: Header, file: IO[bytes]) -> None:
+    columns = head.columns or ()
+    lines = csv.writer(_Encoding(file.write), delimiter=head.delimiter, lineterminator="\n")
     lines.writerow(columns)
     lines.writerows([row.values[column] for column in columns] for row in found)
 

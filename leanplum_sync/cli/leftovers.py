@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from leanplum_sync.applier.leftovers import write_leftovers
+from leanplum_sync.applier.leftovers import Leftovers, write_leftovers
 from leanplum_sync.applier.receipt import Receipt
 from leanplum_sync.journal.entry import Fate
 from leanplum_sync.journal.reader import JournalReader
@@ -23,14 +23,25 @@ _FILES: Final = {
 
 def leftovers(
     plan: PlanFile, receipt: Receipt, journal: JournalReader, settings: Settings, project_file: Path
-) -> tuple[Path, ...]:
-    """Write the files of the run, and return them."""
-    found: list[Path] = []
+) -> Leftovers:
+    """Write the files of the run."""
+    files: list[Path] = []
+    changed: dict[str, None] = {}
     for word, fates in _FILES.items():
         if any(receipt.actions.get(fate) for fate in fates):
             subjects = {entry.subject for entry in journal.exceptions(receipt.run, fates)}
             stem = settings.state_folder / f"run-{receipt.run}.{word}"
             # Loaded only here: the plan is bound to these specs, and most runs have no leftovers.
             resources = load(project_file).resources
-            found += write_leftovers(plan, subjects, resources, settings.root, stem)
-    return tuple(found)
+            written = write_leftovers(plan, subjects, resources, settings.root, stem)
+            files += written.files
+            changed |= dict.fromkeys(written.changed)
+    return Leftovers(tuple(files), tuple(changed))
+
+
+def changed_words(left: Leftovers, run: int) -> str:
+    """Return why some rows were not written to a file."""
+    return (
+        f"Changed during the run: {', '.join(left.changed)}. The rows behind what did not succeed are not in a file:"
+        f" `leanplum-sync journal show {run}` lists their users."
+    )

@@ -15,7 +15,10 @@ ANDROID: Final = "gcmRegistrationId"
 WEB: Final = "webPushSubscription"
 
 _HEX = re.compile(r"([0-9a-f]{2}){32,}")
+_APNS_DIGITS: Final = 64
 _FCM = re.compile(r"[A-Za-z0-9_:%.~=+/-]{20,4096}")
+_ENDPOINT = re.compile(r"https://[!-~]+")
+_BASE64 = re.compile(r"[A-Za-z0-9_+/-]+={0,2}")
 _WEB_KEYS: Final = ("endpoint", "key", "auth")
 
 
@@ -40,6 +43,8 @@ def android_token(value: Json) -> str:
     """Source: Firebase calls its tokens opaque; seen are 140 and more of these characters, and no blanks."""
     if not isinstance(value, str) or not _FCM.fullmatch(value):
         raise ConversionError("an FCM registration token: 20 characters or more, without blanks")
+    if _HEX.fullmatch(value.lower()) and len(value) == _APNS_DIGITS:
+        raise ConversionError("an FCM registration token: it is an APNs token, which goes under `ios`")
     return value
 
 
@@ -57,8 +62,12 @@ def web_subscription(value: Json) -> str:
             'a web push subscription: {"endpoint": "https://...", "key": "...", "auth": "..."},'
             " the key directly under `key`, not under `keys`"
         )
-    if not subscription["endpoint"].startswith("https://"):
-        raise ConversionError("a web push subscription whose endpoint starts with https://")
+    if not _ENDPOINT.fullmatch(subscription["endpoint"]):
+        raise ConversionError(
+            "a web push subscription whose endpoint is an address that starts with https://"
+        )
+    if not all(_BASE64.fullmatch(subscription[key]) for key in ("key", "auth")):
+        raise ConversionError("a web push subscription with `key` and `auth` in base64")
     if isinstance(value, str):
         return value
     return json.dumps({key: subscription[key] for key in _WEB_KEYS}, separators=(",", ":"))
@@ -68,9 +77,20 @@ def _parsed(value: Json) -> Json:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
-    except ValueError:
+        return json.loads(value, parse_constant=_refused, object_pairs_hook=_unique)
+    except (ValueError, RecursionError):
         return None
+
+
+def _refused(constant: str) -> Json:
+    raise ValueError(constant)  # NaN and Infinity are not JSON
+
+
+def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is there twice")
+    return found
 
 
 def _text(value: Json) -> str:

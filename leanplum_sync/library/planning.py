@@ -127,7 +127,8 @@ def write_plan(
 ) -> None:
     """Check *loaded*, read live state and write the plan. Errors are those of ``plan``."""
     with Staging(settings.state_folder, request.memory_mb) as staging:
-        check(loaded, staging, progress, request.problems).raise_if_any()
+        findings = check(loaded, staging, progress, request.problems)
+        findings.raise_if_any()
         if request.shard is not None:
             staging.keep(request.shard)
 
@@ -151,6 +152,7 @@ def write_plan(
                         part=request.shard,
                         settle_seconds=settle_seconds(settings),
                         is_migrating=is_migrating(app.reader()),
+                        remarks=findings.remarks,
                     ),
                     reader=app.reader(),
                     journal=journal,

@@ -10,11 +10,13 @@ from heapq import nlargest
 from typing import TYPE_CHECKING, Final
 
 from leanplum_sync.errors import SpecError
+from leanplum_sync.kinds.rows.absence import WORDS
 from leanplum_sync.kinds.rows.row import Row, RowError
 from leanplum_sync.kinds.rows.source import FileSource
 from leanplum_sync.operations.problem_list import ListingFile, ProblemList
+from leanplum_sync.operations.remarks import RowRemarks, shared_token_remark
 from leanplum_sync.planner.conflicts import conflicts, device_and_token, shared_fields, token_conflict
-from leanplum_sync.problem import Place, Problem
+from leanplum_sync.problem import Place, Problem, Remark
 from leanplum_sync.sources import rows
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ class Findings:
     """
     *problems* are sorted by place, at most 10,000 of *total*; *listed* is the file with all of them, if one was written.
 
-    *rows* and *subjects* count what is good.
+    *rows* and *subjects* count what is good. *remarks* are about specs and data that are valid.
     """
 
     problems: tuple[Problem, ...]
@@ -45,6 +47,7 @@ class Findings:
     rows: int
     subjects: int
     listed: Path | None = None
+    remarks: tuple[Remark, ...] = ()
 
     def raise_if_any(self) -> None:
         """
@@ -56,36 +59,61 @@ class Findings:
 
 
 def check(
-    loaded: Loaded, staging: Staging, progress: Progress, listing: ListingFile | None = None
+    loaded: Loaded,
+    staging: Staging,
+    progress: Progress,
+    listing: ListingFile | None = None,
+    *,
+    strict: bool = False,
 ) -> Findings:
     """
     Read every row of *loaded*'s resources into *staging*, and return all that is wrong with specs and data.
 
-    Rows with problems are left out of *staging*. Nothing here opens a socket.
+    Rows with problems are left out of *staging*. With *strict*, remarks are problems. Nothing here opens a socket.
     """
+    remarks = [Remark(problem) for problem in loaded.remarks]
     with ProblemList(listing) as found:
         for problem in loaded.problems:
             found.report(problem)
-        _stage(loaded, staging, progress, found)
+        remarks += _stage(loaded, staging, progress, found)
         for problem in _at_odds(staging, loaded.resources):
             found.report(problem)
-    return Findings(found.first(), found.total, staging.count_rows(), staging.count_subjects(), found.listed)
+        if (shared := staging.shared_tokens()) is not None:
+            count, one, other = shared
+            address = str(loaded.resources[one.resource].address)
+            remarks.append(shared_token_remark(address, one.row.place, other.row.place, count))
+        if strict:
+            for problem in [*loaded.notes, *(remark.problem for remark in remarks)]:
+                found.report(problem)
+    return Findings(
+        found.first(),
+        found.total,
+        staging.count_rows(),
+        staging.count_subjects(),
+        found.listed,
+        () if strict else tuple(remarks),
+    )
 
 
-def _stage(loaded: Loaded, staging: Staging, progress: Progress, found: ProblemList) -> None:
+def _stage(loaded: Loaded, staging: Staging, progress: Progress, found: ProblemList) -> list[Remark]:
+    remarks: list[Remark] = []
     largest = _largest(loaded.resources, loaded.root)
     for number, resource in enumerate(loaded.resources):
+        seen = RowRemarks(resource)
         with progress.track(f"Checking {resource.address}", None, "row") as task:
             loaded_rows = staging.load(number, resource, loaded.root) if number in largest else None
             if loaded_rows is not None:
-                _drop_bad(number, resource, staging, found)
+                _drop_bad(number, resource, staging, found, seen)
                 task.advance(loaded_rows)
-                continue
-            for row in rows(resource.source, loaded.root, found.report):
-                task.advance()
-                if (want := _want(resource, row, found)) is not None:
-                    staging.add(number, want.subject, row, device_and_token(want))
+            else:
+                for row in rows(resource.source, loaded.root, found.report):
+                    task.advance()
+                    if (want := _want(resource, row, found)) is not None:
+                        staging.add(number, want.subject, row, device_and_token(want))
+                        seen.see(row)
+        remarks += seen.all()
     staging.close_rows()
+    return remarks
 
 
 def _largest(resources: Sequence[Resource], root: Path) -> frozenset[int]:
@@ -98,8 +126,20 @@ def _largest(resources: Sequence[Resource], root: Path) -> frozenset[int]:
     return frozenset(number for _, number in nlargest(_TABLES, sizes))
 
 
-def _drop_bad(number: int, resource: Resource, staging: Staging, found: ProblemList) -> None:
-    staging.drop(number, (row for row in staging.doubtful(number) if _want(resource, row, found) is None))
+def _drop_bad(
+    number: int, resource: Resource, staging: Staging, found: ProblemList, seen: RowRemarks
+) -> None:
+    def is_bad(row: Row) -> bool:
+        if _want(resource, row, found) is None:
+            return True
+        seen.see_ids(row)
+        return False
+
+    staging.drop(number, (row for row in staging.doubtful(number) if is_bad(row)))
+    for place, column in enumerate(staging.columns_loaded(number)):
+        if column in seen.values and (told := staging.said(number, place, WORDS)) is not None:
+            count, first = told
+            seen.see_word(column, first.place, count)
 
 
 def wants_of(met: Met, resources: Sequence[Resource]) -> list[Want]:

@@ -33,9 +33,9 @@ from leanplum_sync.planner.messages import resolve
 from leanplum_sync.planner.notes import NOTED, sentence, unsettled_sentence
 from leanplum_sync.planner.order import waves
 from leanplum_sync.planner.parts import Part
-from leanplum_sync.planner.plan import Cost, Note, Summary, Target
+from leanplum_sync.planner.plan import REMARK, Cost, Note, Summary, Target
 from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject
-from leanplum_sync.problem import Problem
+from leanplum_sync.problem import Problem, Remark
 from leanplum_sync.wire.profile import read_profile
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ class PlanRequest:
     part: Part | None = None
     settle_seconds: float = 0.0
     is_migrating: bool = False
+    remarks: Sequence[Remark] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +163,19 @@ def make_plan(
                     names.new_near_ceiling,
                     is_migrating=request.is_migrating,
                 ),
-                notes=[*tally.notes(), *_unsettled(staging, request, journal, began)],
+                notes=[
+                    *tally.notes(),
+                    *_unsettled(staging, request, journal, began),
+                    *map(_remark_note, request.remarks),
+                ],
                 summary=summary,
             )
     return MadePlan(request.out, digest)
+
+
+def _remark_note(remark: Remark) -> Note:
+    problem = remark.problem
+    return Note(REMARK, problem.address, problem.sentence, remark.count, (str(problem.place),))
 
 
 def _unsettled(

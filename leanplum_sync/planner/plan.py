@@ -10,6 +10,7 @@ from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.wire.action import Json
 
+REMARK: Final = "remark"
 PLAN_FORMAT: Final = 1
 
 
@@ -97,7 +98,11 @@ class Hazard:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something the plan leaves alone, and says so: *code* is for machines, *sentence* for people."""
+    """
+    Something the plan leaves alone, and says so: *code* is for machines, *sentence* for people.
+
+    One with code ``remark`` is about specs and data, not about users: its only sample is the place, as text.
+    """
 
     code: str
     resource: str

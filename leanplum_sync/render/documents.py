@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, Resolution, RunState
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.decide import Reason
-from leanplum_sync.problem import ProblemEntry
+from leanplum_sync.problem import ProblemEntry, RemarkEntry
 from leanplum_sync.wire.action import DeliveryClass
 
 # An instant, such as 2026-11-21T22:17:51Z.
@@ -189,6 +189,7 @@ class Problems(Document):
 
     total: int
     problems: tuple[ProblemEntry, ...]
+    remarks: tuple[RemarkEntry, ...]
     listed: Annotated[str, "A file with all problems, one a line, as they are here."] | None
     checked: CheckedCounts
 

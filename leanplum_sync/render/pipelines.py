@@ -14,6 +14,11 @@ from leanplum_sync.render.values import cut, escaped
 from leanplum_sync.wire.action import Json
 
 _RULE: Final = "invalid"
+_REMARK: Final = "remark"
+_RULES: Final = {
+    _RULE: "A spec or a data file is not valid.",
+    _REMARK: "A spec or a data file is valid, and probably not as intended.",
+}
 _SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 _LONGEST: Final = 2_000  # cells of a sentence
 
@@ -21,6 +26,7 @@ _LONGEST: Final = 2_000  # cells of a sentence
 def problems_sarif(checked: Checked, folder: str) -> str:
     """Paths are relative to the repository: *folder* is the project's folder in it, empty for its root."""
     results = [_result(problem, folder) for problem in checked.problems]
+    results += [_result(remark.problem, folder, _REMARK, "warning") for remark in checked.remarks]
     return json.dumps(sarif_log({"results": results}), indent=2) + "\n"
 
 
@@ -28,15 +34,15 @@ def sarif_log(run: Mapping[str, Json]) -> Mapping[str, Json]:
     """Return a log of one run of this program; *run* has the run's results or invocations."""
     driver: Mapping[str, Json] = {
         "name": "leanplum-sync",
-        "rules": [{"id": _RULE, "shortDescription": {"text": "A spec or a data file is not valid."}}],
+        "rules": [{"id": rule, "shortDescription": {"text": text}} for rule, text in _RULES.items()],
     }
     return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, **run}]}
 
 
-def _result(problem: Problem, folder: str) -> dict[str, Json]:
+def _result(problem: Problem, folder: str, rule: str = _RULE, level: str = "error") -> dict[str, Json]:
     found: dict[str, Json] = {
-        "ruleId": _RULE,
-        "level": "error",
+        "ruleId": rule,
+        "level": level,
         "message": {"text": _sentence(problem)},
         "locations": [_location(problem.place, folder)],
     }
@@ -57,13 +63,15 @@ def problems_annotations(checked: Checked, folder: str) -> str:
     lines = [_annotation(problem, folder) for problem in checked.problems]
     if checked.total > len(checked.problems):
         lines.append(annotation(headline(checked.problems, checked.total, checked.listed)))
+    lines += [_annotation(remark.problem, folder, "warning") for remark in checked.remarks]
     return "".join(lines)
 
 
-def _annotation(problem: Problem, folder: str) -> str:
+def _annotation(problem: Problem, folder: str, level: str = "error") -> str:
     place = problem.place
     return annotation(
         _sentence(problem),
+        level=level,
         file=_path(place, folder),
         line=place.line,
         col=place.column,
@@ -71,10 +79,10 @@ def _annotation(problem: Problem, folder: str) -> str:
     )
 
 
-def annotation(sentence: str, **named: str | int | None) -> str:
-    """Return the workflow command that shows *sentence* as an error; empty properties are omitted."""
+def annotation(sentence: str, *, level: str = "error", **named: str | int | None) -> str:
+    """Return the workflow command that shows *sentence*; empty properties are omitted."""
     properties = ",".join(f"{name}={_property(str(value))}" for name, value in named.items() if value)
-    return f"::error{' ' if properties else ''}{properties}::{_data(sentence)}\n"
+    return f"::{level}{' ' if properties else ''}{properties}::{_data(sentence)}\n"
 
 
 def _sentence(problem: Problem) -> str:

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import RenderableType
 from rich.text import Text
 
-from leanplum_sync.planner.plan import Cohort, Cost, Hazard, Note
+from leanplum_sync.planner.plan import REMARK, Cohort, Cost, Hazard, Note
 from leanplum_sync.render.document import written
 from leanplum_sync.render.documents import (
     CohortEntry,
@@ -243,7 +243,14 @@ def _notes(notes: Sequence[Note]) -> list[RenderableType]:
     if not notes:
         return []
     names_resource = len({note.resource for note in notes}) > 1
-    return [heading("Skipped"), grid((_note_words(note, names_resource),) for note in notes), BLANK]
+    skipped = [note for note in notes if note.code != REMARK]
+    remarks = [note for note in notes if note.code == REMARK]
+    return [
+        line
+        for title, some in (("Skipped", skipped), ("Remarks", remarks))
+        if some
+        for line in (heading(title), grid((_note_words(note, names_resource),) for note in some), BLANK)
+    ]
 
 
 def _short_notes(notes: Sequence[Note], page: Page) -> list[RenderableType]:
@@ -251,7 +258,8 @@ def _short_notes(notes: Sequence[Note], page: Page) -> list[RenderableType]:
     if not notes:
         return []
     rest = f", and {amount(len(notes) - 1, 'more note')}" if len(notes) > 1 else ""
-    first = cut(f"Skipped: {_note_words(notes[0], names_resource=False).plain}", page.width - len(rest))
+    title = "Remark" if notes[0].code == REMARK else "Skipped"
+    first = cut(f"{title}: {_note_words(notes[0], names_resource=False).plain}", page.width - len(rest))
     return [faint(first + rest), BLANK]
 
 
@@ -262,6 +270,8 @@ def _short_cost(cost: Cost) -> RenderableType:
 
 
 def _note_words(note: Note, names_resource: bool) -> Text:  # noqa: FBT001 - only called above
+    if note.code == REMARK:
+        return Text(cut(escaped(f"{note.samples[0]}: {note.sentence}"), _NOTE + _NOTE_SAMPLES))
     resource = f"{note.resource}: " if names_resource and note.resource else ""
     samples = f" (e.g. {', '.join(map(subject_words, note.samples))})" if note.samples else ""
     said = f"{resource}{amount(note.count, 'user')} {note.sentence}"

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.change_facts import Effect, Family, effect_of, facts
-from leanplum_sync.planner.plan import Cohort, Cost, Hazard, Header, Note, Summary, Target, ValuePair
+from leanplum_sync.planner.plan import REMARK, Cohort, Cost, Hazard, Header, Note, Summary, Target, ValuePair
 from leanplum_sync.render.documents import TargetEntry
 from leanplum_sync.render.values import Mask, Masked, cut, escaped, shown
 from leanplum_sync.render.words import amount, duration, listing, moment
@@ -36,7 +36,7 @@ ALWAYS_SHOWN: Final = ("sends", "createdUsers", "removals")
 # Other parts of the text have these counts, so they are listed as hazards only when over budget.
 _SHOWN_WHEN_OVER: Final = ("changedUsers", "changedShare", "billableLookups")
 # Codes of notes that leave no existing user short of what the specs ask.
-_MET: Final = ("delivered", "missing", "unsettled")
+_MET: Final = ("delivered", "missing", "unsettled", REMARK)
 RECHECK: Final = "--recheck on"
 HAZARD_WORDS: Final[Mapping[str, str]] = {
     "sends": "sends",

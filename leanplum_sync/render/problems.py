@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from rich.cells import cell_len
 from rich.text import Text
 
-from leanplum_sync.problem import SHOWN, Problem
+from leanplum_sync.problem import SHOWN, Problem, Remark
 from leanplum_sync.render.document import written
 from leanplum_sync.render.documents import CheckedCounts, Problems
 from leanplum_sync.render.page import Page
@@ -25,7 +25,7 @@ class Checked:
     The result of a check.
 
     *problems* may be cut; *total* counts all of them, and *listed* names a file that has them all, if there is one.
-    *rows* and *users* count the valid ones.
+    *rows* and *users* count the valid ones. *remarks* don't make it invalid.
     """
 
     problems: Sequence[Problem]
@@ -34,6 +34,7 @@ class Checked:
     rows: int
     users: int
     listed: str = ""
+    remarks: Sequence[Remark] = ()
 
 
 def checked_text(checked: Checked, page: Page) -> str:
@@ -53,6 +54,7 @@ def checked_json(checked: Checked) -> str:
         Problems(
             total=checked.total,
             problems=tuple(problem.entry() for problem in checked.problems),
+            remarks=tuple(remark.entry() for remark in checked.remarks),
             listed=checked.listed or None,
             checked=CheckedCounts(checked.resources, checked.rows, checked.users),
         )

@@ -1,15 +1,18 @@
-"""CSV: UTF-8, comma-separated, one header row, quotes doubled inside quotes; nothing is guessed."""
+"""CSV: UTF-8, one header row, quotes doubled inside quotes. The spec names the delimiter, or the header shows it."""
 
 from __future__ import annotations
 
 import codecs
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from leanplum_sync.kinds.rows.row import Row
 from leanplum_sync.kinds.rows.source import FileSource
@@ -17,19 +20,66 @@ from leanplum_sync.problem import Place, Problem
 from leanplum_sync.sources.header import Header
 from leanplum_sync.sources.opening import failure, opened
 
-_LONGEST_LINE: Final = 1 << 24  # characters; what is longer is no CSV, and would be held in memory
-_OTHER_DELIMITERS: Final = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_LONGEST_LINE: Final = 1 << 24  # characters; a longer line is not CSV, and would be held in memory
+_COMMA: Final = ","
+_DELIMITERS: Final = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_QUOTED = re.compile(r'"[^"]*"')
+# Source: Excel, which names the delimiter on a line of its own before the header.
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE)
+_LONGEST_CONTINUATION: Final = 1 << 17  # characters of a row behind its first line
+_ENDLESS: Final = "endless row"
 # csv's own sentences, by their beginning.
 _FAULTS: Final = {
     "unexpected end of data": "a quote is opened here and never closed",
-    "field larger than": "a cell is longer than any that makes sense; most likely a quote is opened and never closed",
-    "',' expected after": "text follows a closing quote",
-    "new-line character seen": "a line break stands in a cell without quotes",
+    _ENDLESS: "a cell is longer than any that makes sense; most likely a quote is opened and never closed",
+    "new-line character seen": "a cell has a line break and no quotes",
 }
+csv.field_size_limit(_LONGEST_LINE)  # the module's own limit is shorter than texts that people have
+
+
+class _Lines:
+    """
+    Lines for csv, which asks for more of them while a quote is open.
+
+    A row can't continue for ever: else one lost quote would swallow the rest of a file.
+    """
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self.number = 0  # of lines read
+        self._left = 0
+        self.begin_row()
+
+    def begin_row(self) -> None:
+        self._left = _LONGEST_CONTINUATION
+        self._is_first = True
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.number += 1
+        if not self._is_first:
+            self._left -= len(line)
+            if self._left < 0:
+                raise csv.Error(_ENDLESS)
+        self._is_first = False
+        return line
+
+
+@dataclass(frozen=True, slots=True)
+class _Csv:
+    """*lines* start with the header. *before* counts the lines before it. *recognized*: the header shows the delimiter."""
+
+    lines: _Lines
+    delimiter: str
+    before: int = 0
+    recognized: bool = False
 
 
 def _is_clean(text: str) -> bool:
-    """Tell text from bytes that were no UTF-8, which are kept as lone surrogates."""
+    """Tell text from bytes that were not UTF-8, which are kept as lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -38,49 +88,90 @@ def _is_clean(text: str) -> bool:
 
 
 @contextmanager
-def _text(source: FileSource, root: Path) -> Iterator[tuple[io.TextIOWrapper, bool]]:
-    """Yield the file as text, behind its byte order mark, and whether it has one."""
+def _opened(source: FileSource, root: Path) -> Iterator[_Csv]:
+    """
+    Raises:
+        SourceError: the file can't be opened, or isn't UTF-8 text, or nothing tells its delimiter.
+    """
     with opened(source, root) as file:
         start = file.peek(len(codecs.BOM_UTF8))
-        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in start[:4]:
             raise failure(
                 Place(source.path),
                 "the file is UTF-16",
-                "Save it as UTF-8 without a byte order mark.",
+                "Save it as UTF-8: in Excel, as `CSV UTF-8`.",
                 source.address,
             )
-        has_bom = start.startswith(codecs.BOM_UTF8)
-        if has_bom:
+        if start.startswith(codecs.BOM_UTF8):
             file.read(len(codecs.BOM_UTF8))
-        yield io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline=""), has_bom
+        text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
+        lines = _short_lines(text, source)
+        first = next(lines, "")
+        named = _SEPARATOR_LINE.fullmatch(first)
+        if named:
+            yield _Csv(_Lines(lines), source.delimiter or named[1], before=1)
+            return
+        upper = [first]  # blank lines, and the header
+        while upper[-1] and not upper[-1].strip():
+            upper.append(next(lines, ""))
+        delimiter = source.delimiter or _recognized(upper[-1], source)
+        yield _Csv(
+            _Lines(chain(upper, lines)), delimiter, recognized=delimiter not in (source.delimiter, _COMMA)
+        )
+
+
+def _recognized(line: str, source: FileSource) -> str:
+    """Return the delimiter that the header's first line shows; names in quotes may have any character."""
+    outside = _QUOTED.sub("", line)
+    counts = {delimiter: count for delimiter in _DELIMITERS if (count := outside.count(delimiter))}
+    likely = max(counts, key=counts.__getitem__, default=_COMMA)
+    commas = outside.count(_COMMA)
+    if commas >= counts.get(likely, 0):
+        return _COMMA
+    if commas or len(counts) > 1:
+        shown = likely.replace("\t", "\\t")
+        raise failure(
+            Place(source.path, 1),
+            f"the columns may be separated by {_DELIMITERS[likely]}, or not: the header has other delimiters too",
+            f'Write `delimiter: "{shown}"` beside `file`, or the delimiter that is meant.',
+            source.address,
+        )
+    return likely
 
 
 def header(source: FileSource, root: Path) -> Header:
     """
     Raises:
-        SourceError: there is none.
+        SourceError: there is none that can be read.
     """
-    with _text(source, root) as (text, has_bom):
-        reader = csv.reader(_short_lines(text, source), strict=True)
+    with _opened(source, root) as file:
+        reader = csv.reader(file.lines, delimiter=file.delimiter, strict=True)
         columns = _columns(reader, source)
-        place = Place(source.path, reader.line_num)
-        faults = [
-            *_bom_fault(has_bom=has_bom),
-            *_name_faults(columns),
-            *_delimiter_fault(columns),
-            *_unclean(columns, [f"number {number}" for number in range(1, len(columns) + 1)]),
-        ]
-    problems = tuple(Problem(place, message, hint, source.address) for message, hint in faults)
-    return Header(columns, problems=problems)
+        place = Place(source.path, file.before + file.lines.number)
+    problems = tuple(Problem(place, message, hint, source.address) for message, hint in _name_faults(columns))
+    remarks: tuple[Problem, ...] = ()
+    if file.recognized:
+        shown = file.delimiter.replace("\t", "\\t")
+        remarks = (
+            Problem(
+                place,
+                f"the columns are taken to be separated by {_DELIMITERS[file.delimiter]}",
+                f'To say so, write `delimiter: "{shown}"` beside `file`.',
+                source.address,
+            ),
+        )
+    return Header(
+        columns, problems=problems, remarks=remarks, delimiter=file.delimiter, lines_before=file.before
+    )
 
 
 def _short_lines(text: io.TextIOWrapper, source: FileSource) -> Iterator[str]:
-    """Yield lines. What is no text at all shows by the first one, before it fills the memory."""
+    """Yield lines. A file that is not text shows by its first line, before that fills the memory."""
     while line := text.readline(_LONGEST_LINE):
         if len(line) == _LONGEST_LINE:
             raise failure(
-                Place(source.path, 1),
-                "the line is longer than any header",
+                Place(source.path),
+                "a line is longer than any that makes sense",
                 "Is this a CSV file?",
                 source.address,
             )
@@ -91,6 +182,7 @@ def _columns(reader: Iterator[list[str]], source: FileSource) -> tuple[str, ...]
     try:
         for cells in reader:
             if cells:
+                _check_text(cells, source)
                 return tuple(cells)
     except csv.Error as error:
         raise failure(Place(source.path, 1), *_csv_fault(error), source.address) from error
@@ -99,12 +191,9 @@ def _columns(reader: Iterator[list[str]], source: FileSource) -> tuple[str, ...]
     )
 
 
-def _bom_fault(*, has_bom: bool) -> Iterator[tuple[str, str]]:
-    if has_bom:
-        yield (
-            "the file starts with a byte order mark",
-            "Save it as UTF-8 without one: Leanplum's format has none.",
-        )
+def _check_text(columns: Sequence[str], source: FileSource) -> None:
+    for message, hint in _unclean(columns, [f"number {number}" for number in range(1, len(columns) + 1)]):
+        raise failure(Place(source.path, 1), f"in the header, {message}", hint, source.address)
 
 
 def _name_faults(columns: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -115,24 +204,20 @@ def _name_faults(columns: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield f"{count} columns are named {name}", "Rename all but one."
 
 
-def _delimiter_fault(columns: Sequence[str]) -> Iterator[tuple[str, str]]:
-    if len(columns) == 1:
-        for delimiter, name in _OTHER_DELIMITERS.items():
-            if delimiter in columns[0]:
-                yield f"the columns are set apart by {name}", "Save the file with commas between columns."
-
-
 def rows(source: FileSource, root: Path, report: Callable[[Problem], None]) -> Iterator[Row]:
     """
+    Yield the rows. Rows without any text, as spreadsheets leave them behind, are skipped like blank lines.
+
     Raises:
         SourceError: the file can't be read, or not further.
     """
-    with _text(source, root) as (text, _):
-        reader = csv.reader(text, strict=True)
+    with _opened(source, root) as file:
+        reader = csv.reader(file.lines, delimiter=file.delimiter, strict=True)
         columns = _columns(reader, source)
         number = 0
         while True:
-            line = reader.line_num + 1
+            line = file.before + file.lines.number + 1
+            file.lines.begin_row()
             try:
                 cells = next(reader)
             except StopIteration:
@@ -144,6 +229,8 @@ def rows(source: FileSource, root: Path, report: Callable[[Problem], None]) -> I
                     continue
                 faults = _row_faults(cells, columns)
             number += 1
+            if cells and not any(cells):
+                continue
             place = Place(source.path, line, row=number)
             if not faults:
                 yield Row(number, place, dict(zip(columns, cells, strict=True)))
@@ -165,18 +252,20 @@ def _row_faults(cells: Sequence[str], columns: Sequence[str]) -> list[tuple[str,
 def _csv_fault(error: csv.Error) -> tuple[str, str]:
     text = str(error)
     message = next((fault for start, fault in _FAULTS.items() if text.startswith(start)), "this is not CSV")
+    if text.endswith("expected after '\"'"):
+        message = "text follows a closing quote"
     return (
         message,
-        'A cell with a comma, quote or line break stands in quotes, and a quote inside is doubled: "".',
+        'Put a cell with a delimiter, quote or line break in quotes, and double a quote inside: "".',
     )
 
 
 def _length_fault(cells: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[str, str]]:
     if len(cells) != len(columns):
         hint = (
-            "A cell with a comma stands in quotes."
+            "Put a cell that contains the delimiter in quotes."
             if len(cells) > len(columns)
-            else "Empty cells need their commas."
+            else "Empty cells need their delimiters."
         )
         yield f"the row has {len(cells)} cells, and the header {len(columns)}", hint
 

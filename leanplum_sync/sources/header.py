@@ -1,4 +1,4 @@
-"""What is known of a data file before its first row."""
+"""What a data file says before its first row."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ class Header:
     """
     *columns* is None where the format has no header. *types* are the columns' types, where the format has them.
 
-    *problems* are what is wrong with it and doesn't keep anyone from reading on.
+    *problems* are faults that don't prevent reading on, *remarks* are not faults. *delimiter* and *lines_before*, a count
+    of lines before the header, are those of a CSV file.
     """
 
     columns: tuple[str, ...] | None
     types: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    remarks: tuple[Problem, ...] = ()
+    delimiter: str = ","
+    lines_before: int = 0

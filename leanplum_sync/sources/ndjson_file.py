@@ -32,15 +32,7 @@ def header(source: FileSource, root: Path) -> Header:
             raise failure(
                 Place(source.path), "the file is empty", "It holds one JSON object a line.", source.address
             )
-    if start != _BOM:
-        return Header(None)
-    problem = Problem(
-        Place(source.path, 1),
-        "the file starts with a byte order mark",
-        "Save it as UTF-8 without one.",
-        source.address,
-    )
-    return Header(None, problems=(problem,))
+    return Header(None)
 
 
 def rows(source: FileSource, root: Path, report: Callable[[Problem], None]) -> Iterator[Row]:

@@ -9,12 +9,13 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from leanplum_sync.errors import SpecError
 from leanplum_sync.kinds.rows.source import Compression, FileSource
 from leanplum_sync.problem import Place, Problem
 
+_LFS_POINTER: Final = b"version https://git-lfs.github.com/spec/"
 _NAMES = {Compression.NONE: "data", Compression.GZIP: "gzip", Compression.ZSTD: "zstd"}
 
 
@@ -47,8 +48,16 @@ def opened(source: FileSource, root: Path) -> Iterator[io.BufferedReader]:
     """
     place = Place(source.path)
     try:
-        with (root / source.path).open("rb") as raw, _decompressed(raw, source.compression) as file:
-            yield file
+        with (root / source.path).open("rb") as raw:
+            if raw.peek(len(_LFS_POINTER)).startswith(_LFS_POINTER):
+                raise failure(
+                    place,
+                    "the file is a Git LFS pointer, and its data was not fetched",
+                    "Run `git lfs pull`; in a pipeline, check out with LFS.",
+                    source.address,
+                )
+            with _decompressed(raw, source.compression) as file:
+                yield file
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise failure(
             place,

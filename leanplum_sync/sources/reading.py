@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from leanplum_sync.kinds.rows.row import Row
@@ -11,6 +12,7 @@ from leanplum_sync.problem import Problem
 from leanplum_sync.sources import csv_file, ndjson_file, parquet_file
 from leanplum_sync.sources.header import Header
 from leanplum_sync.sources.opening import SourceError
+from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.number import as_cell
 
 
@@ -30,13 +32,35 @@ def header(source: FileSource, root: Path) -> Header:
             return ndjson_file.header(source, root)
 
 
-def rows(source: DataSource, root: Path, report: Callable[[Problem], None]) -> Iterator[Row]:
+def rows(
+    source: DataSource, root: Path, report: Callable[[Problem], None], *, as_written: bool = False
+) -> Iterator[Row]:
     """
     Yield the rows of *source* in its order, holding one at a time; *root* is the project folder.
 
-    Each row that can't be read is reported, and reading goes on with the next. Where it can't go on, that is reported
-    too, and the rows end. What is wrong with a header is not said again here: loading the specs did.
+    Cells with a text that the spec calls empty are None, except *as_written*. Each row that can't be read is reported,
+    and reading continues with the next. A fault that ends the reading is reported too. Faults of a header are not
+    reported here: loading the specs did.
     """
+    found = _rows(source, root, report)
+    if source.empty and not as_written:
+        words = frozenset(source.empty)
+        found = (Row(row.number, row.place, _without(words, row.values)) for row in found)
+    return found
+
+
+def _without(words: frozenset[str], values: Mapping[str, Json]) -> Mapping[str, Json]:
+    return {column: None if _says(value) in words else value for column, value in values.items()}
+
+
+def _says(value: Json) -> str | None:
+    """Return the text that may mean an empty cell; numbers that are none are called nan in every language."""
+    if isinstance(value, float) and math.isnan(value):
+        return "nan"
+    return value if isinstance(value, str) else None
+
+
+def _rows(source: DataSource, root: Path, report: Callable[[Problem], None]) -> Iterator[Row]:
     if isinstance(source, InlineSource):
         for number, item in enumerate(source.items, start=1):
             yield Row(number, item.place, {column: as_cell(value) for column, value in item.values.items()})

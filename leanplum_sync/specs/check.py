@@ -17,6 +17,7 @@ from leanplum_sync.kinds.rows.site import Path
 from leanplum_sync.project.model import FILE_NAME, ProjectDocument
 from leanplum_sync.specs.explain import explain, path_of, shown
 from leanplum_sync.specs.file import OpenDocument
+from leanplum_sync.specs.yaml_file import is_usual_number
 from leanplum_sync.wire.action import Json
 
 MODELS: Final[dict[str, type[Document]]] = {
@@ -76,15 +77,30 @@ def checked(
     """
     value = document.document.value
     try:
-        return model.model_validate(value), True
+        found = model.model_validate(value)
     except ValidationError as error:
         errors = error.errors(include_url=False)
+    else:
+        _check_spelling(document, [])
+        return found, True
     for details in errors:
         _report(details, document, model)
+    _check_spelling(document, [path_of(details) for details in errors])
     try:
         return model.model_validate(_without(value, errors, entries, {**_STAND_INS, **stand_ins})), False
     except ValidationError:
         return None, False
+
+
+def _check_spelling(document: OpenDocument, wrong: list[Path]) -> None:
+    """Report codes that YAML reads as numbers, except at paths that are *wrong* anyway."""
+    for path, text in document.document.numbers.items():
+        if not is_usual_number(text) and not any(path[: len(each)] == each for each in wrong):
+            document.report_at(
+                document.value_place(path),
+                "this number is spelled like a code, and its spelling would be lost",
+                "Put it in quotes if it is a code; else write it in plain digits.",
+            )
 
 
 def _report(details: ErrorDetails, document: OpenDocument, model: type[Document]) -> None:

@@ -64,6 +64,7 @@ class OpenDocument:
     document: Document
     address: str = ""
     problems: list[Problem] = field(default_factory=list)
+    remarks: list[Problem] = field(default_factory=list)
 
     def key_place(self, path: KeyPath) -> Place:
         """Return the position of the key at *path*; where it is not there, of the nearest one above it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Final, TypeVar
@@ -27,13 +28,17 @@ from leanplum_sync.specs.explain import did_you_mean
 from leanplum_sync.specs.file import OpenDocument
 from leanplum_sync.specs.paths import PathFault, inside
 from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.number import Number
 
 D = TypeVar("D", bound=Document)
 
+_JSON_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+|-?[1-9][0-9]{15,}")
 _LONG_INLINE: Final = 500
 _COMPRESSIONS: Final = {".gz": Compression.GZIP, ".zst": Compression.ZSTD}
+_WORKBOOKS: Final = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
 _FORMATS: Final = {
     ".csv": DataFormat.CSV,
+    ".tsv": DataFormat.CSV,
     ".ndjson": DataFormat.NDJSON,
     ".jsonl": DataFormat.NDJSON,
     ".parquet": DataFormat.PARQUET,
@@ -85,20 +90,27 @@ def _source(listing: Listing, path: KeyPath, document: OpenDocument, root: Path)
         case str() as file, None:
             return _file_source(file, listing, path, document, root)
         case None, list() as items:
-            if listing.format is not None:
-                document.report(
-                    (*path, "format"), "`format` is that of a file, and this is an inline list", "Remove it."
-                )
+            for key in ("format", "delimiter"):
+                if getattr(listing, key) is not None:
+                    document.report(
+                        (*path, key), f"`{key}` is for files, and this is an inline list", "Remove it."
+                    )
             name = listing.id or INLINE_ID
             return InlineSource(
                 tuple(
                     InlineItem(
                         document.key_place((*path, "inline", index)),
-                        {name if column == "" else column: value for column, value in item.items()},
+                        {
+                            name if column == "" else column: _spelled(
+                                value, (*path, "inline", index, column), document
+                            )
+                            for column, value in item.items()
+                        },
                     )
                     for index, item in enumerate(items)
                 ),
                 document.key_place((*path, "inline")),
+                tuple(map(str, listing.empty)),
             )
         case None, None:
             document.report(
@@ -109,6 +121,14 @@ def _source(listing: Listing, path: KeyPath, document: OpenDocument, root: Path)
                 (*path, "inline"), "rows come from a file or an inline list, not both", "Remove one."
             )
     return None
+
+
+def _spelled(value: Json, path: KeyPath, document: OpenDocument) -> Json:
+    """Return a value of an inline list as a cell: with numbers as they are written."""
+    if isinstance(value, list):
+        return [_spelled(item, (*path, index), document) for index, item in enumerate(value)]
+    text = document.document.numbers.get(path)
+    return value if text is None or not _JSON_NUMBER.fullmatch(text) else Number(text)
 
 
 def _file_source(
@@ -126,6 +146,11 @@ def _file_source(
     compression = _COMPRESSIONS.get(name.suffix.lower(), Compression.NONE)
     suffix = (name.with_suffix("") if compression is not Compression.NONE else name).suffix.lower()
     data_format = DataFormat(listing.format) if listing.format else _FORMATS.get(suffix)
+    if data_format is None and suffix in _WORKBOOKS:
+        document.report_at(
+            place, "this is a workbook of a spreadsheet", "Save it as CSV; in Excel, as `CSV UTF-8`."
+        )
+        return None
     if data_format is None:
         document.report_at(
             place, "the name doesn't tell the file's format", "Write `format: csv`, ndjson or parquet."
@@ -134,7 +159,19 @@ def _file_source(
     if data_format is DataFormat.PARQUET and compression is not Compression.NONE:
         document.report_at(place, "a Parquet file is compressed inside, and not once more", "Decompress it.")
         return None
-    return FileSource(target.relative_to(root).as_posix(), data_format, compression, place, document.address)
+    if data_format is not DataFormat.CSV and listing.delimiter is not None:
+        document.report(
+            (*path, "delimiter"), f"a file of format {data_format} has no delimiter", "Remove it."
+        )
+    return FileSource(
+        target.relative_to(root).as_posix(),
+        data_format,
+        compression,
+        place,
+        document.address,
+        delimiter=listing.delimiter or ("\t" if suffix == ".tsv" else None),
+        empty=tuple(map(str, listing.empty)),
+    )
 
 
 def _header(source: FileSource, document: OpenDocument, root: Path) -> Header | None:
@@ -144,6 +181,7 @@ def _header(source: FileSource, document: OpenDocument, root: Path) -> Header | 
         document.problems += error.problems
         return None
     document.problems += known.problems
+    document.remarks += known.remarks
     return known
 
 
@@ -176,6 +214,11 @@ def _is_missing(column: NeededColumn, columns: set[str], where: str, document: O
     if column.name in columns:
         return False
     # Names of other columns are not listed: of a file without a header, they would be somebody's values.
+    padded = next((each for each in sorted(columns) if each.strip() == column.name), None)
+    if padded is not None:
+        hint = f'It has "{padded}", with a blank before or after the name: remove it there.'
+        document.report_at(column.place, f"{where} has no column {column.name}", hint)
+        return True
     hint = (
         did_you_mean(column.name, sorted(columns))
         or "Names are case-sensitive; the first line names the columns."

@@ -38,7 +38,8 @@ class Loaded:
     What was found. Where there are *problems*, nothing may be planned; *resources* then hold what is sound, so that
     their rows can be checked in the same run.
 
-    *resources* are sorted by address, *problems* by file and line, *inputs* by path. *notes* are advice, not problems.
+    *resources* are sorted by address, *problems* by file and line, *inputs* by path. *notes* are advice, not problems, and
+    *remarks* are about what data files look like.
     """
 
     root: Path
@@ -47,6 +48,7 @@ class Loaded:
     problems: tuple[Problem, ...]
     inputs: tuple[Input, ...]
     notes: tuple[Problem, ...] = ()
+    remarks: tuple[Problem, ...] = ()
 
     def digests(self) -> dict[str, str]:
         """Return, by ``kind/name``, what changes if and only if the resource's spec or data file says something else."""
@@ -89,6 +91,7 @@ def load(project_file: Path, only: Sequence[Path] = ()) -> Loaded:
         tuple(sorted(dict.fromkeys(problems), key=_order)),
         tuple(sorted(_inputs(root, loading.spec_files, resources))),
         tuple(loading.notes),
+        tuple(loading.remarks()),
     )
 
 
@@ -257,6 +260,9 @@ class _Loading:
             self.problems += faults
             self.spec_files.append(path)
             self._documents += documents
+
+    def remarks(self) -> list[Problem]:
+        return [remark for document in self._documents for remark in document.remarks]
 
     def resources(self, *, complete: bool) -> list[Resource]:
         """Return the resources; with *complete*, all specs were read, and what they depend on must be among them."""

@@ -34,6 +34,7 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,400}")
 _OCTAL = re.compile(r"0o[0-7]{1,400}")
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,400}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_USUAL_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 _INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)")
 _NOT_A_NUMBER = re.compile(r"\.(nan|NaN|NAN)")
 
@@ -48,11 +49,15 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """*keys* are the positions of keys and of items in lists, *values* those of the values they have."""
+    """
+    *keys* are the positions of keys and of items in lists, *values* those of the values they have. *numbers* have the
+    spelling of each number.
+    """
 
     value: Json
     keys: dict[Path, Spot]
     values: dict[Path, Spot]
+    numbers: dict[Path, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,28 +114,35 @@ def read_documents(text: str) -> tuple[list[Document], list[YamlFault]]:
     documents: list[Document] = []
     try:
         for node in reader.documents():
-            document = Document({}, {}, {})
-            documents.append(
-                Document(_plain(node, (), document.keys, document.values), document.keys, document.values)
-            )
+            document = Document(None, {}, {})
+            document = replace(document, value=_plain(node, (), document))
+            documents.append(document)
     except _StopError as stop:
         reader.faults.append(stop.fault)
     return documents, reader.faults
 
 
-def _plain(node: _Node, path: Path, keys: dict[Path, Spot], values: dict[Path, Spot]) -> Json:
-    values[path] = node.spot
+def _plain(node: _Node, path: Path, document: Document) -> Json:
+    """Return the value of *node*; note in *document* where it is."""
+    document.values[path] = node.spot
     match node:
         case _Scalar():
+            if isinstance(node.value, int | float) and not isinstance(node.value, bool):
+                document.numbers[path] = node.text
             return node.value
         case _Sequence():
             for index, item in enumerate(node.items):
-                keys[(*path, index)] = item.spot
-            return [_plain(item, (*path, index), keys, values) for index, item in enumerate(node.items)]
+                document.keys[(*path, index)] = item.spot
+            return [_plain(item, (*path, index), document) for index, item in enumerate(node.items)]
         case _Mapping():
             for key, _ in node.entries:
-                keys[(*path, key.text)] = key.spot
-            return {key.text: _plain(value, (*path, key.text), keys, values) for key, value in node.entries}
+                document.keys[(*path, key.text)] = key.spot
+            return {key.text: _plain(value, (*path, key.text), document) for key, value in node.entries}
+
+
+def is_usual_number(text: str) -> bool:
+    """Tell numbers from codes such as 01234, +49151 and 12e4, which YAML reads as numbers too."""
+    return any(pattern.fullmatch(text) for pattern in (_USUAL_NUMBER, _INFINITE, _NOT_A_NUMBER))
 
 
 @dataclass(slots=True)

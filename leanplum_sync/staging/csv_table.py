@@ -20,8 +20,11 @@ from leanplum_sync.staging.sql import literal, name
 _CHUNK: Final = 1 << 20
 _BUFFER: Final = 16_000_000  # bytes, half of what DuckDB would take: it keeps several
 _LINE_ENDS: Final = ("\\n", "\\r\\n")  # as DuckDB names them: without a carriage return, and with one
-# A quote that blanks keep from its delimiter or from another quote.
-_LOOSE_QUOTE = re.compile(rb'[,\n"] +"|" +[,\r\n]')
+# By delimiter: a quote with blanks between it and its delimiter or another quote.
+_LOOSE_QUOTES: Final = {
+    delimiter: re.compile(rb'[%b\n"] +"|" +[%b\r\n]' % ((re.escape(delimiter.encode()),) * 2))
+    for delimiter in (",", ";", "\t", "|")
+}
 _OVERLAP: Final = (
     64  # of two chunks: longer runs of blanks are refused, so that no pattern can hide between them
 )
@@ -33,32 +36,34 @@ class Shape:
     """What is known of a file after one look at all its bytes."""
 
     lines: int
-    commas: int
+    delimiters: int
     has_quotes: bool
     has_backslashes: bool
     ends_lines_with: str
 
 
-def shape_of(path: Path) -> Shape | None:
+def shape_of(path: Path, delimiter: str) -> Shape | None:
     """
     Return the file's shape; None where it must be read row by row.
 
     Raises:
         OSError: it can't be read.
     """
+    if delimiter not in _LOOSE_QUOTES:
+        return None
     with path.open("rb") as file:
-        return _shape(file)
+        return _shape(file, delimiter)
 
 
-def _shape(file: io.BufferedReader) -> Shape | None:
-    lines = commas = returns = pairs = 0
+def _shape(file: io.BufferedReader, delimiter: str) -> Shape | None:
+    lines = delimiters = returns = pairs = 0
     has_quotes = has_backslashes = False
     tail = b"\n"  # a blank first line is one after a line break
     decoder = codecs.getincrementaldecoder("utf-8")()
     for chunk in _chunks(file):
         window = tail + chunk
         lines += chunk.count(b"\n")
-        commas += chunk.count(b",")
+        delimiters += chunk.count(delimiter.encode())
         has_quotes = has_quotes or b'"' in chunk
         has_backslashes = has_backslashes or b"\\" in chunk
         if b"\r" in chunk:
@@ -66,7 +71,7 @@ def _shape(file: io.BufferedReader) -> Shape | None:
             pairs += window.count(b"\r\n") - tail.count(b"\r\n")
         if b"\0" in chunk or b"\n\n" in window or (returns and b"\n\r\n" in window):
             return None
-        if has_quotes and _has_loose_quotes(window):
+        if has_quotes and _has_loose_quotes(window, _LOOSE_QUOTES[delimiter]):
             return None
         if not _is_text(chunk, decoder):
             return None
@@ -75,7 +80,7 @@ def _shape(file: io.BufferedReader) -> Shape | None:
         return None
     return Shape(
         lines + (not tail.endswith(b"\n")),
-        commas,
+        delimiters,
         has_quotes,
         has_backslashes,
         _LINE_ENDS[bool(returns)],
@@ -87,12 +92,12 @@ def _chunks(file: io.BufferedReader) -> Iterator[bytes]:
         yield chunk
 
 
-def _has_loose_quotes(window: bytes) -> bool:
+def _has_loose_quotes(window: bytes, pattern: re.Pattern[bytes]) -> bool:
     if (
         b' "' not in window and b'" ' not in window
     ):  # sixty times faster than to search for what is in between
         return False
-    return _MANY_BLANKS in window or _LOOSE_QUOTE.search(window) is not None
+    return _MANY_BLANKS in window or pattern.search(window) is not None
 
 
 def _is_text(chunk: bytes, decoder: codecs.IncrementalDecoder, *, final: bool = False) -> bool:
@@ -111,19 +116,20 @@ def first_line_end(path: Path) -> str:
         return _LINE_ENDS[file.readline(_CHUNK).endswith(b"\r\n")]
 
 
-def relation(path: Path, columns: Sequence[str], ends_lines_with: str) -> str:
+def relation(path: Path, columns: Sequence[str], ends_lines_with: str, delimiter: str) -> str:
     """Return SQL for the rows of the file, all cells text; an empty cell is NULL."""
     types = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in columns)
     return (
-        f"read_csv({literal(str(path))}, header = true, auto_detect = false, columns = {{{types}}}, delim = ',',"
+        f"read_csv({literal(str(path))}, header = true, auto_detect = false, columns = {{{types}}}, delim = {literal(delimiter)},"
         f" quote = '\"', escape = '\"', strict_mode = true, null_padding = false, new_line = {literal(ends_lines_with)},"
         f" buffer_size = {_BUFFER})"
     )
 
 
-def commas_in_cells(columns: Sequence[str]) -> str:
-    """Return SQL for the number of commas that stand inside of the cells of *columns*, in all rows."""
+def delimiters_in_cells(columns: Sequence[str], delimiter: str) -> str:
+    """Return SQL for the number of delimiters inside the cells of *columns*, in all rows."""
+    one = literal(delimiter)
     return " + ".join(
-        f"coalesce(sum(CASE WHEN contains({cell}, ',') THEN length({cell}) - length(replace({cell}, ',', '')) END), 0)"
+        f"coalesce(sum(CASE WHEN contains({cell}, {one}) THEN length({cell}) - length(replace({cell}, {one}, '')) END), 0)"
         for cell in map(name, columns)
     )

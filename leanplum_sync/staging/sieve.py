@@ -18,6 +18,7 @@ from typing import Final
 
 from leanplum_sync.address import SubjectKind
 from leanplum_sync.kinds import Resource
+from leanplum_sync.kinds.rows.absence import LONGEST_ODD_ID, POINT_ZERO, ROUNDED, WORDS
 from leanplum_sync.kinds.rows.cells import Cell, attribute_value
 from leanplum_sync.kinds.rows.desire import (
     AlterList,
@@ -97,7 +98,7 @@ def sieve_of(resource: Resource, *, has_backslashes: bool = True) -> Sieve:
     """Return the sieve for *resource*, which ``fits``; *has_backslashes* says whether any cell of its file does."""
     columns = tuple(column.name for column in resource.columns_needed())
     names = _Names(columns, has_backslashes)
-    sound = [_sound_id("w.c0"), *(_sound(part, names) for part in resource.parts)]
+    sound = [_sound_id("w.c0", columns[0]), *(_sound(part, names) for part in resource.parts)]
     same = [_same(part, names) for part in resource.parts]
     if UNKNOWN in same or not names.are_plain:
         return Sieve(columns, both(sound), UNKNOWN, {}, {})
@@ -133,8 +134,14 @@ class _Names:
         return is_unique and all(map(_PLAIN_NAME.fullmatch, self.attributes))
 
 
-def _sound_id(cell: str) -> str:
-    return f"length({cell}) <= {ID_LENGTH} AND {_matches(cell, _PLAIN)}"
+def _sound_id(cell: str, column: str) -> str:
+    """Ids that are odd in any way are for Python, which has problems and remarks for them."""
+    words = ", ".join(map(literal, (column, *WORDS)))
+    is_odd = either(f"{cell} IN ({words})", _matches(cell, f"{ROUNDED}|{POINT_ZERO}"))
+    return (
+        f"length({cell}) <= {ID_LENGTH} AND {_matches(cell, _PLAIN)} AND NOT starts_with({cell}, '=')"
+        f" AND CASE WHEN length({cell}) <= {max(LONGEST_ODD_ID, len(column))} THEN NOT ({is_odd}) ELSE true END"
+    )
 
 
 def _sound(part: Part, names: _Names) -> str:

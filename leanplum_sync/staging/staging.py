@@ -23,7 +23,7 @@ from leanplum_sync.planner.parts import SHARDS, Part
 from leanplum_sync.problem import Place
 from leanplum_sync.sources import header
 from leanplum_sync.sources.opening import opened
-from leanplum_sync.staging.csv_table import Shape, commas_in_cells, first_line_end, relation, shape_of
+from leanplum_sync.staging.csv_table import Shape, delimiters_in_cells, first_line_end, relation, shape_of
 from leanplum_sync.staging.database import LEAST_MEMORY_MB, MEMORY_LIMIT_MB, Database, no_room, threads_for
 from leanplum_sync.staging.scratch import ScratchFolder
 from leanplum_sync.staging.sieve import Sieve, fits, sieve_of
@@ -125,6 +125,7 @@ class Staging:
         self._database.run(_TABLES)
         self._uses_sieve = sieve
         self._tables: dict[int, _Table] = {}
+        self._views: dict[int, str] = {}
         self._subjects = 0
 
     def __enter__(self) -> Self:
@@ -170,15 +171,18 @@ class Staging:
             path = self._path / f"cells{number}.csv"
             with opened(source, root) as packed, path.open("wb") as plain:
                 shutil.copyfileobj(packed, plain)
-        columns = header(source, root).columns
+        head = header(source, root)
+        columns = head.columns
         taken = [column.name for column in resource.columns_needed()]
-        if columns is None or not set(taken) <= set(columns):
+        if columns is None or head.lines_before or not set(taken) <= set(columns):
             return None
         ends_lines_with = first_line_end(path)
-        rows = relation(path, columns, ends_lines_with)
-        aliases = ", ".join(f"{name(column)} AS c{place}" for place, column in enumerate(taken))
+        rows = relation(path, columns, ends_lines_with, head.delimiter)
+        aliases = ", ".join(
+            f"{_emptied(name(column), source.empty)} AS c{place}" for place, column in enumerate(taken)
+        )
         with ThreadPoolExecutor(1) as other:
-            scanned = other.submit(shape_of, path)
+            scanned = other.submit(shape_of, path, head.delimiter)
             # Meanwhile: DuckDB works outside of Python's lock.
             self._database.run(f"CREATE TABLE loaded{number} AS SELECT {aliases} FROM {rows}")
             shape = scanned.result()
@@ -186,19 +190,64 @@ class Staging:
             return None
         table = _Table(number, source.path, sieve_of(resource, has_backslashes=shape.has_backslashes))
         self._view(table, f"SELECT rowid + 1 AS number, {table.columns} FROM loaded{number}")
-        return table if self._is_as_it_looks(table, columns, rows, shape) else None
+        if not self._is_as_it_looks(
+            table, columns, rows, shape, head.delimiter, is_changed=bool(source.empty)
+        ):
+            return None
+        self._leave_out_blank(table, columns, rows)
+        return table
 
-    def _is_as_it_looks(self, table: _Table, columns: Sequence[str], rows: str, shape: Shape) -> bool:
-        """Tell whether each line is one row, and no row has a cell too many."""
+    def _is_as_it_looks(
+        self,
+        table: _Table,
+        columns: Sequence[str],
+        rows: str,
+        shape: Shape,
+        delimiter: str,
+        *,
+        is_changed: bool,
+    ) -> bool:
+        """Tell whether each line is one row, and no row has a cell too many. *is_changed*: cells were emptied."""
         count = int(self._database.one(f"SELECT count(*) FROM {table.name}")[0])
-        inside = sum(column.count(",") for column in columns)
+        inside = sum(column.count(delimiter) for column in columns)
         if shape.has_quotes:
-            # Where all columns were taken in, there is no need to read the file again.
-            is_whole = len(table.sieve.columns) == len(columns)
+            # Where all columns were taken in as they are, there is no need to read the file again.
+            is_whole = len(table.sieve.columns) == len(columns) and not is_changed
             cells = [f"c{place}" for place in range(len(columns))] if is_whole else columns
-            counted = f"SELECT {commas_in_cells(cells)} FROM {table.name if is_whole else rows}"
+            counted = (
+                f"SELECT {delimiters_in_cells(cells, delimiter)} FROM {table.name if is_whole else rows}"
+            )
             inside += int(self._database.one(counted)[0])
-        return count + 1 == shape.lines and shape.commas - inside == shape.lines * (len(columns) - 1)
+        return count + 1 == shape.lines and shape.delimiters - inside == shape.lines * (len(columns) - 1)
+
+    def _leave_out_blank(self, table: _Table, columns: Sequence[str], rows: str) -> None:
+        """Leave out rows without any text. The file is read again only if some have none in the columns taken in."""
+        taken = f"coalesce({table.columns}, NULL) IS NULL"
+        if not self._database.one(f"SELECT count(*) FROM {table.name} WHERE c0 IS NULL AND {taken}")[0]:
+            return
+        everything = f"coalesce({', '.join(map(name, columns))}, NULL) IS NULL"
+        self._database.run(
+            f"CREATE TABLE blank{table.number} AS SELECT number"
+            f" FROM (SELECT row_number() OVER () AS number, * FROM {rows}) WHERE {everything}"
+        )
+        self._view(
+            table,
+            f"SELECT * FROM (SELECT rowid + 1 AS number, {table.columns} FROM loaded{table.number})"
+            f" ANTI JOIN blank{table.number} USING (number)",
+        )
+
+    def columns_loaded(self, number: int) -> tuple[str, ...]:
+        return self._tables[number].sieve.columns
+
+    def said(self, number: int, place: int, words: Sequence[str]) -> tuple[int, Row] | None:
+        """Return in how many loaded rows the column at *place* says one of *words*, and the first; None if in none."""
+        table = self._tables[number]
+        cell = f"c{place}"
+        longest = max(map(len, words))
+        listed = ", ".join(map(literal, words))
+        condition = f"length({cell}) <= {longest} AND {cell} IN ({listed})"
+        count, first = self._database.one(f"SELECT count(*), min(number) FROM {table.name} WHERE {condition}")
+        return (count, table.row(first, [""] * len(table.sieve.columns))) if count else None
 
     def doubtful(self, number: int) -> Iterator[Row]:
         """Yield the loaded rows of which it isn't certain that they are sound, in the order of the file."""
@@ -218,14 +267,12 @@ class Staging:
         if dropped.stat().st_size:
             numbers = f"read_csv({literal(str(dropped))}, header = false, columns = {{'number': 'BIGINT'}})"
             self._database.run(f"CREATE TABLE dropped{number} AS SELECT number FROM {numbers}")
-            self._view(
-                table,
-                f"SELECT * FROM (SELECT rowid + 1 AS number, {table.columns} FROM loaded{number})"
-                f" ANTI JOIN dropped{number} USING (number)",
-            )
+            self._database.run(f"CREATE VIEW whole{number} AS {self._views[number]}")
+            self._view(table, f"SELECT * FROM whole{number} ANTI JOIN dropped{number} USING (number)")
         dropped.unlink()
 
     def _view(self, table: _Table, rows: str) -> None:
+        self._views[table.number] = rows
         self._database.run(f"CREATE OR REPLACE VIEW {table.name} AS {rows}")
 
     def add(self, resource: int, subject: Subject, row: Row, shared: tuple[str, str] | None = None) -> None:
@@ -321,6 +368,21 @@ class Staging:
         )
         for row in rows:
             yield self._staged(*row[:3]), self._staged(*row[3:])
+
+    def shared_tokens(self) -> tuple[int, StagedRow, StagedRow] | None:
+        """Return how many push tokens more than one device or user has, and two rows of the first; None if none."""
+        told = (
+            "SELECT says FROM added WHERE shared IS NOT NULL GROUP BY says"
+            " HAVING count(DISTINCT shared) > 1 OR count(DISTINCT (kind, id)) > 1"
+        )
+        count = int(self._database.one(f"SELECT count(*) FROM ({told})")[0])
+        if not count:
+            return None
+        one, other = self._database.all(
+            f"SELECT resource, number, row FROM added SEMI JOIN ({told}) USING (says)"
+            " ORDER BY says, resource, number LIMIT 2"
+        )
+        return count, self._staged(*one), self._staged(*other)
 
     # What was observed.
 
@@ -552,6 +614,11 @@ class Staging:
 def _shard(subject: str) -> str:
     """Return SQL for the number that ``shard_of`` gives."""
     return f"('0x' || sha256({subject})[1:4])::INTEGER % {SHARDS}"
+
+
+def _emptied(cell: str, words: Sequence[str]) -> str:
+    """Return SQL for *cell*, NULL where it is one of *words*."""
+    return f"CASE WHEN {cell} NOT IN ({', '.join(map(literal, words))}) THEN {cell} END" if words else cell
 
 
 def _has(table: _Table) -> str:

@@ -41,6 +41,12 @@ _BARE_LIST = re.compile(r"\[([^\[\]{}\"]*)\]", re.DOTALL)
 _QUOTED_ITEM = re.compile(r"'.*'", re.DOTALL)
 _SEPARATORS = (",", ";", "|", "\t", "\n")
 _NOTHING = ("null", "none", "nan")  # what a list of Python, pandas or SQL has for a missing item
+_END_OF_9999 = 253_402_300_799  # in seconds; in milliseconds it is a moment of 1978
+_COMPACT_DATE = re.compile(r"(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])")
+_FIRST_DAY_NUMBER, _LAST_DAY_NUMBER = (
+    20_000,
+    80_000,
+)  # 1954 to 2119 in days since 1900; in seconds, hours of 1 January 1970
 _AS_TEXT = "`type: text` keeps every digit."
 
 
@@ -87,13 +93,36 @@ def epoch_seconds(value: Json) -> float:
     """
     expected = "a date such as 2026-11-30, or seconds since 1970"
     try:
-        return float(_number(value))
+        seconds = float(_number(value))
     except ConversionError:
         text = _date(value) if isinstance(value, str) else None
+    else:
+        return _plausible(seconds)
     if text is None:
         raise ConversionError(expected)
     moment = dt.datetime.fromisoformat(text)
     return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp()
+
+
+def _plausible(seconds: float) -> float:
+    """
+    Return *seconds*, unless they are most likely another way to write a moment.
+
+    Raises:
+        ConversionError: they are milliseconds (or smaller units), a date such as 20261130, or a day of a spreadsheet.
+    """
+    if abs(seconds) > _END_OF_9999:
+        raise ConversionError("seconds since 1970: it looks like milliseconds")
+    if seconds.is_integer() and _COMPACT_DATE.fullmatch(str(int(seconds))):
+        raise ConversionError(
+            "seconds since 1970: it looks like a date without hyphens", "Write it as 2026-11-30."
+        )
+    if _FIRST_DAY_NUMBER <= seconds <= _LAST_DAY_NUMBER:
+        raise ConversionError(
+            "seconds since 1970: it looks like a day number of a spreadsheet",
+            "Export it as a date, such as 2026-11-30.",
+        )
+    return seconds
 
 
 def _text(value: Json) -> str:

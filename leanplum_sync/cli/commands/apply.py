@@ -18,7 +18,7 @@ from leanplum_sync.cli.command import Command, display_options, pass_console, pl
 from leanplum_sync.cli.connect import tell_changed_seed
 from leanplum_sync.cli.context import remembered
 from leanplum_sync.cli.exit_codes import ExitCode, exit_code
-from leanplum_sync.cli.leftovers import leftovers
+from leanplum_sync.cli.leftovers import changed_words, leftovers
 from leanplum_sync.cli.options.canary import canary_option, chosen, goes_on, wave_failures_option
 from leanplum_sync.cli.options.consent import AckType, confirm
 from leanplum_sync.cli.options.durations import DurationType
@@ -156,8 +156,10 @@ def command(
             receipt, interrupted, verified = _go(application, first, verify, console)
             if first is not None and goes_on(console, receipt, verified, len(first), yes=yes):
                 receipt, interrupted, verified = _go(application, None, verify, console)
-            files = leftovers(opened, receipt, application.journal, admitted.settings, file)
-        _show(receipt, verified, opened, console, files=files, output=output)
+            left = leftovers(opened, receipt, application.journal, admitted.settings, file)
+        _show(receipt, verified, opened, console, files=left.files, output=output)
+        if left.changed:
+            console.complain(changed_words(left, receipt.run))
         return exit_code(interrupted) if interrupted else code_of(receipt, verified)
 
 

@@ -121,7 +121,7 @@ def command(
     except SpecError as error:
         return _report(error, console, output, loaded.root, settings.name)
     with open_plan(request.out) as plan:
-        show_plan(plan, console, output)
+        show_plan(plan, console, output, loaded.root)
         return conclude(plan, console, detailed_exitcode=detailed_exitcode)
 
 

@@ -16,6 +16,7 @@ from leanplum_sync.cli.output.outputs import Output, output_options
 from leanplum_sync.cli.output.problem_documents import listed_words, show_problems
 from leanplum_sync.cli.project import project_file
 from leanplum_sync.operations.check import check
+from leanplum_sync.problem import Remark
 from leanplum_sync.render.problems import Checked
 from leanplum_sync.specs import load
 from leanplum_sync.staging import LEAST_MEMORY_MB, Staging
@@ -24,6 +25,11 @@ from leanplum_sync.staging import LEAST_MEMORY_MB, Staging
 @click.command("validate", cls=Command)
 @specs_argument
 @problems_option
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Treat remarks, on what is valid and probably not intended, as problems. Default: they are shown.",
+)
 @memory_option(LEAST_MEMORY_MB)
 @output_options("text", "json", "ndjson", "markdown", "html", "sarif", "github", "junit")
 @project_options
@@ -34,6 +40,7 @@ def command(
     *,
     specs: tuple[Path, ...],
     problems: Path | None,
+    strict: bool,
     memory: int,
     output: Sequence[Output],
 ) -> ExitCode:
@@ -46,7 +53,10 @@ def command(
     """
     loaded = load(project_file(), specs)
     with Staging(memory_limit_mb=memory, only_rows=True) as staging:
-        findings = check(loaded, staging, console.progress(), listing_file(loaded.root, problems))
+        findings = check(
+            loaded, staging, console.progress(), listing_file(loaded.root, problems), strict=strict
+        )
+    remarks = () if strict else (*map(Remark, loaded.notes), *findings.remarks)
     checked = Checked(
         findings.problems,
         findings.total,
@@ -54,7 +64,8 @@ def command(
         findings.rows,
         findings.subjects,
         listed_words(findings.listed),
+        remarks,
     )
     show_problems(checked, console, output, loaded.root)
-    advise(loaded.notes, console)
+    advise(remarks, console)
     return ExitCode.INVALID if findings.total else ExitCode.OK

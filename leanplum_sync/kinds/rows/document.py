@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -96,17 +97,40 @@ InlineListItem = Annotated[
 ]
 
 
+EmptyWord = Annotated[str, StringConstraints(min_length=1)] | None
+
+
+def _spelled_out(words: list[str | None]) -> list[str | None]:
+    """YAML reads NULL without quotes as nothing: it stands for its spellings."""
+    return [spelling for word in words for spelling in (("NULL", "null") if word is None else (word,))]
+
+
 class Listing(Edge):
     """Where the rows are: a data file, or a list in the spec itself."""
 
     file: str | None = Field(
         default=None,
         min_length=1,
-        description="A data file, relative to this spec: .csv, .ndjson or .parquet; .csv and .ndjson also .gz or .zst.",
+        description=(
+            "A data file, relative to this spec: .csv, .tsv, .ndjson or .parquet; all but Parquet also .gz or .zst."
+        ),
         examples=["data/customers.csv"],
     )
     format: Literal["csv", "ndjson", "parquet"] | None = Field(
         default=None, description="The file's format, where its name doesn't tell.", examples=["csv"]
+    )
+    delimiter: Literal[",", ";", "\t", "|"] | None = Field(
+        default=None,
+        description="What separates the columns of a CSV file. Left out, the header shows it, and a remark says so.",
+        examples=[";"],
+    )
+    empty: Annotated[list[EmptyWord], AfterValidator(_spelled_out)] = Field(
+        default=[],
+        description=(
+            "Texts that mean an empty cell, compared with the whole cell, as databases and pandas write them."
+            " A bare NULL in YAML stands for NULL and null."
+        ),
+        examples=[["NULL", "\\N", "nan"]],
     )
     inline: list[InlineListItem] | None = Field(
         default=None,

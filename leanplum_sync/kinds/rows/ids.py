@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from leanplum_sync.kinds.rows.absence import id_fault, is_plain_id
 from leanplum_sync.kinds.rows.row import CellError
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.limits import ID_LENGTH
@@ -12,12 +13,15 @@ def checked_id(value: Json, column: str) -> str:
     Return *value* if it is a userId or deviceId.
 
     Raises:
-        CellError: it is not text, is empty or too long, has blanks around it, or contains a NUL.
+        CellError: it is not text, is empty or too long, has blanks around it or invisible characters in it, or shows
+            that a program wrote it in place of an id.
     """
     if (
         type(value) is str
         and 0 < len(value) <= ID_LENGTH
         and not (value[0].isspace() or value[-1].isspace() or "\0" in value)
+        and value != column
+        and (is_plain_id(value) or id_fault(value, column) is None)
     ):
         return value
     match value:
@@ -32,6 +36,9 @@ def checked_id(value: Json, column: str) -> str:
                 f"the id in column {column} holds a NUL character",
                 "Remove it: a journal on PostgreSQL can't keep it.",
             )
+        case str() if fault := id_fault(value.strip(), column):
+            what, hint = fault
+            raise CellError(f"the id in column {column} {what}", hint)
         case str():
             raise CellError(
                 f"the id in column {column} has blanks before or after it",

@@ -36,7 +36,8 @@ class FileSource:
     """
     *path* is relative to the project folder, with forward slashes; *place* is where the spec names the file.
 
-    *needed* is told to the reader of formats without a header, which finds out at the end that a column is nowhere.
+    *needed* is for formats without a header, whose reader finds out at the end that a column is nowhere. *delimiter* is
+    that of a CSV file, None to recognize it. Cells with one of the texts of *empty* are empty.
     """
 
     path: str
@@ -45,6 +46,8 @@ class FileSource:
     place: Place
     address: str = ""
     needed: tuple[NeededColumn, ...] = ()
+    delimiter: str | None = None
+    empty: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class InlineItem:
 class InlineSource:
     items: tuple[InlineItem, ...]
     place: Place
+    empty: tuple[str, ...] = ()
 
 
 DataSource: TypeAlias = FileSource | InlineSource

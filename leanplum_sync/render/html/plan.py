@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from leanplum_sync.planner.change import Change
-from leanplum_sync.planner.plan import Cohort, Hazard, Note
+from leanplum_sync.planner.plan import REMARK, Cohort, Hazard, Note
 from leanplum_sync.render.html.chart import chart
 from leanplum_sync.render.html.kinds import family
 from leanplum_sync.render.html.parts import code, codes, command, items, main, masthead, section
@@ -125,10 +125,17 @@ def _consent(plan: Plan) -> Html:
 
 
 def _skipped(notes: Sequence[Note]) -> Html:
-    return section("Skipped", items(map(_note, notes))) if notes else NOTHING
+    sections = [
+        section(title, items(map(_note, some)))
+        for title, is_remark in (("Skipped", False), ("Remarks", True))
+        if (some := [note for note in notes if (note.code == REMARK) is is_remark])
+    ]
+    return together(*sections)
 
 
 def _note(note: Note) -> Html:
+    if note.code == REMARK:
+        return together(code(note.samples[0]), f" {note.sentence}")
     resource = together(code(note.resource), ": ") if note.resource else NOTHING
     samples = together(" (e.g. ", codes(map(subject_words, note.samples)), ")") if note.samples else NOTHING
     return together(resource, tag("strong", amount(note.count, "user")), f" {note.sentence}", samples)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from leanplum_sync.planner.plan import Cohort, Hazard, Note, Target
+from leanplum_sync.planner.plan import REMARK, Cohort, Hazard, Note, Target
 from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, prose, row, table
 from leanplum_sync.render.plan_words import (
     HAZARD_WORDS,
@@ -115,7 +115,10 @@ def _cohort(cohort: Cohort) -> str:
 
 
 def _notes(notes: Sequence[Note]) -> Iterable[Rows]:
-    yield Rows("**Skipped**\n", list(map(_note, notes)), _notes_left_out)
+    for title, is_remark in (("Skipped", False), ("Remarks", True)):
+        lines = [_note(note) for note in notes if (note.code == REMARK) is is_remark]
+        if lines or not is_remark:
+            yield Rows(f"**{title}**\n", lines, _notes_left_out)
 
 
 def _notes_left_out(count: int) -> str:
@@ -123,6 +126,8 @@ def _notes_left_out(count: int) -> str:
 
 
 def _note(note: Note) -> str:
+    if note.code == REMARK:
+        return f"- {code(note.samples[0])} {prose(cut(note.sentence, 400))}"
     resource = f"{code(note.resource)}: " if note.resource else ""
     samples = ", ".join(code(cut(subject_words(each), _SAMPLE_CELLS)) for each in note.samples)
     examples = f" (e.g. {samples})" if samples else ""

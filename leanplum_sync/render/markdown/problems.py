@@ -20,11 +20,25 @@ def problems_markdown(
     """*document* names the comment to replace: problems take the place of the plan that could not be made."""
     mark = marker(document, environment)
     if not checked.total:
-        return fitted([mark, f"### Valid\n\n{prose(found_words(checked))}"], limit)
+        return fitted([mark, f"### Valid\n\n{prose(found_words(checked))}", *_remarks(checked)], limit)
     nothing = [] if document == "problems" else ["No plan was made."]
     shown = checked.problems[:SHOWN]
     problems = Rows("", list(map(_problem, shown)), _left_out)
-    return fitted([mark, f"### {headline(shown, checked.total, checked.listed)}", *nothing, problems], limit)
+    return fitted(
+        [
+            mark,
+            f"### {headline(shown, checked.total, checked.listed)}",
+            *nothing,
+            problems,
+            *_remarks(checked),
+        ],
+        limit,
+    )
+
+
+def _remarks(checked: Checked) -> list[Rows]:
+    lines = [_problem(remark.problem) for remark in checked.remarks]
+    return [Rows("**Remarks**\n", lines, _left_out)] if lines else []
 
 
 def _problem(problem: Problem) -> str:

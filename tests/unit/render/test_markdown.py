@@ -71,6 +71,10 @@ def test_a_plan_of_any_size_fits_a_comment_and_says_how_many_groups_are_left_out
 
 
 def test_what_is_left_alone_names_the_resource_and_some_users() -> None:
+    remark = Note("remark", "UserAttributes/loyalty", "odd values in 3 rows.", 3, ("a.csv:2",))
+    assert "**Remarks**\n\n- `a.csv:2` odd values in 3 rows." in plan_markdown(
+        SomePlan(notes_=(remark,)), LIMIT
+    )
     note = Note("missing", "UserAttributes/loyalty", "do not exist", 2, ("user:u1", "device:@all"))
     assert "- `UserAttributes/loyalty`: 2 users do not exist (e.g. `u1`, `device:@all`)" in plan_markdown(
         SomePlan(notes_=(note,)), LIMIT

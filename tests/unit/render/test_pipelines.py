@@ -9,7 +9,7 @@ from document_schemas import check_sarif
 from jsonschema import ValidationError
 from sample_renderings import ALL_DONE, EMPTY, NO_PROOF, PROOF, REAL, SOME_DONE, SomePlan
 
-from leanplum_sync.problem import Place, Problem
+from leanplum_sync.problem import Place, Problem, Remark
 from leanplum_sync.render.failure import Failure, failure_annotation, failure_junit, failure_sarif
 from leanplum_sync.render.junit import plan_junit, problems_junit, receipt_junit
 from leanplum_sync.render.pipelines import problems_annotations, problems_sarif
@@ -52,6 +52,13 @@ def test_sarif_has_a_result_with_its_place_for_each_problem() -> None:
     assert (
         second["relatedLocations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "crm/data/a.parquet"
     )
+
+
+def test_a_remark_is_a_warning() -> None:
+    checked = Checked((), 0, 1, 1, 1, remarks=[Remark(IN_A_SPEC, 3)])
+    (result,) = check_sarif(problems_sarif(checked, "crm"))["results"]
+    assert (result["level"], result["ruleId"]) == ("warning", "remark")
+    assert problems_annotations(checked, "crm").startswith("::warning file=crm/specs/a b.yaml,line=12")
 
 
 def test_sarif_without_problems_is_what_the_standard_allows_and_the_schema_can_tell() -> None:

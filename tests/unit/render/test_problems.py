@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from leanplum_sync.problem import Place, Problem
+from leanplum_sync.problem import Place, Problem, Remark
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.problems import Checked, checked_json, checked_text, headline, problems_text
 
@@ -81,6 +81,18 @@ def test_the_document_names_its_format_and_keeps_places_apart() -> None:
     assert [document["format"], document["version"], document["total"]] == ["leanplum-sync/problems", 1, 2]
     assert document["problems"][0]["place"] == {"file": "specs/a.yaml", "line": 12, "column": 18, "row": None}
     assert document["problems"][1]["also"]["line"] == 2
+
+
+def test_remarks_are_counted_in_the_document_and_leave_it_valid() -> None:
+    checked = Checked([], 0, 1, 3, 3, remarks=[Remark(IN_DATA, 3)])
+    document = json.loads(checked_json(checked))
+    assert (document["total"], document["remarks"][0]["count"]) == (0, 3)
+    assert checked_text(checked, Page()).startswith("Valid: ")
+
+
+def test_a_place_is_read_back_from_its_text() -> None:
+    for place in (Place("a:b.csv", 3), Place("a.yaml", 3, 7), Place("a.parquet", row=4), Place("a.csv")):
+        assert Place.parse(str(place)) == place
 
 
 def test_a_check_without_problems_says_what_was_checked() -> None:

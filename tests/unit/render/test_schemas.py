@@ -15,7 +15,7 @@ from leanplum_sync.journal.entry import Fate
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.differences import differences
 from leanplum_sync.planner.plan import Hazard, Note
-from leanplum_sync.problem import Place, Problem
+from leanplum_sync.problem import Place, Problem, Remark
 from leanplum_sync.render import documents
 from leanplum_sync.render.documents import DOCUMENTS, Document
 from leanplum_sync.render.plan import plan_json
@@ -43,7 +43,16 @@ STATUS = status_json(Status("journal.db", 1.8e9, (LOCK,), (RUN,), (HELD,)))
         FULL_PLAN,
         plan_json(SomePlan()),
         plan_diff_json(PlanDiff(FULL, SomePlan(), differences((), ()))),
-        checked_json(Checked([Problem(Place("a", 1), "no", also=Place("b", row=2))], 1, 0, 0, 0)),
+        checked_json(
+            Checked(
+                [Problem(Place("a", 1), "no", also=Place("b", row=2))],
+                1,
+                0,
+                0,
+                0,
+                remarks=[Remark(Problem(Place("a", 2), "odd"), 3)],
+            )
+        ),
         RECEIPT,
         receipt_document(ALL_DONE, REAL, None),
         STATUS,

@@ -34,12 +34,12 @@ def test_letters_of_every_language_are_fine(data: Any) -> None:
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        (b"a", "the row has 1 cells, and the header 2. Empty cells need their commas."),
-        (b"a,b,c", "the row has 3 cells, and the header 2. A cell with a comma stands in quotes."),
+        (b"a", "the row has 1 cells, and the header 2. Empty cells need their delimiters."),
+        (b"a,b,c", "the row has 3 cells, and the header 2. Put a cell that contains the delimiter in quotes."),
         (b"a,\xfcber", "column n is not UTF-8; it looks like Latin-1 (ISO 8859-1). Save the file as UTF-8."),
         (b"a,\x80uro", "column n is not UTF-8; it looks like Windows-1252. Save the file as UTF-8."),
         (b"a,b\x00c", "column n holds a NUL byte. Remove it: is this file text?"),
-        (b'a,"b" c', 'text follows a closing quote. A cell with a comma, quote or line break stands in quotes, and a quote inside is doubled: "".'),
+        (b'a,"b" c', 'text follows a closing quote. Put a cell with a delimiter, quote or line break in quotes, and double a quote inside: "".'),
     ],
 )  # fmt: skip
 def test_a_bad_row_is_reported_and_the_others_are_read(data: Any, row: bytes, problem: str) -> None:
@@ -60,6 +60,8 @@ def test_a_lost_quote_in_a_large_file_does_not_swallow_the_rest(data: Any) -> No
     assert len(problems) == 1
     assert "a quote is opened and never closed" in problems[0]
     assert len(rows) > 50_000
+    rows, _ = data.read("x.csv")
+    assert rows[-1].place.line == 100_002
 
 
 def test_no_value_is_ever_shown(data: Any) -> None:
@@ -73,12 +75,8 @@ def test_no_value_is_ever_shown(data: Any) -> None:
 @pytest.mark.parametrize(
     ("start", "problem"),
     [
-        (b"\xef\xbb\xbfid,n\n", "the file starts with a byte order mark"),
         (b"id,id\n", "2 columns are named id"),
         (b"id,,n\n", "column 2 has no name"),
-        (b"id;n\n", "the columns are set apart by semicolons"),
-        (b"id\tn\n", "the columns are set apart by tabs"),
-        (b"id,n\xe4me\n", "column number 2 is not UTF-8; it looks like Latin-1 (ISO 8859-1)"),
     ],
 )
 def test_what_is_wrong_with_a_header_is_said(data: Any, start: bytes, problem: str) -> None:
@@ -98,6 +96,21 @@ def test_reading_goes_on_behind_a_byte_order_mark(data: Any) -> None:
         (b"", "the file is empty"),
         (b"\n\n", "the file is empty"),
         ("id,n\n".encode("utf-16"), "the file is UTF-16"),
+        ("id,n\n".encode("utf-16-le"), "the file is UTF-16"),
+        ("id,n\n".encode("utf-16-be"), "the file is UTF-16"),
+        (b"id,n\xe4me\n", "in the header, column number 2 is not UTF-8; it looks like Latin-1 (ISO 8859-1)"),
+        (
+            b"id;a;b, c\n",
+            "the columns may be separated by semicolons, or not: the header has other delimiters too",
+        ),
+        (
+            b"id;a|b\n",
+            "the columns may be separated by semicolons, or not: the header has other delimiters too",
+        ),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 1\n",
+            "the file is a Git LFS pointer, and its data was not fetched",
+        ),
         (b'"id,n\n', "a quote is opened here and never closed"),
     ],
 )
@@ -108,6 +121,39 @@ def test_a_file_without_a_header_cannot_be_read(data: Any, content: bytes, messa
     rows, problems = data.read("x.csv")
     assert rows == []
     assert [problem.message for problem in problems] == [message]
+
+
+@pytest.mark.parametrize(
+    ("content", "delimiter", "columns"),
+    [
+        (b"id;n\n", ";", ("id", "n")),
+        (b"\n\nid;n\n", ";", ("id", "n")),
+        (b'id;n;"last, first"\n', ";", ("id", "n", "last, first")),
+        (b"id\tn\n", "\t", ("id", "n")),
+        (b"id|n\n", "|", ("id", "n")),
+        (b"sep=;\r\nid;n\r\n", ";", ("id", "n")),
+        (b"id,n;m\n", ",", ("id", "n;m")),
+        (b"id\n", ",", ("id",)),
+    ],
+)
+def test_the_header_shows_the_delimiter(
+    data: Any, content: bytes, delimiter: str, columns: tuple[str, ...]
+) -> None:
+    found = data.header("x.csv", content + b"u1\n")
+    assert (found.delimiter, found.columns, found.problems) == (delimiter, columns, ())
+
+
+@pytest.mark.parametrize("note", ["", "a\nb"])
+def test_a_long_cell_is_fine_whatever_other_rows_hold(data: Any, note: str) -> None:
+    text = "x" * 200_000
+    rows, problems = read(data, f'id,n\nu1,{text}\nu2,"{note}"\n'.encode())
+    assert ([row["n"] for row in rows], problems) == ([text, note], [])
+
+
+def test_rows_without_any_text_are_skipped(data: Any) -> None:
+    rows, problems = data.read("x.csv", b"id,n\nu1,1\n,\n\n,,,\nu2,2\n")
+    assert problems == []
+    assert [(row.number, row.place.line) for row in rows] == [(1, 2), (4, 6)]
 
 
 def test_a_file_that_has_gone_is_a_problem(data: Any) -> None:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from leanplum_sync.specs.yaml_file import Spot, read_documents
+from leanplum_sync.specs.yaml_file import Spot, is_usual_number, read_documents
 
 
 def only_fault(text: str) -> tuple[str, int, int]:
@@ -29,10 +29,8 @@ def value_of(text: str) -> object:
         ("FALSE", False),
         ("~", None),
         ("", None),
-        ("00123", 123),
-        ("0o17", 15),
-        ("0x1F", 31),
-        ("-1.5e3", -1500.0),
+        ("123", 123),
+        ("-1.50", -1.5),
         (".inf", math.inf),
         ("1_000", "1_000"),
         ('"5"', "5"),
@@ -44,6 +42,13 @@ def test_scalars_are_those_of_yaml_1_2(written: str, value: object) -> None:
     found = value_of(f"a: {written}")
     assert found == {"a": value}
     assert type(found["a"]) is type(value)  # type: ignore[index] # a mapping, as the line above says
+
+
+@pytest.mark.parametrize("written", ["00123", "01.5", "+49151", "12e4", "-1.5e3", "0o17", "0x1F", ".5", "5."])
+def test_the_spelling_of_a_number_is_kept_beside_it(written: str) -> None:
+    (document,), _ = read_documents(f"a: [x, {written}, true, '1']\n{written}: b\n")
+    assert document.numbers == {("a", 1): written}
+    assert not is_usual_number(written)
 
 
 def test_not_a_number_is_a_number() -> None:

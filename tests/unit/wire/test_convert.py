@@ -139,6 +139,24 @@ def test_moments_are_the_same_in_every_time_zone(value: Any, seconds: float) -> 
     assert epoch_seconds(value) == seconds
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        1764489600000,
+        "1764489600000",
+        1.7644896e18,
+        "20261130",
+        20261130,
+        "45000",
+        45000.5,
+        Number("1764489600000"),
+    ],
+)
+def test_a_moment_that_is_written_in_another_unit_is_refused(value: Any) -> None:
+    with pytest.raises(ConversionError, match="seconds since 1970: it looks like"):
+        epoch_seconds(value)
+
+
 @pytest.mark.parametrize("value", ["soon", None, True, [], ""])
 def test_what_names_no_moment_is_refused(value: Any) -> None:
     with pytest.raises(ConversionError):
