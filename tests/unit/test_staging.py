@@ -35,9 +35,9 @@ def test_what_goes_wrong_while_rows_stream_by_is_told_too(tmp_path: Path) -> Non
         staging.close_rows()
         subjects = staging.subjects()
         staging._database.run("DROP VIEW asked")
-        with pytest.raises(LeanplumSyncError, match="Rows and users can't be kept"):
+        with pytest.raises(LeanplumSyncError, match="Rows and users can't be stored"):
             list(subjects)
-        with pytest.raises(LeanplumSyncError, match="Rows and users can't be kept"):
+        with pytest.raises(LeanplumSyncError, match="Rows and users can't be stored"):
             staging.count_rows()
 
 
