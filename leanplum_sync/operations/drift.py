@@ -20,12 +20,13 @@ about them: whoever came since was never as desired, and is new.
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from leanplum_sync.address import Subject
 from leanplum_sync.journal.entry import AppliedSpec
@@ -37,7 +38,9 @@ from leanplum_sync.planner.decide import Reason
 from leanplum_sync.planner.footprint import ADDED, COUNTED, TAKEN_OUT, fields_of, print_of
 from leanplum_sync.planner.known import KnowsDeliveries
 from leanplum_sync.planner.order import waves
+from leanplum_sync.planner.plan import ValuePair
 from leanplum_sync.planner.subject import Context, SubjectPlan
+from leanplum_sync.wire.action import Json
 
 if TYPE_CHECKING:
     from leanplum_sync.clock import Clock
@@ -47,6 +50,8 @@ if TYPE_CHECKING:
 
 _SUBJECTS_AT_ONCE: Final = 500
 _SAMPLES: Final = 3
+_PAIRS: Final = 3
+_PAIRS_COUNTED: Final = 100  # of a group: memory must not grow with the users
 # There is no field to speak of.
 WHOLE_USER: Final = ""
 
@@ -70,7 +75,12 @@ class KnowsFootprints(KnowsDeliveries, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """Fields that differ from the specs: *subjects* users, of whom *samples* are a few. *field* ``WHOLE_USER``: they are gone."""
+    """
+    A field that differs from the specs for *subjects* users; *samples* are a few of them.
+
+    *pairs* are the most frequent values, live and desired; the values of *others* users are not among them. Where *field*
+    is ``WHOLE_USER``, the users themselves are gone.
+    """
 
     origin: Origin
     resource: str
@@ -78,6 +88,8 @@ class Moved:
     field: str
     subjects: int
     samples: tuple[str, ...]
+    pairs: tuple[ValuePair, ...] = ()
+    others: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,39 +213,66 @@ def _is_missing(plan: SubjectPlan) -> bool:
     return any(decision.reason is Reason.MISSING for decision in plan.decisions)
 
 
+# Of a group: who changed it, the spec, the kind of change, and the field.
+_Key: TypeAlias = tuple[Origin, str, ChangeKind | None, str]
+
+
 def _moved(
     plan: SubjectPlan, left: Mapping[str, str], unchanged: Iterable[str]
-) -> Iterator[tuple[Origin, str, ChangeKind | None, str]]:
+) -> Iterator[tuple[_Key, Change | None]]:
     if not plan.changes and left:
         resource = str(plan.decisions[0].want.resource)
-        yield Origin.OTHERS, resource, None, WHOLE_USER
+        yield (Origin.OTHERS, resource, None, WHOLE_USER), None
     for change in plan.changes:
         origin = origin_of(change, left, unchanged=change.resource in unchanged)
         if origin is not None:
-            yield origin, change.resource, change.kind, change.field
+            yield (origin, change.resource, change.kind, change.field), change
+
+
+class _Group:
+    def __init__(self) -> None:
+        self.count = 0
+        self._samples: list[str] = []
+        self._pairs: dict[str, tuple[Json, Json]] = {}
+        self._counts: Counter[str] = Counter()
+
+    def include(self, subject: Subject, change: Change | None) -> None:
+        self.count += 1
+        if len(self._samples) < _SAMPLES:
+            self._samples.append(str(subject))
+        if change is not None:
+            pair = change.before, change.after
+            key = json.dumps(pair, sort_keys=True)
+            if key in self._pairs or len(self._pairs) < _PAIRS_COUNTED:
+                self._pairs[key] = pair
+                self._counts[key] += 1
+
+    def moved(self, key: _Key) -> Moved:
+        pairs = tuple(
+            ValuePair(*self._pairs[each], count) for each, count in self._counts.most_common(_PAIRS)
+        )
+        others = self.count - sum(pair.subjects for pair in pairs) if pairs else 0
+        return Moved(*key, self.count, tuple(self._samples), pairs, others)
 
 
 class _Tally:
-    """Counts by group; what it keeps grows with the specs, not with the subjects."""
+    """Counts by group. Its size grows with the specs, not with the subjects."""
 
     def __init__(self) -> None:
         self.subjects = 0
-        self._counts: Counter[tuple[Origin, str, ChangeKind | None, str]] = Counter()
-        self._samples: dict[tuple[Origin, str, ChangeKind | None, str], list[str]] = defaultdict(list)
+        self._groups: defaultdict[_Key, _Group] = defaultdict(_Group)
 
-    def include(self, subject: Subject, moved: Iterable[tuple[Origin, str, ChangeKind | None, str]]) -> None:
-        found = dict.fromkeys(moved)
+    def include(self, subject: Subject, moved: Iterable[tuple[_Key, Change | None]]) -> None:
+        found = dict(moved)
         self.subjects += bool(found)
-        for key in found:
-            self._counts[key] += 1
-            if len(self._samples[key]) < _SAMPLES:
-                self._samples[key].append(str(subject))
+        for key, change in found.items():
+            self._groups[key].include(subject, change)
 
     def moved(self) -> tuple[Moved, ...]:
         order = list(Origin)
         return tuple(
-            Moved(*key, count, tuple(self._samples[key]))
-            for key, count in sorted(
-                self._counts.items(), key=lambda item: (order.index(item[0][0]), -item[1], item[0][1:])
+            group.moved(key)
+            for key, group in sorted(
+                self._groups.items(), key=lambda item: (order.index(item[0][0]), -item[1].count, item[0][1:])
             )
         )

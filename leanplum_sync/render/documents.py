@@ -453,6 +453,7 @@ class MovedEntry:
     kind: ChangeKind | Literal["gone"]
     field: str
     users: int
+    values: tuple[ValuesEntry, ...]
     samples: tuple[str, ...]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from rich.console import RenderableType
@@ -10,12 +12,13 @@ from rich.text import Text
 from leanplum_sync.operations.drift import WHOLE_USER, Drift, InForce, Moved, Origin
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.render.document import written
-from leanplum_sync.render.documents import DriftDocument, MovedEntry, SpecEntry
+from leanplum_sync.render.documents import DriftDocument, MovedEntry, SpecEntry, ValuesEntry
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BLANK, CARE, GOOD, faint, grid, heading, paint
-from leanplum_sync.render.plan_words import target_words
-from leanplum_sync.render.values import cut, escaped, subject_words
+from leanplum_sync.render.plan_words import RENAMES, sides, target_words
+from leanplum_sync.render.values import Mask, cut, escaped, subject_words
 from leanplum_sync.render.words import amount, moment, timestamp
+from leanplum_sync.wire.action import Json
 
 TITLES: Final = {
     Origin.OTHERS: "Changed by others since the last apply",
@@ -26,21 +29,24 @@ TITLES: Final = {
 USER_GONE: Final = "user no longer exists"
 _ROWS_SHOWN: Final = 10
 _CELLS: Final = 40
+_FIELD_CELLS: Final = 24
+_VALUE_CELLS: Final = 16
+_SAMPLE_CELLS: Final = 20
 
 
-def drift_text(drift: Drift, target: Target, page: Page) -> str:
+def drift_text(drift: Drift, target: Target, mask: Mask, page: Page) -> str:
     lines: list[RenderableType] = [heading(f"Drift in {target_words(target)}"), BLANK]
     lines.append(Text(drift_words(drift), CARE if drift.has_drifted else GOOD))
     lines.append(Text(in_step_words(drift)))
     if drift.unreadable:
         lines.append(Text(f"{amount(drift.unreadable, 'user')} could not be read.", CARE))
+    moved = masked_moved(drift.moved, mask)
     for origin, title in TITLES.items():
-        groups = [each for each in drift.moved if each.origin is origin]
+        groups = [each for each in moved if each.origin is origin]
         if groups:
-            rows = [_row(each) for each in groups[:_ROWS_SHOWN]]
-            rest = len(groups) - len(rows)
-            more = [faint(f"  and {rest:,} more groups; -o json lists them all")] if rest else []
-            lines += [BLANK, heading(title), grid(rows, right=(1,)), *more]
+            rest = len(groups) - _ROWS_SHOWN
+            more = [faint(f"  and {rest:,} more groups; -o json lists them all")] if rest > 0 else []
+            lines += [BLANK, heading(title), _table(groups[:_ROWS_SHOWN]), *more]
     lines += [BLANK, heading("Last applied"), grid(map(_spec_row, drift.specs))]
     if drift.reads:
         lines += [BLANK, faint(f"Reading live state cost {amount(drift.reads, 'billable lookup')}.")]
@@ -59,15 +65,59 @@ def in_step_words(drift: Drift) -> str:
     return f"{drift.in_step:,} of {amount(drift.listed, 'listed user')} {match} the specs."
 
 
-def _row(moved: Moved) -> tuple[Text, ...]:
-    what = USER_GONE if moved.field == WHOLE_USER else cut(escaped(moved.field), _CELLS)
-    samples = ", ".join(cut(subject_words(each), _CELLS) for each in moved.samples)
-    return (
-        Text(what),
-        Text(amount(moved.subjects, "user")),
-        faint(cut(escaped(moved.resource), _CELLS)),
-        faint(f"e.g. {samples}"),
+def masked_moved(moved: Sequence[Moved], mask: Mask) -> tuple[Moved, ...]:
+    """
+    Return *moved* with sensitive values masked.
+
+    A rename moves a value from one name to another; if a spec renames a sensitive name, the values of all its renames are
+    masked.
+    """
+    renamed = {each.resource for each in moved if each.kind in RENAMES and mask.covers(each.field)}
+
+    def hidden(each: Moved, value: Json) -> Json:
+        is_renamed = each.kind in RENAMES and each.resource in renamed
+        return mask.hide(value) if is_renamed else mask.value(each.field, value)
+
+    return tuple(
+        replace(
+            each,
+            pairs=tuple(
+                replace(pair, before=hidden(each, pair.before), after=hidden(each, pair.after))
+                for pair in each.pairs
+            ),
+        )
+        for each in moved
     )
+
+
+def value_words(moved: Moved, cells: int) -> tuple[str, str]:
+    """Return the most frequent values, live and desired; and how many users have others."""
+    if moved.kind is None or not moved.pairs:
+        return "", ""
+    pair, *others = moved.pairs
+    live, desired = sides(moved.kind, moved.field, pair.before, pair.after, cells)
+    rest = moved.others + sum(each.subjects for each in others)
+    return live, desired + (f" (others: {rest:,})" if rest else "")
+
+
+def _table(groups: Sequence[Moved]) -> RenderableType:
+    header = tuple(map(faint, ("field", "users", "live", "desired", "examples")))
+    specs: dict[str, list[Moved]] = {}
+    for each in groups:
+        specs.setdefault(each.resource, []).append(each)
+    rows = [
+        row
+        for spec, found in specs.items()
+        for row in ((Text(f"  {cut(escaped(spec), _CELLS)}"),), *map(_row, found))
+    ]
+    return grid([header, *rows], right=(1,))
+
+
+def _row(moved: Moved) -> tuple[Text, ...]:
+    what = USER_GONE if moved.field == WHOLE_USER else cut(escaped(moved.field), _FIELD_CELLS)
+    live, desired = value_words(moved, _VALUE_CELLS)
+    samples = ", ".join(cut(subject_words(each), _SAMPLE_CELLS) for each in moved.samples)
+    return Text(what), Text(f"{moved.subjects:,}"), Text(live), Text(desired), faint(samples)
 
 
 def _spec_row(spec: InForce) -> tuple[Text, ...]:
@@ -82,7 +132,7 @@ def applied_words(spec: InForce) -> str:
     return f"{moment(spec.applied.applied_at)} {by}{changed}"
 
 
-def drift_json(drift: Drift, target: Target) -> str:
+def drift_json(drift: Drift, target: Target, mask: Mask) -> str:
     first, last = drift.observed
     return written(
         DriftDocument(
@@ -97,7 +147,7 @@ def drift_json(drift: Drift, target: Target) -> str:
             observed_from=timestamp(first),
             observed_until=timestamp(last),
             fields={origin.value: drift.users(origin) for origin in Origin},
-            moved=tuple(map(_moved_entry, drift.moved)),
+            moved=tuple(map(_moved_entry, masked_moved(drift.moved, mask))),
             specs=tuple(map(_spec_entry, drift.specs)),
         )
     )
@@ -110,6 +160,7 @@ def _moved_entry(moved: Moved) -> MovedEntry:
         kind=moved.kind or "gone",
         field=moved.field,
         users=moved.subjects,
+        values=tuple(ValuesEntry(pair.before, pair.after, pair.subjects) for pair in moved.pairs),
         samples=moved.samples,
     )
 

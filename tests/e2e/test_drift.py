@@ -131,7 +131,7 @@ def test_each_field_is_told_by_who_changed_it(project: Project, served: Served) 
 
     text = elsewhere.run("drift").stdout
     assert "Changed by others since the last apply" in text
-    assert "lead" not in text, "values are for plans, which mask what is sensitive"
+    assert "lead  gold" in text, "live beside desired"
 
 
 def test_a_layout_of_the_spec_is_no_change_of_it_and_a_plan_with_nothing_to_do_puts_it_in_force(

@@ -22,7 +22,7 @@ from leanplum_sync.journal.entry import ExceptionEntry, Fate
 from leanplum_sync.operations.drift import Drift, InForce, Moved, Origin
 from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.planner.differences import differences
-from leanplum_sync.planner.plan import Note
+from leanplum_sync.planner.plan import Note, ValuePair
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.render.drift import drift_json, drift_text
 from leanplum_sync.render.failure import (
@@ -50,9 +50,11 @@ from leanplum_sync.render.plan_diff import PlanDiff, plan_diff_json, plan_diff_m
 from leanplum_sync.render.problems import Checked, checked_json, checked_text
 from leanplum_sync.render.receipt import receipt_document, receipt_text
 from leanplum_sync.render.status import Status, status_json, status_text
+from leanplum_sync.render.values import Mask
 
 LIMIT = 6_000
 PAGE = Page(width=100, height=40)
+MASK = Mask(frozenset(), b"key")
 SPECIAL = "<>&\"'`|\\*_[](){}#@!:%,;/=- \n\r\t\x1b\x07\x00\u202e\u2066\u200f\u2028\ufeff\u0301é北"
 words = st.text(max_size=30) | st.text(alphabet=SPECIAL, max_size=40) | st.sampled_from(HOSTILE)
 
@@ -111,7 +113,10 @@ def renderings(text: str) -> Mapping[str, Sequence[Callable[[], str]]]:
         text, 1.8e9, (replace(LOCK, environment=text, host=text),), (replace(RUN, environment=text),), (held,)
     )
     diff = PlanDiff(plan, replace(plan, text="other"), differences(plan.changes(), ()))
-    moved = tuple(Moved(origin, text, ChangeKind.SET, text, 4, (f"user:{text}",)) for origin in Origin)
+    values = (ValuePair(text, [text], 3),)
+    moved = tuple(
+        Moved(origin, text, ChangeKind.SET, text, 4, (f"user:{text}",), values, 1) for origin in Origin
+    )
     drift = Drift(9, 5, 1, 9, (1.8e9, 1.8e9), (InForce(text, None, changed=True),), moved)
     failed = Failure("plan", 9, text or "x", {"sends": 2}, text)
     return {
@@ -121,7 +126,7 @@ def renderings(text: str) -> Mapping[str, Sequence[Callable[[], str]]]:
             lambda: checked_text(checked, PAGE),
             lambda: status_text(status, PAGE),
             lambda: plan_diff_text(diff, PAGE),
-            lambda: drift_text(drift, target, PAGE),
+            lambda: drift_text(drift, target, MASK, PAGE),
         ],
         "json": [
             lambda: plan_json(plan),
@@ -129,7 +134,7 @@ def renderings(text: str) -> Mapping[str, Sequence[Callable[[], str]]]:
             lambda: checked_json(checked),
             lambda: status_json(status),
             lambda: plan_diff_json(diff),
-            lambda: drift_json(drift, target),
+            lambda: drift_json(drift, target, MASK),
             lambda: failure_json(failed),
         ],
         "markdown": [
@@ -138,7 +143,7 @@ def renderings(text: str) -> Mapping[str, Sequence[Callable[[], str]]]:
             lambda: problems_markdown(checked, LIMIT, environment=text),
             lambda: status_markdown(status, LIMIT),
             lambda: plan_diff_markdown(diff, LIMIT),
-            lambda: drift_markdown(drift, target, LIMIT),
+            lambda: drift_markdown(drift, target, MASK, LIMIT),
             lambda: failure_markdown(failed, LIMIT),
         ],
         "html": [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from leanplum_sync.operations.plan import Live, Recorded
 from leanplum_sync.project.settings import Settings
 from leanplum_sync.render.drift import drift_json, drift_text
 from leanplum_sync.render.markdown import drift_markdown
+from leanplum_sync.render.values import Mask
 from leanplum_sync.specs import Loaded, load
 from leanplum_sync.staging import Staging
 
@@ -66,12 +68,13 @@ def command(
     settings = settings_of(loaded.project, loaded.root)
     target = target_of(settings)
     found = _find(without_sends(loaded), settings, console, observed=observed, max_age=max_age)
+    mask = Mask(settings.sensitive, secrets.token_bytes(16))
     deliver(
         console,
         output,
-        text=lambda page: drift_text(found, target, page),
-        json=lambda: drift_json(found, target),
-        markdown=lambda limit: drift_markdown(found, target, limit),
+        text=lambda page: drift_text(found, target, mask, page),
+        json=lambda: drift_json(found, target, mask),
+        markdown=lambda limit: drift_markdown(found, target, mask, limit),
     )
     return ExitCode.CHANGES_PENDING if detailed_exitcode and found.has_drifted else ExitCode.OK
 

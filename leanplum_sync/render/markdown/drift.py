@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from leanplum_sync.operations.drift import WHOLE_USER, Drift, InForce, Moved
 from leanplum_sync.planner.plan import Target
-from leanplum_sync.render.drift import TITLES, USER_GONE, applied_words, drift_words, in_step_words
+from leanplum_sync.render.drift import (
+    TITLES,
+    USER_GONE,
+    applied_words,
+    drift_words,
+    in_step_words,
+    masked_moved,
+    value_words,
+)
 from leanplum_sync.render.markdown.plan import place
 from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, prose, row, table
-from leanplum_sync.render.plan_words import KIND_WORDS
-from leanplum_sync.render.values import cut, escaped, subject_words
+from leanplum_sync.render.values import Mask, cut, escaped, subject_words
 from leanplum_sync.render.words import amount, moment
 
 _CELLS: Final = 40
 
 
-def drift_markdown(drift: Drift, target: Target, limit: int) -> str:
+def drift_markdown(drift: Drift, target: Target, mask: Mask, limit: int) -> str:
     head: list[str | Rows] = [
         marker("drift", target.environment, target.app_id),
         f"### Drift in {place(target)}",
@@ -26,7 +33,7 @@ def drift_markdown(drift: Drift, target: Target, limit: int) -> str:
     ]
     if drift.unreadable:
         head.append(f"> [!WARNING]\n> {amount(drift.unreadable, 'user')} could not be read.")
-    return fitted([*head, *_moved(drift), _specs(drift), _footer(drift)], limit)
+    return fitted([*head, *_moved(masked_moved(drift.moved, mask)), _specs(drift), _footer(drift)], limit)
 
 
 def _verdict(drift: Drift) -> str:
@@ -38,11 +45,11 @@ def _verdict(drift: Drift) -> str:
     )
 
 
-def _moved(drift: Drift) -> Iterable[str | Rows]:
+def _moved(moved: Sequence[Moved]) -> Iterable[str | Rows]:
     for origin, title in TITLES.items():
-        lines = [_row(each) for each in drift.moved if each.origin is origin]
+        lines = [_row(each) for each in moved if each.origin is origin]
         yield Rows(
-            f"**{title}**\n\n{table('Field', 'Change to apply', 'Users:', 'Spec', 'Examples')}",
+            f"**{title}**\n\n{table('Field', 'Live', 'Desired', 'Users:', 'Spec', 'Examples')}",
             lines,
             _left_out,
         )
@@ -55,7 +62,7 @@ def _left_out(count: int) -> str:
 def _row(moved: Moved) -> str:
     return row(
         USER_GONE if moved.field == WHOLE_USER else code(cut(escaped(moved.field), _CELLS)),
-        KIND_WORDS[moved.kind] if moved.kind else "",
+        *map(code, value_words(moved, _CELLS)),
         f"**{moved.subjects:,}**",
         code(cut(escaped(moved.resource), _CELLS)),
         ", ".join(code(cut(subject_words(each), _CELLS)) for each in moved.samples),
