@@ -8,16 +8,22 @@ from typing import Any, Final
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.plan import Contents
 
-_FORCED: Final = "SELECT count(*) FROM action WHERE name = 'sendMessage' AND json_extract(arguments, '$.force') IS NOT NULL"
-_CREATING: Final = (
-    "SELECT count(DISTINCT subject) FROM action WHERE name = 'setUserAttributes'"
-    " AND json_extract(arguments, '$.createDisposition') = 'CreateIfNeeded'"
-)
-_MISDIRECTED: Final = (
-    "SELECT count(*) FROM action WHERE subject IS NOT CASE WHEN json_type(arguments, '$.userId') IS NULL"
-    " THEN 'device:' || json_extract(arguments, '$.deviceId') ELSE 'user:' || json_extract(arguments, '$.userId') END"
-)
-_LOOKUPS: Final = "SELECT count(*) FROM (SELECT DISTINCT batch, subject FROM action)"
+# One pass over the actions. A batch holds a subject's actions one after the other, so each change of subject is a lookup.
+# An action without a change of its subject, or with another id in its arguments, is misdirected.
+_ACTIONS: Final = """
+SELECT
+    sum(name = 'sendMessage' AND json_extract(arguments, '$.force') IS NOT NULL),
+    count(DISTINCT CASE WHEN name = 'setUserAttributes'
+        AND json_extract(arguments, '$.createDisposition') = 'CreateIfNeeded' THEN subject END),
+    sum((batch, subject) IS NOT (previous_batch, previous_subject)),
+    sum(subject IS NOT coalesce(
+            'user:' || json_extract(arguments, '$.userId'), 'device:' || json_extract(arguments, '$.deviceId'))
+        OR NOT EXISTS (SELECT 1 FROM change WHERE change.subject = acted.subject))
+FROM (
+    SELECT *, lag(batch) OVER (ORDER BY number) AS previous_batch, lag(subject) OVER (ORDER BY number) AS previous_subject
+    FROM action
+) AS acted
+"""
 
 
 def count_contents(connection: sqlite3.Connection) -> Contents:
@@ -28,9 +34,6 @@ def count_contents(connection: sqlite3.Connection) -> Contents:
         sqlite3.Error, ValueError: a row is damaged.
     """
 
-    def one(query: str) -> int:
-        return int(connection.execute(query).fetchone()[0])
-
     def by_name(query: str) -> dict[Any, int]:
         return dict(connection.execute(query).fetchall())
 
@@ -40,12 +43,16 @@ def count_contents(connection: sqlite3.Connection) -> Contents:
     sends = max(actions.get("sendMessage", 0), changes.get(ChangeKind.SEND, 0))
     if sends:
         changes[ChangeKind.SEND] = sends
+    forced_sends, creating, lookups, misdirected = (
+        int(number or 0) for number in connection.execute(_ACTIONS).fetchone()
+    )
+    (changed,) = connection.execute("SELECT count(DISTINCT subject) FROM change").fetchone()
     return Contents(
         actions=actions,
         changes=changes,
-        changed=max(one(f"SELECT count(DISTINCT subject) FROM {table}") for table in ("change", "action")),  # noqa: S608 - constants
-        created=max(changes.get(ChangeKind.CREATE, 0), one(_CREATING)),
-        forced_sends=one(_FORCED),
-        lookups=one(_LOOKUPS),
-        misdirected=one(_MISDIRECTED),
+        changed=changed,
+        created=max(changes.get(ChangeKind.CREATE, 0), creating),
+        forced_sends=forced_sends,
+        lookups=lookups,
+        misdirected=misdirected,
     )

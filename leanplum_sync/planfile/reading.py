@@ -12,14 +12,15 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeAlias
+from typing import IO, Any, Final, Self, TypeAlias
 
 import orjson
 
 from leanplum_sync.address import Subject
-from leanplum_sync.encryption import PLAIN, Codec, SealingKeys
-from leanplum_sync.errors import CredentialError, StalePlanError
+from leanplum_sync.encryption import KEY_VARIABLE, PLAIN, Codec, SealingKeys
+from leanplum_sync.errors import StalePlanError
 from leanplum_sync.planfile.contents import count_contents
+from leanplum_sync.planfile.private import PrivateCopy
 from leanplum_sync.planfile.schema import (
     APPLICATION_ID,
     CHANGE_COLUMNS,
@@ -27,6 +28,7 @@ from leanplum_sync.planfile.schema import (
     PURPOSE,
     compute_checksum,
     compute_digest,
+    has_schema,
     open_values,
     opened_mask_key,
 )
@@ -65,36 +67,31 @@ def open_plan(path: Path, keys: SealingKeys | None = None) -> PlanFile:
     """
     Return the plan at *path*, after checking every row of it against its digest.
 
-    *keys* open what is sealed; by default, those of the process's environment.
+    It is read from a private copy: whatever becomes of the file later, what was checked is what is read. *keys* decrypt its
+    values; by default, the keys of the process's environment. With a key, a plan that was made without one is refused.
 
     Raises:
-        CredentialError: its values are sealed with a key that is not among *keys*.
-        StalePlanError: there is no such file, it is no plan, of a newer format, or not as it was written.
+        CredentialError: its values are encrypted with a key that is not among *keys*.
+        StalePlanError: there is no such file, it is no plan, of a newer format, or was altered or made without the key.
+        StorageError: there is no room for the copy.
     """
     if not path.is_file():
         raise StalePlanError(f"{path}: there is no such plan. Make one with: leanplum-sync plan --out {path}")
-    plan = None
+    plan = PlanFile(path)
     try:
-        plan = PlanFile(path)
         plan.check(SealingKeys.from_environment(os.environ) if keys is None else keys)
     except (sqlite3.Error, ValueError, KeyError, TypeError, IndexError) as error:
-        if plan is not None:
-            plan.close()
-        if not _is_sqlite(path):
+        is_sqlite = plan.is_sqlite
+        plan.close()
+        if not is_sqlite:
             raise StalePlanError(
                 f"{path} is not a plan. Make one with: leanplum-sync plan --out FILE.lpplan"
             ) from error
         raise StalePlanError(f"{path}: this plan is damaged and can't be trusted. Plan again.") from error
-    except (StalePlanError, CredentialError):
-        if plan is not None:
-            plan.close()
+    except BaseException:
+        plan.close()
         raise
     return plan
-
-
-def _is_sqlite(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(_SQLITE_HEADER)) == _SQLITE_HEADER
 
 
 class PlanFile:
@@ -103,8 +100,8 @@ class PlanFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._codec: Codec = PLAIN
-        uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
-        self._connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        self._copy = PrivateCopy(path)
+        self._connection = self._copy.connection
 
     def __enter__(self) -> Self:
         return self
@@ -115,7 +112,15 @@ class PlanFile:
         self.close()
 
     def close(self) -> None:
-        self._connection.close()
+        self._copy.close()
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self._copy.starts_with(_SQLITE_HEADER)
+
+    def write_to(self, file: IO[bytes]) -> None:
+        """Write the bytes of the plan as it was checked, whatever is at its path by now."""
+        self._copy.write_to(file)
 
     def check(self, keys: SealingKeys) -> None:
         if self._pragma("application_id") != APPLICATION_ID:
@@ -127,6 +132,8 @@ class PlanFile:
                 f"{self.path}: this plan has format {self._pragma('user_version')}, and this version of leanplum-sync reads"
                 f" format {PLAN_FORMAT}. Apply it with the version that made it, or plan again."
             )
+        if not has_schema(self._connection):
+            raise StalePlanError(f"{self.path}: this plan is not as it was written. Plan again.")
         self._codec = self._codec_with(keys)
         open_values(self._connection, self._codec)
         found = tuple(
@@ -148,6 +155,11 @@ class PlanFile:
 
     def _codec_with(self, keys: SealingKeys) -> Codec:
         row = self._connection.execute("SELECT value FROM meta WHERE key = 'encryption'").fetchone()
+        if row is None and keys.keys:
+            raise StalePlanError(
+                f"{self.path}: {KEY_VARIABLE} is set, and this plan was made without a key, so nobody knows who wrote it."
+                " Plan again with the key."
+            )
         if row is None:
             return PLAIN
         kept = orjson.loads(row[0])

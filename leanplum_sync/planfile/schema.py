@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from contextlib import closing
 from typing import Any, Final
 
 import orjson
@@ -119,6 +120,17 @@ _SAID_OF_ITSELF: Final = (
     "SELECT name, count, allowed FROM hazard ORDER BY id",
     "SELECT code, resource, sentence, count, samples FROM note ORDER BY id",
 )
+
+
+def has_schema(connection: sqlite3.Connection) -> bool:
+    """Whether the file has exactly our tables and index: a view in a table's place could give other rows each time."""
+    with closing(sqlite3.connect(":memory:")) as expected:
+        expected.executescript(f"{CREATE} {CREATE_INDEX};")
+        return _schema_of(connection) == _schema_of(expected)
+
+
+def _schema_of(connection: sqlite3.Connection) -> list[tuple[str, ...]]:
+    return connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name").fetchall()
 
 
 def open_values(connection: sqlite3.Connection, codec: Codec) -> None:

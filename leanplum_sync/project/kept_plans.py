@@ -1,38 +1,45 @@
-"""Plans that were applied, kept: undoing a run, and resuming it late, need its plan, and the next one takes its name."""
+"""Copies of applied plans: undoing a run, or resuming it late, needs its plan, and the next plan has the same file name."""
 
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
+from leanplum_sync.errors import StorageError
 from leanplum_sync.journal.entry import RunEntry, RunState
 from leanplum_sync.project.settings import kept_name
 
 
-def keep(plan: Path, kept: Path) -> None:
-    """Give the file *plan* a second name. Its bytes are not copied where one disk holds both."""
-    if kept.exists() and kept.samefile(plan):
-        return
-    kept.parent.mkdir(parents=True, exist_ok=True)
+def keep(write_plan: Callable[[IO[bytes]], None], kept: Path) -> None:
+    """
+    Write the plan to the file *kept*: a copy, which nobody overwrites by overwriting the plan.
+
+    Raises:
+        StorageError: there is no room for it.
+    """
     # Processes that share a plan keep it at the same time.
     beside = kept.with_name(f"{kept.name}.{os.getpid()}")
-    beside.unlink(missing_ok=True)
     try:
-        os.link(plan.resolve(), beside)
-    except OSError:
-        shutil.copy2(plan, beside)
-    beside.replace(kept)
-    beside.unlink(missing_ok=True)  # it is still there where both were names of one file
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        beside.unlink(missing_ok=True)
+        with os.fdopen(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+            write_plan(file)
+        beside.replace(kept)
+    except OSError as error:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise StorageError(f"{kept}: the plan can't be kept for undo: {error}. Nothing was sent.") from error
 
 
 def prune(folder: Path, runs: Iterable[RunEntry], *, before: float) -> tuple[Path, ...]:
     """
-    Remove the plans that nobody needs any more, and return them.
+    Remove the plans that are no longer needed, and return them.
 
-    A plan stays while one of its runs may be resumed or holds something, and while one ended after *before*, so that it can
-    be undone. One that no run knows stays too: another journal may.
+    A plan is needed while one of its runs may be resumed or holds something, and, for undo, if one ended after *before*. A
+    plan without a run stays too: another journal may have it.
     """
     needed: dict[str, bool] = {}
     for run in runs:

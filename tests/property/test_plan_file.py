@@ -308,9 +308,9 @@ def test_a_key_of_today_opens_no_less_than_the_keys_before_it(sealed_path: Path)
         assert len(list(sealed.changes())) == 240
 
 
-def test_a_plan_that_is_not_sealed_opens_beside_a_key(plan_path: Path) -> None:
-    with open_plan(plan_path, keys(KEY)) as opened:
-        assert len(list(opened.changes())) == 240
+def test_with_a_key_a_plan_that_was_made_without_one_is_refused(plan_path: Path) -> None:
+    with pytest.raises(StalePlanError, match="is set, and this plan was made without a key"):
+        open_plan(plan_path, keys(KEY))
 
 
 def test_a_sealed_plans_digest_is_the_same_each_time_under_one_key_and_no_hash_of_its_values(

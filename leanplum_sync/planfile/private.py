@@ -1,0 +1,79 @@
+"""
+A copy of a plan file that no other process can reach.
+
+A plan is checked once and then read bit by bit while it is applied. The file at its path may be overwritten meanwhile, in
+place or not; the copy has no name, so what was checked is what is applied.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Final
+
+from leanplum_sync.errors import StorageError
+
+_CHUNK_BYTES: Final = 1 << 20
+
+
+class PrivateCopy:
+    """*connection* reads the copy. Its bytes can be copied on, see ``write_to``."""
+
+    def __init__(self, path: Path) -> None:
+        """
+        Copy the file at *path*: beside it, where a disk may copy by reference; else in the folder for temporary files.
+
+        Raises:
+            OSError: *path* can't be read.
+            StorageError: there is no room for a copy.
+        """
+        with path.open("rb") as source:
+            self._file, name = _copied(source, path.resolve().parent)
+        try:
+            # SQLite opens the file now and keeps it open; afterwards it needs no name.
+            self.connection = sqlite3.connect(
+                f"{name.as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+            )
+        except BaseException:
+            self._file.close()
+            raise
+        finally:
+            name.unlink()
+            name.parent.rmdir()
+
+    def close(self) -> None:
+        self.connection.close()
+        self._file.close()
+
+    def starts_with(self, header: bytes) -> bool:
+        return os.pread(self._file.fileno(), len(header), 0) == header
+
+    def write_to(self, file: IO[bytes]) -> None:
+        self._file.seek(0)
+        shutil.copyfileobj(self._file, file, _CHUNK_BYTES)
+
+
+def _copied(source: IO[bytes], *folders: Path) -> tuple[IO[bytes], Path]:
+    """Return the copy, open, and its name: in a new folder that only its owner can enter."""
+    failure: OSError | None = None
+    for folder in (*folders, Path(tempfile.gettempdir())):
+        own: Path | None = None
+        try:
+            own = Path(tempfile.mkdtemp(prefix=".leanplum-sync-", dir=folder))
+            name = own / "plan"
+            with name.open("xb") as copy:
+                source.seek(0)
+                shutil.copyfileobj(source, copy, _CHUNK_BYTES)
+            return name.open("rb"), name
+        except OSError as error:
+            failure = error
+            if own is not None:
+                with suppress(OSError):
+                    shutil.rmtree(own)
+    raise StorageError(
+        f"{source.name}: the plan can't be copied to be read safely: {failure}. Free some space."
+    )
