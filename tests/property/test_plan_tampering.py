@@ -124,6 +124,7 @@ def forgeries(draw: random.Random) -> list[str]:
 
 
 def test_with_a_key_nobody_forges_a_plan_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
     made_without_key = tmp_path / "plain.lpplan"
     write_plan(made_without_key, 400).close()
     monkeypatch.setenv(KEY_VARIABLE, new_key())
