@@ -214,7 +214,7 @@ SCENES: Mapping[ExitCode, tuple[Callable[[Shop], Ended], str, str]] = {
     ExitCode.CHANGES_PENDING: (changes_pending, "plan-summary", "Next: leanplum-sync apply"),
     ExitCode.INVALID: (invalid, "problems", "Did you mean attributes?"),
     ExitCode.IN_PART: (in_part, "receipt", "leanplum-sync"),
-    ExitCode.IN_DOUBT: (in_doubt, "receipt", "leanplum-sync status shows them"),
+    ExitCode.IN_DOUBT: (in_doubt, "receipt", "leanplum-sync status lists them"),
     ExitCode.NO_CONSENT: (
         no_consent,
         "plan-summary",

@@ -63,9 +63,11 @@ def _bar(field: str, families: Counter[str], most: int) -> Html:
 
 
 def _parts(families: Counter[str], most: int) -> Iterable[Html]:
+    widths = {name: max(100 * families[name] / most, _THINNEST) for name in FAMILIES if families[name]}
+    # What the thin parts take beyond their share, the widest one gives.
+    widest = max(widths, key=widths.__getitem__)
+    widths[widest] -= sum(widths.values()) - 100 * families.total() / most
     start = 0.0
-    for name in FAMILIES:
-        if families[name]:
-            width = max(100 * families[name] / most, _THINNEST)
-            yield tag("rect", x=f"{start:.2f}%", width=f"{width:.2f}%", height="10", class_=name)
-            start += width
+    for name, width in widths.items():
+        yield tag("rect", x=f"{start:.2f}%", width=f"{width:.2f}%", height="10", class_=name)
+        start += width

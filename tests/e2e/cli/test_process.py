@@ -165,7 +165,7 @@ def test_a_send_whose_answer_was_lost_is_held_for_a_person_and_never_sent_again(
         apply = ("apply", PLAN, "--yes", "--ack", "sends=2")
         lost = command(*apply, variables=variables)
         assert (lost.returncode, "2  held" in lost.stdout) == (5, True)
-        assert "leanplum-sync status shows them" in lost.stderr
+        assert "leanplum-sync status lists them" in lost.stderr
         assert command(*apply, "--resume", variables=variables).returncode == 5
         assert "2  MessageSend/hello, hello-2026" in command("status", variables=variables).stdout
         with urllib.request.urlopen(f"{running.url}/_emulator/counts") as answer:

@@ -49,3 +49,10 @@ def test_the_parts_of_a_bar_are_siblings_that_add_up_and_each_colour_of_the_lege
     assert [sum(width for _, _, width in bar) for bar in (tier, level)] == [100, 50]
     assert [start for _, start, _ in tier] == [0, 10, 60]
     assert {name for name, _, _ in tier} == {family(kind) for kind in kinds} == set(found.legend)
+
+
+def test_parts_too_thin_to_be_seen_are_widened_within_the_bar() -> None:
+    kinds = {ChangeKind.SET: 100_000, ChangeKind.REMOVE: 1, ChangeKind.ADD: 1}
+    cohorts = [replace(cohort(kind, "tier"), subjects=count) for kind, count in kinds.items()]
+    [bar] = Bars(chart(cohorts).source).bars
+    assert sorted(width for _, _, width in bar) == [0.4, 0.4, 99.2]
