@@ -96,5 +96,5 @@ def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 def _text(value: Json) -> str:
     # A number is refused, not converted: the version 17.0 would become 17.
     if not isinstance(value, str) or not value.strip():
-        raise ConversionError("text; a version such as 17.0 stands in quotes")
+        raise ConversionError("text; write a version such as 17.0 in quotes")
     return value

@@ -33,12 +33,12 @@ _UNMANAGED: Final = {
     "event": "Events are not managed: import them with Leanplum's own upload.",
     "params.": "Events are not managed: import them with Leanplum's own upload.",
     "unsubscribe": "Subscriptions are not managed: import them with Leanplum's own upload.",
-    "createDisposition": "Say `createUsers` in the spec instead, for all rows.",
+    "createDisposition": "Set `createUsers` in the spec instead, for all rows.",
     "devMode": "Development mode is not used: remove the column.",
-    "action": "The spec's kind says what is done: remove the column.",
-    "defaultAction": "The spec's kind says what is done: remove the column.",
+    "action": "The spec's kind decides the action: remove the column.",
+    "defaultAction": "The spec's kind decides the action: remove the column.",
     "fullErasure": "Users are never deleted here.",
-    "time": "The time is that of the run: remove the column.",
+    "time": "The time of the run is used: remove the column.",
     "devices": "Write the devices in a spec of kind PushTokens.",
 }
 
@@ -56,7 +56,7 @@ def user_columns(site: Site, path: Path, named: Collection[str], managed: Collec
         if column.startswith((_SET, _ADD, _REMOVE)):
             fault = attribute_fault(name)
             if fault:
-                site.report(path, f"column {column} names an attribute that can't be: its name {fault}")
+                site.report(path, f"column {column} names an invalid attribute: its name {fault}")
             elif name in managed:
                 continue
             elif column.startswith(_SET):
@@ -70,7 +70,7 @@ def user_columns(site: Site, path: Path, named: Collection[str], managed: Collec
         elif column.startswith(_INCREMENT):
             site.report(
                 path,
-                f"column {column} increments, and nothing says under which name that happens once",
+                f"column {column} increments, but has no `once` name",
                 f"Write attributes: {{{name}: {{increment: {{column: {column}}}, once: some-name}}}}.",
             )
         else:
@@ -102,11 +102,9 @@ def _refuse(column: str, understood: tuple[str, ...], path: Path, site: Site) ->
         advice = (
             f"Did you mean {close[0]}?"
             if close
-            else "Remove it, or name the columns that count in the spec, with `id` for the ids."
+            else "Remove it, or name the columns to use in the spec, with `id` for the ids."
         )
-    site.report(
-        path, f"column {column} of this file is nothing that a spec of this kind can bring about", advice
-    )
+    site.report(path, f"a spec of this kind can't use column {column} of this file", advice)
 
 
 def _is(column: str, start: str) -> bool:

@@ -41,24 +41,24 @@ class MessageModel(Edge):
         Annotated[int, BeforeValidator(_message_id), WithJsonSchema({"type": ["integer", "string"]})] | None
     ) = Field(
         default=None,
-        description="The message's id, where the name is not unique.",
+        description="The message's id, if the name is not unique.",
         examples=[5670583287676928],
     )
 
     @model_validator(mode="after")
     def _is_named_in_one_way(self) -> Self:
         if (self.name is None) == (self.id is None):
-            raise wrong("a message is named by either its name or its id", "Write {name: ...} or {id: ...}.")
+            raise wrong("give either the message's name or its id", "Write {name: ...} or {id: ...}.")
         return self
 
 
 class MessageSendSpec(Edge):
     message: MessageModel = Field(
-        description="The message, by name or by id: one that is started, with delivery set to manual.",
+        description="The message, by name or id. It must be started, with its delivery set to manual.",
         examples=[{"name": "Order delay"}],
     )
     recipients: Listing = Field(
-        description="The users who get it, one a row.", examples=[{"file": "data/late.csv", "id": "user_id"}]
+        description="The recipients, one per row.", examples=[{"file": "data/late.csv", "id": "user_id"}]
     )
     values: dict[Annotated[str, StringConstraints(min_length=1)], MessageValueForm] = Field(
         default={},
@@ -66,12 +66,12 @@ class MessageSendSpec(Edge):
         examples=[{"first_name": {"column": "first_name"}, "delay_days": 3}],
     )
     delivery: OnceName = Field(
-        description="The identity of this send, together with the resource's name: under both, each recipient gets it once.",
+        description="Identifies this send together with the document's name: each recipient gets it once.",
         examples=["2026-11-order-delay"],
     )
     force: bool = Field(
         default=False,
-        description="Whether it goes past the message's own targeting. A hazard.",
+        description="Whether to ignore the message's own targeting. A hazard.",
         examples=[False],
     )
 
@@ -79,7 +79,7 @@ class MessageSendSpec(Edge):
 class MessageSendDocument(Document):
     kind: Literal["MessageSend"] = Field(description="The kind of document.", examples=["MessageSend"])
     spec: MessageSendSpec = Field(
-        description="What is sent, to whom, and under which identity.",
+        description="The message, its recipients and the name of the delivery.",
         examples=[
             {"message": {"name": "Hi"}, "recipients": {"inline": ["user-1"]}, "delivery": "2026-11-hi"}
         ],

@@ -35,7 +35,7 @@ def attribute_fault(name: str) -> str:
     if _NUMERIC.fullmatch(name):
         return "is a number"
     if name != name.strip():
-        return "has blanks before or after it"
+        return "has spaces before or after it"
     refused = next((word for character, word in _REFUSED.items() if character in name), None)
     return f"contains a {refused}" if refused else ""
 
@@ -55,7 +55,7 @@ def device_field_name(name: str) -> str:
     """
     if name in TOKEN_FIELDS:
         raise wrong(
-            "push tokens don't stand among the attributes", "Write it under `token`, as ios, android or web."
+            "push tokens don't belong under `attributes`", "Write it under `token`, as ios, android or web."
         )
     return _one_of(name, [field for field in DEVICE_FIELDS if field not in TOKEN_FIELDS], "a device")
 

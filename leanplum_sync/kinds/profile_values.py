@@ -38,7 +38,7 @@ def _text(value: Json) -> Json:
         raise ConversionError("text")
     # Source: Leanplum OpenAPI: (detect) looks the caller up by its address, which here is this machine, not the user.
     if value.strip().lower() == "(detect)":
-        raise ConversionError("the user's own: (detect) would find out where this machine is")
+        raise ConversionError("the user's own value: (detect) would find the location of this machine")
     return value
 
 

@@ -28,7 +28,7 @@ class Tokens(Edge):
 
     ios: TokenForm | None = Field(
         default=None,
-        description="The APNs token: hexadecimal digits; angle brackets and blanks are taken out.",
+        description="The APNs token: hexadecimal digits; angle brackets and spaces are removed.",
         examples=[{"column": "apns_token"}],
     )
     android: TokenForm | None = Field(
@@ -43,12 +43,12 @@ class Tokens(Edge):
 
 class PushTokensSpec(Edge):
     devices: DeviceListing = Field(
-        description="The devices, one a row.",
+        description="The devices, one per row.",
         examples=[{"file": "data/tokens.csv", "id": "device_id", "user": "user_id"}],
     )
     token: Tokens | None = Field(
         default=None,
-        description="The push token of each device. May be left out only for files in Leanplum's own format.",
+        description="The push token of each device. Optional only for files in Leanplum's own format.",
         examples=[{"ios": {"column": "apns_token"}}],
     )
     attributes: dict[Annotated[str, AfterValidator(device_field_name)], DeviceForm] = Field(
@@ -58,7 +58,7 @@ class PushTokensSpec(Edge):
     )
     create_users: bool = Field(
         default=False,
-        description="Whether users and devices that Leanplum doesn't know come into being. A hazard.",
+        description="Whether to create users and devices that Leanplum doesn't know. A hazard.",
         examples=[False],
     )
 
@@ -66,7 +66,7 @@ class PushTokensSpec(Edge):
 class PushTokensDocument(Document):
     kind: Literal["PushTokens"] = Field(description="The kind of document.", examples=["PushTokens"])
     spec: PushTokensSpec = Field(
-        description="Which the devices are, and what they are to have.",
+        description="The devices, and the values to set.",
         examples=[
             {"devices": {"file": "data/tokens.csv", "id": "id"}, "token": {"ios": {"column": "apns_token"}}}
         ],
@@ -130,7 +130,7 @@ def _part(field: str, form: Json, path: Path, site: Site) -> Iterator[Part]:
     try:
         value = check(form)
     except ConversionError as error:
-        site.report(path, f"this can't be the value of {field}: expected {error.expected}")
+        site.report(path, f"invalid value for {field}: expected {error.expected}")
         return
     yield DevicePart(field, value, site.place(path))
 

@@ -51,21 +51,21 @@ from leanplum_sync.wire.convert import ConversionError, ValueType
 
 class UserAttributesSpec(Edge):
     users: Listing = Field(
-        description="The users, one a row.", examples=[{"file": "data/customers.csv", "id": "customer_id"}]
+        description="The users, one per row.", examples=[{"file": "data/customers.csv", "id": "customer_id"}]
     )
     create_users: bool = Field(
         default=False,
-        description="Whether users that Leanplum doesn't know come into being. A hazard, as they are billed.",
+        description="Whether to create users that Leanplum doesn't know. A hazard, because they are billed.",
         examples=[False],
     )
     attributes: dict[str, AttributeForm] = Field(
         default={},
-        description="What each attribute is to be. Attributes that are not named are left alone.",
+        description="The value of each attribute. Attributes that are not named are left unchanged.",
         examples=[{"newsletter": True, "order_count": {"column": "frequency", "type": "integer"}}],
     )
     profile: dict[Annotated[str, AfterValidator(profile_field_name)], ProfileForm] = Field(
         default={},
-        description="What each field of the profile (country, created, ...) is to be.",
+        description="The value of each profile field (country, created, ...).",
         examples=[{"country": {"column": "country"}, "created": {"column": "signed_up", "type": "date"}}],
     )
 
@@ -73,7 +73,7 @@ class UserAttributesSpec(Edge):
 class UserAttributesDocument(Document):
     kind: Literal["UserAttributes"] = Field(description="The kind of document.", examples=["UserAttributes"])
     spec: UserAttributesSpec = Field(
-        description="Who the users are, and what they are to have.",
+        description="The users, and the values to set.",
         examples=[{"users": {"inline": ["user-1"]}, "attributes": {"newsletter": True}}],
     )
 
@@ -93,9 +93,7 @@ def build(document: UserAttributesDocument, site: Site) -> Resource:
         parts += user_columns(site, ("spec", "users", "file"), named, {*spec.attributes, *spec.profile})
     asks = parts or spec.attributes or spec.profile or spec.create_users
     if not asks and identity.name and site.readable and site.whole:
-        site.report(
-            ("spec",), "this asks nothing of its users", "Name what they are to have under `attributes`."
-        )
+        site.report(("spec",), "this spec changes nothing", "Name the values to set under `attributes`.")
     return resource_at(site, KIND, id_column=identity, parts=tuple(parts), create_users=spec.create_users)
 
 
@@ -106,9 +104,7 @@ def _check_names(attributes: Mapping[str, Json], site: Site) -> None:
         fault = attribute_fault(name)
         # A name from before this rule existed can be removed, or renamed to a better one.
         if fault and not isinstance(form, AbsentForm):
-            site.report(
-                path, f"this can't be the name of an attribute: it {fault}", "Leanplum would refuse it."
-            )
+            site.report(path, f"this is not a valid attribute name: it {fault}", "Leanplum would refuse it.")
         twin = seen.setdefault(name.lower(), name)
         if twin != name:
             site.report(
@@ -130,13 +126,15 @@ def _check_renames(attributes: Mapping[str, Json], site: Site) -> None:
         if source == name:
             if form.type is None:
                 site.report(
-                    path, f"{name} is taken from itself and stays as it is", "Give the `type` it becomes."
+                    path,
+                    f"{name} is taken from itself, which changes nothing",
+                    "Give the `type` to convert it to.",
                 )
             continue
         if source in attributes:
             site.report(
                 (*path, "from"),
-                f"{source} is renamed to {name}, and managed under its own name too",
+                f"{source} is renamed to {name}, and is also managed under its own name",
                 "A rename drops the old name by itself: remove one of the two.",
                 also=("spec", "attributes", source),
             )
@@ -218,7 +216,7 @@ def _profile_wish(
     try:
         sent = profile_check(name)(value)
     except ConversionError as error:
-        site.report(path, f"{name} can't be this: expected {error.expected}")
+        site.report(path, f"invalid value for {name}: expected {error.expected}")
         return
     yield SetProfileField(name, sent, site.place(("spec", "profile", name)), only_if_absent)
 

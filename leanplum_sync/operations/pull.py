@@ -135,8 +135,8 @@ class _Tally:
                 self._failures.append(Failure(subject, str(error), error.status))
                 if len(self._failures) > MOST_FAILURES:
                     raise RejectedError(
-                        f"Leanplum refused to show more than {MOST_FAILURES} users. The last time it said: "
-                        f"{error} The same command goes on from there.",
+                        f"Leanplum refused to return more than {MOST_FAILURES} users. The last answer was: "
+                        f"{error} Run the same command again to continue.",
                         status=error.status,
                     )
 
@@ -174,7 +174,7 @@ class _Known:
 
 
 def _resumable(error: ApiError, so_far: int) -> LeanplumSyncError:
-    sentence = f"{error} {so_far} users are in the snapshot: the same command goes on from there."
+    sentence = f"{error} {so_far} users are in the snapshot. Run the same command again to continue."
     if isinstance(error, RateLimitedError):
         return RateLimitedError(sentence, status=error.status, reason=error.reason)
     return type(error)(sentence)

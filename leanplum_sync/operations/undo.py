@@ -49,10 +49,12 @@ if TYPE_CHECKING:
 
 _SUBJECTS_AT_ONCE: Final = 500
 _SAMPLES: Final = 3
-MOVED_ON: Final = "changed since the run, and stay as they are"
-_SENT: Final = "got a message, which can't be taken back"
-_CREATED: Final = "came into being by the run, and stay"
-_NOT_EMPTIED: Final = "keep a profile or device field that was empty before, which the API can't empty"
+MOVED_ON: Final = "changed since the run and will be left unchanged"
+_SENT: Final = "received a message, which can't be unsent"
+_CREATED: Final = "created by this run will not be deleted"
+_NOT_EMPTIED: Final = (
+    "will keep a profile or device field that was empty before, because the API can't clear it"
+)
 _NESTED: Final = "had a nested value, which can't be written back"
 
 

@@ -133,14 +133,14 @@ class PlanFile:
                 f" format {PLAN_FORMAT}. Apply it with the version that made it, or plan again."
             )
         if not has_schema(self._connection):
-            raise StalePlanError(f"{self.path}: this plan is not as it was written. Plan again.")
+            raise StalePlanError(f"{self.path}: this plan was changed after it was written. Plan again.")
         self._codec = self._codec_with(keys)
         open_values(self._connection, self._codec)
         found = tuple(
             self._codec.stamp(compute(self._connection)) for compute in (compute_digest, compute_checksum)
         )
         if found != (self.digest, self._meta("checksum")) or not self._is_sound():
-            raise StalePlanError(f"{self.path}: this plan is not as it was written. Plan again.")
+            raise StalePlanError(f"{self.path}: this plan was changed after it was written. Plan again.")
         _ = self.header, self.summary
 
     def _is_sound(self) -> bool:

@@ -64,7 +64,7 @@ def conflicts(wants: Sequence[Want]) -> Iterator[Problem]:
         if row in rows:
             yield Problem(
                 want.found_at,
-                "the id stands here a second time",
+                "this id is listed a second time",
                 "Keep one row for each id.",
                 str(want.resource),
                 also=rows[row].found_at,
@@ -155,9 +155,9 @@ def _conflict(target: _Target, first: _Claim, want: Want, desire: Desire) -> Pro
     what = target[2] if target[0] == "device" else target[1]
     return Problem(
         desire.asked_at,
-        f"{what} is asked for differently by {first.want.resource} for the same user: "
+        f"{what} conflicts with {first.want.resource} for the same user: "
         f"{_row(want.found_at)} here, {_row(first.want.found_at)} there",
-        "Let one spec decide, or make both ask for the same.",
+        "Let one spec decide, or make both ask for the same value.",
         str(want.resource),
         also=first.desire.asked_at,
     )
@@ -187,8 +187,8 @@ def device_and_token(want: Want) -> tuple[str, str] | None:
 def token_conflict(resource: ResourceAddress, place: Place, first: Place) -> Problem:
     return Problem(
         place,
-        "another user has this device with another token",
-        "A device has one token: keep the row that is true.",
+        "another user has this device with a different token",
+        "A device has one token: keep the correct row.",
         str(resource),
         also=first,
     )

@@ -42,7 +42,7 @@ def check_circles(dependencies: Sequence[Dependency]) -> None:
     for start in targets:
         for dependency, circle in _circles(start, targets, settled):
             text = " -> ".join(map(str, circle))
-            dependency.report(f"dependencies go in a circle: {text}", "Remove one of them.")
+            dependency.report(f"dependencies form a cycle: {text}", "Remove one of them.")
 
 
 def _circles(

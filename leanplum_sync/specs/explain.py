@@ -80,13 +80,13 @@ def _sentence(error: ErrorDetails, path: Path, model: type[BaseModel], *, hidden
         case "literal_error":
             return _not_one_of(key, error["input"], str(context["expected"]), say)
         case "string_pattern_mismatch":
-            return f"`{key}` has characters that can't stand here", _PATTERNS[str(context["pattern"])]
+            return f"`{key}` contains invalid characters", _PATTERNS[str(context["pattern"])]
         case kind if kind in _TYPES:
             expected, advice = _TYPES[kind]
             hint = _advice(kind, error["input"]) or advice
             return f"`{key}` is {say(error['input'])}, expected {expected}", hint
         case kind:
-            message, hint = _BOUNDS.get(kind, ("is not what it should be", ""))
+            message, hint = _BOUNDS.get(kind, ("is invalid", ""))
             return f"`{key}` {message}", hint.format(**context)
 
 
@@ -97,7 +97,7 @@ _PATTERNS: Final = {
 _BOUNDS: Final = {
     "string_too_short": ("is empty", "Write a text."),
     "string_too_long": ("is too long", "It may have {max_length} characters."),
-    "too_short": ("is empty", "Leave the line out, or give it something."),
+    "too_short": ("is empty", "Remove the line, or give it a value."),
     "greater_than_equal": ("is too small", "Write {ge} or more."),
     "greater_than": ("is too small", "Write more than {gt}."),
     "less_than_equal": ("is too large", "Write {le} or less."),
@@ -179,12 +179,16 @@ def _unknown_key(
     if key in forms.FORM_KEYS and _is_tag(loc[-2]):
         form = str(loc[-2]).removeprefix(forms.TAG_MARK).replace("list", "add")
         others = ", ".join(name for name in known if name != form)
-        hint = f"Beside `{form}` may stand {others}." if others else f"`{form}` stands alone."
+        hint = (
+            f"`{form}` can be combined with {others}."
+            if others
+            else f"`{form}` can't be combined with other keys."
+        )
         return f"`{key}` doesn't go with `{form}`", hint
     hint = did_you_mean(key, known) or (f"The keys here are {', '.join(known)}." if known else "")
     if hidden or holds_key(key):
-        return "what stands here is not a key", hint
-    return f"`{key}` is not a key here", hint
+        return "this is not a valid key", hint
+    return f"unknown key `{key}`", hint
 
 
 def _not_one_of(key: str, value: Json, expected: str, say: Callable[[Json], str]) -> tuple[str, str]:

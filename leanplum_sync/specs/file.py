@@ -110,6 +110,6 @@ def read_file(
     problems = [file.from_fault(fault) for fault in faults]
     if not documents and not problems:
         problems.append(
-            Problem(Place(name, 1, 1), "the file holds no document", "Write a spec, or remove the file.")
+            Problem(Place(name, 1, 1), "the file contains no document", "Write a spec, or remove the file.")
         )
     return [OpenDocument(file, document) for document in documents], problems

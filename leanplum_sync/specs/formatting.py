@@ -40,12 +40,12 @@ def formatted(text: str) -> str:
     """
     before, faults = read_documents(text)
     if faults:
-        raise UnusualYamlError("what is not sound YAML")
+        raise UnusualYamlError("invalid YAML")
     layout = read_layout(text)
     result = _Writer(layout).text(before)
     after, faults = read_documents(result)
     if faults or _meaning(after) != _meaning(before) or _remarks(read_layout(result)) != _remarks(layout):
-        raise UnusualYamlError("a layout that can't be changed without changing what it says")
+        raise UnusualYamlError("a layout that can't be changed without changing its meaning")
     return result
 
 

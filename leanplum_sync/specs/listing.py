@@ -114,7 +114,7 @@ def _source(listing: Listing, path: KeyPath, document: OpenDocument, root: Path)
             )
         case None, None:
             document.report(
-                path, "nothing says where the rows are", "Write `file: path`, or `inline:` with a list."
+                path, "the source of the rows is missing", "Write `file: path`, or `inline:` with a list."
             )
         case _:
             document.report(
@@ -153,11 +153,11 @@ def _file_source(
         return None
     if data_format is None:
         document.report_at(
-            place, "the name doesn't tell the file's format", "Write `format: csv`, ndjson or parquet."
+            place, "the file's format can't be told from its name", "Write `format: csv`, ndjson or parquet."
         )
         return None
     if data_format is DataFormat.PARQUET and compression is not Compression.NONE:
-        document.report_at(place, "a Parquet file is compressed inside, and not once more", "Decompress it.")
+        document.report_at(place, "a Parquet file is already compressed inside", "Decompress it.")
         return None
     if data_format is not DataFormat.CSV and listing.delimiter is not None:
         document.report(

@@ -192,8 +192,8 @@ def _shared_apps(found: ProjectFile, document: OpenDocument) -> Iterator[Problem
             if before != path:
                 yield document.file.problem(
                     document.value_place(path),
-                    f"{name} and {before[2]} are one app, and each locks for itself: two runs could write to one user at once",
-                    "Keep one environment for an app.",
+                    f"{name} and {before[2]} use the same app but separate locks: two runs could write to the same user at once",
+                    "Use one environment per app.",
                     address=document.address,
                     also=document.value_place(before),
                 )
@@ -251,7 +251,7 @@ class _Loading:
                 self.problems.append(
                     Problem(
                         Place(name),
-                        "this link leads out of the project folder",
+                        "this link points outside the project folder",
                         "Copy the file into the project.",
                     )
                 )
@@ -297,9 +297,7 @@ class _Loading:
         here = document.key_place(("metadata", "name"))
         if first == here:
             return True
-        document.report_at(
-            here, f"{address} is described twice", "Give one of them another name.", also=first
-        )
+        document.report_at(here, f"{address} is defined twice", "Give one of them another name.", also=first)
         return False
 
     def _build(

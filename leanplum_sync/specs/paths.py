@@ -27,7 +27,7 @@ def inside(root: Path, folder: Path, text: str) -> Path | PathFault:
     except (OSError, RuntimeError):
         return PathFault("this path can't be followed", "Is it a loop of symbolic links?")
     if not resolved.is_relative_to(root):
-        return PathFault("this path leads out of the project folder", "Copy the file into the project.")
+        return PathFault("this path is outside the project folder", "Copy the file into the project.")
     if not resolved.exists():
         return PathFault("there is no such file", _missing_hint(root, folder, text))
     lexical = Path(os.path.normpath(target))

@@ -169,7 +169,7 @@ class _Reader:
             before = self.text[: error.position]
             spot = Spot(before.count("\n") + 1, len(before) - before.rfind("\n"))
             raise _StopError(
-                YamlFault(spot, "a character stands here that YAML doesn't allow", "Remove it.")
+                YamlFault(spot, "this character is not allowed in YAML", "Remove it.")
             ) from error
         except MarkedYAMLError as error:
             raise _StopError(_syntax_fault(error, self.text)) from error
@@ -183,7 +183,9 @@ class _Reader:
         if depth > _DEEPEST:
             raise _StopError(YamlFault(spot, f"this is nested more than {_DEEPEST} levels deep"))
         if event.ctag is not None and str(event.ctag) not in ("None", "!"):
-            self.faults.append(YamlFault(spot, "tags mean nothing in a spec", "Remove the word with the !"))
+            self.faults.append(
+                YamlFault(spot, "tags have no meaning in a spec", "Remove the word with the !")
+            )
         anchor = event.anchor
         if anchor is not None:
             self._open.add(anchor)
@@ -214,7 +216,7 @@ class _Reader:
             self.faults.append(
                 YamlFault(
                     spot,
-                    "an escape stands for half of a character",
+                    "an escape sequence encodes half of a character",
                     "Write the character itself, or both halves, such as \\ud83d\\ude00.",
                 )
             )
@@ -228,11 +230,9 @@ class _Reader:
 
     def _alias(self, anchor: str, spot: Spot) -> _Node:
         if anchor in self._open:
-            raise _StopError(YamlFault(spot, f"*{anchor} stands inside of what it repeats"))
+            raise _StopError(YamlFault(spot, f"*{anchor} is inside the value that it repeats"))
         if anchor not in self._anchors:
-            self.faults.append(
-                YamlFault(spot, f"*{anchor} repeats what &{anchor} names, and nothing is named so")
-            )
+            self.faults.append(YamlFault(spot, f"*{anchor} has no anchor: nothing is named &{anchor}"))
             return _Scalar(spot, None, "")
         node = self._anchors[anchor]
         self._repeated += node.size
@@ -260,10 +260,10 @@ class _Reader:
                 self.faults.append(
                     YamlFault(
                         key.spot,
-                        f"the key {key.text} stands here twice",
+                        f"the key {key.text} appears twice",
                         "Remove one of the two.",
                         first,
-                        unquoted="a key stands here twice",
+                        unquoted="a key appears twice",
                     )
                 )
             else:
@@ -299,18 +299,21 @@ def _scalar(text: str) -> Json:
 
 # ruamel.yaml's own sentences, by a part of them, and what they come to.
 _SYNTAX: Final = {
-    "found character '\\t'": ("a tab stands here", "YAML is indented with blanks: replace the tab."),
+    "found character '\\t'": ("there is a tab here", "YAML is indented with spaces: replace the tab."),
     "mapping values are not allowed here": (
-        "a colon stands where none can",
+        "a colon isn't allowed here",
         "Put a text with a colon in quotes; check that this line is indented like its neighbours.",
     ),
     "did not find expected key": ("the indentation is wrong", "Indent this line like its neighbours."),
     "expected <block end>": ("the indentation is wrong", "Indent this line like its neighbours."),
     "could not find expected ':'": ("a colon is missing after a key", "Write key: value."),
     "found unexpected end of stream": ("a quote is opened and never closed", "Close it."),
-    "found undefined alias": ("an alias repeats something that has no name", "Name it with & before."),
+    "found undefined alias": (
+        "an alias refers to an anchor that doesn't exist",
+        "Define the anchor with & first.",
+    ),
     "cannot start any token": ("a text can't start with this character", "Put the text in quotes."),
-    "found unknown escape": ("a backslash stands before a character it can't", "Use single quotes."),
+    "found unknown escape": ("a backslash can't escape this character", "Use single quotes."),
     "expected ',' or '": ("a bracket or brace is opened and not closed, or a comma is missing", "Close it."),
     "expected the node content": (
         "something is missing before this",

@@ -91,10 +91,10 @@ EXPECTED = {
     "specs/a.yaml:20:5": "`once` is missing",
     "specs/a.yaml:21:16": "Write absent",
     "specs/a.yaml:22:13": "Did you mean country?",
-    "specs/a.yaml:26:12": "described twice",
+    "specs/a.yaml:26:12": "defined twice",
     "specs/a.yaml:28:20": '"00123"',
-    "specs/b.yaml:5:12": "either its name or its id",
-    "specs/b.yaml:6:22": "out of the project folder",
+    "specs/b.yaml:5:12": "message's name or its id",
+    "specs/b.yaml:6:22": "outside the project folder",
     "specs/b.yaml:7:13": "letters, digits",
     "specs/b.yaml:21:47": "no column missing",
     "specs/c.yaml:3:1": "replace the tab",
@@ -105,7 +105,7 @@ EXPECTED = {
     "data/tokens.csv:4": "row 3: the id in column device is missing",
     "data/short.csv:3": "row 2: the row has 1 cells",
     "data/short.csv:4": "row 3: the value in column n is not a whole number",
-    "data/short.csv:5": "row 4: the id stands here a second time (see data/short.csv:2)",
+    "data/short.csv:5": "row 4: this id is listed a second time (see data/short.csv:2)",
     "data/short.csv:6": "row 5: the id in column id is missing",
     "data/short.csv:7": "row 6: the row has 3 cells",
 }
@@ -160,9 +160,7 @@ def test_two_specs_that_disagree_name_both_files_and_lines(tmp_path: Path) -> No
     (tmp_path / "specs" / "one.yaml").write_text(spec.format(name="one", value="gold"))
     (tmp_path / "specs" / "two.yaml").write_text(spec.format(name="two", value="silver"))
     told = Shell(tmp_path, {"COLUMNS": "400"}).run("validate", code=3).stdout
-    assert (
-        "specs/two.yaml:7:5: UserAttributes/two: tier is asked for differently by UserAttributes/one" in told
-    )
+    assert "specs/two.yaml:7:5: UserAttributes/two: tier conflicts with UserAttributes/one" in told
     assert "(see specs/one.yaml:7:5)" in told
     assert "and so for 1 more" in told
     assert "1 problem in 1 file" in told

@@ -117,5 +117,5 @@ def test_an_id_that_postgresql_can_not_keep_is_a_problem_of_the_data(shell: Shel
     spec.write_text(spec.read_text().replace("users.csv", "users.ndjson"))
     refused = shell.run("plan", code=3)
     assert "users.ndjson:2" in refused.stderr
-    assert "the id in column id holds a NUL character" in refused.stderr
+    assert "the id in column id contains a NUL character" in refused.stderr
     assert served.counts()["writes"] == 0

@@ -46,20 +46,20 @@ ColumnName = Annotated[str, StringConstraints(min_length=1)]
 
 class Metadata(Edge):
     name: Name = Field(
-        description="What the document is called; unique among those of its kind. Lower-case letters, digits, hyphens.",
+        description="The document's name, unique within its kind. Lower-case letters, digits and hyphens.",
         examples=["loyalty-tiers"],
     )
     owner: str | None = Field(
-        default=None, description="Whom to ask about it: a person or a team.", examples=["crm@example.com"]
+        default=None, description="The person or team to ask about it.", examples=["crm@example.com"]
     )
     description: str | None = Field(
         default=None,
-        description="What it is for, for the people who review it.",
+        description="Its purpose, for reviewers.",
         examples=["Tiers of the 2026 plan"],
     )
     depends_on: list[str] = Field(
         default=[],
-        description="Documents whose changes are to be in place before this one's start, each as kind/name.",
+        description="Documents that must be applied before this one, each as kind/name.",
         examples=[["UserAttributes/loyalty-tiers"]],
     )
 
@@ -69,7 +69,7 @@ class Document(Edge):
         description="The version of the spec language.", examples=[API_VERSION]
     )
     metadata: Metadata = Field(
-        description="The document's name, and what people want to know about it.",
+        description="The document's name, and information for people.",
         examples=[{"name": "loyalty-tiers", "owner": "crm@example.com"}],
     )
 
@@ -117,7 +117,7 @@ class Listing(Edge):
         examples=["data/customers.csv"],
     )
     format: Literal["csv", "ndjson", "parquet"] | None = Field(
-        default=None, description="The file's format, where its name doesn't tell.", examples=["csv"]
+        default=None, description="The file's format, if its name doesn't tell.", examples=["csv"]
     )
     delimiter: Literal[",", ";", "\t", "|"] | None = Field(
         default=None,
@@ -141,8 +141,8 @@ class Listing(Edge):
     id: ColumnName | None = Field(
         default=None,
         description=(
-            "The column with the id. Ids are text: 00123 is not 123. Left out, a file must have the columns of"
-            " Leanplum's own CSV import; an inline list then has its ids under `id`."
+            "The column with the id. Ids are text: 00123 is not 123. Without it, a file must have the columns of"
+            " Leanplum's own CSV import, and an inline list has its ids under `id`."
         ),
         examples=["customer_id"],
     )
@@ -153,6 +153,6 @@ class DeviceListing(Listing):
 
     user: ColumnName | None = Field(
         default=None,
-        description="The column with the userId. A row where it is empty is about the device alone.",
+        description="The column with the userId. A row without a userId is for the device alone.",
         examples=["user_id"],
     )

@@ -33,7 +33,7 @@ def checked_id(value: Json, column: str) -> str:
             )
         case str() if "\0" in value:
             raise CellError(
-                f"the id in column {column} holds a NUL character",
+                f"the id in column {column} contains a NUL character",
                 "Remove it: a journal on PostgreSQL can't keep it.",
             )
         case str() if fault := id_fault(value.strip(), column):
@@ -41,7 +41,7 @@ def checked_id(value: Json, column: str) -> str:
             raise CellError(f"the id in column {column} {what}", hint)
         case str():
             raise CellError(
-                f"the id in column {column} has blanks before or after it",
+                f"the id in column {column} has spaces before or after it",
                 "They would be part of the id: remove them.",
             )
         case _:

@@ -133,8 +133,8 @@ class ListPart:
         add, remove = _items(self.add, values), _items(self.remove, values)
         if any(item in remove for item in add):
             raise CellError(
-                f"attribute {self.name} is to gain and to lose the same value",
-                "Leave it in one of the two columns.",
+                f"the same value is both added to and removed from attribute {self.name}",
+                "Keep it in one of the two columns.",
             )
         return AlterList(self.name, add, remove, self.asked_at) if add or remove else None
 

@@ -17,7 +17,7 @@ from leanplum_sync.render.status import Status
 
 PROBLEM = Problem(
     Place("specs/a.yaml", 12, 5),
-    "`typ` is not a key here",
+    "unknown key `typ`",
     "Did you mean type?",
     "a/b",
     "    typ: " + "x" * 300,

@@ -60,14 +60,14 @@ def test_an_attribute_that_the_spec_manages_is_not_taken_from_the_file_too(folde
 @pytest.mark.parametrize(
     ("column", "message", "hint"),
     [
-        ("newUserId", "column newUserId of this file is nothing that a spec of this kind can bring about", "Renaming users is not managed: import this column with Leanplum's own upload."),
-        ("events.Purchase.count", "column events.Purchase.count of this file is nothing that a spec of this kind can bring about", "Counts of events are not managed: import them with Leanplum's own upload."),
-        ("unsubscribeChannelsToAdd", "column unsubscribeChannelsToAdd of this file is nothing that a spec of this kind can bring about", "Subscriptions are not managed: import them with Leanplum's own upload."),
-        ("createDisposition", "column createDisposition of this file is nothing that a spec of this kind can bring about", "Say `createUsers` in the spec instead, for all rows."),
-        ("contry", "column contry of this file is nothing that a spec of this kind can bring about", "Did you mean country?"),
-        ("zzz", "column zzz of this file is nothing that a spec of this kind can bring about", "Remove it, or name the columns that count in the spec, with `id` for the ids."),
-        ("userAttributes.12", "column userAttributes.12 names an attribute that can't be: its name is a number", ""),
-        ("userAttributeValuesToIncrement.n", "column userAttributeValuesToIncrement.n increments, and nothing says under which name that happens once", "Write attributes: {n: {increment: {column: userAttributeValuesToIncrement.n}, once: some-name}}."),
+        ("newUserId", "a spec of this kind can't use column newUserId of this file", "Renaming users is not managed: import this column with Leanplum's own upload."),
+        ("events.Purchase.count", "a spec of this kind can't use column events.Purchase.count of this file", "Counts of events are not managed: import them with Leanplum's own upload."),
+        ("unsubscribeChannelsToAdd", "a spec of this kind can't use column unsubscribeChannelsToAdd of this file", "Subscriptions are not managed: import them with Leanplum's own upload."),
+        ("createDisposition", "a spec of this kind can't use column createDisposition of this file", "Set `createUsers` in the spec instead, for all rows."),
+        ("contry", "a spec of this kind can't use column contry of this file", "Did you mean country?"),
+        ("zzz", "a spec of this kind can't use column zzz of this file", "Remove it, or name the columns to use in the spec, with `id` for the ids."),
+        ("userAttributes.12", "column userAttributes.12 names an invalid attribute: its name is a number", ""),
+        ("userAttributeValuesToIncrement.n", "column userAttributeValuesToIncrement.n increments, but has no `once` name", "Write attributes: {n: {increment: {column: userAttributeValuesToIncrement.n}, once: some-name}}."),
     ],
 )  # fmt: skip
 def test_columns_that_would_be_lost_are_problems(folder: Any, column: str, message: str, hint: str) -> None:
@@ -89,9 +89,7 @@ def test_an_increment_column_works_once_it_has_a_name(folder: Any) -> None:
 
 def test_a_file_without_user_ids_needs_to_name_them(folder: Any) -> None:
     user_spec(folder, "customer,country\nu1,DE\n")
-    assert [problem.message for problem in folder.load().problems] == [
-        "nothing says which column holds the ids"
-    ]
+    assert [problem.message for problem in folder.load().problems] == ["the column with the ids is not named"]
 
 
 def test_device_files_are_understood_too(folder: Any) -> None:
@@ -128,6 +126,4 @@ def test_recipients_need_only_their_user_id(folder: Any) -> None:
 def test_a_file_of_another_format_names_its_ids(folder: Any) -> None:
     folder.write("specs/i.ndjson", '{"userId": "u1"}\n')
     folder.spec("UserAttributes", "users: {file: i.ndjson}\nattributes: {a: 1}")
-    assert [problem.message for problem in folder.load().problems] == [
-        "nothing says which column holds the ids"
-    ]
+    assert [problem.message for problem in folder.load().problems] == ["the column with the ids is not named"]

@@ -54,7 +54,7 @@ def test_a_list_is_no_value_of_a_message(folder: Any) -> None:
     )
     (problems,) = folder.wants()
     assert [problem.message for problem in problems] == [
-        "the id in column id has blanks before or after it",
+        "the id in column id has spaces before or after it",
         "the value in column v is not a single value",
         "the value in column w is not text, a number, true or false, or a list of those",
     ]

@@ -60,7 +60,7 @@ def test_a_malformed_token_is_a_problem_that_does_not_show_it(folder: Any) -> No
     )
     (problems,) = folder.wants()
     assert [problem.message for problem in problems] == [
-        "the id in column user has blanks before or after it",
+        "the id in column user has spaces before or after it",
         "the value in column t is not an APNs token: an even number of hexadecimal digits, 64 or more",
     ]
     assert "secret" not in str(problems)

@@ -103,7 +103,7 @@ def test_an_increment_by_nothing_asks_for_nothing(folder: Any) -> None:
         ("{column: c}", "[[secret]]", "the value in column c is not a list of single values, without lists or mappings inside"),
         ("{column: c}", "9007199254740993", "the value in column c is not a number that the API keeps exactly: up to 2^53 if it is whole, else of about 15 digits"),
         ("{column: c}", ".inf", "the value in column c is not a finite number"),
-        ("{add: {column: c}, remove: [secret]}", "secret", "attribute a is to gain and to lose the same value"),
+        ("{add: {column: c}, remove: [secret]}", "secret", "the same value is both added to and removed from attribute a"),
         ("{increment: {column: c}, once: l}", "'1.5'", "the value in column c is not a whole number"),
     ],
 )  # fmt: skip
@@ -126,7 +126,7 @@ def test_all_problems_of_a_row_are_told_at_once(folder: Any) -> None:
     )
     bad, good = folder.wants()
     assert [problem.message for problem in bad] == [
-        "the id in column id has blanks before or after it",
+        "the id in column id has spaces before or after it",
         "the value in column x is not a whole number",
         "the value in column y is not a whole number",
     ]
@@ -144,8 +144,8 @@ def test_a_cell_that_was_wrong_is_wrong_again(folder: Any) -> None:
     ("identity", "message"),
     [
         ("''", "the id in column id is missing"),
-        ("'u1 '", "the id in column id has blanks before or after it"),
-        ('"u\\0001"', "the id in column id holds a NUL character"),
+        ("'u1 '", "the id in column id has spaces before or after it"),
+        ('"u\\0001"', "the id in column id contains a NUL character"),
         ("5", "the id in column id is not text"),
         (f"'{'x' * 401}'", "the id in column id is longer than 400 characters"),
     ],

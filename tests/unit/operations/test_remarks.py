@@ -62,8 +62,8 @@ def test_strict_makes_problems_of_remarks(folder: Any, sieve: bool) -> None:
         ("\ufeffu1", "has an invisible character"),
         ("u\u00ad1", "has an invisible character"),
         ("u\x01", "has an invisible character"),
-        (" u1", "has blanks before or after it"),
-        ("u1\u00a0", "has blanks before or after it"),
+        (" u1", "has spaces before or after it"),
+        ("u1\u00a0", "has spaces before or after it"),
     ],
 )
 def test_ids_that_no_one_has_are_problems(folder: Any, identifier: str, message: str, sieve: bool) -> None:

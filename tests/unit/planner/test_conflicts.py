@@ -88,9 +88,9 @@ def test_a_user_may_have_two_devices_but_not_one_device_twice() -> None:
 def test_a_conflict_names_what_is_contested() -> None:
     taken, removed = TakeAttribute("new", "old", None, HERE), RemoveAttribute("old", THERE)
     (problem,) = conflicts([want("one", taken), want("two", removed)])
-    assert problem.message.startswith("old is asked for differently")
+    assert problem.message.startswith("old conflicts with")
     token = SetDeviceField("d1", "iosPushToken", "aa", HERE)
     (problem,) = conflicts(
         [want("one", token), want("two", SetDeviceField("d1", "iosPushToken", "bb", THERE))]
     )
-    assert problem.message.startswith("iosPushToken is asked for differently")
+    assert problem.message.startswith("iosPushToken conflicts with")

@@ -30,11 +30,11 @@ def test_the_first_line_marks_whose_comment_it_is() -> None:
 
 
 def test_a_plan_that_could_not_be_made_takes_the_place_of_the_plan() -> None:
-    problem = Problem(Place("a.yaml", 3), "`typ` is not a key here", excerpt="  typ: |x")
+    problem = Problem(Place("a.yaml", 3), "unknown key `typ`", excerpt="  typ: |x")
     text = problems_markdown(Checked([problem], 1, 0, 0, 0), LIMIT, document="plan", environment="production")
     assert text.startswith("<!-- leanplum-sync plan production -->\n")
     assert "### 1 problem in 1 file.\n\nNo plan was made." in text
-    assert "- `a.yaml:3` &#96;typ&#96; is not a key here.<br><code>typ&#58; &#124;x</code>" in text
+    assert "- `a.yaml:3` unknown key &#96;typ&#96;.<br><code>typ&#58; &#124;x</code>" in text
 
 
 def test_risks_come_first_and_sends_created_users_and_removals_are_always_named() -> None:

@@ -111,7 +111,7 @@ def test_names_are_unique_among_those_of_a_kind(folder: Any) -> None:
     folder.write("specs/a.yaml", spec_named("one"))
     folder.write("specs/b.yaml", spec_named("one"))
     (problem,) = folder.load().problems
-    assert problem.message == "UserAttributes/one is described twice"
+    assert problem.message == "UserAttributes/one is defined twice"
     assert (str(problem.place), str(problem.also)) == ("specs/b.yaml:3:12", "specs/a.yaml:3:12")
 
 
@@ -139,7 +139,7 @@ def test_dependencies_do_not_go_in_circles(folder: Any, edges: dict[str, str], c
     for name, target in edges.items():
         folder.write(f"specs/{name}.yaml", spec_named(name, depends_on=f"UserAttributes/{target}"))
     (problem,) = folder.load().problems
-    assert problem.message == f"dependencies go in a circle: {circle}"
+    assert problem.message == f"dependencies form a cycle: {circle}"
 
 
 def test_a_diamond_of_dependencies_is_no_circle(folder: Any) -> None:
@@ -170,14 +170,14 @@ def test_what_is_sound_in_a_document_is_there_for_more_checks(folder: Any) -> No
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "specs/x.yaml:1:1: the file holds no document. Write a spec, or remove the file."),
-        (b"# only a comment\n", "specs/x.yaml:1:1: the file holds no document. Write a spec, or remove the file."),
+        (b"", "specs/x.yaml:1:1: the file contains no document. Write a spec, or remove the file."),
+        (b"# only a comment\n", "specs/x.yaml:1:1: the file contains no document. Write a spec, or remove the file."),
         (b"kind: caf\xe9\n", "specs/x.yaml:1:10: this is not UTF-8. Save the file as UTF-8."),
         (b"- a\n", "specs/x.yaml:1:1: a spec is a mapping. It starts with apiVersion: leanplum-sync/v1."),
         (b"a: 1\n", "specs/x.yaml:1:1: `kind` is missing. Write one of: UserAttributes, PushTokens, MessageSend."),
         (b"kind: [a]\n", "specs/x.yaml:1:7: unknown kind: a list. Write one of: UserAttributes, PushTokens, MessageSend."),
         (b"kind: Project\n", 'specs/x.yaml:1:7: unknown kind: the text "Project". A project is described in leanplum-sync.yaml, at the top of its folder.'),
-        (b"a: 1\n\tb: 1\n", "specs/x.yaml:2:1: a tab stands here. YAML is indented with blanks: replace the tab."),
+        (b"a: 1\n\tb: 1\n", "specs/x.yaml:2:1: there is a tab here. YAML is indented with spaces: replace the tab."),
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_spec_is_one_problem(folder: Any, content: bytes, complaint: str) -> None:
@@ -214,20 +214,20 @@ def test_long_inline_lists_get_advice(folder: Any) -> None:
 @pytest.mark.parametrize(
     ("file", "complaint"),
     [
-        ("../../outside.csv", "this path leads out of the project folder. Copy the file into the project."),
+        ("../../outside.csv", "this path is outside the project folder. Copy the file into the project."),
         ("/etc/hostname", "this path doesn't start in the project. Write it relative to this file."),
         ("C:/data.csv", "this path doesn't start in the project. Write it relative to this file."),
         ("nowhere.csv", "there is no such file. Paths are relative to this file."),
         ("data/here.csv", "there is no such file. Paths are relative to this file: write ../data/here.csv."),
         ("..\\\\data\\\\here.csv", "there is no such file. Write paths with forward slashes."),
         ("../data", "this is not a file. Name one data file."),
-        ("link.csv", "this path leads out of the project folder. Copy the file into the project."),
+        ("link.csv", "this path is outside the project folder. Copy the file into the project."),
         ("loop.csv", "this path can't be followed. Is it a loop of symbolic links?"),
         (
             "../data/file.txt",
-            "the name doesn't tell the file's format. Write `format: csv`, ndjson or parquet.",
+            "the file's format can't be told from its name. Write `format: csv`, ndjson or parquet.",
         ),
-        ("../data/file.parquet.gz", "a Parquet file is compressed inside, and not once more. Decompress it."),
+        ("../data/file.parquet.gz", "a Parquet file is already compressed inside. Decompress it."),
     ],
 )
 def test_data_files_stay_inside_the_project(
@@ -258,7 +258,7 @@ def test_a_spec_file_that_links_out_of_the_project_is_not_read(
     (folder.root / "specs").mkdir()
     (folder.root / "specs/x.yaml").symlink_to(outside)
     assert folder.complaints() == [
-        "specs/x.yaml: this link leads out of the project folder. Copy the file into the project."
+        "specs/x.yaml: this link points outside the project folder. Copy the file into the project."
     ]
 
 

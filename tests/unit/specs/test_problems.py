@@ -17,13 +17,13 @@ ATTRIBUTES = "users: {inline: [{id: u1, n: x}]}\nattributes:\n  "
         ("a: {colum: n}", 4, "a mapping is no value, and none of its keys names a form. Did you mean `column`?"),
         ("a: {b: {c: 1}}", 4, "a mapping is no value, and none of its keys names a form. Write a value, or a form such as {column: name}."),
         ("a: {column: nn}", 1, "the inline list has no column nn. Did you mean n?"),
-        ("a: {column: n, from: b}", 16, "`from` doesn't go with `column`. Beside `column` may stand type, map, otherwise, when."),
-        ("a: {state: absent, from: b}", 5, "`state` doesn't go with `from`. Beside `from` may stand type."),
+        ("a: {column: n, from: b}", 16, "`from` doesn't go with `column`. `column` can be combined with type, map, otherwise, when."),
+        ("a: {state: absent, from: b}", 5, "`state` doesn't go with `from`. `from` can be combined with type."),
         ("a: {state: gone}", 12, '`state` is the text "gone", expected absent. Write absent.'),
         ("a: {value: 1}", 1, "`when` is missing. Write it, such as `when: absent`."),
         ("a: {when: absent}", 1, "`value` is missing. Write it, such as `value: web`."),
         ("a: {column: n, map: {x: }}", 22, "nothing stands here. Give a value, or leave the line out."),
-        ("a: {column: n, map: {}}", 21, "`map` is empty. Leave the line out, or give it something."),
+        ("a: {column: n, map: {}}", 21, "`map` is empty. Remove the line, or give it a value."),
         ("a: {column: n, otherwise: 1}", 4, "`otherwise` says what becomes of values that `map` doesn't name, and there is no `map`."),
         ("a: {column: n, type: integer, map: {x: y}}", 37, "this can't be the value: expected a whole number."),
         ("a:", 1, "nothing stands here. Give a value; to remove the attribute, write {state: absent}."),
@@ -40,13 +40,13 @@ ATTRIBUTES = "users: {inline: [{id: u1, n: x}]}\nattributes:\n  "
         ("a: {increment: 1}", 1, "`once` is missing. Write it, such as `once: launch-2026`."),
         ("a: {increment: 1.5, once: x}", 16, "an increment is a whole number. Write one, such as 1, or take it from a {column: name}."),
         ("a: {increment: 0, once: x}", 16, "an increment by 0 changes nothing. Write another whole number, or leave the line out."),
-        ("a: {increment: 1, once: a b}", 25, "`once` has characters that can't stand here. Write letters, digits, dots, hyphens and underscores, such as 2026-11-order-delay."),
-        ("a: {from: a}", 1, "a is taken from itself and stays as it is. Give the `type` it becomes."),
-        ('"12": x', 1, "this can't be the name of an attribute: it is a number. Leanplum would refuse it."),
-        (".a: x", 1, "this can't be the name of an attribute: it starts with .. Leanplum would refuse it."),
-        ("a/: x", 1, "this can't be the name of an attribute: it ends with /. Leanplum would refuse it."),
-        ("a,b: x", 1, "this can't be the name of an attribute: it contains a comma. Leanplum would refuse it."),
-        (f"{'a' * 140}: x", 1, "this can't be the name of an attribute: it has more than 139 characters. Leanplum would refuse it."),
+        ("a: {increment: 1, once: a b}", 25, "`once` contains invalid characters. Write letters, digits, dots, hyphens and underscores, such as 2026-11-order-delay."),
+        ("a: {from: a}", 1, "a is taken from itself, which changes nothing. Give the `type` to convert it to."),
+        ('"12": x', 1, "this is not a valid attribute name: it is a number. Leanplum would refuse it."),
+        (".a: x", 1, "this is not a valid attribute name: it starts with .. Leanplum would refuse it."),
+        ("a/: x", 1, "this is not a valid attribute name: it ends with /. Leanplum would refuse it."),
+        ("a,b: x", 1, "this is not a valid attribute name: it contains a comma. Leanplum would refuse it."),
+        (f"{'a' * 140}: x", 1, "this is not a valid attribute name: it has more than 139 characters. Leanplum would refuse it."),
     ],
 )  # fmt: skip
 def test_an_attribute_that_is_wrong_is_said_so_once(
@@ -81,21 +81,21 @@ def test_these_attributes_are_fine(folder: Any, line: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "place", "message"),
     [
-        ("attributes: {a: 1}", "4:1", "`users` is missing. The users, one a row."),
-        ("users: {}\nattributes: {a: 1}", "5:3", "nothing says where the rows are. Write `file: path`, or `inline:` with a list."),
+        ("attributes: {a: 1}", "4:1", "`users` is missing. The users, one per row."),
+        ("users: {}\nattributes: {a: 1}", "5:3", "the source of the rows is missing. Write `file: path`, or `inline:` with a list."),
         ("users: {inline: [u], file: x.csv}\nattributes: {a: 1}", "5:11", "rows come from a file or an inline list, not both. Remove one."),
         ("users: {inline: [u], format: csv}\nattributes: {a: 1}", "5:24", "`format` is for files, and this is an inline list. Remove it."),
-        ("users: {inline: []}\nattributes: {a: 1}", "5:19", "`inline` is empty. Leave the line out, or give it something."),
+        ("users: {inline: []}\nattributes: {a: 1}", "5:19", "`inline` is empty. Remove the line, or give it a value."),
         ("users: {inline: [00123]}\nattributes: {a: 1}", "5:20", 'ids are text, and this is not. Put it in quotes, such as "00123".'),
-        ("users: {inline: [u]}", "4:1", "this asks nothing of its users. Name what they are to have under `attributes`."),
+        ("users: {inline: [u]}", "4:1", "this spec changes nothing. Name the values to set under `attributes`."),
         ("users: [u]\nattributes: {a: 1}", "5:10", "`users` is a list, expected a mapping. Write keys below it, indented."),
         ("users: {inline: [u]}\nattributes: [a]", "6:15", "`attributes` is a list, expected a mapping. Write keys below it, indented."),
         ("users: {inline: [u]}\nattributes: {a: 1}\ncreateUsers: no", "7:16", '`createUsers` is the text "no", expected true or false. Write false, without quotes.'),
-        ("users: {inline: [u]}\natributes: {a: 1}\ncreateUsers: true", "6:3", "`atributes` is not a key here. Did you mean attributes?"),
+        ("users: {inline: [u]}\natributes: {a: 1}\ncreateUsers: true", "6:3", "unknown key `atributes`. Did you mean attributes?"),
         ("users: {inline: [u]}\nprofile: {county: DE}", "6:13", "the profile has no such field. Did you mean country?"),
-        ("users: {inline: [u]}\nprofile: {country: germany}", "6:13", "country can't be this: expected a country as two capital letters, such as DE."),
-        ("users: {inline: [u]}\nprofile: {city: (detect)}", "6:13", "city can't be this: expected the user's own: (detect) would find out where this machine is."),
-        ("users: {inline: [u]}\nprofile: {totalSessions: 1.5}", "6:13", "totalSessions can't be this: expected a whole number."),
+        ("users: {inline: [u]}\nprofile: {country: germany}", "6:13", "invalid value for country: expected a country as two capital letters, such as DE."),
+        ("users: {inline: [u]}\nprofile: {city: (detect)}", "6:13", "invalid value for city: expected the user's own value: (detect) would find the location of this machine."),
+        ("users: {inline: [u]}\nprofile: {totalSessions: 1.5}", "6:13", "invalid value for totalSessions: expected a whole number."),
         ("users: {inline: [{id: u, c: x}]}\nprofile: {city: {column: c, type: list}}", "6:31", "a list can't stand here. Only attributes hold lists."),
     ],
 )  # fmt: skip
@@ -109,11 +109,11 @@ def test_a_wrong_user_spec_is_said_so_once(folder: Any, spec: str, place: str, m
     [
         ("devices: {inline: [d]}", "4:1", "`token` is missing. Name the token's column: token: {ios: {column: apns_token}}."),
         ("devices: {inline: [d]}\ntoken: {}", "6:3", "no platform is named. Write ios, android or web, with the token's column."),
-        ("devices: {inline: [d]}\ntoken: {ios: zz}", "6:11", "this can't be the value of iosPushToken: expected an APNs token: an even number of hexadecimal digits, 64 or more."),
-        ("devices: {inline: [d]}\ntoken: {andriod: {column: t}, ios: {column: id}}", "6:11", "`andriod` is not a key here. Did you mean android?"),
-        ("devices: {inline: [d], users: x}\ntoken: {ios: {column: id}}", "5:26", "`users` is not a key here. Did you mean user?"),
-        ("devices: {inline: [d]}\ntoken: {ios: {column: id}}\nattributes: {systemVersion: 17.0}", "7:16", "this can't be the value of systemVersion: expected text; a version such as 17.0 stands in quotes."),
-        ("devices: {inline: [d]}\ntoken: {ios: {column: id}}\nattributes: {iosPushToken: x}", "7:16", "push tokens don't stand among the attributes. Write it under `token`, as ios, android or web."),
+        ("devices: {inline: [d]}\ntoken: {ios: zz}", "6:11", "invalid value for iosPushToken: expected an APNs token: an even number of hexadecimal digits, 64 or more."),
+        ("devices: {inline: [d]}\ntoken: {andriod: {column: t}, ios: {column: id}}", "6:11", "unknown key `andriod`. Did you mean android?"),
+        ("devices: {inline: [d], users: x}\ntoken: {ios: {column: id}}", "5:26", "unknown key `users`. Did you mean user?"),
+        ("devices: {inline: [d]}\ntoken: {ios: {column: id}}\nattributes: {systemVersion: 17.0}", "7:16", "invalid value for systemVersion: expected text; write a version such as 17.0 in quotes."),
+        ("devices: {inline: [d]}\ntoken: {ios: {column: id}}\nattributes: {iosPushToken: x}", "7:16", "push tokens don't belong under `attributes`. Write it under `token`, as ios, android or web."),
         ("devices: {inline: [d]}\ntoken: {ios: {column: id}}\nattributes: {color: x}", "7:16", "a device has no such field. Its fields are appVersion, browserName, browserVersion, deviceModel, deviceName, systemName, systemVersion."),
     ],
 )  # fmt: skip
@@ -125,11 +125,11 @@ def test_a_wrong_device_spec_is_said_so_once(folder: Any, spec: str, place: str,
 @pytest.mark.parametrize(
     ("spec", "place", "message"),
     [
-        ("message: {name: a, id: 5}\nrecipients: {inline: [u]}\ndelivery: d", "5:12", "a message is named by either its name or its id. Write {name: ...} or {id: ...}."),
-        ("message: {}\nrecipients: {inline: [u]}\ndelivery: d", "5:12", "a message is named by either its name or its id. Write {name: ...} or {id: ...}."),
+        ("message: {name: a, id: 5}\nrecipients: {inline: [u]}\ndelivery: d", "5:12", "give either the message's name or its id. Write {name: ...} or {id: ...}."),
+        ("message: {}\nrecipients: {inline: [u]}\ndelivery: d", "5:12", "give either the message's name or its id. Write {name: ...} or {id: ...}."),
         ("message: {id: abc}\nrecipients: {inline: [u]}\ndelivery: d", "5:17", "a message's id is a whole number. Copy it from the address of the message in the dashboard."),
         ("message: {name: a}\nrecipients: {inline: [u]}", "4:1", "`delivery` is missing. Write it, such as `delivery: 2026-11-order-delay`."),
-        ("message: {name: a}\nrecipients: {inline: [u]}\ndelivery: a/b", "7:13", "`delivery` has characters that can't stand here. Write letters, digits, dots, hyphens and underscores, such as 2026-11-order-delay."),
+        ("message: {name: a}\nrecipients: {inline: [u]}\ndelivery: a/b", "7:13", "`delivery` contains invalid characters. Write letters, digits, dots, hyphens and underscores, such as 2026-11-order-delay."),
         ("message: {name: a}\nrecipients: {inline: [u]}\ndelivery: d\nvalues: {x: [1]}", "8:15", "this is not a single value. Write a text, a number, or true or false."),
         ("message: {name: a}\nrecipients: {inline: [u]}\ndelivery: 2026", "7:13", "`delivery` is the number 2026, expected text. Put it in quotes."),
     ],
@@ -152,7 +152,9 @@ def test_names_that_differ_only_in_case_are_pointed_out(folder: Any) -> None:
 def test_a_renamed_attribute_cannot_be_managed_too(folder: Any) -> None:
     folder.spec("UserAttributes", ATTRIBUTES + "new: {from: old}\n  old: 5")
     (complaint,) = folder.complaints()
-    assert "7:11: UserAttributes/it: old is renamed to new, and managed under its own name too" in complaint
+    assert (
+        "7:11: UserAttributes/it: old is renamed to new, and is also managed under its own name" in complaint
+    )
     assert "specs/it.yaml:8:5" in complaint
 
 

@@ -81,21 +81,21 @@ def test_with_several_environments_none_is_taken_by_default(folder: Any) -> None
 @pytest.mark.parametrize(
     ("spec", "place", "message"),
     [
-        ("sensitve: [a]", "5:3", "`sensitve` is not a key here. Did you mean sensitive?"),
+        ("sensitve: [a]", "5:3", "unknown key `sensitve`. Did you mean sensitive?"),
         ("limits: {concurrency: 0}", "5:25", "`concurrency` is too small. Write 1 or more."),
         ("limits: {concurrency: many}", "5:25", '`concurrency` is the text "many", expected a whole number. Write digits, without quotes.'),
         ("budget: {sends: 1.5}", "5:19", "`sends` is the number 1.5, expected a whole number. Write digits, without quotes."),
-        ("budget: {send: 1}", "5:12", "`send` is not a key here. Did you mean sends?"),
+        ("budget: {send: 1}", "5:12", "unknown key `send`. Did you mean sends?"),
         ("defaultEnvironment: live", "5:3", "no environment is named so. Name one of: sandbox."),
         ("environments: {a: {emulator: embeded}}", "5:32", '`emulator` is the text "embeded", expected embedded. Did you mean embedded?'),
-        ("environments: {a: {emulator: embedded, appId: x}}", "5:42", "`appId` is not a key here. The keys here are emulator, seed, budget, limits."),
+        ("environments: {a: {emulator: embedded, appId: x}}", "5:42", "unknown key `appId`. The keys here are emulator, seed, budget, limits."),
         ("environments: {a: {seed: x.ndjson}}", "5:18", "`emulator` is missing. Write it, such as `emulator: embedded`."),
         ("environments: {a: {emulator: embedded, seed: x.ndjson}}", "5:42", "there is no such file. Paths are relative to this file."),
-        ("environments: {a: {keys: {prod: X}}}", "5:29", "`prod` is not a key here. Did you mean production?"),
+        ("environments: {a: {keys: {prod: X}}}", "5:29", "unknown key `prod`. Did you mean production?"),
         ("environments: {a: {keys: {production: A B}}}", "5:41", "this is not the name of an environment variable. Letters, digits and _, such as LEANPLUM_PRODUCTION_KEY."),
         ("environments: {a: {appId: 5}}", "5:29", "this is not text. Write a text, or {env: NAME_OF_A_VARIABLE}."),
         ("specs: [nowhere]", "5:11", "there is no such file. Paths are relative to this file."),
-        ("specs: [../..]", "5:11", "this path leads out of the project folder. Copy the file into the project."),
+        ("specs: [../..]", "5:11", "this path is outside the project folder. Copy the file into the project."),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_project_is_said_once(folder: Any, spec: str, place: str, message: str) -> None:
@@ -182,6 +182,6 @@ def test_environments_that_name_one_app_are_advised_against(folder: Any) -> None
     assert loaded.problems == ()
     (note,) = loaded.notes
     assert str(note) == (
-        "leanplum-sync.yaml:10:14: Project/shop: again and live are one app, and each locks for itself: two runs could write"
-        " to one user at once (see leanplum-sync.yaml:8:19). Keep one environment for an app."
+        "leanplum-sync.yaml:10:14: Project/shop: again and live use the same app but separate locks: two runs could"
+        " write to the same user at once (see leanplum-sync.yaml:8:19). Use one environment per app."
     )

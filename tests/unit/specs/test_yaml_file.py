@@ -83,19 +83,19 @@ def test_documents_before_a_syntax_error_are_kept() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a: 1\n\tb: 2\n", ("a tab stands here", 2, 1)),
-        ("a: 1\n b: 2\n", ("a colon stands where none can", 2, 3)),
+        ("a: 1\n\tb: 2\n", ("there is a tab here", 2, 1)),
+        ("a: 1\n b: 2\n", ("a colon isn't allowed here", 2, 3)),
         ("- a\nb: 1\n", ("the indentation is wrong", 2, 1)),
         ("a: [1, 2\nb: 3\n", ("a bracket or brace is opened and not closed, or a comma is missing", 1, 4)),
         ("a: 'x\n", ("a quote is opened and never closed", 1, 4)),
-        ("a: 1\nb: 2\na: 3\n", ("the key a stands here twice", 3, 1)),
+        ("a: 1\nb: 2\na: 3\n", ("the key a appears twice", 3, 1)),
         ("? [x]\n: 1\n", ("a list or mapping can't be a key", 1, 3)),
-        ("a: *q\n", ("*q repeats what &q names, and nothing is named so", 1, 4)),
-        ("a: &x {b: *x}\n", ("*x stands inside of what it repeats", 1, 11)),
-        ("a: !!python/name:os.system x\n", ("tags mean nothing in a spec", 1, 4)),
+        ("a: *q\n", ("*q has no anchor: nothing is named &q", 1, 4)),
+        ("a: &x {b: *x}\n", ("*x is inside the value that it repeats", 1, 11)),
+        ("a: !!python/name:os.system x\n", ("tags have no meaning in a spec", 1, 4)),
         ("<<: {a: 1}\n", ("<< is not part of YAML 1.2", 1, 1)),
         ("a: @x\n", ("a text can't start with this character", 1, 4)),
-        ("a: \x07\n", ("a character stands here that YAML doesn't allow", 1, 4)),
+        ("a: \x07\n", ("this character is not allowed in YAML", 1, 4)),
         ("[" * 400, ("this is nested more than 50 levels deep", 1, 52)),
     ],
 )
@@ -110,7 +110,11 @@ def test_characters_escaped_as_two_halves_are_joined() -> None:
 @pytest.mark.parametrize("half", [r"\ud83d", r"\ude00", r"\ude00\ud83d", r"\ud83d\ud83d\ude00", r"x\ud83dx"])
 @pytest.mark.parametrize(("text", "column"), [('a: "HALF"', 4), ('{"HALF": 1}', 2), ('["HALF"]', 2)])
 def test_half_of_a_character_is_a_fault_at_its_place(half: str, text: str, column: int) -> None:
-    assert only_fault(text.replace("HALF", half)) == ("an escape stands for half of a character", 1, column)
+    assert only_fault(text.replace("HALF", half)) == (
+        "an escape sequence encodes half of a character",
+        1,
+        column,
+    )
 
 
 def test_a_repeated_key_names_its_first_place() -> None:
