@@ -58,6 +58,9 @@ _DISPLAY_OPTIONS: Final = (
     click.option(
         "--quiet", cls=SharedOption, is_flag=True, help="Print only errors, no progress and no notes."
     ),
+    click.option(
+        "--no-progress", cls=SharedOption, is_flag=True, help="Print notes and errors, but no progress."
+    ),
     click.option("--verbose", cls=SharedOption, is_flag=True, help="Print more details."),
     click.option(
         "--no-color", cls=SharedOption, is_flag=True, help="Print without colour, as NO_COLOR=1 does."
@@ -91,6 +94,7 @@ def pass_console(function: Callable[Concatenate[Console, P], R]) -> Callable[P, 
     def with_console(*arguments: P.args, **options: P.kwargs) -> R:
         console = Console.for_this_process(
             quiet=bool(remembered("quiet")),
+            no_progress=bool(remembered("no_progress")),
             verbose=bool(remembered("verbose")),
             plain=bool(remembered("no_color")),
             events=click.get_current_context().meta.get(EVENTS),

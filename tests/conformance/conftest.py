@@ -44,7 +44,7 @@ class Caller:
             "apiVersion": "1.0.6",
             **arguments,
         }
-        return self.session.post(f"{self.url}/api", data=orjson.dumps(body), timeout=30)
+        return self.session.post(f"{self.url}/api", data=orjson.dumps(body), timeout=300)
 
     def call(self, action: str, key: str = "production", **arguments: Any) -> dict[str, Any]:
         """Return the one element of a single action's answer."""
@@ -60,7 +60,7 @@ class Caller:
         return self.call("exportUser", "data_export", userId=user_id)
 
     def counts(self) -> dict[str, Any]:
-        return self.session.get(f"{self.url}/_emulator/counts", params={"detail": 1}, timeout=30).json()
+        return self.session.get(f"{self.url}/_emulator/counts", params={"detail": 1}, timeout=300).json()
 
 
 @pytest.fixture

@@ -102,14 +102,14 @@ def _upload(caller: Caller, fields: dict[str, str], files: dict[str, bytes]) -> 
     login = {"action": "uploadFile", "appId": emulator.APP_ID, "clientKey": emulator.KEYS["development"]}
     parts: dict[str, Any] = {name: (None, value) for name, value in (login | fields).items()}
     parts |= {name: (f"{name}.bin", content, "application/octet-stream") for name, content in files.items()}
-    (element,) = requests.post(f"{caller.url}/api", files=parts, timeout=30).json()["response"]
+    (element,) = requests.post(f"{caller.url}/api", files=parts, timeout=300).json()["response"]
     return element
 
 
 def _download(caller: Caller, name: str) -> requests.Response:
     login = {"appId": emulator.APP_ID, "clientKey": emulator.KEYS["production"]}
     query = {"action": "downloadFile", "filename": name, **login}
-    return requests.get(f"{caller.url}/api", params=query, timeout=30)
+    return requests.get(f"{caller.url}/api", params=query, timeout=300)
 
 
 def test_a_file_is_uploaded_whole_and_downloaded_by_redirect(shared: Caller) -> None:

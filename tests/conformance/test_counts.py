@@ -83,7 +83,7 @@ def test_sends_and_increments_are_counted_per_user(start: Callable[..., Caller])
         caller.call("setUserAttributes", userId=user_id, userAttributeValuesToIncrement={"n": 1})
     assert caller.counts()["sends"] == {"7": {"u": 2, "v": 1}}
     assert caller.counts()["increments"] == {"u": {"n": 2}, "v": {"n": 1}}
-    totals = requests.get(f"{caller.url}/_emulator/counts", timeout=30).json()
+    totals = requests.get(f"{caller.url}/_emulator/counts", timeout=300).json()
     assert totals["sends"] == {"7": {"total": 3, "users": 2, "usersWithMoreThanOne": 1}}
     assert totals["increments"] == {"total": 3, "users": 2}
 
@@ -91,7 +91,7 @@ def test_sends_and_increments_are_counted_per_user(start: Callable[..., Caller])
 def test_a_reset_brings_back_the_seeds_and_zeroes_the_counts(start: Callable[..., Caller]) -> None:
     caller = start(_SEEDS)
     caller.multi(_set("u"), _set("x"))
-    requests.post(f"{caller.url}/_emulator/reset", timeout=30)
+    requests.post(f"{caller.url}/_emulator/reset", timeout=300)
     assert caller.counts()["requests"]["total"] == 0
     assert caller.user("u")["userAttributes"] == {}
     assert "warning" in caller.user("x")
@@ -100,6 +100,6 @@ def test_a_reset_brings_back_the_seeds_and_zeroes_the_counts(start: Callable[...
 def test_a_reset_of_the_counts_keeps_the_users(start: Callable[..., Caller]) -> None:
     caller = start(_SEEDS)
     caller.multi(_set("u"))
-    requests.post(f"{caller.url}/_emulator/reset", params={"only": "counts"}, timeout=30)
+    requests.post(f"{caller.url}/_emulator/reset", params={"only": "counts"}, timeout=300)
     assert caller.counts()["effects"] == {}
     assert caller.user("u")["userAttributes"] == {"a": 1}

@@ -136,7 +136,7 @@ def about(name: str, user_id: str = "u") -> dict[str, Any]:
 
 
 def without_users(caller: Caller) -> bool:
-    return caller.session.get(f"{caller.url}/_emulator/dump", timeout=30).text == ""
+    return caller.session.get(f"{caller.url}/_emulator/dump", timeout=300).text == ""
 
 
 def test_the_table_has_every_action() -> None:
@@ -296,7 +296,7 @@ def test_no_action_takes_a_url_of_more_than_2083_characters(shared: Caller, name
     query = {"action": name, "appId": emulator.APP_ID, "clientKey": emulator.KEYS[TOLD[name].key]}
     for length, is_refused in ((1_000, False), (2_083, True)):
         answer = shared.session.get(
-            f"{shared.url}/api", params=query | {"filler": "x" * length}, timeout=30, allow_redirects=False
+            f"{shared.url}/api", params=query | {"filler": "x" * length}, timeout=300, allow_redirects=False
         )
         assert (answer.status_code == 414) is is_refused
 

@@ -53,16 +53,16 @@ def test_users_are_exported_as_a_csv_without_a_header(start: Callable[..., Calle
     assert job["jobId"].startswith("export_users_")
     result = _result(caller, job)
     assert (result["state"], result["fields"]) == ("FINISHED", ["userId"])
-    assert requests.get(result["files"][0], timeout=30).text == "a\nb\n"
+    assert requests.get(result["files"][0], timeout=300).text == "a\nb\n"
     valued = _result(caller, _export(caller, "exportUsers", userAttribute="vip"))
-    assert requests.get(valued["files"][0], timeout=30).text == "a,\nb,True\n"
+    assert requests.get(valued["files"][0], timeout=300).text == "a,\nb,True\n"
 
 
 def test_users_are_exported_with_their_variant(start: Callable[..., Caller]) -> None:
     test = {"id": 5, "name": "t", "active": True, "variants": [{"id": 9, "name": "B", "percent": 100}]}
     caller = start(({"userId": "a"}, {"abTest": test}))
     result = _result(caller, _export(caller, "exportUsers", abTestId=5))
-    assert requests.get(result["files"][0], timeout=30).text == "a,9,B\n"
+    assert requests.get(result["files"][0], timeout=300).text == "a,9,B\n"
     assert caller.post("exportUsers", "data_export", abTestId=6).status_code == 404
 
 
@@ -71,7 +71,7 @@ def test_sessions_and_offline_events_are_exported_as_json_lines(
 ) -> None:
     caller = _busy(start, clock)
     result = _result(caller, _export(caller, "exportData", startDate=_today(clock)))
-    body = requests.get(result["files"][0], timeout=30).content
+    body = requests.get(result["files"][0], timeout=300).content
     assert (result["state"], result["numSessions"], result["numBytes"]) == ("FINISHED", 2, len(body))
     session, alone = (orjson.loads(line) for line in body.splitlines())
     assert (session["userId"], session["deviceId"], session["systemName"], session["isSession"]) == (
@@ -101,7 +101,7 @@ def test_sessions_are_exported_as_six_csv_tables(start: Callable[..., Caller], c
     tables = {}
     for url in result["files"]:
         name = url.rpartition("-output")[2].removesuffix("-0")
-        tables[name] = list(csv.DictReader(io.StringIO(requests.get(url, timeout=30).text)))
+        tables[name] = list(csv.DictReader(io.StringIO(requests.get(url, timeout=300).text)))
     assert set(tables) == {"sessions", "states", "events", "eventparameters", "experiments", "userattributes"}
     assert [(row["userId"], row["isSession"]) for row in tables["sessions"]] == [
         ("u", "True"),
@@ -242,4 +242,4 @@ def test_start_and_end_time_narrow_an_export(start: Callable[..., Caller], clock
 def test_values_in_the_users_export(start: Callable[..., Caller], value: Any, cell: str) -> None:
     caller = start(({"userId": "u", "userAttributes": {"a": value}},))
     result = _result(caller, _export(caller, "exportUsers", userAttribute="a"))
-    assert requests.get(result["files"][0], timeout=30).text == f"u,{cell}\n"
+    assert requests.get(result["files"][0], timeout=300).text == f"u,{cell}\n"

@@ -33,8 +33,8 @@ def _track(caller: Caller, **options: Any) -> requests.Response:
 
 def _set_faults(caller: Caller, given: Any) -> requests.Response:
     if isinstance(given, str):
-        return requests.post(f"{caller.url}/_emulator/faults", data=given.encode(), timeout=30)
-    return requests.post(f"{caller.url}/_emulator/faults", json=given, timeout=30)
+        return requests.post(f"{caller.url}/_emulator/faults", data=given.encode(), timeout=300)
+    return requests.post(f"{caller.url}/_emulator/faults", json=given, timeout=300)
 
 
 @pytest.mark.claim("fault-drop")
@@ -124,7 +124,7 @@ def test_queued_work_is_done_before_the_emulator_stops(tmp_path: Path, start: Ca
         requests.post(
             f"{running.url}/api",
             json={"appId": emulator.APP_ID, "clientKey": emulator.KEYS["production"], **_TRACK},
-            timeout=30,
+            timeout=300,
         )
     assert _done(start(state=state)) == 1
 
@@ -207,7 +207,7 @@ def test_a_fault_strikes_its_action_and_user_only_after_some_and_so_often(
     statuses = [caller.post("multi", data=[_TRACK]).status_code for _ in range(5)]
     assert statuses == [200, 429, 429, 200, 200]
     assert caller.counts()["faults"] == {"status": 2}
-    (told,) = requests.get(f"{caller.url}/_emulator/faults", timeout=30).json()["faults"]
+    (told,) = requests.get(f"{caller.url}/_emulator/faults", timeout=300).json()["faults"]
     assert (told["matched"], told["struck"]) == (5, 2)
 
 
@@ -237,7 +237,7 @@ def test_faults_can_be_set_while_it_runs(start: Callable[..., Caller], given: An
 
 def test_what_is_told_of_faults_can_be_set_again(start: Callable[..., Caller]) -> None:
     caller = start(faults="cut-after:action=track,times=3; latency:seconds=0.5; seed=7")
-    told = requests.get(f"{caller.url}/_emulator/faults", timeout=30).json()
+    told = requests.get(f"{caller.url}/_emulator/faults", timeout=300).json()
     bare = [
         {key: value for key, value in fault.items() if key not in ("matched", "struck")}
         for fault in told["faults"]
@@ -256,7 +256,7 @@ def test_faults_come_from_yaml_or_json_lines(start: Callable[..., Caller], tmp_p
 def test_a_reset_brings_back_the_faults_of_the_start(start: Callable[..., Caller]) -> None:
     caller = start(faults="429:times=1")
     assert _track(caller).status_code == 429
-    requests.post(f"{caller.url}/_emulator/reset", timeout=30)
+    requests.post(f"{caller.url}/_emulator/reset", timeout=300)
     assert _track(caller).status_code == 429
 
 

@@ -55,5 +55,5 @@ def test_a_port_in_use_is_one_clear_sentence(start: Callable[..., Caller]) -> No
 
 
 def test_health_says_which_app_it_is(start: Callable[..., Caller]) -> None:
-    answer = requests.get(f"{start().url}/_emulator/health", timeout=30)
+    answer = requests.get(f"{start().url}/_emulator/health", timeout=300)
     assert answer.json() == {"ok": True, "appId": "app_emulator"}

@@ -20,7 +20,7 @@ _JOB = {"createJob": True, "gcsBucket": "bucket", "file": "import.csv"}
 
 
 def _import(caller: Caller, text: str, default_action: str = "setUserAttributes") -> dict[str, Any]:
-    requests.put(f"{caller.url}/_emulator/buckets/bucket/import.csv", data=text.encode(), timeout=30)
+    requests.put(f"{caller.url}/_emulator/buckets/bucket/import.csv", data=text.encode(), timeout=300)
     job = caller.call("multi", "development", defaultAction=default_action, **_JOB)
     return caller.call("getMultiResults", "development", jobId=job["jobId"])
 
@@ -31,7 +31,7 @@ def test_rows_become_actions_and_each_has_a_line_of_answer(start: Callable[..., 
     result = _import(caller, text)
     assert result["state"] == "FINISHED"
     assert (result["data"]["successesCount"], result["data"]["failuresCount"]) == (1, 1)
-    lines = requests.get(result["data"]["files"][0], timeout=30).content.splitlines()
+    lines = requests.get(result["data"]["files"][0], timeout=300).content.splitlines()
     assert [orjson.loads(line)["success"] for line in lines] == [True, False]
     user = caller.user("u1")
     assert user["userAttributes"] == {"Gender": "f", "Friends": ["Jimmy", "Sara", "Amy"]}
@@ -102,7 +102,7 @@ def _inline(caller: Caller, text: str, key: str = "development") -> requests.Res
         "defaultAction": "track",
     }
     headers = {"Content-Type": "text/csv"}
-    return requests.post(f"{caller.url}/api", params=query, data=text.encode(), headers=headers, timeout=30)
+    return requests.post(f"{caller.url}/api", params=query, data=text.encode(), headers=headers, timeout=300)
 
 
 def test_inline_csv_is_answered_row_by_row_within_the_limits_of_a_multi(start: Callable[..., Caller]) -> None:

@@ -58,7 +58,7 @@ def test_a_seeded_user_whose_id_is_that_of_a_device_is_anonymous(start: Callable
     caller.call("setUserAttributes", deviceId="D", newUserId="ann")
     assert caller.user("ann")["userAttributes"] == {"a": 1}
     dumped = [
-        orjson.loads(line) for line in requests.get(f"{caller.url}/_emulator/dump", timeout=30).iter_lines()
+        orjson.loads(line) for line in requests.get(f"{caller.url}/_emulator/dump", timeout=300).iter_lines()
     ]
     assert [(one["userId"], one.get("anonymous")) for one in dumped] == [("ann", None)]
 
@@ -95,7 +95,7 @@ def test_exported_sessions_have_numbers_and_tell_of_the_sdk(
     caller.call("stop", **who)
     job = _exported(caller, clock).json()["response"][0]["jobId"]
     (url,) = caller.call("getExportResults", "data_export", jobId=job)["files"]
-    session = requests.get(url, timeout=30).json()
+    session = requests.get(url, timeout=300).json()
     assert (session["client"], session["sdkVersion"]) == ("android", "7.6.1")
     assert session["experiments"] == [{"id": 5, "variantId": 9}]
     assert (session["duration"], session["timezoneOffsetSeconds"]) == (60.0, -28800)
@@ -145,7 +145,7 @@ def test_multis_are_accepted_at_the_path_of_an_old_client(shared: Caller) -> Non
     """Evidence: a public client of 2015."""
     body = {"appId": emulator.APP_ID, "clientKey": emulator.KEYS["production"], "apiVersion": "1.0.6"}
     data = [{"action": "setUserAttributes", "userId": "batch", "userAttributes": {"a": 1}}]
-    answer = requests.post(f"{shared.url}/api-batch?action=multi", json={**body, "data": data}, timeout=30)
+    answer = requests.post(f"{shared.url}/api-batch?action=multi", json={**body, "data": data}, timeout=300)
     assert answer.json() == {"response": [{"success": True}]}
     assert shared.user("batch")["userAttributes"] == {"a": 1}
 

@@ -33,7 +33,7 @@ class _Listener:
 
     def wait(self, count: int = 1) -> None:
         for _ in range(count):
-            assert self.arrived.acquire(timeout=20)
+            assert self.arrived.acquire(timeout=300)
 
 
 @contextmanager

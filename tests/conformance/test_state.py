@@ -50,7 +50,7 @@ def test_what_was_acknowledged_survives_kill_9(start: Callable[..., Caller], tmp
         try:
             while True:
                 session.post(
-                    f"{url}/api", json=_LOGIN | {"action": "track", "userId": "u", "event": "e"}, timeout=30
+                    f"{url}/api", json=_LOGIN | {"action": "track", "userId": "u", "event": "e"}, timeout=300
                 )
                 acknowledged += 1
                 if acknowledged == 30:
@@ -73,9 +73,9 @@ def test_what_was_acknowledged_survives_kill_9(start: Callable[..., Caller], tmp
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serving_ends_cleanly_at_a_signal(tmp_path: Path, number: signal.Signals) -> None:
     process, url = _serve(tmp_path / "state.db")
-    assert requests.get(f"{url}/_emulator/health", timeout=30).json()["ok"] is True
+    assert requests.get(f"{url}/_emulator/health", timeout=300).json()["ok"] is True
     process.send_signal(number)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=300)
     assert (process.returncode, out) == (0, "")
 
 
@@ -94,7 +94,7 @@ def test_a_dump_can_be_seeded_again(start: Callable[..., Caller], tmp_path: Path
     first.call("setUserAttributes", deviceId="lonely", userAttributes={"x": 1})
     first.call("setUserAttributes", userId="gone")
     first.call("block", userId="gone")
-    dump = requests.get(f"{first.url}/_emulator/dump", timeout=30).content
+    dump = requests.get(f"{first.url}/_emulator/dump", timeout=300).content
     (tmp_path / "dump.ndjson.gz").write_bytes(gzip.compress(dump))
     second = start(seeds=[tmp_path / "dump.ndjson.gz"])
     assert second.user("u") == first.user("u")
@@ -102,7 +102,7 @@ def test_a_dump_can_be_seeded_again(start: Callable[..., Caller], tmp_path: Path
     assert second.post("track", userId="gone", event="e").status_code == 451
     assert second.call("getVars")["vars"] == {"a": {"b": [1]}}
     assert second.call("deleteUser", "development", deviceId="lonely") == {"success": True}
-    assert requests.get(f"{first.url}/_emulator/dump", timeout=30).content == dump
+    assert requests.get(f"{first.url}/_emulator/dump", timeout=300).content == dump
 
 
 def test_a_seed_may_be_a_device_without_a_user(start: Callable[..., Caller]) -> None:
@@ -188,5 +188,5 @@ def test_a_state_file_in_a_place_that_can_not_be_is_refused(tmp_path: Path) -> N
 
 def test_many_users_are_seeded_and_dumped(start: Callable[..., Caller]) -> None:
     caller = start(tuple({"userId": f"u{n:05}", "userAttributes": {"n": n}} for n in range(12_000)))
-    dump = requests.get(f"{caller.url}/_emulator/dump", timeout=60).content.splitlines()
+    dump = requests.get(f"{caller.url}/_emulator/dump", timeout=300).content.splitlines()
     assert [orjson.loads(line)["userId"] for line in dump] == [f"u{n:05}" for n in range(12_000)]

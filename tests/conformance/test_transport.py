@@ -30,7 +30,7 @@ def _elements(answer: requests.Response) -> list[dict[str, Any]]:
 def test_a_read_by_get_has_all_arguments_in_the_query(shared: Caller) -> None:
     shared.call("setUserAttributes", userId="get-1", userAttributes={"a": 1})
     answer = requests.get(
-        f"{shared.url}/api", params={"action": "exportUser", "userId": "get-1", **_EXPORT}, timeout=30
+        f"{shared.url}/api", params={"action": "exportUser", "userId": "get-1", **_EXPORT}, timeout=300
     )
     assert _elements(answer)[0]["userAttributes"] == {"a": 1}
 
@@ -38,7 +38,7 @@ def test_a_read_by_get_has_all_arguments_in_the_query(shared: Caller) -> None:
 @pytest.mark.claim("verbs")
 def test_a_write_by_get_works_too(shared: Caller) -> None:
     query = {"action": "setUserAttributes", "userId": "get-2", "userAttributes": '{"a": 1}', **_LOGIN}
-    assert _elements(requests.get(f"{shared.url}/api", params=query, timeout=30)) == [{"success": True}]
+    assert _elements(requests.get(f"{shared.url}/api", params=query, timeout=300)) == [{"success": True}]
     assert shared.user("get-2")["userAttributes"] == {"a": 1}
 
 
@@ -54,14 +54,14 @@ def test_a_read_by_post_works_too(shared: Caller) -> None:
 def test_arguments_may_be_split_between_query_and_body(shared: Caller) -> None:
     query = {"action": "multi", "devMode": "false", "time": "1700000000", **_LOGIN}
     body = {"data": [{"userId": "split-1", **_SET}]}
-    assert requests.post(f"{shared.url}/api", params=query, json=body, timeout=30).status_code == 200
+    assert requests.post(f"{shared.url}/api", params=query, json=body, timeout=300).status_code == 200
     assert shared.user("split-1")["userAttributes"] == {"tier": "gold"}
 
 
 @pytest.mark.claim("arguments-anywhere")
 def test_the_body_wins_over_the_query(shared: Caller) -> None:
     query = {"userId": "loser", **_LOGIN}
-    requests.post(f"{shared.url}/api", params=query, json={"userId": "winner", **_SET}, timeout=30)
+    requests.post(f"{shared.url}/api", params=query, json={"userId": "winner", **_SET}, timeout=300)
     assert "userAttributes" in shared.user("winner")
     assert "userAttributes" not in shared.user("loser")
 
@@ -69,7 +69,7 @@ def test_the_body_wins_over_the_query(shared: Caller) -> None:
 @pytest.mark.claim("arguments-anywhere")
 def test_empty_query_arguments_nulls_and_unknown_ones_are_as_if_absent(shared: Caller) -> None:
     body = {"userId": "null-1", "deviceId": None, "create_date": "x", "segment": "", **_SET, **_LOGIN}
-    answer = requests.post(f"{shared.url}/api?segment&ab_test_id", json=body, timeout=30)
+    answer = requests.post(f"{shared.url}/api?segment&ab_test_id", json=body, timeout=300)
     assert _elements(answer) == [{"success": True}]
     assert shared.user("null-1")["devices"] == []
 
@@ -80,7 +80,7 @@ def test_empty_query_arguments_nulls_and_unknown_ones_are_as_if_absent(shared: C
 )
 def test_a_json_body_is_known_by_its_looks_not_its_label(shared: Caller, content_type: str) -> None:
     body = json.dumps({"userId": f"label-{content_type}", **_SET, **_LOGIN})
-    requests.post(f"{shared.url}/api", data=body, headers={"Content-Type": content_type}, timeout=30)
+    requests.post(f"{shared.url}/api", data=body, headers={"Content-Type": content_type}, timeout=300)
     assert shared.user(f"label-{content_type}")["userAttributes"] == {"tier": "gold"}
 
 
@@ -91,7 +91,9 @@ def test_a_form_body_with_json_text_in_data_works_as_the_android_sdk_sends_it(sh
     )
     body = urlencode({"action": "multi", "data": data, "time": "1700000000", **_LOGIN})
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    assert _elements(requests.post(f"{shared.url}/api", data=body, headers=headers, timeout=30))[0]["success"]
+    assert _elements(requests.post(f"{shared.url}/api", data=body, headers=headers, timeout=300))[0][
+        "success"
+    ]
     assert shared.user("form-1")["userAttributes"] == {"tier": "gold"}
 
 
@@ -122,7 +124,7 @@ def test_a_multipart_body_works_for_any_action(shared: Caller) -> None:
         **_LOGIN,
     }
     parts = {name: (None, value) for name, value in fields.items()}
-    assert _elements(requests.post(f"{shared.url}/api", files=parts, timeout=30)) == [{"success": True}]
+    assert _elements(requests.post(f"{shared.url}/api", files=parts, timeout=300)) == [{"success": True}]
     assert shared.user("parts-1")["userAttributes"] == {"tier": "gold"}
 
 
@@ -131,7 +133,7 @@ def test_lists_and_objects_may_be_written_with_bare_words(shared: Caller) -> Non
     query = {"action": "setUserAttributes", "userId": "bare-1", **_LOGIN}
     query |= {"userAttributes": "{'Interests': ['Technology', 'Music']}"}
     query |= {"unsubscribeChannelsToAdd": "[Push Notification, Email]"}
-    requests.get(f"{shared.url}/api", params=query, timeout=30)
+    requests.get(f"{shared.url}/api", params=query, timeout=300)
     user = shared.user("bare-1")
     assert user["userAttributes"] == {"Interests": ["Technology", "Music"]}
     assert user["unsubscribeChannels"] == ["Push Notification", "Email"]
@@ -145,11 +147,11 @@ def test_numbers_as_ids_become_text(shared: Caller) -> None:
 
 def test_api_version_may_be_missing(shared: Caller) -> None:
     body = {"userId": "v-1", **_SET, "appId": emulator.APP_ID, "clientKey": emulator.KEYS["production"]}
-    assert _elements(requests.post(f"{shared.url}/api", json=body, timeout=30)) == [{"success": True}]
+    assert _elements(requests.post(f"{shared.url}/api", json=body, timeout=300)) == [{"success": True}]
 
 
 def test_a_body_that_is_not_json_is_answered_not_dropped(shared: Caller) -> None:
-    answer = requests.post(f"{shared.url}/api", data="{oops", timeout=30)
+    answer = requests.post(f"{shared.url}/api", data="{oops", timeout=300)
     assert answer.status_code == 400
     assert _elements(answer)[0]["success"] is False
 
@@ -174,7 +176,7 @@ def test_doubles_are_written_as_java_writes_them(shared: Caller) -> None:
 def test_a_url_has_at_most_2083_characters(shared: Caller) -> None:
     for length, status in ((1500, 200), (2083, 414)):
         query = {"action": "setUserAttributes", "userId": "url-1", "locale": "x" * length, **_LOGIN}
-        assert requests.get(f"{shared.url}/api", params=query, timeout=30).status_code == status
+        assert requests.get(f"{shared.url}/api", params=query, timeout=300).status_code == status
 
 
 def test_each_answer_has_a_trace_id_of_its_own(shared: Caller) -> None:
@@ -223,5 +225,5 @@ def test_a_multi_of_things_that_are_no_actions_answers_each(shared: Caller) -> N
 
 def test_a_form_without_a_boundary_is_refused(shared: Caller) -> None:
     headers = {"Content-Type": "multipart/form-data"}
-    answer = requests.post(f"{shared.url}/api", data=b"--x\r\n", headers=headers, timeout=30)
+    answer = requests.post(f"{shared.url}/api", data=b"--x\r\n", headers=headers, timeout=300)
     assert (answer.status_code, _elements(answer)[0]["success"]) == (400, False)

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from document_schemas import check, check_document
 from shell import TIMEOUT_SECONDS, Serve, Shell
-from waiting import wait_for
+from waiting import lines_until, wait_for
 
 PLAN = "a.lpplan"
 FORMATS = ("json", "markdown", "html", "junit")
@@ -122,8 +122,7 @@ def test_of_a_run_that_is_stopped_every_whole_line_parses(
     process.send_signal(number)
     if number is signal.SIGTERM:
         assert process.stderr is not None
-        while "in flight complete" not in (line := process.stderr.readline()):
-            assert line, "it ended before it said that it would"
+        lines_until(process.stderr, "in flight complete")
     served.release()
     out, _ = process.communicate(timeout=TIMEOUT_SECONDS)
     if number is signal.SIGKILL:

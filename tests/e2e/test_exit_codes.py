@@ -9,7 +9,7 @@ import subprocess
 import sysconfig
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from document_schemas import check_document
 from files import ndjson
 from hello import HELLO, send_hello
 from shell import ROOT, TIMEOUT_SECONDS, Served
-from waiting import wait_for
+from waiting import lines_until, wait_for
 
 from leanplum_sync import emulator
 from leanplum_sync.cli.exit_codes import ExitCode
@@ -193,10 +193,10 @@ def _signalled(shop: Shop, number: signal.Signals) -> Ended:
     wait_for(served.holds)
     process.send_signal(number)
     assert process.stderr is not None
-    while "in flight complete" not in (line := process.stderr.readline()):
-        assert line, "it ended before it said that it would"
+    said = lines_until(process.stderr, "in flight complete")
     served.release()
-    return Ended.of(process)
+    ended = Ended.of(process)
+    return replace(ended, err=said + ended.err)
 
 
 def interrupted(shop: Shop) -> Ended:

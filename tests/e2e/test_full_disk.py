@@ -76,7 +76,7 @@ def test_planning_that_finds_no_room_says_so_in_a_sentence_and_leaves_no_plan(
     (shell.folder / "seen.ndjson").write_text(seen)
     small_files(STEP_BYTES)
     process = shell.start("plan", "--observed", "seen.ndjson", "--out", "a.lpplan")
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)
     small_files(resource.RLIM_INFINITY)
     assert process.returncode == 74, out + err
     assert err.startswith("Error: ")
@@ -101,7 +101,7 @@ def test_a_document_that_finds_no_room_is_named_and_no_half_of_one_is_left(
     shell.run("plan", "--out", "a.lpplan")
     small_files(1024)
     process = shell.start("show", "a.lpplan", "-o", f"{form}=why/plan.{form}")
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)
     small_files(resource.RLIM_INFINITY)
     assert process.returncode == 74, out + err
     assert err == f"Error: why/plan.{form}: File too large.\n"
@@ -118,7 +118,7 @@ def test_what_is_no_file_stays_where_a_document_finds_no_room(tmp_path: Path, se
         (("validate",), "ndjson", "full"),
     ):
         process = shell.start(*verb, "-o", f"{form}={name}")
-        _, err = process.communicate(timeout=120)
+        _, err = process.communicate(timeout=300)
         assert process.returncode == 74
         assert err.splitlines()[-1] == f"Error: {name}: No space left on device."
     assert (shell.folder / "full").is_char_device()
@@ -140,7 +140,7 @@ def test_whatever_room_there_is_nothing_is_sent_without_an_intent(
         shutil.copy(new, journal)
         small_files(step * STEP_BYTES)
         process = shell.start("apply", "a.lpplan", "--yes", "--recheck", "off", "--verify", "none")
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=300)
         small_files(resource.RLIM_INFINITY)
         assert "Traceback" not in out + err
         if served.counts()["writes"]:

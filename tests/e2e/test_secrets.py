@@ -113,7 +113,7 @@ class Watched:
         environ = self.shell.environ
         self.shell.environ = {**environ, **(variables or {})}
         process = self.shell.start("--verbose", *arguments)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=300)
         self.shell.environ = environ
         assert "Traceback" not in out + err, err
         assert "unexpected" not in err, err
@@ -326,7 +326,7 @@ def test_nothing_is_told_by_errors_nobody_foresaw(watched: Watched) -> None:
     environ = watched.shell.environ | {"PYTHONPATH": str(hook)}
     watched.shell.environ = environ
     process = watched.shell.start("--verbose", "plan", "-o", "ndjson", "-o", "html=plan.html")
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 1
     assert "unexpected KeyError" in err
     assert not any(canary in (out + err).encode() for canary in CANARIES)

@@ -134,6 +134,7 @@ def test_a_plan_made_while_the_requests_of_a_killed_run_may_still_take_effect_sa
     wait_for(served.holds)
     working.kill()
     told(working)
+    served.release()
     shift_doubts(journal_location, 3600)  # however slow this machine is, the window is not over
     shell.run("plan", "--out", "b.lpplan")
     (note,) = shell.json("show", "b.lpplan")["notes"]

@@ -136,7 +136,7 @@ def app(tmp_path: Path) -> Iterator[str]:
 
 
 def counts(url: str) -> dict[str, Any]:
-    found: dict[str, Any] = requests.get(f"{url}/_emulator/counts", timeout=10).json()
+    found: dict[str, Any] = requests.get(f"{url}/_emulator/counts", timeout=300).json()
     return found
 
 
@@ -266,7 +266,7 @@ def test_new_attribute_names_near_the_apis_limit_are_a_hazard(
     call = {"appId": "app_emulator", "clientKey": emulator.KEYS["production"], "action": "setUserAttributes"}
     for names in (list(attributes)[:200], list(attributes)[200:]):
         given = dict.fromkeys(names, 1)
-        requests.post(f"{app}/api", json={**call, "userId": "u1", "userAttributes": given}, timeout=10)
+        requests.post(f"{app}/api", json={**call, "userId": "u1", "userAttributes": given}, timeout=300)
     specs = """
         apiVersion: leanplum-sync/v1
         kind: UserAttributes

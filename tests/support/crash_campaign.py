@@ -158,7 +158,7 @@ class Trial:
                 return "setUserAttributes"
 
     def _post_faults(self, text: str) -> None:
-        requests.post(f"{self._url}/_emulator/faults", data=text, timeout=30).raise_for_status()
+        requests.post(f"{self._url}/_emulator/faults", data=text, timeout=300).raise_for_status()
 
     @contextlib.contextmanager
     def _others_beside(self, point: str) -> Iterator[None]:
@@ -326,7 +326,7 @@ def _exported(url: str, user: str) -> Any:
         "apiVersion": "1.0.6",
         "userId": user,
     }
-    return requests.post(f"{url}/api", data=orjson.dumps(body), timeout=30).json()["response"][0]
+    return requests.post(f"{url}/api", data=orjson.dumps(body), timeout=300).json()["response"][0]
 
 
 def _seed_lines() -> bytes:

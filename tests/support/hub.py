@@ -171,7 +171,7 @@ class Hub:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         outputs = files["OUTPUT"].read_text().splitlines() if files["OUTPUT"].exists() else []

@@ -213,7 +213,7 @@ class Effects:
 
     @classmethod
     def of(cls, url: str) -> Effects:
-        found = requests.get(f"{url}/_emulator/counts", params={"detail": 1}, timeout=30).json()
+        found = requests.get(f"{url}/_emulator/counts", params={"detail": 1}, timeout=300).json()
         return cls(
             found["writes"],
             next(iter(found["sends"].values()), {}),
@@ -248,7 +248,7 @@ class Nursery:
     def close(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(timeout=60)
+        self._process.wait(timeout=300)
         assert self._process.stdout is not None
         self._process.stdout.close()
 

@@ -85,7 +85,7 @@ def serving() -> Iterator[Server]:
             yield server
         finally:
             process.send_signal(signal.SIGQUIT)  # at once: nothing of it is kept
-            process.wait(timeout=60)
+            process.wait(timeout=300)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -108,7 +108,7 @@ def _binaries(folder: Path) -> tuple[Path, int | None]:
 
 def _run(owner: int | None, *command: object) -> None:
     subprocess.run(
-        [str(part) for part in command], check=True, capture_output=True, user=owner, cwd="/", timeout=120
+        [str(part) for part in command], check=True, capture_output=True, user=owner, cwd="/", timeout=300
     )
 
 

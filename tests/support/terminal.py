@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_PATIENCE_SECONDS = 120
+_PATIENCE_SECONDS = 600
 
 
 class Terminal:

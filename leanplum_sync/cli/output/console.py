@@ -28,12 +28,14 @@ class Console:
     stdout: IO[str]
     stderr: IO[str]
     events: EventStream | None = None
+    no_progress: bool = False
 
     @classmethod
     def for_this_process(
         cls,
         *,
         quiet: bool = False,
+        no_progress: bool = False,
         verbose: bool = False,
         plain: bool = False,
         events: EventStream | None = None,
@@ -41,6 +43,7 @@ class Console:
         # Source: no-color.org: any value that is not empty.
         return cls(
             quiet=quiet,
+            no_progress=no_progress,
             verbose=verbose,
             plain=plain or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb",
             stdout=sys.stdout,
@@ -98,7 +101,7 @@ class Console:
         return shown if self.events is None else self.events.progress(shown)
 
     def _shown_progress(self) -> Progress:
-        if self.quiet:
+        if self.quiet or self.no_progress:
             return SilentProgress()
         from leanplum_sync.cli.output.progress import (  # noqa: PLC0415 - rich is slow to import, and many commands show no progress
             BarProgress,

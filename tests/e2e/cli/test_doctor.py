@@ -61,7 +61,7 @@ def test_each_key_is_recognised_and_its_actions_named(doctor: Doctor) -> None:
 def test_a_clock_that_differs_from_the_hosts_is_told(
     doctor: Doctor, served: str, seconds: int, level: str
 ) -> None:
-    requests.post(f"{served}/_emulator/faults", data=f"skew:seconds={seconds}", timeout=30)
+    requests.post(f"{served}/_emulator/faults", data=f"skew:seconds={seconds}", timeout=300)
     _, found = doctor()
     assert found["clock"]["level"] == level
     assert "behind" in found["clock"]["sentence"]
@@ -141,7 +141,7 @@ def test_asking_costs_and_changes_nothing(doctor: Doctor, served: str) -> None:
     import requests  # noqa: PLC0415 - only here
 
     doctor()
-    counts = requests.get(f"{served}/_emulator/counts", timeout=10).json()
+    counts = requests.get(f"{served}/_emulator/counts", timeout=300).json()
     assert counts["requests"]["total"] == 11
     assert (counts["billableLookups"]["total"], counts["writes"]) == (0, 0)
 

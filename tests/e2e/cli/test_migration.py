@@ -67,7 +67,7 @@ def app(tmp_path: Path, command: Command) -> Iterator[Callable[..., tuple[str, R
 
 
 def _writes(url: str) -> int:
-    return int(requests.get(f"{url}/_emulator/counts", timeout=30).json()["writes"])
+    return int(requests.get(f"{url}/_emulator/counts", timeout=300).json()["writes"])
 
 
 def test_while_an_app_is_copied_each_changed_user_needs_consent(app: Callable[..., tuple[str, Run]]) -> None:
@@ -103,7 +103,7 @@ def test_a_plan_made_before_the_migration_began_is_not_applied(app: Callable[...
 def test_a_run_stops_cleanly_when_a_migration_begins_meanwhile(app: Callable[..., tuple[str, Run]]) -> None:
     url, run = app()
     run("plan", "--out", "a.lpplan")
-    requests.post(f"{url}/_emulator/faults", data="migrated:action=setUserAttributes,times=1", timeout=30)
+    requests.post(f"{url}/_emulator/faults", data="migrated:action=setUserAttributes,times=1", timeout=300)
     stopped = run("apply", "a.lpplan", "--yes", "--recheck", "off", "--verify", "none", code=7)
     assert "begun or gone on" in stopped.stderr
     assert _writes(url) == 50, "the batch whose answer told of it is recorded, and no other is sent"

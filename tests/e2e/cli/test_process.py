@@ -16,7 +16,7 @@ from files import ndjson
 from hello import HELLO, send_hello
 from shell import TIMEOUT_SECONDS, Command, Served, Shell, Start
 from terminal import Terminal
-from waiting import wait_for
+from waiting import lines_until, wait_for
 
 from leanplum_sync import emulator
 
@@ -66,13 +66,10 @@ def test_a_signal_lets_what_is_on_its_way_finish_and_the_same_command_does_the_r
     assert "Applying to production" in process.stderr.readline()
     wait_for(app.holds)
     process.send_signal(number)
-    interrupted = [process.stderr.readline()]
-    while "in flight complete" not in interrupted[-1]:
-        interrupted.append(process.stderr.readline())
-        assert interrupted[-1], interrupted
+    said = lines_until(process.stderr, "in flight complete")
     app.release()
     out, err = process.communicate(timeout=TIMEOUT_SECONDS)
-    err = "".join(interrupted) + err
+    err = said + err
     assert process.returncode == code, err
     assert "Interrupted" in out
     assert "Stopping after the requests in flight complete" in err
@@ -98,7 +95,7 @@ def test_a_second_signal_ends_it_at_once(
     assert "Applying to production" in process.stderr.readline()
     wait_for(app.holds)
     process.send_signal(number)
-    assert "requests in flight complete" in process.stderr.readline() + process.stderr.readline()
+    lines_until(process.stderr, "in flight complete")
     process.send_signal(number)
     _, err = process.communicate(timeout=TIMEOUT_SECONDS)
     assert process.returncode == code

@@ -55,7 +55,7 @@ def test_no_output_and_no_journal_holds_a_sensitive_value_that_a_refused_read_qu
             "action": "exportUser",
             "text": f"Can't show {quoted.upper()}.",
         }
-        requests.post(f"{served.url}/_emulator/faults", json=fault, timeout=30)
+        requests.post(f"{served.url}/_emulator/faults", json=fault, timeout=300)
         outputs = [option for name in _FORMATS[1:] for option in ("-o", f"{name}={tmp_path / name}")]
         done = command(
             "apply", "a.lpplan", "--yes", "--recheck", "on", "--verify", "none", *outputs, variables=variables

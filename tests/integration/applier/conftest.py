@@ -42,7 +42,7 @@ class Api:
     url: str
 
     def counts(self) -> dict[str, Any]:
-        return requests.get(f"{self.url}/_emulator/counts", params={"detail": 1}, timeout=30).json()
+        return requests.get(f"{self.url}/_emulator/counts", params={"detail": 1}, timeout=300).json()
 
     def sends(self) -> Mapping[str, int]:
         found = self.counts()["sends"]
@@ -52,7 +52,7 @@ class Api:
         return self.counts()["increments"]
 
     def faults(self, text: str) -> None:
-        requests.post(f"{self.url}/_emulator/faults", data=text, timeout=30).raise_for_status()
+        requests.post(f"{self.url}/_emulator/faults", data=text, timeout=300).raise_for_status()
 
     def user(self, user_id: str) -> dict[str, Any]:
         body = {
@@ -62,7 +62,7 @@ class Api:
             "apiVersion": "1.0.6",
             "userId": user_id,
         }
-        return requests.post(f"{self.url}/api", data=orjson.dumps(body), timeout=30).json()["response"][0]
+        return requests.post(f"{self.url}/api", data=orjson.dumps(body), timeout=300).json()["response"][0]
 
     def set(self, user_id: str, **attributes: Any) -> None:
         body = {
@@ -73,7 +73,7 @@ class Api:
             "userId": user_id,
             "userAttributes": attributes,
         }
-        requests.post(f"{self.url}/api", data=orjson.dumps(body), timeout=30).raise_for_status()
+        requests.post(f"{self.url}/api", data=orjson.dumps(body), timeout=300).raise_for_status()
 
 
 @pytest.fixture

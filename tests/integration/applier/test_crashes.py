@@ -50,7 +50,7 @@ def test_a_killed_run_ends_like_one_that_was_not(
     run: Any, child: Any, api: Any, kind: Any, point: str
 ) -> None:
     killed = child(kind, point)
-    killed.wait(timeout=60)
+    killed.wait(timeout=300)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.read()
 
     receipt = run(kind).go()
@@ -98,7 +98,7 @@ def test_a_run_killed_while_it_settles_a_doubt_settles_it_the_next_time(
     api.faults("cut-after:action=multi,times=2")
     api.faults(f"cut-after:action={'sendMessage' if kind == 'sends' else 'setUserAttributes'},times=2")
     killed = child(kind, "settling")
-    killed.wait(timeout=60)
+    killed.wait(timeout=300)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.read()
     receipt = run(kind).go()
     assert receipt.adds_up
@@ -116,7 +116,7 @@ def test_while_one_process_works_another_is_refused_and_when_it_is_killed_takes_
     with pytest.raises(JournalLockedError, match=f"process {working.pid}"):
         run("sends").go()
     working.kill()
-    working.wait(timeout=60)
+    working.wait(timeout=300)
     receipt = run("sends").go()
     assert receipt.complete
     assert api.sends() == dict.fromkeys(world.USERS, 1)
@@ -351,7 +351,7 @@ def test_a_full_disk_at_the_intent_means_that_nothing_is_sent(
         [sys.executable, "-c", script, world.__file__, api.url, str(journal_path), "attributes", "no point"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert found.returncode == 44, found.stderr

@@ -255,7 +255,7 @@ def test_an_import_is_waited_for_and_its_answers_are_brought_down(
     rows = ["userId,userAttributes.tier,createDisposition", *(f"i{n},gold,CreateIfNeeded" for n in range(60))]
     rows += ["nobody,gold,CreateNever", ",gold,CreateIfNeeded"]
     requests.put(
-        f"{served.url}/_emulator/buckets/shop/new-users.csv", data="\n".join(rows).encode(), timeout=30
+        f"{served.url}/_emulator/buckets/shop/new-users.csv", data="\n".join(rows).encode(), timeout=300
     ).raise_for_status()
     began = served.clock.time
     job_id = client.call(api.import_csv("shop", "new-users.csv", default_action="setUserAttributes"))

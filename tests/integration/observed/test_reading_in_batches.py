@@ -64,11 +64,11 @@ def content(path: Path) -> dict[Subject, Mapping[str, Json]]:
 
 
 def counts(url: str) -> Any:
-    return requests.get(f"{url}/_emulator/counts", timeout=10).json()
+    return requests.get(f"{url}/_emulator/counts", timeout=300).json()
 
 
 def make_fail(url: str, faults: str) -> None:
-    requests.post(f"{url}/_emulator/faults", data=faults, timeout=10).raise_for_status()
+    requests.post(f"{url}/_emulator/faults", data=faults, timeout=300).raise_for_status()
 
 
 @pytest.fixture

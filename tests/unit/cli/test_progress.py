@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from io import StringIO
 
 import pytest
 from clocks import Clock
 from rich.progress import TaskID
+from waiting import wait_for
 
 from leanplum_sync.cli.output import progress
+from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.progress import BarProgress, LineProgress, amounts_that_fit, progress_line
+from leanplum_sync.progress import SilentProgress
 
 
 def test_quick_work_says_nothing() -> None:
@@ -118,10 +120,7 @@ def test_a_bar_appears_for_work_that_takes_long_without_a_step(monkeypatch: pyte
     monkeypatch.setattr(progress, "PATIENCE_SECONDS", 0.01)
     terminal = StringIO()
     with BarProgress(terminal, colour=False).track("Matching users", 100, "user"):
-        deadline = time.monotonic() + 10
-        while "Matching users" not in terminal.getvalue() and time.monotonic() < deadline:
-            time.sleep(0.01)
-    assert "Matching users" in terminal.getvalue()
+        wait_for(lambda: "Matching users" in terminal.getvalue())
 
 
 def test_tasks_inside_one_another_share_the_display() -> None:
@@ -134,3 +133,9 @@ def test_tasks_inside_one_another_share_the_display() -> None:
         outer.advance()
     assert "Applying" in terminal.getvalue()
     assert "Reading users" in terminal.getvalue()
+
+
+@pytest.mark.parametrize("options", [{"quiet": True}, {"no_progress": True}])
+def test_progress_can_be_switched_off(options: dict[str, bool]) -> None:
+    assert isinstance(Console.for_this_process().progress(), LineProgress)
+    assert isinstance(Console.for_this_process(**options).progress(), SilentProgress)

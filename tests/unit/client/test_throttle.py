@@ -94,11 +94,11 @@ def test_what_lies_ready_starts_no_faster_than_the_rate_when_places_fall_free() 
     ready = [threading.Thread(target=work) for _ in range(2)]
     for thread in ready:
         thread.start()
-        assert prepared.acquire(timeout=30)
+        assert prepared.acquire(timeout=300)
     watch.time = 200.0
     for held in first[:2]:
         held.close()
-        assert started.acquire(timeout=30)
+        assert started.acquire(timeout=300)
     free.set()
     for thread in ready:
         thread.join()
