@@ -6,14 +6,17 @@ import json
 import re
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hub import REPOSITORY, Hub, Run, git
+from ruamel.yaml import YAML
 from shell import Served, Shell
 
 from leanplum_sync import emulator
@@ -44,7 +47,7 @@ class Repository:
     def branch(self) -> None:
         git(self.clone, "checkout", "--quiet", "-B", "change", "origin/main")
 
-    def pull_request(self, *, number: int = 1, fork: bool = False) -> Run:
+    def pull_request(self, *, number: int = 1, fork: bool = False, actor: str = "ada") -> Run:
         """Push what was edited to a branch, and run what its pull request starts, for the merge GitHub tries."""
         head = self.push(f"change-{number}")
         git(self.clone, "checkout", "--quiet", "--detach", "origin/main")
@@ -53,7 +56,7 @@ class Repository:
         git(self.clone, "checkout", "--quiet", "-B", "change", head)
         repository = "stranger/users" if fork else REPOSITORY
         details = {"number": number, "head": {"sha": head, "repo": {"full_name": repository}}}
-        return self.hub.run("pull_request", merge, pull_request=details)
+        return self.hub.run("pull_request", merge, pull_request=details, actor=actor)
 
     def merge(self) -> Run:
         head = git(self.clone, "rev-parse", "HEAD")
@@ -64,8 +67,13 @@ class Repository:
         self.hub.write("pulls", [{"merge_commit_sha": None, "merged_at": None, "head": {"sha": sha}}, merged])
         return self.hub.run("push", sha)
 
-    def by_hand(self) -> Run:
-        return self.hub.run("workflow_dispatch", git(self.clone, "rev-parse", "origin/main"))
+    def by_hand(self, **inputs: str) -> Run:
+        return self.hub.run("workflow_dispatch", self.main, inputs=inputs)
+
+    @property
+    def main(self) -> str:
+        git(self.clone, "fetch", "--quiet")
+        return git(self.clone, "rev-parse", "origin/main")
 
     def morning(self) -> Run:
         return self.hub.run("schedule", git(self.clone, "rev-parse", "origin/main"))
@@ -104,6 +112,11 @@ def repository(tmp_path: Path, serve: Callable[..., Served]) -> Repository:
     return made
 
 
+def ran(run: Run) -> set[str]:
+    """Return the jobs that were not skipped."""
+    return {name for name, result in run.results.items() if result != "skipped"}
+
+
 def green(run: Run) -> Run:
     assert run.is_green, [(step.name, step.output) for step in run.steps if step.code]
     return run
@@ -115,7 +128,7 @@ def test_a_pull_request_is_planned_its_merge_applies_that_plan_and_the_comment_w
     repository.branch()
     repository.edit("otherwise: bronze", "otherwise: copper")
     planned = green(repository.pull_request())
-    assert planned.results == {"check": "success", "plan": "success", "apply": "skipped", "drift": "skipped"}
+    assert ran(planned) == {"check", "plan"}
     [comment] = repository.hub.read("comments")
     assert comment["body"].startswith("<!-- leanplum-sync plan production app_emulator -->\n")
     assert "**5 of 6 listed users would change.**" in comment["body"]
@@ -129,7 +142,7 @@ def test_a_pull_request_is_planned_its_merge_applies_that_plan_and_the_comment_w
     assert anew["body"] != comment["body"]
 
     applied = green(repository.merge())
-    assert applied.results == {"check": "skipped", "plan": "skipped", "apply": "success", "drift": "skipped"}
+    assert ran(applied) == {"apply"}
     assert repository.user("00003")["tier"] == "tin"
     assert "Applied" in applied.summary
     again = green(repository.by_hand())
@@ -175,8 +188,154 @@ def test_a_pull_request_from_a_fork_is_checked_and_gets_no_secret(repository: Re
     repository.branch()
     repository.edit("otherwise: bronze", "otherwise: copper")
     run = green(repository.pull_request(fork=True))
-    assert run.results == {"check": "success", "plan": "skipped", "apply": "skipped", "drift": "skipped"}
+    assert ran(run) == {"check"}
     assert repository.hub.read("comments") == []
+
+
+def test_a_pull_request_of_dependabot_is_checked_only_and_green(repository: Repository) -> None:
+    repository.branch()
+    repository.edit("otherwise: bronze", "otherwise: copper")
+    assert ran(green(repository.pull_request(actor="dependabot[bot]"))) == {"check"}
+
+
+def test_a_merge_queue_checks_and_sends_nothing(repository: Repository) -> None:
+    run = green(repository.hub.run("merge_group", repository.main))
+    assert ran(run) == {"check"}
+    assert not any(name.startswith("LEANPLUM_DATA") for step in run.steps for name in step.environ)
+
+
+def test_a_change_of_nothing_but_text_costs_nothing(repository: Repository) -> None:
+    text = (repository.clone / ".github/workflows/leanplum-sync.yaml").read_text()
+    events = YAML(typ="safe").load(text)["on"]
+    for event in ("pull_request", "push"):
+        patterns = [pattern.replace("**", "*") for pattern in events[event]["paths"]]
+        for name, is_relevant in {
+            "README.md": False,
+            "docs/a.md": False,
+            "specs/a/b.yaml": True,
+            "data/customers.csv": True,
+            "leanplum-sync.yaml": True,
+            ".github/workflows/leanplum-sync.yaml": True,
+        }.items():
+            assert any(fnmatch(name, pattern) for pattern in patterns) is is_relevant, name
+
+
+def test_an_unencrypted_plan_is_not_kept(repository: Repository) -> None:
+    del repository.hub.secrets["LEANPLUM_SYNC_PLAN_KEY"]
+    repository.branch()
+    repository.edit("otherwise: bronze", "otherwise: copper")
+    run = repository.pull_request()
+    assert (run.step("Plan").code, "unencrypted" in run.step("Plan").output) == (9, True)
+    assert not (repository.hub.folder / "artifacts").exists()
+
+
+def test_what_is_installed_is_a_commit_with_pinned_versions_and_never_a_name_on_an_index(
+    repository: Repository,
+) -> None:
+    repository.branch()
+    green(repository.pull_request())
+    installed = (repository.hub.folder / "pip").read_text().splitlines()
+    assert installed
+    for line in installed:
+        assert re.fullmatch(
+            r"install --quiet --constraint (\S+)/constraints\.txt \1\[encryption,postgres\]", line
+        )
+    repository.hub.variables["LEANPLUM_SYNC_COMMIT"] = ""
+    run = repository.pull_request()
+    assert (run.step("Install").code, "Set SOURCE and COMMIT" in run.step("Install").output) == (64, True)
+    assert (repository.hub.folder / "pip").read_text().splitlines() == installed
+
+
+def test_a_plan_over_budget_is_consented_to_by_hand_with_its_number(repository: Repository) -> None:
+    repository.branch()
+    repository.edit("removals: 1000", "removals: 1", "leanplum-sync.yaml")
+    assert repository.pull_request().step("Plan").code == 6
+    repository.merge()
+    assert repository.by_hand().step("Plan").code == 6
+    wrong = repository.by_hand(ack="removals=77")
+    assert (wrong.step("Plan").code, wrong.step("Apply").code) == (0, 6)
+    removals = re.search(r"--ack (removals=\d+)", wrong.step("Plan").output)
+    assert removals is not None
+    assert repository.user("00003").get("tier") is None
+    green(repository.by_hand(ack=removals[1]))
+    assert repository.user("00003")["tier"] == "bronze"
+
+
+def test_a_second_merge_waits_while_another_run_works(repository: Repository, tmp_path: Path) -> None:
+    repository.branch()
+    repository.edit("otherwise: bronze", "otherwise: copper")
+    green(repository.pull_request())
+    tries = tmp_path / "tries"
+    tool = repository.hub.folder / "bin" / "leanplum-sync"
+    real = tool.read_text()
+    # The lock is held until the second try.
+    tool.write_text(
+        real.replace(
+            "exec ",
+            f'if [ "$1" = apply ]; then echo x >> {tries}; [ $(wc -l < {tries}) -gt 1 ] || exit 8; fi\nexec ',
+        )
+    )
+    repository.hub.variables["LOCK_WAIT_SECONDS"] = "0"
+    green(repository.merge())
+    assert len(tries.read_text().split()) == 2
+    assert repository.user("00003")["tier"] == "copper"
+
+
+def test_a_run_whose_machine_vanished_is_resumed_and_undone_from_others(
+    repository: Repository, tmp_path: Path
+) -> None:
+    repository.branch()
+    repository.edit("otherwise: bronze", "otherwise: copper")
+    green(repository.pull_request())
+    # The machine vanishes once a request has been sent, with its files and before the answer is recorded.
+    hook = tmp_path / "hook"
+    hook.mkdir()
+    (hook / "sitecustomize.py").write_text(
+        "import os\n"
+        "from leanplum_sync.client.writer import Writer\n"
+        "send = Writer.send\n"
+        "def vanish(*arguments, **options):\n"
+        "    send(*arguments, **options)\n"
+        "    os._exit(137)\n"
+        "Writer.send = vanish\n"
+    )
+    repository.hub.variables["PYTHONPATH"] = str(hook)
+    assert repository.merge().step("Apply").code == 137
+    del repository.hub.variables["PYTHONPATH"]
+    number = str(len(repository.hub.read("runs")))
+    time.sleep(2.1)  # an emulator's requests have settled then
+    green(repository.by_hand(do="resume", **{"from": number}))
+    assert repository.user("00003")["tier"] == "copper"
+    undone = green(repository.by_hand(do="undo", run="1", **{"from": number}))
+    assert ran(undone) == {"undo"}
+    assert repository.user("00003").get("tier") is None
+    assert "Applied" in undone.summary
+
+
+def test_held_sends_are_decided_about_by_hand(repository: Repository) -> None:
+    run = repository.by_hand(do="resolve", run="1", decision="done")
+    assert ran(run) == {"resolve"}
+    assert "The journal has no run 1" in run.step("Resolve").output
+    assert "LEANPLUM_PRODUCTION_KEY" not in run.step("Resolve").environ
+
+
+def test_drift_has_one_issue_which_is_closed_when_it_is_gone(repository: Repository) -> None:
+    repository.branch()
+    repository.edit("otherwise: bronze", "otherwise: copper")
+    green(repository.pull_request())
+    green(repository.merge())
+    green(repository.morning())
+    assert repository.hub.read("issues") == []
+    repository.change("00003", "tier", "platinum")
+    for _ in range(2):
+        assert repository.morning().results["drift"] == "failure"
+        [issue] = repository.hub.read("issues")
+        assert (issue["title"], issue["state"]) == ("Drift in production", "open")
+        assert "### Drift in `production`" in issue["body"]
+    repository.change("00003", "tier", "copper")
+    green(repository.morning())
+    [issue] = repository.hub.read("issues")
+    assert issue["state"] == "closed"
 
 
 @pytest.mark.parametrize(

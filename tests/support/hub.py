@@ -21,6 +21,7 @@ import jq
 from ruamel.yaml import YAML
 
 REPOSITORY = "shop/users"
+FILES = ("comments", "issues", "pulls", "runs")
 TOKEN = re.compile(r"\s*('(?:[^']|'')*'|&&|\|\||[!=]=|!|[A-Za-z_][\w.-]*|[()]|\d+)")
 STATUS = re.compile(r"\b(success|failure|cancelled|always)\(\)")
 
@@ -57,6 +58,7 @@ class Hub:
     secrets: dict[str, str] = field(repr=False)
     protected: dict[str, str] = field(repr=False)
     variables: dict[str, str]
+    inputs: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.folder.mkdir()
@@ -70,8 +72,9 @@ class Hub:
         }.items():
             (tools / name).write_text(f"#!/bin/sh\n{script}\n")
             (tools / name).chmod(0o755)
-        for name in ("comments", "pulls", "runs"):
+        for name in FILES:
             self.write(name, [])
+        self.variables |= published(self.folder / "leanplum-sync")
 
     @property
     def origin(self) -> Path:
@@ -84,18 +87,32 @@ class Hub:
     def write(self, name: str, rows: list[dict[str, Any]]) -> None:
         (self.folder / f"{name}.json").write_text(json.dumps(rows))
 
-    def run(self, event: str, sha: str, *, pull_request: dict[str, Any] | None = None) -> Run:
-        """Run the workflow of the commit *sha*, as GitHub does on *event*."""
+    def run(
+        self,
+        event: str,
+        sha: str,
+        *,
+        pull_request: dict[str, Any] | None = None,
+        actor: str = "ada",
+        inputs: dict[str, str] | None = None,
+    ) -> Run:
+        """Run the workflow of the commit *sha*, as GitHub does on *event*. *inputs* are those of ``workflow_dispatch``."""
         run = Run(len(self.read("runs")) + 1)
         workflow = YAML(typ="safe").load(
             git(self.origin, "show", f"{sha}:.github/workflows/leanplum-sync.yaml")
         )
         is_ours = pull_request is None or pull_request["head"]["repo"]["full_name"] == REPOSITORY
+        is_ours = is_ours and actor != "dependabot[bot]"
+        declared = workflow["on"]["workflow_dispatch"]["inputs"]
+        assert (inputs or {}).keys() <= declared.keys()
+        defaults = {name: each["default"] for name, each in declared.items()}
+        self.inputs = defaults | (inputs or {}) if event == "workflow_dispatch" else {}
         github: dict[str, Any] = {
             "event_name": event,
             "repository": REPOSITORY,
             "ref": "refs/heads/main" if pull_request is None else f"refs/pull/{pull_request['number']}/merge",
             "run_id": run.number,
+            "actor": actor,
             "sha": sha,
             "token": "token" if is_ours else "reads only",
             "event": {"pull_request": pull_request or {}},
@@ -114,6 +131,7 @@ class Hub:
         needs = [job["needs"]] if isinstance(job.get("needs"), str) else job.get("needs", [])
         contexts: dict[str, Any] = {
             "github": github,
+            "inputs": self.inputs,
             "needs": {each: {"result": run.results[each]} for each in needs},
             "secrets": {**self.secrets, **(self.protected if job.get("environment") == "production" else {})}
             if is_ours
@@ -204,6 +222,17 @@ class Hub:
         return None
 
 
+def published(folder: Path) -> dict[str, str]:
+    """Make a repository that stands in for leanplum-sync's own; return the variables that name it and its commit."""
+    folder.mkdir()
+    git(folder, "init", "--quiet")
+    (folder / "constraints.txt").write_text("click==8.5.1\n")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "Publish")
+    commit = git(folder, "rev-parse", "HEAD")
+    return {"LEANPLUM_SYNC_SOURCE": str(folder), "LEANPLUM_SYNC_COMMIT": commit}
+
+
 def git(folder: Path, *arguments: str) -> str:
     identity = {"GIT_AUTHOR_NAME": "Ada", "GIT_AUTHOR_EMAIL": "ada@example.com", "GIT_COMMITTER_NAME": "Ada"}
     environ = {
@@ -262,7 +291,7 @@ def evaluated(text: str, contexts: dict[str, Any], workspace: Path, *, ok: bool)
 
 def answer(method: str, address: str, fields: dict[str, str], folder: Path) -> list[Any]:
     """Return the pages that GitHub would answer with."""
-    hub = {name: json.loads((folder / f"{name}.json").read_text()) for name in ("comments", "pulls", "runs")}
+    hub = {name: json.loads((folder / f"{name}.json").read_text()) for name in FILES}
     path, _, query = address.removeprefix(f"repos/{REPOSITORY}/").partition("?")
     wanted = dict(pair.split("=", 1) for pair in query.split("&") if pair)
     match method, path.split("/"):
@@ -279,6 +308,16 @@ def answer(method: str, address: str, fields: dict[str, str], folder: Path) -> l
         case "PATCH", ["issues", "comments", number]:
             row = {"html_url": "https://hub.test/changed"}
             rows = [each | fields if each["id"] == int(number) else each for each in hub["comments"]]
+        case "GET", ["issues"]:
+            return [[each for each in hub["issues"] if each["state"] == wanted["state"]]]
+        case "POST", ["issues"]:
+            row = {"number": len(hub["issues"]) + 1, "state": "open", "user": {"type": "Bot"}, **fields}
+            (folder / "issues.json").write_text(json.dumps([*hub["issues"], row]))
+            return [{"html_url": "https://hub.test/new"}]
+        case "PATCH", ["issues", number]:
+            rows = [each | fields if each["number"] == int(number) else each for each in hub["issues"]]
+            (folder / "issues.json").write_text(json.dumps(rows))
+            return [{"html_url": "https://hub.test/changed"}]
         case "GET", ["commits", _, "pulls"]:
             return [hub["pulls"]]
         case "GET", ["actions", "workflows", "leanplum-sync.yaml", "runs"]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import reduce
-from importlib.metadata import version
+from importlib.metadata import distribution
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -15,9 +16,10 @@ _TEMPLATES: Final = {
     "data/customers.csv": "customers.csv",
     "seed/users.ndjson": "users.ndjson",
 }
+_INSTALL: Final = {".ci/install-leanplum-sync.sh": "install-leanplum-sync.sh"}
 _PIPELINES: Final = {
-    "github": {".github/workflows/leanplum-sync.yaml": "github.yaml"},
-    "gitlab": {".gitlab-ci.yml": "gitlab.yaml"},
+    "github": {".github/workflows/leanplum-sync.yaml": "github.yaml", **_INSTALL},
+    "gitlab": {".gitlab-ci.yml": "gitlab.yaml", **_INSTALL},
 }
 PIPELINES: Final = (*_PIPELINES, "all", "none")
 IGNORED: Final = (".leanplum-sync/", "*.lpplan")  # journal, emulator state and plans hold values of users
@@ -30,12 +32,14 @@ def project_files(name: str, pipeline: str = "all") -> dict[str, str]:
 
     A pipeline installs the version that wrote it, so that what plans is what applies.
     """
+    source, commit = installed_from()
     folder = files("leanplum_sync.cli") / "templates"
     chosen = [each for kind, each in _PIPELINES.items() if pipeline in (kind, "all")]
     templates = {path: template for each in (_TEMPLATES, *chosen) for path, template in each.items()}
     names = {
         "{name: PROJECT}": f"{{name: {project_name(name)}}}",
-        "==VERSION": f"=={version('leanplum-sync')}",
+        "SOURCE-URL": source,
+        "SOURCE-COMMIT": commit,
     }
     return {
         path: reduce(
@@ -43,6 +47,17 @@ def project_files(name: str, pipeline: str = "all") -> dict[str, str]:
         )
         for path, template in templates.items()
     }
+
+
+def installed_from() -> tuple[str, str]:
+    """
+    Return the repository and the commit that this installation was made from; empty where pip did not record them.
+
+    Source: PyPA specifications, recording the direct URL origin of installed distributions.
+    """
+    recorded = json.loads(distribution("leanplum-sync").read_text("direct_url.json") or "{}")
+    commit = recorded.get("vcs_info", {}).get("commit_id", "")
+    return (recorded["url"], commit) if commit else ("", "")
 
 
 def project_name(folder_name: str) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import version
 
 import pytest
 
+from leanplum_sync.cli.commands import new_project
 from leanplum_sync.cli.commands.new_project import project_files, project_name, with_ignored
 from leanplum_sync.cli.program import COMMANDS
 
@@ -32,12 +32,36 @@ def test_no_file_of_a_new_project_holds_a_key() -> None:
 
 
 @pytest.mark.parametrize("file", [".github/workflows/leanplum-sync.yaml", ".gitlab-ci.yml"])
-def test_pipelines_run_commands_that_there_are_in_the_version_that_wrote_them(file: str) -> None:
+def test_pipelines_run_commands_that_exist(file: str) -> None:
     text = project_files("shop")[file]
     commands = set(re.findall(r"^ +(?:- |run: )?leanplum-sync ([a-z-]+)", text, re.MULTILINE))
-    assert {"fmt", "validate", "plan", "apply"} <= commands <= set(COMMANDS)
-    assert f"=={version('leanplum-sync')}" in text
-    assert "VERSION" not in text
+    assert {"fmt", "validate", "plan", "apply", "undo", "resolve", "drift"} <= commands <= set(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "source", "commit"),
+    [
+        (
+            '{"url": "https://github.com/a/b", "vcs_info": {"vcs": "git", "commit_id": "abc123"}}',
+            "https://github.com/a/b",
+            "abc123",
+        ),
+        ('{"url": "file:///home/ada/b", "dir_info": {"editable": true}}', "", ""),
+        (None, "", ""),
+    ],
+)
+def test_a_pipeline_installs_the_commit_that_wrote_it(
+    recorded: str | None, source: str, commit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Installed:
+        def read_text(self, _: str) -> str | None:
+            return recorded
+
+    monkeypatch.setattr(new_project, "distribution", lambda _: Installed())
+    text = project_files("shop")[".ci/install-leanplum-sync.sh"]
+    assert f'SOURCE="${{LEANPLUM_SYNC_SOURCE:-{source}}}"' in text
+    assert f'COMMIT="${{LEANPLUM_SYNC_COMMIT:-{commit}}}"' in text
+    assert 'VERSION=""' in text
 
 
 @pytest.mark.parametrize(
