@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hub import published
 from ruamel.yaml import YAML
 from shell import Served, Shell
 
@@ -26,6 +28,7 @@ class GitLab:
     project: Path
     variables: dict[str, str]
     notes: list[dict[str, Any]] = field(default_factory=list)
+    issues: list[dict[str, Any]] = field(default_factory=list)
 
     def run(self, job: str, workspace: Path, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run the job's scripts in *workspace*, a fresh copy of the project, as GitLab does: the second one whatever happens."""
@@ -69,7 +72,15 @@ def gitlab(tmp_path: Path, serve: Callable[..., Served]) -> Iterator[GitLab]:
     Shell(project).run("init")
     served = serve(seeds=[project / "seed" / "users.ndjson"])
     journal = str(tmp_path / "journal.db")
-    found = GitLab(project, {**served.read_only, "LEANPLUM_SYNC_JOURNAL": journal})
+    variables = {
+        **served.read_only,
+        **published(tmp_path / "leanplum-sync"),
+        "LEANPLUM_SYNC_JOURNAL": journal,
+        "LEANPLUM_SYNC_PLAN_KEY": Shell(project).run("key").stdout.strip(),
+        "CI_PROJECT_ID": "7",
+        "CI_JOB_TOKEN": "job token",
+    }
+    found = GitLab(project, variables)
 
     class Notes(BaseHTTPRequestHandler):
         def answer(self, body: object, page: str = "") -> None:
@@ -83,15 +94,26 @@ def gitlab(tmp_path: Path, serve: Callable[..., Served]) -> Iterator[GitLab]:
             return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
 
         def do_GET(self) -> None:
+            if self.path.endswith("/artifacts/production.lpplan"):
+                assert self.headers["JOB-TOKEN"] == "job token"
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write((tmp_path / self.path.split("/")[-3] / "production.lpplan").read_bytes())
+                return
+            if "/issues?" in self.path:
+                self.answer([each for each in found.issues if each.get("state_event") != "close"])
+                return
             first = self.path.endswith("&page=1")
             self.answer(found.notes[:1] if first else found.notes[1:], "2" if first else "")
 
         def do_POST(self) -> None:
-            found.notes.append({"id": len(found.notes) + 1, **self.sent()})
+            rows = found.issues if self.path.endswith("/issues") else found.notes
+            rows.append({"id": len(rows) + 1, "iid": len(rows) + 1, **self.sent()})
             self.answer({})
 
         def do_PUT(self) -> None:
-            found.notes[int(self.path.rpartition("/")[2]) - 1] |= self.sent()
+            rows = found.issues if "/issues/" in self.path else found.notes
+            rows[int(self.path.rpartition("/")[2]) - 1] |= self.sent()
             self.answer({})
 
         def log_message(self, *_: Any) -> None:
@@ -151,3 +173,61 @@ def test_without_a_token_there_is_no_note_and_without_a_journal_nothing_is_appli
     assert gitlab.run("plan", tmp_path / "plan", **variables).returncode == 0
     assert len(gitlab.notes) == 1
     assert gitlab.run("apply", tmp_path / "apply", LEANPLUM_SYNC_JOURNAL="").returncode == 9
+
+
+def test_an_unencrypted_plan_is_not_kept_and_nothing_is_installed_from_an_index(
+    gitlab: GitLab, tmp_path: Path
+) -> None:
+    done = gitlab.run("plan", tmp_path / "plan", LEANPLUM_SYNC_PLAN_KEY="")
+    assert (done.returncode, (tmp_path / "plan" / "production.lpplan").exists()) == (9, False)
+    assert gitlab.run("check", tmp_path / "check", LEANPLUM_SYNC_COMMIT="").returncode == 64
+
+
+def test_a_plan_over_budget_is_consented_to_applied_resumed_and_undone_from_other_machines(
+    gitlab: GitLab, tmp_path: Path
+) -> None:
+    file = gitlab.project / "leanplum-sync.yaml"
+    file.write_text(file.read_text().replace("removals: 1000", "removals: 1"))
+    planned = gitlab.run("plan", tmp_path / "first", ACK="removals=77")
+    assert planned.returncode == 0
+    found = re.search(r"--ack (removals=\d+)", planned.stderr)
+    assert found is not None
+    keys = {"LEANPLUM_PRODUCTION_KEY": "prod_emulator", "FROM": "first", "ACK": found[1]}
+    machine = tmp_path / "machine"
+    machine.mkdir()
+    shutil.copy(tmp_path / "first" / "production.lpplan", machine)
+    assert gitlab.run("apply", machine, **keys | {"ACK": ""}).returncode == 6
+    applied = gitlab.run("resume", tmp_path / "second", **keys)
+    assert applied.returncode == 0, applied.stderr
+    refused = gitlab.run("undo", tmp_path / "third", **keys, RUN="1")
+    found = re.search(r"add --ack (removals=\d+)", refused.stderr)
+    assert (refused.returncode, found is None) == (6, False)
+    assert found is not None
+    undone = gitlab.run("undo", tmp_path / "fifth", **keys | {"ACK": found[1]}, RUN="1")
+    assert undone.returncode == 0, undone.stderr
+    assert "Applied to " in (tmp_path / "fifth" / "receipt.md").read_text()
+    refused = gitlab.run("resolve", tmp_path / "fourth", RUN="1", DECISION="done")
+    assert "nothing is held" in refused.stderr
+
+
+def test_drift_opens_one_issue_and_closes_it(gitlab: GitLab, tmp_path: Path) -> None:
+    variables = {"LEANPLUM_SYNC_GITLAB_TOKEN": "token", "LEANPLUM_PRODUCTION_KEY": "prod_emulator"}
+    assert gitlab.run("plan", tmp_path / "plan").returncode == 0
+    machine = tmp_path / "machine"
+    machine.mkdir()
+    shutil.copy(tmp_path / "plan" / "production.lpplan", machine)
+    assert gitlab.run("apply", machine, **variables).returncode == 0
+    shell = Shell(gitlab.project, {**gitlab.variables, **variables})
+
+    def change(tier: str) -> None:
+        attributes = f"userAttributes={json.dumps({'tier': tier})}"
+        shell.run("call", "setUserAttributes", "userId=00003", attributes, "-e", "production", "--yes")
+
+    change("platinum")
+    for number in range(2):
+        assert gitlab.run("drift", tmp_path / f"drift-{number}", **variables).returncode == 2
+        [issue] = gitlab.issues
+        assert issue["title"] == "Drift in production"
+    change("bronze")
+    assert gitlab.run("drift", tmp_path / "drift-after", **variables).returncode == 0
+    assert gitlab.issues[0]["state_event"] == "close"
