@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = runpy.run_path(str(ROOT / "tests/e2e/test_docs.py"))
 VARIES = {
     r"\b[0-9a-f]{12}\b": "...",
-    r"\d{4}-\d\d-\d\d \d\d:\d\d UTC": "...",
+    r"\d{4}-\d\d-\d\d \d\d:\d\d( UTC)?": "...",
     r"\(sensitive [^)]*\)": "(sensitive ...)",
 }
 
