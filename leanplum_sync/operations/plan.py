@@ -331,7 +331,8 @@ class Tally:
         self._changed += bool(plan.changes)
         self._changes.update(change.kind for change in plan.changes)
         self._rechecked += any(facts(change.kind).is_readable for change in plan.changes)
-        is_missing = False
+        # A user may also be missing without a remark: nothing is desired that an absent user lacks.
+        is_missing = not plan.exists and not plan.changes
         for decision in plan.decisions:
             is_missing = is_missing or decision.reason is Reason.MISSING
             if decision.changes and isinstance(decision.desire, Send) and decision.desire.force:

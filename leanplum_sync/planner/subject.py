@@ -61,6 +61,7 @@ class SubjectPlan:
     changes: tuple[Change, ...]
     actions: Mapping[Phase, tuple[SubjectAction, ...]]
     decisions: tuple[Decision, ...]
+    exists: bool = True
 
 
 def plan_subject(wants: Sequence[Want], profile: Profile, known: Known, context: Context) -> SubjectPlan:
@@ -74,14 +75,15 @@ def plan_subject(wants: Sequence[Want], profile: Profile, known: Known, context:
     ordered = sorted(wants, key=lambda want: (context.waves[want.resource], want.resource))
     if not profile.exists and not any(want.create for want in wants):
         missing = tuple(Decision(want, desire, Reason.MISSING) for want in ordered for desire in want.desires)
-        return SubjectPlan(subject, (), {}, missing)
+        return SubjectPlan(subject, (), {}, missing, exists=False)
     decisions = tuple(_decide_all(ordered, profile, known, context))
     if not profile.exists:
         decisions = _without_early_sends(decisions, context)
     changes = tuple(change for decision in decisions for change in decision.changes)
     if changes and not profile.exists:
         changes = (create_user(subject, ordered), *changes)
-    return SubjectPlan(subject, changes, _actions(subject, profile, decisions, context), decisions)
+    actions = _actions(subject, profile, decisions, context)
+    return SubjectPlan(subject, changes, actions, decisions, profile.exists)
 
 
 def _decide_all(

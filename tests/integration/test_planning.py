@@ -333,6 +333,22 @@ def test_users_that_do_not_exist_are_left_alone_and_named(app: str, tmp_path: Pa
         assert [(note.code, note.samples) for note in plan.notes()] == [("missing", ("nobody",))]
 
 
+def test_users_that_do_not_exist_are_not_called_as_desired_where_nothing_is_to_be_created(
+    app: str, tmp_path: Path
+) -> None:
+    specs = """
+        apiVersion: leanplum-sync/v1
+        kind: UserAttributes
+        metadata: {name: tidy}
+        spec:
+          users: {inline: [nobody, somebody]}
+          createUsers: true
+          attributes: {legacy: {state: absent}}
+    """
+    with Project(tmp_path / "p", specs).plan(app) as plan:
+        assert nothing_to_do(plan.summary, plan.notes()) == "No changes: none of the 2 listed users exists."
+
+
 @pytest.mark.claim("only-asserted")
 @pytest.mark.parametrize(
     ("message", "sentence"),
