@@ -136,7 +136,7 @@ def _cohorts(plan: Plan, page: Page, room: int, fewest: int) -> list[RenderableT
     fits = max(_fitting(cohorts, room - 4, 1 if in_columns else _LINES_OF_A_PARAGRAPH), fewest)
     some = cohorts if len(cohorts) <= fits + 1 else cohorts[:fits]
     rest = len(cohorts) - len(some)
-    more = [faint(f"  and {amount(rest, 'more group')}; -o json lists them all")] if rest else []
+    more = [faint(f"  and {amount(rest, 'more group')}; show PLAN --all lists them")] if rest else []
     groups = _columns(some, page, cells) if in_columns else _paragraphs(some, page)
     return [groups, *more, BLANK]
 

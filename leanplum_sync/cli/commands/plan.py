@@ -18,7 +18,7 @@ from leanplum_sync.cli.options.reading import LIVE, observed_option
 from leanplum_sync.cli.options.shards import parts_option, shard_option
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.outputs import Output, output_options
-from leanplum_sync.cli.output.plan_documents import show_plan
+from leanplum_sync.cli.output.plan_documents import all_groups_option, show_plan
 from leanplum_sync.cli.output.problem_documents import checked_of, show_problems
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.shell import quoted
@@ -64,6 +64,7 @@ from leanplum_sync.staging import MEMORY_LIMIT_MB
 @shard_option(
     "Check all specs, but plan only part N of M of the users. apply then locks only that part. Default: all users."
 )
+@all_groups_option
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2, not 0, if there are changes.")
 @problems_option
 @memory_option(MEMORY_LIMIT_MB)
@@ -85,6 +86,7 @@ def command(
     problems: Path | None,
     memory: int,
     output: Sequence[Output],
+    all_groups: bool,
     detailed_exitcode: bool,
 ) -> ExitCode:
     """
@@ -121,7 +123,7 @@ def command(
     except SpecError as error:
         return _report(error, console, output, loaded.root, settings.name)
     with open_plan(request.out) as plan:
-        show_plan(plan, console, output, loaded.root)
+        show_plan(plan, console, output, loaded.root, all_groups=all_groups)
         return conclude(plan, console, detailed_exitcode=detailed_exitcode)
 
 

@@ -11,17 +11,18 @@ from leanplum_sync.cli.command import Command, display_options, pass_console, pl
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.outputs import Output, output_options
-from leanplum_sync.cli.output.plan_documents import show_plan
+from leanplum_sync.cli.output.plan_documents import all_groups_option, show_plan
 from leanplum_sync.planfile import open_plan
 
 
 @click.command("show", cls=Command)
 @plan_argument
+@all_groups_option
 @output_options("text", "json", "markdown", "html")
 @display_options
 @pass_console
-def command(console: Console, plan: Path, output: Sequence[Output]) -> ExitCode:
+def command(console: Console, *, plan: Path, all_groups: bool, output: Sequence[Output]) -> ExitCode:
     """Show the plan in the file PLAN, as `plan` did when it made it."""
     with open_plan(plan) as opened:
-        show_plan(opened, console, output)
+        show_plan(opened, console, output, all_groups=all_groups)
     return ExitCode.OK

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
+
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.outputs import Output, deliver
 from leanplum_sync.cli.output.problem_documents import in_repository
@@ -14,15 +16,29 @@ from leanplum_sync.problem import Place, Problem, Remark
 from leanplum_sync.render.plan import plan_json, plan_text
 from leanplum_sync.render.problems import Checked
 
+all_groups_option = click.option(
+    "--all",
+    "all_groups",
+    is_flag=True,
+    help="In text, show every group of changes, not only as many as fit the terminal.",
+)
 
-def show_plan(plan: PlanFile, console: Console, outputs: Sequence[Output], root: Path | None = None) -> None:
+
+def show_plan(
+    plan: PlanFile,
+    console: Console,
+    outputs: Sequence[Output],
+    root: Path | None = None,
+    *,
+    all_groups: bool = False,
+) -> None:
     """*root* is the folder of the project whose specs the plan is about."""
     folder = in_repository(root) if root else ""
     deliver(
         console,
         outputs,
         console.progress(),
-        text=lambda page: plan_text(plan, page),
+        text=lambda page: plan_text(plan, page, all_groups=all_groups),
         json=lambda: plan_json(plan),
         markdown=lambda limit: _markdown(plan, limit),
         html=lambda: _html(plan),

@@ -286,6 +286,19 @@ def test_a_project_file_of_another_name_can_be_named(shop: Path, command: Comman
     assert command("validate", variables={"LEANPLUM_SYNC_PROJECT": "other.yaml"}).returncode == 0
 
 
+def test_all_groups_are_shown_on_request(shop: Path, command: Command) -> None:
+    names = ", ".join(f"name_{number}: x" for number in range(60))
+    (shop / "specs" / "wide.yaml").write_text(
+        "apiVersion: leanplum-sync/v1\nkind: UserAttributes\nmetadata: {name: wide}\n"
+        f'spec:\n  users: {{inline: ["00001"]}}\n  attributes: {{{names}}}\n'
+    )
+    planned = command("plan", "specs/wide.yaml").stdout
+    assert planned.count("name_") == 40
+    assert "  and 20 more groups; show PLAN --all lists them\n" in planned
+    for shown in (command("show", PLAN, "--all"), command("plan", "specs/wide.yaml", "--all")):
+        assert shown.stdout.count("name_") == 60
+
+
 def test_users_who_do_not_exist_are_created_on_request_or_seeded_anew(shop: Path, command: Command) -> None:
     spec = shop / "specs" / "own.yaml"
     spec.write_text(

@@ -123,7 +123,7 @@ def test_a_plan_fits_its_screen_however_many_groups_there_are(count: int) -> Non
     assert len(text) < page.height
     assert all(len(line) <= page.width for line in text)
     shown = sum("attribute_" in line for line in text)
-    assert shown == count or f"  and {count - shown} more groups; -o json lists them all" in text
+    assert shown == count or f"  and {count - shown} more groups; show PLAN --all lists them" in text
 
 
 def test_groups_stand_below_the_name_of_their_spec() -> None:
@@ -214,7 +214,7 @@ def test_on_a_low_terminal_the_first_line_is_still_there_and_all_that_counts(cou
     ):
         assert each in words
     shown = sum("attribute_" in line for line in text)
-    assert shown == count or f"  and {count - shown} more groups; -o json lists them all" in text
+    assert shown == count or f"  and {count - shown} more groups; show PLAN --all lists them" in text
     assert shown >= min(count, 1)
     tall = lines(replace(CROWDED, cohorts_=cohorts), replace(page, height=70))
     assert "Cost" in tall
