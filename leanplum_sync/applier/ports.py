@@ -54,6 +54,10 @@ class Plan(Protocol):
         """When the plan was made, in seconds since the epoch. Not in the digest; tells a plan from its namesake."""
 
     @property
+    def read_after_run(self) -> int | None:
+        """The journal's latest run when reading live state for the plan began; None if unknown."""
+
+    @property
     def batch_count(self) -> int: ...
 
     @property

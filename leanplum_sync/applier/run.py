@@ -82,6 +82,7 @@ def apply_plan(
         lease,
         plan_digest=plan.digest,
         plan_made_at=plan.created_at,
+        read_after_run=plan.read_after_run,
         batches=plan.batch_count,
         actions=plan.action_count,
     )

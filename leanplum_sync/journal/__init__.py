@@ -74,6 +74,9 @@ class _Nothing:
     def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]:  # noqa: ARG002 - the protocol's
         return {}
 
+    def last_run(self) -> int:
+        return 0
+
     def unsettled(self, app: str, settle_seconds: float, now: float) -> Mapping[Subject, float]:  # noqa: ARG002 - as above
         return {}
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import sqlalchemy as sa
 
+from leanplum_sync.errors import JournalUnreachableError
 from leanplum_sync.journal.lock import Lease
 
 T = TypeVar("T")
+_RETRY_SECONDS: Final = 0.5
 
 
 @dataclass(slots=True, eq=False)
@@ -25,6 +27,7 @@ class _Ticket(Generic[T]):
     if_it_fails: str
     durable_at_once: bool
     alone: bool
+    is_retried: bool
     is_over: bool = False
     error: BaseException | None = None
     result: T | None = None
@@ -49,14 +52,16 @@ class GroupCommit:
         *,
         durable_at_once: bool,
         alone: bool = True,
+        is_retried: bool = False,
     ) -> T:
         """
         Do *work* in a transaction under the lock, with others' or alone, and return its result once it is committed.
 
         Errors are those of ``Lease.writing``, and of *work*: one that fails leaves nothing behind, and the others' stands.
-        It may be done more than once, and only the last time counts.
+        It may be done more than once, and only the last time counts. If the database can't be reached, what *is_retried* is
+        tried again for as long as the lease lasts. *work* must then recognise what a lost commit has already written.
         """
-        ticket: _Ticket[T] = _Ticket(work, if_it_fails, durable_at_once, alone)
+        ticket: _Ticket[T] = _Ticket(work, if_it_fails, durable_at_once, alone, is_retried)
         with self.changed:
             self._waiting.append(ticket)  # type: ignore[arg-type]  # whose result it is, only the ticket knows
             self.changed.wait_for(lambda: ticket.is_over or not self._is_led)
@@ -85,6 +90,8 @@ class GroupCommit:
                     for at_work in group:
                         at_work.result = at_work.work(connection)
                     at_work = None
+            except JournalUnreachableError as error:
+                group = self._to_retry(group, error)
             except BaseException as error:  # noqa: BLE001 - raised again, by each whose work it undid
                 if at_work is None or not isinstance(error, Exception):
                     for each in group:
@@ -94,3 +101,14 @@ class GroupCommit:
                 group = [each for each in group if each is not at_work]
             else:
                 return
+
+    def _to_retry(
+        self, group: Sequence[_Ticket[object]], error: JournalUnreachableError
+    ) -> Sequence[_Ticket[object]]:
+        """Return what is to be tried again, after a wait: nothing once the lease is over. The rest gets *error*."""
+        is_time_left = any(each.is_retried for each in group) and self._lease.outlasts(_RETRY_SECONDS)
+        retried = [each for each in group if each.is_retried and is_time_left]
+        for each in group:
+            if each not in retried:
+                each.error = error
+        return retried

@@ -102,6 +102,18 @@ class Lease:
                 "Was the process paused, or the journal out of reach? Run apply with --resume."
             )
 
+    def outlasts(self, seconds: float) -> bool:
+        """Wait so long; False, without waiting, if the send deadline is over by then."""
+        monotonic, wall = self._deadline
+        if (
+            self._lost
+            or self._clock.monotonic() + seconds >= monotonic
+            or self._clock.now() + seconds >= wall
+        ):
+            return False
+        self._clock.sleep(seconds)
+        return True
+
     @contextmanager
     def writing(
         self, if_it_fails: str, *, durable_at_once: bool = True, alone: bool = True

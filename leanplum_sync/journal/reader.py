@@ -137,6 +137,12 @@ class JournalReader:
             for row in self._select(query)
         }
 
+    def last_run(self) -> int:
+        """Return the number of the latest run of any app, 0 if there is none."""
+        return max(
+            (row[0] or 0 for row in self._select(sa.select(sa.func.max(run_table.c.number)))), default=0
+        )
+
     def runs(self, app: str | None = None, environment: str | None = None) -> tuple[RunEntry, ...]:
         """Return the runs, the newest first."""
         query = sa.select(run_table).order_by(run_table.c.number.desc())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Mapping
+from itertools import count
 from types import MappingProxyType
 from typing import Final, assert_never
 
@@ -141,18 +142,32 @@ class RunJournal:
         if doubts:
             reason = next(outcomes[number].message for number in sorted(doubts))
             return self._move(
-                batch, Step(BatchState.IN_DOUBT, verdicts, doubts, reason=reason), _NOT_RECORDED
+                batch,
+                Step(BatchState.IN_DOUBT, verdicts, doubts, reason=reason, follows_request=True),
+                _NOT_RECORDED,
             )
-        step = Step(None, verdicts, reason=rest_waits, lists_open=True, waiting=waiting, is_answer=True)
+        step = Step(
+            None,
+            verdicts,
+            reason=rest_waits,
+            lists_open=True,
+            waiting=waiting,
+            is_answer=True,
+            follows_request=True,
+        )
         return self._move(batch, step, _NOT_RECORDED)
 
     def record_doubt(self, batch: Batch, sent: Collection[int], reason: str) -> None:
-        self._move(batch, Step(BatchState.IN_DOUBT, sent=frozenset(sent), reason=reason), _NOT_RECORDED)
+        self._move(
+            batch,
+            Step(BatchState.IN_DOUBT, sent=frozenset(sent), reason=reason, follows_request=True),
+            _NOT_RECORDED,
+        )
 
     def record_not_carried_out(self, batch: Batch, reason: str, *, park: bool) -> None:
         """Say that nothing of the last request took effect: it never left, or was refused as a whole."""
         to = BatchState.PARKED if park else BatchState.PLANNED
-        step = Step(to, refused=True, reason=reason, lists_open=park)
+        step = Step(to, refused=True, reason=reason, lists_open=park, follows_request=True)
         self._move(batch, step, "the batch counts as in doubt until the next run settles it")
 
     def park(self, batch: Batch, reason: str, *, reads: int = 0) -> None:
@@ -301,11 +316,14 @@ class RunJournal:
 
     def _move(self, batch: Batch, step: Step, if_it_fails: str) -> BatchState:
         # Of an answer lost in a power cut the intent is left, and it is settled like any other doubt.
+        # After a lost connection nobody knows whether the commit took place, so the second try looks at what it finds.
+        tries = count()
         move = self._group.write(
-            lambda connection: self._carry_out(connection, batch, step),
+            lambda connection: self._carry_out(connection, batch, step, is_again=next(tries) > 0),
             if_it_fails,
             durable_at_once=not step.is_answer,
             alone=any(map(is_remembered, batch.actions)),
+            is_retried=step.follows_request,
         )
         event = batch_event(
             batch,
@@ -319,8 +337,8 @@ class RunJournal:
         self._say(event)
         return move.to
 
-    def _carry_out(self, connection: sa.Connection, batch: Batch, step: Step) -> Move:
-        move = self._transitions.carry_out(connection, batch, step)
+    def _carry_out(self, connection: sa.Connection, batch: Batch, step: Step, *, is_again: bool) -> Move:
+        move = self._transitions.carry_out(connection, batch, step, is_again=is_again)
         if not move.is_clean:
             self._is_clean = False
         return move

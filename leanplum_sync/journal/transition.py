@@ -44,6 +44,7 @@ class Step:
     lists_open: bool = False
     waiting: Mapping[int, Verdict] = field(default_factory=dict)
     is_answer: bool = False
+    follows_request: bool = False
     body_digest: str = ""
     recheck_reads: int = 0
     settle_reads: int = 0
@@ -91,9 +92,17 @@ class Transitions:
     _run: int
     _fence: int
 
-    def carry_out(self, connection: sa.Connection, batch: Batch, step: Step) -> Move:
+    def carry_out(
+        self, connection: sa.Connection, batch: Batch, step: Step, *, is_again: bool = False
+    ) -> Move:
+        """
+        Write *step*. If it *is_again* tried after a request, and the batch is no longer ``sent``, then the first try was
+        committed: under one fence, nobody else writes what this run has sent.
+        """
         row = connection.execute(_BATCH, {"of_run": self._run, "of_sequence": batch.number}).one_or_none()
         entry = None if row is None else batch_entry(row, self._texts)
+        if is_again and step.follows_request and entry is not None and entry.state is not BatchState.SENT:
+            return self._committed(connection, batch, step, row, entry)
         before = entry.state if entry else BatchState.PLANNED
         open_now = open_numbers(entry, batch) - step.verdicts.keys()
         held = sum(verdict.fate is Fate.HELD for verdict in step.verdicts.values()) + (
@@ -113,6 +122,13 @@ class Transitions:
             ]
             connection.execute(sa.insert(batch_subject_table), subjects)
         return move
+
+    def _committed(
+        self, connection: sa.Connection, batch: Batch, step: Step, row: Row | None, entry: BatchEntry
+    ) -> Move:
+        open_now = open_numbers(entry, batch)
+        listed = _listed(step, entry.state, open_now)
+        return Move(connection, batch, row, step, Transition(BatchState.SENT, entry.state), open_now, listed)
 
     def _write_batch(self, move: Move) -> None:
         batch, row, step, to, open_now = move.batch, move.row, move.step, move.to, move.open_now

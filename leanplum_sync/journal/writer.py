@@ -68,23 +68,32 @@ class Journal(JournalReader):
         )
 
     def begin_run(
-        self, lease: Lease, *, plan_digest: str, plan_made_at: float, batches: int, actions: int
+        self,
+        lease: Lease,
+        *,
+        plan_digest: str,
+        plan_made_at: float,
+        read_after_run: int | None,
+        batches: int,
+        actions: int,
     ) -> RunJournal:
         """
-        Take up the run of this plan, or begin one.
+        Resume the run of this plan, or begin one.
 
-        A run that has not ended is that of every plan with its digest. One that has ended is only that of the very plans
-        that had a hand in it, told by the moments they were made, however many came between: the same difference may come
-        back, and a plan made of it anew is a new one. No two machines' clocks are compared. A new run takes over from
-        unfinished runs of other plans. What they had sent without an answer is in doubt; what of it must not happen twice
-        is held.
+        A run that has not ended is also resumed by other plans with its digest, but only by plans for which reading began
+        before the run did: *read_after_run* is the latest run at that time, None if unknown. A run that has ended belongs
+        only to the plans that took part in it, identified by the moments they were made: the same difference may come back,
+        and a plan made from it is a new one. Clocks of two machines are never compared.
+
+        A new run supersedes unfinished runs of other plans. Whatever these had sent without an answer is in doubt; sends and
+        increments among it are held.
 
         Raises:
             StalePlanError: another plan took over since this one was begun, or it was divided otherwise before.
         """
         with lease.writing("the run was not begun, and nothing was sent") as connection:
             self._check_division(connection, lease, plan_digest, plan_made_at)
-            row = self._run_of(connection, lease, plan_digest, plan_made_at)
+            row = self._run_of(connection, lease, plan_digest, plan_made_at, read_after_run)
             if row is not None:
                 state = RunState(row.state)
                 if state is RunState.SUPERSEDED:
@@ -272,10 +281,23 @@ class Journal(JournalReader):
                 )
 
     @staticmethod
-    def _run_of(connection: sa.Connection, lease: Lease, plan_digest: str, plan_made_at: float) -> Row | None:
-        """Return the plan's own run if it is finished; else one of its digest that has not ended; else its own."""
+    def _run_of(
+        connection: sa.Connection,
+        lease: Lease,
+        plan_digest: str,
+        plan_made_at: float,
+        read_after_run: int | None,
+    ) -> Row | None:
+        """
+        Return the plan's own run if it is finished; else one of its digest that has not ended; else its own.
+
+        Another plan's run must have begun after reading for this plan did. What an earlier run did was undone by somebody
+        before this plan was made, or the digests would differ: its batches must be sent again.
+        """
         table = run_table
-        is_own, is_open = _is_of(plan_made_at), table.c.ended_at.is_(None)
+        is_own = _is_of(plan_made_at)
+        began_later = sa.false() if read_after_run is None else table.c.number > read_after_run
+        is_open = sa.and_(table.c.ended_at.is_(None), sa.or_(is_own, began_later))
         is_finished = table.c.state == RunState.FINISHED.value
         query = (
             sa.select(table)

@@ -130,7 +130,7 @@ def make_plan(
     context = Context(
         waves({each.address: each.depends_on for each in loaded.resources}), messages, request.marker
     )
-    began = clock.now()
+    began, last_run = clock.now(), journal.last_run()
     reads, unreadable = observe(staging, request.observed, reader, clock, progress)
     tally = Tally(
         listed=staging.count_subjects(),
@@ -153,6 +153,7 @@ def make_plan(
                 target=request.target,
                 created_at=clock.now(),
                 observed=staging.observed_between(),
+                read_after_run=last_run if isinstance(request.observed, Live) else None,
                 sensitive=request.sensitive,
                 inputs=loaded.inputs,
                 resources=loaded.digests(),

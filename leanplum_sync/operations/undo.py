@@ -61,6 +61,8 @@ _NESTED: Final = "had a nested value, which can't be written back"
 class KnowsRuns(Protocol):
     """The journal, as undoing sees it."""
 
+    def last_run(self) -> int: ...
+
     def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]: ...
 
     def reached(self, run: int, subjects: Sequence[Subject]) -> frozenset[Subject]: ...
@@ -96,6 +98,7 @@ def make_undo(
     for subject in _reached(run, plan, journal):
         staging.add(0, subject, Row(1, Place("", row=1), {}))
     staging.close_rows()
+    last_run = journal.last_run()
     report = pull(
         reader,
         staging.subjects(),
@@ -129,6 +132,7 @@ def make_undo(
             target=request.target,
             created_at=clock.now(),
             observed=staging.observed_between(),
+            read_after_run=last_run,
             sensitive=request.sensitive,
             inputs=(),  # the specs may have moved on: what is restored stands in the run's plan
             hazards=hazards(summary, 0, request.budget),

@@ -41,6 +41,10 @@ class PlanPart:
     def created_at(self) -> float:
         return self.plan.created_at
 
+    @property
+    def read_after_run(self) -> int | None:
+        return self.plan.read_after_run
+
     @cached_property
     def summary(self) -> Summary:
         return self.plan.summary if self.part is None else self.plan.summary_of(self.part)

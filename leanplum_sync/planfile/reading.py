@@ -180,6 +180,7 @@ class PlanFile:
             sensitive=frozenset(self._meta("sensitive")),
             mask_key=opened_mask_key(self._meta("mask_key"), self._codec),
             parts=parts,
+            read_after_run=self._meta("read_after_run"),
             part=Part.parse(part) if part else None,
         )
 
@@ -211,6 +212,10 @@ class PlanFile:
     @property
     def created_at(self) -> float:
         return self.header.created_at
+
+    @property
+    def read_after_run(self) -> int | None:
+        return self.header.read_after_run
 
     def inputs(self) -> tuple[Input, ...]:
         return tuple(

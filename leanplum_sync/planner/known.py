@@ -32,6 +32,9 @@ class KnowsDeliveries(Protocol):
 
     def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]: ...
 
+    def last_run(self) -> int:
+        """Return the number of the latest run of any app, 0 if there is none."""
+
     def unsettled(self, app: str, settle_seconds: float, now: float) -> Mapping[Subject, float]:
         """
         Return whose attributes or devices a request may still change, its answer lost or not there yet, and until when.

@@ -43,7 +43,8 @@ class Header:
 
     *observed_from* and *observed_until* bound the moments, in epoch seconds, at which live state was read; both are
     None where nothing had to be read. *sensitive* names the attributes to mask, *mask_key* keys their fingerprints.
-    No batch crosses one of *parts*. A plan for the subjects of one *part* alone says which, None for all.
+    *read_after_run* is the journal's latest run when reading live state began, 0 if it had none; None where users came from a
+    snapshot. No batch crosses one of *parts*. A plan for the subjects of one *part* alone says which, None for all.
     """
 
     format: int
@@ -56,6 +57,7 @@ class Header:
     mask_key: bytes
     parts: int = 1
     part: Part | None = None
+    read_after_run: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,10 @@ def read_batch_answer(status: int, body: bytes, actions: Sequence[Action], ids: 
         # Nothing says whether a server that sends its callers away did the work first.
         return Unreadable(moved_sentence(moved))
     if len(elements) == 1 and (refused := refusal(status, elements[0], alone=len(actions) == 1)):
+        if refused.kind is RefusalKind.BUG and not _may_be_repeated(status, actions):
+            return Unreadable(
+                f"The API answered HTTP {status} with one element for {len(actions)} actions: {refused.message}"
+            )
         return refused
     if elements and all(map(_blames_the_key, elements)):
         return Refused(status, sentence(elements[0]), RefusalKind.KEY)
@@ -137,6 +141,18 @@ def read_batch_answer(status: int, body: bytes, actions: Sequence[Action], ids: 
         return Unreadable("The API answered with request ids that don't match those that were sent.")
     outcomes = tuple(read_outcome(element, action) for element, action in zip(ordered, actions, strict=True))
     return Answered(outcomes, tuple(ordered))
+
+
+def _may_be_repeated(status: int, actions: Sequence[Action]) -> bool:
+    """
+    Whether a refusal in words that are not recorded for whole calls can be believed.
+
+    Source for 403: Leanplum docs, above 50 users or 500 actions the whole call is ignored. Otherwise the API may have done
+    the work and answered with one element, so an action that must not happen twice stays in doubt.
+    """
+    if status == HTTPStatus.FORBIDDEN:
+        return True
+    return all(delivery_class(action) is DeliveryClass.REPEATABLE for action in actions)
 
 
 def refusal(status: int, element: Mapping[str, Json], *, alone: bool) -> Refused | None:

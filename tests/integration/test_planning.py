@@ -56,6 +56,9 @@ class Journal:
     def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]:
         return {subject: self.deliveries[subject] for subject in subjects if subject in self.deliveries}
 
+    def last_run(self) -> int:
+        return 0
+
     def unsettled(self, app: str, settle_seconds: float, now: float) -> Mapping[Subject, float]:
         return self.in_doubt
 

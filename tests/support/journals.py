@@ -22,8 +22,17 @@ Location: TypeAlias = str | Path
 DONE = ActionOutcome(Outcome.DONE)
 
 
-def begin(journal: Journal, lease: Lease, digest: str = "d", made_at: float = 0.0) -> RunJournal:
-    return journal.begin_run(lease, plan_digest=digest, plan_made_at=made_at, batches=3, actions=6)
+def begin(
+    journal: Journal, lease: Lease, digest: str = "d", made_at: float = 0.0, read_after_run: int | None = 0
+) -> RunJournal:
+    return journal.begin_run(
+        lease,
+        plan_digest=digest,
+        plan_made_at=made_at,
+        read_after_run=read_after_run,
+        batches=3,
+        actions=6,
+    )
 
 
 def sends(number: int, *users: str, name: str = "november") -> Batch:

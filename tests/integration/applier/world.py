@@ -80,6 +80,7 @@ class ListPlan:
     environment: str = "sandbox"
     created_at: float = 0.0
     path: Path = Path("plan.lpplan")
+    read_after_run: int | None = 0
 
     @property
     def whole(self) -> ListPlan:

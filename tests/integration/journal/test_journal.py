@@ -222,6 +222,30 @@ def test_a_plan_made_anew_that_ends_an_unfinished_run_is_done_with_it(
     assert begin(journal, lease, made_at=60.0).number == again.number == run.number
 
 
+def test_an_equal_plan_whose_reading_began_after_a_run_does_not_resume_it(
+    journal: Journal, lease: Lease
+) -> None:
+    """The run was killed midway and somebody reverted what it did: to resume it would leave that as it is."""
+    killed = begin(journal, lease)
+    killed.record_sent(sends(1, "u1"), [10], {}, body_digest="b")
+    killed.record_answer(sends(1, "u1"), {10: DONE})
+    assert begin(journal, lease, made_at=60.0, read_after_run=killed.number).number == killed.number + 1
+    assert journal.run(killed.number).state is RunState.SUPERSEDED
+
+
+def test_an_equal_plan_from_a_snapshot_of_unknown_age_resumes_no_run_of_another(
+    journal: Journal, lease: Lease
+) -> None:
+    killed = begin(journal, lease)
+    assert begin(journal, lease, made_at=60.0, read_after_run=None).number == killed.number + 1
+
+
+def test_the_very_plan_resumes_its_run_whatever_was_read_when(journal: Journal, lease: Lease) -> None:
+    killed = begin(journal, lease)
+    assert begin(journal, lease, read_after_run=killed.number).number == killed.number
+    assert begin(journal, lease, read_after_run=None).number == killed.number
+
+
 def test_a_plan_that_was_carried_out_is_done_however_many_of_its_digest_came_since(
     run: RunJournal, journal: Journal, lease: Lease
 ) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from journals import DONE, begin, sends
 from postgresql import PASSWORD, Server
 
-from leanplum_sync.errors import JournalError, JournalLockedError
+from leanplum_sync.errors import JournalError, JournalLockedError, JournalUnreachableError
 from leanplum_sync.journal import database, open_journal, read_journal
 from leanplum_sync.journal.database import SCHEMA
+from leanplum_sync.journal.entry import BatchState, Fate
 from leanplum_sync.journal.writer import Journal
 
 pytestmark = pytest.mark.slow
@@ -196,3 +199,77 @@ def test_parts_write_what_is_their_own_beside_each_other_and_what_others_write_t
             pass
         with pytest.raises(JournalError, match="kept busy by another process"), second.writing("nothing"):
             pass
+
+
+LOSSES = ["before it is committed", "after it is committed"]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_an_answer_is_recorded_although_the_connection_is_lost(
+    loss: str, journal: Journal, postgresql: Server, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where nobody knows whether it was: the second try finds out."""
+    dialect = journal._writable._engine.dialect
+    commit, losses = dialect.do_commit, 0
+
+    def lose(connection: Any) -> None:
+        nonlocal losses
+        losses += 1
+        if losses > 1:
+            commit(connection)
+            return
+        if loss == "after it is committed":
+            commit(connection)
+        cut_connections(postgresql, address)
+        connection.cursor().execute("SELECT 1")
+
+    with journal.acquire("app", "sandbox", heartbeat=False) as lease:
+        run = begin(journal, lease)
+        batch = sends(1, "u1", "u2")
+        run.record_sent(batch, [10, 11], {}, body_digest="b")
+        monkeypatch.setattr(dialect, "do_commit", lose)
+        assert run.record_answer(batch, {10: DONE, 11: DONE}) is BatchState.DONE
+        assert losses > 1 or loss == "after it is committed"
+        monkeypatch.undo()
+        entry = run.entries(1, 1)[1]
+        tally = journal.tally(run.number)
+    assert (entry.state, entry.attempts) == (BatchState.DONE, 1)
+    assert (tally.actions[Fate.DONE], tally.lookups) == (2, 2)
+
+
+def test_nothing_is_sent_on_an_intent_whose_connection_was_lost(
+    journal: Journal, postgresql: Server, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dialect = journal._writable._engine.dialect
+
+    def lose(connection: Any) -> None:
+        cut_connections(postgresql, address)
+        connection.cursor().execute("SELECT 1")
+
+    with journal.acquire("app", "sandbox", heartbeat=False) as lease:
+        run = begin(journal, lease)
+        monkeypatch.setattr(dialect, "do_commit", lose)
+        with pytest.raises(JournalUnreachableError, match="nothing was sent"):
+            run.record_sent(sends(1, "u1"), [10], {}, body_digest="b")
+        monkeypatch.undo()
+        assert not run.entries(1, 1)
+
+
+def test_an_answer_that_can_not_be_recorded_within_the_lease_leaves_a_doubt(
+    journal: Journal, postgresql: Server, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dialect = journal._writable._engine.dialect
+
+    def lose(connection: Any) -> None:
+        cut_connections(postgresql, address)
+        connection.cursor().execute("SELECT 1")
+
+    with journal.acquire("app", "sandbox", heartbeat=False, lease_seconds=3.0) as lease:
+        run = begin(journal, lease)
+        batch = sends(1, "u1")
+        run.record_sent(batch, [10], {}, body_digest="b")
+        monkeypatch.setattr(dialect, "do_commit", lose)
+        with pytest.raises(JournalUnreachableError, match="in doubt"):
+            run.record_answer(batch, {10: DONE})
+        monkeypatch.undo()
+        assert run.entries(1, 1)[1].state is BatchState.SENT

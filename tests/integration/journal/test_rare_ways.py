@@ -38,7 +38,9 @@ def journal(journal_location: Path) -> Iterator[Journal]:
 @contextmanager
 def begun(journal: Journal, digest: str = "d") -> Iterator[RunJournal]:
     with journal.acquire("app", "sandbox", heartbeat=False) as lease:
-        yield journal.begin_run(lease, plan_digest=digest, plan_made_at=0.0, batches=2, actions=3)
+        yield journal.begin_run(
+            lease, plan_digest=digest, plan_made_at=0.0, read_after_run=0, batches=2, actions=3
+        )
 
 
 def test_an_address_of_another_server_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

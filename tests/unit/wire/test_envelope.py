@@ -409,3 +409,32 @@ def test_an_outcome_carries_what_the_api_said_of_it(
     element: dict[str, Any], action: Action, message: str
 ) -> None:
     assert read_outcome(element, action).message == message
+
+
+INCREMENT = Action("setUserAttributes", {"userId": "u", "userAttributeValuesToIncrement": {"visits": 1}})
+
+
+@pytest.mark.parametrize("action", [SEND, INCREMENT], ids=["sends", "increments"])
+@pytest.mark.parametrize(
+    ("status", "message", "expected"),
+    [
+        (200, "Anything", None),
+        (400, "Anything", None),
+        (403, "Too many users", RefusalKind.BUG),
+        (403, "Invalid access key", RefusalKind.KEY),
+        (429, "Slow down", RefusalKind.RATE_LIMITED),
+        (200, "Too many requests", RefusalKind.RATE_LIMITED),
+    ],
+)
+def test_one_failing_element_for_what_must_not_happen_twice_needs_words_recorded_for_whole_calls(
+    action: Action, status: int, message: str, expected: RefusalKind | None
+) -> None:
+    """A server that did the work and answered with one element would else be asked to do it again."""
+    body = orjson.dumps({"response": [{"success": False, "error": {"message": message}}]})
+    found = read_batch_answer(status, body, [action, action], ["1", "2"])
+    if expected is None:
+        assert isinstance(found, Unreadable)
+        assert "one element for 2 actions" in found.reason
+    else:
+        assert isinstance(found, Refused)
+        assert found.kind is expected
