@@ -65,6 +65,7 @@ LAWS: Final = (
             "property/test_snapshots.py",
         ),
     ),
+    Law("The main job is right under each pair of doubts about the API", ("e2e/test_doubts.py",)),
 )
 
 

@@ -64,8 +64,11 @@ def total(one: float, other: float) -> float:
     return min(max(float(one + other), -sys.float_info.max), sys.float_info.max)
 
 
-def is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def as_integer(value: Any, switches: Switches) -> int | None:
+    """Return *value* if it is an integer, else None. Where integers are kept as doubles, a double may be one."""
+    if isinstance(value, float) and switches.integers == "doubles" and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def java_double(value: float) -> str:

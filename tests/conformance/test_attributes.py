@@ -62,6 +62,14 @@ def test_integers_read_back_as_doubles_where_the_switch_says_so(start: Callable[
     assert '"a":25.0,"b":20000000.0' in caller.post("exportUser", "data_export", userId="u").text
 
 
+def test_integers_that_are_kept_as_doubles_are_incremented_like_any(start: Callable[..., Caller]) -> None:
+    """Evidence: OpenAPI increments integers; if the API keeps them as doubles, these count."""
+    caller = start(switches=Switches(integers="doubles"))
+    caller.call("setUserAttributes", userId="u", userAttributes={"n": 5, "half": 0.5})
+    caller.call("setUserAttributes", userId="u", userAttributeValuesToIncrement={"n": 1, "half": 1, "new": 2})
+    assert repr(caller.user("u")["userAttributes"]) == "{'n': 6.0, 'half': 0.5, 'new': 2.0}"
+
+
 def test_attributes_may_be_json_text(shared: Caller) -> None:
     shared.call("setUserAttributes", userId="text", userAttributes='{"a": true}')
     assert shared.user("text")["userAttributes"] == {"a": "True"}

@@ -30,8 +30,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
+import doubts
 import orjson
 import requests
+from covering import Row
 from lives import CRASHED, LOCKED, SETTLE_SECONDS, SPEED, Effects, Life, Nursery, world
 from postgresql import Server, serving
 
@@ -102,7 +104,10 @@ class Trial:
         folder: Path,
         *,
         settle_seconds: float = SETTLE_SECONDS,
+        row: Row | None = None,
     ) -> None:
+        """*row* has the doubts about the API that this run meets; None: the defaults, and no help with repeated batches."""
+        self._switches = emulator.Switches(duplicates="carry_out") if row is None else doubts.switches(row)
         # The first life's point and what it meets go through all combinations, of a whole plan and of a shared one; the rest
         # is chance.
         self.backend = BACKENDS[seed % 2]
@@ -115,13 +120,13 @@ class Trial:
         self.shards = ("1/2", "2/2") if seed // _COMBINATIONS % 2 else ("",)
         self._shard = self.shards[0]
         shared = f", {len(self.shards)} parts" if len(self.shards) > 1 else ""
-        self.verdict = Verdict(seed, f"{self.backend}, {self.kind}, {self.point}{shared}")
+        doubted = f" under {doubts.described(row)}" if row else ""
+        self.verdict = Verdict(seed, f"{self.backend}, {self.kind}, {self.point}{shared}{doubted}")
 
     def go(self) -> Verdict:
         seed = self._folder / "seed.ndjson"
         seed.write_bytes(_seed_lines())
-        switches = emulator.Switches(duplicates="carry_out")
-        with emulator.running(seeds=[seed], switches=switches) as running:
+        with emulator.running(seeds=[seed], switches=self._switches) as running:
             self._url = running.url
             faults = self._faults()
             self.verdict.what += f"; {faults}"
@@ -349,8 +354,10 @@ def _seed_lines() -> bytes:
     return b"".join(orjson.dumps(line) + b"\n" for line in ({"message": message}, *users))
 
 
-def campaign(seeds: Sequence[int], server: Server, *, jobs: int) -> Iterator[Verdict]:
-    """Yield the verdicts on *seeds* as they come in, *jobs* at once."""
+def campaign(
+    seeds: Sequence[int], server: Server, *, jobs: int, rows: Sequence[Row] = ()
+) -> Iterator[Verdict]:
+    """Yield the verdicts on *seeds* as they come in, *jobs* at once. With *rows*, each seed draws one of them."""
     own = threading.local()
     nurseries: list[Nursery] = []
 
@@ -359,7 +366,8 @@ def campaign(seeds: Sequence[int], server: Server, *, jobs: int) -> Iterator[Ver
             own.nursery = Nursery()
             nurseries.append(own.nursery)
         with tempfile.TemporaryDirectory() as folder:
-            return Trial(seed, server, own.nursery, Path(folder)).go()
+            row = random.Random(f"row {seed}").choice(rows) if rows else None
+            return Trial(seed, server, own.nursery, Path(folder), row=row).go()
 
     try:
         with ThreadPoolExecutor(jobs) as pool:
@@ -394,10 +402,18 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=200, help="how many (default: 200)")
     parser.add_argument("--seed", type=int, default=0, help="of the first run (default: 0)")
     parser.add_argument("--jobs", type=int, default=3, help="runs at once (default: 3)")
+    parser.add_argument(
+        "--doubts",
+        action="store_true",
+        help="let each run meet other doubts about the API, drawn by its seed",
+    )
     asked = parser.parse_args()
+    rows = doubts.rows() if asked.doubts else ()
     verdicts = []
     with serving() as server:
-        for verdict in campaign(range(asked.seed, asked.seed + asked.runs), server, jobs=asked.jobs):
+        for verdict in campaign(
+            range(asked.seed, asked.seed + asked.runs), server, jobs=asked.jobs, rows=rows
+        ):
             verdicts.append(verdict)
             if verdict.problems:
                 _say(f"FOUND  seed {verdict.seed}, {verdict.what}: {'; '.join(verdict.problems)}")

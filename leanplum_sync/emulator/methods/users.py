@@ -110,12 +110,12 @@ def _increment(work: Work, user: User, incremented: dict[str, Any]) -> list[str]
     """Add to integers; return the attributes left alone because they, or the increment, are none."""
     skipped = []
     for name, by in incremented.items():
-        existing = user.attributes.get(name, 0)
+        existing = values.as_integer(user.attributes.get(name, 0), work.switches)
         if isinstance(by, str) and work.switches.text_increments == "count":
             by = _integer_in(by)  # noqa: PLW2901 (the same increment, read)
-        are_integers = values.is_integer(existing) and values.is_integer(by)
-        if are_integers and values.LOWEST <= existing + by <= values.HIGHEST:
-            user.attributes[name] = existing + by
+        by = values.as_integer(by, work.switches)  # noqa: PLW2901 (as above)
+        if existing is not None and by is not None and values.LOWEST <= existing + by <= values.HIGHEST:
+            user.attributes[name] = values.stored(existing + by, work.switches)
             work.transaction.count_increment(user.user_id, name)
         else:
             skipped.append(name)

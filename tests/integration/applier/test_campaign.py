@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import doubts
 import pytest
 from crash_campaign import BACKENDS, KINDS, POINTS, Trial
 from lives import Nursery
@@ -28,6 +30,16 @@ def test_whatever_kills_it_nothing_is_lost_and_nothing_happens_twice(
     seed: int, postgresql: Server, children: Nursery, tmp_path: Path
 ) -> None:
     verdict = Trial(seed, postgresql, children, tmp_path).go()
+    assert not verdict.problems, verdict
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(0, 220, 37))
+def test_that_holds_whatever_the_answers_to_open_questions_about_the_api(
+    seed: int, postgresql: Server, children: Nursery, tmp_path: Path
+) -> None:
+    row = random.Random(f"row {seed}").choice(doubts.rows())
+    verdict = Trial(seed, postgresql, children, tmp_path, row=row).go()
     assert not verdict.problems, verdict
 
 
