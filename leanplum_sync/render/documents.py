@@ -1,5 +1,5 @@
 """
-The fields of every JSON document, and of every line of ``-o ndjson`` and of a run's log.
+The fields of every JSON document.
 
 This is their only definition: ``document.written`` writes a document from its class here, and ``schemas`` derives its JSON
 Schema. A field's key is its name in camelCase. All numbers are counts, or real numbers that are not negative. Within a
@@ -9,14 +9,14 @@ version a field may be added; the existing ones stay and keep their meaning.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
 from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, Resolution, RunState
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.decide import Reason
+from leanplum_sync.planner.plan import Note
 from leanplum_sync.problem import ProblemEntry, RemarkEntry
-from leanplum_sync.wire.action import DeliveryClass
 
 # An instant, such as 2026-11-21T22:17:51Z.
 Time: TypeAlias = Annotated[str | None, {"type": ["string", "null"], "format": "date-time"}]
@@ -47,15 +47,6 @@ class HazardEntry:
     count: int
     allowed: int | None
     is_over: bool
-
-
-@dataclass(frozen=True, slots=True)
-class NoteEntry:
-    code: str
-    resource: str
-    sentence: str
-    count: int
-    samples: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +109,7 @@ class PlanSummary(Document):
     actions: int
     batches: int
     hazards: tuple[HazardEntry, ...]
-    notes: tuple[NoteEntry, ...]
+    notes: tuple[Note, ...]
     cohorts: tuple[CohortEntry, ...]
     cost: CostEntry
 
@@ -512,65 +503,3 @@ DOCUMENTS: Final[tuple[type[Document], ...]] = (
     DriftDocument,
     ErrorDocument,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class RunEvent:
-    at: float
-    run: int
-    event: Literal["run"]
-    state: RunState
-    found: RunState | None = field(default=None, metadata={"optional": True})
-
-
-@dataclass(frozen=True, slots=True)
-class BatchEvent:
-    at: float
-    run: int
-    event: Literal["batch"]
-    batch: int
-    wave: int
-    class_: DeliveryClass
-    from_: BatchState
-    to: BatchState
-    actions: int
-    on_their_way: int
-    open: int
-    fates: Mapping[Fate, int]
-    reads: int
-
-
-@dataclass(frozen=True, slots=True)
-class StartEvent:
-    at: float
-    event: Literal["start"]
-    format: Literal["leanplum-sync/events"]
-    version: Literal[1]
-    verb: str
-
-
-@dataclass(frozen=True, slots=True)
-class ProgressEvent:
-    at: float
-    event: Literal["progress"]
-    what: str
-    unit: str
-    done: int
-    total: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class EndEvent:
-    at: float
-    event: Literal["end"]
-    exit: int
-    document: Annotated[
-        Mapping[str, Any] | None,
-        {
-            "type": ["object", "null"],
-            "description": "What `-o json` would have printed; its `format` says which schema it has.",
-        },
-    ]
-
-
-EVENTS: Final = (RunEvent, BatchEvent, StartEvent, ProgressEvent, EndEvent)

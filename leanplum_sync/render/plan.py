@@ -16,7 +16,6 @@ from leanplum_sync.render.documents import (
     CohortEntry,
     CostEntry,
     HazardEntry,
-    NoteEntry,
     PlanSummary,
     ShapeEntry,
     UserCounts,
@@ -328,10 +327,7 @@ def plan_json(plan: Plan) -> str:
             hazards=tuple(
                 HazardEntry(each.name, each.count, each.allowed, each.is_over) for each in plan.hazards()
             ),
-            notes=tuple(
-                NoteEntry(each.code, each.resource, each.sentence, each.count, each.samples)
-                for each in plan.notes()
-            ),
+            notes=plan.notes(),
             cohorts=tuple(map(_cohort_entry, masked(plan.cohorts(), mask_for(plan)))),
             cost=_cost_entry(summary.cost),
         )

@@ -9,7 +9,8 @@ from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from leanplum_sync.render.document import key_of
-from leanplum_sync.render.documents import DOCUMENTS, EVENTS
+from leanplum_sync.render.documents import DOCUMENTS
+from leanplum_sync.render.events import EVENTS
 
 Schema: TypeAlias = dict[str, Any]
 
