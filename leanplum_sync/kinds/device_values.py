@@ -1,4 +1,4 @@
-"""Device fields and push tokens: what each of them can hold, and how it is sent."""
+"""Device fields and push tokens: the values that each of them accepts, and the form in which they are sent."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def ios_token(value: Json) -> str:
 
 
 def android_token(value: Json) -> str:
-    """Source: Firebase calls its tokens opaque; seen are 140 and more of these characters, and no blanks."""
+    """Source: Firebase calls its tokens opaque. Known ones have 140 or more of these characters, and no spaces."""
     if not isinstance(value, str) or not _FCM.fullmatch(value):
         raise ConversionError("an FCM registration token: 20 characters or more, without blanks")
     if _HEX.fullmatch(value.lower()) and len(value) == _APNS_DIGITS:
@@ -50,7 +50,7 @@ def android_token(value: Json) -> str:
 
 def web_subscription(value: Json) -> str:
     """
-    Return a web push subscription as the API takes it: a text of JSON with endpoint, key and auth.
+    Return a web push subscription in the form that the API accepts: JSON text with endpoint, key and auth.
 
     Text is kept as it is, so that it equals what the SDK sent; a mapping is written compactly.
     """

@@ -1,8 +1,8 @@
 """
 Leanplum's own CSV import format: its headers are the mapping.
 
-Source: Leanplum docs, CSV file reference, and OpenAPI, multi. Every column that is not understood is a problem: passing
-over one that means something would import something else than the file says.
+Source: Leanplum docs, CSV file reference, and OpenAPI, multi. Every column that is not understood is a problem: skipping
+one that has a meaning would import something else than the file says.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ADD: Final = "userAttributeValuesToAdd."
 _REMOVE: Final = "userAttributeValuesToRemove."
 _INCREMENT: Final = "userAttributeValuesToIncrement."
 
-# Columns of the API that no kind manages, by their beginning, and what to do instead.
+# Columns that no kind manages, by their prefix, and what to do instead.
 _UNMANAGED: Final = {
     "newUserId": "Renaming users is not managed: import this column with Leanplum's own upload.",
     "events.": "Counts of events are not managed: import them with Leanplum's own upload.",
@@ -45,9 +45,9 @@ _UNMANAGED: Final = {
 
 def user_columns(site: Site, path: Path, named: Collection[str], managed: Collection[str]) -> Iterator[Part]:
     """
-    Yield what the file's own header asks of users.
+    Yield the parts that the file's own header asks for.
 
-    Columns that the spec names itself, and attributes and fields that it manages itself, are left to it.
+    Columns that the spec names, and attributes and fields that it manages, are skipped: the spec decides about them.
     """
     asked_at = site.place(path)
     lists: dict[str, dict[str, Cell]] = {}
@@ -82,7 +82,7 @@ def user_columns(site: Site, path: Path, named: Collection[str], managed: Collec
 def device_columns(
     site: Site, path: Path, named: Collection[str], managed: Collection[str]
 ) -> Iterator[Part]:
-    """Yield what the file's own header asks of devices, save what the spec says itself."""
+    """Yield the parts that the file's own header asks for, except for the fields that the spec sets."""
     asked_at = site.place(path)
     for column in _unnamed(site, named, ("deviceId", "userId")):
         if column not in DEVICE_FIELDS:

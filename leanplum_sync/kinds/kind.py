@@ -48,7 +48,7 @@ class Kind(Generic[D]):
     reads: tuple[str, ...]  # API actions that planning calls
     writes: tuple[str, ...]  # API actions that applying calls
     delivery: tuple[DeliveryClass, ...]
-    hazards: tuple[str, ...]  # those that this kind adds to a plan, beside the ones every change counts for
+    hazards: tuple[str, ...]  # names of hazards that only some kinds add to a plan
     tables: Mapping[str, type[BaseModel]]  # tables of keys on the reference pages, by their names there
 
     def __post_init__(self) -> None:
@@ -162,7 +162,7 @@ def resource_at(
     create_users: bool = False,
     user_column: NeededColumn | None = None,
 ) -> Resource:
-    """Return the resource of *kind* that stands at *site*."""
+    """Return a resource of *kind* for the document at *site*."""
     return Resource(
         kind=kind,
         address=site.address,

@@ -1,4 +1,4 @@
-"""Which names the API takes. Source: Leanplum docs, api-limits (names of attributes, events, states, parameters)."""
+"""Which names the API accepts. Source: Leanplum docs, api-limits (names of attributes, events, states, parameters)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NUMERIC = re.compile(r"[+-]?[0-9.]*[0-9][0-9.]*([eE][+-]?[0-9]+)?")
 
 
 def attribute_fault(name: str) -> str:
-    """Return what is wrong with *name*, as in "it ends with /"; empty text where nothing is."""
+    """Return what is wrong with *name*, as in "it ends with /"; empty if nothing is wrong."""
     if not name:
         return "is empty"
     if len(name) > NAME_LENGTH:

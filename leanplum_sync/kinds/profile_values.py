@@ -1,4 +1,4 @@
-"""Top-level profile fields: what each of them can hold."""
+"""Top-level profile fields, and the values that each of them accepts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WHOLE_NUMBERS: Final = ("totalSessions", "timezoneOffsetSeconds")
 
 
 def profile_check(field: str) -> Check:
-    """Return the function that turns a value into what *field* is sent, or raises ConversionError."""
+    """Return a function that converts a value to the form that *field* is sent in, or raises ConversionError."""
     if field in TIME_FIELDS:
         return epoch_seconds
     if field in _WHOLE_NUMBERS:
@@ -36,7 +36,7 @@ def _number(value: Json) -> Json:
 def _text(value: Json) -> Json:
     if not isinstance(value, str) or not value:
         raise ConversionError("text")
-    # Source: Leanplum OpenAPI: (detect) looks the caller up by its address, which here is this machine, not the user.
+    # Source: Leanplum OpenAPI: (detect) uses the address of the caller, which is this machine, not the user.
     if value.strip().lower() == "(detect)":
         raise ConversionError("the user's own value: (detect) would find the location of this machine")
     return value

@@ -116,7 +116,7 @@ def _check_names(attributes: Mapping[str, Json], site: Site) -> None:
 
 
 def _check_renames(attributes: Mapping[str, Json], site: Site) -> None:
-    """Report renames that change nothing, or that other lines of the spec are at odds with."""
+    """Report renames that change nothing, or that contradict other lines of the spec."""
     renamed: dict[str, str] = {}
     for name, form in attributes.items():
         if not isinstance(form, FromForm):
@@ -149,7 +149,7 @@ def _check_renames(attributes: Mapping[str, Json], site: Site) -> None:
 
 
 def _attribute_part(name: str, form: Json, site: Site) -> Iterator[Part]:
-    """Yield the part that *form* is; nothing where it has a problem, which is then reported."""
+    """Yield the part for *form*; nothing if it has a problem, which is then reported."""
     path: Path = ("spec", "attributes", name)
     asked_at = site.place(path)
     match form:

@@ -1,4 +1,4 @@
-"""Offline: every row of every resource is read once; what is wrong is collected, what is good is staged."""
+"""Checks every row of every resource, offline. Problems are collected, and valid rows are staged."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Findings:
     """
     *problems* are sorted by place, at most 10,000 of *total*; *listed* is the file with all of them, if one was written.
 
-    *rows* and *subjects* count what is good. *remarks* are about specs and data that are valid.
+    *rows* and *subjects* count only valid ones. *remarks* are about specs and data that are valid.
     """
 
     problems: tuple[Problem, ...]
@@ -67,7 +67,7 @@ def check(
     strict: bool = False,
 ) -> Findings:
     """
-    Read every row of *loaded*'s resources into *staging*, and return all that is wrong with specs and data.
+    Read every row of *loaded*'s resources into *staging*, and return every problem of specs and data.
 
     Rows with problems are left out of *staging*. With *strict*, remarks are problems. Nothing here opens a socket.
     """

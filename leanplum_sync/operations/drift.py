@@ -1,21 +1,21 @@
 """
-Who moved it? Live state against what we left there, told apart by who changed it since.
+Compares live state with what we last wrote, and finds who changed it since.
 
-What differs from the specs is what a plan would change. Each such field is looked up in the journal's footprints, which say what
-we last left there:
+Fields that differ from the specs are the ones that a plan would change. Each is looked up in the journal's footprints, which
+record what we last wrote:
 
 ========================  =====================================  ===================
-live                      the spec asks                          so it was changed
+live                      the spec asks                          changed
 ========================  =====================================  ===================
-as we left it             something else than then               by us: it is ours
-not as we left it         what it asked then                     by others
-not as we left it         something else than then               by both
+as we wrote it            something else than then               by us
+not as we wrote it        what it asked then                     by others
+not as we wrote it        something else than then               by both
 we never wrote the field  what it asked then, of a known user    by others
-we never wrote the field  anything else                          by nobody: it is new
+we never wrote the field  anything else                          not changed: new
 ========================  =====================================  ===================
 
-The fourth line is for fields that were as desired already when the spec was applied. A user is known if we ever wrote anything
-about them: whoever came since was never as desired, and is new.
+The fourth line covers fields that were already as desired when the spec was applied. A user is known if we ever wrote to them;
+any other user is new.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _SUBJECTS_AT_ONCE: Final = 500
 _SAMPLES: Final = 3
 _PAIRS: Final = 3
 _PAIRS_COUNTED: Final = 100  # of a group: memory must not grow with the users
-# There is no field to speak of.
+# Instead of a field: the user is gone.
 WHOLE_USER: Final = ""
 
 
@@ -64,7 +64,7 @@ class Origin(StrEnum):
 
 
 class KnowsFootprints(KnowsDeliveries, Protocol):
-    """The journal, as drift sees it."""
+    """The part of the journal that drift needs."""
 
     def applied_specs(self, app: str, environment: str) -> Mapping[str, AppliedSpec]: ...
 
@@ -94,7 +94,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """*applied* is None if the resource was never carried out; *changed* tells that it says something else since."""
+    """*applied* is None if the resource was never applied; *changed* tells that it has changed since."""
 
     resource: str
     applied: AppliedSpec | None
@@ -103,7 +103,7 @@ class InForce:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """*listed* counts the users of the specs, *in_step* those of them who are as the specs say, *unreadable* those not looked at."""
+    """*listed* counts the users of the specs, *in_step* those who match them, *unreadable* those who could not be read."""
 
     listed: int
     in_step: int
@@ -115,7 +115,7 @@ class Drift:
 
     @property
     def has_drifted(self) -> bool:
-        """Somebody else changed what is ours to keep. What is ours or new is for a plan."""
+        """Whether others changed managed values. Changes of ours and new ones are for a plan."""
         return any(each.origin in (Origin.OTHERS, Origin.BOTH) for each in self.moved)
 
     def users(self, origin: Origin) -> int:
@@ -175,9 +175,9 @@ def without_sends(loaded: Loaded) -> Loaded:
 
 def origin_of(change: Change, left: Mapping[str, str], *, unchanged: bool) -> Origin | None:
     """
-    Return who is behind a difference, None for one that leaves no footprint.
+    Return who caused a difference; None for a change that leaves no footprint.
 
-    *left* is what we left with the user, by field; *unchanged* tells that the spec, applied once, still says the same.
+    *left* holds the footprints of the user, by field. *unchanged* tells that the spec was applied and has not changed since.
     """
     fields = fields_of(change)
     unknown = Origin.OTHERS if unchanged and left else Origin.NEW
@@ -195,7 +195,7 @@ def origin_of(change: Change, left: Mapping[str, str], *, unchanged: bool) -> Or
             was = left.get(fields[0], COUNTED)
             if was == COUNTED:
                 return unknown
-            # The API may not show a device's fields; then only another wish leads to a change.
+            # The API may not show a device's fields; then only a changed spec causes a difference.
             is_hidden = bool(change.device_id) and change.before is None
             if is_hidden or was == print_of(change.before):
                 return Origin.OURS

@@ -1,4 +1,4 @@
-"""Why a plan does, or doesn't do, something to one subject: line of the spec, row of the data, observed value, decision."""
+"""Explains what a plan does to one subject: the line of the spec, the row of the data, the observed value and the decision."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ class Explanation:
     """
     One desire: who asked for it where, what was observed, what was decided and which of the plan's changes it led to.
 
-    Where a value is taken from a name, *taken* is what was observed there, and *becomes* what is made of it, if it can be.
+    If the value comes from another attribute, *taken* is that attribute's observed value, and *becomes* the converted value, if it
+    can be converted.
     """
 
     resource: str
@@ -62,8 +63,8 @@ class Explanation:
 @dataclass(frozen=True, slots=True)
 class Explained:
     """
-    *changes* are the plan's, and what counts. *explanations* are worked out again from the specs and the snapshot as they are
-    now; they are empty where the specs don't list the subject, or where no snapshot has it (*observed* is False).
+    *changes* are those of the plan. *explanations* are computed again from the current specs and snapshot; they are empty if
+    the specs don't list the subject, or if no snapshot has it (*observed* is False).
     """
 
     subject: Subject
@@ -115,7 +116,7 @@ def _observed(subject: Subject, snapshot: Path) -> Mapping[str, Json] | None:
 
 
 def _context(resources: Sequence[Resource]) -> Context:
-    """Explaining needs no message to be resolved, only to be there."""
+    """Explaining needs a message for each send, but doesn't look it up."""
     messages = {
         each.address: SendTarget(each.message.id or 0, each.message.name or "")
         for each in resources

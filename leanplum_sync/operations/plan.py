@@ -1,7 +1,7 @@
 """
 Makes a plan: observes the subjects of checked specs, decides for each, and writes the plan file.
 
-Built with a reader, which can't write; nothing here knows of the production key.
+It gets a reader, which can't write. Nothing here has the production key.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class ReadsLiveState(ReadsUsers, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """Read users now, into the snapshot *into*; what stands there and is younger than *max_age_seconds* is paid for."""
+    """Read users now, into the snapshot *into*. Entries there that are younger than *max_age_seconds* are used again."""
 
     into: Path
     max_age_seconds: float
@@ -125,7 +125,7 @@ def make_plan(
         StorageError: the plan file can't be written.
     """
     with PlanWriter(request.out):
-        pass  # where no plan can be written, it is said before anything is read and paid for
+        pass  # fail before anything is read and billed if no plan can be written
     messages = _messages(loaded.resources, reader)
     context = Context(
         waves({each.address: each.depends_on for each in loaded.resources}), messages, request.marker
@@ -182,7 +182,7 @@ def _remark_note(remark: Remark) -> Note:
 def _unsettled(
     staging: Staging, request: PlanRequest, journal: KnowsDeliveries, began: float
 ) -> Iterator[Note]:
-    """Tell of who may have been read too soon. Reading *began* then: what settled since was not settled when it was read."""
+    """Yield a note on users who may have been read too early. Reading *began* then: later settling doesn't count."""
     ends = journal.unsettled(request.target.app_id, request.settle_seconds, began)
     if not ends:
         return
@@ -212,7 +212,7 @@ def _messages(resources: Iterable[Resource], reader: ReadsLiveState) -> dict[Res
 def observe(
     staging: Staging, observed: Observed, reader: ReadsUsers, clock: Clock, progress: Progress
 ) -> tuple[int, dict[Subject, str]]:
-    """Add what is observed to *staging*; return the billable lookups spent, and who could not be read, and why."""
+    """Add observed users to *staging*. Return the billable lookups, and the subjects that could not be read, with reasons."""
     if isinstance(observed, Live):
         report = pull(
             reader,
@@ -234,7 +234,7 @@ def observe(
 
 
 def _stage_observed(staging: Staging, snapshot: Path, progress: Progress) -> None:
-    """A snapshot that can't be taken in as a whole is read line by line, which also tells what is wrong with it."""
+    """A snapshot that can't be loaded as a whole is read line by line, which also finds its problems."""
     with progress.track("Matching users", staging.count_subjects(), "user") as task:
         if _sift(staging, snapshot):
             task.advance(staging.count_subjects())
@@ -299,7 +299,7 @@ class _Noted:
     samples: list[str] = field(default_factory=list)
 
     def add(self, subject: Subject) -> None:
-        """Count *subject* once, however often it comes in a row."""
+        """Count *subject* once, even if it comes several times in a row."""
         if subject == self.last:
             return
         self.count += 1

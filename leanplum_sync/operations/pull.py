@@ -1,4 +1,4 @@
-"""Reads users into a snapshot: many at once, never one user twice at the same time, and from where it stopped."""
+"""Reads users into a snapshot, many at the same time, and resumes after an interruption."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from leanplum_sync.observed.snapshot_writer import SnapshotWriter
 from leanplum_sync.observed.users import Reading, ReadsUsers, Shown, Withheld
 from leanplum_sync.progress import Progress, Task
 
-MOST_FAILURES: Final = 1000  # beyond it, something else is wrong than single users
-# What is asked for is paid for: it is waited for at the end of an interrupted pull, unless it is interrupted once more.
+MOST_FAILURES: Final = 1000  # with more, the problem is not in single users
+# Requests in flight are billed, so an interrupted pull waits for their answers, unless it is interrupted again.
 _LAST_ANSWERS_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The API refused to show this one; the others are not affected."""
+    """The API refused to return this one; the others are not affected."""
 
     subject: Subject
     sentence: str
@@ -44,10 +44,10 @@ class Failure:
 @dataclass(frozen=True, slots=True)
 class PullReport:
     """
-    *read* were asked for, each one billable lookup, and are in the file; *reused* were there and new enough.
+    *read* were read, each one billable lookup, and are in the file; *reused* were there already and new enough.
 
-    *missing* of those read are not known to the app. *failures* names those the API refused to show. *again* were asked for
-    twice, because the answer about many at once was no good: perhaps billed twice, too.
+    *missing* of those read are not known to the app. *failures* names those the API refused to return. *again* were requested
+    twice, because an answer for several users was unusable; they may be billed twice.
     """
 
     read: int
@@ -79,16 +79,16 @@ def pull(
     together: int = 1,
 ) -> PullReport:
     """
-    Read *subjects* into the snapshot *into*, in the order in which answers come.
+    Read *subjects* into the snapshot *into*, in the order of the answers.
 
-    What *into* already holds, and is younger than *max_age_seconds*, is not read again: after an interruption, the
-    same call goes on where it stopped. A subject named twice is read once. A rate limit slows all threads down. So many as
-    *together* are asked for with one request, for as long as the API answers to that.
+    Entries in *into* that are younger than *max_age_seconds* are not read again: after an interruption, the same call
+    continues. A subject named twice is read once. A rate limit slows all threads down. Up to *together* subjects are read with
+    one request, as long as the API supports it.
 
     Raises:
-        CredentialError: at once; no further request is begun.
-        RateLimitedError, NotSentError, NoAnswerError: the API stayed away; the same call goes on from there.
-        RejectedError: the API refused to show more than 1,000 users.
+        CredentialError: at once; no further request starts.
+        RateLimitedError, NotSentError, NoAnswerError: the API could not be reached; the same call continues.
+        RejectedError: the API refused to return more than 1,000 users.
         SpecError: the snapshot can't be read or written.
     """
     with SnapshotWriter(into) as writer, closing(_Known()) as known:
@@ -145,7 +145,7 @@ class _Tally:
 
 
 class _Known:
-    """The subjects that need no reading, in a temporary database that spills to disk: there may be millions."""
+    """The subjects that don't need to be read, in a temporary database that spills to disk: there may be millions."""
 
     def __init__(self) -> None:
         self._rows = sqlite3.connect("", isolation_level=None)

@@ -1,9 +1,8 @@
 """
-An ordinary plan that restores what a run found: the plan it carried out kept what was there before.
+Makes an ordinary plan that restores the values from before a run, which the run's plan contains.
 
-Only subjects that are still as the run left them are restored, each as a whole. An increment is taken back by setting the
-number of before, not by the opposite increment: the sum is known to be the run's own, the number of before may be none at
-all, and setting is repeatable, so that a lost answer leaves no doubt.
+A subject is restored only if it is still as the run left it. An increment is undone by setting the old number instead of by the
+opposite increment: the attribute may not have existed before, and setting is repeatable, so a lost answer leaves no doubt.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ class KnowsRuns(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MadeUndo:
-    """*moved_on* are those whom somebody else has changed since: they are left alone."""
+    """*moved_on* are subjects that have changed since the run. They are skipped."""
 
     digest: str
     moved_on: tuple[Subject, ...]
@@ -89,7 +88,7 @@ def make_undo(
     progress: Progress,
 ) -> MadeUndo:
     """
-    Write the plan that takes back what *run* did of *plan*. Who was not reached is not read.
+    Write a plan that undoes what *run* did of *plan*. Subjects that the run did not reach are not read.
 
     Raises:
         ApiError, CredentialError: live state can't be read.
@@ -134,7 +133,7 @@ def make_undo(
             observed=staging.observed_between(),
             read_after_run=last_run,
             sensitive=request.sensitive,
-            inputs=(),  # the specs may have moved on: what is restored stands in the run's plan
+            inputs=(),  # the specs may have changed: the values to restore are in the run's plan
             hazards=hazards(summary, 0, request.budget),
             notes=[*tally.notes(), *noted.notes(str(resource))],
             summary=summary,
@@ -171,7 +170,7 @@ def _reached(run: int, plan: PlanFile, journal: KnowsRuns) -> Iterator[Subject]:
 def _with_changes(
     plan: PlanFile, staging: Staging, journal: KnowsRuns
 ) -> Iterator[tuple[Met, Sequence[Change], Known]]:
-    """Yield those who could be read, with what the plan changed and what the journal knows."""
+    """Yield the subjects that could be read, with their changes in the plan and what the journal knows."""
     stream = staging.met()
     while page := list(islice(stream, _SUBJECTS_AT_ONCE)):
         subjects = [met.subject for met in page]
@@ -207,7 +206,7 @@ def _want(
 
 
 def _obstacle(change: Change) -> str:
-    """Return why a change can't be taken back; empty if it can."""
+    """Return why a change can't be undone; empty if it can."""
     match effect_of(change.kind):
         case Effect.EXISTENCE:
             return _CREATED
@@ -225,10 +224,10 @@ def _desires(done: Iterable[Change], profile: Profile) -> Iterator[Desire]:
     for change in done:
         match effect := effect_of(change.kind):
             case Effect.ITEMS_ADDED if _is_all_ours(change, profile):
-                # Taking out each value would leave an empty list, where there was no attribute.
+                # Removing each value would leave an empty list, but there was no attribute.
                 attributes.setdefault(change.field, (None, change.asked_at))
             case Effect.ITEMS_ADDED | Effect.ITEMS_REMOVED:
-                # Value by value: what others have put there since stays.
+                # Value by value, so that later values of others are kept.
                 values = tuple(change.after)
                 add, remove = (values, ()) if effect is Effect.ITEMS_REMOVED else ((), values)
                 one = lists.get(change.field, AlterList(change.field, (), (), change.asked_at))

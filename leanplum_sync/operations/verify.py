@@ -1,4 +1,4 @@
-"""The proof after a run: read users back and compare them with what the plan wanted for them."""
+"""Verifies a run: reads users back and compares them with the plan."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class Difference:
 @dataclass(frozen=True, slots=True)
 class Verification:
     """
-    Of the *checked* subjects, each one billable lookup, *equal* are as desired as far as the API shows it, *different* are
-    not, and *unread* could not be read. *unproven* of the equal have something that the API doesn't show: a token.
+    Each of the *checked* subjects is one billable lookup. *equal* are as desired, *different* are not, and *unread* could not
+    be read. *unproven* counts equal subjects with a change that the API doesn't show, such as a push token.
 
-    *differing* names the first 1,000 of the different. *again* were asked for twice, because the answer about many at once was
-    no good: perhaps billed twice, too.
+    *differing* names the first 1,000 of the different. *again* were requested twice, because an answer for
+    several subjects was unusable; they may be billed twice.
     """
 
     checked: int
@@ -78,11 +78,11 @@ def verify(
     leave_out: Callable[[Sequence[Subject]], Collection[Subject]] = lambda _: (),
 ) -> Verification:
     """
-    Read changed subjects back, all or a *sample* of so many, and compare. Each subject is read once, so many as *together* with
-    one request where the API can.
+    Read changed subjects back, all or *sample* of them, and compare. Each subject is read once, up to *together* of them in
+    one request if the API can.
 
-    The sample is chosen by a hash of the subject: it is spread evenly, and the same each time. *leave_out* says which of
-    some subjects need no proof, because the run knows that they are not as desired. Sends leave nothing to read.
+    The sample is chosen by a hash of the subject: it is spread evenly, and the same each time. *leave_out* returns
+    the subjects to skip, because the run already knows that they are not as desired. Sends can't be read back.
 
     Raises:
         CredentialError: the data export key is missing or refused.
@@ -159,7 +159,7 @@ def _seen(answer: Shown | Withheld | Unread, changes: Sequence[Change]) -> _Seen
 
 
 def _in_order_of_hash(subjects: Iterable[Subject], sample: int) -> Sequence[Subject]:
-    # A few more than asked for, in place of those that turn out to have nothing to read.
+    # Some more than needed, because subjects with nothing to read are skipped.
     return heapq.nsmallest(4 * sample, subjects, key=lambda subject: fingerprint("sample", str(subject)))
 
 

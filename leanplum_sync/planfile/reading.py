@@ -266,7 +266,7 @@ class PlanFile:
             yield Subject.parse(name)
 
     def batches(self, part: Part | None = None) -> Iterator[Batch]:
-        """Yield the batches in the order in which they are sent: all, or those of *part*, which cuts through none of them."""
+        """Yield the batches in the order in which they are sent: all, or those of *part*, which must not cross a batch."""
         rows = self._connection.execute(
             "SELECT batch.number, wave, class, action.number, subject, name, arguments, deliveries"
             " FROM action JOIN batch ON batch.number = action.batch WHERE action.shard BETWEEN ? AND ?"

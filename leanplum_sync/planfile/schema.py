@@ -58,7 +58,8 @@ CREATE TABLE action (
 );
 """
 
-# Actions stand here until batches are made of them: as *draft*; in a *bundle* for each subject and phase; in their *place*.
+# Temporary tables for actions until they are packed into batches: *draft* is an action, *bundle* the actions of a subject in a
+# phase, *place* the batch of an action.
 CREATE_DRAFT: Final = """
 CREATE TEMP TABLE draft (
     id INTEGER PRIMARY KEY, subject TEXT NOT NULL, shard INTEGER NOT NULL, name TEXT NOT NULL, arguments TEXT NOT NULL,

@@ -65,10 +65,10 @@ class Packed:
 
 class PlanWriter:
     """
-    A plan file in the making: a context that leaves the finished file at *path*, or nothing where it fails.
+    Writes a plan file: a context manager that leaves the finished file at *path*, or nothing if it fails.
 
-    Until ``finish``, the rows stand in a file beside it with the ending ``.part``. Both are readable by their owner only.
-    No batch crosses one of *parts*, so that as many processes can carry the plan out. *part* says that the plan is for the
+    Until ``finish``, the rows are in a file beside it with the ending ``.part``. Both are readable by their owner only.
+    No batch crosses one of *parts*, so that as many processes can apply the plan. *part* says that the plan is for the
     subjects of that part alone; it is up to the caller to add no others. Values are sealed with *keys*, by default those of
     the process's environment.
     """
@@ -246,7 +246,7 @@ class PlanWriter:
 
 
 class _Rows:
-    """Rows on their way into a table, written many at once."""
+    """Buffers rows for a table, and writes many at a time."""
 
     def __init__(self, statement: str) -> None:
         self.rows: list[tuple[Any, ...]] = []
@@ -304,7 +304,7 @@ def _summary(summary: Summary) -> dict[str, Any]:
 
 
 def _replaceable(path: Path) -> Path:
-    """Return the file in whose place the plan is put: where *path* is a link, what it leads to, so that it stays one."""
+    """Return the file that the plan replaces. If *path* is a link, that is its target, so that the link stays."""
     try:
         target = path.resolve()
         is_something_else = target.exists() and not target.is_file()

@@ -1,7 +1,7 @@
 """
-How near an app comes to the most attribute names it may have.
+How close an app comes to its limit of attribute names.
 
-What the API does with one more is not documented. What is kept here grows with the names, not with the users.
+What the API does beyond the limit is not documented. Memory grows with the names, not with the users.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.change_facts import Effect, effect_of
 from leanplum_sync.wire.limits import USER_ATTRIBUTE_NAMES
 
-NEAR: Final = USER_ATTRIBUTE_NAMES * 4 // 5  # from here on, new names are worth a look
+NEAR: Final = USER_ATTRIBUTE_NAMES * 4 // 5  # from here on, new names are a hazard
 
 
 class AttributeNames:
-    """The names that users were seen to have, and those that a plan gives them. *marker* is that of receipts."""
+    """The names of observed attributes, and of the attributes that a plan sets. *marker* is the attribute of receipts."""
 
     def __init__(self, marker: str | None = None) -> None:
         self._marker = marker
@@ -49,10 +49,7 @@ class AttributeNames:
 
     @property
     def new(self) -> frozenset[str]:
-        """
-        The planned names that nobody was seen to have. Users who were not read may have them, and others too: the app has
-        at least as many names as were seen.
-        """
+        """The planned names that no observed user has. Users who were not read may have them."""
         return frozenset(self._planned - self._observed)
 
     @property

@@ -11,11 +11,11 @@ from leanplum_sync.wire.action import Json
 
 
 class ChangeKind(StrEnum):
-    CREATE = "create"  # the user comes into being; field and values are empty
+    CREATE = "create"  # field and values are empty
     SET = "set"
     REMOVE = "remove"
     RENAME = "rename"  # the new name takes the old name's value ...
-    RENAMED_AWAY = "renamed away"  # ... and the old name goes
+    RENAMED_AWAY = "renamed away"  # ... and the old name is removed
     CONVERT = "convert"
     ADD = "add to list"
     TAKE_OUT = "take out of list"

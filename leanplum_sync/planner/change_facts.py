@@ -25,7 +25,7 @@ class Effect(Enum):
     SUM = auto()  # a number is larger or smaller by an amount
     PROFILE_FIELD = auto()
     DEVICE_FIELD = auto()
-    MESSAGE = auto()  # somebody gets a message: no read shows it
+    MESSAGE = auto()  # the user gets a message, which no read shows
 
 
 class Family(StrEnum):
@@ -51,7 +51,7 @@ class Family(StrEnum):
 @dataclass(frozen=True, slots=True)
 class ChangeFacts:
     """
-    *words* are how plans name the change. *rank* orders groups of changes: those that need most care come first.
+    *words* are how plans name the change. *rank* orders groups of changes: changes that need most care come first.
 
     *hazard* is the one that counts it, None for none.
     """
@@ -65,7 +65,7 @@ class ChangeFacts:
 
     @property
     def is_readable(self) -> bool:
-        """Whether a read of the user can show that the change was carried out."""
+        """Whether reading the user can show that the change was applied."""
         return self.effect is not Effect.MESSAGE
 
     @property
@@ -75,7 +75,7 @@ class ChangeFacts:
 
     @property
     def needs_care(self) -> bool:
-        """Whether it can't be taken back, or takes something away."""
+        """Whether it can't be undone, or removes something."""
         return self.family in (Family.SENDS, Family.CREATES, Family.REMOVES)
 
 

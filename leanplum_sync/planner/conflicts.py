@@ -1,4 +1,4 @@
-"""Two wants that can't both be had for one subject. Found offline, before anything is read."""
+"""Finds wants that contradict each other for one subject: offline, before anything is read."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ class _Claim:
 
 def conflicts(wants: Sequence[Want]) -> Iterator[Problem]:
     """
-    Yield a problem for each thing that two of one subject's *wants* ask for differently.
+    Yield a problem for each contradiction between two of one subject's *wants*.
 
-    Wants of different resources that ask for the same are fine. Two rows of one resource for the same subject (or the
-    same device of it) are a duplicate id, whatever they ask for.
+    Different resources may ask for the same value. Two rows of one resource for the same subject, or for the same
+    device of it, are a duplicate id whatever they ask for.
     """
     rows: dict[Hashable, Want] = {}
     claims: dict[_Target, _Claim] = {}
@@ -122,7 +122,7 @@ def _field(wish: Wish) -> tuple[str, str]:
 
 
 def _claims(desire: Desire) -> Iterator[tuple[_Target, Hashable]]:
-    """Yield (what, how) pairs: two desires are at odds when they say the same *what* with another *how*."""
+    """Yield (what, how) pairs. Two desires conflict if they have the same *what* and a different *how*."""
     match desire:
         case SetAttribute(name=name, value=value):
             yield ("attribute", name), ("set", canonical(value))
@@ -169,7 +169,7 @@ def _row(place: Place) -> str:
 
 def device_and_token(want: Want) -> tuple[str, str] | None:
     """
-    Return the device that *want* gives a token, and a fingerprint of the token: users may share a device, but not differ.
+    Return the device that *want* gives a token, and the token's fingerprint. Users may share a device only with the same token.
 
     Source: Leanplum's OpenAPI: a device used by several users is sent once for each of them.
     """

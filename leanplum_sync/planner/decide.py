@@ -1,5 +1,5 @@
 """
-What one desire means for one subject: the changes it asks for, or the reason why there are none.
+Decides what one desire means for one subject: the changes, or the reason why there are none.
 
 Each rule reads the observed profile and what the journal knows, and nothing else; together they are where
 "carrying out the plan and planning again gives an empty plan" is decided.
@@ -256,7 +256,7 @@ def _unique(items: Iterable[Json]) -> list[Json]:
 
 
 def create_user(subject: Subject, wants: Iterable[Want]) -> Change:
-    """Return the change that says the user comes into being, asked for by the first want that allows it."""
+    """Return the change that creates the user, asked for by the first want that allows it."""
     want = next(want for want in wants if want.create)
     place = want.desires[0].asked_at if want.desires else want.found_at
     return Change(subject, str(want.resource), ChangeKind.CREATE, "", None, None, place, want.found_at)

@@ -1,4 +1,4 @@
-"""What one plan does that another doesn't: changes that came, went, or have other values; by groups of like changes."""
+"""Compares two plans: changes that were added, removed or have other values, by groups of like changes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Group:
 
 @dataclass(slots=True)
 class GroupDifference:
-    """How many changes of a group came, went or have other values, with a few of their subjects; *same* are as before."""
+    """Counts of the added, removed and altered changes of a group, with a few of their subjects. *same* counts equal changes."""
 
     counts: Counter[Difference] = field(default_factory=Counter)
     same: int = 0
@@ -47,7 +47,7 @@ class GroupDifference:
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """*subjects* counts those that came, went, or change in another way; *same* those that change as before."""
+    """*subjects* counts added, removed and altered subjects; *same* counts subjects whose changes are equal."""
 
     subjects: Mapping[Difference, int]
     same: int
@@ -66,8 +66,8 @@ def differences(old: Iterable[Change], new: Iterable[Change]) -> Differences:
     """
     Compare two plans' changes, both sorted by subject. No more than one subject's are held at a time.
 
-    What a change is about (spec, kind, field, device) tells which of the old is which of the new. The lines that ask for it don't
-    count: a spec may move and ask for the same.
+    Changes are matched by spec, kind, field and device. The lines that ask for them don't count: a line may move within
+    its spec.
     """
     subjects: Counter[Difference] = Counter()
     groups: dict[Group, GroupDifference] = {}

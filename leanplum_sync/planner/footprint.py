@@ -1,11 +1,11 @@
 """
-What a run left behind, as fingerprints: enough to tell later whether a field is still as we left it.
+Fingerprints of the values that a run wrote: enough to see later whether a field still has the value that we wrote.
 
-A field is ``attribute:NAME``, ``profile:NAME`` or ``device:ID:NAME``, and its fingerprint is over the value. Of a list, each
-value is a field of its own, ``item:NAME:FINGERPRINT``, and says whether it was added or taken out: what others put into the
-list is theirs. Of a number that was incremented, nobody knows what it came to: ``counted``. Sends leave nothing to see.
+A field is ``attribute:NAME``, ``profile:NAME`` or ``device:ID:NAME``, and its fingerprint is that of its value. In a
+list, each value is a field of its own, ``item:NAME:FINGERPRINT``, which says whether we added or removed it; values of others are
+ignored. The result of an increment is unknown: ``counted``. Sends leave no footprint.
 
-Eight digits tell a change but for one in four billion, and equal values have equal ones in every app.
+With eight digits, one change in four billion goes unnoticed. Equal values have equal fingerprints in every app.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BYTES: Final = 4
 
 
 def footprints(action: Action) -> Mapping[str, str]:
-    """Return ``{field: fingerprint}`` of all that *action* sets."""
+    """Return ``{field: fingerprint}`` of every field that *action* sets."""
     arguments = action.arguments
     match action.name:
         case "setUserAttributes":
@@ -58,7 +58,7 @@ def footprints(action: Action) -> Mapping[str, str]:
 
 
 def fields_of(change: Change) -> tuple[str, ...]:
-    """Return the fields that *change* is about; none if it leaves no footprint."""
+    """Return the fields that *change* writes; none if it leaves no footprint."""
     match effect_of(change.kind):
         case Effect.EXISTENCE | Effect.MESSAGE | Effect.SUM:
             return ()
@@ -73,7 +73,7 @@ def fields_of(change: Change) -> tuple[str, ...]:
 
 
 def follow(left: dict[str, str], later: Mapping[str, str]) -> None:
-    """Bring *left* up to date with what was left *later*: a list that was set as a whole forgets its items, and the other way."""
+    """Update *left* with *later* footprints. Setting a whole list drops the footprints of its items, and the other way round."""
     for field in later:
         kind, _, rest = field.partition(":")
         if kind == "item":
@@ -86,7 +86,7 @@ def follow(left: dict[str, str], later: Mapping[str, str]) -> None:
 
 
 def print_of(value: Json) -> str:
-    """Return the same for all values that the API can't tell apart."""
+    """Return a fingerprint that is equal for values that the API can't distinguish."""
     return _print(canonical(value))
 
 
@@ -96,7 +96,7 @@ def _print(value: Hashable) -> str:
 
 
 def _text(value: Hashable) -> str:
-    """Sets are equal in any order, and their texts shall be."""
+    """The order of a set must not change its text."""
     match value:
         case (kind, frozenset() as items):
             return f"{kind} {sorted(map(_text, items))}"

@@ -1,8 +1,8 @@
 """
 The receipt of an increment: the same action also sets an attribute to the action's own id.
 
-After a lost answer, one read then tells applied from not applied, whoever else counts on the attribute. Without it, only a sum
-that is exactly what it should be proves anything.
+After a lost answer, one read then shows whether the increment was applied, even if others increment the same attribute. Without
+a receipt, only a sum that is exactly as expected proves it.
 """
 
 from __future__ import annotations

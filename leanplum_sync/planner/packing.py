@@ -158,7 +158,7 @@ def _one_by_one(pieces: list[_Piece[T]], _fewest: int, limits: BatchLimits) -> l
 
 
 def _best_fit(pieces: list[_Piece[T]], _fewest: int, limits: BatchLimits) -> list[_Bin[T]]:
-    """Put each, largest first, where the least room is left; open bins stand in lists by the room they have."""
+    """Best fit, largest first. Open bins are kept in lists by their free space."""
     by_room: list[list[_Bin[T]]] = [[] for _ in range(limits.actions + 1)]
     bins: list[_Bin[T]] = []
     for piece in sorted(pieces, key=_largest_first):

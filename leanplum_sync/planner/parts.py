@@ -1,8 +1,8 @@
 """
-Parts of a plan, for several processes to carry out side by side: a subject is in one part, the same on every machine.
+Parts of a plan that several processes apply in parallel. A subject is in the same part on every machine.
 
 Each subject has one of 1,024 shards, by a stable hash. Part N of M holds the shards from ``1024 * (N - 1) / M`` up to the next
-part's first. So the parts of a finer division lie within those of a coarser one, if its number divides the finer's.
+part's first. So if M divides N, each of N parts lies within one of M parts.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ def shard_of(subject: Subject) -> int:
 
 
 def part_of(shard: int, of: int) -> int:
-    """Return in which of so many parts *shard* is, from 1."""
+    """Return the number, from 1, of the part that *shard* is in, if there are *of* parts."""
     return shard * of // SHARDS + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Part *number*, from 1, *of* so many; as text ``2/4``."""
+    """Part *number*, from 1, out of *of* parts; as text ``2/4``."""
 
     number: int
     of: int
@@ -60,5 +60,5 @@ class Part:
         return range(first, end)
 
     def cuts(self, parts: int) -> bool:
-        """Whether a batch that lies in one of so many *parts* may lie across the border of this one."""
+        """Whether a plan divided into *parts* may have batches that cross the border of this part."""
         return parts % self.of != 0

@@ -17,7 +17,7 @@ PLAN_FORMAT: Final = 1
 @dataclass(frozen=True, slots=True)
 class Target:
     """
-    Where a plan was made for, and the only place it may be applied to.
+    The app that a plan was made for, and the only one that it may be applied to.
 
     *host* is the API's host without a port; ``embedded emulator`` for an environment that starts its own.
     """
@@ -151,8 +151,8 @@ class Cohort:
 @dataclass(frozen=True, slots=True)
 class Summary:
     """
-    *listed* counts the subjects the specs speak of, *changed* those with a change, *missing* those that don't exist and are
-    left alone. *changes* counts changes by kind.
+    *listed* counts the subjects in the specs, *changed* those with a change, *missing* those that don't exist and are
+    skipped. *changes* counts changes by kind.
     """
 
     listed: int

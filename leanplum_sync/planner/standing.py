@@ -1,4 +1,4 @@
-"""Where a change stands, seen from a profile read later: carried out, not carried out, or overtaken by somebody else."""
+"""Compares changes with a profile read later: each is reached, untouched, or overtaken by another change."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Standing(Enum):
 
 
 def standings(changes: Sequence[Change], profile: Profile) -> tuple[tuple[Change, Standing], ...]:
-    """Return where each of one subject's *changes* stands. Increments of one attribute are judged by their sum."""
+    """Compare each of one subject's *changes* with *profile*. Increments of one attribute are judged by their sum."""
     return tuple((change, _standing(change, changes, profile)) for change in changes)
 
 
 def carries(planned: PlannedAction, change: Change) -> bool:
-    """Return whether the action carries out *change*, which is one of its subject's."""
+    """Return whether the action makes *change*, which is one of its subject."""
     arguments = planned.action.arguments
     is_of_user = planned.action.name == "setUserAttributes"
     match effect_of(change.kind):
@@ -85,7 +85,7 @@ def _of_value(change: Change, observed: Json) -> Standing:
 
 
 def _of_list(change: Change, observed: Json) -> Standing:
-    """Membership alone counts: what else the list gained or lost is somebody else's business."""
+    """Only the values of the change count; the rest of the list is ignored."""
     if not isinstance(observed, list) and canonical(observed) != ABSENT:
         return Standing.OVERTAKEN
     there = set(map(canonical, observed or ()))

@@ -1,4 +1,4 @@
-"""All that is planned for one subject: decisions, the changes in them, and the actions that carry them out."""
+"""The plan for one subject: decisions, their changes, and the actions that make these changes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from leanplum_sync.wire.values import canonical
 @dataclass(frozen=True, slots=True)
 class Context:
     """
-    What holds for all subjects of a plan: each resource's wave, and the message of each that sends one.
+    What is the same for all subjects of a plan: the wave of each resource, and the message of each that sends one.
 
     *marker* names the attribute for receipts of increments, None for none.
     """
@@ -66,10 +66,10 @@ class SubjectPlan:
 
 def plan_subject(wants: Sequence[Want], profile: Profile, known: Known, context: Context) -> SubjectPlan:
     """
-    Return what is to be done for the one subject of *wants*, which are free of conflicts.
+    Plan the subject of *wants*, which have no conflicts.
 
-    A subject that doesn't exist is left alone unless a want allows it to come into being. Then all wants count, since it
-    will be there for them. Decisions come in the order of waves, then of resources, then of the spec.
+    A subject that doesn't exist is skipped unless a want allows it to be created. Then all wants apply, because it will
+    exist by then. Decisions come in the order of waves, then of resources, then of the spec.
     """
     subject = wants[0].subject
     ordered = sorted(wants, key=lambda want: (context.waves[want.resource], want.resource))
@@ -92,8 +92,8 @@ def _decide_all(
     """
     Decide one desire after the other, each on top of those before it.
 
-    So where two resources ask for the same value, the first one plans it and the second finds it there. What changes say
-    was there before stays what was observed.
+    So if two resources ask for the same value, the first one plans it and the second finds it done. The old value of a
+    change is always the observed one.
     """
     attributes, fields, devices = dict(profile.attributes), dict(profile.fields), dict(profile.devices)
     planned = replace(profile, attributes=attributes, fields=fields, devices=devices)
@@ -110,7 +110,7 @@ def _decide_all(
 
 
 def _without_early_sends(decisions: tuple[Decision, ...], context: Context) -> tuple[Decision, ...]:
-    """A send does not bring a user into being: without an action before it that does, it can't reach anybody."""
+    """A send doesn't create a user, so it reaches nobody unless an earlier action does."""
     creating = [
         context.waves[each.want.resource] for each in decisions if each.changes and not _is_send(each)
     ]
@@ -245,7 +245,7 @@ class _UserAction:
 
 def _device(subject: Subject, device_id: str, fields: Mapping[str, Json], profile: Profile) -> SubjectAction:
     """
-    A device that the user doesn't have yet comes into being, and what creates it must be allowed to.
+    Setting fields of a device that the user doesn't have creates it, which the disposition must allow.
 
     Source: Leanplum docs, selecting a user: userId with deviceId "creates the association if allowed".
     """
@@ -279,5 +279,5 @@ def _identity(subject: Subject) -> dict[str, Json]:
 
 
 def _disposition(*, create: bool) -> str:
-    """Always explicit: a typing error in an id must not mint a user. Source: Leanplum docs, createDisposition."""
+    """Always explicit: a typo in an id must not create a user. Source: Leanplum docs, createDisposition."""
     return "CreateIfNeeded" if create else "CreateNever"

@@ -1,4 +1,4 @@
-"""A document against its model: every problem reported, and what is sound kept for further checks."""
+"""Validates a document against its model. Every problem is reported; the valid parts are kept for further checks."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _without(
 
 
 def _remove(value: Json, path: Path) -> None:
-    """Remove what is at *path*; of a list, all of it, save that an item of an inline list makes place for another."""
+    """Remove the value at *path*. A list is removed as a whole, but an item of an inline list is replaced."""
     for depth, part in enumerate(path):
         last = depth == len(path) - 1
         if isinstance(value, dict) and part in value:

@@ -1,4 +1,4 @@
-"""pydantic's errors in our words: which key, what is wrong with it, what to write instead."""
+"""Turns pydantic's errors into sentences: which key, what is wrong with it, and what to write instead."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SHORTEST_START: Final = 3  # letters of a name that tell which is meant
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """*at_key* places it at the key, not at the value."""
+    """*at_key*: the problem is with the key, not with its value."""
 
     path: Path
     at_key: bool
@@ -37,9 +37,9 @@ def explain(
     error: ErrorDetails, model: type[BaseModel], sensitive: Collection[str] | None = frozenset()
 ) -> Explained:
     """
-    Return what *error*, from validating a document as *model*, comes to.
+    Explain *error*, which validating a document as *model* gave.
 
-    Words of the spec that stand under a name in *sensitive*, or may be a push token, are not quoted; None: none are.
+    Values of attributes in *sensitive*, and possible push tokens, are not quoted. None: no value is quoted.
     """
     path = path_of(error)
     at_key = error["loc"][-1:] == ("[key]",) or error["type"] == "extra_forbidden"
@@ -49,7 +49,7 @@ def explain(
 
 
 def _is_of_token(error: ErrorDetails, path: Path) -> bool:
-    """Tell whether what stands there may be a push token; an unknown platform is none."""
+    """Return whether the value may be a push token. The name of an unknown platform is not."""
     if path[:2] == ("spec", "token"):
         return error["type"] != "extra_forbidden" or len(path) > len(("spec", "token", "ios"))
     return any(part in TOKEN_FIELDS for part in path)
@@ -129,7 +129,7 @@ def _advice(kind: str, value: Json) -> str:
 
 
 def shown(value: Json) -> str:
-    """Return *value*, a piece of a spec, as a sentence names it. Long texts and what looks like a key are not shown."""
+    """Return words for *value*, a part of a spec. Long texts and possible API keys are not shown."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -160,7 +160,7 @@ def kind_of(value: Json) -> str:
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """Return a question with the one of *known* that is closest to *word*; empty text where none is close."""
+    """Return a question with the one of *known* that is closest to *word*; empty if none is close."""
     by_lower = {name.lower(): name for name in known}
     started = [
         name for name in known if len(word) >= _SHORTEST_START and name.lower().startswith(word.lower())
@@ -220,7 +220,7 @@ def _keys(model: type[BaseModel] | None) -> list[str]:
 
 
 def _model_at(model: type[BaseModel], loc: tuple[str | int, ...]) -> type[BaseModel] | None:
-    """Return the model that stands at *loc*; tags in it name the form of a value."""
+    """Return the model at *loc*, in which tags name the form of a value."""
     here: Any = model
     for part in loc:
         if isinstance(part, str) and part in _FORMS:

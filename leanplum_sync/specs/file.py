@@ -12,7 +12,7 @@ from leanplum_sync.project.model import holds_key
 from leanplum_sync.specs.withholding import withheld_lines
 from leanplum_sync.specs.yaml_file import Document, Spot, YamlFault, read_documents
 
-_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # those that ruamel.yaml counts
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # the line breaks that ruamel.yaml counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class SpecFile:
     """
     *name* is relative to the project folder, with forward slashes; *path* is where it is on this machine.
 
-    *sensitive* names the attributes whose values are not shown; None if nobody knows.
+    *sensitive* names the attributes whose values are not shown; None if that is unknown.
     """
 
     name: str
@@ -33,7 +33,7 @@ class SpecFile:
         return Place(self.name, spot.line, spot.column)
 
     def excerpt(self, line: int | None) -> str:
-        """Return a line as it stands, for showing; none of one that may hold a key, or a sensitive value."""
+        """Return a line for showing, verbatim. Empty for one that may contain a key or a sensitive value."""
         if line is None or line > len(self.lines) or self.is_withheld(line):
             return ""
         text = self.lines[line - 1]
@@ -67,7 +67,7 @@ class OpenDocument:
     remarks: list[Problem] = field(default_factory=list)
 
     def key_place(self, path: KeyPath) -> Place:
-        """Return the position of the key at *path*; where it is not there, of the nearest one above it."""
+        """Return the position of the key at *path*, or of the nearest existing key above it."""
         return self._place(path, self.document.keys)
 
     def value_place(self, path: KeyPath) -> Place:
@@ -89,7 +89,7 @@ def read_file(
     path: Path, name: str, sensitive: frozenset[str] | None = frozenset()
 ) -> tuple[list[OpenDocument], list[Problem]]:
     """
-    Return the documents of a spec file, and what is wrong with it as YAML; an unreadable file is a problem too.
+    Return the documents of a spec file, and its problems as YAML. An unreadable file is a problem as well.
 
     Problems show no value of the attributes in *sensitive*; None: they show no line at all.
     """

@@ -1,7 +1,7 @@
 """
-The one layout of a spec file: keys in the order of the language, two blanks for each level, comments where they belong.
+The layout of spec files: keys in the order of the reference, two spaces per level, comments with the lines they are about.
 
-What is moved is text, line by line, and never written anew from values. A comment on lines of its own goes with the key
+Text is moved line by line; values are never written again. A comment on lines of its own goes with the key
 below it, one behind a value with that value; one at the end of a block stays at the end of that block, and one at the top
 of a document at the top. The result is read again: if it means something else, or a comment is missing, it is not used.
 """
@@ -26,7 +26,7 @@ from leanplum_sync.specs.layout import (
 )
 from leanplum_sync.specs.yaml_file import Document, read_documents
 
-_STEP: Final = 2  # blanks for each level, and at least so many before a comment
+_STEP: Final = 2  # spaces per level, and at least that many before a comment
 
 
 def formatted(text: str) -> str:
@@ -127,7 +127,7 @@ class _Writer:
         return _stacked(blocks, self._tail(max(node.column, parent_column + 1)), indent)
 
     def _entry(self, head: str, node: Node, indent: int, shape: Shape, *, line: int, column: int) -> _Block:
-        """Return what *head*, a key or a dash on *line* at *column*, comes to with its value."""
+        """Return the formatted lines of *head*, a key or a dash on *line* at *column*, with its value."""
         start, shift = " " * indent + head, indent - column
         match node:
             case Leaf() if node.is_nothing:
@@ -177,7 +177,7 @@ class _Writer:
         return [line for number, line in enumerate(found) if line or not number or found[number - 1]]
 
     def _tail(self, column: int) -> list[str]:
-        """Return the comments from here on that stand at *column* or to the right of it: the end of a block."""
+        """Return the comments from here on at *column* or to the right of it: they end the block."""
         line = end = self._next
         while line in self._layout.gaps:
             comment = self._layout.gaps[line]
@@ -189,7 +189,7 @@ class _Writer:
         return self._gap(end)
 
     def _commented(self, text: str, line: int, shift: int) -> str:
-        """Return *text* with the comment behind *line*, in its column as far as that is free."""
+        """Return *text* with the comment of *line*, in its own column if that is free."""
         comment = self._layout.comments.get(line)
         if comment is None or line in self._layout.gaps:
             return text

@@ -1,4 +1,4 @@
-"""In which order a document's keys stand: that of the models' fields, which is also that of the reference pages."""
+"""The order of a document's keys: the order of the fields in its model, and of the reference pages."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ Shape: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys of one mapping: *names* in their order, as far as it is known, and what is below each."""
+    """The keys of one mapping: *names* in order, if the order is known, and the shape below each."""
 
     names: tuple[str, ...] = ()
     below: dict[str, Shape] | None = None
     others: Shape = None
 
     def rank(self, name: str) -> int:
-        """Return a key to sort by: what is not known comes last, and stays as it was written."""
+        """Return a key to sort by. Unknown names come last, in the order in which they were written."""
         return self.names.index(name) if name in self.names else len(self.names)
 
     def shape(self, name: str) -> Shape:

@@ -1,4 +1,4 @@
-"""Where a document's rows come from: the file it names, looked at, or its inline list."""
+"""The source of a document's rows: the file that it names, or its inline list."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def site_of(
 
 
 def _is_lost(written: Json, listing: Listing) -> bool:
-    """Tell whether the listing has lost what says where its rows are, because that was wrong."""
+    """Return whether the keys that say where the rows are were left out because they are wrong."""
     return not isinstance(written, dict) or any(
         name in written and getattr(listing, name, None) is None for name in ("file", "inline", "id", "user")
     )
@@ -189,7 +189,7 @@ def with_columns_checked(resource: Resource, site: Site, document: OpenDocument)
     """
     Return *resource* if its rows can be read at all; columns that are missing or unusable are reported.
 
-    Without the column of the ids, every row would be reported for what is one mistake.
+    Without the id column, every row would be reported for a single mistake.
     """
     if not site.readable or not resource.id_column.name:
         return None
@@ -213,7 +213,7 @@ def with_columns_checked(resource: Resource, site: Site, document: OpenDocument)
 def _is_missing(column: NeededColumn, columns: set[str], where: str, document: OpenDocument) -> bool:
     if column.name in columns:
         return False
-    # Names of other columns are not listed: of a file without a header, they would be somebody's values.
+    # Names of other columns are not listed: in a file without a header they would be values of users.
     padded = next((each for each in sorted(columns) if each.strip() == column.name), None)
     if padded is not None:
         hint = f'It has "{padded}", with a blank before or after the name: remove it there.'

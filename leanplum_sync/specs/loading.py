@@ -1,4 +1,4 @@
-"""From the project file to resources: everything that can be wrong with files, found in one run."""
+"""Loads a project: its project file and its specs. Every problem of the files is found in one run."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Loaded:
     remarks: tuple[Problem, ...] = ()
 
     def digests(self) -> dict[str, str]:
-        """Return, by ``kind/name``, what changes if and only if the resource's spec or data file says something else."""
+        """Return a digest for each ``kind/name``. It changes if and only if the content of the spec or data file changes."""
         files = {each.path: each.sha256 for each in self.inputs}
         return {
             str(resource.address): fingerprint(
@@ -66,7 +66,7 @@ def load(project_file: Path, only: Sequence[Path] = ()) -> Loaded:
     """
     Return the project with its resources, or with those of *only* (spec files and folders of them).
 
-    Never raises for what is in the files: all that is wrong with them is in ``problems``.
+    Never raises for the content of the files: their problems are in ``problems``.
     """
     root = project_file.parent.resolve()
     documents, problems = read_file(root / project_file.name, project_file.name)
@@ -113,7 +113,7 @@ def load_project(project_file: Path) -> ProjectFile:
 
 def project_files(project_file: Path) -> tuple[Path, ...]:
     """
-    Return the project file and every spec file in the project that it names, whatever is in them.
+    Return the project file and every spec file that it names, whatever their content.
 
     Raises:
         SpecError: the project file is at fault.
@@ -131,7 +131,7 @@ def project_files(project_file: Path) -> tuple[Path, ...]:
 
 
 def sensitive_in(project_file: Path) -> frozenset[str] | None:
-    """Return the attributes that the project calls sensitive, whatever else is wrong with it; None if nobody can tell."""
+    """Return the sensitive attributes, even if the project file has problems; None if they can't be read."""
     return _sensitive(read_file(project_file, project_file.name)[0])
 
 
@@ -183,7 +183,7 @@ def _check_seeds(name: str, environment: EmbeddedEnvironment, document: OpenDocu
 
 
 def _shared_apps(found: ProjectFile, document: OpenDocument) -> Iterator[Problem]:
-    """Yield advice on environments that name one app. What variables hold here and now says nothing about elsewhere."""
+    """Yield advice on environments that name the same app. Ids in variables are not compared: they differ by machine."""
     first: dict[str, KeyPath] = {}
     for name, environment in found.environments.items():
         if isinstance(environment, LiveEnvironment) and isinstance(environment.app_id, str):
@@ -222,7 +222,7 @@ def _chosen(root: Path, only: Iterable[Path], problems: list[Problem]) -> Iterat
 
 
 def spec_files(path: Path) -> Iterator[Path]:
-    """Yield *path*, or the YAML files below it; those whose names start with a dot are passed over."""
+    """Yield *path*, or the YAML files below it; names that start with a dot are skipped."""
     if not path.is_dir():
         yield path
         return
@@ -265,7 +265,7 @@ class _Loading:
         return [remark for document in self._documents for remark in document.remarks]
 
     def resources(self, *, complete: bool) -> list[Resource]:
-        """Return the resources; with *complete*, all specs were read, and what they depend on must be among them."""
+        """Return the resources. With *complete*, all specs were read, so that every dependency must be among them."""
         found = [
             resource for document in self._documents if (resource := self._resource(document)) is not None
         ]

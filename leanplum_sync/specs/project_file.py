@@ -1,4 +1,4 @@
-"""The project file: found upwards from where one stands."""
+"""Finds the project file in a folder or the folders above it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spec files brought into the one layout, each as a whole or not at all."""
+"""Formats spec files. Each file is formatted completely, or not at all."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Tidied:
         return self.before != self.after
 
     def write(self) -> None:
-        """Put the new text in the place of the old one, at once; links and permissions stay."""
+        """Replace the old text atomically. Links and permissions are kept."""
         target = self.path.resolve()
         mode = target.stat().st_mode
         with NamedTemporaryFile("w", encoding="utf-8", newline="", dir=target.parent, delete=False) as part:
@@ -66,7 +66,7 @@ Found: TypeAlias = Tidied | Faulty | LeftAlone
 
 
 def tidied(path: Path, name: str, sensitive: frozenset[str] | None) -> Found:
-    """Return what the file comes to. *name* is what problems call it; they show no value of *sensitive* attributes."""
+    """Format the file. *name* is its name in problems, which show no values of *sensitive* attributes."""
     documents, problems = read_file(path, name, sensitive)
     if not problems and not any(map(_is_ours, documents)):
         return LeftAlone(path)

@@ -1,8 +1,8 @@
 """
-Which lines of a spec are not shown: those that may hold a value of a sensitive attribute, or a push token.
+Decides which lines of a spec are not shown: lines that may contain a value of a sensitive attribute, or a push token.
 
-It is told from the lines, not from what they mean, because a file that isn't YAML has problems, and values, too: a line is
-withheld if it, or a line that it is indented under, names a sensitive attribute. So are rows of an inline list, and tokens, which nobody has to call sensitive.
+It looks at the text, not at its meaning, because a file that isn't valid YAML also has problems and values. A line is
+withheld if it names a sensitive attribute, or is indented under a line that does. Rows of inline lists and push tokens are always withheld.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _DOCUMENT: Final = re.compile(r"---(\s|$)")
 
 def withheld_lines(lines: Sequence[str], sensitive: Collection[str] | None) -> tuple[bool, ...]:
     """
-    Return for each line whether it may hold such a value. *sensitive* None: nobody knows what is sensitive.
+    Return for each line whether it may contain such a value. *sensitive* is None if the sensitive attributes are unknown.
 
     One pass over the file, so that a file with as many problems as lines is still read in linear time.
     """

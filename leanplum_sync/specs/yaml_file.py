@@ -109,7 +109,7 @@ class _StopError(Exception):
 
 
 def read_documents(text: str) -> tuple[list[Document], list[YamlFault]]:
-    """Return the documents of *text*, as far as it can be read, and everything wrong with its YAML."""
+    """Return the documents of *text* that can be read, and every problem of its YAML."""
     reader = _Reader(text)
     documents: list[Document] = []
     try:

@@ -1,4 +1,4 @@
-"""What a row of a resource asks for: one small value for each difference that may be planned."""
+"""What a row asks for: one small value for each change that may be planned."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from leanplum_sync.wire.convert import ValueType
 
 @dataclass(frozen=True, slots=True)
 class SetAttribute:
-    """Give attribute *name* this *value*; with *only_if_absent*, only where the user has none."""
+    """Give attribute *name* this *value*; with *only_if_absent*, only if the user has none."""
 
     name: str
     value: Json
@@ -27,7 +27,7 @@ class TakeAttribute:
     """
     Give attribute *name* the observed value of attribute *source*, converted to *type* if one is given.
 
-    With another *source* this is a rename: the old name is dropped. With the same it is a conversion in place.
+    With a different *source* this is a rename, and the old name is removed. With the same one it is a conversion in place.
     """
 
     name: str
@@ -44,7 +44,7 @@ class RemoveAttribute:
 
 @dataclass(frozen=True, slots=True)
 class AlterList:
-    """Have these values in, and those out of, the set that attribute *name* holds."""
+    """Add values to the set in attribute *name*, and remove others from it."""
 
     name: str
     add: tuple[Json, ...]
@@ -84,7 +84,7 @@ class SetDeviceField:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send the resource's message, once under the name *delivery*. *force* goes past the message's targeting."""
+    """Send the resource's message, once under the name *delivery*. *force* ignores the message's own targeting."""
 
     delivery: str
     values: Mapping[str, Json]
@@ -124,9 +124,9 @@ def name_of(desire: Desire) -> str:
 @dataclass(frozen=True, slots=True)
 class Want:
     """
-    All that one row of one resource asks for one subject.
+    Everything that one row of one resource asks for its subject.
 
-    *found_at* is the row itself, in its data file or inline list. *create* allows the user to come into being.
+    *found_at* is the row itself, in its data file or inline list. *create* allows the user to be created.
     """
 
     resource: ResourceAddress

@@ -1,4 +1,4 @@
-"""What the documents of all kinds share, as pydantic models: the edge where YAML becomes typed."""
+"""Models that the documents of all kinds share. Here YAML becomes typed values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ API_VERSION = "leanplum-sync/v1"
 
 
 def wrong(message: str, hint: str = "") -> PydanticCustomError:
-    """Return an error for validators to raise, in our own words: *message* is what is wrong, *hint* what to write."""
+    """Return an error for validators to raise: *message* says what is wrong, *hint* what to write instead."""
     return PydanticCustomError("leanplum_sync", "{message}", {"message": message, "hint": hint})
 
 
@@ -75,7 +75,7 @@ class Document(Edge):
 
 
 def _inline_item(item: Json) -> dict[str, Json]:
-    """A lone text is an id; the column's name is filled in by whoever knows it (None stands for it)."""
+    """A single text is an id. Its column is not known yet, so its key is empty."""
     match item:
         case str() if item:
             return {"": item}

@@ -1,4 +1,4 @@
-"""Which column holds the ids, whether the spec names it or the file is of Leanplum's own format."""
+"""The column with the ids: named by the spec, or given by Leanplum's own file format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One row of a data file or inline list, and what is wrong with it."""
+"""One row of a data file or inline list, and its problems."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from leanplum_sync.wire.action import Json
 @dataclass(frozen=True, slots=True)
 class Row:
     """
-    *number* counts data rows from 1. *values* are text in a CSV file, and whatever JSON says elsewhere.
+    *number* counts data rows from 1. *values* are text in a CSV file, and any JSON in other formats.
 
     *place* is the row's line in its file; of an inline list, the item's line in the spec.
     """
@@ -28,7 +28,7 @@ class RowError(SpecError):
 
 
 class CellError(ValueError):
-    """A cell can't become what the spec makes of it. Neither *message* nor *hint* contains its value."""
+    """A cell can't be converted to the value that the spec asks for. Neither *message* nor *hint* contains its value."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         self.message = message

@@ -1,4 +1,4 @@
-"""Where a document stands: what building a resource needs to know about the file around it."""
+"""The surroundings of a document: what is needed from its file to build a resource."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Report(Protocol):
 @dataclass(frozen=True, slots=True)
 class Site:
     """
-    *place* gives the position of the key at a path; *report* takes a problem there.
+    *place* returns the position of the key at a path; *report* reports a problem there.
 
-    *header* holds the column names of a data file that has a header, and None where there is none to know yet.
-    *types* are the types of its columns, where the format has types.
-    *whole* is false where parts of the document were left out because they are wrong: then nothing is missing in it.
-    *readable* is false where the data file can't be read: that is reported already, so nothing is said about columns.
+    *header* holds the column names of a data file; None if it has no header.
+    *types* are the types of its columns, if the format has types.
+    *whole* is false if faulty parts of the document were left out. Missing keys are not reported then.
+    *readable* is false if the data file can't be read. That is already reported, so missing columns are not.
     """
 
     address: ResourceAddress

@@ -25,7 +25,7 @@ class Compression(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NeededColumn:
-    """A column that the spec speaks of; *place* is where it does."""
+    """A column that the spec names; *place* is where it does."""
 
     name: str
     place: Place
@@ -36,7 +36,7 @@ class FileSource:
     """
     *path* is relative to the project folder, with forward slashes; *place* is where the spec names the file.
 
-    *needed* is for formats without a header, whose reader finds out at the end that a column is nowhere. *delimiter* is
+    *needed* is for formats without a header, whose reader knows only at the end that a column is missing. *delimiter* is
     that of a CSV file, None to recognize it. Cells with one of the texts of *empty* are empty.
     """
 
