@@ -109,18 +109,18 @@ class Deliveries:
         """Return, by number, each delivery of the action that isn't this batch's own."""
         table = delivery_table
         of_key = {
-            (key.resource, key.name, str(key.subject)): planned.number
+            (key.name, str(key.subject)): planned.number
             for planned in batch.actions
             if planned.number in numbers
             for key in planned.deliveries
         }
         if not of_key:
             return {}
-        subjects = sorted({subject for _, _, subject in of_key})
+        subjects = sorted({subject for _, subject in of_key})
         query = sa.select(table).where(table.c.app == self.app, table.c.subject.in_(subjects))
         found: dict[int, list[Elsewhere]] = {}
         for row in connection.execute(query):
-            number = of_key.get((row.resource, row.name, row.subject))
+            number = of_key.get((row.name, row.subject))
             if number is not None and (row.run, row.sequence) != (self.run, batch.number):
                 found.setdefault(number, []).append(Elsewhere(row.run, DeliveryState(row.state)))
         return found

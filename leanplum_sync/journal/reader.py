@@ -99,18 +99,18 @@ class JournalReader:
 
     def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]:
         """Return what is remembered of each of *subjects*; all of them are in the answer."""
-        delivered: dict[str, set[tuple[str, str]]] = defaultdict(set)
-        held: dict[str, dict[tuple[str, str], int]] = defaultdict(dict)
+        delivered: dict[str, dict[str, str]] = defaultdict(dict)
+        held: dict[str, dict[str, int]] = defaultdict(dict)
         fingerprints: dict[str, dict[tuple[str, str], str]] = defaultdict(dict)
         for page in _pages([str(subject) for subject in subjects]):
             for row in self._select(_of_subjects(delivery_table, app, page)):
-                delivered[row.subject].add((row.resource, row.name))
+                delivered[row.subject][row.name] = row.resource
                 if row.state == DeliveryState.HELD.value:
-                    held[row.subject][row.resource, row.name] = row.run
+                    held[row.subject][row.name] = row.run
             for row in self._select(_of_subjects(fingerprint_table, app, page)):
                 fingerprints[row.subject][row.device, row.field] = row.fingerprint
         return {
-            subject: Known(frozenset(delivered[key]), fingerprints[key], held[key])
+            subject: Known(delivered[key], fingerprints[key], held[key])
             if (key := str(subject)) in delivered or key in fingerprints
             else NOTHING_KNOWN
             for subject in subjects

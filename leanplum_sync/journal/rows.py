@@ -86,7 +86,7 @@ def exception_entry(row: Row, texts: Texts) -> ExceptionEntry:
 def delivery_entry(row: Row) -> DeliveryEntry:
     return DeliveryEntry(
         app=row.app,
-        key=DeliveryKey(row.resource, row.name, Subject.parse(row.subject)),
+        key=DeliveryKey(row.name, Subject.parse(row.subject), row.resource),
         state=DeliveryState(row.state),
         run=row.run,
         sequence=row.sequence,

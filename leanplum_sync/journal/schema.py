@@ -103,8 +103,8 @@ delivery_table = sa.Table(
     metadata,
     sa.Column("app", sa.Text, primary_key=True),
     sa.Column("subject", sa.Text, primary_key=True),
-    sa.Column("resource", sa.Text, primary_key=True),
     sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("resource", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("run", sa.Integer, nullable=False),
     sa.Column("sequence", sa.Integer, nullable=False),
@@ -159,11 +159,46 @@ footprint_table = sa.Table(
     sa.Column("fields", sa.Text, nullable=False),
 )
 
+
+def _identify_deliveries_by_name(connection: sa.Connection) -> None:
+    """Version 4: the document's name is no longer part of a delivery's identity."""
+    if "resource" not in _primary_key(connection, delivery_table):
+        return  # a new journal
+    columns = [column.name for column in delivery_table.columns]
+    keys = ("app", "subject", "resource", "name")
+    former = sa.Table(
+        "delivery_version_3",
+        sa.MetaData(),
+        *(sa.Column(name, delivery_table.c[name].type, primary_key=name in keys) for name in columns),
+    )
+    former.create(connection)
+    connection.execute(
+        sa.insert(former).from_select(columns, sa.select(*(delivery_table.c[name] for name in columns)))
+    )
+    delivery_table.drop(connection)
+    delivery_table.create(connection)
+    # Two documents may have used one name. What is in doubt needs a person, so it is what stays.
+    order = sa.case({"held": 0, "sent": 1, "done": 2}, value=former.c.state, else_=3)
+    place = sa.func.row_number().over(
+        partition_by=[former.c.app, former.c.subject, former.c.name], order_by=[order, former.c.resource]
+    )
+    ranked = sa.select(*(former.c[name] for name in columns), place.label("place")).subquery()
+    kept = sa.select(*(ranked.c[name] for name in columns)).where(ranked.c.place == 1)
+    connection.execute(sa.insert(delivery_table).from_select(columns, kept))
+    former.drop(connection)
+
+
+def _primary_key(connection: sa.Connection, table: sa.Table) -> list[str]:
+    schema = connection.get_execution_options().get("schema_translate_map", {}).get(None)
+    return sa.inspect(connection).get_pk_constraint(table.name, schema=schema)["constrained_columns"]
+
+
 # What brings a journal from the version before to this one. A step, once released, is never edited.
 STEPS: Final[Mapping[int, Callable[[sa.Connection], None]]] = {
     1: metadata.create_all,
     2: lambda connection: footprint_table.create(connection, checkfirst=True),
     3: lambda connection: run_plan_table.create(connection, checkfirst=True),
+    4: _identify_deliveries_by_name,
 }
 VERSION: Final = max(STEPS)
 

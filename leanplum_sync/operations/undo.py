@@ -190,7 +190,7 @@ def _want(
 ) -> Want | None:
     profile = read_profile(met.element or {})
     seen = [pair for pair in standings(changes, profile) if facts(pair[0].kind).is_readable]
-    sent = {name for name, _ in known.delivered}
+    sent = frozenset(known.delivered.values())
     if any(effect_of(change.kind) is Effect.MESSAGE and change.resource in sent for change in changes):
         note(met.subject, _SENT)
     if not seen:

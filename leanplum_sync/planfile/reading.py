@@ -435,7 +435,7 @@ def _planned(class_: int, row: tuple[Any, ...]) -> PlannedAction:
         delivery_class=CLASSES[class_],
         action=Action(action, orjson.loads(arguments)),
         deliveries=tuple(
-            DeliveryKey(resource, delivery, subject) for resource, delivery in orjson.loads(deliveries)
+            DeliveryKey(delivery, subject, resource) for resource, delivery in orjson.loads(deliveries)
         ),
     )
 

@@ -98,11 +98,6 @@ def decide(
             return _send(want, desire, known, message)
 
 
-def increment_name(desire: IncrementAttribute) -> str:
-    """The name under which the journal remembers an increment: two attributes may share a ``once``."""
-    return f"{desire.once}/{desire.name}"
-
-
 def _set_attribute(want: Want, desire: SetAttribute, profile: Profile) -> Decision:
     before = profile.attributes.get(desire.name)
     if desire.only_if_absent and canonical(before) != ABSENT:
@@ -157,7 +152,7 @@ def _alter_list(want: Want, desire: AlterList, profile: Profile) -> Decision:
 
 
 def _increment(want: Want, desire: IncrementAttribute, profile: Profile, known: Known) -> Decision:
-    if delivered := _delivered(want, desire, known, increment_name(desire)):
+    if delivered := _delivered(want, desire, known, desire.delivery):
         return delivered
     before = profile.attributes.get(desire.name)
     if canonical(before) != ABSENT and not _is_whole(before):
@@ -209,10 +204,9 @@ def _send(want: Want, desire: Send, known: Known, message: SendTarget | None) ->
 
 
 def _delivered(want: Want, desire: Desire, known: Known, name: str) -> Decision | None:
-    key = (str(want.resource), name)
-    if key in known.held:
-        return Decision(want, desire, Reason.HELD, held_by=known.held[key])
-    return Decision(want, desire, Reason.DELIVERED) if key in known.delivered else None
+    if name in known.held:
+        return Decision(want, desire, Reason.HELD, held_by=known.held[name])
+    return Decision(want, desire, Reason.DELIVERED) if name in known.delivered else None
 
 
 def _differs(want: Want, desire: Desire, *changes: Change) -> Decision:

@@ -12,16 +12,17 @@ from leanplum_sync.address import Subject
 @dataclass(frozen=True, slots=True)
 class Known:
     """
-    *delivered* holds ``(resource, name)`` of every send and increment that went out, may have gone out, or is held.
+    *delivered* maps the name of every send and increment that went out, may have gone out, or is held, to the document
+    (``kind/name``) that asked for it.
 
     *held* says which run holds it, where one does, until a person decides.
 
     *fingerprints* maps ``(deviceId, field)`` to the fingerprint of the value that was last accepted.
     """
 
-    delivered: frozenset[tuple[str, str]] = frozenset()
+    delivered: Mapping[str, str] = field(default_factory=dict)
     fingerprints: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    held: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    held: Mapping[str, int] = field(default_factory=dict)
 
 
 NOTHING_KNOWN: Final = Known()

@@ -18,7 +18,7 @@ from leanplum_sync.wire.values import same
 
 def marker_value(deliveries: Iterable[DeliveryKey]) -> str:
     """Return the id of the action that makes *deliveries*: the same in every plan, so that plans stay comparable."""
-    return fingerprint("increment", *(part for key in deliveries for part in (key.resource, key.name)))
+    return fingerprint("increment", *(key.name for key in deliveries))
 
 
 def has_marker(planned: PlannedAction) -> bool:

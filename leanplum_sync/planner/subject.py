@@ -21,7 +21,7 @@ from leanplum_sync.kinds.rows.desire import (
 )
 from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.change_facts import Effect, effect_of, facts
-from leanplum_sync.planner.decide import Decision, Reason, SendTarget, create_user, decide, increment_name
+from leanplum_sync.planner.decide import Decision, Reason, SendTarget, create_user, decide
 from leanplum_sync.planner.known import Known
 from leanplum_sync.planner.marker import marker_value
 from leanplum_sync.planner.standing import is_listed
@@ -228,8 +228,8 @@ class _UserAction:
                 increments = self.arguments["userAttributeValuesToIncrement"]
                 increments[change.field] = increments.get(change.field, 0) + change.after
                 if isinstance(decision.desire, IncrementAttribute):
-                    name = increment_name(decision.desire)
-                    self.deliveries.append(DeliveryKey(change.resource, name, change.subject))
+                    name = decision.desire.delivery
+                    self.deliveries.append(DeliveryKey(name, change.subject, change.resource))
             case Effect.ATTRIBUTE:
                 # Source: Leanplum SDKs clear an attribute by sending null.
                 self.arguments["userAttributes"][change.field] = change.after
@@ -270,7 +270,7 @@ def _send(want: Want, send: Send, target: SendTarget) -> SubjectAction:
     if send.force:
         arguments["force"] = True
     return SubjectAction(
-        Action("sendMessage", arguments), (DeliveryKey(str(want.resource), send.delivery, want.subject),)
+        Action("sendMessage", arguments), (DeliveryKey(send.delivery, want.subject, str(want.resource)),)
     )
 
 

@@ -21,6 +21,7 @@ from leanplum_sync.project import model as project
 from leanplum_sync.project.model import EmbeddedEnvironment, LiveEnvironment, ProjectDocument, ProjectFile
 from leanplum_sync.sources import file_digest
 from leanplum_sync.specs.check import checked, kind_of
+from leanplum_sync.specs.deliveries import deliveries_of
 from leanplum_sync.specs.dependencies import Dependency, check_circles, check_targets
 from leanplum_sync.specs.file import OpenDocument, read_file
 from leanplum_sync.specs.listing import long_list, site_of, with_columns_checked
@@ -243,6 +244,7 @@ class _Loading:
     known: dict[ResourceAddress, Place] = field(default_factory=dict)
     _documents: list[OpenDocument] = field(default_factory=list)
     _dependencies: list[Dependency] = field(default_factory=list)
+    _deliveries: dict[str, tuple[ResourceAddress, Place]] = field(default_factory=dict)
 
     def read_all(self, paths: Iterable[Path]) -> None:
         for path in dict.fromkeys(paths):
@@ -308,8 +310,20 @@ class _Loading:
         if advice is not None:
             self.notes.append(advice)
         resource = kind.build(model, site)
+        self._check_deliveries(resource, document)
         said = json.dumps(document.document.value["spec"], sort_keys=True)
         return with_columns_checked(replace(resource, digest=fingerprint(said)), site, document)
+
+    def _check_deliveries(self, resource: Resource, document: OpenDocument) -> None:
+        for name, place in deliveries_of(resource):
+            first, first_place = self._deliveries.setdefault(name, (resource.address, place))
+            if first != resource.address:
+                document.report_at(
+                    place,
+                    f"the delivery {name} is also used by {first}",
+                    "A delivery happens once per user, whichever spec asks for it. Use another name.",
+                    also=first_place,
+                )
 
 
 def _inputs(root: Path, spec_files: Iterable[Path], resources: Iterable[Resource]) -> Iterator[Input]:

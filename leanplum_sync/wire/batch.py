@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from leanplum_sync.address import Subject
 from leanplum_sync.wire.action import Action, DeliveryClass
@@ -13,13 +13,16 @@ class DeliveryKey:
     """
     The identity of something that happens at most once per subject: a send, or an increment.
 
-    *resource* is ``kind/name``; *name* the spec's ``delivery``, or ``once`` and the attribute of an increment. With the
-    app, they key the journal's deliveries: what is there is never planned again.
+    *name* is the spec's ``delivery``, or ``once`` and the attribute of an increment (``launch/visits``: no ``delivery`` has a
+    slash). With the app and the subject it identifies the delivery in the journal: what is there is never planned again.
+
+    *resource* is the ``kind/name`` of the document that asked. It is not part of the identity, so that renaming a document
+    repeats nothing.
     """
 
-    resource: str
     name: str
     subject: Subject
+    resource: str = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -288,7 +288,7 @@ def test_what_the_journal_delivered_is_not_planned_again(app: str, tmp_path: Pat
         metadata: {name: late}
         spec: {message: {id: 17}, recipients: {inline: ["00004", "u1"]}, delivery: november}
     """
-    delivered = {Subject.user("u1"): Known(frozenset({("MessageSend/late", "november")}))}
+    delivered = {Subject.user("u1"): Known({"november": "MessageSend/late"})}
     with Project(tmp_path / "p", specs).plan(app, journal=Journal(delivered)) as plan:
         assert kinds(plan) == [("00004", "SEND", "Order delay")]
         assert [(note.code, note.count, note.samples) for note in plan.notes()] == [("delivered", 1, ("u1",))]
@@ -301,8 +301,7 @@ def test_what_a_run_holds_is_not_planned_again_and_the_run_is_named(app: str, tm
         metadata: {name: late}
         spec: {message: {id: 17}, recipients: {inline: ["u1"]}, delivery: november}
     """
-    key = ("MessageSend/late", "november")
-    held = {Subject.user("u1"): Known(frozenset({key}), held={key: 7})}
+    held = {Subject.user("u1"): Known({"november": "MessageSend/late"}, held={"november": 7})}
     with Project(tmp_path / "p", specs).plan(app, journal=Journal(held)) as plan:
         (note,) = plan.notes()
         assert (plan.summary.is_empty, note.code, note.count) == (True, "held", 1)

@@ -102,12 +102,12 @@ class App:
 
     def __init__(self, element: Mapping[str, Any] | None) -> None:
         self.element = None if element is None else dict(element)
-        self.delivered: set[tuple[str, str]] = set()
+        self.delivered: dict[str, str] = {}
         self.fingerprints: dict[tuple[str, str], str] = {}
 
     def observe(self) -> tuple[Profile, Known]:
         element = self.element or {"warning": {"message": "User not found; request skipped."}}
-        return read_profile(element), Known(frozenset(self.delivered), self.fingerprints)
+        return read_profile(element), Known(self.delivered, self.fingerprints)
 
     def carry_out(self, plan: SubjectPlan) -> None:
         for actions in plan.actions.values():
@@ -117,7 +117,7 @@ class App:
                     assert arguments["createDisposition"] == "CreateIfNeeded"
                     self.element = {"userAttributes": {}}
                 getattr(self, planned.action.name)(arguments)
-                self.delivered |= {(key.resource, key.name) for key in planned.deliveries}
+                self.delivered |= {key.name: key.resource for key in planned.deliveries}
                 self.fingerprints |= device_fingerprints(planned.action)
 
     def setUserAttributes(self, arguments: Mapping[str, Any]) -> None:  # noqa: N802 - the API's name

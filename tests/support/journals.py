@@ -42,7 +42,7 @@ def sends(number: int, *users: str, name: str = "november") -> Batch:
             Subject.user(user),
             DeliveryClass.ONCE,
             Action("sendMessage", {"userId": user}),
-            (DeliveryKey("MessageSend/m", name, Subject.user(user)),),
+            (DeliveryKey(name, Subject.user(user), "MessageSend/m"),),
         )
         for index, user in enumerate(users)
     )

@@ -102,5 +102,5 @@ NOTHING = Status("journal.db", 1.8e9, (), (), ())
 RUN = RunEntry(7, "app_1", "production", "", "3f2a91c04b" * 6, 1.8e9, RunState.PARTIAL, 2, 12, 1.8e9, None)
 LOCK = LockHolder("app_1", "production", "", "ci", "runner-1", 42, 1.8e9 - 60, 1.8e9 + 30, 5)
 HELD = DeliveryEntry(
-    "app_1", DeliveryKey("MessageSend/delay", "2026-11", Subject.user("u1")), DeliveryState.HELD, 7, 1
+    "app_1", DeliveryKey("2026-11", Subject.user("u1"), "MessageSend/delay"), DeliveryState.HELD, 7, 1
 )

@@ -61,6 +61,15 @@ class IncrementAttribute:
     once: str
     asked_at: Place
 
+    @property
+    def delivery(self) -> str:
+        return increment_delivery(self.once, self.name)
+
+
+def increment_delivery(once: str, attribute: str) -> str:
+    """Return the name of an increment in the journal: increments of two attributes may share a ``once``."""
+    return f"{once}/{attribute}"
+
 
 @dataclass(frozen=True, slots=True)
 class SetProfileField:

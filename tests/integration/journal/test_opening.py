@@ -18,6 +18,7 @@ from leanplum_sync.journal.lock import Lease
 from leanplum_sync.journal.run import RunJournal
 from leanplum_sync.journal.schema import (
     batch_subject_table,
+    delivery_table,
     footprint_table,
     run_plan_table,
     run_table,
@@ -168,6 +169,38 @@ def test_a_journal_of_an_older_version_is_brought_up_to_date_by_who_writes(
     send(run, sets(1, tier="gold"), DONE, DONE, DONE)
     with read_journal(journal_location) as reader:
         assert reader.footprints("app", "sandbox", [Subject.user("u1")])
+
+
+def test_deliveries_of_an_older_version_are_known_by_their_names_alone(
+    run: RunJournal, journal: Journal, journal_location: Location
+) -> None:
+    send(run, sends(1, "ann", "ben"), DONE, DONE)
+    columns = [column.name for column in delivery_table.columns]
+    with journal._writable.writing("") as connection:
+        rows = [dict(row) for row in connection.execute(sa.select(delivery_table)).mappings()]
+        delivery_table.drop(connection)
+        former = sa.Table(
+            "delivery",
+            sa.MetaData(),
+            *(
+                sa.Column(
+                    name,
+                    delivery_table.c[name].type,
+                    primary_key=name in ("app", "subject", "resource", "name"),
+                )
+                for name in columns
+            ),
+            sa.Index("delivery_by_batch", "run", "sequence"),
+        )
+        former.create(connection)
+        again = {**rows[0], "resource": "MessageSend/other", "state": "held", "run": 7}
+        connection.execute(sa.insert(former), [*rows, again])
+        connection.execute(sa.update(version_table).values(version=3))
+    with open_journal(journal_location) as upgraded:
+        ann, ben = (Subject.user(name) for name in ("ann", "ben"))
+        known = upgraded.known("app", [ann, ben])
+        assert known[ann].held == {"november": 7}
+        assert (known[ben].delivered, known[ben].held) == ({"november": "MessageSend/m"}, {})
 
 
 def test_errors_name_no_user(run: RunJournal, journal: Journal) -> None:

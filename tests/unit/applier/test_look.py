@@ -25,14 +25,14 @@ CREATE = Change(USER, "A/a", ChangeKind.CREATE, "", None, None, HERE, HERE)
 
 
 def action(number: int, delivery_class: DeliveryClass, *resources: str, **arguments: Any) -> PlannedAction:
-    keys = tuple(DeliveryKey(resource, "once", USER) for resource in resources)
+    keys = tuple(DeliveryKey(resource, USER, resource) for resource in resources)
     return PlannedAction(number, USER, delivery_class, Action("setUserAttributes", arguments), keys)
 
 
 SET_TIER = action(1, DeliveryClass.REPEATABLE, userAttributes={"tier": "gold"})
 ADD_VISIT = action(2, DeliveryClass.CHECKABLE, "A/a", userAttributeValuesToIncrement={"visits": 1})
 SEND = PlannedAction(
-    3, USER, DeliveryClass.ONCE, Action("sendMessage", {}), (DeliveryKey("M/m", "once", USER),)
+    3, USER, DeliveryClass.ONCE, Action("sendMessage", {}), (DeliveryKey("once", USER, "M/m"),)
 )
 
 

@@ -124,7 +124,7 @@ def test_a_user_to_be_created_is_there_or_is_not() -> None:
 
 
 def planned(name: str, arguments: dict[str, Any], *resources: str) -> PlannedAction:
-    keys = tuple(DeliveryKey(resource, "once", USER) for resource in resources)
+    keys = tuple(DeliveryKey(resource, USER, resource) for resource in resources)
     return PlannedAction(1, USER, DeliveryClass.REPEATABLE, Action(name, arguments), keys)
 
 
