@@ -90,7 +90,7 @@ def test_a_message_is_not_undone_and_that_is_said(example: Example, serve: Serve
     assert undone["actions"] == 0
     (note,) = undone["notes"]
     assert note["count"] == 39
-    assert "can't be taken back" in note["sentence"]
+    assert "can't be unsent" in note["sentence"]
 
 
 def test_without_the_runs_own_plan_nothing_is_undone(example: Example, serve: Serve) -> None:
