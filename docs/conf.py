@@ -22,6 +22,7 @@ NAVIGATION = {
         "docs/client",
         "docs/api-actions",
         "docs/emulator",
+        "docs/fidelity",
         "docs/glossary",
     ],
     "Background": [

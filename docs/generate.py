@@ -7,6 +7,7 @@ Run it after changing a model or an option; a test fails while a page is behind.
 import json
 import re
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +18,7 @@ from pydantic.fields import FieldInfo
 
 from leanplum_sync.cli.command import SharedOption
 from leanplum_sync.cli.program import program
+from leanplum_sync.emulator import fidelity
 from leanplum_sync.journal import schema as journal_schema
 from leanplum_sync.kinds.registry import KINDS
 from leanplum_sync.kinds.rows import document, forms
@@ -256,7 +258,50 @@ TWICE = {
     DeliveryClass.ONCE: "more",
 }
 
+
+def fidelity_score() -> str:
+    """Return how many actions and answers to open questions rest on each kind of evidence."""
+    actions = Counter(facts.evidence for facts in fidelity.ACTIONS.values())
+    answers = Counter(question.evidence for question in fidelity.QUESTIONS)
+    rows = [f"| {each} | {actions[each]} | {answers[each]} |" for each in fidelity.Evidence]
+    firm = (fidelity.Evidence.RECORDED, fidelity.Evidence.DOCUMENTED)
+    switched = sum(bool(question.switch) for question in fidelity.QUESTIONS)
+    total = (
+        f"{sum(actions[each] for each in firm)} of {actions.total()} actions, and {sum(answers[each] for each in firm)} of"
+        f" {answers.total()} answers to open questions, rest on recordings or documents. {switched} questions have a switch."
+    )
+    return "\n".join(["| evidence | actions | open questions |", "|---|---|---|", *rows, "", total])
+
+
+def fidelity_actions() -> str:
+    rows = (
+        f"| `{name}` | {facts.evidence} | {held_by(facts.test)} |" for name, facts in fidelity.ACTIONS.items()
+    )
+    return "\n".join(["| action | evidence | test |", "|---|---|---|", *rows])
+
+
+def fidelity_questions() -> str:
+    ranked = sorted(fidelity.QUESTIONS, key=lambda each: list(fidelity.Evidence).index(each.evidence))
+    rows = (
+        f"| {cell(each.question)} | {cell(each.answer)} | {each.evidence} | {held_by(each.test)}"
+        f" | {f'`{each.switch}`' if each.switch else ''} |"
+        for each in ranked
+    )
+    return "\n".join(
+        ["| question | the emulator's answer | evidence | test | switch |", "|---|---|---|---|---|", *rows]
+    )
+
+
+def held_by(test: str) -> str:
+    """Return a test as its file and its sentence."""
+    file, _, name = test.partition("::")
+    return f"`{file}`: {name.removeprefix('test_').replace('_', ' ')}"
+
+
 PARTS: dict[str, Callable[[], str]] = {
+    "fidelity score": fidelity_score,
+    "fidelity of actions": fidelity_actions,
+    "fidelity of questions": fidelity_questions,
     "events": events,
     "actions": actions,
     "arguments of actions": arguments_of_actions,
