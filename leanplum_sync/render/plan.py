@@ -112,7 +112,7 @@ def _consent(plan: Plan) -> list[RenderableType]:
         return []
     # The options are never wrapped, so that they can be copied.
     options = Text(f"  {acks}", BAD, no_wrap=True, overflow="ignore")
-    return [BLANK, Text("Over budget. To accept exactly these counts, apply with"), options]
+    return [BLANK, Text("Over budget. To consent to exactly this plan, apply with"), options]
 
 
 def _hazard_row(hazard: Hazard) -> tuple[Text, Text, Text]:

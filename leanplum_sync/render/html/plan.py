@@ -118,7 +118,7 @@ def _consent(plan: Plan) -> Html:
     return tag(
         "p",
         tag("strong", "Over budget."),
-        " To accept exactly these counts, apply with ",
+        " To consent to exactly this plan, apply with ",
         code(options),
         class_="alarm",
     )

@@ -70,7 +70,7 @@ def _hazard(hazard: Hazard) -> str:
 def _consent(plan: Plan) -> list[str]:
     options = consent_options(plan.hazards())
     return (
-        [f"> [!CAUTION]\n> Over budget. To accept exactly these counts, apply with {code(options)}"]
+        [f"> [!CAUTION]\n> Over budget. To consent to exactly this plan, apply with {code(options)}"]
         if options
         else []
     )

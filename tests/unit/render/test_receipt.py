@@ -33,6 +33,13 @@ def test_what_became_of_everything_adds_up_to_what_was_planned() -> None:
     ]
 
 
+def test_reading_back_is_counted_among_the_billable_lookups() -> None:
+    text = receipt_text(ALL_DONE, SANDBOX, replace(PROOF, again=2), Page(width=100))
+    assert (
+        "Run 7: 2 requests, 10 billable lookups to write, 4 to check before and after, 8 to verify." in text
+    )
+
+
 def test_what_was_not_done_is_grouped_by_its_reason_with_a_few_ids() -> None:
     text = receipt_text(SOME_DONE, SANDBOX, None, Page())
     assert text.startswith("Partially applied to sandbox")
