@@ -83,7 +83,7 @@ class Connection:
         app_id = environ.get(app_id_variable, "").strip()
         if not app_id:
             raise CredentialError(
-                f"{app_id_variable} is not set: it names the Leanplum app to work on. Its app id stands {_WHERE}."
+                f"{app_id_variable} is not set: it names the Leanplum app to work on. Find its app id {_WHERE}."
             )
         base_url = environ.get(API_URL_VARIABLE, "").strip() or API_URL
         checked = _checked(base_url)
@@ -121,18 +121,24 @@ class Keys:
         Raises:
             CredentialError: the variable is empty or missing; the sentence says what the key is for.
         """
-        if not self.has(key_class):
-            raise CredentialError(
-                f"{self.variable(key_class)} is not set: the {key_class.words} key is needed {_USES[key_class]}. "
-                f"It stands {_WHERE}."
-            )
+        if sentence := self.missing(key_class):
+            raise CredentialError(sentence)
         return self._environ[self.variable(key_class)].strip()
+
+    def missing(self, key_class: KeyClass) -> str:
+        """Return the error's sentence if the key is missing, else nothing."""
+        if self.has(key_class):
+            return ""
+        return (
+            f"{self.variable(key_class)} is not set: the {key_class.words} key is needed {_USES[key_class]}. "
+            f"Find it {_WHERE}."
+        )
 
     def refused(self, key_class: KeyClass, reason: str) -> CredentialError:
         """Return the error for a key that the API turned down, in the API's words."""
         return CredentialError(
             f"Leanplum refused the key in {self.variable(key_class)} ({reason}). It must be the {key_class.words} "
-            f"key of the app in {APP_ID_VARIABLE}: both stand {_WHERE}."
+            f"key of the app in {APP_ID_VARIABLE}: find both {_WHERE}."
         )
 
     def hidden(self, content: bytes) -> bytes:

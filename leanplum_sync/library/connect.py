@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from leanplum_sync.client.migration import MigrationWatch
 from leanplum_sync.client.reader import Reader
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.emulator import EmulatorError, StateFileError, running
-from leanplum_sync.errors import EmulatorSetupError, StorageError
+from leanplum_sync.errors import CredentialError, EmulatorSetupError, StorageError
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.project.model import EmbeddedEnvironment, FromVariable, LiveEnvironment
 from leanplum_sync.project.settings import Settings
@@ -64,19 +64,26 @@ def settle_seconds(settings: Settings) -> float:
 
 
 @contextmanager
-def connected(settings: Settings, on_changed_seed: Callable[[Path], None] = lambda _: None) -> Iterator[App]:
+def connected(
+    settings: Settings,
+    on_changed_seed: Callable[[Path], None] = lambda _: None,
+    *,
+    needs: Collection[KeyClass] = (),
+) -> Iterator[App]:
     """
     Connect to the app, and start the embedded emulator if it is the environment's.
 
+    *needs* are keys that will be used: they are checked now, so that one error names all that are missing.
     *on_changed_seed* is called with the emulator's state file if its seed files changed after they filled it.
     """
     environment = settings.environment
-    target = target_of(settings)
     if not isinstance(environment, EmbeddedEnvironment):
-        connection = connection_to(environment, os.environ)
+        keys = keys_of(environment, os.environ)
+        connection = _connection_with(environment, keys, needs)
         with HttpTransport(is_local=connection.is_local) as transport:
-            yield App(target, connection, keys_of(environment, os.environ), transport)
+            yield App(target_of(settings), connection, keys, transport)
         return
+    target = target_of(settings)
     settings.state_folder.mkdir(parents=True, exist_ok=True)
     seeds = [settings.root / seed for seed in environment.seed]
     state = settings.state_folder / "emulator.db"
@@ -109,6 +116,17 @@ def _digest(file: Path) -> str:
             return hashlib.file_digest(content, "sha256").hexdigest()
     except OSError:
         return "none"  # an emulator that has its users no longer needs the seed
+
+
+def _connection_with(environment: LiveEnvironment, keys: Keys, needs: Collection[KeyClass]) -> Connection:
+    missing = [sentence for each in needs if (sentence := keys.missing(each))]
+    try:
+        connection = connection_to(environment, os.environ)
+    except CredentialError as error:
+        raise CredentialError(" ".join([str(error), *missing])) from error
+    if missing:
+        raise CredentialError(" ".join(missing))
+    return connection
 
 
 def connection_to(environment: LiveEnvironment, environ: Mapping[str, str]) -> Connection:

@@ -27,6 +27,7 @@ from leanplum_sync.progress import Progress
 from leanplum_sync.project.settings import Settings
 from leanplum_sync.specs import Loaded, load
 from leanplum_sync.staging import MEMORY_LIMIT_MB, Staging
+from leanplum_sync.wire.catalogue import KeyClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,15 @@ class PlanFileRequest:
     memory_mb: int = MEMORY_LIMIT_MB
 
 
+def _keys_for(loaded: Loaded, source: Live | Recorded) -> Sequence[KeyClass]:
+    reads_users = isinstance(source, Live)
+    finds_messages = any(each.message is not None for each in loaded.resources)
+    return [
+        *([KeyClass.DATA_EXPORT] if reads_users else []),
+        *([KeyClass.CONTENT_READ_ONLY] if finds_messages else []),
+    ]
+
+
 def write_plan(
     loaded: Loaded,
     settings: Settings,
@@ -134,7 +144,7 @@ def write_plan(
 
         def make(source: Live | Recorded) -> None:
             with (
-                connected(settings, on_changed_seed) as app,
+                connected(settings, on_changed_seed, needs=_keys_for(loaded, source)) as app,
                 read_deliveries(settings.journal) as journal,
             ):
                 make_plan(

@@ -64,7 +64,7 @@ def conflicts(wants: Sequence[Want]) -> Iterator[Problem]:
         if row in rows:
             yield Problem(
                 want.found_at,
-                "this id is listed a second time",
+                f"the id {want.subject.id} is listed a second time",
                 "Keep one row for each id.",
                 str(want.resource),
                 also=rows[row].found_at,

@@ -310,6 +310,18 @@ def test_what_is_no_fault_of_ours_does_not_end_with_1(
     assert "s3cret" not in ended.err
 
 
+@pytest.mark.slow
+def test_all_missing_keys_are_named_at_once(shop: Shop) -> None:
+    (shop.folder / "specs" / "hello.yaml").write_text(SEND)
+    shop.serve()
+    names = ("LEANPLUM_APP_ID", "LEANPLUM_DATA_EXPORT_KEY", "LEANPLUM_CONTENT_READ_ONLY_KEY")
+    for name in names:
+        del shop.environ[name]
+    ended = shop.run("plan")
+    assert ended.code == ExitCode.BAD_KEY
+    assert all(f"{name} is not set" in ended.err for name in names)
+
+
 def test_what_is_over_budget_is_told_at_once_and_the_printed_command_is_enough(shop: Shop) -> None:
     planned = no_consent(shop)
     over = {each["name"]: each["count"] for each in planned.document["hazards"] if each["isOver"]}
