@@ -1,11 +1,11 @@
 """
-Values at rest, sealed under the key in ``LEANPLUM_SYNC_PLAN_KEY``.
+Encrypts values at rest with the key in ``LEANPLUM_SYNC_PLAN_KEY``.
 
-The cipher is AES-256-GCM. Each plan has a key of its own: HKDF-SHA256 of the caller's key and the plan's random salt; all
-journals of one caller's key share one. Nonces are random, 96 bits: up to 2**32 values under one key, a repeat is less
-likely than 2**-32 (source: NIST SP 800-38D, 8.3). A value is bound to its place: in another row, it doesn't open.
+The cipher is AES-256-GCM. Each plan has its own key: HKDF-SHA256 of the user's key and the plan's random salt. All journals of
+a user's key share one. Nonces are random and have 96 bits: for up to 2**32 values under one key, a repeat is less likely than
+2**-32 (source: NIST SP 800-38D, 8.3). A value is bound to its place: moved to another row, it can't be decrypted.
 
-Without a key, ``PLAIN`` stands in, and values are kept as they are.
+Without a key, ``PLAIN`` stores values as they are.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ _FORM: Final = f"{KEY_BYTES} random bytes in base64; `leanplum-sync key` makes o
 
 
 class Codec(Protocol):
-    """How values of one file are kept. *place* names where a value stands, and is the same when it is opened."""
+    """How the values of one file are stored. *place* identifies the row and column of a value; decrypting needs the same."""
 
     @property
     def key_id(self) -> str:
-        """Tells keys apart and gives none away; empty where nothing is sealed."""
+        """Identifies the key without revealing it; empty if nothing is encrypted."""
 
     def seal(self, text: str, *place: str) -> str | bytes: ...
 
     def open(self, kept: str | bytes, *place: str) -> str:
         """
         Raises:
-            ValueError: it was not sealed with this key, or not for this place.
+            ValueError: it was not encrypted with this key and for this place.
         """
 
     def stamp(self, digest: str) -> str:
-        """Return *digest* so that nobody without the key can test a guess of what it is over. The same for each salt."""
+        """Return a keyed digest, so that nobody without the key can test a guess of the input. The same for every salt."""
 
 
 class Plain:
@@ -94,7 +94,7 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SealingKeys:
-    """The first key seals, each opens: that is how keys are changed one day. No key at all: nothing is sealed."""
+    """The first key encrypts, every key decrypts, so that keys can be rotated. Without any key, nothing is encrypted."""
 
     keys: tuple[bytes, ...] = ()
 
@@ -104,7 +104,7 @@ class SealingKeys:
         Read ``LEANPLUM_SYNC_PLAN_KEY``: one key, or several with commas between them.
 
         Raises:
-            CredentialError: what stands there is no key.
+            CredentialError: the variable contains something else.
         """
         return cls(tuple(map(_decoded, environ.get(KEY_VARIABLE, "").replace(",", " ").split())))
 
@@ -113,7 +113,7 @@ class SealingKeys:
 
     def to_open(self, key_id: str, salt: bytes, purpose: str, what: str) -> Codec:
         """
-        Return what opens values that were sealed with the key *key_id*, which is empty if they were not.
+        Return the codec for values that were encrypted with the key *key_id*, which is empty if they were not.
 
         Raises:
             CredentialError: that key is not among these; the sentence begins with *what*.
@@ -141,7 +141,7 @@ def _decoded(text: str) -> bytes:
     except (binascii.Error, ValueError):
         key = b""
     if len(key) != KEY_BYTES:
-        # The text may be a key with a typing error: it is not shown.
+        # The text may be a mistyped key, so it is not shown.
         raise CredentialError(f"{KEY_VARIABLE} holds no key: it must be {_FORM}.")
     return key
 
@@ -151,7 +151,7 @@ def _id_of(key: bytes) -> str:
 
 
 def _derived(key: bytes, salt: bytes, purpose: str) -> bytes:
-    """HKDF-SHA256 with one block of output, which is all that is needed. Source: RFC 5869, 2.2 and 2.3."""
+    """Return one block of HKDF-SHA256, which is long enough. Source: RFC 5869, 2.2 and 2.3."""
     extracted = hmac.digest(salt or bytes(32), key, hashlib.sha256)
     return hmac.digest(extracted, f"leanplum-sync {purpose}".encode() + b"\x01", hashlib.sha256)
 

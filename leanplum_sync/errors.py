@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 
 class LeanplumSyncError(Exception):
-    """Something the user can act on. ``str()`` gives one clear sentence: what, where, and what to do."""
+    """An error the user can act on. ``str()`` is one clear sentence: what is wrong, where, and what to do."""
 
 
 class SpecError(LeanplumSyncError):

@@ -1,7 +1,7 @@
 """
-Carrying out a plan: batch by batch, each intent and outcome in the journal.
+Applies a plan batch by batch, with each intent and outcome in the journal.
 
-``run.apply_plan`` is the way in. It stands in its own module because it brings the journal's database library with it.
+The entry point is ``run.apply_plan``. It is not imported here because it imports the journal's database library.
 """
 
 from __future__ import annotations

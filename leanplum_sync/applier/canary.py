@@ -1,4 +1,4 @@
-"""A part of a plan's subjects, to go first: the same ones each time, and a larger part holds the smaller ones."""
+"""Chooses the subjects of a canary: the same ones each time, and a larger canary contains the smaller ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Changes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """So many subjects: a *number* of them, or a *share* of all, above 0 and at most 1."""
+    """The size of a canary: a *number* of subjects, or a *share* of all, above 0 and at most 1."""
 
     number: int | None = None
     share: float | None = None
@@ -32,7 +32,7 @@ class Canary:
 
 
 def choose(subjects: Iterable[Subject], count: int) -> frozenset[Subject]:
-    """Return *count* of *subjects*, by a hash: spread evenly, whatever the ids look like."""
+    """Return *count* of *subjects*, chosen by a hash, so that they are spread evenly whatever the ids look like."""
     return frozenset(
         heapq.nsmallest(count, subjects, key=lambda subject: fingerprint("canary", str(subject)))
     )
@@ -40,7 +40,7 @@ def choose(subjects: Iterable[Subject], count: int) -> frozenset[Subject]:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What a plan changes for *chosen* alone."""
+    """The changes of a plan, limited to the *chosen* subjects."""
 
     plan: Changes
     chosen: frozenset[Subject]

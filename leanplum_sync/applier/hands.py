@@ -1,4 +1,4 @@
-"""How batches are carried out at the same time: by threads in earnest; in tests one step after the other, in a chosen order."""
+"""Runs batches concurrently: with threads in production, and in tests step by step in a chosen order."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ class Team(Protocol):
     def submit(self, work: Callable[[], T], /) -> Future[T]: ...
 
     def first_of(self, futures: Collection[Future[T]]) -> Collection[Future[T]]:
-        """Wait until one of *futures* is finished, and return those that are."""
+        """Wait until at least one of *futures* is finished, and return the finished ones."""
 
 
 class Hands(Protocol):
     def team(self, size: int) -> AbstractContextManager[Team]:
-        """*size* things at once; leaving the context waits for all of them."""
+        """Run at most *size* tasks at once; leaving the context waits for all of them."""
 
     def condition(self) -> threading.Condition:
-        """Return what the members of a team wait on for each other."""
+        """Return the condition on which the tasks of a team wait for each other."""
 
 
 class Threads:

@@ -1,4 +1,4 @@
-"""Judging by live state: the last look before writing, and the first after a doubt. Pure."""
+"""Decides by live state: what to skip before writing, and what happened to actions in doubt. Pure."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def recheck(
     actions: Sequence[PlannedAction], changes: Sequence[Change], profile: Profile, *, begun: bool
 ) -> Mapping[int, Verdict]:
     """
-    Return verdicts on one subject's *actions* that are not to be sent: already as desired, or in conflict.
+    Return verdicts on those of one subject's *actions* that must not be sent: already as desired, or in conflict.
 
-    *changes* are all of the subject's. Unless the run has *begun* on the subject, they are all compared, so that a
-    conflict is found before anything is written; afterwards only what these actions carry.
+    *changes* are all changes of the subject. Until the run has *begun* to write to the subject, all of them are compared, so
+    that a conflict is found before anything is written; afterwards only the changes that these actions carry.
     """
     if not profile.exists and not any(effect_of(change.kind) is Effect.EXISTENCE for change in changes):
         return _all(actions, Verdict(Fate.CONFLICTING, "the user no longer exists"))
@@ -57,8 +57,9 @@ def settle(
     """
     Return verdicts on one subject's *actions* in doubt: done, or held. Those without one are safe to send again.
 
-    An increment that carries a receipt is done if the receipt is there, and safe to send again if not. Without one, done needs the sum to be exactly what it should be, and nobody else in the plan to add to it. All
-    else is held, the untouched sum too: somebody may have taken away what this run added.
+    An increment with a receipt is done if the receipt is found, and safe to send again if it is not. An increment without one
+    is done only if the sum is exactly as planned and nothing else in the plan adds to it. Otherwise it is held, even if the
+    sum is unchanged: somebody may have subtracted what this run added.
     """
     seen = standings(changes, profile)
     return {
@@ -69,7 +70,7 @@ def settle(
 
 
 def settle_unseen(actions: Iterable[PlannedAction]) -> Mapping[int, Verdict]:
-    """As ``settle``, for a subject that the API refuses to show."""
+    """Return the verdicts of ``settle`` for a subject that the API refuses to show."""
     return {
         planned.number: HELD for planned in actions if planned.delivery_class is not DeliveryClass.REPEATABLE
     }

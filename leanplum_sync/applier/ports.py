@@ -1,4 +1,4 @@
-"""What the applier needs from others. Reading and writing are separate types: what only reads can't send."""
+"""Protocols of the applier's collaborators. Reading and writing are separate types: a reader can't send."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Plan(Protocol):
 
     @property
     def created_at(self) -> float:
-        """When the plan was made, in seconds since the epoch. Not in the digest; tells a plan from its namesake."""
+        """When the plan was made, in seconds since the epoch. It distinguishes plans that have the same digest."""
 
     @property
     def read_after_run(self) -> int | None:
@@ -64,10 +64,10 @@ class Plan(Protocol):
     def action_count(self) -> int: ...
 
     def batches(self) -> Iterator[Batch]:
-        """All batches by number, which is also the order of their waves and, within a wave, of their classes."""
+        """Yield all batches by number, which sorts them by wave and, within a wave, by delivery class."""
 
     def subjects(self) -> Iterator[Subject]:
-        """Each subject with a change, once, sorted."""
+        """Yield each subject with a change once, sorted."""
 
     def changes_of(self, subjects: Collection[Subject]) -> Mapping[Subject, tuple[Change, ...]]: ...
 
@@ -82,7 +82,7 @@ class Writer(Protocol):
         before_write: Callable[[], None],
     ) -> BatchAnswer:
         """
-        Send *actions* in one ``multi``; *before_write* is called just before the first byte, and may raise to stop it.
+        Send *actions* in one ``multi``. *before_write* is called just before the first byte, and may raise to prevent it.
 
         Raises:
             NotSentError: it never reached the API.
@@ -92,15 +92,15 @@ class Writer(Protocol):
 
 
 class Stop(Protocol):
-    """Asked between batches."""
+    """Checked between batches."""
 
     @property
     def signal_number(self) -> int | None:
-        """The signal that asked the run to end, None as long as it may go on."""
+        """The signal that asked the run to end; None while it may continue."""
 
 
 class StopFlag:
-    """A stop that a signal handler sets."""
+    """A stop that is set by a signal handler."""
 
     def __init__(self) -> None:
         self._signal_number: int | None = None

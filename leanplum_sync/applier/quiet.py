@@ -1,8 +1,8 @@
 """
-What the API says about an action may quote what the action holds. Sensitive values are not repeated to anybody.
+Withholds messages of the API that quote a sensitive value of the action they are about.
 
-The API may quote in other quotes, escapes or capitals, so letters and digits are compared, and where a value is found the whole
-sentence is withheld: nothing is cut out of it.
+The API may use other quotes, escapes or capitals, so only letters and digits are compared. If a value is found, the whole
+message is withheld; nothing is cut out of it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from leanplum_sync.wire.profile import TOKEN_FIELDS
 
 WITHHELD: Final = "The API's words are not shown: they quote a sensitive value."
 _SIGN: Final = re.compile(r"[\W_]+")
-_SHORT: Final = 4  # letters and digits; anything shorter is found inside many a word
+_SHORT: Final = 4  # letters and digits; anything shorter occurs inside other words
 
 
 def quiet_words(
@@ -39,7 +39,7 @@ def quiet_words(
 
 
 def quiet(answer: BatchAnswer, actions: Sequence[Action], sensitive: Collection[str]) -> BatchAnswer:
-    """Return *answer*, its sentences without those that quote a value of a *sensitive* attribute, or a push token."""
+    """Return *answer* with each message withheld that quotes a value of a *sensitive* attribute, or a push token."""
     match answer:
         case Answered(outcomes=outcomes):
             if not any(found.message for found in outcomes):
@@ -75,7 +75,7 @@ def _sensitive(value: Json, names: AbstractSet[str]) -> Iterator[Json]:
     match value:
         case dict():
             for name, item in value.items():
-                # A rename writes a value under one name and empties the other beside it: if one is sensitive, both are.
+                # A rename writes a value under one name and clears the other: if one is sensitive, so is the other.
                 is_named = name in names or (isinstance(item, dict) and not names.isdisjoint(item))
                 yield from _leaves(item) if is_named else _sensitive(item, names)
         case list() | tuple():

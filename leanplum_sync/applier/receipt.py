@@ -1,4 +1,4 @@
-"""The receipt of a run: what was planned, and what became of it. Its numbers add up."""
+"""The receipt of a run: what was planned, and the outcome of each action. Its numbers add up."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from leanplum_sync.journal.entry import BatchState, ExceptionEntry, Fate, RunSta
 
 
 class StopReason(StrEnum):
-    """Why a run ended before it had gone through its plan."""
+    """Why a run ended before the end of its plan."""
 
     REJECTIONS = "rejections passed the limit"
     UNAVAILABLE = "the API kept refusing or did not answer"
@@ -22,10 +22,10 @@ class StopReason(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """
-    The numbers cover the run's whole life, resumes included; *sent_now* is this process's share.
+    The numbers cover the whole run, including its resumes; *sent_now* counts the requests of this process.
 
-    *actions* gives each planned action exactly one fate. *subjects* counts each subject that was reached once, at its
-    gravest fate. *lookups* are billable, as are the reads. *exceptions* is cut at a limit; *exceptions_total* is not.
+    *actions* gives each planned action exactly one fate. *subjects* counts each subject once, at its worst fate. *lookups* and
+    reads are billable. *exceptions* is cut at a limit; *exceptions_total* is not.
     """
 
     run: int
@@ -54,13 +54,13 @@ class Receipt:
 
     @property
     def is_clean(self) -> bool:
-        """Everything that was sent is now as desired; some may not have been sent."""
+        """Whether everything that was sent is now as desired; some actions may not have been sent."""
         fine = (Fate.DONE, Fate.ALREADY, Fate.NOT_SENT)
         return not any(count for fate, count in self.actions.items() if fate not in fine)
 
     @property
     def complete(self) -> bool:
-        """Everything planned is now as desired."""
+        """Whether everything planned is now as desired."""
         return self.actions.get(Fate.DONE, 0) + self.actions.get(Fate.ALREADY, 0) == self.planned
 
 
@@ -76,7 +76,7 @@ def receipt_from(
     exceptions: tuple[ExceptionEntry, ...],
     exceptions_total: int,
 ) -> Receipt:
-    """Build the receipt; the actions of batches without an entry are the ones that were not sent."""
+    """Build the receipt. Actions of batches without an entry count as not sent."""
     entered = sum(tally.actions.values())
     actions = {fate: tally.actions.get(fate, 0) for fate in Fate}
     actions[Fate.NOT_SENT] += planned - entered
@@ -100,7 +100,7 @@ def receipt_from(
 
 
 def nothing_sent(plan_digest: str) -> Receipt:
-    """Return the receipt of a part of a plan that has nothing to do. No journal knows of it: run 0."""
+    """Return the receipt of an empty plan or shard. It is in no journal, so its run is 0."""
     return receipt_from(
         Tally({}, {}, {}, 0, 0, 0, 0),
         run=0,

@@ -1,8 +1,8 @@
 """
-A whole run: phase after phase, several batches at once, and then the receipt.
+A whole run: phase by phase, several batches at once, and then the receipt.
 
-A phase is a wave and, within it, a delivery class. A phase ends when all of its batches are settled, doubts included, so
-that whatever comes next for a subject finds the earlier in place, or the subject set aside.
+A phase is one delivery class of one wave. It ends when all of its batches are settled, including the ones in doubt. So when a
+later action of a subject is due, its earlier actions have taken effect, or the subject has been set aside.
 """
 
 from __future__ import annotations
@@ -57,15 +57,15 @@ def apply_plan(
     randomness: Randomness | None = None,
 ) -> Receipt:
     """
-    Carry out *plan* under *lease*, or what is left of it, and return the receipt.
+    Apply *plan*, or what is left of it, under *lease*, and return the receipt.
 
-    A plan that was carried out before sends nothing. One that was interrupted goes on where it stopped; what it had parked
-    is taken up again with ``settings.resume``. With *only*, the run stops when it is through for these subjects.
-    *events* is told, from any thread, of all that was recorded. *specs*, ``{kind/name: digest}``, are remembered once all of it is done.
-    *hands*, threads unless given, and *randomness*, which spreads retries, are for tests to choose.
+    A plan that was already applied sends nothing. An interrupted one continues where it stopped; with ``settings.resume``, it
+    also sends what it had parked. With *only*, the run stops when it has applied the plan to these subjects. *events* is
+    called, from any thread, after each recorded transition. *specs*, ``{kind/name: digest}``, are remembered once everything
+    is done. Tests choose *hands*, by default threads, and *randomness*, which spreads retries.
 
     Raises:
-        InterruptedRunError: *stop* asked; what was in flight was finished, and ``read_receipt`` tells how far it came.
+        InterruptedRunError: *stop* asked for it. In-flight requests completed; ``read_receipt`` returns the state.
         CredentialError: the API refuses the key; nothing more was sent.
         PlanError: the plan does not meet *conditions*, see ``check_plan``; nothing was sent.
         StalePlanError: the plan is another app's or environment's, or a later plan took over.
@@ -150,7 +150,7 @@ def read_receipt(
     stopped: StopReason | None = None,
     listed: int = EXCEPTIONS_LISTED,
 ) -> Receipt:
-    """Return what the journal knows of the plan's *run*, finished or not."""
+    """Return the receipt of the plan's *run* from the journal, finished or not."""
     entry = journal.run(run)
     return receipt_from(
         journal.tally(run),
@@ -169,9 +169,9 @@ def _let_old_requests_settle(
     journal: Journal, lease: Lease, run: int, settings: ApplySettings, worker: Worker
 ) -> None:
     """
-    A request of another run, its answer lost, may still take effect: not after one of this run, please.
+    Wait until no request of another run can take effect any more, so that none overtakes a request of this run.
 
-    That holds however often this run is begun: it may have been killed while it waited here.
+    A run waits each time it is resumed, because it may have been killed during this wait.
     """
     doubted_at = journal.last_doubt(lease.app, lease.environment, lease.part, besides=run)
     if doubted_at is not None:
@@ -202,7 +202,7 @@ class _Driver:
         self._only, self._hands = only, hands
         self._in_flight: dict[Future[Ended], frozenset[Subject]] = {}
         self._busy: set[Subject] = set()
-        # More hands than requests at once: while some wait for answers, others look, get ready, and record what came.
+        # More threads than concurrent requests: while some wait for answers, others recheck, prepare and record.
         self._team_size = max(1, settings.concurrency) + 3 * (settings.concurrency // 2)
         self._doubts: list[Batch] = []
         self._answered = self._rejected = self._failures_in_a_row = 0
@@ -223,12 +223,10 @@ class _Driver:
                     if self._must_end:
                         break
             finally:
-                # After an error the other threads finish what they have begun, and wait for nothing.
+                # After an error the other threads finish their requests and no longer wait for anything.
                 self._worker.abandon()
                 while self._in_flight:
-                    with suppress(
-                        Exception
-                    ):  # the first error is the one to tell; the journal knows the rest
+                    with suppress(Exception):  # the first error is reported; the journal has the rest
                         self._collect(team)
 
     @property
@@ -236,7 +234,7 @@ class _Driver:
         return self.stopped is not None or self._worker.must_end
 
     def _has_failed(self, wave: int) -> bool:
-        """Whether too much of *wave* failed for the next one, which builds on it, to start."""
+        """Whether too many actions of *wave* failed to start the next one, which depends on it."""
         failed, total = self._run.failures(wave)
         return failed > self._settings.wave_failures_share * total
 
@@ -285,7 +283,7 @@ class _Driver:
             yield from ((batch, entries.get(batch.number)) for batch in page)
 
     def _launch(self, team: Team, batch: Batch, work: Callable[[], Ended]) -> None:
-        """Start *work* once there is room and none of its subjects is in another batch in flight."""
+        """Start *work* once a thread is free and none of its subjects is in another in-flight batch."""
         subjects = batch.subjects
         while len(self._in_flight) >= self._team_size or not self._busy.isdisjoint(subjects):
             self._collect(team)

@@ -1,4 +1,4 @@
-"""How a run behaves: what the command line and the project file may set."""
+"""How a run behaves: the settings that the command line, the library and the project file can choose."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ class Recheck(StrEnum):
 @dataclass(frozen=True, slots=True)
 class ApplySettings:
     """
-    *settle_seconds* is how long a request whose answer was lost may still take effect: the API queues concurrent calls.
-    Zero-ish only where nothing queues (an emulator).
+    *settle_seconds* is how long a request whose answer was lost may still take effect, because the API queues concurrent
+    calls. It is close to zero only for an emulator, which queues nothing.
 
-    *lease_seconds* is how long the lock outlives a run that says nothing more.
+    *lease_seconds* is how long the lock lasts after its last renewal.
 
-    *observed_at* is when the snapshot behind the plan was taken, None if unknown: then ``auto`` rechecks.
-    *requests_per_second* None means no limit. *resume* takes up what an earlier run of the plan parked.
+    *observed_at* is when the users behind the plan were read; None if unknown, and then ``auto`` rechecks.
+    *requests_per_second* None means no limit. *resume* also sends what an earlier run of the plan parked.
 
-    So many users as *together* are looked at with one request, where the API can.
+    *together* is how many users are read with one request, where the API allows it.
 
-    *sensitive* names attributes whose values are not repeated in what the API says.
+    *sensitive* names attributes whose values are removed from the API's messages.
 
-    The run stops when more than *rejections_limit* actions, and more than *rejections_share* of those answered, were
-    rejected; when *failures_in_a_row* batches in a row were parked or fell in doubt; and before the next wave when more than
-    *wave_failures_share* of the actions of one failed.
+    The run stops when more than *rejections_limit* actions, and more than *rejections_share* of the answered ones, were
+    rejected; when *failures_in_a_row* batches in a row were parked or in doubt; and before the next wave if more than
+    *wave_failures_share* of a wave's actions failed.
     """
 
     concurrency: int = 8

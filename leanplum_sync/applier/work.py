@@ -1,4 +1,4 @@
-"""One batch's way: a last look, the intent, the request, the answer; and, after a doubt, finding out."""
+"""Handles one batch: recheck, intent, request, answer; and, if it is in doubt, settling it by reading."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from leanplum_sync.wire.fingerprint import fingerprint
 from leanplum_sync.wire.outcome import Outcome
 from leanplum_sync.wire.profile import Profile, read_profile
 
-# How often a wait looks up to see whether somebody wants the run to end.
+# How often a wait checks whether the run should end.
 _GLANCE_SECONDS: Final = 0.2
 _ASKED_TO_END: Final = "the run was asked to end first"
 NOT_CHOSEN: Final = "not in the canary: waits for the rest"
@@ -51,7 +51,7 @@ NOT_CHOSEN: Final = "not in the canary: waits for the rest"
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Where a batch stands after some work. Of *answered* actions, so many were *rejected*."""
+    """The state of a batch after some work. *rejected* counts some of the *answered* actions."""
 
     batch: Batch
     state: BatchState
@@ -67,7 +67,7 @@ class _NotSent:
 
 @dataclass(frozen=True, slots=True)
 class _Observed:
-    """*seen* is the live profile, or why the API refuses to show it."""
+    """*seen* is the live profile, or the error with which the API refused to show it."""
 
     subject: Subject
     actions: Sequence[PlannedAction]
@@ -79,7 +79,7 @@ _Attempt: TypeAlias = BatchAnswer | _NotSent
 
 
 class Worker:
-    """Shared by the threads that carry out batches; each batch is in one thread's hands at a time."""
+    """Shared by the threads that process batches. Each batch is processed by one thread at a time."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class Worker:
         )
 
     def abandon(self) -> None:
-        """End all waiting: the run is over for another batch's reason."""
+        """End all waiting: the run ends because of another batch."""
         self._abandoned.set()
 
     @property
@@ -114,7 +114,7 @@ class Worker:
         return self._stop.signal_number is not None or self._abandoned.is_set()
 
     def pause(self, seconds: float) -> bool:
-        """Wait; False if the run must end instead."""
+        """Wait; return False if the run must end before."""
         end = self._clock.monotonic() + seconds
         while not self.must_end:
             left = end - self._clock.monotonic()
@@ -124,7 +124,7 @@ class Worker:
         return False
 
     def carry_out(self, batch: Batch, entry: BatchEntry | None, *, look: bool) -> Ended:
-        """Send what is open of *batch*; with *look*, after comparing live state with what the plan assumed."""
+        """Send the open actions of *batch*; with *look*, first compare live state with what the plan assumed."""
         aside = {**self._run.set_aside(batch), **self._not_chosen(batch)}
         open_now = open_actions(entry, batch)
         others = self._run.delivered_by_others(batch)
@@ -156,9 +156,9 @@ class Worker:
 
     def settle(self, batch: Batch) -> Ended:
         """
-        Find out what became of a batch in doubt, and send again what live state shows was not carried out.
+        Settle a batch in doubt by reading live state, and send again what was not carried out.
 
-        Reads begin only after the settle window: until then the lost request may still take effect.
+        Reading begins after the settle window: until then the lost request may still take effect.
         """
         entry = self._run.entries(batch.number, batch.number)[batch.number]
         doubted = sent_actions(entry, batch)
@@ -185,7 +185,7 @@ class Worker:
         state = self._run.record_settled(batch, verdicts, reads=bill.lookups)
         if state is not BatchState.PLANNED:
             return Ended(batch, state)
-        # The read just now was the look.
+        # Live state has just been read.
         return self.carry_out(batch, self._run.entries(batch.number, batch.number)[batch.number], look=False)
 
     def _look(self, batch: Batch, actions: Sequence[PlannedAction], bill: Bill) -> Mapping[int, Verdict]:
@@ -208,7 +208,7 @@ class Worker:
         return f"could not be looked at before writing: {told}"
 
     def _observed(self, actions: Sequence[PlannedAction], bill: Bill) -> Iterator[_Observed]:
-        """Yield each subject of *actions* as it is now. Ends early if the run must."""
+        """Yield the live state of each subject of *actions*. Ends early if the run must end."""
         grouped = by_subject(actions)
         changes = self._changes_of(tuple(grouped))
         for answer in self._reading.read(grouped, bill):
@@ -273,10 +273,10 @@ class Worker:
     @contextmanager
     def _turn(self, batch: Batch, record_intent: Callable[[], None]) -> Iterator[None]:
         """
-        Hold a place with the intent recorded.
+        Wait for a turn to send, with the intent recorded.
 
-        Some intents are recorded before their place is free, and after a crash they are doubts like any other. Doubts of
-        what happens once wait for a person, so there none is early.
+        Most intents are recorded before their turn comes, and a crash leaves them in doubt. For actions that must happen once,
+        a doubt needs a person, so their intent is recorded only when their turn has come.
         """
         if batch.delivery_class is DeliveryClass.ONCE:
             with self._pace.turn():
@@ -288,11 +288,11 @@ class Worker:
 
     def _try(self, batch: Batch, sending: Sequence[PlannedAction]) -> _Attempt:
         """
-        Send once. Ids are the same each time, so that a server that knows a call again carries it out once.
+        Send one request. Its ids are the same for each attempt, so that a server can recognise a repeated call.
 
-        Source: Leanplum's SDKs, which say so of ``uuid`` and ``reqId``; nothing relies on it.
+        Source: Leanplum's SDKs, about ``uuid`` and ``reqId``; nothing here relies on it.
         """
-        if self.must_end:  # since this has waited for its turn
+        if self.must_end:  # it may have been set while this waited for its turn
             return _NotSent(_ASKED_TO_END)
         try:
             answer = self._writer.send(
@@ -320,12 +320,11 @@ class Worker:
 
     def _never_left(self, batch: Batch, error: LockLostError) -> None:
         """
-        Record what is proven: the lease was over just before the first byte.
+        Record that the lease ended just before the first byte, so that nothing was sent.
 
-        That is a transition like any other, and so under the fence: it is kept if the lock, though late, is still this
-        run's. If another run has it, that one may be settling this very batch by now, and everything it decides rests on
-        nobody else writing. Then the batch stays in doubt, which is safe, and the proof goes to the person who may be
-        asked about it.
+        This is an ordinary transition under the fence: it succeeds if the lock is still this run's. If another run has taken the
+        lock, that run may be settling this batch, and relies on nobody else writing. Then the batch stays in doubt, which is
+        safe, and the error tells the person who may have to decide about it.
 
         Raises:
             LockLostError: another run took over.

@@ -1,8 +1,8 @@
 """
-The record of intents and outcomes: what makes a run that was killed, cut off or started twice end like one that wasn't.
+The durable record of intents and outcomes. With it, a run that was killed, disconnected or started twice ends correctly.
 
-``open_journal`` gives the journal to those who apply; ``read_journal`` gives a reader that creates and changes nothing.
-The database library is imported only when one of them is called.
+``open_journal`` opens it for applying; ``read_journal`` opens it read-only and creates nothing. The database library is
+imported only when one of them is called.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ def open_journal(
     location: str | Path, *, clock: Clock | None = None, keys: SealingKeys | None = None
 ) -> Journal:
     """
-    Open the journal at *location*, a file or ``postgresql://...``, and make it if there is none.
+    Open the journal at *location*, a file or ``postgresql://...``, and create it if there is none.
 
-    The journal is a context manager; leaving it closes it. Sentences of the API are sealed with *keys*, by default those of
-    the process's environment.
+    The journal is a context manager that closes it. Messages of the API are encrypted with *keys*, by default the keys of the
+    process's environment.
 
     Raises:
-        CredentialError: the environment holds no sound key.
+        CredentialError: the key in the environment is invalid.
         JournalCorruptError: it can't be read, or a newer version wrote it.
         JournalError: it can't be written, with the reason.
     """
@@ -46,7 +46,7 @@ def read_journal(
     location: str | Path, *, keys: SealingKeys | None = None
 ) -> AbstractContextManager[JournalReader]:
     """
-    Open the journal at *location* to read it. One that doesn't exist reads as empty and isn't made.
+    Open the journal at *location* read-only. One that doesn't exist reads as empty and is not created.
 
     Raises:
         JournalCorruptError: it can't be read, or a newer version wrote it.
@@ -60,7 +60,7 @@ def read_deliveries(
     location: str | Path, *, keys: SealingKeys | None = None
 ) -> AbstractContextManager[KnowsDeliveries]:
     """
-    Open the journal at *location* for what a plan asks of it. One that doesn't exist knows nothing, at no cost.
+    Open the journal at *location* for planning. One that doesn't exist is empty, and then no database library is imported.
 
     Raises:
         JournalCorruptError: it can't be read, or a newer version wrote it.

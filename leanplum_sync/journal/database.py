@@ -1,4 +1,4 @@
-"""Where SQLite and PostgreSQL differ, and nothing else: opening, exclusive transactions, replacing rows, errors."""
+"""The differences between SQLite and PostgreSQL: opening, exclusive transactions, replacing rows, errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from leanplum_sync.errors import (
 )
 from leanplum_sync.journal.schema import VERSION, bring_up_to_date, version_of
 
-# On a server that others use too, the tables stand apart. Table names like ``run`` may be taken.
+# On a shared server, our tables have a schema of their own: names like ``run`` may be taken.
 SCHEMA: Final = "leanplum_sync"
 
 # How long a transaction waits for another process's before it gives up.
@@ -35,7 +35,7 @@ _READ_ONLY: Final = ("readonly database", "read-only", "unable to open database 
 _BUSY: Final = ("locked", "lock timeout")
 # Source: PostgreSQL docs, error codes: connections, conflicts between transactions, resources, operator intervention.
 _TEMPORARY: Final = ("08", "40", "53", "57")
-# What the driver warns of, we raise; it shall not stand on people's screens too.
+# We raise what the driver also logs; it should not be printed as well.
 _SILENT: Final = logging.NullHandler()
 _AHEAD: Final = "leanplum_sync_clock_ahead"
 
@@ -64,7 +64,7 @@ _PATIENCE: Final = {
 
 
 class Database:
-    """One journal's database; transactions either commit durably or leave nothing."""
+    """The database of one journal. Transactions either commit durably or leave nothing."""
 
     def __init__(self, location: str | Path, *, read_only: bool = False) -> None:
         self._name = describe(location)
@@ -98,13 +98,13 @@ class Database:
         self, if_it_fails: str, *, durable_at_once: bool = True, alone: bool = True
     ) -> Iterator[sa.Connection]:
         """
-        One transaction that no other writer runs beside, here or in another process; unless it need not be *alone*: then
-        others may that need not either, on PostgreSQL.
+        Open a transaction that no other writer overlaps, in this or another process. On PostgreSQL, transactions that need not
+        be *alone* may overlap each other.
 
-        *if_it_fails* completes the error's sentence: what did not happen. Without *durable_at_once* the transaction
-        outlives the process but not a power cut, until the next one is committed.
+        *if_it_fails* completes the error's sentence: what did not happen. Without *durable_at_once*, the transaction survives
+        the process but not a power cut, until the next one is committed.
         """
-        # SQLite's own queue for writers sleeps and polls; a lock lets this process's threads take turns at once.
+        # SQLite's writers sleep and poll; a lock lets the threads of this process take turns without delay.
         with (
             self._writing,
             self._reporting(if_it_fails),
@@ -124,7 +124,7 @@ class Database:
             yield connection
 
     def ahead(self) -> float:
-        """Return by how many seconds the journal's clock is ahead of this machine's, asked of it now."""
+        """Return by how many seconds the journal's clock is ahead of this machine's, by asking it now."""
         if not self._is_postgres:
             return 0.0
         with self.reading() as connection:
@@ -134,12 +134,12 @@ class Database:
         """
         Return by how many seconds the journal's clock is ahead of this machine's, within a writing transaction.
 
-        The clocks of two machines differ; when a lease ends, one clock must say for both.
+        Clocks of machines differ, so the journal's clock decides when a lease ends.
         """
         return float(connection.info.get(_AHEAD, 0.0))
 
     def replace(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert *rows*, each taking the place of one with the same key."""
+        """Insert *rows*, each replacing a row with the same key."""
         if not rows:
             return
         insert = self._insert_into(table)
@@ -148,7 +148,7 @@ class Database:
         connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=values), list(rows))
 
     def _insert_into(self, table: sa.Table) -> Any:
-        """Only the dialect that is used is imported: either takes longer than a small plan."""
+        """Import only the dialect that is used: either takes longer than a small plan."""
         if self._is_postgres:
             from sqlalchemy.dialects.postgresql import insert as insert_postgresql  # noqa: PLC0415 - see above
 
@@ -177,7 +177,7 @@ class Database:
             )
         if not read_only:
             with self.writing("it was not made") as connection:
-                # Looked for first: IF NOT EXISTS asks for the right to create, also where there is nothing to create.
+                # Checked first: IF NOT EXISTS needs the right to create even if there is nothing to create.
                 if self._schema is not None and not sa.inspect(connection).has_schema(self._schema):
                     connection.execute(sa.schema.CreateSchema(self._schema))
                 bring_up_to_date(connection, self._schema)
@@ -190,7 +190,7 @@ class Database:
             raise _explained(error, self._name, consequence) from error
         except (
             UnicodeDecodeError
-        ) as error:  # the driver, at a damaged text or at one in its own error message
+        ) as error:  # raised by the driver for a damaged text, also in its own error message
             raise _damaged(self._name, consequence) from error
         except OSError as error:
             raise JournalStorageError(
@@ -203,12 +203,12 @@ def is_postgres(location: str | Path) -> bool:
 
 
 def is_address(location: str | Path) -> bool:
-    """Tell an address, of whatever kind, from a file."""
+    """Whether *location* is a URL of any kind, not a file."""
     return isinstance(location, str) and "://" in location
 
 
 def describe(location: str | Path) -> str:
-    """Name the journal without the password that an address may hold."""
+    """Name the journal without the password that a URL may contain."""
     return "The shared journal" if is_address(location) else f"The journal {location}"
 
 
@@ -239,7 +239,7 @@ def _damaged(name: str, consequence: str) -> JournalCorruptError:
 
 
 def _first_line(text: str) -> str:
-    """The driver's further lines may quote parameters, which are other people's ids."""
+    """Return the first line: further lines of the driver may quote parameters, which are ids of users."""
     return text.partition("\n")[0].rstrip(".")
 
 
@@ -276,7 +276,7 @@ def _sqlite(path: Path, read_only: bool) -> sa.Engine:  # noqa: FBT001 - private
 
 
 def _mode(path: Path) -> str:
-    """A reader may come while a run writes: it takes part in the write-ahead log, unless there is none and can't be."""
+    """A reader uses the write-ahead log, since a run may be writing, unless there is none and none can be created."""
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
         return "mode=rw"
     return "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
@@ -287,7 +287,7 @@ def _address(location: str) -> sa.URL:
         address = sa.make_url("postgresql+psycopg://" + location.split("://", 1)[1])
     except (sa.exc.ArgumentError, ValueError):
         address = None
-    # A host with an @ is the rest of a password.
+    # A host that contains an @ is part of a password.
     if address is None or "@" in (address.host or ""):
         raise _no_address() from None
     return address

@@ -1,4 +1,4 @@
-"""What happens at most once, and what the API doesn't show: both are remembered by subject, for every later plan."""
+"""Remembers, by subject and for every later plan, what must happen at most once and what the API doesn't show."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from leanplum_sync.wire.batch import Batch, PlannedAction
 from leanplum_sync.wire.fingerprint import device_fingerprints
 
 _STATE_OF: Final = {Fate.DONE: DeliveryState.DONE, Fate.HELD: DeliveryState.HELD}
-# Not carried out: a later plan may ask again.
+# Not carried out: a later plan may send it again.
 _UNDELIVERED: Final = (Fate.SKIPPED, Fate.REJECTED, Fate.CONFLICTING)
 
 
 def is_remembered(planned: PlannedAction) -> bool:
-    """Whether something of the action is kept for later runs, in rows that others may be about to write."""
+    """Whether the action leaves rows for later runs, which other processes may be writing too."""
     return bool(planned.deliveries) or bool(device_fingerprints(planned.action))
 
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """What another batch has delivered, or may have: mostly another run's."""
+    """A delivery of another batch, usually of another run, that happened or may have happened."""
 
     run: int
     state: DeliveryState
 
     @property
     def doubt(self) -> str:
-        """Why nobody knows whether it happened, and what to do; empty where that is known, or decided."""
+        """Why it is unknown whether it happened, and what to do; empty if it is known or decided."""
         match self.state:
             case DeliveryState.HELD:
                 return f"held by run {self.run}: it may have happened; decide with leanplum-sync resolve {self.run}"
@@ -47,17 +47,17 @@ class Elsewhere:
 
 @dataclass(frozen=True, slots=True)
 class Deliveries:
-    """Of one run: every method is a part of one of its transitions."""
+    """The deliveries of one run. Every method is part of one of its transitions."""
 
     database: Database
     app: str
     run: int
 
     def insert(self, connection: sa.Connection, batch: Batch, sending: Collection[int]) -> None:
-        """Remember what the actions numbered *sending* may deliver from now on."""
+        """Record the deliveries that the actions numbered *sending* may now make."""
         others = self.of_others(connection, batch, sending)
         if others:
-            # The applier has looked before; here nobody can come in between.
+            # The applier has checked before; within this transaction nobody can interfere.
             raise JournalError(
                 f"Run {next(iter(others.values()))[0].run} has just delivered what batch {batch.number} would deliver; "
                 "nothing was sent. Plan again."
@@ -86,7 +86,7 @@ class Deliveries:
         verdicts: Mapping[int, Verdict],
         planned_again: frozenset[int],
     ) -> None:
-        """Let deliveries share the fate of their actions; what is *planned_again* has not happened."""
+        """Update deliveries by the verdicts on their actions; actions that are *planned_again* have not happened."""
         if not any(planned.deliveries for planned in batch.actions):
             return
         table = delivery_table
@@ -106,7 +106,7 @@ class Deliveries:
     def of_others(
         self, connection: sa.Connection, batch: Batch, numbers: Collection[int]
     ) -> Mapping[int, Sequence[Elsewhere]]:
-        """Return, by number, each delivery of the action that isn't this batch's own."""
+        """Return, by action number, the deliveries of the same key that other batches made."""
         table = delivery_table
         of_key = {
             (key.name, str(key.subject)): planned.number

@@ -11,16 +11,16 @@ from leanplum_sync.wire.batch import DeliveryKey
 
 
 class BatchState(StrEnum):
-    PLANNED = "planned"  # nothing of what is open is on its way
-    SENT = "sent"  # the request may be on its way
+    PLANNED = "planned"  # none of its open actions is in flight
+    SENT = "sent"  # the request may be in flight
     DONE = "done"  # every action has its outcome
     IN_DOUBT = "in doubt"  # sent, and no trustworthy answer came back
-    PARKED = "parked"  # refused, or unreachable for too long: waits for a resume
+    PARKED = "parked"  # refused, or the API was unreachable for too long: waits for a resume
     HELD = "held"  # in doubt about something that must not happen twice: waits for a person
 
 
 class Fate(StrEnum):
-    """What became of an action in the run. Every planned action has exactly one."""
+    """The outcome of an action in the run. Every planned action has exactly one."""
 
     DONE = "done"
     ALREADY = "already"  # found as desired, or done by an earlier run: not written
@@ -34,22 +34,22 @@ class Fate(StrEnum):
 
 
 class RunState(StrEnum):
-    RUNNING = "running"  # or killed: nobody came back to say
+    RUNNING = "running"  # or killed
     INTERRUPTED = "interrupted"
     FINISHED = "finished"  # all batches are done
-    PARTIAL = "partial"  # went through the plan; something is parked, held, in doubt or set aside
-    SUPERSEDED = "superseded"  # unfinished, and a later plan took over
+    PARTIAL = "partial"  # reached the end of the plan; something is parked, held, in doubt or set aside
+    SUPERSEDED = "superseded"  # unfinished when a run of another plan began
 
 
 class DeliveryState(StrEnum):
     SENT = "sent"
     DONE = "done"
     HELD = "held"
-    DROPPED = "dropped"  # nobody knows whether it happened, and a person said to leave it at that
+    DROPPED = "dropped"  # unknown whether it happened; a person decided not to send it again
 
 
 class Resolution(StrEnum):
-    """What a person says about something held."""
+    """A person's decision about a held action."""
 
     DONE = "done"  # it happened
     AGAIN = "again"  # it did not: send it
@@ -73,7 +73,7 @@ class LockHolder:
 
 @dataclass(frozen=True, slots=True)
 class RunEntry:
-    """*plan_made_at* is the moment of the plan that began it: tells it from others of its digest."""
+    """*plan_made_at* is when the plan that began it was made: it distinguishes plans of the same digest."""
 
     number: int
     app: str
@@ -91,9 +91,9 @@ class RunEntry:
 @dataclass(frozen=True, slots=True)
 class AppliedSpec:
     """
-    A resource as it was when a run about it last finished: nothing of it was left to do, whoever was skipped or rejected.
+    A resource as of the last run that finished it: nothing was left to do, though users may have been skipped or rejected.
 
-    *digest* is over the spec and its data. *run* is None where there was nothing to do.
+    *digest* covers the spec and its data. *run* is None if there was nothing to do.
     """
 
     resource: str
@@ -106,10 +106,10 @@ class AppliedSpec:
 @dataclass(frozen=True, slots=True)
 class BatchEntry:
     """
-    *open* are the numbers of the actions without an outcome, None for all of them; *sent* those of them that are, or may
-    be, on their way, None for all that are open. *held* counts the actions that wait for a person.
+    *open* has the numbers of the actions without an outcome, None for all actions. *sent* has the numbers of the open actions
+    that are or may be in flight, None for all open ones. *held* counts the actions that wait for a person.
 
-    *doubted_at* is when the doubt arose: the settle window counts from there.
+    The settle window begins at *doubted_at*, when the batch became doubtful.
     """
 
     run: int
@@ -129,7 +129,7 @@ class BatchEntry:
 
 @dataclass(frozen=True, slots=True)
 class ExceptionEntry:
-    """An action that is not a plain success. *message* is the API's own sentence, or ours."""
+    """An action that did not simply succeed. *message* is the API's, or ours."""
 
     run: int
     sequence: int
@@ -151,10 +151,10 @@ class DeliveryEntry:
 @dataclass(frozen=True, slots=True)
 class Tally:
     """
-    The numbers of a run, over its whole life, resumes included.
+    The numbers of a whole run, including its resumes.
 
-    *actions* leaves out those of batches that have no entry. *subjects* counts each subject once, at its gravest fate.
-    *lookups* are billable: the unique users of each request that was, or may have been, carried out.
+    *actions* does not count batches without an entry. *subjects* counts each subject once, at its worst fate. *lookups* are
+    billable: the unique users of each request that was or may have been carried out.
     """
 
     actions: Mapping[Fate, int]

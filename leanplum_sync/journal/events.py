@@ -36,7 +36,7 @@ def batch_event(
     fates: Iterable[Fate],
     reads: int,
 ) -> Event:
-    """Return a transition of *batch*. *fates* are those that this step decided."""
+    """Return a transition of *batch*. *fates* are the ones that this step decided."""
     return {
         "event": "batch",
         "batch": batch.number,

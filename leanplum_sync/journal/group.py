@@ -1,8 +1,8 @@
 """
-Transitions of several threads in one transaction: a commit waits for the disk, and the wait is the same for one or for ten.
+Commits the transitions of several threads together: waiting for the disk takes as long for ten as for one.
 
-Who comes first leads: writes what is asked for by then, and commits. Who comes meanwhile waits, and one of them leads the
-next group. Nobody goes on before what they asked for is committed, so an intent is never later than its request.
+The first caller commits for everyone who has arrived by then. Callers who arrive while it works wait, and one of them commits
+the next group. No caller continues before its own transition is committed, so an intent always precedes its request.
 """
 
 from __future__ import annotations
@@ -55,15 +55,15 @@ class GroupCommit:
         is_retried: bool = False,
     ) -> T:
         """
-        Do *work* in a transaction under the lock, with others' or alone, and return its result once it is committed.
+        Do *work* in a transaction under the lock, alone or together with other work, and return its result once it is committed.
 
-        Errors are those of ``Lease.writing``, and of *work*: one that fails leaves nothing behind, and the others' stands.
-        It may be done more than once, and only the last time counts. If the database can't be reached, what *is_retried* is
+        Raises the errors of ``Lease.writing`` and of *work*. Work that fails leaves nothing behind and does not affect other work.
+        It may be called more than once; only the last call counts. If the database can't be reached, what *is_retried* is
         tried again for as long as the lease lasts. *work* must then recognise what a lost commit has already written.
         """
         ticket: _Ticket[T] = _Ticket(work, if_it_fails, durable_at_once, alone, is_retried)
         with self.changed:
-            self._waiting.append(ticket)  # type: ignore[arg-type]  # whose result it is, only the ticket knows
+            self._waiting.append(ticket)  # type: ignore[arg-type]  # only the ticket knows its type
             self.changed.wait_for(lambda: ticket.is_over or not self._is_led)
             if ticket.is_over:
                 return ticket.outcome()
@@ -92,7 +92,7 @@ class GroupCommit:
                     at_work = None
             except JournalUnreachableError as error:
                 group = self._to_retry(group, error)
-            except BaseException as error:  # noqa: BLE001 - raised again, by each whose work it undid
+            except BaseException as error:  # noqa: BLE001 - raised again in each caller whose work it undid
                 if at_work is None or not isinstance(error, Exception):
                     for each in group:
                         each.error = error

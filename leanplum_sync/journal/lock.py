@@ -1,10 +1,10 @@
 """
 The lock on one app and environment: one run at a time sends.
 
-Three things end it: its holder gives it back; the lease runs out because the holder died or can't reach the journal;
-or the holder's process is gone from this very machine, which can be seen at once. A new holder gets a higher *fence*.
-Every transition of the journal asks for the fence, so a holder that was thought dead and wakes up changes nothing.
-The API can't ask for it, which is why a holder also looks at its own deadline just before it writes to the socket.
+It ends when its holder releases it, when the lease expires because the holder died or can't reach the journal, or when the
+holder's process no longer exists on this machine, which is noticed at once. A new holder gets a higher *fence*. Every
+transition checks the fence, so a holder that was paused and wakes up changes nothing. The API can't check it, so a holder
+also checks its own deadline just before it writes to the socket.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from leanplum_sync.journal.schema import lock_table
 
 LEASE_SECONDS: Final = 60.0
 _RENEWALS_PER_LEASE: Final = 4
-# What is left of the lease when sending stops: a write begun before the deadline should reach the API before it.
+# The share of the lease that is left when sending stops, so that a request reaches the API before the lease ends.
 _MARGIN: Final = 0.2
 _UNKNOWN: Final = "unknown"
 
@@ -46,9 +46,9 @@ _RENEWAL: Final = (
 
 class Lease:
     """
-    The right to send, for as long as it is renewed: by a thread of its own, and by every transition.
+    The right to send, as long as it is renewed: by a thread of its own, and by every transition.
 
-    A context manager; leaving it gives the lock back.
+    A context manager that releases the lock.
     """
 
     def __init__(
@@ -81,17 +81,17 @@ class Lease:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # It ends by itself; the error that ended the block, if any, is the one to hear about.
+        # The lease expires by itself; an error that ended the block matters more.
         with suppress(JournalError):
             self.release()
 
     def check(self) -> None:
         """
-        The send deadline: to be asked immediately before the first byte leaves.
+        Check the send deadline. Call it immediately before the first byte is sent.
 
         Raises:
-            LockLostError: the lease is over, or nearly. Looked at on two clocks: one doesn't jump, the other runs on
-                while the machine sleeps.
+            LockLostError: the lease is over, or nearly. Two clocks are checked: one doesn't jump, the other runs while the
+                machine sleeps.
         """
         if self._lost:
             raise LockLostError(self._lost)
@@ -119,16 +119,16 @@ class Lease:
         self, if_it_fails: str, *, durable_at_once: bool = True, alone: bool = True
     ) -> Iterator[sa.Connection]:
         """
-        One transaction under the lock, which extends the lease; what every transition runs in.
+        Open a transaction under the lock, which also extends the lease. Every transition runs in one.
 
-        Those that write only what is their own run's need not be *alone*: of one lease, they take turns all the same, for
-        each renews it first.
+        A transaction that writes only rows of its own run need not be *alone*. Transactions of one lease are serialised anyway,
+        because each renews the lease first.
 
         Raises:
             LockLostError: somebody else has the lock; nothing was changed.
-            JournalError: it could not be written; *if_it_fails* says what did not happen.
+            JournalError: it could not be written; *if_it_fails* completes the sentence.
         """
-        # Before the transaction, so that however long the disk takes, the deadline never lies past the lease.
+        # Taken before the transaction, so that the deadline is never after the lease, however long the disk takes.
         began = (self._clock.monotonic(), self._clock.now())
         with self._database.writing(if_it_fails, durable_at_once=durable_at_once, alone=alone) as connection:
             self._renew(connection)
@@ -136,7 +136,7 @@ class Lease:
         self._set_deadline(began)
 
     def release(self) -> None:
-        """Give the lock back; a lock that was lost is left to its new holder."""
+        """Release the lock. A lost lock stays with its new holder."""
         self._released.set()
         if self._heart.is_alive():
             self._heart.join()
@@ -165,7 +165,7 @@ class Lease:
                     f"{utc(row.since)}. It holds the lock until {utc(row.until)} unless it renews it. "
                     "Wait for it, or stop it."
                 )
-        # Above every fence of the environment: parts that overlap take over from each other too.
+        # Higher than every fence of the environment, because overlapping parts take the lock from each other too.
         fence = max((row.fence for row in rows), default=0) + 1
         for row in rows:
             if overlap(row.part, self.part):
@@ -229,16 +229,16 @@ class Lease:
             except LockLostError:
                 return
             except JournalError:
-                continue  # the deadline stops the sending if this goes on
+                continue  # the deadline stops sending if this persists
 
 
 def is_held(row: sa.Row[Any], now: float) -> bool:
-    """Whether somebody who lives has the lock of *row*, by the journal's clock."""
+    """Whether a living process holds the lock of *row*, by the journal's clock."""
     return row.holder is not None and row.until > now and not _is_dead(row.machine, row.pid)
 
 
 def overlap(one: str, other: str) -> bool:
-    """Whether two parts, ``N/M`` or empty for everything, share a subject. Only parts of one division are apart."""
+    """Whether two parts, ``N/M`` or empty for all subjects, may share a subject. Only parts of one division can be disjoint."""
     if not one or not other or one == other:
         return True
     return one.partition("/")[2] != other.partition("/")[2]
@@ -250,9 +250,9 @@ def _named(environment: str, part: str) -> str:
 
 def machine() -> str:
     """
-    Return a name under which process ids mean the same: this boot of this machine, in this container.
+    Return a name for the scope of process ids: this boot of this machine, in this container.
 
-    Where the system doesn't say which boot and which container, the name is no use for that.
+    If the system doesn't tell the boot or the container, the name contains ``unknown``.
     """
     return "/".join(
         (_text("/proc/sys/kernel/random/boot_id"), _link("/proc/self/ns/pid"), socket.gethostname())
@@ -260,7 +260,7 @@ def machine() -> str:
 
 
 def _is_dead(of_machine: str, pid: int) -> bool:
-    # Two machines may have one host name, and none may look at the other's processes.
+    # Two machines may have the same host name, and can't see each other's processes.
     if of_machine != machine() or _UNKNOWN in of_machine.split("/", 2)[:2]:
         return False
     try:

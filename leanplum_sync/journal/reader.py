@@ -280,7 +280,7 @@ class JournalReader:
         return {subject: found[str(subject)] for subject in subjects if str(subject) in found}
 
     def faults(self) -> Iterator[Fault]:
-        """Yield where the journal does not agree with itself."""
+        """Yield where the journal is not consistent."""
         yield from faults(self._select)
 
     def tally(self, run: int) -> Tally:

@@ -1,4 +1,4 @@
-"""Rows of the journal's tables as values, and back."""
+"""Converts rows of the journal's tables to values."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def lock_holder(row: Row) -> LockHolder:
 
 
 def doubted_elsewhere(run: int) -> sa.Select[int]:
-    """Ask how many open actions of *run* another run may have done: in batches of which nothing is on its way."""
+    """Count the open actions of *run* that another run may have done, in batches without anything in flight."""
     batch, exception = batch_table, exception_table
     return (
         sa.select(sa.func.count())

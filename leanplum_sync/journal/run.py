@@ -39,7 +39,7 @@ _NOT_RECORDED: Final = "what was sent is in doubt until the next run settles it"
 
 
 class RunJournal:
-    """*uid* is the run's own in all the world; *found_state* how this process found it, None if it began it."""
+    """*uid* is globally unique. *found_state* is the run's state before this process resumed it, None if it is new."""
 
     def __init__(
         self,
@@ -58,19 +58,19 @@ class RunJournal:
         self._group = GroupCommit(lease)
         self._deliveries = Deliveries(database, lease.app, number)
         self._transitions = Transitions(database, texts, clock, self._deliveries, number, lease.fence)
-        # As long as nothing went wrong, nobody has to be set aside, and nobody need be asked for.
+        # While nothing has gone wrong, no subject is set aside, and no query is needed to find out.
         self._is_clean = found_state is None
 
     def wait_with(self, condition: threading.Condition) -> None:
-        """Have threads that record something at the same time wait for each other on *condition*."""
+        """Use *condition* for threads that record transitions at the same time."""
         self._group.changed = condition
 
     def now(self) -> float:
-        """Return the time by the journal's clock, which says when a doubt arose, whichever machine had it."""
+        """Return the time of the journal's clock, by which all machines measure how old a doubt is."""
         return self._clock.now() + self._database.ahead()
 
     def tell(self, listener: Listener) -> None:
-        """Have *listener* told of all that happens from now on, each time after it was recorded."""
+        """Call *listener* with each event from now on, after it was recorded."""
         self._listener = listener
         self._say({"event": "run", "state": RunState.RUNNING.value, "found": self.found_state})
 
@@ -94,9 +94,9 @@ class RunJournal:
         reads: int = 0,
     ) -> None:
         """
-        Say that the actions numbered *sending* are about to leave. Durable when this returns.
+        Record that the actions numbered *sending* are about to be sent. Durable when this returns.
 
-        *found* are the verdicts of the last look before writing, which took *reads*. Others that are open stay so: their
+        *found* has the verdicts of the recheck before writing, which took *reads*. Other open actions stay open, because their
         subjects are set aside.
 
         Raises:
@@ -115,9 +115,9 @@ class RunJournal:
         reads: int = 0,
     ) -> BatchState:
         """
-        Say that nothing of *batch* is sent: all that is open is in *found*, or set aside for *reason*.
+        Record that nothing of *batch* is sent: every open action is in *found*, or set aside for *reason*.
 
-        *waiting* are open actions that another run may have done: they are listed as in doubt.
+        *waiting* are open actions that another run may have done; they are listed as in doubt.
         """
         step = Step(None, found, reason=reason, lists_open=True, waiting=waiting, recheck_reads=reads)
         return self._move(batch, step, _NOTHING_SENT)
@@ -133,7 +133,7 @@ class RunJournal:
         """
         Record the *outcomes*, by number, of the actions that were sent. Return the state of the batch.
 
-        *rest_waits* says why others that are open were not among them; *waiting* as in ``record_found``.
+        *rest_waits* is the reason why other open actions were not sent; *waiting* is as in ``record_found``.
         """
         doubts = frozenset(number for number, found in outcomes.items() if found.outcome is Outcome.IN_DOUBT)
         verdicts = {
@@ -165,13 +165,13 @@ class RunJournal:
         )
 
     def record_not_carried_out(self, batch: Batch, reason: str, *, park: bool) -> None:
-        """Say that nothing of the last request took effect: it never left, or was refused as a whole."""
+        """Record that the last request had no effect: it was never sent, or was refused as a whole."""
         to = BatchState.PARKED if park else BatchState.PLANNED
         step = Step(to, refused=True, reason=reason, lists_open=park, follows_request=True)
         self._move(batch, step, "the batch counts as in doubt until the next run settles it")
 
     def park(self, batch: Batch, reason: str, *, reads: int = 0) -> None:
-        """Set a batch aside that is planned, until a resume; *reads* are of the look that failed."""
+        """Set a planned batch aside until a resume; *reads* counts the reads of the recheck that failed."""
         step = Step(BatchState.PARKED, reason=reason, lists_open=True, recheck_reads=reads)
         self._move(batch, step, "the batch stays planned")
 
@@ -179,12 +179,12 @@ class RunJournal:
         self._move(batch, Step(BatchState.PLANNED), _NOTHING_SENT)
 
     def record_settled(self, batch: Batch, verdicts: Mapping[int, Verdict], *, reads: int) -> BatchState:
-        """Record what was found out about actions in doubt: done, or held. Those without a verdict are planned again."""
+        """Record the verdicts on actions in doubt: done, or held. Actions without a verdict are planned again."""
         step = Step(None, verdicts, settle_reads=reads)
         return self._move(batch, step, "the batch stays in doubt")
 
     def count_reads(self, batch: Batch, reads: int) -> None:
-        """Count *reads* of a look into the doubt about *batch* that found nothing out: it stays in doubt."""
+        """Count *reads* that did not settle *batch*: it stays in doubt."""
         if not reads:
             return
         entry = self.entries(batch.number, batch.number)[batch.number]
@@ -209,7 +209,7 @@ class RunJournal:
         self._say(event)
 
     def set_aside(self, batch: Batch) -> Mapping[Subject, str]:
-        """Return which of *batch*'s subjects must wait, and why: something of theirs that comes earlier did not succeed."""
+        """Return which subjects of *batch* must wait, and why: one of their earlier actions did not succeed."""
         if self._is_clean:
             return {}
         exception, of_batch, table = exception_table, batch_subject_table, batch_table
@@ -236,7 +236,7 @@ class RunJournal:
             }
 
     def failures(self, wave: int) -> tuple[int, int]:
-        """Return how many actions of *wave* failed, or are in doubt, and how many there are in the batches taken up."""
+        """Return how many actions of *wave* failed or are in doubt, and how many its started batches have."""
         table = batch_table
         failed = table.c.skipped + table.c.rejected + table.c.conflicting + table.c.held
         is_stuck = table.c.state.in_(
@@ -253,8 +253,8 @@ class RunJournal:
 
     def begun(self, batch: Batch) -> Mapping[Subject, bool]:
         """
-        Return which of *batch*'s subjects have an earlier batch in this run; True if live state was looked at for them
-        under this very lease, before anything of theirs was written.
+        Return which subjects of *batch* have an earlier batch in this run; True if their live state was read under this same
+        lease before anything was written to them.
         """
         of_batch, table = batch_subject_table, batch_table
         query = (
@@ -279,10 +279,10 @@ class RunJournal:
 
     def delivered_by_others(self, batch: Batch) -> Mapping[int, Verdict]:
         """
-        Return verdicts on actions that an earlier plan has delivered, or may have: two plans can ask for one send.
+        Return verdicts on actions that another run has delivered or may have: two plans can contain the same send.
 
-        What another run holds, or has sent without an answer, is in doubt here as it is there. An action of which only a
-        part was delivered can't be sent, nor called done: it conflicts.
+        What another run holds, or has sent without an answer, is in doubt here too. An action that was only partly delivered
+        can't be sent and isn't done: it is a conflict.
         """
         if not any(planned.deliveries for planned in batch.actions):
             return {}
@@ -302,7 +302,7 @@ class RunJournal:
         return verdicts
 
     def finish(self, state: RunState, specs: Mapping[str, str] | None = None) -> None:
-        """End the run; *specs* are the digests of the resources it has applied, remembered if it finished."""
+        """End the run. *specs* are the digests of its resources, which are remembered if it finished."""
         with self.lease.writing("the run counts as unfinished") as connection:
             now = self._clock.now()
             connection.execute(
@@ -315,8 +315,8 @@ class RunJournal:
         self._say({"event": "run", "state": state.value})
 
     def _move(self, batch: Batch, step: Step, if_it_fails: str) -> BatchState:
-        # Of an answer lost in a power cut the intent is left, and it is settled like any other doubt.
-        # After a lost connection nobody knows whether the commit took place, so the second try looks at what it finds.
+        # If a power cut loses an answer, its intent remains, and the batch is settled like any other in doubt.
+        # After a lost connection it is unknown whether the commit took place, so the next try checks the row first.
         tries = count()
         move = self._group.write(
             lambda connection: self._carry_out(connection, batch, step, is_again=next(tries) > 0),
@@ -351,7 +351,7 @@ def open_actions(entry: BatchEntry | None, batch: Batch) -> tuple[PlannedAction,
 
 
 def sent_actions(entry: BatchEntry, batch: Batch) -> tuple[PlannedAction, ...]:
-    """Return the actions of *batch* that are on their way or in doubt, in order."""
+    """Return the actions of *batch* that are in flight or in doubt, in order."""
     if entry.sent is None:
         return open_actions(entry, batch)
     return tuple(planned for planned in batch.actions if planned.number in entry.sent)

@@ -1,4 +1,4 @@
-"""Does the journal agree with itself? What its own transitions can't produce, a damaged or edited journal may hold."""
+"""Checks whether the journal is consistent: a damaged or edited one may contain what no transition produces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences of the API in the journal. They may quote values, so they are sealed where there is a key."""
+"""Messages of the API in the journal. They may quote values, so they are encrypted if there is a key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SEALED: Final = re.compile(r"sealed:([0-9a-f]{8}):([A-Za-z0-9+/]+=*)")
 
 
 class Texts:
-    """*name* begins the sentence of an error. A sealed text names its key, so that keys may change."""
+    """*name* begins the sentence of an error. An encrypted text names its key, so that keys can be rotated."""
 
     def __init__(self, name: str, keys: SealingKeys) -> None:
         self._name, self._keys = name, keys
@@ -23,7 +23,7 @@ class Texts:
 
     def seal(self, text: str, *place: str | int) -> str:
         """Return *text* as the column of this *place* keeps it."""
-        # The API may say anything; PostgreSQL keeps every character but one.
+        # The API may send any text; PostgreSQL stores every character except NUL.
         text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
         if not text:
             return text

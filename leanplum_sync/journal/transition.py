@@ -1,4 +1,4 @@
-"""One transition of one batch, as it is written, in one transaction: its row, what is listed, what is remembered of it."""
+"""Writes one transition of one batch in one transaction: its row, its exceptions, its deliveries and footprints."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from leanplum_sync.journal.texts import Texts
 from leanplum_sync.journal.verdict import Verdict
 from leanplum_sync.wire.batch import Batch
 
-# Written for as long as it is so, and gone when the batch is taken up again.
+# Temporary: deleted when the batch is sent again.
 _PASSING: Final = (Fate.NOT_SENT, Fate.PARKED, Fate.IN_DOUBT)
 _COUNTED: Final = (Fate.DONE, Fate.ALREADY, Fate.SKIPPED, Fate.REJECTED, Fate.CONFLICTING, Fate.HELD)
 _AS_DESIRED: Final = (Fate.DONE, Fate.ALREADY)
@@ -29,11 +29,11 @@ _AS_DESIRED: Final = (Fate.DONE, Fate.ALREADY)
 @dataclass(frozen=True, slots=True)
 class Step:
     """
-    Where a batch goes. *to* None: to rest, which is where its open actions and held ones put it.
+    What to record about a batch. *to* None: to the state that follows from its open and held actions.
 
-    *sent* are the actions on their way, or in doubt, afterwards. *refused* says that the last request did nothing.
-    *reason* explains what stays open; with *lists_open*, each open action is listed with it,
-    those of *waiting* with what they wait for.
+    *sent* are the actions in flight or in doubt afterwards. *refused* means that the last request had no effect. *reason*
+    explains why actions stay open. With *lists_open*, each open action is listed with it, or with its verdict in *waiting*.
+    *follows_request* means that the batch must be ``sent`` before.
     """
 
     to: BatchState | None
@@ -53,8 +53,8 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Move:
     """
-    A step as it is being written: *row* is the batch as it was, *open_now* what has no outcome afterwards, *told* what is
-    listed.
+    A step being written: *row* is the batch before it, *open_now* the actions without an outcome after it, *listed* the
+    actions listed as exceptions.
     """
 
     connection: sa.Connection
@@ -71,7 +71,7 @@ class Move:
 
     @property
     def is_clean(self) -> bool:
-        """Whether what comes later for the same subjects may go on."""
+        """Whether later batches of the same subjects may be sent."""
         return self.to in (BatchState.SENT, BatchState.DONE) and not self.listed
 
 
@@ -83,7 +83,7 @@ _BATCH: Final = sa.select(batch_table).where(
 
 @dataclass(frozen=True, slots=True)
 class Transitions:
-    """Of the batches of *run*, under the lock with this *fence*."""
+    """The transitions of *run*, under the lock with this *fence*."""
 
     _database: Database
     _texts: Texts
@@ -209,7 +209,7 @@ class Transitions:
         )
 
     def _leave_footprints(self, move: Move) -> None:
-        """What is as desired counts too: that is the state that drift is told from, whoever brought it about."""
+        """Record footprints also of what was already as desired: drift is measured from that state."""
         reached = {number for number, verdict in move.step.verdicts.items() if verdict.fate in _AS_DESIRED}
         left = packed(planned for planned in move.batch.actions if planned.number in reached)
         if left:

@@ -1,4 +1,4 @@
-"""What became of an action, as the journal is told."""
+"""The outcome of an action, as it is recorded in the journal."""
 
 from __future__ import annotations
 

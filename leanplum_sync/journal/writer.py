@@ -1,4 +1,4 @@
-"""The journal of those who apply: locks, runs, and what a person decides about what is held."""
+"""The journal for applying: locks, runs, and a person's decisions about held actions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _UNFINISHED: Final = (RunState.RUNNING, RunState.INTERRUPTED, RunState.PARTIAL)
 
 
 class Journal(JournalReader):
-    """Open for reading and writing. Everything that changes a run asks for the lease first."""
+    """Open for reading and writing. Whatever changes a run needs the lease."""
 
     def __init__(self, location: str | Path, clock: Clock, keys: SealingKeys) -> None:
         self._texts = Texts(describe(location), keys)
@@ -138,18 +138,18 @@ class Journal(JournalReader):
             )
 
     def note_specs(self, lease: Lease, specs: Mapping[str, str]) -> None:
-        """Say that *specs*, ``{kind/name: digest}``, are in force: their plan found nothing to do."""
+        """Record that *specs*, ``{kind/name: digest}``, are in force: their plan was empty."""
         with lease.writing("that the specs are in force was not noted") as connection:
             remember_specs(self._writable, connection, lease, specs, run=NO_RUN, now=self._clock.now())
 
     def now(self) -> float:
-        """Return the time by the journal's clock, which tells when a doubt arose, whoever's it is."""
+        """Return the time of the journal's clock, by which all machines measure how old a doubt is."""
         return self._clock.now() + self.ahead()
 
     def last_doubt(
         self, app: str, environment: str, part: str = "", *, besides: int = NO_RUN
     ) -> float | None:
-        """Return when the latest doubt arose about a subject that may be in *part*, in any run *besides* this one."""
+        """Return when the latest doubt arose about a subject that may be in *part*, in any run except *besides*."""
         batch, run = batch_table, run_table
         query = (
             sa.select(run.c.part, sa.func.max(batch.c.doubted_at).label("doubted_at"))
@@ -173,15 +173,15 @@ class Journal(JournalReader):
         settle_seconds: float = 0.0,
     ) -> int:
         """
-        Take a person's word on the held actions of batch *sequence*, or on those of them in *actions*.
+        Record a person's decision on the held actions of batch *sequence*: all of them, or the ones in *actions*.
 
-        Those to be sent again go out when their plan is resumed; if another plan took over, the next plan asks for them.
-        Those that are dropped count as skipped, and no later plan asks for them. Return how many it was.
+        Actions to send again are sent when their plan is resumed; if their run was superseded, the next plan contains them.
+        Dropped actions count as skipped, and no later plan contains them. Return how many actions were decided.
 
         *settle_seconds* is how long a request whose answer was lost may still take effect.
 
         Raises:
-            TooEarlyError: that time is not over; nothing was decided.
+            TooEarlyError: that time has not passed; nothing was decided.
             JournalError: none of them is held.
         """
         with lease.writing("nothing was resolved") as connection:
@@ -203,10 +203,10 @@ class Journal(JournalReader):
             check_settled(sequence, row.doubted_at, settle_seconds=settle_seconds, now=self._now(connection))
             again = chosen if resolution is Resolution.AGAIN else set()
             dropped = chosen if resolution is Resolution.DROP else set()
-            # Something of the batch is held, so not all of it is open, and its numbers are written down.
+            # Part of the batch is held, so not all of it is open, and the row lists the open numbers.
             open_before = numbers_from(row.open_actions) or frozenset()
             open_now = open_before | again
-            # No number: all that is open. What is open from here on was not among them.
+            # NULL means all open actions. The ones that are opened now were not among them.
             sent = open_before if row.sent_actions is None else numbers_from(row.sent_actions) or frozenset()
             state = BatchState(row.state)
             states = BatchStates(run, lease.fence)
@@ -250,7 +250,7 @@ class Journal(JournalReader):
         return self._clock.now() + self._writable.clock_ahead(connection)
 
     def _finish_if_settled(self, connection: sa.Connection, number: int) -> None:
-        """A run whose last held action a person has decided is through: its end stays when it was."""
+        """Finish a run whose last held action a person has decided. Its end time stays the same."""
         run, batch = run_table, batch_table
         settled = sum(batch.c[fate.value] for fate in SETTLED)
         total = sa.select(sa.func.coalesce(sa.func.sum(settled), 0)).where(batch.c.run == number)
@@ -264,7 +264,7 @@ class Journal(JournalReader):
     def _check_division(
         self, connection: sa.Connection, lease: Lease, plan_digest: str, plan_made_at: float
     ) -> None:
-        """What a run did is asked of that run alone: one of another division would do it again."""
+        """Refuse another division of a plan: only the run that began it knows what it did."""
         table = run_table
         others = connection.execute(
             sa.select(table.c.number, table.c.part)
@@ -332,7 +332,7 @@ class Journal(JournalReader):
                 self._set_run(connection, run.number, RunState.SUPERSEDED)
 
     def _doubt_what_was_sent(self, connection: sa.Connection, states: BatchStates) -> None:
-        """A batch that is still ``sent`` although no process waits for its answer was left by a process that died."""
+        """Mark batches as in doubt that are still ``sent`` although no process waits for their answers."""
         table = batch_table
         left = connection.execute(
             sa.select(table.c.sequence, table.c.sent_subjects).where(
@@ -349,7 +349,7 @@ class Journal(JournalReader):
             states.move(connection, row.sequence, doubted, values, {"lookups": row.sent_subjects})
 
     def _hold_what_is_in_doubt(self, connection: sa.Connection, states: BatchStates) -> None:
-        """Without its plan, nobody can settle a doubt; what must not happen twice waits for a person."""
+        """Hold what must not happen twice: without its plan a doubt can't be settled, so a person must decide."""
         batch, delivery, exception, run = batch_table, delivery_table, exception_table, states.run
         doubts = connection.execute(
             sa.select(delivery.c.sequence, delivery.c.action, delivery.c.subject)
@@ -392,7 +392,7 @@ class Journal(JournalReader):
 
     @staticmethod
     def _is_also_of(connection: sa.Connection, number: int, plan_made_at: float) -> None:
-        """A plan that takes an unfinished run up has a hand in it, and so has the one that began it: neither is a new one."""
+        """Record that a plan takes part in the run it resumes, so that it is not taken for a new plan later."""
         new = sa.select(run_table.c.number, sa.literal(plan_made_at)).where(
             run_table.c.number == number, sa.not_(_is_of(plan_made_at))
         )
@@ -407,6 +407,6 @@ class Journal(JournalReader):
 
 
 def _is_of(plan_made_at: float) -> sa.ColumnElement[bool]:
-    """Whether the plan made at that moment began the run, or took it up."""
+    """Whether the plan made at that moment began or resumed the run."""
     further = sa.select(run_plan_table.c.run).where(run_plan_table.c.plan_made_at == plan_made_at)
     return sa.or_(run_table.c.plan_made_at == plan_made_at, run_table.c.number.in_(further))

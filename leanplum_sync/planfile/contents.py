@@ -8,7 +8,7 @@ from typing import Any, Final
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.plan import Contents
 
-# One pass over the actions. A batch holds a subject's actions one after the other, so each change of subject is a lookup.
+# All in one scan of the actions. A batch holds a subject's actions one after the other, so each change of subject is a lookup.
 # An action without a change of its subject, or with another id in its arguments, is misdirected.
 _ACTIONS: Final = """
 SELECT

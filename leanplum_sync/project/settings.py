@@ -1,4 +1,4 @@
-"""What one environment of a project comes to: the project file, a name and the environment variables, put together."""
+"""The settings of one environment, from the project file and environment variables."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Settings:
 
     @property
     def state_folder(self) -> Path:
-        """Plans, snapshots and the emulator's users: none of it is for version control."""
+        """The folder of plans, snapshots and the emulator's users; not for version control."""
         return self.root / STATE_FOLDER
 
     @property
@@ -40,16 +40,16 @@ class Settings:
 
     @property
     def snapshot(self) -> Path:
-        """The users behind the latest plan from live state."""
+        """The users that the latest plan from live state was made from."""
         return self.state_folder / f"{self.name}.snapshot.ndjson"
 
     @property
     def unfinished_snapshot(self) -> Path:
-        """What is being read, or was when a plan was interrupted."""
+        """The users that are being read, or had been read when a plan was interrupted."""
         return self.state_folder / f"{self.name}.reading.ndjson"
 
     def kept_plan(self, digest: str) -> Path:
-        """A plan as it was applied: what is held, or undone, is looked up in it long after the next plan was made."""
+        """The copy of an applied plan. Undo and resolve need it long after the next plan was made."""
         return self.kept_plans / kept_name(digest)
 
     @property
@@ -58,7 +58,7 @@ class Settings:
 
     @property
     def budget(self) -> dict[str, int | None]:
-        """The most that is allowed, by the names of hazards; None for no limit."""
+        """The budget by the names of hazards; None means no limit."""
         return {to_camel(name): allowed for name, allowed in asdict(self.environment.budget).items()}
 
 

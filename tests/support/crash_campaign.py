@@ -41,6 +41,7 @@ from leanplum_sync import emulator
 from leanplum_sync.journal import read_journal
 from leanplum_sync.journal.entry import Fate
 
+JOURNAL_ERRORS: Final = ("JournalError", "JournalStorageError", "JournalUnreachableError")
 KINDS: Final = ("attributes", "increments", "lists", "sends", "everything")
 BACKENDS: Final = ("sqlite", "postgresql")
 POINTS: Final = (
@@ -206,7 +207,7 @@ class Trial:
                 self._overtake()
             case "journal lost at the intent":
                 life = self._life(point)
-                if self._end(self._children.start(life)) and self._told(life)["error"] != "JournalError":
+                if self._end(self._children.start(life)) and self._told(life)["error"] not in JOURNAL_ERRORS:
                     self._problem(f"without its journal it said: {self._told(life)}")
             case _:
                 self._end(self._children.start(self._life(point)))
