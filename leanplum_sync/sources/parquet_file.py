@@ -38,7 +38,7 @@ _TYPES: Final = (
         "replace(make_timestamp(epoch_us({}))::VARCHAR, ' ', 'T') || 'Z'",
         str,
     ),
-    (re.compile(r"TIMESTAMP(_S|_MS|_NS)?"), "replace({}::TIMESTAMP::VARCHAR, ' ', 'T')", str),
+    (re.compile(r"TIMESTAMP(_S|_MS|_NS)?"), "replace({}::VARCHAR, ' ', 'T')", str),
 )  # which types, how DuckDB selects them, and what Python makes of that
 _LIST: Final = "[]"
 _NUMBERS: Final = re.compile(r".*INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*")
