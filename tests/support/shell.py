@@ -51,8 +51,9 @@ class Shell:
         }
 
     def start(self, *arguments: str) -> Process:
-        # Where coverage is measured, each process has to start it.
-        if IS_POSSIBLE and not any(name.startswith("COVERAGE_") for name in self.variables):
+        # Where coverage is measured, each process has to start it; and a copy of the package is not the one to fork.
+        is_own = any(name == "PYTHONPATH" or name.startswith("COVERAGE_") for name in self.variables)
+        if IS_POSSIBLE and not is_own:
             return Forked(nursery(), arguments, self.folder, self.variables)
         return subprocess.Popen(
             [*self.command, *arguments],
