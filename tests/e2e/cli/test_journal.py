@@ -30,7 +30,7 @@ def test_runs_are_listed_and_shown(applied: Path, command: Command) -> None:
     assert len(shown["entries"]) == shown["batches"]
     text = command("journal", "show", "1").stdout
     assert text.startswith("Run 1 in sandbox: ")
-    assert f"{shown['batches']} of {shown['batches']} begun" in text
+    assert f"{shown['batches']} of {shown['batches']} started" in text
     assert command("journal", "list").stdout.lstrip().startswith("1")
 
 
