@@ -150,7 +150,7 @@ def _remarks(explained: Explained) -> Iterable[Text]:
 
 def _places(asked_at: Place, found_at: Place, *, with_row: bool) -> str:
     line = asked_at.file if asked_at.line is None else f"{asked_at.file}:{asked_at.line}"
-    return escaped(line) + (f", {_found(found_at)}" if with_row and found_at.file != asked_at.file else "")
+    return escaped(line) + (f" {_found(found_at)}" if with_row and found_at.file != asked_at.file else "")
 
 
 def _found(place: Place) -> str:

@@ -235,7 +235,8 @@ def _pairs(cohort: Cohort, cells: int) -> str:
     alike = cohort.kind in WITHOUT_BEFORE and all(other.after == pair.after for other in cohort.pairs)
     rest = f"  +{cohort.distinct - 1:,} more" if cohort.distinct > 1 and not alike else ""
     words = change_words(cohort.kind, cohort.field, pair.before, pair.after, cells - len(rest))
-    return words + rest
+    # Dates are never cut, so there may be less room for the rest.
+    return words + (rest if cell_len(words + rest) <= cells else rest.removesuffix(" more"))
 
 
 def _notes(notes: Sequence[Note]) -> list[RenderableType]:

