@@ -1,4 +1,4 @@
-"""The only room that talks to the API."""
+"""The only package that talks to the API."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Client"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the client when somebody asks for it: planning uses the reader, and must not reach what writes."""
+    """Import the client lazily: planning uses the reader, and must not import anything that writes."""
     if name == "Client":
         from leanplum_sync.client.client import Client  # noqa: PLC0415 - as the docstring says
 

@@ -1,7 +1,7 @@
 """
-The body of an answer, read within bounds: of bytes that arrive, of bytes they expand to, and of time.
+Reads the body of an answer, with limits on its size, on its expansion, and on time.
 
-Answers are small: the largest are those about 50 users, of a few megabytes. Without bounds, 0.6 MB of gzip expand to 1.8 GB.
+The largest answers, about 50 users, have a few megabytes. Without limits, 0.6 MB of gzip expand to 1.8 GB.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ZLIB_OR_GZIP: Final = zlib.MAX_WBITS | 32
 
 
 class UnreadableBodyError(Exception):
-    """The body is not one to go on reading; the text says why, in a few words."""
+    """The body can't be read, or is over a limit; the text says why in a few words."""
 
 
 class Raw(Protocol):
@@ -87,9 +87,9 @@ class _Expander:
 
 class TimedSocket:
     """
-    A socket whose answer must have arrived by a deadline, however slowly its bytes come.
+    A socket with a deadline for the whole answer.
 
-    A timeout of a socket is for one read: a byte a second would never meet it. *seconds_left* gives the timeout of the next
+    The timeout of a plain socket applies to each read, so an answer of one byte a second never times out. *seconds_left* gives the timeout of the next
     read, and raises TimeoutError when there is none.
     """
 

@@ -1,4 +1,4 @@
-"""One action, one call: keys put in, refusals sorted out, reads repeated."""
+"""Makes single calls: adds the keys, sorts out refusals, and retries."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ T = TypeVar("T")
 
 class Calls:
     """
-    Calls of one app. Keys travel in the body, never in a URL, where proxies and logs would keep them.
+    Calls to one app. Keys are sent in the body, never in a URL, which proxies and logs would keep.
 
-    Failures that leave open what happened, answers of 5xx included, come out as ``NoAnswerError``.
+    A failure that doesn't show whether the call was carried out, including 5xx, is a ``NoAnswerError``.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Calls:
     def batch_body(
         self, key_class: KeyClass, actions: Sequence[Action], request_ids: Sequence[str], batch_id: str
     ) -> bytes:
-        """``uuid`` and ``reqId`` are what the SDKs send: servers may echo a ``reqId``, and may know a batch again."""
+        """Return the body of a ``multi``, with the ``uuid`` and ``reqId`` that SDKs send: servers may echo and recognise them."""
         data = [
             {**action.payload(), "reqId": request_id}
             for action, request_id in zip(actions, request_ids, strict=True)
@@ -126,9 +126,9 @@ class Calls:
         on_rate_limit: Callable[[], None] | None = None,
     ) -> T:
         """
-        Make *attempt* up to four times, by the published schedule.
+        Try *attempt* up to four times, with the waits that Leanplum documents.
 
-        After 429 and calls that never left, always; after 5xx and lost answers, only if it is *repeatable*.
+        Retries after 429 and when nothing was sent; after 5xx and lost answers only if *attempt* is *repeatable*.
         """
         again_after = _NOT_CARRIED_OUT + ((NoAnswerError,) if repeatable else ())
         for delay in delays_seconds(self._randomness, self._retries):
@@ -183,5 +183,5 @@ def _without_elements(status: int) -> ApiError:
     if is_server_error(status):
         return NoAnswerError(f"Leanplum failed with HTTP {status} and no readable answer.")
     return UnexpectedResponseError(
-        f"The answer (HTTP {status}) isn't Leanplum's: is LEANPLUM_API_URL, or a proxy, at fault?"
+        f"The answer (HTTP {status}) did not come from Leanplum. Check LEANPLUM_API_URL, and any proxy in between."
     )

@@ -1,4 +1,4 @@
-"""Makes the calls of ``leanplum_sync.client.api``, alone, in batches, and until a job is finished."""
+"""Sends the calls of ``leanplum_sync.client.api``: alone or in batches, and waits for jobs."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ class Client:
     """
     One app's API.
 
-    A call that returns was accepted: what the API skips with a warning is raised like what it refuses. Calls are made
-    again after 429 and when they never left; after 5xx or a lost answer only if doing them twice is doing them once.
-    One user must not be in two calls at the same time.
+    A call that returns was accepted. One that the API skips with a warning raises an error, as if it had been refused. Calls
+    are retried after 429 and when nothing was sent; after 5xx or a lost answer only if they are idempotent. Never have one
+    user in two calls at the same time.
     """
 
     def __init__(
@@ -132,11 +132,11 @@ class Client:
         progress: Progress | None = None,
     ) -> J:
         """
-        Ask for *results* (``get_export_results``, ``get_multi_results``) until the job is finished.
+        Poll *results* (``get_export_results``, ``get_multi_results``) until the job is finished.
 
         Raises:
             RejectedError: the job failed.
-            NoAnswerError: it takes longer than *timeout_seconds*; the job goes on, and can be waited for again.
+            NoAnswerError: it takes longer than *timeout_seconds*. The job continues; wait for it again later.
         """
         deadline = self._clock.monotonic() + timeout_seconds
         with (progress or SilentProgress()).track("Waiting for the job", None, "look") as task:
@@ -157,9 +157,9 @@ class Client:
         self, urls: Iterable[str], folder: Path, *, progress: Progress | None = None
     ) -> tuple[Path, ...]:
         """
-        Bring the files of a finished job into *folder*, under the names in their addresses.
+        Download the files of a finished job into *folder*, under the names in their addresses.
 
-        Files that are there are kept; half a file (``.part``) is gone on with. Sizes are checked.
+        Existing files are kept, and unfinished ones (``.part``) resumed. Sizes are checked.
         """
         addresses = list(urls)
         folder.mkdir(parents=True, exist_ok=True)
@@ -173,10 +173,10 @@ class Client:
 
     def upload_file(self, files: Mapping[str, bytes]) -> Done:
         """
-        Store *files* in the app by name, over those of the same name: up to 16, or 50 MB.
+        Upload *files* to the app by name, replacing those of the same name: at most 16 files and 50 MB.
 
         Raises:
-            InvalidCallError: there are more, or none.
+            InvalidCallError: there are more files, or none.
         """
         key_class = ACTIONS["uploadFile"].key_class
         body, content_type = encode_upload(self._credentials(key_class), files)
@@ -190,7 +190,7 @@ class Client:
 
     def download_file(self, filename: str, into: Path) -> Path:
         """
-        Bring the app's file *filename* to the path *into*.
+        Download the app's file *filename* to the path *into*.
 
         Raises:
             RejectedError: there is none (status 404).
@@ -203,7 +203,7 @@ class Client:
             if response.location and HTTPStatus.MULTIPLE_CHOICES <= response.status < HTTPStatus.BAD_REQUEST:
                 return response.location
             self._calls.only_element(response, key_class)
-            raise UnexpectedResponseError("Leanplum answered downloadFile without saying where the file is.")
+            raise UnexpectedResponseError("Leanplum's answer to downloadFile has no address of the file.")
 
         location = urljoin(self._connection.url, self._calls.retrying(attempt))
         into.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Where the API is and which key opens it. Keys come from the environment and are never shown."""
+"""The address of the API, and the keys for it. Keys come from the environment and are never shown."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Connection:
     """
     One app on one host.
 
-    *base_url* has no path; the client adds ``/api``. *host* is what people are shown.
+    *base_url* has no path; the client adds ``/api``. *host* is shown to people.
     """
 
     base_url: str
@@ -87,7 +87,7 @@ class Connection:
             )
         base_url = environ.get(API_URL_VARIABLE, "").strip() or API_URL
         checked = _checked(base_url)
-        # The id alone proves nothing: only this machine is known to be no one else's.
+        # The app id alone proves nothing. Only an address on this machine can't be Leanplum's.
         is_emulator = app_id == EMULATOR_APP_ID and _is_loopback(urlsplit(checked).hostname or "")
         return cls(checked, app_id, is_emulator=is_emulator)
 
@@ -135,14 +135,14 @@ class Keys:
         )
 
     def refused(self, key_class: KeyClass, reason: str) -> CredentialError:
-        """Return the error for a key that the API turned down, in the API's words."""
+        """Return the error for a key that the API refused, with the API's reason."""
         return CredentialError(
             f"Leanplum refused the key in {self.variable(key_class)} ({reason}). It must be the {key_class.words} "
             f"key of the app in {APP_ID_VARIABLE}: find both {_WHERE}."
         )
 
     def hidden(self, content: bytes) -> bytes:
-        """Return *content* without any key: servers and proxies may echo what they were sent."""
+        """Return *content* without any key: servers and proxies may repeat what they were sent."""
         for variable in self._variables.values():
             key = self._environ.get(variable, "").strip()
             if len(key) >= _SHORTEST_KEY:  # a few letters would be found in any answer

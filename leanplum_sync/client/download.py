@@ -1,4 +1,4 @@
-"""Files brought down whole: gone on with where the connection broke, and counted at the end."""
+"""Downloads files: resumes where the connection broke, and checks the size at the end."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Streams(Protocol):
 
 def download_once(transport: Streams, url: str, into: Path) -> None:
     """
-    Bring *url* to *into*, by way of ``<into>.part``, from which a later call goes on.
+    Download *url* to *into*. An unfinished download is kept as ``<into>.part`` and resumed by the next call.
 
     Raises:
-        NoAnswerError: the connection broke, or the server is busy: call again to go on.
-        RejectedError: the file isn't there, or isn't ours.
+        NoAnswerError: the connection broke, or the server is busy: call again to continue.
+        RejectedError: the file does not exist, or access is denied.
     """
     part = into.with_name(into.name + ".part")
     offset = part.stat().st_size if part.exists() else 0
@@ -39,12 +39,12 @@ def download_once(transport: Streams, url: str, into: Path) -> None:
     if total is not None and size != total:
         if size > total:
             part.unlink()
-        raise NoAnswerError(f"{into.name} came down with {size} of {total} bytes.")
+        raise NoAnswerError(f"Only {size} of {total} bytes of {into.name} were downloaded.")
     part.replace(into)
 
 
 def name_of(url: str, number: int) -> str:
-    """Return the file name that *url* ends in, or one with *number* if that would lead elsewhere."""
+    """Return the last part of *url* as a file name, or one with *number* if it is not a plain name."""
     name = unquote(urlsplit(url).path.rpartition("/")[2])
     return f"file-{number}" if not name or name in (".", "..") or set(name) & set("/\\:\0") else name
 
@@ -56,7 +56,9 @@ def check_address(url: str, *, may_be_plain: bool) -> None:
     """
     scheme = urlsplit(url).scheme
     if scheme != "https" and not (scheme == "http" and may_be_plain):
-        raise InvalidCallError("Leanplum named a file by an address that isn't https: it was not followed.")
+        raise InvalidCallError(
+            "Leanplum gave an address for a file that is not https, so the file was not downloaded."
+        )
 
 
 def _extent(answer: Download, offset: int) -> tuple[int | None, int | None]:
@@ -70,7 +72,7 @@ def _extent(answer: Download, offset: int) -> tuple[int | None, int | None]:
         case HTTPStatus.PARTIAL_CONTENT if matched and matched[1] and int(matched[1]) == offset:
             return offset, total
         case HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE if offset:
-            # Nothing lies beyond what is here: either that is all, or it is of another file (its size decides).
+            # There is nothing after the offset: the file is complete, or it is another file. Its size decides.
             return None, total if total is not None else offset - 1
         case status if status in _LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise NoAnswerError(f"The file's server answered HTTP {status}.")

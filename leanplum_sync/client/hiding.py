@@ -1,4 +1,4 @@
-"""Keys struck out of what a server or a proxy sends back, also where it writes them in another encoding."""
+"""Removes keys from what a server or a proxy sends back, also if it repeats them in another encoding."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 HIDDEN: Final = b"***"
-# A character below 128 as JSON, URLs and HTML may write it; backslashes double where JSON stands inside JSON.
+# An ASCII character as JSON, URLs and HTML may escape it. Backslashes are doubled if JSON is embedded in JSON.
 _ESCAPE: Final = re.compile(
     rb"\\+u00([0-7][0-9a-f])|%([0-7][0-9a-f])|&#x0*([0-7]?[0-9a-f]);|&#0*([0-9]{1,3});", re.IGNORECASE
 )
@@ -40,7 +40,7 @@ def _whole_forms(key: str) -> tuple[bytes, ...]:
 
 
 def _in_base64(plain: bytes) -> dict[bytes, None]:
-    """Return what base64 makes of *plain* wherever it stands in a longer text, without the ends that its neighbours change."""
+    """Return the base64 forms of *plain* inside a longer text, without the characters at the ends that its neighbors affect."""
     forms: dict[bytes, None] = {}
     for before in range(3):
         for encode in (b64encode, urlsafe_b64encode):

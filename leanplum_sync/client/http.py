@@ -1,9 +1,9 @@
 """
-One request out, one answer back: the seam below which nothing knows about actions.
+Sends one request and returns one answer. Nothing here knows about actions.
 
-What went wrong decides what may be done next, so the transport finds out whether a request can have left: it knows
-the moment the connection stands and the first byte is about to be written. An error before that moment is a
-``NotSentError``, any error after it a ``NoAnswerError``.
+What may be done after a failure depends on whether the request can have reached the server. So the transport notes the
+moment when the connection is open and the first byte is about to be written. An error before that moment is a
+``NotSentError``; any error after it is a ``NoAnswerError``.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ BeforeWrite: TypeAlias = Callable[[], None]
 class Request:
     method: str
     url: str
-    body: bytes = field(default=b"", repr=False)  # holds a key and people's values
+    body: bytes = field(default=b"", repr=False)  # contains a key and personal data
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
     """
-    *location* is where a redirect points: redirects are not followed, because that would send a call twice.
+    *location* is the target of a redirect. Redirects are not followed, because that would send a call twice.
 
-    *date* is the server's clock, as it tells it.
+    *date* is the ``Date`` header.
     """
 
     status: int
@@ -68,20 +68,20 @@ class Transport(Protocol):
         """
         Send *request* once.
 
-        *before_write* is called when the connection stands, immediately before the first byte; if it raises,
-        nothing is sent and its error comes out.
+        *before_write* is called when the connection is open, immediately before the first byte. If it raises, nothing is sent
+        and its error is passed on.
 
         Raises:
-            NotSentError: no byte of the request left.
+            NotSentError: no byte of the request was sent.
             NoAnswerError: it may have been carried out.
         """
 
 
 class HttpTransport:
     """
-    Over requests, with one session per thread, and proxies and certificates as requests finds them.
+    Uses the library requests with one session per thread, and its settings for proxies and certificates.
 
-    ``is_local`` leaves proxies out: loopback is never behind one.
+    ``is_local`` ignores proxies: loopback is never behind one.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class HttpTransport:
         return Response(answer.status_code, body, headers.get("Location", ""), headers.get("Date", ""))
 
     def hurry(self, seconds: float) -> None:
-        """Give up on the requests in flight *seconds* from now: a run that was asked to end doesn't wait for slow answers."""
+        """Abort the requests that are still in flight *seconds* from now: a run that was told to stop doesn't wait for slow answers."""
         timer = threading.Timer(seconds, self._cut)
         timer.daemon = True
         timer.start()
@@ -140,7 +140,7 @@ class HttpTransport:
     @contextmanager
     def stream(self, url: str, *, offset: int = 0) -> Iterator[Download]:
         """
-        Get *url*, from byte *offset* on if the server can do that, without holding it in memory.
+        Stream *url*, starting at byte *offset* if the server supports it.
 
         Redirects are followed: no key is sent.
 
@@ -181,7 +181,7 @@ class HttpTransport:
 
 
 class _Watch:
-    """Whether a request has begun to leave, and by when its answer must have arrived, in seconds from then; None: no limit."""
+    """Tracks whether a request has started to be sent, and the deadline of its answer (None: no deadline)."""
 
     def __init__(
         self,
@@ -206,7 +206,7 @@ class _Watch:
             self._deadline = time.monotonic() + self._answer_timeout
 
     def seconds_left(self) -> float:
-        """Return how long the next read may take."""
+        """Return the timeout of the next read."""
         if self._deadline is None:
             return self._read_timeout
         left = self._deadline - time.monotonic()
@@ -215,7 +215,7 @@ class _Watch:
         return min(left, self._read_timeout)
 
     def cut(self) -> None:
-        """End a read that another thread waits in."""
+        """Interrupt a read in another thread."""
         if self._sock is not None:
             with suppress(OSError):
                 self._sock.shutdown(socket.SHUT_RDWR)
@@ -249,7 +249,7 @@ class _WatchedHttps(HTTPSConnection):
 
 
 def _announce(connection: HTTPConnection) -> None:
-    """Connect, with TLS and through a proxy where need be, then say that bytes are about to leave."""
+    """Connect, with TLS and through a proxy if necessary, then signal that the first byte is about to be sent."""
     if connection.sock is None:
         connection.connect()
     if (watch := _watching.watch) is not None:
@@ -268,7 +268,7 @@ class _HttpsPool(urllib3.HTTPSConnectionPool):
 
 
 class _WatchedAdapter(HTTPAdapter):
-    """As requests' own, without retries, on connections that say when they begin to write."""
+    """The adapter of requests, without retries, with connections that signal when they start to write."""
 
     def __init__(self) -> None:
         super().__init__(max_retries=0)

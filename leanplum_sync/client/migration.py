@@ -1,4 +1,4 @@
-"""Notices when an app's migration state changes, and lets nothing more be sent then."""
+"""Detects that an app's migration state changes during a command, and stops further requests."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from leanplum_sync.errors import MigrationChangedError
 from leanplum_sync.wire.migration import read_migration_hash
 
 _CHANGED: Final = (
-    "The migration of this app to CleverTap has begun or gone on since the run started, so nothing more was sent. Plan again:"
-    " plan asks how far it has come."
+    "This app's migration to CleverTap has started or moved on during this run, so nothing more was sent. Plan again: the new"
+    " plan takes the migration into account."
 )
 
 
 class MigrationWatch:
     """
-    Shared by all calls of one command. The first answer gives the hash that later ones are compared with.
+    Shared by all calls of one command. Later answers are compared with the hash in the first one.
 
-    An answer without a hash says nothing: servers of two versions may answer side by side.
+    An answer without a hash is ignored: servers of two versions may be in use side by side.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class MigrationWatch:
         self._hash: str | None = None
 
     def observe(self, body: bytes) -> None:
-        """Take note of the hash in an answer."""
+        """Compare the hash in an answer."""
         found = read_migration_hash(body)
         with self._lock:
             if not self._has_answer:

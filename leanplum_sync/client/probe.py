@@ -1,7 +1,7 @@
 """
-Which class a key really is, found out by calls that change nothing and are not billed.
+Finds out the class of a key, by calls that change nothing and are not billed.
 
-Each class has one action here that it opens; whether the call then finds anything doesn't matter.
+For each class there is one action that it permits; what the call returns doesn't matter.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from leanplum_sync.wire.envelope import (
     sentence,
 )
 
-# The order matters. The development key opens what the production key opens (SDKs' developer mode relies on it), so it
-# is asked first. The two that only read come before it: nothing says whether the server looks at the key or at the
-# job first, and a job that doesn't exist must not make them look like development keys.
+# The order matters. The development key permits everything that the production key does (SDKs' developer mode relies on that),
+# so it comes before it. The two read-only classes come first: nothing says whether the server checks the key or the job
+# first, and a job that doesn't exist must not make them look like development keys.
 _PROBES: Final = (
     (KeyClass.DATA_EXPORT, Action("listPostbacks", {})),
     (KeyClass.CONTENT_READ_ONLY, Action("getUnsubscribeCategories", {})),
@@ -42,7 +42,7 @@ _UNKNOWN_APP: Final = "app not found"  # Source: Leanplum's SDKs, which match th
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """*key_class* is None for a key that opens nothing. *skew_seconds*: how far the server's clock is ahead of ours."""
+    """*key_class* is None for a key that permits nothing. *skew_seconds*: how far the server's clock is ahead of ours."""
 
     key_class: KeyClass | None
     knows_app: bool
@@ -51,10 +51,10 @@ class Probed:
 
 def probe(key: str, connection: Connection, transport: Transport, clock: Clock) -> Probed:
     """
-    Return what *key* opens, in at most four calls.
+    Return the class of *key*, after at most four calls.
 
     Raises:
-        NotSentError, NoAnswerError, RejectedError, RateLimitedError, UnexpectedResponseError: it can't be told.
+        NotSentError, NoAnswerError, RejectedError, RateLimitedError, UnexpectedResponseError: it can't be determined.
     """
     skew: float | None = None
     for key_class, action in _PROBES:
@@ -71,7 +71,7 @@ def probe(key: str, connection: Connection, transport: Transport, clock: Clock) 
 
 
 def _refusal_of_key(response: Response) -> str | None:
-    """Return the API's words for why the key isn't enough, None if it is."""
+    """Return the API's reason why the key is not sufficient, None if it is."""
     if is_server_error(response.status):
         raise NoAnswerError(f"Leanplum failed with HTTP {response.status}.")
     if response.status == HTTPStatus.TOO_MANY_REQUESTS:

@@ -1,4 +1,4 @@
-"""Reads live state. It has no way to write: planning is built on it, and on nothing else of the client."""
+"""Reads live state. It can't write: planning uses this module and nothing else of the client that sends."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from leanplum_sync.wire.migration import MIGRATION_KEYS, Migration, read_migrati
 from leanplum_sync.wire.profile import read_profile
 from leanplum_sync.wire.user_batch import UserBatch, read_user_batch, unread
 
-# Drafts and finished messages too, so that an error can say that the message is a draft, not that there is none.
+# Drafts and finished messages too, so that an error can say that a message is a draft, not that it doesn't exist.
 _EVERY_MESSAGE: Final = {"includeDrafts": True, "recent": False}
 
 
@@ -53,24 +53,24 @@ class Reader:
         """
         Return the exportUser element of *subject*; that of a missing user holds a warning and no profile.
 
-        One billable lookup per call that reaches the API. Asks again after 429, 5xx and lost answers;
-        *on_rate_limit* is called for each 429, so that whoever asks can ask for less.
+        Costs one billable lookup per call that reaches the API. Retries after 429, 5xx and lost answers; *on_rate_limit* is
+        called for each 429, so that the caller can slow down.
 
         Raises:
             CredentialError, RejectedError, RateLimitedError, NotSentError, NoAnswerError, UnexpectedResponseError
         """
         element = self._ask(_export(subject), on_rate_limit)
-        read_profile(element)  # what is no user ends the reading here, before more of it is paid for
+        read_profile(element)  # raises for an answer that is not a user, before more lookups are paid for
         return element
 
     def export_users(
         self, subjects: Sequence[Subject], *, on_rate_limit: Callable[[], None] | None = None
     ) -> UserBatch:
         """
-        Ask for up to 50 *subjects* in one ``multi``, of nothing but exportUser, with the key that can't write.
+        Read up to 50 *subjects* with one ``multi`` of exportUser actions, with the data export key.
 
-        Asks again after 429, as ``export_user`` does; after a lost answer not: to ask for each alone costs less than to lose
-        another.
+        Retries after 429, as ``export_user`` does, but not after a lost answer: reading each user alone then costs less than
+        losing another batch.
 
         Raises:
             CredentialError, RateLimitedError, NotSentError
@@ -95,9 +95,9 @@ class Reader:
 
     def migration(self) -> Migration | None:
         """
-        Return how far the app's migration to CleverTap has come; None if there is no key to ask with.
+        Return the state of the app's migration to CleverTap; None if there is no key to ask with.
 
-        Costs nothing. Needs the production or the development key: they are what SDKs ask with.
+        Not billed. Needs the production or the development key, the ones that SDKs use.
 
         Raises:
             ApiError: as for ``export_user``.
@@ -108,9 +108,9 @@ class Reader:
         try:
             element = self._calls.retrying(lambda: self._calls.once(Action("getMigrateState", {}), key_class))
         except CredentialError:
-            return None  # plan needs no such key; apply and doctor say what is wrong with it
+            return None  # planning doesn't need this key; apply and doctor report what is wrong with it
         except RejectedError:
-            return Migration.NONE  # a server that knows no such action knows no migration either
+            return Migration.NONE  # a server without this action has no migration either
         return read_migration(element)
 
     def messages(self) -> tuple[Message, ...]:

@@ -1,4 +1,4 @@
-"""How fast requests go: at most so many at once, at most so many a second, fewer after the API says it is too much."""
+"""Limits the rate and the concurrency of requests, and lowers the concurrency after 429s."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Final
 
 from leanplum_sync.clock import Clock
 
-_AT_ONCE_SECONDS: Final = 0.5  # a plan for ten users is not kept waiting by the default rate
-_GLANCE_SECONDS: Final = 0.2  # how often a wait looks up to see whether it must end
+_AT_ONCE_SECONDS: Final = 0.5  # so that the default rate doesn't delay a plan for ten users
+_GLANCE_SECONDS: Final = 0.2  # how often a wait checks whether it must end
 
 
 class Pace:
     """
     Shared by all threads that send.
 
-    Concurrency halves when a request is refused for now (429) and grows back by one for each full round of answers:
-    it settles near what the API allows, without knowing the limit, which isn't published.
+    A 429 halves the concurrency, and each full round of answers raises it by one. So it settles near the API's limit, which
+    isn't published.
     """
 
     def __init__(
@@ -33,8 +33,8 @@ class Pace:
         self._most = max(1, concurrency)
         self._width = float(self._most)
         self._busy = 0
-        self._near = 0  # with a place, or next to get one
-        # Public for what else the same threads wait for.
+        self._near = 0  # those that have a place, or get one next
+        # Public, so that the same threads can also wait for other things.
         self.changed = changed or threading.Condition()
         self._starts, self._preparations = (
             _Rate(requests_per_second, clock, self.changed, must_end) for _ in range(2)
@@ -42,12 +42,12 @@ class Pace:
 
     @property
     def width(self) -> int:
-        """How many requests may be under way now."""
+        """How many requests may be in flight now."""
         return max(1, int(self._width))
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait for a free place and for the rate, then hold the place. Once all *must_end*, the rate is not waited for."""
+        """Wait for a free place and for the rate limit, then hold the place. Once the run must end, don't wait for the rate."""
         with self._place():
             self._starts.wait()
             yield
@@ -55,10 +55,10 @@ class Pace:
     @contextmanager
     def turn_after(self, prepare: Callable[[], None]) -> Iterator[None]:
         """
-        As ``turn``, with *prepare* called when the turn has come, or nearly: while the last few wait for a place to fall free.
+        Like ``turn``, but call *prepare* shortly before: when the caller is among the next to get a place.
 
-        So places need not stand idle while something is prepared. Preparations go no faster than the requests, so that none
-        lies ready for long; and those that lie ready don't start at once when places fall free together.
+        So places are not idle during preparations. Preparations are limited to the rate of requests, so that none waits long
+        for its place, and so that prepared requests don't start all at once when several places become free.
         """
         with self.changed:
             self.changed.wait_for(lambda: self._near < self.width + self.width // 2)
@@ -96,7 +96,7 @@ class Pace:
 
 
 class _Rate:
-    """A leaky bucket: what a pause has left unused starts at once, up to half a second's worth. The rest is spread evenly."""
+    """A leaky bucket: after a pause, up to half a second's worth of requests start at once. The rest is spread evenly."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Sends one batch, once. What may be sent again, and when, is the applier's to decide."""
+"""Sends one batch, once. The applier decides what may be sent again, and when."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from leanplum_sync.wire.envelope import BatchAnswer, read_batch_answer
 
 
 class Writer:
-    """Needs the production key, from the start: a run without it should end before it begins."""
+    """Requires the production key when it is created, so that a run without it fails before it starts."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class Writer:
         self._calls = Calls(connection, keys, transport, clock, migration=migration)
 
     def encode(self, actions: Sequence[Action], *, request_ids: Sequence[str], batch_id: str) -> bytes:
-        """Return the body of one ``multi``: it holds the key and the time, so it differs from call to call."""
+        """Return the body of one ``multi``. It contains the key and the time, so it differs from call to call."""
         return self._calls.batch_body(KeyClass.PRODUCTION, actions, request_ids, batch_id)
 
     def send(
@@ -43,13 +43,13 @@ class Writer:
         body: bytes | None = None,
     ) -> BatchAnswer:
         """
-        Send *actions* in one ``multi``, once, and say what the answer proves.
+        Send *actions* in one ``multi``, once, and return what the answer proves.
 
-        *body* is what ``encode`` made of the same actions, if that is at hand. *before_write* is called with the
-        connection standing and nothing written; if it raises, nothing is sent and its error comes out.
+        *body* is the result of ``encode`` for the same actions, if there is one. *before_write* is called when the connection is
+        open and nothing is written; if it raises, nothing is sent and its error is passed on.
 
         Raises:
-            NotSentError: nothing left this machine.
+            NotSentError: nothing was sent.
             NoAnswerError: every action is in doubt.
             MigrationChangedError: the app's migration state has changed; nothing was sent.
         """

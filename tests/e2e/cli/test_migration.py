@@ -105,7 +105,7 @@ def test_a_run_stops_cleanly_when_a_migration_begins_meanwhile(app: Callable[...
     run("plan", "--out", "a.lpplan")
     requests.post(f"{url}/_emulator/faults", data="migrated:action=setUserAttributes,times=1", timeout=300)
     stopped = run("apply", "a.lpplan", "--yes", "--recheck", "off", "--verify", "none", code=7)
-    assert "begun or gone on" in stopped.stderr
+    assert "started or moved on" in stopped.stderr
     assert _writes(url) == 50, "the batch whose answer told of it is recorded, and no other is sent"
     run("apply", "a.lpplan", "--yes", "--resume", "--recheck", "off")
     assert _writes(url) == _USERS
