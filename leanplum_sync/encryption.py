@@ -142,7 +142,7 @@ def _decoded(text: str) -> bytes:
         key = b""
     if len(key) != KEY_BYTES:
         # The text may be a mistyped key, so it is not shown.
-        raise CredentialError(f"{KEY_VARIABLE} holds no key: it must be {_FORM}.")
+        raise CredentialError(f"{KEY_VARIABLE} does not contain a valid key: it must be {_FORM}.")
     return key
 
 

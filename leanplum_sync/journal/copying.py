@@ -39,7 +39,7 @@ def copy_journal(source: str | Path, target: str | Path) -> Mapping[str, int]:
             f"{describe(source)} is the one that the project names already; nothing was copied."
         )
     if _knows_nothing(source):
-        raise JournalError(f"{describe(source)} knows nothing: there is nothing to copy.")
+        raise JournalError(f"{describe(source)} is empty: there is nothing to copy.")
     with (
         closing(Database(source)) as old,
         closing(Database(target)) as new,
@@ -80,7 +80,7 @@ def _check_empty(connection: sa.Connection, name: str) -> None:
     known = [table for table, count in _counts(connection).items() if count]
     if known:
         raise JournalError(
-            f"{name} knows something already: it has rows in {', '.join(known)}. Only an empty one can take over; nothing was"
+            f"{name} already has data, in {', '.join(known)}. Only an empty journal can receive a copy; nothing was"
             " copied."
         )
 

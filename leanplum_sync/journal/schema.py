@@ -215,7 +215,7 @@ def version_of(connection: sa.Connection, schema: str | None) -> int:
     # As whatever it is: damage may have made text of it.
     version = connection.scalar(sa.select(sa.type_coerce(version_table.c.version, sa.types.NullType())))
     if not isinstance(version, int) or version < 1:
-        raise ValueError("the journal's version is no number")
+        raise ValueError("the journal's version is not a number")
     return version
 
 

@@ -198,7 +198,7 @@ class PlanFile:
     def digest(self) -> str:
         digest = self._meta("digest")
         if not isinstance(digest, str):
-            raise TypeError("the digest is no text")
+            raise TypeError("the digest is not text")
         return digest
 
     @property

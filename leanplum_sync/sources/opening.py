@@ -61,7 +61,7 @@ def opened(source: FileSource, root: Path) -> Iterator[io.BufferedReader]:
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise failure(
             place,
-            f"the file is not sound {_NAMES[source.compression]}: cut off or damaged",
+            f"the file is truncated or damaged: it is not valid {_NAMES[source.compression]}",
             "Fetch it again, or compress it again.",
             source.address,
         ) from error

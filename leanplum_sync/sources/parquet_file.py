@@ -132,7 +132,7 @@ def _reading(source: FileSource, root: Path) -> Iterator[tuple[DuckDBPyConnectio
         raise failure(
             Place(source.path),
             "the file is not valid Parquet, or is damaged",
-            "Write it again; if its format is another one, name it in the spec.",
+            "Export it again. If it has another format, set `format` in the spec.",
             source.address,
         ) from error
 

@@ -292,7 +292,7 @@ def _no_room_for_a_document(shop: Shop) -> Ended:
 @pytest.mark.parametrize(
     ("scene", "code", "says"),
     [
-        (_damaged_journal, ExitCode.STALE_PLAN, "is damaged, or is no journal"),
+        (_damaged_journal, ExitCode.STALE_PLAN, "is damaged, or is not a journal"),
         (_database_down, ExitCode.UNREACHABLE, "The shared journal can't be reached"),
         (_api_down_before_apply, ExitCode.UNREACHABLE, "could not be reached"),
         (_emulator_state_in_a_files_place, ExitCode.CANT_WRITE, "state file"),

@@ -82,10 +82,10 @@ def _inline_item(item: Json) -> dict[str, Json]:
         case dict() if item:
             return item
         case bool() | int() | float():
-            raise wrong("ids are text, and this is not", 'Put it in quotes, such as "00123".')
+            raise wrong("this id is not text", 'Put it in quotes, such as "00123".')
         case _:
             raise wrong(
-                "an item of an inline list is an id, or a mapping with one",
+                "each item of an inline list must be an id, or a mapping with an id",
                 "Write - user-1 or - {id: user-1}.",
             )
 

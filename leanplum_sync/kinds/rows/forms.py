@@ -43,9 +43,9 @@ def literal(value: Json) -> Json:
                 "nothing stands here", "Give a value; to remove the attribute, write {state: absent}."
             )
         case "":
-            raise wrong("an empty text is no value", "To remove the attribute, write {state: absent}.")
+            raise wrong("an empty text can't be a value", "To remove the attribute, write {state: absent}.")
         case []:
-            raise wrong("an empty list is no value", "To remove the attribute, write {state: absent}.")
+            raise wrong("an empty list can't be a value", "To remove the attribute, write {state: absent}.")
         case _:
             pass
     try:
@@ -255,7 +255,7 @@ def _plain_form(value: Any) -> str:
 def _refuse(value: Json, known: Iterable[str]) -> Json:
     close = next((best for key in value for best in difflib.get_close_matches(key, known, 1)), None)
     hint = f"Did you mean `{close}`?" if close else "Write a value, or a form such as {column: name}."
-    raise wrong("a mapping is no value, and none of its keys names a form", hint)
+    raise wrong("a mapping can't be a value, and none of its keys is that of a form", hint)
 
 
 UnknownForm = Annotated[

@@ -34,7 +34,7 @@ def checked_id(value: Json, column: str) -> str:
         case str() if "\0" in value:
             raise CellError(
                 f"the id in column {column} contains a NUL character",
-                "Remove it: a journal on PostgreSQL can't keep it.",
+                "Remove it: a journal on PostgreSQL can't store it.",
             )
         case str() if fault := id_fault(value.strip(), column):
             what, hint = fault

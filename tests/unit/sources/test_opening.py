@@ -42,7 +42,7 @@ def test_a_file_cut_off_is_never_taken_for_a_short_one(
     whole = compress(ROWS)
     found, problems = data.read(f"x.csv{suffix}", whole[: int(len(whole) * share)])
     assert len(found) < 50_000
-    assert [problem.message for problem in problems] == [f"the file is not sound {name}: cut off or damaged"]
+    assert [problem.message for problem in problems] == [f"the file is truncated or damaged: it is not valid {name}"]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_file_cut_off_is_never_taken_for_a_short_one(
 )
 def test_a_file_that_is_not_compressed_is_a_problem(data: Any, name: str, content: bytes) -> None:
     _, problems = data.read(name, content)
-    assert ["cut off or damaged" in problem.message for problem in problems] == [True]
+    assert ["truncated or damaged" in problem.message for problem in problems] == [True]
 
 
 def test_a_digest_is_over_the_bytes_of_the_file(data: Any) -> None:
