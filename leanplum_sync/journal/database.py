@@ -235,7 +235,9 @@ def _explained(error: Exception, name: str, consequence: str) -> JournalError:
 
 
 def _damaged(name: str, consequence: str) -> JournalCorruptError:
-    return JournalCorruptError(f"{name} is damaged, or is not a journal; {consequence}. Restore it from a copy.")
+    return JournalCorruptError(
+        f"{name} is damaged, or is not a journal; {consequence}. Restore it from a copy."
+    )
 
 
 def _first_line(text: str) -> str:

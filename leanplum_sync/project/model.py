@@ -71,7 +71,7 @@ class FromEnvironment(Edge):
     otherwise: Annotated[str, AfterValidator(_no_key)] | None = Field(
         default=None,
         min_length=1,
-        description="What counts where the variable is not set; else that is an error.",
+        description="The value if the variable is not set. Without it, an unset variable is an error.",
         examples=[".leanplum-sync/journal.db"],
     )
 
@@ -97,63 +97,63 @@ Count = Annotated[int, Field(ge=0)]
 class BudgetModel(Edge):
     """Up to how many of each a plan may hold without being asked for. What is not named is not limited."""
 
-    sends: Count = Field(default=0, description="Messages sent. 0 where it is not named.", examples=[20000])
-    created_users: Count = Field(
-        default=0, description="Users who come into being. 0 where it is not named.", examples=[0]
-    )
+    sends: Count = Field(default=0, description="Messages sent. Default: 0.", examples=[20000])
+    created_users: Count = Field(default=0, description="Users created. Default: 0.", examples=[0])
     changed_users: Count | None = Field(default=None, description="Users who change.", examples=[100000])
     changed_share: Annotated[int, Field(ge=0, le=100)] | None = Field(
         default=None,
-        description="Users who change, in percent of those that the specs list, rounded up. Guards a job that usually changes few.",
+        description="Users who change, as a percentage of the listed users, rounded up. Protects jobs that usually change few users.",
         examples=[20],
     )
     billable_lookups: Count | None = Field(
         default=None,
-        description="Billable lookups: those that planning has spent on reading, and those that applying costs.",
+        description="Billable lookups: for reading while planning, plus for writing.",
         examples=[250000],
     )
     removals: Count | None = Field(default=None, description="Attributes removed.", examples=[0])
     increments: Count | None = Field(default=None, description="Increments.", examples=[1000])
     renames: Count | None = Field(default=None, description="Attributes renamed.", examples=[1000])
     forced_sends: Count | None = Field(
-        default=None, description="Messages sent past their own targeting.", examples=[0]
+        default=None,
+        description="Messages sent although the user is outside the message's targeting.",
+        examples=[0],
     )
     new_attribute_names: Count = Field(
         default=0,
-        description="New names of attributes, once users were seen to have so many that with them there are more than 400:"
-        " the API takes 500 in an app. 0 where it is not named.",
+        description="New attribute names, if the app would have more than 400 with them:"
+        " the API allows 500. Default: 0.",
         examples=[5],
     )
     during_migration: Count = Field(
         default=0,
-        description="Users who change while what Leanplum receives is copied to CleverTap. 0 where it is not named.",
+        description="Users who change while Leanplum copies the app to CleverTap. Default: 0.",
         examples=[1000],
     )
 
 
 class LimitsModel(Edge):
     concurrency: Annotated[int, Field(ge=1, le=100)] | None = Field(
-        default=None, description="Requests in flight at once. 8 where it is not named.", examples=[8]
+        default=None, description="Maximum number of requests in flight. Default: 8.", examples=[8]
     )
     requests_per_second: Annotated[float, Field(gt=0, strict=False)] | None = Field(
         default=None,
-        description="Requests started in a second, by all threads; after a pause, half as many at once. 20 if not named.",
+        description="Maximum number of requests started per second, by all threads. After a pause, up to half of them at once. Default: 20.",
         examples=[20],
     )
     read_in_batches: bool | None = Field(
         default=None,
-        description="Whether to read up to 50 users with one request, for plans, before writing, and to verify. No document"
-        " says that Leanplum can; where it can't, each is read alone. `false` if not named.",
+        description="Whether to read up to 50 users with one request: for plans, before writing, and to verify. Leanplum doesn't document"
+        " this. If it doesn't work, users are read one by one. Default: `false`.",
         examples=[True],
     )
     lease_seconds: Annotated[float, Field(ge=2, le=3600, strict=False)] | None = Field(
         default=None,
-        description="How long the lock of a run that says nothing more keeps others waiting. 60 if not named.",
+        description="How long the lock of a run that no longer responds keeps others waiting. Default: 60.",
         examples=[60],
     )
     plan_hours: Annotated[float, Field(gt=0, strict=False)] | None = Field(
         default=None,
-        description="How long after it was made a plan may be applied. For ever if not named.",
+        description="Maximum age of a plan when it is applied. Default: no limit.",
         examples=[24],
     )
 
@@ -162,20 +162,24 @@ class KeysModel(Edge):
     """The names of the environment variables that hold the keys, one for each class of key."""
 
     production: Variable = Field(
-        default="LEANPLUM_PRODUCTION_KEY", description="Of the key that writes.", examples=["SHOP_PROD_KEY"]
+        default="LEANPLUM_PRODUCTION_KEY",
+        description="The variable with the production key, which writes.",
+        examples=["SHOP_PROD_KEY"],
     )
     data_export: Variable = Field(
         default="LEANPLUM_DATA_EXPORT_KEY",
-        description="Of the key that reads users.",
+        description="The variable with the data export key, which reads users.",
         examples=["SHOP_EXPORT_KEY"],
     )
     content_read_only: Variable = Field(
         default="LEANPLUM_CONTENT_READ_ONLY_KEY",
-        description="Of the key that reads messages.",
+        description="The variable with the content read-only key, which reads messages.",
         examples=["SHOP_CONTENT_KEY"],
     )
     development: Variable = Field(
-        default="LEANPLUM_DEVELOPMENT_KEY", description="Of the development key.", examples=["SHOP_DEV_KEY"]
+        default="LEANPLUM_DEVELOPMENT_KEY",
+        description="The variable with the development key.",
+        examples=["SHOP_DEV_KEY"],
     )
 
 
@@ -195,15 +199,15 @@ class EmbeddedModel(Edge):
         WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
     ] = Field(
         default=[],
-        description="NDJSON files of the users that a new emulator starts with; after a change, `rm .leanplum-sync/emulator.db*` starts it anew.",
+        description="NDJSON files with the users of a new emulator. After changing them, run `rm .leanplum-sync/emulator.db*` to start again.",
         examples=["seed/users.ndjson"],
     )
     budget: BudgetModel | None = Field(
-        default=None, description="Instead of the project's.", examples=[{"sends": 10}]
+        default=None, description="Replaces the project's budget.", examples=[{"sends": 10}]
     )
     limits: LimitsModel | None = Field(
         default=None,
-        description="Before the project's. An embedded emulator has no rate limit but one that is named here.",
+        description="Override the project's limits. An embedded emulator has no rate limit unless it is set here.",
         examples=[{"concurrency": 2}],
     )
 
@@ -213,19 +217,21 @@ class LiveModel(Edge):
 
     app_id: SettingForm | None = Field(
         default=None,
-        description="The app's id. Left out, LEANPLUM_APP_ID holds it.",
+        description="The app's id. Default: the variable LEANPLUM_APP_ID.",
         examples=[{"env": "SHOP_APP_ID"}],
     )
     keys: KeysModel | None = Field(
         default=None,
-        description="Names of the variables that hold the keys, where they are others than the default ones.",
+        description="The variables with the keys, if they are not the default ones.",
         examples=[{"production": "SHOP_PROD_KEY"}],
     )
     budget: BudgetModel | None = Field(
-        default=None, description="Instead of the project's.", examples=[{"sends": 20000, "createdUsers": 0}]
+        default=None,
+        description="Replaces the project's budget.",
+        examples=[{"sends": 20000, "createdUsers": 0}],
     )
     limits: LimitsModel | None = Field(
-        default=None, description="Before the project's.", examples=[{"concurrency": 4}]
+        default=None, description="Override the project's limits.", examples=[{"concurrency": 4}]
     )
 
 
@@ -253,35 +259,35 @@ class ProjectSpec(Edge):
     )
     journal: SettingForm = Field(
         default=DEFAULT_JOURNAL,
-        description="The journal: a SQLite file, or a variable that holds postgresql://...",
+        description="The journal: a SQLite file, or a variable with the address postgresql://...",
         examples=[{"env": "LEANPLUM_SYNC_JOURNAL"}],
     )
     default_environment: str | None = Field(
-        default=None, description="The environment where a command names none.", examples=["sandbox"]
+        default=None, description="The environment to use without `-e`.", examples=["sandbox"]
     )
     environments: dict[Name, EnvironmentForm] = Field(
         default={},
-        description="Apps to work on. Left out, there is `sandbox`, the embedded emulator.",
+        description="Apps to apply to. Default: only `sandbox`, the embedded emulator.",
         examples=[{"sandbox": {"emulator": "embedded"}, "production": {}}],
     )
     limits: LimitsModel = Field(
         default_factory=LimitsModel,
-        description="How hard to press the API, and how long to wait for a silent run.",
+        description="Limits for requests, locks and plans.",
         examples=[{"concurrency": 8, "requestsPerSecond": 20}],
     )
     sensitive: list[Annotated[str, StringConstraints(min_length=1)]] = Field(
         default=[],
-        description="Attributes masked in everything that is shown.",
+        description="Attributes whose values are masked in all output.",
         examples=[["email", "phone"]],
     )
     increment_receipts: Annotated[str, StringConstraints(min_length=1)] | None = Field(
         default=None,
-        description="An attribute of its own that each increment also sets, to a receipt, so that after a lost answer a read tells whether it counted. Left out, none is set.",
+        description="An extra attribute that each increment sets to a unique id, so that a read can tell whether the increment happened if the answer was lost. Default: none.",
         examples=["last_increment"],
     )
     budget: BudgetModel = Field(
         default_factory=BudgetModel,
-        description="What a plan may hold without being asked for, in environments that name no budget.",
+        description="What a plan may do without further consent, in environments without a budget of their own.",
         examples=[{"sends": 0, "createdUsers": 0}],
     )
 
@@ -289,7 +295,7 @@ class ProjectSpec(Edge):
 class ProjectDocument(Document):
     kind: Literal["Project"] = Field(description="The kind of document.", examples=["Project"])
     spec: ProjectSpec = Field(
-        description="Where the specs are, what they are applied to, and what is allowed.",
+        description="Where the specs are, where they are applied, and what is allowed.",
         examples=[{"specs": ["specs"], "environments": {"sandbox": {"emulator": "embedded"}}}],
     )
 

@@ -148,7 +148,7 @@ def _file_source(
     data_format = DataFormat(listing.format) if listing.format else _FORMATS.get(suffix)
     if data_format is None and suffix in _WORKBOOKS:
         document.report_at(
-            place, "this is a workbook of a spreadsheet", "Save it as CSV; in Excel, as `CSV UTF-8`."
+            place, "this is a spreadsheet workbook", "Save it as CSV; in Excel, as `CSV UTF-8`."
         )
         return None
     if data_format is None:

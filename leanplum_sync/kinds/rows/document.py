@@ -117,18 +117,18 @@ class Listing(Edge):
         examples=["data/customers.csv"],
     )
     format: Literal["csv", "ndjson", "parquet"] | None = Field(
-        default=None, description="The file's format, if its name doesn't tell.", examples=["csv"]
+        default=None, description="The file's format, if its name doesn't show it.", examples=["csv"]
     )
     delimiter: Literal[",", ";", "\t", "|"] | None = Field(
         default=None,
-        description="What separates the columns of a CSV file. Left out, the header shows it, and a remark says so.",
+        description="The column separator of a CSV file. Default: detected from the header, with a remark.",
         examples=[";"],
     )
     empty: Annotated[list[EmptyWord], AfterValidator(_spelled_out)] = Field(
         default=[],
         description=(
-            "Texts that mean an empty cell, compared with the whole cell, as databases and pandas write them."
-            " A bare NULL in YAML stands for NULL and null."
+            "Words that mean an empty cell if they are the whole cell, such as those that databases and pandas write."
+            " NULL without quotes means both NULL and null."
         ),
         examples=[["NULL", "\\N", "nan"]],
     )

@@ -100,13 +100,13 @@ class ValueForm(Edge):
     """A value that is given only to users who have none."""
 
     value: AnyLiteral = Field(description="The value.", examples=["web"])
-    when: WhenAbsent = Field(description="`absent`: only where the user has none.", examples=["absent"])
+    when: WhenAbsent = Field(description="`absent`: only for users who have none.", examples=["absent"])
 
 
 class PlainColumnForm(Edge):
     """The value of a column, as it is."""
 
-    column: ColumnName = Field(description="The column that holds the value.", examples=["model"])
+    column: ColumnName = Field(description="The column with the value.", examples=["model"])
 
 
 class CellForm(PlainColumnForm):
@@ -114,17 +114,17 @@ class CellForm(PlainColumnForm):
 
     type: TypeName | None = Field(
         default=None,
-        description="What the value becomes. Left out, it stays as it is in the file: text, in a CSV file.",
+        description="The type to convert to. Default: as in the file, which is text for CSV.",
         examples=["integer"],
     )
     map: dict[str, MappedLiteral] | None = Field(
         default=None,
         min_length=1,
-        description="What each value of the column becomes. Keys are compared as text.",
+        description="Replacements for values of the column. Keys are compared as text.",
         examples=[{"A": "gold", "B": "silver"}],
     )
     otherwise: MappedLiteral = Field(
-        default=None, description="What all values become that `map` doesn't name.", examples=["bronze"]
+        default=None, description="The value for everything that is not in `map`.", examples=["bronze"]
     )
 
     @model_validator(mode="after")
@@ -140,7 +140,7 @@ class ColumnForm(CellForm):
     """The value of a column, converted or looked up, perhaps only for users who have none."""
 
     when: WhenAbsent | None = Field(
-        default=None, description="`absent`: only where the user has none.", examples=["absent"]
+        default=None, description="`absent`: only for users who have none.", examples=["absent"]
     )
 
 
@@ -149,10 +149,10 @@ class FromForm(Edge):
 
     from_: Annotated[str, StringConstraints(min_length=1)] = Field(
         alias="from",
-        description="The attribute whose value is taken. Another name than this one's is dropped afterwards.",
+        description="The attribute to take the value from. If it has another name, it is removed afterwards.",
         examples=["old_loyalty"],
     )
-    type: TypeName | None = Field(default=None, description="What the value becomes.", examples=["integer"])
+    type: TypeName | None = Field(default=None, description="The type to convert to.", examples=["integer"])
 
 
 class AbsentForm(Edge):
@@ -175,7 +175,7 @@ class ListForm(Edge):
     """Values that are to be in, or not in, the list that the attribute holds."""
 
     add: ListSide | None = Field(default=None, description="Values to add.", examples=[["running"]])
-    remove: ListSide | None = Field(default=None, description="Values to take out.", examples=[["golf"]])
+    remove: ListSide | None = Field(default=None, description="Values to remove.", examples=[["golf"]])
 
     @model_validator(mode="after")
     def _sides_are_apart(self) -> ListForm:
@@ -200,7 +200,7 @@ class IncrementForm(Edge):
         Discriminator(_amount_or_column),
     ] = Field(description="The whole number to add.", examples=[1])
     once: OnceName = Field(
-        description="The name under which it happens: a user's attribute is incremented once under each name.",
+        description="An idempotency key: a user's attribute is incremented once under each name.",
         examples=["launch-2026"],
     )
 
