@@ -42,7 +42,9 @@ def test_a_file_cut_off_is_never_taken_for_a_short_one(
     whole = compress(ROWS)
     found, problems = data.read(f"x.csv{suffix}", whole[: int(len(whole) * share)])
     assert len(found) < 50_000
-    assert [problem.message for problem in problems] == [f"the file is truncated or damaged: it is not valid {name}"]
+    assert [problem.message for problem in problems] == [
+        f"the file is truncated or damaged: it is not valid {name}"
+    ]
 
 
 @pytest.mark.parametrize(
