@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import (
@@ -307,8 +307,12 @@ class FromVariable:
     name: str
     otherwise: str = ""
 
+    def held(self, environ: Mapping[str, str]) -> str:
+        """Return what the variable holds, without blanks around it; empty if it is not set."""
+        return environ.get(self.name, "").strip()
+
     def text(self, environ: Mapping[str, str]) -> str:
-        return environ.get(self.name, "").strip() or self.otherwise
+        return self.held(environ) or self.otherwise
 
 
 Setting: TypeAlias = str | FromVariable
@@ -414,6 +418,7 @@ def build(document: ProjectDocument, place: Callable[[Path], Place], report: Rep
         )
     if default is None and len(environments) == 1:
         default = next(iter(environments))
+    _check_variables(spec.journal, environments, report)
     return ProjectFile(
         name=document.metadata.name,
         place=place(("kind",)),
@@ -425,6 +430,21 @@ def build(document: ProjectDocument, place: Callable[[Path], Place], report: Rep
         sensitive=frozenset(spec.sensitive),
         increment_receipts=spec.increment_receipts,
     )
+
+
+def _check_variables(
+    journal: str | FromEnvironment, environments: Mapping[str, Environment], report: Report
+) -> None:
+    """An id or a journal's name is shown to people, so it must not come from a variable that holds a key."""
+    live = [each for each in environments.values() if isinstance(each, LiveEnvironment)]
+    keys = {*astuple(KeyVariables()), *(name for each in live for name in astuple(each.keys))}
+    shown: list[tuple[Path, str | FromVariable]] = [
+        (("spec", "journal"), _setting(journal)),
+        *((("spec", "environments", each.name, "appId"), each.app_id) for each in live),
+    ]
+    for path, setting in shown:
+        if isinstance(setting, FromVariable) and setting.name in keys:
+            report(path, f"{setting.name} holds a key, and this would be shown", "Name another variable.")
 
 
 def _environment(

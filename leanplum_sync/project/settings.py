@@ -92,7 +92,30 @@ def settle(project: ProjectFile, root: Path, name: str | None, environ: Mapping[
 
 
 def _journal(setting: Setting, root: Path, environ: Mapping[str, str]) -> str | Path:
-    text = setting.text(environ) if isinstance(setting, FromVariable) else setting
-    if isinstance(setting, FromVariable) and not text:
-        raise CredentialError(f"{setting.name} is not set: the project file says that it names the journal.")
-    return text if "://" in text else root / text
+    match setting:
+        case str():
+            return setting if "://" in setting else root / setting
+        case FromVariable() if held := setting.held(environ):
+            return _journal_in(setting.name, held, root)
+        case FromVariable(otherwise=text) if text:
+            return _journal(text, root, environ)
+        case FromVariable(name=name):
+            raise CredentialError(f"{name} is not set: the project file says that it names the journal.")
+
+
+def _journal_in(variable: str, text: str, root: Path) -> str | Path:
+    """
+    Return the journal that *variable* names.
+
+    A connection string in another form (``host=... password=...``) would be taken for the name of a new, empty file, whose
+    name is then shown, and everything would be sent again. So a file counts only in a folder that exists and is named.
+    """
+    if text.startswith("postgresql://"):
+        return text
+    folder, slash, _ = text.rpartition("/")
+    if "://" in text or not slash or not (root / (folder or "/")).is_dir():
+        raise CredentialError(
+            f"{variable} does not name a journal: it must hold postgresql://user:password@host/database, or the path of a file in"
+            " a folder that exists, such as ./journal.db. Its value is not shown, because it may contain a password."
+        )
+    return root / text

@@ -18,7 +18,14 @@ from leanplum_sync.kinds.rows.source import FileSource
 from leanplum_sync.planner.plan import Input
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.project import model as project
-from leanplum_sync.project.model import EmbeddedEnvironment, LiveEnvironment, ProjectDocument, ProjectFile
+from leanplum_sync.project.model import (
+    EmbeddedEnvironment,
+    FromVariable,
+    LiveEnvironment,
+    ProjectDocument,
+    ProjectFile,
+    Setting,
+)
 from leanplum_sync.sources import file_digest
 from leanplum_sync.specs.check import checked, kind_of
 from leanplum_sync.specs.deliveries import deliveries_of
@@ -152,6 +159,8 @@ def _project(documents: list[OpenDocument], root: Path) -> ProjectFile | None:
     for name, environment in found.environments.items() if found else ():
         if isinstance(environment, EmbeddedEnvironment):
             _check_seeds(name, environment, document, root)
+    if found is not None:
+        _check_journal(found.journal, document, root)
     return found
 
 
@@ -174,6 +183,17 @@ def _sensitive(documents: Sequence[OpenDocument]) -> frozenset[str] | None:
         return None
     names = spec.get("sensitive", [])
     return frozenset(map(str, names)) if isinstance(names, list) else None
+
+
+def _check_journal(setting: Setting, document: OpenDocument, root: Path) -> None:
+    """A file that doesn't exist yet is created, so only its place is checked."""
+    text = setting.otherwise if isinstance(setting, FromVariable) else setting
+    if "://" not in text and not Path(os.path.normpath(root / text)).is_relative_to(root):
+        document.report(
+            ("spec", "journal"),
+            "this path is outside the project folder",
+            "Name a file in the project, or a variable, such as {env: LEANPLUM_SYNC_JOURNAL}.",
+        )
 
 
 def _check_seeds(name: str, environment: EmbeddedEnvironment, document: OpenDocument, root: Path) -> None:

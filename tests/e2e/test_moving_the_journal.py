@@ -94,6 +94,7 @@ def test_what_was_sent_is_known_in_the_new_place_and_the_rest_goes_out_from_ther
 
 
 def test_a_journal_moves_back_to_a_file_by_the_name_of_a_variable(shop: Shell) -> None:
+    (shop.folder / "other").mkdir()
     shop.environ["LEANPLUM_SYNC_JOURNAL"] = "other/journal.db"
     assert "now has every row" in shop.run("journal", "copy", OLD).stdout
     assert content(shop.folder / "other" / "journal.db") == content(shop.folder / OLD)
@@ -117,7 +118,7 @@ def test_what_can_not_be_copied_is_told_and_nothing_is_changed(shop: Shell) -> N
 
 
 def test_a_journal_in_use_is_not_copied(shop: Shell) -> None:
-    shop.environ["LEANPLUM_SYNC_JOURNAL"] = "other.db"
+    shop.environ["LEANPLUM_SYNC_JOURNAL"] = "./other.db"
     with (
         open_journal(shop.folder / OLD) as journal,
         journal.acquire(emulator.APP_ID, "production"),

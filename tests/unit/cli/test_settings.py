@@ -54,8 +54,8 @@ def test_a_budget_has_the_names_of_hazards_and_none_means_no_limit(tmp_path: Pat
     [
         ("  specs: [specs]\n", {}, ".leanplum-sync/journal.db"),
         ("  journal: runs.db\n", {}, "runs.db"),
-        ("  journal: {env: RUNS}\n", {"RUNS": "runs.db"}, "runs.db"),
-        ("  journal: {env: RUNS, otherwise: mine.db}\n", {"RUNS": "runs.db"}, "runs.db"),
+        ("  journal: {env: RUNS}\n", {"RUNS": "./runs.db"}, "runs.db"),
+        ("  journal: {env: RUNS, otherwise: mine.db}\n", {"RUNS": "./runs.db"}, "runs.db"),
         ("  journal: {env: RUNS, otherwise: mine.db}\n", {"RUNS": " "}, "mine.db"),
     ],
 )
@@ -73,6 +73,23 @@ def test_a_shared_journal_is_an_address(tmp_path: Path) -> None:
 def test_a_journal_whose_variable_is_missing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CredentialError, match="RUNS is not set"):
         settings(tmp_path, "  journal: {env: RUNS}\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "host=db password=hunter2",
+        "host=/var/run password=hunter2",
+        "postgresql:/me:hunter2@db/journal",
+        "postgres:hunter2@db/journal",
+        "mysql://me:hunter2@db/journal",
+        "hunter2.db",
+    ],
+)
+def test_a_variable_that_names_no_journal_is_refused_without_showing_it(text: str, tmp_path: Path) -> None:
+    with pytest.raises(CredentialError, match="RUNS does not name a journal") as caught:
+        settings(tmp_path, "  journal: {env: RUNS}\n", environ={"RUNS": text})
+    assert "hunter2" not in str(caught.value)
 
 
 def test_an_embedded_environment_is_nobodys_host(tmp_path: Path) -> None:

@@ -124,6 +124,29 @@ def test_a_key_in_the_file_is_refused_and_never_shown(folder: Any, spec: str) ->
     assert secret not in repr(loaded)
 
 
+@pytest.mark.parametrize(
+    ("spec", "variable"),
+    [
+        ("environments: {live: {appId: {env: LEANPLUM_PRODUCTION_KEY}}}", "LEANPLUM_PRODUCTION_KEY"),
+        ("environments: {live: {appId: {env: SHOP_KEY}, keys: {production: SHOP_KEY}}}", "SHOP_KEY"),
+        ("journal: {env: LEANPLUM_DEVELOPMENT_KEY}", "LEANPLUM_DEVELOPMENT_KEY"),
+    ],
+)
+def test_what_is_shown_does_not_come_from_a_variable_that_holds_a_key(
+    folder: Any, spec: str, variable: str
+) -> None:
+    write(folder, spec)
+    (problem,) = folder.load().problems
+    assert problem.message == f"{variable} holds a key, and this would be shown"
+
+
+@pytest.mark.parametrize("journal", ["../journal.db", "/tmp/journal.db", "a/../../journal.db"])
+def test_a_journal_file_that_the_project_names_is_inside_the_project(folder: Any, journal: str) -> None:
+    write(folder, f"journal: {journal}")
+    (problem,) = folder.load().problems
+    assert problem.message == "this path is outside the project folder"
+
+
 def test_specs_are_read_even_if_the_project_file_has_problems(folder: Any) -> None:
     write(folder, "nonsense: 1")
     folder.write("specs/x.yaml", "kind: Nothing\n")
