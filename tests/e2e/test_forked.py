@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import subprocess
 from pathlib import Path
@@ -49,3 +50,15 @@ def test_a_signal_reaches_it(number: signal.Signals, code: int, tmp_path: Path) 
     forked.send_signal(number)
     forked.communicate(timeout=TIMEOUT_SECONDS)
     assert forked.returncode == code
+
+
+def test_it_has_the_limits_of_the_process_that_starts_it(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        limited = Forked(nursery(), ["init", "shop"], tmp_path, Shell(tmp_path).variables)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    limited.communicate(timeout=TIMEOUT_SECONDS)
+    assert limited.returncode == 74
+    Shell(tmp_path).run("init", "other")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from files import csv_of_ids, ndjson, write_files
 from shell import Serve, Served, Shell
+from tiers import TIERS
 
 from leanplum_sync.errors import StorageError
 from leanplum_sync.journal import open_journal, read_journal
@@ -25,14 +26,6 @@ metadata: {name: full}
 spec:
   environments: {live: {appId: app_emulator}}
   journal: journal.db
-"""
-TIERS = """\
-apiVersion: leanplum-sync/v1
-kind: UserAttributes
-metadata: {name: tiers}
-spec:
-  users: {file: ../users.csv, id: id}
-  attributes: {tier: gold}
 """
 # SQLite's write-ahead log grows by pages of 4 kB; the intent, with its users, takes more than these.
 STEP_BYTES = 3 * 4096

@@ -11,6 +11,7 @@ from files import csv_of_ids, write_files
 from hello import HELLO, send_hello
 from journals import shift_doubts
 from shell import Serve, Served, Shell
+from tiers import silver
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("backend", ["postgresql"])]
 
@@ -36,11 +37,7 @@ spec:
 
 @pytest.fixture
 def served(serve: Serve) -> Served:
-    users = [
-        {"userId": user, "userAttributes": {"tier": "silver"}, "devices": [{"deviceId": f"d-{user}"}]}
-        for user in USERS
-    ]
-    return serve(HELLO, *users)
+    return serve(HELLO, *silver(USERS))
 
 
 @pytest.fixture

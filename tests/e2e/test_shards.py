@@ -131,7 +131,8 @@ def test_each_process_plans_its_own_part(shell: Shell) -> None:
     assert sum(plan["actions"] for plan in plans) == 3 * len(USERS)
     assert all(plan["actions"] for plan in plans)
     assert (
-        "can only be applied with --shard 1/2" in shell.run("apply", "1.lpplan", "--yes", "--shard", "2/2", code=64).stderr
+        "can only be applied with --shard 1/2"
+        in shell.run("apply", "1.lpplan", "--yes", "--shard", "2/2", code=64).stderr
     )
     for number in (1, 2):
         shell.run("apply", f"{number}.lpplan", "--yes", "--recheck", "off", "--verify", "none")

@@ -12,6 +12,7 @@ from files import csv_of_ids, write_files
 from hello import HELLO, send_hello
 from journals import shift_doubts
 from shell import TIMEOUT_SECONDS, Process, Serve, Served, Shell, Start
+from tiers import TIERS, silver
 from waiting import wait_for
 
 from leanplum_sync.clock import SystemClock
@@ -32,24 +33,12 @@ spec:
   defaultEnvironment: live
   limits: {concurrency: 1, requestsPerSecond: 1000, leaseSeconds: 3600}
 """
-TIERS = """\
-apiVersion: leanplum-sync/v1
-kind: UserAttributes
-metadata: {name: tiers}
-spec:
-  users: {file: ../users.csv, id: id}
-  attributes: {tier: gold}
-"""
 SEND = send_hello("{file: ../users.csv, id: id}")
 
 
 @pytest.fixture
 def served(serve: Serve) -> Served:
-    users = [
-        {"userId": user, "userAttributes": {"tier": "silver"}, "devices": [{"deviceId": f"d-{user}"}]}
-        for user in USERS
-    ]
-    return serve(HELLO, *users)
+    return serve(HELLO, *silver(USERS))
 
 
 @pytest.fixture

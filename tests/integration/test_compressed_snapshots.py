@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from files import csv_of_ids, ndjson, write_files
+from tiers import TIERS
 
 from leanplum_sync.address import Subject
 from leanplum_sync.clock import SystemClock
@@ -26,14 +27,6 @@ apiVersion: leanplum-sync/v1
 kind: Project
 metadata: {name: test}
 spec: {specs: [specs], environments: {sandbox: {emulator: embedded}}}
-"""
-TIERS = """\
-apiVersion: leanplum-sync/v1
-kind: UserAttributes
-metadata: {name: tiers}
-spec:
-  users: {file: ../users.csv, id: id}
-  attributes: {tier: gold}
 """
 
 

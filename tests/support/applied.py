@@ -45,7 +45,7 @@ ENVIRONMENT = "sandbox"
 
 
 def write_plan(path: Path, users: int, parts: int = 1) -> None:
-    """Write a plan that sets two attributes of each of so many users, as planning would."""
+    """Write a plan that sets two attributes of each of *users* users, as planning would."""
     with PlanWriter(path, parts=parts) as writer:
         for each in _subject_plans(users):
             writer.add(each)
@@ -98,7 +98,7 @@ class _Forgetting(Journal):
 
 
 def peak_bytes() -> int:
-    """Return the most memory that this process took. What Linux tells in getrusage includes what the parent had."""
+    """Return the peak memory of this process. On Linux, getrusage would include what the parent used."""
     status = Path("/proc/self/status")
     if status.exists():
         return 1024 * int(re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())[0])

@@ -1,10 +1,10 @@
-"""A clock for tests that must not wait."""
+"""A clock that tests move themselves."""
 
 from __future__ import annotations
 
 
 class Clock:
-    """Stands at *time*, in seconds, and moves when somebody sleeps."""
+    """Starts at *time*, in seconds, and moves only when something sleeps."""
 
     def __init__(self, time: float = 1_700_000_000.5) -> None:
         self.time = time

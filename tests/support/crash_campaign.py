@@ -1,13 +1,13 @@
 """
-Kills, pauses and starves runs at every point that matters, under faults, and lets the emulator's counts be the judge.
+Kills, pauses and starves runs at every critical point, under faults, and checks the result against the emulator's counts.
 
-Each seed is one plan that has to be carried out by a series of *lives*: processes that are killed with SIGKILL, paused
-for longer than their lease while a rival takes over, or lose their journal. Half of the plans are shared by two processes
-side by side, each with its part of the users. Whatever happened, at the end nothing has
-happened twice, no user was in two requests at once, and what did not happen is listed. Then a person, who knows what the
-emulator knows, resolves what is held, and everything must have happened exactly once.
+Each seed is one plan that a series of *lives* has to apply: processes that are killed with SIGKILL, paused for longer than
+their lease while another run takes over, or cut off from their journal. Half of the plans are shared by two processes, each with its
+part of the users. At the end nothing may have happened twice, no user may have been in two requests at once, and everything
+that did not happen must be listed. Then held actions are resolved with the emulator's knowledge, and everything must have happened
+exactly once.
 
-Run as a script, it prints one line for each run that failed, and a summary; ``--seed`` and ``--runs`` choose.
+As a script, it prints a line for each failed seed and a summary. ``--seed`` and ``--runs`` select the seeds.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ _ALONE: Final = ("resolving", "lease lost while working")
 
 @dataclass
 class Verdict:
-    """What a run came to. *problems* is empty if all laws held."""
+    """The result of one seed. *problems* is empty if all laws held."""
 
     seed: int
     what: str
@@ -95,7 +95,7 @@ class Verdict:
 
 
 class Trial:
-    """One seed's lives, and the judgement."""
+    """Runs the processes of one seed and checks the result."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class Trial:
 
     def go(self) -> Verdict:
         seed = self._folder / "seed.ndjson"
-        seed.write_bytes(_seed_lines())
+        seed.write_text(world.seed())
         with emulator.running(seeds=[seed], switches=self._switches) as running:
             self._url = running.url
             faults = self._faults()
@@ -168,7 +168,7 @@ class Trial:
 
     @contextlib.contextmanager
     def _others_beside(self, point: str) -> Iterator[None]:
-        """Of a shared plan, the point strikes one part; the others are carried out meanwhile, or killed at any moment."""
+        """If the plan is shared, apply the point to one part, and run the others beside it or kill them at a random moment."""
         if len(self.shards) == 1:
             yield
             return
@@ -213,7 +213,7 @@ class Trial:
                 self._end(self._children.start(self._life(point)))
 
     def _overtake(self) -> None:
-        """A run is paused between its intent and its request; a rival takes over; the paused one wakes up."""
+        """Pause a run between its intent and its request, let another run take over, and wake the first one."""
         # One request at a time, so that none is beyond the last look at the deadline when the process is paused.
         life = self._life("lease lost while working", lease_seconds=_SHORT_LEASE_SECONDS, concurrency=1)
         pid = self._children.start(life)
@@ -235,7 +235,7 @@ class Trial:
             self._end(pid)
 
     def _finish(self) -> None:
-        """Let processes live to the end until one of each part comes there."""
+        """Start processes until one of each part finishes."""
         for shard in self.shards:
             self._finish_part(shard)
 
@@ -333,26 +333,6 @@ def _exported(url: str, user: str) -> Any:
         "userId": user,
     }
     return requests.post(f"{url}/api", data=orjson.dumps(body), timeout=300).json()["response"][0]
-
-
-def _seed_lines() -> bytes:
-    message = {
-        "id": world.MESSAGE_ID,
-        "name": "Hello",
-        "active": True,
-        "delivery": "manual",
-        "messageType": "Push Notification",
-        "created": 1.6e9,
-    }
-    users = [
-        {
-            "userId": user,
-            "userAttributes": {"tier": "silver", "visits": 5},
-            "devices": [{"deviceId": f"old-{user}"}],
-        }
-        for user in world.USERS
-    ]
-    return b"".join(orjson.dumps(line) + b"\n" for line in ({"message": message}, *users))
 
 
 def campaign(

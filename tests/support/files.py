@@ -1,4 +1,4 @@
-"""What tests write into folders."""
+"""Files that tests write."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> None:
-    """Write each text to its path below *folder*, which need not exist."""
+    """Write each text to its path below *folder*, creating folders as needed."""
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -21,5 +21,5 @@ def ndjson(*elements: Mapping[str, Any]) -> str:
 
 
 def csv_of_ids(ids: Iterable[str]) -> str:
-    """Return a data file with the one column ``id``."""
+    """Return a CSV file with one column, ``id``."""
     return "\n".join(["id", *ids]) + "\n"

@@ -2,7 +2,7 @@
 Starts the command as a real process, without the half second that Python spends on importing it.
 
 A nursery process imports the package once and forks a child for each command. Each child has its own process id, environment,
-folder, streams, signal handlers and exit code, so it can be killed, paused and interrupted like any other. The documents' tests,
+folder, streams, limits, signal handlers and exit code, so it can be killed, paused and interrupted like any other. The documents' tests,
 ``test_exit_codes.py`` and ``test_process.py`` start the installed command, imports included.
 """
 
@@ -14,6 +14,7 @@ import importlib
 import json
 import os
 import pkgutil
+import resource
 import runpy
 import select
 import signal
@@ -32,11 +33,12 @@ from types import TracebackType
 from typing import IO, Any, Final, NoReturn, Self
 
 _MOST_BYTES: Final = 1 << 20
+_LIMITS: Final = (resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE)
 IS_POSSIBLE: Final = hasattr(os, "pidfd_open")
 
 
 class Forked:
-    """One process: what `subprocess.Popen` offers, as far as the tests need it."""
+    """One process, with the part of the interface of `subprocess.Popen` that the tests need."""
 
     def __init__(
         self, nursery: Nursery, arguments: Sequence[str], folder: Path, environ: Mapping[str, str]
@@ -109,7 +111,7 @@ class Forked:
 
 
 class Nursery:
-    """The process that has everything imported, as seen by the tests."""
+    """The process that has imported everything, seen from the tests."""
 
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -132,10 +134,21 @@ class Nursery:
     def fork(
         self, arguments: Sequence[str], folder: Path, environ: Mapping[str, str], streams: Sequence[int]
     ) -> int:
-        return self._ask({"arguments": arguments, "folder": str(folder), "environ": environ}, streams)
+        limits = {number: resource.getrlimit(number) for number in _LIMITS}
+        mask = os.umask(0)
+        os.umask(mask)
+        return self._ask(
+            {
+                "arguments": arguments,
+                "folder": str(folder),
+                "environ": environ,
+                "limits": list(limits.items()),
+            },
+            streams,
+        )
 
     def reap(self, pid: int) -> int:
-        """Return the exit code of a process that has ended, or minus the signal that ended it."""
+        """Return the exit code of a process that has ended, or the negated number of the signal that ended it."""
         return self._ask({"reap": pid}, [])
 
     def close(self) -> None:
@@ -157,7 +170,7 @@ def nursery() -> Nursery:
 
 
 def serve(asked: socket.socket) -> list[str]:
-    """Answer until the other end closes. In each forked child, return its arguments."""
+    """Answer requests until the other end closes. In each forked child, return its arguments."""
     while True:
         text, streams, _, _ = socket.recv_fds(asked, _MOST_BYTES, 2)
         if not text:
@@ -165,10 +178,19 @@ def serve(asked: socket.socket) -> list[str]:
         match json.loads(text):
             case {"reap": pid}:
                 answer = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-            case {"arguments": arguments, "folder": folder, "environ": environ}:
+            case {
+                "arguments": arguments,
+                "folder": folder,
+                "environ": environ,
+                "limits": limits,
+                "mask": mask,
+            }:
                 answer = os.fork()
                 if answer == 0:
                     asked.close()
+                    os.umask(mask)
+                    for number, limit in limits:
+                        resource.setrlimit(number, tuple(limit))
                     _begin(folder, environ, streams)
                     return list(arguments)
             case other:
@@ -179,7 +201,7 @@ def serve(asked: socket.socket) -> list[str]:
 
 
 def _begin(folder: str, environ: Mapping[str, str], streams: Sequence[int]) -> None:
-    """Be what a new process would be."""
+    """Set up the process as a new one would be."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environ)
@@ -206,7 +228,7 @@ def _import_everything() -> None:
 
 
 def _run() -> NoReturn:
-    """Run the command and end. What Python does besides when it ends would copy most of the nursery's memory."""
+    """Run the command and exit without freeing objects, which would copy most of the nursery's memory."""
     code: Any = 0
     try:
         runpy.run_module("leanplum_sync", run_name="__main__", alter_sys=True)

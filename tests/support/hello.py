@@ -1,4 +1,4 @@
-"""The message Hello: as an emulator's seed has it, and as a spec sends it."""
+"""The message Hello, as a line of an emulator's seed and as a spec that sends it."""
 
 from __future__ import annotations
 

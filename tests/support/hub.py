@@ -1,8 +1,8 @@
 """
-Runs a GitHub workflow as it is written: its jobs in order, each in a folder of its own, its ``run`` steps with bash.
+Runs a GitHub workflow: its jobs in order, each in its own folder, and their ``run`` steps with bash.
 
-What GitHub itself does is stood in for: checkout is git's, artifacts are folders, and ``gh`` asks the files of a `Hub`.
-Conditions and ``${{ }}`` are worked out as far as our workflows use them; anything else fails loudly.
+GitHub's own parts are simulated: checkout uses git, artifacts are folders, and ``gh`` reads the files of a `Hub`. Conditions and
+``${{ }}`` are evaluated as far as our workflows use them. Anything else fails.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Run:
 
 @dataclass(slots=True)
 class Hub:
-    """The hub of one repository. *secrets* are the repository's, *protected* those of the environment production."""
+    """The hub of one repository, with the *secrets* of the repository and the *protected* ones of the environment production."""
 
     folder: Path
     secrets: dict[str, str] = field(repr=False)
@@ -200,7 +200,7 @@ class Hub:
     def _use(
         self, action: str, with_: dict[str, str], contexts: dict[str, Any], workspace: Path, run: Run
     ) -> str | None:
-        """Do what *action* does; return what went wrong, if anything did."""
+        """Do what *action* does, and return the error message if it fails."""
         match action:
             case "actions/checkout":
                 git(workspace, "clone", "--quiet", str(self.origin), ".")
@@ -249,7 +249,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def holds(condition: str | None, contexts: dict[str, Any], workspace: Path, *, ok: bool) -> bool:
-    """Tell whether a job or step runs. Unless a condition asks for more, all before it must have gone well."""
+    """Tell whether a job or step runs. Without a condition on the status, everything before it must have succeeded."""
     text = (condition or "success()").strip().removeprefix("${{").removesuffix("}}")
     return (ok or STATUS.search(text) is not None) and bool(evaluated(text, contexts, workspace, ok=ok))
 

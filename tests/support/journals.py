@@ -1,4 +1,4 @@
-"""Batches and runs for tests of the journal; what tests see of a journal, and do to it, behind its back."""
+"""Batches and runs for tests of the journal, and direct reads and writes of its tables."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def sends(number: int, *users: str, name: str = "november") -> Batch:
 
 
 def sets(number: int, **attributes: object) -> Batch:
-    """Three users get *attributes*."""
+    """Return a batch that sets *attributes* of three users."""
     actions = tuple(
         PlannedAction(
             10 * number + index,
@@ -74,7 +74,7 @@ def send(run: RunJournal, batch: Batch, *outcomes: ActionOutcome) -> None:
 
 
 def batches_begun(location: str | Path, part: str | None = None) -> int:
-    """How many batches the journal knows, of all runs or those of *part*: read while they go on."""
+    """Return how many batches the journal has, of all runs or of the runs of *part*. Runs may be in progress."""
     with read_journal(location) as journal:
         runs = [run for run in journal.runs() if part in (None, run.part)]
         return sum(1 for run in runs for _ in journal.batches(run.number))

@@ -1,4 +1,4 @@
-"""The processes of the crash campaign: each carries out a plan, or resolves what is held, and may be killed at a point."""
+"""The processes of the crash campaign. Each applies a plan or resolves held actions, and may be killed at a given point."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ world = _load_world()
 
 
 class Clock:
-    """Runs fast, and alike in every process."""
+    """Runs faster than real time, by the same factor in every process."""
 
     def now(self) -> float:
         return 1.7e9 + (time.time() - 1.7e9) * SPEED
@@ -93,7 +93,7 @@ class Life:
 
 
 def live(life: Life) -> int:
-    """Carry out the plan, or be killed on the way. Write what came of it to the report, and return an exit code."""
+    """Apply the plan, unless killed before the end. Write the result to the report, and return an exit code."""
     _arrange(life)
     settings = world.ApplySettings(
         concurrency=life.concurrency,
@@ -166,7 +166,7 @@ def _pause() -> None:
 
 
 def _lose_journal(journal: str) -> None:
-    """No more room on the disk, or no more connection to the server."""
+    """Let the disk be full, or the server unreachable."""
     if not journal.startswith("postgresql://"):
         # Python ignores the signal that comes with it; the write fails.
         resource.setrlimit(resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
@@ -179,7 +179,7 @@ def _lose_journal(journal: str) -> None:
 
 
 def resolve(life: Life) -> int:
-    """Be the person who knows what the emulator knows, and, with a point, be killed before the *nth* word is kept."""
+    """Resolve held actions with the knowledge of the emulator. With a point, get killed before the *nth* decision is stored."""
     calls = count(1)
     with open_journal(life.journal, clock=Clock()) as journal:
         app, environment = "app_emulator", "sandbox"
@@ -203,7 +203,7 @@ def resolve(life: Life) -> int:
 
 @dataclass(frozen=True)
 class Effects:
-    """What took effect, by the emulator's counts; *writes* arrived, whatever became of them."""
+    """What took effect, by the emulator's counts. *writes* counts the writes that arrived, with any outcome."""
 
     writes: int
     sends: Mapping[str, int]
@@ -231,7 +231,7 @@ class Effects:
 
 
 class Nursery:
-    """Forks processes that live, from one that has everything loaded and no threads."""
+    """Forks processes from one that has imported everything and has no threads."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -242,7 +242,7 @@ class Nursery:
         return int(self._ask({"does": does, "life": asdict(life)}))
 
     def wait(self, pid: int) -> int:
-        """Return the exit code, or minus the signal that killed it."""
+        """Return the exit code, or the negated number of the signal that killed it."""
         return int(self._ask({"wait": pid}))
 
     def close(self) -> None:

@@ -88,7 +88,7 @@ assert changed == {changed}, changed
 
 @dataclass(frozen=True, slots=True)
 class ManyUsers:
-    """A project folder. ``join.py`` in it is the bare comparison, to measure against."""
+    """A project folder. Its ``join.py`` is the plain join that benchmarks compare with."""
 
     folder: Path
     users: int
@@ -100,7 +100,7 @@ class ManyUsers:
         return "snapshot.ndjson"
 
     def write_changed(self) -> Path:
-        """Write a file with the lines of the snapshot about those who change: all that an app needs to know to be written to."""
+        """Write the snapshot's lines about users who change: an emulator needs only them to accept the writes."""
         path = self.folder / "changed.ndjson"
         with (self.folder / self.snapshot).open("rb") as lines, path.open("wb") as file:
             file.writelines(islice(lines, 0, None, self.one_changed_in))

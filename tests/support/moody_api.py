@@ -53,7 +53,7 @@ FATES: Final = ("done", "advisory", "warning", "error", "error beside success")
 
 @dataclass(frozen=True)
 class Temper:
-    """*lag* is the share of the settle window after which it is done at the latest; *fates* are for a mixed answer."""
+    """*lag* is the fraction of the settle window after which the work is done at the latest. *fates* are for mixed answers."""
 
     mood: Mood = Mood.WELL
     lag: float = 0.5
@@ -84,7 +84,7 @@ class _Request:
 
 
 class Api:
-    """Users in memory, and all that ever took effect."""
+    """Users in memory, and everything that ever took effect."""
 
     def __init__(self, clock: World) -> None:
         self._world = clock
@@ -181,7 +181,7 @@ class Api:
                 raise NoAnswerError("The connection was cut.")
 
     def connection_ended(self, process: Process) -> None:
-        """A process died: what it had written may still be done, for a while."""
+        """Note that a process died: its requests may still take effect for a while."""
         for request in self.requests:
             if request.process is process:
                 self._lose(request)
@@ -196,7 +196,7 @@ class Api:
         return min((request.due for request in self.requests if not request.is_gone), default=float("inf"))
 
     def edit(self, user: str, name: str, value: Any) -> None:
-        """A person, somewhere else, changes an attribute."""
+        """Change an attribute as another person would."""
         self.attributes[user][name] = value
         self.ever.add((user, name, value))
         self._world.changes += 1
@@ -248,7 +248,7 @@ class Api:
 
 
 def wanted(action: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Yield what a user has, or had, if the repeatable *action* was carried out."""
+    """Yield the values that a user must have, or have had, if the repeatable *action* was done."""
     user = action["userId"]
     for name in ("iosPushToken",):
         if name in action:

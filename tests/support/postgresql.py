@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests: the binaries that pgserver brings, as a server that listens on a socket file alone."""
+"""A real PostgreSQL for tests: the binaries of pgserver, listening only on a socket file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _START_SECONDS = 60
 
 @dataclass
 class Server:
-    """``new_database`` gives an empty database and the journal's address for it."""
+    """``new_database`` creates an empty database and returns its address."""
 
     folder: Path
     process: subprocess.Popen[bytes]

@@ -25,7 +25,7 @@ _TRAFFIC = 2 * 60  # a source must be told so soon after the session began
 
 
 class FailedError(Exception):
-    """The action changes nothing: it is refused, or skipped."""
+    """The action changes nothing, because it is refused or skipped."""
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Session:
         return now >= (self.seen + _IDLE if self.paused is None else self.paused + _PAUSED)
 
     def seconds(self, until: float) -> float:
-        """How long it lasted that counts as time in the app."""
+        """The part of its duration that counts as time in the app."""
         away = self.away if self.paused is None else self.away + until - self.paused
         return max(0.0, until - self.started - away) if self.is_counted else 0.0
 
@@ -61,7 +61,7 @@ class Profile:
     sessions: dict[str | None, Session] = field(default_factory=dict)  # by device, as they began
 
     def session(self, device_id: str | None, now: float) -> Session | None:
-        """Return the session on the device, or any one that is open if it has none there."""
+        """Return the session on the device, or else any open session."""
         on_device = [self.sessions[device_id]] if device_id and device_id in self.sessions else None
         return next((each for each in on_device or self.sessions.values() if not each.is_over(now)), None)
 
@@ -75,7 +75,7 @@ class Profile:
         self.own["timeSpentInApp"] += self.sessions.pop(device_id).seconds(at)
 
     def end_what_is_over(self, now: float) -> None:
-        """A session that ended by itself ended when it was last seen."""
+        """End an expired session at the time it was last seen."""
         for device_id, session in list(self.sessions.items()):
             if session.is_over(now):
                 self.end(device_id, session.seen if session.paused is None else session.paused)
@@ -187,7 +187,7 @@ class Model:
         profile.end_what_is_over(now)
 
     def _whose(self, action: dict[str, Any]) -> str | None:
-        """A device acts for its present user, or for an anonymous one that has its id."""
+        """Return the user of a device: its current one, or an anonymous user with the id of the device."""
         device_id = action.get("deviceId")
         return action.get("userId") or self._device_users.get(device_id or "", device_id)
 
@@ -200,7 +200,7 @@ class Model:
         return profile
 
     def _found(self, action: dict[str, Any], now: float) -> Profile:
-        """Return the profile, made unless that is forbidden."""
+        """Return the profile, creating it unless that is forbidden."""
         user_id = self._whose(action)
         if user_id is not None and user_id not in self._profiles:
             if action.get("createDisposition") == "CreateNever":
@@ -209,7 +209,7 @@ class Model:
         return self._known(action)
 
     def _come_from(self, profile: Profile, action: dict[str, Any], *, may_join: bool = True) -> None:
-        """The device an action comes from is the user's from then on."""
+        """Assign the device of an action to its user."""
         device_id = action.get("deviceId")
         profile.is_anonymous |= _is_own_device(profile, action)
         if device_id is not None and (may_join or profile.device(device_id)):
@@ -283,7 +283,7 @@ def _is_anonymous(action: dict[str, Any]) -> bool:
 
 
 def _is_own_device(profile: Profile, action: dict[str, Any]) -> bool:
-    """SDKs send the device's id as the user's until somebody logs in."""
+    """SDKs send the device's id as the user id until a user logs in."""
     return profile.user_id == action.get("userId") == action.get("deviceId")
 
 
@@ -300,7 +300,7 @@ def _moment(now: float, sent: float | None, given: float | None) -> float:
 
 
 def _start(profile: Profile, action: dict[str, Any], now: float) -> None:
-    """Begin a session; one in the background counts once it is resumed."""
+    """Start a session. A session in the background counts once it is resumed."""
     device_id = action.get("deviceId")
     _change_attributes(profile.attributes, action)
     profile.location |= {name: action[name] for name in _LOCATION if name in action}
@@ -312,7 +312,7 @@ def _start(profile: Profile, action: dict[str, Any], now: float) -> None:
 
 
 def _resume(profile: Profile, session: Session | None, device_id: str | None, now: float) -> None:
-    """Go on with a session that was paused or in the background; where all ended by themselves, begin another."""
+    """Resume a session that was paused or in the background. If all have expired, start another."""
     if session is not None:
         session.away += 0 if session.paused is None else now - session.paused
         session.paused, session.seen = None, now
@@ -368,7 +368,7 @@ def _happen(events: dict[str, dict[str, Any]], name: str, moment: float, value: 
 
 
 def _merge_summary(entry: dict[str, Any], given: dict[str, Any]) -> None:
-    """Counts and values are set or added to; the first time only moves back, the last time only forth."""
+    """Set or add counts and values. The first time only gets earlier, the last time only later."""
     for time in ("firstTime", "lastTime"):
         if time in given:
             try:
@@ -385,7 +385,7 @@ def _merge_summary(entry: dict[str, Any], given: dict[str, Any]) -> None:
 
 
 def _change_attributes(attributes: dict[str, Any], action: dict[str, Any]) -> None:
-    """Set, remove, add, increment, in this order."""
+    """Set, remove, add and increment, in this order."""
     for name, value in action.get("userAttributes", {}).items():
         if value is None:
             attributes.pop(name, None)
@@ -405,7 +405,7 @@ def _change_attributes(attributes: dict[str, Any], action: dict[str, Any]) -> No
 
 
 def _kept(value: Any) -> Any:
-    """True and false are kept as words, and lists are sets in the order of arrival."""
+    """Booleans are stored as words, and lists as sets in order of arrival."""
     if isinstance(value, list):
         return _set_of([_kept(item) for item in value])
     return str(value) if isinstance(value, bool) else value
@@ -432,7 +432,7 @@ def _set_device(device: dict[str, Any], action: dict[str, Any]) -> None:
 
 
 def _merge(known: Profile, anonymous: Profile) -> None:
-    """The known user's values win, sets unite, counts and values add up, times widen."""
+    """The known user's values win, sets are merged, counts and values are summed, and time ranges widen."""
     for name, value in anonymous.attributes.items():
         mine = known.attributes.setdefault(name, value)
         if isinstance(mine, list) and isinstance(value, list):

@@ -45,7 +45,7 @@ _rows: list[dict[str, object]] = []
 
 
 def report(what: str, ratio: float, target: str, *, detail: str = "") -> None:
-    """Tell a row; *target* is such as ``at most 1.5`` or ``at least 0.9``."""
+    """Print a row. *target* is, for example, ``at most 1.5`` or ``at least 0.9``."""
     words = f"{what}: {ratio:.4g} (target: {target})" + (f"; {detail}" if detail else "")
     print(f"\n{words}", flush=True)  # noqa: T201 - its report is what it is for
     _rows.append(
@@ -68,7 +68,7 @@ def is_met(ratio: float, target: str) -> bool:
 
 
 def _machine() -> dict[str, object]:
-    """Say where it was measured, and how busy that was: over one processor's share, a row says little."""
+    """Print the machine and its load. If other processes use more than one processor, the rows mean little."""
     return {
         "processors": os.cpu_count(),
         "load": round(os.getloadavg()[0], 1),
@@ -91,7 +91,7 @@ def cost_of(
     *,
     exit_code: int = 0,
 ) -> Cost:
-    """Return what a process took that must end with *exit_code*. *environ* is added to what it inherits."""
+    """Return the cost of a process that must end with *exit_code*. *environ* is added to the inherited variables."""
     process = subprocess.run(
         [sys.executable, "-S", "-c", _MEASURING, *map(str, command)],
         cwd=folder,

@@ -1,4 +1,4 @@
-"""Plan files of any size, written as planning writes them; their values are of every kind, and may be hostile."""
+"""Plan files of any size, written as planning writes them, with values of every kind, hostile ones included."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ HOSTILE = (
 def write_plan(
     path: Path, changes: int, *, hostile: bool = False, tiers: tuple[str, str] = ("bronze", "gold")
 ) -> PlanFile:
-    """Write a plan with about so many *changes*, exactly so if there are fewer than five, and open it."""
+    """Write a plan with about *changes* changes (exactly, if fewer than five) and open it."""
     counts: Counter[ChangeKind] = Counter()
     subjects = 0
     with PlanWriter(path) as writer:

@@ -54,11 +54,11 @@ class LawBrokenError(AssertionError):
 
 
 class Died(BaseException):
-    """Stands for ``kill -9``: nothing catches it, and nothing is written after it."""
+    """Simulates ``kill -9``: nothing catches it, and nothing is written afterwards."""
 
 
 class World:
-    """What all processes share: the time, the API, and the journal's database."""
+    """What all processes share: the time, the API and the journal's database."""
 
     def __init__(self, location: str | Path, *, settle_seconds: float = SETTLE_SECONDS) -> None:
         self.location, self.settle_seconds = location, settle_seconds
@@ -72,7 +72,7 @@ class World:
         self.carried_out: set[tuple[str, float]] = set()  # plans whose run finished
 
     def plan(self, kind: str, known: Callable[[Subject], Any], *, receipts: bool) -> Any:
-        """Plan as the program would now, by live state and by what the journal knows."""
+        """Plan as the program would now, from live state and the journal."""
         plan = world.plan_for(
             kind,
             USERS,
@@ -99,7 +99,7 @@ class World:
         return process
 
     def advance_to(self, moment: float) -> None:
-        """Let time pass. Meanwhile those who are not paused renew their leases, and the API works off its queue."""
+        """Let time pass. Processes that are not paused renew their leases, and the API works through its queue."""
         while self.now < moment:
             beats = [process.next_beat for process in self.processes if process.has_heart]
             self.now = max(self.now, min([moment, self.api.next_due(), *beats]))
@@ -113,7 +113,7 @@ class World:
 
 
 class Process:
-    """One process that applies *plan*; it is also its own clock, transport and team."""
+    """One process that applies *plan*. It is also its own clock, transport and thread pool."""
 
     def __init__(self, shared: World, plan: Any, settings: Any, only: frozenset[Subject] | None) -> None:
         self.world, self.plan = shared, plan
@@ -244,7 +244,7 @@ class Process:
         self.is_paused = False
 
     def go_on(self, turns: int, picks: Sequence[int] = (0,)) -> None:
-        """Give *turns* turns to the process's strands, picked among those that can go on; time passes where all sleep."""
+        """Give *turns* turns to strands of the process that can continue. Time passes when all of them sleep."""
         turn = 0
         while turn < turns:
             while not (ready := [strand for strand in self._strands if strand.is_ready]):
@@ -305,14 +305,14 @@ def _always() -> bool:
 
 
 def _rest(is_ready: Callable[[], bool] = _always, wakes_at: float | None = None) -> None:
-    """Give up the turn until *is_ready*."""
+    """Yield the turn until *is_ready*."""
     strand: _Strand | None = getattr(_here, "strand", None)
     if strand is not None:
         strand.rest(is_ready, wakes_at)
 
 
 class _Strand:
-    """A thread that goes on only when told to, up to where it next gives up its turn."""
+    """A thread that continues only when told to, until it next yields its turn."""
 
     def __init__(self, process: Process, work: Callable[[], Any]) -> None:
         self.future: Future[Any] = Future()
@@ -355,7 +355,7 @@ class _Strand:
 
 
 class _Turns(threading.Condition):
-    """Needs no lock where only one goes on at a time."""
+    """Needs no lock, because only one strand runs at a time."""
 
     def __enter__(self) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""Servers in processes of their own, so that what is measured here is only ours."""
+"""Servers in their own processes, so that measurements exclude them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def serve_emulator(ready: Pipe, *seeds: str) -> None:
 
 
 def serve_nothing(ready: Pipe, after_seconds: float = 0.0) -> None:
-    """Answer every request *after_seconds* with a batch of successes: what is left is the client's own work."""
+    """Answer every request after *after_seconds* with a batch of successes, so that only the client's own work is measured."""
     import asyncio  # noqa: PLC0415 - for this process alone
 
     body = orjson.dumps({"response": [{"success": True}] * USERS_PER_BATCH})

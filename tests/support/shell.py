@@ -1,4 +1,4 @@
-"""Runs the installed command as people do, in a copy of an example, against an emulator that counts."""
+"""Runs the command as a user would, in a copy of an example, against an emulator that counts requests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LIVE = """\
 
 @dataclass(slots=True)
 class Shell:
-    """Runs the command in *folder*, with *environ* and nothing else of ours around it."""
+    """Runs the command in *folder*, with *environ* and no other variables of leanplum-sync."""
 
     folder: Path
     environ: dict[str, str] = field(default_factory=dict)
@@ -77,16 +77,16 @@ class Shell:
 
     @property
     def journal(self) -> Path:
-        """Where a project's journal is if it names no other."""
+        """The default location of a project's journal."""
         return self.folder / ".leanplum-sync" / "journal.db"
 
     @property
     def seeds(self) -> list[Path]:
-        """What an example's emulator begins with."""
+        """The seed files of an example's emulator."""
         return sorted((self.folder / "seed").glob("*.ndjson*"))
 
     def go_live(self, served: Served) -> None:
-        """Give an example the environment ``live``, which is not embedded, and let *served* be its app."""
+        """Add the environment ``live`` to an example, with *served* as its app."""
         project = self.folder / "leanplum-sync.yaml"
         text = project.read_text().replace("defaultEnvironment: sandbox", "defaultEnvironment: live")
         project.write_text(text.replace("  environments:\n", _LIVE))
@@ -99,7 +99,7 @@ class Served:
 
     @property
     def read_only(self) -> dict[str, str]:
-        """The variables of somebody who may not write."""
+        """The variables of a user with read access only."""
         return {
             "LEANPLUM_API_URL": self.url,
             "LEANPLUM_APP_ID": emulator.APP_ID,
@@ -137,7 +137,7 @@ class Served:
             return json.load(answer)
 
     def sends(self) -> dict[str, int]:
-        """How often each user was sent the message; there is no more than one."""
+        """How often the only message was sent to each user."""
         (found,) = self.counts()["sends"].values() or [{}]
         return dict(found)
 

@@ -1,4 +1,4 @@
-"""A terminal of its own for one command: what it shows is read as a person would, and answers are typed."""
+"""A pseudo-terminal for one command: tests read its screen and type answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PATIENCE_SECONDS = 600
 
 
 class Terminal:
-    """Runs the command in *folder*; leaving the block ends it. stdout is the terminal too."""
+    """Runs the command in *folder*, with stdout on the terminal too. Leaving the block ends it."""
 
     def __init__(self, folder: Path, environ: dict[str, str], *arguments: str) -> None:
         self.shown = ""
@@ -52,7 +52,7 @@ class Terminal:
         os.write(self._ours, f"{text}\n".encode())
 
     def end(self) -> int:
-        """Read to the end, and return the exit code."""
+        """Read to the end and return the exit code."""
         while self._read():
             pass
         return self._process.wait(timeout=_PATIENCE_SECONDS)

@@ -85,30 +85,14 @@ def switches() -> emulator.Switches:
 @pytest.fixture
 def api(world: ModuleType, tmp_path: Path, switches: emulator.Switches) -> Iterator[Api]:
     seed = tmp_path / "seed.ndjson"
-    message = {
-        "id": world.MESSAGE_ID,
-        "name": "Hello",
-        "active": True,
-        "delivery": "manual",
-        "messageType": "Push Notification",
-        "created": 1.6e9,
-    }
-    users = [
-        {
-            "userId": user,
-            "userAttributes": {"tier": "silver", "visits": 5},
-            "devices": [{"deviceId": f"old-{user}"}],
-        }
-        for user in world.USERS
-    ]
-    seed.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in ({"message": message}, *users)))
+    seed.write_text(world.seed())
     with emulator.running(seeds=[seed], switches=switches) as running:
         yield Api(running.url)
 
 
 @pytest.fixture
 def backend() -> str:
-    """What holds for both backends is asked of both where a test says so: with ``BOTH``."""
+    """SQLite, unless a test asks for both backends with ``BOTH``."""
     return "sqlite"
 
 

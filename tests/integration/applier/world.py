@@ -6,6 +6,7 @@ Run as a script: ``world.py URL JOURNAL KIND POINT``, see ``main``.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -57,6 +58,25 @@ MESSAGE_ID = 4500000000000001
 HERE = Place("specs/a.yaml", 7, 5)
 ROW = Place("data/a.csv", 2, None, 1)
 USERS = [f"u{number:03}" for number in range(12)]
+
+
+def seed() -> str:
+    """Return the emulator's seed: the message, and the users as `OBSERVED` has them."""
+    message = {
+        "id": MESSAGE_ID,
+        "name": "Hello",
+        "active": True,
+        "delivery": "manual",
+        "messageType": "Push Notification",
+        "created": 1.6e9,
+    }
+    users = [
+        {"userId": user, "userAttributes": OBSERVED.attributes, "devices": [{"deviceId": f"old-{user}"}]}
+        for user in USERS
+    ]
+    return "".join(json.dumps(line) + "\n" for line in ({"message": message}, *users))
+
+
 OBSERVED = Profile(exists=True, attributes={"tier": "silver", "visits": 5}, fields={}, devices={})
 
 DESIRES: Mapping[str, tuple[Desire, ...]] = {
