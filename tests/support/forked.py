@@ -143,6 +143,7 @@ class Nursery:
                 "folder": str(folder),
                 "environ": environ,
                 "limits": list(limits.items()),
+                "mask": mask,
             },
             streams,
         )
