@@ -14,7 +14,7 @@ from itertools import groupby, islice
 from typing import Final
 
 from leanplum_sync.address import Subject
-from leanplum_sync.applier.hands import Hands, Team, Threads
+from leanplum_sync.applier.executor import Executor, Team, Threads
 from leanplum_sync.applier.ports import Plan, Stop, Writer
 from leanplum_sync.applier.preflight import Conditions, check_plan
 from leanplum_sync.applier.receipt import Receipt, StopReason, receipt_from
@@ -53,7 +53,7 @@ def apply_plan(
     only: frozenset[Subject] | None = None,
     events: Listener = nobody,
     specs: Mapping[str, str] | None = None,
-    hands: Hands | None = None,
+    executor: Executor | None = None,
     randomness: Randomness | None = None,
 ) -> Receipt:
     """
@@ -62,7 +62,7 @@ def apply_plan(
     A plan that was already applied sends nothing. An interrupted one continues where it stopped; with ``settings.resume``, it
     also sends what it had parked. With *only*, the run stops when it has applied the plan to these subjects. *events* is
     called, from any thread, after each recorded transition. *specs*, ``{kind/name: digest}``, are remembered once everything
-    is done. Tests choose *hands*, by default threads, and *randomness*, which spreads retries.
+    is done. Tests choose *executor*, by default threads, and *randomness*, which spreads retries.
 
     Raises:
         InterruptedRunError: *stop* asked for it. In-flight requests completed; ``read_receipt`` returns the state.
@@ -89,13 +89,13 @@ def apply_plan(
     if run.found_state is RunState.FINISHED:
         return read_receipt(plan, journal, run.number, listed=settings.exceptions_listed)
     run.tell(events)
-    hands = hands or Threads()
-    run.wait_with(hands.condition())
+    executor = executor or Threads()
+    run.wait_with(executor.condition())
     pace = Pace(
         concurrency=settings.concurrency,
         requests_per_second=settings.requests_per_second,
         clock=clock,
-        changed=hands.condition(),
+        changed=executor.condition(),
         must_end=lambda: worker.must_end,
     )
     worker = Worker(
@@ -111,7 +111,7 @@ def apply_plan(
         randomness=randomness,
     )
     driver = _Driver(
-        plan, run, worker, settings, hands, look=recheck_is_due(settings, clock.now()), only=only
+        plan, run, worker, settings, executor, recheck_first=recheck_is_due(settings, clock.now()), only=only
     )
     try:
         _let_old_requests_settle(journal, lease, run.number, settings, worker)
@@ -128,7 +128,7 @@ def apply_plan(
     run.finish(_end_state(journal, plan, run, stopped), specs)
     if number is not None:
         raise InterruptedRunError(
-            "Interrupted. What was on its way was finished and recorded; run apply with --resume for the rest.",
+            "Interrupted. In-flight requests completed and were recorded; run apply with --resume for the rest.",
             signal_number=number,
         )
     return read_receipt(
@@ -193,13 +193,19 @@ class _Driver:
         run: RunJournal,
         worker: Worker,
         settings: ApplySettings,
-        hands: Hands,
+        executor: Executor,
         *,
-        look: bool,
+        recheck_first: bool,
         only: frozenset[Subject] | None,
     ) -> None:
-        self._plan, self._run, self._worker, self._settings, self._look = plan, run, worker, settings, look
-        self._only, self._hands = only, hands
+        self._plan, self._run, self._worker, self._settings, self._recheck_first = (
+            plan,
+            run,
+            worker,
+            settings,
+            recheck_first,
+        )
+        self._only, self._executor = only, executor
         self._in_flight: dict[Future[Ended], frozenset[Subject]] = {}
         self._busy: set[Subject] = set()
         # More threads than concurrent requests: while some wait for answers, others recheck, prepare and record.
@@ -210,7 +216,7 @@ class _Driver:
         self.stopped: StopReason | None = None
 
     def go(self, task: Task) -> None:
-        with self._hands.team(self._team_size) as team:
+        with self._executor.team(self._team_size) as team:
             try:
                 phases = groupby(self._plan.batches(), lambda batch: (batch.wave, batch.delivery_class))
                 before: int | None = None
@@ -261,10 +267,10 @@ class _Driver:
     def _work_for(self, batch: Batch, entry: BatchEntry | None) -> Callable[[], Ended] | None:
         match entry.state if entry else BatchState.PLANNED:
             case BatchState.PLANNED:
-                return lambda: self._worker.carry_out(batch, entry, look=self._look)
+                return lambda: self._worker.carry_out(batch, entry, recheck_first=self._recheck_first)
             case BatchState.PARKED if self._settings.resume:
                 self._run.unpark(batch)
-                return lambda: self._worker.carry_out(batch, entry, look=self._look)
+                return lambda: self._worker.carry_out(batch, entry, recheck_first=self._recheck_first)
             case BatchState.IN_DOUBT | BatchState.SENT:
                 self._doubts.append(batch)
                 return None

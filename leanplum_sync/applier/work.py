@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 import orjson
 
 from leanplum_sync.address import Subject
-from leanplum_sync.applier.look import HELD, by_subject, needs_reading, recheck, settle, settle_unseen
+from leanplum_sync.applier.live_state import HELD, by_subject, needs_reading, recheck, settle, settle_unseen
 from leanplum_sync.applier.ports import Plan, Stop, Writer
 from leanplum_sync.applier.quiet import quiet, quiet_words
 from leanplum_sync.applier.settings import ApplySettings
@@ -123,8 +123,8 @@ class Worker:
             self._clock.sleep(min(left, _GLANCE_SECONDS))
         return False
 
-    def carry_out(self, batch: Batch, entry: BatchEntry | None, *, look: bool) -> Ended:
-        """Send the open actions of *batch*; with *look*, first compare live state with what the plan assumed."""
+    def carry_out(self, batch: Batch, entry: BatchEntry | None, *, recheck_first: bool) -> Ended:
+        """Send the open actions of *batch*; with *recheck_first*, first compare live state with what the plan assumed."""
         aside = {**self._run.set_aside(batch), **self._not_chosen(batch)}
         open_now = open_actions(entry, batch)
         others = self._run.delivered_by_others(batch)
@@ -133,9 +133,9 @@ class Worker:
         waiting = {number: each for number, each in elsewhere.items() if each.fate is Fate.IN_DOUBT}
         free = [p for p in open_now if p.number not in elsewhere and p.subject not in aside]
         bill = Bill()
-        if look and batch.delivery_class is not DeliveryClass.ONCE:
+        if recheck_first and batch.delivery_class is not DeliveryClass.ONCE:
             try:
-                found |= self._look(batch, free, bill)
+                found |= self._recheck(batch, free, bill)
             except ApiError as error:
                 changes = self._changes_of(tuple(by_subject(free)))
                 reason = self._unseen(error, free, [each for some in changes.values() for each in some])
@@ -186,9 +186,11 @@ class Worker:
         if state is not BatchState.PLANNED:
             return Ended(batch, state)
         # Live state has just been read.
-        return self.carry_out(batch, self._run.entries(batch.number, batch.number)[batch.number], look=False)
+        return self.carry_out(
+            batch, self._run.entries(batch.number, batch.number)[batch.number], recheck_first=False
+        )
 
-    def _look(self, batch: Batch, actions: Sequence[PlannedAction], bill: Bill) -> Mapping[int, Verdict]:
+    def _recheck(self, batch: Batch, actions: Sequence[PlannedAction], bill: Bill) -> Mapping[int, Verdict]:
         begun = self._run.begun(batch)
         fresh = [planned for planned in actions if not begun.get(planned.subject)]
         verdicts: dict[int, Verdict] = {}
@@ -205,7 +207,7 @@ class Worker:
         told = quiet_words(
             str(error), [planned.action for planned in actions], changes, self._settings.sensitive
         )
-        return f"could not be looked at before writing: {told}"
+        return f"could not be read before writing: {told}"
 
     def _observed(self, actions: Sequence[PlannedAction], bill: Bill) -> Iterator[_Observed]:
         """Yield the live state of each subject of *actions*. Ends early if the run must end."""

@@ -85,10 +85,10 @@ def _of_batch(row: Row, run: Row, listed: dict[tuple[int, int, str], int]) -> It
     if (row.actions if open_now is None else len(open_now)) != row.open_count:
         yield "counts its open actions wrongly"
     if row.sent_count > row.open_count:
-        yield "has more actions on their way than open ones"
+        yield "has more actions in flight than open ones"
     sent_now = numbers_from(row.sent_actions)
     if state in _ON_ITS_WAY and (row.open_count if sent_now is None else len(sent_now)) != row.sent_count:
-        yield "counts its actions on their way wrongly"
+        yield "counts its in-flight actions wrongly"
     yield from _of_state(state, row)
     for fate in _LISTED:
         count = listed.get((row.run, row.sequence, fate.value), 0)

@@ -277,7 +277,7 @@ class Journal(JournalReader):
             if overlap(run.part, lease.part):
                 how = f"with --shard {run.part}" if run.part else "without --shard"
                 raise StalePlanError(
-                    f"Run {run.number} began this plan {how}; it can't be divided anew. Go on in the same way, or plan again."
+                    f"Run {run.number} began this plan {how}; it can't be divided differently now. Continue in the same way, or plan again."
                 )
 
     @staticmethod

@@ -150,7 +150,7 @@ class Process:
                 progress=SilentProgress(),
                 stop=self.stop,
                 only=only,
-                hands=self,
+                executor=self,
                 randomness=randomness,
             ),
         )
@@ -179,7 +179,7 @@ class Process:
     def new_id(self) -> str:
         return f"{next(self.world.ids):032x}"
 
-    # As hands, and as their team.
+    # As the executor, and as its team.
 
     @contextmanager
     def team(self, size: int) -> Iterator[Process]:

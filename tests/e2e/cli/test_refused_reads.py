@@ -76,4 +76,4 @@ def test_no_output_and_no_journal_holds_a_sensitive_value_that_a_refused_read_qu
         quoted.upper() in text.upper().replace("\\U0040", "@") for text in told if "Can't show" in text
     )
     assert all("Can't show" not in text for text in told)
-    assert any("could not be looked at before writing" in text for text in told)
+    assert any("could not be read before writing" in text for text in told)

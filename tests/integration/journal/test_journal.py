@@ -326,7 +326,7 @@ def test_a_journal_that_says_more_is_on_its_way_than_it_counts_is_at_fault(
     with journal._writable.writing("") as connection:
         connection.execute(sa.update(batch_table).values(sent_actions=None))
     (fault,) = journal.faults()
-    assert fault.sentence == "counts its actions on their way wrongly"
+    assert fault.sentence == "counts its in-flight actions wrongly"
 
 
 def test_applied_specs_are_remembered_once_a_run_finished(run: RunJournal, journal: Journal) -> None:

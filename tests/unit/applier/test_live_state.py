@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from leanplum_sync.address import Subject
-from leanplum_sync.applier.look import recheck, settle
+from leanplum_sync.applier.live_state import recheck, settle
 from leanplum_sync.applier.settings import ApplySettings, Recheck, recheck_is_due
 from leanplum_sync.journal.entry import Fate
 from leanplum_sync.planner.change import Change, ChangeKind

@@ -18,7 +18,7 @@ class Team(Protocol):
         """Wait until at least one of *futures* is finished, and return the finished ones."""
 
 
-class Hands(Protocol):
+class Executor(Protocol):
     def team(self, size: int) -> AbstractContextManager[Team]:
         """Run at most *size* tasks at once; leaving the context waits for all of them."""
 
