@@ -1,4 +1,4 @@
-"""What specs, plans, journals and people call a thing: a resource by its address, a subject by its id."""
+"""Names of things in specs, plans and journals: the address of a resource, the id of a subject."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Subject:
     A user, or a device without a user.
 
     Ids are text: ``00123`` and ``123`` are two users. Subjects sort by kind, then by the UTF-8 bytes of the id,
-    the order of every file and stream of subjects.
+    which is the order in every file and stream of subjects.
     """
 
     kind: SubjectKind
@@ -52,7 +52,9 @@ class Subject:
         return f"{self.kind.value}:{self.id}"
 
     def __hash__(self) -> int:
-        return hash(self.id)  # the kind's takes longer than all the rest, and tells few apart
+        return hash(
+            self.id
+        )  # hashing the kind takes longer than everything else and distinguishes few subjects
 
     @classmethod
     def user(cls, user_id: str) -> Subject:

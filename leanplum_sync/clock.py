@@ -1,4 +1,4 @@
-"""Time and fresh ids behind one small protocol, so that tests choose both."""
+"""Time and new ids behind one small protocol, so that tests can choose both."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class Clock(Protocol):
         """Seconds since the epoch, UTC."""
 
     def monotonic(self) -> float:
-        """Seconds that never jump back; only differences mean anything."""
+        """Seconds that never go backwards; only differences are meaningful."""
 
     def sleep(self, seconds: float) -> None: ...
 
     def new_id(self) -> str:
-        """A fresh id: 32 hexadecimal digits."""
+        """A new unique id of 32 hexadecimal digits."""
 
 
 class SystemClock:

@@ -1,8 +1,8 @@
 """
-Leanplum's API on loopback: for demonstrations, rehearsals and tests.
+Leanplum's API on loopback, for demonstrations, rehearsals and tests.
 
-It follows the public documents and recordings of the API, what goes wrong included, and counts what it received and
-what took effect. It shares no code with the rest of the package: a misreading would agree with itself.
+It follows the public documents and recordings of the API, failures included, and counts what it received and what took
+effect. It shares no code with the rest of the package: both could misread the API in the same way.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
-The API's endpoint: from the bytes of a request to those of its answer, with the faults that strike in between.
+The API's endpoint: turns the bytes of a request into those of an answer, and applies faults on the way.
 
-A call is counted when it arrives, waits for calls on its users, is carried out in one transaction, and is answered.
+A call is counted when it arrives, waits for other calls about its users, is carried out in one transaction, and is answered.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _LAST_SECOND = 253_402_300_799  # of the year 9999
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request's connection: the ASGI callables and the scope; and the clock that its answer tells."""
+    """One request's connection: the ASGI callables, the scope, and the clock for the ``Date`` of its answer."""
 
     scope: Scope
     receive: Receive
@@ -59,7 +59,7 @@ class Exchange:
         sent: int | None = None,
         skew: float = 0.0,
     ) -> None:
-        """Send an answer, by a clock that is *skew* seconds ahead; with *sent*, only that many bytes of the body, and cut."""
+        """Send an answer with a clock *skew* seconds ahead. With *sent*, send that many bytes of the body and cut the connection."""
         own = [
             (b"date", _http_date(int(min(max(self.clock() + skew, 0), _LAST_SECOND)))),
             (b"content-length", str(len(body)).encode()),
@@ -73,7 +73,7 @@ class Exchange:
         await self.cut()
 
     async def cut(self) -> None:
-        """Close the connection as if the server had died; what was sent before still arrives."""
+        """Close the connection as if the server had died; what was already sent still arrives."""
         transport = self.scope["emulator.transport"]
         if transport is None:
             raise RuntimeError("Only uvicorn's connections can be cut.")
@@ -108,7 +108,7 @@ class Api:
                 await exchange.answer(500, [JSON], b"{}")
 
     def _say(self, error: Exception) -> None:
-        """Say each failure once; where it came from is for those who debug."""
+        """Report each failure once; the traceback is logged for debugging only."""
         sentence = f"The emulator failed at a call: {error} ({type(error).__name__})."
         if sentence not in self._said:
             self._said.add(sentence)
@@ -135,7 +135,7 @@ class Api:
     async def _serve(self, call: Call, exchange: Exchange) -> None:
         users = frozenset(dispatcher.subjects(call, self._store.owner))
         with self._in_flight.flight(users, is_multi=call.is_multi) as (flight, overlapping):
-            # Lets calls that arrived at the same time be seen as such.
+            # Gives calls that arrived at the same time the chance to overlap.
             await asyncio.sleep(0)
             if not await self._in_flight.may_start(flight, self._app.switches):
                 answer = self._refuse(call, overlapping, (), dispatcher.refusal(_LOCKED, _TOO_MANY_REQUESTS))
@@ -236,7 +236,7 @@ class Api:
         self.struck = Struck(faults)
 
     async def close(self) -> None:
-        """Do the queued work now, and give up deliveries."""
+        """Do the queued work now, and abandon deliveries."""
         for task, work in list(self._queued.items()):
             task.cancel()
             work()
@@ -296,7 +296,7 @@ JSON = (b"content-type", b"application/json;charset=utf-8")
 
 
 def _instead(strikes: tuple[Fault, ...]) -> Fault | None:
-    """Return the first fault that comes instead of the work."""
+    """Return the first fault that replaces the work."""
     for fault in strikes:
         if fault.kind in ("cut-before", "queued") or (fault.kind == "status" and fault.when == "before"):
             return fault
@@ -335,7 +335,7 @@ def _failure(fault: Fault) -> Answer:
 
 
 def _shuffled(elements: list[dict[str, Any]], struck: Struck) -> list[dict[str, Any]]:
-    """Return the elements in another order, wherever there is one."""
+    """Return the elements in another order, unless there is only one."""
     if len(elements) < 2:  # noqa: PLR2004 (one can't be out of order)
         return elements
     indices = list(range(len(elements)))
@@ -361,7 +361,7 @@ def _base_url(scope: Scope) -> str:
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """Return the request's body, None if the client went away before its end."""
+    """Return the request's body, None if the client disconnected before its end."""
     parts = []
     while True:
         message = await receive()

@@ -35,9 +35,9 @@ _PATHS = ("/api", "/api-batch")  # the second: a client of 2015 sends its multis
 
 class Emulator(Starlette):
     """
-    The application. It lets faults cut the connection, which ASGI alone offers no way to do.
+    The application. It gives faults access to the connection, so that they can cut it; ASGI has no way to do that.
 
-    Calls of the API go straight to it: it answers its own errors, and needs nothing of the framework.
+    Calls of the API bypass the framework: the API answers its own errors.
     """
 
     def __init__(self, api: Api, **options: Any) -> None:
@@ -91,7 +91,7 @@ def create(setup: Setup, store: Store) -> Starlette:
 
 
 class _Own:
-    """What the emulator offers beside the API."""
+    """The emulator's own routes."""
 
     def __init__(self, setup: Setup, store: Store, api: Api) -> None:
         self._setup = setup
@@ -108,7 +108,7 @@ class _Own:
         return StreamingResponse(_chunks(seeds.dump(self._store)), media_type="application/x-ndjson")
 
     async def reset(self, asked: Request) -> Response:
-        """Begin anew: the seeds, no counts, the faults of the start. ``?only=counts`` only zeroes the counts."""
+        """Restore the seeds and the initial faults, and zero the counts; with ``?only=counts`` only zero the counts."""
         only_counts = asked.query_params.get("only") == "counts"
         with self._store.transaction() as transaction:
             transaction.forget(state=not only_counts, counts=True)
@@ -134,7 +134,7 @@ class _Own:
         return Response(content, media_type="application/octet-stream")
 
     async def put_in_bucket(self, asked: Request) -> Response:
-        """Take a file that a CSV import job can then find as its bucket and name."""
+        """Store a file under the bucket and name by which a CSV import job finds it."""
         content = await asked.body()
         with self._store.transaction() as transaction:
             transaction.put_file(f"{BUCKETS}/{asked.path_params['name']}", content)

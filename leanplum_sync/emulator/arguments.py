@@ -1,4 +1,4 @@
-"""The arguments of one action, read with the API's tolerance: numbers as text, JSON inside text, bare words."""
+"""The arguments of one action, read as tolerantly as the API does: numbers as text, JSON inside text, bare words."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 class Arguments:
     """
-    What one action was called with. Arguments that are null or absent are the same.
+    The arguments of one action. Null means absent.
 
-    Every action is asked many times what it is and whose; ``action``, ``user_id`` and ``device_id`` are read once.
+    ``action``, ``user_id`` and ``device_id`` are read once, because they are used many times.
     """
 
     __slots__ = ("_lenient", "action", "device_id", "given", "user_id")

@@ -1,4 +1,4 @@
-"""The counts: what reached the server and what took effect. Tests take them for the truth."""
+"""The counts: what reached the server and what took effect. Tests rely on them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def counted(store: Store, *, detail: bool) -> dict[str, Any]:
     """
     Return the counts as JSON; ``docs/emulator.md`` explains each field.
 
-    With *detail*, ``sends`` maps message to user to count and ``increments`` user to attribute to count; without,
-    both give totals, so that a million recipients don't make a long answer.
+    With *detail*, ``sends`` is ``{message: {user: count}}`` and ``increments`` ``{user: {attribute: count}}``. Without, both are
+    totals, so that the answer stays short with a million recipients.
     """
     counters = store.counters()
 

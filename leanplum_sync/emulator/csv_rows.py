@@ -12,13 +12,13 @@ from leanplum_sync.emulator.errors import RefusedError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Under these the cells are data, whose numbers and booleans count as such.
+# Below these, numbers and booleans in cells are typed.
 _TYPED = frozenset({"userAttributes", "userAttributeValuesToIncrement", "params"})
 
 
 def rows(text: str, default_action: str | None) -> Iterator[dict[str, Any]]:
     """
-    Yield a row's arguments: dotted columns are nested, ``[a, b]`` is a list, an empty cell is not there.
+    Yield the arguments of each row: dotted columns are nested, ``[a, b]`` is a list, an empty cell is absent.
 
     Raises:
         RefusedError: the text isn't CSV.

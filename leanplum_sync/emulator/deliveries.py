@@ -1,4 +1,4 @@
-"""Calls the API makes to others: postbacks and callbacks. Only to loopback; others are never contacted."""
+"""Calls that the API makes: postbacks and callbacks. They go to loopback only; other hosts are never contacted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SERVER_ERROR = 500
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A POST to make once the request that caused it is committed."""
+    """A POST that is due once the request that caused it is committed."""
 
     url: str
     body: bytes = b""
@@ -25,7 +25,7 @@ class Delivery:
 
 
 async def deliver(delivery: Delivery, first_retry_seconds: float) -> None:
-    """Send it; on a server error or no answer try again up to 9 times, waiting longer each time."""
+    """Send it. After a server error or no answer, retry up to 9 times with increasing waits."""
     if not is_loopback(delivery.url):
         return
     for attempt in range(_RETRIES + 1):

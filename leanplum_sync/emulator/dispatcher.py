@@ -1,4 +1,4 @@
-"""A call -> its answer: key and limits first, then each action in order, in the caller's transaction."""
+"""Turns a call into its answer: checks key and limits, then carries out each action in order, in the caller's transaction."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OwnerOf: TypeAlias = Callable[[str], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back: a status and the elements, or a page, or a place to go to; and what to tell others."""
+    """An answer: a status with elements, an HTML page, or a redirect; and the deliveries to others."""
 
     status: int
     elements: list[Element] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """Who may call: the app's id and its keys by class; and how doubtful things are to go."""
+    """The app's id, its keys by class, and the switches."""
 
     app_id: str
     keys: dict[str, KeyClass]
@@ -58,7 +58,7 @@ class App:
 
 @dataclass(slots=True)
 class _Desk:
-    """What all actions of one call share, and what they leave behind for the answer."""
+    """What all actions of one call share, and what they collect for the answer."""
 
     call: Call
     key_class: KeyClass
@@ -71,7 +71,7 @@ class _Desk:
 
 
 def refusal(message: str, status: int) -> Answer:
-    """Return the answer to a call that was refused as a whole: one element, whatever the number of actions."""
+    """Return the answer to a call that is refused as a whole: one element, whatever the number of actions."""
     return Answer(status, [{"success": False, "error": {"message": message}}])
 
 
@@ -81,12 +81,12 @@ def action_names(call: Call) -> frozenset[str]:
 
 
 def subjects(call: Call, owner_of: OwnerOf) -> set[str]:
-    """Return the ids of the profiles a call is about."""
+    """Return the ids of the profiles that a call is about."""
     return {user_id for arguments in call.actions if (user_id := _subject(arguments, owner_of)) is not None}
 
 
 def count_arrival(call: Call, transaction: Transaction) -> None:
-    """Count what reached the server, whatever becomes of it."""
+    """Count what reached the server, carried out or not."""
     transaction.count(counts.REQUESTS, call.action or "(none)")
     for name, n in Counter(arguments.action for arguments in call.actions).items():
         transaction.count(counts.ACTIONS, name or "(none)", n)
@@ -125,7 +125,7 @@ def _outsized(call: Call, switches: Switches) -> Answer | None:
 def _dev_mode_refusal(
     call: Call, key_class: KeyClass, switches: Switches, transaction: Transaction, now: float
 ) -> Answer | None:
-    """Refuse a developer's call that comes within a second of another; reads of exports and content ignore it."""
+    """Refuse a ``devMode`` call within a second of another. Reads of exports and content are not limited."""
     developers = [arguments for arguments in call.actions if arguments.flag("devMode")]
     if not developers or key_class not in ("production", "development"):
         return None
@@ -144,7 +144,7 @@ def _dev_mode_refusal(
 
 
 def carry_out(call: Call, key_class: KeyClass, app: App, transaction: Transaction, now: float) -> Answer:
-    """Do all the call asks for, in order, and return the answer."""
+    """Carry out the actions of the call in order, and return the answer."""
     users = [_subject(arguments, transaction.owner) for arguments in call.actions]
     transaction.fetch({user_id for user_id in users if user_id is not None})
     _count_lookups(call, users, transaction)
@@ -181,7 +181,7 @@ def _count_lookups(call: Call, users: list[str | None], transaction: Transaction
 
 
 def _answered(arguments: Arguments, desk: _Desk) -> tuple[Element, int]:
-    """Return one action's element and the status it asks for."""
+    """Return one action's element and its HTTP status."""
     uuid, req_id = desk.call.uuid, arguments.plain("reqId")
     once = (uuid, req_id) if uuid and req_id and desk.switches.duplicates == "answer_again" else None
     if once is not None and (before := desk.transaction.answered(*once)) is not None:
@@ -197,7 +197,7 @@ def _answered(arguments: Arguments, desk: _Desk) -> tuple[Element, int]:
 
 
 def _attempted(arguments: Arguments, desk: _Desk) -> tuple[Element, int, str | None]:
-    """Return one action's element, the status it asks for, and the advice about its time."""
+    """Return one action's element, its HTTP status, and the warning about its time."""
     advice = None
     try:
         method = _method(arguments, desk)
@@ -273,7 +273,7 @@ def _skipped(skip: SkippedError, switches: Switches) -> Element:
 
 
 def _import(work: Work, job_id: str, desk: _Desk) -> None:
-    """Run the rows of a CSV job, fifty at a time: each fifty bill their unique users."""
+    """Run the rows of a CSV job in chunks of fifty; each chunk bills its unique users."""
     pending: Iterator[Arguments] = map(Arguments, rows(work.csv or "", work.arguments.text("defaultAction")))
     elements: list[Element] = []
     # Without its envelope the call is an ordinary multi, so that a row can't start another job.

@@ -27,7 +27,7 @@ class RefusedError(Exception):
 
 
 class SkippedError(Exception):
-    """An action is answered with ``success: true`` and a warning, and was not carried out."""
+    """An action is not carried out, and answered with ``success: true`` and a warning."""
 
     def __init__(self, message: str, *, ignored: bool = False) -> None:
         super().__init__(message)

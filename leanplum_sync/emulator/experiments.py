@@ -1,4 +1,4 @@
-"""Which variants of the running A/B tests a user is in: by percentage, the same every time."""
+"""Assigns users to variants of the running A/B tests: by percentage, and always the same."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def variants_of(tests: Mapping[str, Mapping[str, Any]], user_id: str) -> dict[str, Mapping[str, Any]]:
-    """Return the user's variant by test id, for the tests the user takes part in."""
+    """Return the user's variant by test id, for each test that the user takes part in."""
     found = {key: _variant(key, test, user_id) for key, test in tests.items() if _takes_part(test, user_id)}
     return {key: variant for key, variant in found.items() if variant is not None}
 

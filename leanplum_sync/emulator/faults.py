@@ -1,5 +1,5 @@
 """
-Faults on request: what goes wrong, for which calls, and how often. The same seed gives the same faults.
+Faults on request: what goes wrong, for which calls, and how often. With the same seed, the same calls meet the same faults.
 
 As text: ``cut-after:action=sendMessage,times=1; latency:seconds=0.2,probability=0.5; seed=7``.
 """
@@ -45,8 +45,8 @@ class Fault:
     """
     One thing that goes wrong.
 
-    It strikes calls that are or hold the *action* and are about the *user* (None: any), not the first *after* of
-    them, at most *times* (None: always), and of these each with the *probability*.
+    It affects calls of the *action*, or with it in a multi, that are about the *user* (None: any). The first *after* of them are
+    spared; the others are affected with the *probability*, at most *times* (None: no limit).
     """
 
     kind: Kind
@@ -74,7 +74,7 @@ NO_FAULTS = Faults()
 
 
 class Struck:
-    """Faults and how often each has matched and struck."""
+    """Faults, and how often each has matched and occurred."""
 
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
@@ -85,7 +85,7 @@ class Struck:
         self.shuffler = random.Random(faults.seed)  # noqa: S311 (as above)
 
     def strike(self, actions: frozenset[str], users: frozenset[str]) -> tuple[Fault, ...]:
-        """Return the faults that hit a call with these actions and users, and remember that they did."""
+        """Return the faults of a call with these actions and users, and count them."""
         return tuple(
             fault
             for index, fault in enumerate(self.faults.faults)
@@ -96,7 +96,7 @@ class Struck:
         if fault.action not in (None, *actions) or fault.user not in (None, *users):
             return False
         self._matched[index] += 1
-        # Drawn for every match, so that the n-th match always has the same luck.
+        # Drawn for every match, so that the n-th match always has the same chance.
         lucky = self._chances[index].random() >= fault.probability
         used_up = fault.times is not None and self._struck[index] >= fault.times
         if lucky or used_up or self._matched[index] <= fault.after:
@@ -115,7 +115,7 @@ class Struck:
 
 
 def described(fault: Fault) -> dict[str, Any]:
-    """Return a fault as JSON that can be read again."""
+    """Return a fault as JSON that ``parse`` accepts."""
     given = {field.name: getattr(fault, field.name) for field in fields(fault) if field.name != "kind"}
     default = Fault(fault.kind)
     return {"fault": fault.kind} | {
@@ -130,7 +130,7 @@ def parse(given: Faults | str | Path | Sequence[Any]) -> Faults:
     Text that names an existing file is that file.
 
     Raises:
-        EmulatorError: something in it is no fault; the text says what and, for files, where.
+        EmulatorError: something in it is not a fault; the text says what and, for files, where.
     """
     match given:
         case Faults():

@@ -1,4 +1,4 @@
-"""newUserId: log in, register or switch."""
+"""``newUserId``: login, registration, or a switch of users."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def check_identity(work: Work, new_user_id: str) -> None:
-    """Refuse an id that can't be taken: one that is too long, or a blocked user's, who takes nothing in."""
+    """Refuse an id that is too long, or that belongs to a blocked user."""
     if len(new_user_id) > MAX_ID_LENGTH:
         raise invalid("newUserId")
     existing = work.transaction.user(new_user_id)
@@ -32,10 +32,10 @@ def goes_to_new_user(work: Work) -> bool:
 
 def become(work: Work, new_user_id: str) -> User:
     """
-    Return the user that goes on, under the new id.
+    Return the user with the new id.
 
-    An anonymous user is merged into the one that has the id (login) or gets the id (register). A user with an id
-    of their own is kept, and another one begins a session (switch): nothing is merged.
+    An anonymous user is merged into the user that has the id (login), or gets the id (registration). A known user is kept, and
+    the other user starts a session (switch): nothing is merged.
     """
     user, transaction = work.user, work.transaction
     if new_user_id == user.user_id:
@@ -55,7 +55,7 @@ def become(work: Work, new_user_id: str) -> User:
 
 
 def _switched(work: Work, other: User) -> User:
-    """End the user's open sessions and begin them for the other."""
+    """End the user's open sessions and start them for the other user."""
     user = work.user
     for each in (user, other):
         sessions.expire(each, work.now, work.transaction)
@@ -69,7 +69,7 @@ def _switched(work: Work, other: User) -> User:
 
 
 def merge(target: User, source: User) -> None:
-    """Merge an anonymous user into a known one: the known one's values win, sets unite, counts add up."""
+    """Merge an anonymous user into a known one: the known user's values win, lists are united, counts are added."""
     for name, value in source.attributes.items():
         known = target.attributes.setdefault(name, value)
         if isinstance(known, list) and isinstance(value, list):

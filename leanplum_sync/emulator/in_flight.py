@@ -1,4 +1,4 @@
-"""Which users have a call in flight: the second call on one is queued or refused, and always counted."""
+"""Tracks which users have a call in flight: a second call about one is queued or refused, and always counted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class InFlight:
 
     @contextmanager
     def flight(self, users: frozenset[str], *, is_multi: bool) -> Iterator[tuple[Flight, set[str]]]:
-        """Enter a call; gives it and those of its users who have another one in flight."""
+        """Register a call; yields it and those of its users that have another call in flight."""
         flight = Flight(users, is_multi)
         overlapping = {user_id for other in self._flights for user_id in users & other.users}
         self._flights[flight] = None
@@ -41,7 +41,7 @@ class InFlight:
             flight.landed.set()
 
     async def may_start(self, flight: Flight, switches: Switches) -> bool:
-        """Wait until the call may be carried out; False if it is to be refused with 429 instead."""
+        """Wait until the call may be carried out; return False if it must be refused with 429."""
         while (ahead := self._ahead_of(flight)) is not None:
             match switches.concurrent_calls:
                 case "allow":

@@ -16,7 +16,7 @@ _FORBIDDEN = frozenset(',|"{\t\n\r')
 
 
 def is_allowed(name: str) -> bool:
-    """Return whether a name keeps the documented rules."""
+    """Return whether a name follows the documented rules."""
     if not 0 < len(name) <= _MAX_LENGTH or name[0] in ".-" or name[-1] == "/" or _FORBIDDEN & set(name):
         return False
     try:
@@ -28,7 +28,7 @@ def is_allowed(name: str) -> bool:
 
 def check_names(work: Work, kind: str, names: Iterable[str]) -> None:
     """
-    Refuse bad names, and new ones beyond the app's limit, as far as the switches ask for that.
+    Refuse invalid names, and new ones beyond the app's limit, if the switches say so.
 
     Message events (``.m123``) are the API's own and always allowed.
     """

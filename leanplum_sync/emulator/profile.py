@@ -1,4 +1,4 @@
-"""Changes to a profile that several actions make."""
+"""Changes to a profile that several actions share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def set_attributes(user: User, given: Mapping[str, Any], switches: Switches) -> None:
-    """Set what is given; null removes."""
+    """Set the given attributes; null removes one."""
     for name, value in given.items():
         if value is None or (switches.empty_values == "drop" and value in ("", [])):
             user.attributes.pop(name, None)
@@ -35,7 +35,7 @@ def happened(known: dict[str, dict[str, Any]], name: str, time: float, value: fl
 
 
 def location_of(work: Work) -> dict[str, Any]:
-    """Return the location group given; "(detect)" finds nothing, since every caller is on loopback."""
+    """Return the given location fields. "(detect)" detects nothing, because every caller is on loopback."""
     location: dict[str, Any] = {}
     for name in LOCATION_FIELDS:
         value = work.arguments.integer(name) if name == "timezoneOffsetSeconds" else work.arguments.text(name)

@@ -11,7 +11,7 @@ import orjson
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-# Column: the record's key, where it differs.
+# The key in a session record for each column.
 _SESSION_COLUMNS = {
     "sessionId": "sessionId",
     "userId": "userId",

@@ -1,4 +1,4 @@
-"""One HTTP request -> one call: which action or actions, under which app and key. Arguments may be anywhere."""
+"""Turns an HTTP request into a call: its actions, app and key. Arguments may be in the query or in the body."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Call:
 
     @property
     def is_multi(self) -> bool:
-        """Whether the answer has an element for each of ``data``."""
+        """Whether the answer has one element for each action in ``data``."""
         return self.action == "multi" and not self.is_job
 
     @property
@@ -47,7 +47,7 @@ class Call:
 
 def read(query: str, content_type: str, body: bytes, switches: Switches) -> Call:
     """
-    Return the call a request makes. What the body says wins over the query.
+    Return the call that a request makes. The body takes precedence over the query.
 
     Raises:
         RefusedError: the body, ``data`` or ``time`` can't be understood.
@@ -74,7 +74,7 @@ def read(query: str, content_type: str, body: bytes, switches: Switches) -> Call
 
 
 def _body(content_type: str, body: bytes) -> tuple[dict[str, Any], dict[str, bytes], str | None]:
-    """Return the body's arguments, its files and its CSV text. The body's own look counts more than its label."""
+    """Return the body's arguments, its files and its CSV text. The content counts more than the Content-Type."""
     kind = content_type.partition(";")[0].strip().lower()
     stripped = body.lstrip()
     if not stripped:

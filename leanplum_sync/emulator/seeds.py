@@ -36,7 +36,7 @@ _SEEDED = "seeded"
 
 
 def load(store: Store, seeds: Sequence[Path], switches: Switches, clock: Callable[[], float]) -> None:
-    """Load the seeds if this state never had any: starting again changes nothing."""
+    """Load the seeds, unless this state was seeded before."""
     if not seeds:
         return
     with store.transaction() as transaction:
@@ -45,7 +45,7 @@ def load(store: Store, seeds: Sequence[Path], switches: Switches, clock: Callabl
 
 
 def reload(transaction: Transaction, seeds: Sequence[Path], switches: Switches, now: float) -> None:
-    """Load the seeds; what has the same id is replaced."""
+    """Load the seeds, replacing what has the same id."""
     for path in seeds:
         for count, (line_number, line) in enumerate(_lines(path), start=1):
             try:
@@ -102,7 +102,7 @@ def _load_line(transaction: Transaction, seed: Any, switches: Switches, now: flo
 
 
 def dump(store: Store) -> Iterator[bytes]:
-    """Yield the whole app as lines that can be seeded again."""
+    """Yield the whole app as lines of a seed."""
     for kind in _KEY_OF:
         for thing in store.things(kind).values():
             yield orjson.dumps({kind: thing}) + b"\n"

@@ -25,7 +25,7 @@ _OBJECTS_BEFORE_LOOKING = 20_000
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that says when it is ready and leaves signals as it found them."""
+    """A uvicorn server that signals when it is ready and restores the signal handlers."""
 
     def __init__(self, app: Starlette, on_ready: Callable[[], None]) -> None:
         super().__init__(
@@ -105,8 +105,8 @@ def in_thread(app: Starlette, listening: socket.socket) -> Iterator[None]:
 
 def in_foreground(app: Starlette, listening: socket.socket, on_ready: Callable[[], None]) -> None:
     """Serve until SIGINT or SIGTERM."""
-    # The process is the emulator's own: what it starts with stays, and requests leave no cycles but in errors. So
-    # there is little to look for, and looking every 700 objects took a tenth of the time.
+    # The emulator has this process to itself. Its initial objects stay, and requests create no cycles except in errors, so
+    # there is little to collect: with the default threshold of 700 objects, the collector took a tenth of the time.
     gc.freeze()
     gc.set_threshold(_OBJECTS_BEFORE_LOOKING, 20, 20)
     try:

@@ -1,8 +1,8 @@
 """
-Sessions: open from start to stop, unless they time out first; and their record for the data export.
+Sessions, from ``start`` to ``stop`` or a timeout, and their records for the data export.
 
-An open session is kept with its user, by device id ("" for none). Ended ones, and single offline events, become
-records of the raw export's shape.
+An open session is stored with its user, by device id ("" for none). Ended sessions and single offline events become records
+in the format of the export.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def open_session(user: User, now: float, device_id: str | None = None) -> dict[s
 
 
 def ends_at(session: dict[str, Any]) -> float:
-    """Return when the session ends by itself."""
+    """Return when the session times out."""
     paused = session["paused"]
     return float(session["seen"] + IDLE_SECONDS if paused is None else paused + PAUSED_SECONDS)
 
@@ -104,7 +104,7 @@ def resume(user: User, session: dict[str, Any], now: float) -> None:
 
 
 def enter_state(session: dict[str, Any], name: str, now: float, details: dict[str, Any]) -> None:
-    """Replace the current state; the name "" only leaves it."""
+    """Enter a state, leaving the current one; the name "" only leaves it."""
     leave_state(session, now)
     if name and len(session["states"]) < _MAX_ENTRIES:
         state = {"name": name, "started": now, "ended": None, "paused": None, "away": 0.0, "events": []}
@@ -166,7 +166,7 @@ def end(user: User, device_id: str, at: float, transaction: Transaction) -> None
 
 
 def expire(user: User, now: float, transaction: Transaction) -> None:
-    """Close the sessions that timed out: idle ones as of when they were last seen or paused."""
+    """Close the sessions that timed out, as of the time when they were last active or paused."""
     for device_id, session in list(user.sessions.items()):
         if ends_at(session) <= now:
             seen: float = session["seen"] if session["paused"] is None else session["paused"]
@@ -259,7 +259,7 @@ def until_first(user: User, time: float, known: Mapping[str, Any], name: str) ->
 
 
 def number(*parts: Any) -> int:
-    """Return an id as the export has them: 64 bits, signed, the same for the same parts."""
+    """Return an id as in exports: signed, 64 bits, always the same for the same parts."""
     digest = hashlib.sha256(repr(parts).encode()).digest()
     return int.from_bytes(digest[:8], signed=True)
 

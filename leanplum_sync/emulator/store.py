@@ -1,9 +1,9 @@
 """
-What the emulated app remembers: users, devices, messages and the rest, and the counts, in one SQLite database.
+The state of the emulated app in an SQLite database: users, devices, messages and so on, and the counts.
 
-With a path it is a file in WAL mode, so that what was acknowledged survives the death of the process and two
-processes see one app; without one it is a temporary database, which SQLite keeps in memory as far as a cache goes and
-beyond that in a file nobody else sees. Every request is one transaction.
+With a path it is a file in WAL mode: what was acknowledged survives a crash of the process, and two processes can share one
+app. Without one it is a temporary database, which SQLite keeps in its cache and beyond that in an unnamed file. Every request is
+one transaction.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ CREATE INDEX IF NOT EXISTS session_ended ON session (ended);
 """
 _STATE_TABLES = ("user", "device", "thing", "session", "file", "name", "batch")
 _COUNT_TABLES = ("counter", "sent", "increment")
-# Long enough for another process's bulk seed; a request of it takes milliseconds.
+# Long enough for another process to load a large seed; its requests take milliseconds.
 _LOCK_WAIT_SECONDS = 60
 _PAGE = 1000
-# Whoever asks again does so soon; for the rest it is only growth.
+# Repeats come soon. Without a limit the table would only grow.
 ANSWERED_BATCHES = 10_000
 _FIELDS_OF_USER = itemgetter(*(field.name for field in fields(User)))
 _CACHE_KIB = 8 * 1024
@@ -71,7 +71,7 @@ class Store:
     def _prepare(self, path: Path | None) -> None:
         self._db.execute(f"PRAGMA journal_mode={'MEMORY' if path is None else 'WAL'}")
         self._db.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
-        # A commit then survives the death of the process, though not of the machine.
+        # A commit then survives a crash of the process, though not of the machine.
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute("BEGIN IMMEDIATE")
         try:
@@ -94,7 +94,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """Commit all the block did, or nothing of it if it raises."""
+        """Commit everything the block did, or nothing if it raises."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             transaction = Transaction(self._db)
@@ -106,7 +106,7 @@ class Store:
         self._db.execute("COMMIT")
 
     def owner(self, device_id: str) -> str | None:
-        """Return the id of the device's present user."""
+        """Return the id of the device's current user."""
         row = self._db.execute("SELECT user_id FROM device WHERE device_id=?", (device_id,)).fetchone()
         return None if row is None else row[0]
 

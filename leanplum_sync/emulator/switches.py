@@ -1,4 +1,4 @@
-"""What the public documents leave open about the API, one named choice each."""
+"""The open questions about the API, with a switch for each."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Literal
 @dataclass(frozen=True, slots=True)
 class Switches:
     """
-    The doubtful behaviours of the API. The defaults are the likeliest; a test turns one to see a client cope.
+    Behavior of the API that is not certain. The defaults are the most likely; tests set the alternatives.
 
-    ``docs/emulator.md`` has a table of them all.
+    ``docs/emulator.md`` has a table of all switches, and ``docs/fidelity.md`` the evidence.
     """
 
     order: Literal["aligned", "user_sorted"] = "aligned"
@@ -26,13 +26,13 @@ class Switches:
     export_user_in_multi: bool = True
 
     duplicates: Literal["answer_again", "carry_out"] = "answer_again"
-    """What a second action with the same batch ``uuid`` and ``reqId`` gets: the first answer, or work."""
+    """What happens to a second action with the same ``uuid`` and ``reqId``: it gets the first answer, or is carried out."""
 
     concurrent_calls: Literal["queue_behind_multi", "queue", "refuse", "allow"] = "queue_behind_multi"
-    """A second call on a user in flight: queued if the first is a multi and else 429; always one; or let be."""
+    """A second call about a user in flight: queued behind a multi and otherwise 429; always queued; always 429; or allowed."""
 
     dev_mode_limit: Literal["per_subject", "per_app", "off"] = "per_subject"
-    """Who may make one devMode request a second."""
+    """The scope of the limit of one devMode request a second."""
 
     dev_mode_with_production_key: bool = True
     """False refuses it."""
@@ -40,12 +40,12 @@ class Switches:
     nested_device_attributes: Literal["ignore", "apply"] = "ignore"
 
     device_details: Literal["by_source", "full", "id_only"] = "by_source"
-    """What exportUser tells of a device: what setDeviceAttributes set, also what ``devices`` set, or its id."""
+    """What exportUser shows of a device: what setDeviceAttributes set, also what ``devices`` set, or only its id."""
 
     tokens_exported: bool = True
 
     create_never_adds_devices: bool = True
-    """Whether CreateNever lets a known user get a device that was not theirs before."""
+    """Whether a known user can get a new device under CreateNever."""
 
     missing_argument_status: Literal[200, 400] = 200
 
@@ -85,7 +85,7 @@ class Switches:
     """Refuse attribute, event and state names that break the documented rules."""
 
     name_limit: int | None = None
-    """Refuse attribute or event names beyond this many distinct ones an app; None only counts."""
+    """How many distinct names of attributes, and of events, an app may have; None: no limit."""
 
     export_users_a_day: int = 40
     export_data_a_day: int = 24
@@ -98,18 +98,18 @@ class Switches:
     """Refuse calls whose ``apiVersion`` is not 1.0.6."""
 
     ignored_at: Literal["both", "warning", "element"] = "both"
-    """Where ``ignored: true`` stands in the answer to a rejected requireActive track."""
+    """Where ``ignored: true`` is in the answer to a rejected requireActive track."""
 
     inline_csv: bool = True
 
     lenient_syntax: bool = True
-    """Accept ``[a, b]`` and ``{'a': 'b'}`` where JSON is due."""
+    """Accept ``[a, b]`` and ``{'a': 'b'}`` in place of JSON."""
 
     future_clock: Literal["silent", "warn"] = "silent"
-    """Whether a client clock a day or more ahead is told so."""
+    """Whether a client clock that is a day or more ahead gets a warning."""
 
     sdk_exempt: bool = True
-    """Calls that carry ``sdkVersion`` are an SDK's: not billed, no limit on actions."""
+    """Treat calls with ``sdkVersion`` as an SDK's: not billed, and without a limit on actions."""
 
     unlisted_actions: bool = True
     """Answer actions only SDKs send (``log``, ``restart``...) with success; else ``Action not found``."""

@@ -1,4 +1,4 @@
-"""When a thing happened, by the server's clock. The client's clock only supplies differences."""
+"""Converts times to the server's clock. The client's clock only supplies differences."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def resolved(
     now: float, envelope_time: float | None, action_time: float | None, switches: Switches
 ) -> tuple[float, str | None]:
     """
-    Return when the action happened and the advisory warning about its clock, if any.
+    Return when the action happened, and a warning about its time, if any.
 
-    A batch a day or more late is stamped now, whatever its actions say; so is an action more than 365 days old.
+    If the batch is a day or more late, or the action more than 365 days old, the time is now.
     """
     sent = now if envelope_time is None else envelope_time
     if now - sent >= DAY:

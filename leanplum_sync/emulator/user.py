@@ -1,4 +1,4 @@
-"""A user as the emulator keeps it, and as exportUser tells of it."""
+"""A user as the emulator stores it, and as exportUser shows it."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class User:
     """
     One profile. A user whose id is that of their device is *anonymous*: nobody has logged in on it.
 
-    ``devices`` holds ``{"deviceId": ..., "fields": {...}, "listed": {...}}``: what setDeviceAttributes and start
-    set, and what ``devices`` of setUserAttributes set. ``sessions`` maps a device id ("" for none) to a session.
+    ``devices`` has ``{"deviceId": ..., "fields": {...}, "listed": {...}}``: *fields* were set by setDeviceAttributes and start,
+    *listed* by the ``devices`` of setUserAttributes. ``sessions`` maps a device id ("" for none) to a session.
     """
 
     user_id: str
@@ -63,7 +63,7 @@ class User:
     sessions: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def device(self, device_id: str) -> dict[str, Any]:
-        """Return the user's device, added if it was not there."""
+        """Return the user's device; add it if it is new."""
         for device in self.devices:
             if device["deviceId"] == device_id:
                 return device
@@ -76,7 +76,7 @@ class User:
 
 
 def bucket(user_id: str) -> int:
-    """Return 0 to 999. The formula fits the one pair ever published; it may be chance."""
+    """Return 0 to 999. The formula fits the only published pair, which may be chance."""
     return int(hashlib.md5(user_id.encode(), usedforsecurity=False).hexdigest(), 16) % 1000
 
 
@@ -118,7 +118,7 @@ def exported_device(device: Mapping[str, Any], switches: Switches) -> dict[str, 
 
 def imported(element: Mapping[str, Any], now: float, switches: Switches) -> User:
     """
-    Return the user an exportUser element tells of: the reverse of ``exported``.
+    Return the user in an exportUser element: the reverse of ``exported``.
 
     Raises:
         ValueError: the element names neither a user nor a device, or a field is of the wrong type.

@@ -1,4 +1,4 @@
-"""Values: how they are stored, merged and written. The API keeps booleans as text and writes Java's doubles."""
+"""How values are stored, merged and written. The API stores booleans as text and writes doubles like Java."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
 # Java's Double.toString writes plain digits from 1e-3 up to 1e7, and an exponent elsewhere.
 _PLAIN_FROM, _PLAIN_BELOW = 1e-3, 1e7
-# Found wherever JSON has a double in an object or list, and in some texts too: it only says that a closer look is due.
+# Matches every double in an object or list of JSON, and some texts: a match only means that the values must be checked.
 _DOUBLE = re.compile(rb"[:,\[]-?[0-9]+[.e]")
 
 
 def stored(value: Any, switches: Switches) -> Any:
-    """Return *value* as the API keeps an attribute: ``True`` becomes ``"True"``, lists lose duplicates."""
+    """Return *value* as the API stores an attribute: ``True`` becomes ``"True"``, and lists lose duplicates."""
     match value:
         case bool():
             return "True" if value else "False"
@@ -55,12 +55,12 @@ def with_removed(existing: list[Any], removed: Any, switches: Switches) -> list[
 
 
 def whole(value: float) -> int:
-    """Return *value* as an integer of 64 bits, the nearest one where it is beyond them."""
+    """Return *value* as an integer, limited to 64 bits."""
     return min(max(int(value), LOWEST), HIGHEST)
 
 
 def total(one: float, other: float) -> float:
-    """Return the sum, the largest double where it is beyond that: JSON has no infinity."""
+    """Return the sum, limited to the largest double: JSON has no infinity."""
     return min(max(float(one + other), -sys.float_info.max), sys.float_info.max)
 
 
@@ -72,7 +72,7 @@ def as_integer(value: Any, switches: Switches) -> int | None:
 
 
 def java_double(value: float) -> str:
-    """Return *value* as ``Double.toString`` has it: ``1.5E9``, ``1.0E-4``, ``0.5``."""
+    """Return *value* as ``Double.toString`` writes it: ``1.5E9``, ``1.0E-4``, ``0.5``."""
     if value == 0 or _PLAIN_FROM <= abs(value) < _PLAIN_BELOW:
         return repr(value)
     digits, exponent = _shortest(value)

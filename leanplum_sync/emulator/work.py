@@ -1,4 +1,4 @@
-"""What an action's function gets to work with, and how the user it is about is found or made."""
+"""What an action works with, and how its user is found or created."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ MAX_ID_LENGTH = 400
 @dataclass(slots=True)
 class Work:
     """
-    One action under way.
+    One action while it is carried out.
 
-    ``found`` is the user it is about, for actions that are about one. ``time`` is when it happened. ``deliveries``
-    gathers what is to be sent to others once the request is committed.
+    ``found`` is its user, for actions about a user. ``time`` is when it happened. ``deliveries`` collects what is sent to others
+    once the request is committed.
     """
 
     method: Method
@@ -56,8 +56,8 @@ class Method:
     """
     One action of the API.
 
-    *about* says whose: nobody's; a user's, made if need be or never made by default; one that is only looked at
-    (``read``); or a user's if one is named (``anybody``).
+    *about* is the kind of target: ``nobody``; a user, created by default if missing (``create``) or not (``never``); a user that
+    is only read (``read``); or a user if one is named (``anybody``).
     """
 
     run: Callable[[Work], Element]
@@ -70,7 +70,7 @@ class Method:
 
 
 def subject(arguments: Arguments, owner_of: Callable[[str], str | None]) -> str | None:
-    """Return the id of the profile the action is about, there or not; None if it names nobody."""
+    """Return the id of the profile that the action is about, existing or not; None if it names nobody."""
     if arguments.user_id is not None:
         return arguments.user_id
     if arguments.device_id is not None:
@@ -80,11 +80,11 @@ def subject(arguments: Arguments, owner_of: Callable[[str], str | None]) -> str 
 
 def find(work: Work) -> User:
     """
-    Return the user the action is about; a missing one is made in memory where that is allowed.
+    Return the user that the action is about. A missing one is created in memory if that is allowed.
 
     Raises:
-        SkippedError: there is no such user, and none may be made.
-        RefusedError: nobody is named, or the user is blocked.
+        SkippedError: the user doesn't exist and may not be created.
+        RefusedError: no user is named, or the user is blocked.
     """
     user_id = subject(work.arguments, work.transaction.owner)
     if user_id is None:
@@ -120,7 +120,7 @@ def is_anonymous(work: Work) -> bool:
 
 
 def keep(work: Work) -> None:
-    """Save the action's user, with the device it came from where that is new."""
+    """Save the action's user, with the device of the call if it is new."""
     user, device_id = work.user, work.arguments.device_id
     user.anonymous = is_anonymous(work)
     if device_id is not None and (user.has_device(device_id) or may_add_device(work)):

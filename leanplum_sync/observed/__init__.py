@@ -1,4 +1,4 @@
-"""Observed users on disk: what exportUser answered, who was asked for, and when."""
+"""Observed users on disk: the requested subject, exportUser's answer, and when it was read."""
 
 from leanplum_sync.observed.snapshot_entries import Entry, read
 from leanplum_sync.observed.snapshot_pieces import TornFileError, plain_lines

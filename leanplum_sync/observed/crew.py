@@ -1,4 +1,4 @@
-"""Threads that work at several jobs at once, and answer as they go."""
+"""Threads that work on several jobs at once and yield answers as they come."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class _Done:
 
 class Crew(Generic[Job, Answer]):
     """
-    Fed a little ahead of what it can do; for one lot of jobs, and for *work* that changes nothing.
+    Works on one stream of jobs, with a short queue. *work* must change nothing.
 
-    The threads are daemons: no run that ends need wait for answers that are still on their way.
+    The threads are daemons: a run that ends doesn't wait for answers that are still in flight.
     """
 
     def __init__(self, work: Callable[[Job], Iterable[Answer]], size: int, stopping: threading.Event) -> None:
@@ -51,20 +51,20 @@ class Crew(Generic[Job, Answer]):
             yield from self._until_one_is_done()
 
     def stop(self) -> None:
-        """Have no more jobs begun."""
+        """Start no more jobs."""
         self._stopping.set()
         for _ in self._threads:
             self._jobs.put(None)
 
     def wait(self, seconds: float) -> None:
-        """After ``stop``: wait for the jobs under way, but no longer."""
+        """After ``stop``: wait at most *seconds* for the jobs that have started."""
         end = time.monotonic() + seconds
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(max(0.0, end - time.monotonic()))
 
     def left(self) -> Iterator[Answer]:
-        """Yield the answers that came while nobody looked, without waiting for more."""
+        """Yield the answers that have come so far, without waiting for more."""
         while True:
             try:
                 said = self._said.get_nowait()

@@ -1,10 +1,10 @@
 """
-A snapshot's entries, read one by one.
+Reads the entries of a snapshot.
 
-NDJSON (``.gz`` and ``.zst`` too): one exportUser element a line, and beside its fields
+NDJSON (also ``.gz`` and ``.zst``): one exportUser element a line, with two more fields
 
-- ``userId`` or ``deviceId``: whom was asked for. A line with a top-level ``deviceId`` is about that device.
-- ``observedAt``: when, in epoch seconds. Without it (files from elsewhere), the file's own time counts.
+- ``userId`` or ``deviceId``: the subject that was requested. A line with a top-level ``deviceId`` is about that device.
+- ``observedAt``: when it was read, in epoch seconds. Without it (files from elsewhere), the time of the file counts.
 
 Parquet: the columns ``userId``, ``deviceId``, ``observedAt`` and ``element``, the last as JSON text.
 """
@@ -30,7 +30,7 @@ _COLUMNS: Final = ("userId", "deviceId", "observedAt", "element")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """*element* is as exportUser answered; *observed_at* is in epoch seconds."""
+    """*element* is exportUser's answer; *observed_at* is in epoch seconds."""
 
     subject: Subject
     element: Mapping[str, Json]
@@ -39,7 +39,7 @@ class Entry:
 
 def read(path: Path) -> Iterator[Entry]:
     """
-    Yield the entries of *path* in the order of the file; where a subject stands twice, the later one is newer.
+    Yield the entries of *path* in the order of the file. If a subject is there twice, the later entry is newer.
 
     Raises:
         SpecError: the file can't be read as a snapshot; names the file and the line or row.
@@ -139,7 +139,7 @@ def _subject(user_id: Json, device_id: Json, place: Place) -> Subject:
                 return make(str(value))
             case _:
                 pass
-    raise _bad(place, "there is no userId or deviceId", "Write as text whom the answer is about.")
+    raise _bad(place, "there is no userId or deviceId", "Add the userId or deviceId of the answer, as text.")
 
 
 def _time(value: Json, place: Place) -> float:

@@ -18,7 +18,7 @@ ENTRIES_PER_PIECE: Final = 500  # of a compressed file: a crash loses at most th
 
 class SnapshotWriter:
     """
-    Appends to *path*, which is made if need be, after cutting off what a crash left half-written.
+    Appends to *path*, creating it if necessary, and first removes an incomplete end that a crash left.
 
     A plain file gets each line at once; a compressed one gets pieces of up to 500 entries.
 
@@ -77,7 +77,7 @@ class SnapshotWriter:
         return _problem(
             self._path,
             f"the snapshot can't be written: {error.strerror}",
-            "Make room or name another file; what is whole is kept.",
+            "Free some disk space or name another file. What was written completely is kept.",
         )
 
 

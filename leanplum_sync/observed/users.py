@@ -1,4 +1,4 @@
-"""Users read at a pace: many with one request where the API can, else each alone."""
+"""Reads users at a limited rate: many with one request if the API supports it, otherwise one by one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 class ReadsUsers(Protocol):
     def export_user(self, subject: Subject, *, on_rate_limit: Callable[[], None]) -> Mapping[str, Json]:
-        """Return the element of exportUser for *subject*; ask again where that helps, and tell of each 429."""
+        """Return the exportUser element of *subject*. Retries if that can help, and reports each 429."""
 
     def export_users(self, subjects: Sequence[Subject], *, on_rate_limit: Callable[[], None]) -> UserBatch:
         """The same for several, with one request."""
@@ -28,7 +28,7 @@ class ReadsUsers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """*element* is at least as new as *observed_at*. Two *lookups*: asked for among others, and once more alone."""
+    """*element* is at least as new as *observed_at*. Two *lookups*: read in a batch first, then again alone."""
 
     subject: Subject
     element: Mapping[str, Json]
@@ -38,7 +38,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """The API refused to show this one; the others are not affected."""
+    """The API refused to show this user; others are not affected."""
 
     subject: Subject
     error: RejectedError
@@ -56,7 +56,7 @@ class Unread:
 
 @dataclass(slots=True)
 class Bill:
-    """How many *lookups* were perhaps paid for, whatever came of them."""
+    """How many *lookups* may have been billed, successful or not."""
 
     lookups: int = 0
 
@@ -67,10 +67,11 @@ _BAD_ENOUGH: Final = 3
 
 class Reading:
     """
-    Shared by the threads that read. So many as *together* are asked for with one request, until the API refuses that or gives
-    three answers in a row that are no good, be they lost, unreadable, or of a server that fails.
+    Shared by the threads that read. Up to *together* users are read with one request, until the API refuses that or three
+    answers in a row are lost, unreadable, or server errors.
 
-    What is no good is paid for twice. So one such request goes at a time, until one is answered well, and again after a bad one.
+    Users in a failed request are billed twice. So there is only one such request at a time until one succeeds, and again after
+    each failure.
     """
 
     def __init__(
@@ -88,19 +89,19 @@ class Reading:
         self._is_trusted = self._is_probing = False
 
     def groups(self, things: Iterable[T]) -> Iterator[tuple[T, ...]]:
-        """Part *things* into so many as are asked for with one request at the time."""
+        """Split *things* into groups of the size that is currently read with one request."""
         stream = iter(things)
         while group := tuple(islice(stream, self._at_once)):
             yield group
 
     def read(self, subjects: Iterable[Subject], bill: Bill | None = None) -> Iterator[Shown | Withheld]:
         """
-        Yield an answer for each of *subjects*, as they come; no more once it must end. *bill* tells what was paid for, also if
-        this ends early.
+        Yield an answer for each of *subjects*, in no particular order, and stop when the run must end. *bill* counts what was
+        billed, also if this ends early.
 
         Raises:
             CredentialError: the key is missing, wrong, or of the wrong class.
-            ApiError: somebody could not be read, for a reason that others may share.
+            ApiError: a user could not be read, for a reason that may affect others.
         """
         for answer in self.try_to_read(subjects, bill):
             if isinstance(answer, Unread):
@@ -110,7 +111,7 @@ class Reading:
     def try_to_read(
         self, subjects: Iterable[Subject], bill: Bill | None = None
     ) -> Iterator[Shown | Withheld | Unread]:
-        """As ``read``; who could not be read is among the answers."""
+        """Like ``read``, but yield users that could not be read instead of raising."""
         bill = bill or Bill()
         for group in self.groups(subjects):
             if self._must_end():
@@ -152,7 +153,7 @@ class Reading:
             self._is_trusted = any(element is not None for element in batch.elements)
             self._bad_in_a_row = 0 if self._is_trusted else self._bad_in_a_row + 1
             if not batch.works or self._bad_in_a_row >= _BAD_ENOUGH:
-                self._at_once = 1  # it never goes back
+                self._at_once = 1  # for the rest of the run
 
     @contextmanager
     def _one_at_a_time_until_trusted(self) -> Iterator[None]:
@@ -169,7 +170,7 @@ class Reading:
                     self._pace.changed.notify_all()
 
     def _alone(self, subject: Subject, bill: Bill, lookups: int = 1) -> Iterator[Shown | Withheld | Unread]:
-        """Yield the one answer, or none once it must end."""
+        """Yield the answer, or none if the run must end."""
         try:
             with self._pace.turn():
                 if self._must_end():

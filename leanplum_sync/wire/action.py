@@ -1,4 +1,4 @@
-"""Actions as data: what one API call, alone or inside ``multi``, says."""
+"""Actions as data: one call of an API method, alone or inside ``multi``."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Json: TypeAlias = Any  # None, bool, int, float, str, list and dict: whatever JS
 
 class DeliveryClass(StrEnum):
     """
-    What may be done when nobody knows whether an action was carried out.
+    What may be done if it is unknown whether an action was carried out.
 
-    The order is the order in which a subject's actions are sent: attributes are in place before a message uses them.
+    A subject's actions are sent in this order, so that attributes are set before a message uses them.
     """
 
-    REPEATABLE = "repeatable"  # doing it twice is doing it once: compare with live state, send what differs
-    CHECKABLE = "checkable"  # a read tells applied from not applied
-    ONCE = "once"  # neither: held for a person
+    REPEATABLE = "repeatable"  # idempotent: compare with live state, send what differs
+    CHECKABLE = "checkable"  # a read shows whether it was applied
+    ONCE = "once"  # neither: held until a person decides
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,10 @@ class Action:
     arguments: Mapping[str, Json]
 
     def payload(self) -> dict[str, Json]:
-        """The element of ``data`` in a ``multi`` that carries this action."""
+        """Return the element for this action in the ``data`` of a ``multi``."""
         return {"action": self.name, **self.arguments}
 
     def subject(self) -> Subject:
-        """Whom the action is about. Source for the choice: an absent or blank userId means the deviceId counts."""
+        """Return the subject of the action. Source: OpenAPI: with an absent or blank userId, the deviceId counts."""
         user_id = self.arguments.get("userId")
         return Subject.user(user_id) if user_id else Subject.device(self.arguments["deviceId"])

@@ -1,5 +1,5 @@
 """
-Every action the API knows, as data: what it takes, which key allows it, and what repeating it would do.
+Every action of the API as data: its arguments, the key that permits it, and whether it may be repeated.
 
 Source, unless a line says otherwise: Leanplum's published OpenAPI description and docs. The arguments every call has
 (``appId``, ``clientKey``, ``apiVersion``, ``devMode``, ``time``) are not repeated here.
@@ -46,7 +46,7 @@ class ArgumentType(StrEnum):
 
 
 class Target(StrEnum):
-    """Whom an action is about."""
+    """The target of an action."""
 
     USER = "user"  # userId, deviceId, or both
     DEVICE = "device"  # deviceId; userId may stand beside it
@@ -59,7 +59,7 @@ class CreateDisposition(StrEnum):
 
 
 class InMulti(StrEnum):
-    """How well it is known that an action works inside ``multi``."""
+    """The evidence that an action works inside ``multi``."""
 
     RECORDED = "recorded"
     SDK = "sdk"  # Leanplum's own SDKs do it
@@ -105,7 +105,7 @@ class ActionSpec:
 
     @property
     def writes(self) -> bool:
-        """Whether it changes users or content. Exports change neither, though each takes from a daily quota."""
+        """Whether it changes users or content. Exports don't, though each counts towards a daily quota."""
         return self.verb is Verb.POST
 
 
@@ -552,10 +552,10 @@ _RELATIVE: Final = ("userAttributeValuesToAdd", "userAttributeValuesToIncrement"
 
 
 def delivery_class(action: Action) -> DeliveryClass:
-    """Return what may be done when it is unknown whether *action* was carried out: its arguments have a say."""
+    """Return what may be done if it is unknown whether *action* was carried out. It depends on the arguments."""
     if action.name == "setUserAttributes":
         if action.arguments.get("newUserId"):
-            return DeliveryClass.ONCE  # a second call would speak of an id that is gone
+            return DeliveryClass.ONCE  # the old id no longer exists for a second call
         if any(action.arguments.get(name) for name in _RELATIVE) or _counts_up(action):
             return DeliveryClass.CHECKABLE
     spec = ACTIONS.get(action.name)

@@ -1,8 +1,8 @@
 """
-Answers: any bytes in, outcomes out.
+Turns the bytes of an answer into outcomes.
 
-The body is looked at first and the status second, because a batch whose actions were carried out can come back with
-an HTTP 404 (recorded), and a 200 says only that the call was received.
+The body is read first and the status second: a batch whose actions were carried out can be answered with HTTP 404
+(recorded), and a 200 only says that the call was received.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from leanplum_sync.wire.outcome import ActionOutcome, Outcome
 
 class RefusalKind(StrEnum):
     RATE_LIMITED = "rate limited"  # for now: the same call may be sent again
-    KEY = "key"  # a key, app or mode that the API doesn't accept: no call will do better
-    BUG = "bug"  # the call itself: it would be refused again
+    KEY = "key"  # the API doesn't accept the key, app or mode: other calls would fail too
+    BUG = "bug"  # the call itself is wrong: it would be refused again
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +48,14 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """The answer proves nothing: every action of the call is in doubt."""
+    """The answer proves nothing, so every action of the call is in doubt."""
 
     reason: str
 
 
 BatchAnswer: TypeAlias = Answered | Refused | Unreadable
 
-# Texts change without notice, so they are matched by their beginning, in lower case. An unknown warning counts as
+# Texts change without notice, so only their beginning is compared, in lower case. An unknown warning counts as
 # "not carried out". Source of the three: recorded traffic, where the actions beside them took effect.
 ADVISORY_WARNINGS: Final = (
     "device clock skew detected",
@@ -80,10 +80,10 @@ def read_elements(status: int, body: bytes) -> tuple[Mapping[str, Json], ...]:
     """
     Return the elements of ``{"response": [...]}``, each of which has a boolean ``success``.
 
-    Unknown keys are left alone, in the elements and beside ``response`` (newer servers add ``migrateState``).
+    Unknown keys are kept in the elements, and ignored beside ``response`` (newer servers add ``migrateState``).
 
     Raises:
-        UnexpectedResponseError: *body* has another shape. Nothing else is raised, whatever the bytes.
+        UnexpectedResponseError: *body* has another shape. No bytes raise anything else.
     """
     # An empty list or object takes 20 times the memory of its two bytes.
     if body.count(b"[") + body.count(b"{") > MAX_ANSWER_PARTS:
@@ -119,7 +119,7 @@ def read_batch_answer(status: int, body: bytes, actions: Sequence[Action], ids: 
     except UnexpectedResponseError as error:
         return _judge_by_status(status, str(error))
     if moved := next(filter(None, map(moved_host, elements)), None):
-        # Nothing says whether a server that sends its callers away did the work first.
+        # It is not known whether the server carried the call out before redirecting.
         return Unreadable(moved_sentence(moved))
     if len(elements) == 1 and (refused := refusal(status, elements[0], alone=len(actions) == 1)):
         if refused.kind is RefusalKind.BUG and not _may_be_repeated(status, actions):
@@ -243,7 +243,7 @@ def _blames_the_key(element: Mapping[str, Json]) -> bool:
 
 
 def sentence(element: Mapping[str, Json]) -> str:
-    """Return the API's own words for why *element* failed, or was skipped."""
+    """Return the API's reason why *element* failed or was skipped."""
     return _message(element.get("error")) or _message(element.get("warning")) or "The API gave no reason."
 
 

@@ -1,4 +1,4 @@
-"""Fingerprints: proof that a value is the one that was sent, without keeping the value."""
+"""Fingerprints: recognise a value that was sent, without storing the value."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from leanplum_sync.wire.profile import DEVICE_FIELDS
 
 
 def fingerprint(*parts: str) -> str:
-    """Return 32 hexadecimal digits over *parts*, kept apart by their lengths."""
+    """Return 32 hexadecimal digits for *parts*; their lengths are included, so that no two lists of parts collide."""
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         data = part.encode()

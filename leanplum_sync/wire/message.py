@@ -1,4 +1,4 @@
-"""A message of the dashboard, as getMessages lists it, read leniently: only its id is certain."""
+"""A message of the dashboard as getMessages lists it, read leniently: only its id is required."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from leanplum_sync.wire.action import Json
 class Message:
     """
     *type* is the channel, such as ``Push Notification`` or ``Email``; *state* is ``active``, ``inactive`` or
-    ``finished``, and "" where the server doesn't say. *active* is the older of the two fields, and always there.
-    *fields* is all that came back.
+    ``finished``, and "" if the server doesn't say. *active* is the older field and always present. *fields* has the whole answer.
     """
 
     id: int

@@ -1,5 +1,5 @@
 """
-Whether an app is being moved from Leanplum to CleverTap, as ``getMigrateState`` tells it.
+Whether an app is being migrated from Leanplum to CleverTap, according to ``getMigrateState``.
 
 Source: Leanplum's Android, iOS and JavaScript SDKs. They know three states, NONE, EVENTS_UPLOAD_STARTED and
 SDK_TRAFFIC_STOPPED, and for profiles and for events of API calls the system they go to: ``lp``, ``ct``, or ``lp+ct``.

@@ -1,4 +1,4 @@
-"""What became of an action."""
+"""The outcome of an action."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Outcome(StrEnum):
 @dataclass(frozen=True, slots=True)
 class ActionOutcome:
     """
-    *message* is the API's own sentence, or ours where there is none.
+    *message* is the API's reason, or ours if it gave none.
 
-    *advisory* marks a warning that came with an action that was carried out (clock skew, a past event).
+    *advisory*: the action was carried out with a warning (clock skew, a past event).
     """
 
     outcome: Outcome

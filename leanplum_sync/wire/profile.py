@@ -1,4 +1,4 @@
-"""A user as exportUser shows it, read leniently: every field may be missing (fields came over the years)."""
+"""A user as exportUser shows it, read leniently: every field may be missing, because fields were added over the years."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _MISSING: Final = "user not found"  # Source: recorded traffic: "User not found;
 @dataclass(frozen=True, slots=True)
 class Profile:
     """
-    *fields* are the top-level profile fields that came back; *devices* maps a deviceId to its device fields.
+    *fields* are the top-level profile fields in the answer; *devices* maps a deviceId to its device fields.
 
-    A device may show fewer fields than it has (recorded: only its deviceId), so an absent field proves nothing.
+    A device may be shown with fewer fields than it has (recorded: only its deviceId), so an absent field proves nothing.
     """
 
     exists: bool
@@ -52,10 +52,10 @@ def read_profile(element: Mapping[str, Json]) -> Profile:
     Return the profile in an exportUser *element*.
 
     A missing user is an element with a skip warning and no profile: ``NO_PROFILE``. Entries of ``devices`` without an
-    id are left by malformed imports and can't be addressed: they are passed over.
+    id are left by malformed imports and can't be addressed: they are skipped.
 
     Raises:
-        UnexpectedResponseError: *element* is no profile, and doesn't say that the user is missing.
+        UnexpectedResponseError: *element* is not a profile and doesn't say that the user is missing.
     """
     attributes = element.get("userAttributes")
     if attributes is None and (warning := element.get("warning")):

@@ -1,8 +1,8 @@
 """
-What the answer to several exportUser actions in one ``multi`` tells, and of whom.
+Reads the answer to several exportUser actions in one ``multi``.
 
-No source says that the API reads users so, nor in which order it would answer. So an answer is believed only as far as it
-names the users itself; whoever is left is asked for alone.
+No source says that the API supports this, nor in which order it answers. So only elements that name their user are trusted;
+the other users are read alone.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from leanplum_sync.wire.profile import read_profile
 @dataclass(frozen=True, slots=True)
 class UserBatch:
     """
-    *elements* has one for each subject, in their order; None for those who must be asked for alone.
+    *elements* has one element for each subject, in order; None for those that must be read alone.
 
-    *works* is False if the API says that it does not read users so; an answer that says nothing only has no elements. *was_billed*: reading those again may cost a second lookup.
+    *works* is False if the API says that it does not support such batches. *was_billed*: reading users again may cost a second
+    lookup.
     """
 
     elements: tuple[Mapping[str, Json] | None, ...]
@@ -44,7 +45,7 @@ def read_user_batch(answer: BatchAnswer, subjects: Sequence[Subject]) -> UserBat
     tells = [_tells(element, subject) for element, subject in zip(elements, subjects, strict=True)]
     if _Tells.NONSENSE in tells:
         return unread(subjects, works=False, was_billed=True)
-    # Elements that name nobody may have changed places among themselves. If they are all alike, that makes no difference.
+    # Elements without a user may be in any order. That makes no difference if they are all alike.
     believed = (
         {_Tells.OF_THE_USER} if _Tells.OF_A_FAILURE in tells else {_Tells.OF_THE_USER, _Tells.OF_NOBODY}
     )
@@ -54,13 +55,13 @@ def read_user_batch(answer: BatchAnswer, subjects: Sequence[Subject]) -> UserBat
 
 class _Tells(Enum):
     OF_THE_USER = auto()
-    OF_NOBODY = auto()  # that there is no such user
+    OF_NOBODY = auto()  # there is no such user
     OF_A_FAILURE = auto()
-    NONSENSE = auto()  # of somebody else, or it is no user at all
+    NONSENSE = auto()  # another user, or not a user
 
 
 def _without_id(element: Mapping[str, Json]) -> Mapping[str, Json]:
-    """What is read alone has no such field: a snapshot is the same either way."""
+    """Remove ``reqId``: elements that are read alone have none, and snapshots must be the same either way."""
     return {name: value for name, value in element.items() if name != "reqId"}
 
 

@@ -1,4 +1,4 @@
-"""All actions the emulator knows, in one table: what runs them, which keys may, and whom they are about."""
+"""All actions that the emulator knows, in one table: their function, permitted keys, and target."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from leanplum_sync.emulator.work import KeyClass
 
-# A production action is open to the development key too: that is how SDKs' development mode works.
+# The development key also permits production actions: SDKs' development mode relies on that.
 _PRODUCTION: Final[frozenset[KeyClass]] = frozenset({"production", "development"})
 _DEVELOPMENT: Final[frozenset[KeyClass]] = frozenset({"development"})
 _EXPORT: Final[frozenset[KeyClass]] = frozenset({"data_export"})

@@ -1,4 +1,4 @@
-"""Messages: reading what the dashboard made, and sending it."""
+"""Reading messages of the dashboard, and sending them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     "active": True,
     "messageType": "Push Notification",
 }
-# What only the emulator's seeds tell of a message.
+# Fields of a message that only seeds have.
 _OWN_KEYS = frozenset({"delivery", "targeting", "draft"})
 _RECENT_SECONDS = 90 * 24 * 60 * 60
 _MESSAGE_NOT_FOUND = "Message entity not found"
@@ -38,7 +38,7 @@ def get_messages(work: Work) -> Element:
 
 
 def is_listed(thing: Mapping[str, Any], work: Work) -> bool:
-    """Return whether a message or test is in a list: drafts and what ended long ago only if asked for."""
+    """Return whether a message or test is listed: drafts and those that ended long ago only on request."""
     if thing.get("draft") and not work.arguments.flag("includeDrafts"):
         return False
     if not work.arguments.flag("recent", default=True) or thing.get("active", True):
@@ -56,7 +56,7 @@ def send_message(work: Work) -> Element:
     """
     Queue a message for the user.
 
-    The user was looked up before the message, so an unknown user hides an unknown message.
+    The user has been looked up before, so a missing user takes precedence over a missing message.
     """
     message_id = work.arguments.required_text("messageId")
     message = work.transaction.thing("message", message_id)

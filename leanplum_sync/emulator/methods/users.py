@@ -31,7 +31,7 @@ _PROFILE = (*_OWN, *LOCATION_FIELDS)
 _SUBSCRIPTIONS = tuple(
     f"unsubscribe{group}To{change}" for group in ("Channels", "Categories") for change in ("Add", "Remove")
 )
-# What setUserAttributes takes beside attributes to set, which is all that most calls bring.
+# The arguments of setUserAttributes besides userAttributes; most calls have none of them.
 _MORE = frozenset(
     {
         "resetAnomalies",
@@ -50,7 +50,7 @@ _MORE = frozenset(
 
 def set_user_attributes(work: Work) -> Element:
     """
-    Change what is given and leave the rest.
+    Change what is given, and nothing else.
 
     All arguments are read before anything is changed, so a refused action leaves the user as it was. If one call both
     sets and changes a key, the order is set, remove, add, increment. A new user id takes effect first, so that what the
@@ -107,7 +107,7 @@ def _remove(work: Work, user: User, removed: dict[str, Any]) -> None:
 
 
 def _increment(work: Work, user: User, incremented: dict[str, Any]) -> list[str]:
-    """Add to integers; return the attributes left alone because they, or the increment, are none."""
+    """Increment integers; return the attributes that were skipped because they or the increment are not integers."""
     skipped = []
     for name, by in incremented.items():
         existing = values.as_integer(user.attributes.get(name, 0), work.switches)
@@ -147,7 +147,7 @@ def _occurrences(work: Work, kind: str, argument: str) -> dict[str, dict[str, fl
 
 
 def _merge_occurrences(known: dict[str, dict[str, Any]], given: dict[str, dict[str, float]]) -> None:
-    """Merge by the API's rules: counts and values as told, firstTime only earlier, lastTime only later."""
+    """Merge by the API's rules: counts and values are set, firstTime only gets earlier, lastTime only later."""
     for name, summary in given.items():
         entry = known.setdefault(name, {"count": 0})
         if "count" in summary:
@@ -179,7 +179,7 @@ def _profile(work: Work) -> list[Callable[[User], None]]:
 
 
 def _merge_devices(work: Work, user: User, devices: list[dict[str, Any]]) -> None:
-    """Merge devices by id. One without an id is kept as one more nameless entry, as the API does."""
+    """Merge devices by id. Each device without an id becomes one more entry without an id, as in the API."""
     for given in devices:
         device_id = given.get("deviceId")
         if device_id is None:
@@ -216,7 +216,7 @@ def delete_user(work: Work) -> Element:
 
 
 def block(work: Work) -> Element:
-    """Erase all but the identity, and accept nothing more for it."""
+    """Erase everything except the identity, and accept nothing more for it."""
     work.transaction.erase_sessions(work.user.user_id)
     work.found = User(work.user.user_id, work.user.created, anonymous=work.user.anonymous, blocked=True)
     return {}
