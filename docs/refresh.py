@@ -12,6 +12,7 @@ VARIES = {
     r"\b[0-9a-f]{12}\b": "...",
     r"\d{4}-\d\d-\d\d \d\d:\d\d( UTC)?": "...",
     r"\(sensitive [^)]*\)": "(sensitive ...)",
+    r"by less than \d+ s\.": "by less than ... s.",
 }
 
 
