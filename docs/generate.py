@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def filled(text: str) -> str:
-    """Return *text* with its generated parts made anew."""
+    """Return *text* with its generated parts updated."""
 
     def fill(match: re.Match[str]) -> str:
         return f"{match[1]}\n\n{PARTS[match[2]]()}\n\n{match[3]}"
@@ -108,7 +108,7 @@ def kind_of(schema: Schema) -> str:
         case {"type": kind}:
             return {"integer": "number", "string": "text"}.get(kind, str(kind))
         case _:
-            raise ValueError(f"nothing tells what stands here: {schema}")
+            raise ValueError(f"no description for the schema {schema}")
 
 
 def commands() -> str:

@@ -60,7 +60,7 @@ def section(name: str, command: click.Command, parent: click.Context) -> Iterato
 
 
 def paragraphs(text: str) -> Iterator[str]:
-    r"""Yield a help text's paragraphs; click marks those that keep their lines with ``\b``."""
+    r"""Yield a help text's paragraphs; click marks paragraphs that keep their lines with ``\b``."""
     for number, part in enumerate(re.split(r"\n\s*\n", re.sub(r" +$", "", text.strip(), flags=re.MULTILINE))):
         if number:
             yield ".PP"

@@ -156,7 +156,7 @@ def _held(
     if not found:
         what = "of what you named" if batches or wanted is not None else "of it"
         raise click.UsageError(
-            f"Run {run.number}: nothing {what} is held. `leanplum-sync status` says what is."
+            f"Run {run.number}: nothing {what} is held. `leanplum-sync status` lists what is held."
         )
     return found
 

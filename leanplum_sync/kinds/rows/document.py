@@ -127,7 +127,7 @@ class Listing(Edge):
     empty: Annotated[list[EmptyWord], AfterValidator(_spelled_out)] = Field(
         default=[],
         description=(
-            "Words that mean an empty cell if they are the whole cell, such as those that databases and pandas write."
+            "Words that mean an empty cell if they are the whole cell, for example as databases and pandas write them."
             " NULL without quotes means both NULL and null."
         ),
         examples=[["NULL", "\\N", "nan"]],

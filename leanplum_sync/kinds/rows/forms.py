@@ -130,9 +130,7 @@ class CellForm(PlainColumnForm):
     @model_validator(mode="after")
     def _otherwise_needs_map(self) -> CellForm:
         if self.otherwise is not None and self.map is None:
-            raise wrong(
-                "`otherwise` says what becomes of values that `map` doesn't name, and there is no `map`"
-            )
+            raise wrong("`otherwise` is for values that are not in `map`, but there is no `map`")
         return self
 
 

@@ -24,7 +24,7 @@ ATTRIBUTES = "users: {inline: [{id: u1, n: x}]}\nattributes:\n  "
         ("a: {when: absent}", 1, "`value` is missing. Write it, such as `value: web`."),
         ("a: {column: n, map: {x: }}", 22, "nothing stands here. Give a value, or leave the line out."),
         ("a: {column: n, map: {}}", 21, "`map` is empty. Remove the line, or give it a value."),
-        ("a: {column: n, otherwise: 1}", 4, "`otherwise` says what becomes of values that `map` doesn't name, and there is no `map`."),
+        ("a: {column: n, otherwise: 1}", 4, "`otherwise` is for values that are not in `map`, but there is no `map`."),
         ("a: {column: n, type: integer, map: {x: y}}", 37, "this can't be the value: expected a whole number."),
         ("a:", 1, "nothing stands here. Give a value; to remove the attribute, write {state: absent}."),
         ('a: ""', 4, "an empty text can't be a value. To remove the attribute, write {state: absent}."),
