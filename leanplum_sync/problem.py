@@ -44,7 +44,7 @@ class Place:
 @dataclass(frozen=True, slots=True)
 class Problem:
     """
-    One thing to mend, in the words of the person who must mend it.
+    One thing to fix, in the words of the person who must fix it.
 
     *message* says what is wrong, *hint* what to write instead. *address* is the resource's ``kind/name``, where it
     is known. *excerpt* is the source line, shown with a caret under the place's column; rows of data files carry

@@ -34,7 +34,7 @@ class Planned(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Leftovers:
-    """*files* were written. Of resources with a file in *changed*, nothing was: their rows may be others by now."""
+    """*files* were written. Nothing was written for resources with a file in *changed*: their rows may have changed."""
 
     files: tuple[Path, ...]
     changed: tuple[str, ...] = ()

@@ -33,7 +33,7 @@ class Pace:
         self._most = max(1, concurrency)
         self._width = float(self._most)
         self._busy = 0
-        self._near = 0  # those that have a place, or get one next
+        self._near = 0  # callers that have a place, or get one next
         # Public, so that the same threads can also wait for other things.
         self.changed = changed or threading.Condition()
         self._starts, self._preparations = (

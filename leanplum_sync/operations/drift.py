@@ -213,7 +213,7 @@ def _is_missing(plan: SubjectPlan) -> bool:
     return any(decision.reason is Reason.MISSING for decision in plan.decisions)
 
 
-# Of a group: who changed it, the spec, the kind of change, and the field.
+# A group's key: who changed it, the spec, the kind of change, and the field.
 _Key: TypeAlias = tuple[Origin, str, ChangeKind | None, str]
 
 

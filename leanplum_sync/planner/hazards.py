@@ -11,7 +11,7 @@ from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.change_facts import facts
 from leanplum_sync.planner.plan import Contents, Hazard, Summary
 
-# Those that count changes of a kind, in the order in which they matter.
+# Hazards that count changes of one kind, most important first.
 CHANGE_HAZARDS: Final = tuple(
     dict.fromkeys(
         each.hazard for each in sorted(map(facts, ChangeKind), key=lambda each: each.rank) if each.hazard

@@ -151,7 +151,7 @@ class Cohort:
 @dataclass(frozen=True, slots=True)
 class Summary:
     """
-    *listed* counts the subjects in the specs, *changed* those with a change, *missing* those that don't exist and are
+    *listed* counts the subjects in the specs, *changed* those with a change, *missing* the ones that don't exist and are
     skipped. *changes* counts changes by kind.
     """
 

@@ -21,7 +21,7 @@ from leanplum_sync.problem import ProblemEntry, RemarkEntry
 # An instant, such as 2026-11-21T22:17:51Z.
 Time: TypeAlias = Annotated[str | None, {"type": ["string", "null"], "format": "date-time"}]
 Value: TypeAlias = Annotated[
-    Any, {"description": 'Any JSON; {"sensitive": fingerprint} in the place of what is masked.'}
+    Any, {"description": 'Any JSON; {"sensitive": fingerprint} instead of a masked value.'}
 ]
 
 
@@ -480,7 +480,7 @@ class DriftDocument(Document):
 class ErrorDocument(Document):
     NAME: ClassVar = "error"
 
-    verb: str
+    command: str
     exit: int
     message: str
     over: Annotated[Mapping[str, int], "What is over budget, by hazard: the numbers that `--ack` must name."]

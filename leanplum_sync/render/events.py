@@ -42,7 +42,7 @@ class StartEvent:
     event: Literal["start"]
     format: Literal["leanplum-sync/events"]
     version: Literal[1]
-    verb: str
+    command: str
 
 
 @dataclass(frozen=True, slots=True)

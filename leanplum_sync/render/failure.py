@@ -23,7 +23,7 @@ _LONGEST_TITLE = 80
 class Failure:
     """*over* has the counts that ``--ack`` must name, by hazard."""
 
-    verb: str
+    command: str
     exit: int
     message: str
     over: Mapping[str, int] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Failure:
 
     @property
     def title(self) -> str:
-        return f"{self.verb} ended with exit code {self.exit}"
+        return f"{self.command} ended with exit code {self.exit}"
 
     @property
     def sentence(self) -> str:
@@ -39,12 +39,12 @@ class Failure:
 
 
 def failure_json(failure: Failure) -> str:
-    return written(ErrorDocument(failure.verb, failure.exit, failure.message, dict(failure.over)))
+    return written(ErrorDocument(failure.command, failure.exit, failure.message, dict(failure.over)))
 
 
 def failure_markdown(failure: Failure, limit: int) -> str:
     """Return the failure in at most *limit* bytes; the sentence is cut if necessary."""
-    mark = marker(failure.verb.replace(" ", "-"), failure.environment)
+    mark = marker(failure.command.replace(" ", "-"), failure.environment)
     title = f"### {prose(cut(failure.title, _LONGEST_TITLE))}"
     cells = _LONGEST
     while True:
@@ -61,8 +61,8 @@ def failure_html(failure: Failure) -> str:
 
 def failure_junit(failure: Failure) -> str:
     root = ET.Element("testsuites")
-    suite = ET.SubElement(root, "testsuite", name=failure.verb, tests="1", failures="0", errors="1")
-    case = ET.SubElement(suite, "testcase", classname=failure.verb, name=failure.title)
+    suite = ET.SubElement(root, "testsuite", name=failure.command, tests="1", failures="0", errors="1")
+    case = ET.SubElement(suite, "testcase", classname=failure.command, name=failure.title)
     ET.SubElement(case, "error", message=failure.sentence)
     ET.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'

@@ -2,7 +2,7 @@
 Values made safe to show.
 
 IDs, attributes and messages are untrusted text: characters that move the cursor, are invisible or change the reading
-direction are shown as escapes. Of a sensitive value only a keyed fingerprint is shown.
+direction are shown as escapes. A sensitive value is shown only as a keyed fingerprint.
 """
 
 from __future__ import annotations

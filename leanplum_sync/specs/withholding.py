@@ -22,7 +22,7 @@ def withheld_lines(lines: Sequence[str], sensitive: Collection[str] | None) -> t
     """
     Return for each line whether it may contain such a value. *sensitive* is None if the sensitive attributes are unknown.
 
-    One pass over the file, so that a file with as many problems as lines is still read in linear time.
+    The file is read once, so that a file with as many problems as lines is still read in linear time.
     """
     if sensitive is None:
         return (True,) * len(lines)

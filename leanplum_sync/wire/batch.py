@@ -14,7 +14,7 @@ class DeliveryKey:
     The identity of something that happens at most once per subject: a send, or an increment.
 
     *name* is the spec's ``delivery``, or ``once`` and the attribute of an increment (``launch/visits``: no ``delivery`` has a
-    slash). With the app and the subject it identifies the delivery in the journal: what is there is never planned again.
+    slash). With the app and the subject it identifies the delivery in the journal: a known delivery is never planned again.
 
     *resource* is the ``kind/name`` of the document that asked. It is not part of the identity, so that renaming a document
     repeats nothing.

@@ -69,7 +69,7 @@ class InMulti(StrEnum):
     NEVER = "never"
 
 
-class Verb(StrEnum):
+class HttpMethod(StrEnum):
     """The documented one; the other works too, save for files."""
 
     GET = "GET"
@@ -85,7 +85,7 @@ class ActionSpec:
     """
 
     name: str
-    verb: Verb
+    method: HttpMethod
     key_class: KeyClass
     target: Target = Target.APP
     required: Mapping[str, ArgumentType] = field(default_factory=dict)
@@ -99,14 +99,14 @@ class ActionSpec:
 
     @property
     def arguments(self) -> Mapping[str, ArgumentType]:
-        """All of them, those that name the target included."""
+        """All arguments, including the ones that name the target."""
         identity = {} if self.target is Target.APP else _IDENTITY
         return {**identity, **self.required, **self.optional}
 
     @property
     def writes(self) -> bool:
         """Whether it changes users or content. Exports don't, though each counts towards a daily quota."""
-        return self.verb is Verb.POST
+        return self.method is HttpMethod.POST
 
 
 _TEXT = ArgumentType.TEXT
@@ -139,7 +139,7 @@ _DRAFTS: Final = {"includeDrafts": _BOOLEAN, "recent": _BOOLEAN}
 def _session(name: str, **extra: Mapping[str, ArgumentType]) -> ActionSpec:
     return ActionSpec(
         name,
-        Verb.POST,
+        HttpMethod.POST,
         _PRODUCTION,
         Target.USER,
         optional={**_CREATE, **extra.get("optional", {})},
@@ -152,7 +152,7 @@ def _session(name: str, **extra: Mapping[str, ArgumentType]) -> ActionSpec:
 _BEHAVIOUR: Final = (
     ActionSpec(
         "start",
-        Verb.POST,
+        HttpMethod.POST,
         _PRODUCTION,
         Target.USER,
         optional={
@@ -175,7 +175,7 @@ _BEHAVIOUR: Final = (
     _session("heartbeat"),
     ActionSpec(
         "advance",
-        Verb.POST,
+        HttpMethod.POST,
         _PRODUCTION,
         Target.USER,
         required={"state": _TEXT},  # "" leaves the state
@@ -189,7 +189,7 @@ _BEHAVIOUR: Final = (
     _session("resumeState"),
     ActionSpec(
         "track",
-        Verb.POST,
+        HttpMethod.POST,
         _PRODUCTION,
         Target.USER,
         required={"event": _TEXT},
@@ -215,7 +215,7 @@ _BEHAVIOUR: Final = (
 _USERS_AND_DEVICES: Final = (
     ActionSpec(
         "setUserAttributes",
-        Verb.POST,
+        HttpMethod.POST,
         _PRODUCTION,
         Target.USER,
         optional={
@@ -245,7 +245,7 @@ _USERS_AND_DEVICES: Final = (
     ),
     ActionSpec(
         "setDeviceAttributes",
-        Verb.POST,
+        HttpMethod.POST,
         _PRODUCTION,
         Target.DEVICE,
         optional={**_CREATE, **_DEVICE},  # at least one device field
@@ -255,7 +255,7 @@ _USERS_AND_DEVICES: Final = (
     ),
     ActionSpec(
         "setTrafficSourceInfo",
-        Verb.POST,
+        HttpMethod.POST,
         _PRODUCTION,
         Target.USER,
         required={"trafficSource": _OBJECT},
@@ -266,7 +266,7 @@ _USERS_AND_DEVICES: Final = (
     ),
     ActionSpec(
         "registerDevice",
-        Verb.POST,
+        HttpMethod.POST,
         _DEVELOPMENT,
         Target.DEVICE,
         required={"email": _TEXT},
@@ -275,21 +275,21 @@ _USERS_AND_DEVICES: Final = (
     ),
     ActionSpec(
         "deleteUser",
-        Verb.POST,
+        HttpMethod.POST,
         _DEVELOPMENT,
         Target.USER,
         optional={"fullErasure": _BOOLEAN},
         in_multi=InMulti.LIKELY,
     ),
-    ActionSpec("block", Verb.POST, _PRODUCTION, Target.USER, billable=True),
+    ActionSpec("block", HttpMethod.POST, _PRODUCTION, Target.USER, billable=True),
     # The published description says the development key, its companion collection of requests the production key.
-    ActionSpec("unblock", Verb.POST, _PRODUCTION, Target.USER, billable=True),
+    ActionSpec("unblock", HttpMethod.POST, _PRODUCTION, Target.USER, billable=True),
 )
 
 _MESSAGES: Final = (
     ActionSpec(
         "sendMessage",
-        Verb.POST,
+        HttpMethod.POST,
         _PRODUCTION,
         Target.USER,
         required={"messageId": _INTEGER},
@@ -302,7 +302,7 @@ _MESSAGES: Final = (
     ),
     ActionSpec(
         "startCampaign",
-        Verb.POST,
+        HttpMethod.POST,
         _DEVELOPMENT,
         Target.USER,
         required={"campaignId": _INTEGER},
@@ -311,12 +311,12 @@ _MESSAGES: Final = (
         delivery_class=_ONCE,
         billable=True,
     ),
-    ActionSpec("getMessage", Verb.GET, _CONTENT, required={"id": _INTEGER}, answer=("message",)),
-    ActionSpec("getMessages", Verb.GET, _CONTENT, optional=_DRAFTS, answer=("messages",)),
-    ActionSpec("getUnsubscribeCategories", Verb.GET, _CONTENT, answer=("categories",)),
+    ActionSpec("getMessage", HttpMethod.GET, _CONTENT, required={"id": _INTEGER}, answer=("message",)),
+    ActionSpec("getMessages", HttpMethod.GET, _CONTENT, optional=_DRAFTS, answer=("messages",)),
+    ActionSpec("getUnsubscribeCategories", HttpMethod.GET, _CONTENT, answer=("categories",)),
     ActionSpec(
         "addAndroidNotificationChannel",
-        Verb.POST,
+        HttpMethod.POST,
         _DEVELOPMENT,
         required={"id": _TEXT, "name": _TEXT, "importance": _INTEGER},
         optional={
@@ -334,10 +334,12 @@ _MESSAGES: Final = (
         },
         answer=("channelCreated", "channelUpdated", "channelId", "name", "importance"),
     ),
-    ActionSpec("getAndroidNotificationChannels", Verb.GET, _PRODUCTION, answer=("notificationChannels",)),
+    ActionSpec(
+        "getAndroidNotificationChannels", HttpMethod.GET, _PRODUCTION, answer=("notificationChannels",)
+    ),
     ActionSpec(
         "deleteAndroidNotificationChannel",
-        Verb.POST,
+        HttpMethod.POST,
         _DEVELOPMENT,
         required={"channelId": _TEXT},
         answer=("channelDeleted", "channelId"),
@@ -345,12 +347,12 @@ _MESSAGES: Final = (
 )
 
 _CONTENT_AND_FILES: Final = (
-    ActionSpec("getAbTest", Verb.GET, _CONTENT, required={"id": _INTEGER}, answer=("abTest",)),
-    ActionSpec("getAbTests", Verb.GET, _CONTENT, optional=_DRAFTS, answer=("abTests",)),
-    ActionSpec("getVariant", Verb.GET, _CONTENT, required={"id": _INTEGER}, answer=("variant",)),
+    ActionSpec("getAbTest", HttpMethod.GET, _CONTENT, required={"id": _INTEGER}, answer=("abTest",)),
+    ActionSpec("getAbTests", HttpMethod.GET, _CONTENT, optional=_DRAFTS, answer=("abTests",)),
+    ActionSpec("getVariant", HttpMethod.GET, _CONTENT, required={"id": _INTEGER}, answer=("variant",)),
     ActionSpec(
         "getVars",
-        Verb.GET,
+        HttpMethod.GET,
         _PRODUCTION,
         Target.USER,
         optional={**_CREATE, "includeDefaults": _BOOLEAN},
@@ -361,19 +363,23 @@ _CONTENT_AND_FILES: Final = (
     ),
     ActionSpec(
         "setVars",
-        Verb.POST,
+        HttpMethod.POST,
         _DEVELOPMENT,
         required={"vars": _OBJECT},
         optional={"deviceId": _TEXT},
         in_multi=InMulti.SDK,
     ),
-    ActionSpec("deleteVars", Verb.POST, _DEVELOPMENT, required={"vars": _LIST}, answer=("variablesRemoved",)),
+    ActionSpec(
+        "deleteVars", HttpMethod.POST, _DEVELOPMENT, required={"vars": _LIST}, answer=("variablesRemoved",)
+    ),
     # Allowed in a batch, but only alone; it answers with a redirect and no envelope, so we never batch it.
-    ActionSpec("downloadFile", Verb.GET, _PRODUCTION, required={"filename": _TEXT}, in_multi=InMulti.NEVER),
+    ActionSpec(
+        "downloadFile", HttpMethod.GET, _PRODUCTION, required={"filename": _TEXT}, in_multi=InMulti.NEVER
+    ),
     # Either filename, file, size and hash, or data with the parts file0, file1 and so on.
     ActionSpec(
         "uploadFile",
-        Verb.POST,
+        HttpMethod.POST,
         _DEVELOPMENT,
         optional={
             "filename": _TEXT,
@@ -389,18 +395,18 @@ _CONTENT_AND_FILES: Final = (
 _EXPORTS_AND_IMPORTS: Final = (
     ActionSpec(
         "addPostback",
-        Verb.POST,
+        HttpMethod.POST,
         _EXPORT,
         required={"type": _TEXT, "postbackUrl": _TEXT},
         optional={"channels": _LIST},
         delivery_class=_ONCE,  # each call makes another, up to three
         answer=("postbackId",),
     ),
-    ActionSpec("listPostbacks", Verb.GET, _EXPORT, answer=("postbacks",)),
-    ActionSpec("deletePostback", Verb.POST, _EXPORT, required={"postbackId": _INTEGER}),
+    ActionSpec("listPostbacks", HttpMethod.GET, _EXPORT, answer=("postbacks",)),
+    ActionSpec("deletePostback", HttpMethod.POST, _EXPORT, required={"postbackId": _INTEGER}),
     ActionSpec(
         "exportUser",
-        Verb.GET,
+        HttpMethod.GET,
         _EXPORT,
         Target.USER,
         billable=True,
@@ -423,7 +429,7 @@ _EXPORTS_AND_IMPORTS: Final = (
     # The three exports below change nothing, but each call starts another job and takes from a daily quota.
     ActionSpec(
         "exportUsers",
-        Verb.GET,
+        HttpMethod.GET,
         _EXPORT,
         optional={"audienceName": _TEXT, "abTestId": _INTEGER, "userAttribute": _TEXT},
         delivery_class=_ONCE,
@@ -431,7 +437,7 @@ _EXPORTS_AND_IMPORTS: Final = (
     ),
     ActionSpec(
         "exportData",
-        Verb.GET,
+        HttpMethod.GET,
         _EXPORT,
         required={"startDate": _TEXT},
         optional={
@@ -451,7 +457,7 @@ _EXPORTS_AND_IMPORTS: Final = (
     ),
     ActionSpec(
         "exportReport",
-        Verb.GET,
+        HttpMethod.GET,
         _EXPORT,
         required={"startDate": _TEXT, "dataType": _TEXT},
         optional={
@@ -466,7 +472,7 @@ _EXPORTS_AND_IMPORTS: Final = (
     ),
     ActionSpec(
         "getExportResults",
-        Verb.GET,
+        HttpMethod.GET,
         _EXPORT,
         required={"jobId": _TEXT},
         answer=("jobId", "state", "numSessions", "numBytes", "files", "fields", "s3CopyStatus", "data"),
@@ -474,7 +480,7 @@ _EXPORTS_AND_IMPORTS: Final = (
     # With createJob, a CSV file in a bucket; without, a JSON batch, whose key is that of its actions.
     ActionSpec(
         "multi",
-        Verb.POST,
+        HttpMethod.POST,
         _DEVELOPMENT,
         optional={
             "createJob": _BOOLEAN,
@@ -489,7 +495,7 @@ _EXPORTS_AND_IMPORTS: Final = (
         answer=("jobId",),
     ),
     ActionSpec(
-        "getMultiResults", Verb.GET, _DEVELOPMENT, required={"jobId": _TEXT}, answer=("state", "data")
+        "getMultiResults", HttpMethod.GET, _DEVELOPMENT, required={"jobId": _TEXT}, answer=("state", "data")
     ),
 )
 
@@ -497,7 +503,7 @@ _EXPORTS_AND_IMPORTS: Final = (
 def _seen(name: str, answer: tuple[str, ...] = (), **required: ArgumentType) -> ActionSpec:
     return ActionSpec(
         name,
-        Verb.POST,
+        HttpMethod.POST,
         _PRODUCTION,
         Target.USER,
         required=required,
@@ -512,7 +518,7 @@ def _seen(name: str, answer: tuple[str, ...] = (), **required: ArgumentType) -> 
 _UNDOCUMENTED: Final = (
     ActionSpec(
         "getNewsfeedMessages",
-        Verb.GET,
+        HttpMethod.GET,
         _CONTENT,
         Target.USER,
         in_multi=InMulti.SDK,
@@ -527,7 +533,7 @@ _UNDOCUMENTED: Final = (
     _seen("trackGeofence"),
     ActionSpec(
         "getMigrateState",
-        Verb.GET,
+        HttpMethod.GET,
         _PRODUCTION,
         in_multi=InMulti.UNKNOWN,
         answer=("state", "sdk", "api", "sha256"),

@@ -138,7 +138,7 @@ def read_batch_answer(status: int, body: bytes, actions: Sequence[Action], ids: 
         )
     ordered = _in_order(elements, ids)
     if ordered is None:
-        return Unreadable("The API answered with request ids that don't match those that were sent.")
+        return Unreadable("The API answered with request ids that were not sent.")
     outcomes = tuple(read_outcome(element, action) for element, action in zip(ordered, actions, strict=True))
     return Answered(outcomes, tuple(ordered))
 

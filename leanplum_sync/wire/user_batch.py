@@ -21,7 +21,7 @@ from leanplum_sync.wire.profile import read_profile
 @dataclass(frozen=True, slots=True)
 class UserBatch:
     """
-    *elements* has one element for each subject, in order; None for those that must be read alone.
+    *elements* has one element for each subject, in order; None for subjects that must be read alone.
 
     *works* is False if the API says that it does not support such batches. *was_billed*: reading users again may cost a second
     lookup.

@@ -26,7 +26,7 @@ def _elements(answer: requests.Response) -> list[dict[str, Any]]:
     return answer.json()["response"]
 
 
-@pytest.mark.claim("verbs")
+@pytest.mark.claim("get-and-post")
 def test_a_read_by_get_has_all_arguments_in_the_query(shared: Caller) -> None:
     shared.call("setUserAttributes", userId="get-1", userAttributes={"a": 1})
     answer = requests.get(
@@ -35,14 +35,14 @@ def test_a_read_by_get_has_all_arguments_in_the_query(shared: Caller) -> None:
     assert _elements(answer)[0]["userAttributes"] == {"a": 1}
 
 
-@pytest.mark.claim("verbs")
+@pytest.mark.claim("get-and-post")
 def test_a_write_by_get_works_too(shared: Caller) -> None:
     query = {"action": "setUserAttributes", "userId": "get-2", "userAttributes": '{"a": 1}', **_LOGIN}
     assert _elements(requests.get(f"{shared.url}/api", params=query, timeout=300)) == [{"success": True}]
     assert shared.user("get-2")["userAttributes"] == {"a": 1}
 
 
-@pytest.mark.claim("verbs")
+@pytest.mark.claim("get-and-post")
 def test_a_read_by_post_works_too(shared: Caller) -> None:
     assert shared.user("nobody") == {
         "success": True,

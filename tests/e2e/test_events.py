@@ -61,7 +61,7 @@ def test_each_running_verb_tells_what_happens_and_ends_with_its_document(shop: S
         (["drift"], "drift", {"progress"}),
     ):
         events = whole(shop.run(*verb, "-o", "ndjson").stdout, 0)
-        assert events[0]["verb"] == verb[0]
+        assert events[0]["command"] == verb[0]
         assert kinds(events) == {"start", "end", *others}
         assert events[-1]["document"]["format"] == f"leanplum-sync/{document}"
 
@@ -153,7 +153,7 @@ def test_a_variable_asks_for_the_document_of_a_failure_too(shop: Shell) -> None:
     shop.environ["LEANPLUM_SYNC_PLAN_OUTPUT"] = "json"
     assert check_document(shop.run("plan", "--wrong", code=64).stdout)["exit"] == 64
     shop.environ["LEANPLUM_SYNC_JOURNAL_LIST_OUTPUT"] = "json"
-    assert check_document(shop.run("journal", "list", "--wrong", code=64).stdout)["verb"] == "journal list"
+    assert check_document(shop.run("journal", "list", "--wrong", code=64).stdout)["command"] == "journal list"
 
 
 def test_a_part_of_a_plan_with_nobody_in_it_has_a_receipt(shop: Shell) -> None:

@@ -32,7 +32,7 @@ class EventStream:
         self._writing = threading.Lock()
         self._lost: OSError | None = None
         self._document: Any = None
-        self({"event": "start", "format": FORMAT, "version": 1, "verb": command})
+        self({"event": "start", "format": FORMAT, "version": 1, "command": command})
 
     def __call__(self, event: Event) -> None:
         with self._writing:

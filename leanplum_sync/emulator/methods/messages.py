@@ -38,7 +38,7 @@ def get_messages(work: Work) -> Element:
 
 
 def is_listed(thing: Mapping[str, Any], work: Work) -> bool:
-    """Return whether a message or test is listed: drafts and those that ended long ago only on request."""
+    """Return whether a message or test is listed: drafts and long-ended ones only on request."""
     if thing.get("draft") and not work.arguments.flag("includeDrafts"):
         return False
     if not work.arguments.flag("recent", default=True) or thing.get("active", True):

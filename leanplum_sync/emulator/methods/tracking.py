@@ -99,7 +99,7 @@ def pause_session(work: Work) -> Element:
 
 
 def resume_session(work: Work) -> Element:
-    """Go on with the session; if it ended meanwhile, a new one begins."""
+    """Continue the session; if it ended meanwhile, start a new one."""
     session = _session(work)
     if session is not None:
         sessions.resume(work.user, session, work.now)

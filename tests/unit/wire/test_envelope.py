@@ -294,7 +294,7 @@ MOVED = failed("App endpoint configuration mismatch.")
             [{**OK, "reqId": "x"}],
             1,
             200,
-            "The API answered with request ids that don't match those that were sent.",
+            "The API answered with request ids that were not sent.",
         ),
         ([MOVED], 2, 200, moved_sentence("another host")),
         (
