@@ -24,6 +24,7 @@ from leanplum_sync.kinds.registry import KINDS
 from leanplum_sync.kinds.rows import document, forms
 from leanplum_sync.planfile import schema as planfile_schema
 from leanplum_sync.project import model as project
+from leanplum_sync.project import moved
 from leanplum_sync.render.schemas import Schema, document_schema
 from leanplum_sync.wire.action import DeliveryClass
 from leanplum_sync.wire.catalogue import ACTIONS, ActionSpec, CreateDisposition, Target
@@ -326,6 +327,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "keys": fields(project.KeysModel),
     "variable": fields(project.FromEnvironment),
     "budget": fields(project.BudgetModel),
+    "moved": fields(moved.MovedModel),
     "limits": fields(project.LimitsModel),
 }
 

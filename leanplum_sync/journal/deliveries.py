@@ -28,8 +28,13 @@ def is_remembered(planned: PlannedAction) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """A delivery of another batch, usually of another run, that happened or may have happened."""
+    """
+    A delivery of another batch, usually of another run, that happened or may have happened.
 
+    *name* is that of the planned delivery, which may be recorded under a former one.
+    """
+
+    name: str
     run: int
     state: DeliveryState
 
@@ -106,23 +111,23 @@ class Deliveries:
     def of_others(
         self, connection: sa.Connection, batch: Batch, numbers: Collection[int]
     ) -> Mapping[int, Sequence[Elsewhere]]:
-        """Return, by action number, the deliveries of the same key that other batches made."""
+        """Return, by action number, the deliveries of the same key, or of its former names, that other batches made."""
         table = delivery_table
-        of_key = {
-            (key.name, str(key.subject)): planned.number
-            for planned in batch.actions
-            if planned.number in numbers
-            for key in planned.deliveries
-        }
+        of_key: dict[tuple[str, str], list[tuple[int, str]]] = {}
+        for planned in batch.actions:
+            for key in planned.deliveries if planned.number in numbers else ():
+                for name in (key.name, *key.former):
+                    of_key.setdefault((name, str(key.subject)), []).append((planned.number, key.name))
         if not of_key:
             return {}
         subjects = sorted({subject for _, subject in of_key})
         query = sa.select(table).where(table.c.app == self.app, table.c.subject.in_(subjects))
         found: dict[int, list[Elsewhere]] = {}
         for row in connection.execute(query):
-            number = of_key.get((row.name, row.subject))
-            if number is not None and (row.run, row.sequence) != (self.run, batch.number):
-                found.setdefault(number, []).append(Elsewhere(row.run, DeliveryState(row.state)))
+            if (row.run, row.sequence) == (self.run, batch.number):
+                continue
+            for number, name in of_key.get((row.name, row.subject), ()):
+                found.setdefault(number, []).append(Elsewhere(name, row.run, DeliveryState(row.state)))
         return found
 
     def remember_fingerprints(self, connection: sa.Connection, done: Iterable[PlannedAction]) -> None:

@@ -296,7 +296,7 @@ class RunJournal:
             if doubt := next((other.doubt for other in others if other.doubt), None):
                 verdicts[planned.number] = Verdict(Fate.IN_DOUBT, doubt)
             elif others:
-                is_whole = len(others) == len(planned.deliveries)
+                is_whole = len({other.name for other in others}) == len(planned.deliveries)
                 message = f"run {others[0].run} delivered {'it' if is_whole else 'a part of it; plan again'}"
                 verdicts[planned.number] = Verdict(Fate.ALREADY if is_whole else Fate.CONFLICTING, message)
         return verdicts

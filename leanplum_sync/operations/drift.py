@@ -142,7 +142,9 @@ def find_drift(
         StalePlanError: the snapshot is too old, or lacks subjects.
         ApiError, CredentialError: live state can't be read.
     """
-    context = Context(waves({each.address: each.depends_on for each in loaded.resources}), {})
+    context = Context(
+        waves({each.address: each.depends_on for each in loaded.resources}), {}, former=loaded.former_names
+    )
     reads, unreadable = observe(staging, observed, reader, clock, progress)
     specs = _in_force(loaded, journal.applied_specs(app, environment))
     unchanged = {each.resource for each in specs if each.applied is not None and not each.changed}

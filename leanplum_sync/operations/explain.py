@@ -84,7 +84,7 @@ def explain(
         return Explained(subject, bool(wants), element is not None, changes, ())
     profile = read_profile(element)
     known = journal.known(plan.app_id, [subject]).get(subject, NOTHING_KNOWN)
-    decisions = plan_subject(wants, profile, known, _context(loaded.resources)).decisions
+    decisions = plan_subject(wants, profile, known, _context(loaded)).decisions
     return Explained(
         subject,
         listed=True,
@@ -115,14 +115,18 @@ def _observed(subject: Subject, snapshot: Path) -> Mapping[str, Json] | None:
     return entries[-1] if entries else None
 
 
-def _context(resources: Sequence[Resource]) -> Context:
+def _context(loaded: Loaded) -> Context:
     """Explaining needs a message for each send, but doesn't look it up."""
     messages = {
         each.address: SendTarget(each.message.id or 0, each.message.name or "")
-        for each in resources
+        for each in loaded.resources
         if each.message is not None
     }
-    return Context(waves({each.address: each.depends_on for each in resources}), messages)
+    return Context(
+        waves({each.address: each.depends_on for each in loaded.resources}),
+        messages,
+        former=loaded.former_names,
+    )
 
 
 def _explanations(

@@ -128,7 +128,10 @@ def make_plan(
         pass  # fail before anything is read and billed if no plan can be written
     messages = _messages(loaded.resources, reader)
     context = Context(
-        waves({each.address: each.depends_on for each in loaded.resources}), messages, request.marker
+        waves({each.address: each.depends_on for each in loaded.resources}),
+        messages,
+        request.marker,
+        loaded.former_names,
     )
     began, last_run = clock.now(), journal.last_run()
     reads, unreadable = observe(staging, request.observed, reader, clock, progress)
@@ -394,8 +397,9 @@ class Tally:
 def _about(decision: Decision) -> str:
     if decision.held_by is not None:
         return str(decision.held_by)
-    if decision.reason is Reason.DELIVERED:
-        return "send" if isinstance(decision.desire, Send) else "increment"
+    if decision.reason in (Reason.DELIVERED, Reason.MOVED):
+        what = "send" if isinstance(decision.desire, Send) else "increment"
+        return f"{what} under its former name {decision.former}" if decision.former else what
     return "" if decision.reason is Reason.MISSING else name_of(decision.desire)
 
 

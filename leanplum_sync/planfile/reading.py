@@ -435,7 +435,8 @@ def _planned(class_: int, row: tuple[Any, ...]) -> PlannedAction:
         delivery_class=CLASSES[class_],
         action=Action(action, orjson.loads(arguments)),
         deliveries=tuple(
-            DeliveryKey(delivery, subject, resource) for resource, delivery in orjson.loads(deliveries)
+            DeliveryKey(delivery, subject, resource, tuple(former))
+            for resource, delivery, *former in orjson.loads(deliveries)
         ),
     )
 

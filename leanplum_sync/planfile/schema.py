@@ -8,7 +8,7 @@ hazard     what needs consent, in order
 note       what the plan leaves alone, and why
 change     one difference on one subject; ``before`` and ``after`` are JSON
 batch      one ``multi``: its wave, delivery class, part, and how many subjects and actions it holds
-action     one API call inside a batch: ``arguments`` are JSON; ``deliveries`` what the journal must remember
+action     one API call inside a batch: ``arguments`` are JSON; ``deliveries`` what the journal must remember: resource, name and any former names
 =========  ==============================================================================================================
 
 ``before``, ``after`` and ``arguments`` are text, or blobs where the plan is encrypted; so is the mask key.

@@ -275,7 +275,7 @@ def _place_columns(place: Place) -> tuple[Any, ...]:
 
 
 def _action_columns(planned: SubjectAction) -> tuple[str, str, str]:
-    deliveries = [[key.resource, key.name] for key in planned.deliveries]
+    deliveries = [[key.resource, key.name, *key.former] for key in planned.deliveries]
     return planned.action.name, encode(planned.action.arguments), encode(deliveries) if deliveries else "[]"
 
 

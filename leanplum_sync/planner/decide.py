@@ -43,6 +43,7 @@ class Reason(StrEnum):
     HAS_ONE = "already has a value, and is only set for users who have none"
     NO_SOURCE = "does not have the attribute to take the value from"
     DELIVERED = "already delivered, or may have been, according to the journal"
+    MOVED = "already delivered under a former name, or may have been, according to the journal"
     HELD = "may already have been delivered: a run holds it until a person decides"
     FINGERPRINT = "already sent: the journal has the same fingerprint, and the API doesn't return the value"
     MISSING = "does not exist, and the spec does not create it"
@@ -54,13 +55,14 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """*held_by* is the run that holds what is desired."""
+    """*held_by* is the run that holds what is desired, *former* the name under which it was delivered."""
 
     want: Want
     desire: Desire
     reason: Reason
     changes: tuple[Change, ...] = ()
     held_by: int | None = None
+    former: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,8 @@ def _send(want: Want, desire: Send, known: Known, message: SendTarget | None) ->
 def _delivered(want: Want, desire: Desire, known: Known, name: str) -> Decision | None:
     if name in known.held:
         return Decision(want, desire, Reason.HELD, held_by=known.held[name])
+    if name in known.former:
+        return Decision(want, desire, Reason.MOVED, former=known.former[name])
     return Decision(want, desire, Reason.DELIVERED) if name in known.delivered else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from leanplum_sync.address import Subject
@@ -17,12 +17,33 @@ class Known:
 
     *held* says which run holds it, where one does, until a person decides.
 
+    *former* maps the name of a delivery that the subject had under another name to that name. Such a delivery is also in
+    *delivered*, and in *held* if it is held.
+
     *fingerprints* maps ``(deviceId, field)`` to the fingerprint of the value that was last accepted.
     """
 
     delivered: Mapping[str, str] = field(default_factory=dict)
     fingerprints: Mapping[tuple[str, str], str] = field(default_factory=dict)
     held: Mapping[str, int] = field(default_factory=dict)
+    former: Mapping[str, str] = field(default_factory=dict)
+
+    def with_moved(self, names: Mapping[str, Sequence[str]]) -> Known:
+        """Return the same, where deliveries are also known under their new names. *names* maps each to all former ones."""
+        moved = {
+            name: next((each for each in formers if each in self.held), "")
+            or next((each for each in formers if each in self.delivered), "")
+            for name, formers in names.items()
+            if name not in self.delivered
+        }
+        former = {name: each for name, each in moved.items() if each}
+        if not former:
+            return self
+        held = {name: self.held[each] for name, each in former.items() if each in self.held}
+        delivered = {name: self.delivered[each] for name, each in former.items()}
+        return replace(
+            self, delivered={**self.delivered, **delivered}, held={**self.held, **held}, former=former
+        )
 
 
 NOTHING_KNOWN: Final = Known()

@@ -7,10 +7,14 @@ from typing import Final
 
 from leanplum_sync.planner.decide import Reason
 
-# For one user, and for several. {field} is an attribute; a send or an increment if delivered; the run if held.
+# For one user, and for several. {field} is an attribute; a send or an increment, with its former name, if delivered; the run if held.
 _SENTENCES: Final[Mapping[Reason, tuple[str, str]]] = {
     Reason.MISSING: ("does not exist", "do not exist"),
     Reason.DELIVERED: (
+        "already received this {field}, or may have",
+        "already received this {field}, or may have",
+    ),
+    Reason.MOVED: (
         "already received this {field}, or may have",
         "already received this {field}, or may have",
     ),

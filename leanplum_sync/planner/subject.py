@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from leanplum_sync.address import ResourceAddress, Subject
@@ -36,12 +36,17 @@ class Context:
     """
     What is the same for all subjects of a plan: the wave of each resource, and the message of each that sends one.
 
-    *marker* names the attribute for receipts of increments, None for none.
+    *marker* names the attribute for receipts of increments, None for none. *former* has all former names of each delivery
+    that was renamed.
     """
 
     waves: Mapping[ResourceAddress, int]
     messages: Mapping[ResourceAddress, SendTarget]
     marker: str | None = None
+    former: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def key(self, name: str, subject: Subject, resource: str) -> DeliveryKey:
+        return DeliveryKey(name, subject, resource, self.former.get(name, ()))
 
 
 Phase: TypeAlias = tuple[
@@ -76,6 +81,7 @@ def plan_subject(wants: Sequence[Want], profile: Profile, known: Known, context:
     if not profile.exists and not any(want.create for want in wants):
         missing = tuple(Decision(want, desire, Reason.MISSING) for want in ordered for desire in want.desires)
         return SubjectPlan(subject, (), {}, missing, exists=False)
+    known = known.with_moved(context.former)
     decisions = tuple(_decide_all(ordered, profile, known, context))
     if not profile.exists:
         decisions = _without_early_sends(decisions, context)
@@ -178,7 +184,7 @@ def _actions(
                     devices[phase][device_id][name] = value
                 case Send() as send:
                     target = context.messages[decision.want.resource]
-                    sends[phase].append(_send(decision.want, send, target))
+                    sends[phase].append(_send(decision.want, send, target, context))
                 case (
                     SetAttribute()
                     | TakeAttribute()
@@ -187,7 +193,7 @@ def _actions(
                     | IncrementAttribute()
                     | SetProfileField()
                 ):
-                    users.setdefault(phase, _UserAction()).include(decision, change)
+                    users.setdefault(phase, _UserAction()).include(decision, change, context)
     create = _disposition(create=not profile.exists)
     found: dict[Phase, tuple[SubjectAction, ...]] = {}
     for phase in sorted(users.keys() | devices.keys() | sends.keys(), key=_phase_order):
@@ -214,7 +220,7 @@ class _UserAction:
         self.fields: dict[str, Json] = {}
         self.deliveries: list[DeliveryKey] = []
 
-    def include(self, decision: Decision, change: Change) -> None:
+    def include(self, decision: Decision, change: Change, context: Context) -> None:
         match effect_of(change.kind):
             case Effect.PROFILE_FIELD:
                 self.fields[change.field] = change.after
@@ -229,7 +235,7 @@ class _UserAction:
                 increments[change.field] = increments.get(change.field, 0) + change.after
                 if isinstance(decision.desire, IncrementAttribute):
                     name = decision.desire.delivery
-                    self.deliveries.append(DeliveryKey(name, change.subject, change.resource))
+                    self.deliveries.append(context.key(name, change.subject, change.resource))
             case Effect.ATTRIBUTE:
                 # Source: Leanplum SDKs clear an attribute by sending null.
                 self.arguments["userAttributes"][change.field] = change.after
@@ -259,7 +265,7 @@ def _device(subject: Subject, device_id: str, fields: Mapping[str, Json], profil
     return SubjectAction(Action("setDeviceAttributes", arguments))
 
 
-def _send(want: Want, send: Send, target: SendTarget) -> SubjectAction:
+def _send(want: Want, send: Send, target: SendTarget, context: Context) -> SubjectAction:
     arguments: dict[str, Json] = {
         **_identity(want.subject),
         "createDisposition": _disposition(create=False),
@@ -270,7 +276,7 @@ def _send(want: Want, send: Send, target: SendTarget) -> SubjectAction:
     if send.force:
         arguments["force"] = True
     return SubjectAction(
-        Action("sendMessage", arguments), (DeliveryKey(send.delivery, want.subject, str(want.resource)),)
+        Action("sendMessage", arguments), (context.key(send.delivery, want.subject, str(want.resource)),)
     )
 
 

@@ -22,6 +22,7 @@ from leanplum_sync.kinds.rows.document import Document, Edge, Name, wrong
 from leanplum_sync.kinds.rows.forms import TAG_MARK
 from leanplum_sync.kinds.rows.site import Path, Report
 from leanplum_sync.problem import Place
+from leanplum_sync.project.moved import Move, MovedModel
 from leanplum_sync.wire.action import Json
 
 KIND: Final = "Project"
@@ -290,6 +291,11 @@ class ProjectSpec(Edge):
         description="What a plan may do without further consent, in environments without a budget of their own.",
         examples=[{"sends": 0, "createdUsers": 0}],
     )
+    moved: list[MovedModel] = Field(
+        default=[],
+        description="Deliveries that were renamed. Whoever received one under its former name does not receive it again. Entries may stay for ever.",
+        examples=[[{"from": "2026-11-order-delay", "to": "late-orders"}]],
+    )
 
 
 class ProjectDocument(Document):
@@ -401,6 +407,7 @@ class ProjectFile:
     environments: Mapping[str, Environment]
     sensitive: frozenset[str]
     increment_receipts: str | None
+    moved: tuple[Move, ...] = ()
 
 
 def build(document: ProjectDocument, place: Callable[[Path], Place], report: Report) -> ProjectFile:
@@ -429,6 +436,10 @@ def build(document: ProjectDocument, place: Callable[[Path], Place], report: Rep
         environments=environments,
         sensitive=frozenset(spec.sensitive),
         increment_receipts=spec.increment_receipts,
+        moved=tuple(
+            Move(each.former, each.name, place(("spec", "moved", index)))
+            for index, each in enumerate(spec.moved)
+        ),
     )
 
 

@@ -36,7 +36,7 @@ ALWAYS_SHOWN: Final = ("sends", "createdUsers", "removals")
 # Other parts of the text have these counts, so they are listed as hazards only when over budget.
 _SHOWN_WHEN_OVER: Final = ("changedUsers", "changedShare", "billableLookups")
 # Codes of notes that leave no existing user short of what the specs ask.
-_MET: Final = ("delivered", "missing", "unsettled", REMARK)
+_MET: Final = ("delivered", "moved", "missing", "unsettled", REMARK)
 RECHECK: Final = "--recheck on"
 HAZARD_WORDS: Final[Mapping[str, str]] = {
     "sends": "sends",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -26,12 +26,14 @@ from leanplum_sync.project.model import (
     ProjectFile,
     Setting,
 )
+from leanplum_sync.project.moved import former_names
 from leanplum_sync.sources import file_digest
 from leanplum_sync.specs.check import checked, kind_of
 from leanplum_sync.specs.deliveries import deliveries_of
 from leanplum_sync.specs.dependencies import Dependency, check_circles, check_targets
 from leanplum_sync.specs.file import OpenDocument, read_file
 from leanplum_sync.specs.listing import long_list, site_of, with_columns_checked
+from leanplum_sync.specs.moved import check_moved, unused_moves
 from leanplum_sync.specs.paths import PathFault, inside
 from leanplum_sync.wire.fingerprint import fingerprint
 
@@ -47,7 +49,8 @@ class Loaded:
     their rows can be checked in the same run.
 
     *resources* are sorted by address, *problems* by file and line, *inputs* by path. *notes* are advice, not problems, and
-    *remarks* are about what data files look like.
+    *remarks* are about what data files look like. *deliveries* are the names of the whole project's sends and increments, also of
+    specs that were not chosen.
     """
 
     root: Path
@@ -57,6 +60,12 @@ class Loaded:
     inputs: tuple[Input, ...]
     notes: tuple[Problem, ...] = ()
     remarks: tuple[Problem, ...] = ()
+    deliveries: frozenset[str] = frozenset()
+
+    @property
+    def former_names(self) -> Mapping[str, tuple[str, ...]]:
+        """Return, by name, all former names of each delivery that was renamed."""
+        return former_names(self.project.moved) if self.project else {}
 
     def digests(self) -> dict[str, str]:
         """Return a digest for each ``kind/name``. It changes if and only if the content of the spec or data file changes."""
@@ -87,6 +96,12 @@ def load(project_file: Path, only: Sequence[Path] = ()) -> Loaded:
     elif found_project is not None:
         loading.read_all(_named(root, found_project, documents[0]))
     resources = loading.resources(complete=not only)
+    deliveries = loading.deliveries
+    if found_project is not None:
+        if only:
+            deliveries = _deliveries_of_all(root, found_project, documents[0]) | deliveries
+        check_moved(found_project.moved, deliveries, documents[0].report_at)
+        loading.notes += unused_moves(found_project.moved, deliveries, documents[0])
     problems += [problem for document in documents for problem in document.problems]
     if not loading.spec_files and not problems:
         loading.notes.append(
@@ -100,7 +115,18 @@ def load(project_file: Path, only: Sequence[Path] = ()) -> Loaded:
         tuple(sorted(_inputs(root, loading.spec_files, resources))),
         tuple(loading.notes),
         tuple(loading.remarks()),
+        frozenset(deliveries),
     )
+
+
+def _deliveries_of_all(
+    root: Path, found: ProjectFile, document: OpenDocument
+) -> dict[str, tuple[ResourceAddress, Place]]:
+    """Return the deliveries of all specs of the project. Problems of those that were not chosen don't matter here."""
+    loading = _Loading(root, [], frozenset())
+    loading.read_all(_named(root, found, replace(document, problems=[])))
+    loading.resources(complete=False)
+    return loading.deliveries
 
 
 def load_project(project_file: Path) -> ProjectFile:
@@ -264,7 +290,7 @@ class _Loading:
     known: dict[ResourceAddress, Place] = field(default_factory=dict)
     _documents: list[OpenDocument] = field(default_factory=list)
     _dependencies: list[Dependency] = field(default_factory=list)
-    _deliveries: dict[str, tuple[ResourceAddress, Place]] = field(default_factory=dict)
+    deliveries: dict[str, tuple[ResourceAddress, Place]] = field(default_factory=dict)
 
     def read_all(self, paths: Iterable[Path]) -> None:
         for path in dict.fromkeys(paths):
@@ -336,7 +362,7 @@ class _Loading:
 
     def _check_deliveries(self, resource: Resource, document: OpenDocument) -> None:
         for name, place in deliveries_of(resource):
-            first, first_place = self._deliveries.setdefault(name, (resource.address, place))
+            first, first_place = self.deliveries.setdefault(name, (resource.address, place))
             if first != resource.address:
                 document.report_at(
                     place,

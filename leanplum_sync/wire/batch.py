@@ -18,11 +18,14 @@ class DeliveryKey:
 
     *resource* is the ``kind/name`` of the document that asked. It is not part of the identity, so that renaming a document
     repeats nothing.
+
+    *former* are the names that the delivery had before: under each, it counts as delivered too.
     """
 
     name: str
     subject: Subject
     resource: str = field(compare=False)
+    former: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from shell import Example, Serve, Shell
 
 VISITS = """\
@@ -58,3 +59,95 @@ def test_two_specs_with_one_delivery_are_a_problem_that_names_both(example: Exam
     told = shell.run("validate", code=3).stdout
     assert "the delivery launch/visits is also used by UserAttributes/more-visits" in told
     assert "the delivery 2026-11-order-delay is also used by MessageSend/copy" in told
+
+
+def rename(shell: Shell, new: str, old: str = "2026-11-order-delay") -> None:
+    spec = shell.folder / "specs" / "order-delay.yaml"
+    spec.write_text(spec.read_text().replace(f"delivery: {old}", f"delivery: {new}"))
+
+
+def moved(shell: Shell, *moves: tuple[str, str]) -> None:
+    project = shell.folder / "leanplum-sync.yaml"
+    entries = ", ".join(f"{{from: {former}, to: {name}}}" for former, name in moves)
+    kept = [line for line in project.read_text().splitlines() if not line.startswith("  moved:")]
+    project.write_text("\n".join([*kept, f"  moved: [{entries}]", ""]))
+
+
+def test_a_send_that_was_moved_goes_to_nobody_again_however_often_it_is_renamed(
+    example: Example, serve: Serve
+) -> None:
+    shell = started(example, serve)
+    apply(shell)
+    rename(shell, "late-orders")
+    moved(shell, ("2026-11-order-delay", "late-orders"))
+    plan = shell.json("plan", "--out", "b.lpplan")
+    assert plan["actions"] == 0
+    assert "already received this send under its former name 2026-11-order-delay" in str(plan["notes"])
+    rename(shell, "order-delay", "late-orders")
+    moved(shell, ("2026-11-order-delay", "late-orders"), ("late-orders", "order-delay"))
+    assert shell.json("plan", "--out", "b.lpplan")["actions"] == 0
+
+
+def test_a_moved_increment_is_not_added_again(example: Example, serve: Serve) -> None:
+    shell = started(example, serve)
+    (shell.folder / "specs" / "order-delay.yaml").unlink()
+    spec = shell.folder / "specs" / "visits.yaml"
+    spec.write_text(VISITS.format(name="visits"))
+    apply(shell)
+    spec.write_text(VISITS.format(name="visits").replace("once: launch", "once: start"))
+    moved(shell, ("launch/visits", "start/visits"))
+    assert shell.json("plan", "--out", "b.lpplan")["actions"] == 0
+
+
+def test_a_plan_made_before_the_former_delivery_was_applied_repeats_nothing(
+    example: Example, serve: Serve
+) -> None:
+    """The plan carries the former names, so that apply finds them in the journal."""
+    shell = started(example, serve)
+    spec, project = shell.folder / "specs" / "order-delay.yaml", shell.folder / "leanplum-sync.yaml"
+    before = spec.read_text(), project.read_text()
+    rename(shell, "late-orders")
+    moved(shell, ("2026-11-order-delay", "late-orders"))
+    after = spec.read_text(), project.read_text()
+    planned = shell.json("plan", "--out", "new.lpplan")["changes"]["send"]
+    spec.write_text(before[0])
+    project.write_text(before[1])
+    apply(shell)
+    spec.write_text(after[0])
+    project.write_text(after[1])
+    receipt = shell.json("apply", "new.lpplan", "--yes")
+    assert planned > 0
+    assert receipt["actions"]["already"] == planned
+    assert receipt["actions"]["done"] == 0
+
+
+@pytest.mark.parametrize(
+    ("moves", "told"),
+    [
+        ([("late", "late")], "late is moved to itself"),
+        ([("a", "late"), ("a", "late")], "a is moved to late twice"),
+        ([("a", "b"), ("b", "a")], "the entries form a cycle: b was moved to a, and back"),
+        ([("launch/visits", "late")], "one of these names is of a send, the other of an increment"),
+        ([("late", "b")], "MessageSend/order-delay still uses the delivery late, which was moved to b"),
+    ],
+)
+def test_moves_that_contradict_each_other_or_the_specs_are_problems(
+    moves: list[tuple[str, str]], told: str, example: Example
+) -> None:
+    shell = example("one-off-send")
+    rename(shell, "late")
+    moved(shell, *moves)
+    found = shell.run("validate", code=3).stdout
+    assert told in found
+    assert "leanplum-sync.yaml:" in found
+
+
+def test_a_move_to_a_name_that_no_spec_has_is_a_remark_and_one_to_a_spec_that_was_not_chosen_is_none(
+    example: Example,
+) -> None:
+    shell = example("one-off-send")
+    moved(shell, ("early", "2026-11-order-delay"))
+    (shell.folder / "specs" / "visits.yaml").write_text(VISITS.format(name="visits"))
+    assert "has the delivery" not in shell.run("validate", "specs/visits.yaml").stderr
+    moved(shell, ("early", "misspelled"))
+    assert "no spec has the delivery misspelled" in shell.run("validate").stderr
