@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from leanplum_sync.address import Subject
@@ -10,6 +11,7 @@ from leanplum_sync.journal.entry import Fate
 from leanplum_sync.journal.verdict import DONE, Verdict
 from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.change_facts import Effect, effect_of, facts
+from leanplum_sync.planner.footprint import Written, print_of, written
 from leanplum_sync.planner.marker import has_marker, is_marked
 from leanplum_sync.planner.standing import Standing, carries, standings
 from leanplum_sync.wire.action import DeliveryClass
@@ -17,31 +19,44 @@ from leanplum_sync.wire.batch import PlannedAction
 from leanplum_sync.wire.profile import Profile
 
 HELD: Final = Verdict(Fate.HELD, "sent, and no trustworthy answer came back: it may have happened")
+BY_OTHERS: Final = "changed by somebody else since the plan"
+NOTHING_LATER: Final[Mapping[str, Written]] = MappingProxyType({})
 
 Seen: TypeAlias = tuple[Change, Standing]
 
 
 def recheck(
-    actions: Sequence[PlannedAction], changes: Sequence[Change], profile: Profile, *, begun: bool
+    actions: Sequence[PlannedAction],
+    changes: Sequence[Change],
+    profile: Profile,
+    *,
+    begun: bool,
+    later: Mapping[str, Written] = NOTHING_LATER,
 ) -> Mapping[int, Verdict]:
     """
     Return verdicts on those of one subject's *actions* that must not be sent: already as desired, or in conflict.
 
     *changes* are all changes of the subject. Until the run has *begun* to write to the subject, all of them are compared, so
     that a conflict is found before anything is written; afterwards only the changes that these actions carry.
+
+    *later* are the fields that other runs wrote after the plan was made. A conflict names the run. Where the API doesn't show a
+    field, such as a push token, the value that the run left there decides.
     """
     if not profile.exists and not any(effect_of(change.kind) is Effect.EXISTENCE for change in changes):
         return _all(actions, Verdict(Fate.CONFLICTING, "the user no longer exists"))
     seen = standings(changes, profile)
-    overtaken = sorted(
-        _what(change)
-        for change, standing in seen
-        if standing is Standing.OVERTAKEN
-        and facts(change.kind).is_compared
-        and (not begun or any(carries(planned, change) for planned in actions))
-    )
+    overtaken: dict[str, list[str]] = {}
+    for change, standing in seen:
+        last = written(change, later)
+        if (
+            _is_overtaken(change, standing, last)
+            and facts(change.kind).is_compared
+            and (not begun or any(carries(planned, change) for planned in actions))
+        ):
+            by = BY_OTHERS if last is None else f"changed by {last} after this plan was made"
+            overtaken.setdefault(by, []).append(_what(change))
     if overtaken:
-        message = f"changed by somebody else since the plan: {', '.join(overtaken)}"
+        message = "; ".join(f"{by}: {', '.join(sorted(overtaken[by]))}" for by in sorted(overtaken))
         return _all(actions, Verdict(Fate.CONFLICTING, message))
     return {
         planned.number: Verdict(Fate.ALREADY)
@@ -102,6 +117,12 @@ def _settled(planned: PlannedAction, seen: Sequence[Seen], profile: Profile) -> 
         for change, _ in seen
     )
     return DONE if increments and _is_reached(own) and not is_shared else HELD
+
+
+def _is_overtaken(change: Change, standing: Standing, last: Written | None) -> bool:
+    if standing is Standing.UNPROVABLE:
+        return last is not None and last.fingerprint not in (print_of(change.before), print_of(change.after))
+    return standing is Standing.OVERTAKEN
 
 
 def _own(planned: PlannedAction, seen: Sequence[Seen]) -> Sequence[Seen]:

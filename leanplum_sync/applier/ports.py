@@ -8,6 +8,7 @@ from typing import Protocol
 
 from leanplum_sync.address import Subject
 from leanplum_sync.planner.change import Change
+from leanplum_sync.planner.known import Position
 from leanplum_sync.planner.plan import Contents, Hazard, Header, Input, Summary
 from leanplum_sync.wire.action import Action
 from leanplum_sync.wire.batch import Batch
@@ -56,6 +57,10 @@ class Plan(Protocol):
     @property
     def read_after_run(self) -> int | None:
         """The journal's latest run when reading live state for the plan began; None if unknown."""
+
+    @property
+    def position(self) -> Position:
+        """Where the journal was when live state was read for the plan."""
 
     @property
     def batch_count(self) -> int: ...

@@ -103,6 +103,7 @@ def apply_plan(
         writer=writer,
         reader=reader,
         run=run,
+        later=journal.later_writes(run, plan.position),
         pace=pace,
         clock=clock,
         settings=settings,

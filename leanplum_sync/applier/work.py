@@ -13,7 +13,15 @@ from typing import Final, TypeAlias
 import orjson
 
 from leanplum_sync.address import Subject
-from leanplum_sync.applier.live_state import HELD, by_subject, needs_reading, recheck, settle, settle_unseen
+from leanplum_sync.applier.live_state import (
+    HELD,
+    NOTHING_LATER,
+    by_subject,
+    needs_reading,
+    recheck,
+    settle,
+    settle_unseen,
+)
 from leanplum_sync.applier.ports import Plan, Stop, Writer
 from leanplum_sync.applier.quiet import quiet, quiet_words
 from leanplum_sync.applier.settings import ApplySettings
@@ -31,6 +39,7 @@ from leanplum_sync.errors import (
     RejectedError,
 )
 from leanplum_sync.journal.entry import BatchEntry, BatchState, Fate
+from leanplum_sync.journal.later import LaterWrites
 from leanplum_sync.journal.run import SET_ASIDE, RunJournal, open_actions, sent_actions
 from leanplum_sync.journal.settling import still_unsettled
 from leanplum_sync.journal.verdict import Verdict
@@ -88,6 +97,7 @@ class Worker:
         writer: Writer,
         reader: ReadsUsers,
         run: RunJournal,
+        later: LaterWrites,
         pace: Pace,
         clock: Clock,
         settings: ApplySettings,
@@ -95,7 +105,7 @@ class Worker:
         only: frozenset[Subject] | None = None,
         randomness: Randomness | None = None,
     ) -> None:
-        self._plan, self._writer, self._run = plan, writer, run
+        self._plan, self._writer, self._run, self._later = plan, writer, run, later
         self._pace, self._clock, self._settings, self._stop = pace, clock, settings, stop
         self._randomness = randomness or random.Random()  # noqa: S311 - spreads retries, keeps no secret
         self._only = only
@@ -124,7 +134,12 @@ class Worker:
         return False
 
     def carry_out(self, batch: Batch, entry: BatchEntry | None, *, recheck_first: bool) -> Ended:
-        """Send the open actions of *batch*; with *recheck_first*, first compare live state with what the plan assumed."""
+        """
+        Send the open actions of *batch*.
+
+        First, live state is compared with what the plan assumed: with *recheck_first*, of all subjects; otherwise of those
+        that another run wrote to after the plan was made.
+        """
         aside = {**self._run.set_aside(batch), **self._not_chosen(batch)}
         open_now = open_actions(entry, batch)
         others = self._run.delivered_by_others(batch)
@@ -133,9 +148,9 @@ class Worker:
         waiting = {number: each for number, each in elsewhere.items() if each.fate is Fate.IN_DOUBT}
         free = [p for p in open_now if p.number not in elsewhere and p.subject not in aside]
         bill = Bill()
-        if recheck_first and batch.delivery_class is not DeliveryClass.ONCE:
+        if rechecked := self._to_recheck(batch, free, everybody=recheck_first):
             try:
-                found |= self._recheck(batch, free, bill)
+                found |= self._recheck(batch, rechecked, bill)
             except ApiError as error:
                 changes = self._changes_of(tuple(by_subject(free)))
                 reason = self._unseen(error, free, [each for some in changes.values() for each in some])
@@ -190,16 +205,42 @@ class Worker:
             batch, self._run.entries(batch.number, batch.number)[batch.number], recheck_first=False
         )
 
+    def _to_recheck(
+        self, batch: Batch, actions: Sequence[PlannedAction], *, everybody: bool
+    ) -> Sequence[PlannedAction]:
+        """
+        Return the *actions* of subjects that have to be read before writing.
+
+        A subject that this run read and began to write to isn't read again, unless another run wrote to it after the plan.
+        """
+        if batch.delivery_class is DeliveryClass.ONCE:
+            return ()
+        written = self._later.subjects(batch.subjects)
+        begun = self._run.begun(batch) if everybody or written else {}
+        if batch.delivery_class is not DeliveryClass.REPEATABLE:
+            written -= begun.keys()  # increments add up, whatever the sum is
+        return [
+            planned
+            for planned in actions
+            if planned.subject in written or (everybody and not begun.get(planned.subject))
+        ]
+
     def _recheck(self, batch: Batch, actions: Sequence[PlannedAction], bill: Bill) -> Mapping[int, Verdict]:
         begun = self._run.begun(batch)
-        fresh = [planned for planned in actions if not begun.get(planned.subject)]
+        later = self._later.fields({planned.subject for planned in actions})
         verdicts: dict[int, Verdict] = {}
-        for each in self._observed(fresh, bill):
+        for each in self._observed(actions, bill):
             if isinstance(each.seen, RejectedError):
                 verdict = Verdict(Fate.REJECTED, self._unseen(each.seen, each.actions, each.changes))
                 verdicts |= {planned.number: verdict for planned in each.actions}
             else:
-                verdicts |= recheck(each.actions, each.changes, each.seen, begun=each.subject in begun)
+                verdicts |= recheck(
+                    each.actions,
+                    each.changes,
+                    each.seen,
+                    begun=each.subject in begun,
+                    later=later.get(each.subject, NOTHING_LATER),
+                )
         return verdicts
 
     def _unseen(self, error: ApiError, actions: Iterable[PlannedAction], changes: Iterable[Change]) -> str:

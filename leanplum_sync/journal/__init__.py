@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from leanplum_sync.address import Subject
     from leanplum_sync.journal.reader import JournalReader
     from leanplum_sync.journal.writer import Journal
-    from leanplum_sync.planner.known import Known, KnowsDeliveries
+    from leanplum_sync.planner.known import Known, KnowsDeliveries, Position
 
 
 def open_journal(
@@ -76,6 +76,11 @@ class _Nothing:
 
     def last_run(self) -> int:
         return 0
+
+    def position(self, app: str, read_since: float | None = None) -> Position:  # noqa: ARG002 - as above
+        from leanplum_sync.planner.known import Position  # noqa: PLC0415 - only for planning
+
+        return Position(0)
 
     def unsettled(self, app: str, settle_seconds: float, now: float) -> Mapping[Subject, float]:  # noqa: ARG002 - as above
         return {}

@@ -26,6 +26,7 @@ from leanplum_sync.journal.entry import (
     Tally,
 )
 from leanplum_sync.journal.footprints import rows_about, unpacked
+from leanplum_sync.journal.later import position
 from leanplum_sync.journal.rows import (
     Row,
     applied_spec,
@@ -50,7 +51,7 @@ from leanplum_sync.journal.settling import still_unsettled
 from leanplum_sync.journal.soundness import Fault, faults
 from leanplum_sync.journal.texts import Texts
 from leanplum_sync.planner.footprint import follow
-from leanplum_sync.planner.known import NOTHING_KNOWN, Known
+from leanplum_sync.planner.known import NOTHING_KNOWN, Known, Position
 from leanplum_sync.wire.action import DeliveryClass
 
 _PAGE: Final = 500  # rows, and values in an IN list: SQLite and PostgreSQL both take many more
@@ -142,6 +143,10 @@ class JournalReader:
         return max(
             (row[0] or 0 for row in self._select(sa.select(sa.func.max(run_table.c.number)))), default=0
         )
+
+    def position(self, app: str, read_since: float | None = None) -> Position:
+        """As ``KnowsDeliveries`` says."""
+        return position(self._select, app, read_since, self.last_run())
 
     def runs(self, app: str | None = None, environment: str | None = None) -> tuple[RunEntry, ...]:
         """Return the runs, the newest first."""

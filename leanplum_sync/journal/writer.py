@@ -14,6 +14,7 @@ from leanplum_sync.encryption import SealingKeys
 from leanplum_sync.errors import JournalError, StalePlanError
 from leanplum_sync.journal.database import Database, describe
 from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, Resolution, RunState
+from leanplum_sync.journal.later import LaterWrites
 from leanplum_sync.journal.lock import LEASE_SECONDS, Lease, overlap
 from leanplum_sync.journal.reader import SETTLED, JournalReader
 from leanplum_sync.journal.rows import Row, numbers_from, numbers_text
@@ -29,6 +30,7 @@ from leanplum_sync.journal.settling import check_settled
 from leanplum_sync.journal.specs import NO_RUN, remember_specs
 from leanplum_sync.journal.states import BatchStates, Transition, resting_state
 from leanplum_sync.journal.texts import Texts
+from leanplum_sync.planner.known import Position
 
 DROPPED: Final = "a person dropped it: nobody knows whether it happened, and it is not sent again"
 _UNFINISHED: Final = (RunState.RUNNING, RunState.INTERRUPTED, RunState.PARTIAL)
@@ -136,6 +138,10 @@ class Journal(JournalReader):
             return RunJournal(
                 self._writable, self._texts, self._clock, lease, number=number, uid=uid, found_state=None
             )
+
+    def later_writes(self, run: RunJournal, since: Position) -> LaterWrites:
+        """Return what other runs of the app of *run* wrote after *since*."""
+        return LaterWrites(self._writable, self._texts, app=run.lease.app, own=run.number, since=since)
 
     def note_specs(self, lease: Lease, specs: Mapping[str, str]) -> None:
         """Record that *specs*, ``{kind/name: digest}``, are in force: their plan was empty."""

@@ -133,8 +133,12 @@ def make_plan(
         request.marker,
         loaded.former_names,
     )
-    began, last_run = clock.now(), journal.last_run()
+    app = request.target.app_id
+    began, last_run, position = clock.now(), journal.last_run(), journal.position(app)
     reads, unreadable = observe(staging, request.observed, reader, clock, progress)
+    oldest, _ = staging.observed_between()
+    if oldest is not None and oldest < began:  # from a snapshot, or read by an earlier attempt
+        position = journal.position(app, oldest)
     tally = Tally(
         listed=staging.count_subjects(),
         unreadable=unreadable,
@@ -157,6 +161,7 @@ def make_plan(
                 created_at=clock.now(),
                 observed=staging.observed_between(),
                 read_after_run=last_run if isinstance(request.observed, Live) else None,
+                position=position,
                 sensitive=request.sensitive,
                 inputs=loaded.inputs,
                 resources=loaded.digests(),

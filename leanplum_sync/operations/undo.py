@@ -32,7 +32,7 @@ from leanplum_sync.planfile import PlanFile, PlanWriter
 from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.change_facts import Effect, effect_of, facts
 from leanplum_sync.planner.hazards import hazards
-from leanplum_sync.planner.known import NOTHING_KNOWN, Known
+from leanplum_sync.planner.known import NOTHING_KNOWN, Known, Position
 from leanplum_sync.planner.plan import Note
 from leanplum_sync.planner.standing import Standing, standings
 from leanplum_sync.planner.subject import Context, plan_subject
@@ -61,6 +61,8 @@ class KnowsRuns(Protocol):
     """The journal, as undoing sees it."""
 
     def last_run(self) -> int: ...
+
+    def position(self, app: str, read_since: float | None = None) -> Position: ...
 
     def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]: ...
 
@@ -97,7 +99,7 @@ def make_undo(
     for subject in _reached(run, plan, journal):
         staging.add(0, subject, Row(1, Place("", row=1), {}))
     staging.close_rows()
-    last_run = journal.last_run()
+    began, last_run, position = clock.now(), journal.last_run(), journal.position(request.target.app_id)
     report = pull(
         reader,
         staging.subjects(),
@@ -114,6 +116,9 @@ def make_undo(
         for entry in read(live.into):
             staging.observe(entry.subject, entry.element, entry.observed_at)
     staging.close_observed()
+    oldest, _ = staging.observed_between()
+    if oldest is not None and oldest < began:
+        position = journal.position(request.target.app_id, oldest)
     unreadable = {failure.subject: failure.sentence for failure in report.failures}
     tally = Tally(listed=staging.count_subjects(), unreadable=unreadable)
     resource = ResourceAddress("Undo", f"run-{run}")
@@ -132,6 +137,7 @@ def make_undo(
             created_at=clock.now(),
             observed=staging.observed_between(),
             read_after_run=last_run,
+            position=position,
             sensitive=request.sensitive,
             inputs=(),  # the specs may have changed: the values to restore are in the run's plan
             hazards=hazards(summary, 0, request.budget),

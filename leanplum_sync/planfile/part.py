@@ -9,6 +9,7 @@ from functools import cached_property
 from leanplum_sync.address import Subject
 from leanplum_sync.planfile.reading import PlanFile
 from leanplum_sync.planner.change import Change
+from leanplum_sync.planner.known import Position
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.planner.plan import Summary
 from leanplum_sync.wire.batch import Batch
@@ -44,6 +45,10 @@ class PlanPart:
     @property
     def read_after_run(self) -> int | None:
         return self.plan.read_after_run
+
+    @property
+    def position(self) -> Position:
+        return self.plan.position
 
     @cached_property
     def summary(self) -> Summary:

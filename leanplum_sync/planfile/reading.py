@@ -34,6 +34,7 @@ from leanplum_sync.planfile.schema import (
 )
 from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.planner.change_facts import facts
+from leanplum_sync.planner.known import Position
 from leanplum_sync.planner.parts import SHARDS, Part
 from leanplum_sync.planner.plan import (
     PLAN_FORMAT,
@@ -170,6 +171,7 @@ class PlanFile:
         target = self._meta("target")
         observed_from, observed_until = self._meta("observed")
         parts, part = self._meta("parts")
+        run, unfinished = self._meta("position")
         return Header(
             format=self._pragma("user_version"),
             digest=self.digest,
@@ -181,6 +183,7 @@ class PlanFile:
             mask_key=opened_mask_key(self._meta("mask_key"), self._codec),
             parts=parts,
             read_after_run=self._meta("read_after_run"),
+            position=Position(run, {int(number): sent for number, sent in unfinished.items()}),
             part=Part.parse(part) if part else None,
         )
 
@@ -216,6 +219,10 @@ class PlanFile:
     @property
     def read_after_run(self) -> int | None:
         return self.header.read_after_run
+
+    @property
+    def position(self) -> Position:
+        return self.header.position
 
     def inputs(self) -> tuple[Input, ...]:
         return tuple(

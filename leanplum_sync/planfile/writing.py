@@ -30,6 +30,7 @@ from leanplum_sync.planfile.schema import (
     open_values,
 )
 from leanplum_sync.planner.change import Change
+from leanplum_sync.planner.known import Position
 from leanplum_sync.planner.packing import into_batches_by_subject
 from leanplum_sync.planner.parts import Part, part_of, shard_of
 from leanplum_sync.planner.plan import Hazard, Input, Note, Summary, Target
@@ -192,6 +193,7 @@ class PlanWriter:
         created_at: float,
         observed: tuple[float | None, float | None],
         read_after_run: int | None = None,
+        position: Position | None = None,
         sensitive: Iterable[str],
         inputs: Iterable[Input],
         resources: Mapping[str, str] | None = None,
@@ -199,7 +201,11 @@ class PlanWriter:
         notes: Iterable[Note],
         summary: Summary,
     ) -> str:
-        """Write what the plan says about itself, and return its digest. *resources* are the digests of those it covers."""
+        """
+        Write what the plan says about itself, and return its digest.
+
+        *position* None means that the journal had no run. *resources* are the digests of those it covers.
+        """
         run = self._connection
         run.execute(CREATE_INDEX)
         run.executemany("INSERT INTO input VALUES (?, ?)", ((each.path, each.sha256) for each in inputs))
@@ -216,6 +222,7 @@ class PlanWriter:
             created_at=created_at,
             observed=observed,
             read_after_run=read_after_run,
+            position=_position(position or Position(0)),
             sensitive=sorted(sensitive),
             resources=dict(resources or {}),
             mask_key=kept_mask_key(secrets.token_hex(16), self._codec),
@@ -277,6 +284,10 @@ def _place_columns(place: Place) -> tuple[Any, ...]:
 def _action_columns(planned: SubjectAction) -> tuple[str, str, str]:
     deliveries = [[key.resource, key.name, *key.former] for key in planned.deliveries]
     return planned.action.name, encode(planned.action.arguments), encode(deliveries) if deliveries else "[]"
+
+
+def _position(position: Position) -> list[Any]:
+    return [position.run, {str(run): requests for run, requests in position.unfinished.items()}]
 
 
 def _summary(summary: Summary) -> dict[str, Any]:

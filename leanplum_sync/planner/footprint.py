@@ -11,6 +11,7 @@ With eight digits, one change in four billion goes unnoticed. Equal values have 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
@@ -70,6 +71,35 @@ def fields_of(change: Change) -> tuple[str, ...]:
             return (_device(change.device_id, change.field),)
         case Effect.ATTRIBUTE:
             return (_attribute(change.field),)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """That *run* wrote a field, by the plan *plan_digest*, and the fingerprint that it left."""
+
+    run: int
+    plan_digest: str
+    fingerprint: str
+
+    def __str__(self) -> str:
+        return f"run {self.run} (plan {self.plan_digest[:12]})"
+
+
+def written(change: Change, fields: Mapping[str, Written]) -> Written | None:
+    """Return who of *fields*, by name, wrote last to what *change* writes: to the same values of a list, or to all of it."""
+    names = set(fields_of(change))
+    starts: tuple[str, ...] = ()
+    match effect_of(change.kind):
+        case Effect.ITEMS_ADDED | Effect.ITEMS_REMOVED:
+            names.add(_attribute(change.field))
+        case Effect.ATTRIBUTE:
+            starts = (f"item:{change.field}:",)
+        case (
+            Effect.EXISTENCE | Effect.MESSAGE | Effect.SUM | Effect.PROFILE_FIELD | Effect.DEVICE_FIELD
+        ):  # pragma: no branch - the last of all cases
+            pass
+    found = [each for name, each in fields.items() if name in names or name.startswith(starts)]
+    return max(found, key=lambda each: each.run, default=None)
 
 
 def follow(left: dict[str, str], later: Mapping[str, str]) -> None:

@@ -49,6 +49,20 @@ class Known:
 NOTHING_KNOWN: Final = Known()
 
 
+@dataclass(frozen=True, slots=True)
+class Position:
+    """
+    Which of an app's writes a journal had recorded when live state was read; later ones may have changed that state.
+
+    All runs after number *run* are later. *unfinished* are runs up to that number that could still be resumed, with the
+    requests that each had sent. If such a run has sent more since, all its writes count as later, because nothing tells them
+    apart without comparing clocks.
+    """
+
+    run: int
+    unfinished: Mapping[int, int] = field(default_factory=dict)
+
+
 class KnowsDeliveries(Protocol):
     """The journal, as planning sees it."""
 
@@ -56,6 +70,13 @@ class KnowsDeliveries(Protocol):
 
     def last_run(self) -> int:
         """Return the number of the latest run of any app, 0 if there is none."""
+
+    def position(self, app: str, read_since: float | None = None) -> Position:
+        """
+        Return the position of *app* now, or, with *read_since*, a safe one for live state that was read from then on.
+
+        *read_since* is in epoch seconds, by the clock of the machine that read. A position that is too early only costs reads.
+        """
 
     def unsettled(self, app: str, settle_seconds: float, now: float) -> Mapping[Subject, float]:
         """

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from leanplum_sync.planner.change import ChangeKind
+from leanplum_sync.planner.known import Position
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.wire.action import Json
 
@@ -44,7 +45,7 @@ class Header:
     *observed_from* and *observed_until* bound the moments, in epoch seconds, at which live state was read; both are
     None where nothing had to be read. *sensitive* names the attributes to mask, *mask_key* keys their fingerprints.
     *read_after_run* is the journal's latest run when reading live state began, 0 if it had none; None where users came from a
-    snapshot. No batch crosses one of *parts*. A plan for the subjects of one *part* alone says which, None for all.
+    snapshot. *position* tells later writes of our own runs from earlier ones, whatever users came from. No batch crosses one of *parts*. A plan for the subjects of one *part* alone says which, None for all.
     """
 
     format: int
@@ -58,6 +59,7 @@ class Header:
     parts: int = 1
     part: Part | None = None
     read_after_run: int | None = None
+    position: Position = field(default=Position(0))
 
 
 @dataclass(frozen=True, slots=True)

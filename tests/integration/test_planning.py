@@ -27,7 +27,7 @@ from leanplum_sync.operations.check import check
 from leanplum_sync.operations.plan import Live, PlanRequest, Recorded, make_plan
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planner.change import ChangeKind
-from leanplum_sync.planner.known import Known
+from leanplum_sync.planner.known import Known, Position
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.progress import SilentProgress
 from leanplum_sync.render.plan_words import nothing_to_do
@@ -58,6 +58,9 @@ class Journal:
 
     def last_run(self) -> int:
         return 0
+
+    def position(self, app: str, read_since: float | None = None) -> Position:
+        return Position(0)
 
     def unsettled(self, app: str, settle_seconds: float, now: float) -> Mapping[Subject, float]:
         return self.in_doubt

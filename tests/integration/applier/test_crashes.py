@@ -23,6 +23,7 @@ from leanplum_sync.journal import open_journal, read_journal, states, transition
 from leanplum_sync.journal import writer as journal_writer
 from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, Resolution
 from leanplum_sync.journal.lock import Lease
+from leanplum_sync.planner.known import Position
 
 BOTH = pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
 POINTS = [
@@ -368,7 +369,8 @@ def _unreadable(reader: Any) -> Any:
 
 
 def _platinum_plan(world: ModuleType) -> Any:
-    plan = world.plan_for("attributes", digest="e" * 64)
+    """A plan that was made after run 1 had sent its requests."""
+    plan = world.plan_for("attributes", digest="e" * 64, position=Position(1))
     return replace(plan, all_batches=[_with_tier(batch, "platinum") for batch in plan.all_batches])
 
 

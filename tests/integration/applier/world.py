@@ -44,7 +44,7 @@ from leanplum_sync.kinds.rows.desire import (
 from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.planner.decide import SendTarget
 from leanplum_sync.planner.hazards import hazards
-from leanplum_sync.planner.known import NOTHING_KNOWN, Known
+from leanplum_sync.planner.known import NOTHING_KNOWN, Known, Position
 from leanplum_sync.planner.parts import Part, part_of, shard_of
 from leanplum_sync.planner.plan import Contents, Cost, Hazard, Header, Input, Summary, Target
 from leanplum_sync.planner.subject import Context, plan_subject
@@ -101,6 +101,7 @@ class ListPlan:
     created_at: float = 0.0
     path: Path = Path("plan.lpplan")
     read_after_run: int | None = 0
+    position: Position = field(default=Position(0))
 
     @property
     def whole(self) -> ListPlan:
