@@ -137,8 +137,8 @@ class Worker:
         """
         Send the open actions of *batch*.
 
-        First, live state is compared with what the plan assumed: with *recheck_first*, of all subjects; otherwise of those
-        that another run wrote to after the plan was made.
+        First, live state is compared with what the plan assumed: with *recheck_first*, of all subjects; otherwise, only of
+        subjects that another run wrote to after the plan was made.
         """
         aside = {**self._run.set_aside(batch), **self._not_chosen(batch)}
         open_now = open_actions(entry, batch)

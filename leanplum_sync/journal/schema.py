@@ -57,7 +57,7 @@ batch_table = sa.Table(
     sa.Column("sent_at", sa.Double),
     sa.Column("doubted_at", sa.Double),
     sa.Column("reason", sa.Text, nullable=False),
-    # The numbers of the actions without an outcome, and of those on their way. NULL: all, and all that are open.
+    # The numbers of the actions without an outcome, and of the actions in flight. NULL: all, and all that are open.
     sa.Column("open_actions", sa.Text),
     sa.Column("sent_actions", sa.Text),
     sa.Column("actions", sa.Integer, nullable=False),

@@ -61,7 +61,7 @@ Variable = Annotated[str, AfterValidator(_variable)]
 
 def _no_key(text: str) -> str:
     if holds_key(text):
-        raise wrong("a secret stands here", "Put it in an environment variable, and write {env: ITS_NAME}.")
+        raise wrong("this is a secret", "Put it in an environment variable, and write {env: ITS_NAME}.")
     return text
 
 

@@ -122,7 +122,7 @@ def load(project_file: Path, only: Sequence[Path] = ()) -> Loaded:
 def _deliveries_of_all(
     root: Path, found: ProjectFile, document: OpenDocument
 ) -> dict[str, tuple[ResourceAddress, Place]]:
-    """Return the deliveries of all specs of the project. Problems of those that were not chosen don't matter here."""
+    """Return the deliveries of all specs of the project. Problems in specs that were not chosen don't matter here."""
     loading = _Loading(root, [], frozenset())
     loading.read_all(_named(root, found, replace(document, problems=[])))
     loading.resources(complete=False)

@@ -205,7 +205,7 @@ def test_a_changed_value_is_noticed(plan_path: Path, tmp_path: Path) -> None:
             "UPDATE action SET arguments = replace(arguments, 'gold', 'iron') WHERE number = 1"
         )
     connection.close()
-    with pytest.raises(StalePlanError, match="not as it was written"):
+    with pytest.raises(StalePlanError, match="this plan was changed after it was written"):
         open_plan(copy)
 
 
@@ -214,7 +214,7 @@ def test_another_number_of_an_action_is_noticed(plan_path: Path, tmp_path: Path)
     with sqlite3.connect(copy) as connection:
         connection.execute("UPDATE action SET number = 1000 WHERE number = 240")
     connection.close()
-    with pytest.raises(StalePlanError, match="not as it was written"):
+    with pytest.raises(StalePlanError, match="this plan was changed after it was written"):
         open_plan(copy)
 
 
@@ -229,7 +229,7 @@ def test_a_flipped_bit_in_the_index_of_changes_is_noticed(plan_path: Path, tmp_p
     at = damaged.index(b"user:00007", (root - 1) * page_size)
     damaged[at + 9] ^= 1
     copy.write_bytes(damaged)
-    with pytest.raises(StalePlanError, match="not as it was written"):
+    with pytest.raises(StalePlanError, match="this plan was changed after it was written"):
         open_plan(copy)
 
 

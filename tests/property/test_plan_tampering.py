@@ -146,7 +146,7 @@ def test_a_view_in_the_place_of_a_table_is_refused(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("ALTER TABLE action RENAME TO kept")
         connection.execute("CREATE VIEW action AS SELECT * FROM kept")
-    with pytest.raises(StalePlanError, match="not as it was written"):
+    with pytest.raises(StalePlanError, match="this plan was changed after it was written"):
         open_plan(path)
 
 

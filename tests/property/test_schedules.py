@@ -29,7 +29,7 @@ from schedules import APP, ENVIRONMENT, LEASE_SECONDS, Process, World
 from searching import examples
 
 from leanplum_sync.address import Subject
-from leanplum_sync.applier import look, work
+from leanplum_sync.applier import live_state, work
 from leanplum_sync.applier.run import read_receipt
 from leanplum_sync.applier.settings import ApplySettings, Recheck
 from leanplum_sync.errors import JournalLockedError, TooEarlyError
@@ -72,7 +72,7 @@ goings = st.builds(
 @pytest.fixture(scope="module", autouse=True)
 def haste() -> Iterator[None]:
     """
-    Spare the tests what takes time and changes nothing: each opening of a journal would compile its statements anew, and
+    Spare the tests what takes time and changes nothing: each opening of a journal would compile its statements again, and
     a wait would look up five times a second whether it should end.
     """
     with (
@@ -427,7 +427,7 @@ def without_holding() -> Iterator[None]:
     """Actions that may happen only once are compared with live state, and sent again if it does not show them."""
     with (
         mock.patch.object(work, "needs_reading", return_value=True),
-        mock.patch.object(look, "needs_reading", return_value=True),
+        mock.patch.object(live_state, "needs_reading", return_value=True),
     ):
         yield
 

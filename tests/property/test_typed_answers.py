@@ -54,7 +54,7 @@ CALLS: list[api.Call[Any]] = [
     api.get_export_results("j"),
     api.get_multi_results("j"),
     api.get_newsfeed_messages("u1"),
-    api.get_migrate_state("u1"),
+    api.get_migrate_state(),
 ]
 
 

@@ -18,7 +18,7 @@ def compiled_cell(form: CellForm, check: Check, path: Path, site: Site, *, lists
     Values of ``map`` are converted here, once: a row only looks them up.
     """
     if form.type == "list" and not lists:
-        site.report((*path, "type"), "a list can't stand here", "Only attributes hold lists.")
+        site.report((*path, "type"), "a list is not allowed here", "Only attributes hold lists.")
         return
     to = ValueType(form.type) if form.type else None
     if form.map is None:

@@ -40,7 +40,7 @@ def literal(value: Json) -> Json:
     match value:
         case None:
             raise wrong(
-                "nothing stands here", "Give a value; to remove the attribute, write {state: absent}."
+                "the value is missing", "Give a value; to remove the attribute, write {state: absent}."
             )
         case "":
             raise wrong("an empty text can't be a value", "To remove the attribute, write {state: absent}.")
@@ -58,7 +58,7 @@ def scalar(value: Json) -> Json:
     if isinstance(value, list | dict):
         raise wrong("this is not a single value", "Write a text, a number, or true or false.")
     if value is None or value == "":
-        raise wrong("nothing stands here", "Give a value, or leave the line out.")
+        raise wrong("the value is missing", "Give a value, or leave the line out.")
     return literal(value)
 
 

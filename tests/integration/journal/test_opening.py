@@ -111,7 +111,7 @@ def test_a_journal_that_no_longer_says_its_version_is_damaged(
         connection.executescript(damage)
     connection.close()
     for opening in (open_journal, read_journal):
-        with pytest.raises(JournalCorruptError, match="damaged, or is no journal"):
+        with pytest.raises(JournalCorruptError, match="damaged, or is not a journal; it was not opened"):
             opening(path)
 
 
@@ -119,7 +119,7 @@ def test_a_file_that_is_no_journal_is_refused_and_left_alone(tmp_path: Path) -> 
     path = tmp_path / "journal.db"
     path.write_bytes(b"not a database, but somebody's notes " * 100)
     before = path.read_bytes()
-    with pytest.raises(JournalCorruptError, match="damaged, or is no journal"):
+    with pytest.raises(JournalCorruptError, match="damaged, or is not a journal; it was not opened"):
         open_journal(path)
     assert path.read_bytes() == before
 

@@ -155,7 +155,7 @@ def test_a_refused_key_stops_the_run_at_once(tmp_path: Path) -> None:
 
 def test_a_lost_api_says_how_to_go_on(tmp_path: Path) -> None:
     with pytest.raises(
-        NoAnswerError, match=r"3 users are in the snapshot: the same command goes on from there"
+        NoAnswerError, match=r"3 users are in the snapshot. Run the same command again to continue"
     ):
         pulled(
             Shelf({"u3": NoAnswerError("No answer.")}),

@@ -160,7 +160,9 @@ def test_a_rate_limit_that_stays_ends_the_pull_and_the_same_call_goes_on(
     path = tmp_path / "seen.ndjson"
     with emulator.running(seeds=[seed]) as app:
         make_fail(app.url, "status:action=multi,status=429,after=2")
-        with pytest.raises(RateLimitedError, match="goes on from there"):
+        with pytest.raises(
+            RateLimitedError, match=r"users are in the snapshot. Run the same command again to continue"
+        ):
             pulled(app.url, path, together=10)
         kept = len(content(path))
         make_fail(app.url, "")

@@ -22,11 +22,11 @@ ATTRIBUTES = "users: {inline: [{id: u1, n: x}]}\nattributes:\n  "
         ("a: {state: gone}", 12, '`state` is the text "gone", expected absent. Write absent.'),
         ("a: {value: 1}", 1, "`when` is missing. Write it, such as `when: absent`."),
         ("a: {when: absent}", 1, "`value` is missing. Write it, such as `value: web`."),
-        ("a: {column: n, map: {x: }}", 22, "nothing stands here. Give a value, or leave the line out."),
+        ("a: {column: n, map: {x: }}", 22, "the value is missing. Give a value, or leave the line out."),
         ("a: {column: n, map: {}}", 21, "`map` is empty. Remove the line, or give it a value."),
         ("a: {column: n, otherwise: 1}", 4, "`otherwise` is for values that are not in `map`, but there is no `map`."),
         ("a: {column: n, type: integer, map: {x: y}}", 37, "this can't be the value: expected a whole number."),
-        ("a:", 1, "nothing stands here. Give a value; to remove the attribute, write {state: absent}."),
+        ("a:", 1, "the value is missing. Give a value; to remove the attribute, write {state: absent}."),
         ('a: ""', 4, "an empty text can't be a value. To remove the attribute, write {state: absent}."),
         ("a: []", 4, "an empty list can't be a value. To remove the attribute, write {state: absent}."),
         ("a: [[1]]", 4, "this is not a value: expected a list of single values, without lists or mappings inside."),
@@ -96,7 +96,7 @@ def test_these_attributes_are_fine(folder: Any, line: str) -> None:
         ("users: {inline: [u]}\nprofile: {country: germany}", "6:13", "invalid value for country: expected a country as two capital letters, such as DE."),
         ("users: {inline: [u]}\nprofile: {city: (detect)}", "6:13", "invalid value for city: expected the user's own value: (detect) would find the location of this machine."),
         ("users: {inline: [u]}\nprofile: {totalSessions: 1.5}", "6:13", "invalid value for totalSessions: expected a whole number."),
-        ("users: {inline: [{id: u, c: x}]}\nprofile: {city: {column: c, type: list}}", "6:31", "a list can't stand here. Only attributes hold lists."),
+        ("users: {inline: [{id: u, c: x}]}\nprofile: {city: {column: c, type: list}}", "6:31", "a list is not allowed here. Only attributes hold lists."),
     ],
 )  # fmt: skip
 def test_a_wrong_user_spec_is_said_so_once(folder: Any, spec: str, place: str, message: str) -> None:
