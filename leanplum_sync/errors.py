@@ -101,6 +101,10 @@ class MismatchKind(StrEnum):
     HOST = "host"
     INPUT_CHANGED = "input changed"
     INPUT_MISSING = "input missing"
+    SPECS_UNCHECKED = (
+        "specs unchecked"  # nobody compared the plan with specs that were added or changed since
+    )
+    SPEC_CONFLICT = "spec conflict"  # a spec that was added or changed contradicts the plan
     ACTION = "action"  # the plan holds a call that no plan may hold
     SUBJECT = "subject"  # a call is about another subject than its row says
     HAZARD = "hazard"  # the plan states another count than its own rows add up to

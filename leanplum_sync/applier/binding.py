@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from leanplum_sync.applier.ports import WholePlan
 from leanplum_sync.errors import Mismatch, MismatchKind, PlanMismatchError
-from leanplum_sync.planner.plan import Target
+from leanplum_sync.planner.plan import Input, Target
 from leanplum_sync.sources import file_digest
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectNow:
+    """
+    The project's spec files as they are now, and where they contradict the plan.
+
+    *conflicts* hold what an offline check of all specs found. It is due only if ``changed_specs`` are among *files*.
+    """
+
+    files: Sequence[Input]
+    conflicts: Sequence[Mismatch] = ()
+
+
+def changed_specs(plan: WholePlan, files: Iterable[Input]) -> tuple[str, ...]:
+    """Return which of the project's *files* were added or changed since planning, besides the inputs of the plan."""
+    scope = plan.header.scope
+    if scope is None:
+        return ()
+    inputs = {each.path for each in plan.inputs()}
+    return tuple(each.path for each in sorted({*files} - {*scope.files}) if each.path not in inputs)
+
+
+def scope_mismatches(plan: WholePlan, project: ProjectNow | None) -> Iterator[Mismatch]:
+    """Yield where specs outside the plan contradict it. Nobody looked if *project* is None, and that is a mismatch, too."""
+    if project is not None:
+        yield from project.conflicts
+    elif plan.header.scope is not None:
+        yield Mismatch(MismatchKind.SPECS_UNCHECKED)
 
 
 def check_environment(plan: WholePlan, known: Collection[str], asked_for: str | None) -> None:

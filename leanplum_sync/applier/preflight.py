@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from leanplum_sync.applier.binding import input_mismatches, target_mismatches
+from leanplum_sync.applier.binding import ProjectNow, input_mismatches, scope_mismatches, target_mismatches
 from leanplum_sync.applier.ports import WholePlan
 from leanplum_sync.errors import (
     ExpiredPlanError,
@@ -43,7 +43,7 @@ class Conditions:
     What a plan is checked against: its *target*, the folder of its inputs (*root*), and today's *budget* by hazard, where
     None and missing names mean no limit.
 
-    *max_age_seconds* None allows any age.
+    *max_age_seconds* None allows any age. *project* has its specs as they are now; a plan made from specs needs it.
     """
 
     target: Target
@@ -51,6 +51,7 @@ class Conditions:
     budget: Mapping[str, int | None]
     consents: Sequence[Consent] = field(default=())
     max_age_seconds: float | None = None
+    project: ProjectNow | None = None
 
 
 def check_plan(plan: WholePlan, conditions: Conditions, now: float) -> None:
@@ -65,6 +66,7 @@ def check_plan(plan: WholePlan, conditions: Conditions, now: float) -> None:
     mismatches = [
         *target_mismatches(plan.header.target, conditions.target),
         *input_mismatches(plan, conditions.root),
+        *scope_mismatches(plan, conditions.project),
         *_content_mismatches(plan),
     ]
     if mismatches:

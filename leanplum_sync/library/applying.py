@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leanplum_sync.address import Subject
-from leanplum_sync.applier.binding import check_environment
+from leanplum_sync.applier.binding import changed_specs, check_environment
 from leanplum_sync.applier.canary import Chosen
 from leanplum_sync.applier.ports import Stop, StopFlag
 from leanplum_sync.applier.preflight import Conditions, Consent, check_plan
@@ -28,6 +28,7 @@ from leanplum_sync.library.parts import part_of_plan
 from leanplum_sync.library.planning import Plan
 from leanplum_sync.library.progress import Callback, progress_to
 from leanplum_sync.library.reading import together
+from leanplum_sync.library.specs_now import project_now
 from leanplum_sync.library.verifying import read_back
 from leanplum_sync.operations.migration import check_migration
 from leanplum_sync.operations.verify import Verification
@@ -113,6 +114,12 @@ class Admitted:
     conditions: Conditions
     apply_settings: ApplySettings
 
+    @property
+    def changed_specs(self) -> tuple[str, ...]:
+        """The spec files that were added or changed since planning, and don't contradict the plan."""
+        now = self.conditions.project
+        return () if now is None else changed_specs(self.plan, now.files)
+
 
 def admit(
     plan: PlanFile, project: ProjectFile, root: Path, environment: str | None, options: ApplyOptions
@@ -131,7 +138,8 @@ def admit(
     settings = settle(project, root, plan.environment, os.environ)
     limits = settings.environment.limits
     max_age = options.max_age_seconds or (limits.plan_hours and limits.plan_hours * 3600)
-    conditions = Conditions(target_of(settings), root, settings.budget, options.consents, max_age)
+    now = project_now(plan, project, root, settings)
+    conditions = Conditions(target_of(settings), root, settings.budget, options.consents, max_age, now)
     check_plan(plan, conditions, SystemClock().now())
     apply_settings = ApplySettings(
         concurrency=options.concurrency or limits.concurrency,

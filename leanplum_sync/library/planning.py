@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Self
@@ -22,10 +22,11 @@ from leanplum_sync.operations.plan import Live, PlanRequest, Recorded, make_plan
 from leanplum_sync.operations.problem_list import ListingFile
 from leanplum_sync.planfile import open_plan
 from leanplum_sync.planner.parts import Part
-from leanplum_sync.planner.plan import Hazard, Note, Summary
+from leanplum_sync.planner.plan import Hazard, Note, Scope, Summary
 from leanplum_sync.progress import Progress
+from leanplum_sync.project.model import ProjectFile
 from leanplum_sync.project.settings import Settings
-from leanplum_sync.specs import Loaded, load
+from leanplum_sync.specs import Loaded, load, spec_inputs
 from leanplum_sync.staging import MEMORY_LIMIT_MB, Staging
 from leanplum_sync.wire.catalogue import KeyClass
 
@@ -90,7 +91,8 @@ def plan(
         PlanError: the snapshot can't be used, or the plan can't be written.
         MigrationChangedError: the app has moved to CleverTap.
     """
-    loaded = select_resources(load(project.path, [Path(spec) for spec in specs]), select, exclude)
+    chosen = Chosen([Path(spec) for spec in specs], select, exclude)
+    loaded = select_resources(load(project.path, chosen.specs), select, exclude)
     if loaded.project is None:
         raise SpecError(loaded.problems)
     request = PlanFileRequest(
@@ -98,16 +100,31 @@ def plan(
         snapshot=None if snapshot is None else Path(snapshot),
         max_age_seconds=max_age_seconds,
         problems=ListingFile(project.settings.state_folder / "problems.ndjson"),
+        chosen=chosen,
     )
     write_plan(loaded, project.settings, request, progress_to(progress))
     return Plan.open(request.out, project)
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """Spec files and globs over ``kind/name``. Without any, all specs of the project are planned."""
+
+    specs: Sequence[Path] = ()
+    select: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+
+    def scope(self, root: Path, project: ProjectFile) -> Scope:
+        specs = (path.resolve() for path in self.specs)
+        names = tuple(path.relative_to(root).as_posix() for path in specs if path.is_relative_to(root))
+        return Scope(spec_inputs(root, project), names, tuple(self.select), tuple(self.exclude))
+
+
+@dataclass(frozen=True, slots=True)
 class PlanFileRequest:
     """
     *snapshot* None reads live state. *problems* lists all problems of specs and data. *parts* is how many processes can
-    share the plan; *shard* plans for one of them alone.
+    share the plan; *shard* plans for one of them alone. *chosen* is what was planned of the project's specs.
     """
 
     out: Path
@@ -117,6 +134,7 @@ class PlanFileRequest:
     parts: int = 1
     shard: Part | None = None
     memory_mb: int = MEMORY_LIMIT_MB
+    chosen: Chosen = field(default_factory=Chosen)
 
 
 def _keys_for(loaded: Loaded, source: Live | Recorded) -> Sequence[KeyClass]:
@@ -142,6 +160,8 @@ def write_plan(
         if request.shard is not None:
             staging.keep(request.shard)
 
+        scope = request.chosen.scope(loaded.root, loaded.project) if loaded.project else None
+
         def make(source: Live | Recorded) -> None:
             with (
                 connected(settings, on_changed_seed, needs=_keys_for(loaded, source)) as app,
@@ -163,6 +183,7 @@ def write_plan(
                         settle_seconds=settle_seconds(settings),
                         is_migrating=is_migrating(app.reader()),
                         remarks=findings.remarks,
+                        scope=scope,
                     ),
                     reader=app.reader(),
                     journal=journal,

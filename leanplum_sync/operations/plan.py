@@ -33,7 +33,7 @@ from leanplum_sync.planner.messages import resolve
 from leanplum_sync.planner.notes import NOTED, sentence, unsettled_sentence
 from leanplum_sync.planner.order import waves
 from leanplum_sync.planner.parts import Part
-from leanplum_sync.planner.plan import REMARK, Cost, Note, Summary, Target
+from leanplum_sync.planner.plan import REMARK, Cost, Note, Scope, Summary, Target
 from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject
 from leanplum_sync.problem import Problem, Remark
 from leanplum_sync.wire.profile import read_profile
@@ -97,6 +97,7 @@ class PlanRequest:
     settle_seconds: float = 0.0
     is_migrating: bool = False
     remarks: Sequence[Remark] = ()
+    scope: Scope | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,7 @@ def make_plan(
                 observed=staging.observed_between(),
                 read_after_run=last_run if isinstance(request.observed, Live) else None,
                 position=position,
+                scope=request.scope,
                 sensitive=request.sensitive,
                 inputs=loaded.inputs,
                 resources=loaded.digests(),

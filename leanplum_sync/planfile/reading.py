@@ -45,6 +45,7 @@ from leanplum_sync.planner.plan import (
     Header,
     Input,
     Note,
+    Scope,
     Shape,
     Summary,
     Target,
@@ -183,6 +184,7 @@ class PlanFile:
             mask_key=opened_mask_key(self._meta("mask_key"), self._codec),
             parts=parts,
             read_after_run=self._meta("read_after_run"),
+            scope=_scope(self._meta("scope")),
             position=Position(run, {int(number): sent for number, sent in unfinished.items()}),
             part=Part.parse(part) if part else None,
         )
@@ -416,6 +418,13 @@ def _shards(part: Part | None) -> tuple[int, int]:
     """Return the first and the last."""
     shards = range(SHARDS) if part is None else part.shards
     return shards[0], shards[-1]
+
+
+def _scope(kept: Any) -> Scope | None:
+    if kept is None:
+        return None
+    files, specs, select, exclude = kept
+    return Scope(tuple(Input(*each) for each in files), tuple(specs), tuple(select), tuple(exclude))
 
 
 def _change(row: tuple[Any, ...]) -> Change:

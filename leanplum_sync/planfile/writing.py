@@ -33,7 +33,7 @@ from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.known import Position
 from leanplum_sync.planner.packing import into_batches_by_subject
 from leanplum_sync.planner.parts import Part, part_of, shard_of
-from leanplum_sync.planner.plan import Hazard, Input, Note, Summary, Target
+from leanplum_sync.planner.plan import Hazard, Input, Note, Scope, Summary, Target
 from leanplum_sync.planner.subject import SubjectAction, SubjectPlan
 from leanplum_sync.problem import Place
 from leanplum_sync.wire.limits import BatchLimits
@@ -194,6 +194,7 @@ class PlanWriter:
         observed: tuple[float | None, float | None],
         read_after_run: int | None = None,
         position: Position | None = None,
+        scope: Scope | None = None,
         sensitive: Iterable[str],
         inputs: Iterable[Input],
         resources: Mapping[str, str] | None = None,
@@ -223,6 +224,7 @@ class PlanWriter:
             observed=observed,
             read_after_run=read_after_run,
             position=_position(position or Position(0)),
+            scope=scope and _scope(scope),
             sensitive=sorted(sensitive),
             resources=dict(resources or {}),
             mask_key=kept_mask_key(secrets.token_hex(16), self._codec),
@@ -288,6 +290,10 @@ def _action_columns(planned: SubjectAction) -> tuple[str, str, str]:
 
 def _position(position: Position) -> list[Any]:
     return [position.run, {str(run): requests for run, requests in position.unfinished.items()}]
+
+
+def _scope(scope: Scope) -> list[Any]:
+    return [[[each.path, each.sha256] for each in scope.files], scope.specs, scope.select, scope.exclude]
 
 
 def _summary(summary: Summary) -> dict[str, Any]:

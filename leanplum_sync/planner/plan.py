@@ -38,6 +38,19 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """
+    Which spec files the project had (*files*), and what was chosen of them: the SPEC arguments (*specs*), relative to the
+    project, and the globs of ``--select`` and ``--exclude``. Where nothing was chosen, all specs were planned.
+    """
+
+    files: tuple[Input, ...]
+    specs: tuple[str, ...] = ()
+    select: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Header:
     """
     *digest* is over everything that decides what would be sent; times, versions and paths of machines are not in it.
@@ -45,7 +58,8 @@ class Header:
     *observed_from* and *observed_until* bound the moments, in epoch seconds, at which live state was read; both are
     None where nothing had to be read. *sensitive* names the attributes to mask, *mask_key* keys their fingerprints.
     *read_after_run* is the journal's latest run when reading live state began, 0 if it had none; None where users came from a
-    snapshot. *position* tells later writes of our own runs from earlier ones, whatever users came from. No batch crosses one of *parts*. A plan for the subjects of one *part* alone says which, None for all.
+    snapshot. *position* tells later writes of our own runs from earlier ones, whatever users came from. *scope* None: it was not made from
+    specs. No batch crosses one of *parts*. A plan for the subjects of one *part* alone says which, None for all.
     """
 
     format: int
@@ -60,6 +74,7 @@ class Header:
     part: Part | None = None
     read_after_run: int | None = None
     position: Position = field(default=Position(0))
+    scope: Scope | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def consent_sentence(error: HazardNotAllowedError) -> str:
     return " ".join(sentences)
 
 
-def _mismatch(mismatch: Mismatch) -> str:
+def _mismatch(mismatch: Mismatch) -> str:  # noqa: C901 - a case for each kind
     planned, found, name = mismatch.planned, mismatch.found, mismatch.name
     match mismatch.kind:
         case MismatchKind.ENVIRONMENT:
@@ -61,6 +61,10 @@ def _mismatch(mismatch: Mismatch) -> str:
             return f"{name} has changed"
         case MismatchKind.INPUT_MISSING:
             return f"{name} is gone"
+        case MismatchKind.SPECS_UNCHECKED:
+            return "nobody checked whether specs were added or changed since that contradict it"
+        case MismatchKind.SPEC_CONFLICT:
+            return f"specs were added or changed since, and contradict it: {name}: {planned}"
         case MismatchKind.ACTION:
             return f"it holds {planned} calls of {name}, which no plan may hold"
         case MismatchKind.SUBJECT:

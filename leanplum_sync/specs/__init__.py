@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from leanplum_sync.specs.loading import Loaded, load, load_project, project_files, sensitive_in
+from leanplum_sync.specs.loading import Loaded, load, load_project, project_files, sensitive_in, spec_inputs
 from leanplum_sync.specs.project_file import find_project
 from leanplum_sync.specs.schema import json_schema
 
-__all__ = ["Loaded", "find_project", "json_schema", "load", "load_project", "project_files", "sensitive_in"]
+__all__ = [
+    "Loaded",
+    "find_project",
+    "json_schema",
+    "load",
+    "load_project",
+    "project_files",
+    "sensitive_in",
+    "spec_inputs",
+]

@@ -164,6 +164,17 @@ def project_files(project_file: Path) -> tuple[Path, ...]:
     return tuple(dict.fromkeys([root / project_file.name, *inner]))
 
 
+def spec_inputs(root: Path, found: ProjectFile) -> tuple[Input, ...]:
+    """Return every spec file that the project names, with its digest, sorted by path."""
+    root = root.resolve()
+    paths = [
+        path for named in found.specs if not isinstance(path := inside(root, root, named.text), PathFault)
+    ]
+    files = {file for path in paths for file in spec_files(path) if file.is_file()}
+    inner = (file for file in files if file.resolve().is_relative_to(root))
+    return tuple(sorted(Input(file.relative_to(root).as_posix(), file_digest(file)) for file in inner))
+
+
 def sensitive_in(project_file: Path) -> frozenset[str] | None:
     """Return the sensitive attributes, even if the project file has problems; None if they can't be read."""
     return _sensitive(read_file(project_file, project_file.name)[0])

@@ -1,4 +1,4 @@
-"""What a run wrote is not overwritten by a plan that was made before it, whatever --recheck says."""
+"""Plans of several checkouts: an older one undoes no later run, and two merges that contradict each other are refused."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ import pytest
 from files import write_files
 from hello import HELLO, send_hello
 from shell import Serve, Served, Shell
+
+from leanplum_sync import Plan, Project, apply
+from leanplum_sync.applier.preflight import Conditions, check_plan
+from leanplum_sync.errors import PlanMismatchError
+from leanplum_sync.planfile import open_plan
 
 USERS: Final = ("u1", "u2")
 PROJECT: Final = """\
@@ -180,3 +185,92 @@ def test_the_journal_position_is_beside_the_digest(team: Team) -> None:
     first.run("plan", "--out", "a.lpplan")
     one, two = (first.json("show", name)["digest"] for name in ("a.lpplan", "b.lpplan"))
     assert one == two
+
+
+def segment(name: str, value: str, users: str = "[u1, u2]") -> dict[str, str]:
+    text = ATTRIBUTES.format(users=users, attributes=f"segment: {value}").replace("points", name, 1)
+    return {f"specs/{name}.yaml": text}
+
+
+def refused(shell: Shell) -> str:
+    told = shell.run("apply", "a.lpplan", "--yes", code=7).stderr
+    assert "Nothing was sent." in told
+    return told
+
+
+def test_two_merges_that_contradict_each_other_are_refused_by_the_second_apply(team: Team) -> None:
+    red, blue = team.planned("red", segment("a", "red")), team.planned("blue", segment("b", "blue"))
+    applied(red)
+    write_files(blue.folder, segment("a", "red"))  # merged
+    told = refused(blue)
+    assert "specs/a.yaml:" in told
+    assert "specs/b.yaml:" in told
+    assert "plan again" in told.lower()
+    assert team.values("segment") == ["red", "red"]
+
+
+def test_a_merged_spec_about_other_users_is_mentioned_and_stops_nothing(team: Team) -> None:
+    one, two = (
+        team.planned("one", segment("a", "red", "[u1]")),
+        team.planned("two", segment("b", "blue", "[u2]")),
+    )
+    applied(one)
+    write_files(two.folder, segment("a", "red", "[u1]"))
+    told = two.run("apply", "a.lpplan", "--yes").stderr
+    assert "Added or changed since the plan, without a conflict: specs/a.yaml." in told
+    assert team.values("segment") == ["red", "blue"]
+
+
+def test_two_merged_specs_with_one_delivery_name_are_refused(team: Team) -> None:
+    hello = send_hello("{inline: [u1]}")
+    one = team.planned("one", {"specs/a.yaml": hello})
+    write_files(one.folder, {"specs/b.yaml": hello.replace("name: hello}", "name: again}")})
+    told = refused(one)
+    assert "the delivery hello-2026 is also used by MessageSend/" in told
+    assert team.served.sends() == {}
+
+
+def test_a_spec_outside_the_selection_is_compared_when_it_changes(team: Team) -> None:
+    shell = team.planned(
+        "one", {**segment("a", "red", "[u1]"), **segment("b", "blue", "[u2]")}, "specs/a.yaml"
+    )
+    write_files(shell.folder, segment("b", "green", "[u2]"))
+    saved = (shell.folder / "specs" / "b.yaml").read_text()
+    write_files(shell.folder, segment("b", "green"))
+    assert "specs/b.yaml:" in refused(shell)
+    (shell.folder / "specs" / "b.yaml").write_text(saved)
+    applied(shell)
+    assert team.values("segment") == ["red", None]
+
+
+def test_a_merged_spec_that_is_invalid_is_refused_and_one_with_a_bad_row_is_not(team: Team) -> None:
+    shell = team.planned("one", segment("a", "red"))
+    broken = shell.folder / "specs" / "b.yaml"
+    broken.write_text("kind: UserAttributes\n")
+    assert "specs/b.yaml" in refused(shell)
+    broken.write_text(
+        segment("b", "1")["specs/b.yaml"]
+        .replace("segment", "level")
+        .replace("{inline: [u1, u2]}", "{file: ../b.csv, id: id}")
+    )
+    (shell.folder / "b.csv").write_text('id\n""\n')
+    applied(shell)
+
+
+def test_the_library_refuses_them_too(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = team.planned("one", segment("a", "red"))
+    write_files(shell.folder, segment("b", "blue"))
+    for name, value in shell.environ.items():
+        monkeypatch.setenv(name, value)
+    project = Project.load(shell.folder / "leanplum-sync.yaml")
+    with pytest.raises(PlanMismatchError, match="spec conflict"):
+        apply(Plan.open(shell.folder / "a.lpplan", project))
+
+
+def test_whoever_applies_a_plan_without_the_specs_of_today_is_refused(team: Team) -> None:
+    shell = team.planned("one", segment("a", "red"))
+    with (
+        open_plan(shell.folder / "a.lpplan") as plan,
+        pytest.raises(PlanMismatchError, match="specs unchecked"),
+    ):
+        check_plan(plan, Conditions(plan.header.target, shell.folder, {}), 0.0)

@@ -140,6 +140,8 @@ def command(
     with open_plan(plan) as opened:
         admitted = admit(opened, project, file.parent, remembered("environment"), options)
         mine = admitted.mine
+        if changed := admitted.changed_specs:
+            console.say(f"Added or changed since the plan, without a conflict: {', '.join(changed)}.")
         if opened.summary.is_empty:
             note_specs(admitted)
             show_plan(opened, console, output)

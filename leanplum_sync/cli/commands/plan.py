@@ -24,7 +24,7 @@ from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.errors import SpecError
 from leanplum_sync.library.parts import own
-from leanplum_sync.library.planning import PlanFileRequest, select_resources, write_plan
+from leanplum_sync.library.planning import Chosen, PlanFileRequest, select_resources, write_plan
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.render.plan_words import consent_options, over_budget
@@ -117,6 +117,7 @@ def command(
         parts=parts,
         shard=shard,
         memory_mb=memory,
+        chosen=Chosen(specs, select, exclude),
     )
     try:
         write_plan(loaded, settings, request, console.progress(), tell_changed_seed)
