@@ -34,6 +34,9 @@ LAWS: Final = (
     ),
     Law("The sieve drops nothing that the planner would keep", ("property/test_sieve.py",)),
     Law(
+        "No older plan undoes a later run, and nothing is delivered twice", ("property/test_older_plans.py",)
+    ),
+    Law(
         "No schedule of several runs loses anything or does it twice",
         ("property/test_schedules.py::test_no_schedule_loses_anything_or_does_it_twice",),
         schedules=10_000,
