@@ -64,3 +64,11 @@ def example(tmp_path: Path) -> Example:
         return Shell(folder)
 
     return copy
+
+
+@pytest.fixture
+def journal_location(journal_location: str | Path) -> str | Path:
+    """A variable may name a file only in a folder that exists."""
+    if isinstance(journal_location, Path):
+        journal_location.parent.mkdir(parents=True, exist_ok=True)
+    return journal_location
