@@ -20,12 +20,19 @@ from leanplum_sync.errors import (
     MismatchKind,
     PlanMismatchError,
 )
-from leanplum_sync.planner.hazards import DURING_MIGRATION, counted_hazards
+from leanplum_sync.planner.hazards import (
+    DURING_MIGRATION,
+    REPEATED_SENDS,
+    SUSPECTED_RENAME,
+    Repeats,
+    counted_hazards,
+)
 from leanplum_sync.planner.plan import Hazard, Target
 
 # What the planner makes. Anything else in a plan was put there by somebody else.
 ALLOWED_ACTIONS: Final = frozenset({"setUserAttributes", "setDeviceAttributes", "sendMessage"})
-# It depends on names that were seen in the app, which a plan doesn't keep.
+# It depends on names that were seen in the app, which a plan doesn't keep. The same is true of repeats: they depend on the
+# journal as it was. What the plan states of these is taken as it is; `plan` and `apply` both ask for consent to that number.
 _NOT_COUNTED: Final = "newAttributeNames"
 
 
@@ -84,6 +91,7 @@ def current_hazards(plan: WholePlan, budget: Mapping[str, int | None]) -> tuple[
         budget,
         stated.get(_NOT_COUNTED, 0),
         is_migrating=DURING_MIGRATION in stated,
+        repeats=Repeats(stated.get(REPEATED_SENDS, 0), stated.get(SUSPECTED_RENAME, 0)),
     )
 
 

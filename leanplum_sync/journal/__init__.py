@@ -74,6 +74,9 @@ class _Nothing:
     def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]:  # noqa: ARG002 - the protocol's
         return {}
 
+    def recipients(self, app: str, names: Sequence[str]) -> Mapping[str, int]:  # noqa: ARG002 - as above
+        return {}
+
     def last_run(self) -> int:
         return 0
 

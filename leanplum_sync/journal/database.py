@@ -145,7 +145,12 @@ class Database:
         insert = self._insert_into(table)
         keys = [column.name for column in table.primary_key.columns]
         values = {name: insert.excluded[name] for name in rows[0] if name not in keys}
-        connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=values), list(rows))
+        replacing = (
+            insert.on_conflict_do_update(index_elements=keys, set_=values)
+            if values
+            else insert.on_conflict_do_nothing()
+        )
+        connection.execute(replacing, list(rows))
 
     def _insert_into(self, table: sa.Table) -> Any:
         """Import only the dialect that is used: either takes longer than a small plan."""

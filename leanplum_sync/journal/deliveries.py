@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from leanplum_sync.errors import JournalError
 from leanplum_sync.journal.database import Database
 from leanplum_sync.journal.entry import DeliveryState, Fate
-from leanplum_sync.journal.schema import delivery_table, fingerprint_table
+from leanplum_sync.journal.schema import delivery_rename_table, delivery_table, fingerprint_table
 from leanplum_sync.journal.verdict import Verdict
 from leanplum_sync.wire.batch import Batch, PlannedAction
 from leanplum_sync.wire.fingerprint import device_fingerprints
@@ -77,12 +77,25 @@ class Deliveries:
                 "run": self.run,
                 "sequence": batch.number,
                 "action": planned.number,
+                "message": planned.action.arguments.get("messageId"),
             }
             for planned in batch.actions
             if planned.number in sending
             for key in planned.deliveries
         ]
         self.database.replace(connection, delivery_table, rows)
+        renames = {
+            (former, key.name)
+            for planned in batch.actions
+            if planned.number in sending
+            for key in planned.deliveries
+            for former in key.former
+        }
+        self.database.replace(
+            connection,
+            delivery_rename_table,
+            [{"app": self.app, "former": former, "name": name} for former, name in sorted(renames)],
+        )
 
     def follow(
         self,
@@ -111,13 +124,12 @@ class Deliveries:
     def of_others(
         self, connection: sa.Connection, batch: Batch, numbers: Collection[int]
     ) -> Mapping[int, Sequence[Elsewhere]]:
-        """Return, by action number, the deliveries of the same key, or of its former names, that other batches made."""
+        """
+        Return, by action number, the deliveries of the same key that other batches made, under this name, a former one, or one
+        that a run has renamed it to since it was planned.
+        """
         table = delivery_table
-        of_key: dict[tuple[str, str], list[tuple[int, str]]] = {}
-        for planned in batch.actions:
-            for key in planned.deliveries if planned.number in numbers else ():
-                for name in (key.name, *key.former):
-                    of_key.setdefault((name, str(key.subject)), []).append((planned.number, key.name))
+        of_key = self._planned_under(connection, batch, numbers)
         if not of_key:
             return {}
         subjects = sorted({subject for _, subject in of_key})
@@ -128,6 +140,31 @@ class Deliveries:
                 continue
             for number, name in of_key.get((row.name, row.subject), ()):
                 found.setdefault(number, []).append(Elsewhere(name, row.run, DeliveryState(row.state)))
+        return found
+
+    def _planned_under(
+        self, connection: sa.Connection, batch: Batch, numbers: Collection[int]
+    ) -> Mapping[tuple[str, str], Sequence[tuple[int, str]]]:
+        """Return the planned deliveries, as action number and name, by each name and subject that they may be recorded under."""
+        keys = [
+            (planned.number, key)
+            for planned in batch.actions
+            if planned.number in numbers
+            for key in planned.deliveries
+        ]
+        if not keys:
+            return {}
+        table = delivery_rename_table
+        renames = sa.select(table.c.former, table.c.name).where(
+            table.c.app == self.app, table.c.former.in_(sorted({key.name for _, key in keys}))
+        )
+        later: dict[str, list[str]] = {}
+        for row in connection.execute(renames):
+            later.setdefault(row.former, []).append(row.name)
+        found: dict[tuple[str, str], list[tuple[int, str]]] = {}
+        for number, key in keys:
+            for name in (key.name, *key.former, *later.get(key.name, ())):
+                found.setdefault((name, str(key.subject)), []).append((number, key.name))
         return found
 
     def remember_fingerprints(self, connection: sa.Connection, done: Iterable[PlannedAction]) -> None:

@@ -51,7 +51,7 @@ from leanplum_sync.journal.settling import still_unsettled
 from leanplum_sync.journal.soundness import Fault, faults
 from leanplum_sync.journal.texts import Texts
 from leanplum_sync.planner.footprint import follow
-from leanplum_sync.planner.known import NOTHING_KNOWN, Known, Position
+from leanplum_sync.planner.known import NOTHING_KNOWN, Known, Position, Sent
 from leanplum_sync.wire.action import DeliveryClass
 
 _PAGE: Final = 500  # rows, and values in an IN list: SQLite and PostgreSQL both take many more
@@ -101,20 +101,35 @@ class JournalReader:
     def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]:
         """Return what is remembered of each of *subjects*; all of them are in the answer."""
         delivered: dict[str, dict[str, str]] = defaultdict(dict)
+        sent: dict[str, dict[str, Sent]] = defaultdict(dict)
         held: dict[str, dict[str, int]] = defaultdict(dict)
         fingerprints: dict[str, dict[tuple[str, str], str]] = defaultdict(dict)
         for page in _pages([str(subject) for subject in subjects]):
-            for row in self._select(_of_subjects(delivery_table, app, page)):
+            for row in self._select(_deliveries_of(app, page)):
                 delivered[row.subject][row.name] = row.resource
+                if row.state != DeliveryState.DROPPED.value:
+                    sent[row.subject][row.name] = Sent(row.message, row.sent_at)
                 if row.state == DeliveryState.HELD.value:
                     held[row.subject][row.name] = row.run
             for row in self._select(_of_subjects(fingerprint_table, app, page)):
                 fingerprints[row.subject][row.device, row.field] = row.fingerprint
         return {
-            subject: Known(delivered[key], fingerprints[key], held[key])
+            subject: Known(delivered[key], fingerprints[key], held[key], sent=sent[key])
             if (key := str(subject)) in delivered or key in fingerprints
             else NOTHING_KNOWN
             for subject in subjects
+        }
+
+    def recipients(self, app: str, names: Sequence[str]) -> Mapping[str, int]:
+        """Return, by name, how many subjects have received, or may have received, each of the deliveries *names*."""
+        table = delivery_table
+        query = sa.select(table.c.name, sa.func.count().label("subjects")).where(
+            table.c.app == app, table.c.state != DeliveryState.DROPPED.value
+        )
+        return {
+            row.name: int(row.subjects)
+            for page in _pages(names)
+            for row in self._select(query.where(table.c.name.in_(page)).group_by(table.c.name))
         }
 
     def unsettled(self, app: str, settle_seconds: float, now: float) -> Mapping[Subject, float]:
@@ -380,6 +395,16 @@ def _undecided(state: BatchState, open_count: int, sent_count: int) -> Iterator[
 
 def _of_subjects(table: sa.Table, app: str, subjects: Sequence[str]) -> sa.Select[Any]:
     return sa.select(table).where(table.c.app == app, table.c.subject.in_(subjects))
+
+
+def _deliveries_of(app: str, subjects: Sequence[str]) -> sa.Select[Any]:
+    delivery, batch = delivery_table, batch_table
+    of_batch = sa.and_(batch.c.run == delivery.c.run, batch.c.sequence == delivery.c.sequence)
+    return (
+        sa.select(delivery, batch.c.sent_at)
+        .outerjoin(batch, of_batch)
+        .where(delivery.c.app == app, delivery.c.subject.in_(subjects))
+    )
 
 
 def _pages(values: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -109,7 +109,18 @@ delivery_table = sa.Table(
     sa.Column("run", sa.Integer, nullable=False),
     sa.Column("sequence", sa.Integer, nullable=False),
     sa.Column("action", sa.Integer, nullable=False),
+    sa.Column("message", sa.BigInteger),  # of a send; NULL for increments, and for sends before version 5
     sa.Index("delivery_by_batch", "run", "sequence"),
+    sa.Index("delivery_by_name", "app", "name"),
+)
+
+# Renames that deliveries were made under: who received one as `name` also counts as having received it as `former`.
+delivery_rename_table = sa.Table(
+    "delivery_rename",
+    metadata,
+    sa.Column("app", sa.Text, primary_key=True),
+    sa.Column("former", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
 )
 
 fingerprint_table = sa.Table(
@@ -164,7 +175,7 @@ def _identify_deliveries_by_name(connection: sa.Connection) -> None:
     """Version 4: the document's name is no longer part of a delivery's identity."""
     if "resource" not in _primary_key(connection, delivery_table):
         return  # a new journal
-    columns = [column.name for column in delivery_table.columns]
+    columns = ["app", "subject", "name", "resource", "state", "run", "sequence", "action"]
     keys = ("app", "subject", "resource", "name")
     former = sa.Table(
         "delivery_version_3",
@@ -188,6 +199,19 @@ def _identify_deliveries_by_name(connection: sa.Connection) -> None:
     former.drop(connection)
 
 
+def _remember_messages_and_renames(connection: sa.Connection) -> None:
+    """Version 5: a delivery has its message, and renames are remembered."""
+    delivery_rename_table.create(connection, checkfirst=True)
+    schema = connection.get_execution_options().get("schema_translate_map", {}).get(None)
+    known = {column["name"] for column in sa.inspect(connection).get_columns("delivery", schema=schema)}
+    if "message" not in known:
+        name = connection.dialect.identifier_preparer.format_table(
+            sa.Table("delivery", sa.MetaData(), schema=schema)
+        )
+        connection.exec_driver_sql(f"ALTER TABLE {name} ADD COLUMN message BIGINT")
+        next(each for each in delivery_table.indexes if each.name == "delivery_by_name").create(connection)
+
+
 def _primary_key(connection: sa.Connection, table: sa.Table) -> list[str]:
     schema = connection.get_execution_options().get("schema_translate_map", {}).get(None)
     return sa.inspect(connection).get_pk_constraint(table.name, schema=schema)["constrained_columns"]
@@ -199,6 +223,7 @@ STEPS: Final[Mapping[int, Callable[[sa.Connection], None]]] = {
     2: lambda connection: footprint_table.create(connection, checkfirst=True),
     3: lambda connection: run_plan_table.create(connection, checkfirst=True),
     4: _identify_deliveries_by_name,
+    5: _remember_messages_and_renames,
 }
 VERSION: Final = max(STEPS)
 

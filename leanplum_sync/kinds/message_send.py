@@ -126,6 +126,6 @@ KIND: Final[Kind[MessageSendDocument]] = Kind(
     reads=("exportUser", "getMessages"),
     writes=("sendMessage",),
     delivery=(DeliveryClass.ONCE,),
-    hazards=("sends", "forcedSends"),
+    hazards=("sends", "repeatedSends", "suspectedRename", "forcedSends"),
     tables={"MessageSend": MessageSendSpec, "message": MessageModel},
 )

@@ -234,6 +234,6 @@ KIND: Final[Kind[UserAttributesDocument]] = Kind(
     reads=("exportUser",),
     writes=("setUserAttributes",),
     delivery=(DeliveryClass.REPEATABLE, DeliveryClass.CHECKABLE),
-    hazards=("createdUsers", "removals", "renames", "increments", "newAttributeNames"),
+    hazards=("createdUsers", "removals", "renames", "increments", "suspectedRename", "newAttributeNames"),
     tables={"UserAttributes": UserAttributesSpec},
 )

@@ -182,6 +182,7 @@ def write_plan(
                         part=request.shard,
                         settle_seconds=settle_seconds(settings),
                         is_migrating=is_migrating(app.reader()),
+                        repeated_send_days=settings.environment.limits.repeated_send_days,
                         remarks=findings.remarks,
                         scope=scope,
                     ),

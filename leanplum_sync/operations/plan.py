@@ -22,6 +22,7 @@ from leanplum_sync.observed import TornFileError, plain_lines, read
 from leanplum_sync.observed.users import ReadsUsers
 from leanplum_sync.operations.check import wants_of
 from leanplum_sync.operations.pull import pull
+from leanplum_sync.operations.repeats import RepeatCounter
 from leanplum_sync.planfile import PlanWriter
 from leanplum_sync.planner.attribute_names import AttributeNames
 from leanplum_sync.planner.change import ChangeKind
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 _SUBJECTS_AT_ONCE: Final = 500  # asked of the journal together
 _SAMPLES: Final = 3
+_DAY: Final = 24 * 3600
 
 
 class ReadsLiveState(ReadsUsers, Protocol):
@@ -82,7 +84,8 @@ class PlanRequest:
     """
     *budget* maps names of hazards to the most that is allowed, None for no limit. *marker* names the attribute for receipts
     of increments, None for none. No batch crosses one of *parts*; *part* is the one that *staging* was cut down to,
-    None if it holds all subjects. *is_migrating*: what the app receives is copied elsewhere meanwhile. *settle_seconds* is how long a request whose answer was lost may still take effect.
+    None if it holds all subjects. *is_migrating*: what the app receives is copied elsewhere meanwhile. *settle_seconds* is how long a request whose answer was lost may still take effect. A message that was sent in the last *repeated_send_days* counts
+    as repeated.
     """
 
     target: Target
@@ -96,6 +99,7 @@ class PlanRequest:
     part: Part | None = None
     settle_seconds: float = 0.0
     is_migrating: bool = False
+    repeated_send_days: float = 7
     remarks: Sequence[Remark] = ()
     scope: Scope | None = None
 
@@ -147,9 +151,16 @@ def make_plan(
     )
     names = AttributeNames(request.marker)
     names.observe(staging.names_seen())
-    with PlanWriter(request.out, parts=request.parts, part=request.part) as writer:
+    used = loaded.deliveries.union(*loaded.former_names.values())
+    since = clock.now() - request.repeated_send_days * _DAY
+    with (
+        PlanWriter(request.out, parts=request.parts, part=request.part) as writer,
+        RepeatCounter(context, used, since) as repeats,
+    ):
         with progress.track("Comparing", staging.count_passed(), "user") as task:
-            for plan in decided(loaded, staging, request.target.app_id, journal, context, names=names):
+            for plan in decided(
+                loaded, staging, request.target.app_id, journal, context, names=names, repeats=repeats
+            ):
                 tally.include(plan)
                 names.plan(plan.changes)
                 writer.add(plan)
@@ -173,6 +184,9 @@ def make_plan(
                     request.budget,
                     names.new_near_ceiling,
                     is_migrating=request.is_migrating,
+                    repeats=repeats.count(
+                        journal, request.target.app_id, request.part.of if request.part else 1
+                    ),
                 ),
                 notes=[
                     *tally.notes(),
@@ -288,6 +302,7 @@ def decided(
     context: Context,
     *,
     names: AttributeNames,
+    repeats: RepeatCounter | None = None,
 ) -> Iterator[SubjectPlan]:
     stream = staging.met()
     while group := list(islice(stream, _SUBJECTS_AT_ONCE)):
@@ -295,7 +310,11 @@ def decided(
         for met in group:
             if met.element is not None:
                 names.observe(met.element.get("userAttributes") or ())
-                yield decide_met(met, loaded.resources, known.get(met.subject, NOTHING_KNOWN), context)
+                of_subject = known.get(met.subject, NOTHING_KNOWN)
+                plan = decide_met(met, loaded.resources, of_subject, context)
+                if repeats is not None:
+                    repeats.include(plan, of_subject)
+                yield plan
 
 
 def decide_met(met: Met, resources: Sequence[Resource], known: Known, context: Context) -> SubjectPlan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from leanplum_sync.planner.change import ChangeKind
@@ -17,8 +17,25 @@ CHANGE_HAZARDS: Final = tuple(
         each.hazard for each in sorted(map(facts, ChangeKind), key=lambda each: each.rank) if each.hazard
     )
 )
+REPEATED_SENDS: Final = "repeatedSends"
+SUSPECTED_RENAME: Final = "suspectedRename"
 DURING_MIGRATION: Final = "duringMigration"
 NO_CONSENT: Final = 0  # what a budget allows that doesn't name sends or created users
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """
+    What the journal shows that a plan would repeat under another name.
+
+    *sends* have a recipient who was sent the same message lately; *renames* counts recipients of deliveries that look renamed.
+    """
+
+    sends: int = 0
+    renames: int = 0
+
+
+NO_REPEATS: Final = Repeats()
 
 
 def hazards(
@@ -28,6 +45,7 @@ def hazards(
     new_names: int = 0,
     *,
     is_migrating: bool = False,
+    repeats: Repeats = NO_REPEATS,
 ) -> tuple[Hazard, ...]:
     """
     Return every hazard with a count above zero, in the order in which they matter.
@@ -42,6 +60,8 @@ def hazards(
             changes[hazard] += count
     counts = {
         "sends": changes["sends"],
+        REPEATED_SENDS: repeats.sends,
+        SUSPECTED_RENAME: repeats.renames,
         "forcedSends": forced_sends,
         **{name: changes[name] for name in CHANGE_HAZARDS},
         "newAttributeNames": new_names,
@@ -60,6 +80,7 @@ def counted_hazards(
     new_names: int,
     *,
     is_migrating: bool,
+    repeats: Repeats,
 ) -> tuple[Hazard, ...]:
     """Return the hazards of a plan by what its rows add up to; its *summary* gives only what rows can't tell."""
     counted = replace(
@@ -69,7 +90,9 @@ def counted_hazards(
         changes=contents.changes,
         cost=replace(summary.cost, writes=contents.lookups),
     )
-    return hazards(counted, contents.forced_sends, budget, new_names, is_migrating=is_migrating)
+    return hazards(
+        counted, contents.forced_sends, budget, new_names, is_migrating=is_migrating, repeats=repeats
+    )
 
 
 def _percent(part: int, whole: int) -> int:

@@ -10,12 +10,26 @@ from leanplum_sync.address import Subject
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """
+    When a delivery was sent last, in epoch seconds, and the id of its message.
+
+    *message* is None for increments, and for sends of which an old journal doesn't know it.
+    """
+
+    message: int | None
+    at: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """
     *delivered* maps the name of every send and increment that went out, may have gone out, or is held, to the document
     (``kind/name``) that asked for it.
 
     *held* says which run holds it, where one does, until a person decides.
+
+    *sent* has more about each of *delivered*, without those that a person decided will never be sent.
 
     *former* maps the name of a delivery that the subject had under another name to that name. Such a delivery is also in
     *delivered*, and in *held* if it is held.
@@ -27,6 +41,7 @@ class Known:
     fingerprints: Mapping[tuple[str, str], str] = field(default_factory=dict)
     held: Mapping[str, int] = field(default_factory=dict)
     former: Mapping[str, str] = field(default_factory=dict)
+    sent: Mapping[str, Sent] = field(default_factory=dict)
 
     def with_moved(self, names: Mapping[str, Sequence[str]]) -> Known:
         """Return the same, where deliveries are also known under their new names. *names* maps each to all former ones."""
@@ -67,6 +82,8 @@ class KnowsDeliveries(Protocol):
     """The journal, as planning sees it."""
 
     def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]: ...
+
+    def recipients(self, app: str, names: Sequence[str]) -> Mapping[str, int]: ...
 
     def last_run(self) -> int:
         """Return the number of the latest run of any app, 0 if there is none."""

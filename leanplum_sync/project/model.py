@@ -99,6 +99,17 @@ class BudgetModel(Edge):
     """Up to how many of each a plan may hold without being asked for. What is not named is not limited."""
 
     sends: Count = Field(default=0, description="Messages sent. Default: 0.", examples=[20000])
+    repeated_sends: Count = Field(
+        default=0,
+        description="Messages sent to users who were sent the same message under another delivery name in the last `repeatedSendDays`. Default: 0.",
+        examples=[0],
+    )
+    suspected_rename: Count = Field(
+        default=0,
+        description="Users who would receive a delivery again because it looks renamed: its former name is in the journal and in no spec,"
+        " and the message and at least half of its recipients are the same. Default: 0.",
+        examples=[0],
+    )
     created_users: Count = Field(default=0, description="Users created. Default: 0.", examples=[0])
     changed_users: Count | None = Field(default=None, description="Users who change.", examples=[100000])
     changed_share: Annotated[int, Field(ge=0, le=100)] | None = Field(
@@ -156,6 +167,11 @@ class LimitsModel(Edge):
         default=None,
         description="Maximum age of a plan when it is applied. Default: no limit.",
         examples=[24],
+    )
+    repeated_send_days: Annotated[float, Field(ge=0, strict=False)] | None = Field(
+        default=None,
+        description="For how many days sending a message again, under another delivery name, counts as `repeatedSends`. Default: 7.",
+        examples=[30],
     )
 
 
@@ -329,6 +345,8 @@ class Budget:
     """None is no limit."""
 
     sends: int | None = 0
+    repeated_sends: int | None = 0
+    suspected_rename: int | None = 0
     created_users: int | None = 0
     changed_users: int | None = None
     changed_share: int | None = None
@@ -350,6 +368,7 @@ class Limits:
     lease_seconds: float = 60
     plan_hours: float | None = None
     read_in_batches: bool = False
+    repeated_send_days: float = 7
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ class Plan(Protocol):
 
 
 ALWAYS_SHOWN: Final = ("sends", "createdUsers", "removals")
+_SHOWN_FIRST: Final = ("sends", "repeatedSends", "suspectedRename", "createdUsers", "removals")
 # Other parts of the text have these counts, so they are listed as hazards only when over budget.
 _SHOWN_WHEN_OVER: Final = ("changedUsers", "changedShare", "billableLookups")
 # Codes of notes that leave no existing user short of what the specs ask.
@@ -40,6 +41,8 @@ _MET: Final = ("delivered", "moved", "missing", "unsettled", REMARK)
 RECHECK: Final = "--recheck on"
 HAZARD_WORDS: Final[Mapping[str, str]] = {
     "sends": "sends",
+    "repeatedSends": "sends of a message that the recipient already got under another delivery name",
+    "suspectedRename": "recipients of a delivery that looks renamed; list it in `moved`",
     "forcedSends": "sends that bypass the message's own targeting",
     "createdUsers": "created users",
     "removals": "attribute removals",
@@ -109,8 +112,9 @@ def nothing_to_do(summary: Summary, notes: Iterable[Note]) -> str:
 
 def worth_showing(plan: Plan) -> Iterable[Hazard]:
     found = {hazard.name: hazard for hazard in plan.hazards()}
-    for name in ALWAYS_SHOWN:
-        yield found.pop(name, Hazard(name, 0, None))
+    for name in _SHOWN_FIRST:
+        if name in ALWAYS_SHOWN or name in found:
+            yield found.pop(name, Hazard(name, 0, None))
     for hazard in found.values():
         if hazard.is_over or hazard.name not in _SHOWN_WHEN_OVER:
             yield hazard

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from shell import Example, Serve, Shell
@@ -119,6 +120,69 @@ def test_a_plan_made_before_the_former_delivery_was_applied_repeats_nothing(
     assert planned > 0
     assert receipt["actions"]["already"] == planned
     assert receipt["actions"]["done"] == 0
+
+
+def test_a_plan_with_the_former_name_repeats_nothing_that_was_delivered_under_the_new_one(
+    example: Example, serve: Serve
+) -> None:
+    """As from another checkout: the journal remembers the rename."""
+    shell = started(example, serve)
+    spec = shell.folder / "specs" / "order-delay.yaml"
+    before = spec.read_text()
+    planned = shell.json("plan", "--out", "old.lpplan")["changes"]["send"]
+    rename(shell, "late-orders")
+    moved(shell, ("2026-11-order-delay", "late-orders"))
+    apply(shell)
+    spec.write_text(before)
+    receipt = shell.json("apply", "old.lpplan", "--yes")
+    assert receipt["actions"]["already"] == planned
+    assert receipt["actions"]["done"] == 0
+
+
+def over(plan: Any) -> dict[str, int]:
+    return {hazard["name"]: hazard["count"] for hazard in plan["hazards"] if hazard["isOver"]}
+
+
+def test_a_rename_that_is_not_listed_is_refused_until_it_is_acknowledged(
+    example: Example, serve: Serve
+) -> None:
+    shell = started(example, serve)
+    apply(shell)
+    rename(shell, "late-orders")
+    plan = shell.json("plan", "--out", "b.lpplan", code=6)
+    sent = plan["changes"]["send"]
+    assert over(plan) == {"repeatedSends": sent, "suspectedRename": sent}
+    shell.run("apply", "b.lpplan", "--yes", code=6)
+    acks = ("--ack", f"repeatedSends={sent}", "--ack", f"suspectedRename={sent}")
+    assert shell.json("apply", "b.lpplan", "--yes", *acks)["actions"]["done"] > 0
+    assert shell.json("plan", "--out", "c.lpplan")["actions"] == 0
+
+
+def test_a_renamed_increment_that_is_not_listed_is_refused(example: Example, serve: Serve) -> None:
+    shell = started(example, serve)
+    (shell.folder / "specs" / "order-delay.yaml").unlink()
+    spec = shell.folder / "specs" / "visits.yaml"
+    spec.write_text(VISITS.format(name="visits"))
+    apply(shell)
+    spec.write_text(VISITS.format(name="visits").replace("once: launch", "once: start"))
+    assert over(shell.json("plan", "--out", "b.lpplan", code=6)) == {"suspectedRename": 2}
+
+
+def test_the_same_message_under_a_second_delivery_counts_as_repeated_within_the_days_set(
+    example: Example, serve: Serve
+) -> None:
+    shell = started(example, serve)
+    apply(shell)
+    spec = shell.folder / "specs" / "order-delay.yaml"
+    text = (
+        spec.read_text().replace("name: order-delay", "name: again").replace("2026-11-order", "again-order")
+    )
+    (shell.folder / "specs" / "again.yaml").write_text(text)
+    plan = shell.json("plan", "specs/again.yaml", "--out", "b.lpplan", code=6)
+    assert over(plan) == {"repeatedSends": plan["changes"]["send"]}
+    project = shell.folder / "leanplum-sync.yaml"
+    project.write_text(project.read_text() + "  limits: {repeatedSendDays: 0}\n")
+    assert shell.json("plan", "specs/again.yaml", "--out", "b.lpplan")["changes"] == plan["changes"]
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,9 @@ class Journal:
     def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]:
         return {subject: self.deliveries[subject] for subject in subjects if subject in self.deliveries}
 
+    def recipients(self, app: str, names: Sequence[str]) -> Mapping[str, int]:
+        return {}
+
     def last_run(self) -> int:
         return 0
 

@@ -41,7 +41,7 @@ def sends(number: int, *users: str, name: str = "november") -> Batch:
             10 * number + index,
             Subject.user(user),
             DeliveryClass.ONCE,
-            Action("sendMessage", {"userId": user}),
+            Action("sendMessage", {"userId": user, "messageId": 4_503_599_627_370_497}),
             (DeliveryKey(name, Subject.user(user), "MessageSend/m"),),
         )
         for index, user in enumerate(users)

@@ -18,6 +18,7 @@ from leanplum_sync.journal.lock import Lease
 from leanplum_sync.journal.run import RunJournal
 from leanplum_sync.journal.schema import (
     batch_subject_table,
+    delivery_rename_table,
     delivery_table,
     footprint_table,
     run_plan_table,
@@ -171,13 +172,47 @@ def test_a_journal_of_an_older_version_is_brought_up_to_date_by_who_writes(
         assert reader.footprints("app", "sandbox", [Subject.user("u1")])
 
 
+def test_a_journal_of_version_4_gets_the_messages_of_deliveries_and_renames(
+    run: RunJournal, journal: Journal, journal_location: Location
+) -> None:
+    ann, ben = (Subject.user(name) for name in ("ann", "ben"))
+    send(run, sends(1, "ann"), DONE)
+    columns = ["app", "subject", "name", "resource", "state", "run", "sequence", "action"]
+    with journal._writable.writing("") as connection:
+        delivery_rename_table.drop(connection)
+        former_columns = sa.select(*(delivery_table.c[name] for name in columns))
+        rows = [dict(row) for row in connection.execute(former_columns).mappings()]
+        delivery_table.drop(connection)
+        former = sa.Table(
+            "delivery",
+            sa.MetaData(),
+            *(
+                sa.Column(name, delivery_table.c[name].type, primary_key=name in ("app", "subject", "name"))
+                for name in columns
+            ),
+            sa.Index("delivery_by_batch", "run", "sequence"),
+        )
+        former.create(connection)
+        connection.execute(sa.insert(former), rows)
+        connection.execute(sa.update(version_table).values(version=4))
+    with open_journal(journal_location) as upgraded:
+        sent = upgraded.known("app", [ann])[ann].sent["november"]
+        assert sent.message is None
+        assert sent.at is not None
+        assert upgraded.recipients("app", ["november", "december"]) == {"november": 1}
+    send(run, sends(2, "ben"), DONE)
+    with read_journal(journal_location) as reader:
+        assert reader.known("app", [ben])[ben].sent["november"].message == 4_503_599_627_370_497
+
+
 def test_deliveries_of_an_older_version_are_known_by_their_names_alone(
     run: RunJournal, journal: Journal, journal_location: Location
 ) -> None:
     send(run, sends(1, "ann", "ben"), DONE, DONE)
-    columns = [column.name for column in delivery_table.columns]
+    columns = ["app", "subject", "name", "resource", "state", "run", "sequence", "action"]
     with journal._writable.writing("") as connection:
-        rows = [dict(row) for row in connection.execute(sa.select(delivery_table)).mappings()]
+        former_columns = sa.select(*(delivery_table.c[name] for name in columns))
+        rows = [dict(row) for row in connection.execute(former_columns).mappings()]
         delivery_table.drop(connection)
         former = sa.Table(
             "delivery",

@@ -8,7 +8,7 @@ import pytest
 from pydantic.alias_generators import to_camel
 
 from leanplum_sync.planner.change import ChangeKind
-from leanplum_sync.planner.hazards import hazards
+from leanplum_sync.planner.hazards import Repeats, hazards
 from leanplum_sync.planner.plan import Cost, Summary
 from leanplum_sync.project.model import Budget
 from leanplum_sync.render.plan_words import HAZARD_WORDS, over_budget
@@ -23,6 +23,8 @@ CHANGES = {
 }
 COUNTS = {
     "sends": 2,
+    "repeatedSends": 1,
+    "suspectedRename": 2,
     "forcedSends": 1,
     "createdUsers": 1,
     "removals": 3,
@@ -41,7 +43,10 @@ def summary(changed: int = 30, listed: int = 97) -> Summary:
 
 
 def test_every_hazard_has_its_count() -> None:
-    found = {hazard.name: hazard.count for hazard in hazards(summary(), 1, {}, 6, is_migrating=True)}
+    found = {
+        hazard.name: hazard.count
+        for hazard in hazards(summary(), 1, {}, 6, is_migrating=True, repeats=Repeats(1, 2))
+    }
     assert found == COUNTS
     assert list(found) == list(HAZARD_WORDS)
 
@@ -53,7 +58,7 @@ def test_every_hazard_can_have_a_budget_and_every_budget_is_of_a_hazard() -> Non
 @pytest.mark.parametrize("name", COUNTS)
 def test_a_hazard_is_over_a_budget_below_its_count_and_not_at_it(name: str) -> None:
     for allowed, over in ((COUNTS[name] - 1, [name]), (COUNTS[name], [])):
-        found = hazards(summary(), 1, {name: allowed}, 6, is_migrating=True)
+        found = hazards(summary(), 1, {name: allowed}, 6, is_migrating=True, repeats=Repeats(1, 2))
         assert [hazard.name for hazard in found if hazard.is_over] == over
         assert over_budget(found).endswith(f"(budget {allowed})" if over else "")
 
