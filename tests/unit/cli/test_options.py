@@ -114,7 +114,7 @@ def test_every_violation_is_told_at_once_with_options_that_suffice() -> None:
 
 
 def test_a_hazard_by_another_name_is_told_the_names_there_are() -> None:
-    with pytest.raises(click.BadParameter, match="unknown hazard send; known are sends, forcedSends,"):
+    with pytest.raises(click.BadParameter, match="unknown hazard send; known are sends, repeatedSends,"):
         AckType()("send=12431")
 
 
