@@ -19,6 +19,12 @@ _LFS_POINTER: Final = b"version https://git-lfs.github.com/spec/"
 _NAMES = {Compression.NONE: "data", Compression.GZIP: "gzip", Compression.ZSTD: "zstd"}
 
 
+# A small file can expand to any size. Real tables shrink to a tenth, some to a hundredth; files that expand to less than
+# MOST_EXPANDED_FREELY bytes are read whatever the ratio.
+MOST_EXPANSION: Final = 250
+MOST_EXPANDED_FREELY: Final = 4 << 20
+
+
 class SourceError(SpecError):
     """A data file can't be read at all, or not further; *problems* holds the one reason."""
 
@@ -58,6 +64,13 @@ def opened(source: FileSource, root: Path) -> Iterator[io.BufferedReader]:
                 )
             with _decompressed(raw, source.compression) as file:
                 yield file
+    except _ExpandsTooFarError as error:
+        raise failure(
+            place,
+            f"the file expands to more than {MOST_EXPANSION} times its size",
+            "If that is intended, decompress it and name the decompressed file.",
+            source.address,
+        ) from error
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise failure(
             place,
@@ -77,9 +90,34 @@ def _decompressed(raw: io.BufferedReader, compression: Compression) -> Iterator[
             yield raw
         case Compression.GZIP:
             with gzip.GzipFile(fileobj=raw) as file:
-                yield io.BufferedReader(file)
+                yield io.BufferedReader(_AtMost(file, raw), buffer_size=1 << 16)
         case Compression.ZSTD:
-            yield io.BufferedReader(_ZstdFile(raw), buffer_size=1 << 16)
+            yield io.BufferedReader(_AtMost(_ZstdFile(raw), raw), buffer_size=1 << 16)
+
+
+class _ExpandsTooFarError(Exception):
+    pass
+
+
+class _AtMost(io.RawIOBase):
+    """The bytes of *file*, which decompresses *raw*, as long as they are not too many for what was read of *raw*."""
+
+    def __init__(self, file: io.RawIOBase | gzip.GzipFile, raw: io.BufferedReader) -> None:
+        self._file, self._raw, self._size = file, raw, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """
+        Raises:
+            _ExpandsTooFarError: there are too many.
+        """
+        size = self._file.readinto(buffer) or 0
+        self._size += size
+        if self._size > MOST_EXPANDED_FREELY and self._size > MOST_EXPANSION * self._raw.tell():
+            raise _ExpandsTooFarError
+        return size
 
 
 class _ZstdFile(io.RawIOBase):
@@ -90,7 +128,7 @@ class _ZstdFile(io.RawIOBase):
     reader can do, so the end of the last frame is looked for here.
     """
 
-    _CHUNK = 1 << 20
+    _CHUNK = 1 << 11  # a piece expands up to 32,000 times
 
     def __init__(self, raw: io.BufferedReader) -> None:
         import zstandard  # noqa: PLC0415 - few files need it
@@ -100,7 +138,7 @@ class _ZstdFile(io.RawIOBase):
         self._error = zstandard.ZstdError
         self._frame = self._new_frame()
         self._frame_has_data = False
-        self._ready = b""
+        self._ready = memoryview(b"")
 
     def readable(self) -> bool:
         return True
@@ -129,7 +167,7 @@ class _ZstdFile(io.RawIOBase):
             return False
         self._frame_has_data = True
         try:
-            self._ready = self._frame.decompress(piece)
+            self._ready = memoryview(self._frame.decompress(piece))
         except self._error as error:
             raise EOFError from error
         return True

@@ -21,7 +21,8 @@ from leanplum_sync.wire.number import Number, as_cell
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_PIECE: Final = 2048
+_PIECE: Final = 256  # rows
+_LONGEST_TEXT: Final = 1 << 17  # bytes
 _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
     "memory_limit": "256MB",
     "threads": 1,
@@ -105,6 +106,7 @@ def rows(source: FileSource, root: Path, report: Callable[[Problem], None]) -> I
             column: _column(column, duckdb_type) or _Column(f"{quoted(column)}::VARCHAR", str)
             for column, duckdb_type in _types(connection, path).items()
         }
+        _check_lengths(connection, path, source)
         selected = ", ".join(column.expression for column in columns.values())
         result = connection.execute(f"SELECT {selected} FROM read_parquet(?)", [path])  # noqa: S608 - column names, quoted above
         number = 0
@@ -116,6 +118,30 @@ def rows(source: FileSource, root: Path, report: Callable[[Problem], None]) -> I
                     for (name, column), value in zip(columns.items(), values, strict=True)
                 }
                 yield Row(number, Place(source.path, row=number), cells)
+
+
+def _check_lengths(connection: DuckDBPyConnection, path: str, source: FileSource) -> None:
+    """
+    A dictionary in the file can hold one long text for millions of rows, each of which would take its length in memory.
+
+    Raises:
+        SourceError: a text is longer than any that makes sense.
+    """
+    texts = [column for column, kind in _types(connection, path).items() if kind == "VARCHAR"]
+    if not texts:
+        return
+    longest = connection.execute(
+        f"SELECT {', '.join(f'max(strlen({quoted(column)}))' for column in texts)} FROM read_parquet(?)",  # noqa: S608 - as above
+        [path],
+    ).fetchall()
+    for column, length in zip(texts, longest[0], strict=True):
+        if (length or 0) > _LONGEST_TEXT:
+            raise failure(
+                Place(source.path),
+                f"column {column} has a text of {length:,} bytes",
+                f"At most {_LONGEST_TEXT:,} make sense for a value.",
+                source.address,
+            )
 
 
 @contextmanager

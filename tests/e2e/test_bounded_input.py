@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
+import zstandard
 from ratios import cost_of
 from shell import Shell
 
@@ -69,3 +73,52 @@ def test_many_small_files_take_no_more_memory(project: Path) -> None:
             spec(f"file-{each}", f"{{file: ../data/{each}.csv, id: id}}", "{tier: {column: tier}}")
         )
     assert peak_bytes(project) < MOST_BYTES
+
+
+def zstd_bomb(path: Path) -> None:
+    """A line of two gigabytes, in some sixty kilobytes."""
+    compressor = zstandard.ZstdCompressor(level=19)
+    with path.open("wb") as file, compressor.stream_writer(file) as stream:
+        stream.write(b"id,tier\n")
+        for _ in range(2048):
+            stream.write(b"a" * (1 << 20))
+
+
+def gzip_bomb(path: Path) -> None:
+    """Thirty million columns."""
+    with gzip.open(path, "wb", 9) as file:
+        file.write(b"id,tier" + b",x" * (1 << 24))
+
+
+def parquet_bomb(path: Path) -> None:
+    """A dictionary with one text of a megabyte, for thousands of rows."""
+    with duckdb.connect() as connection:
+        connection.execute(
+            "COPY (SELECT 'u' || i AS id, repeat('x', 1000000) AS tier FROM range(3000) numbers(i))"
+            f" TO '{path}' (FORMAT parquet, COMPRESSION zstd)"
+        )
+
+
+def deep_bomb(path: Path) -> None:
+    with gzip.open(path, "wb", 9) as file:
+        file.write(b'{"id": "ann", "tier": ' + b"[" * (1 << 22) + b"\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "bomb", "message"),
+    [
+        ("a.csv.zst", zstd_bomb, "the file expands to more than 250 times its size"),
+        ("a.csv.gz", gzip_bomb, "the file expands to more than 250 times its size"),
+        ("a.ndjson.gz", deep_bomb, "a.ndjson.gz"),
+        ("a.parquet", parquet_bomb, "column tier has a text of 1,000,000 bytes"),
+    ],
+)
+def test_a_small_file_that_expands_is_refused_within_bounds(
+    name: str, bomb: Callable[[Path], None], message: str, project: Path
+) -> None:
+    bomb(project / "data" / name)
+    (project / "specs" / "file.yaml").write_text(
+        spec("all", f"{{file: ../data/{name}, id: id}}", "{tier: {column: tier}}")
+    )
+    assert peak_bytes(project, exit_code=3) < MOST_BYTES
+    assert message in Shell(project).run("validate", code=3).stdout
