@@ -41,7 +41,7 @@ def test_after_the_canary_a_person_says_whether_the_rest_goes_out(
         terminal.wait_for("Type the number of users to go ahead, anything else to stop: ")
         assert "This changes 39 users and sends 39 messages in live" in terminal.shown
         terminal.answer("39")
-        terminal.wait_for("Type yes to go on with the rest, anything else to stop: ")
+        terminal.wait_for("Type yes to continue with the rest, anything else to stop: ")
         assert "The canary is done: 4 users" in terminal.shown
         assert len(served.sends()) == 4
         terminal.answer(answer)
@@ -56,7 +56,7 @@ def test_a_canary_that_is_not_well_does_not_ask(sending: Callable[..., tuple[She
         terminal.wait_for("anything else to stop: ")
         terminal.answer("39")
         assert terminal.end() == 5
-    assert "go on with the rest, anything" not in terminal.shown
+    assert "continue with the rest, anything" not in terminal.shown
     assert served.sends() == {}
 
 
