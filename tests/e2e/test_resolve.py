@@ -21,7 +21,7 @@ def just_held(example: Example, serve: Serve) -> tuple[Shell, Served]:
     shell.go_live(served)
     shell.run("plan", "--out", "a.lpplan")
     applied = shell.run("apply", "a.lpplan", "--yes", code=5)
-    assert "leanplum-sync resolve 1 --done, --again or --drop" in applied.stderr
+    assert "leanplum-sync resolve 1 with --done, --again or --drop" in applied.stderr
     return shell, served
 
 
@@ -40,7 +40,7 @@ def test_each_held_action_ends_as_the_person_said(held: tuple[Shell, Served]) ->
     shell, served = held
     users = held_users(shell)
     assert len(users) == RECIPIENTS
-    assert "leanplum-sync resolve 1 --done, --again or --drop" in shell.run("status").stdout
+    assert "leanplum-sync resolve 1 with --done, --again or --drop" in shell.run("status").stdout
 
     done = shell.json("resolve", "1", "--done", "--user", users[0], "--yes", code=5)
     assert (done["actions"], done["subjects"], done["stillHeld"]) == (1, 1, RECIPIENTS - 1)
