@@ -213,7 +213,9 @@ class Application:
         """Apply the plan to the subjects *only*, None for all. An interruption comes with the receipt up to it."""
         plan, lock, journal = self.admitted.mine, self.admitted.lock, self.journal
         settings = self.admitted.apply_settings
-        keep(self.admitted.plan.write_to, self.admitted.settings.kept_plan(plan.digest))
+        kept = self.admitted.settings.kept_plan(plan.digest)
+        if not self.admitted.plan.is_at(kept):  # a resumed run has kept it before
+            keep(self.admitted.plan.write_to, kept)
         with journal.acquire(
             plan.app_id, plan.environment, part=lock, lease_seconds=settings.lease_seconds
         ) as lease:

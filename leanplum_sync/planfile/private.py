@@ -7,7 +7,7 @@ place or not; the copy has no name, so what was checked is what is applied.
 
 from __future__ import annotations
 
-import os
+import io
 import shutil
 import sqlite3
 import tempfile
@@ -18,6 +18,7 @@ from typing import IO, Final
 from leanplum_sync.errors import StorageError
 
 _CHUNK_BYTES: Final = 1 << 20
+_IN_MEMORY_BYTES: Final = 4 << 20  # the plan of some thousand users
 
 
 class PrivateCopy:
@@ -25,13 +26,21 @@ class PrivateCopy:
 
     def __init__(self, path: Path) -> None:
         """
-        Copy the file at *path*: beside it, where a disk may copy by reference; else in the folder for temporary files.
+        Copy the file at *path*: a small one into memory; a large one to a file beside it, where a disk may copy by reference,
+        or else in the folder for temporary files.
 
         Raises:
             OSError: *path* can't be read.
             StorageError: there is no room for a copy.
         """
         with path.open("rb") as source:
+            small = source.read(_IN_MEMORY_BYTES + 1)
+            if len(small) <= _IN_MEMORY_BYTES:
+                self._file: IO[bytes] = io.BytesIO(small)
+                self.connection = sqlite3.connect(":memory:", check_same_thread=False)
+                if small:  # an empty file is an empty database
+                    self.connection.deserialize(small)
+                return
             self._file, name = _copied(source, path.resolve().parent)
         try:
             # SQLite opens the file now and keeps it open; afterwards it needs no name.
@@ -50,7 +59,18 @@ class PrivateCopy:
         self._file.close()
 
     def starts_with(self, header: bytes) -> bool:
-        return os.pread(self._file.fileno(), len(header), 0) == header
+        self._file.seek(0)
+        return self._file.read(len(header)) == header
+
+    def is_at(self, path: Path) -> bool:
+        """Whether the file at *path* has the same bytes. A file that can't be read has not."""
+        self._file.seek(0)
+        with suppress(OSError), path.open("rb") as other:
+            while True:
+                ours, theirs = self._file.read(_CHUNK_BYTES), other.read(_CHUNK_BYTES)
+                if ours != theirs or not ours:
+                    return ours == theirs
+        return False
 
     def write_to(self, file: IO[bytes]) -> None:
         self._file.seek(0)

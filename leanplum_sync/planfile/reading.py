@@ -124,6 +124,10 @@ class PlanFile:
         """Write the bytes of the plan as it was checked, whatever is at its path by now."""
         self._copy.write_to(file)
 
+    def is_at(self, path: Path) -> bool:
+        """Whether the file at *path* is this plan, byte for byte."""
+        return self._copy.is_at(path)
+
     def check(self, keys: SealingKeys) -> None:
         if self._pragma("application_id") != APPLICATION_ID:
             raise StalePlanError(

@@ -126,6 +126,15 @@ def test_whatever_room_there_is_nothing_is_sent_without_an_intent(
     with open_journal(new):
         pass
 
+    kept = (
+        shell.folder
+        / ".leanplum-sync"
+        / "applied"
+        / f"{shell.json('show', 'a.lpplan')['digest'][:12]}.lpplan"
+    )
+    kept.parent.mkdir()
+    shutil.copy(shell.folder / "a.lpplan", kept)  # it would find no room before an intent does
+
     begun = False
     for step in range(1, MOST_STEPS):
         for file in shell.folder.glob("journal.db*"):

@@ -49,7 +49,7 @@ def test_each_held_action_ends_as_the_person_said(held: tuple[Shell, Served]) ->
     dropped = shell.json("resolve", "1", "--drop", "--from", "lost.csv", "--yes", code=5)
     assert dropped["actions"] == 3
     again = shell.run("resolve", "1", "--again", "--batch", "1", "--yes")
-    assert "35 held actions of 35 users are to be sent again" in again.stdout
+    assert "35 held actions for 35 users are marked to be sent again" in again.stdout
     assert held_users(shell) == []
     assert served.sends() == {}, "deciding sends nothing by itself"
 
