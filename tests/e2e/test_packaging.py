@@ -106,7 +106,9 @@ def test_the_action_installs_itself_and_puts_the_command_alone_on_the_path(tmp_p
     assert Path(constraint).samefile(ROOT / "constraints.txt")
     assert Path(what.removesuffix("[encryption,postgres]")).samefile(ROOT)
     assert files["GITHUB_OUTPUT"].read_text() == "exit-code=0\n"
-    on_path = Path(files["GITHUB_PATH"].read_text().strip())
+    first, second = files["GITHUB_PATH"].read_text().splitlines()
+    assert first == second
+    on_path = Path(first)
     assert [each.name for each in on_path.iterdir()] == ["leanplum-sync"]
     told = subprocess.run(
         ["leanplum-sync", "validate"],

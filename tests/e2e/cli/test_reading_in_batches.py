@@ -59,8 +59,8 @@ def test_applying_verifying_and_undoing_read_nobody_alone(
     assert (result.returncode, receipt["verification"]["isProof"]) == (0, True)
     assert receipt["recheckReads"] == receipt["verification"]["checked"] > 1
     assert receipt["verification"]["again"] == 0
-    # What was written, one look before each batch, and the proof.
-    assert sent == ["multi"] * (2 * receipt["requests"] + 1)
+    # The state of a migration, then one read before each batch, the batch, and the verification.
+    assert sent == ["getMigrateState"] + ["multi"] * (2 * receipt["requests"] + 1)
     sent.clear()
     assert command("undo", "1", "-o", "json").returncode == 0
     assert sent == ["multi"]
