@@ -97,6 +97,7 @@ def repository(tmp_path: Path, serve: Callable[..., Served]) -> Repository:
     """Made by ``init`` in an empty folder, pushed, and with the secrets that its workflow names."""
     clone = tmp_path / "shop"
     clone.mkdir()
+    (tmp_path / "shared").mkdir()
     Shell(clone).run("init")
     served = serve(seeds=[clone / "seed" / "users.ndjson"])
     secrets = {name: served.environ[name] for name in READ_ONLY}
