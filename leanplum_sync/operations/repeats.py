@@ -108,7 +108,7 @@ def _same(plan: SubjectPlan, known: Known, context: Context) -> Iterator[tuple[b
         match decision.desire:
             case Send(delivery=name):
                 message = context.messages[decision.want.resource].id
-                # Of a send in an old journal the message is unknown: it may be this one.
+                # Old journals don't say which message was sent: it may be this one.
                 yield (
                     True,
                     {

@@ -29,7 +29,7 @@ class Known:
 
     *held* says which run holds it, where one does, until a person decides.
 
-    *sent* has more about each of *delivered*, without those that a person decided will never be sent.
+    *sent* has more about each of *delivered*, except deliveries that a person decided will never be sent.
 
     *former* maps the name of a delivery that the subject had under another name to that name. Such a delivery is also in
     *delivered*, and in *held* if it is held.
