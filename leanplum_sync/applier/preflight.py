@@ -20,6 +20,7 @@ from leanplum_sync.errors import (
     MismatchKind,
     PlanMismatchError,
 )
+from leanplum_sync.kinds.registry import KINDS
 from leanplum_sync.planner.hazards import (
     DURING_MIGRATION,
     REPEATED_SENDS,
@@ -30,7 +31,7 @@ from leanplum_sync.planner.hazards import (
 from leanplum_sync.planner.plan import Hazard, Target
 
 # What the planner makes. Anything else in a plan was put there by somebody else.
-ALLOWED_ACTIONS: Final = frozenset({"setUserAttributes", "setDeviceAttributes", "sendMessage"})
+ALLOWED_ACTIONS: Final = frozenset(action for kind in KINDS.values() for action in kind.writes)
 # It depends on names that were seen in the app, which a plan doesn't keep. The same is true of repeats: they depend on the
 # journal as it was. What the plan states of these is taken as it is; `plan` and `apply` both ask for consent to that number.
 _NOT_COUNTED: Final = "newAttributeNames"

@@ -66,7 +66,7 @@ class MessageSendSpec(Edge):
         examples=[{"first_name": {"column": "first_name"}, "delay_days": 3}],
     )
     delivery: OnceName = Field(
-        description="Identifies this send together with the document's name: each recipient gets it once.",
+        description="Identifies this send, whatever the document's name: each recipient gets it once under this name.",
         examples=["2026-11-order-delay"],
     )
     force: bool = Field(

@@ -18,7 +18,7 @@ from leanplum_sync.applier.run import apply_plan, read_receipt
 from leanplum_sync.applier.settings import ApplySettings, Recheck
 from leanplum_sync.client.writer import Writer
 from leanplum_sync.clock import SystemClock
-from leanplum_sync.errors import InterruptedRunError
+from leanplum_sync.errors import InterruptedRunError, UsageError
 from leanplum_sync.journal import open_journal
 from leanplum_sync.journal.events import Listener, both, nobody
 from leanplum_sync.journal.writer import Journal
@@ -63,6 +63,7 @@ def apply(
         HazardNotAllowedError: a hazard is over budget and not accepted, or a number is not the plan's.
         PlanMismatchError: the plan is for another app, environment or host, its inputs changed, or it was altered.
         ExpiredPlanError: the plan is too old.
+        UsageError: *concurrency* or *requests_per_second* is not above 0.
         StalePlanError: the plan file is damaged, or a later plan took over.
         MigrationChangedError: the app has moved to CleverTap, or began to after planning.
         JournalLockedError: another run works on this app and environment.
@@ -91,7 +92,12 @@ def apply(
 
 @dataclass(frozen=True, slots=True)
 class ApplyOptions:
-    """None means what the project says."""
+    """
+    None means what the project says.
+
+    Raises:
+        UsageError: no request could ever be sent.
+    """
 
     consents: Sequence[Consent] = ()
     recheck: Recheck = Recheck.AUTO
@@ -101,6 +107,12 @@ class ApplyOptions:
     requests_per_second: float | None = None
     wave_failures_share: float = 0.1
     shard: Part | None = None
+
+    def __post_init__(self) -> None:
+        if self.concurrency is not None and self.concurrency < 1:
+            raise UsageError("The concurrency must be at least 1.")
+        if self.requests_per_second is not None and self.requests_per_second <= 0:
+            raise UsageError("The requests per second must be more than 0.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +149,9 @@ def admit(
     check_environment(plan, project.environments, environment)
     settings = settle(project, root, plan.environment, os.environ)
     limits = settings.environment.limits
-    max_age = options.max_age_seconds or (limits.plan_hours and limits.plan_hours * 3600)
+    max_age = options.max_age_seconds
+    if max_age is None and limits.plan_hours is not None:
+        max_age = limits.plan_hours * 3600
     now = project_now(plan, project, root, settings)
     conditions = Conditions(target_of(settings), root, settings.budget, options.consents, max_age, now)
     check_plan(plan, conditions, SystemClock().now())

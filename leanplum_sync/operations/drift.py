@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from leanplum_sync.address import Subject
 from leanplum_sync.journal.entry import AppliedSpec
+from leanplum_sync.kinds.rows.parts import SendPart
 from leanplum_sync.operations.plan import Live, ReadsLiveState, Recorded, decided, observe
 from leanplum_sync.planner.attribute_names import AttributeNames
 from leanplum_sync.planner.change import Change, ChangeKind
@@ -171,8 +172,14 @@ def find_drift(
 
 def without_sends(loaded: Loaded) -> Loaded:
     """Sends leave nothing behind that could drift, and without them the key that reads messages isn't needed."""
-    kept = tuple(each for each in loaded.resources if each.kind.drifts)
-    return replace(loaded, resources=kept)
+    return replace(
+        loaded,
+        resources=tuple(
+            replace(each, parts=tuple(part for part in each.parts if not isinstance(part, SendPart)))
+            for each in loaded.resources
+            if each.kind.drifts
+        ),
+    )
 
 
 def origin_of(change: Change, left: Mapping[str, str], *, unchanged: bool) -> Origin | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from textwrap import wrap
 from typing import Final
 
 from rich.cells import cell_len
@@ -22,12 +23,23 @@ from leanplum_sync.render.documents import (
     ValuesEntry,
 )
 from leanplum_sync.render.page import Page
-from leanplum_sync.render.paint import BAD, BLANK, CARE, GOOD, NAME, faint, grid, heading, paint
+from leanplum_sync.render.paint import (
+    BAD,
+    BLANK,
+    CARE,
+    FAINT,
+    GOOD,
+    HEADING,
+    NAME,
+    faint,
+    grid,
+    heading,
+    paint,
+)
 from leanplum_sync.render.plan_words import (
     CAREFUL_KINDS,
     HAZARD_WORDS,
     KIND_WORDS,
-    WITHOUT_BEFORE,
     Plan,
     about,
     budget_words,
@@ -37,6 +49,7 @@ from leanplum_sync.render.plan_words import (
     mask_for,
     masked,
     nothing_to_do,
+    other_values,
     target_entry,
     target_words,
     worth_showing,
@@ -52,6 +65,8 @@ _LINES_AFTER: Final = 4  # the file, the next step, and the prompt
 _LINES_AFTER_CONSENT: Final = 6  # and the command that accepts the counts
 _NARROWEST_PAIR: Final = 16  # cells
 _NARROWEST_SAMPLES: Final = 12  # cells
+_NARROWEST_WORDS: Final = 16  # cells
+_GAPS_OF_A_HAZARD: Final = 3 * len("  ")
 _ROOMY: Final = 100  # columns; from here on, more examples take precedence over long values
 _LINES_OF_A_PARAGRAPH: Final = 3
 _EXAMPLES: Final = "e.g. "
@@ -64,7 +79,7 @@ def plan_text(plan: Plan, page: Page, *, all_groups: bool = False) -> str:
 
     *all_groups* shows every group of changes, however many lines that takes.
     """
-    headline, cost, footer = _headline(plan), _cost(plan), _footer(plan)
+    headline, cost, footer = _headline(plan, page), _cost(plan), _footer(plan)
     if page.is_terminal:
         is_over = any(hazard.is_over for hazard in plan.hazards())
         page = replace(page, height=page.height - (_LINES_AFTER_CONSENT if is_over else _LINES_AFTER))
@@ -96,13 +111,13 @@ def _filled(
     return paint([*before, *_cohorts(plan, page, page.height - used, fewest), *after], page)
 
 
-def _headline(plan: Plan) -> list[RenderableType]:
+def _headline(plan: Plan, page: Page) -> list[RenderableType]:
     summary, target = plan.summary, plan.header.target
     title = Text.assemble(("Plan for ", "bold"), (target_words(target), GOOD if target.is_emulator else CARE))
     if summary.is_empty:
         return [title, BLANK, Text(nothing_to_do(summary, plan.notes()), GOOD), BLANK]
     change = f"{summary.changed:,} of {amount(summary.listed, 'listed user')} would change:"
-    hazards = grid(map(_hazard_row, worth_showing(plan)), right=(0,))
+    hazards = grid(_hazard_rows(tuple(worth_showing(plan)), page), right=(0,))
     return [title, BLANK, Text(change), hazards, *_consent(plan), BLANK]
 
 
@@ -115,14 +130,18 @@ def _consent(plan: Plan) -> list[RenderableType]:
     return [BLANK, Text("Over budget. To consent to exactly this plan, apply with"), options]
 
 
-def _hazard_row(hazard: Hazard) -> tuple[Text, Text, Text]:
-    words = HAZARD_WORDS.get(hazard.name, hazard.name)
-    count = f"{hazard.count:,}"
-    if hazard.is_over:
-        return Text(count, BAD), Text(words, BAD), Text(budget_words(hazard), BAD)
-    if not hazard.count:
-        return faint(count), faint(words), Text()
-    return Text(count, "bold"), Text(words), faint(budget_words(hazard))
+def _hazard_rows(hazards: Sequence[Hazard], page: Page) -> Iterator[Row]:
+    """Yield count, words and budget of each hazard. Long words continue below, so that the budget has its place."""
+    counts = max(len(f"{hazard.count:,}") for hazard in hazards)
+    budgets = max(len(budget_words(hazard)) for hazard in hazards)
+    room = max(page.width - counts - budgets - _GAPS_OF_A_HAZARD, _NARROWEST_WORDS)
+    for hazard in hazards:
+        style = BAD if hazard.is_over else "" if hazard.count else FAINT
+        count = Text(f"{hazard.count:,}", style or HEADING)
+        budget = Text(budget_words(hazard), style or FAINT)
+        first, *more = (Text(line, style) for line in wrap(HAZARD_WORDS.get(hazard.name, hazard.name), room))
+        yield count, first, budget
+        yield from ((Text(), words, Text()) for words in more)
 
 
 def _cohorts(plan: Plan, page: Page, room: int, fewest: int) -> list[RenderableType]:
@@ -231,9 +250,8 @@ def _pairs(cohort: Cohort, cells: int) -> str:
     if not cohort.pairs:
         return ""
     pair = cohort.pairs[0]
-    # The value before isn't shown for these kinds, so pairs that differ only in it count once.
-    alike = cohort.kind in WITHOUT_BEFORE and all(other.after == pair.after for other in cohort.pairs)
-    rest = f"  +{cohort.distinct - 1:,} more" if cohort.distinct > 1 and not alike else ""
+    others = other_values(cohort)
+    rest = f"  +{others:,} more" if others else ""
     words = change_words(cohort.kind, cohort.field, pair.before, pair.after, cells - len(rest))
     # Dates are never cut, so there may be less room for the rest.
     return words + (rest if cell_len(words + rest) <= cells else rest.removesuffix(" more"))

@@ -218,6 +218,17 @@ def target_entry(target: Target) -> TargetEntry:
     return TargetEntry(target.environment, target.host, target.app_id, target.is_emulator)
 
 
+def other_values(cohort: Cohort) -> int:
+    """
+    Return how many more values the cohort has than the one that is shown.
+
+    Kinds whose value before isn't shown have none if all of their pairs end alike.
+    """
+    ends = [pair.after for pair in cohort.pairs]
+    alike = cohort.kind in WITHOUT_BEFORE and all(after == ends[0] for after in ends)
+    return 0 if alike else max(cohort.distinct - 1, 0)
+
+
 def shape_words(cohort: Cohort, cells: int) -> str:
     """
     Return the names of the values that sends carry, such as ``with first_name and order``.

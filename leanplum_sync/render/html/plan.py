@@ -24,6 +24,7 @@ from leanplum_sync.render.plan_words import (
     mask_for,
     masked,
     nothing_to_do,
+    other_values,
     other_ways,
     shape_words,
     sides,
@@ -260,11 +261,8 @@ def _values(cohort: Cohort) -> Html:
     pair = cohort.pairs[0]
     before, after = sides(cohort.kind, cohort.field, pair.before, pair.after, _CELLS)
     after = shape_words(cohort, 2 * _CELLS) or after
-    more = (
-        tag("span", f" +{cohort.distinct - 1:,} more", class_="more")
-        if cohort.distinct > 1 and not cohort.shapes
-        else NOTHING
-    )
+    others = other_values(cohort)
+    more = tag("span", f" +{others:,} more", class_="more") if others and not cohort.shapes else NOTHING
     return together(joined([code(each) for each in (before, after) if each], " → "), more)
 
 

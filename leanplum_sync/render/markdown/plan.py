@@ -18,6 +18,7 @@ from leanplum_sync.render.plan_words import (
     mask_for,
     masked,
     nothing_to_do,
+    other_values,
     other_ways,
     shape_words,
     sides,
@@ -102,7 +103,8 @@ def _cohort(cohort: Cohort) -> str:
         pair = cohort.pairs[0]
         before, after = sides(cohort.kind, cohort.field, pair.before, pair.after, _CELLS)
     after = shape_words(cohort, 2 * _CELLS) or after
-    more = f" +{cohort.distinct - 1:,} more" if cohort.distinct > 1 and not cohort.shapes else ""
+    others = other_values(cohort)
+    more = f" +{others:,} more" if others and not cohort.shapes else ""
     samples = ", ".join(code(cut(subject_words(each), _SAMPLE_CELLS)) for each in cohort.samples)
     return row(
         KIND_WORDS[cohort.kind],

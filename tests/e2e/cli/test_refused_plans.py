@@ -14,7 +14,13 @@ from leanplum_sync import LeanplumSyncError, Plan, Project, apply
 from leanplum_sync.cli.exit_codes import exit_code
 from leanplum_sync.cli.output.sentences import sentence_of
 from leanplum_sync.clock import SystemClock
-from leanplum_sync.errors import ExpiredPlanError, HazardNotAllowedError, MismatchKind, PlanMismatchError
+from leanplum_sync.errors import (
+    ExpiredPlanError,
+    HazardNotAllowedError,
+    MismatchKind,
+    PlanMismatchError,
+    UsageError,
+)
 
 PLAN = Path(".leanplum-sync/sandbox.lpplan")
 
@@ -157,6 +163,31 @@ def test_a_plan_that_is_too_old_is_refused_whoever_applies_it(
     if caller == "command line":
         refused = command("apply", str(PLAN), "--yes", "-e", "sandbox")
         assert (refused.returncode, sentence_of(error) in refused.stderr) == (7, True)
+
+
+def test_an_age_of_zero_allows_no_plan_whoever_applies_it(
+    shop: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shop)
+    assert command("plan").returncode == 0
+    opened = Plan.open(PLAN, Project.find())
+    monkeypatch.setattr(SystemClock, "now", lambda _: opened.created_at + 1)
+    with pytest.raises(ExpiredPlanError):
+        apply(opened, max_age_seconds=0)
+    assert command("apply", str(PLAN), "--yes", "--max-age", "0s").returncode == 7
+
+
+def test_numbers_with_which_nothing_could_be_sent_are_refused_whoever_applies_it(
+    shop: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shop)
+    assert command("plan").returncode == 0
+    opened = Plan.open(PLAN, Project.find())
+    for concurrency, rate in ((0, None), (-1, None), (None, 0), (None, -1)):
+        with pytest.raises(UsageError):
+            apply(opened, concurrency=concurrency, requests_per_second=rate)
+    for option in ("--concurrency", "--rate"):
+        assert command("apply", str(PLAN), "--yes", option, "0").returncode == 64
 
 
 def test_consent_by_the_plans_own_numbers_is_enough_for_both(sending: Path, command: Command) -> None:

@@ -14,9 +14,11 @@ from sample_renderings import COST, EMBEDDED, EMPTY, REAL, SomePlan, cohort
 
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.plan import Cohort, Hazard, Note, Target, ValuePair
+from leanplum_sync.render.markdown import plan_markdown
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.plan import plan_json, plan_text
 from leanplum_sync.render.plan_words import (
+    HAZARD_WORDS,
     change_words,
     consent_options,
     cost_remarks,
@@ -146,6 +148,25 @@ def test_away_from_a_terminal_and_on_request_more_groups_are_shown_than_fit_a_sc
     shown = (plan_text(plan, Page()), plan_text(plan, terminal), plan_text(plan, terminal, all_groups=True))
     assert [text.count("attribute_") for text in shown][::2] == [40, 100]
     assert shown[1].count("attribute_") < 10
+
+
+@pytest.mark.parametrize("width", [50, 60, 72, 80, 100])
+def test_the_words_of_a_hazard_and_its_budget_are_shown_whole_however_long_they_are(width: int) -> None:
+    for name, words in HAZARD_WORDS.items():
+        plan = SomePlan(hazards_=(Hazard("sends", 12_431, 20_000), Hazard(name, 12_431, 0)))
+        text = plan_text(plan, Page(width=width)).partition("Over budget.")[0]
+        assert "\N{HORIZONTAL ELLIPSIS}" not in text
+        assert "over the budget of 0" in text
+        assert set(words.split()) <= set(text.split())
+
+
+def test_what_a_list_gets_counts_once_whatever_the_list_was() -> None:
+    pairs = (ValuePair(["a"], ["b"], 3), ValuePair([], ["b"], 1))
+    added = replace(cohort(ChangeKind.ADD, "tags"), distinct=2, pairs=pairs)
+    other = replace(added, pairs=(pairs[0], ValuePair([], ["c"], 1)))
+    for same, plan in ((True, SomePlan(cohorts_=(added,))), (False, SomePlan(cohorts_=(other,)))):
+        for text in (plan_text(plan, Page()), plan_markdown(plan, 59_000)):
+            assert ("+1 more" in text) != same
 
 
 def test_a_budget_that_is_not_set_says_so() -> None:
