@@ -176,7 +176,7 @@ def _unknown_key(
 ) -> tuple[str, str]:
     """Return the message and the hint; the hint names what is known, also where the key itself is not told."""
     known = _keys(model)
-    if key in forms.FORM_KEYS and _is_tag(loc[-2]):
+    if key in forms.FORM_KEYS and len(loc) > 1 and _is_tag(loc[-2]):
         form = str(loc[-2]).removeprefix(forms.TAG_MARK).replace("list", "add")
         others = ", ".join(name for name in known if name != form)
         hint = (

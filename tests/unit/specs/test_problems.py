@@ -210,3 +210,16 @@ def test_what_looks_like_a_secret_is_never_shown(folder: Any, secret: str) -> No
     loaded = folder.load()
     assert len(loaded.problems) >= 3
     assert secret not in repr(loaded.problems)
+
+
+@pytest.mark.parametrize(
+    "key", ["column", "value", "add", "remove", "from", "state", "increment", "once", "map", "type"]
+)
+def test_a_key_of_a_form_at_the_top_of_a_document_is_an_unknown_key(folder: Any, key: str) -> None:
+    folder.write(
+        "specs/it.yaml",
+        "apiVersion: leanplum-sync/v1\nkind: UserAttributes\nmetadata: {name: it}\n"
+        f"spec: {{users: {{inline: [u1]}}, attributes: {{a: 1}}}}\n{key}: x\n",
+    )
+    (complaint,) = folder.complaints()
+    assert f"unknown key `{key}`" in complaint
