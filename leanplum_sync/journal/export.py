@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import orjson
 
+from leanplum_sync.duck import connect
 from leanplum_sync.errors import StorageError
 from leanplum_sync.journal.entry import BatchState
 from leanplum_sync.journal.reader import JournalReader
@@ -121,7 +122,7 @@ def write_parquet(journal: JournalReader, runs: Sequence[int], path: Path) -> No
         columns = ", ".join(f"'{name}': '{kind}'" for name, kind in COLUMNS.items())
         rows = f"read_json(?, format = 'newline_delimited', columns = {{{columns}}})"
         try:
-            with duckdb.connect() as database:
+            with connect() as database:
                 database.execute(
                     f"COPY (SELECT * FROM {rows}) TO '{_quoted(path)}' (FORMAT parquet)",  # noqa: S608 - constants, and a quoted path
                     [str(between)],

@@ -24,10 +24,8 @@ from leanplum_sync.kinds.rows.desire import (
     Want,
 )
 from leanplum_sync.kinds.rows.row import Row
-from leanplum_sync.observed import read
 from leanplum_sync.observed.users import ReadsUsers
-from leanplum_sync.operations.plan import Live, PlanRequest, Tally
-from leanplum_sync.operations.pull import pull
+from leanplum_sync.operations.plan import Live, PlanRequest, Tally, observe
 from leanplum_sync.planfile import PlanFile, PlanWriter
 from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.change_facts import Effect, effect_of, facts
@@ -100,26 +98,10 @@ def make_undo(
         staging.add(0, subject, Row(1, Place("", row=1), {}))
     staging.close_rows()
     began, last_run, position = clock.now(), journal.last_run(), journal.position(request.target.app_id)
-    report = pull(
-        reader,
-        staging.subjects(),
-        live.into,
-        concurrency=live.concurrency,
-        requests_per_second=live.requests_per_second,
-        max_age_seconds=live.max_age_seconds,
-        clock=clock,
-        progress=progress,
-        total=staging.count_subjects(),
-        together=live.together,
-    )
-    if staging.count_subjects():
-        for entry in read(live.into):
-            staging.observe(entry.subject, entry.element, entry.observed_at)
-    staging.close_observed()
+    lookups, unreadable = observe(staging, live, reader, clock, progress)
     oldest, _ = staging.observed_between()
     if oldest is not None and oldest < began:
         position = journal.position(request.target.app_id, oldest)
-    unreadable = {failure.subject: failure.sentence for failure in report.failures}
     tally = Tally(listed=staging.count_subjects(), unreadable=unreadable)
     resource = ResourceAddress("Undo", f"run-{run}")
     context = Context({resource: 0}, {})
@@ -131,7 +113,7 @@ def make_undo(
                 tally.include(decided)
                 writer.add(decided)
         packed = writer.pack()
-        summary = tally.summary(packed, report.lookups, request.requests_per_second)
+        summary = tally.summary(packed, lookups, request.requests_per_second)
         digest = writer.finish(
             target=request.target,
             created_at=clock.now(),

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from leanplum_sync.duck import connect
 from leanplum_sync.kinds.rows.row import Row
 from leanplum_sync.kinds.rows.source import FileSource
 from leanplum_sync.problem import Place, Problem
@@ -23,12 +24,6 @@ if TYPE_CHECKING:
 
 _PIECE: Final = 256  # rows
 _LONGEST_TEXT: Final = 1 << 17  # bytes
-_CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
-    "memory_limit": "256MB",
-    "threads": 1,
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-}
 _TYPES: Final = (
     (re.compile(r"VARCHAR|BOOLEAN|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DOUBLE"), "{}", as_cell),
     (re.compile(r"FLOAT"), "{}::VARCHAR", lambda text: as_cell(float(text))),  # 0.1 of 32 bits is 0.1
@@ -152,7 +147,7 @@ def _reading(source: FileSource, root: Path) -> Iterator[tuple[DuckDBPyConnectio
         pass
     path = re.sub(r"([*?\[])", r"[\1]", str(root / source.path))  # or they would be taken for a pattern
     try:
-        with duckdb.connect(config=_CONFIG) as connection:
+        with connect() as connection:
             yield connection, path
     except duckdb.Error as error:
         raise failure(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from leanplum_sync.duck import connect
 from leanplum_sync.errors import StorageError
 
 MEMORY_LIMIT_MB: Final = 256
@@ -31,15 +32,8 @@ class Database:
 
         self._failure = duckdb.Error
         try:
-            self._connection = duckdb.connect(
-                folder / "tables",
-                config={
-                    "memory_limit": f"{memory_limit_mb}MB",
-                    "threads": threads,
-                    "temp_directory": str(folder / "spill"),
-                    "autoinstall_known_extensions": False,
-                    "autoload_known_extensions": False,
-                },
+            self._connection = connect(
+                folder / "tables", memory_limit_mb=memory_limit_mb, threads=threads, spill=folder / "spill"
             )
         except duckdb.Error as error:
             raise no_room(error) from error

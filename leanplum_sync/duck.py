@@ -1,0 +1,36 @@
+"""The one way to open DuckDB: it installs and loads no extensions, and keeps to the limits that it is given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+def connect(
+    file: Path | None = None,
+    *,
+    memory_limit_mb: int = 256,
+    threads: int = 1,
+    spill: Path | None = None,
+) -> DuckDBPyConnection:
+    """
+    Open the database *file*, or one in memory. *spill* is the folder for what doesn't fit in memory.
+
+    Raises:
+        duckdb.Error: it can't be opened.
+    """
+    import duckdb  # noqa: PLC0415 - takes longer to import than a small plan takes to make
+
+    return duckdb.connect(
+        file or ":memory:",
+        config={
+            "memory_limit": f"{memory_limit_mb}MB",
+            "threads": threads,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            **({"temp_directory": str(spill)} if spill else {}),
+        },
+    )
