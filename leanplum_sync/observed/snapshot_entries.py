@@ -19,10 +19,12 @@ from typing import Any, Final
 import orjson
 
 from leanplum_sync.address import Subject
+from leanplum_sync.duck import connect
 from leanplum_sync.errors import SpecError
 from leanplum_sync.observed.snapshot_pieces import TornFileError, codec_of, lines, read_pieces
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.convert import END_OF_9999
 
 _ROWS_AT_ONCE: Final = 1000
 _COLUMNS: Final = ("userId", "deviceId", "observedAt", "element")
@@ -97,7 +99,7 @@ def _decode(line: bytes, place: Place, own_time: float) -> Entry:
 def _read_parquet(path: Path, own_time: float) -> Iterator[Entry]:
     import duckdb  # noqa: PLC0415 - heavy, and needed for such files only
 
-    with duckdb.connect() as connection:
+    with connect() as connection:
         try:
             rows = connection.execute(
                 "SELECT userId::VARCHAR, deviceId::VARCHAR, observedAt::DOUBLE, element::VARCHAR"
@@ -143,9 +145,9 @@ def _subject(user_id: Json, device_id: Json, place: Place) -> Subject:
 
 
 def _time(value: Json, place: Place) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= END_OF_9999:
         return float(value)
-    raise _bad(place, "observedAt is not a number", "Write epoch seconds, or leave it out.")
+    raise _bad(place, "observedAt is not a time", "Write seconds since 1970, or leave it out.")
 
 
 def _bad(place: Place, message: str, hint: str) -> SpecError:

@@ -28,7 +28,13 @@ def inside(root: Path, folder: Path, text: str) -> Path | PathFault:
         return PathFault("this path can't be followed", "Is it a loop of symbolic links?")
     if not resolved.is_relative_to(root):
         return PathFault("this path is outside the project folder", "Copy the file into the project.")
-    if not resolved.exists():
+    try:
+        is_there = resolved.exists()
+    except OSError as error:
+        return PathFault(
+            f"this path can't be opened: {(error.strerror or 'unknown reason').lower()}", "Check the path."
+        )
+    if not is_there:
         return PathFault("there is no such file", _missing_hint(root, folder, text))
     lexical = Path(os.path.normpath(target))
     return lexical if lexical.is_relative_to(root) and lexical.resolve() == resolved else resolved

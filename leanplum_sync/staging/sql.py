@@ -1,6 +1,12 @@
-"""Names and values inside SQL text."""
+"""Pieces of SQL text."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from leanplum_sync.planner.parts import SHARDS
+from leanplum_sync.wire.convert import END_OF_9999
 
 
 def name(text: str) -> str:
@@ -17,3 +23,24 @@ def both(conditions: list[str]) -> str:
 
 def either(*conditions: str) -> str:
     return " OR ".join(f"({condition})" for condition in conditions)
+
+
+def shard_of_subject(subject: str) -> str:
+    """Return SQL for the number that ``shard_of`` gives."""
+    return f"('0x' || sha256({subject})[1:4])::INTEGER % {SHARDS}"
+
+
+def column_types(types: Mapping[str, str]) -> str:
+    return "{" + ", ".join(f"{literal(column)}: {literal(kind)}" for column, kind in types.items()) + "}"
+
+
+def json_lines(file: Path) -> str:
+    return f"{literal(str(file))}, format = 'newline_delimited'"
+
+
+def time_of_answer(column: str, own_time: float) -> str:
+    """Return SQL for the time of an answer; one that is no time ends the loading, and is found line by line."""
+    return (
+        f"CASE WHEN {column} NOT BETWEEN 0 AND {END_OF_9999} THEN error('not a time')"
+        f" ELSE coalesce({column}, {own_time!r}) END"
+    )

@@ -16,18 +16,25 @@ from typing import IO, TYPE_CHECKING, Any, Final, Self
 import orjson
 
 from leanplum_sync.address import Subject, SubjectKind
-from leanplum_sync.errors import LeanplumSyncError
+from leanplum_sync.errors import LeanplumSyncError, SpecError
 from leanplum_sync.kinds.rows.row import Row
 from leanplum_sync.kinds.rows.source import Compression, FileSource
-from leanplum_sync.planner.parts import SHARDS, Part
-from leanplum_sync.problem import Place
+from leanplum_sync.planner.parts import Part
+from leanplum_sync.problem import Place, Problem
 from leanplum_sync.sources import header
 from leanplum_sync.sources.opening import opened
 from leanplum_sync.staging.csv_table import Shape, delimiters_in_cells, first_line_end, relation, shape_of
 from leanplum_sync.staging.database import LEAST_MEMORY_MB, MEMORY_LIMIT_MB, Database, no_room, threads_for
 from leanplum_sync.staging.scratch import ScratchFolder
 from leanplum_sync.staging.sieve import Sieve, fits, sieve_of
-from leanplum_sync.staging.sql import literal, name
+from leanplum_sync.staging.sql import (
+    column_types,
+    json_lines,
+    literal,
+    name,
+    shard_of_subject,
+    time_of_answer,
+)
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.limits import USER_ATTRIBUTE_NAMES
 from leanplum_sync.wire.number import dumps_exact, loads_exact
@@ -310,11 +317,11 @@ class Staging:
         """Forget the rows of all subjects that are not in *part*."""
         shards = f"BETWEEN {part.shards[0]} AND {part.shards[-1]}"
         subject = "kind || ':' || id"
-        self._database.run(f"DELETE FROM added WHERE {_shard(subject)} NOT {shards}")
+        self._database.run(f"DELETE FROM added WHERE {shard_of_subject(subject)} NOT {shards}")
         for table in self._tables.values():
             subject, kept = "'user:' || c0", f"kept{table.number}"
             self._database.run(
-                f"CREATE TABLE {kept} AS SELECT * FROM {table.name} WHERE {_shard(subject)} {shards}"
+                f"CREATE TABLE {kept} AS SELECT * FROM {table.name} WHERE {shard_of_subject(subject)} {shards}"
             )
             self._view(table, f"SELECT * FROM {kept}")
             self._database.run(f"DROP TABLE loaded{table.number}")
@@ -445,9 +452,9 @@ class Staging:
         ]
         observed = (
             "SELECT deviceId AS device, coalesce(userId, deviceId, error('no id')) AS id,"
-            f" userAttributes IS NOT NULL AS is_there, coalesce(observedAt, {own_time!r}) AS observed_at"
+            f" userAttributes IS NOT NULL AS is_there, {time_of_answer('observedAt', own_time)} AS observed_at"
             f"{''.join(', ' + each for each in values)}"
-            f" FROM read_json({_lines(snapshot)}, columns = {_columns(columns)})"
+            f" FROM read_json({json_lines(snapshot)}, columns = {column_types(columns)})"
         )
         self._database.run(
             f"CREATE TABLE met{table.number} AS SELECT w.c0 AS id, o.observed_at, {_has(table)}"
@@ -479,7 +486,7 @@ class Staging:
     def _sample_names(self, snapshot: Path) -> None:
         """Note which attributes users have; where that comes near the API's ceiling, look at all of them."""
         names = "SELECT DISTINCT unnest(json_keys(json, '$.userAttributes')) FROM"
-        lines = f"SELECT json FROM read_json_objects({_lines(snapshot)})"
+        lines = f"SELECT json FROM read_json_objects({json_lines(snapshot)})"
         self._database.run(f"INSERT INTO named {names} ({lines} LIMIT {_SAMPLED})")
         if len(self.names_seen()) > _MANY_NAMES:
             self._database.run(f"INSERT INTO named {names} ({lines})")
@@ -499,10 +506,10 @@ class Staging:
         """
         if self.count_passed() > _MOST_PICKED:
             return False
-        columns = _columns({"userId": "VARCHAR", "deviceId": "VARCHAR"})
+        columns = column_types({"userId": "VARCHAR", "deviceId": "VARCHAR"})
         numbered = (
             "SELECT row_number() OVER () AS line, coalesce(nullif(deviceId, ''), userId) AS id"
-            f" FROM read_json({_lines(snapshot)}, columns = {columns})"
+            f" FROM read_json({json_lines(snapshot)}, columns = {columns})"
         )
         found = self._database.all(
             f"SELECT line FROM ({numbered}) WHERE id IN (SELECT id FROM passed) ORDER BY line LIMIT {2 * _MOST_PICKED}"
@@ -537,9 +544,9 @@ class Staging:
             "CREATE OR REPLACE TABLE observed AS SELECT * FROM ("
             " SELECT CASE WHEN nullif(told.deviceId, '') IS NULL THEN 'user' ELSE 'device' END AS kind,"
             " coalesce(nullif(told.deviceId, ''), told.userId, error('no id')) AS id,"
-            f" coalesce(told.observedAt, {own_time!r}) AS observed_at, element, line"
+            f" {time_of_answer('told.observedAt', own_time)} AS observed_at, element, line"
             f" FROM (SELECT {line} AS line, json AS element, from_json(json, '{types}') AS told"
-            f" FROM read_json_objects({_lines(snapshot)}))) SEMI JOIN passed USING (kind, id)"
+            f" FROM read_json_objects({json_lines(snapshot)}))) SEMI JOIN passed USING (kind, id)"
         )
 
     def observed_between(self) -> tuple[float | None, float | None]:
@@ -587,7 +594,7 @@ class Staging:
             yield Met(
                 Subject(SubjectKind(kind), identifier),
                 tuple(self._staged(*row[2:5]) for row in rows),
-                None if element is None else orjson.loads(element),
+                None if element is None else _element(element),
             )
 
     def _staged(self, resource: int, number: int, text: str) -> StagedRow:
@@ -611,9 +618,24 @@ class Staging:
             raise no_room(error) from error
 
 
-def _shard(subject: str) -> str:
-    """Return SQL for the number that ``shard_of`` gives."""
-    return f"('0x' || sha256({subject})[1:4])::INTEGER % {SHARDS}"
+def _element(text: str) -> Mapping[str, Json]:
+    """
+    Raises:
+        SpecError: DuckDB takes it for JSON, and it is not: a number is out of range.
+    """
+    try:
+        element: Mapping[str, Json] = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise SpecError(
+            [
+                Problem(
+                    Place("the snapshot"),
+                    "the answer about a user holds a number that is out of range",
+                    "Read the users again into a new file: leanplum-sync pull --out NEW.ndjson",
+                )
+            ]
+        ) from error
+    return element
 
 
 def _emptied(cell: str, words: Sequence[str]) -> str:
@@ -633,11 +655,3 @@ def _has(table: _Table) -> str:
 
 def _cells(table: _Table) -> str:
     return ", ".join(f"coalesce(c{place}, '')" for place in range(len(table.sieve.columns)))
-
-
-def _columns(types: Mapping[str, str]) -> str:
-    return "{" + ", ".join(f"{literal(column)}: {literal(kind)}" for column, kind in types.items()) + "}"
-
-
-def _lines(file: Path) -> str:
-    return f"{literal(str(file))}, format = 'newline_delimited'"

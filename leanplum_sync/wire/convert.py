@@ -41,7 +41,7 @@ _BARE_LIST = re.compile(r"\[([^\[\]{}\"]*)\]", re.DOTALL)
 _QUOTED_ITEM = re.compile(r"'.*'", re.DOTALL)
 _SEPARATORS = (",", ";", "|", "\t", "\n")
 _NOTHING = ("null", "none", "nan")  # what a list of Python, pandas or SQL has for a missing item
-_END_OF_9999 = 253_402_300_799  # in seconds; in milliseconds it is a moment of 1978
+END_OF_9999 = 253_402_300_799  # in seconds; in milliseconds it is a moment of 1978
 _COMPACT_DATE = re.compile(r"(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])")
 _FIRST_DAY_NUMBER, _LAST_DAY_NUMBER = (
     20_000,
@@ -111,7 +111,7 @@ def _plausible(seconds: float) -> float:
     Raises:
         ConversionError: they are milliseconds (or smaller units), a date such as 20261130, or a day of a spreadsheet.
     """
-    if abs(seconds) > _END_OF_9999:
+    if abs(seconds) > END_OF_9999:
         raise ConversionError("seconds since 1970: it looks like milliseconds")
     if seconds.is_integer() and _COMPACT_DATE.fullmatch(str(int(seconds))):
         raise ConversionError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from shell import Shell
+from shell import Example, Shell
 
 TOKEN = "ab" * 32
 FILES: dict[str, bytes] = {
@@ -178,3 +178,26 @@ def test_validating_opens_no_socket(tmp_path: Path, folder: Shell) -> None:
     )
     folder.environ["PYTHONPATH"] = str(hook)
     folder.run("validate", code=3)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"userId": "u1", "userAttributes": {}, "observedAt": 1e308}',
+        '{"userId": "u1", "userAttributes": {}, "observedAt": -1}',
+        '{"userId": "u1", "userAttributes": {}, "userBucket": 731e9999}',
+    ],
+)
+def test_a_snapshot_with_a_number_out_of_range_is_refused(line: str, example: Example) -> None:
+    shell = example("one-off-send")
+    spec = "apiVersion: leanplum-sync/v1\nkind: UserAttributes\nmetadata: {name: tier}\n"
+    spec += "spec: {users: {file: ../u.csv, id: id}, attributes: {tier: {column: tier}}}\n"
+    (shell.folder / "specs" / "order-delay.yaml").write_text(spec)
+    (shell.folder / "u.csv").write_text("id,tier\nu1,gold\n")
+    (shell.folder / "seen.ndjson").write_text(f"{line}\n")
+    told = shell.run("plan", "--observed", "seen.ndjson", code=3)
+    assert (
+        "observedAt is not a time" in told.stderr
+        or "out of range" in told.stderr
+        or "not a JSON" in told.stderr
+    )

@@ -104,7 +104,7 @@ def test_a_damaged_file_is_a_problem_with_its_name(tmp_path: Path, name: str) ->
         ('{"success":true}', "no userId or deviceId"),
         ('{"userId":""}', "no userId or deviceId"),
         ('{"userId":true}', "no userId or deviceId"),
-        ('{"userId":"secret","observedAt":"then"}', "observedAt is not a number"),
+        ('{"userId":"secret","observedAt":"then"}', "observedAt is not a time"),
     ],
 )
 def test_a_bad_line_is_a_problem_with_its_number_and_without_its_values(

@@ -38,7 +38,7 @@ ATTRIBUTES = "users: {inline: [{id: u1, n: x}]}\nattributes:\n  "
         ("a: {add: []}", 10, "an empty list changes nothing. Give it values, or leave the line out."),
         ("a: {add: [x], remove: [x]}", 4, "`add` and `remove` name the same value. Leave it in one of them."),
         ("a: {increment: 1}", 1, "`once` is missing. Write it, such as `once: launch-2026`."),
-        ("a: {increment: 1.5, once: x}", 16, "an increment is a whole number. Write one, such as 1, or take it from a {column: name}."),
+        ("a: {increment: 1.5, once: x}", 16, "an increment must be a whole number. Write one, such as 1, or take it from a {column: name}."),
         ("a: {increment: 0, once: x}", 16, "an increment by 0 changes nothing. Write another whole number, or leave the line out."),
         ("a: {increment: 1, once: a b}", 25, "`once` contains invalid characters. Write letters, digits, dots, hyphens and underscores, such as 2026-11-order-delay."),
         ("a: {from: a}", 1, "a is taken from itself, which changes nothing. Give the `type` to convert it to."),
@@ -94,7 +94,7 @@ def test_these_attributes_are_fine(folder: Any, line: str) -> None:
         ("users: {inline: [u]}\natributes: {a: 1}\ncreateUsers: true", "6:3", "unknown key `atributes`. Did you mean attributes?"),
         ("users: {inline: [u]}\nprofile: {county: DE}", "6:13", "the profile has no such field. Did you mean country?"),
         ("users: {inline: [u]}\nprofile: {country: germany}", "6:13", "invalid value for country: expected a country as two capital letters, such as DE."),
-        ("users: {inline: [u]}\nprofile: {city: (detect)}", "6:13", "invalid value for city: expected the user's own value: (detect) would find the location of this machine."),
+        ("users: {inline: [u]}\nprofile: {city: (detect)}", "6:13", "invalid value for city: expected a place; (detect) would use the location of this machine."),
         ("users: {inline: [u]}\nprofile: {totalSessions: 1.5}", "6:13", "invalid value for totalSessions: expected a whole number."),
         ("users: {inline: [{id: u, c: x}]}\nprofile: {city: {column: c, type: list}}", "6:31", "a list is not allowed here. Only attributes hold lists."),
     ],
@@ -223,3 +223,9 @@ def test_a_key_of_a_form_at_the_top_of_a_document_is_an_unknown_key(folder: Any,
     )
     (complaint,) = folder.complaints()
     assert f"unknown key `{key}`" in complaint
+
+
+def test_a_file_name_that_is_too_long_is_a_problem_of_the_spec(folder: Any) -> None:
+    folder.spec("UserAttributes", f"users: {{file: {'a' * 300}.csv, id: id}}\nattributes: {{a: 1}}")
+    (complaint,) = folder.complaints()
+    assert "this path can't be opened: file name too long" in complaint
