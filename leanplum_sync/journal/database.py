@@ -171,8 +171,8 @@ class Database:
         self.is_empty = read_only and not found
         if found > VERSION:
             raise JournalCorruptError(
-                f"{self._name} was written by a newer version of leanplum-sync (format {found}, this one knows "
-                f"{VERSION}). Use that version."
+                f"{self._name} was written by a newer version of leanplum-sync (format {found}; this version "
+                f"supports up to {VERSION}). Use the newer version."
             )
         if found == VERSION:
             return

@@ -38,7 +38,7 @@ def _text(value: Json) -> Json:
         raise ConversionError("text")
     # Source: Leanplum OpenAPI: (detect) uses the address of the caller, which is this machine, not the user.
     if value.strip().lower() == "(detect)":
-        raise ConversionError("the user's own value: (detect) would find the location of this machine")
+        raise ConversionError("a place; (detect) would use the location of this machine")
     return value
 
 

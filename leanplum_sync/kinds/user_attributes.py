@@ -135,7 +135,7 @@ def _check_renames(attributes: Mapping[str, Json], site: Site) -> None:
             site.report(
                 (*path, "from"),
                 f"{source} is renamed to {name}, and is also managed under its own name",
-                "A rename drops the old name by itself: remove one of the two.",
+                "A rename already removes the old name. Delete the rename, or the entry for the old name.",
                 also=("spec", "attributes", source),
             )
         rival = renamed.setdefault(source, name)

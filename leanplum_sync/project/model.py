@@ -439,7 +439,7 @@ def build(document: ProjectDocument, place: Callable[[Path], Place], report: Rep
     if default is not None and default not in environments:
         report(
             ("spec", "defaultEnvironment"),
-            "no environment is named so",
+            "unknown environment",
             f"Name one of: {', '.join(environments)}.",
         )
     if default is None and len(environments) == 1:

@@ -171,7 +171,7 @@ def _short_lines(text: io.TextIOWrapper, source: FileSource) -> Iterator[str]:
         if len(line) == _LONGEST_LINE:
             raise failure(
                 Place(source.path),
-                "a line is longer than any that makes sense",
+                f"a line is longer than {_LONGEST_LINE:,} characters",
                 "Is this a CSV file?",
                 source.address,
             )

@@ -81,7 +81,7 @@ def _lines(file: io.BufferedReader, source: FileSource) -> Iterator[tuple[int, b
         if len(line) == _LONGEST_LINE:
             raise failure(
                 Place(source.path, number),
-                "the line is longer than any that makes sense",
+                f"the line is longer than {_LONGEST_LINE:,} bytes",
                 "Write one JSON object a line.",
                 source.address,
             )

@@ -138,9 +138,9 @@ def test_a_pull_request_is_planned_its_merge_applies_that_plan_and_the_comment_w
 
     repository.edit("otherwise: copper", "otherwise: tin")
     green(repository.pull_request())
-    [anew] = repository.hub.read("comments")
-    assert anew["body"].splitlines()[0] == comment["body"].splitlines()[0]
-    assert anew["body"] != comment["body"]
+    [again] = repository.hub.read("comments")
+    assert again["body"].splitlines()[0] == comment["body"].splitlines()[0]
+    assert again["body"] != comment["body"]
 
     applied = green(repository.merge())
     assert ran(applied) == {"apply"}

@@ -341,7 +341,7 @@ def test_a_sealed_plans_digest_is_the_same_each_time_under_one_key_and_no_hash_o
 def test_who_has_not_the_key_changes_nothing_unnoticed(
     sealed_path: Path, tmp_path: Path, change: str
 ) -> None:
-    """Also not by counting the digest and the checksum anew."""
+    """Also not by computing the digest and the checksum again."""
     copy = Path(shutil.copy(sealed_path, tmp_path))
     with sqlite3.connect(copy) as connection:
         connection.execute(change)

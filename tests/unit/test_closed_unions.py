@@ -1,5 +1,5 @@
 """
-No match over a union or enum of ours has a default branch: whoever adds a member is told of every place by mypy.
+No match over a union or enum of ours has a default branch: mypy names every place that has to handle a new member.
 
 A default is for foreign values only: JSON, exceptions, texts from files and databases. A match that mixes both is allowed by
 name, with the reason.

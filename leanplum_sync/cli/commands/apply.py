@@ -55,7 +55,7 @@ _Ended: TypeAlias = tuple[Receipt, InterruptedRunError | None, Verification | No
     type=AckType(),
     multiple=True,
     metavar="HAZARD=COUNT",
-    help="Consent to a hazard over budget, with the number in the plan, such as sends=12431; may be repeated. Default: none.",
+    help="Accept a hazard that is over budget. Give the count shown in the plan, such as sends=12431; may be repeated. Default: none.",
 )
 @click.option(
     "--recheck",
@@ -84,7 +84,7 @@ _Ended: TypeAlias = tuple[Receipt, InterruptedRunError | None, Verification | No
     help="Maximum number of requests started per second. Default: the project's, or 20.",
 )
 @shard_option(
-    "Apply only part N of M; other processes apply the others at the same time. The plan was made with --parts M."
+    "Apply only part N of M; other processes apply the others at the same time. Requires a plan made with --parts M."
     " Default: all users."
 )
 @canary_option

@@ -42,7 +42,7 @@ def command(
     Show what the plan in PLAN does to USER, and which spec lines ask for it.
 
     USER is a userId, taken literally (00004 is not 4), or device:ID. Exit code
-    64: neither the plan nor the specs list USER.
+    64: USER is in neither the plan nor the specs.
     """
     loaded = load(project_file())
     if loaded.project is None:

@@ -40,7 +40,7 @@ from leanplum_sync.staging import MEMORY_LIMIT_MB
     "--max-age",
     type=DurationType(),
     metavar="TIME",
-    help="Maximum age of the snapshot, such as 30m or 2h. Default: any age for a FILE; with live, read all users again.",
+    help="Maximum age of the snapshot, such as 30m or 2h. Default: no limit for a FILE; with live, every user is read again.",
 )
 @click.option(
     "--out",

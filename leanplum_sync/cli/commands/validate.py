@@ -28,7 +28,7 @@ from leanplum_sync.staging import LEAST_MEMORY_MB, Staging
 @click.option(
     "--strict",
     is_flag=True,
-    help="Treat remarks, on what is valid and probably not intended, as problems. Default: they are shown.",
+    help="Treat remarks (valid, but probably not intended) as problems. Default: only show them.",
 )
 @memory_option(LEAST_MEMORY_MB)
 @output_options("text", "json", "ndjson", "markdown", "html", "sarif", "github", "junit")

@@ -79,7 +79,7 @@ def _mapped(value: Json) -> Json:
 def _amount(value: Json) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise wrong(
-            "an increment is a whole number", "Write one, such as 1, or take it from a {column: name}."
+            "an increment must be a whole number", "Write one, such as 1, or take it from a {column: name}."
         )
     if value == 0:
         raise wrong("an increment by 0 changes nothing", "Write another whole number, or leave the line out.")

@@ -315,9 +315,9 @@ def test_users_who_do_not_exist_are_created_on_request_or_seeded_anew(shop: Path
     assert "To start again from it: rm .leanplum-sync/emulator.db*" in told
     for file in (shop / ".leanplum-sync").glob("emulator.db*"):
         file.unlink()
-    anew = command("plan", "specs/own.yaml")
-    assert "1 of 2 listed users would change" in anew.stdout
-    assert "seed" not in anew.stderr
+    again = command("plan", "specs/own.yaml")
+    assert "1 of 2 listed users would change" in again.stdout
+    assert "seed" not in again.stderr
     spec.write_text(spec.read_text() + "  createUsers: true\n")
     # In the emulator there is a budget for it. Elsewhere it is for a person to consent to.
     assert "1  created users       within the budget of 1,000" in command("plan", "specs/own.yaml").stdout

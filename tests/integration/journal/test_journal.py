@@ -137,7 +137,7 @@ def test_a_run_taken_up_again_finds_what_was_sent_in_doubt(
     (entry,) = journal.batches(again.number)
     assert (again.number, again.found_state) == (run.number, RunState.RUNNING)
     assert entry.state is BatchState.IN_DOUBT
-    # By the journal's clock: a database's is asked anew, which takes a moment.
+    # By the journal's clock: a database is asked again, which takes a moment.
     assert entry.doubted_at == pytest.approx(journal.now(), abs=1)
     assert entry.doubted_at == pytest.approx(clock.now(), abs=1)
     assert journal.last_doubt("app", "sandbox") == entry.doubted_at

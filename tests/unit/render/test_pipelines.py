@@ -70,7 +70,7 @@ def test_sarif_without_problems_is_what_the_standard_allows_and_the_schema_can_t
 
 def test_a_command_that_failed_has_no_results_and_says_why() -> None:
     run = check_sarif(failure_sarif(BROKEN))
-    assert "results" not in run  # with none, what was found before would count as mended
+    assert "results" not in run  # with none, earlier findings would count as fixed
     assert run["invocations"][0]["exitCode"] == 9
     assert failure_annotation(BROKEN) == "::error title=plan ended with exit code 9::No key: 100%25\n"
     suite = ET.fromstring(failure_junit(BROKEN))[0]

@@ -86,7 +86,7 @@ def test_with_several_environments_none_is_taken_by_default(folder: Any) -> None
         ("limits: {concurrency: many}", "5:25", '`concurrency` is the text "many", expected a whole number. Write digits, without quotes.'),
         ("budget: {sends: 1.5}", "5:19", "`sends` is the number 1.5, expected a whole number. Write digits, without quotes."),
         ("budget: {send: 1}", "5:12", "unknown key `send`. Did you mean sends?"),
-        ("defaultEnvironment: live", "5:3", "no environment is named so. Name one of: sandbox."),
+        ("defaultEnvironment: live", "5:3", "unknown environment. Name one of: sandbox."),
         ("environments: {a: {emulator: embeded}}", "5:32", '`emulator` is the text "embeded", expected embedded. Did you mean embedded?'),
         ("environments: {a: {emulator: embedded, appId: x}}", "5:42", "unknown key `appId`. The keys here are emulator, seed, budget, limits."),
         ("environments: {a: {seed: x.ndjson}}", "5:18", "`emulator` is missing. Write it, such as `emulator: embedded`."),
