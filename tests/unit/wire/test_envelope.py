@@ -358,8 +358,16 @@ def test_an_element_that_names_another_host_is_no_refusal_whatever_its_words(
         assert (found == Unreadable(moved_sentence(host or ""))) is (host is not None)
 
 
-def test_an_answer_of_countless_empty_lists_is_not_parsed() -> None:
-    body = b'{"response":[' + b"[]," * MAX_ANSWER_PARTS + b"[]]}"
+def _of_parts(lists: int, objects: int) -> bytes:
+    """Return an answer of one element, with so many lists and objects in all."""
+    parts = [b"[]"] * (lists - 2) + [b"{}"] * (objects - 2)
+    return b'{"response":[{"success":true,"states":[' + b",".join(parts) + b"]}]}"
+
+
+@pytest.mark.parametrize("lists", [2, MAX_ANSWER_PARTS // 2, MAX_ANSWER_PARTS - 2])
+def test_an_answer_of_more_lists_and_objects_than_the_bound_is_not_parsed(lists: int) -> None:
+    assert len(read_elements(200, _of_parts(lists, MAX_ANSWER_PARTS - lists))) == 1
+    body = _of_parts(lists, MAX_ANSWER_PARTS - lists + 1)
     assert read_batch_answer(200, body, [SEND, SEND], ["a", "b"]) == Unreadable(
         "The API answered HTTP 200 with more than 500,000 lists and objects."
     )
