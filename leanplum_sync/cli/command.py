@@ -22,7 +22,11 @@ _WIDEST_TERM: Final = 42  # columns; a longer one has its text on the next line
 
 
 class SharedOption(click.Option):
-    """An option that may be given before or after the command. Its environment variable does not name the command."""
+    """
+    An option that may be given before or after the command.
+
+    Its environment variable does not name the command.
+    """
 
     def __init__(self, declarations: Sequence[str], **options: Any) -> None:
         options |= {"expose_value": False, "callback": remember, "allow_from_autoenv": False}
@@ -33,7 +37,8 @@ class SharedOption(click.Option):
         return f"{PREFIX}_{self.name}".upper()
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
-        # Read once, before the command: otherwise the variable would override an option given before the command.
+        # Read once, before the command: otherwise the variable would override an option given before the
+        # command.
         return None if ctx.parent else os.environ.get(self.variable) or None
 
 
@@ -43,7 +48,7 @@ _PROJECT_OPTIONS: Final = (
         cls=SharedOption,
         type=click.Path(dir_okay=False, path_type=Path),
         metavar="FILE",
-        help="The project file. Default: leanplum-sync.yaml here or in a folder above.",
+        help="The project file. Default: leanplum-sync.yaml in this folder or a parent folder.",
     ),
     click.option(
         "-e",
@@ -56,14 +61,14 @@ _PROJECT_OPTIONS: Final = (
 )
 _DISPLAY_OPTIONS: Final = (
     click.option(
-        "--quiet", cls=SharedOption, is_flag=True, help="Print only errors, no progress and no notes."
+        "--quiet", cls=SharedOption, is_flag=True, help="Print errors only: no progress and no notes."
     ),
     click.option(
         "--no-progress", cls=SharedOption, is_flag=True, help="Print notes and errors, but no progress."
     ),
     click.option("--verbose", cls=SharedOption, is_flag=True, help="Print more details."),
     click.option(
-        "--no-color", cls=SharedOption, is_flag=True, help="Print without colour, as NO_COLOR=1 does."
+        "--no-color", cls=SharedOption, is_flag=True, help="Print without color; NO_COLOR=1 does the same."
     ),
 )
 
@@ -108,10 +113,11 @@ class Command(click.Command):
     """
     A command whose help describes only its own options; the shared ones are described by the program's help.
 
-    The help of an option states its unit and its default. Files that a command writes hold people's data, so only their
-    owner may read them, unless the command *shares_files*.
+    The help of an option states its unit and its default. Files that a command writes hold people's data,
+    so only their owner may read them, unless the command *shares_files*.
 
-    The environment variable of an option is named after the option: ``LEANPLUM_SYNC_UNDO_PLAN`` sets ``undo --plan``.
+    The environment variable of an option is named after the option: ``LEANPLUM_SYNC_UNDO_PLAN`` sets ``undo
+    --plan``.
     """
 
     def __init__(self, *arguments: Any, shares_files: bool = False, **options: Any) -> None:
@@ -163,9 +169,10 @@ class Command(click.Command):
         program = ctx.command_path.partition(" ")[0]
         if shared := [long_name(option) for option in options if isinstance(option, SharedOption)]:
             formatter.write_text(f"Shared options, see {program} --help: {', '.join(shared)}.")
-        if example := next((option for option in own if "--help" not in option.opts), None):
+        if examples := [option for option in own if "--help" not in option.opts]:
+            example = min(examples, key=lambda option: option.is_flag)
             formatter.write_text(
-                f"Environment variables set options, such as {variable_of(ctx, example)} for {long_name(example)}."
+                f"Options can also be set by environment variables, such as {variable_of(ctx, example)} for {long_name(example)}."
             )
 
 

@@ -25,7 +25,11 @@ class Group(click.Group):
 
 
 class LazyGroup(Group):
-    """*summaries* maps each command, in the order of the help, to its line there. Its module is in ``commands``."""
+    """
+    *summaries* maps each command, in the order of the help, to its line there.
+
+    Its module is in ``commands``.
+    """
 
     def __init__(self, *arguments: Any, summaries: Mapping[str, str], **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -70,7 +74,7 @@ class LazyGroup(Group):
         click.Command.format_options(self, ctx, formatter)
         formatter.write_paragraph()
         formatter.write_text(
-            f"Environment variables set options: {PREFIX}_ENVIRONMENT is --environment, {PREFIX}_PLAN_OUT is plan --out."
+            f"Options can also be set by environment variables: {PREFIX}_ENVIRONMENT sets --environment, {PREFIX}_PLAN_OUT sets plan --out."
         )
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature

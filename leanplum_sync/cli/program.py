@@ -26,11 +26,11 @@ COMMANDS: Final = {
     "plan": "Compare the specs with the live state and write a plan.",
     "show": "Show a plan.",
     "plan-diff": "Compare two plans, such as the approved one and a new one.",
-    "explain": "Explain what a plan does to one user, and why.",
-    "apply": "Apply a plan, each of its changes exactly once.",
+    "explain": "Explain what a plan changes for one user, and why.",
+    "apply": "Apply a plan, making each change exactly once.",
     "status": "Show recent runs, locks and held sends.",
-    "resolve": "Decide about sends that may or may not have happened.",
-    "undo": "Make a plan that reverts a run.",
+    "resolve": "Resolve sends that may or may not have happened.",
+    "undo": "Create a plan that reverts a run.",
     "drift": "Show what others changed since the last apply.",
     "journal": "List, show, check, copy and export the journal.",
     "pull": "Read users into a snapshot file.",
@@ -47,7 +47,7 @@ COMMANDS: Final = {
     cls=LazyGroup,
     summaries=COMMANDS,
     context_settings={"auto_envvar_prefix": PREFIX, "help_option_names": ["-h", "--help"]},
-    epilog=f"Start with: {NAME} init my-project. Each command has its own --help.",
+    epilog=f"To get started: {NAME} init my-project. Each command has its own --help.",
 )
 @project_options
 @display_options

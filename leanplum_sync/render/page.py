@@ -11,9 +11,9 @@ HEIGHT: Final = 24
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """*width* in cells and *height* in lines of one screen. *colour* is set for terminals only."""
+    """*width* in cells and *height* in lines of one screen. *color* is set for terminals only."""
 
     width: int = WIDTH
     height: int = HEIGHT
-    colour: bool = False
+    color: bool = False
     is_terminal: bool = False

@@ -1,4 +1,4 @@
-"""Lines and tables as text, with or without colour."""
+"""Lines and tables as text, with or without color."""
 
 from __future__ import annotations
 
@@ -24,14 +24,18 @@ _NARROWEST: Final = 12  # cells of a last column
 
 
 def paint(lines: Iterable[RenderableType], page: Page) -> str:
-    """Return *lines* wrapped to the page's width, without trailing spaces. Only a page in colour has escape codes."""
+    """
+    Return *lines* wrapped to the page's width, without trailing spaces.
+
+    Only a page in color has escape codes.
+    """
     file = StringIO()
     console = Console(
         file=file,
         width=page.width,
-        force_terminal=page.colour,
-        color_system="standard" if page.colour else None,
-        no_color=not page.colour,
+        force_terminal=page.color,
+        color_system="standard" if page.color else None,
+        no_color=not page.color,
         highlight=False,
         markup=False,
         emoji=False,
@@ -86,8 +90,8 @@ def grid(rows: Iterable[Sequence[Text]], *, right: Collection[int] = (), indent:
     """
     Return *rows* as columns; the columns numbered in *right* are right-aligned.
 
-    The last column takes the remaining width and wraps if necessary; the other columns never wrap. A row of one cell
-    among rows of several is a heading: it spans all columns, and is not indented.
+    The last column takes the remaining width and wraps if necessary; the other columns never wrap. A row of
+    one cell among rows of several is a heading: it spans all columns, and is not indented.
     """
     found = tuple(rows)
     return _Grid(found, right, indent) if found else Text()

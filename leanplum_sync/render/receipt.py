@@ -58,8 +58,10 @@ def receipt_text(receipt: Receipt, target: Target, verified: Verification | None
         lines += [Text(STOP_WORDS[receipt.stopped], GOOD if is_fine else BAD), BLANK]
     if receipt.complete and not receipt.sent_now:
         lines += [Text("Nothing to send: this plan had already been applied."), BLANK]
-    rows = [_fate_row(fate, receipt.actions[fate]) for fate in Fate if receipt.actions.get(fate)]
-    rows.append((Text(f"{receipt.planned:,}"), faint("planned")))
+    rows = [
+        (Text(f"{receipt.planned:,}"), Text("action planned" if receipt.planned == 1 else "actions planned")),
+        *(_fate_row(fate, receipt.actions[fate]) for fate in Fate if receipt.actions.get(fate)),
+    ]
     lines += [
         grid(rows, right=(0,)),
         BLANK,
@@ -201,7 +203,8 @@ def next_steps(
     """
     Return what to do next, one sentence each; empty when everything is done.
 
-    *plan* is the path of the plan, *files* the data files with the rejected and held rows, all quoted for a shell.
+    *plan* is the path of the plan, *files* the data files with the rejected and held rows, all quoted for a
+    shell.
     """
     found: list[str] = []
     if receipt.actions.get(Fate.HELD):

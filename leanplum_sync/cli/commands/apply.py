@@ -61,31 +61,29 @@ _Ended: TypeAlias = tuple[Receipt, InterruptedRunError | None, Verification | No
     "--recheck",
     type=click.Choice([choice.value for choice in Recheck]),
     default=Recheck.AUTO.value,
-    help="Precondition check: read users again before writing, and skip users whom others changed since the plan. Default:"
-    " auto, which does so if the plan's live state is older than ten minutes.",
+    help="Precondition check: read users again before writing, and skip users that someone else has changed since the plan. Default: auto, which checks if the plan's live state is older than ten minutes.",
 )
 @click.option(
     "--verify",
     type=VerifyType(),
     default="auto",
     metavar="all|none|N",
-    help=f"Read users back afterwards and compare: all, none or a sample of N. Default: all, or {SAMPLE:,} if more changed.",
+    help=f"Read users back afterwards and compare them with the plan: all, none or a sample of N. Default: all, or {SAMPLE:,} if more users changed.",
 )
 @click.option(
     "--concurrency",
     type=click.IntRange(1, 100),
     metavar="N",
-    help="Requests in flight at the same time. Default: the project's, or 8.",
+    help="Number of requests in flight at the same time. Default: the project's limit, or 8.",
 )
 @click.option(
     "--rate",
     type=click.FloatRange(0, min_open=True),
     metavar="N",
-    help="Maximum number of requests started per second. Default: the project's, or 20.",
+    help="Maximum number of requests started per second. Default: the project's limit, or 20.",
 )
 @shard_option(
-    "Apply only part N of M; other processes apply the others at the same time. Requires a plan made with --parts M."
-    " Default: all users."
+    "Apply only part N of M; other processes can apply the other parts at the same time. Requires a plan made with --parts M. Default: all users."
 )
 @canary_option
 @wave_failures_option
@@ -93,9 +91,11 @@ _Ended: TypeAlias = tuple[Receipt, InterruptedRunError | None, Verification | No
     "--max-age",
     type=DurationType(),
     metavar="TIME",
-    help="Maximum age of the plan, such as 30m or 2h. Default: the project's planHours, or any age.",
+    help="Maximum age of the plan, such as 30m or 2h. Default: the project's planHours, or no limit.",
 )
-@click.option("--resume", is_flag=True, help="Also retry what an earlier run of this plan set aside.")
+@click.option(
+    "--resume", is_flag=True, help="Also retry the actions that an earlier run of this plan set aside."
+)
 @click.option("--yes", is_flag=True, help="Don't ask for confirmation. Required without a terminal.")
 @output_options("text", "json", "ndjson", "markdown", "html", "junit")
 @project_options
@@ -119,11 +119,11 @@ def command(
     output: Sequence[Output],
 ) -> ExitCode:
     """
-    Apply the plan in the file PLAN, each of its changes exactly once.
+    Apply the plan in the file PLAN, making each change exactly once.
 
-    A plan for another app or environment is refused, and so is one whose specs or
-    data have changed. If a run is interrupted or killed, the same command
-    continues it. Exit code 4: applied in part; 5: something needs a decision.
+    A plan is refused if it was made for another app or environment, or if its specs or data have changed
+    since. If a run is interrupted or killed, run the same command again to continue it. Exit code 4:
+    applied in part; 5: someone must decide about held actions.
     """
     file = project_file()
     project = load_project(file)

@@ -47,7 +47,11 @@ _NAMED: Final = 3  # users in the question
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """*document* is the answer: an element or a list of them. *not_done* are the writes that did not happen."""
+    """
+    *document* is the answer: an element or a list of them.
+
+    *not_done* are the writes that did not happen.
+    """
 
     document: Element | Sequence[Element]
     not_done: Sequence[ActionOutcome] = ()
@@ -65,13 +69,13 @@ class _Answer:
 @click.option(
     "--key",
     type=click.Choice(list(_KEYS)),
-    help="Class of the key to use, such as development for test data. Default: the class the action needs.",
+    help="Which class of key to use, such as development for test data. Default: the class that the action needs.",
 )
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Where downloadFile saves the file. Default: its own name in the working folder.",
+    help="Where downloadFile saves the file. Default: under the file's own name in the working folder.",
 )
 @click.option("--yes", is_flag=True, help="Don't ask before writing. Required without a terminal.")
 @project_options
@@ -90,13 +94,13 @@ def command(
     """
     Call ACTION of the API and print the answer as JSON.
 
-    Arguments have the API's own names. Text arguments are taken literally:
+    Arguments are named as in the API. Text arguments are taken literally:
     userId=00004 keeps its zeros. Other arguments are JSON, such as
     userAttributes='{"zip": "00501", "visits": 3}'.
 
-    Users are only created with createDisposition=CreateIfNeeded. Calls are not
-    journaled: make sure yourself that nothing is sent twice. Exit code 4: part of
-    the call was skipped or refused; 5: the answer to a write was lost.
+    Users are only created with createDisposition=CreateIfNeeded. Calls are not journaled, so it is up to
+    you not to send anything twice. Exit code 4: part of the call was skipped or refused; 5: the answer to a
+    write was lost.
     """
     if lists:
         page = console.page()
@@ -149,7 +153,11 @@ def _send(request: Request, client: Client, key_class: KeyClass | None) -> _Answ
 
 
 def _not_done(outcomes: Sequence[tuple[str, ActionOutcome]]) -> tuple[ActionOutcome, ...]:
-    """Return the rejected actions and the skipped writes. A skipped read just means that the user does not exist."""
+    """
+    Return the rejected actions and the skipped writes.
+
+    A skipped read just means that the user does not exist.
+    """
     return tuple(
         outcome
         for name, outcome in outcomes

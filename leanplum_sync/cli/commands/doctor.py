@@ -47,7 +47,7 @@ _NEEDED: Final[Mapping[str, frozenset[KeyClass]]] = {
     "purpose",
     type=click.Choice(list(_NEEDED)),
     default="plan",
-    help="The command that the keys must suffice for: plan reads, apply also writes. Default: plan.",
+    help="The command to check the keys for: plan only reads, apply also writes. Default: plan.",
 )
 @output_option
 @project_options
@@ -57,9 +57,8 @@ def command(console: Console, *, purpose: str, output: Sequence[Output]) -> Exit
     """
     Check keys, clock, host and journal, and show how to fix each problem.
 
-    Each key's permissions are checked with calls that change nothing and are not
-    billed. Keys are never shown. Exit code 9: a key is wrong, or one that --for
-    requires is not set.
+    Each key's permissions are checked with calls that change nothing and are not billed. Keys are never
+    shown. Exit code 9: a key is wrong, or a key that --for requires is not set.
     """
     settings = settings_here()
     target, about_app = _examined(settings, _NEEDED[purpose])

@@ -39,7 +39,7 @@ from leanplum_sync.staging import Staging
     "--max-age",
     type=DurationType(),
     metavar="TIME",
-    help="Maximum age of the snapshot FILE, such as 30m or 2h. Default: any age.",
+    help="Maximum age of the snapshot FILE, such as 30m or 2h. Default: no limit.",
 )
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2, not 0, if anything has drifted.")
 @output_options("text", "json", "ndjson", "markdown")
@@ -58,9 +58,9 @@ def command(
     """
     Show which attributes have drifted since the last apply, and who changed them.
 
-    SPEC are spec files or folders; by default, the project's. Only what they
-    manage is compared: changed by others, by both (the spec changed too), by us
-    (only the spec changed) or new. Nothing is written to the app.
+    SPEC is a spec file or a folder; by default, all specs of the project. Only attributes that these specs
+    manage are compared. Each difference is listed as changed by others, by us (only the spec changed), by
+    both, or as new. Nothing is written to the app.
     """
     loaded = load(project_file(), specs)
     if loaded.project is None or loaded.problems:

@@ -24,20 +24,20 @@ from leanplum_sync.emulator import APP_ID, KEYS, EmulatorError, serve
     "--state",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Keep users and counts in FILE. Default: in memory only.",
+    help="Save users and counts to FILE. Default: keep them in memory only.",
 )
 @click.option(
     "--seed",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     multiple=True,
     metavar="FILE",
-    help="NDJSON with the users and messages of a new app; may be repeated. Default: none.",
+    help="An NDJSON file of users and messages to start with; may be repeated. Default: none.",
 )
 @click.option(
     "--faults",
     metavar="FILE|TEXT",
     default="",
-    help="Faults to inject, in a FILE or as TEXT such as latency:seconds=0.5. Default: none.",
+    help="Faults to inject, from a FILE or as TEXT such as latency:seconds=0.5. Default: none.",
 )
 @display_options
 @pass_console
@@ -47,8 +47,8 @@ def command(
     """
     Serve the Leanplum API on this machine, for dry runs.
 
-    Prints the environment variables that point leanplum-sync, or another client,
-    at it. Runs until it is interrupted (Ctrl-C).
+    It prints the environment variables that point leanplum-sync, or another client, at the emulator. It
+    runs until you press Ctrl-C.
     """
     try:
         serve(port=port, on_ready=lambda url: _announce(console, url), state=state, seeds=seed, faults=faults)

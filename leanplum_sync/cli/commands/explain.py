@@ -29,7 +29,7 @@ from leanplum_sync.specs import load
     "--observed",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="The snapshot that the plan was made from. Default: the one that the latest plan read.",
+    help="The snapshot that the plan was made from. Default: the snapshot of the latest plan.",
 )
 @output_option
 @project_options
@@ -39,10 +39,10 @@ def command(
     console: Console, *, plan: Path, user: str, observed: Path | None, output: Sequence[Output]
 ) -> ExitCode:
     """
-    Show what the plan in PLAN does to USER, and which spec lines ask for it.
+    Show what the plan in the file PLAN changes for USER, and the spec lines behind each change.
 
-    USER is a userId, taken literally (00004 is not 4), or device:ID. Exit code
-    64: USER is in neither the plan nor the specs.
+    USER is a userId, taken literally (00004 is not 4), or device:ID. Exit code 64: neither the plan nor the
+    specs list USER.
     """
     loaded = load(project_file())
     if loaded.project is None:

@@ -39,9 +39,9 @@ def command(console: Console, *, paths: tuple[Path, ...], check: bool, diff: boo
     """
     Format spec files and list the ones that changed.
 
-    PATH are files or folders; by default, the project file and its specs. Keys
-    are ordered as in the reference and indented by two spaces. Values and
-    comments are kept. A file that is not valid YAML is reported and left as is.
+    PATH is a file or a folder; by default, the project file and all its specs. Keys are put in the order of
+    the reference and indented by two spaces. Values and comments are kept. A file that is not valid YAML is
+    reported and left as it is.
     """
     files = list(dict.fromkeys(files_below(paths) if paths else project_files(project_file())))
     found = [tidied(path, Path(shortest(path)).as_posix(), _sensitive(path)) for path in files]

@@ -20,7 +20,7 @@ from leanplum_sync.render.words import listing
     "--pipeline",
     type=click.Choice(PIPELINES),
     default="all",
-    help="Pipeline files to write: for GitHub Actions, GitLab CI, both or neither. Default: all.",
+    help="Which pipeline files to write: for GitHub Actions, GitLab CI, both or neither. Default: all.",
 )
 @display_options
 @pass_console
@@ -28,8 +28,8 @@ def command(console: Console, *, folder: Path, pipeline: str) -> ExitCode:
     """
     Create a new project in DIR (default: the working folder).
 
-    It has a project file, a spec with data, users for the embedded emulator and
-    pipeline files, and works right away. No existing file is overwritten.
+    The new project works right away. It has a project file, a spec with sample data, users for the embedded
+    emulator, and pipeline files. Existing files are never overwritten.
     """
     contents = project_files(folder.resolve().name, pipeline)
     existing = in_the_way(folder, list(contents))

@@ -47,8 +47,8 @@ def command() -> None:
     """
     List, show, check, copy and export the journal.
 
-    It records what was sent, and the outcome, with user ids but without values.
-    Decide about held sends with `resolve`.
+    The journal records what was sent and what became of it. It holds user ids but no values. Use `resolve`
+    for held sends.
     """
 
 
@@ -61,7 +61,7 @@ command.add_command(copy_command)
 @display_options
 @pass_console
 def list_command(console: Console, output: Sequence[Output]) -> ExitCode:
-    """List all runs, the latest first. With -e, only the runs of that environment."""
+    """List all runs, the latest first. With -e, show only the runs of that environment."""
     with read_journal(settings_here().journal) as journal:
         runs = journal.runs(environment=remembered("environment"))
     deliver(console, output, text=lambda page: runs_text(runs, page), json=lambda: runs_json(runs))
@@ -75,7 +75,7 @@ def list_command(console: Console, output: Sequence[Output]) -> ExitCode:
 @display_options
 @pass_console
 def show_command(console: Console, run: int, output: Sequence[Output]) -> ExitCode:
-    """Show the actions and batches of one run, and what is not done."""
+    """Show the actions and batches of one run, and which actions are not done."""
     with read_journal(settings_here().journal) as journal:
         shown = ShownRun(
             run=known_run(journal, run),
@@ -97,7 +97,7 @@ def verify_command(console: Console, output: Sequence[Output]) -> ExitCode:
     """
     Check that states, counts and deliveries are consistent.
 
-    Changes nothing. Exit code 7: it is not; the faults are listed.
+    Nothing is changed. Exit code 7: the journal is not consistent; the faults are listed.
     """
     settings = settings_here()
     name = describe(shortest(settings.journal))
@@ -118,7 +118,7 @@ def verify_command(console: Console, output: Sequence[Output]) -> ExitCode:
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="A .ndjson or .parquet file. Default: NDJSON on standard output.",
+    help="The .ndjson or .parquet file to write. Default: NDJSON on standard output.",
 )
 @project_options
 @display_options
@@ -127,8 +127,8 @@ def export_command(console: Console, run: int | None, out: Path | None) -> ExitC
     """
     Export the records of all runs, or of RUN.
 
-    These are runs, batches, exceptions and deliveries. NDJSON has one record per line, Parquet one table. The column `record` tells
-    the kinds of records apart.
+    Records are runs, batches, exceptions and deliveries; the column `record` says which. NDJSON has one
+    record per line, Parquet has all of them in one table.
     """
     if out is not None and out.suffix.lower() not in _WRITERS:
         raise click.UsageError(f"{out}: the name must end with one of {', '.join(_WRITERS)}.")
@@ -150,7 +150,7 @@ def upgrade_command(console: Console) -> ExitCode:
     """
     Upgrade a journal of an older version to the current format.
 
-    Commands that write to the journal also do this.
+    Commands that write to the journal upgrade it automatically.
     """
     settings = settings_here()
     with open_journal(settings.journal):
@@ -164,7 +164,7 @@ def upgrade_command(console: Console) -> ExitCode:
     type=DurationType(),
     default="90d",
     metavar="TIME",
-    help="Keep plans whose runs ended less than this ago, such as 30d, for undo. Default: 90d.",
+    help="Keep the plans of runs that ended within this time, such as 30d, for undo. Default: 90d.",
 )
 @project_options
 @display_options
@@ -173,8 +173,8 @@ def prune_command(console: Console, older_than: float) -> ExitCode:
     """
     Delete plans in .leanplum-sync/applied that are no longer needed.
 
-    A plan is kept while a run of it is open or holds a send, and while it may be
-    needed for undo. Nothing is ever deleted from the journal itself.
+    A plan is kept while one of its runs is unfinished or holds a send, and while `undo` may need it.
+    Nothing is ever deleted from the journal itself.
     """
     settings = settings_here()
     with read_journal(settings.journal) as journal:

@@ -32,9 +32,9 @@ def copy_command(console: Console, source: str, output: Sequence[Output]) -> Exi
     """
     Copy the journal FROM into the project's.
 
-    The project's journal must be empty. FROM is a file, or env:NAME for an address in the environment variable NAME.
-    Either everything is copied or nothing, and only while no run uses FROM.
-    Afterwards FROM is unchanged: archive it, so that nobody uses it again.
+    The project's journal must be empty. FROM is a file, or env:NAME for an address in the environment
+    variable NAME. Either everything is copied or nothing is, and no run may be using FROM. FROM is left
+    unchanged: archive it, so that nobody uses it again.
     """
     target = settings_here().journal
     counts = copy_journal(_location(source, os.environ), target)

@@ -17,8 +17,8 @@ def command(console: Console) -> ExitCode:
     """
     Print a new key for encrypting the values in plans and journals.
 
-    Store it as a secret, in the variable LEANPLUM_SYNC_PLAN_KEY. To rotate keys,
-    put the new one before the old one, separated by a comma.
+    Store the key as a secret in the variable LEANPLUM_SYNC_PLAN_KEY. To rotate keys, put the new key before
+    the old one, separated by a comma.
     """
     console.document(new_key())
     console.say(f"Store it as a secret named {KEY_VARIABLE}. Without it, encrypted values can't be read.")

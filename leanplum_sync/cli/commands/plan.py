@@ -40,13 +40,13 @@ from leanplum_sync.staging import MEMORY_LIMIT_MB
     "--max-age",
     type=DurationType(),
     metavar="TIME",
-    help="Maximum age of the snapshot, such as 30m or 2h. Default: no limit for a FILE; with live, every user is read again.",
+    help="Maximum age of the snapshot, such as 30m or 2h. Default: no limit for a snapshot FILE; with live, every user is read again.",
 )
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="The plan file. Default: ENVIRONMENT.lpplan in .leanplum-sync.",
+    help="Where to write the plan. Default: ENVIRONMENT.lpplan in .leanplum-sync.",
 )
 @click.option(
     "--select",
@@ -62,7 +62,7 @@ from leanplum_sync.staging import MEMORY_LIMIT_MB
 )
 @parts_option
 @shard_option(
-    "Check all specs, but plan only part N of M of the users. apply then locks only that part. Default: all users."
+    "Plan only part N of M of the users; all specs are still checked. apply then locks only that part. Default: all users."
 )
 @all_groups_option
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2, not 0, if there are changes.")
@@ -92,9 +92,8 @@ def command(
     """
     Compare the specs with the live state and write a plan.
 
-    SPEC are spec files or folders; by default, the project's. Nothing is written
-    to the app, and only keys that read are needed. Exit code 6: the plan is over
-    the project's budget.
+    SPEC is a spec file or a folder; by default, all specs of the project. Nothing is written to the app,
+    and read-only keys are enough. Exit code 6: the plan is over the project's budget.
     """
     if parts > 1 and shard is not None:
         raise click.UsageError("--shard plans for a single process and can't be combined with --parts.")

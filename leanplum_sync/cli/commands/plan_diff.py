@@ -27,11 +27,10 @@ def command(
     console: Console, *, old: Path, new: Path, detailed_exitcode: bool, output: Sequence[Output]
 ) -> ExitCode:
     """
-    Show which changes only NEW has and which only OLD has.
+    Show the changes that are only in NEW and the changes that are only in OLD.
 
-    OLD and NEW are plan files, such as the approved plan and a new one. Values
-    are compared but not shown; `explain` shows them for one user. The spec lines
-    behind a change are not compared.
+    OLD and NEW are plan files, such as the approved plan and a new one. Values are compared but not shown;
+    `explain` shows the values of one user. The spec lines behind a change are not compared.
     """
     with open_plan(old) as was, open_plan(new) as now:
         diff = PlanDiff(was, now, differences(was.changes(), now.changes()))

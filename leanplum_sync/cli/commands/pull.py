@@ -48,15 +48,14 @@ _SNAPSHOTS: Final = (".ndjson", ".ndjson.gz", ".ndjson.zst")
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     required=True,
-    help="The snapshot: .ndjson, .ndjson.gz or .ndjson.zst. Required.",
+    help="The snapshot file to write: .ndjson, .ndjson.gz or .ndjson.zst. Required.",
 )
 @click.option(
     "--max-age",
     type=DurationType(),
     default=_MAX_AGE_SECONDS,
     metavar="TIME",
-    help="Don't read users again who were read into the snapshot less than this ago. This lets an interrupted pull"
-    " continue. Default: 1h.",
+    help="Keep users in the snapshot that were read within this time, instead of reading them again. This lets an interrupted pull continue. Default: 1h.",
 )
 @memory_option(LEAST_MEMORY_MB)
 @output_options("text", "json", "ndjson")
@@ -77,9 +76,8 @@ def command(
     """
     Read users into a snapshot file, one billable lookup each.
 
-    USER is a userId or device:ID. Without USER and --from, all users in the
-    project's specs are read. Use the file with `plan --observed` or `emulator
-    --seed`.
+    USER is a userId or device:ID. Without USER and --from, all users in the project's specs are read. The
+    file can be used with `plan --observed` or `emulator --seed`.
     """
     if not out.name.lower().endswith(_SNAPSHOTS):
         raise click.UsageError(

@@ -31,9 +31,9 @@ from leanplum_sync.render.words import amount
 from leanplum_sync.specs import load
 
 _CHOICES: Final = {
-    Resolution.DONE: "They happened: count them as done.",
-    Resolution.AGAIN: "They did not happen: send them again when the plan is applied with --resume.",
-    Resolution.DROP: "Nobody knows: count them as skipped and never send them.",
+    Resolution.DONE: "The held actions happened: count them as done.",
+    Resolution.AGAIN: "The held actions did not happen: send them again when the plan is applied with --resume.",
+    Resolution.DROP: "Nobody knows whether they happened: count them as skipped and never send them.",
 }
 
 
@@ -48,21 +48,21 @@ _CHOICES: Final = {
     type=click.IntRange(min=1),
     multiple=True,
     metavar="N",
-    help="Only this batch; may be repeated. Default: all batches.",
+    help="Resolve only this batch; may be repeated. Default: all batches.",
 )
 @click.option(
     "--user",
     "users",
     multiple=True,
     metavar="USER",
-    help="Only this userId or device:ID; may be repeated. Default: all users.",
+    help="Resolve only this userId or device:ID; may be repeated. Default: all users.",
 )
 @click.option(
     "--from",
     "from_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Only the users in this data file. Default: all users.",
+    help="Resolve only the users in this data file. Default: all users.",
 )
 @id_column_option
 @click.option("--yes", is_flag=True, help="Don't ask for confirmation. Required without a terminal.")
@@ -83,11 +83,11 @@ def command(
     output: Sequence[Output],
 ) -> ExitCode:
     """
-    Decide about the held actions of run RUN, which may or may not have happened.
+    Resolve the held actions of run RUN, which may or may not have happened.
 
-    Pass exactly one of --done, --again or --drop, for all of them or for some. A
-    decision is final. Exit code 5: some actions are still held, or it is too
-    early to decide, because a request without an answer may still take effect.
+    Pass exactly one of --done, --again or --drop. It applies to all held actions, or to the batches and
+    users you name. A decision is final. Exit code 5: some actions are still held, or it is too early to
+    decide, because an unanswered request may still take effect.
     """
     if choice is None:
         raise click.UsageError("Pass exactly one of --done, --again or --drop.")

@@ -20,11 +20,11 @@ from leanplum_sync.specs.check import MODELS
 @pass_console
 def command(console: Console, kind: str | None) -> ExitCode:
     """
-    Print the JSON Schema of all specs, of one KIND of spec, or of a document.
+    Print the JSON Schema of all specs, of one KIND of spec, or of one document.
 
-    Editors use it to complete and check specs. Documents are the output of
-    `-o json`, named after the last part of their `format`; `event` is one line of
-    `-o ndjson` or of a run's log.
+    Editors use the schema to complete and check specs. A document is the output of a command with `-o
+    json`, named by the last part of its `format`. The document `event` is one line of `-o ndjson` or of a
+    run's log.
     """
     schema = document_schema(kind) if kind in NAMES else json_schema(kind)
     console.document(json.dumps(schema, indent=2))

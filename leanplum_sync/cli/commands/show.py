@@ -22,7 +22,7 @@ from leanplum_sync.planfile import open_plan
 @display_options
 @pass_console
 def command(console: Console, *, plan: Path, all_groups: bool, output: Sequence[Output]) -> ExitCode:
-    """Show the plan in the file PLAN, as `plan` did when it made it."""
+    """Show the plan in the file PLAN, just as `plan` showed it."""
     with open_plan(plan) as opened:
         show_plan(opened, console, output, all_groups=all_groups)
     return ExitCode.OK

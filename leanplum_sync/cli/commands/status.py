@@ -33,7 +33,7 @@ def command(console: Console, output: Sequence[Output]) -> ExitCode:
     """
     Show the latest runs, the processes at work and the sends held for a decision.
 
-    With -e, only the runs of that environment.
+    With -e, show only the runs of that environment.
     """
     settings = settings_here()
     with read_journal(settings.journal) as journal:

@@ -43,13 +43,13 @@ from leanplum_sync.staging import Staging
     "of_run",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="The plan that the run applied. Default: its copy in .leanplum-sync/applied.",
+    help="The plan that the run applied. Default: the copy in .leanplum-sync/applied.",
 )
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="The plan file. Default: undo-RUN.lpplan in .leanplum-sync.",
+    help="Where to write the plan. Default: undo-RUN.lpplan in .leanplum-sync.",
 )
 @output_options("text", "json", "markdown", "html")
 @project_options
@@ -59,12 +59,12 @@ def command(
     console: Console, *, run: int, of_run: Path | None, out: Path | None, output: Sequence[Output]
 ) -> ExitCode:
     """
-    Make a plan that reverts run RUN.
+    Create a plan that reverts run RUN.
 
-    It restores the earlier values of users who have not changed since the run;
-    other users are listed. Messages can't be unsent, and the journal still counts
-    them as sent. Nothing is written to the app. Exit code 5: it is too early,
-    because a request without an answer may still take effect.
+    The plan restores the earlier values of users who have not changed since the run, and the other users
+    are listed. Messages can't be unsent, and the journal still counts them as sent. Nothing is written to
+    the app. Exit code 5: it is too early to undo the run, because an unanswered request may still take
+    effect.
     """
     file = project_file()
     project = load_project(file)
@@ -114,7 +114,8 @@ def command(
 def _check_settled(journal: JournalReader, run: int, window: float) -> None:
     """
     Raises:
-        TooEarlyError: a request of the run may still take effect, after the undo plan has read the live state.
+        TooEarlyError: a request of the run may still take effect, after the undo plan has read the live
+        state.
     """
     now = SystemClock().now() + journal.ahead()
     for batch in journal.batches(run, [BatchState.SENT, BatchState.IN_DOUBT, BatchState.HELD]):

@@ -28,7 +28,7 @@ from leanplum_sync.staging import LEAST_MEMORY_MB, Staging
 @click.option(
     "--strict",
     is_flag=True,
-    help="Treat remarks (valid, but probably not intended) as problems. Default: only show them.",
+    help="Treat remarks (about things that are valid but probably not intended) as problems. Default: only show remarks.",
 )
 @memory_option(LEAST_MEMORY_MB)
 @output_options("text", "json", "ndjson", "markdown", "html", "sarif", "github", "junit")
@@ -47,9 +47,9 @@ def command(
     """
     Check specs and their data files, offline.
 
-    SPEC are spec files or folders; by default, the project's. All problems are
-    found in one run. The first hundred are shown, as file:line:column, and all of
-    them are written to a file. Exit code 3: there are problems.
+    SPEC is a spec file or a folder; by default, all specs of the project. All problems are reported in one
+    go: the first hundred on screen, as file:line:column, and all of them in a file. Exit code 3: there are
+    problems.
     """
     loaded = load(project_file(), specs)
     with Staging(memory_limit_mb=memory, only_rows=True) as staging:

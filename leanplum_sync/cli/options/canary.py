@@ -60,15 +60,14 @@ canary_option = click.option(
     "--canary",
     type=CanaryType(),
     metavar="N|P%",
-    help="Staged rollout: apply to N users (or P%) first, verify them and stop; on a terminal, ask whether to continue."
-    " Always chooses the same users. Default: all users at once.",
+    help="Staged rollout: apply to N users (or P%) first, verify them, and stop; on a terminal, ask whether to continue. The same users are chosen every time. Default: all users at once.",
 )
 wave_failures_option = click.option(
     "--wave-failures",
     type=ShareType(),
     default="10%",
     metavar="P%",
-    help="Don't start specs that depend on others if more than this share of the others failed. Default: 10%.",
+    help="Don't start a spec if more than this share of the actions it depends on failed. Default: 10%.",
 )
 
 
@@ -80,7 +79,11 @@ def chosen(plan: PlanPart, canary: Canary | None) -> frozenset[Subject] | None:
 def goes_on(
     console: Console, receipt: Receipt, verified: Verification | None, count: int, *, yes: bool
 ) -> bool:
-    """Ask whether to continue after the canary. The answer is no if nobody can be asked or something went wrong."""
+    """
+    Ask whether to continue after the canary.
+
+    The answer is no if nobody can be asked or something went wrong.
+    """
     went_well = receipt.is_clean and (verified is None or verified.is_proof)
     if receipt.stopped is not StopReason.CANARY or not went_well or yes or not console.is_interactive:
         return False

@@ -36,7 +36,7 @@ id_column_option: Final = click.option(
     "--id",
     "id_column",
     metavar="COLUMN",
-    help="The column of FILE with the ids. Default: userId or deviceId, or the id column of a spec that reads FILE.",
+    help="The column of FILE that holds the ids. Default: userId or deviceId, or the id column of a spec that reads FILE.",
 )
 
 

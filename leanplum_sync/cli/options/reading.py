@@ -11,5 +11,5 @@ observed_option = click.option(
     "--observed",
     default=LIVE,
     metavar="live|FILE",
-    help="Where to read users: live from the app, or from a snapshot FILE that pull wrote. Default: live.",
+    help="Read users live from the app, or from a snapshot FILE written by pull. Default: live.",
 )

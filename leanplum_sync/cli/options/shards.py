@@ -28,8 +28,7 @@ parts_option = click.option(
     type=click.IntRange(1, SHARDS),
     default=1,
     metavar="M",
-    help="Make batches that M processes can share: each applies one part with --shard N/M. Costs up to M more requests per"
-    " kind of batch. Default: 1.",
+    help="Split the plan into M parts, so that M processes can apply one part each with --shard N/M. Adds up to M requests per kind of batch. Default: 1.",
 )
 
 

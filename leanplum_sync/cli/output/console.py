@@ -94,7 +94,7 @@ class Console:
             return Page(width=_columns_asked_for() or WIDTH)
         columns, lines = os.get_terminal_size(stream.fileno())
         # A terminal may not know its size: 0.
-        return Page(min(columns or WIDTH, WIDEST), lines or HEIGHT, colour=not self.plain, is_terminal=True)
+        return Page(min(columns or WIDTH, WIDEST), lines or HEIGHT, color=not self.plain, is_terminal=True)
 
     def progress(self) -> Progress:
         shown = self._shown_progress()
@@ -109,7 +109,7 @@ class Console:
         )
 
         if self.stderr.isatty() and os.environ.get("TERM") != "dumb":
-            return BarProgress(self.stderr, colour=not self.plain)
+            return BarProgress(self.stderr, color=not self.plain)
         return LineProgress(self.say)
 
 

@@ -130,7 +130,7 @@ def output_options(*formats: str) -> Callable[[Decorated], Decorated]:
         multiple=True,
         callback=_one_on_stdout,
         metavar="FORMAT[=FILE]",
-        help=f"{' or '.join([', '.join(formats[:-1]), formats[-1]])}, to stdout or to FILE; may be repeated. Default: text.",
+        help=f"Output format: {' or '.join([', '.join(formats[:-1]), formats[-1]])}, to stdout or to FILE; may be repeated. Default: text.",
     )
     limit = click.option(
         "--markdown-bytes",
@@ -139,7 +139,7 @@ def output_options(*formats: str) -> Callable[[Decorated], Decorated]:
         metavar="N",
         expose_value=False,
         callback=_remember_limit,
-        help=f"Maximum size of Markdown, at least {_FEWEST_BYTES:,}. Default: {MARKDOWN_BYTES:,}, which fits a comment on GitHub.",
+        help=f"Maximum size of Markdown output, at least {_FEWEST_BYTES:,}. Default: {MARKDOWN_BYTES:,}, which fits a comment on GitHub.",
     )
 
     def decorate(function: Decorated) -> Decorated:

@@ -20,7 +20,7 @@ all_groups_option = click.option(
     "--all",
     "all_groups",
     is_flag=True,
-    help="In text, show every group of changes, not only as many as fit the terminal.",
+    help="In text output, show every group of changes, not just the ones that fit the terminal.",
 )
 
 

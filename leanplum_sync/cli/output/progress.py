@@ -80,9 +80,9 @@ class LineProgress:
 class BarProgress:
     """Shows bars that appear after a second and disappear when their work is done."""
 
-    def __init__(self, stream: IO[str], *, colour: bool, clock: Clock | None = None) -> None:
+    def __init__(self, stream: IO[str], *, color: bool, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
-        console = RichConsole(file=stream, no_color=not colour, highlight=False, force_terminal=True)
+        console = RichConsole(file=stream, no_color=not color, highlight=False, force_terminal=True)
         columns = (TextColumn("{task.description}"), BarColumn(_BAR_COLUMNS), _Amounts(console))
         self._rich = RichProgress(*columns, console=console, transient=True)
         self._lock = Lock()
@@ -173,7 +173,10 @@ class _BarTask:
 
 
 class _Amounts(ProgressColumn):
-    """``12,000 of 100,000 users, 1,200 a second, 1 min 13 s left``, or as much of it as fits: the time left comes first."""
+    """
+    ``12,000 of 100,000 users, 1,200 a second, 1 min 13 s left``, or as much of it as fits: the time left
+    comes first.
+    """
 
     def __init__(self, console: RichConsole) -> None:
         super().__init__()

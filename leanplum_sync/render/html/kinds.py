@@ -1,4 +1,4 @@
-"""Families of kinds of change, each with its own colour and name."""
+"""Families of kinds of change, each with its own color and name."""
 
 from __future__ import annotations
 

@@ -39,12 +39,12 @@ def receipt_markdown(
 
 
 def _fates(receipt: Receipt) -> Iterable[str]:
+    yield row(f"{receipt.planned:,}", "planned")
     for fate in Fate:
         count = receipt.actions.get(fate)
         if count:
             mark = "" if fate in GOOD_FATES else "❌ "
             yield row(f"**{count:,}**", f"{mark}{FATE_WORDS[fate]}")
-    yield row(f"{receipt.planned:,}", "planned")
 
 
 def _exceptions(receipt: Receipt) -> Iterable[Rows]:

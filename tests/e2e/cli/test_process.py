@@ -205,7 +205,7 @@ def test_on_a_terminal_the_number_of_users_is_typed_back(shop: Path, command: Co
 
 
 @pytest.mark.parametrize("options", [(), ("--no-color",)])
-def test_colour_is_for_terminals_and_can_be_switched_off(options: tuple[str, ...], shop: Path) -> None:
+def test_color_is_for_terminals_and_can_be_switched_off(options: tuple[str, ...], shop: Path) -> None:
     with Terminal(shop, {"TERM": "xterm-256color"}, "validate", *options) as terminal:
         terminal.end()
     assert ("\x1b[" in terminal.shown) is (not options)

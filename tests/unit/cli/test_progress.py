@@ -50,14 +50,14 @@ def test_steps_of_an_earlier_run_do_not_count_towards_the_rate() -> None:
 
 
 def bar_task(clock: Clock) -> progress._BarTask:
-    bars = BarProgress(StringIO(), colour=False, clock=clock)
+    bars = BarProgress(StringIO(), color=False, clock=clock)
     return progress._BarTask(bars, TaskID(0), clock, "user", clock.monotonic())
 
 
 def test_a_bar_leaves_skipped_steps_out_of_its_rate() -> None:
     clock = Clock(0.0)
     terminal = StringIO()
-    with BarProgress(terminal, colour=False, clock=clock).track("Reading users", 10_000, "user") as task:
+    with BarProgress(terminal, color=False, clock=clock).track("Reading users", 10_000, "user") as task:
         task.skip(9_000)
         for _ in range(20):
             task.advance()
@@ -94,7 +94,7 @@ def test_work_whose_steps_are_all_done_has_no_time_left() -> None:
 def test_a_single_step_shows_no_share() -> None:
     clock = Clock(0.0)
     terminal = StringIO()
-    with BarProgress(terminal, colour=False, clock=clock).track("Rendering", 1, "document") as task:
+    with BarProgress(terminal, color=False, clock=clock).track("Rendering", 1, "document") as task:
         clock.sleep(2)
         task.advance()
     assert "Rendering" in terminal.getvalue()
@@ -108,7 +108,7 @@ def test_work_of_unknown_length_has_no_time_left() -> None:
 def test_a_bar_appears_after_a_second_and_not_before() -> None:
     terminal = StringIO()
     clock = Clock(0.0)
-    with BarProgress(terminal, colour=False, clock=clock).track("Reading users", 100, "user") as task:
+    with BarProgress(terminal, color=False, clock=clock).track("Reading users", 100, "user") as task:
         task.advance(10)
         assert terminal.getvalue() == ""
         clock.sleep(2)
@@ -119,14 +119,14 @@ def test_a_bar_appears_after_a_second_and_not_before() -> None:
 def test_a_bar_appears_for_work_that_takes_long_without_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "PATIENCE_SECONDS", 0.01)
     terminal = StringIO()
-    with BarProgress(terminal, colour=False).track("Matching users", 100, "user"):
+    with BarProgress(terminal, color=False).track("Matching users", 100, "user"):
         wait_for(lambda: "Matching users" in terminal.getvalue())
 
 
 def test_tasks_inside_one_another_share_the_display() -> None:
     terminal = StringIO()
     clock = Clock(0.0)
-    bars = BarProgress(terminal, colour=False, clock=clock)
+    bars = BarProgress(terminal, color=False, clock=clock)
     with bars.track("Applying", 2, "batch") as outer, bars.track("Reading users", 2, "user") as inner:
         clock.sleep(2)
         inner.advance()

@@ -38,7 +38,7 @@ class Bars(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_the_parts_of_a_bar_are_siblings_that_add_up_and_each_colour_of_the_legend_is_drawn() -> None:
+def test_the_parts_of_a_bar_are_siblings_that_add_up_and_each_color_of_the_legend_is_drawn() -> None:
     kinds = (ChangeKind.SET, ChangeKind.REMOVE, ChangeKind.ADD)
     cohorts = [
         replace(cohort(kind, "tier"), subjects=count) for kind, count in zip(kinds, (5, 1, 4), strict=True)

@@ -263,7 +263,7 @@ def test_the_value_that_a_rename_takes_from_a_sensitive_name_is_masked_under_its
     assert "example.com" not in plan_text(plan, Page()) + plan_json(plan)
 
 
-def test_the_text_is_plain_without_colour_and_the_same_with_it() -> None:
+def test_the_text_is_plain_without_color_and_the_same_with_it() -> None:
     plan = SomePlan(
         cohorts_=(cohort(ChangeKind.SET, "tier\x1b[31m", "a\nb\u202e", "c"),),
         hazards_=(Hazard("sends", 1, 0),),
@@ -271,7 +271,7 @@ def test_the_text_is_plain_without_colour_and_the_same_with_it() -> None:
     assert plan_text(plan, Page()).isprintable() is False  # line ends
     assert "\x1b" not in plan_text(plan, Page())
     assert r"tier\x1b[31m" in plan_text(plan, Page())
-    assert "\x1b[" in plan_text(plan, Page(colour=True))
+    assert "\x1b[" in plan_text(plan, Page(color=True))
 
 
 def test_the_cost_stands_beside_what_other_ways_would_have_cost() -> None:

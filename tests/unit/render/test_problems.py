@@ -52,8 +52,8 @@ def test_file_names_and_messages_cant_send_escape_codes_to_a_terminal() -> None:
     assert "\x1b" not in problems_text([problem], 1, Page())
 
 
-def test_colour_adds_escape_codes_and_nothing_else() -> None:
-    assert "\x1b[" in problems_text([IN_A_SPEC], 1, Page(colour=True))
+def test_color_adds_escape_codes_and_nothing_else() -> None:
+    assert "\x1b[" in problems_text([IN_A_SPEC], 1, Page(color=True))
 
 
 def test_the_headline_counts_problems_and_files_and_says_what_is_left_out() -> None:

@@ -24,9 +24,9 @@ def test_what_became_of_everything_adds_up_to_what_was_planned() -> None:
     assert receipt_text(ALL_DONE, SANDBOX, None, Page()).splitlines() == [
         "Applied to sandbox (embedded emulator, nothing real is touched)",
         "",
+        "  12  actions planned",
         "  10  done",
         "   2  already as desired",
-        "  12  planned",
         "",
         "Run 7: 2 requests, 10 billable lookups to write, 4 to check before and after.",
         "Plan 3f2a91c04b3f",
