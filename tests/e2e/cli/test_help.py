@@ -56,6 +56,11 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
+def test_no_help_shows_a_placeholder(name: str) -> None:
+    assert not re.findall(r"\{\w+\}", help_of(name))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_is_in_the_list_with_its_summary(name: str) -> None:
     assert name in help_of()
     assert COMMANDS[name] in help_of()
