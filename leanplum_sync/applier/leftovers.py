@@ -15,7 +15,7 @@ from typing import IO, Final, Protocol
 from leanplum_sync.address import Subject
 from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows.row import Row
-from leanplum_sync.kinds.rows.source import DataFormat, FileSource
+from leanplum_sync.kinds.rows.source import csv_file_of, files_of
 from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.plan import Input
 from leanplum_sync.problem import Place
@@ -59,16 +59,16 @@ def write_leftovers(
         if not places:
             continue
         source = resource.source
-        is_csv = isinstance(source, FileSource) and source.format is DataFormat.CSV
+        csv_source = csv_file_of(source)
         name = f"{stem.name}.{resource.address.kind}-{resource.address.name}"
-        path = stem.with_name(f"{name}.{'csv' if is_csv else 'ndjson'}")
+        path = stem.with_name(f"{name}.{'csv' if csv_source else 'ndjson'}")
         found = (row for row in rows(source, root, _ignore, as_written=True) if row.place in places)
         with _private(path) as file:
-            if is_csv and isinstance(source, FileSource):
-                _write_csv(found, header(source, root), file)
+            if csv_source is not None:
+                _write_csv(found, header(csv_source, root), file)
             else:
                 _write_ndjson(found, file)
-        read = [resource.place.file, *([source.path] if isinstance(source, FileSource) else [])]
+        read = [resource.place.file, *files_of(source)]
         # Looked at after the rows were read, so that no change escapes between the two.
         others = [each for each in read if each in planned and _digest(root / each) != planned[each]]
         if others:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from leanplum_sync.errors import SpecError
 from leanplum_sync.kinds.rows.absence import WORDS
 from leanplum_sync.kinds.rows.row import Row, RowError
-from leanplum_sync.kinds.rows.source import FileSource
+from leanplum_sync.kinds.rows.source import files_of
 from leanplum_sync.operations.problem_list import ListingFile, ProblemList
 from leanplum_sync.operations.remarks import RowRemarks, shared_token_remark
 from leanplum_sync.planner.conflicts import conflicts, device_and_token, shared_fields, token_conflict
@@ -120,9 +120,9 @@ def _largest(resources: Sequence[Resource], root: Path) -> frozenset[int]:
     """Return the numbers of the resources with the largest data files, as many as are loaded at once."""
     sizes = []
     for number, resource in enumerate(resources):
-        if isinstance(resource.source, FileSource):
+        for path in files_of(resource.source):
             with suppress(OSError):  # reported where the file is read
-                sizes.append(((root / resource.source.path).stat().st_size, number))
+                sizes.append(((root / path).stat().st_size, number))
     return frozenset(number for _, number in nlargest(_TABLES, sizes))
 
 

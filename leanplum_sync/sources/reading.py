@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import assert_never
 
 from leanplum_sync.kinds.rows.row import Row
 from leanplum_sync.kinds.rows.source import DataFormat, DataSource, FileSource, InlineSource
@@ -61,18 +62,26 @@ def _says(value: Json) -> str | None:
 
 
 def _rows(source: DataSource, root: Path, report: Callable[[Problem], None]) -> Iterator[Row]:
-    if isinstance(source, InlineSource):
-        for number, item in enumerate(source.items, start=1):
-            yield Row(number, item.place, {column: as_cell(value) for column, value in item.values.items()})
-        return
-    try:
-        match source.format:
-            case DataFormat.CSV:
-                yield from csv_file.rows(source, root, report)
-            case DataFormat.NDJSON:
-                yield from ndjson_file.rows(source, root, report)
-            case DataFormat.PARQUET:
-                yield from parquet_file.rows(source, root, report)
-    except SourceError as error:
-        for problem in error.problems:
-            report(problem)
+    match source:
+        case InlineSource():
+            for number, item in enumerate(source.items, start=1):
+                values = {column: as_cell(value) for column, value in item.values.items()}
+                yield Row(number, item.place, values)
+        case FileSource():
+            try:
+                yield from _rows_of_file(source, root, report)
+            except SourceError as error:
+                for problem in error.problems:
+                    report(problem)
+        case _:
+            assert_never(source)
+
+
+def _rows_of_file(source: FileSource, root: Path, report: Callable[[Problem], None]) -> Iterator[Row]:
+    match source.format:
+        case DataFormat.CSV:
+            return csv_file.rows(source, root, report)
+        case DataFormat.NDJSON:
+            return ndjson_file.rows(source, root, report)
+        case DataFormat.PARQUET:
+            return parquet_file.rows(source, root, report)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Final, TypeVar
+from typing import Final, TypeVar, assert_never
 
 from leanplum_sync.address import ResourceAddress
 from leanplum_sync.kinds import Kind, Resource
@@ -52,7 +52,7 @@ def site_of(
     key, listing = kind.rows_key, kind.rows(model)
     lost = _is_lost(document.document.value["spec"].get(key), listing)
     found = None if lost else _source(listing, ("spec", key), document, root)
-    known = _header(found, document, root) if isinstance(found, FileSource) else Header(None)
+    known = None if found is None else _header(found, document, root)
     return Site(
         address=address,
         depends_on=tuple(ResourceAddress.parse(text) for text in model.metadata.depends_on),
@@ -75,14 +75,20 @@ def _is_lost(written: Json, listing: Listing) -> bool:
 
 def long_list(site: Site, document: OpenDocument) -> Problem | None:
     """Return advice on an inline list that belongs in a data file."""
-    if not isinstance(site.source, InlineSource) or len(site.source.items) <= _LONG_INLINE:
-        return None
-    return document.file.problem(
-        site.source.place,
-        f"the inline list has {len(site.source.items)} items, and reading YAML is slow",
-        "Put it in a data file.",
-        address=document.address,
-    )
+    match site.source:
+        case FileSource():
+            return None
+        case InlineSource(items=items, place=place):
+            if len(items) <= _LONG_INLINE:
+                return None
+            return document.file.problem(
+                place,
+                f"the inline list has {len(items)} items, and reading YAML is slow",
+                "Put it in a data file.",
+                address=document.address,
+            )
+        case _:
+            assert_never(site.source)
 
 
 def _source(listing: Listing, path: KeyPath, document: OpenDocument, root: Path) -> DataSource | None:
@@ -174,9 +180,15 @@ def _file_source(
     )
 
 
-def _header(source: FileSource, document: OpenDocument, root: Path) -> Header | None:
+def _header(source: DataSource, document: OpenDocument, root: Path) -> Header | None:
     try:
-        known = header(source, root)
+        match source:
+            case FileSource():
+                known = header(source, root)
+            case InlineSource():
+                known = Header(None)
+            case _:
+                assert_never(source)
     except SourceError as error:
         document.problems += error.problems
         return None
@@ -194,12 +206,15 @@ def with_columns_checked(resource: Resource, site: Site, document: OpenDocument)
     if not site.readable or not resource.id_column.name:
         return None
     needed = resource.columns_needed()
-    if isinstance(site.source, FileSource) and site.header is None:
-        return replace(resource, source=replace(site.source, needed=needed))
-    if isinstance(site.source, FileSource):
-        where, columns = site.source.path, set(site.header or ())
-    else:
-        where, columns = "the inline list", {column for item in site.source.items for column in item.values}
+    match site.source:
+        case FileSource() if site.header is None:
+            return replace(resource, source=replace(site.source, needed=needed))
+        case FileSource(path=path):
+            where, columns = path, set(site.header or ())
+        case InlineSource(items=items):
+            where, columns = "the inline list", {column for item in items for column in item.values}
+        case _:
+            assert_never(site.source)
     ids = set(resource.id_columns)
     faulty = {
         column

@@ -14,7 +14,7 @@ from leanplum_sync.errors import SpecError
 from leanplum_sync.kinds import Kind, Resource
 from leanplum_sync.kinds.rows.document import Document
 from leanplum_sync.kinds.rows.site import Path as KeyPath
-from leanplum_sync.kinds.rows.source import FileSource
+from leanplum_sync.kinds.rows.source import files_of
 from leanplum_sync.planner.plan import Input
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.project import model as project
@@ -73,7 +73,7 @@ class Loaded:
         return {
             str(resource.address): fingerprint(
                 resource.digest,
-                files.get(resource.source.path, "") if isinstance(resource.source, FileSource) else "",
+                *(files.get(path, "") for path in files_of(resource.source)),
             )
             for resource in self.resources
         }
@@ -384,9 +384,7 @@ class _Loading:
 
 
 def _inputs(root: Path, spec_files: Iterable[Path], resources: Iterable[Resource]) -> Iterator[Input]:
-    data_files = [
-        root / resource.source.path for resource in resources if isinstance(resource.source, FileSource)
-    ]
+    data_files = [root / path for resource in resources for path in files_of(resource.source)]
     for path in dict.fromkeys([*spec_files, *data_files]):
         try:
             yield Input(path.relative_to(root).as_posix(), file_digest(path))

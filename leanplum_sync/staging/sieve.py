@@ -42,7 +42,7 @@ from leanplum_sync.kinds.rows.parts import (
     ProfileWish,
     SendPart,
 )
-from leanplum_sync.kinds.rows.source import DataFormat, FileSource
+from leanplum_sync.kinds.rows.source import FileSource, csv_file_of
 from leanplum_sync.staging.sql import both, either, literal
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.convert import ValueType
@@ -83,19 +83,16 @@ class Sieve:
         return self.same == UNKNOWN
 
 
-def fits(resource: Resource) -> bool:
-    """Tell whether the rows of *resource* may be taken in whole, and not one by one."""
-    source = resource.source
-    return (
-        resource.kind.subjects is SubjectKind.USER
-        and all(isinstance(part, Always | CellPart | ListPart) for part in resource.parts)
-        and isinstance(source, FileSource)
-        and source.format is DataFormat.CSV
+def file_to_load(resource: Resource) -> FileSource | None:
+    """Return the file of *resource* if its rows may be loaded at once; None if they have to be read one by one."""
+    is_plain = resource.kind.subjects is SubjectKind.USER and all(
+        isinstance(part, Always | CellPart | ListPart) for part in resource.parts
     )
+    return csv_file_of(resource.source) if is_plain else None
 
 
 def sieve_of(resource: Resource, *, has_backslashes: bool = True) -> Sieve:
-    """Return the sieve for *resource*, which ``fits``; *has_backslashes* says whether any cell of its file does."""
+    """Return the sieve for *resource*, whose rows are loaded at once; *has_backslashes* says whether any cell of its file has one."""
     columns = tuple(column.name for column in resource.columns_needed())
     names = _Names(columns, has_backslashes)
     sound = [_sound_id("w.c0", columns[0]), *(_sound(part, names) for part in resource.parts)]

@@ -26,7 +26,7 @@ from leanplum_sync.sources.opening import opened
 from leanplum_sync.staging.csv_table import Shape, delimiters_in_cells, first_line_end, relation, shape_of
 from leanplum_sync.staging.database import LEAST_MEMORY_MB, MEMORY_LIMIT_MB, Database, no_room, threads_for
 from leanplum_sync.staging.scratch import ScratchFolder
-from leanplum_sync.staging.sieve import Sieve, fits, sieve_of
+from leanplum_sync.staging.sieve import Sieve, file_to_load, sieve_of
 from leanplum_sync.staging.sql import (
     column_types,
     json_lines,
@@ -160,10 +160,11 @@ class Staging:
 
         Rows of which it isn't certain that they are sound come out of ``doubtful``.
         """
-        if not self._uses_sieve or not fits(resource) or not isinstance(resource.source, FileSource):
+        file = file_to_load(resource) if self._uses_sieve else None
+        if file is None:
             return None
         try:
-            table = self._take_in(number, resource, resource.source, root)
+            table = self._take_in(number, resource, file, root)
         except (OSError, LeanplumSyncError):
             table = None  # read row by row, it comes out what is wrong, and where
         if table is None:

@@ -14,7 +14,7 @@ from leanplum_sync.errors import SpecError
 from leanplum_sync.kinds import FileSource
 from leanplum_sync.kinds.rows.ids import checked_id
 from leanplum_sync.kinds.rows.row import CellError
-from leanplum_sync.kinds.rows.source import Compression, DataFormat
+from leanplum_sync.kinds.rows.source import Compression, DataFormat, files_of
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.sources import header, rows
 from leanplum_sync.specs import Loaded
@@ -108,6 +108,6 @@ def _column(
         if column in columns:
             return column, kind
     for resource in loaded.resources:
-        if isinstance(resource.source, FileSource) and (loaded.root / resource.source.path).samefile(file):
+        if any((loaded.root / path).samefile(file) for path in files_of(resource.source)):
             return resource.id_column.name, partial(Subject, resource.kind.subjects)
     raise click.UsageError(f"Which column of {file} holds the ids? Name it with --id.")

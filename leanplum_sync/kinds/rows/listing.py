@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, assert_never
 
 from leanplum_sync.kinds.rows.site import Site
-from leanplum_sync.kinds.rows.source import InlineSource, NeededColumn
+from leanplum_sync.kinds.rows.source import FileSource, InlineSource, NeededColumn
 
 INLINE_ID: Final = "id"
 
@@ -19,9 +19,13 @@ def id_column(named: str | None, key: str, own: tuple[str, ...], site: Site) -> 
     """
     if named is not None:
         return NeededColumn(named, site.place(("spec", key, "id")))
-    if isinstance(site.source, InlineSource):
-        return NeededColumn(INLINE_ID, site.place(("spec", key, "inline")))
-    path = ("spec", key, "file")
+    match site.source:
+        case InlineSource():
+            return NeededColumn(INLINE_ID, site.place(("spec", key, "inline")))
+        case FileSource():
+            path = ("spec", key, "file")
+        case _:
+            assert_never(site.source)
     found = next((column for column in own if column in (site.header or ())), None)
     if found is None and site.readable:
         site.report(

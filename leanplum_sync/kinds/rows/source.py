@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from leanplum_sync.problem import Place
 from leanplum_sync.wire.action import Json
@@ -64,3 +64,24 @@ class InlineSource:
 
 
 DataSource: TypeAlias = FileSource | InlineSource
+
+
+def files_of(source: DataSource) -> tuple[str, ...]:
+    """Return the files in the project, besides the spec, that decide what the rows are."""
+    match source:
+        case FileSource(path=path):
+            return (path,)
+        case InlineSource():
+            return ()
+        case _:
+            assert_never(source)
+
+
+def csv_file_of(source: DataSource) -> FileSource | None:
+    match source:
+        case FileSource():
+            return source if source.format is DataFormat.CSV else None
+        case InlineSource():
+            return None
+        case _:
+            assert_never(source)
