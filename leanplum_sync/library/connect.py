@@ -50,10 +50,14 @@ def target_of(settings: Settings) -> Target:
     """Return the app and host of the environment, without connecting to it."""
     environment = settings.environment
     if isinstance(environment, EmbeddedEnvironment):
-        return Target(EMULATOR_APP_ID, settings.name, "embedded emulator", is_emulator=True)
+        return Target(
+            environment=settings.name, host="embedded emulator", app_id=EMULATOR_APP_ID, is_emulator=True
+        )
     connection = connection_to(environment, os.environ)
     host = urlsplit(connection.base_url).hostname or ""
-    return Target(connection.app_id, settings.name, host, is_emulator=connection.is_emulator)
+    return Target(
+        environment=settings.name, host=host, app_id=connection.app_id, is_emulator=connection.is_emulator
+    )
 
 
 def settle_seconds(settings: Settings) -> float:

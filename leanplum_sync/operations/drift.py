@@ -77,9 +77,9 @@ class KnowsFootprints(KnowsDeliveries, Protocol):
 @dataclass(frozen=True, slots=True)
 class Moved:
     """
-    A field that differs from the specs for *subjects* users; *samples* are a few of them.
+    A field that differs from the specs for *users* users; *samples* are a few of them.
 
-    *pairs* are the most frequent values, live and desired; the values of *others* users are not among them. Where *field*
+    *values* are the most frequent values, live and desired; the values of *others* users are not among them. Where *field*
     is ``WHOLE_USER``, the users themselves are gone.
     """
 
@@ -87,9 +87,9 @@ class Moved:
     resource: str
     kind: ChangeKind | None
     field: str
-    subjects: int
+    users: int
     samples: tuple[str, ...]
-    pairs: tuple[ValuePair, ...] = ()
+    values: tuple[ValuePair, ...] = ()
     others: int = 0
 
 
@@ -121,7 +121,7 @@ class Drift:
 
     def users(self, origin: Origin) -> int:
         """Return how many fields of users are *origin*'s."""
-        return sum(each.subjects for each in self.moved if each.origin is origin)
+        return sum(each.users for each in self.moved if each.origin is origin)
 
 
 def find_drift(
@@ -260,7 +260,7 @@ class _Group:
         pairs = tuple(
             ValuePair(*self._pairs[each], count) for each, count in self._counts.most_common(_PAIRS)
         )
-        others = self.count - sum(pair.subjects for pair in pairs) if pairs else 0
+        others = self.count - sum(pair.users for pair in pairs) if pairs else 0
         return Moved(*key, self.count, tuple(self._samples), pairs, others)
 
 

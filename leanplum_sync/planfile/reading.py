@@ -173,14 +173,14 @@ class PlanFile:
 
     @cached_property
     def header(self) -> Header:
-        target = self._meta("target")
+        app_id, environment, host, is_emulator = self._meta("target")
         observed_from, observed_until = self._meta("observed")
         parts, part = self._meta("parts")
         run, unfinished = self._meta("position")
         return Header(
             format=self._pragma("user_version"),
             digest=self.digest,
-            target=Target(*target),
+            target=Target(environment=environment, host=host, app_id=app_id, is_emulator=is_emulator),
             created_at=self._meta("created_at"),
             observed_from=observed_from,
             observed_until=observed_until,
@@ -393,9 +393,9 @@ class PlanFile:
             resource=resource,
             kind=ChangeKind(kind),
             field=field,
-            subjects=subjects,
+            users=subjects,
             distinct=pairs[0],
-            pairs=tuple(pairs[1]),
+            values=tuple(pairs[1]),
             samples=tuple(samples),
             asked_at=str(Place(file, line)),
             shapes=self._shapes(key) if kind == ChangeKind.SEND else (),
@@ -462,4 +462,4 @@ def _planned(class_: int, row: tuple[Any, ...]) -> PlannedAction:
 
 
 def _cohort_order(cohort: Cohort) -> tuple[int, int, str, str]:
-    return facts(cohort.kind).rank, -cohort.subjects, cohort.resource, cohort.field
+    return facts(cohort.kind).rank, -cohort.users, cohort.resource, cohort.field

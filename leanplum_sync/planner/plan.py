@@ -15,7 +15,7 @@ REMARK: Final = "remark"
 PLAN_FORMAT: Final = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """
     The app that a plan was made for, and the only one that it may be applied to.
@@ -23,9 +23,9 @@ class Target:
     *host* is the API's host without a port; ``embedded emulator`` for an environment that starts its own.
     """
 
-    app_id: str
     environment: str
     host: str
+    app_id: str
     is_emulator: bool
 
 
@@ -134,7 +134,7 @@ class Note:
 class ValuePair:
     before: Json
     after: Json
-    subjects: int
+    users: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,24 +142,24 @@ class Shape:
     """The names of the values that sends carry, whatever the values are."""
 
     names: tuple[str, ...]
-    subjects: int
+    users: int
 
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
     """
-    Subjects for which one field changes in one way.
+    Users, or devices without one, for which one field changes in one way.
 
-    *pairs* are the most frequent values from and to, a few of them; *distinct* counts all pairs. *asked_at* is the line of the spec.
+    *values* are the most frequent values from and to, a few of them; *distinct* counts all pairs. *asked_at* is the line of the spec.
     *shapes* are those of sends, the most frequent of them.
     """
 
     resource: str
     kind: ChangeKind
     field: str
-    subjects: int
+    users: int
     distinct: int
-    pairs: tuple[ValuePair, ...]
+    values: tuple[ValuePair, ...]
     samples: tuple[str, ...]
     asked_at: str
     shapes: tuple[Shape, ...] = ()

@@ -10,11 +10,11 @@ from typing import Final
 from rich.text import Text
 
 from leanplum_sync.planner.plan import Target
-from leanplum_sync.render.document import written
+from leanplum_sync.render.document import entry, written
 from leanplum_sync.render.documents import FindingEntry, Findings
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, grid, paint
-from leanplum_sync.render.plan_words import target_entry, target_words
+from leanplum_sync.render.plan_words import target_words
 from leanplum_sync.render.values import escaped
 
 
@@ -53,13 +53,5 @@ def _row(finding: Finding) -> tuple[Text, ...]:
 
 
 def findings_json(target: Target | None, environment: str, findings: Sequence[Finding]) -> str:
-    return written(
-        Findings(
-            environment=environment,
-            target=target_entry(target) if target else None,
-            findings=tuple(
-                FindingEntry(each.level.value, each.about, each.sentence, each.advice, tuple(each.actions))
-                for each in findings
-            ),
-        )
-    )
+    listed = tuple(entry(FindingEntry, each) for each in findings)
+    return written(Findings(environment, target, listed))

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from leanplum_sync.address import Subject
 from leanplum_sync.render.documents import Document
 from leanplum_sync.render.values import Masked
+
+T = TypeVar("T")
 
 
 def written(document: Document) -> str:
@@ -19,7 +22,7 @@ def written(document: Document) -> str:
     """
     head = {"format": f"leanplum-sync/{document.NAME}", "version": document.VERSION}
     return (
-        json.dumps({**head, **_plain(document)}, indent=2, default=_plain).replace("\x7f", "\\u007f") + "\n"
+        json.dumps({**head, **_fields(document)}, indent=2, default=_plain).replace("\x7f", "\\u007f") + "\n"
     )
 
 
@@ -29,9 +32,31 @@ def key_of(name: str) -> str:
     return first + "".join(map(str.capitalize, others))
 
 
-def _plain(value: Any) -> Mapping[str, Any]:
-    if isinstance(value, Masked):
-        return {"sensitive": value.fingerprint}
-    if is_dataclass(value):
-        return {key_of(field.name): getattr(value, field.name) for field in fields(value)}
-    raise TypeError(f"{type(value).__name__} has no place in a document")
+def entry(model: type[T], *sources: object, **given: Any) -> T:
+    """
+    Return a *model*. Its fields are *given*, or else the attributes of the same names of *sources*, the first one first.
+
+    Raises:
+        TypeError: a field is neither.
+    """
+    names = [field.name for field in fields(model)]  # type: ignore[arg-type]  # all are dataclasses
+    found = {
+        name: getattr(source, name) for source in reversed(sources) for name in names if hasattr(source, name)
+    }
+    return model(**{**found, **given})
+
+
+def _plain(value: Any) -> Mapping[str, Any] | str:
+    match value:
+        case Subject():
+            return str(value)
+        case Masked():
+            return {"sensitive": value.fingerprint}
+        case _ if is_dataclass(value):
+            return _fields(value)
+        case _:
+            raise TypeError(f"{type(value).__name__} has no place in a document")
+
+
+def _fields(value: Any) -> Mapping[str, Any]:
+    return {key_of(field.name): getattr(value, field.name) for field in fields(value)}

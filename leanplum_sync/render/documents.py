@@ -10,19 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
+from typing import Annotated, ClassVar, Final, Literal, TypeAlias
 
+from leanplum_sync.address import Subject
 from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, Resolution, RunState
+from leanplum_sync.operations.verify import Difference
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.decide import Reason
-from leanplum_sync.planner.plan import Note
+from leanplum_sync.planner.plan import Cohort, Cost, Note, Target, ValuePair
 from leanplum_sync.problem import ProblemEntry, RemarkEntry
+from leanplum_sync.wire.action import Json
 
 # An instant, such as 2026-11-21T22:17:51Z.
 Time: TypeAlias = Annotated[str | None, {"type": ["string", "null"], "format": "date-time"}]
-Value: TypeAlias = Annotated[
-    Any, {"description": 'Any JSON; {"sensitive": fingerprint} instead of a masked value.'}
-]
 
 
 class Document:
@@ -34,56 +34,11 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class TargetEntry:
-    environment: str
-    host: str
-    app_id: str
-    is_emulator: bool
-
-
-@dataclass(frozen=True, slots=True)
 class HazardEntry:
     name: str
     count: int
     allowed: int | None
     is_over: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ValuesEntry:
-    before: Value
-    after: Value
-    users: int
-
-
-@dataclass(frozen=True, slots=True)
-class ShapeEntry:
-    names: tuple[str, ...]
-    users: int
-
-
-@dataclass(frozen=True, slots=True)
-class CohortEntry:
-    resource: str
-    kind: ChangeKind
-    field: str
-    users: int
-    distinct: int
-    values: tuple[ValuesEntry, ...]
-    samples: tuple[str, ...]
-    asked_at: str
-    shapes: tuple[ShapeEntry, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CostEntry:
-    reads: int
-    writes: int
-    recheck: int
-    requests: int
-    one_by_one: int
-    by_action: int
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +54,7 @@ class PlanSummary(Document):
     NAME: ClassVar = "plan-summary"
 
     digest: str
-    target: TargetEntry
+    target: Target
     created_at: Time
     observed_from: Time
     observed_until: Time
@@ -110,14 +65,14 @@ class PlanSummary(Document):
     batches: int
     hazards: tuple[HazardEntry, ...]
     notes: tuple[Note, ...]
-    cohorts: tuple[CohortEntry, ...]
-    cost: CostEntry
+    cohorts: tuple[Cohort, ...]
+    cost: Cost
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedPlan:
     digest: str
-    target: TargetEntry
+    target: Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +85,9 @@ class DifferenceCounts:
 
 @dataclass(frozen=True, slots=True)
 class DifferenceSamples:
-    added: tuple[str, ...]
-    removed: tuple[str, ...]
-    altered: tuple[str, ...]
+    added: tuple[Subject, ...]
+    removed: tuple[Subject, ...]
+    altered: tuple[Subject, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,16 +146,16 @@ class ChangeEntry:
     kind: ChangeKind
     field: str
     device_id: str | None
-    before: Value
-    after: Value
+    before: Json
+    after: Json
     asked_at: str
     found_at: str
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedValues:
-    observed: Value
-    desired: Value
+    observed: Json
+    desired: Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +163,8 @@ class DecisionEntry:
     resource: str
     field: str
     device_id: str | None
-    observed: Value
-    desired: Value
+    observed: Json
+    desired: Json
     compared_as: ComparedValues
     reason: Reason
     asked_at: str
@@ -221,8 +176,8 @@ class DecisionEntry:
 class ExplanationDocument(Document):
     NAME: ClassVar = "explanation"
 
-    target: TargetEntry
-    subject: str
+    target: Target
+    subject: Subject
     is_listed: bool
     is_observed: bool
     changes: tuple[ChangeEntry, ...]
@@ -233,15 +188,9 @@ class ExplanationDocument(Document):
 class ExceptionRecord:
     batch: int
     action: int
-    subject: str
+    subject: Subject
     fate: Fate
     message: str
-
-
-@dataclass(frozen=True, slots=True)
-class DifferingEntry:
-    subject: str
-    fields: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,14 +202,14 @@ class VerificationEntry:
     unproven: int
     again: int
     is_proof: bool
-    differing: tuple[DifferingEntry, ...]
+    differing: tuple[Difference, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiptDocument(Document):
     NAME: ClassVar = "receipt"
 
-    target: TargetEntry
+    target: Target
     run: int
     plan_digest: str
     state: RunState
@@ -313,7 +262,7 @@ class HeldRecord:
     app_id: str
     resource: str
     name: str
-    subject: str
+    subject: Subject
     state: DeliveryState
     run: int
 
@@ -389,7 +338,9 @@ class JournalCopy(Document):
 
 
 @dataclass(frozen=True, slots=True)
-class ResolvedDocument(Document):
+class Resolved(Document):
+    """*still_held* counts the actions of the run that are still held."""
+
     NAME: ClassVar = "resolved"
 
     run: int
@@ -402,7 +353,7 @@ class ResolvedDocument(Document):
 
 @dataclass(frozen=True, slots=True)
 class UnreadEntry:
-    subject: str
+    subject: Subject
     sentence: str
 
 
@@ -410,7 +361,7 @@ class UnreadEntry:
 class Pulled(Document):
     NAME: ClassVar = "pull"
 
-    target: TargetEntry
+    target: Target
     read: int
     reused: int
     missing: int
@@ -433,7 +384,7 @@ class Findings(Document):
     NAME: ClassVar = "doctor"
 
     environment: str
-    target: TargetEntry | None
+    target: Target | None
     findings: tuple[FindingEntry, ...]
 
 
@@ -444,7 +395,7 @@ class MovedEntry:
     kind: ChangeKind | Literal["gone"]
     field: str
     users: int
-    values: tuple[ValuesEntry, ...]
+    values: tuple[ValuePair, ...]
     samples: tuple[str, ...]
 
 
@@ -497,7 +448,7 @@ DOCUMENTS: Final[tuple[type[Document], ...]] = (
     RunDocument,
     JournalCheck,
     JournalCopy,
-    ResolvedDocument,
+    Resolved,
     Pulled,
     Findings,
     DriftDocument,

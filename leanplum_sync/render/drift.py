@@ -11,8 +11,8 @@ from rich.text import Text
 
 from leanplum_sync.operations.drift import WHOLE_USER, Drift, InForce, Moved, Origin
 from leanplum_sync.planner.plan import Target
-from leanplum_sync.render.document import written
-from leanplum_sync.render.documents import DriftDocument, MovedEntry, SpecEntry, ValuesEntry
+from leanplum_sync.render.document import entry, written
+from leanplum_sync.render.documents import DriftDocument, MovedEntry, SpecEntry
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BLANK, CARE, GOOD, faint, grid, heading, paint
 from leanplum_sync.render.plan_words import RENAMES, sides, target_words
@@ -81,9 +81,9 @@ def masked_moved(moved: Sequence[Moved], mask: Mask) -> tuple[Moved, ...]:
     return tuple(
         replace(
             each,
-            pairs=tuple(
+            values=tuple(
                 replace(pair, before=hidden(each, pair.before), after=hidden(each, pair.after))
-                for pair in each.pairs
+                for pair in each.values
             ),
         )
         for each in moved
@@ -92,11 +92,11 @@ def masked_moved(moved: Sequence[Moved], mask: Mask) -> tuple[Moved, ...]:
 
 def value_words(moved: Moved, cells: int) -> tuple[str, str]:
     """Return the most frequent values, live and desired; and how many users have others."""
-    if moved.kind is None or not moved.pairs:
+    if moved.kind is None or not moved.values:
         return "", ""
-    pair, *others = moved.pairs
+    pair, *others = moved.values
     live, desired = sides(moved.kind, moved.field, pair.before, pair.after, cells)
-    rest = moved.others + sum(each.subjects for each in others)
+    rest = moved.others + sum(each.users for each in others)
     return live, desired + (f" (others: {rest:,})" if rest else "")
 
 
@@ -117,7 +117,7 @@ def _row(moved: Moved) -> tuple[Text, ...]:
     what = USER_GONE if moved.field == WHOLE_USER else cut(escaped(moved.field), _FIELD_CELLS)
     live, desired = value_words(moved, _VALUE_CELLS)
     samples = ", ".join(cut(subject_words(each), _SAMPLE_CELLS) for each in moved.samples)
-    return Text(what), Text(f"{moved.subjects:,}"), Text(live), Text(desired), faint(samples)
+    return Text(what), Text(f"{moved.users:,}"), Text(live), Text(desired), faint(samples)
 
 
 def _spec_row(spec: InForce) -> tuple[Text, ...]:
@@ -135,33 +135,19 @@ def applied_words(spec: InForce) -> str:
 def drift_json(drift: Drift, target: Target, mask: Mask) -> str:
     first, last = drift.observed
     return written(
-        DriftDocument(
-            environment=target.environment,
+        entry(
+            DriftDocument,
+            drift,
+            target,
             app=target.app_id,
-            host=target.host,
-            has_drifted=drift.has_drifted,
-            listed=drift.listed,
-            in_step=drift.in_step,
-            unreadable=drift.unreadable,
-            reads=drift.reads,
             observed_from=timestamp(first),
             observed_until=timestamp(last),
             fields={origin.value: drift.users(origin) for origin in Origin},
-            moved=tuple(map(_moved_entry, masked_moved(drift.moved, mask))),
+            moved=tuple(
+                entry(MovedEntry, each, kind=each.kind or "gone") for each in masked_moved(drift.moved, mask)
+            ),
             specs=tuple(map(_spec_entry, drift.specs)),
         )
-    )
-
-
-def _moved_entry(moved: Moved) -> MovedEntry:
-    return MovedEntry(
-        origin=moved.origin.value,
-        resource=moved.resource,
-        kind=moved.kind or "gone",
-        field=moved.field,
-        users=moved.subjects,
-        values=tuple(ValuesEntry(pair.before, pair.after, pair.subjects) for pair in moved.pairs),
-        samples=moved.samples,
     )
 
 

@@ -26,11 +26,11 @@ from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.decide import Reason
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.problem import Place
-from leanplum_sync.render.document import written
+from leanplum_sync.render.document import entry, written
 from leanplum_sync.render.documents import ChangeEntry, ComparedValues, DecisionEntry, ExplanationDocument
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BLANK, CARE, GOOD, NAME, faint, grid, heading, paint
-from leanplum_sync.render.plan_words import KIND_WORDS, RENAMES, change_words, target_entry, target_words
+from leanplum_sync.render.plan_words import KIND_WORDS, RENAMES, change_words, target_words
 from leanplum_sync.render.values import Mask, Masked, escaped, shown
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.values import normal_form
@@ -192,8 +192,8 @@ def _mask_change(change: Change, mask: Mask, *, hide: bool) -> Change:
 def explained_json(explained: Explained, target: Target, mask: Mask) -> str:
     return written(
         ExplanationDocument(
-            target=target_entry(target),
-            subject=str(explained.subject),
+            target=target,
+            subject=explained.subject,
             is_listed=explained.listed,
             is_observed=explained.observed,
             changes=tuple(map(_change_entry, _mask_changes(explained.changes, mask))),
@@ -203,27 +203,24 @@ def explained_json(explained: Explained, target: Target, mask: Mask) -> str:
 
 
 def _change_entry(change: Change) -> ChangeEntry:
-    return ChangeEntry(
-        resource=change.resource,
-        kind=change.kind,
-        field=change.field,
+    return entry(
+        ChangeEntry,
+        change,
         device_id=change.device_id or None,
-        before=change.before,
-        after=change.after,
         asked_at=str(change.asked_at),
         found_at=str(change.found_at),
     )
 
 
 def _decision_entry(explanation: Explanation, mask: Mask) -> DecisionEntry:
-    return DecisionEntry(
-        resource=explanation.resource,
+    return entry(
+        DecisionEntry,
+        explanation,
         field=name_of(explanation.desire),
         device_id=_device_id(explanation.desire) or None,
         observed=_observed(explanation, mask),
         desired=_desired(explanation, mask),
         compared_as=_normal_forms(explanation, mask),
-        reason=explanation.reason,
         asked_at=str(explanation.asked_at),
         found_at=str(explanation.found_at),
         is_changed=bool(explanation.changes),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from xml.etree import ElementTree as ET  # only writes; nothing is parsed
 
-from leanplum_sync.render.document import written
+from leanplum_sync.render.document import entry, written
 from leanplum_sync.render.documents import ErrorDocument
 from leanplum_sync.render.html.parts import main, masthead
 from leanplum_sync.render.html.writing import page, tag
@@ -39,7 +39,7 @@ class Failure:
 
 
 def failure_json(failure: Failure) -> str:
-    return written(ErrorDocument(failure.command, failure.exit, failure.message, dict(failure.over)))
+    return written(entry(ErrorDocument, failure))
 
 
 def failure_markdown(failure: Failure, limit: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Final
 
 from rich.console import RenderableType
@@ -11,7 +11,7 @@ from rich.text import Text
 
 from leanplum_sync.journal.entry import BatchEntry, BatchState, ExceptionEntry, Fate, RunEntry, Tally
 from leanplum_sync.journal.soundness import Fault
-from leanplum_sync.render.document import written
+from leanplum_sync.render.document import entry, written
 from leanplum_sync.render.documents import (
     BatchRecord,
     ExceptionRecord,
@@ -92,12 +92,12 @@ def _exceptions(shown: ShownRun, page: Page) -> list[RenderableType]:
         return []
     rows = [
         (
-            Text(subject_words(str(entry.subject))),
-            Text(entry.fate.value, CARE),
-            faint(f"batch {entry.sequence}"),
-            Text(cut(escaped(entry.message), page.width)),
+            Text(subject_words(str(each.subject))),
+            Text(each.fate.value, CARE),
+            faint(f"batch {each.sequence}"),
+            Text(cut(escaped(each.message), page.width)),
         )
-        for entry in shown.exceptions[:_ROWS_SHOWN]
+        for each in shown.exceptions[:_ROWS_SHOWN]
     ]
     return [BLANK, heading("Needs attention"), *_table(rows, shown.exceptions_total)]
 
@@ -113,15 +113,13 @@ def _table(rows: Sequence[Sequence[Text]], total: int) -> list[RenderableType]:
 
 
 def run_json(shown: ShownRun) -> str:
-    record = run_record(shown.run)
     return written(
-        RunDocument(
-            **{field.name: getattr(record, field.name) for field in fields(record)},
+        entry(
+            RunDocument,
+            run_record(shown.run),
+            shown.tally,
             fates=shown.tally.actions,
-            requests=shown.tally.requests,
             billable_lookups=shown.tally.lookups,
-            recheck_reads=shown.tally.recheck_reads,
-            settle_reads=shown.tally.settle_reads,
             entries=tuple(map(_batch_record, shown.batches)),
             exceptions_total=shown.exceptions_total,
             exceptions=tuple(map(exception_record, shown.exceptions)),
@@ -129,21 +127,18 @@ def run_json(shown: ShownRun) -> str:
     )
 
 
-def exception_record(entry: ExceptionEntry) -> ExceptionRecord:
-    return ExceptionRecord(entry.sequence, entry.action, str(entry.subject), entry.fate, entry.message)
+def exception_record(exception: ExceptionEntry) -> ExceptionRecord:
+    return entry(ExceptionRecord, exception, batch=exception.sequence)
 
 
 def _batch_record(batch: BatchEntry) -> BatchRecord:
-    return BatchRecord(
+    return entry(
+        BatchRecord,
+        batch,
         batch=batch.sequence,
-        wave=batch.wave,
         class_=batch.delivery_class,
-        state=batch.state,
-        attempts=batch.attempts,
-        held=batch.held,
         sent_at=timestamp(batch.sent_at),
         doubted_at=timestamp(batch.doubted_at),
-        reason=batch.reason,
     )
 
 

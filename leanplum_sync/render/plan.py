@@ -12,16 +12,8 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from leanplum_sync.planner.plan import REMARK, Cohort, Cost, Hazard, Note
-from leanplum_sync.render.document import written
-from leanplum_sync.render.documents import (
-    CohortEntry,
-    CostEntry,
-    HazardEntry,
-    PlanSummary,
-    ShapeEntry,
-    UserCounts,
-    ValuesEntry,
-)
+from leanplum_sync.render.document import entry, written
+from leanplum_sync.render.documents import HazardEntry, PlanSummary, UserCounts
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import (
     BAD,
@@ -50,7 +42,6 @@ from leanplum_sync.render.plan_words import (
     masked,
     nothing_to_do,
     other_values,
-    target_entry,
     target_words,
     worth_showing,
 )
@@ -174,7 +165,7 @@ def _taken(cohorts: Sequence[Cohort], page: Page) -> int:
     widths = (
         max(len(KIND_WORDS[cohort.kind]) for cohort in cohorts) + len("  "),
         max(cell_len(_field(cohort, page.width // 4)) for cohort in cohorts),
-        max(len("users"), *(len(f"{cohort.subjects:,}") for cohort in cohorts)),
+        max(len("users"), *(len(f"{cohort.users:,}") for cohort in cohorts)),
     )
     return max(widths[0], len("Changes")) + sum(widths[1:]) + 4 * len("  ")
 
@@ -204,7 +195,7 @@ def _columns(cohorts: Sequence[Cohort], page: Page, cells: int) -> RenderableTyp
 
 def _paragraphs(cohorts: Sequence[Cohort], page: Page) -> RenderableType:
     """Return groups for a page too narrow for columns: one line each for name, values and examples."""
-    room = page.width - max(len(f"{cohort.subjects:,}") for cohort in cohorts) - 2 * len("  ")
+    room = page.width - max(len(f"{cohort.users:,}") for cohort in cohorts) - 2 * len("  ")
     rows = []
     for cohort in cohorts:
         kind, field = _kind_and_field(cohort, room - len(KIND_WORDS[cohort.kind]) - 1)
@@ -232,7 +223,7 @@ def _kind_and_field(cohort: Cohort, cells: int, indent: str = "") -> tuple[Text,
 
 
 def _users(cohort: Cohort) -> Text:
-    return Text(f"{cohort.subjects:,}", "bold")
+    return Text(f"{cohort.users:,}", "bold")
 
 
 def _field(cohort: Cohort, cells: int) -> str:
@@ -247,9 +238,9 @@ def _samples(cohort: Cohort, cells: int, *, most: int = 3) -> str:
 
 
 def _pairs(cohort: Cohort, cells: int) -> str:
-    if not cohort.pairs:
+    if not cohort.values:
         return ""
-    pair = cohort.pairs[0]
+    pair = cohort.values[0]
     others = other_values(cohort)
     rest = f"  +{others:,} more" if others else ""
     words = change_words(cohort.kind, cohort.field, pair.before, pair.after, cells - len(rest))
@@ -332,48 +323,17 @@ def _footer(plan: Plan) -> list[RenderableType]:
 def plan_json(plan: Plan) -> str:
     header, summary = plan.header, plan.summary
     return written(
-        PlanSummary(
-            digest=header.digest,
-            target=target_entry(header.target),
+        entry(
+            PlanSummary,
+            summary,
+            header,
             created_at=timestamp(header.created_at),
             observed_from=timestamp(header.observed_from),
             observed_until=timestamp(header.observed_until),
-            is_empty=summary.is_empty,
-            users=UserCounts(summary.listed, summary.changed, summary.missing, summary.created),
+            users=entry(UserCounts, summary),
             changes=dict(sorted(summary.changes.items())),
-            actions=summary.actions,
-            batches=summary.batches,
-            hazards=tuple(
-                HazardEntry(each.name, each.count, each.allowed, each.is_over) for each in plan.hazards()
-            ),
+            hazards=tuple(entry(HazardEntry, each) for each in plan.hazards()),
             notes=plan.notes(),
-            cohorts=tuple(map(_cohort_entry, masked(plan.cohorts(), mask_for(plan)))),
-            cost=_cost_entry(summary.cost),
+            cohorts=masked(plan.cohorts(), mask_for(plan)),
         )
-    )
-
-
-def _cohort_entry(cohort: Cohort) -> CohortEntry:
-    return CohortEntry(
-        resource=cohort.resource,
-        kind=cohort.kind,
-        field=cohort.field,
-        users=cohort.subjects,
-        distinct=cohort.distinct,
-        values=tuple(ValuesEntry(pair.before, pair.after, pair.subjects) for pair in cohort.pairs),
-        samples=cohort.samples,
-        asked_at=cohort.asked_at,
-        shapes=tuple(ShapeEntry(shape.names, shape.subjects) for shape in cohort.shapes),
-    )
-
-
-def _cost_entry(cost: Cost) -> CostEntry:
-    return CostEntry(
-        reads=cost.reads,
-        writes=cost.writes,
-        recheck=cost.recheck,
-        requests=cost.requests,
-        one_by_one=cost.one_by_one,
-        by_action=cost.by_action,
-        seconds=cost.seconds,
     )

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from leanplum_sync.planner.differences import Difference, Differences, Group, GroupDifference
 from leanplum_sync.planner.plan import Hazard
-from leanplum_sync.render.document import written
+from leanplum_sync.render.document import entry, written
 from leanplum_sync.render.documents import (
     ComparedPlan,
     CountEntry,
@@ -28,7 +28,6 @@ from leanplum_sync.render.plan_words import (
     HAZARD_WORDS,
     KIND_WORDS,
     Plan,
-    target_entry,
     target_words,
 )
 from leanplum_sync.render.values import cut, escaped, subject_words
@@ -54,21 +53,6 @@ class PlanDiff:
     @property
     def is_empty(self) -> bool:
         return self.found.are_none and self.old.header.target == self.new.header.target
-
-
-@dataclass(frozen=True, slots=True)
-class _Count:
-    """A count of both plans: *name* is for machines, *words* are for people."""
-
-    name: str
-    words: str
-    old: int
-    new: int
-    is_over: bool = False
-
-    @property
-    def sign(self) -> str:
-        return f"{self.new - self.old:+,}" if self.new != self.old else "same"
 
 
 def plan_diff_text(diff: PlanDiff, page: Page) -> str:
@@ -148,28 +132,34 @@ def _changed(found: Differences) -> Sequence[tuple[Group, GroupDifference]]:
     )
 
 
-def _counts(diff: PlanDiff) -> Sequence[_Count]:
+_COUNT_WORDS: Final = {
+    **HAZARD_WORDS,
+    "changedUsers": "changed users",
+    "billableLookups": "billable lookups to apply",
+    "requests": "requests",
+}
+
+
+def _counts(diff: PlanDiff) -> tuple[CountEntry, ...]:
     old, new = ({hazard.name: hazard for hazard in plan.hazards()} for plan in (diff.old, diff.new))
     names = [name for name in HAZARD_WORDS if name in ALWAYS_SHOWN or name in old or name in new]
     none = Hazard("", 0, None)
     hazards = [
-        _Count(
-            name,
-            HAZARD_WORDS[name],
-            old.get(name, none).count,
-            new.get(name, none).count,
-            new.get(name, none).is_over,
-        )
+        CountEntry(name, old.get(name, none).count, new.get(name, none).count, new.get(name, none).is_over)
         for name in names
         if name not in ("changedUsers", "billableLookups")
     ]
     was, now = diff.old.summary, diff.new.summary
-    return [
+    return (
         *hazards,
-        _Count("changedUsers", "changed users", was.changed, now.changed),
-        _Count("billableLookups", "billable lookups to apply", was.cost.writes, now.cost.writes),
-        _Count("requests", "requests", was.cost.requests, now.cost.requests),
-    ]
+        CountEntry("changedUsers", was.changed, now.changed, is_over=False),
+        CountEntry("billableLookups", was.cost.writes, now.cost.writes, is_over=False),
+        CountEntry("requests", was.cost.requests, now.cost.requests, is_over=False),
+    )
+
+
+def _sign(count: CountEntry) -> str:
+    return f"{count.new - count.old:+,}" if count.new != count.old else "same"
 
 
 def _counts_grid(diff: PlanDiff) -> RenderableType:
@@ -179,8 +169,11 @@ def _counts_grid(diff: PlanDiff) -> RenderableType:
                 Text(f"{count.old:,}"),
                 Text("→"),
                 Text(f"{count.new:,}", BAD if count.is_over else "bold" if count.old != count.new else ""),
-                Text(count.words + (", over budget" if count.is_over else ""), BAD if count.is_over else ""),
-                faint(count.sign),
+                Text(
+                    _COUNT_WORDS[count.name] + (", over budget" if count.is_over else ""),
+                    BAD if count.is_over else "",
+                ),
+                faint(_sign(count)),
             )
             for count in _counts(diff)
         ],
@@ -211,8 +204,8 @@ def plan_diff_markdown(diff: PlanDiff, limit: int) -> str:
         row(
             f"{each.old:,}",
             f"**{each.new:,}**",
-            each.words + (" ❌ **over budget**" if each.is_over else ""),
-            each.sign,
+            _COUNT_WORDS[each.name] + (" ❌ **over budget**" if each.is_over else ""),
+            _sign(each),
         )
         for each in _counts(diff)
     ]
@@ -253,27 +246,16 @@ def plan_diff_json(diff: PlanDiff) -> str:
     return written(
         PlanDifference(
             is_empty=diff.is_empty,
-            old=_compared(diff.old),
-            new=_compared(diff.new),
+            old=entry(ComparedPlan, diff.old.header),
+            new=entry(ComparedPlan, diff.new.header),
             users=DifferenceCounts(**users, same=found.same),
-            counts=tuple(CountEntry(each.name, each.old, each.new, each.is_over) for each in _counts(diff)),
+            counts=_counts(diff),
             groups=tuple(_group_entry(group, each) for group, each in _changed(found)),
         )
     )
 
 
-def _compared(plan: Plan) -> ComparedPlan:
-    return ComparedPlan(plan.header.digest, target_entry(plan.header.target))
-
-
 def _group_entry(group: Group, found: GroupDifference) -> GroupEntry:
     counts = {each.value: found.counts[each] for each in Difference}
-    samples = {each.value: tuple(map(str, found.samples.get(each, ()))) for each in Difference}
-    return GroupEntry(
-        resource=group.resource,
-        kind=group.kind,
-        field=group.field,
-        **counts,
-        same=found.same,
-        samples=DifferenceSamples(**samples),
-    )
+    samples = {each.value: tuple(found.samples.get(each, ())) for each in Difference}
+    return entry(GroupEntry, group, **counts, same=found.same, samples=DifferenceSamples(**samples))

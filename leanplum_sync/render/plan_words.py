@@ -12,7 +12,6 @@ from rich.cells import cell_len
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.change_facts import Effect, Family, effect_of, facts
 from leanplum_sync.planner.plan import REMARK, Cohort, Cost, Hazard, Header, Note, Summary, Target, ValuePair
-from leanplum_sync.render.documents import TargetEntry
 from leanplum_sync.render.values import Mask, Masked, cut, escaped, shown
 from leanplum_sync.render.words import amount, duration, listing, moment
 from leanplum_sync.wire.action import Json
@@ -147,11 +146,13 @@ def masked(cohorts: Sequence[Cohort], mask: Mask) -> tuple[Cohort, ...]:
     """Return *cohorts* with sensitive values masked."""
     hider = hiders(cohorts, mask)
 
-    def shown_pairs(cohort: Cohort) -> tuple[ValuePair, ...]:
+    def shown_values(cohort: Cohort) -> tuple[ValuePair, ...]:
         hide = hider(cohort)
-        return tuple(replace(pair, before=hide(pair.before), after=hide(pair.after)) for pair in cohort.pairs)
+        return tuple(
+            replace(pair, before=hide(pair.before), after=hide(pair.after)) for pair in cohort.values
+        )
 
-    return tuple(replace(cohort, pairs=shown_pairs(cohort)) for cohort in cohorts)
+    return tuple(replace(cohort, values=shown_values(cohort)) for cohort in cohorts)
 
 
 def change_words(kind: ChangeKind, field: str, before: Json, after: Json, cells: int) -> str:
@@ -214,17 +215,13 @@ def about(cost: Cost) -> str:
     return f", about {duration(cost.seconds)}" if cost.seconds else ""
 
 
-def target_entry(target: Target) -> TargetEntry:
-    return TargetEntry(target.environment, target.host, target.app_id, target.is_emulator)
-
-
 def other_values(cohort: Cohort) -> int:
     """
     Return how many more values the cohort has than the one that is shown.
 
-    Kinds whose value before isn't shown have none if all of their pairs end alike.
+    Kinds whose value before isn't shown have none if all of their values end alike.
     """
-    ends = [pair.after for pair in cohort.pairs]
+    ends = [pair.after for pair in cohort.values]
     alike = cohort.kind in WITHOUT_BEFORE and all(after == ends[0] for after in ends)
     return 0 if alike else max(cohort.distinct - 1, 0)
 
@@ -239,7 +236,7 @@ def shape_words(cohort: Cohort, cells: int) -> str:
         return ""
     words = [
         (f"with {listing([escaped(name) for name in shape.names])}" if shape.names else "with no values")
-        + (f" for {shape.subjects:,}" if len(cohort.shapes) > 1 else "")
+        + (f" for {shape.users:,}" if len(cohort.shapes) > 1 else "")
         for shape in cohort.shapes
     ]
     return cut("; ".join(words), cells)

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from leanplum_sync.problem import SHOWN, Problem, Remark
-from leanplum_sync.render.document import written
+from leanplum_sync.render.document import entry, written
 from leanplum_sync.render.documents import CheckedCounts, Problems
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, FAINT, GOOD, paint
@@ -56,7 +56,7 @@ def checked_json(checked: Checked) -> str:
             problems=tuple(problem.entry() for problem in checked.problems),
             remarks=tuple(remark.entry() for remark in checked.remarks),
             listed=checked.listed or None,
-            checked=CheckedCounts(checked.resources, checked.rows, checked.users),
+            checked=entry(CheckedCounts, checked),
         )
     )
 

@@ -9,11 +9,11 @@ from rich.text import Text
 
 from leanplum_sync.operations.pull import PullReport
 from leanplum_sync.planner.plan import Target
-from leanplum_sync.render.document import written
+from leanplum_sync.render.document import entry, written
 from leanplum_sync.render.documents import Pulled, UnreadEntry
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, faint, grid, paint
-from leanplum_sync.render.plan_words import target_entry, target_words
+from leanplum_sync.render.plan_words import target_words
 from leanplum_sync.render.values import escaped, subject_words
 from leanplum_sync.render.words import amount
 
@@ -46,14 +46,5 @@ def _failures(report: PullReport) -> list[RenderableType]:
 
 
 def pulled_json(report: PullReport, target: Target) -> str:
-    return written(
-        Pulled(
-            target=target_entry(target),
-            read=report.read,
-            reused=report.reused,
-            missing=report.missing,
-            failed=report.failed,
-            again=report.again,
-            failures=tuple(UnreadEntry(str(each.subject), each.sentence) for each in report.failures),
-        )
-    )
+    failures = tuple(entry(UnreadEntry, each) for each in report.failures)
+    return written(entry(Pulled, report, target=target, failures=failures))

@@ -13,12 +13,12 @@ from leanplum_sync.applier.receipt import Receipt, StopReason
 from leanplum_sync.journal.entry import Fate
 from leanplum_sync.operations.verify import Verification
 from leanplum_sync.planner.plan import Target
-from leanplum_sync.render.document import written
-from leanplum_sync.render.documents import DifferingEntry, ReceiptDocument, VerificationEntry
+from leanplum_sync.render.document import entry, written
+from leanplum_sync.render.documents import ReceiptDocument, VerificationEntry
 from leanplum_sync.render.journal import exception_record
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, faint, grid, heading, paint
-from leanplum_sync.render.plan_words import target_entry, target_words
+from leanplum_sync.render.plan_words import target_words
 from leanplum_sync.render.values import cut, escaped, subject_words
 from leanplum_sync.render.words import amount, listing
 
@@ -92,8 +92,8 @@ def _exceptions(receipt: Receipt, page: Page) -> list[RenderableType]:
 def groups(receipt: Receipt) -> Sequence[tuple[tuple[Fate, str], Sequence[str]]]:
     """Return the listed users by fate and message, the largest group first."""
     found = defaultdict(list)
-    for entry in receipt.exceptions:
-        found[entry.fate, entry.message].append(subject_words(str(entry.subject)))
+    for each in receipt.exceptions:
+        found[each.fate, each.message].append(subject_words(str(each.subject)))
     return sorted(found.items(), key=lambda group: -len(group[1]))
 
 
@@ -160,40 +160,16 @@ def receipt_document(
     receipt: Receipt, target: Target, verified: Verification | None, files: Sequence[str] = ()
 ) -> str:
     return written(
-        ReceiptDocument(
-            target=target_entry(target),
-            run=receipt.run,
-            plan_digest=receipt.plan_digest,
-            state=receipt.state,
-            planned=receipt.planned,
-            actions=dict(receipt.actions),
-            subjects=dict(receipt.subjects),
-            batches=dict(receipt.batches),
-            requests=receipt.requests,
+        entry(
+            ReceiptDocument,
+            receipt,
+            target=target,
             billable_lookups=receipt.lookups,
-            recheck_reads=receipt.recheck_reads,
-            settle_reads=receipt.settle_reads,
-            sent_now=receipt.sent_now,
             stopped=receipt.stopped.value if receipt.stopped else None,
-            complete=receipt.complete,
-            exceptions_total=receipt.exceptions_total,
             exceptions=tuple(map(exception_record, receipt.exceptions)),
-            verification=_verification_entry(verified) if verified else None,
+            verification=entry(VerificationEntry, verified) if verified else None,
             files=tuple(files),
         )
-    )
-
-
-def _verification_entry(verified: Verification) -> VerificationEntry:
-    return VerificationEntry(
-        checked=verified.checked,
-        equal=verified.equal,
-        different=verified.different,
-        unread=verified.unread,
-        unproven=verified.unproven,
-        again=verified.again,
-        is_proof=verified.is_proof,
-        differing=tuple(DifferingEntry(str(each.subject), each.fields) for each in verified.differing),
     )
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from rich.text import Text
 
 from leanplum_sync.journal.entry import Resolution
-from leanplum_sync.render.document import written
-from leanplum_sync.render.documents import ResolvedDocument
+from leanplum_sync.render.documents import Resolved
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, GOOD, paint
 from leanplum_sync.render.words import amount
@@ -27,18 +25,6 @@ _RESULTS: Final[Mapping[Resolution, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """*left* counts the actions of the run that are still held."""
-
-    run: int
-    resolution: Resolution
-    actions: int
-    subjects: int
-    batches: tuple[int, ...]
-    left: int
-
-
 def deed(resolution: Resolution) -> str:
     """Return the consequence of a decision, such as ``will count as done``, for a confirmation prompt."""
     return _CONSEQUENCES[resolution]
@@ -47,21 +33,8 @@ def deed(resolution: Resolution) -> str:
 def resolved_text(resolved: Resolved, page: Page) -> str:
     held = f"{amount(resolved.actions, 'held action')} for {amount(resolved.subjects, 'user')}"
     left = (
-        Text(f"Still held in this run: {amount(resolved.left, 'action')}.", BAD)
-        if resolved.left
+        Text(f"Still held in this run: {amount(resolved.still_held, 'action')}.", BAD)
+        if resolved.still_held
         else Text("This run has no more held actions.", GOOD)
     )
     return paint([Text(f"Run {resolved.run}: {held} {_RESULTS[resolved.resolution]}."), left], page)
-
-
-def resolved_json(resolved: Resolved) -> str:
-    return written(
-        ResolvedDocument(
-            run=resolved.run,
-            resolution=resolved.resolution,
-            actions=resolved.actions,
-            subjects=resolved.subjects,
-            batches=resolved.batches,
-            still_held=resolved.left,
-        )
-    )

@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
+from leanplum_sync.address import Subject
 from leanplum_sync.render.document import key_of
 from leanplum_sync.render.documents import DOCUMENTS
 from leanplum_sync.render.events import EVENTS
@@ -21,6 +22,8 @@ _SCALARS: Final[Mapping[object, Schema]] = {
     int: {"type": "integer", "minimum": 0},
     float: {"type": "number", "minimum": 0},
     type(None): {"type": "null"},
+    Subject: {"type": "string"},
+    Any: {"description": 'Any JSON; {"sensitive": fingerprint} instead of a masked value.'},
 }
 _EVENT: Final = "event"  # a line of `-o ndjson`, or of a run's log
 _BY_NAME: Final = {document.NAME: document for document in DOCUMENTS}

@@ -11,7 +11,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from leanplum_sync.journal.entry import DeliveryEntry, LockHolder, RunEntry, RunState
-from leanplum_sync.render.document import written
+from leanplum_sync.render.document import entry, written
 from leanplum_sync.render.documents import HeldRecord, LockRecord, RunRecord, StatusDocument
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, faint, grid, heading, paint
@@ -87,7 +87,7 @@ def _held(status: Status) -> list[RenderableType]:
         return [Text(NOTHING_HELD, GOOD)]
     rows = [_held_row(*key, ids) for key, ids in held_groups(status)]
     title = Text(f"Held: {amount(len(status.held), 'action')} that may or may not have happened", BAD)
-    runs = sorted({entry.run for entry in status.held})
+    runs = sorted({each.run for each in status.held})
     decide = [faint(f"  leanplum-sync resolve {run} with --done, --again or --drop") for run in runs]
     return [title, grid(rows, right=(0,)), BLANK, Text("To decide what happened to them, run"), *decide]
 
@@ -95,8 +95,8 @@ def _held(status: Status) -> list[RenderableType]:
 def held_groups(status: Status) -> Sequence[tuple[tuple[str, str, int], Sequence[str]]]:
     """Return the held subjects by resource, delivery and run."""
     groups = defaultdict(list)
-    for entry in status.held:
-        groups[entry.key.resource, entry.key.name, entry.run].append(subject_words(str(entry.key.subject)))
+    for each in status.held:
+        groups[each.key.resource, each.key.name, each.run].append(subject_words(str(each.key.subject)))
     return list(groups.items())
 
 
@@ -114,46 +114,28 @@ def status_json(status: Status) -> str:
             read_at=timestamp(status.now),
             locks=tuple(_lock_record(lock, status.now) for lock in status.locks),
             runs=tuple(map(run_record, status.runs)),
-            held=tuple(map(_held_record, status.held)),
+            held=tuple(entry(HeldRecord, each.key, each, app_id=each.app) for each in status.held),
         )
     )
 
 
 def _lock_record(lock: LockHolder, now: float) -> LockRecord:
-    return LockRecord(
+    return entry(
+        LockRecord,
+        lock,
         app_id=lock.app,
-        environment=lock.environment,
-        part=lock.part,
-        holder=lock.holder,
-        host=lock.host,
-        pid=lock.pid,
         since=timestamp(lock.since),
         until=timestamp(lock.until),
         is_live=lock.until > now,
     )
 
 
-def _held_record(entry: DeliveryEntry) -> HeldRecord:
-    return HeldRecord(
-        app_id=entry.app,
-        resource=entry.key.resource,
-        name=entry.key.name,
-        subject=str(entry.key.subject),
-        state=entry.state,
-        run=entry.run,
-    )
-
-
 def run_record(run: RunEntry) -> RunRecord:
-    return RunRecord(
+    return entry(
+        RunRecord,
+        run,
         run=run.number,
         app_id=run.app,
-        environment=run.environment,
-        part=run.part,
-        plan_digest=run.plan_digest,
-        state=run.state,
-        batches=run.batches,
-        actions=run.actions,
         started_at=timestamp(run.started_at),
         ended_at=timestamp(run.ended_at),
     )

@@ -37,7 +37,7 @@ from leanplum_sync.staging import Staging
 READ_KEYS = Keys.of(
     {each: EMULATOR_KEYS[each] for each in (KeyClass.DATA_EXPORT, KeyClass.CONTENT_READ_ONLY)}
 )
-TARGET = Target("app_emulator", "sandbox", "127.0.0.1", is_emulator=True)
+TARGET = Target(environment="sandbox", host="127.0.0.1", app_id="app_emulator", is_emulator=True)
 PROJECT = """
     apiVersion: leanplum-sync/v1
     kind: Project

@@ -32,7 +32,7 @@ from leanplum_sync.wire.profile import Profile
 
 ADDRESS = ResourceAddress("UserAttributes", "tiers")
 CONTEXT = Context({ADDRESS: 0}, {ADDRESS: SendTarget(17, "Hello")})
-TARGET = Target("app_1", "production", "api.leanplum.com", is_emulator=False)
+TARGET = Target(environment="production", host="api.leanplum.com", app_id="app_1", is_emulator=False)
 EMPTY_PROFILE = Profile(exists=True, attributes={}, fields={}, devices={})
 
 
@@ -145,7 +145,7 @@ def test_the_digest_does_not_depend_on_the_time(tmp_path: Path) -> None:
 
 
 def test_the_digest_tells_values_users_and_environments_apart(tmp_path: Path) -> None:
-    staging = Target("app_1", "staging", "api.leanplum.com", is_emulator=False)
+    staging = Target(environment="staging", host="api.leanplum.com", app_id="app_1", is_emulator=False)
     digests = [
         write(tmp_path / "a", [planned("00004", "gold")]),
         write(tmp_path / "b", [planned("4", "gold")]),

@@ -54,7 +54,7 @@ def write_plan(path: Path, users: int, parts: int = 1) -> None:
         kinds = {ChangeKind.SET: 2 * users}
         summary = Summary(users, users, 0, users, kinds, packed.requests, packed.actions, cost)
         writer.finish(
-            target=Target("app_emulator", ENVIRONMENT, "127.0.0.1", is_emulator=True),
+            target=Target(environment=ENVIRONMENT, host="127.0.0.1", app_id="app_emulator", is_emulator=True),
             created_at=time.time(),
             observed=(None, None),
             sensitive=[],

@@ -15,7 +15,7 @@ from leanplum_sync.planner.subject import SubjectAction, SubjectPlan
 from leanplum_sync.problem import Place
 from leanplum_sync.wire.action import Action, DeliveryClass, Json
 
-PRODUCTION = Target("app_1", "production", "api.leanplum.com", is_emulator=False)
+PRODUCTION = Target(environment="production", host="api.leanplum.com", app_id="app_1", is_emulator=False)
 HOSTILE = (
     "<script>document.title = 'taken over'</script>",
     "</script><img src=x onerror=alert(1)>",

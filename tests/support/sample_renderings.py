@@ -22,8 +22,8 @@ from leanplum_sync.render.status import Status
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.batch import DeliveryKey
 
-EMBEDDED = Target("app_emulator", "sandbox", "embedded emulator", is_emulator=True)
-REAL = Target("app_1", "production", "api.leanplum.com", is_emulator=False)
+EMBEDDED = Target(environment="sandbox", host="embedded emulator", app_id="app_emulator", is_emulator=True)
+REAL = Target(environment="production", host="api.leanplum.com", app_id="app_1", is_emulator=False)
 COST = Cost(reads=6, writes=5, recheck=5, requests=2, one_by_one=14, by_action=9, separation=0, seconds=4.0)
 SUMMARY = Summary(
     listed=6, changed=4, missing=1, created=0, changes={ChangeKind.SET: 4}, batches=2, actions=5, cost=COST

@@ -26,7 +26,9 @@ from leanplum_sync.journal.reader import JournalReader
 from leanplum_sync.journal.settling import check_settled
 from leanplum_sync.library.connect import SETTLES_SECONDS, settle_seconds
 from leanplum_sync.project.model import ProjectFile
-from leanplum_sync.render.resolve import Resolved, deed, resolved_json, resolved_text
+from leanplum_sync.render.document import written
+from leanplum_sync.render.documents import Resolved
+from leanplum_sync.render.resolve import deed, resolved_text
 from leanplum_sync.render.words import amount
 from leanplum_sync.specs import load
 
@@ -122,9 +124,7 @@ def command(
         left = sum(1 for _ in journal.exceptions(run, [Fate.HELD]))
         entry = known_run(journal, run)
     resolved = Resolved(run, resolution, actions, len(_subjects(held)), tuple(held), left)
-    deliver(
-        console, output, text=lambda page: resolved_text(resolved, page), json=lambda: resolved_json(resolved)
-    )
+    deliver(console, output, text=lambda page: resolved_text(resolved, page), json=lambda: written(resolved))
     if resolution is Resolution.AGAIN:
         console.say(_next_step(entry, settings.kept_plan(entry.plan_digest)))
     return ExitCode.IN_DOUBT if left else ExitCode.OK

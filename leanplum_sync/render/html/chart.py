@@ -18,7 +18,7 @@ _THINNEST: Final = 0.4  # percent, so that every part can be seen
 def chart(cohorts: Sequence[Cohort]) -> Html:
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for cohort in cohorts:
-        counts[cohort.field or "(the user)"][family(cohort.kind)] += cohort.subjects
+        counts[cohort.field or "(the user)"][family(cohort.kind)] += cohort.users
     largest = sorted(counts.items(), key=lambda each: -each[1].total())
     most = largest[0][1].total()
     bars = [_bar(field, families, most) for field, families in largest[:_BARS]]

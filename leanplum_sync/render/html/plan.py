@@ -147,14 +147,14 @@ def _changes(plan: PlanWithMembers, cohorts: Sequence[Cohort]) -> Html:
     members, hide = plan.members(limit), hiders(cohorts, mask_for(plan))
     groups = [
         {
-            "total": cohort.subjects,
+            "total": cohort.users,
             "users": [_member(change, hide(cohort)) for change in members.get(_group(cohort), ())],
         }
         for cohort in cohorts
     ]
     shown = masked(cohorts, mask_for(plan))
     rows = [_cohort(number, cohort) for number, cohort in enumerate(shown)]
-    is_cut = any(cohort.subjects > limit for cohort in cohorts)
+    is_cut = any(cohort.users > limit for cohort in cohorts)
     cut = together(
         f"This page lists at most {limit:,} users per group. For any other user, run ",
         command("leanplum-sync explain PLAN USER"),
@@ -244,21 +244,21 @@ def _cohort(number: int, cohort: Cohort) -> Html:
         ),
         tag("td", opener, tag("span", cohort.resource, class_="resource"), role="cell", class_="attribute"),
         tag("td", _values(cohort), role="cell", class_="before-and-after"),
-        tag("td", f"{cohort.subjects:,}", tag("span", "", class_="matches"), role="cell", class_="users"),
+        tag("td", f"{cohort.users:,}", tag("span", "", class_="matches"), role="cell", class_="users"),
         tag("td", codes(map(subject_words, cohort.samples)), role="cell", class_="examples"),
         role="row",
         class_="group",
         id=f"r{number}",
         data_kind=cohort.kind.value,
         data_field=cohort.field,
-        data_users=cohort.subjects,
+        data_users=cohort.users,
     )
 
 
 def _values(cohort: Cohort) -> Html:
-    if not cohort.pairs:
+    if not cohort.values:
         return NOTHING
-    pair = cohort.pairs[0]
+    pair = cohort.values[0]
     before, after = sides(cohort.kind, cohort.field, pair.before, pair.after, _CELLS)
     after = shape_words(cohort, 2 * _CELLS) or after
     others = other_values(cohort)

@@ -63,7 +63,7 @@ def _row(moved: Moved) -> str:
     return row(
         USER_GONE if moved.field == WHOLE_USER else code(cut(escaped(moved.field), _CELLS)),
         *map(code, value_words(moved, _CELLS)),
-        f"**{moved.subjects:,}**",
+        f"**{moved.users:,}**",
         code(cut(escaped(moved.resource), _CELLS)),
         ", ".join(code(cut(subject_words(each), _CELLS)) for each in moved.samples),
     )

@@ -99,8 +99,8 @@ def _left_out(count: int) -> str:
 
 def _cohort(cohort: Cohort) -> str:
     before, after = "", ""
-    if cohort.pairs:
-        pair = cohort.pairs[0]
+    if cohort.values:
+        pair = cohort.values[0]
         before, after = sides(cohort.kind, cohort.field, pair.before, pair.after, _CELLS)
     after = shape_words(cohort, 2 * _CELLS) or after
     others = other_values(cohort)
@@ -111,7 +111,7 @@ def _cohort(cohort: Cohort) -> str:
         code(cut(escaped(cohort.field))),
         code(before),
         f"{code(after)}{more}",
-        f"**{cohort.subjects:,}**",
+        f"**{cohort.users:,}**",
         samples,
     )
 

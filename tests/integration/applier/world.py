@@ -109,7 +109,7 @@ class ListPlan:
 
     @property
     def header(self) -> Header:
-        target = Target(self.app_id, self.environment, "127.0.0.1", is_emulator=True)
+        target = Target(environment=self.environment, host="127.0.0.1", app_id=self.app_id, is_emulator=True)
         return Header(1, self.digest, target, self.created_at, None, None, frozenset(), b"")
 
     @property

@@ -41,9 +41,9 @@ class Bars(HTMLParser):
 def test_the_parts_of_a_bar_are_siblings_that_add_up_and_each_color_of_the_legend_is_drawn() -> None:
     kinds = (ChangeKind.SET, ChangeKind.REMOVE, ChangeKind.ADD)
     cohorts = [
-        replace(cohort(kind, "tier"), subjects=count) for kind, count in zip(kinds, (5, 1, 4), strict=True)
+        replace(cohort(kind, "tier"), users=count) for kind, count in zip(kinds, (5, 1, 4), strict=True)
     ]
-    found = Bars(chart([*cohorts, replace(cohort(ChangeKind.SET, "level"), subjects=5)]).source)
+    found = Bars(chart([*cohorts, replace(cohort(ChangeKind.SET, "level"), users=5)]).source)
     assert not found.open
     tier, level = found.bars
     assert [sum(width for _, _, width in bar) for bar in (tier, level)] == [100, 50]
@@ -53,6 +53,6 @@ def test_the_parts_of_a_bar_are_siblings_that_add_up_and_each_color_of_the_legen
 
 def test_parts_too_thin_to_be_seen_are_widened_within_the_bar() -> None:
     kinds = {ChangeKind.SET: 100_000, ChangeKind.REMOVE: 1, ChangeKind.ADD: 1}
-    cohorts = [replace(cohort(kind, "tier"), subjects=count) for kind, count in kinds.items()]
+    cohorts = [replace(cohort(kind, "tier"), users=count) for kind, count in kinds.items()]
     [bar] = Bars(chart(cohorts).source).bars
     assert sorted(width for _, _, width in bar) == [0.4, 0.4, 99.2]

@@ -162,8 +162,8 @@ def test_the_words_of_a_hazard_and_its_budget_are_shown_whole_however_long_they_
 
 def test_what_a_list_gets_counts_once_whatever_the_list_was() -> None:
     pairs = (ValuePair(["a"], ["b"], 3), ValuePair([], ["b"], 1))
-    added = replace(cohort(ChangeKind.ADD, "tags"), distinct=2, pairs=pairs)
-    other = replace(added, pairs=(pairs[0], ValuePair([], ["c"], 1)))
+    added = replace(cohort(ChangeKind.ADD, "tags"), distinct=2, values=pairs)
+    other = replace(added, values=(pairs[0], ValuePair([], ["c"], 1)))
     for same, plan in ((True, SomePlan(cohorts_=(added,))), (False, SomePlan(cohorts_=(other,)))):
         for text in (plan_text(plan, Page()), plan_markdown(plan, 59_000)):
             assert ("+1 more" in text) != same
@@ -177,7 +177,7 @@ def test_a_budget_that_is_not_set_says_so() -> None:
 LONG = replace(
     cohort(ChangeKind.SEND, "Invitation to the summer sale", None, {"first_name": "Ada" * 20}),
     samples=tuple(f"user:reader-{number:06}" for number in range(3)),
-    subjects=2_600_000,
+    users=2_600_000,
 )
 
 
@@ -189,7 +189,7 @@ def test_what_is_shown_of_an_id_is_whole_or_marked_as_cut(width: int) -> None:
 
 
 def test_there_are_up_to_three_samples_where_there_is_room() -> None:
-    short = replace(LONG, field="tier", kind=ChangeKind.SET, pairs=(ValuePair("a", "b", 3),))
+    short = replace(LONG, field="tier", kind=ChangeKind.SET, values=(ValuePair("a", "b", 3),))
     assert "  reader-000000, reader-000001" in plan_text(SomePlan(cohorts_=(short,)), Page(width=80))
     assert "reader-000001, reader-000002" in plan_text(SomePlan(cohorts_=(short,)), Page(width=100))
 
