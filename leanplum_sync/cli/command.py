@@ -42,38 +42,11 @@ class SharedOption(click.Option):
         return None if ctx.parent else os.environ.get(self.variable) or None
 
 
-_PROJECT_OPTIONS: Final = (
-    click.option(
-        "--project",
-        cls=SharedOption,
-        type=click.Path(dir_okay=False, path_type=Path),
-        metavar="FILE",
-        help="The project file. Default: leanplum-sync.yaml in this folder or a parent folder.",
-    ),
-    click.option(
-        "-e",
-        "--environment",
-        cls=SharedOption,
-        metavar="NAME",
-        shell_complete=completion.environments,
-        help="The environment to use. Default: the project file's defaultEnvironment.",
-    ),
-)
-_DISPLAY_OPTIONS: Final = (
-    click.option(
-        "--quiet", cls=SharedOption, is_flag=True, help="Print errors only: no progress and no notes."
-    ),
-    click.option(
-        "--no-progress", cls=SharedOption, is_flag=True, help="Print notes and errors, but no progress."
-    ),
-    click.option("--verbose", cls=SharedOption, is_flag=True, help="Print more details."),
-    click.option(
-        "--no-color", cls=SharedOption, is_flag=True, help="Print without color; NO_COLOR=1 does the same."
-    ),
-)
+def _shared(*names: str, **options: Any) -> Callable[[Decorated], Decorated]:
+    return click.option(*names, cls=SharedOption, **options)
 
 
-def _all_of(decorators: tuple[Callable[[Decorated], Decorated], ...]) -> Callable[[Decorated], Decorated]:
+def _all_of(*decorators: Callable[[Decorated], Decorated]) -> Callable[[Decorated], Decorated]:
     def decorate(function: Decorated) -> Decorated:
         for decorator in reversed(decorators):
             function = decorator(function)
@@ -82,9 +55,27 @@ def _all_of(decorators: tuple[Callable[[Decorated], Decorated], ...]) -> Callabl
     return decorate
 
 
-project_options: Final = _all_of(_PROJECT_OPTIONS)
-display_options: Final = _all_of(_DISPLAY_OPTIONS)
-
+project_options: Final = _all_of(
+    _shared(
+        "--project",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="The project file. Default: leanplum-sync.yaml in this folder or a parent folder.",
+    ),
+    _shared(
+        "-e",
+        "--environment",
+        metavar="NAME",
+        shell_complete=completion.environments,
+        help="The environment to use. Default: the project file's defaultEnvironment.",
+    ),
+)
+display_options: Final = _all_of(
+    _shared("--quiet", is_flag=True, help="Print errors only: no progress and no notes."),
+    _shared("--no-progress", is_flag=True, help="Print notes and errors, but no progress."),
+    _shared("--verbose", is_flag=True, help="Print more details."),
+    _shared("--no-color", is_flag=True, help="Print without color; NO_COLOR=1 does the same."),
+)
 
 specs_argument: Final = click.argument(
     "specs", metavar="[SPEC]...", nargs=-1, type=click.Path(path_type=Path)
@@ -94,9 +85,11 @@ plan_argument: Final = click.argument(
 )
 
 
-def pass_console(function: Callable[Concatenate[Console, P], R]) -> Callable[P, R]:
+def with_console(function: Callable[Concatenate[Console, P], R]) -> Callable[P, R]:
+    """Take the options for display, and pass a console that follows them."""
+
     @wraps(function)
-    def with_console(*arguments: P.args, **options: P.kwargs) -> R:
+    def passing_console(*arguments: P.args, **options: P.kwargs) -> R:
         console = Console.for_this_process(
             quiet=bool(remembered("quiet")),
             no_progress=bool(remembered("no_progress")),
@@ -106,7 +99,12 @@ def pass_console(function: Callable[Concatenate[Console, P], R]) -> Callable[P, 
         )
         return function(console, *arguments, **options)
 
-    return with_console
+    return display_options(passing_console)
+
+
+def in_project(function: Callable[Concatenate[Console, P], R]) -> Callable[P, R]:
+    """Like ``with_console``, and take the options for the project, which ``cli/project.py`` reads."""
+    return project_options(with_console(function))
 
 
 class Command(click.Command):

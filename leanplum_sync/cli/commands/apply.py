@@ -4,72 +4,76 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import click
 
 from leanplum_sync.address import Subject
 from leanplum_sync.applier.canary import Canary
+from leanplum_sync.applier.leftovers import Leftovers, write_leftovers
 from leanplum_sync.applier.ports import StopFlag
 from leanplum_sync.applier.preflight import Consent
 from leanplum_sync.applier.receipt import Receipt, StopReason, nothing_sent
 from leanplum_sync.applier.settings import Recheck
-from leanplum_sync.cli.command import Command, display_options, pass_console, plan_argument, project_options
+from leanplum_sync.cli.command import Command, in_project, plan_argument
 from leanplum_sync.cli.connect import tell_changed_seed
 from leanplum_sync.cli.context import remembered
 from leanplum_sync.cli.exit_codes import ExitCode, exit_code
-from leanplum_sync.cli.leftovers import changed_words, leftovers
-from leanplum_sync.cli.options.canary import canary_option, chosen, goes_on, wave_failures_option
-from leanplum_sync.cli.options.consent import AckType, confirm
-from leanplum_sync.cli.options.durations import DurationType
-from leanplum_sync.cli.options.shards import shard_option
-from leanplum_sync.cli.options.verifying import VerifyType, verification
+from leanplum_sync.cli.options.applying import (
+    ack_option,
+    canary_option,
+    chosen,
+    confirm,
+    goes_on,
+    verification,
+    verify_option,
+    wave_failures_option,
+)
+from leanplum_sync.cli.options.basic import duration_option
+from leanplum_sync.cli.options.checking import shard_option
 from leanplum_sync.cli.output.console import Console
+from leanplum_sync.cli.output.documents import show_plan
 from leanplum_sync.cli.output.outputs import Output, deliver, output_options
-from leanplum_sync.cli.output.plan_documents import show_plan
 from leanplum_sync.cli.project import project_file
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.cli.signals import stopping
 from leanplum_sync.client.http import ANSWERS_AFTER_STOP_SECONDS
 from leanplum_sync.errors import InterruptedRunError
+from leanplum_sync.journal.entry import Fate
 from leanplum_sync.journal.events import nobody
+from leanplum_sync.journal.reader import JournalReader
 from leanplum_sync.library.applying import Application, ApplyOptions, admit, applying, note_specs
-from leanplum_sync.library.verifying import SAMPLE, Extent
+from leanplum_sync.library.verifying import Extent
 from leanplum_sync.operations.verify import Verification
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planner.parts import Part
+from leanplum_sync.project.settings import Settings
 from leanplum_sync.render.html import receipt_html
 from leanplum_sync.render.junit import receipt_junit
 from leanplum_sync.render.markdown import receipt_markdown
 from leanplum_sync.render.plan_words import target_words
 from leanplum_sync.render.receipt import next_steps, receipt_document, receipt_text
-from leanplum_sync.specs import load_project
+from leanplum_sync.specs import load, load_project
 
+# Rows to fix; rows for a person to look into, which `resolve --from` reads; and users who changed since the plan.
+_LEFTOVERS: Final = {
+    "rejected": (Fate.REJECTED, Fate.SKIPPED),
+    "held": (Fate.HELD,),
+    "conflicting": (Fate.CONFLICTING,),
+}
 _Ended: TypeAlias = tuple[Receipt, InterruptedRunError | None, Verification | None]
 
 
 @click.command("apply", cls=Command)
 @plan_argument
-@click.option(
-    "--ack",
-    type=AckType(),
-    multiple=True,
-    metavar="HAZARD=COUNT",
-    help="Accept a hazard that is over budget. Give the count shown in the plan, such as sends=12431; may be repeated. Default: none.",
-)
+@ack_option
 @click.option(
     "--recheck",
     type=click.Choice([choice.value for choice in Recheck]),
     default=Recheck.AUTO.value,
     help="Precondition check: read users again before writing, and skip users that someone else has changed since the plan. Default: auto, which checks if the plan's live state is older than ten minutes.",
 )
-@click.option(
-    "--verify",
-    type=VerifyType(),
-    default="auto",
-    metavar="all|none|N",
-    help=f"Read users back afterwards and compare them with the plan: all, none or a sample of N. Default: all, or {SAMPLE:,} if more users changed.",
-)
+@verify_option
 @click.option(
     "--concurrency",
     type=click.IntRange(1, 100),
@@ -87,10 +91,8 @@ _Ended: TypeAlias = tuple[Receipt, InterruptedRunError | None, Verification | No
 )
 @canary_option
 @wave_failures_option
-@click.option(
+@duration_option(
     "--max-age",
-    type=DurationType(),
-    metavar="TIME",
     help="Maximum age of the plan, such as 30m or 2h. Default: the project's planHours, or no limit.",
 )
 @click.option(
@@ -98,9 +100,7 @@ _Ended: TypeAlias = tuple[Receipt, InterruptedRunError | None, Verification | No
 )
 @click.option("--yes", is_flag=True, help="Don't ask for confirmation. Required without a terminal.")
 @output_options("text", "json", "ndjson", "markdown", "html", "junit")
-@project_options
-@display_options
-@pass_console
+@in_project
 def command(
     console: Console,
     *,
@@ -152,16 +152,17 @@ def command(
             return ExitCode.OK
         with applying(admitted, warn=console.complain, on_changed_seed=tell_changed_seed) as application:
             target = admitted.conditions.target
-            confirm(console, target, mine.summary, yes=yes)
+            if not yes:
+                confirm(console, target, mine.summary)
             console.say(f"Applying to {target_words(target)}.")
             first = chosen(mine, canary)
             receipt, interrupted, verified = _go(application, first, verify, console)
             if first is not None and goes_on(console, receipt, verified, len(first), yes=yes):
                 receipt, interrupted, verified = _go(application, None, verify, console)
-            left = leftovers(opened, receipt, application.journal, admitted.settings, file)
+            left = _leftovers(opened, receipt, application.journal, admitted.settings, file)
         _show(receipt, verified, opened, console, files=left.files, output=output)
         if left.changed:
-            console.complain(changed_words(left, receipt.run))
+            console.complain(_changed_words(left, receipt.run))
         return exit_code(interrupted) if interrupted else code_of(receipt, verified)
 
 
@@ -204,6 +205,32 @@ def _show(
     )
     if steps:
         console.say("\n" + "\n".join(steps))
+
+
+def _leftovers(
+    plan: PlanFile, receipt: Receipt, journal: JournalReader, settings: Settings, project_file: Path
+) -> Leftovers:
+    """Write files with the rows that were rejected, that are held, or whose users changed since the plan."""
+    files: list[Path] = []
+    changed: dict[str, None] = {}
+    for word, fates in _LEFTOVERS.items():
+        if any(receipt.actions.get(fate) for fate in fates):
+            subjects = {entry.subject for entry in journal.exceptions(receipt.run, fates)}
+            stem = settings.state_folder / f"run-{receipt.run}.{word}"
+            # Loaded only here: the plan is bound to these specs, and most runs have no leftovers.
+            resources = load(project_file).resources
+            written = write_leftovers(plan, subjects, resources, settings.root, stem)
+            files += written.files
+            changed |= dict.fromkeys(written.changed)
+    return Leftovers(tuple(files), tuple(changed))
+
+
+def _changed_words(left: Leftovers, run: int) -> str:
+    """Return why some rows were not written to a file."""
+    return (
+        f"Changed during the run: {', '.join(left.changed)}. The rows behind what did not succeed are not in a file:"
+        f" `leanplum-sync journal show {run}` lists their users."
+    )
 
 
 def code_of(receipt: Receipt, verified: Verification | None) -> ExitCode:

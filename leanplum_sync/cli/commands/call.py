@@ -11,7 +11,7 @@ from typing import Final
 
 import click
 
-from leanplum_sync.cli.command import Command, display_options, pass_console, project_options
+from leanplum_sync.cli.command import Command, in_project
 from leanplum_sync.cli.commands.by_hand import (
     Batch,
     Download,
@@ -27,6 +27,7 @@ from leanplum_sync.cli.commands.by_hand import (
 from leanplum_sync.cli.completion import actions
 from leanplum_sync.cli.connect import connected
 from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.options.basic import file_option
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.project import settings_here
 from leanplum_sync.client.api.call import COMMON
@@ -71,16 +72,12 @@ class _Answer:
     type=click.Choice(list(_KEYS)),
     help="Which class of key to use, such as development for test data. Default: the class that the action needs.",
 )
-@click.option(
+@file_option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
     help="Where downloadFile saves the file. Default: under the file's own name in the working folder.",
 )
 @click.option("--yes", is_flag=True, help="Don't ask before writing. Required without a terminal.")
-@project_options
-@display_options
-@pass_console
+@in_project
 def command(
     console: Console,
     *,
@@ -177,16 +174,12 @@ def _confirm(console: Console, target: Target, request: Request) -> None:
         click.ClickException: there is nobody to ask.
         click.Abort: the answer was not yes.
     """
-    if not console.is_interactive:
-        raise click.ClickException(
-            "This writes, and there is no terminal to confirm it on. Add --yes to skip the question. Nothing was sent."
-        )
-    answer = console.ask(
-        f"This calls {_deeds(request)} in {target_words(target)}.\nType yes to go ahead, anything else to stop: "
+    console.confirm(
+        f"This calls {_deeds(request)} in {target_words(target)}.\nType yes to go ahead, anything else to stop: ",
+        ("yes",),
+        unattended="This writes, and there is no terminal to confirm it on. Add --yes to skip the question. Nothing was sent.",
+        stopped="Stopped; nothing was sent.",
     )
-    if answer.lower() != "yes":
-        console.complain("Stopped; nothing was sent.")
-        raise click.Abort
 
 
 def _deeds(request: Request) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from leanplum_sync.cli.command import Command, display_options, pass_console, project_options
+from leanplum_sync.cli.command import Command, in_project
 from leanplum_sync.cli.commands.findings import (
     Told,
     bad,
@@ -50,9 +50,7 @@ _NEEDED: Final[Mapping[str, frozenset[KeyClass]]] = {
     help="The command to check the keys for: plan only reads, apply also writes. Default: plan.",
 )
 @output_option
-@project_options
-@display_options
-@pass_console
+@in_project
 def command(console: Console, *, purpose: str, output: Sequence[Output]) -> ExitCode:
     """
     Check keys, clock, host and journal, and show how to fix each problem.

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from leanplum_sync.cli.command import Command, display_options, pass_console, project_options, specs_argument
+from leanplum_sync.cli.command import Command, in_project, specs_argument
 from leanplum_sync.cli.connect import connected
 from leanplum_sync.cli.exit_codes import ExitCode
-from leanplum_sync.cli.options.durations import DurationType
-from leanplum_sync.cli.options.reading import LIVE, observed_option
+from leanplum_sync.cli.options.basic import duration_option
+from leanplum_sync.cli.options.checking import LIVE, observed_option
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.outputs import Output, deliver, output_options
 from leanplum_sync.cli.project import project_file, settings_of
@@ -35,17 +35,10 @@ from leanplum_sync.staging import Staging
 @click.command("drift", cls=Command)
 @specs_argument
 @observed_option
-@click.option(
-    "--max-age",
-    type=DurationType(),
-    metavar="TIME",
-    help="Maximum age of the snapshot FILE, such as 30m or 2h. Default: no limit.",
-)
+@duration_option("--max-age", help="Maximum age of the snapshot FILE, such as 30m or 2h. Default: no limit.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2, not 0, if anything has drifted.")
 @output_options("text", "json", "ndjson", "markdown")
-@project_options
-@display_options
-@pass_console
+@in_project
 def command(
     console: Console,
     *,

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from leanplum_sync.cli.command import Command, display_options, pass_console
+from leanplum_sync.cli.command import Command, with_console
 from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.options.basic import file_option
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.emulator import APP_ID, KEYS, EmulatorError, serve
 
@@ -20,17 +21,11 @@ from leanplum_sync.emulator import APP_ID, KEYS, EmulatorError, serve
     metavar="N",
     help="TCP port; 0 chooses a free one. Default: 8123.",
 )
-@click.option(
-    "--state",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Save users and counts to FILE. Default: keep them in memory only.",
-)
-@click.option(
+@file_option("--state", help="Save users and counts to FILE. Default: keep them in memory only.")
+@file_option(
     "--seed",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    exists=True,
     multiple=True,
-    metavar="FILE",
     help="An NDJSON file of users and messages to start with; may be repeated. Default: none.",
 )
 @click.option(
@@ -39,8 +34,7 @@ from leanplum_sync.emulator import APP_ID, KEYS, EmulatorError, serve
     default="",
     help="Faults to inject, from a FILE or as TEXT such as latency:seconds=0.5. Default: none.",
 )
-@display_options
-@pass_console
+@with_console
 def command(
     console: Console, *, port: int, state: Path | None, seed: tuple[Path, ...], faults: str
 ) -> ExitCode:

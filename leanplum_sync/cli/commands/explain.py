@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from leanplum_sync.cli.command import Command, display_options, pass_console, plan_argument, project_options
+from leanplum_sync.cli.command import Command, in_project, plan_argument
 from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.options.basic import file_option
 from leanplum_sync.cli.options.ids import subject_of
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.outputs import Output, deliver, output_option
@@ -25,16 +26,13 @@ from leanplum_sync.specs import load
 @click.command("explain", cls=Command)
 @plan_argument
 @click.argument("user", metavar="USER")
-@click.option(
+@file_option(
     "--observed",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
+    exists=True,
     help="The snapshot that the plan was made from. Default: the snapshot of the latest plan.",
 )
 @output_option
-@project_options
-@display_options
-@pass_console
+@in_project
 def command(
     console: Console, *, plan: Path, user: str, observed: Path | None, output: Sequence[Output]
 ) -> ExitCode:

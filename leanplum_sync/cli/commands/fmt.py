@@ -11,7 +11,7 @@ from typing import Final
 
 import click
 
-from leanplum_sync.cli.command import Command, display_options, pass_console, project_options
+from leanplum_sync.cli.command import Command, in_project
 from leanplum_sync.cli.context import remembered
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.output.console import Console
@@ -32,9 +32,7 @@ _PART: Final = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--check", is_flag=True, help="Change nothing; exit with 3 if a file would change.")
 @click.option("--diff", is_flag=True, help="Change nothing; show what would change.")
-@project_options
-@display_options
-@pass_console
+@in_project
 def command(console: Console, *, paths: tuple[Path, ...], check: bool, diff: bool) -> ExitCode:
     """
     Format spec files and list the ones that changed.

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import json
+import re
+from functools import reduce
+from importlib.metadata import distribution
+from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
 import click
 
-from leanplum_sync.cli.command import Command, display_options, pass_console
-from leanplum_sync.cli.commands.new_project import PIPELINES, in_the_way, project_files, with_ignored
+from leanplum_sync.cli.command import Command, with_console
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.render.words import listing
+
+_TEMPLATES: Final = {
+    "leanplum-sync.yaml": "leanplum-sync.yaml",
+    "specs/loyalty.yaml": "loyalty.yaml",
+    "data/customers.csv": "customers.csv",
+    "seed/users.ndjson": "users.ndjson",
+}
+_INSTALL: Final = {".ci/install-leanplum-sync.sh": "install-leanplum-sync.sh"}
+_PIPELINES: Final = {
+    "github": {".github/workflows/leanplum-sync.yaml": "github.yaml", **_INSTALL},
+    "gitlab": {".gitlab-ci.yml": "gitlab.yaml", **_INSTALL},
+}
+PIPELINES: Final = (*_PIPELINES, "all", "none")
+IGNORED: Final = (".leanplum-sync/", "*.lpplan")  # journal, emulator state and plans hold values of users
+_NAME: Final = re.compile(r"[^a-z0-9]+")
 
 
 @click.command("init", cls=Command, shares_files=True)
@@ -22,8 +42,7 @@ from leanplum_sync.render.words import listing
     default="all",
     help="Which pipeline files to write: for GitHub Actions, GitLab CI, both or neither. Default: all.",
 )
-@display_options
-@pass_console
+@with_console
 def command(console: Console, *, folder: Path, pipeline: str) -> ExitCode:
     """
     Create a new project in DIR (default: the working folder).
@@ -32,7 +51,7 @@ def command(console: Console, *, folder: Path, pipeline: str) -> ExitCode:
     emulator, and pipeline files. Existing files are never overwritten.
     """
     contents = project_files(folder.resolve().name, pipeline)
-    existing = in_the_way(folder, list(contents))
+    existing = [path for path in contents if (folder / path).exists()]
     if existing:
         raise click.UsageError(
             f"{listing(existing)} in {folder} already {'exists' if len(existing) == 1 else 'exist'} and would be"
@@ -60,3 +79,49 @@ def _instead(existing: list[str]) -> str:
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
+
+
+def project_files(name: str, pipeline: str = "all") -> dict[str, str]:
+    """
+    Return each file's text by its path in the project folder, except ``.gitignore``, which may already exist.
+
+    A pipeline installs the version that wrote it, so that what plans is what applies.
+    """
+    source, commit = installed_from()
+    folder = files("leanplum_sync.cli") / "templates"
+    chosen = [each for kind, each in _PIPELINES.items() if pipeline in (kind, "all")]
+    templates = {path: template for each in (_TEMPLATES, *chosen) for path, template in each.items()}
+    names = {
+        "{name: PROJECT}": f"{{name: {project_name(name)}}}",
+        "SOURCE-URL": source,
+        "SOURCE-COMMIT": commit,
+    }
+    return {
+        path: reduce(
+            lambda text, pair: text.replace(*pair), names.items(), (folder / template).read_text("utf-8")
+        )
+        for path, template in templates.items()
+    }
+
+
+def installed_from() -> tuple[str, str]:
+    """
+    Return the repository and the commit that this installation was made from; empty where pip did not record them.
+
+    Source: PyPA specifications, recording the direct URL origin of installed distributions.
+    """
+    recorded = json.loads(distribution("leanplum-sync").read_text("direct_url.json") or "{}")
+    commit = recorded.get("vcs_info", {}).get("commit_id", "")
+    return (recorded["url"], commit) if commit else ("", "")
+
+
+def project_name(folder_name: str) -> str:
+    """Return a name of lower-case letters, digits and hyphens, as specs require."""
+    return _NAME.sub("-", folder_name.lower()).strip("-") or "project"
+
+
+def with_ignored(gitignore: str) -> str:
+    """Return the text of a ``.gitignore`` that excludes everything that must not be committed."""
+    missing = [line for line in IGNORED if line not in gitignore.splitlines()]
+    start = f"{gitignore.rstrip()}\n" if gitignore.strip() else ""
+    return start + "".join(f"{line}\n" for line in missing) if missing else gitignore

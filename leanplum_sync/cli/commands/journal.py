@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -11,12 +12,11 @@ from typing import Final
 import click
 
 from leanplum_sync.applier.settings import EXCEPTIONS_LISTED
-from leanplum_sync.cli.command import Command, display_options, pass_console, project_options
-from leanplum_sync.cli.commands.journal_copy import copy_command
+from leanplum_sync.cli.command import Command, in_project
 from leanplum_sync.cli.context import remembered
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.lazy import Group
-from leanplum_sync.cli.options.durations import DurationType
+from leanplum_sync.cli.options.basic import duration_option, file_option
 from leanplum_sync.cli.options.runs import known_run, run_argument
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.outputs import Output, deliver, output_option
@@ -24,12 +24,15 @@ from leanplum_sync.cli.project import settings_here
 from leanplum_sync.cli.shell import shortest
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.journal import open_journal, read_journal
+from leanplum_sync.journal.copying import copy_journal
 from leanplum_sync.journal.database import describe
 from leanplum_sync.journal.entry import DeliveryState, RunState
 from leanplum_sync.journal.export import lines, write_ndjson, write_parquet
 from leanplum_sync.project.kept_plans import prune
 from leanplum_sync.render.journal import (
     ShownRun,
+    copied_json,
+    copied_text,
     faults_json,
     faults_text,
     run_json,
@@ -39,6 +42,7 @@ from leanplum_sync.render.journal import (
 )
 from leanplum_sync.render.words import amount
 
+_VARIABLE: Final = "env:"  # an address may hold a password, which must not be given on the command line
 _WRITERS: Final = {".ndjson": write_ndjson, ".jsonl": write_ndjson, ".parquet": write_parquet}
 
 
@@ -52,14 +56,47 @@ def command() -> None:
     """
 
 
-command.add_command(copy_command)
+@command.command("copy", cls=Command)
+@click.argument("source", metavar="FROM")
+@output_option
+@in_project
+def copy_command(console: Console, source: str, output: Sequence[Output]) -> ExitCode:
+    """
+    Copy the journal FROM into the project's.
+
+    The project's journal must be empty. FROM is a file, or env:NAME for an address in the environment
+    variable NAME. Either everything is copied or nothing is, and no run may be using FROM. FROM is left
+    unchanged: archive it, so that nobody uses it again.
+    """
+    target = settings_here().journal
+    counts = copy_journal(_location(source, os.environ), target)
+    names = source if source.startswith(_VARIABLE) else describe(shortest(Path(source))), describe(target)
+    deliver(
+        console,
+        output,
+        text=lambda page: copied_text(counts, names[1], page),
+        json=lambda: copied_json(counts, *names),
+    )
+    console.say(f"From now on, use only the new journal. Archive {source}, so that nobody uses it again.")
+    return ExitCode.OK
+
+
+def _location(source: str, environ: Mapping[str, str]) -> str | Path:
+    if not source.startswith(_VARIABLE):
+        if "://" in source:
+            raise click.UsageError(
+                "An address may hold a password: put it into an environment variable and pass env:NAME."
+            )
+        return Path(source)
+    name = source.removeprefix(_VARIABLE)
+    if not environ.get(name):
+        raise click.UsageError(f"The variable {name} is not set.")
+    return environ[name]
 
 
 @command.command("list", cls=Command)
 @output_option
-@project_options
-@display_options
-@pass_console
+@in_project
 def list_command(console: Console, output: Sequence[Output]) -> ExitCode:
     """List all runs, the latest first. With -e, show only the runs of that environment."""
     with read_journal(settings_here().journal) as journal:
@@ -71,9 +108,7 @@ def list_command(console: Console, output: Sequence[Output]) -> ExitCode:
 @command.command("show", cls=Command)
 @run_argument
 @output_option
-@project_options
-@display_options
-@pass_console
+@in_project
 def show_command(console: Console, run: int, output: Sequence[Output]) -> ExitCode:
     """Show the actions and batches of one run, and which actions are not done."""
     with read_journal(settings_here().journal) as journal:
@@ -90,9 +125,7 @@ def show_command(console: Console, run: int, output: Sequence[Output]) -> ExitCo
 
 @command.command("verify", cls=Command)
 @output_option
-@project_options
-@display_options
-@pass_console
+@in_project
 def verify_command(console: Console, output: Sequence[Output]) -> ExitCode:
     """
     Check that states, counts and deliveries are consistent.
@@ -114,15 +147,8 @@ def verify_command(console: Console, output: Sequence[Output]) -> ExitCode:
 
 @command.command("export", cls=Command)
 @click.argument("run", metavar="[RUN]", type=click.IntRange(min=1), required=False)
-@click.option(
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="The .ndjson or .parquet file to write. Default: NDJSON on standard output.",
-)
-@project_options
-@display_options
-@pass_console
+@file_option("--out", help="The .ndjson or .parquet file to write. Default: NDJSON on standard output.")
+@in_project
 def export_command(console: Console, run: int | None, out: Path | None) -> ExitCode:
     """
     Export the records of all runs, or of RUN.
@@ -143,9 +169,7 @@ def export_command(console: Console, run: int | None, out: Path | None) -> ExitC
 
 
 @command.command("upgrade", cls=Command)
-@project_options
-@display_options
-@pass_console
+@in_project
 def upgrade_command(console: Console) -> ExitCode:
     """
     Upgrade a journal of an older version to the current format.
@@ -159,16 +183,12 @@ def upgrade_command(console: Console) -> ExitCode:
 
 
 @command.command("prune", cls=Command)
-@click.option(
+@duration_option(
     "--older-than",
-    type=DurationType(),
     default="90d",
-    metavar="TIME",
     help="Keep the plans of runs that ended within this time, such as 30d, for undo. Default: 90d.",
 )
-@project_options
-@display_options
-@pass_console
+@in_project
 def prune_command(console: Console, older_than: float) -> ExitCode:
     """
     Delete plans in .leanplum-sync/applied that are no longer needed.

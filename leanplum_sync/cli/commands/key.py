@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import click
 
-from leanplum_sync.cli.command import Command, display_options, pass_console
+from leanplum_sync.cli.command import Command, with_console
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.encryption import KEY_VARIABLE, new_key
 
 
 @click.command("key", cls=Command)
-@display_options
-@pass_console
+@with_console
 def command(console: Console) -> ExitCode:
     """
     Print a new key for encrypting the values in plans and journals.

@@ -7,19 +7,23 @@ from pathlib import Path
 
 import click
 
-from leanplum_sync.cli.advice import advise
-from leanplum_sync.cli.command import Command, display_options, pass_console, project_options, specs_argument
+from leanplum_sync.cli.command import Command, in_project, specs_argument
 from leanplum_sync.cli.connect import tell_changed_seed
 from leanplum_sync.cli.context import remembered
 from leanplum_sync.cli.exit_codes import ExitCode
-from leanplum_sync.cli.options.checking import listing_file, memory_option, problems_option
-from leanplum_sync.cli.options.durations import DurationType
-from leanplum_sync.cli.options.reading import LIVE, observed_option
-from leanplum_sync.cli.options.shards import parts_option, shard_option
+from leanplum_sync.cli.options.basic import duration_option, file_option
+from leanplum_sync.cli.options.checking import (
+    LIVE,
+    listing_file,
+    memory_option,
+    observed_option,
+    parts_option,
+    problems_option,
+    shard_option,
+)
 from leanplum_sync.cli.output.console import Console
+from leanplum_sync.cli.output.documents import advise, all_groups_option, checked_of, show_plan, show_problems
 from leanplum_sync.cli.output.outputs import Output, output_options
-from leanplum_sync.cli.output.plan_documents import all_groups_option, show_plan
-from leanplum_sync.cli.output.problem_documents import checked_of, show_problems
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.errors import SpecError
@@ -36,18 +40,11 @@ from leanplum_sync.staging import MEMORY_LIMIT_MB
 @click.command("plan", cls=Command)
 @specs_argument
 @observed_option
-@click.option(
+@duration_option(
     "--max-age",
-    type=DurationType(),
-    metavar="TIME",
     help="Maximum age of the snapshot, such as 30m or 2h. Default: no limit for a snapshot FILE; with live, every user is read again.",
 )
-@click.option(
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Where to write the plan. Default: ENVIRONMENT.lpplan in .leanplum-sync.",
-)
+@file_option("--out", help="Where to write the plan. Default: ENVIRONMENT.lpplan in .leanplum-sync.")
 @click.option(
     "--select",
     multiple=True,
@@ -69,9 +66,7 @@ from leanplum_sync.staging import MEMORY_LIMIT_MB
 @problems_option
 @memory_option(MEMORY_LIMIT_MB)
 @output_options("text", "json", "ndjson", "markdown", "html", "sarif", "github")
-@project_options
-@display_options
-@pass_console
+@in_project
 def command(
     console: Console,
     *,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from leanplum_sync.cli.command import Command, display_options, pass_console
+from leanplum_sync.cli.command import Command, with_console
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.outputs import Output, deliver, output_options
@@ -21,8 +21,7 @@ from leanplum_sync.render.plan_diff import PlanDiff, plan_diff_json, plan_diff_m
 @click.argument("new", metavar="NEW", type=click.Path(path_type=Path))
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2, not 0, if the plans differ.")
 @output_options("text", "json", "markdown")
-@display_options
-@pass_console
+@with_console
 def command(
     console: Console, *, old: Path, new: Path, detailed_exitcode: bool, output: Sequence[Output]
 ) -> ExitCode:

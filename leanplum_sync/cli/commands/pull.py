@@ -9,11 +9,11 @@ from typing import Final
 import click
 
 from leanplum_sync.address import Subject
-from leanplum_sync.cli.command import Command, display_options, pass_console, project_options
+from leanplum_sync.cli.command import Command, in_project
 from leanplum_sync.cli.connect import connected
 from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.options.basic import duration_option, file_option
 from leanplum_sync.cli.options.checking import listing_file, memory_option
-from leanplum_sync.cli.options.durations import DurationType
 from leanplum_sync.cli.options.ids import id_column_option, subjects_named
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.outputs import Output, deliver, output_options
@@ -35,33 +35,24 @@ _SNAPSHOTS: Final = (".ndjson", ".ndjson.gz", ".ndjson.zst")
 
 @click.command("pull", cls=Command)
 @click.argument("users", metavar="[USER]...", nargs=-1)
-@click.option(
+@file_option(
     "--from",
     "from_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
+    exists=True,
     help="A data file with the ids, such as customers.csv. Default: none.",
 )
 @id_column_option
-@click.option(
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    required=True,
-    help="The snapshot file to write: .ndjson, .ndjson.gz or .ndjson.zst. Required.",
+@file_option(
+    "--out", required=True, help="The snapshot file to write: .ndjson, .ndjson.gz or .ndjson.zst. Required."
 )
-@click.option(
+@duration_option(
     "--max-age",
-    type=DurationType(),
     default=_MAX_AGE_SECONDS,
-    metavar="TIME",
     help="Keep users in the snapshot that were read within this time, instead of reading them again. This lets an interrupted pull continue. Default: 1h.",
 )
 @memory_option(LEAST_MEMORY_MB)
 @output_options("text", "json", "ndjson")
-@project_options
-@display_options
-@pass_console
+@in_project
 def command(
     console: Console,
     *,

@@ -10,8 +10,9 @@ from typing import Final
 import click
 
 from leanplum_sync.address import Subject
-from leanplum_sync.cli.command import Command, display_options, pass_console, project_options
+from leanplum_sync.cli.command import Command, in_project
 from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.options.basic import file_option
 from leanplum_sync.cli.options.ids import id_column_option, subjects_named
 from leanplum_sync.cli.options.runs import known_run, run_argument
 from leanplum_sync.cli.output.console import Console
@@ -59,19 +60,13 @@ _CHOICES: Final = {
     metavar="USER",
     help="Resolve only this userId or device:ID; may be repeated. Default: all users.",
 )
-@click.option(
-    "--from",
-    "from_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Resolve only the users in this data file. Default: all users.",
+@file_option(
+    "--from", "from_file", exists=True, help="Resolve only the users in this data file. Default: all users."
 )
 @id_column_option
 @click.option("--yes", is_flag=True, help="Don't ask for confirmation. Required without a terminal.")
 @output_option
-@project_options
-@display_options
-@pass_console
+@in_project
 def command(
     console: Console,
     *,
@@ -105,7 +100,8 @@ def command(
         held = _held(reading, entry, batches, wanted)
         window = _settle_seconds(entry, loaded.project, loaded.root)
         _check_settled(reading, run, held, window)
-    _confirm(console, entry, resolution, held, yes=yes)
+    if not yes:
+        _confirm(console, entry, resolution, held)
     with (
         open_journal(settings.journal) as journal,
         journal.acquire(entry.app, entry.environment, part=entry.part) as lease,
@@ -183,29 +179,21 @@ def _confirm(
     run: RunEntry,
     resolution: Resolution,
     held: Mapping[int, Sequence[ExceptionEntry]],
-    *,
-    yes: bool,
 ) -> None:
     """
     Raises:
         click.ClickException: there is nobody to ask.
         click.Abort: the answer was not yes.
     """
-    if yes:
-        return
-    if not console.is_interactive:
-        raise click.ClickException(
-            "There is no terminal to confirm on. Add --yes to skip the question. Nothing was changed."
-        )
     actions = amount(sum(map(len, held.values())), "held action")
     users = amount(len(_subjects(held)), "user")
-    answer = console.ask(
+    console.confirm(
         f"Run {run.number} in {run.environment}: {actions} of {users} {deed(resolution)}.\n"
-        "Type yes to go ahead, anything else to stop: "
+        "Type yes to go ahead, anything else to stop: ",
+        ("yes",),
+        unattended="There is no terminal to confirm on. Add --yes to skip the question. Nothing was changed.",
+        stopped="Stopped; nothing was changed.",
     )
-    if answer.lower() != "yes":
-        console.complain("Stopped; nothing was changed.")
-        raise click.Abort
 
 
 def _next_step(run: RunEntry, plan: Path) -> str:

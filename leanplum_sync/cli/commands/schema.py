@@ -6,7 +6,7 @@ import json
 
 import click
 
-from leanplum_sync.cli.command import Command, display_options, pass_console
+from leanplum_sync.cli.command import Command, with_console
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.render.schemas import NAMES, document_schema
@@ -16,8 +16,7 @@ from leanplum_sync.specs.check import MODELS
 
 @click.command("schema", cls=Command)
 @click.argument("kind", metavar="[KIND]", required=False, type=click.Choice([*MODELS, *NAMES]))
-@display_options
-@pass_console
+@with_console
 def command(console: Console, kind: str | None) -> ExitCode:
     """
     Print the JSON Schema of all specs, of one KIND of spec, or of one document.

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from leanplum_sync.cli.command import Command, display_options, pass_console, plan_argument
+from leanplum_sync.cli.command import Command, plan_argument, with_console
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.output.console import Console
+from leanplum_sync.cli.output.documents import all_groups_option, show_plan
 from leanplum_sync.cli.output.outputs import Output, output_options
-from leanplum_sync.cli.output.plan_documents import all_groups_option, show_plan
 from leanplum_sync.planfile import open_plan
 
 
@@ -19,8 +19,7 @@ from leanplum_sync.planfile import open_plan
 @plan_argument
 @all_groups_option
 @output_options("text", "json", "markdown", "html")
-@display_options
-@pass_console
+@with_console
 def command(console: Console, *, plan: Path, all_groups: bool, output: Sequence[Output]) -> ExitCode:
     """Show the plan in the file PLAN, just as `plan` showed it."""
     with open_plan(plan) as opened:

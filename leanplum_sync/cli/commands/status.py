@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from leanplum_sync.cli.command import Command, display_options, pass_console, project_options
+from leanplum_sync.cli.command import Command, in_project
 from leanplum_sync.cli.context import remembered
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.output.console import Console
@@ -26,9 +26,7 @@ _RUNS = 10
 
 @click.command("status", cls=Command)
 @output_options("text", "json", "markdown", "html")
-@project_options
-@display_options
-@pass_console
+@in_project
 def command(console: Console, output: Sequence[Output]) -> ExitCode:
     """
     Show the latest runs, the processes at work and the sends held for a decision.

@@ -9,14 +9,15 @@ from pathlib import Path
 import click
 
 from leanplum_sync.address import Subject, SubjectKind
-from leanplum_sync.cli.command import Command, display_options, pass_console, project_options
+from leanplum_sync.cli.command import Command, in_project
 from leanplum_sync.cli.commands.plan import conclude
 from leanplum_sync.cli.connect import connected
 from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.options.basic import file_option
 from leanplum_sync.cli.options.runs import known_run, run_argument
 from leanplum_sync.cli.output.console import Console
+from leanplum_sync.cli.output.documents import show_plan
 from leanplum_sync.cli.output.outputs import Output, output_options
-from leanplum_sync.cli.output.plan_documents import show_plan
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.clock import SystemClock
@@ -38,23 +39,12 @@ from leanplum_sync.staging import Staging
 
 @click.command("undo", cls=Command)
 @run_argument
-@click.option(
-    "--plan",
-    "of_run",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="The plan that the run applied. Default: the copy in .leanplum-sync/applied.",
+@file_option(
+    "--plan", "of_run", help="The plan that the run applied. Default: the copy in .leanplum-sync/applied."
 )
-@click.option(
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Where to write the plan. Default: undo-RUN.lpplan in .leanplum-sync.",
-)
+@file_option("--out", help="Where to write the plan. Default: undo-RUN.lpplan in .leanplum-sync.")
 @output_options("text", "json", "markdown", "html")
-@project_options
-@display_options
-@pass_console
+@in_project
 def command(
     console: Console, *, run: int, of_run: Path | None, out: Path | None, output: Sequence[Output]
 ) -> ExitCode:

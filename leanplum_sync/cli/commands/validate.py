@@ -7,13 +7,12 @@ from pathlib import Path
 
 import click
 
-from leanplum_sync.cli.advice import advise
-from leanplum_sync.cli.command import Command, display_options, pass_console, project_options, specs_argument
+from leanplum_sync.cli.command import Command, in_project, specs_argument
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.options.checking import listing_file, memory_option, problems_option
 from leanplum_sync.cli.output.console import Console
+from leanplum_sync.cli.output.documents import advise, listed_words, show_problems
 from leanplum_sync.cli.output.outputs import Output, output_options
-from leanplum_sync.cli.output.problem_documents import listed_words, show_problems
 from leanplum_sync.cli.project import project_file
 from leanplum_sync.operations.check import check
 from leanplum_sync.problem import Remark
@@ -32,9 +31,7 @@ from leanplum_sync.staging import LEAST_MEMORY_MB, Staging
 )
 @memory_option(LEAST_MEMORY_MB)
 @output_options("text", "json", "ndjson", "markdown", "html", "sarif", "github", "junit")
-@project_options
-@display_options
-@pass_console
+@in_project
 def command(
     console: Console,
     *,

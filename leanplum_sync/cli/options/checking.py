@@ -1,58 +1,68 @@
-"""``--memory`` and ``--problems``, of commands that check all specs and data."""
+"""Options of the commands that read specs, data files and users."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
-from leanplum_sync.cli.output.outputs import Decorated
+from leanplum_sync.cli.command import Decorated
+from leanplum_sync.cli.options.basic import Parsed, file_option
 from leanplum_sync.operations.problem_list import ListingFile
+from leanplum_sync.planner.parts import SHARDS, Part
 from leanplum_sync.problem import SHOWN
 from leanplum_sync.project.settings import STATE_FOLDER
 from leanplum_sync.staging import LEAST_MEMORY_MB
 
+LIVE: Final = "live"
 _SIZE: Final = re.compile(r"(\d+) ?(MB|GB)", re.IGNORECASE)
 _MEGABYTES: Final = {"MB": 1, "GB": 1000}
 
+observed_option: Final = click.option(
+    "--observed",
+    default=LIVE,
+    metavar="live|FILE",
+    help="Read users live from the app, or from a snapshot FILE written by pull. Default: live.",
+)
+problems_option: Final = file_option(
+    "--problems",
+    help="Write all problems to FILE, one JSON object per line. Default: .leanplum-sync/problems.ndjson, if there are more"
+    f" than the {SHOWN} shown.",
+)
+parts_option: Final = click.option(
+    "--parts",
+    type=click.IntRange(1, SHARDS),
+    default=1,
+    metavar="M",
+    help="Split the plan into M parts, so that M processes can apply one part each with --shard N/M. Adds up to M requests per kind of batch. Default: 1.",
+)
 
-class SizeType(click.ParamType[int]):
-    """``512MB`` or ``2GB``, as megabytes."""
 
-    name = "size"
+def shard_option(what: str) -> Callable[[Decorated], Decorated]:
+    return click.option("--shard", type=Parsed("shard", Part.parse), metavar="N/M", help=what)
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        match = _SIZE.fullmatch(str(value).strip())
-        if match is None:
-            self.fail(f"{value!r} is not a size, such as 512MB or 2GB.", param, ctx)
-        size = int(match[1]) * _MEGABYTES[match[2].upper()]
-        if size < LEAST_MEMORY_MB:
-            self.fail(f"{value!r} is too little: at least {LEAST_MEMORY_MB}MB is needed.", param, ctx)
-        return size
+
+def _megabytes(text: str) -> int:
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not a size, such as 512MB or 2GB")
+    size = int(match[1]) * _MEGABYTES[match[2].upper()]
+    if size < LEAST_MEMORY_MB:
+        raise ValueError(f"{text!r} is too little: at least {LEAST_MEMORY_MB}MB is needed")
+    return size
 
 
 def memory_option(default_mb: int) -> Callable[[Decorated], Decorated]:
     return click.option(
         "--memory",
-        type=SizeType(),
+        type=Parsed("size", _megabytes),
         default=default_mb,
         metavar="SIZE",
         help=f"Memory for tables of rows and users, such as 512MB or 2GB; larger tables spill to disk. The program itself needs about 100MB on top. With more memory, it can use more cores. Default: {default_mb}MB.",
     )
-
-
-problems_option: Final = click.option(
-    "--problems",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Write all problems to FILE, one JSON object per line. Default: .leanplum-sync/problems.ndjson, if there are more"
-    f" than the {SHOWN} shown.",
-)
 
 
 def listing_file(root: Path, asked_for: Path | None = None) -> ListingFile:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Final
 
@@ -87,6 +88,20 @@ class Console:
         if not answer:
             raise click.Abort
         return answer.strip()
+
+    def confirm(self, question: str, accepted: Collection[str], *, unattended: str, stopped: str) -> None:
+        """
+        Ask *question*, and go on only after one of the *accepted* answers.
+
+        Raises:
+            click.ClickException: there is nobody to ask; the sentence is *unattended*.
+            click.Abort: another answer was given, and *stopped* was printed.
+        """
+        if not self.is_interactive:
+            raise click.ClickException(unattended)
+        if self.ask(question).lower() not in accepted:
+            self.complain(stopped)
+            raise click.Abort
 
     def page(self, stream: IO[str] | None = None) -> Page:
         stream = stream or self.stdout

@@ -95,7 +95,7 @@ def _fail(error: BaseException, command: str, outputs: Sequence[Output], console
     code = _code_of(error)
     documents = [output for output in outputs if output.format not in _FOR_PEOPLE]
     if documents and isinstance(error, SpecError):
-        from leanplum_sync.cli.output.problem_documents import (  # noqa: PLC0415 - needed here only
+        from leanplum_sync.cli.output.documents import (  # noqa: PLC0415 - needed here only
             checked_of,
             show_problems,
         )

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from leanplum_sync.cli.commands import new_project
-from leanplum_sync.cli.commands.new_project import project_files, project_name, with_ignored
+from leanplum_sync.cli.commands import init
+from leanplum_sync.cli.commands.init import project_files, project_name, with_ignored
 from leanplum_sync.cli.program import COMMANDS
 
 
@@ -57,7 +57,7 @@ def test_a_pipeline_installs_the_commit_that_wrote_it(
         def read_text(self, _: str) -> str | None:
             return recorded
 
-    monkeypatch.setattr(new_project, "distribution", lambda _: Installed())
+    monkeypatch.setattr(init, "distribution", lambda _: Installed())
     text = project_files("shop")[".ci/install-leanplum-sync.sh"]
     assert f'SOURCE="${{LEANPLUM_SYNC_SOURCE:-{source}}}"' in text
     assert f'COMMIT="${{LEANPLUM_SYNC_COMMIT:-{commit}}}"' in text

@@ -11,8 +11,8 @@ import click
 import pytest
 
 from leanplum_sync.applier.preflight import Consent, check_consent
-from leanplum_sync.cli.options.consent import AckType
-from leanplum_sync.cli.options.durations import DurationType
+from leanplum_sync.cli.options.applying import CONSENT
+from leanplum_sync.cli.options.basic import DURATION
 from leanplum_sync.cli.options.ids import subject_of
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.outputs import Output, OutputType, deliver
@@ -29,13 +29,13 @@ REMOVALS = Hazard("removals", 5, 10)
     ("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("1d", 86400), ("1h30m", 5400)]
 )
 def test_durations_are_typed_as_people_say_them(text: str, seconds: int) -> None:
-    assert DurationType()(text) == seconds
+    assert DURATION(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "2", "h", "2x", "1h x", "-1h", "1.5h"])
 def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(click.BadParameter, match="such as 90s, 30m"):
-        DurationType()(text)
+        DURATION(text)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_documents_are_told_of_while_they_are_made_and_written_after_that(tmp_pa
 @pytest.mark.parametrize("text", ["sends", "sends=", "=3", "sends=many", "sends=-1"])
 def test_consent_is_a_name_and_a_number(text: str) -> None:
     with pytest.raises(click.BadParameter, match="HAZARD=COUNT"):
-        AckType()(text)
+        CONSENT(text)
 
 
 def test_a_plan_within_its_budget_needs_no_consent() -> None:
@@ -110,12 +110,12 @@ def test_every_violation_is_told_at_once_with_options_that_suffice() -> None:
     assert "Over budget: 12,431 sends (budget 0) and 7 created users (budget 0)." in sentence
     options = sentence.partition(", add ")[2].replace("--ack ", "").split()
     assert options == ["sends=12431", "createdUsers=7", "renames=3"]
-    check_consent(hazards, [AckType()(option) for option in options])
+    check_consent(hazards, [CONSENT(option) for option in options])
 
 
 def test_a_hazard_by_another_name_is_told_the_names_there_are() -> None:
     with pytest.raises(click.BadParameter, match="unknown hazard send; known are sends, repeatedSends,"):
-        AckType()("send=12431")
+        CONSENT("send=12431")
 
 
 def test_a_wrong_number_is_refused_also_beside_the_right_one() -> None:
