@@ -9,28 +9,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
 
 from leanplum_sync.emulator import counts, dispatcher, request
 from leanplum_sync.emulator.deliveries import deliver
+from leanplum_sync.emulator.dispatcher import Answer, App
 from leanplum_sync.emulator.errors import RefusedError
 from leanplum_sync.emulator.faults import Fault, Faults, Struck
 from leanplum_sync.emulator.in_flight import InFlight
 from leanplum_sync.emulator.methods.content import migration_hash
+from leanplum_sync.emulator.request import Call
+from leanplum_sync.emulator.store import Store, Transaction
 from leanplum_sync.emulator.values import to_json
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
-    from starlette.types import Receive, Scope, Send
-
-    from leanplum_sync.emulator.dispatcher import Answer, App
-    from leanplum_sync.emulator.request import Call
-    from leanplum_sync.emulator.store import Store, Transaction
 
 MAX_URL = 2083
 _LOG = logging.getLogger(__name__)

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import orjson
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from leanplum_sync.emulator import counts, faults, seeds
 from leanplum_sync.emulator.api import HEADERS, JSON, Api
+from leanplum_sync.emulator.dispatcher import App
 from leanplum_sync.emulator.errors import EmulatorError
+from leanplum_sync.emulator.faults import Faults
 from leanplum_sync.emulator.methods.imports import BUCKETS
+from leanplum_sync.emulator.store import Store
 from leanplum_sync.emulator.values import to_json
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-    from pathlib import Path
-
-    from starlette.requests import Request
-    from starlette.types import Receive, Scope, Send
-
-    from leanplum_sync.emulator.dispatcher import App
-    from leanplum_sync.emulator.faults import Faults
-    from leanplum_sync.emulator.store import Store
 
 _CHUNK_BYTES = 64 * 1024
 _METHODS = ("GET", "POST")

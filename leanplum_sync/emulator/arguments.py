@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import orjson
 
 from leanplum_sync.emulator.errors import invalid, missing
 from leanplum_sync.emulator.values import whole
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 
 class Arguments:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from leanplum_sync.emulator.arguments import unpacked
 from leanplum_sync.emulator.errors import RefusedError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # Below these, numbers and booleans in cells are typed.
 _TYPED = frozenset({"userAttributes", "userAttributeValuesToIncrement", "params"})

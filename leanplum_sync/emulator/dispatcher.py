@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from itertools import islice
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from leanplum_sync.emulator import counts
 from leanplum_sync.emulator.arguments import Arguments
 from leanplum_sync.emulator.csv_rows import rows
+from leanplum_sync.emulator.deliveries import Delivery
 from leanplum_sync.emulator.errors import RefusedError, SkippedError
 from leanplum_sync.emulator.methods import TABLE, imports
+from leanplum_sync.emulator.request import Call
+from leanplum_sync.emulator.store import Transaction
+from leanplum_sync.emulator.switches import Switches
 from leanplum_sync.emulator.timing import resolved
 from leanplum_sync.emulator.values import to_json
 from leanplum_sync.emulator.work import Element, KeyClass, Method, Work, find, keep, subject
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from leanplum_sync.emulator.deliveries import Delivery
-    from leanplum_sync.emulator.request import Call
-    from leanplum_sync.emulator.store import Transaction
-    from leanplum_sync.emulator.switches import Switches
 
 MAX_USERS = 50
 MAX_ACTIONS = 500

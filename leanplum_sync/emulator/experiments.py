@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from collections.abc import Mapping
+from typing import Any
 
 
 def variants_of(tests: Mapping[str, Mapping[str, Any]], user_id: str) -> dict[str, Mapping[str, Any]]:

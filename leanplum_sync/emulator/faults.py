@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import orjson
 
 from leanplum_sync.emulator.errors import EmulatorError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
 
 Kind = Literal[
     "latency",  # wait *seconds* before the work

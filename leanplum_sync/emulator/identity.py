@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from leanplum_sync.emulator import sessions, values
 from leanplum_sync.emulator.errors import RefusedError, invalid
 from leanplum_sync.emulator.user import User
-from leanplum_sync.emulator.work import MAX_ID_LENGTH, is_anonymous
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from leanplum_sync.emulator.work import Work
+from leanplum_sync.emulator.work import MAX_ID_LENGTH, Work, is_anonymous
 
 
 def check_identity(work: Work, new_user_id: str) -> None:

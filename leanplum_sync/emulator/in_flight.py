@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from leanplum_sync.emulator.switches import Switches
+from leanplum_sync.emulator.switches import Switches
 
 
 @dataclass(eq=False, slots=True)

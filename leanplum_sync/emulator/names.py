@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from leanplum_sync.emulator.errors import RefusedError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from leanplum_sync.emulator.work import Work
+from leanplum_sync.emulator.work import Work
 
 _MAX_LENGTH = 139
 _FORBIDDEN = frozenset(',|"{\t\n\r')

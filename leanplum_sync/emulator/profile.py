@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from leanplum_sync.emulator import values
-from leanplum_sync.emulator.user import LOCATION_FIELDS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from leanplum_sync.emulator.switches import Switches
-    from leanplum_sync.emulator.user import User
-    from leanplum_sync.emulator.work import Work
+from leanplum_sync.emulator.switches import Switches
+from leanplum_sync.emulator.user import LOCATION_FIELDS, User
+from leanplum_sync.emulator.work import Work
 
 
 def set_attributes(user: User, given: Mapping[str, Any], switches: Switches) -> None:

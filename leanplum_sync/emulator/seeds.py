@@ -5,19 +5,16 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import orjson
 
 from leanplum_sync.emulator.errors import EmulatorError
+from leanplum_sync.emulator.store import Store, Transaction
+from leanplum_sync.emulator.switches import Switches
 from leanplum_sync.emulator.user import exported, imported
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
-
-    from leanplum_sync.emulator.store import Store, Transaction
-    from leanplum_sync.emulator.switches import Switches
 
 # {"KIND": {...}} lines: which field of the object is its key.
 _KEY_OF = {

@@ -7,16 +7,12 @@ import gc
 import signal
 import socket
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 import uvicorn
+from starlette.applications import Starlette
 
 from leanplum_sync.emulator.errors import EmulatorError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from starlette.applications import Starlette
 
 HOST = "127.0.0.1"
 _START_SECONDS = 30

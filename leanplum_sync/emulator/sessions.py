@@ -8,18 +8,14 @@ in the format of the export.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from leanplum_sync.emulator.experiments import variants_of
-from leanplum_sync.emulator.user import bucket
+from leanplum_sync.emulator.store import Transaction
+from leanplum_sync.emulator.user import User, bucket
 from leanplum_sync.emulator.values import java_double
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from leanplum_sync.emulator.store import Transaction
-    from leanplum_sync.emulator.user import User
 
 IDLE_SECONDS = 2 * 60 * 60
 PAUSED_SECONDS = 30 * 60

@@ -9,19 +9,17 @@ one transaction.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import orjson
 
 from leanplum_sync.emulator.errors import EmulatorError, StateFileError
 from leanplum_sync.emulator.user import User
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 FORMAT = 1
 _SCHEMA = """

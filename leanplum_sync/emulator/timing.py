@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from leanplum_sync.emulator.switches import Switches
+from leanplum_sync.emulator.switches import Switches
 
 DAY = 86_400
 YEAR = 365 * DAY

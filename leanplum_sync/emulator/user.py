@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from leanplum_sync.emulator.switches import Switches
 from leanplum_sync.emulator.values import stored
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from leanplum_sync.emulator.switches import Switches
 
 TOKENS = ("iosPushToken", "gcmRegistrationId", "webPushSubscription", "huaweiPushRegId")
 DEVICE_FIELDS = (

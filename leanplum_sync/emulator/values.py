@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 import orjson
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from leanplum_sync.emulator.switches import Switches
+from leanplum_sync.emulator.switches import Switches
 
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
 # Java's Double.toString writes plain digits from 1e-3 up to 1e7, and an exponent elsewhere.

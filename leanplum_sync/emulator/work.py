@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
+from leanplum_sync.emulator.arguments import Arguments
+from leanplum_sync.emulator.deliveries import Delivery
 from leanplum_sync.emulator.errors import RefusedError, invalid, user_not_found
 from leanplum_sync.emulator.sessions import expire
+from leanplum_sync.emulator.store import Transaction
+from leanplum_sync.emulator.switches import Switches
 from leanplum_sync.emulator.user import User
-
-if TYPE_CHECKING:
-    from leanplum_sync.emulator.arguments import Arguments
-    from leanplum_sync.emulator.deliveries import Delivery
-    from leanplum_sync.emulator.store import Transaction
-    from leanplum_sync.emulator.switches import Switches
 
 Element: TypeAlias = dict[str, Any]
 KeyClass: TypeAlias = Literal["production", "development", "data_export", "content_read_only"]

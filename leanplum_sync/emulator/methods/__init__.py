@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import Final
 
 from leanplum_sync.emulator.methods import (
     channels,
@@ -16,12 +17,7 @@ from leanplum_sync.emulator.methods import (
     tracking,
     users,
 )
-from leanplum_sync.emulator.work import Method
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from leanplum_sync.emulator.work import KeyClass
+from leanplum_sync.emulator.work import KeyClass, Method
 
 # The development key also permits production actions: SDKs' development mode relies on that.
 _PRODUCTION: Final[frozenset[KeyClass]] = frozenset({"production", "development"})

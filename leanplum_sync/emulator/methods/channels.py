@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from leanplum_sync.emulator.errors import RefusedError
-
-if TYPE_CHECKING:
-    from leanplum_sync.emulator.work import Element, Work
+from leanplum_sync.emulator.work import Element, Work
 
 _KIND = "androidNotificationChannel"
 _TEXTS = ("name", "description", "groupId", "sound")

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 import orjson
 
 from leanplum_sync.emulator.errors import RefusedError, SkippedError, missing, user_not_found
 from leanplum_sync.emulator.experiments import variants_of
 from leanplum_sync.emulator.methods.messages import is_listed
-from leanplum_sync.emulator.work import may_create, subject
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from leanplum_sync.emulator.work import Element, Work
+from leanplum_sync.emulator.work import Element, Work, may_create, subject
 
 _OWN_KEYS = frozenset({"targeting", "draft"})
 _OWN_NEWSFEED_KEYS = frozenset(

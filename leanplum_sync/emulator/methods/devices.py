@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
+from leanplum_sync.emulator.arguments import Arguments
 from leanplum_sync.emulator.user import DEVICE_FIELDS
-from leanplum_sync.emulator.work import may_add_device
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from leanplum_sync.emulator.arguments import Arguments
-    from leanplum_sync.emulator.work import Element, Work
+from leanplum_sync.emulator.work import Element, Work, may_add_device
 
 
 def set_device_attributes(work: Work) -> Element:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
@@ -17,9 +17,7 @@ from leanplum_sync.emulator.methods.postbacks import number
 from leanplum_sync.emulator.raw_export import as_csv, as_json_lines
 from leanplum_sync.emulator.sessions import end, ends_at
 from leanplum_sync.emulator.values import java_double, to_json
-
-if TYPE_CHECKING:
-    from leanplum_sync.emulator.work import Element, Work
+from leanplum_sync.emulator.work import Element, Work
 
 # Days begin in California: quotas, and dates of exports.
 PACIFIC = timezone(timedelta(hours=-8))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from leanplum_sync.emulator.arguments import Arguments
 from leanplum_sync.emulator.errors import RefusedError, invalid, missing
-
-if TYPE_CHECKING:
-    from leanplum_sync.emulator.work import Element, Work
+from leanplum_sync.emulator.work import Element, Work
 
 _MAX_FILES = 16
 _MAX_BYTES = 50 * 1024 * 1024

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from leanplum_sync.emulator.errors import RefusedError
 from leanplum_sync.emulator.methods.exports import job_state
 from leanplum_sync.emulator.methods.files import file_url
 from leanplum_sync.emulator.methods.postbacks import number
-
-if TYPE_CHECKING:
-    from leanplum_sync.emulator.work import Element, Work
+from leanplum_sync.emulator.work import Element, Work
 
 BUCKETS = "bucket"
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from leanplum_sync.emulator.errors import RefusedError, SkippedError
 from leanplum_sync.emulator.methods.postbacks import announce
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from leanplum_sync.emulator.work import Element, Work
+from leanplum_sync.emulator.work import Element, Work
 
 # Every message ever seen in an answer had these.
 _DEFAULTS: Final[Mapping[str, Any]] = {

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 import orjson
 
 from leanplum_sync.emulator.deliveries import Delivery
 from leanplum_sync.emulator.errors import RefusedError, invalid
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from leanplum_sync.emulator.store import Transaction
-    from leanplum_sync.emulator.work import Element, Work
+from leanplum_sync.emulator.store import Transaction
+from leanplum_sync.emulator.work import Element, Work
 
 _MAX_POSTBACKS = 3
 _FIRST_ID = 101

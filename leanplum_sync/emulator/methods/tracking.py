@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from leanplum_sync.emulator import sessions
 from leanplum_sync.emulator.errors import RefusedError, SkippedError, invalid, missing
@@ -10,11 +11,7 @@ from leanplum_sync.emulator.methods.content import content_for
 from leanplum_sync.emulator.methods.devices import device_fields, set_fields
 from leanplum_sync.emulator.names import check_names
 from leanplum_sync.emulator.profile import happened, location_of, set_attributes
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from leanplum_sync.emulator.work import Element, Work
+from leanplum_sync.emulator.work import Element, Work
 
 _MAX_PARAMETERS = 50
 _TRAFFIC_SECONDS = 120

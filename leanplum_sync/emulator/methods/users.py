@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from leanplum_sync.emulator import values
 from leanplum_sync.emulator.arguments import number
@@ -13,12 +14,7 @@ from leanplum_sync.emulator.methods.devices import set_fields
 from leanplum_sync.emulator.names import check_names
 from leanplum_sync.emulator.profile import happened, location_of, set_attributes
 from leanplum_sync.emulator.user import DEVICE_FIELDS, LOCATION_FIELDS, User, exported
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from leanplum_sync.emulator.work import Element, Work
-
+from leanplum_sync.emulator.work import Element, Work
 
 # Arguments that set a field of the profile itself.
 _OWN: dict[str, tuple[str, Callable[[float], float]]] = {
