@@ -16,8 +16,9 @@ from leanplum_sync.emulator.errors import EmulatorError, StateFileError
 from leanplum_sync.emulator.switches import Switches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
+    from socket import socket
 
     from starlette.applications import Starlette
 
@@ -84,6 +85,18 @@ def create_app(
     return app.create(app.Setup(emulated, seeds, parsed_faults, clock), store)
 
 
+def _bound(port: int, options: Mapping[str, Any]) -> tuple[socket, Starlette]:
+    """Return a socket that is bound to *port*, and the application to serve there."""
+    from leanplum_sync.emulator import server  # noqa: PLC0415 (importing the package stays cheap)
+
+    listening = server.bound(port)
+    try:
+        return listening, create_app(**options)
+    except BaseException:
+        listening.close()
+        raise
+
+
 @contextmanager
 def running(*, port: int = 0, **options: Any) -> Iterator[Running]:
     """
@@ -94,12 +107,7 @@ def running(*, port: int = 0, **options: Any) -> Iterator[Running]:
     """
     from leanplum_sync.emulator import server  # noqa: PLC0415 (importing the package stays cheap)
 
-    listening = server.bound(port)
-    try:
-        app = create_app(**options)
-    except BaseException:
-        listening.close()
-        raise
+    listening, app = _bound(port, options)
     with server.in_thread(app, listening):
         yield Running(server.url_of(listening))
 
@@ -113,10 +121,5 @@ def serve(*, port: int, on_ready: Callable[[str], None], **options: Any) -> None
     """
     from leanplum_sync.emulator import server  # noqa: PLC0415 (importing the package stays cheap)
 
-    listening = server.bound(port)
-    try:
-        app = create_app(**options)
-    except BaseException:
-        listening.close()
-        raise
+    listening, app = _bound(port, options)
     server.in_foreground(app, listening, lambda: on_ready(server.url_of(listening)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from leanplum_sync.emulator.store import Store
@@ -29,7 +30,7 @@ def counted(store: Store, *, detail: bool) -> dict[str, Any]:
     def by_key(name: str) -> dict[str, int]:
         return {key: n for (found, key), n in sorted(counters.items()) if found == name}
 
-    lookups, requests = by_key(LOOKUPS), by_key(REQUESTS)
+    lookups, requests, overlapped = by_key(LOOKUPS), by_key(REQUESTS), by_key(OVERLAPPED)
     return {
         "requests": {"total": sum(requests.values()), "byAction": requests},
         "actions": by_key(ACTIONS),
@@ -44,7 +45,7 @@ def counted(store: Store, *, detail: bool) -> dict[str, Any]:
         "increments": _increments(store, detail=detail),
         "overlaps": {
             "times": counters.get((OVERLAPS, ""), 0),
-            "users": _overlapped(by_key(OVERLAPPED), detail=detail),
+            "users": overlapped if detail else len(overlapped),
         },
         "rejectedRequests": by_key(REJECTED),
         "faults": by_key(FAULTS),
@@ -53,10 +54,7 @@ def counted(store: Store, *, detail: bool) -> dict[str, Any]:
 
 def _sends(store: Store, *, detail: bool) -> dict[str, Any]:
     if detail:
-        sends: dict[str, Any] = {}
-        for message_id, user_id, n in store.sent():
-            sends.setdefault(message_id, {})[user_id] = n
-        return sends
+        return _nested(store.sent())
     return {
         message_id: {"total": total, "users": users, "usersWithMoreThanOne": repeated}
         for message_id, total, users, repeated in store.sent_totals()
@@ -65,13 +63,13 @@ def _sends(store: Store, *, detail: bool) -> dict[str, Any]:
 
 def _increments(store: Store, *, detail: bool) -> dict[str, Any]:
     if detail:
-        increments: dict[str, Any] = {}
-        for user_id, attribute, n in store.increments():
-            increments.setdefault(user_id, {})[attribute] = n
-        return increments
+        return _nested(store.increments())
     total, users = store.increment_totals()
     return {"total": total, "users": users}
 
 
-def _overlapped(users: dict[str, int], *, detail: bool) -> dict[str, int] | int:
-    return users if detail else len(users)
+def _nested(rows: Iterable[tuple[str, str, int]]) -> dict[str, dict[str, int]]:
+    nested: dict[str, dict[str, int]] = {}
+    for outer, inner, n in rows:
+        nested.setdefault(outer, {})[inner] = n
+    return nested

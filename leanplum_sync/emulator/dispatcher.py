@@ -18,7 +18,6 @@ from leanplum_sync.emulator.methods import TABLE, imports
 from leanplum_sync.emulator.request import Call
 from leanplum_sync.emulator.store import Transaction
 from leanplum_sync.emulator.switches import Switches
-from leanplum_sync.emulator.timing import resolved
 from leanplum_sync.emulator.values import to_json
 from leanplum_sync.emulator.work import Element, KeyClass, Method, Work, find, keep, subject
 
@@ -26,6 +25,8 @@ MAX_USERS = 50
 MAX_ACTIONS = 500
 _IMPORT_CHUNK = 50
 _DEV_MODE_SECONDS = 1.0
+_DAY = 86_400
+_YEAR = 365 * _DAY
 _BAD_REQUEST = 400
 _LENT_BY_CLASS = (404, 451)
 
@@ -197,7 +198,7 @@ def _attempted(arguments: Arguments, desk: _Desk) -> tuple[Element, int, str | N
     advice = None
     try:
         method = _method(arguments, desk)
-        time, advice = resolved(desk.now, desk.call.time, arguments.number("time"), desk.switches)
+        time, advice = _resolved(desk.now, desk.call.time, arguments.number("time"), desk.switches)
         work = Work(
             method=method,
             arguments=arguments,
@@ -219,6 +220,31 @@ def _attempted(arguments: Arguments, desk: _Desk) -> tuple[Element, int, str | N
     if work.csv is not None:
         _import(work, element["jobId"], desk)
     return element, 200, advice
+
+
+def _resolved(
+    now: float, envelope_time: float | None, action_time: float | None, switches: Switches
+) -> tuple[float, str | None]:
+    """
+    Return by the server's clock when the action happened, and a warning about its time, if any.
+
+    If the batch is a day or more late, or the action more than 365 days old, the time is now.
+    """
+    sent = now if envelope_time is None else envelope_time
+    if now - sent >= _DAY:
+        return now, _clock_skew(now - sent, "behind")
+    if sent - now >= _DAY and switches.future_clock == "warn":
+        return now, _clock_skew(sent - now, "ahead")
+    if action_time is None:
+        return now, None
+    age = sent - action_time
+    if age > _YEAR:
+        return now, f"Past event detected ({int(age // _DAY)} days ago). Rewriting timestamp."
+    return now - age, None
+
+
+def _clock_skew(seconds: float, direction: str) -> str:
+    return f"Device clock skew detected ({int(seconds // _DAY)} days {direction}). Rewriting timestamp."
 
 
 def _status(refused: RefusedError, desk: _Desk) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-# The key in a session record for each column.
+# The key in a record for each column.
 _SESSION_COLUMNS = {
     "sessionId": "sessionId",
     "userId": "userId",
@@ -48,6 +48,25 @@ _SESSION_COLUMNS = {
     "sourceAdGroup": "sourceAdGroup",
     "sourceAd": "sourceAd",
 }
+_STATE_COLUMNS = {
+    "stateId": "stateId",
+    "sessionId": "sessionId",
+    "stateName": "name",
+    "start": "time",
+    "duration": "duration",
+    "info": "info",
+    "timeUntilFirstForUser": "timeUntilFirstForUser",
+}
+_EVENT_COLUMNS = {
+    "eventId": "eventId",
+    "stateId": "stateId",
+    "sessionId": "sessionId",
+    "eventName": "name",
+    "start": "time",
+    "value": "value",
+    "info": "info",
+    "timeUntilFirstForUser": "timeUntilFirstForUser",
+}
 
 
 def as_json_lines(records: Iterable[Any]) -> bytes:
@@ -56,62 +75,21 @@ def as_json_lines(records: Iterable[Any]) -> bytes:
 
 def as_csv(records: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
     """Return the tables by the suffix of their files' names."""
-    states = [(record["sessionId"], state) for record in records for state in record["states"]]
-    events = [(session_id, state, event) for session_id, state in states for event in state["events"]]
+    states = [{**state, "sessionId": record["sessionId"]} for record in records for state in record["states"]]
+    events = [
+        {**event, "stateId": state["stateId"], "sessionId": state["sessionId"]}
+        for state in states
+        for event in state["events"]
+    ]
     return {
-        "sessions-0": _table(
-            list(_SESSION_COLUMNS),
-            ([record.get(key) for key in _SESSION_COLUMNS.values()] for record in records),
-        ),
-        "states-0": _table(
-            ["stateId", "sessionId", "stateName", "start", "duration", "info", "timeUntilFirstForUser"],
-            (
-                [
-                    state["stateId"],
-                    session_id,
-                    state.get("name"),
-                    state["time"],
-                    state["duration"],
-                    state.get("info"),
-                    state.get("timeUntilFirstForUser"),
-                ]
-                for session_id, state in states
-            ),
-        ),
-        "events-0": _table(
-            [
-                "eventId",
-                "stateId",
-                "sessionId",
-                "eventName",
-                "start",
-                "value",
-                "info",
-                "timeUntilFirstForUser",
-            ],
-            (
-                [
-                    event["eventId"],
-                    state["stateId"],
-                    session_id,
-                    event["name"],
-                    event["time"],
-                    event["value"],
-                    event.get("info"),
-                    event.get("timeUntilFirstForUser"),
-                ]
-                for session_id, state, event in events
-            ),
-        ),
-        "eventparameters-0": _table(
+        "sessions-0": _table(_SESSION_COLUMNS, records),
+        "states-0": _table(_STATE_COLUMNS, states),
+        "events-0": _table(_EVENT_COLUMNS, events),
+        "eventparameters-0": _rows(
             ["eventId", "name", "value"],
-            (
-                [event["eventId"], name, value]
-                for _, _, event in events
-                for name, value in event.get("parameters", {}).items()
-            ),
+            ([event["eventId"], *item] for event in events for item in event.get("parameters", {}).items()),
         ),
-        "experiments-0": _table(
+        "experiments-0": _rows(
             ["experimentId", "sessionId", "variantId"],
             (
                 [experiment["id"], record["sessionId"], experiment["variantId"]]
@@ -119,18 +97,18 @@ def as_csv(records: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
                 for experiment in record["experiments"]
             ),
         ),
-        "userattributes-0": _table(
+        "userattributes-0": _rows(
             ["sessionId", "name", "value"],
-            (
-                [record["sessionId"], name, value]
-                for record in records
-                for name, value in record["userAttributes"].items()
-            ),
+            ([record["sessionId"], *item] for record in records for item in record["userAttributes"].items()),
         ),
     }
 
 
-def _table(columns: list[str], rows: Iterable[list[Any]]) -> bytes:
+def _table(columns: Mapping[str, str], records: Iterable[Mapping[str, Any]]) -> bytes:
+    return _rows(list(columns), ([record.get(key) for key in columns.values()] for record in records))
+
+
+def _rows(columns: list[str], rows: Iterable[list[Any]]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)

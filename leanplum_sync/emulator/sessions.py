@@ -83,6 +83,10 @@ def count(user: User, session: dict[str, Any]) -> None:
     user.total_sessions += 1
 
 
+def touch(session: dict[str, Any], now: float) -> None:
+    session["seen"] = now
+
+
 def pause(session: dict[str, Any], now: float) -> None:
     if session["paused"] is None:
         session["paused"] = now

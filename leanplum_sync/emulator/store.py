@@ -52,7 +52,26 @@ _CACHE_KIB = 8 * 1024
 _MAX_VARIABLES = 500
 
 
-class Store:
+class _Reads:
+    """What can be read with and without a transaction."""
+
+    _db: sqlite3.Connection
+
+    def owner(self, device_id: str) -> str | None:
+        """Return the id of the device's current user."""
+        row = self._db.execute("SELECT user_id FROM device WHERE device_id=?", (device_id,)).fetchone()
+        return None if row is None else row[0]
+
+    def things(self, kind: str) -> dict[str, Any]:
+        rows = self._db.execute("SELECT key, doc FROM thing WHERE kind=? ORDER BY key", (kind,))
+        return {key: orjson.loads(doc) for key, doc in rows}
+
+    def file(self, name: str) -> bytes | None:
+        row = self._db.execute("SELECT content FROM file WHERE name=?", (name,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+
+class Store(_Reads):
     """One app's state. Used by one thread at a time."""
 
     def __init__(self, path: Path | None) -> None:
@@ -103,11 +122,6 @@ class Store:
             raise
         self._db.execute("COMMIT")
 
-    def owner(self, device_id: str) -> str | None:
-        """Return the id of the device's current user."""
-        row = self._db.execute("SELECT user_id FROM device WHERE device_id=?", (device_id,)).fetchone()
-        return None if row is None else row[0]
-
     def users(self) -> Iterator[User]:
         """Yield every user, sorted by id; writes in between are seen or not."""
         last: str | None = None
@@ -120,12 +134,6 @@ class Store:
                 return
             for last, doc in rows:  # noqa: B007 (read by the next round's query)
                 yield _user(doc)
-
-    def things(self, kind: str) -> dict[str, Any]:
-        return _things(self._db, kind)
-
-    def file(self, name: str) -> bytes | None:
-        return _file(self._db, name)
 
     def counters(self) -> dict[tuple[str, str], int]:
         return {(name, key): n for name, key, n in self._db.execute("SELECT name, key, n FROM counter")}
@@ -151,7 +159,7 @@ class Store:
         self._db.close()
 
 
-class Transaction:
+class Transaction(_Reads):
     """One request's view of the store. Users read are kept, so later actions see what earlier ones did."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
@@ -186,10 +194,6 @@ class Transaction:
         self._users[user_id] = self._changed[user_id] = None
         self._db.execute("DELETE FROM device WHERE user_id=?", (user_id,))
 
-    def owner(self, device_id: str) -> str | None:
-        row = self._db.execute("SELECT user_id FROM device WHERE device_id=?", (device_id,)).fetchone()
-        return None if row is None else row[0]
-
     def assign(self, device_id: str, user_id: str) -> None:
         """Make the user the present one of the device."""
         self._db.execute("INSERT OR REPLACE INTO device VALUES (?, ?)", (device_id, user_id))
@@ -201,9 +205,6 @@ class Transaction:
     def thing(self, kind: str, key: str) -> Any:
         row = self._db.execute("SELECT doc FROM thing WHERE kind=? AND key=?", (kind, key)).fetchone()
         return None if row is None else orjson.loads(row[0])
-
-    def things(self, kind: str) -> dict[str, Any]:
-        return _things(self._db, kind)
 
     def put_thing(self, kind: str, key: str, doc: Any) -> None:
         self._db.execute("INSERT OR REPLACE INTO thing VALUES (?, ?, ?)", (kind, key, orjson.dumps(doc)))
@@ -264,9 +265,6 @@ class Transaction:
 
     def put_file(self, name: str, content: bytes) -> None:
         self._db.execute("INSERT OR REPLACE INTO file VALUES (?, ?)", (name, content))
-
-    def file(self, name: str) -> bytes | None:
-        return _file(self._db, name)
 
     def count(self, name: str, key: str = "", n: int = 1) -> None:
         self._counts[name, key] = self._counts.get((name, key), 0) + n
@@ -337,13 +335,3 @@ def _plain(req_id: str) -> dict[str, Any]:
 def _user(doc: bytes) -> User:
     # Four times as fast as giving sixteen arguments by name, and a request has up to fifty users.
     return User(*_FIELDS_OF_USER(orjson.loads(doc)))
-
-
-def _file(db: sqlite3.Connection, name: str) -> bytes | None:
-    row = db.execute("SELECT content FROM file WHERE name=?", (name,)).fetchone()
-    return None if row is None else bytes(row[0])
-
-
-def _things(db: sqlite3.Connection, kind: str) -> dict[str, Any]:
-    rows = db.execute("SELECT key, doc FROM thing WHERE kind=? ORDER BY key", (kind,))
-    return {key: orjson.loads(doc) for key, doc in rows}

@@ -11,30 +11,25 @@ import orjson
 
 from leanplum_sync.emulator.errors import RefusedError, SkippedError, missing, user_not_found
 from leanplum_sync.emulator.experiments import variants_of
-from leanplum_sync.emulator.methods.messages import is_listed
+from leanplum_sync.emulator.methods.messages import is_listed, requested, without_own
 from leanplum_sync.emulator.work import Element, Work, may_create, subject
 
-_OWN_KEYS = frozenset({"targeting", "draft"})
-_OWN_NEWSFEED_KEYS = frozenset(
-    {"newsfeedMessageId", "userId"}
-)  # the id is the key of the map that is answered
+# The id is the key of the map that is answered.
+_OWN_NEWSFEED_KEYS = frozenset({"newsfeedMessageId", "userId"})
 _MAX_VARIABLES_BYTES = 1_000_000
 # Where profiles and events go: to Leanplum, to CleverTap, or to both.
 _SYSTEM_OF_STATE: Final = {"NONE": "lp", "EVENTS_UPLOAD_STARTED": "lp+ct", "SDK_TRAFFIC_STOPPED": "ct"}
 
 
 def get_ab_test(work: Work) -> Element:
-    test = work.transaction.thing("abTest", work.arguments.required_text("id"))
-    if test is None or (test.get("draft") and not work.arguments.flag("includeDrafts")):
-        raise RefusedError("A/B test not found.", 404)
-    return {"abTest": {"details": {}} | _shown(test)}
+    return {"abTest": {"details": {}} | without_own(requested(work, "abTest", "A/B test not found."))}
 
 
 def get_ab_tests(work: Work) -> Element:
     tests = [test for test in work.transaction.things("abTest").values() if is_listed(test, work)]
     return {
         "abTests": [
-            {name: value for name, value in _shown(test).items() if name != "details"} for test in tests
+            {name: value for name, value in without_own(test).items() if name != "details"} for test in tests
         ]
     }
 
@@ -46,11 +41,6 @@ def get_variant(work: Work) -> Element:
             if str(variant.get("id")) == wanted:
                 return {"variant": variant}
     raise RefusedError("Variant not found.", 404)
-
-
-def _shown(test: Mapping[str, Any]) -> dict[str, Any]:
-    shown = {name: value for name, value in test.items() if name not in _OWN_KEYS}
-    return shown | {name: float(shown[name]) for name in ("created", "updated", "finished") if name in shown}
 
 
 def get_vars(work: Work) -> Element:

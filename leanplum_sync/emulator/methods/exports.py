@@ -151,11 +151,7 @@ def export_report(work: Work) -> Element:
 
 
 def get_export_results(work: Work) -> Element:
-    job_id = work.arguments.required_text("jobId")
-    job = work.transaction.thing("job", job_id)
-    if job is None:
-        raise RefusedError("Job not found.", 404)
-    state = job_state(work, job)
+    job_id, (state, job) = work.arguments.required_text("jobId"), job_and_state(work)
     if state != "FINISHED":
         return {"jobId": job_id, "state": state}
     return _finished(job_id, job["result"], work.base_url)
@@ -166,14 +162,17 @@ def _finished(job_id: str, result: dict[str, Any], base_url: str) -> Element:
     return {"success": True, "jobId": job_id, "state": "FINISHED"} | result | files
 
 
-def job_state(work: Work, job: dict[str, Any]) -> str:
-    """Return where a job is: PENDING and RUNNING each last as long as the switch says."""
+def job_and_state(work: Work) -> tuple[str, dict[str, Any]]:
+    """Return the state of the job that the call names, and the job. PENDING and RUNNING each last as long as the switch says."""
+    job = work.transaction.thing("job", work.arguments.required_text("jobId"))
+    if job is None:
+        raise RefusedError("Job not found.", 404)
     age, seconds = work.now - job["started"], work.switches.job_seconds
     if age < seconds:
-        return "PENDING"
+        return "PENDING", job
     if age < 2 * seconds:
-        return "RUNNING"
-    return "FAILED" if job.get("failed") else "FINISHED"
+        return "RUNNING", job
+    return "FAILED" if job.get("failed") else "FINISHED", job
 
 
 def _started(work: Work, job_id: str, result: dict[str, Any]) -> Element:

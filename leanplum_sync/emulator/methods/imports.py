@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from leanplum_sync.emulator.errors import RefusedError
-from leanplum_sync.emulator.methods.exports import job_state
+from leanplum_sync.emulator.methods.exports import job_and_state
 from leanplum_sync.emulator.methods.files import file_url
 from leanplum_sync.emulator.methods.postbacks import number
 from leanplum_sync.emulator.work import Element, Work
@@ -38,10 +38,7 @@ def finish(work: Work, job_id: str, lines: list[bytes], failures: int) -> None:
 
 
 def get_multi_results(work: Work) -> Element:
-    job = work.transaction.thing("job", work.arguments.required_text("jobId"))
-    if job is None:
-        raise RefusedError("Job not found.", 404)
-    state = job_state(work, job)
+    state, job = job_and_state(work)
     if state != "FINISHED":
         return {"state": state}
     result: dict[str, Any] = job["result"]

@@ -16,17 +16,22 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     "active": True,
     "messageType": "Push Notification",
 }
-# Fields of a message that only seeds have.
+# Fields of messages and tests that only seeds have.
 _OWN_KEYS = frozenset({"delivery", "targeting", "draft"})
 _RECENT_SECONDS = 90 * 24 * 60 * 60
 _MESSAGE_NOT_FOUND = "Message entity not found"
 
 
 def get_message(work: Work) -> Element:
-    message = work.transaction.thing("message", work.arguments.required_text("id"))
-    if message is None or (message.get("draft") and not work.arguments.flag("includeDrafts")):
-        raise RefusedError("Message not found.", 404)
-    return {"message": _shown(message)}
+    return {"message": _shown(requested(work, "message", "Message not found."))}
+
+
+def requested(work: Work, kind: str, missing: str) -> Mapping[str, Any]:
+    """Return the message or test that the call names by its ``id``."""
+    thing: Mapping[str, Any] | None = work.transaction.thing(kind, work.arguments.required_text("id"))
+    if thing is None or (thing.get("draft") and not work.arguments.flag("includeDrafts")):
+        raise RefusedError(missing, 404)
+    return thing
 
 
 def get_messages(work: Work) -> Element:
@@ -45,7 +50,12 @@ def is_listed(thing: Mapping[str, Any], work: Work) -> bool:
 
 
 def _shown(message: Mapping[str, Any]) -> dict[str, Any]:
-    shown = dict(_DEFAULTS) | {name: value for name, value in message.items() if name not in _OWN_KEYS}
+    return without_own(dict(_DEFAULTS) | dict(message))
+
+
+def without_own(thing: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a message or test as the API shows it: without the fields that only seeds have."""
+    shown = {name: value for name, value in thing.items() if name not in _OWN_KEYS}
     return shown | {name: float(shown[name]) for name in ("created", "updated", "finished") if name in shown}
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from leanplum_sync.emulator import sessions
 from leanplum_sync.emulator.errors import RefusedError, SkippedError, invalid, missing
 from leanplum_sync.emulator.methods.content import content_for
 from leanplum_sync.emulator.methods.devices import device_fields, set_fields
-from leanplum_sync.emulator.names import check_names
-from leanplum_sync.emulator.profile import happened, location_of, set_attributes
+from leanplum_sync.emulator.profile import check_names, happened, location_of, set_attributes
 from leanplum_sync.emulator.work import Element, Work
 
 _MAX_PARAMETERS = 50
@@ -89,10 +88,21 @@ def stop(work: Work) -> Element:
     return {}
 
 
-def pause_session(work: Work) -> Element:
-    if (session := _session(work)) is not None:
-        sessions.pause(session, work.now)
-    return {}
+def _on_open_session(change: Callable[[dict[str, Any], float], None]) -> Callable[[Work], Element]:
+    """Return the function of an action that makes *change* to the open session, if there is one."""
+
+    def run(work: Work) -> Element:
+        if (session := _session(work)) is not None:
+            change(session, work.now)
+        return {}
+
+    return run
+
+
+pause_session = _on_open_session(sessions.pause)
+heartbeat = _on_open_session(sessions.touch)
+pause_state = _on_open_session(sessions.pause_state)
+resume_state = _on_open_session(sessions.resume_state)
 
 
 def resume_session(work: Work) -> Element:
@@ -104,12 +114,6 @@ def resume_session(work: Work) -> Element:
         sessions.expire(work.user, work.now, work.transaction)
         sessions.begin(work.user, work.arguments.plain("deviceId"), work.now, background=False)
     work.user.last_active = work.now
-    return {}
-
-
-def heartbeat(work: Work) -> Element:
-    if (session := _session(work)) is not None:
-        session["seen"] = work.now
     return {}
 
 
@@ -129,18 +133,6 @@ def advance(work: Work) -> Element:
     session["seen"] = work.now
     if state:
         happened(work.user.states, state, work.time)
-    return {}
-
-
-def pause_state(work: Work) -> Element:
-    if (session := _session(work)) is not None:
-        sessions.pause_state(session, work.now)
-    return {}
-
-
-def resume_state(work: Work) -> Element:
-    if (session := _session(work)) is not None:
-        sessions.resume_state(session, work.now)
     return {}
 
 

@@ -11,8 +11,7 @@ from leanplum_sync.emulator.arguments import number
 from leanplum_sync.emulator.errors import RefusedError
 from leanplum_sync.emulator.identity import become, check_identity, goes_to_new_user
 from leanplum_sync.emulator.methods.devices import set_fields
-from leanplum_sync.emulator.names import check_names
-from leanplum_sync.emulator.profile import happened, location_of, set_attributes
+from leanplum_sync.emulator.profile import check_names, happened, location_of, set_attributes
 from leanplum_sync.emulator.user import DEVICE_FIELDS, LOCATION_FIELDS, User, exported
 from leanplum_sync.emulator.work import Element, Work
 

@@ -7,7 +7,7 @@ import pytest
 from leanplum_sync.emulator.arguments import unpacked
 from leanplum_sync.emulator.csv_rows import rows
 from leanplum_sync.emulator.errors import RefusedError
-from leanplum_sync.emulator.names import is_allowed
+from leanplum_sync.emulator.profile import is_allowed
 from leanplum_sync.emulator.values import java_double
 
 
