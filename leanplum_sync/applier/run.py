@@ -174,7 +174,7 @@ def _let_old_requests_settle(
 
     A run waits each time it is resumed, because it may have been killed during this wait.
     """
-    doubted_at = journal.last_doubt(lease.app, lease.environment, lease.part, besides=run)
+    doubted_at = journal.last_doubt(lease.app, lease.part, besides=run)
     if doubted_at is not None:
         worker.pause(still_unsettled(doubted_at, settings.settle_seconds, journal.now()))
 

@@ -10,10 +10,10 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from leanplum_sync.clock import utc
+from leanplum_sync.clock import SystemClock, utc
 from leanplum_sync.errors import JournalError, JournalLockedError
 from leanplum_sync.journal.database import Database, describe, is_address
-from leanplum_sync.journal.lock import is_held
+from leanplum_sync.journal.lock import is_held, release_abandoned
 from leanplum_sync.journal.schema import lock_table, metadata, version_table
 
 _ROWS_AT_ONCE: Final = 5_000
@@ -43,6 +43,13 @@ def copy_journal(source: str | Path, target: str | Path) -> Mapping[str, int]:
     with (
         closing(Database(source)) as old,
         closing(Database(target)) as new,
+    ):
+        release_abandoned(old, SystemClock())
+        return _copy_all(source, target, old, new)
+
+
+def _copy_all(source: str | Path, target: str | Path, old: Database, new: Database) -> Mapping[str, int]:
+    with (
         old.writing("nothing was copied") as reading,
         new.writing("nothing was copied") as writing,
     ):

@@ -58,7 +58,7 @@ class Resolution(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LockHolder:
-    """Who holds the lock on an app and environment. Times are seconds since the epoch."""
+    """Who holds the lock on an app, and for which environment. Times are seconds since the epoch."""
 
     app: str
     environment: str

@@ -1,10 +1,13 @@
 """
-The lock on one app and environment: one run at a time sends.
+The lock on one app: one run at a time sends, whichever environment it is of. Two environments may name the same app.
 
 It ends when its holder releases it, when the lease expires because the holder died or can't reach the journal, or when the
 holder's process no longer exists on this machine, which is noticed at once. A new holder gets a higher *fence*. Every
 transition checks the fence, so a holder that was paused and wakes up changes nothing. The API can't check it, so a holder
 also checks its own deadline just before it writes to the socket.
+
+A lease that ends much later than one lease from now was renewed by a clock that was ahead. How long ago that was is unknown,
+so whoever wants the lock watches it for one lease: a living holder renews within that time.
 """
 
 from __future__ import annotations
@@ -29,7 +32,12 @@ LEASE_SECONDS: Final = 60.0
 _RENEWALS_PER_LEASE: Final = 4
 # The share of the lease that is left when sending stops, so that a request reaches the API before the lease ends.
 _MARGIN: Final = 0.2
+# Leases that end later than this many of their lengths from now were renewed by a clock that was ahead. Above one, because how
+# much clocks differ is measured over a network.
+_LONGEST: Final = 1.5
 _UNKNOWN: Final = "unknown"
+# What is different after each renewal and each takeover.
+_IDENTITY: Final = ("app", "environment", "part", "holder", "fence", "until")
 
 # Built once: it runs with every transition.
 _RENEWAL: Final = (
@@ -67,6 +75,7 @@ class Lease:
         self._database, self._clock = database, clock
         self._lost = ""
         self._released = threading.Event()
+        release_abandoned(database, clock, app=app)
         began = (clock.monotonic(), clock.now())
         with database.writing("nothing was sent") as connection:
             self.fence = self._take(connection)
@@ -155,17 +164,15 @@ class Lease:
     def _take(self, connection: sa.Connection) -> int:
         table = lock_table
         now = self._now(connection)
-        rows = connection.execute(
-            sa.select(table).where(table.c.app == self.app, table.c.environment == self.environment)
-        ).all()
+        rows = connection.execute(sa.select(table).where(table.c.app == self.app)).all()
         for row in rows:
             if overlap(row.part, self.part) and is_held(row, now):
                 raise JournalLockedError(
-                    f"Another run works on {_named(self.environment, row.part)}: process {row.pid} on {row.host} since "
+                    f"Another run works on {self._named(row)}: process {row.pid} on {row.host} since "
                     f"{utc(row.since)}. It holds the lock until {utc(row.until)} unless it renews it. "
                     "Wait for it, or stop it."
                 )
-        # Higher than every fence of the environment, because overlapping parts take the lock from each other too.
+        # Higher than every fence of the app, because environments and overlapping parts take the lock from each other too.
         fence = max((row.fence for row in rows), default=0) + 1
         for row in rows:
             if overlap(row.part, self.part):
@@ -173,7 +180,7 @@ class Lease:
                     sa.update(table)
                     .where(
                         table.c.app == self.app,
-                        table.c.environment == self.environment,
+                        table.c.environment == row.environment,
                         table.c.part == row.part,
                     )
                     .values(holder=None)
@@ -192,11 +199,16 @@ class Lease:
                     "pid": os.getpid(),
                     "since": now,
                     "until": now + self.seconds,
+                    "seconds": self.seconds,
                     "fence": fence,
                 }
             ],
         )
         return fence
+
+    def _named(self, row: sa.Row[Any]) -> str:
+        named = f"{row.environment}, shard {row.part}" if row.part else str(row.environment)
+        return named if row.environment == self.environment else f"{named}, which has the same app"
 
     def _now(self, connection: sa.Connection) -> float:
         return self._clock.now() + self._database.clock_ahead(connection)
@@ -232,6 +244,32 @@ class Lease:
                 continue  # the deadline stops sending if this persists
 
 
+def release_abandoned(database: Database, clock: Clock, *, app: str | None = None) -> None:
+    """
+    Release locks of *app*, None for all apps, that a clock ahead of the journal's renewed and nobody renews any more.
+
+    If there are such locks, this waits for the longest of their leases.
+    """
+    table = lock_table
+    query = sa.select(table).where(table.c.holder.is_not(None))
+    if app is not None:
+        query = query.where(table.c.app == app)
+    with database.reading() as connection:
+        now = clock.now() + database.ahead()
+        found = [
+            row
+            for row in connection.execute(query)
+            if is_held(row, now) and row.until > now + _LONGEST * row.seconds
+        ]
+    if not found:
+        return
+    clock.sleep(max(row.seconds for row in found))
+    with database.writing("nothing was sent") as connection:
+        for row in found:
+            same = (table.c[name] == row._mapping[name] for name in _IDENTITY)  # noqa: SLF001 - SQLAlchemy's public name for it
+            connection.execute(sa.update(table).where(*same).values(holder=None))
+
+
 def is_held(row: sa.Row[Any], now: float) -> bool:
     """Whether a living process holds the lock of *row*, by the journal's clock."""
     return row.holder is not None and row.until > now and not _is_dead(row.machine, row.pid)
@@ -242,10 +280,6 @@ def overlap(one: str, other: str) -> bool:
     if not one or not other or one == other:
         return True
     return one.partition("/")[2] != other.partition("/")[2]
-
-
-def _named(environment: str, part: str) -> str:
-    return f"{environment}, shard {part}" if part else environment
 
 
 def machine() -> str:

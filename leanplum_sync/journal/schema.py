@@ -147,6 +147,7 @@ lock_table = sa.Table(
     sa.Column("since", sa.Double, nullable=False),
     sa.Column("until", sa.Double, nullable=False),
     sa.Column("fence", sa.Integer, nullable=False),
+    sa.Column("seconds", sa.Double, nullable=False, server_default="60"),  # of the lease
 )
 
 applied_spec_table = sa.Table(
@@ -202,14 +203,23 @@ def _identify_deliveries_by_name(connection: sa.Connection) -> None:
 def _remember_messages_and_renames(connection: sa.Connection) -> None:
     """Version 5: a delivery has its message, and renames are remembered."""
     delivery_rename_table.create(connection, checkfirst=True)
-    schema = connection.get_execution_options().get("schema_translate_map", {}).get(None)
-    known = {column["name"] for column in sa.inspect(connection).get_columns("delivery", schema=schema)}
-    if "message" not in known:
-        name = connection.dialect.identifier_preparer.format_table(
-            sa.Table("delivery", sa.MetaData(), schema=schema)
-        )
-        connection.exec_driver_sql(f"ALTER TABLE {name} ADD COLUMN message BIGINT")
+    if _add_column(connection, "delivery", "message", "BIGINT"):
         next(each for each in delivery_table.indexes if each.name == "delivery_by_name").create(connection)
+
+
+def _keep_the_lease_with_the_lock(connection: sa.Connection) -> None:
+    """Version 6: a lock says how long its lease is."""
+    _add_column(connection, "run_lock", "seconds", "DOUBLE PRECISION NOT NULL DEFAULT 60")
+
+
+def _add_column(connection: sa.Connection, table: str, column: str, definition: str) -> bool:
+    """Add *column* unless it is there, as it is in a new journal. Return whether it was missing."""
+    schema = connection.get_execution_options().get("schema_translate_map", {}).get(None)
+    if column in {each["name"] for each in sa.inspect(connection).get_columns(table, schema=schema)}:
+        return False
+    name = connection.dialect.identifier_preparer.format_table(sa.Table(table, sa.MetaData(), schema=schema))
+    connection.exec_driver_sql(f"ALTER TABLE {name} ADD COLUMN {column} {definition}")
+    return True
 
 
 def _primary_key(connection: sa.Connection, table: sa.Table) -> list[str]:
@@ -224,6 +234,7 @@ STEPS: Final[Mapping[int, Callable[[sa.Connection], None]]] = {
     3: lambda connection: run_plan_table.create(connection, checkfirst=True),
     4: _identify_deliveries_by_name,
     5: _remember_messages_and_renames,
+    6: _keep_the_lease_with_the_lock,
 }
 VERSION: Final = max(STEPS)
 

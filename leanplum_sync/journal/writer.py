@@ -54,10 +54,11 @@ class Journal(JournalReader):
         heartbeat: bool = True,
     ) -> Lease:
         """
-        Take the lock on *environment* of *app*, or on *part* (``N/M``) of it, and keep it until it is released.
+        Take the lock on *app*, or on *part* (``N/M``) of it, for *environment*, and keep it until it is released.
 
         Raises:
-            JournalLockedError: another run holds it; the sentence says who, since when and until when.
+            JournalLockedError: another run holds it, of this environment or another; the sentence says who, since when and
+                until when.
         """
         return Lease(
             self._writable,
@@ -87,8 +88,8 @@ class Journal(JournalReader):
         only to the plans that took part in it, identified by the moments they were made: the same difference may come back,
         and a plan made from it is a new one. Clocks of two machines are never compared.
 
-        A new run supersedes unfinished runs of other plans. Whatever these had sent without an answer is in doubt; sends and
-        increments among it are held.
+        A new run supersedes unfinished runs of other plans for the app, from any environment. Whatever these had sent without
+        an answer is in doubt; sends and increments among it are held.
 
         Raises:
             StalePlanError: another plan took over since this one was begun, or it was divided otherwise before.
@@ -152,15 +153,13 @@ class Journal(JournalReader):
         """Return the time of the journal's clock, by which all machines measure how old a doubt is."""
         return self._clock.now() + self.ahead()
 
-    def last_doubt(
-        self, app: str, environment: str, part: str = "", *, besides: int = NO_RUN
-    ) -> float | None:
+    def last_doubt(self, app: str, part: str = "", *, besides: int = NO_RUN) -> float | None:
         """Return when the latest doubt arose about a subject that may be in *part*, in any run except *besides*."""
         batch, run = batch_table, run_table
         query = (
             sa.select(run.c.part, sa.func.max(batch.c.doubted_at).label("doubted_at"))
             .join(run, run.c.number == batch.c.run)
-            .where(run.c.app == app, run.c.environment == environment)
+            .where(run.c.app == app)
             .where(batch.c.state.in_([BatchState.IN_DOUBT.value, BatchState.HELD.value]))
             .where(batch.c.doubted_at.is_not(None), batch.c.run != besides)
             .group_by(run.c.part)
@@ -190,8 +189,17 @@ class Journal(JournalReader):
             TooEarlyError: that time has not passed; nothing was decided.
             JournalError: none of them is held.
         """
+        table, exception = batch_table, exception_table
         with lease.writing("nothing was resolved") as connection:
-            table, exception = batch_table, exception_table
+            # Dated by a clock that was ahead: the settle window begins now instead of when that moment has come.
+            now = self._now(connection)
+            is_this = (table.c.run == run, table.c.sequence == sequence)
+            dated_later = sa.select(table.c.state).where(*is_this, table.c.doubted_at > now)
+            for found in connection.scalars(dated_later).all():
+                BatchStates(run, lease.fence).amend(
+                    connection, sequence, BatchState(found), {"doubted_at": now}, {}
+                )
+        with lease.writing("nothing was resolved") as connection:
             of_batch = (
                 exception.c.run == run,
                 exception.c.sequence == sequence,
@@ -326,7 +334,6 @@ class Journal(JournalReader):
         unfinished = connection.execute(
             sa.select(table.c.number, table.c.part).where(
                 table.c.app == lease.app,
-                table.c.environment == lease.environment,
                 table.c.state.in_([state.value for state in _UNFINISHED]),
             )
         ).all()

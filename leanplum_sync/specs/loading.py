@@ -250,7 +250,8 @@ def _shared_apps(found: ProjectFile, document: OpenDocument) -> Iterator[Problem
             if before != path:
                 yield document.file.problem(
                     document.value_place(path),
-                    f"{name} and {before[2]} use the same app but separate locks: two runs could write to the same user at once",
+                    f"{name} and {before[2]} use the same app: only one of them can run at a time, and an unfinished run of the other"
+                    " can't be resumed afterwards",
                     "Use one environment per app.",
                     address=document.address,
                     also=document.value_place(before),

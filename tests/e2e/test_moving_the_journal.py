@@ -15,10 +15,11 @@ from postgresql import Server
 from shell import Served, Shell
 
 from leanplum_sync import emulator
+from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import JournalError
 from leanplum_sync.journal import copying, open_journal
 from leanplum_sync.journal.database import Database
-from leanplum_sync.journal.schema import metadata, run_table
+from leanplum_sync.journal.schema import lock_table, metadata, run_table
 
 OLD = ".leanplum-sync/journal.db"
 SEND = """\
@@ -156,3 +157,13 @@ def test_a_new_place_that_can_not_be_reached_is_told_and_the_old_one_is_let_go(s
         copying.copy_journal(shop.folder / OLD, "postgresql://somebody@127.0.0.1:1/journal")
     with open_journal(shop.folder / OLD) as journal, journal.acquire("app", "sandbox"):
         pass
+
+
+def test_a_lock_left_by_a_clock_that_was_ahead_keeps_no_journal_from_being_copied(shop: Shell) -> None:
+    shop.environ["LEANPLUM_SYNC_JOURNAL"] = "./other.db"
+    with open_journal(shop.folder / OLD) as journal:
+        journal.acquire(emulator.APP_ID, "production", lease_seconds=1, heartbeat=False)
+        with journal._writable.writing("") as connection:
+            later = SystemClock().now() + 7200
+            connection.execute(sa.update(lock_table).values(machine="elsewhere", until=later))
+    shop.run("journal", "copy", OLD, "-o", "json")

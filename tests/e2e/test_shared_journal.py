@@ -70,7 +70,8 @@ APPLY = ("apply", "a.lpplan", "--yes", "--recheck", "off", "--verify", "none")
 def end_lease(location: str | Path, seconds: float, **values: object) -> None:
     """Have the lease end in *seconds* from now: how long a command takes to start is not what a test is about."""
     with open_journal(location) as journal, journal._writable.writing("") as connection:
-        connection.execute(sa.update(lock_table).values(until=SystemClock().now() + seconds, **values))
+        ends = {"until": SystemClock().now() + seconds, "seconds": max(seconds, 1.0)}
+        connection.execute(sa.update(lock_table).values(**ends, **values))
 
 
 def test_of_two_that_apply_a_plan_at_once_one_works_and_when_it_is_killed_the_other_finishes(

@@ -159,14 +159,14 @@ def _held(
 
 def _check_settled(journal: JournalReader, run: int, batches: Collection[int], settle_seconds: float) -> None:
     """
-    Check all *batches* before deciding about the first.
+    Check all *batches* before deciding about the first. What a clock dated that was ahead is dated again when it is decided.
 
     Raises:
         TooEarlyError: a request of one of them may still take effect.
     """
     now = SystemClock().now() + journal.ahead()
     for batch in journal.batches(run):
-        if batch.sequence in batches:
+        if batch.sequence in batches and (batch.doubted_at or 0.0) <= now:
             check_settled(batch.sequence, batch.doubted_at, settle_seconds=settle_seconds, now=now)
 
 

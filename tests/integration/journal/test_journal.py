@@ -13,7 +13,13 @@ from postgresql import Server
 
 from leanplum_sync.address import Subject
 from leanplum_sync.encryption import SealingKeys
-from leanplum_sync.errors import CredentialError, JournalCorruptError, JournalError, StalePlanError
+from leanplum_sync.errors import (
+    CredentialError,
+    JournalCorruptError,
+    JournalError,
+    StalePlanError,
+    TooEarlyError,
+)
 from leanplum_sync.journal import database, open_journal, read_journal
 from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, Resolution, RunState
 from leanplum_sync.journal.lock import Lease
@@ -82,9 +88,6 @@ def test_what_another_run_may_have_done_is_in_doubt_here_too(
     run: RunJournal, journal: Journal, lease: Lease
 ) -> None:
     send(run, sends(1, "u1"))
-    with journal.acquire("app", "live", heartbeat=False) as elsewhere:
-        found = begin(journal, elsewhere, "e").delivered_by_others(sends(1, "u1"))
-        assert found[10] == Verdict(Fate.IN_DOUBT, "run 1 sent it, and has no answer so far")
     other = begin(journal, lease, "e")
     batch = sends(1, "u1", "u2", "u3")
     waiting = other.delivered_by_others(batch)
@@ -100,6 +103,16 @@ def test_what_another_run_may_have_done_is_in_doubt_here_too(
         12: Fate.NOT_SENT,
     }
     assert not list(journal.faults())
+
+
+def test_what_a_run_beside_has_sent_is_in_doubt_here_too(journal: Journal) -> None:
+    with (
+        journal.acquire("app", "sandbox", part="1/2", heartbeat=False) as one,
+        journal.acquire("app", "live", part="2/2", heartbeat=False) as beside,
+    ):
+        send(begin(journal, one), sends(1, "u1"))
+        found = begin(journal, beside, "e").delivered_by_others(sends(1, "u1"))
+    assert found[10] == Verdict(Fate.IN_DOUBT, "run 1 sent it, and has no answer so far")
 
 
 @ONLY_SQLITE
@@ -140,8 +153,8 @@ def test_a_run_taken_up_again_finds_what_was_sent_in_doubt(
     # By the journal's clock: a database is asked again, which takes a moment.
     assert entry.doubted_at == pytest.approx(journal.now(), abs=1)
     assert entry.doubted_at == pytest.approx(clock.now(), abs=1)
-    assert journal.last_doubt("app", "sandbox") == entry.doubted_at
-    assert journal.last_doubt("app", "sandbox", besides=again.number) is None
+    assert journal.last_doubt("app") == entry.doubted_at
+    assert journal.last_doubt("app", besides=again.number) is None
 
 
 def test_whose_request_may_still_take_effect_is_known_until_the_settle_window_ends(
@@ -183,7 +196,7 @@ def test_doubts_are_dated_by_the_clock_of_the_server(
     ):
         send(begin(journal, lease), sends(1, "u1"))
         again = begin(journal, lease)
-        doubted_at = journal.last_doubt("app", "sandbox")
+        doubted_at = journal.last_doubt("app")
         assert doubted_at == pytest.approx(right, abs=30)
         assert journal.now() == pytest.approx(right, abs=30)
         assert again.now() == pytest.approx(right, abs=30)
@@ -316,6 +329,25 @@ def test_what_a_person_says_of_a_batch_that_is_on_its_way_is_about_the_held_alon
     (entry,) = journal.batches(run.number)
     left = [10] if resolution is Resolution.AGAIN else []
     assert [planned.number for planned in open_actions(entry, batch)] == left
+
+
+def test_a_doubt_dated_by_a_clock_that_was_ahead_can_be_decided_after_one_settle_window(
+    run: RunJournal, journal: Journal, lease: Lease, clock: Clock
+) -> None:
+    batch = sends(1, "u1")
+    clock.sleep(7200)
+    send(run, batch)
+    run.record_doubt(batch, [10], "lost")
+    run.record_settled(batch, {10: Verdict(Fate.HELD)}, reads=0)
+    clock.sleep(-7200)
+
+    def decide() -> int:
+        return journal.resolve(lease, run.number, Resolution.DONE, sequence=1, settle_seconds=60)
+
+    with pytest.raises(TooEarlyError):
+        decide()
+    clock.sleep(61)
+    assert decide() == 1
 
 
 def test_a_journal_that_says_more_is_on_its_way_than_it_counts_is_at_fault(

@@ -1,4 +1,4 @@
-"""The lock on an app and environment: who has it, until when, and who may take it."""
+"""The lock on an app: who has it, until when, and who may take it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from clocks import Clock
 from journals import DONE, Location, begin, send, sends
 from waiting import wait_for
 
-from leanplum_sync.errors import JournalLockedError, LockLostError
+from leanplum_sync.errors import JournalLockedError, LockLostError, StalePlanError
 from leanplum_sync.journal import lock, open_journal
 from leanplum_sync.journal.lock import Lease, overlap
 from leanplum_sync.journal.schema import lock_table
@@ -24,9 +24,47 @@ def test_only_one_holds_the_lock_and_it_is_named(journal: Journal, lease: Lease)
         journal.acquire("app", "sandbox")
     assert f"process {os.getpid()} on" in str(caught.value)
     assert "since 2023-11-14 22:13:20 UTC" in str(caught.value)
-    with journal.acquire("app", "production"), journal.acquire("another", "sandbox"):
-        assert len(journal.locks()) == 3
+    with journal.acquire("another", "sandbox"):
+        assert len(journal.locks()) == 2
     assert len(journal.locks()) == 1
+
+
+def test_the_lock_covers_the_app_whatever_environment_names_it(journal: Journal, lease: Lease) -> None:
+    with pytest.raises(JournalLockedError, match="works on sandbox, which has the same app: process"):
+        journal.acquire("app", "production")
+    fence = lease.fence
+    lease.release()
+    with journal.acquire("app", "production", heartbeat=False) as other:
+        assert other.fence > fence
+        with pytest.raises(JournalLockedError, match="works on production, which has the same app"):
+            journal.acquire("app", "sandbox", part="1/2")
+
+
+def test_a_holder_for_another_environment_that_lost_its_lease_changes_nothing(
+    journal: Journal, clock: Clock
+) -> None:
+    first = journal.acquire("app", "sandbox", lease_seconds=60, heartbeat=False)
+    run = begin(journal, first)
+    clock.sleep(61)
+    with journal.acquire("app", "production", heartbeat=False) as second:
+        with pytest.raises(LockLostError, match="took over"):
+            send(run, sends(1, "u1"))
+        second.check()
+
+
+def test_an_unfinished_run_of_another_environment_is_superseded(journal: Journal, clock: Clock) -> None:
+    """What it had sent is in doubt: the next run of the app waits for it, and its plan can't be resumed."""
+    with journal.acquire("app", "sandbox", heartbeat=False) as first:
+        send(begin(journal, first, "a"), sends(1, "u1"))
+    assert journal.last_doubt("app") is None
+    with journal.acquire("app", "production", heartbeat=False) as second:
+        begin(journal, second, "b")
+    assert journal.last_doubt("app") == pytest.approx(journal.now(), abs=1)
+    with (
+        journal.acquire("app", "sandbox", heartbeat=False) as again,
+        pytest.raises(StalePlanError, match="a later plan took over"),
+    ):
+        begin(journal, again, "a")
 
 
 def test_the_lease_of_a_holder_that_says_nothing_more_ends_by_itself(journal: Journal, clock: Clock) -> None:
@@ -49,6 +87,32 @@ def test_the_lease_of_a_holder_that_says_nothing_more_ends_by_itself(journal: Jo
     first.release()
     assert len(journal.locks()) == 1
     second.check()
+
+
+@pytest.mark.parametrize("ahead", [7200.0, 10.0])
+def test_a_lock_left_by_a_clock_that_was_ahead_ends_within_one_lease(
+    journal: Journal, clock: Clock, ahead: float
+) -> None:
+    journal.acquire("app", "sandbox", lease_seconds=3, heartbeat=False)
+    _renew_elsewhere(journal, ahead)
+    before = clock.now()
+    with journal.acquire("app", "sandbox", heartbeat=False):
+        assert clock.now() - before == pytest.approx(3, abs=0.1)
+
+
+def test_a_lock_that_a_clock_ahead_keeps_renewing_holds(journal: Journal, clock: Clock) -> None:
+    journal.acquire("app", "sandbox", lease_seconds=3, heartbeat=False)
+    _renew_elsewhere(journal, 7200)
+    clock.sleep = lambda seconds: _renew_elsewhere(journal, 7200 + seconds)  # type: ignore[method-assign]
+    with pytest.raises(JournalLockedError):
+        journal.acquire("app", "sandbox")
+
+
+def _renew_elsewhere(journal: Journal, ahead: float) -> None:
+    """As a living process on another machine does, whose clock is *ahead*."""
+    with journal._writable.writing("") as connection:
+        until = journal.now() + ahead + lock_table.c.seconds
+        connection.execute(sa.update(lock_table).values(machine="elsewhere", until=until))
 
 
 def test_every_transition_renews_the_lease(journal: Journal, clock: Clock) -> None:

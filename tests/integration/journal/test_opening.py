@@ -21,6 +21,7 @@ from leanplum_sync.journal.schema import (
     delivery_rename_table,
     delivery_table,
     footprint_table,
+    lock_table,
     run_plan_table,
     run_table,
     version_table,
@@ -170,6 +171,32 @@ def test_a_journal_of_an_older_version_is_brought_up_to_date_by_who_writes(
     send(run, sets(1, tier="gold"), DONE, DONE, DONE)
     with read_journal(journal_location) as reader:
         assert reader.footprints("app", "sandbox", [Subject.user("u1")])
+
+
+def test_a_journal_of_version_5_gets_the_length_of_leases(
+    journal: Journal, journal_location: Location
+) -> None:
+    journal.acquire("app", "sandbox", heartbeat=False)
+    with journal._writable.writing("") as connection:
+        rows = [dict(row) for row in connection.execute(sa.select(lock_table)).mappings()]
+        lock_table.drop(connection)
+        former = sa.Table(
+            "run_lock",
+            sa.MetaData(),
+            *(
+                sa.Column(each.name, each.type, primary_key=each.primary_key)
+                for each in lock_table.columns
+                if each.name != "seconds"
+            ),
+        )
+        former.create(connection)
+        connection.execute(sa.insert(former), [{**row, "until": 0.0} for row in rows])
+        connection.execute(sa.update(version_table).values(version=5))
+    with open_journal(journal_location) as upgraded:
+        with upgraded._writable.reading() as connection:
+            assert connection.scalar(sa.select(lock_table.c.seconds)) == 60
+        with upgraded.acquire("app", "sandbox") as lease:
+            assert lease.fence == 2
 
 
 def test_a_journal_of_version_4_gets_the_messages_of_deliveries_and_renames(

@@ -205,6 +205,6 @@ def test_environments_that_name_one_app_are_advised_against(folder: Any) -> None
     assert loaded.problems == ()
     (note,) = loaded.notes
     assert str(note) == (
-        "leanplum-sync.yaml:10:14: Project/shop: again and live use the same app but separate locks: two runs could"
-        " write to the same user at once (see leanplum-sync.yaml:8:19). Use one environment per app."
+        "leanplum-sync.yaml:10:14: Project/shop: again and live use the same app: only one of them can run at a time, and an"
+        " unfinished run of the other can't be resumed afterwards (see leanplum-sync.yaml:8:19). Use one environment per app."
     )
