@@ -15,7 +15,8 @@ from leanplum_sync.kinds.device_values import device_check
 from leanplum_sync.kinds.names import attribute_fault
 from leanplum_sync.kinds.profile_values import profile_check
 from leanplum_sync.kinds.rows.cells import Cell, imported_value
-from leanplum_sync.kinds.rows.parts import AttributeWish, CellPart, DevicePart, ListPart, Part, ProfileWish
+from leanplum_sync.kinds.rows.desire import SetAttribute, SetProfileField
+from leanplum_sync.kinds.rows.parts import CellPart, DevicePart, ListPart, Part
 from leanplum_sync.kinds.rows.site import Path, Site
 from leanplum_sync.wire.convert import ValueType
 from leanplum_sync.wire.profile import DEVICE_FIELDS, PROFILE_FIELDS
@@ -60,13 +61,13 @@ def user_columns(site: Site, path: Path, named: Collection[str], managed: Collec
             elif name in managed:
                 continue
             elif column.startswith(_SET):
-                yield CellPart(Cell(column, check=imported_value), asked_at, AttributeWish(name, asked_at))
+                yield CellPart(Cell(column, check=imported_value), SetAttribute(name, None, asked_at))
             else:
                 lists.setdefault(name, {})[column.partition(".")[0] + "."] = Cell(column, ValueType.LIST)
         elif column in PROFILE_FIELDS:
             if column not in managed:
                 cell = Cell(column, check=profile_check(column))
-                yield CellPart(cell, asked_at, ProfileWish(column, asked_at))
+                yield CellPart(cell, SetProfileField(column, None, asked_at))
         elif column.startswith(_INCREMENT):
             site.report(
                 path,

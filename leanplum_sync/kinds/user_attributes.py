@@ -37,12 +37,9 @@ from leanplum_sync.kinds.rows.forms import (
 from leanplum_sync.kinds.rows.listing import id_column
 from leanplum_sync.kinds.rows.parts import (
     Always,
-    AttributeWish,
     CellPart,
-    IncrementWish,
     ListPart,
     Part,
-    ProfileWish,
 )
 from leanplum_sync.kinds.rows.site import Path, Site
 from leanplum_sync.wire.action import DeliveryClass, Json
@@ -155,9 +152,7 @@ def _attribute_part(name: str, form: Json, site: Site) -> Iterator[Part]:
     match form:
         case ColumnForm():
             for cell in compiled_cell(form, attribute_value, path, site, lists=True):
-                yield CellPart(
-                    cell, asked_at, AttributeWish(name, asked_at, only_if_absent=form.when is not None)
-                )
+                yield CellPart(cell, SetAttribute(name, None, asked_at, only_if_absent=form.when is not None))
         case ValueForm():
             yield Always(SetAttribute(name, form.value, asked_at, only_if_absent=True))
         case FromForm():
@@ -169,7 +164,7 @@ def _attribute_part(name: str, form: Json, site: Site) -> Iterator[Part]:
             yield ListPart(name, _list_side(form.add), _list_side(form.remove), asked_at)
         case IncrementForm(increment=PlainColumnForm() as amount):
             cell = Cell(amount.column, ValueType.INTEGER)
-            yield CellPart(cell, asked_at, IncrementWish(name, form.once, asked_at))
+            yield CellPart(cell, IncrementAttribute(name, 0, form.once, asked_at))
         case IncrementForm(increment=int(amount)):
             yield Always(IncrementAttribute(name, amount, form.once, asked_at))
         case Edge():
@@ -198,7 +193,7 @@ def _profile_part(name: str, form: Json, site: Site) -> Iterator[Part]:
         case ColumnForm():
             for cell in compiled_cell(form, check, path, site, lists=False):
                 yield CellPart(
-                    cell, asked_at, ProfileWish(name, asked_at, only_if_absent=form.when is not None)
+                    cell, SetProfileField(name, None, asked_at, only_if_absent=form.when is not None)
                 )
         case ValueForm():
             for wish in _profile_wish(name, form.value, (*path, "value"), site, only_if_absent=True):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 from leanplum_sync.address import ResourceAddress, Subject
 from leanplum_sync.clock import utc
 from leanplum_sync.errors import SpecError, StalePlanError
-from leanplum_sync.kinds.rows.desire import Send, name_of
+from leanplum_sync.kinds.rows.desire import Send
 from leanplum_sync.observed import TornFileError, plain_lines, read
 from leanplum_sync.observed.users import ReadsUsers
 from leanplum_sync.operations.check import wants_of
@@ -426,7 +426,7 @@ def _about(decision: Decision) -> str:
     if decision.reason in (Reason.DELIVERED, Reason.MOVED):
         what = "send" if isinstance(decision.desire, Send) else "increment"
         return f"{what} under its former name {decision.former}" if decision.former else what
-    return "" if decision.reason is Reason.MISSING else name_of(decision.desire)
+    return "" if decision.reason is Reason.MISSING else decision.desire.name
 
 
 def _names(subjects: Iterable[Subject]) -> tuple[str, ...]:

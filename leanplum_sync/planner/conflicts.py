@@ -19,17 +19,7 @@ from leanplum_sync.kinds.rows.desire import (
     TakeAttribute,
     Want,
 )
-from leanplum_sync.kinds.rows.parts import (
-    Always,
-    AttributeWish,
-    CellPart,
-    DevicePart,
-    IncrementWish,
-    ListPart,
-    ProfileWish,
-    SendPart,
-    Wish,
-)
+from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, ListPart, SendPart
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.wire.fingerprint import fingerprint
 from leanplum_sync.wire.profile import TOKEN_FIELDS
@@ -100,10 +90,8 @@ def _fields(resource: Resource) -> set[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
     for part in resource.parts:
         match part:
-            case Always(wish=desire):
+            case Always(wish=desire) | CellPart(wish=desire):
                 found |= {(str(target[0]), str(target[-1])) for target, _ in _claims(desire)}
-            case CellPart(wish=wish):
-                found.add(_field(wish))
             case ListPart(name=name):
                 found.add(("attribute", name))
             case DevicePart(name=name):
@@ -111,14 +99,6 @@ def _fields(resource: Resource) -> set[tuple[str, str]]:
             case SendPart():
                 pass
     return found
-
-
-def _field(wish: Wish) -> tuple[str, str]:
-    match wish:
-        case AttributeWish() | IncrementWish():
-            return "attribute", wish.name
-        case ProfileWish():
-            return "profile", wish.name
 
 
 def _claims(desire: Desire) -> Iterator[tuple[_Target, Hashable]]:

@@ -23,7 +23,6 @@ from leanplum_sync.kinds.rows.desire import (
     SetProfileField,
     TakeAttribute,
     Want,
-    name_of,
 )
 from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.planner.known import Known
@@ -231,7 +230,7 @@ def _change(
         subject=want.subject,
         resource=str(want.resource),
         kind=kind,
-        field=name or name_of(desire),
+        field=name or desire.name,
         before=before,
         after=after,
         asked_at=desire.asked_at,

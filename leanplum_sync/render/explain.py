@@ -19,7 +19,6 @@ from leanplum_sync.kinds.rows.desire import (
     SetDeviceField,
     SetProfileField,
     TakeAttribute,
-    name_of,
 )
 from leanplum_sync.operations.explain import Explained, Explanation
 from leanplum_sync.planner.change import Change
@@ -88,7 +87,7 @@ def _stay_row(explanation: Explanation, mask: Mask, page: Page, *, with_row: boo
     observed = "" if isinstance(desire, Send) else shown(_hide(desire, value, mask), page.width // 4)
     places = _places(explanation.asked_at, explanation.found_at, with_row=with_row)
     return (
-        Text(_field(name_of(desire), _device_id(desire)), NAME),
+        Text(_field(desire.name, _device_id(desire)), NAME),
         Text(observed),
         Text.assemble(explanation.reason.value, _equal(explanation, mask, page), (f"  {places}", "dim")),
     )
@@ -172,7 +171,7 @@ def _observed(explanation: Explanation, mask: Mask) -> Json:
 def _hide(desire: Desire, value: Json, mask: Mask) -> Json:
     if isinstance(desire, TakeAttribute) and mask.covers(desire.source):
         return mask.hide(value)
-    return mask.value(name_of(desire), value)
+    return mask.value(desire.name, value)
 
 
 def _mask_changes(changes: Sequence[Change], mask: Mask) -> tuple[Change, ...]:
@@ -216,7 +215,7 @@ def _decision_entry(explanation: Explanation, mask: Mask) -> DecisionEntry:
     return entry(
         DecisionEntry,
         explanation,
-        field=name_of(explanation.desire),
+        field=explanation.desire.name,
         device_id=_device_id(explanation.desire) or None,
         observed=_observed(explanation, mask),
         desired=_desired(explanation, mask),

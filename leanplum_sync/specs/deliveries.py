@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from leanplum_sync.kinds import Resource
-from leanplum_sync.kinds.rows.desire import IncrementAttribute, increment_delivery
-from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, IncrementWish, ListPart, SendPart
+from leanplum_sync.kinds.rows.desire import IncrementAttribute
+from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, ListPart, SendPart
 from leanplum_sync.problem import Place
 
 
@@ -17,10 +17,8 @@ def deliveries_of(resource: Resource) -> Iterator[tuple[str, Place]]:
         match part:
             case SendPart(delivery=name, message=message):
                 yield name, message.place
-            case Always(wish=IncrementAttribute(delivery=name, asked_at=place)):
-                yield name, place
-            case CellPart(wish=IncrementWish(once=once, name=attribute, asked_at=place)):
-                yield increment_delivery(once, attribute), place
+            case Always(wish=IncrementAttribute() as wish) | CellPart(wish=IncrementAttribute() as wish):
+                yield wish.delivery, wish.asked_at
             case Always() | CellPart() | ListPart() | DevicePart():
                 pass
             case _:

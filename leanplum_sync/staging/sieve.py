@@ -33,13 +33,11 @@ from leanplum_sync.kinds.rows.desire import (
 )
 from leanplum_sync.kinds.rows.parts import (
     Always,
-    AttributeWish,
     CellPart,
+    CellWish,
     DevicePart,
-    IncrementWish,
     ListPart,
     Part,
-    ProfileWish,
     SendPart,
 )
 from leanplum_sync.kinds.rows.source import FileSource, csv_file_of
@@ -154,27 +152,27 @@ def _sound(part: Part, names: _Names) -> str:
             return UNKNOWN
 
 
-def _sound_cell(text: str, cell: Cell, wish: AttributeWish | ProfileWish | IncrementWish) -> str:
+def _sound_cell(text: str, cell: Cell, wish: CellWish) -> str:
     if cell.mapped is not None:
         keys = ", ".join(map(literal, cell.mapped))
         has_no_blanks = _matches(text, _PLAIN)
         return either(f"{text} IN ({keys})", has_no_blanks if cell.otherwise is not None else UNKNOWN)
     match wish, cell.type:
-        case IncrementWish(), _:
+        case IncrementAttribute(), _:
             return _matches(text, _INTEGER)
-        case ProfileWish(name=name), type_:
+        case SetProfileField(name=name), type_:
             return _sound_profile(text, name, type_)
-        case AttributeWish(), None | ValueType.TEXT if cell.check is attribute_value:
+        case SetAttribute(), None | ValueType.TEXT if cell.check is attribute_value:
             return "true"
-        case AttributeWish(), None:  # Leanplum's own format: text in brackets is a list
+        case SetAttribute(), None:  # Leanplum's own format: text in brackets is a list
             return f"NOT starts_with({text}, '[')"
-        case AttributeWish(), ValueType.INTEGER:
+        case SetAttribute(), ValueType.INTEGER:
             return _matches(text, _INTEGER)
-        case AttributeWish(), ValueType.NUMBER:
+        case SetAttribute(), ValueType.NUMBER:
             return _matches(text, _NUMBER)
-        case AttributeWish(), ValueType.BOOLEAN:
+        case SetAttribute(), ValueType.BOOLEAN:
             return f"lower({text}) IN {_TRUE + _FALSE}"
-        case AttributeWish(), ValueType.DATE:
+        case SetAttribute(), ValueType.DATE:
             return _is_date(text)
         case _:
             return UNKNOWN
@@ -196,17 +194,17 @@ def _same(part: Part, names: _Names) -> str:
     match part:
         case Always(wish=wish):
             return _same_for_all(wish, names)
-        case CellPart(cell=cell, wish=AttributeWish(name=name, only_if_absent=only_if_absent)):
+        case CellPart(cell=cell, wish=SetAttribute(name=name, only_if_absent=only_if_absent)):
             value, text = names.attribute(name), names.cell(cell)
             equal = _equals_cell(value, text, cell, names)
             has_one = f"NOT {_absent(value)}" if only_if_absent else UNKNOWN
             return either(f"{text} IS NULL", has_one, equal)
-        case CellPart(cell=cell, wish=ProfileWish(name=name, only_if_absent=only_if_absent) as wish):
+        case CellPart(cell=cell, wish=SetProfileField(name=name, only_if_absent=only_if_absent) as wish):
             value, text = names.profile(name), names.cell(cell)
             equal = _equals_profile(value, text, cell, wish, names)
             has_one = _present_field(value) if only_if_absent else UNKNOWN
             return either(f"{text} IS NULL", has_one, equal)
-        case CellPart(cell=cell, wish=IncrementWish()):
+        case CellPart(cell=cell, wish=IncrementAttribute()):
             return f"{names.cell(cell)} IS NULL"
         case ListPart(name=name, add=tuple(add), remove=tuple(remove)):
             return _same_list(names.attribute(name), add, remove)
@@ -269,7 +267,7 @@ def _equals_number(value: str, text: str) -> str:
     return f"CASE WHEN {value} = {text} THEN true ELSE TRY_CAST({text} AS DOUBLE) = TRY_CAST({value} AS DOUBLE) END"
 
 
-def _equals_profile(value: str, text: str, cell: Cell, wish: ProfileWish, names: _Names) -> str:
+def _equals_profile(value: str, text: str, cell: Cell, wish: SetProfileField, names: _Names) -> str:
     if cell.mapped is not None:
         return UNKNOWN
     if wish.name in TIME_FIELDS:

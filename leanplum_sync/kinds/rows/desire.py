@@ -63,12 +63,8 @@ class IncrementAttribute:
 
     @property
     def delivery(self) -> str:
-        return increment_delivery(self.once, self.name)
-
-
-def increment_delivery(once: str, attribute: str) -> str:
-    """Return the name of an increment in the journal: increments of two attributes may share a ``once``."""
-    return f"{once}/{attribute}"
+        """Its name in the journal: increments of two attributes may share a ``once``."""
+        return f"{self.once}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +96,10 @@ class Send:
     force: bool
     asked_at: Place
 
+    @property
+    def name(self) -> str:
+        return self.delivery
+
 
 Desire: TypeAlias = (
     SetAttribute
@@ -111,23 +111,6 @@ Desire: TypeAlias = (
     | SetDeviceField
     | Send
 )
-
-
-def name_of(desire: Desire) -> str:
-    """Return the attribute or field that *desire* is about; for a send, its delivery."""
-    match desire:
-        case Send():
-            return desire.delivery
-        case (
-            SetAttribute()
-            | TakeAttribute()
-            | RemoveAttribute()
-            | AlterList()
-            | IncrementAttribute()
-            | SetProfileField()
-            | SetDeviceField()
-        ):
-            return desire.name
 
 
 @dataclass(frozen=True, slots=True)

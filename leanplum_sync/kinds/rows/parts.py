@@ -41,56 +41,24 @@ class Always:
         return iter(())
 
 
-@dataclass(frozen=True, slots=True)
-class AttributeWish:
-    name: str
-    asked_at: Place
-    only_if_absent: bool = False
-
-    def __call__(self, value: Json) -> SetAttribute:
-        return SetAttribute(self.name, value, self.asked_at, self.only_if_absent)
-
-
-@dataclass(frozen=True, slots=True)
-class ProfileWish:
-    name: str
-    asked_at: Place
-    only_if_absent: bool = False
-
-    def __call__(self, value: Json) -> SetProfileField:
-        return SetProfileField(self.name, value, self.asked_at, self.only_if_absent)
-
-
-@dataclass(frozen=True, slots=True)
-class IncrementWish:
-    name: str
-    once: str
-    asked_at: Place
-
-    def __call__(self, amount: Json) -> IncrementAttribute | None:
-        """An increment by 0 asks for nothing."""
-        return IncrementAttribute(self.name, amount, self.once, self.asked_at) if amount else None
-
-
-Wish: TypeAlias = AttributeWish | ProfileWish | IncrementWish
+CellWish: TypeAlias = SetAttribute | SetProfileField | IncrementAttribute
 
 
 @dataclass(frozen=True, slots=True)
 class CellPart:
     """
-    The desire that *wish* makes of a cell's value.
+    *wish*, with a cell's value in place of its own.
 
     A column holds few different texts for many rows, so the desires made of them are cached, up to a limit.
     """
 
     cell: Cell
-    asked_at: Place
-    wish: Wish
+    wish: CellWish
     _made: dict[str, Desire | None] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def columns(self) -> tuple[NeededColumn, ...]:
-        return (NeededColumn(self.cell.column, self.asked_at),)
+        return (NeededColumn(self.cell.column, self.wish.asked_at),)
 
     def desire(self, values: Mapping[str, Json], row_id: str) -> Desire | None:  # noqa: ARG002 - as above
         text = values.get(self.cell.column)
@@ -105,11 +73,20 @@ class CellPart:
             return made
 
     def readers(self) -> Iterator[tuple[Place, Reader]]:
-        yield self.asked_at, self._make
+        yield self.wish.asked_at, self._make
 
     def _make(self, values: Mapping[str, Json]) -> Desire | None:
-        value = self.cell.read(values)
-        return None if value is None else self.wish(value)
+        value, wish = self.cell.read(values), self.wish
+        if value is None:
+            return None
+        match wish:
+            case SetAttribute():
+                return SetAttribute(wish.name, value, wish.asked_at, wish.only_if_absent)
+            case SetProfileField():
+                return SetProfileField(wish.name, value, wish.asked_at, wish.only_if_absent)
+            case IncrementAttribute():
+                # An increment by 0 asks for nothing.
+                return IncrementAttribute(wish.name, value, wish.once, wish.asked_at) if value else None
 
 
 @dataclass(frozen=True, slots=True)
