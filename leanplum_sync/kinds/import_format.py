@@ -15,7 +15,7 @@ from leanplum_sync.kinds.device_values import device_check
 from leanplum_sync.kinds.names import attribute_fault
 from leanplum_sync.kinds.profile_values import profile_check
 from leanplum_sync.kinds.rows.cells import Cell, imported_value
-from leanplum_sync.kinds.rows.desire import SetAttribute, SetProfileField
+from leanplum_sync.kinds.rows.desires import SetAttribute, SetProfileField
 from leanplum_sync.kinds.rows.parts import CellPart, DevicePart, ListPart, Part
 from leanplum_sync.kinds.rows.site import Path, Site
 from leanplum_sync.wire.convert import ValueType

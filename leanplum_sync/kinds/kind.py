@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from leanplum_sync.address import ResourceAddress, Subject, SubjectKind
 from leanplum_sync.kinds.rows.cells import is_supplied
-from leanplum_sync.kinds.rows.desire import Want
+from leanplum_sync.kinds.rows.desires import Want
 from leanplum_sync.kinds.rows.document import Document, Listing
 from leanplum_sync.kinds.rows.ids import checked_id
 from leanplum_sync.kinds.rows.parts import MessageReference, Part, Reader, SendPart

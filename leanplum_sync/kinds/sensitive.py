@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from leanplum_sync.kinds import Resource
-from leanplum_sync.kinds.rows.desire import TakeAttribute
+from leanplum_sync.kinds.rows.desires import TakeAttribute
 from leanplum_sync.kinds.rows.parts import Always
 
 

@@ -12,16 +12,10 @@ from leanplum_sync.kinds.import_format import user_columns
 from leanplum_sync.kinds.kind import Kind, Resource, resource_at
 from leanplum_sync.kinds.names import attribute_fault, profile_field_name
 from leanplum_sync.kinds.profile_values import profile_check
+from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.cells import Cell, attribute_value
 from leanplum_sync.kinds.rows.compile_cell import compiled_cell
-from leanplum_sync.kinds.rows.desire import (
-    Desire,
-    IncrementAttribute,
-    RemoveAttribute,
-    SetAttribute,
-    SetProfileField,
-    TakeAttribute,
-)
+from leanplum_sync.kinds.rows.desires import Desire
 from leanplum_sync.kinds.rows.document import Document, Edge, Listing
 from leanplum_sync.kinds.rows.forms import (
     AbsentForm,
@@ -152,25 +146,27 @@ def _attribute_part(name: str, form: Json, site: Site) -> Iterator[Part]:
     match form:
         case ColumnForm():
             for cell in compiled_cell(form, attribute_value, path, site, lists=True):
-                yield CellPart(cell, SetAttribute(name, None, asked_at, only_if_absent=form.when is not None))
+                yield CellPart(
+                    cell, desires.SetAttribute(name, None, asked_at, only_if_absent=form.when is not None)
+                )
         case ValueForm():
-            yield Always(SetAttribute(name, form.value, asked_at, only_if_absent=True))
+            yield Always(desires.SetAttribute(name, form.value, asked_at, only_if_absent=True))
         case FromForm():
             kind = ValueType(form.type) if form.type else None
-            yield Always(TakeAttribute(name, form.from_, kind, asked_at))
+            yield Always(desires.TakeAttribute(name, form.from_, kind, asked_at))
         case AbsentForm():
-            yield Always(RemoveAttribute(name, asked_at))
+            yield Always(desires.RemoveAttribute(name, asked_at))
         case ListForm():
             yield ListPart(name, _list_side(form.add), _list_side(form.remove), asked_at)
         case IncrementForm(increment=PlainColumnForm() as amount):
             cell = Cell(amount.column, ValueType.INTEGER)
-            yield CellPart(cell, IncrementAttribute(name, 0, form.once, asked_at))
+            yield CellPart(cell, desires.IncrementAttribute(name, 0, form.once, asked_at))
         case IncrementForm(increment=int(amount)):
-            yield Always(IncrementAttribute(name, amount, form.once, asked_at))
+            yield Always(desires.IncrementAttribute(name, amount, form.once, asked_at))
         case Edge():
             raise AssertionError(form)
         case _:  # a literal
-            yield Always(SetAttribute(name, form, asked_at))
+            yield Always(desires.SetAttribute(name, form, asked_at))
 
 
 def _list_side(side: Json) -> Cell | tuple[Json, ...]:
@@ -193,7 +189,7 @@ def _profile_part(name: str, form: Json, site: Site) -> Iterator[Part]:
         case ColumnForm():
             for cell in compiled_cell(form, check, path, site, lists=False):
                 yield CellPart(
-                    cell, SetProfileField(name, None, asked_at, only_if_absent=form.when is not None)
+                    cell, desires.SetProfileField(name, None, asked_at, only_if_absent=form.when is not None)
                 )
         case ValueForm():
             for wish in _profile_wish(name, form.value, (*path, "value"), site, only_if_absent=True):
@@ -213,7 +209,7 @@ def _profile_wish(
     except ConversionError as error:
         site.report(path, f"invalid value for {name}: expected {error.expected}")
         return
-    yield SetProfileField(name, sent, site.place(("spec", "profile", name)), only_if_absent)
+    yield desires.SetProfileField(name, sent, site.place(("spec", "profile", name)), only_if_absent)
 
 
 KIND: Final[Kind[UserAttributesDocument]] = Kind(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from leanplum_sync.kinds import Resource
-    from leanplum_sync.kinds.rows.desire import Want
+    from leanplum_sync.kinds.rows.desires import Want
     from leanplum_sync.progress import Progress
     from leanplum_sync.specs import Loaded
     from leanplum_sync.staging import Met, Staging

@@ -8,18 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leanplum_sync.errors import SpecError
-from leanplum_sync.kinds.rows.desire import (
-    AlterList,
-    Desire,
-    IncrementAttribute,
-    RemoveAttribute,
-    Send,
-    SetAttribute,
-    SetDeviceField,
-    SetProfileField,
-    TakeAttribute,
-    Want,
-)
+from leanplum_sync.kinds.rows import desires
+from leanplum_sync.kinds.rows.desires import Desire, Want
 from leanplum_sync.kinds.rows.row import RowError
 from leanplum_sync.observed import read
 from leanplum_sync.planner.change import Change
@@ -154,12 +144,12 @@ def _explanations(
 
 
 def _taken(desire: Desire, profile: Profile) -> Json:
-    return profile.attributes.get(desire.source) if isinstance(desire, TakeAttribute) else None
+    return profile.attributes.get(desire.source) if isinstance(desire, desires.TakeAttribute) else None
 
 
 def _becomes(decision: Decision, profile: Profile) -> Json:
     desire = decision.desire
-    if not isinstance(desire, TakeAttribute) or decision.reason not in (Reason.SAME, Reason.DIFFERS):
+    if not isinstance(desire, desires.TakeAttribute) or decision.reason not in (Reason.SAME, Reason.DIFFERS):
         return None
     taken = _taken(desire, profile)
     return taken if desire.type is None else convert(taken, desire.type)
@@ -167,13 +157,17 @@ def _becomes(decision: Decision, profile: Profile) -> Json:
 
 def _seen(desire: Desire, profile: Profile) -> Json:
     match desire:
-        case SetProfileField(name=name):
+        case desires.SetProfileField(name=name):
             return profile.fields.get(name)
-        case SetDeviceField(device_id=device_id, name=name):
+        case desires.SetDeviceField(device_id=device_id, name=name):
             return profile.devices.get(device_id, {}).get(name)
         case (
-            SetAttribute() | TakeAttribute() | RemoveAttribute() | AlterList() | IncrementAttribute() as other
+            desires.SetAttribute()
+            | desires.TakeAttribute()
+            | desires.RemoveAttribute()
+            | desires.AlterList()
+            | desires.IncrementAttribute() as other
         ):
             return profile.attributes.get(other.name)
-        case Send():
+        case desires.Send():
             return None

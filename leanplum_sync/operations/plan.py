@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 from leanplum_sync.address import ResourceAddress, Subject
 from leanplum_sync.clock import utc
 from leanplum_sync.errors import SpecError, StalePlanError
-from leanplum_sync.kinds.rows.desire import Send
+from leanplum_sync.kinds.rows.desires import Send
 from leanplum_sync.observed import TornFileError, plain_lines, read
 from leanplum_sync.observed.users import ReadsUsers
 from leanplum_sync.operations.check import wants_of

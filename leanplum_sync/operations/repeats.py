@@ -8,16 +8,7 @@ from contextlib import closing
 from types import TracebackType
 from typing import Final, Self
 
-from leanplum_sync.kinds.rows.desire import (
-    AlterList,
-    IncrementAttribute,
-    RemoveAttribute,
-    Send,
-    SetAttribute,
-    SetDeviceField,
-    SetProfileField,
-    TakeAttribute,
-)
+from leanplum_sync.kinds.rows import desires
 from leanplum_sync.planner.hazards import Repeats
 from leanplum_sync.planner.known import Known, KnowsDeliveries, Sent
 from leanplum_sync.planner.subject import Context, SubjectPlan
@@ -106,7 +97,7 @@ def _same(plan: SubjectPlan, known: Known, context: Context) -> Iterator[tuple[b
         if not decision.changes:
             continue
         match decision.desire:
-            case Send(delivery=name):
+            case desires.Send(delivery=name):
                 message = context.messages[decision.want.resource].id
                 # Old journals don't say which message was sent: it may be this one.
                 yield (
@@ -117,7 +108,7 @@ def _same(plan: SubjectPlan, known: Known, context: Context) -> Iterator[tuple[b
                         if each != name and "/" not in each and sent.message in (message, None)
                     },
                 )
-            case IncrementAttribute(delivery=name, name=attribute):
+            case desires.IncrementAttribute(delivery=name, name=attribute):
                 yield (
                     False,
                     {
@@ -127,11 +118,11 @@ def _same(plan: SubjectPlan, known: Known, context: Context) -> Iterator[tuple[b
                     },
                 )
             case (
-                SetAttribute()
-                | TakeAttribute()
-                | RemoveAttribute()
-                | AlterList()
-                | SetProfileField()
-                | SetDeviceField()
+                desires.SetAttribute()
+                | desires.TakeAttribute()
+                | desires.RemoveAttribute()
+                | desires.AlterList()
+                | desires.SetProfileField()
+                | desires.SetDeviceField()
             ):
                 pass

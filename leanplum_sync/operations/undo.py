@@ -14,15 +14,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
 
 from leanplum_sync.address import ResourceAddress, Subject
-from leanplum_sync.kinds.rows.desire import (
-    AlterList,
-    Desire,
-    RemoveAttribute,
-    SetAttribute,
-    SetDeviceField,
-    SetProfileField,
-    Want,
-)
+from leanplum_sync.kinds.rows import desires
+from leanplum_sync.kinds.rows.desires import Desire, Want
 from leanplum_sync.kinds.rows.row import Row
 from leanplum_sync.observed.users import ReadsUsers
 from leanplum_sync.operations.plan import Live, PlanRequest, Tally, observe
@@ -189,8 +182,8 @@ def _want(
     done = [change for change, standing in seen if standing is not Standing.UNTOUCHED]
     for sentence in dict.fromkeys(filter(None, map(_obstacle, done))):
         note(met.subject, sentence)
-    desires = tuple(_desires((change for change in done if not _obstacle(change)), profile))
-    return Want(resource, met.subject, create=False, found_at=changes[0].found_at, desires=desires)
+    back = tuple(_desires((change for change in done if not _obstacle(change)), profile))
+    return Want(resource, met.subject, create=False, found_at=changes[0].found_at, desires=back)
 
 
 def _obstacle(change: Change) -> str:
@@ -208,7 +201,7 @@ def _obstacle(change: Change) -> str:
 
 def _desires(done: Iterable[Change], profile: Profile) -> Iterator[Desire]:
     attributes: dict[str, tuple[Json, Place]] = {}
-    lists: dict[str, AlterList] = {}
+    lists: dict[str, desires.AlterList] = {}
     for change in done:
         match effect := effect_of(change.kind):
             case Effect.ITEMS_ADDED if _is_all_ours(change, profile):
@@ -218,14 +211,14 @@ def _desires(done: Iterable[Change], profile: Profile) -> Iterator[Desire]:
                 # Value by value, so that later values of others are kept.
                 values = tuple(change.after)
                 add, remove = (values, ()) if effect is Effect.ITEMS_REMOVED else ((), values)
-                one = lists.get(change.field, AlterList(change.field, (), (), change.asked_at))
-                lists[change.field] = AlterList(
+                one = lists.get(change.field, desires.AlterList(change.field, (), (), change.asked_at))
+                lists[change.field] = desires.AlterList(
                     change.field, (*one.add, *add), (*one.remove, *remove), one.asked_at
                 )
             case Effect.PROFILE_FIELD:
-                yield SetProfileField(change.field, change.before, change.asked_at)
+                yield desires.SetProfileField(change.field, change.before, change.asked_at)
             case Effect.DEVICE_FIELD:
-                yield SetDeviceField(change.device_id, change.field, change.before, change.asked_at)
+                yield desires.SetDeviceField(change.device_id, change.field, change.before, change.asked_at)
             case Effect.ATTRIBUTE | Effect.SUM:
                 attributes.setdefault(change.field, (change.before, change.asked_at))
             case Effect.EXISTENCE | Effect.MESSAGE:
@@ -233,9 +226,9 @@ def _desires(done: Iterable[Change], profile: Profile) -> Iterator[Desire]:
     for name, (before, place) in attributes.items():
         lists.pop(name, None)
         if canonical(before) == ABSENT:
-            yield RemoveAttribute(name, place)
+            yield desires.RemoveAttribute(name, place)
         else:
-            yield SetAttribute(name, before, place)
+            yield desires.SetAttribute(name, before, place)
     yield from lists.values()
 
 

@@ -7,18 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from leanplum_sync.address import ResourceAddress
-from leanplum_sync.kinds.rows.desire import (
-    AlterList,
-    Desire,
-    IncrementAttribute,
-    RemoveAttribute,
-    Send,
-    SetAttribute,
-    SetDeviceField,
-    SetProfileField,
-    TakeAttribute,
-    Want,
-)
+from leanplum_sync.kinds.rows import desires
+from leanplum_sync.kinds.rows.desires import Desire, Want
 from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, ListPart, SendPart
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.wire.fingerprint import fingerprint
@@ -104,31 +94,33 @@ def _fields(resource: Resource) -> set[tuple[str, str]]:
 def _claims(desire: Desire) -> Iterator[tuple[_Target, Hashable]]:
     """Yield (what, how) pairs. Two desires conflict if they have the same *what* and a different *how*."""
     match desire:
-        case SetAttribute(name=name, value=value):
+        case desires.SetAttribute(name=name, value=value):
             yield ("attribute", name), ("set", canonical(value))
-        case TakeAttribute(name=name, source=source, type=type_):
+        case desires.TakeAttribute(name=name, source=source, type=type_):
             yield ("attribute", name), ("take", source, type_)
             if source != name:
                 yield ("attribute", source), ("renamed to", name)
-        case RemoveAttribute(name=name):
+        case desires.RemoveAttribute(name=name):
             yield ("attribute", name), ("remove",)
-        case AlterList(name=name, add=add, remove=remove):
+        case desires.AlterList(name=name, add=add, remove=remove):
             yield ("attribute", name), ("list",)
             yield from ((("item", name, canonical(item)), "in") for item in add)
             yield from ((("item", name, canonical(item)), "out") for item in remove)
-        case IncrementAttribute(name=name):
+        case desires.IncrementAttribute(name=name):
             yield ("attribute", name), ("increment",)
-        case SetProfileField(name=name, value=value):
+        case desires.SetProfileField(name=name, value=value):
             yield ("profile", name), canonical(value)
-        case SetDeviceField(device_id=device_id, name=name, value=value):
+        case desires.SetDeviceField(device_id=device_id, name=name, value=value):
             yield ("device", device_id, name), canonical(value)
-        case Send():
+        case desires.Send():
             pass
 
 
 def _row_identity(want: Want) -> Hashable:
     """A user has one row a resource; in a list of devices, one row each device."""
-    return next((desire.device_id for desire in want.desires if isinstance(desire, SetDeviceField)), None)
+    return next(
+        (desire.device_id for desire in want.desires if isinstance(desire, desires.SetDeviceField)), None
+    )
 
 
 def _conflict(target: _Target, first: _Claim, want: Want, desire: Desire) -> Problem:
@@ -156,7 +148,7 @@ def device_and_token(want: Want) -> tuple[str, str] | None:
     tokens = [
         desire
         for desire in want.desires
-        if isinstance(desire, SetDeviceField) and desire.name in TOKEN_FIELDS
+        if isinstance(desire, desires.SetDeviceField) and desire.name in TOKEN_FIELDS
     ]
     if not tokens:
         return None

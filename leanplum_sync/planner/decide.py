@@ -12,18 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from leanplum_sync.address import Subject
-from leanplum_sync.kinds.rows.desire import (
-    AlterList,
-    Desire,
-    IncrementAttribute,
-    RemoveAttribute,
-    Send,
-    SetAttribute,
-    SetDeviceField,
-    SetProfileField,
-    TakeAttribute,
-    Want,
-)
+from leanplum_sync.kinds.rows import desires
+from leanplum_sync.kinds.rows.desires import Desire, Want
 from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.planner.known import Known
 from leanplum_sync.planner.standing import is_listed
@@ -81,25 +71,25 @@ def decide(
     The subject's existence has been settled before: a profile that doesn't exist is one about to be created.
     """
     match desire:
-        case SetAttribute():
+        case desires.SetAttribute():
             return _set_attribute(want, desire, profile)
-        case TakeAttribute():
+        case desires.TakeAttribute():
             return _take_attribute(want, desire, profile)
-        case RemoveAttribute():
+        case desires.RemoveAttribute():
             return _remove_attribute(want, desire, profile)
-        case AlterList():
+        case desires.AlterList():
             return _alter_list(want, desire, profile)
-        case IncrementAttribute():
+        case desires.IncrementAttribute():
             return _increment(want, desire, profile, known)
-        case SetProfileField():
+        case desires.SetProfileField():
             return _set_profile_field(want, desire, profile)
-        case SetDeviceField():
+        case desires.SetDeviceField():
             return _set_device_field(want, desire, profile, known)
-        case Send():
+        case desires.Send():
             return _send(want, desire, known, message)
 
 
-def _set_attribute(want: Want, desire: SetAttribute, profile: Profile) -> Decision:
+def _set_attribute(want: Want, desire: desires.SetAttribute, profile: Profile) -> Decision:
     before = profile.attributes.get(desire.name)
     if desire.only_if_absent and canonical(before) != ABSENT:
         return Decision(want, desire, Reason.HAS_ONE)
@@ -108,7 +98,7 @@ def _set_attribute(want: Want, desire: SetAttribute, profile: Profile) -> Decisi
     return _differs(want, desire, _change(want, desire, ChangeKind.SET, before, desire.value))
 
 
-def _take_attribute(want: Want, desire: TakeAttribute, profile: Profile) -> Decision:
+def _take_attribute(want: Want, desire: desires.TakeAttribute, profile: Profile) -> Decision:
     source = profile.attributes.get(desire.source)
     if canonical(source) == ABSENT:
         return Decision(want, desire, Reason.NO_SOURCE)
@@ -129,14 +119,14 @@ def _take_attribute(want: Want, desire: TakeAttribute, profile: Profile) -> Deci
     return _differs(want, desire, _change(want, desire, ChangeKind.RENAME, before, value), away)
 
 
-def _remove_attribute(want: Want, desire: RemoveAttribute, profile: Profile) -> Decision:
+def _remove_attribute(want: Want, desire: desires.RemoveAttribute, profile: Profile) -> Decision:
     before = profile.attributes.get(desire.name)
     if canonical(before) == ABSENT:
         return Decision(want, desire, Reason.SAME)
     return _differs(want, desire, _change(want, desire, ChangeKind.REMOVE, before, None))
 
 
-def _alter_list(want: Want, desire: AlterList, profile: Profile) -> Decision:
+def _alter_list(want: Want, desire: desires.AlterList, profile: Profile) -> Decision:
     before = profile.attributes.get(desire.name)
     is_list = isinstance(before, list) or canonical(before) == ABSENT
     there = {canonical(item) for item in before} if isinstance(before, list) else {canonical(before)}
@@ -152,7 +142,7 @@ def _alter_list(want: Want, desire: AlterList, profile: Profile) -> Decision:
     return _differs(want, desire, *changes) if changes else Decision(want, desire, Reason.SAME)
 
 
-def _increment(want: Want, desire: IncrementAttribute, profile: Profile, known: Known) -> Decision:
+def _increment(want: Want, desire: desires.IncrementAttribute, profile: Profile, known: Known) -> Decision:
     if delivered := _delivered(want, desire, known, desire.delivery):
         return delivered
     before = profile.attributes.get(desire.name)
@@ -161,7 +151,7 @@ def _increment(want: Want, desire: IncrementAttribute, profile: Profile, known: 
     return _differs(want, desire, _change(want, desire, ChangeKind.INCREMENT, before, desire.amount))
 
 
-def _set_profile_field(want: Want, desire: SetProfileField, profile: Profile) -> Decision:
+def _set_profile_field(want: Want, desire: desires.SetProfileField, profile: Profile) -> Decision:
     before = profile.fields.get(desire.name)
     if desire.only_if_absent and before is not None:
         return Decision(want, desire, Reason.HAS_ONE)
@@ -170,7 +160,7 @@ def _set_profile_field(want: Want, desire: SetProfileField, profile: Profile) ->
     return _differs(want, desire, _change(want, desire, ChangeKind.PROFILE, before, desire.value))
 
 
-def _set_device_field(want: Want, desire: SetDeviceField, profile: Profile, known: Known) -> Decision:
+def _set_device_field(want: Want, desire: desires.SetDeviceField, profile: Profile, known: Known) -> Decision:
     """
     Compare with what the API shows, and with the journal's fingerprint where it shows nothing.
 
@@ -194,7 +184,7 @@ def _set_device_field(want: Want, desire: SetDeviceField, profile: Profile, know
     )
 
 
-def _send(want: Want, desire: Send, known: Known, message: SendTarget | None) -> Decision:
+def _send(want: Want, desire: desires.Send, known: Known, message: SendTarget | None) -> Decision:
     if message is None:
         raise AssertionError(f"{want.resource}: the message was not resolved before planning")
     if delivered := _delivered(want, desire, known, desire.delivery):

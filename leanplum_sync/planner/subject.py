@@ -8,17 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from leanplum_sync.address import ResourceAddress, Subject
-from leanplum_sync.kinds.rows.desire import (
-    AlterList,
-    IncrementAttribute,
-    RemoveAttribute,
-    Send,
-    SetAttribute,
-    SetDeviceField,
-    SetProfileField,
-    TakeAttribute,
-    Want,
-)
+from leanplum_sync.kinds.rows import desires
+from leanplum_sync.kinds.rows.desires import Want
 from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.change_facts import Effect, effect_of, facts
 from leanplum_sync.planner.decide import Decision, Reason, SendTarget, create_user, decide
@@ -129,7 +120,7 @@ def _without_early_sends(decisions: tuple[Decision, ...], context: Context) -> t
 
 
 def _is_send(decision: Decision) -> bool:
-    return isinstance(decision.desire, Send)
+    return isinstance(decision.desire, desires.Send)
 
 
 def _carry_out(
@@ -180,18 +171,18 @@ def _actions(
         for change in decision.changes:
             phase = context.waves[decision.want.resource], facts(change.kind).delivery
             match decision.desire:
-                case SetDeviceField(device_id=device_id, name=name, value=value):
+                case desires.SetDeviceField(device_id=device_id, name=name, value=value):
                     devices[phase][device_id][name] = value
-                case Send() as send:
+                case desires.Send() as send:
                     target = context.messages[decision.want.resource]
                     sends[phase].append(_send(decision.want, send, target, context))
                 case (
-                    SetAttribute()
-                    | TakeAttribute()
-                    | RemoveAttribute()
-                    | AlterList()
-                    | IncrementAttribute()
-                    | SetProfileField()
+                    desires.SetAttribute()
+                    | desires.TakeAttribute()
+                    | desires.RemoveAttribute()
+                    | desires.AlterList()
+                    | desires.IncrementAttribute()
+                    | desires.SetProfileField()
                 ):
                     users.setdefault(phase, _UserAction()).include(decision, change, context)
     create = _disposition(create=not profile.exists)
@@ -233,7 +224,7 @@ class _UserAction:
             case Effect.SUM:
                 increments = self.arguments["userAttributeValuesToIncrement"]
                 increments[change.field] = increments.get(change.field, 0) + change.after
-                if isinstance(decision.desire, IncrementAttribute):
+                if isinstance(decision.desire, desires.IncrementAttribute):
                     name = decision.desire.delivery
                     self.deliveries.append(context.key(name, change.subject, change.resource))
             case Effect.ATTRIBUTE:
@@ -265,7 +256,7 @@ def _device(subject: Subject, device_id: str, fields: Mapping[str, Json], profil
     return SubjectAction(Action("setDeviceAttributes", arguments))
 
 
-def _send(want: Want, send: Send, target: SendTarget, context: Context) -> SubjectAction:
+def _send(want: Want, send: desires.Send, target: SendTarget, context: Context) -> SubjectAction:
     arguments: dict[str, Json] = {
         **_identity(want.subject),
         "createDisposition": _disposition(create=False),

@@ -9,17 +9,8 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from leanplum_sync.address import Subject
-from leanplum_sync.kinds.rows.desire import (
-    AlterList,
-    Desire,
-    IncrementAttribute,
-    RemoveAttribute,
-    Send,
-    SetAttribute,
-    SetDeviceField,
-    SetProfileField,
-    TakeAttribute,
-)
+from leanplum_sync.kinds.rows import desires
+from leanplum_sync.kinds.rows.desires import Desire
 from leanplum_sync.operations.explain import Explained, Explanation
 from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.decide import Reason
@@ -84,7 +75,7 @@ def _stay_row(explanation: Explanation, mask: Mask, page: Page, *, with_row: boo
     desire = explanation.desire
     is_of_taken = explanation.reason in (Reason.NOT_CONVERTIBLE, Reason.NOT_COPYABLE)
     value = explanation.taken if is_of_taken and explanation.taken is not None else explanation.observed
-    observed = "" if isinstance(desire, Send) else shown(_hide(desire, value, mask), page.width // 4)
+    observed = "" if isinstance(desire, desires.Send) else shown(_hide(desire, value, mask), page.width // 4)
     places = _places(explanation.asked_at, explanation.found_at, with_row=with_row)
     return (
         Text(_field(desire.name, _device_id(desire)), NAME),
@@ -105,13 +96,13 @@ def _equal(explanation: Explanation, mask: Mask, page: Page) -> str:
 def _desired(explanation: Explanation, mask: Mask) -> Json:
     """Return the desired value; None where it depends on the live value, or where no value is desired."""
     match explanation.desire:
-        case SetAttribute(name=name, value=value) | SetProfileField(name=name, value=value):
+        case desires.SetAttribute(name=name, value=value) | desires.SetProfileField(name=name, value=value):
             return mask.value(name, value)
-        case SetDeviceField(name=name, value=value):
+        case desires.SetDeviceField(name=name, value=value):
             return mask.value(name, value)
-        case TakeAttribute() as desire:
+        case desires.TakeAttribute() as desire:
             return _hide(desire, explanation.becomes, mask)
-        case RemoveAttribute() | AlterList() | IncrementAttribute() | Send():
+        case desires.RemoveAttribute() | desires.AlterList() | desires.IncrementAttribute() | desires.Send():
             return None
 
 
@@ -161,7 +152,7 @@ def _field(name: str, device_id: str) -> str:
 
 
 def _device_id(desire: Desire) -> str:
-    return desire.device_id if isinstance(desire, SetDeviceField) else ""
+    return desire.device_id if isinstance(desire, desires.SetDeviceField) else ""
 
 
 def _observed(explanation: Explanation, mask: Mask) -> Json:
@@ -169,7 +160,7 @@ def _observed(explanation: Explanation, mask: Mask) -> Json:
 
 
 def _hide(desire: Desire, value: Json, mask: Mask) -> Json:
-    if isinstance(desire, TakeAttribute) and mask.covers(desire.source):
+    if isinstance(desire, desires.TakeAttribute) and mask.covers(desire.source):
         return mask.hide(value)
     return mask.value(desire.name, value)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from leanplum_sync.kinds import Resource
-from leanplum_sync.kinds.rows.desire import IncrementAttribute
+from leanplum_sync.kinds.rows.desires import IncrementAttribute
 from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, ListPart, SendPart
 from leanplum_sync.problem import Place
 

@@ -18,19 +18,10 @@ from typing import Final
 
 from leanplum_sync.address import SubjectKind
 from leanplum_sync.kinds import Resource
+from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.absence import LONGEST_ODD_ID, POINT_ZERO, ROUNDED, WORDS
 from leanplum_sync.kinds.rows.cells import Cell, attribute_value
-from leanplum_sync.kinds.rows.desire import (
-    AlterList,
-    Desire,
-    IncrementAttribute,
-    RemoveAttribute,
-    Send,
-    SetAttribute,
-    SetDeviceField,
-    SetProfileField,
-    TakeAttribute,
-)
+from leanplum_sync.kinds.rows.desires import Desire
 from leanplum_sync.kinds.rows.parts import (
     Always,
     CellPart,
@@ -158,21 +149,21 @@ def _sound_cell(text: str, cell: Cell, wish: CellWish) -> str:
         has_no_blanks = _matches(text, _PLAIN)
         return either(f"{text} IN ({keys})", has_no_blanks if cell.otherwise is not None else UNKNOWN)
     match wish, cell.type:
-        case IncrementAttribute(), _:
+        case desires.IncrementAttribute(), _:
             return _matches(text, _INTEGER)
-        case SetProfileField(name=name), type_:
+        case desires.SetProfileField(name=name), type_:
             return _sound_profile(text, name, type_)
-        case SetAttribute(), None | ValueType.TEXT if cell.check is attribute_value:
+        case desires.SetAttribute(), None | ValueType.TEXT if cell.check is attribute_value:
             return "true"
-        case SetAttribute(), None:  # Leanplum's own format: text in brackets is a list
+        case desires.SetAttribute(), None:  # Leanplum's own format: text in brackets is a list
             return f"NOT starts_with({text}, '[')"
-        case SetAttribute(), ValueType.INTEGER:
+        case desires.SetAttribute(), ValueType.INTEGER:
             return _matches(text, _INTEGER)
-        case SetAttribute(), ValueType.NUMBER:
+        case desires.SetAttribute(), ValueType.NUMBER:
             return _matches(text, _NUMBER)
-        case SetAttribute(), ValueType.BOOLEAN:
+        case desires.SetAttribute(), ValueType.BOOLEAN:
             return f"lower({text}) IN {_TRUE + _FALSE}"
-        case SetAttribute(), ValueType.DATE:
+        case desires.SetAttribute(), ValueType.DATE:
             return _is_date(text)
         case _:
             return UNKNOWN
@@ -194,17 +185,19 @@ def _same(part: Part, names: _Names) -> str:
     match part:
         case Always(wish=wish):
             return _same_for_all(wish, names)
-        case CellPart(cell=cell, wish=SetAttribute(name=name, only_if_absent=only_if_absent)):
+        case CellPart(cell=cell, wish=desires.SetAttribute(name=name, only_if_absent=only_if_absent)):
             value, text = names.attribute(name), names.cell(cell)
             equal = _equals_cell(value, text, cell, names)
             has_one = f"NOT {_absent(value)}" if only_if_absent else UNKNOWN
             return either(f"{text} IS NULL", has_one, equal)
-        case CellPart(cell=cell, wish=SetProfileField(name=name, only_if_absent=only_if_absent) as wish):
+        case CellPart(
+            cell=cell, wish=desires.SetProfileField(name=name, only_if_absent=only_if_absent) as wish
+        ):
             value, text = names.profile(name), names.cell(cell)
             equal = _equals_profile(value, text, cell, wish, names)
             has_one = _present_field(value) if only_if_absent else UNKNOWN
             return either(f"{text} IS NULL", has_one, equal)
-        case CellPart(cell=cell, wish=IncrementAttribute()):
+        case CellPart(cell=cell, wish=desires.IncrementAttribute()):
             return f"{names.cell(cell)} IS NULL"
         case ListPart(name=name, add=tuple(add), remove=tuple(remove)):
             return _same_list(names.attribute(name), add, remove)
@@ -218,23 +211,23 @@ def _same(part: Part, names: _Names) -> str:
 
 def _same_for_all(wish: Desire, names: _Names) -> str:
     match wish:
-        case SetAttribute(name=name, only_if_absent=True):
+        case desires.SetAttribute(name=name, only_if_absent=True):
             return f"NOT {_absent(names.attribute(name))}"
-        case SetAttribute(name=name, value=wanted):
+        case desires.SetAttribute(name=name, value=wanted):
             return _equals(names.attribute(name), wanted)
-        case RemoveAttribute(name=name):
+        case desires.RemoveAttribute(name=name):
             return _absent(names.attribute(name))
-        case TakeAttribute(name=name, source=source, type=type_):
+        case desires.TakeAttribute(name=name, source=source, type=type_):
             there = names.attribute(source)
             is_so = _is_of(there, type_) if source == name and type_ else UNKNOWN
             return either(_absent(there), is_so)
-        case AlterList(name=name, add=add, remove=remove):
+        case desires.AlterList(name=name, add=add, remove=remove):
             return _same_list(names.attribute(name), add, remove)
-        case SetProfileField(name=name, only_if_absent=True):
+        case desires.SetProfileField(name=name, only_if_absent=True):
             return _present_field(names.profile(name))
-        case SetProfileField(name=name, value=wanted):
+        case desires.SetProfileField(name=name, value=wanted):
             return _equals(names.profile(name), wanted)
-        case IncrementAttribute() | SetDeviceField() | Send():
+        case desires.IncrementAttribute() | desires.SetDeviceField() | desires.Send():
             return UNKNOWN
 
 
@@ -267,7 +260,7 @@ def _equals_number(value: str, text: str) -> str:
     return f"CASE WHEN {value} = {text} THEN true ELSE TRY_CAST({text} AS DOUBLE) = TRY_CAST({value} AS DOUBLE) END"
 
 
-def _equals_profile(value: str, text: str, cell: Cell, wish: SetProfileField, names: _Names) -> str:
+def _equals_profile(value: str, text: str, cell: Cell, wish: desires.SetProfileField, names: _Names) -> str:
     if cell.mapped is not None:
         return UNKNOWN
     if wish.name in TIME_FIELDS:

@@ -18,7 +18,7 @@ from searching import examples
 from leanplum_sync.address import ResourceAddress, Subject
 from leanplum_sync.encryption import KEY_VARIABLE, SealingKeys, new_key
 from leanplum_sync.errors import CredentialError, StalePlanError, StorageError
-from leanplum_sync.kinds.rows.desire import Send, SetAttribute, Want
+from leanplum_sync.kinds.rows.desires import Send, SetAttribute, Want
 from leanplum_sync.planfile import PlanFile, PlanWriter, open_plan
 from leanplum_sync.planfile.schema import compute_checksum, compute_digest
 from leanplum_sync.planner.decide import SendTarget

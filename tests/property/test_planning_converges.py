@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from leanplum_sync.address import ResourceAddress, Subject
-from leanplum_sync.kinds.rows.desire import (
+from leanplum_sync.kinds.rows.desires import (
     AlterList,
     Desire,
     IncrementAttribute,

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from searching import examples
 
 from leanplum_sync.address import Subject
-from leanplum_sync.kinds.rows.desire import Want
+from leanplum_sync.kinds.rows.desires import Want
 from leanplum_sync.observed import read
 from leanplum_sync.operations.check import Findings, check, wants_of
 from leanplum_sync.operations.plan import decide_met

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from leanplum_sync.address import SubjectKind
 from leanplum_sync.kinds.kind import Kind, Resource, resource_at
-from leanplum_sync.kinds.rows.desire import SetAttribute
+from leanplum_sync.kinds.rows.desires import SetAttribute
 from leanplum_sync.kinds.rows.document import Document, Edge, Listing
 from leanplum_sync.kinds.rows.listing import id_column
 from leanplum_sync.kinds.rows.parts import Always

@@ -21,7 +21,7 @@ ROOT: Final = Path(__file__).parents[2]
 ADDED: Final[Mapping[str, Sequence[tuple[str, str, str]]]] = {
     "MadeUpDesire": [
         (
-            "kinds/rows/desire.py",
+            "kinds/rows/desires.py",
             "Desire: TypeAlias = (\n",
             (
                 "@dataclass(frozen=True, slots=True)\nclass MadeUpDesire:\n    asked_at: Place\n\n\n"

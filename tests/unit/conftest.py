@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from leanplum_sync.kinds import Resource, RowError
-from leanplum_sync.kinds.rows.desire import Want
+from leanplum_sync.kinds.rows.desires import Want
 from leanplum_sync.problem import Problem
 from leanplum_sync.sources import rows
 from leanplum_sync.specs import Loaded, load

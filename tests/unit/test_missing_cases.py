@@ -9,7 +9,7 @@ from missing_cases import ADDED, missing_cases
 
 EXPECTED = {
     "MadeUpDesire": {
-        "kinds/rows/desire.py",
+        "kinds/rows/desires.py",
         "operations/explain.py",
         "planner/conflicts.py",
         "planner/decide.py",

@@ -7,16 +7,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeAlias
 
+from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.cells import Cell
-from leanplum_sync.kinds.rows.desire import (
-    AlterList,
-    Desire,
-    IncrementAttribute,
-    Send,
-    SetAttribute,
-    SetDeviceField,
-    SetProfileField,
-)
+from leanplum_sync.kinds.rows.desires import Desire
 from leanplum_sync.kinds.rows.row import CellError
 from leanplum_sync.kinds.rows.source import NeededColumn
 from leanplum_sync.problem import Place
@@ -41,7 +34,7 @@ class Always:
         return iter(())
 
 
-CellWish: TypeAlias = SetAttribute | SetProfileField | IncrementAttribute
+CellWish: TypeAlias = desires.SetAttribute | desires.SetProfileField | desires.IncrementAttribute
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +73,15 @@ class CellPart:
         if value is None:
             return None
         match wish:
-            case SetAttribute():
-                return SetAttribute(wish.name, value, wish.asked_at, wish.only_if_absent)
-            case SetProfileField():
-                return SetProfileField(wish.name, value, wish.asked_at, wish.only_if_absent)
-            case IncrementAttribute():
+            case desires.SetAttribute():
+                return desires.SetAttribute(wish.name, value, wish.asked_at, wish.only_if_absent)
+            case desires.SetProfileField():
+                return desires.SetProfileField(wish.name, value, wish.asked_at, wish.only_if_absent)
+            case desires.IncrementAttribute():
                 # An increment by 0 asks for nothing.
-                return IncrementAttribute(wish.name, value, wish.once, wish.asked_at) if value else None
+                return (
+                    desires.IncrementAttribute(wish.name, value, wish.once, wish.asked_at) if value else None
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +101,14 @@ class ListPart:
             if isinstance(side, Cell)
         )
 
-    def desire(self, values: Mapping[str, Json], row_id: str) -> AlterList | None:  # noqa: ARG002 - as above
+    def desire(self, values: Mapping[str, Json], row_id: str) -> desires.AlterList | None:  # noqa: ARG002 - as above
         add, remove = _items(self.add, values), _items(self.remove, values)
         if any(item in remove for item in add):
             raise CellError(
                 f"the same value is both added to and removed from attribute {self.name}",
                 "Keep it in one of the two columns.",
             )
-        return AlterList(self.name, add, remove, self.asked_at) if add or remove else None
+        return desires.AlterList(self.name, add, remove, self.asked_at) if add or remove else None
 
     def readers(self) -> Iterator[tuple[Place, Reader]]:
         yield self.asked_at, partial(self.desire, row_id="")
@@ -135,9 +130,9 @@ class DevicePart:
     def columns(self) -> tuple[NeededColumn, ...]:
         return (NeededColumn(self.source.column, self.asked_at),) if isinstance(self.source, Cell) else ()
 
-    def desire(self, values: Mapping[str, Json], row_id: str) -> SetDeviceField | None:
+    def desire(self, values: Mapping[str, Json], row_id: str) -> desires.SetDeviceField | None:
         value = self.source.read(values) if isinstance(self.source, Cell) else self.source
-        return None if value is None else SetDeviceField(row_id, self.name, value, self.asked_at)
+        return None if value is None else desires.SetDeviceField(row_id, self.name, value, self.asked_at)
 
     def readers(self) -> Iterator[tuple[Place, Reader]]:
         yield self.asked_at, partial(self.desire, row_id="")
@@ -187,9 +182,9 @@ class SendPart:
             if isinstance(value.source, Cell)
         )
 
-    def desire(self, values: Mapping[str, Json], row_id: str) -> Send:  # noqa: ARG002 - as above
+    def desire(self, values: Mapping[str, Json], row_id: str) -> desires.Send:  # noqa: ARG002 - as above
         found = {value.name: read for value in self.values if (read := value.read(values)) is not None}
-        return Send(self.delivery, found, self.force, self.message.place)
+        return desires.Send(self.delivery, found, self.force, self.message.place)
 
     def readers(self) -> Iterator[tuple[Place, Reader]]:
         return ((value.asked_at, value.read) for value in self.values)

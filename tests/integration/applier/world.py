@@ -32,7 +32,7 @@ from leanplum_sync.client.reader import Reader
 from leanplum_sync.client.writer import Writer
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.journal import open_journal
-from leanplum_sync.kinds.rows.desire import (
+from leanplum_sync.kinds.rows.desires import (
     AlterList,
     Desire,
     IncrementAttribute,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from leanplum_sync.address import Subject
-from leanplum_sync.kinds.rows.desire import AlterList, SetAttribute, SetProfileField
+from leanplum_sync.kinds.rows.desires import AlterList, SetAttribute, SetProfileField
 
 
 def user_spec(folder: Any, content: str, more: str = "") -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from leanplum_sync.address import Subject
-from leanplum_sync.kinds.rows.desire import Send
+from leanplum_sync.kinds.rows.desires import Send
 
 
 def test_each_recipient_gets_the_message_with_its_values(folder: Any) -> None:

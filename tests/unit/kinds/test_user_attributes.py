@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from leanplum_sync.address import Subject
-from leanplum_sync.kinds.rows.desire import (
+from leanplum_sync.kinds.rows.desires import (
     AlterList,
     IncrementAttribute,
     RemoveAttribute,

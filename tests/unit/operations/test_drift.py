@@ -7,7 +7,7 @@ from pathlib import Path
 from leanplum_sync.address import ResourceAddress
 from leanplum_sync.kinds.kind import Resource
 from leanplum_sync.kinds.registry import KINDS
-from leanplum_sync.kinds.rows.desire import SetAttribute
+from leanplum_sync.kinds.rows.desires import SetAttribute
 from leanplum_sync.kinds.rows.parts import Always, MessageReference, Part, SendPart
 from leanplum_sync.kinds.rows.source import InlineSource, NeededColumn
 from leanplum_sync.operations.drift import without_sends

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from leanplum_sync.address import ResourceAddress, Subject
-from leanplum_sync.kinds.rows.desire import (
+from leanplum_sync.kinds.rows.desires import (
     AlterList,
     Desire,
     IncrementAttribute,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from leanplum_sync.address import ResourceAddress, Subject
-from leanplum_sync.kinds.rows.desire import (
+from leanplum_sync.kinds.rows.desires import (
     AlterList,
     Desire,
     IncrementAttribute,

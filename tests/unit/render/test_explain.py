@@ -9,7 +9,7 @@ from document_schemas import check_document
 from sample_renderings import REAL
 
 from leanplum_sync.address import ResourceAddress, Subject
-from leanplum_sync.kinds.rows.desire import SetAttribute, TakeAttribute, Want
+from leanplum_sync.kinds.rows.desires import SetAttribute, TakeAttribute, Want
 from leanplum_sync.operations.explain import Explained, Explanation, _explanations
 from leanplum_sync.planner.decide import Reason
 from leanplum_sync.planner.known import NOTHING_KNOWN
