@@ -12,22 +12,11 @@ from leanplum_sync.kinds.import_format import user_columns
 from leanplum_sync.kinds.kind import Kind, Resource, resource_at
 from leanplum_sync.kinds.names import attribute_fault, profile_field_name
 from leanplum_sync.kinds.profile_values import profile_check
-from leanplum_sync.kinds.rows import desires
+from leanplum_sync.kinds.rows import desires, forms
 from leanplum_sync.kinds.rows.cells import Cell, attribute_value
 from leanplum_sync.kinds.rows.compile_cell import compiled_cell
 from leanplum_sync.kinds.rows.desires import Desire
 from leanplum_sync.kinds.rows.document import Document, Edge, Listing
-from leanplum_sync.kinds.rows.forms import (
-    AbsentForm,
-    AttributeForm,
-    ColumnForm,
-    FromForm,
-    IncrementForm,
-    ListForm,
-    PlainColumnForm,
-    ProfileForm,
-    ValueForm,
-)
 from leanplum_sync.kinds.rows.listing import id_column
 from leanplum_sync.kinds.rows.parts import (
     Always,
@@ -49,12 +38,12 @@ class UserAttributesSpec(Edge):
         description="Whether to create users that Leanplum doesn't know. A hazard, because they are billed.",
         examples=[False],
     )
-    attributes: dict[str, AttributeForm] = Field(
+    attributes: dict[str, forms.AttributeForm] = Field(
         default={},
         description="The value of each attribute. Attributes that are not named are left unchanged.",
         examples=[{"newsletter": True, "order_count": {"column": "frequency", "type": "integer"}}],
     )
-    profile: dict[Annotated[str, AfterValidator(profile_field_name)], ProfileForm] = Field(
+    profile: dict[Annotated[str, AfterValidator(profile_field_name)], forms.ProfileForm] = Field(
         default={},
         description="The value of each profile field (country, created, ...).",
         examples=[{"country": {"column": "country"}, "created": {"column": "signed_up", "type": "date"}}],
@@ -94,7 +83,7 @@ def _check_names(attributes: Mapping[str, Json], site: Site) -> None:
         path: Path = ("spec", "attributes", name)
         fault = attribute_fault(name)
         # A name from before this rule existed can be removed, or renamed to a better one.
-        if fault and not isinstance(form, AbsentForm):
+        if fault and not isinstance(form, forms.AbsentForm):
             site.report(path, f"this is not a valid attribute name: it {fault}", "Leanplum would refuse it.")
         twin = seen.setdefault(name.lower(), name)
         if twin != name:
@@ -110,7 +99,7 @@ def _check_renames(attributes: Mapping[str, Json], site: Site) -> None:
     """Report renames that change nothing, or that contradict other lines of the spec."""
     renamed: dict[str, str] = {}
     for name, form in attributes.items():
-        if not isinstance(form, FromForm):
+        if not isinstance(form, forms.FromForm):
             continue
         path: Path = ("spec", "attributes", name)
         source = form.from_
@@ -144,24 +133,24 @@ def _attribute_part(name: str, form: Json, site: Site) -> Iterator[Part]:
     path: Path = ("spec", "attributes", name)
     asked_at = site.place(path)
     match form:
-        case ColumnForm():
+        case forms.ColumnForm():
             for cell in compiled_cell(form, attribute_value, path, site, lists=True):
                 yield CellPart(
                     cell, desires.SetAttribute(name, None, asked_at, only_if_absent=form.when is not None)
                 )
-        case ValueForm():
+        case forms.ValueForm():
             yield Always(desires.SetAttribute(name, form.value, asked_at, only_if_absent=True))
-        case FromForm():
+        case forms.FromForm():
             kind = ValueType(form.type) if form.type else None
             yield Always(desires.TakeAttribute(name, form.from_, kind, asked_at))
-        case AbsentForm():
+        case forms.AbsentForm():
             yield Always(desires.RemoveAttribute(name, asked_at))
-        case ListForm():
+        case forms.ListForm():
             yield ListPart(name, _list_side(form.add), _list_side(form.remove), asked_at)
-        case IncrementForm(increment=PlainColumnForm() as amount):
+        case forms.IncrementForm(increment=forms.PlainColumnForm() as amount):
             cell = Cell(amount.column, ValueType.INTEGER)
             yield CellPart(cell, desires.IncrementAttribute(name, 0, form.once, asked_at))
-        case IncrementForm(increment=int(amount)):
+        case forms.IncrementForm(increment=int(amount)):
             yield Always(desires.IncrementAttribute(name, amount, form.once, asked_at))
         case Edge():
             raise AssertionError(form)
@@ -171,7 +160,7 @@ def _attribute_part(name: str, form: Json, site: Site) -> Iterator[Part]:
 
 def _list_side(side: Json) -> Cell | tuple[Json, ...]:
     match side:
-        case PlainColumnForm():
+        case forms.PlainColumnForm():
             return Cell(side.column, ValueType.LIST)
         case None:
             return ()
@@ -186,12 +175,12 @@ def _profile_part(name: str, form: Json, site: Site) -> Iterator[Part]:
     asked_at = site.place(path)
     check = profile_check(name)
     match form:
-        case ColumnForm():
+        case forms.ColumnForm():
             for cell in compiled_cell(form, check, path, site, lists=False):
                 yield CellPart(
                     cell, desires.SetProfileField(name, None, asked_at, only_if_absent=form.when is not None)
                 )
-        case ValueForm():
+        case forms.ValueForm():
             for wish in _profile_wish(name, form.value, (*path, "value"), site, only_if_absent=True):
                 yield Always(wish)
         case Edge():

@@ -10,17 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from leanplum_sync import errors
 from leanplum_sync.address import Subject
 from leanplum_sync.client.throttle import Pace
 from leanplum_sync.clock import Clock
-from leanplum_sync.errors import (
-    ApiError,
-    LeanplumSyncError,
-    NoAnswerError,
-    NotSentError,
-    RateLimitedError,
-    RejectedError,
-)
 from leanplum_sync.observed.crew import Crew
 from leanplum_sync.observed.snapshot_entries import read
 from leanplum_sync.observed.snapshot_writer import SnapshotWriter
@@ -103,7 +96,7 @@ def pull(
                 for answer in crew.answers(reading.groups(known.unknown(subjects, tally, task))):
                     tally.add(answer, writer)
                     task.advance()
-            except (RateLimitedError, NotSentError, NoAnswerError) as error:
+            except (errors.RateLimitedError, errors.NotSentError, errors.NoAnswerError) as error:
                 raise _resumable(error, tally.read + tally.reused) from error
             finally:
                 crew.stop()
@@ -134,7 +127,7 @@ class _Tally:
             case Withheld(subject=subject, error=error):
                 self._failures.append(Failure(subject, str(error), error.status))
                 if len(self._failures) > MOST_FAILURES:
-                    raise RejectedError(
+                    raise errors.RejectedError(
                         f"Leanplum refused to return more than {MOST_FAILURES} users. The last answer was: "
                         f"{error} Run the same command again to continue.",
                         status=error.status,
@@ -173,8 +166,8 @@ class _Known:
         self._rows.close()
 
 
-def _resumable(error: ApiError, so_far: int) -> LeanplumSyncError:
+def _resumable(error: errors.ApiError, so_far: int) -> errors.LeanplumSyncError:
     sentence = f"{error} {so_far} users are in the snapshot. Run the same command again to continue."
-    if isinstance(error, RateLimitedError):
-        return RateLimitedError(sentence, status=error.status, reason=error.reason)
+    if isinstance(error, errors.RateLimitedError):
+        return errors.RateLimitedError(sentence, status=error.status, reason=error.reason)
     return type(error)(sentence)

@@ -19,19 +19,9 @@ import orjson
 from leanplum_sync.address import Subject
 from leanplum_sync.encryption import KEY_VARIABLE, PLAIN, Codec, SealingKeys
 from leanplum_sync.errors import StalePlanError
+from leanplum_sync.planfile import schema
 from leanplum_sync.planfile.contents import count_contents
 from leanplum_sync.planfile.private import PrivateCopy
-from leanplum_sync.planfile.schema import (
-    APPLICATION_ID,
-    CHANGE_COLUMNS,
-    CLASSES,
-    PURPOSE,
-    compute_checksum,
-    compute_digest,
-    has_schema,
-    open_values,
-    opened_mask_key,
-)
 from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.planner.change_facts import facts
 from leanplum_sync.planner.known import Position
@@ -129,7 +119,7 @@ class PlanFile:
         return self._copy.is_at(path)
 
     def check(self, keys: SealingKeys) -> None:
-        if self._pragma("application_id") != APPLICATION_ID:
+        if self._pragma("application_id") != schema.APPLICATION_ID:
             raise StalePlanError(
                 f"{self.path} is not a plan. Make one with: leanplum-sync plan --out FILE.lpplan"
             )
@@ -138,12 +128,13 @@ class PlanFile:
                 f"{self.path}: this plan has format {self._pragma('user_version')}, and this version of leanplum-sync reads"
                 f" format {PLAN_FORMAT}. Apply it with the version that made it, or plan again."
             )
-        if not has_schema(self._connection):
+        if not schema.has_schema(self._connection):
             raise StalePlanError(f"{self.path}: this plan was changed after it was written. Plan again.")
         self._codec = self._codec_with(keys)
-        open_values(self._connection, self._codec)
+        schema.open_values(self._connection, self._codec)
         found = tuple(
-            self._codec.stamp(compute(self._connection)) for compute in (compute_digest, compute_checksum)
+            self._codec.stamp(compute(self._connection))
+            for compute in (schema.compute_digest, schema.compute_checksum)
         )
         if found != (self.digest, self._meta("checksum")) or not self._is_sound():
             raise StalePlanError(f"{self.path}: this plan was changed after it was written. Plan again.")
@@ -169,7 +160,9 @@ class PlanFile:
         if row is None:
             return PLAIN
         kept = orjson.loads(row[0])
-        return keys.to_open(kept["key"], bytes.fromhex(kept["salt"]), PURPOSE, f"{self.path}: this plan")
+        return keys.to_open(
+            kept["key"], bytes.fromhex(kept["salt"]), schema.PURPOSE, f"{self.path}: this plan"
+        )
 
     @cached_property
     def header(self) -> Header:
@@ -185,7 +178,7 @@ class PlanFile:
             observed_from=observed_from,
             observed_until=observed_until,
             sensitive=frozenset(self._meta("sensitive")),
-            mask_key=opened_mask_key(self._meta("mask_key"), self._codec),
+            mask_key=schema.opened_mask_key(self._meta("mask_key"), self._codec),
             parts=parts,
             read_after_run=self._meta("read_after_run"),
             scope=_scope(self._meta("scope")),
@@ -255,7 +248,7 @@ class PlanFile:
 
     def changes(self, limit: int | None = None) -> Iterator[Change]:
         """Yield the changes, sorted by subject: all, or the first *limit*."""
-        query = f"SELECT {CHANGE_COLUMNS} FROM change ORDER BY id LIMIT ?"  # noqa: S608 - a constant
+        query = f"SELECT {schema.CHANGE_COLUMNS} FROM change ORDER BY id LIMIT ?"  # noqa: S608 - a constant
         yield from map(_change, self._connection.execute(query, (-1 if limit is None else limit,)))
 
     def changes_of(self, subjects: Collection[Subject]) -> Mapping[Subject, tuple[Change, ...]]:
@@ -265,7 +258,7 @@ class PlanFile:
         for start in range(0, len(names), _SUBJECTS_AT_ONCE):
             part = names[start : start + _SUBJECTS_AT_ONCE]
             marks = ", ".join("?" * len(part))
-            query = f"SELECT {CHANGE_COLUMNS} FROM change WHERE subject IN ({marks}) ORDER BY id"  # noqa: S608 - marks
+            query = f"SELECT {schema.CHANGE_COLUMNS} FROM change WHERE subject IN ({marks}) ORDER BY id"  # noqa: S608 - marks
             for change in map(_change, self._connection.execute(query, part)):
                 found.setdefault(change.subject, []).append(change)
         return {subject: tuple(changes) for subject, changes in found.items()}
@@ -287,7 +280,9 @@ class PlanFile:
             _shards(part),
         )
         for (number, wave, class_), members in groupby(rows, key=itemgetter(0, 1, 2)):
-            yield Batch(number, wave, CLASSES[class_], tuple(_planned(class_, row[3:]) for row in members))
+            yield Batch(
+                number, wave, schema.CLASSES[class_], tuple(_planned(class_, row[3:]) for row in members)
+            )
 
     def summary_of(self, part: Part) -> Summary:
         """Return the plan's summary with the counts of *part* alone; costs stay those of the whole plan."""
@@ -371,7 +366,7 @@ class PlanFile:
                 counts[key] += 1
                 chosen.append(number)
         found: dict[_Group, list[Change]] = {key: [] for key in counts}
-        query = f"SELECT {CHANGE_COLUMNS} FROM change WHERE id = ?"  # noqa: S608 - a constant
+        query = f"SELECT {schema.CHANGE_COLUMNS} FROM change WHERE id = ?"  # noqa: S608 - a constant
         for number in chosen:
             change = _change(self._connection.execute(query, (number,)).fetchone())
             found[change.resource, change.kind.value, change.field].append(change)
@@ -452,7 +447,7 @@ def _planned(class_: int, row: tuple[Any, ...]) -> PlannedAction:
     return PlannedAction(
         number=number,
         subject=subject,
-        delivery_class=CLASSES[class_],
+        delivery_class=schema.CLASSES[class_],
         action=Action(action, orjson.loads(arguments)),
         deliveries=tuple(
             DeliveryKey(delivery, subject, resource, tuple(former))

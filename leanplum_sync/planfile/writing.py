@@ -13,22 +13,8 @@ from typing import Any, Final, Self
 
 from leanplum_sync.encryption import CIPHER, SALT_BYTES, SealingKeys
 from leanplum_sync.errors import StorageError
-from leanplum_sync.planfile.schema import (
-    CLASSES,
-    CREATE,
-    CREATE_DRAFT,
-    CREATE_INDEX,
-    INSERT_CHANGE,
-    INSERT_DRAFT,
-    INSERT_SEALED_CHANGE,
-    INSERT_SEALED_DRAFT,
-    PURPOSE,
-    compute_checksum,
-    compute_digest,
-    encode,
-    kept_mask_key,
-    open_values,
-)
+from leanplum_sync.planfile import schema
+from leanplum_sync.planfile.schema import encode
 from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.known import Position
 from leanplum_sync.planner.packing import into_batches_by_subject
@@ -47,7 +33,7 @@ _FILL_BATCHES = (
     " ORDER BY number"
 )
 _ROWS_AT_ONCE: Final = 5_000
-_NUMBER_OF: Final = {delivery_class: number for number, delivery_class in enumerate(CLASSES)}
+_NUMBER_OF: Final = {delivery_class: number for number, delivery_class in enumerate(schema.CLASSES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +67,13 @@ class PlanWriter:
         self._path = path
         self._parts, self._part_of_all = parts, part
         self._salt = secrets.token_bytes(SALT_BYTES)
-        self._codec = keys.to_seal(self._salt, PURPOSE)
+        self._codec = keys.to_seal(self._salt, schema.PURPOSE)
         self._is_sealed = bool(self._codec.key_id)
         self._target = _replaceable(path)
         self._part = self._target.with_name(self._target.name + ".part")
         self._finished = False
-        self._changes = _Rows(INSERT_SEALED_CHANGE if self._is_sealed else INSERT_CHANGE)
-        self._drafts = _Rows(INSERT_SEALED_DRAFT if self._is_sealed else INSERT_DRAFT)
+        self._changes = _Rows(schema.INSERT_SEALED_CHANGE if self._is_sealed else schema.INSERT_CHANGE)
+        self._drafts = _Rows(schema.INSERT_SEALED_DRAFT if self._is_sealed else schema.INSERT_DRAFT)
         self._bundles = _Rows(_INSERT_BUNDLE)
         self._drafted = self._subjects = self._lookups_by_action = 0
         try:
@@ -100,7 +86,7 @@ class PlanWriter:
         try:
             # A part file that a crash leaves behind is thrown away: there is nothing to sync before the end.
             self._connection.executescript(
-                f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {CREATE} {CREATE_DRAFT} BEGIN;"
+                f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {schema.CREATE} {schema.CREATE_DRAFT} BEGIN;"
             )
             self._connection.create_function("sealed", -1, self._codec.seal)
         except sqlite3.Error as error:
@@ -208,7 +194,7 @@ class PlanWriter:
         *position* None means that the journal had no run. *resources* are the digests of those it covers.
         """
         run = self._connection
-        run.execute(CREATE_INDEX)
+        run.execute(schema.CREATE_INDEX)
         run.executemany("INSERT INTO input VALUES (?, ?)", ((each.path, each.sha256) for each in inputs))
         run.executemany(
             "INSERT INTO hazard (name, count, allowed) VALUES (?, ?, ?)",
@@ -227,16 +213,16 @@ class PlanWriter:
             scope=scope and _scope(scope),
             sensitive=sorted(sensitive),
             resources=dict(resources or {}),
-            mask_key=kept_mask_key(secrets.token_hex(16), self._codec),
+            mask_key=schema.kept_mask_key(secrets.token_hex(16), self._codec),
             parts=[self._parts, self._part_of_all and str(self._part_of_all)],
             summary=_summary(summary),
         )
         if self._is_sealed:
             self._meta(encryption={"cipher": CIPHER, "key": self._codec.key_id, "salt": self._salt.hex()})
-        open_values(run, self._codec)
-        digest = self._codec.stamp(compute_digest(run))
+        schema.open_values(run, self._codec)
+        digest = self._codec.stamp(schema.compute_digest(run))
         self._meta(digest=digest)
-        self._meta(checksum=self._codec.stamp(compute_checksum(run)))
+        self._meta(checksum=self._codec.stamp(schema.compute_checksum(run)))
         run.execute("COMMIT")
         run.close()
         try:
@@ -285,7 +271,11 @@ def _place_columns(place: Place) -> tuple[Any, ...]:
 
 def _action_columns(planned: SubjectAction) -> tuple[str, str, str]:
     deliveries = [[key.resource, key.name, *key.former] for key in planned.deliveries]
-    return planned.action.name, encode(planned.action.arguments), encode(deliveries) if deliveries else "[]"
+    return (
+        planned.action.name,
+        encode(planned.action.arguments),
+        encode(deliveries) if deliveries else "[]",
+    )
 
 
 def _position(position: Position) -> list[Any]:

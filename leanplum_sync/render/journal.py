@@ -11,16 +11,8 @@ from rich.text import Text
 
 from leanplum_sync.journal.entry import BatchEntry, BatchState, ExceptionEntry, Fate, RunEntry, Tally
 from leanplum_sync.journal.soundness import Fault
+from leanplum_sync.render import documents
 from leanplum_sync.render.document import entry, written
-from leanplum_sync.render.documents import (
-    BatchRecord,
-    ExceptionRecord,
-    FaultEntry,
-    JournalCheck,
-    JournalCopy,
-    RunDocument,
-    Runs,
-)
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, CARE, GOOD, faint, grid, heading, paint
 from leanplum_sync.render.status import NO_RUNS, run_record, runs_grid
@@ -48,7 +40,7 @@ def runs_text(runs: Sequence[RunEntry], page: Page) -> str:
 
 
 def runs_json(runs: Sequence[RunEntry]) -> str:
-    return written(Runs(tuple(map(run_record, runs))))
+    return written(documents.Runs(tuple(map(run_record, runs))))
 
 
 def run_text(shown: ShownRun, page: Page) -> str:
@@ -115,7 +107,7 @@ def _table(rows: Sequence[Sequence[Text]], total: int) -> list[RenderableType]:
 def run_json(shown: ShownRun) -> str:
     return written(
         entry(
-            RunDocument,
+            documents.RunDocument,
             run_record(shown.run),
             shown.tally,
             fates=shown.tally.actions,
@@ -127,13 +119,13 @@ def run_json(shown: ShownRun) -> str:
     )
 
 
-def exception_record(exception: ExceptionEntry) -> ExceptionRecord:
-    return entry(ExceptionRecord, exception, batch=exception.sequence)
+def exception_record(exception: ExceptionEntry) -> documents.ExceptionRecord:
+    return entry(documents.ExceptionRecord, exception, batch=exception.sequence)
 
 
-def _batch_record(batch: BatchEntry) -> BatchRecord:
+def _batch_record(batch: BatchEntry) -> documents.BatchRecord:
     return entry(
-        BatchRecord,
+        documents.BatchRecord,
         batch,
         batch=batch.sequence,
         class_=batch.delivery_class,
@@ -157,8 +149,8 @@ def _where(fault: Fault) -> str:
 
 
 def faults_json(faults: Sequence[Fault], journal: str) -> str:
-    listed = tuple(FaultEntry(fault.run, fault.batch, fault.sentence) for fault in faults)
-    return written(JournalCheck(journal, is_sound=not faults, faults=listed))
+    listed = tuple(documents.FaultEntry(fault.run, fault.batch, fault.sentence) for fault in faults)
+    return written(documents.JournalCheck(journal, is_sound=not faults, faults=listed))
 
 
 def copied_text(counts: Mapping[str, int], target: str, page: Page) -> str:
@@ -168,4 +160,4 @@ def copied_text(counts: Mapping[str, int], target: str, page: Page) -> str:
 
 
 def copied_json(counts: Mapping[str, int], source: str, target: str) -> str:
-    return written(JournalCopy(source, target, rows=dict(counts)))
+    return written(documents.JournalCopy(source, target, rows=dict(counts)))

@@ -12,6 +12,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from leanplum_sync.planner.plan import REMARK, Cohort, Cost, Hazard, Note
+from leanplum_sync.render import plan_words
 from leanplum_sync.render.document import entry, written
 from leanplum_sync.render.documents import HazardEntry, PlanSummary, UserCounts
 from leanplum_sync.render.page import Page
@@ -28,23 +29,7 @@ from leanplum_sync.render.paint import (
     heading,
     paint,
 )
-from leanplum_sync.render.plan_words import (
-    CAREFUL_KINDS,
-    HAZARD_WORDS,
-    KIND_WORDS,
-    Plan,
-    about,
-    budget_words,
-    change_words,
-    consent_options,
-    cost_remarks,
-    mask_for,
-    masked,
-    nothing_to_do,
-    other_values,
-    target_words,
-    worth_showing,
-)
+from leanplum_sync.render.plan_words import Plan
 from leanplum_sync.render.values import cut, escaped, subject_words
 from leanplum_sync.render.words import amount, moment, timestamp
 
@@ -104,16 +89,18 @@ def _filled(
 
 def _headline(plan: Plan, page: Page) -> list[RenderableType]:
     summary, target = plan.summary, plan.header.target
-    title = Text.assemble(("Plan for ", "bold"), (target_words(target), GOOD if target.is_emulator else CARE))
+    title = Text.assemble(
+        ("Plan for ", "bold"), (plan_words.target_words(target), GOOD if target.is_emulator else CARE)
+    )
     if summary.is_empty:
-        return [title, BLANK, Text(nothing_to_do(summary, plan.notes()), GOOD), BLANK]
+        return [title, BLANK, Text(plan_words.nothing_to_do(summary, plan.notes()), GOOD), BLANK]
     change = f"{summary.changed:,} of {amount(summary.listed, 'listed user')} would change:"
-    hazards = grid(_hazard_rows(tuple(worth_showing(plan)), page), right=(0,))
+    hazards = grid(_hazard_rows(tuple(plan_words.worth_showing(plan)), page), right=(0,))
     return [title, BLANK, Text(change), hazards, *_consent(plan), BLANK]
 
 
 def _consent(plan: Plan) -> list[RenderableType]:
-    acks = consent_options(plan.hazards())
+    acks = plan_words.consent_options(plan.hazards())
     if not acks:
         return []
     # The options are never wrapped, so that they can be copied.
@@ -124,19 +111,21 @@ def _consent(plan: Plan) -> list[RenderableType]:
 def _hazard_rows(hazards: Sequence[Hazard], page: Page) -> Iterator[Row]:
     """Yield count, words and budget of each hazard. Long words continue below, so that the budget has its place."""
     counts = max(len(f"{hazard.count:,}") for hazard in hazards)
-    budgets = max(len(budget_words(hazard)) for hazard in hazards)
+    budgets = max(len(plan_words.budget_words(hazard)) for hazard in hazards)
     room = max(page.width - counts - budgets - _GAPS_OF_A_HAZARD, _NARROWEST_WORDS)
     for hazard in hazards:
         style = BAD if hazard.is_over else "" if hazard.count else FAINT
         count = Text(f"{hazard.count:,}", style or HEADING)
-        budget = Text(budget_words(hazard), style or FAINT)
-        first, *more = (Text(line, style) for line in wrap(HAZARD_WORDS.get(hazard.name, hazard.name), room))
+        budget = Text(plan_words.budget_words(hazard), style or FAINT)
+        first, *more = (
+            Text(line, style) for line in wrap(plan_words.HAZARD_WORDS.get(hazard.name, hazard.name), room)
+        )
         yield count, first, budget
         yield from ((Text(), words, Text()) for words in more)
 
 
 def _cohorts(plan: Plan, page: Page, room: int, fewest: int) -> list[RenderableType]:
-    cohorts = masked(plan.cohorts(), mask_for(plan))
+    cohorts = plan_words.masked(plan.cohorts(), plan_words.mask_for(plan))
     if not cohorts:
         return []
     cells = page.width - _taken(cohorts, page)
@@ -163,7 +152,7 @@ def _fitting(cohorts: Sequence[Cohort], lines: int, lines_of_a_cohort: int) -> i
 def _taken(cohorts: Sequence[Cohort], page: Page) -> int:
     """Return the cells of kinds, fields, numbers of users, and the gaps after each column but the last."""
     widths = (
-        max(len(KIND_WORDS[cohort.kind]) for cohort in cohorts) + len("  "),
+        max(len(plan_words.KIND_WORDS[cohort.kind]) for cohort in cohorts) + len("  "),
         max(cell_len(_field(cohort, page.width // 4)) for cohort in cohorts),
         max(len("users"), *(len(f"{cohort.users:,}") for cohort in cohorts)),
     )
@@ -198,7 +187,7 @@ def _paragraphs(cohorts: Sequence[Cohort], page: Page) -> RenderableType:
     room = page.width - max(len(f"{cohort.users:,}") for cohort in cohorts) - 2 * len("  ")
     rows = []
     for cohort in cohorts:
-        kind, field = _kind_and_field(cohort, room - len(KIND_WORDS[cohort.kind]) - 1)
+        kind, field = _kind_and_field(cohort, room - len(plan_words.KIND_WORDS[cohort.kind]) - 1)
         samples = _samples(cohort, room - len(_EXAMPLES))
         details = [Text(_pairs(cohort, room)), faint(f"{_EXAMPLES}{samples}" if samples else "")]
         lines = [Text.assemble(kind, " ", field), *(each for each in details if each)]
@@ -218,8 +207,8 @@ def _by_spec(cohorts: Sequence[Cohort], rows: Sequence[Row], page: Page) -> Iter
 
 
 def _kind_and_field(cohort: Cohort, cells: int, indent: str = "") -> tuple[Text, Text]:
-    style = CARE if cohort.kind in CAREFUL_KINDS else ""
-    return Text(f"{indent}{KIND_WORDS[cohort.kind]}", style), Text(_field(cohort, cells), NAME)
+    style = CARE if cohort.kind in plan_words.CAREFUL_KINDS else ""
+    return Text(f"{indent}{plan_words.KIND_WORDS[cohort.kind]}", style), Text(_field(cohort, cells), NAME)
 
 
 def _users(cohort: Cohort) -> Text:
@@ -241,9 +230,9 @@ def _pairs(cohort: Cohort, cells: int) -> str:
     if not cohort.values:
         return ""
     pair = cohort.values[0]
-    others = other_values(cohort)
+    others = plan_words.other_values(cohort)
     rest = f"  +{others:,} more" if others else ""
-    words = change_words(cohort.kind, cohort.field, pair.before, pair.after, cells - len(rest))
+    words = plan_words.change_words(cohort.kind, cohort.field, pair.before, pair.after, cells - len(rest))
     # Dates are never cut, so there may be less room for the rest.
     return words + (rest if cell_len(words + rest) <= cells else rest.removesuffix(" more"))
 
@@ -274,7 +263,7 @@ def _short_notes(notes: Sequence[Note], page: Page) -> list[RenderableType]:
 
 def _short_cost(cost: Cost) -> RenderableType:
     return Text(
-        f"Applying costs {amount(cost.writes, 'billable lookup')} in {amount(cost.requests, 'request')}{about(cost)}."
+        f"Applying costs {amount(cost.writes, 'billable lookup')} in {amount(cost.requests, 'request')}{plan_words.about(cost)}."
     )
 
 
@@ -300,7 +289,7 @@ def _cost(plan: Plan) -> list[RenderableType]:
         (
             Text(f"{cost.writes:,}", "bold"),
             Text(f"{cost.requests:,}", "bold"),
-            Text(f"to apply{about(cost)}"),
+            Text(f"to apply{plan_words.about(cost)}"),
         ),
         (
             faint(f"{cost.one_by_one:,}"),
@@ -309,7 +298,7 @@ def _cost(plan: Plan) -> list[RenderableType]:
         ),
         (faint(f"{cost.by_action:,}"), Text(), faint("with actions batched by kind")),
     ]
-    remarks = [grid([(faint(each),)]) for each in cost_remarks(cost)]
+    remarks = [grid([(faint(each),)]) for each in plan_words.cost_remarks(cost)]
     return [heading("Cost"), grid(rows, right=(0, 1)), *remarks, BLANK]
 
 
@@ -334,6 +323,6 @@ def plan_json(plan: Plan) -> str:
             changes=dict(sorted(summary.changes.items())),
             hazards=tuple(entry(HazardEntry, each) for each in plan.hazards()),
             notes=plan.notes(),
-            cohorts=masked(plan.cohorts(), mask_for(plan)),
+            cohorts=plan_words.masked(plan.cohorts(), plan_words.mask_for(plan)),
         )
     )

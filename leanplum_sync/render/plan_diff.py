@@ -11,25 +11,13 @@ from rich.text import Text
 
 from leanplum_sync.planner.differences import Difference, Differences, Group, GroupDifference
 from leanplum_sync.planner.plan import Hazard
+from leanplum_sync.render import documents, plan_words
 from leanplum_sync.render.document import entry, written
-from leanplum_sync.render.documents import (
-    ComparedPlan,
-    CountEntry,
-    DifferenceCounts,
-    DifferenceSamples,
-    GroupEntry,
-    PlanDifference,
-)
+from leanplum_sync.render.documents import CountEntry
 from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, row, table
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, NAME, faint, grid, heading, paint
-from leanplum_sync.render.plan_words import (
-    ALWAYS_SHOWN,
-    HAZARD_WORDS,
-    KIND_WORDS,
-    Plan,
-    target_words,
-)
+from leanplum_sync.render.plan_words import Plan
 from leanplum_sync.render.values import cut, escaped, subject_words
 from leanplum_sync.render.words import amount
 
@@ -70,12 +58,14 @@ def plan_diff_text(diff: PlanDiff, page: Page) -> str:
 
 
 def _title(diff: PlanDiff) -> str:
-    return f"Changes since the earlier plan for {target_words(diff.old.header.target)}"
+    return f"Changes since the earlier plan for {plan_words.target_words(diff.old.header.target)}"
 
 
 def _elsewhere(diff: PlanDiff) -> Iterable[Text]:
     if diff.old.header.target != diff.new.header.target:
-        yield Text(f"The new plan is for a different app: {target_words(diff.new.header.target)}", BAD)
+        yield Text(
+            f"The new plan is for a different app: {plan_words.target_words(diff.new.header.target)}", BAD
+        )
 
 
 def _headline(diff: PlanDiff) -> list[RenderableType]:
@@ -103,7 +93,7 @@ def _groups(diff: PlanDiff, fits: int) -> list[RenderableType]:
     header = (heading("Changes"), Text(), *(faint(each.value) for each in _SIGNS), faint("example"))
     rows = [
         (
-            Text(f"  {KIND_WORDS[group.kind]}"),
+            Text(f"  {plan_words.KIND_WORDS[group.kind]}"),
             Text(cut(escaped(group.field), _CELLS), NAME),
             *(_signed(each, found.counts[each]) for each in _SIGNS),
             faint(_sample(found)),
@@ -133,7 +123,7 @@ def _changed(found: Differences) -> Sequence[tuple[Group, GroupDifference]]:
 
 
 _COUNT_WORDS: Final = {
-    **HAZARD_WORDS,
+    **plan_words.HAZARD_WORDS,
     "changedUsers": "changed users",
     "billableLookups": "billable lookups to apply",
     "requests": "requests",
@@ -142,7 +132,11 @@ _COUNT_WORDS: Final = {
 
 def _counts(diff: PlanDiff) -> tuple[CountEntry, ...]:
     old, new = ({hazard.name: hazard for hazard in plan.hazards()} for plan in (diff.old, diff.new))
-    names = [name for name in HAZARD_WORDS if name in ALWAYS_SHOWN or name in old or name in new]
+    names = [
+        name
+        for name in plan_words.HAZARD_WORDS
+        if name in plan_words.ALWAYS_SHOWN or name in old or name in new
+    ]
     none = Hazard("", 0, None)
     hazards = [
         CountEntry(name, old.get(name, none).count, new.get(name, none).count, new.get(name, none).is_over)
@@ -191,7 +185,7 @@ def plan_diff_markdown(diff: PlanDiff, limit: int) -> str:
         marker("plan-diff", target.environment, target.app_id),
         f"### Changes since the earlier plan for {code(cut(escaped(diff.old.header.target.environment)))}",
         *(
-            [f"> [!CAUTION]\n> The new plan is for a different app: {code(target_words(target))}"]
+            [f"> [!CAUTION]\n> The new plan is for a different app: {code(plan_words.target_words(target))}"]
             if list(_elsewhere(diff))
             else []
         ),
@@ -211,7 +205,7 @@ def plan_diff_markdown(diff: PlanDiff, limit: int) -> str:
     ]
     groups = [
         row(
-            KIND_WORDS[group.kind],
+            plan_words.KIND_WORDS[group.kind],
             code(cut(escaped(group.field))),
             *(f"{_SIGNS[each]}{changed.counts[each]:,}" if changed.counts[each] else "" for each in _SIGNS),
             code(_sample(changed)),
@@ -244,18 +238,20 @@ def plan_diff_json(diff: PlanDiff) -> str:
     found = diff.found
     users = {each.value: found.subjects.get(each, 0) for each in Difference}
     return written(
-        PlanDifference(
+        documents.PlanDifference(
             is_empty=diff.is_empty,
-            old=entry(ComparedPlan, diff.old.header),
-            new=entry(ComparedPlan, diff.new.header),
-            users=DifferenceCounts(**users, same=found.same),
+            old=entry(documents.ComparedPlan, diff.old.header),
+            new=entry(documents.ComparedPlan, diff.new.header),
+            users=documents.DifferenceCounts(**users, same=found.same),
             counts=_counts(diff),
             groups=tuple(_group_entry(group, each) for group, each in _changed(found)),
         )
     )
 
 
-def _group_entry(group: Group, found: GroupDifference) -> GroupEntry:
+def _group_entry(group: Group, found: GroupDifference) -> documents.GroupEntry:
     counts = {each.value: found.counts[each] for each in Difference}
     samples = {each.value: tuple(found.samples.get(each, ())) for each in Difference}
-    return entry(GroupEntry, group, **counts, same=found.same, samples=DifferenceSamples(**samples))
+    return entry(
+        documents.GroupEntry, group, **counts, same=found.same, samples=documents.DifferenceSamples(**samples)
+    )

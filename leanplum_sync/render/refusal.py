@@ -6,24 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import assert_never
 
-from leanplum_sync.errors import (
-    ExpiredPlanError,
-    HazardNotAllowedError,
-    Mismatch,
-    MismatchKind,
-    PlanMismatchError,
-)
+from leanplum_sync import errors
 from leanplum_sync.planner.plan import Hazard
 from leanplum_sync.render.plan_words import HAZARD_WORDS, consent_options, over_budget
 from leanplum_sync.render.words import duration, moment
 
 
-def mismatch_sentence(error: PlanMismatchError) -> str:
+def mismatch_sentence(error: errors.PlanMismatchError) -> str:
     reasons = "; ".join(map(_mismatch, error.mismatches))
     return f"{error.plan} can't be applied here: {reasons}. Nothing was sent. Plan again."
 
 
-def expired_sentence(error: ExpiredPlanError, quoted: Callable[[Path], str]) -> str:
+def expired_sentence(error: errors.ExpiredPlanError, quoted: Callable[[Path], str]) -> str:
     return (
         f"{error.plan} has expired: it was made at {moment(error.made_at)}, {duration(error.age_seconds)} ago, and may be"
         f" applied for {duration(error.max_age_seconds)}. Nothing was sent. Make a new plan with: leanplum-sync plan"
@@ -31,7 +25,7 @@ def expired_sentence(error: ExpiredPlanError, quoted: Callable[[Path], str]) -> 
     )
 
 
-def consent_sentence(error: HazardNotAllowedError) -> str:
+def consent_sentence(error: errors.HazardNotAllowedError) -> str:
     over = [Hazard(name, count, error.allowed[name]) for name, count in error.over.items()]
     missing = [hazard for hazard in over if hazard.name in error.unaccepted]
     sentences = [
@@ -46,30 +40,30 @@ def consent_sentence(error: HazardNotAllowedError) -> str:
     return " ".join(sentences)
 
 
-def _mismatch(mismatch: Mismatch) -> str:  # noqa: C901 - a case for each kind
+def _mismatch(mismatch: errors.Mismatch) -> str:  # noqa: C901 - a case for each kind
     planned, found, name = mismatch.planned, mismatch.found, mismatch.name
     match mismatch.kind:
-        case MismatchKind.ENVIRONMENT:
+        case errors.MismatchKind.ENVIRONMENT:
             return f"it was made for the environment {planned}, not for {found}"
-        case MismatchKind.UNKNOWN_ENVIRONMENT:
+        case errors.MismatchKind.UNKNOWN_ENVIRONMENT:
             return f"it was made for the environment {planned}, which this project doesn't have"
-        case MismatchKind.APP:
+        case errors.MismatchKind.APP:
             return f"it was made for the app {planned}, and {name} is the app {found}"
-        case MismatchKind.HOST:
+        case errors.MismatchKind.HOST:
             return f"it was made for {planned}, and {name} is at {found}"
-        case MismatchKind.INPUT_CHANGED:
+        case errors.MismatchKind.INPUT_CHANGED:
             return f"{name} has changed"
-        case MismatchKind.INPUT_MISSING:
+        case errors.MismatchKind.INPUT_MISSING:
             return f"{name} is gone"
-        case MismatchKind.SPECS_UNCHECKED:
+        case errors.MismatchKind.SPECS_UNCHECKED:
             return "nobody checked whether specs were added or changed since that contradict it"
-        case MismatchKind.SPEC_CONFLICT:
+        case errors.MismatchKind.SPEC_CONFLICT:
             return f"specs were added or changed since, and contradict it: {name}: {planned}"
-        case MismatchKind.ACTION:
+        case errors.MismatchKind.ACTION:
             return f"it holds {planned} calls of {name}, which no plan may hold"
-        case MismatchKind.SUBJECT:
+        case errors.MismatchKind.SUBJECT:
             return f"{planned} of its calls are about other users than it says"
-        case MismatchKind.HAZARD:
+        case errors.MismatchKind.HAZARD:
             return f"it states {planned} {HAZARD_WORDS.get(name, name)}, and its rows add up to {found}"
         case _:
             assert_never(mismatch.kind)

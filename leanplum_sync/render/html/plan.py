@@ -7,29 +7,12 @@ from typing import Final, Protocol
 
 from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.plan import REMARK, Cohort, Hazard, Note
+from leanplum_sync.render import plan_words
 from leanplum_sync.render.html.chart import chart
 from leanplum_sync.render.html.kinds import family
 from leanplum_sync.render.html.parts import code, codes, command, items, main, masthead, section
 from leanplum_sync.render.html.writing import NOTHING, Content, Html, data, joined, page, tag, together
-from leanplum_sync.render.plan_words import (
-    HAZARD_WORDS,
-    KIND_WORDS,
-    RECHECK,
-    Plan,
-    about,
-    budget_words,
-    consent_options,
-    cost_remarks,
-    hiders,
-    mask_for,
-    masked,
-    nothing_to_do,
-    other_values,
-    other_ways,
-    shape_words,
-    sides,
-    worth_showing,
-)
+from leanplum_sync.render.plan_words import Plan
 from leanplum_sync.render.values import subject_words
 from leanplum_sync.render.words import amount, moment
 from leanplum_sync.wire.action import Json
@@ -55,7 +38,7 @@ def plan_html(plan: PlanWithMembers) -> str:
         *([f"based on live state read at {moment(until)}"] if until else []),
     ]
     headline = (
-        nothing_to_do(summary, plan.notes())
+        plan_words.nothing_to_do(summary, plan.notes())
         if summary.is_empty
         else f"{summary.changed:,} of {amount(summary.listed, 'listed user')} would change"
     )
@@ -77,23 +60,27 @@ def _risks(plan: Plan) -> Html:
     if plan.summary.is_empty:
         read = f"Reading live state cost {amount(cost.reads, 'billable lookup')}."
         return tag("p", read, class_="note") if cost.reads else NOTHING
-    tiles = [*map(_risk, worth_showing(plan)), _cost_tile(plan)]
-    remarks = [other_ways(cost), *cost_remarks(cost)]
+    tiles = [*map(_risk, plan_words.worth_showing(plan)), _cost_tile(plan)]
+    remarks = [plan_words.other_ways(cost), *plan_words.cost_remarks(cost)]
     return tag(
         "section",
         tag("h2", "Risks and cost", id="risks", class_="unseen"),
         _consent(plan),
         tag("dl", *tiles, class_="tiles"),
-        tag("p", joined(" ".join(remarks).split(RECHECK), command(RECHECK)), class_="note"),
+        tag(
+            "p",
+            joined(" ".join(remarks).split(plan_words.RECHECK), command(plan_words.RECHECK)),
+            class_="note",
+        ),
         aria_labelledby="risks",
     )
 
 
 def _risk(hazard: Hazard) -> Html:
-    budget = budget_words(hazard) if hazard.count else ""
+    budget = plan_words.budget_words(hazard) if hazard.count else ""
     return tag(
         "div",
-        tag("dt", HAZARD_WORDS.get(hazard.name, hazard.name)),
+        tag("dt", plan_words.HAZARD_WORDS.get(hazard.name, hazard.name)),
         tag("dd", f"{hazard.count:,}"),
         tag("dd", budget, class_="budget") if budget else NOTHING,
         class_="over" if hazard.is_over else None if hazard.count else "none",
@@ -102,7 +89,7 @@ def _risk(hazard: Hazard) -> Html:
 
 def _cost_tile(plan: Plan) -> Html:
     cost = plan.summary.cost
-    effort = f"in {amount(cost.requests, 'request')}{about(cost)}"
+    effort = f"in {amount(cost.requests, 'request')}{plan_words.about(cost)}"
     return tag(
         "div",
         tag("dt", "billable lookups to apply"),
@@ -113,7 +100,7 @@ def _cost_tile(plan: Plan) -> Html:
 
 
 def _consent(plan: Plan) -> Html:
-    options = consent_options(plan.hazards())
+    options = plan_words.consent_options(plan.hazards())
     if not options:
         return NOTHING
     return tag(
@@ -144,7 +131,7 @@ def _note(note: Note) -> Html:
 
 def _changes(plan: PlanWithMembers, cohorts: Sequence[Cohort]) -> Html:
     limit = max(min(_MOST_OF_A_GROUP, _MOST_USERS // len(cohorts)), _FEWEST_OF_A_GROUP)
-    members, hide = plan.members(limit), hiders(cohorts, mask_for(plan))
+    members, hide = plan.members(limit), plan_words.hiders(cohorts, plan_words.mask_for(plan))
     groups = [
         {
             "total": cohort.users,
@@ -152,7 +139,7 @@ def _changes(plan: PlanWithMembers, cohorts: Sequence[Cohort]) -> Html:
         }
         for cohort in cohorts
     ]
-    shown = masked(cohorts, mask_for(plan))
+    shown = plan_words.masked(cohorts, plan_words.mask_for(plan))
     rows = [_cohort(number, cohort) for number, cohort in enumerate(shown)]
     is_cut = any(cohort.users > limit for cohort in cohorts)
     cut = together(
@@ -186,7 +173,7 @@ def _controls(cohorts: Sequence[Cohort]) -> Html:
     kinds = list(dict.fromkeys(cohort.kind for cohort in cohorts))
     options = [
         tag("option", "all kinds", value=""),
-        *(tag("option", KIND_WORDS[kind], value=kind.value) for kind in kinds),
+        *(tag("option", plan_words.KIND_WORDS[kind], value=kind.value) for kind in kinds),
     ]
     return tag(
         "div",
@@ -238,7 +225,7 @@ def _cohort(number: int, cohort: Cohort) -> Html:
         "tr",
         tag(
             "td",
-            tag("span", KIND_WORDS[cohort.kind], class_=f"kind {family(cohort.kind)}"),
+            tag("span", plan_words.KIND_WORDS[cohort.kind], class_=f"kind {family(cohort.kind)}"),
             role="cell",
             class_="change",
         ),
@@ -259,16 +246,16 @@ def _values(cohort: Cohort) -> Html:
     if not cohort.values:
         return NOTHING
     pair = cohort.values[0]
-    before, after = sides(cohort.kind, cohort.field, pair.before, pair.after, _CELLS)
-    after = shape_words(cohort, 2 * _CELLS) or after
-    others = other_values(cohort)
+    before, after = plan_words.sides(cohort.kind, cohort.field, pair.before, pair.after, _CELLS)
+    after = plan_words.shape_words(cohort, 2 * _CELLS) or after
+    others = plan_words.other_values(cohort)
     more = tag("span", f" +{others:,} more", class_="more") if others and not cohort.shapes else NOTHING
     return together(joined([code(each) for each in (before, after) if each], " → "), more)
 
 
 def _member(change: Change, hide: Callable[[Json], Json]) -> list[str]:
     before, after = hide(change.before), hide(change.after)
-    was, comes = sides(change.kind, change.field, before, after, _CELLS_OF_A_USER)
+    was, comes = plan_words.sides(change.kind, change.field, before, after, _CELLS_OF_A_USER)
     who = subject_words(str(change.subject))
     device = f" / {change.device_id}" if change.device_id and change.device_id not in who else ""
     return [who + device, was, comes, str(change.found_at)]

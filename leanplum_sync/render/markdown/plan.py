@@ -6,24 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from leanplum_sync.planner.plan import REMARK, Cohort, Hazard, Note, Target
+from leanplum_sync.render import plan_words
 from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, prose, row, table
-from leanplum_sync.render.plan_words import (
-    HAZARD_WORDS,
-    KIND_WORDS,
-    Plan,
-    about,
-    budget_words,
-    consent_options,
-    cost_remarks,
-    mask_for,
-    masked,
-    nothing_to_do,
-    other_values,
-    other_ways,
-    shape_words,
-    sides,
-    worth_showing,
-)
+from leanplum_sync.render.plan_words import Plan
 from leanplum_sync.render.values import cut, escaped, subject_words
 from leanplum_sync.render.words import amount, moment
 
@@ -53,23 +38,23 @@ def _body(plan: Plan) -> list[str | Rows]:
     if summary.is_empty:
         reads = summary.cost.reads
         spent = [f"Reading live state cost {amount(reads, 'billable lookup')}."] if reads else []
-        return [f"**{nothing_to_do(summary, plan.notes())}**", *_notes(plan.notes()), *spent]
+        return [f"**{plan_words.nothing_to_do(summary, plan.notes())}**", *_notes(plan.notes()), *spent]
     change = f"**{summary.changed:,} of {amount(summary.listed, 'listed user')} would change.**"
-    hazards = "\n".join([table("Count:", "Risk", "Budget"), *map(_hazard, worth_showing(plan))])
+    hazards = "\n".join([table("Count:", "Risk", "Budget"), *map(_hazard, plan_words.worth_showing(plan))])
     return [change, hazards, *_consent(plan), _cost(plan), *_notes(plan.notes()), *_cohorts(plan)]
 
 
 def _hazard(hazard: Hazard) -> str:
-    words = prose(cut(HAZARD_WORDS.get(hazard.name, hazard.name)))
+    words = prose(cut(plan_words.HAZARD_WORDS.get(hazard.name, hazard.name)))
     if hazard.is_over:
-        return row(f"**{hazard.count:,}**", f"**{words}**", f"❌ **{budget_words(hazard)}**")
+        return row(f"**{hazard.count:,}**", f"**{words}**", f"❌ **{plan_words.budget_words(hazard)}**")
     if not hazard.count:
         return row("0", words, "")
-    return row(f"**{hazard.count:,}**", words, budget_words(hazard))
+    return row(f"**{hazard.count:,}**", words, plan_words.budget_words(hazard))
 
 
 def _consent(plan: Plan) -> list[str]:
-    options = consent_options(plan.hazards())
+    options = plan_words.consent_options(plan.hazards())
     return (
         [f"> [!CAUTION]\n> Over budget. To consent to exactly this plan, apply with {code(options)}"]
         if options
@@ -79,12 +64,12 @@ def _consent(plan: Plan) -> list[str]:
 
 def _cost(plan: Plan) -> str:
     cost = plan.summary.cost
-    apply = f"**{amount(cost.writes, 'billable lookup')}** in {amount(cost.requests, 'request')}{about(cost)}"
-    return " ".join([f"Applying costs {apply}.", other_ways(cost), *cost_remarks(cost)])
+    apply = f"**{amount(cost.writes, 'billable lookup')}** in {amount(cost.requests, 'request')}{plan_words.about(cost)}"
+    return " ".join([f"Applying costs {apply}.", plan_words.other_ways(cost), *plan_words.cost_remarks(cost)])
 
 
 def _cohorts(plan: Plan) -> Iterable[Rows]:
-    cohorts = masked(plan.cohorts(), mask_for(plan))
+    cohorts = plan_words.masked(plan.cohorts(), plan_words.mask_for(plan))
     lines = list(map(_cohort, cohorts))
     head = table("Change", "Attribute, field or message", "Before", "After", "Users:", "Examples")
     first, more = lines[:_COHORTS_OPEN], lines[_COHORTS_OPEN:]
@@ -101,13 +86,13 @@ def _cohort(cohort: Cohort) -> str:
     before, after = "", ""
     if cohort.values:
         pair = cohort.values[0]
-        before, after = sides(cohort.kind, cohort.field, pair.before, pair.after, _CELLS)
-    after = shape_words(cohort, 2 * _CELLS) or after
-    others = other_values(cohort)
+        before, after = plan_words.sides(cohort.kind, cohort.field, pair.before, pair.after, _CELLS)
+    after = plan_words.shape_words(cohort, 2 * _CELLS) or after
+    others = plan_words.other_values(cohort)
     more = f" +{others:,} more" if others and not cohort.shapes else ""
     samples = ", ".join(code(cut(subject_words(each), _SAMPLE_CELLS)) for each in cohort.samples)
     return row(
-        KIND_WORDS[cohort.kind],
+        plan_words.KIND_WORDS[cohort.kind],
         code(cut(escaped(cohort.field))),
         code(before),
         f"{code(after)}{more}",
