@@ -8,7 +8,6 @@ from typing import Protocol
 
 from leanplum_sync.address import Subject
 from leanplum_sync.planner.change import Change
-from leanplum_sync.planner.known import Position
 from leanplum_sync.planner.plan import Contents, Hazard, Header, Input, Summary
 from leanplum_sync.wire.action import Action
 from leanplum_sync.wire.batch import Batch
@@ -42,31 +41,10 @@ class Plan(Protocol):
     def whole(self) -> WholePlan: ...
 
     @property
-    def digest(self) -> str: ...
+    def header(self) -> Header: ...
 
     @property
-    def app_id(self) -> str: ...
-
-    @property
-    def environment(self) -> str: ...
-
-    @property
-    def created_at(self) -> float:
-        """When the plan was made, in seconds since the epoch. It distinguishes plans that have the same digest."""
-
-    @property
-    def read_after_run(self) -> int | None:
-        """The journal's latest run when reading live state for the plan began; None if unknown."""
-
-    @property
-    def position(self) -> Position:
-        """Where the journal was when live state was read for the plan."""
-
-    @property
-    def batch_count(self) -> int: ...
-
-    @property
-    def action_count(self) -> int: ...
+    def summary(self) -> Summary: ...
 
     def batches(self) -> Iterator[Batch]:
         """Yield all batches by number, which sorts them by wave and, within a wave, by delivery class."""

@@ -73,18 +73,19 @@ def apply_plan(
         JournalError: an intent or an answer could not be recorded; nothing more was sent.
     """
     check_plan(plan.whole, conditions, clock.now())
-    if (plan.app_id, plan.environment) != (lease.app, lease.environment):
+    target = plan.header.target
+    if (target.app_id, target.environment) != (lease.app, lease.environment):
         raise StalePlanError(
-            f"The plan was made for app {plan.app_id}, environment {plan.environment}, not for {lease.app}, "
+            f"The plan was made for app {target.app_id}, environment {target.environment}, not for {lease.app}, "
             f"{lease.environment}. Plan again."
         )
     run = journal.begin_run(
         lease,
-        plan_digest=plan.digest,
-        plan_made_at=plan.created_at,
-        read_after_run=plan.read_after_run,
-        batches=plan.batch_count,
-        actions=plan.action_count,
+        plan_digest=plan.header.digest,
+        plan_made_at=plan.header.created_at,
+        read_after_run=plan.header.read_after_run,
+        batches=plan.summary.batches,
+        actions=plan.summary.actions,
     )
     if run.found_state is RunState.FINISHED:
         return read_receipt(plan, journal, run.number, listed=settings.exceptions_listed)
@@ -103,7 +104,7 @@ def apply_plan(
         writer=writer,
         reader=reader,
         run=run,
-        later=journal.later_writes(run, plan.position),
+        later=journal.later_writes(run, plan.header.position),
         pace=pace,
         clock=clock,
         settings=settings,
@@ -116,7 +117,7 @@ def apply_plan(
     )
     try:
         _let_old_requests_settle(journal, lease, run.number, settings, worker)
-        with progress.track("Applying", plan.batch_count, "batch") as task:
+        with progress.track("Applying", plan.summary.batches, "batch") as task:
             driver.go(task)
     except (CredentialError, MigrationChangedError):
         run.finish(RunState.INTERRUPTED)
@@ -156,9 +157,9 @@ def read_receipt(
     return receipt_from(
         journal.tally(run),
         run=run,
-        plan_digest=plan.digest,
+        plan_digest=plan.header.digest,
         state=entry.state if entry else RunState.RUNNING,
-        planned=plan.action_count,
+        planned=plan.summary.actions,
         sent_now=sent_now,
         stopped=stopped,
         exceptions=tuple(islice(journal.exceptions(run), listed)),

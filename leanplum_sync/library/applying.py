@@ -147,7 +147,7 @@ def admit(
     """
     mine, lock = part_of_plan(plan, options.shard)
     check_environment(plan, project.environments, environment)
-    settings = settle(project, root, plan.environment, os.environ)
+    settings = settle(project, root, plan.header.target.environment, os.environ)
     limits = settings.environment.limits
     max_age = options.max_age_seconds
     if max_age is None and limits.plan_hours is not None:
@@ -173,10 +173,11 @@ def admit(
 def note_specs(admitted: Admitted) -> None:
     """Record that the specs of an empty plan are in force: later differences are drift."""
     plan, settings = admitted.plan, admitted.settings
+    target = plan.header.target
     if specs := plan.resources():
         with (
             open_journal(settings.journal) as journal,
-            journal.acquire(plan.app_id, plan.environment) as lease,
+            journal.acquire(target.app_id, target.environment) as lease,
         ):
             journal.note_specs(lease, specs)
 
@@ -226,12 +227,13 @@ class Application:
     ) -> tuple[Receipt, InterruptedRunError | None]:
         """Apply the plan to the subjects *only*, None for all. An interruption comes with the receipt up to it."""
         plan, lock, journal = self.admitted.mine, self.admitted.lock, self.journal
+        digest, target = plan.header.digest, plan.header.target
         settings = self.admitted.apply_settings
-        kept = self.admitted.settings.kept_plan(plan.digest)
+        kept = self.admitted.settings.kept_plan(digest)
         if not self.admitted.plan.is_at(kept):  # a resumed run has kept it before
             keep(self.admitted.plan.write_to, kept)
         with journal.acquire(
-            plan.app_id, plan.environment, part=lock, lease_seconds=settings.lease_seconds
+            target.app_id, target.environment, part=lock, lease_seconds=settings.lease_seconds
         ) as lease:
             try:
                 receipt = apply_plan(
@@ -247,11 +249,11 @@ class Application:
                     stop=StopFlag() if stop is None else stop,
                     only=only,
                     events=self.log if events is nobody else both(self.log, events),
-                    specs=plan.resources(),
+                    specs=plan.whole.resources(),
                 )
             except InterruptedRunError as error:
-                runs = journal.runs(plan.app_id, plan.environment)
-                run = next(run for run in runs if (run.part, run.plan_digest) == (lock, plan.digest))
+                runs = journal.runs(target.app_id, target.environment)
+                run = next(run for run in runs if (run.part, run.plan_digest) == (lock, digest))
                 return read_receipt(plan, journal, run.number, stopped=StopReason.INTERRUPTED), error
         return receipt, None
 

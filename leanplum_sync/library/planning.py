@@ -53,8 +53,15 @@ class Plan:
             CredentialError: it is encrypted with another key.
         """
         with open_plan(Path(path)) as plan:
+            header = plan.header
             return cls(
-                project, plan.path, plan.digest, plan.created_at, plan.summary, plan.hazards(), plan.notes()
+                project,
+                plan.path,
+                header.digest,
+                header.created_at,
+                plan.summary,
+                plan.hazards(),
+                plan.notes(),
             )
 
     @property

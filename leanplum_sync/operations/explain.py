@@ -73,7 +73,7 @@ def explain(
     if not wants or element is None:
         return Explained(subject, bool(wants), element is not None, changes, ())
     profile = read_profile(element)
-    known = journal.known(plan.app_id, [subject]).get(subject, NOTHING_KNOWN)
+    known = journal.known(plan.header.target.app_id, [subject]).get(subject, NOTHING_KNOWN)
     decisions = plan_subject(wants, profile, known, _context(loaded)).decisions
     return Explained(
         subject,

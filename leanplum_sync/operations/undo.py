@@ -156,7 +156,7 @@ def _with_changes(
     while page := list(islice(stream, _SUBJECTS_AT_ONCE)):
         subjects = [met.subject for met in page]
         changes = plan.changes_of(subjects)
-        known = journal.known(plan.app_id, subjects)
+        known = journal.known(plan.header.target.app_id, subjects)
         for met in page:
             if met.element is not None:
                 yield met, changes.get(met.subject, ()), known.get(met.subject, NOTHING_KNOWN)

@@ -203,26 +203,6 @@ class PlanFile:
             raise TypeError("the digest is not text")
         return digest
 
-    @property
-    def app_id(self) -> str:
-        return self.header.target.app_id
-
-    @property
-    def environment(self) -> str:
-        return self.header.target.environment
-
-    @property
-    def created_at(self) -> float:
-        return self.header.created_at
-
-    @property
-    def read_after_run(self) -> int | None:
-        return self.header.read_after_run
-
-    @property
-    def position(self) -> Position:
-        return self.header.position
-
     def inputs(self) -> tuple[Input, ...]:
         return tuple(
             Input(*row) for row in self._connection.execute("SELECT path, sha256 FROM input ORDER BY path")

@@ -54,6 +54,7 @@ class Scope:
 class Header:
     """
     *digest* is over everything that decides what would be sent; times, versions and paths of machines are not in it.
+    *created_at*, in epoch seconds, distinguishes plans that have the same digest.
 
     *observed_from* and *observed_until* bound the moments, in epoch seconds, at which live state was read; both are
     None where nothing had to be read. *sensitive* names the attributes to mask, *mask_key* keys their fingerprints.

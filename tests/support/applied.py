@@ -121,10 +121,10 @@ def main() -> None:
     with (
         open_plan(given.plan) as opened,
         journal_type(given.journal, clock, SealingKeys()) as journal,
-        journal.acquire(opened.app_id, ENVIRONMENT, part=str(given.part or "")) as lease,
+        journal.acquire(opened.header.target.app_id, ENVIRONMENT, part=str(given.part or "")) as lease,
     ):
         plan = PlanPart(opened, given.part)
-        assert plan.batch_count
+        assert plan.summary.batches
         time.sleep(max(0.0, given.at - time.time()))
         began, busy = time.time(), time.process_time()
         receipt = apply_plan(
@@ -140,9 +140,9 @@ def main() -> None:
             stop=StopFlag(),
         )
         ended, busy = time.time(), time.process_time() - busy
-    assert given.forget or receipt.actions[Fate.DONE] == plan.action_count
+    assert given.forget or receipt.actions[Fate.DONE] == plan.summary.actions
     peak = peak_bytes()
-    told = {"began": began, "ended": ended, "busy": busy, "batches": plan.batch_count, "peak_bytes": peak}
+    told = {"began": began, "ended": ended, "busy": busy, "batches": plan.summary.batches, "peak_bytes": peak}
     print(json.dumps(told))  # noqa: T201 - its answer
 
 

@@ -46,7 +46,7 @@ def command(
     if loaded.project is None:
         raise SpecError(loaded.problems)
     with open_plan(plan) as opened:
-        settings = settings_of(loaded.project, loaded.root, opened.environment)
+        settings = settings_of(loaded.project, loaded.root, opened.header.target.environment)
         with read_journal(settings.journal) as journal:
             explained = explain(
                 subject_of(user), opened, loaded, snapshot=observed or settings.snapshot, journal=journal

@@ -110,7 +110,18 @@ class ListPlan:
     @property
     def header(self) -> Header:
         target = Target(environment=self.environment, host="127.0.0.1", app_id=self.app_id, is_emulator=True)
-        return Header(1, self.digest, target, self.created_at, None, None, frozenset(), b"")
+        return Header(
+            format=1,
+            digest=self.digest,
+            target=target,
+            created_at=self.created_at,
+            observed_from=None,
+            observed_until=None,
+            sensitive=frozenset(),
+            mask_key=b"",
+            read_after_run=self.read_after_run,
+            position=self.position,
+        )
 
     @property
     def contents(self) -> Contents:
