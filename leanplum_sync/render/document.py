@@ -47,15 +47,13 @@ def entry(model: type[T], *sources: object, **given: Any) -> T:
 
 
 def _plain(value: Any) -> Mapping[str, Any] | str:
-    match value:
-        case Subject():
-            return str(value)
-        case Masked():
-            return {"sensitive": value.fingerprint}
-        case _ if is_dataclass(value):
-            return _fields(value)
-        case _:
-            raise TypeError(f"{type(value).__name__} has no place in a document")
+    if isinstance(value, Subject):
+        return str(value)
+    if isinstance(value, Masked):
+        return {"sensitive": value.fingerprint}
+    if is_dataclass(value):
+        return _fields(value)
+    raise TypeError(f"{type(value).__name__} has no place in a document")
 
 
 def _fields(value: Any) -> Mapping[str, Any]:

@@ -148,24 +148,30 @@ def _sound_cell(text: str, cell: Cell, wish: CellWish) -> str:
         keys = ", ".join(map(literal, cell.mapped))
         has_no_blanks = _matches(text, _PLAIN)
         return either(f"{text} IN ({keys})", has_no_blanks if cell.otherwise is not None else UNKNOWN)
-    match wish, cell.type:
-        case desires.IncrementAttribute(), _:
+    match wish:
+        case desires.IncrementAttribute():
             return _matches(text, _INTEGER)
-        case desires.SetProfileField(name=name), type_:
-            return _sound_profile(text, name, type_)
-        case desires.SetAttribute(), None | ValueType.TEXT if cell.check is attribute_value:
-            return "true"
-        case desires.SetAttribute(), None:  # Leanplum's own format: text in brackets is a list
+        case desires.SetProfileField(name=name):
+            return _sound_profile(text, name, cell.type)
+        case desires.SetAttribute():
+            return _sound_attribute(text, cell)
+
+
+def _sound_attribute(text: str, cell: Cell) -> str:
+    match cell.type:
+        case None if cell.check is not attribute_value:  # Leanplum's own format: text in brackets is a list
             return f"NOT starts_with({text}, '[')"
-        case desires.SetAttribute(), ValueType.INTEGER:
+        case None | ValueType.TEXT:
+            return "true"
+        case ValueType.INTEGER:
             return _matches(text, _INTEGER)
-        case desires.SetAttribute(), ValueType.NUMBER:
+        case ValueType.NUMBER:
             return _matches(text, _NUMBER)
-        case desires.SetAttribute(), ValueType.BOOLEAN:
+        case ValueType.BOOLEAN:
             return f"lower({text}) IN {_TRUE + _FALSE}"
-        case desires.SetAttribute(), ValueType.DATE:
+        case ValueType.DATE:
             return _is_date(text)
-        case _:
+        case ValueType.LIST:
             return UNKNOWN
 
 

@@ -25,7 +25,6 @@ ALLOWED = {
     "kinds/user_attributes.py:_profile_part": "as `_attribute_part`",
     "cli/output/sentences.py:sentence_of": "any exception",
     "client/http.py:_kind": "any exception",
-    "staging/sieve.py:_sound_cell": "pairs of a wish and a type: a pair that is not known is not taken for sound",
 }
 
 # Stand for a JSON value among JSON values: a number that keeps its digits, and a value that is not shown.
@@ -37,7 +36,15 @@ def test_no_match_over_a_union_of_ours_has_a_default() -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ["case Known():", "case Enumeration.ONE:", "case (Known(), 1):", "case Known() | None:"]
+    "source",
+    [
+        "case Known():",
+        "case module.Known():",
+        "case Enumeration.ONE:",
+        "case module.Enumeration.ONE:",
+        "case (Known(), 1):",
+        "case Known() | None:",
+    ],
 )
 def test_a_default_would_be_found(source: str) -> None:
     tree = ast.parse(
@@ -100,5 +107,7 @@ def classes(match: ast.Match) -> Iterator[str]:
             owner: Any = node.cls if isinstance(node, ast.MatchClass) else None
             if isinstance(node, ast.MatchValue) and isinstance(node.value, ast.Attribute):
                 owner = node.value.value
+            if isinstance(owner, ast.Attribute):  # a class named by its module
+                yield owner.attr
             if isinstance(owner, ast.Name):
                 yield owner.id
