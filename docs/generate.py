@@ -47,7 +47,10 @@ def filled(text: str) -> str:
 
 
 def fields(*models: type[BaseModel]) -> Callable[[], str]:
-    """Return a maker of one table with the fields of *models*; what a model inherits from another of them stands once."""
+    """
+    Return a maker of one table with the fields of *models*; what a model inherits from another of them
+    stands once.
+    """
 
     def make() -> str:
         rows = {
@@ -173,7 +176,7 @@ def shared_options() -> str:
 
 def actions() -> str:
     rows = [action_row(spec) for spec in ACTIONS.values()]
-    head = "| action | | key | needs | makes users | in a batch | billed | twice |"
+    head = "| action | | key | needs | creates users | in a batch | billed | if repeated |"
     return "\n".join([head, "|---|---|---|---|---|---|---|---|", *rows])
 
 
@@ -212,15 +215,18 @@ def arguments_of(spec: ActionSpec) -> str:
     required = [f"**`{name}`** ({kind.value})" for name, kind in spec.required.items()]
     lines = [
         "" if spec.documented else "Seen in SDKs only.",
-        f"Takes {', '.join([*required, *optional])}." if required or optional else "",
-        f"Answers with {', '.join(names(spec.answer))}." if spec.answer else "",
+        f"Arguments: {', '.join([*required, *optional])}." if required or optional else "",
+        f"Answer: {', '.join(names(spec.answer))}." if spec.answer else "",
     ]
-    text = "\n".join(line for line in lines if line) or "Takes nothing and answers with nothing more."
+    text = "\n".join(line for line in lines if line) or "Takes no arguments, and returns nothing else."
     return f"### {spec.name}\n\n{text}"
 
 
 def kinds() -> str:
-    """Return a table of the kinds: what each does, with which API actions and keys, and the hazards it adds to a plan."""
+    """
+    Return a table of the kinds: what each does, with which API actions and keys, and the hazards it adds to
+    a plan.
+    """
     rows = [
         f"| `{kind.name}` | {kind.summary} | {kind.subjects.value}s | {', '.join(names(kind.writes))} |"
         f" {', '.join(kind.delivery)} | {', '.join(names(kind.hazards))} |"
@@ -254,14 +260,14 @@ def columns_table(tables: Iterable[tuple[str, Iterable[str]]]) -> str:
 
 
 TWICE = {
-    DeliveryClass.REPEATABLE: "the same",
-    DeliveryClass.CHECKABLE: "told by a read",
-    DeliveryClass.ONCE: "more",
+    DeliveryClass.REPEATABLE: "no effect",
+    DeliveryClass.CHECKABLE: "can be checked",
+    DeliveryClass.ONCE: "happens again",
 }
 
 
 def fidelity_score() -> str:
-    """Return how many actions and answers to open questions rest on each kind of evidence."""
+    """Return how many actions and answers to open questions are based on each kind of evidence."""
     actions = Counter(facts.evidence for facts in fidelity.ACTIONS.values())
     answers = Counter(question.evidence for question in fidelity.QUESTIONS)
     rows = [f"| {each} | {actions[each]} | {answers[each]} |" for each in fidelity.Evidence]
@@ -269,7 +275,7 @@ def fidelity_score() -> str:
     switched = sum(bool(question.switch) for question in fidelity.QUESTIONS)
     total = (
         f"{sum(actions[each] for each in firm)} of {actions.total()} actions, and {sum(answers[each] for each in firm)} of"
-        f" {answers.total()} answers to open questions, rest on recordings or documents. {switched} questions have a switch."
+        f" {answers.total()} answers to open questions, are based on recordings or documentation. {switched} questions have a switch."
     )
     return "\n".join(["| evidence | actions | open questions |", "|---|---|---|", *rows, "", total])
 

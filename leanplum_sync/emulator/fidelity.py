@@ -1,5 +1,5 @@
 """
-What the emulator's behaviour rests on: for each action and each open question, the evidence, the test and the switch.
+The evidence for the emulator's behavior: for each action and each open question, the source, the test and the switch.
 
 ``docs/fidelity.md`` is generated from these tables, and tests check that every action, switch and test is there.
 """
@@ -13,7 +13,7 @@ from typing import Final
 
 
 class Evidence(StrEnum):
-    """From strong to weak. The strongest that there is counts."""
+    """From strong to weak. An entry names its strongest evidence."""
 
     RECORDED = "recorded"  # real traffic in public test suites, 2015 to 2017
     DOCUMENTED = (
@@ -25,7 +25,7 @@ class Evidence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ActionFacts:
-    """*test* is a conformance test about what the action does, as ``FILE::TEST`` in ``tests/conformance``."""
+    """*test* is a conformance test about the action, as ``FILE::TEST`` in ``tests/conformance``."""
 
     evidence: Evidence
     test: str
@@ -34,10 +34,10 @@ class ActionFacts:
 @dataclass(frozen=True, slots=True)
 class Question:
     """
-    One thing that public sources leave open, contradict, or tell only in part.
+    A question that public sources leave open, or on which they disagree.
 
-    *answer* is what the emulator does by default. *switch* chooses another answer; "" where only one is known, or the
-    difference reaches no caller.
+    *answer* is what the emulator does by default. *switch* selects another answer. It is "" if no other answer is
+    known, or if no caller could see the difference.
     """
 
     question: str
@@ -53,11 +53,11 @@ ACTIONS: Final[Mapping[str, ActionFacts]] = {
     "start": ActionFacts(_D, "test_sessions.py::test_start_answers_with_content"),
     "stop": ActionFacts(_D, "test_sessions.py::test_a_session_ends_by_stop"),
     "pauseSession": ActionFacts(_D, "test_sessions.py::test_a_paused_session_ends_after_half_an_hour"),
-    "resumeSession": ActionFacts(_D, "test_sessions.py::test_resuming_after_the_end_begins_another_session"),
+    "resumeSession": ActionFacts(_D, "test_sessions.py::test_resuming_an_ended_session_starts_a_new_one"),
     "heartbeat": ActionFacts(_D, "test_sessions.py::test_a_session_ends_after_two_quiet_hours"),
-    "advance": ActionFacts(_D, "test_sessions.py::test_states_need_a_session_and_are_counted"),
-    "pauseState": ActionFacts(_D, "test_sessions.py::test_states_need_a_session_and_are_counted"),
-    "resumeState": ActionFacts(_D, "test_sessions.py::test_states_need_a_session_and_are_counted"),
+    "advance": ActionFacts(_D, "test_sessions.py::test_states_require_a_session_and_are_counted"),
+    "pauseState": ActionFacts(_D, "test_sessions.py::test_states_require_a_session_and_are_counted"),
+    "resumeState": ActionFacts(_D, "test_sessions.py::test_states_require_a_session_and_are_counted"),
     "track": ActionFacts(
         _R, "test_sessions.py::test_an_event_outside_a_session_is_offline_and_inside_it_is_not"
     ),
@@ -68,42 +68,38 @@ ACTIONS: Final[Mapping[str, ActionFacts]] = {
     "setDeviceAttributes": ActionFacts(_R, "test_devices.py::test_tokens_and_device_fields_read_back"),
     "registerDevice": ActionFacts(_D, "test_devices.py::test_a_device_is_registered_once"),
     "deleteUser": ActionFacts(
-        _R, "test_identity.py::test_a_deleted_user_is_gone_at_once_and_a_second_delete_skips"
+        _R, "test_identity.py::test_a_deleted_user_is_gone_immediately_and_a_second_delete_is_skipped"
     ),
     "block": ActionFacts(
-        _D, "test_identity.py::test_a_blocked_user_takes_no_writes_until_unblocked_and_nothing_is_restored"
+        _D, "test_identity.py::test_writes_to_a_blocked_user_are_refused_and_not_restored_by_unblocking"
     ),
     "unblock": ActionFacts(
-        _D, "test_identity.py::test_a_blocked_user_takes_no_writes_until_unblocked_and_nothing_is_restored"
+        _D, "test_identity.py::test_writes_to_a_blocked_user_are_refused_and_not_restored_by_unblocking"
     ),
     "sendMessage": ActionFacts(
         _R, "test_messages.py::test_a_send_is_answered_as_recorded_and_counted_if_sent"
     ),
     "startCampaign": ActionFacts(_D, "test_messages.py::test_a_campaign_sends_its_messages"),
-    "getMessage": ActionFacts(_R, "test_messages.py::test_one_message_is_found_by_its_id_as_number_or_text"),
+    "getMessage": ActionFacts(_R, "test_messages.py::test_a_message_is_found_by_its_id_as_a_number_or_text"),
     "getMessages": ActionFacts(
         _R, "test_messages.py::test_every_message_has_the_fields_that_were_always_seen"
     ),
     "getUnsubscribeCategories": ActionFacts(_D, "test_content.py::test_categories_are_listed"),
     "addAndroidNotificationChannel": ActionFacts(
-        _D, "test_content.py::test_the_first_channel_is_the_default_and_goes_last"
+        _D, "test_content.py::test_the_first_channel_is_the_default_and_is_deleted_last"
     ),
     "getAndroidNotificationChannels": ActionFacts(
-        _D, "test_content.py::test_the_first_channel_is_the_default_and_goes_last"
+        _D, "test_content.py::test_the_first_channel_is_the_default_and_is_deleted_last"
     ),
     "deleteAndroidNotificationChannel": ActionFacts(
-        _D, "test_content.py::test_the_first_channel_is_the_default_and_goes_last"
+        _D, "test_content.py::test_the_first_channel_is_the_default_and_is_deleted_last"
     ),
-    "getAbTest": ActionFacts(
-        _D, "test_content.py::test_tests_and_variants_are_found_and_only_one_test_has_details"
-    ),
+    "getAbTest": ActionFacts(_D, "test_content.py::test_only_a_single_ab_test_is_returned_with_details"),
     "getAbTests": ActionFacts(_R, "test_content.py::test_an_empty_app_has_no_tests"),
-    "getVariant": ActionFacts(
-        _D, "test_content.py::test_tests_and_variants_are_found_and_only_one_test_has_details"
-    ),
-    "getVars": ActionFacts(_R, "test_content.py::test_a_user_in_a_variant_gets_its_values_over_the_defaults"),
-    "setVars": ActionFacts(_D, "test_content.py::test_variables_nest_by_their_dots_and_keep_their_types"),
-    "deleteVars": ActionFacts(_D, "test_content.py::test_deleting_variables_says_which_were_there"),
+    "getVariant": ActionFacts(_D, "test_content.py::test_only_a_single_ab_test_is_returned_with_details"),
+    "getVars": ActionFacts(_R, "test_content.py::test_the_values_of_a_users_variant_override_the_defaults"),
+    "setVars": ActionFacts(_D, "test_content.py::test_dots_in_names_nest_variables_and_types_are_kept"),
+    "deleteVars": ActionFacts(_D, "test_content.py::test_deleting_variables_returns_the_deleted_names"),
     "downloadFile": ActionFacts(
         _D, "test_content.py::test_a_file_is_uploaded_whole_and_downloaded_by_redirect"
     ),
@@ -111,55 +107,55 @@ ACTIONS: Final[Mapping[str, ActionFacts]] = {
         _D, "test_content.py::test_a_file_is_uploaded_whole_and_downloaded_by_redirect"
     ),
     "addPostback": ActionFacts(
-        _D, "test_postbacks.py::test_there_are_at_most_three_and_each_has_a_number_of_its_own"
+        _D, "test_postbacks.py::test_an_app_has_at_most_three_postbacks_each_with_its_own_id"
     ),
     "listPostbacks": ActionFacts(
-        _D, "test_postbacks.py::test_there_are_at_most_three_and_each_has_a_number_of_its_own"
+        _D, "test_postbacks.py::test_an_app_has_at_most_three_postbacks_each_with_its_own_id"
     ),
     "deletePostback": ActionFacts(
-        _D, "test_postbacks.py::test_there_are_at_most_three_and_each_has_a_number_of_its_own"
+        _D, "test_postbacks.py::test_an_app_has_at_most_three_postbacks_each_with_its_own_id"
     ),
-    "exportUser": ActionFacts(_R, "test_attributes.py::test_a_user_of_the_api_alone_was_never_active"),
+    "exportUser": ActionFacts(_R, "test_attributes.py::test_a_user_known_only_from_the_api_was_never_active"),
     "exportUsers": ActionFacts(_R, "test_exports.py::test_users_are_exported_as_a_csv_without_a_header"),
     "exportData": ActionFacts(
-        _R, "test_other_callers.py::test_exported_sessions_have_numbers_and_tell_of_the_sdk"
+        _R, "test_other_callers.py::test_exported_sessions_have_numbers_and_name_the_sdk"
     ),
-    "exportReport": ActionFacts(_D, "test_exports.py::test_a_report_is_opaque_and_needs_its_subject"),
+    "exportReport": ActionFacts(_D, "test_exports.py::test_a_report_on_messages_requires_a_message_id"),
     "getExportResults": ActionFacts(_R, "test_exports.py::test_a_job_is_pending_then_running_then_finished"),
     "multi": ActionFacts(_R, "test_multi.py::test_there_is_one_element_per_action_in_order"),
     "getMultiResults": ActionFacts(
-        _D, "test_imports.py::test_rows_become_actions_and_each_has_a_line_of_answer"
+        _D, "test_imports.py::test_each_row_becomes_an_action_with_its_own_result_line"
     ),
     "getNewsfeedMessages": ActionFacts(
-        _S, "test_other_callers.py::test_the_inbox_names_messages_by_its_keys_alone"
+        _S, "test_other_callers.py::test_messages_in_the_inbox_are_identified_only_by_their_keys"
     ),
     "markNewsfeedMessageAsRead": ActionFacts(
         _S, "test_content.py::test_the_inbox_is_read_marked_and_deleted"
     ),
     "deleteNewsfeedMessage": ActionFacts(_S, "test_content.py::test_the_inbox_is_read_marked_and_deleted"),
-    "restart": ActionFacts(_S, "test_content.py::test_what_only_sdks_send_is_tolerated_unless_switched_off"),
-    "log": ActionFacts(_S, "test_content.py::test_what_only_sdks_send_is_tolerated_unless_switched_off"),
+    "restart": ActionFacts(_S, "test_content.py::test_actions_that_only_sdks_send_work_unless_switched_off"),
+    "log": ActionFacts(_S, "test_content.py::test_actions_that_only_sdks_send_work_unless_switched_off"),
     "trackGeofence": ActionFacts(
-        _S, "test_content.py::test_what_only_sdks_send_is_tolerated_unless_switched_off"
+        _S, "test_content.py::test_actions_that_only_sdks_send_work_unless_switched_off"
     ),
     "getMigrateState": ActionFacts(
-        _S, "test_other_callers.py::test_the_app_says_how_far_its_migration_has_come"
+        _S, "test_other_callers.py::test_the_app_reports_the_state_of_its_migration"
     ),
 }
 
 QUESTIONS: Final = (
     Question(
-        "Do the answers of a multi come in the order of its actions?",
-        "yes, as recorded in 2017; in 2015 they were grouped by user",
+        "Are the answers of a multi in the order of its actions?",
+        "yes, as recorded in 2017; in 2015, answers were grouped by user",
         _R,
-        "test_multi.py::test_answers_are_grouped_by_user_where_the_switch_says_so",
+        "test_multi.py::test_a_switch_groups_answers_by_user",
         "order",
     ),
     Question(
-        "Which HTTP status has a multi with a failed action?",
-        "404 if an action names no user, 451 if its user is blocked, else 200",
+        "What is the HTTP status of a multi with a failed action?",
+        "404 if an action names no user, 451 if its user is blocked, otherwise 200",
         _R,
-        "test_other_callers.py::test_a_multi_with_a_failed_action_has_a_status_by_what_failed",
+        "test_other_callers.py::test_the_status_of_a_multi_depends_on_which_action_failed",
         "failed_action_status",
     ),
     Question(
@@ -170,199 +166,199 @@ QUESTIONS: Final = (
         "export_user_in_multi",
     ),
     Question(
-        "Is a repeated batch recognised by its `uuid` and `reqId`?",
-        "yes, and it gets the answers it got before",
+        "Is a repeated batch recognized by its `uuid` and `reqId`?",
+        "yes, and it gets the same answers again",
         _S,
-        "test_multi.py::test_duplicates_are_carried_out_where_the_switch_says_so",
+        "test_multi.py::test_a_switch_carries_out_duplicates",
         "duplicates",
     ),
     Question(
-        "Is a second call on a user in flight queued, or refused with 429?",
-        "queued behind a multi, else refused: two pages differ",
+        "What happens to a second call for a user while the first is in flight?",
+        "it is queued behind a multi, and otherwise refused with 429; two pages of the documentation differ",
         _D,
-        "test_concurrency.py::test_a_second_call_on_a_user_is_queued_or_refused_by_the_switch",
+        "test_concurrency.py::test_a_switch_decides_whether_a_second_call_for_a_user_is_queued_or_refused",
         "concurrent_calls",
     ),
     Question(
-        "Is `devMode` limited per user, per device, or per app?",
-        "per user, or per device without one",
+        "Is the rate limit of `devMode` per user, per device, or per app?",
+        "per user, or per device if there is no user",
         _D,
-        "test_keys_and_limits.py::test_the_developers_limit_can_be_the_whole_apps_or_off",
+        "test_keys_and_limits.py::test_the_limit_for_developers_can_apply_to_the_whole_app_or_be_off",
         "dev_mode_limit",
     ),
     Question(
         "Does `devMode` work with the production key?",
-        "yes: a call of 2015 did; SDKs know a refusal",
+        "yes: it worked in a call of 2015, but SDKs can handle a refusal",
         _R,
-        "test_keys_and_limits.py::test_dev_mode_with_the_production_key_is_refused_where_the_switch_says_so",
+        "test_keys_and_limits.py::test_a_switch_refuses_dev_mode_with_the_production_key",
         "dev_mode_with_production_key",
     ),
     Question(
-        "Does a nested `deviceAttributes` set anything?",
-        "no, though the answer is a success",
+        "Does a nested `deviceAttributes` argument set anything?",
+        "no, although the call succeeds",
         _R,
         "test_devices.py::test_nested_device_attributes_do_nothing_unless_switched",
         "nested_device_attributes",
     ),
     Question(
-        "What does `exportUser` show of a device?",
-        "what `setDeviceAttributes` set; of listed devices the id alone",
+        "Which device fields does `exportUser` show?",
+        "fields set by `setDeviceAttributes`; devices that were only listed have just their id",
         _R,
-        "test_devices.py::test_how_much_is_told_depends_on_the_switch",
+        "test_devices.py::test_a_switch_decides_which_device_fields_are_shown",
         "device_details",
     ),
     Question(
         "Does `exportUser` show push tokens?",
         "yes",
         _D,
-        "test_devices.py::test_tokens_are_not_told_where_the_switch_says_so",
+        "test_devices.py::test_a_switch_hides_push_tokens",
         "tokens_exported",
     ),
     Question(
-        "Does a known user get a new device under `CreateNever`?",
+        "Can `CreateNever` add a new device to a known user?",
         "yes",
         _I,
-        "test_identity.py::test_create_never_still_gives_a_known_user_a_device_unless_switched_off",
+        "test_identity.py::test_create_never_can_add_a_device_to_a_known_user_unless_switched_off",
         "create_never_adds_devices",
     ),
     Question(
-        "Is a missing argument answered with 400 or 200?",
-        "200 with `success: false`; two clients differ",
+        "Is the HTTP status for a missing argument 400 or 200?",
+        "200, with `success: false`; two clients expect different answers",
         _I,
-        "test_devices.py::test_a_missing_argument_gets_400_where_the_switch_says_so",
+        "test_devices.py::test_a_switch_returns_400_for_a_missing_argument",
         "missing_argument_status",
     ),
     Question(
-        "What does the refusal of too large a multi say?",
-        "a text of the emulator's own, with the documented 403",
+        "What is the error text for a multi that is too large?",
+        "the emulator's own text, with the documented status 403",
         _D,
         "test_multi.py::test_the_text_for_too_many_actions_can_be_chosen",
         "oversized_text",
     ),
     Question(
-        "What is the answer to a send of a message that is inactive or not sent by hand?",
-        "`messagesSent` 0",
+        "What is the answer if the message to send is inactive, or its delivery is not manual?",
+        "`messagesSent` is 0",
         _I,
-        "test_messages.py::test_what_is_not_sent_follows_the_switches",
+        "test_messages.py::test_switches_decide_the_answer_if_no_message_is_sent",
         "idle_message",
     ),
     Question(
-        "What is the answer to a send to a user outside the targeting?",
-        "`messagesSent` 0, as a client's test expected",
+        "What is the answer if the recipient is outside the message's targeting?",
+        "`messagesSent` is 0, as a client's test expects",
         _I,
-        "test_messages.py::test_what_is_not_sent_follows_the_switches",
+        "test_messages.py::test_switches_decide_the_answer_if_no_message_is_sent",
         "untargeted",
     ),
     Question(
-        'Are `""` and `[]` kept as values?',
+        'Are `""` and `[]` stored as values?',
         "yes",
         _I,
-        "test_attributes.py::test_empty_values_remove_where_the_switch_says_so",
+        "test_attributes.py::test_a_switch_makes_empty_values_remove_the_attribute",
         "empty_values",
     ),
     Question(
         "Do integers read back as integers?",
         "yes, as in the reference's example",
         _D,
-        "test_attributes.py::test_integers_read_back_as_doubles_where_the_switch_says_so",
+        "test_attributes.py::test_a_switch_returns_integers_as_doubles",
         "integers",
     ),
     Question(
         "How are doubles written?",
         "as Java writes them: `1.5E9`",
         _R,
-        "test_transport.py::test_doubles_are_written_as_java_writes_them",
+        "test_transport.py::test_doubles_are_formatted_like_java",
         "java_doubles",
     ),
     Question(
-        "Does a skipped increment warn?",
-        "no; that it is skipped is documented",
+        "Does a skipped increment return a warning?",
+        "no; only the skipping itself is documented",
         _D,
-        "test_attributes.py::test_a_skipped_increment_warns_where_the_switch_says_so",
+        "test_attributes.py::test_a_switch_adds_a_warning_to_a_skipped_increment",
         "skipped_increment",
     ),
     Question(
-        "Is an increment given as text counted?",
-        "no: it is not an integer; a demonstration of Leanplum's sends such",
+        "Does an increment given as text take effect?",
+        "no, because text is not an integer; but a demo by Leanplum sends text",
         _I,
-        "test_other_callers.py::test_an_increment_given_as_text_is_skipped_or_counted",
+        "test_other_callers.py::test_an_increment_given_as_text_is_skipped_or_applied",
         "text_increments",
     ),
     Question(
-        "Who is anonymous?",
-        "a user without an id, or whose id is the device's",
+        "Which users are anonymous?",
+        "users without an id, and users whose id is the device id",
         _S,
-        "test_other_callers.py::test_a_user_whose_id_is_the_device_id_is_anonymous_and_registers",
+        "test_other_callers.py::test_a_user_whose_id_is_the_device_id_is_anonymous_and_can_register",
     ),
     Question(
-        "Whose are the attributes beside a `newUserId`, if the caller was a known user?",
-        "the new user's",
+        "If a known user is switched with `newUserId`, which user gets the attributes in the same call?",
+        "the new user",
         _S,
-        "test_other_callers.py::test_what_is_set_at_a_switch_of_users_belongs_to_the_new_user",
+        "test_other_callers.py::test_attributes_set_while_switching_users_go_to_the_new_user",
         "beside_new_user_id",
     ),
     Question(
-        "What wins when an anonymous user is merged into a known one?",
-        "what the call sets, then the known user's values; sets unite, counts add up",
+        "Which values win when an anonymous user is merged into a known user?",
+        "first the values in the call, then the known user's; lists are merged, counts are added",
         _I,
-        "test_identity.py::test_logging_in_merges_the_anonymous_user_into_the_known_one",
+        "test_identity.py::test_logging_in_merges_the_anonymous_user_into_the_known_user",
     ),
     Question(
-        "How is `exportData` answered for a range without data?",
-        "with a job, as in 2017; in 2015 with 404",
+        "What does `exportData` return for a range without data?",
+        "a job, as in 2017; in 2015 it returned 404",
         _R,
-        "test_other_callers.py::test_a_range_without_data_gives_a_job_or_404",
+        "test_other_callers.py::test_exporting_a_range_without_data_returns_a_job_or_404",
         "empty_export",
     ),
     Question(
         "Which fields of exported sessions are numbers?",
-        "bucket, duration, offset, experiments; times and attributes are text",
+        "bucket, duration, offset and experiments; times and attributes are text",
         _I,
-        "test_other_callers.py::test_exported_sessions_have_numbers_and_tell_of_the_sdk",
+        "test_other_callers.py::test_exported_sessions_have_numbers_and_name_the_sdk",
     ),
     Question(
-        "How far has the app's migration to CleverTap come?",
-        "it has not begun",
+        "What is the state of the app's migration to CleverTap?",
+        "it has not started",
         _S,
-        "test_other_callers.py::test_the_app_says_how_far_its_migration_has_come",
+        "test_other_callers.py::test_the_app_reports_the_state_of_its_migration",
         "migrate_state",
     ),
     Question(
-        "How does an app answer that has moved to another host?",
-        "`success: false` with `apiHost`, on request (fault `host-mismatch`)",
+        "What is the answer if an app has moved to another host?",
+        "`success: false` with `apiHost`, if the fault `host-mismatch` is injected",
         _S,
-        "test_other_callers.py::test_an_app_that_moved_says_where_in_words_of_any_kind",
+        "test_other_callers.py::test_an_app_that_has_moved_returns_its_new_host",
     ),
     Question(
-        "Are names refused that break the documented rules?",
+        "Are names that break the documented rules refused?",
         "no",
         _D,
-        "test_keys_and_limits.py::test_names_are_only_checked_where_the_switch_says_so",
+        "test_keys_and_limits.py::test_a_switch_turns_on_checks_of_names",
         "strict_names",
     ),
     Question(
-        "What happens at the 501st name of an attribute or event?",
-        "nothing",
+        "Is the 501st name of an attribute or event refused?",
+        "no",
         _D,
-        "test_keys_and_limits.py::test_the_501st_name_is_only_refused_where_the_switch_says_so",
+        "test_keys_and_limits.py::test_a_switch_refuses_the_501st_name",
         "name_limit",
     ),
     Question(
-        "How many `exportUsers` are there a day?",
+        "How many `exportUsers` calls are allowed per day?",
         "40; an older page says 10",
         _D,
         "test_exports.py::test_exports_have_a_daily_quota",
         "export_users_a_day",
     ),
     Question(
-        "How many `exportData` are there a day?",
+        "How many `exportData` calls are allowed per day?",
         "24",
         _D,
-        "test_exports.py::test_data_that_is_not_there_or_too_old_is_refused_and_costs_no_quota",
+        "test_exports.py::test_missing_or_old_data_is_refused_without_using_quota",
         "export_data_a_day",
     ),
     Question(
-        "How many `exportReport` are there a day?",
+        "How many `exportReport` calls are allowed per day?",
         "100",
         _D,
         "test_exports.py::test_exports_have_a_daily_quota",
@@ -370,138 +366,138 @@ QUESTIONS: Final = (
     ),
     Question(
         "Is `time` required in a multi?",
-        "no, though documented: clients live without",
+        "no: it is documented as required, but clients work without it",
         _I,
-        "test_multi.py::test_time_and_version_are_only_required_where_the_switches_say_so",
+        "test_multi.py::test_switches_make_time_and_version_required",
         "time_required",
     ),
     Question(
         "Is `apiVersion` required?",
-        "no: SDKs leave it out",
+        "no: SDKs omit it",
         _S,
-        "test_multi.py::test_time_and_version_are_only_required_where_the_switches_say_so",
+        "test_multi.py::test_switches_make_time_and_version_required",
         "api_version_required",
     ),
     Question(
-        "Where in an answer is `ignored`?",
-        "in the warning and beside it; the reference can be read both ways",
+        "Where in an answer does `ignored` appear?",
+        "in the warning and in the element; the reference can be read either way",
         _D,
         "test_sessions.py::test_require_active_ignores_events_outside_a_session",
         "ignored_at",
     ),
     Question(
-        "How is CSV in the body of a multi answered?",
-        "an element for each row",
+        "What is the answer to a multi with CSV in its body?",
+        "one element for each row",
         _I,
-        "test_imports.py::test_inline_csv_is_answered_row_by_row_within_the_limits_of_a_multi",
+        "test_imports.py::test_inline_csv_gets_one_answer_per_row_and_has_the_limits_of_a_multi",
         "inline_csv",
     ),
     Question(
-        "Do `[a, b]` and `{'a': 'b'}` pass for JSON?",
+        "Are `[a, b]` and `{'a': 'b'}` accepted as JSON?",
         "yes, as in the reference's examples",
         _D,
-        "test_transport.py::test_bare_words_are_no_objects_where_the_switch_says_so",
+        "test_transport.py::test_a_switch_refuses_bare_words",
         "lenient_syntax",
     ),
     Question(
-        "Is a client told that its clock is ahead?",
-        "no; that it is behind, it is told",
+        "Does the API warn a client whose clock is ahead?",
+        "no; it only warns a client whose clock is behind",
         _R,
-        "test_time.py::test_a_clock_ahead_is_only_told_where_the_switch_says_so",
+        "test_time.py::test_a_switch_adds_a_warning_if_the_clients_clock_is_ahead",
         "future_clock",
     ),
     Question(
-        "Are calls of SDKs limited and billed?",
+        "Are calls by SDKs limited and billed?",
         "no",
         _S,
-        "test_keys_and_limits.py::test_an_sdk_is_treated_like_others_where_the_switch_says_so",
+        "test_keys_and_limits.py::test_a_switch_treats_sdks_like_other_clients",
         "sdk_exempt",
     ),
     Question(
-        "Do actions that only SDKs send exist for other callers?",
+        "Can other callers use the actions that only SDKs send?",
         "yes",
         _S,
-        "test_content.py::test_what_only_sdks_send_is_tolerated_unless_switched_off",
+        "test_content.py::test_actions_that_only_sdks_send_work_unless_switched_off",
         "unlisted_actions",
     ),
     Question(
         "How long do jobs take?",
-        "no time",
+        "they finish immediately",
         _I,
         "test_exports.py::test_a_job_is_pending_then_running_then_finished",
         "job_seconds",
     ),
     Question(
-        "When is a postback tried again?",
-        "after an hour, then at longer intervals, nine times",
+        "When is a failed postback retried?",
+        "after an hour, and then nine times at increasing intervals",
         _D,
-        "test_postbacks.py::test_a_server_error_is_tried_again",
+        "test_postbacks.py::test_a_postback_is_retried_after_a_server_error",
         "postback_first_retry_seconds",
     ),
     Question(
-        "Does `[]` stand for an empty object?",
-        "yes: PHP writes it so",
+        "Is `[]` accepted as an empty object?",
+        "yes, because PHP encodes it that way",
         _I,
-        "test_other_callers.py::test_an_empty_list_stands_for_an_empty_object",
+        "test_other_callers.py::test_an_empty_list_is_accepted_as_an_empty_object",
     ),
     Question(
-        "Is there a second path for multis?",
-        "`/api-batch` does the same; a client of 2015 used it",
+        "Is there a second URL path for multis?",
+        "yes: `/api-batch`, which a client of 2015 used, does the same",
         _I,
-        "test_other_callers.py::test_multis_are_accepted_at_the_path_of_an_old_client",
+        "test_other_callers.py::test_multis_are_accepted_at_the_path_that_an_old_client_used",
     ),
     Question(
-        "Is an attribute removed by null?",
-        "yes, as SDKs do it",
+        "Does null remove an attribute?",
+        "yes, as the SDKs do it",
         _S,
         "test_attributes.py::test_a_value_reads_back_as_recorded",
     ),
     Question(
-        "What does adding to a single value, or to none, make?",
+        "What is the result of adding to a single value, or to no value?",
         "a list",
         _I,
-        "test_attributes.py::test_adding_appends_to_a_set",
+        "test_attributes.py::test_adding_appends_to_a_list",
     ),
     Question(
-        "What happens if one call sets and changes an attribute?",
-        "set, remove, add, increment, in this order",
+        "In which order does one call set and change an attribute?",
+        "set, remove, add, increment",
         _I,
-        "test_attributes.py::test_one_call_sets_then_removes_then_adds_then_increments",
+        "test_attributes.py::test_a_call_sets_then_removes_then_adds_then_increments",
     ),
     Question(
-        "Do `firstTime` and `lastTime` of events overwrite?",
-        "no: the earlier and the later one stay",
+        "Do new values of `firstTime` and `lastTime` overwrite old ones?",
+        "no: the earliest `firstTime` and the latest `lastTime` are kept",
         _R,
-        "test_attributes.py::test_first_time_only_moves_back_and_last_time_only_forth",
+        "test_attributes.py::test_the_earliest_first_time_and_the_latest_last_time_are_kept",
     ),
     Question(
-        "What is a user's bucket?",
-        "MD5 of the id, modulo 1000: fits the one pair that was published",
+        "How is a user's bucket computed?",
+        "MD5 of the id, modulo 1000, which matches the only published pair",
         _I,
-        "test_identity.py::test_the_bucket_is_a_function_of_the_user_id",
+        "test_identity.py::test_a_users_bucket_is_computed_from_the_id",
     ),
     Question(
-        "Which key do `block` and `unblock` need?",
+        "Which key do `block` and `unblock` require?",
         "production or development: two descriptions differ",
         _D,
-        "test_every_action.py::test_only_its_own_classes_of_keys_open_an_action",
+        "test_every_action.py::test_an_action_only_accepts_keys_of_its_classes",
     ),
     Question(
-        "What does `getVars` tell without a user?",
-        "what a new user would see, as an older page says",
+        "What does `getVars` return without a user?",
+        "the values for a new user, as an older page says",
         _D,
-        "test_content.py::test_get_vars_is_billed_for_its_user_only",
+        "test_content.py::test_get_vars_is_billed_only_for_its_user",
     ),
     Question(
-        "How is an unknown job answered?",
+        "What is the answer for an unknown job?",
         "404",
         _I,
-        "test_exports.py::test_an_unknown_job_is_404",
+        "test_exports.py::test_an_unknown_job_returns_404",
     ),
     Question(
-        "Is an error ever beside `success: true`?",
-        "on request (fault `success-and-error`): documented, never recorded",
+        "Can an answer have both `success: true` and an error?",
+        "only if the fault `success-and-error` is injected: it is documented, but was never recorded",
         _D,
-        "test_faults.py::test_success_and_error_can_stand_together",
+        "test_faults.py::test_an_answer_can_have_both_success_and_an_error",
     ),
 )

@@ -130,7 +130,7 @@ class Lease:
         """
         Open a transaction under the lock, which also extends the lease. Every transition runs in one.
 
-        A transaction that writes only rows of its own run need not be *alone*. Transactions of one lease are serialised anyway,
+        A transaction that writes only rows of its own run need not be *alone*. Transactions of one lease are serialized anyway,
         because each renews the lease first.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Data files as bytes: opened, decompressed, and their ends recognised."""
+"""Data files as bytes: opened, decompressed, and their ends recognized."""
 
 from __future__ import annotations
 

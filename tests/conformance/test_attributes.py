@@ -48,7 +48,7 @@ def test_a_value_reads_back_as_recorded(start: Callable[..., Caller], sent: Any,
     assert type(attributes.get("a")) is type(expected.get("a"))
 
 
-def test_empty_values_remove_where_the_switch_says_so(start: Callable[..., Caller]) -> None:
+def test_a_switch_makes_empty_values_remove_the_attribute(start: Callable[..., Caller]) -> None:
     caller = start(
         ({"userId": "u", "userAttributes": {"a": 1, "b": 1}},), switches=Switches(empty_values="drop")
     )
@@ -56,7 +56,7 @@ def test_empty_values_remove_where_the_switch_says_so(start: Callable[..., Calle
     assert caller.user("u")["userAttributes"] == {}
 
 
-def test_integers_read_back_as_doubles_where_the_switch_says_so(start: Callable[..., Caller]) -> None:
+def test_a_switch_returns_integers_as_doubles(start: Callable[..., Caller]) -> None:
     caller = start(switches=Switches(integers="doubles", java_doubles=False))
     caller.call("setUserAttributes", userId="u", userAttributes={"a": 25, "b": 20_000_000})
     assert '"a":25.0,"b":20000000.0' in caller.post("exportUser", "data_export", userId="u").text
@@ -91,7 +91,7 @@ def test_names_are_case_sensitive_and_may_hold_spaces(shared: Caller) -> None:
         (["a"], True, ["a", "True"]),
     ],
 )
-def test_adding_appends_to_a_set(start: Callable[..., Caller], before: Any, added: Any, after: Any) -> None:
+def test_adding_appends_to_a_list(start: Callable[..., Caller], before: Any, added: Any, after: Any) -> None:
     caller = start(({"userId": "u", "userAttributes": {"s": before}},))
     caller.call("setUserAttributes", userId="u", userAttributeValuesToAdd={"s": added})
     assert caller.user("u")["userAttributes"] == {"s": after}
@@ -135,14 +135,14 @@ def test_only_integers_are_incremented(
     assert caller.counts()["increments"] == ({} if after == before else {"u": {"n": 1}})
 
 
-def test_a_skipped_increment_warns_where_the_switch_says_so(start: Callable[..., Caller]) -> None:
+def test_a_switch_adds_a_warning_to_a_skipped_increment(start: Callable[..., Caller]) -> None:
     caller = start(
         ({"userId": "u", "userAttributes": {"n": "x"}},), switches=Switches(skipped_increment="warn")
     )
     assert "warning" in caller.call("setUserAttributes", userId="u", userAttributeValuesToIncrement={"n": 1})
 
 
-def test_one_call_sets_then_removes_then_adds_then_increments(shared: Caller) -> None:
+def test_a_call_sets_then_removes_then_adds_then_increments(shared: Caller) -> None:
     shared.call(
         "setUserAttributes",
         userId="order",
@@ -168,7 +168,7 @@ def test_counts_of_events_are_absolute_and_increments_are_not(shared: Caller) ->
 
 @pytest.mark.claim("times-move-outwards", "event-merge")
 @pytest.mark.parametrize("argument", ["events", "states"])
-def test_first_time_only_moves_back_and_last_time_only_forth(
+def test_the_earliest_first_time_and_the_latest_last_time_are_kept(
     start: Callable[..., Caller], argument: str
 ) -> None:
     caller = start()
@@ -199,7 +199,7 @@ def test_the_fields_of_the_profile_can_be_set(shared: Caller) -> None:
     )
 
 
-def test_a_user_of_the_api_alone_was_never_active(start: Callable[..., Caller], clock: Clock) -> None:
+def test_a_user_known_only_from_the_api_was_never_active(start: Callable[..., Caller], clock: Clock) -> None:
     caller = start()
     caller.call("track", userId="u", event="e")
     assert caller.user("u") == {

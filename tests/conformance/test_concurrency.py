@@ -84,7 +84,7 @@ def _second_while_first(caller: Caller, first: dict[str, Any], second: dict[str,
         ("allow", _track("u"), 200),
     ],
 )
-def test_a_second_call_on_a_user_is_queued_or_refused_by_the_switch(
+def test_a_switch_decides_whether_a_second_call_for_a_user_is_queued_or_refused(
     start: Callable[..., Caller], rule: Any, first: dict[str, Any], second: int
 ) -> None:
     caller = start(switches=Switches(concurrent_calls=rule), faults=_HOLD_ONE)

@@ -48,7 +48,7 @@ def test_an_empty_app_has_no_tests(start: Callable[..., Caller]) -> None:
     assert start().call("getAbTests", "content_read_only") == {"success": True, "abTests": []}
 
 
-def test_tests_and_variants_are_found_and_only_one_test_has_details(start: Callable[..., Caller]) -> None:
+def test_only_a_single_ab_test_is_returned_with_details(start: Callable[..., Caller]) -> None:
     caller = start(({"abTest": _TEST},))
     (listed,) = caller.call("getAbTests", "content_read_only")["abTests"]
     assert listed == {name: value for name, value in _TEST.items() if name != "details"}
@@ -58,7 +58,7 @@ def test_tests_and_variants_are_found_and_only_one_test_has_details(start: Calla
     assert caller.post("getVariant", "content_read_only", id=1).status_code == 404
 
 
-def test_variables_nest_by_their_dots_and_keep_their_types(start: Callable[..., Caller]) -> None:
+def test_dots_in_names_nest_variables_and_types_are_kept(start: Callable[..., Caller]) -> None:
     caller = start()
     given = {"paywall": {"title": "Go Pro"}, "max_items": 20, "paywall.size": [1, 2], "a\\.b": True}
     assert _dev(caller, "setVars", vars=given) == {"success": True}
@@ -68,7 +68,7 @@ def test_variables_nest_by_their_dots_and_keep_their_types(start: Callable[..., 
     assert _vars(caller) == shown | {"max_items": 21}
 
 
-def test_deleting_variables_says_which_were_there(start: Callable[..., Caller]) -> None:
+def test_deleting_variables_returns_the_deleted_names(start: Callable[..., Caller]) -> None:
     caller = start()
     _dev(caller, "setVars", vars={"paywall": {"title": "x", "size": 1}, "max_items": 20})
     removed = _dev(caller, "deleteVars", vars=["paywall", "max_items", "absent"])["variablesRemoved"]
@@ -76,7 +76,7 @@ def test_deleting_variables_says_which_were_there(start: Callable[..., Caller]) 
     assert _vars(caller) == {}
 
 
-def test_a_user_in_a_variant_gets_its_values_over_the_defaults(start: Callable[..., Caller]) -> None:
+def test_the_values_of_a_users_variant_override_the_defaults(start: Callable[..., Caller]) -> None:
     caller = start(
         ({"abTest": _TEST}, {"variable": {"name": "paywall.title", "value": "Buy"}}, {"userId": "u"})
     )
@@ -86,7 +86,7 @@ def test_a_user_in_a_variant_gets_its_values_over_the_defaults(start: Callable[.
     assert {"regions", "messages", "interfaceRules", "interfaceEvents"} < element.keys()
 
 
-def test_get_vars_is_billed_for_its_user_only(start: Callable[..., Caller]) -> None:
+def test_get_vars_is_billed_only_for_its_user(start: Callable[..., Caller]) -> None:
     caller = start(({"userId": "u"},))
     caller.call("getVars", userId="u")
     caller.call("getVars")
@@ -134,7 +134,7 @@ def test_a_file_not_as_described_is_refused(shared: Caller, wrong: dict[str, str
 
 
 @pytest.mark.claim("default-channel")
-def test_the_first_channel_is_the_default_and_goes_last(start: Callable[..., Caller]) -> None:
+def test_the_first_channel_is_the_default_and_is_deleted_last(start: Callable[..., Caller]) -> None:
     caller = start()
     first = _dev(caller, "addAndroidNotificationChannel", id="promo", name="Promotions", importance=3)
     assert first == {
@@ -176,7 +176,7 @@ def test_the_inbox_is_read_marked_and_deleted(start: Callable[..., Caller]) -> N
 
 
 @pytest.mark.parametrize("action", ["restart", "log", "trackGeofence"])
-def test_what_only_sdks_send_is_tolerated_unless_switched_off(
+def test_actions_that_only_sdks_send_work_unless_switched_off(
     start: Callable[..., Caller], action: str
 ) -> None:
     assert start().call(action, userId="u") == {"success": True}

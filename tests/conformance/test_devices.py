@@ -42,7 +42,7 @@ def test_a_device_id_is_required(shared: Caller) -> None:
     ]
 
 
-def test_a_missing_argument_gets_400_where_the_switch_says_so(start: Callable[..., Caller]) -> None:
+def test_a_switch_returns_400_for_a_missing_argument(start: Callable[..., Caller]) -> None:
     caller = start(switches=Switches(missing_argument_status=400))
     assert caller.post("setDeviceAttributes", userId="u").status_code == 400
 
@@ -88,7 +88,7 @@ def test_a_listed_device_without_an_id_is_one_more_null_entry_each_time(start: C
         ("id_only", [{"deviceId": "a"}, {"deviceId": "b"}]),
     ],
 )
-def test_how_much_is_told_depends_on_the_switch(
+def test_a_switch_decides_which_device_fields_are_shown(
     start: Callable[..., Caller], details: Any, shown: Any
 ) -> None:
     caller = start(switches=Switches(device_details=details))
@@ -98,7 +98,7 @@ def test_how_much_is_told_depends_on_the_switch(
     assert _devices(caller) == shown
 
 
-def test_tokens_are_not_told_where_the_switch_says_so(start: Callable[..., Caller]) -> None:
+def test_a_switch_hides_push_tokens(start: Callable[..., Caller]) -> None:
     caller = start(switches=Switches(tokens_exported=False))
     caller.call("setDeviceAttributes", userId="u", deviceId="d", iosPushToken=_TOKEN, systemName="iOS")
     assert _devices(caller) == [{"deviceId": "d", "systemName": "iOS"}]

@@ -157,7 +157,7 @@ def test_the_catalogue_says_the_same() -> None:
 @pytest.mark.claim("key-classes")
 @pytest.mark.parametrize("key", emulator.KEYS)
 @pytest.mark.parametrize("name", EVERY)
-def test_only_its_own_classes_of_keys_open_an_action(shared: Caller, name: str, key: str) -> None:
+def test_an_action_only_accepts_keys_of_its_classes(shared: Caller, name: str, key: str) -> None:
     answer = shared.post(name, key, **about(name, "keys"))
     is_refused = answer.status_code == 403 and answer.json()["response"] == [REFUSED]
     assert is_refused is (key not in TOLD[name].keys)

@@ -126,7 +126,7 @@ def test_a_session_nobody_stopped_is_exported_once_it_timed_out(
 
 
 @pytest.mark.claim("quotas")
-def test_data_that_is_not_there_or_too_old_is_refused_and_costs_no_quota(
+def test_missing_or_old_data_is_refused_without_using_quota(
     start: Callable[..., Caller], clock: Clock
 ) -> None:
     caller = start(switches=Switches(export_data_a_day=1, empty_export="not_found"))
@@ -171,7 +171,7 @@ def test_the_quotas_by_default_are_the_documented_ones() -> None:
     assert quotas == (40, 24, 100)
 
 
-def test_a_report_is_opaque_and_needs_its_subject(start: Callable[..., Caller]) -> None:
+def test_a_report_on_messages_requires_a_message_id(start: Callable[..., Caller]) -> None:
     caller = start(({"report": {"dataType": "MessageResults", "data": {"sent": 3}}},))
     asked = {"startDate": "20231101", "dataType": "MessageResults"}
     assert _export(caller, "exportReport", **asked)["success"] is False
@@ -195,7 +195,7 @@ def test_a_job_is_pending_then_running_then_finished(start: Callable[..., Caller
     assert states == ["PENDING", "RUNNING", "FINISHED"]
 
 
-def test_an_unknown_job_is_404(shared: Caller) -> None:
+def test_an_unknown_job_returns_404(shared: Caller) -> None:
     assert shared.post("getExportResults", "data_export", jobId="export_1_1").status_code == 404
 
 

@@ -183,7 +183,7 @@ def test_an_answer_may_be_a_web_page(start: Callable[..., Caller]) -> None:
     assert (answer.status_code, answer.text[:6]) == (200, "<html>")
 
 
-def test_success_and_error_can_stand_together(start: Callable[..., Caller]) -> None:
+def test_an_answer_can_have_both_success_and_an_error(start: Callable[..., Caller]) -> None:
     (element,) = _track(start(faults="success-and-error")).json()["response"]
     assert (element["success"], element["error"]) == (True, {"message": "Scripted error."})
 

@@ -91,7 +91,7 @@ def test_a_shared_device_stands_for_the_user_named_with_it_last(shared: Caller) 
     assert models == ["m", "n"]
 
 
-def test_create_never_still_gives_a_known_user_a_device_unless_switched_off(
+def test_create_never_can_add_a_device_to_a_known_user_unless_switched_off(
     start: Callable[..., Caller],
 ) -> None:
     for adds in (True, False):
@@ -101,7 +101,7 @@ def test_create_never_still_gives_a_known_user_a_device_unless_switched_off(
         assert caller.user("u")["devices"] == ([{"deviceId": "d", "iosPushToken": "ab"}] if adds else [])
 
 
-def test_logging_in_merges_the_anonymous_user_into_the_known_one(shared: Caller) -> None:
+def test_logging_in_merges_the_anonymous_user_into_the_known_user(shared: Caller) -> None:
     known = {"plan": "free", "tags": ["a"]}
     shared.call(
         "setUserAttributes", userId="login", userAttributes=known, events={"e": {"count": 2, "firstTime": 50}}
@@ -162,14 +162,14 @@ def test_switching_to_a_user_who_is_there_already_ends_their_session_too(
     assert (user["totalSessions"], user["timeSpentInApp"]) == (2, 100.0)
 
 
-def test_the_bucket_is_a_function_of_the_user_id(shared: Caller) -> None:
+def test_a_users_bucket_is_computed_from_the_id(shared: Caller) -> None:
     shared.call("setUserAttributes", userId="123456")
     assert shared.user("123456")["userBucket"] == 358
     shared.call("setUserAttributes", userId="bucket")
     assert shared.user("bucket")["userBucket"] == int(hashlib.md5(b"bucket").hexdigest(), 16) % 1000
 
 
-def test_a_deleted_user_is_gone_at_once_and_a_second_delete_skips(shared: Caller) -> None:
+def test_a_deleted_user_is_gone_immediately_and_a_second_delete_is_skipped(shared: Caller) -> None:
     shared.call("setUserAttributes", userId="del", deviceId="del-d", userAttributes={"a": 1})
     assert shared.call("deleteUser", "development", userId="del") == {"success": True}
     assert shared.user("del") == _SKIPPED
@@ -192,7 +192,7 @@ def test_delete_works_in_a_multi_and_by_get(shared: Caller) -> None:
 
 
 @pytest.mark.claim("blocked")
-def test_a_blocked_user_takes_no_writes_until_unblocked_and_nothing_is_restored(shared: Caller) -> None:
+def test_writes_to_a_blocked_user_are_refused_and_not_restored_by_unblocking(shared: Caller) -> None:
     shared.call("setUserAttributes", userId="blk", userAttributes={"a": 1})
     assert shared.call("block", userId="blk") == {"success": True}
     refused = shared.post("setUserAttributes", userId="blk", userAttributes={"b": 2})

@@ -25,7 +25,7 @@ def _import(caller: Caller, text: str, default_action: str = "setUserAttributes"
     return caller.call("getMultiResults", "development", jobId=job["jobId"])
 
 
-def test_rows_become_actions_and_each_has_a_line_of_answer(start: Callable[..., Caller]) -> None:
+def test_each_row_becomes_an_action_with_its_own_result_line(start: Callable[..., Caller]) -> None:
     caller = start()
     text = 'userId,userAttributes.Gender,userAttributes.Friends,created\nu1,f,"[Jimmy, Sara, Amy]",1500000000\n,x,,\n'
     result = _import(caller, text)
@@ -105,7 +105,9 @@ def _inline(caller: Caller, text: str, key: str = "development") -> requests.Res
     return requests.post(f"{caller.url}/api", params=query, data=text.encode(), headers=headers, timeout=300)
 
 
-def test_inline_csv_is_answered_row_by_row_within_the_limits_of_a_multi(start: Callable[..., Caller]) -> None:
+def test_inline_csv_gets_one_answer_per_row_and_has_the_limits_of_a_multi(
+    start: Callable[..., Caller],
+) -> None:
     caller = start()
     assert _inline(caller, "userId,event\nu1,e\nu2,\n").json()["response"] == [
         {"success": True, "isOffline": True},
@@ -115,6 +117,6 @@ def test_inline_csv_is_answered_row_by_row_within_the_limits_of_a_multi(start: C
     assert _inline(caller, "userId,event\nu1,e\n", "production").status_code == 403
 
 
-def test_inline_csv_does_nothing_where_the_switch_says_so(start: Callable[..., Caller]) -> None:
+def test_a_switch_ignores_inline_csv(start: Callable[..., Caller]) -> None:
     caller = start(switches=Switches(inline_csv=False))
     assert _inline(caller, "userId,event\nu1,e\n").json() == {"response": []}

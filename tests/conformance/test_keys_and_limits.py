@@ -104,7 +104,7 @@ def test_export_and_content_reads_ignore_dev_mode(start: Callable[..., Caller]) 
         assert caller.post("exportUser", "data_export", userId="a", devMode=True).status_code == 200
 
 
-def test_names_are_only_checked_where_the_switch_says_so(start: Callable[..., Caller]) -> None:
+def test_a_switch_turns_on_checks_of_names(start: Callable[..., Caller]) -> None:
     strict = start(switches=Switches(strict_names=True))
     for name in ("", "a,b", "a|b", ".a", "-a", "a/", "12", "x" * 140, 'a"b', "a{b", "a\nb"):
         assert strict.call("setUserAttributes", userId="u", userAttributes={name: 1})["success"] is False
@@ -114,7 +114,7 @@ def test_names_are_only_checked_where_the_switch_says_so(start: Callable[..., Ca
     )
 
 
-def test_the_501st_name_is_only_refused_where_the_switch_says_so(start: Callable[..., Caller]) -> None:
+def test_a_switch_refuses_the_501st_name(start: Callable[..., Caller]) -> None:
     caller = start(switches=Switches(name_limit=2))
     assert caller.call("setUserAttributes", userId="u", userAttributes={"a": 1, "b": 1})["success"] is True
     assert caller.call("setUserAttributes", userId="u", userAttributes={"a": 2})["success"] is True
@@ -122,7 +122,7 @@ def test_the_501st_name_is_only_refused_where_the_switch_says_so(start: Callable
     assert caller.call("track", userId="u", event="c")["success"] is True
 
 
-def test_the_developers_limit_can_be_the_whole_apps_or_off(start: Callable[..., Caller]) -> None:
+def test_the_limit_for_developers_can_apply_to_the_whole_app_or_be_off(start: Callable[..., Caller]) -> None:
     for limit, status in (("per_app", 429), ("off", 200)):
         caller = start(switches=Switches(dev_mode_limit=limit))  # type: ignore[arg-type]  # both are choices
         caller.post("track", userId="a", event="e", devMode=True)
@@ -140,7 +140,7 @@ def test_dev_mode_in_a_multi_may_be_said_once_or_per_action(
     assert caller.post("multi", data=[action | {"devMode": True}]).status_code == 200
 
 
-def test_dev_mode_with_the_production_key_is_refused_where_the_switch_says_so(
+def test_a_switch_refuses_dev_mode_with_the_production_key(
     start: Callable[..., Caller],
 ) -> None:
     caller = start(switches=Switches(dev_mode_with_production_key=False))
@@ -149,7 +149,7 @@ def test_dev_mode_with_the_production_key_is_refused_where_the_switch_says_so(
     assert caller.call("track", "development", userId="a", event="e", devMode=True)["success"] is True
 
 
-def test_an_sdk_is_treated_like_others_where_the_switch_says_so(start: Callable[..., Caller]) -> None:
+def test_a_switch_treats_sdks_like_other_clients(start: Callable[..., Caller]) -> None:
     caller = start(switches=Switches(sdk_exempt=False))
     data = [{"action": "track", "userId": "u", "event": "e"}] * 501
     assert caller.post("multi", data=data, sdkVersion="5.0.0").status_code == 403

@@ -113,7 +113,7 @@ def test_create_if_needed_makes_the_user_to_send_to(start: Callable[..., Caller]
         (Switches(untargeted="send"), "u2", 2, "messagesSent"),
     ],
 )
-def test_what_is_not_sent_follows_the_switches(
+def test_switches_decide_the_answer_if_no_message_is_sent(
     start: Callable[..., Caller], switches: Switches, user: str, message: int, expected: str
 ) -> None:
     element = start(_SEEDS, switches=switches).call("sendMessage", userId=user, messageId=message)
@@ -136,7 +136,7 @@ def test_messages_are_listed_without_drafts_and_without_what_only_the_emulator_k
 
 
 @pytest.mark.claim("scalars-coerced")
-def test_one_message_is_found_by_its_id_as_number_or_text(start: Callable[..., Caller]) -> None:
+def test_a_message_is_found_by_its_id_as_a_number_or_text(start: Callable[..., Caller]) -> None:
     caller = start(_SEEDS)
     for message_id in (_ID, str(_ID)):
         assert caller.call("getMessage", "content_read_only", id=message_id) == {

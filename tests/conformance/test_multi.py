@@ -92,14 +92,14 @@ def test_a_repeated_batch_gets_the_answers_it_got_before(start: Callable[..., Ca
     assert caller.user("d-2")["userAttributes"] == {"a": 3}
 
 
-def test_duplicates_are_carried_out_where_the_switch_says_so(start: Callable[..., Caller]) -> None:
+def test_a_switch_carries_out_duplicates(start: Callable[..., Caller]) -> None:
     caller = start(switches=Switches(duplicates="carry_out"))
     for _ in range(2):
         caller.multi({"action": "track", "userId": "u", "event": "e", "reqId": "r"}, uuid="b")
     assert caller.user("u")["events"]["e"]["count"] == 2
 
 
-def test_answers_are_grouped_by_user_where_the_switch_says_so(start: Callable[..., Caller]) -> None:
+def test_a_switch_groups_answers_by_user(start: Callable[..., Caller]) -> None:
     caller = start(switches=Switches(order="user_sorted"))
     elements = caller.multi(
         _set("123456", a=1),
@@ -109,7 +109,7 @@ def test_answers_are_grouped_by_user_where_the_switch_says_so(start: Callable[..
     assert ["isOffline" in element for element in elements] == [True, False, True]
 
 
-def test_a_failed_action_keeps_200_where_the_switch_says_so(start: Callable[..., Caller]) -> None:
+def test_a_switch_keeps_200_for_a_failed_action(start: Callable[..., Caller]) -> None:
     caller = start(switches=Switches(failed_action_status="always_200"))
     assert caller.post("multi", data=[{"action": "track", "event": "e"}]).status_code == 200
 
@@ -124,7 +124,7 @@ def test_export_user_works_inside_a_multi_unless_switched_off(start: Callable[..
     assert [element["success"] for element in barred] == [False, False]
 
 
-def test_time_and_version_are_only_required_where_the_switches_say_so(start: Callable[..., Caller]) -> None:
+def test_switches_make_time_and_version_required(start: Callable[..., Caller]) -> None:
     strict = start(switches=Switches(time_required=True, api_version_required=True))
     assert strict.post("multi", data=[]).status_code == 400
     assert strict.post("multi", data=[], time=1_700_000_000).status_code == 200

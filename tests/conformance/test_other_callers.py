@@ -27,7 +27,7 @@ def _sdk_login(caller: Caller, device: str, user_id: str) -> None:
     caller.call("setUserAttributes", **whose, newUserId=user_id, userAttributes={"name": "Ann"})
 
 
-def test_a_user_whose_id_is_the_device_id_is_anonymous_and_registers(shared: Caller) -> None:
+def test_a_user_whose_id_is_the_device_id_is_anonymous_and_can_register(shared: Caller) -> None:
     """Evidence: source of the Android, iOS and JavaScript SDKs."""
     _sdk_login(shared, "D1", "ann")
     user = shared.user("ann")
@@ -63,8 +63,12 @@ def test_a_seeded_user_whose_id_is_that_of_a_device_is_anonymous(start: Callable
     assert [(one["userId"], one.get("anonymous")) for one in dumped] == [("ann", None)]
 
 
-def test_what_is_set_at_a_switch_of_users_belongs_to_the_new_user(start: Callable[..., Caller]) -> None:
-    """Evidence: iOS SDK, "updates a user id with a dictionary of attributes"; RudderStack's identify. Nobody recorded it."""
+def test_attributes_set_while_switching_users_go_to_the_new_user(start: Callable[..., Caller]) -> None:
+    """
+    Evidence: iOS SDK, "updates a user id with a dictionary of attributes"; RudderStack's identify.
+
+    Nobody recorded it.
+    """
     for owner, mine, theirs in (("new", "Ann", "Bob"), ("old", "Bob", None)):
         caller = start(
             ({"userId": "A", "userAttributes": {"name": "Ann"}},),
@@ -79,9 +83,7 @@ def _exported(caller: Caller, clock: Clock, **arguments: Any) -> requests.Respon
     return caller.post("exportData", "data_export", startDate=day, **arguments)
 
 
-def test_exported_sessions_have_numbers_and_tell_of_the_sdk(
-    start: Callable[..., Caller], clock: Clock
-) -> None:
+def test_exported_sessions_have_numbers_and_name_the_sdk(start: Callable[..., Caller], clock: Clock) -> None:
     """Evidence: a sample file that the vendor gave to a public client."""
     test = {"id": 5, "name": "t", "active": True, "variants": [{"id": 9, "name": "B", "percent": 100}]}
     caller = start(({"abTest": test},))
@@ -105,7 +107,9 @@ def test_exported_sessions_have_numbers_and_tell_of_the_sdk(
     assert [event.get("timeUntilFirstForUser") for event in events] == [30.0, None]
 
 
-def test_a_range_without_data_gives_a_job_or_404(start: Callable[..., Caller], clock: Clock) -> None:
+def test_exporting_a_range_without_data_returns_a_job_or_404(
+    start: Callable[..., Caller], clock: Clock
+) -> None:
     """Evidence: five recordings of 2017 with 200 and a jobId; one of 2015 with 404."""
     caller = start()
     answer = _exported(caller, clock)
@@ -120,7 +124,7 @@ def test_a_range_without_data_gives_a_job_or_404(start: Callable[..., Caller], c
     )
 
 
-def test_an_app_that_moved_says_where_in_words_of_any_kind(start: Callable[..., Caller]) -> None:
+def test_an_app_that_has_moved_returns_its_new_host(start: Callable[..., Caller]) -> None:
     """Evidence: fixtures of the iOS and JavaScript SDKs."""
     caller = start(faults="host-mismatch:text=Please go elsewhere.")
     (element,) = caller.multi({"action": "track", "userId": "u", "event": "e"})
@@ -134,14 +138,14 @@ def test_an_app_that_moved_says_where_in_words_of_any_kind(start: Callable[..., 
 
 
 @pytest.mark.parametrize("name", ["params", "userAttributes"])
-def test_an_empty_list_stands_for_an_empty_object(shared: Caller, name: str) -> None:
+def test_an_empty_list_is_accepted_as_an_empty_object(shared: Caller, name: str) -> None:
     """Evidence: a PHP client, in whose JSON an empty array is ``[]``."""
     action = {"params": "track", "userAttributes": "setUserAttributes"}[name]
     assert shared.call(action, userId="php", event="e", **{name: []})["success"] is True
     assert shared.call(action, userId="php", event="e", **{name: [1]})["success"] is False
 
 
-def test_multis_are_accepted_at_the_path_of_an_old_client(shared: Caller) -> None:
+def test_multis_are_accepted_at_the_path_that_an_old_client_used(shared: Caller) -> None:
     """Evidence: a public client of 2015."""
     body = {"appId": emulator.APP_ID, "clientKey": emulator.KEYS["production"], "apiVersion": "1.0.6"}
     data = [{"action": "setUserAttributes", "userId": "batch", "userAttributes": {"a": 1}}]
@@ -150,7 +154,7 @@ def test_multis_are_accepted_at_the_path_of_an_old_client(shared: Caller) -> Non
     assert shared.user("batch")["userAttributes"] == {"a": 1}
 
 
-def test_the_inbox_names_messages_by_its_keys_alone(start: Callable[..., Caller]) -> None:
+def test_messages_in_the_inbox_are_identified_only_by_their_keys(start: Callable[..., Caller]) -> None:
     """Evidence: fixtures of the Android SDK, and a public client."""
     message = {"newsfeedMessageId": "5##1", "messageId": 5, "isRead": False}
     caller = start(({"newsfeedMessage": message}, {"userId": "u"}))
@@ -158,7 +162,7 @@ def test_the_inbox_names_messages_by_its_keys_alone(start: Callable[..., Caller]
     assert inbox == {"5##1": {"messageId": 5, "isRead": False}}
 
 
-def test_an_increment_given_as_text_is_skipped_or_counted(start: Callable[..., Caller]) -> None:
+def test_an_increment_given_as_text_is_skipped_or_applied(start: Callable[..., Caller]) -> None:
     """Evidence: a demonstration of Leanplum's sends text; OpenAPI says that what is no integer is skipped."""
     for switches, left, count in (
         (Switches(skipped_increment="warn"), 1, 0),
@@ -175,7 +179,7 @@ def test_an_increment_given_as_text_is_skipped_or_counted(start: Callable[..., C
     ("switch", "unknown", "nobody"),
     [("recorded", 200, 404), ("by_class", 404, 404), ("always_200", 200, 200)],
 )
-def test_a_multi_with_a_failed_action_has_a_status_by_what_failed(
+def test_the_status_of_a_multi_depends_on_which_action_failed(
     start: Callable[..., Caller], switch: Any, unknown: int, nobody: int
 ) -> None:
     """Evidence: recordings: 404 for an action about nobody (2015), 200 for another failed action (2017)."""
@@ -191,7 +195,7 @@ _SYSTEMS = {"NONE": "lp", "EVENTS_UPLOAD_STARTED": "lp+ct", "SDK_TRAFFIC_STOPPED
 
 
 @pytest.mark.parametrize("state", _SYSTEMS)
-def test_the_app_says_how_far_its_migration_has_come(start: Callable[..., Caller], state: Any) -> None:
+def test_the_app_reports_the_state_of_its_migration(start: Callable[..., Caller], state: Any) -> None:
     """Evidence: fixtures of the JavaScript SDK; source of the Android and iOS SDKs, which ask when the hash changes."""
     caller = start(switches=Switches(migrate_state=state))
     answer = caller.post("getMigrateState").json()

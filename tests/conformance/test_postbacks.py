@@ -87,7 +87,7 @@ def test_a_send_is_posted_back_with_the_template_filled(start: Callable[..., Cal
     }
 
 
-def test_a_server_error_is_tried_again(start: Callable[..., Caller]) -> None:
+def test_a_postback_is_retried_after_a_server_error(start: Callable[..., Caller]) -> None:
     with _listening(500, 503) as listener:
         caller = start(_SEEDS, switches=Switches(postback_first_retry_seconds=0.01))
         _add(caller, listener.url)
@@ -108,7 +108,7 @@ def test_other_channels_and_what_is_not_sent_are_not_posted_back(start: Callable
 
 
 @pytest.mark.claim("postback-cap")
-def test_there_are_at_most_three_and_each_has_a_number_of_its_own(start: Callable[..., Caller]) -> None:
+def test_an_app_has_at_most_three_postbacks_each_with_its_own_id(start: Callable[..., Caller]) -> None:
     caller = start()
     ids = [_add(caller, "http://127.0.0.1:9/")["postbackId"] for _ in range(3)]
     assert ids == [101, 102, 103]

@@ -129,7 +129,7 @@ def test_time_away_is_not_time_spent(start: Callable[..., Caller], clock: Clock)
     assert caller.user("u")["timeSpentInApp"] == 55.0
 
 
-def test_resuming_after_the_end_begins_another_session(start: Callable[..., Caller], clock: Clock) -> None:
+def test_resuming_an_ended_session_starts_a_new_one(start: Callable[..., Caller], clock: Clock) -> None:
     caller = start()
     caller.call("start", userId="u")
     caller.call("pauseSession", userId="u")
@@ -162,7 +162,7 @@ def test_start_answers_with_content(start: Callable[..., Caller]) -> None:
     }
 
 
-def test_states_need_a_session_and_are_counted(start: Callable[..., Caller], clock: Clock) -> None:
+def test_states_require_a_session_and_are_counted(start: Callable[..., Caller], clock: Clock) -> None:
     caller = start(({"userId": "u"},))
     answer = caller.post("advance", userId="u", state="Menu")
     assert (answer.status_code, answer.json()["response"][0]["success"]) == (200, False)
@@ -178,7 +178,7 @@ def test_states_need_a_session_and_are_counted(start: Callable[..., Caller], clo
         assert caller.call(action, userId="u") == {"success": True}
 
 
-def test_the_whole_life_of_a_session_works_in_one_multi_as_sdks_send_it(shared: Caller) -> None:
+def test_a_whole_session_works_in_one_multi_as_sdks_send_it(shared: Caller) -> None:
     names = ("start", "track", "setUserAttributes", "advance", "heartbeat", "pauseState", "resumeState")
     names += ("setTrafficSourceInfo", "pauseSession", "resumeSession", "getVars", "stop")
     extra = {"event": "e", "state": "s", "trafficSource": '{"publisherName": "p"}'}

@@ -116,7 +116,7 @@ def test_resetting_anomalies_needs_the_development_key(shared: Caller) -> None:
     )
 
 
-def test_a_clock_ahead_is_only_told_where_the_switch_says_so(
+def test_a_switch_adds_a_warning_if_the_clients_clock_is_ahead(
     start: Callable[..., Caller], clock: Clock
 ) -> None:
     ahead = clock.now + 2 * _DAY

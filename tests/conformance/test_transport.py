@@ -163,7 +163,7 @@ def test_headers_are_those_of_the_api(shared: Caller) -> None:
 
 
 @pytest.mark.claim("java-doubles")
-def test_doubles_are_written_as_java_writes_them(shared: Caller) -> None:
+def test_doubles_are_formatted_like_java(shared: Caller) -> None:
     values = {"big": 1.5e9, "plain": 10.5, "whole": 3.0, "tiny": 0.0001, "int": 25}
     shared.call("setUserAttributes", userId="j-1", created=1439353028.87, userAttributes=values)
     text = shared.post("exportUser", "data_export", userId="j-1").text
@@ -186,7 +186,7 @@ def test_each_answer_has_a_trace_id_of_its_own(shared: Caller) -> None:
     assert len(traces) == 2
 
 
-def test_bare_words_are_no_objects_where_the_switch_says_so(start: Callable[..., Caller]) -> None:
+def test_a_switch_refuses_bare_words(start: Callable[..., Caller]) -> None:
     caller = start(switches=Switches(lenient_syntax=False))
     assert caller.call("setUserAttributes", userId="u", userAttributes="{'a': 1}")["success"] is False
     assert caller.call("setUserAttributes", userId="u", userAttributes='{"a": 1}')["success"] is True
