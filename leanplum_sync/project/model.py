@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import (
@@ -341,25 +341,6 @@ Setting: TypeAlias = str | FromVariable
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
-    """None is no limit."""
-
-    sends: int | None = 0
-    repeated_sends: int | None = 0
-    suspected_rename: int | None = 0
-    created_users: int | None = 0
-    changed_users: int | None = None
-    changed_share: int | None = None
-    billable_lookups: int | None = None
-    removals: int | None = None
-    increments: int | None = None
-    renames: int | None = None
-    forced_sends: int | None = None
-    new_attribute_names: int | None = 0
-    during_migration: int | None = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Limits:
     """*requests_per_second* and *plan_hours* None are no limit."""
 
@@ -372,22 +353,12 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyVariables:
-    """Names of the environment variables that hold the keys."""
-
-    production: str = "LEANPLUM_PRODUCTION_KEY"
-    data_export: str = "LEANPLUM_DATA_EXPORT_KEY"
-    content_read_only: str = "LEANPLUM_CONTENT_READ_ONLY_KEY"
-    development: str = "LEANPLUM_DEVELOPMENT_KEY"
-
-
-@dataclass(frozen=True, slots=True)
 class EmbeddedEnvironment:
     """*seed* are paths relative to the project folder."""
 
     name: str
     seed: tuple[str, ...]
-    budget: Budget
+    budget: BudgetModel
     limits: Limits
 
 
@@ -395,8 +366,8 @@ class EmbeddedEnvironment:
 class LiveEnvironment:
     name: str
     app_id: Setting
-    keys: KeyVariables
-    budget: Budget
+    keys: KeysModel
+    budget: BudgetModel
     limits: Limits
 
 
@@ -434,7 +405,7 @@ def build(document: ProjectDocument, place: Callable[[Path], Place], report: Rep
     limits = _limits(spec.limits, Limits())
     environments = {name: _environment(name, form, spec, limits) for name, form in spec.environments.items()}
     if not environments:
-        environments = {"sandbox": EmbeddedEnvironment("sandbox", (), _budget(spec.budget), _unpaced(limits))}
+        environments = {"sandbox": EmbeddedEnvironment("sandbox", (), spec.budget, _unpaced(limits))}
     default = spec.default_environment
     if default is not None and default not in environments:
         report(
@@ -467,7 +438,9 @@ def _check_variables(
 ) -> None:
     """An id or a journal's name is shown to people, so it must not come from a variable that holds a key."""
     live = [each for each in environments.values() if isinstance(each, LiveEnvironment)]
-    keys = {*astuple(KeyVariables()), *(name for each in live for name in astuple(each.keys))}
+    keys = {
+        name for each in (KeysModel(), *(each.keys for each in live)) for name in each.model_dump().values()
+    }
     shown: list[tuple[Path, str | FromVariable]] = [
         (("spec", "journal"), _setting(journal)),
         *((("spec", "environments", each.name, "appId"), each.app_id) for each in live),
@@ -480,15 +453,16 @@ def _check_variables(
 def _environment(
     name: str, form: EmbeddedModel | LiveModel, spec: ProjectSpec, limits: Limits
 ) -> Environment:
-    budget = _budget(form.budget or spec.budget)
+    budget = form.budget or spec.budget
     own_limits = form.limits or LimitsModel()
     match form:
         case EmbeddedModel():
             return EmbeddedEnvironment(name, tuple(form.seed), budget, _limits(own_limits, _unpaced(limits)))
         case LiveModel():
             app_id = FromVariable("LEANPLUM_APP_ID") if form.app_id is None else _setting(form.app_id)
-            keys = KeyVariables(**(form.keys or KeysModel()).model_dump())
-            return LiveEnvironment(name, app_id, keys, budget, _limits(own_limits, limits))
+            return LiveEnvironment(
+                name, app_id, form.keys or KeysModel(), budget, _limits(own_limits, limits)
+            )
 
 
 def _unpaced(limits: Limits) -> Limits:
@@ -498,10 +472,6 @@ def _unpaced(limits: Limits) -> Limits:
 
 def _setting(form: str | FromEnvironment) -> Setting:
     return FromVariable(form.env, form.otherwise or "") if isinstance(form, FromEnvironment) else form
-
-
-def _budget(model: BudgetModel) -> Budget:
-    return Budget(**model.model_dump())
 
 
 def _limits(model: LimitsModel, default: Limits) -> Limits:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-
-from pydantic.alias_generators import to_camel
 
 from leanplum_sync.errors import CredentialError, UsageError
 from leanplum_sync.project.model import Environment, FromVariable, ProjectFile, Setting
@@ -59,7 +57,7 @@ class Settings:
     @property
     def budget(self) -> dict[str, int | None]:
         """The budget by the names of hazards; None means no limit."""
-        return {to_camel(name): allowed for name, allowed in asdict(self.environment.budget).items()}
+        return self.environment.budget.model_dump(by_alias=True)
 
 
 def kept_name(digest: str) -> str:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import pytest
-from pydantic.alias_generators import to_camel
 
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.hazards import Repeats, hazards
 from leanplum_sync.planner.plan import Cost, Summary
-from leanplum_sync.project.model import Budget
+from leanplum_sync.project.model import BudgetModel
 from leanplum_sync.render.plan_words import HAZARD_WORDS, over_budget
 
 CHANGES = {
@@ -52,7 +49,7 @@ def test_every_hazard_has_its_count() -> None:
 
 
 def test_every_hazard_can_have_a_budget_and_every_budget_is_of_a_hazard() -> None:
-    assert {to_camel(name) for name in asdict(Budget())} == COUNTS.keys()
+    assert BudgetModel().model_dump(by_alias=True).keys() == COUNTS.keys()
 
 
 @pytest.mark.parametrize("name", COUNTS)

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from leanplum_sync.project.model import (
-    Budget,
+    BudgetModel,
     EmbeddedEnvironment,
     FromVariable,
-    KeyVariables,
+    KeysModel,
     Limits,
     LiveEnvironment,
 )
@@ -25,7 +25,9 @@ def test_a_project_that_says_nothing_works_on_the_embedded_emulator(folder: Any)
     write(folder, "{}")
     project = folder.load().project
     assert project.default_environment == "sandbox"
-    assert project.environments == {"sandbox": EmbeddedEnvironment("sandbox", (), Budget(), Limits(8, None))}
+    assert project.environments == {
+        "sandbox": EmbeddedEnvironment("sandbox", (), BudgetModel(), Limits(8, None))
+    }
     assert project.journal == ".leanplum-sync/journal.db"
     assert [named.text for named in project.specs] == ["specs"]
 
@@ -58,16 +60,16 @@ def test_every_setting_is_taken_over(folder: Any) -> None:
     assert project.sensitive == {"email", "phone"}
     assert project.environments == {
         "sandbox": EmbeddedEnvironment(
-            "sandbox", ("seed/users.ndjson",), Budget(removals=3), Limits(2, None)
+            "sandbox", ("seed/users.ndjson",), BudgetModel(removals=3), Limits(2, None)
         ),
         "live": LiveEnvironment(
             "live",
             FromVariable("SHOP_APP"),
-            KeyVariables(production="SHOP_PROD_KEY"),
-            Budget(sends=5, changed_users=100, forced_sends=1),
+            KeysModel(production="SHOP_PROD_KEY"),
+            BudgetModel(sends=5, changedUsers=100, forcedSends=1),
             Limits(8, 12.5),
         ),
-        "plain": LiveEnvironment("plain", "app_123", KeyVariables(), Budget(removals=3), Limits(8, 12.5)),
+        "plain": LiveEnvironment("plain", "app_123", KeysModel(), BudgetModel(removals=3), Limits(8, 12.5)),
     }
 
 
