@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from leanplum_sync.specs.loading import Loaded, load, load_project, project_files, sensitive_in, spec_inputs
-from leanplum_sync.specs.project_file import find_project
+from leanplum_sync.specs.loading import (
+    Loaded,
+    find_project,
+    load,
+    load_project,
+    project_files,
+    sensitive_in,
+    spec_inputs,
+)
 from leanplum_sync.specs.schema import json_schema
 
 __all__ = [

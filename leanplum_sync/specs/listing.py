@@ -14,6 +14,7 @@ from leanplum_sync.kinds.rows.listing import INLINE_ID
 from leanplum_sync.kinds.rows.site import Path as KeyPath
 from leanplum_sync.kinds.rows.site import Site
 from leanplum_sync.kinds.rows.source import (
+    FORMATS,
     Compression,
     DataFormat,
     DataSource,
@@ -21,6 +22,7 @@ from leanplum_sync.kinds.rows.source import (
     InlineItem,
     InlineSource,
     NeededColumn,
+    suffix_and_compression,
 )
 from leanplum_sync.problem import Problem
 from leanplum_sync.sources import Header, SourceError, header, parquet_file
@@ -34,15 +36,7 @@ D = TypeVar("D", bound=Document)
 
 _JSON_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+|-?[1-9][0-9]{15,}")
 _LONG_INLINE: Final = 500
-_COMPRESSIONS: Final = {".gz": Compression.GZIP, ".zst": Compression.ZSTD}
 _WORKBOOKS: Final = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
-_FORMATS: Final = {
-    ".csv": DataFormat.CSV,
-    ".tsv": DataFormat.CSV,
-    ".ndjson": DataFormat.NDJSON,
-    ".jsonl": DataFormat.NDJSON,
-    ".parquet": DataFormat.PARQUET,
-}
 
 
 def site_of(
@@ -148,10 +142,8 @@ def _file_source(
     if not target.is_file():
         document.report_at(place, "this is not a file", "Name one data file.")
         return None
-    name = PurePosixPath(text)
-    compression = _COMPRESSIONS.get(name.suffix.lower(), Compression.NONE)
-    suffix = (name.with_suffix("") if compression is not Compression.NONE else name).suffix.lower()
-    data_format = DataFormat(listing.format) if listing.format else _FORMATS.get(suffix)
+    suffix, compression = suffix_and_compression(PurePosixPath(text))
+    data_format = DataFormat(listing.format) if listing.format else FORMATS.get(suffix)
     if data_format is None and suffix in _WORKBOOKS:
         document.report_at(
             place, "this is a spreadsheet workbook", "Save it as CSV; in Excel, as `CSV UTF-8`."

@@ -29,11 +29,10 @@ from leanplum_sync.project.model import (
 from leanplum_sync.project.moved import former_names
 from leanplum_sync.sources import file_digest
 from leanplum_sync.specs.check import checked, kind_of
-from leanplum_sync.specs.deliveries import deliveries_of
+from leanplum_sync.specs.deliveries import check_moved, deliveries_of, unused_moves
 from leanplum_sync.specs.dependencies import Dependency, check_circles, check_targets
 from leanplum_sync.specs.file import OpenDocument, read_file
 from leanplum_sync.specs.listing import long_list, site_of, with_columns_checked
-from leanplum_sync.specs.moved import check_moved, unused_moves
 from leanplum_sync.specs.paths import PathFault, inside
 from leanplum_sync.wire.fingerprint import fingerprint
 
@@ -85,9 +84,7 @@ def load(project_file: Path, only: Sequence[Path] = ()) -> Loaded:
 
     Never raises for the content of the files: their problems are in ``problems``.
     """
-    root = project_file.parent.resolve()
-    documents, problems = read_file(root / project_file.name, project_file.name)
-    found_project = _project(documents, root)
+    root, documents, found_project, problems = _read_project(project_file)
     loading = _Loading(root, problems, _sensitive(documents))
     if found_project is not None:
         loading.notes += _shared_apps(found_project, documents[0])
@@ -129,6 +126,28 @@ def _deliveries_of_all(
     return loading.deliveries
 
 
+def find_project(start: Path) -> Path:
+    """
+    Return the project file of the folder *start*, or of the nearest folder above it.
+
+    Raises:
+        SpecError: there is none.
+    """
+    folder = start.resolve()
+    for candidate in (folder, *folder.parents):
+        if (candidate / project.FILE_NAME).is_file():
+            return candidate / project.FILE_NAME
+    raise SpecError(
+        [
+            Problem(
+                Place(project.FILE_NAME),
+                "there is no project file in this folder or above it",
+                "Go into a project, or make one with `leanplum-sync init`.",
+            )
+        ]
+    )
+
+
 def load_project(project_file: Path) -> ProjectFile:
     """
     Return the project alone; no spec is read.
@@ -136,12 +155,9 @@ def load_project(project_file: Path) -> ProjectFile:
     Raises:
         SpecError: the project file is at fault.
     """
-    root = project_file.parent.resolve()
-    documents, problems = read_file(root / project_file.name, project_file.name)
-    found = _project(documents, root)
-    problems += [problem for document in documents for problem in document.problems]
-    if found is None or problems:
-        raise SpecError(sorted(problems, key=_order))
+    _, documents, found, problems = _read_project(project_file)
+    _raise_if_any(problems, documents)
+    assert found is not None  # noqa: S101 - otherwise there is a problem
     return found
 
 
@@ -152,13 +168,9 @@ def project_files(project_file: Path) -> tuple[Path, ...]:
     Raises:
         SpecError: the project file is at fault.
     """
-    root = project_file.parent.resolve()
-    documents, problems = read_file(root / project_file.name, project_file.name)
-    found = _project(documents, root)
+    root, documents, found, problems = _read_project(project_file)
     specs = list(_named(root, found, documents[0])) if found else []
-    problems += [problem for document in documents for problem in document.problems]
-    if problems:
-        raise SpecError(sorted(problems, key=_order))
+    _raise_if_any(problems, documents)
     # A link that leads out of the project is for `validate` to report.
     inner = [path for path in specs if path.resolve().is_relative_to(root)]
     return tuple(dict.fromkeys([root / project_file.name, *inner]))
@@ -183,6 +195,21 @@ def sensitive_in(project_file: Path) -> frozenset[str] | None:
 def _order(problem: Problem) -> tuple[str, int, int, int, str]:
     place = problem.place
     return place.file, place.line or 0, place.column or 0, place.row or 0, problem.message
+
+
+def _read_project(
+    project_file: Path,
+) -> tuple[Path, list[OpenDocument], ProjectFile | None, list[Problem]]:
+    """Return the project's folder, the documents of its file, the project if they are sound, and what is no YAML in them."""
+    root = project_file.parent.resolve()
+    documents, problems = read_file(root / project_file.name, project_file.name)
+    return root, documents, _project(documents, root), problems
+
+
+def _raise_if_any(problems: list[Problem], documents: list[OpenDocument]) -> None:
+    problems += [problem for document in documents for problem in document.problems]
+    if problems:
+        raise SpecError(sorted(problems, key=_order))
 
 
 def _project(documents: list[OpenDocument], root: Path) -> ProjectFile | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from leanplum_sync.wire.action import Action, DeliveryClass
 from leanplum_sync.wire.profile import DEVICE_FIELDS
@@ -136,65 +136,62 @@ _CONTENT_ANSWER: Final = ("vars", "variants", "messages", "regions", "interfaceR
 _DRAFTS: Final = {"includeDrafts": _BOOLEAN, "recent": _BOOLEAN}
 
 
-def _session(name: str, **extra: Mapping[str, ArgumentType]) -> ActionSpec:
+def _about_user(
+    name: str,
+    creates: CreateDisposition,
+    *,
+    key_class: KeyClass = _PRODUCTION,
+    target: Target = Target.USER,
+    optional: Mapping[str, ArgumentType] | None = None,
+    **facts: Any,
+) -> ActionSpec:
+    """Return a billable action that writes to a user or a device; *creates* is the API's default for missing ones."""
     return ActionSpec(
         name,
         HttpMethod.POST,
-        _PRODUCTION,
-        Target.USER,
-        optional={**_CREATE, **extra.get("optional", {})},
-        create_disposition=_NEVER,
-        in_multi=InMulti.SDK,
+        key_class,
+        target,
+        optional={**_CREATE, **(optional or {})},
+        create_disposition=creates,
         billable=True,
+        **facts,
     )
 
 
 _BEHAVIOUR: Final = (
-    ActionSpec(
+    _about_user(
         "start",
-        HttpMethod.POST,
-        _PRODUCTION,
-        Target.USER,
+        _IF_NEEDED,
         optional={
-            **_CREATE,
             **_DEVICE,
             **_LOCATION,
             "userAttributes": _OBJECT,
             "background": _BOOLEAN,
             "includeDefaults": _BOOLEAN,
         },
-        create_disposition=_IF_NEEDED,
         in_multi=InMulti.DOCUMENTED,
         delivery_class=_ONCE,  # opens a session
-        billable=True,
         answer=(*_CONTENT_ANSWER, "token"),
     ),
-    _session("stop"),
-    _session("pauseSession"),
-    _session("resumeSession"),
-    _session("heartbeat"),
-    ActionSpec(
+    _about_user("stop", _NEVER, in_multi=InMulti.SDK),
+    _about_user("pauseSession", _NEVER, in_multi=InMulti.SDK),
+    _about_user("resumeSession", _NEVER, in_multi=InMulti.SDK),
+    _about_user("heartbeat", _NEVER, in_multi=InMulti.SDK),
+    _about_user(
         "advance",
-        HttpMethod.POST,
-        _PRODUCTION,
-        Target.USER,
+        _NEVER,
         required={"state": _TEXT},  # "" leaves the state
-        optional={**_CREATE, "info": _TEXT, "params": _OBJECT},
-        create_disposition=_NEVER,
+        optional={"info": _TEXT, "params": _OBJECT},
         in_multi=InMulti.SDK,
         delivery_class=_ONCE,
-        billable=True,
     ),
-    _session("pauseState"),
-    _session("resumeState"),
-    ActionSpec(
+    _about_user("pauseState", _NEVER, in_multi=InMulti.SDK),
+    _about_user("resumeState", _NEVER, in_multi=InMulti.SDK),
+    _about_user(
         "track",
-        HttpMethod.POST,
-        _PRODUCTION,
-        Target.USER,
+        _IF_NEEDED,
         required={"event": _TEXT},
         optional={
-            **_CREATE,
             "value": _NUMBER,
             "currencyCode": _TEXT,
             "info": _TEXT,
@@ -204,22 +201,17 @@ _BEHAVIOUR: Final = (
             "disposition": _TEXT,
             "allowOffline": _BOOLEAN,  # recorded; the old spelling of disposition=passive
         },
-        create_disposition=_IF_NEEDED,
         in_multi=InMulti.RECORDED,
         delivery_class=_ONCE,
-        billable=True,
         answer=("isOffline",),
     ),
 )
 
 _USERS_AND_DEVICES: Final = (
-    ActionSpec(
+    _about_user(
         "setUserAttributes",
-        HttpMethod.POST,
-        _PRODUCTION,
-        Target.USER,
+        _IF_NEEDED,
         optional={
-            **_CREATE,
             **_LOCATION,
             "userAttributes": _OBJECT,
             "userAttributeValuesToAdd": _OBJECT,
@@ -239,30 +231,21 @@ _USERS_AND_DEVICES: Final = (
             "devices": _LIST,
             "resetAnomalies": _BOOLEAN,  # recorded, with the development key
         },
-        create_disposition=_IF_NEEDED,
         in_multi=InMulti.RECORDED,
-        billable=True,
     ),
-    ActionSpec(
+    _about_user(
         "setDeviceAttributes",
-        HttpMethod.POST,
-        _PRODUCTION,
-        Target.DEVICE,
-        optional={**_CREATE, **_DEVICE},  # at least one device field
-        create_disposition=_IF_NEEDED,
+        _IF_NEEDED,
+        target=Target.DEVICE,
+        optional=_DEVICE,  # at least one device field
         in_multi=InMulti.RECORDED,
-        billable=True,
     ),
-    ActionSpec(
+    _about_user(
         "setTrafficSourceInfo",
-        HttpMethod.POST,
-        _PRODUCTION,
-        Target.USER,
+        _IF_NEEDED,
         required={"trafficSource": _OBJECT},
-        optional={**_CREATE, "time": _NUMBER},
-        create_disposition=_IF_NEEDED,
+        optional={"time": _NUMBER},
         in_multi=InMulti.SDK,
-        billable=True,
     ),
     ActionSpec(
         "registerDevice",
@@ -287,29 +270,22 @@ _USERS_AND_DEVICES: Final = (
 )
 
 _MESSAGES: Final = (
-    ActionSpec(
+    _about_user(
         "sendMessage",
-        HttpMethod.POST,
-        _PRODUCTION,
-        Target.USER,
+        _NEVER,
         required={"messageId": _INTEGER},
-        optional={**_CREATE, "values": _OBJECT, "force": _BOOLEAN},
-        create_disposition=_NEVER,
+        optional={"values": _OBJECT, "force": _BOOLEAN},
         in_multi=InMulti.RECORDED,
         delivery_class=_ONCE,
-        billable=True,
         answer=("result", "messagesSent"),
     ),
-    ActionSpec(
+    _about_user(
         "startCampaign",
-        HttpMethod.POST,
-        _DEVELOPMENT,
-        Target.USER,
+        _NEVER,
+        key_class=_DEVELOPMENT,
         required={"campaignId": _INTEGER},
-        optional={**_CREATE, "values": _OBJECT, "force": _BOOLEAN},
-        create_disposition=_NEVER,
+        optional={"values": _OBJECT, "force": _BOOLEAN},
         delivery_class=_ONCE,
-        billable=True,
     ),
     ActionSpec("getMessage", HttpMethod.GET, _CONTENT, required={"id": _INTEGER}, answer=("message",)),
     ActionSpec("getMessages", HttpMethod.GET, _CONTENT, optional=_DRAFTS, answer=("messages",)),

@@ -14,18 +14,11 @@ from leanplum_sync.errors import SpecError
 from leanplum_sync.kinds import FileSource
 from leanplum_sync.kinds.rows.ids import checked_id
 from leanplum_sync.kinds.rows.row import CellError
-from leanplum_sync.kinds.rows.source import Compression, DataFormat, files_of
+from leanplum_sync.kinds.rows.source import FORMATS, files_of, suffix_and_compression
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.sources import header, rows
 from leanplum_sync.specs import Loaded
 
-_FORMATS: Final = {
-    ".csv": DataFormat.CSV,
-    ".ndjson": DataFormat.NDJSON,
-    ".jsonl": DataFormat.NDJSON,
-    ".parquet": DataFormat.PARQUET,
-}
-_COMPRESSIONS: Final = {".gz": Compression.GZIP, ".zst": Compression.ZSTD}
 # Source: Leanplum docs, CSV import: the columns that identify the user or device of a row.
 _OWN_COLUMNS: Final[dict[str, Callable[[str], Subject]]] = {
     "userId": Subject.user,
@@ -86,14 +79,12 @@ def ids_in(file: Path, id_column: str | None, loaded: Loaded) -> Iterator[Subjec
 
 
 def _source(file: Path) -> FileSource:
-    compression = _COMPRESSIONS.get(file.suffix.lower(), Compression.NONE)
-    inner = file.with_suffix("") if compression is not Compression.NONE else file
-    data_format = _FORMATS.get(inner.suffix.lower())
-    if data_format is None:
+    suffix, compression = suffix_and_compression(file)
+    if suffix not in FORMATS:
         raise click.UsageError(
-            f"{file} is not a data file: its name must end with {', '.join(_FORMATS)}, or one of these and .gz or .zst."
+            f"{file} is not a data file: its name must end with {', '.join(FORMATS)}, or one of these and .gz or .zst."
         )
-    return FileSource(file.name, data_format, compression, Place(file.name))
+    return FileSource(file.name, FORMATS[suffix], compression, Place(file.name))
 
 
 def _column(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias, assert_never
+from pathlib import PurePath
+from typing import Final, TypeAlias, assert_never
 
 from leanplum_sync.problem import Place
 from leanplum_sync.wire.action import Json
@@ -21,6 +22,22 @@ class Compression(StrEnum):
     NONE = "none"
     GZIP = "gz"
     ZSTD = "zst"
+
+
+FORMATS: Final = {
+    ".csv": DataFormat.CSV,
+    ".tsv": DataFormat.CSV,
+    ".ndjson": DataFormat.NDJSON,
+    ".jsonl": DataFormat.NDJSON,
+    ".parquet": DataFormat.PARQUET,
+}
+_COMPRESSIONS: Final = {".gz": Compression.GZIP, ".zst": Compression.ZSTD}
+
+
+def suffix_and_compression(file: PurePath) -> tuple[str, Compression]:
+    """Return the suffix that tells the format, such as ``.csv`` for ``customers.csv.gz``, and the compression."""
+    compression = _COMPRESSIONS.get(file.suffix.lower(), Compression.NONE)
+    return (file.with_suffix("") if compression is not Compression.NONE else file).suffix.lower(), compression
 
 
 @dataclass(frozen=True, slots=True)
