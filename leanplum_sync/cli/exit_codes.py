@@ -9,26 +9,7 @@ from typing import Final
 
 import click
 
-from leanplum_sync.errors import (
-    ApiError,
-    CredentialError,
-    EmulatorSetupError,
-    HazardNotAllowedError,
-    InterruptedRunError,
-    JournalError,
-    JournalLockedError,
-    JournalUnreachableError,
-    LockLostError,
-    MovedError,
-    PlanError,
-    RateLimitedError,
-    RejectedError,
-    SpecError,
-    StorageError,
-    TooEarlyError,
-    UsageError,
-    VerificationError,
-)
+from leanplum_sync import errors
 
 
 class ExitCode(IntEnum):
@@ -52,23 +33,23 @@ class ExitCode(IntEnum):
 
 # The first class that an error is an instance of decides: subclasses come before their bases.
 _CODES: Final[Mapping[type[BaseException], ExitCode]] = {
-    SpecError: ExitCode.INVALID,
-    EmulatorSetupError: ExitCode.INVALID,
-    UsageError: ExitCode.USAGE,
-    VerificationError: ExitCode.IN_PART,
-    HazardNotAllowedError: ExitCode.NO_CONSENT,
-    PlanError: ExitCode.STALE_PLAN,
-    JournalLockedError: ExitCode.LOCKED,
-    LockLostError: ExitCode.LOCKED,
-    TooEarlyError: ExitCode.IN_DOUBT,
-    JournalUnreachableError: ExitCode.UNREACHABLE,
-    StorageError: ExitCode.CANT_WRITE,
-    JournalError: ExitCode.STALE_PLAN,
-    CredentialError: ExitCode.BAD_KEY,
-    RateLimitedError: ExitCode.LIMITED,
-    RejectedError: ExitCode.IN_PART,
-    MovedError: ExitCode.BAD_KEY,
-    ApiError: ExitCode.UNREACHABLE,
+    errors.SpecError: ExitCode.INVALID,
+    errors.EmulatorSetupError: ExitCode.INVALID,
+    errors.UsageError: ExitCode.USAGE,
+    errors.VerificationError: ExitCode.IN_PART,
+    errors.HazardNotAllowedError: ExitCode.NO_CONSENT,
+    errors.PlanError: ExitCode.STALE_PLAN,
+    errors.JournalLockedError: ExitCode.LOCKED,
+    errors.LockLostError: ExitCode.LOCKED,
+    errors.TooEarlyError: ExitCode.IN_DOUBT,
+    errors.JournalUnreachableError: ExitCode.UNREACHABLE,
+    errors.StorageError: ExitCode.CANT_WRITE,
+    errors.JournalError: ExitCode.STALE_PLAN,
+    errors.CredentialError: ExitCode.BAD_KEY,
+    errors.RateLimitedError: ExitCode.LIMITED,
+    errors.RejectedError: ExitCode.IN_PART,
+    errors.MovedError: ExitCode.BAD_KEY,
+    errors.ApiError: ExitCode.UNREACHABLE,
     ConnectionError: ExitCode.UNREACHABLE,
     TimeoutError: ExitCode.UNREACHABLE,
     OSError: ExitCode.CANT_WRITE,
@@ -79,6 +60,6 @@ _CODES: Final[Mapping[type[BaseException], ExitCode]] = {
 
 
 def exit_code(error: BaseException) -> ExitCode:
-    if isinstance(error, InterruptedRunError):
+    if isinstance(error, errors.InterruptedRunError):
         return ExitCode.TERMINATED if error.signal_number == signal.SIGTERM else ExitCode.INTERRUPTED
     return next((code for kind, code in _CODES.items() if isinstance(error, kind)), ExitCode.UNEXPECTED)

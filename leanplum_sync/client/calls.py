@@ -38,8 +38,6 @@ from leanplum_sync.wire.envelope import (
 )
 
 _JSON: Final = {"Content-Type": "application/json; charset=utf-8", "Accept": "application/json"}
-
-
 _NOT_CARRIED_OUT: Final = (RateLimitedError, NotSentError)
 
 T = TypeVar("T")
@@ -61,25 +59,21 @@ class Calls:
         *,
         randomness: Randomness | None = None,
         retries: int = RETRIES,
-        migration: MigrationWatch | None = None,
     ) -> None:
         self._connection = connection
-        self._keys = keys
+        self.keys = keys
         self._transport = transport
-        self._clock = clock
+        self.clock = clock
         self._randomness = randomness or random.Random()  # noqa: S311 - spreads retries, keeps no secret
         self._retries = retries
-        self._migration = migration or MigrationWatch()
+        self._migration = MigrationWatch()
+
+    def credentials(self, key_class: KeyClass) -> dict[str, str]:
+        key = self.keys.key(key_class)
+        return {"appId": self._connection.app_id, "clientKey": key, "apiVersion": API_VERSION}
 
     def body(self, key_class: KeyClass, fields: Mapping[str, Json]) -> bytes:
-        return orjson.dumps(
-            {
-                "appId": self._connection.app_id,
-                "clientKey": self._keys.key(key_class),
-                "apiVersion": API_VERSION,
-                **fields,
-            }
-        )
+        return orjson.dumps({**self.credentials(key_class), **fields})
 
     def batch_body(
         self, key_class: KeyClass, actions: Sequence[Action], request_ids: Sequence[str], batch_id: str
@@ -89,7 +83,7 @@ class Calls:
             {**action.payload(), "reqId": request_id}
             for action, request_id in zip(actions, request_ids, strict=True)
         ]
-        return self.body(key_class, {"time": self._clock.now(), "uuid": batch_id, "data": data})
+        return self.body(key_class, {"time": self.clock.now(), "uuid": batch_id, "data": data})
 
     def post(
         self,
@@ -102,7 +96,7 @@ class Calls:
         request = Request("POST", f"{self._connection.url}?action={action}", body, headers)
         response = self._transport.send(request, before_write)
         self._migration.observe(response.body)
-        return replace(response, body=self._keys.hidden(response.body))
+        return replace(response, body=self.keys.hidden(response.body))
 
     def once(self, action: Action, key_class: KeyClass | None = None) -> Mapping[str, Json]:
         """
@@ -137,7 +131,7 @@ class Calls:
             except again_after as error:
                 if on_rate_limit and isinstance(error, RateLimitedError):
                     on_rate_limit()
-                self._clock.sleep(delay)
+                self.clock.sleep(delay)
         return attempt()
 
     def only_element(self, response: Response, key_class: KeyClass) -> Mapping[str, Json]:
@@ -146,11 +140,7 @@ class Calls:
             elements = read_elements(response.status, response.body)
         except UnexpectedResponseError:
             raise _without_elements(response.status) from None
-        if len(elements) != 1:
-            raise UnexpectedResponseError(f"Leanplum answered one action with {len(elements)} elements.")
-        element = elements[0]
-        if host := moved_host(element):
-            raise MovedError(moved_sentence(host), host=host)
+        element = only_one(elements)
         if refused := refusal(response.status, element, alone=True):
             raise self.error_of(refused, key_class)
         if is_server_error(response.status) and not element["success"]:
@@ -162,7 +152,7 @@ class Calls:
     def error_of(self, refused: Refused, key_class: KeyClass) -> CredentialError | RejectedError:
         match refused.kind:
             case RefusalKind.KEY:
-                return self._keys.refused(key_class, refused.message)
+                return self.keys.refused(key_class, refused.message)
             case RefusalKind.RATE_LIMITED:
                 return RateLimitedError(
                     f"Leanplum asks for fewer requests ({refused.message}).",
@@ -171,6 +161,21 @@ class Calls:
                 )
             case RefusalKind.BUG:
                 return rejected(refused.status, refused.message)
+
+
+def only_one(elements: Sequence[Mapping[str, Json]]) -> Mapping[str, Json]:
+    """
+    Return the element of an answer to one action.
+
+    Raises:
+        UnexpectedResponseError: there are none or several.
+        MovedError: the app is on another host.
+    """
+    if len(elements) != 1:
+        raise UnexpectedResponseError(f"Leanplum answered one action with {len(elements)} elements.")
+    if host := moved_host(elements[0]):
+        raise MovedError(moved_sentence(host), host=host)
+    return elements[0]
 
 
 def rejected(status: int, reason: str) -> RejectedError:

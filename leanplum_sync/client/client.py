@@ -22,7 +22,7 @@ from leanplum_sync.clock import Clock, SystemClock
 from leanplum_sync.errors import CredentialError, NoAnswerError, UnexpectedResponseError
 from leanplum_sync.progress import Progress, SilentProgress
 from leanplum_sync.wire.action import Action, DeliveryClass, Json
-from leanplum_sync.wire.catalogue import ACTIONS, API_VERSION, KeyClass, delivery_class
+from leanplum_sync.wire.catalogue import ACTIONS, KeyClass, delivery_class
 from leanplum_sync.wire.envelope import (
     Answered,
     Refused,
@@ -179,7 +179,7 @@ class Client:
             InvalidCallError: there are more files, or none.
         """
         key_class = ACTIONS["uploadFile"].key_class
-        body, content_type = encode_upload(self._credentials(key_class), files)
+        body, content_type = encode_upload(self._calls.credentials(key_class), files)
         headers = {"Content-Type": content_type}
 
         def attempt() -> Mapping[str, Json]:
@@ -243,13 +243,6 @@ class Client:
     def _fetch(self, url: str, into: Path) -> None:
         check_address(url, may_be_plain=self._connection.is_local)
         self._calls.retrying(lambda: download_once(self._transport, url, into))
-
-    def _credentials(self, key_class: KeyClass) -> dict[str, str]:
-        return {
-            "appId": self._connection.app_id,
-            "clientKey": self._keys.key(key_class),
-            "apiVersion": API_VERSION,
-        }
 
 
 def _result(call: Call[T], outcome: Any, element: Mapping[str, Json]) -> Result[T]:

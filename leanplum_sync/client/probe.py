@@ -11,22 +11,14 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final
 
-from leanplum_sync.client.calls import Calls, rejected
+from leanplum_sync.client.calls import Calls, only_one, rejected
 from leanplum_sync.client.credentials import Connection, Keys
 from leanplum_sync.client.http import Response, Transport
 from leanplum_sync.clock import Clock
-from leanplum_sync.errors import MovedError, NoAnswerError, RateLimitedError, UnexpectedResponseError
+from leanplum_sync.errors import NoAnswerError, RateLimitedError
 from leanplum_sync.wire.action import Action
 from leanplum_sync.wire.catalogue import KeyClass
-from leanplum_sync.wire.envelope import (
-    RefusalKind,
-    is_server_error,
-    moved_host,
-    moved_sentence,
-    read_elements,
-    refusal,
-    sentence,
-)
+from leanplum_sync.wire.envelope import RefusalKind, is_server_error, read_elements, refusal, sentence
 
 # The order matters. The development key permits everything that the production key does (SDKs' developer mode relies on that),
 # so it comes before it. The two read-only classes come first: nothing says whether the server checks the key or the job
@@ -76,17 +68,13 @@ def _refusal_of_key(response: Response) -> str | None:
         raise NoAnswerError(f"Leanplum failed with HTTP {response.status}.")
     if response.status == HTTPStatus.TOO_MANY_REQUESTS:
         raise RateLimitedError("Leanplum asks for fewer requests (HTTP 429).", status=response.status)
-    elements = read_elements(response.status, response.body)
-    if len(elements) != 1:
-        raise UnexpectedResponseError(f"Leanplum answered one action with {len(elements)} elements.")
-    if host := moved_host(elements[0]):
-        raise MovedError(moved_sentence(host), host=host)
-    refused = refusal(response.status, elements[0], alone=True)
+    element = only_one(read_elements(response.status, response.body))
+    refused = refusal(response.status, element, alone=True)
     if refused is None:
         return None
     if refused.kind is RefusalKind.KEY:
         return refused.message
-    raise rejected(response.status, sentence(elements[0]))
+    raise rejected(response.status, sentence(element))
 
 
 def _skew(date: str, now: float) -> float | None:

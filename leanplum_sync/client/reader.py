@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
 from leanplum_sync.address import Subject
-from leanplum_sync.client.backoff import RETRIES, Randomness
 from leanplum_sync.client.calls import Calls
-from leanplum_sync.client.credentials import Connection, Keys
-from leanplum_sync.client.http import Transport
-from leanplum_sync.client.migration import MigrationWatch
-from leanplum_sync.clock import Clock
-from leanplum_sync.errors import CredentialError, NoAnswerError, RejectedError, UnexpectedResponseError
+from leanplum_sync.errors import CredentialError, NoAnswerError, RejectedError
 from leanplum_sync.wire.action import Action, Json
 from leanplum_sync.wire.catalogue import KeyClass
 from leanplum_sync.wire.envelope import BatchAnswer, RefusalKind, Refused, read_batch_answer
-from leanplum_sync.wire.message import Message, read_message
+from leanplum_sync.wire.message import Message, read_message, read_messages
 from leanplum_sync.wire.migration import MIGRATION_KEYS, Migration, read_migration
 from leanplum_sync.wire.profile import read_profile
 from leanplum_sync.wire.user_batch import UserBatch, read_user_batch, unread
@@ -30,22 +24,8 @@ _EVERY_MESSAGE: Final = {"includeDrafts": True, "recent": False}
 class Reader:
     """Needs the data export key for users and the content read-only key for messages, each when first used."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        keys: Keys,
-        transport: Transport,
-        clock: Clock,
-        *,
-        randomness: Randomness | None = None,
-        retries: int = RETRIES,
-        migration: MigrationWatch | None = None,
-    ) -> None:
-        randomness = randomness or random.Random()  # noqa: S311 - spreads retries, keeps no secret
-        self._clock, self._keys = clock, keys
-        self._calls = Calls(
-            connection, keys, transport, clock, randomness=randomness, retries=retries, migration=migration
-        )
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
 
     def export_user(
         self, subject: Subject, *, on_rate_limit: Callable[[], None] | None = None
@@ -85,8 +65,8 @@ class Reader:
         return read_user_batch(answer, subjects)
 
     def _ask_together(self, actions: Sequence[Action]) -> BatchAnswer:
-        ids = [self._clock.new_id() for _ in actions]
-        body = self._calls.batch_body(KeyClass.DATA_EXPORT, actions, ids, self._clock.new_id())
+        ids = [self._calls.clock.new_id() for _ in actions]
+        body = self._calls.batch_body(KeyClass.DATA_EXPORT, actions, ids, self._calls.clock.new_id())
         response = self._calls.post("multi", body)
         answer = read_batch_answer(response.status, response.body, actions, ids)
         if isinstance(answer, Refused) and answer.kind is RefusalKind.RATE_LIMITED:
@@ -102,7 +82,7 @@ class Reader:
         Raises:
             ApiError: as for ``export_user``.
         """
-        key_class = next((each for each in MIGRATION_KEYS if self._keys.has(each)), None)
+        key_class = next((each for each in MIGRATION_KEYS if self._calls.keys.has(each)), None)
         if key_class is None:
             return None
         try:
@@ -115,10 +95,7 @@ class Reader:
 
     def messages(self) -> tuple[Message, ...]:
         """Every message of the app, drafts and finished ones included, in the API's order."""
-        listed = self._ask(Action("getMessages", _EVERY_MESSAGE)).get("messages")
-        if not isinstance(listed, list):
-            raise UnexpectedResponseError('Leanplum answered getMessages without a list named "messages".')
-        return tuple(map(read_message, listed))
+        return read_messages(self._ask(Action("getMessages", _EVERY_MESSAGE)))
 
     def message(self, message_id: int) -> Message | None:
         """Return the message, or None if the app has none with that id."""

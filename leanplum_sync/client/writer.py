@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from leanplum_sync.client.calls import Calls
-from leanplum_sync.client.credentials import Connection, Keys
-from leanplum_sync.client.http import BeforeWrite, Transport
-from leanplum_sync.client.migration import MigrationWatch
-from leanplum_sync.clock import Clock
+from leanplum_sync.client.http import BeforeWrite
 from leanplum_sync.wire.action import Action
 from leanplum_sync.wire.catalogue import KeyClass
 from leanplum_sync.wire.envelope import BatchAnswer, read_batch_answer
@@ -17,17 +14,9 @@ from leanplum_sync.wire.envelope import BatchAnswer, read_batch_answer
 class Writer:
     """Requires the production key when it is created, so that a run without it fails before it starts."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        keys: Keys,
-        transport: Transport,
-        clock: Clock,
-        *,
-        migration: MigrationWatch | None = None,
-    ) -> None:
-        keys.key(KeyClass.PRODUCTION)
-        self._calls = Calls(connection, keys, transport, clock, migration=migration)
+    def __init__(self, calls: Calls) -> None:
+        calls.keys.key(KeyClass.PRODUCTION)
+        self._calls = calls
 
     def encode(self, actions: Sequence[Action], *, request_ids: Sequence[str], batch_id: str) -> bytes:
         """Return the body of one ``multi``. It contains the key and the time, so it differs from call to call."""

@@ -201,7 +201,7 @@ def applying(
         open_journal(settings.journal) as journal,
         EventLog(settings.state_folder, SystemClock(), warn) as log,
     ):
-        writer = Writer(app.connection, app.keys, app.transport, SystemClock(), migration=app.migration)
+        writer = Writer(app.calls)
         stated = {hazard.name: hazard.count for hazard in admitted.plan.hazards()}
         check_migration(app.reader(), stated, changes=admitted.mine.summary.changed > 0)
         yield Application(admitted, app, writer, journal, log)

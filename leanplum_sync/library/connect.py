@@ -6,14 +6,14 @@ import hashlib
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from leanplum_sync.client.calls import Calls
 from leanplum_sync.client.credentials import APP_ID_VARIABLE, EMULATOR_APP_ID, EMULATOR_KEYS, Connection, Keys
 from leanplum_sync.client.http import HttpTransport
-from leanplum_sync.client.migration import MigrationWatch
 from leanplum_sync.client.reader import Reader
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.emulator import EmulatorError, StateFileError, running
@@ -40,10 +40,10 @@ class App:
     connection: Connection
     keys: Keys
     transport: HttpTransport
-    migration: MigrationWatch = field(default_factory=MigrationWatch)
+    calls: Calls
 
     def reader(self) -> Reader:
-        return Reader(self.connection, self.keys, self.transport, SystemClock(), migration=self.migration)
+        return Reader(self.calls)
 
 
 def target_of(settings: Settings) -> Target:
@@ -85,7 +85,7 @@ def connected(
         keys = keys_of(environment, os.environ)
         connection = _connection_with(environment, keys, needs)
         with HttpTransport(is_local=connection.is_local) as transport:
-            yield App(target_of(settings), connection, keys, transport)
+            yield _app(target_of(settings), connection, keys, transport)
         return
     target = target_of(settings)
     settings.state_folder.mkdir(parents=True, exist_ok=True)
@@ -97,11 +97,16 @@ def connected(
         with emulator as answering, HttpTransport(is_local=True) as transport:
             if _have_changed(seeds, state, is_new=is_new):
                 on_changed_seed(state)
-            yield App(target, Connection.to_emulator(answering.url), Keys.of(EMULATOR_KEYS), transport)
+            connection = Connection.to_emulator(answering.url)
+            yield _app(target, connection, Keys.of(EMULATOR_KEYS), transport)
     except StateFileError as error:
         raise StorageError(str(error)) from error
     except EmulatorError as error:
         raise EmulatorSetupError(str(error)) from error
+
+
+def _app(target: Target, connection: Connection, keys: Keys, transport: HttpTransport) -> App:
+    return App(target, connection, keys, transport, Calls(connection, keys, transport, SystemClock()))
 
 
 def _have_changed(seeds: Sequence[Path], state: Path, *, is_new: bool) -> bool:

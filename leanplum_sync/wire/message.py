@@ -44,5 +44,16 @@ def read_message(fields: Mapping[str, Json]) -> Message:
     )
 
 
+def read_messages(element: Mapping[str, Json]) -> tuple[Message, ...]:
+    """
+    Raises:
+        UnexpectedResponseError: the getMessages *element* lists no messages, or something else among them.
+    """
+    listed = element.get("messages")
+    if not isinstance(listed, list):
+        raise UnexpectedResponseError('Leanplum answered getMessages without a list named "messages".')
+    return tuple(map(read_message, listed))
+
+
 def _text(value: Json) -> str:
     return value if isinstance(value, str) else ""

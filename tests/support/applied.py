@@ -22,6 +22,7 @@ from leanplum_sync.applier.ports import StopFlag
 from leanplum_sync.applier.preflight import Conditions
 from leanplum_sync.applier.run import apply_plan
 from leanplum_sync.applier.settings import ApplySettings, Recheck
+from leanplum_sync.client.calls import Calls
 from leanplum_sync.client.credentials import EMULATOR_KEYS, Connection, Keys
 from leanplum_sync.client.http import HttpTransport
 from leanplum_sync.client.reader import Reader
@@ -130,8 +131,8 @@ def main() -> None:
         receipt = apply_plan(
             plan,
             conditions=Conditions(opened.header.target, Path(), {}),
-            writer=Writer(connection, keys, transport, clock),
-            reader=Reader(connection, keys, transport, clock),
+            writer=Writer(Calls(connection, keys, transport, clock)),
+            reader=Reader(Calls(connection, keys, transport, clock)),
             journal=journal,
             lease=lease,
             clock=clock,

@@ -26,6 +26,7 @@ from moody_api import SETTLE_SECONDS, USERS, Api, Mood, Temper, text_of
 from leanplum_sync.address import Subject
 from leanplum_sync.applier.ports import StopFlag
 from leanplum_sync.applier.run import apply_plan
+from leanplum_sync.client.calls import Calls
 from leanplum_sync.client.credentials import EMULATOR_KEYS, Connection, Keys
 from leanplum_sync.client.http import Response
 from leanplum_sync.client.reader import Reader
@@ -141,8 +142,8 @@ class Process:
             lambda: apply_plan(
                 plan,
                 conditions=plan.conditions,
-                writer=Writer(connection, keys, self, self),
-                reader=Reader(connection, keys, self, self, randomness=randomness),
+                writer=Writer(Calls(connection, keys, self, self)),
+                reader=Reader(Calls(connection, keys, self, self, randomness=randomness)),
                 journal=self.journal,
                 lease=self.lease,
                 clock=self,

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from leanplum_sync.client.api.call import Call, Done, call, done, read_done, who
 from leanplum_sync.client.api.fields import each, integer, mapping, text
-from leanplum_sync.errors import UnexpectedResponseError
 from leanplum_sync.wire.action import Json
-from leanplum_sync.wire.message import Message, read_message
+from leanplum_sync.wire.message import Message, read_message, read_messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ def get_message(message_id: int) -> Call[Message]:
 
 def get_messages(*, include_drafts: bool = False, recent: bool = True) -> Call[tuple[Message, ...]]:
     """*recent* leaves only what is active or has finished lately."""
-    return call("getMessages", _read_messages, {"includeDrafts": include_drafts, "recent": recent})
+    return call("getMessages", read_messages, {"includeDrafts": include_drafts, "recent": recent})
 
 
 def get_unsubscribe_categories() -> Call[tuple[UnsubscribeCategory, ...]]:
@@ -77,13 +76,6 @@ def get_unsubscribe_categories() -> Call[tuple[UnsubscribeCategory, ...]]:
 
 def _read_sent(element: Mapping[str, Json]) -> Sent:
     return Sent(integer(element, "messagesSent"), text(element, "result"), read_done(element).advisory)
-
-
-def _read_messages(element: Mapping[str, Json]) -> tuple[Message, ...]:
-    listed = element.get("messages")
-    if not isinstance(listed, list):
-        raise UnexpectedResponseError('Leanplum answered getMessages without a list named "messages".')
-    return tuple(map(read_message, listed))
 
 
 def _read_category(fields: Mapping[str, Json]) -> UnsubscribeCategory:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from leanplum_sync.applier.ports import StopFlag
+from leanplum_sync.client.calls import Calls
 from leanplum_sync.client.credentials import EMULATOR_KEYS, Connection, Keys
 from leanplum_sync.client.http import HttpTransport
 from leanplum_sync.client.reader import Reader
@@ -62,7 +63,7 @@ def check(api: Any) -> Any:
             connection = Connection.to_emulator(api.url)
             return verify(
                 plan,
-                Reader(connection, Keys.of(keys), transport, NoWaiting()),
+                Reader(Calls(connection, Keys.of(keys), transport, NoWaiting())),
                 sample=sample,
                 clock=SystemClock(),
                 progress=SilentProgress(),

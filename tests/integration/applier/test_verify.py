@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from leanplum_sync.client.calls import Calls
 from leanplum_sync.client.credentials import EMULATOR_KEYS, Connection, Keys
 from leanplum_sync.client.http import HttpTransport
 from leanplum_sync.client.reader import Reader
@@ -21,7 +22,9 @@ def check(api: Any) -> Any:
     def look(plan: Any, sample: int | None = None, **given: Any) -> Any:
         transport = HttpTransport(is_local=True)
         reader = Reader(
-            Connection.to_emulator(api.url), Keys.of(EMULATOR_KEYS), transport, SystemClock(), retries=0
+            Calls(
+                Connection.to_emulator(api.url), Keys.of(EMULATOR_KEYS), transport, SystemClock(), retries=0
+            )
         )
         try:
             return verify(

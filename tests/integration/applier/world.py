@@ -26,6 +26,7 @@ from leanplum_sync.applier.preflight import Conditions
 from leanplum_sync.applier.receipt import Receipt
 from leanplum_sync.applier.run import apply_plan
 from leanplum_sync.applier.settings import ApplySettings, Recheck
+from leanplum_sync.client.calls import Calls
 from leanplum_sync.client.credentials import EMULATOR_KEYS, Connection, Keys
 from leanplum_sync.client.http import HttpTransport
 from leanplum_sync.client.reader import Reader
@@ -267,8 +268,8 @@ class Run:
                 return apply_plan(
                     self.plan,
                     conditions=self.plan.conditions,
-                    writer=self.wrap_writer(Writer(connection, keys, transport, self.clock)),
-                    reader=self.wrap_reader(Reader(connection, keys, transport, self.clock)),
+                    writer=self.wrap_writer(Writer(Calls(connection, keys, transport, self.clock))),
+                    reader=self.wrap_reader(Reader(Calls(connection, keys, transport, self.clock))),
                     journal=journal,
                     lease=lease,
                     clock=self.clock,

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from leanplum_sync.address import Subject
+from leanplum_sync.client.calls import Calls
 from leanplum_sync.client.credentials import Connection, KeyClass, Keys
 from leanplum_sync.client.reader import Reader
 from leanplum_sync.client.writer import Writer
@@ -39,7 +40,7 @@ def failing(status: int, message: str) -> tuple[int, bytes]:
 )
 def test_a_read_is_repeated_until_it_is_answered(misbehaving: Any, app: Any, watch: Any, first: Any) -> None:
     misbehaving.does(first, first, FOUND)
-    assert Reader(*app).export_user(USER)["userId"] == "u1"
+    assert Reader(Calls(*app)).export_user(USER)["userId"] == "u1"
     assert len(misbehaving.requests) == 3
     assert [1 <= watch.slept[0] <= 3, 2 <= watch.slept[1] <= 6] == [True, True]
 
@@ -54,14 +55,14 @@ def test_a_read_gives_up_after_four_attempts(
 ) -> None:
     misbehaving.does(what)
     with pytest.raises(error):
-        Reader(*app).export_user(USER)
+        Reader(Calls(*app)).export_user(USER)
     assert len(misbehaving.requests) == 4
 
 
 def test_each_rate_limit_is_reported(misbehaving: Any, app: Any) -> None:
     misbehaving.does(BUSY, (503, b""), BUSY, FOUND)
     seen: list[str] = []
-    Reader(*app).export_user(USER, on_rate_limit=lambda: seen.append("429"))
+    Reader(Calls(*app)).export_user(USER, on_rate_limit=lambda: seen.append("429"))
     assert len(seen) == 2
 
 
@@ -73,7 +74,7 @@ def test_a_refused_key_is_named_by_its_variable_and_asked_for_once(
 ) -> None:
     misbehaving.does(answer)
     with pytest.raises(CredentialError, match=r"LEANPLUM_DATA_EXPORT_KEY.*data export") as caught:
-        Reader(*app).export_user(USER)
+        Reader(Calls(*app)).export_user(USER)
     assert "hunter2" not in str(caught.value)
     assert len(misbehaving.requests) == 1
 
@@ -94,19 +95,19 @@ def test_a_definite_answer_is_not_asked_for_again(
 ) -> None:
     misbehaving.does(answer)
     with pytest.raises(error):
-        Reader(*app).export_user(USER)
+        Reader(Calls(*app)).export_user(USER)
     assert len(misbehaving.requests) == 1
 
 
 def test_a_missing_message_is_none(misbehaving: Any, app: Any) -> None:
     misbehaving.does(failing(404, "Message not found."))
-    assert Reader(*app).message(5) is None
+    assert Reader(Calls(*app)).message(5) is None
 
 
 def test_a_message_refused_for_another_reason_is_an_error(misbehaving: Any, app: Any) -> None:
     misbehaving.does(failing(400, "Bad id."))
     with pytest.raises(RejectedError, match="Bad id"):
-        Reader(*app).message(5)
+        Reader(Calls(*app)).message(5)
 
 
 def test_messages_are_listed_with_drafts_and_finished_ones(misbehaving: Any, app: Any) -> None:
@@ -115,7 +116,7 @@ def test_messages_are_listed_with_drafts_and_finished_ones(misbehaving: Any, app
         {"id": 2, "name": "Draft", "active": False, "messageType": "Email", "state": "inactive"},
     ]
     misbehaving.does((200, orjson.dumps({"response": [{"success": True, "messages": listed}]})))
-    first, second = Reader(*app).messages()
+    first, second = Reader(Calls(*app)).messages()
     assert (first.id, first.name, first.active, first.type, first.state) == (
         4500000000000001,
         "Order",
@@ -134,7 +135,7 @@ def test_a_list_of_something_else_is_an_unexpected_response(
 ) -> None:
     misbehaving.does((200, orjson.dumps({"response": [{"success": True, "messages": messages}]})))
     with pytest.raises(UnexpectedResponseError):
-        Reader(*app).messages()
+        Reader(Calls(*app)).messages()
 
 
 def test_a_reader_has_no_way_to_write() -> None:
@@ -150,12 +151,12 @@ def test_a_reader_has_no_way_to_write() -> None:
 def test_a_read_without_its_key_sends_nothing(misbehaving: Any, app: Any) -> None:
     connection, _, transport, watch = app
     with pytest.raises(CredentialError, match="LEANPLUM_DATA_EXPORT_KEY is not set"):
-        Reader(connection, Keys({}), transport, watch).export_user(USER)
+        Reader(Calls(connection, Keys({}), transport, watch)).export_user(USER)
     assert misbehaving.requests == []
 
 
 def sent(app: Any) -> Any:
-    return Writer(*app).send(ACTIONS, request_ids=["a", "b"], batch_id="batch")
+    return Writer(Calls(*app)).send(ACTIONS, request_ids=["a", "b"], batch_id="batch")
 
 
 @pytest.mark.claim("post-json", "batch-ids")
@@ -197,7 +198,7 @@ def test_answers_to_a_batch_come_back_as_what_they_prove(misbehaving: Any, app: 
 
 def test_a_body_can_be_built_before_it_is_sent(misbehaving: Any, app: Any) -> None:
     misbehaving.does((200, b'{"response":[{"success":true},{"success":true}]}'))
-    writer = Writer(*app)
+    writer = Writer(Calls(*app))
     body = writer.encode(ACTIONS, request_ids=["a", "b"], batch_id="batch")
     writer.send(ACTIONS, request_ids=["a", "b"], batch_id="batch", body=body)
     assert misbehaving.requests[0].endswith(body)
@@ -206,13 +207,13 @@ def test_a_body_can_be_built_before_it_is_sent(misbehaving: Any, app: Any) -> No
 def test_a_writer_without_its_key_is_not_made(app: Any) -> None:
     connection, _, transport, watch = app
     with pytest.raises(CredentialError, match="LEANPLUM_PRODUCTION_KEY is not set"):
-        Writer(connection, Keys({}), transport, watch)
+        Writer(Calls(connection, Keys({}), transport, watch))
 
 
 def test_an_unreachable_host_is_not_sent(app: Any) -> None:
     _, keys, transport, watch = app
     with pytest.raises(NotSentError):
-        Writer(Connection("http://no-such-host.invalid", "app_x"), keys, transport, watch).send(
+        Writer(Calls(Connection("http://no-such-host.invalid", "app_x"), keys, transport, watch)).send(
             ACTIONS, request_ids=["a", "b"], batch_id="batch"
         )
 
@@ -222,7 +223,7 @@ def test_key_classes_go_with_their_actions(misbehaving: Any, app: Any) -> None:
     connection, _, transport, watch = app
     keys = Keys.of({key_class: f"key of {key_class}" for key_class in KeyClass})
     misbehaving.does(FOUND, (200, b'{"response":[{"success":true,"messages":[]}]}'))
-    reader = Reader(connection, keys, transport, watch)
+    reader = Reader(Calls(connection, keys, transport, watch))
     reader.export_user(USER)
     reader.messages()
     used = [orjson.loads(request.partition(b"\r\n\r\n")[2])["clientKey"] for request in misbehaving.requests]

@@ -13,6 +13,7 @@ import pytest
 
 from leanplum_sync import emulator
 from leanplum_sync.address import Subject
+from leanplum_sync.client.calls import Calls
 from leanplum_sync.client.credentials import EMULATOR_KEYS, Connection, Keys
 from leanplum_sync.client.http import HttpTransport
 from leanplum_sync.client.reader import Reader
@@ -169,7 +170,7 @@ def test_users_devices_and_missing_users_come_back_from_the_emulator(tmp_path: P
     into = tmp_path / "users.ndjson.zst"
     with emulator.running() as running, HttpTransport(is_local=True) as transport:
         app = (Connection.to_emulator(running.url), Keys.of(EMULATOR_KEYS), transport, SystemClock())
-        Writer(*app).send(
+        Writer(Calls(*app)).send(
             [
                 Action("setUserAttributes", {"userId": "00004", "userAttributes": {"vip": True}}),
                 Action("setDeviceAttributes", {"deviceId": "D1", "systemName": "iOS"}),
@@ -179,7 +180,7 @@ def test_users_devices_and_missing_users_come_back_from_the_emulator(tmp_path: P
         )
         subjects = [Subject.user("00004"), Subject.user("nobody"), Subject.device("D1")]
         report = pull(
-            Reader(*app),
+            Reader(Calls(*app)),
             subjects,
             into,
             concurrency=2,

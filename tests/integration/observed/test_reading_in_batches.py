@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from leanplum_sync import emulator
 from leanplum_sync.address import Subject
+from leanplum_sync.client.calls import Calls
 from leanplum_sync.client.credentials import EMULATOR_KEYS, Connection, KeyClass, Keys
 from leanplum_sync.client.http import HttpTransport
 from leanplum_sync.client.reader import Reader
@@ -47,7 +48,7 @@ class NoWaiting(SystemClock):
 def pulled(url: str, into: Path, *, together: int, subjects: Sequence[Subject] = SUBJECTS) -> PullReport:
     with HttpTransport(is_local=True) as transport:
         return pull(
-            Reader(Connection.to_emulator(url), KEYS, transport, NoWaiting()),
+            Reader(Calls(Connection.to_emulator(url), KEYS, transport, NoWaiting())),
             subjects,
             into,
             concurrency=2,
