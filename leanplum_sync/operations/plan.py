@@ -22,7 +22,7 @@ from leanplum_sync.observed import TornFileError, plain_lines, read
 from leanplum_sync.observed.users import ReadsUsers
 from leanplum_sync.operations.check import wants_of
 from leanplum_sync.operations.pull import pull
-from leanplum_sync.operations.repeats import RepeatCounter
+from leanplum_sync.operations.repeats import Names, RepeatCounter
 from leanplum_sync.planfile import PlanWriter
 from leanplum_sync.planner.attribute_names import AttributeNames
 from leanplum_sync.planner.change import ChangeKind
@@ -151,11 +151,11 @@ def make_plan(
     )
     names = AttributeNames(request.marker)
     names.observe(staging.names_seen())
-    used = loaded.deliveries.union(*loaded.former_names.values())
+    delivery_names = Names.of(loaded.deliveries, loaded.chosen_deliveries, loaded.former_names)
     since = clock.now() - request.repeated_send_days * _DAY
     with (
         PlanWriter(request.out, parts=request.parts, part=request.part) as writer,
-        RepeatCounter(context, used, since) as repeats,
+        RepeatCounter(context, delivery_names, since) as repeats,
     ):
         with progress.track("Comparing", staging.count_passed(), "user") as task:
             for plan in decided(

@@ -106,8 +106,8 @@ class BudgetModel(Edge):
     )
     suspected_rename: Count = Field(
         default=0,
-        description="Users who would receive a delivery again because it looks renamed: its former name is in the journal and in no spec,"
-        " and the message and at least half of its recipients are the same. Default: 0.",
+        description="Users who would receive a delivery again because it looks renamed or split: its former name is in the journal, but"
+        " no spec asks for it any more, or not for these users. Default: 0.",
         examples=[0],
     )
     created_users: Count = Field(default=0, description="Users created. Default: 0.", examples=[0])

@@ -41,7 +41,7 @@ RECHECK: Final = "--recheck on"
 HAZARD_WORDS: Final[Mapping[str, str]] = {
     "sends": "sends",
     "repeatedSends": "sends of a message that the recipient already got under another delivery name",
-    "suspectedRename": "recipients of a delivery that looks renamed; list it in `moved`",
+    "suspectedRename": "recipients of a delivery that looks renamed or split; list it in `moved`",
     "forcedSends": "sends that bypass the message's own targeting",
     "createdUsers": "created users",
     "removals": "attribute removals",

@@ -62,6 +62,11 @@ class Loaded:
     deliveries: frozenset[str] = frozenset()
 
     @property
+    def chosen_deliveries(self) -> frozenset[str]:
+        """The names of the sends and increments of *resources*."""
+        return frozenset(name for resource in self.resources for name, _ in deliveries_of(resource))
+
+    @property
     def former_names(self) -> Mapping[str, tuple[str, ...]]:
         """Return, by name, all former names of each delivery that was renamed."""
         return former_names(self.project.moved) if self.project else {}

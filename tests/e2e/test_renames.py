@@ -168,6 +168,36 @@ def test_a_renamed_increment_that_is_not_listed_is_refused(example: Example, ser
     assert over(shell.json("plan", "--out", "b.lpplan", code=6)) == {"suspectedRename": 2}
 
 
+def test_an_increment_renamed_again_without_an_entry_is_refused_though_the_first_rename_is_listed(
+    example: Example, serve: Serve
+) -> None:
+    shell = started(example, serve)
+    (shell.folder / "specs" / "order-delay.yaml").unlink()
+    spec = shell.folder / "specs" / "visits.yaml"
+    spec.write_text(VISITS.format(name="visits"))
+    apply(shell)
+    spec.write_text(VISITS.format(name="visits").replace("once: launch", "once: again"))
+    moved(shell, ("launch/visits", "start/visits"))
+    assert over(shell.json("plan", "--out", "b.lpplan", code=6)) == {"suspectedRename": 2}
+
+
+def test_an_increment_of_which_a_part_gets_a_new_name_is_refused(example: Example, serve: Serve) -> None:
+    shell = started(example, serve)
+    (shell.folder / "specs" / "order-delay.yaml").unlink()
+    spec = shell.folder / "specs" / "visits.yaml"
+    spec.write_text(VISITS.format(name="visits"))
+    apply(shell)
+    one = VISITS.format(name="visits").replace('"reader-0001", ', "")
+    other = VISITS.format(name="other").replace(', "reader-0002"', "").replace("once: launch", "once: other")
+    spec.write_text(f"{one}---\n{other}")
+    assert over(shell.json("plan", "--out", "b.lpplan", code=6)) == {"suspectedRename": 1}
+    both = VISITS.format(name="other").replace("once: launch", "once: other")
+    spec.write_text(
+        f"{VISITS.format(name='visits')}---\n{both}"
+    )  # who is listed for both is meant to get both
+    assert shell.json("plan", "--out", "b.lpplan")["changes"] == {"increment": 2}
+
+
 def test_the_same_message_under_a_second_delivery_counts_as_repeated_within_the_days_set(
     example: Example, serve: Serve
 ) -> None:
