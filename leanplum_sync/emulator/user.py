@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from leanplum_sync.emulator.switches import Switches
-from leanplum_sync.emulator.values import stored
+from leanplum_sync.emulator.values import stored, whole
 
 TOKENS = ("iosPushToken", "gcmRegistrationId", "webPushSubscription", "huaweiPushRegId")
 DEVICE_FIELDS = (
@@ -31,6 +32,7 @@ LOCATION_FIELDS = (
     "timezone",
     "timezoneOffsetSeconds",
 )
+_COUNTED = ("count", "firstTime", "lastTime", "value")  # of an event or a state
 
 
 @dataclass(slots=True)
@@ -121,29 +123,30 @@ def imported(element: Mapping[str, Any], now: float, switches: Switches) -> User
         ValueError: the element names neither a user nor a device, or a field is of the wrong type.
     """
     devices = [_imported_device(device) for device in element.get("devices") or ()]
-    user_id = element.get("userId")
-    if user_id in (None, ""):
-        user_id = element.get("deviceId") or next((device["deviceId"] for device in devices), None)
+    own_id = _id(element, "userId")
+    user_id = own_id
+    if user_id is None:
+        user_id = _id(element, "deviceId") or next((device["deviceId"] for device in devices), None)
     if user_id is None:
         raise ValueError("has neither a userId nor a device")
-    has_no_own_id = element.get("userId") in (None, "", *(device["deviceId"] for device in devices))
+    has_no_own_id = own_id in (None, *(device["deviceId"] for device in devices))
     is_anonymous = bool(element.get("anonymous", has_no_own_id))
-    created, last_active = element.get("created"), element.get("lastActive")
+    created, last_active = _number(element, "created"), _number(element, "lastActive")
     user = User(
-        user_id=str(user_id),
-        created=now if created is None else float(created),
+        user_id=user_id,
+        created=now if created is None else created,
         anonymous=is_anonymous,
         blocked=bool(element.get("blocked")),
-        last_active=None if last_active is None else float(last_active),
-        total_sessions=int(element.get("totalSessions") or 0),
-        time_spent=float(element.get("timeSpentInApp") or 0.0),
+        last_active=last_active,
+        total_sessions=whole(_number(element, "totalSessions") or 0),
+        time_spent=_number(element, "timeSpentInApp") or 0.0,
         attributes={
             name: stored(value, switches)
             for name, value in _object(element, "userAttributes").items()
             if value is not None
         },
-        events=_object(element, "events"),
-        states=_object(element, "states"),
+        events=_occurrences(element, "events"),
+        states=_occurrences(element, "states"),
         channels=[str(channel) for channel in element.get("unsubscribeChannels") or ()],
         categories=[_category_id(category) for category in element.get("unsubscribeCategories") or ()],
         devices=devices,
@@ -153,6 +156,33 @@ def imported(element: Mapping[str, Any], now: float, switches: Switches) -> User
     if is_anonymous:
         user.device(user.user_id)
     return user
+
+
+def _id(element: Mapping[str, Any], name: str) -> str | None:
+    value = element.get(name)
+    if isinstance(value, bool | float | list | dict):
+        raise ValueError(f"{name} is not text")  # noqa: TRY004 (one error tells a bad line)
+    return None if value in (None, "") else str(value)
+
+
+def _number(element: Mapping[str, Any], name: str) -> float | None:
+    """Return a number, which exports may spell as text."""
+    value = element.get(name)
+    number = None if value is None else float(value)
+    if number is not None and not math.isfinite(number):
+        raise ValueError(f"{name} is not a number")
+    return number
+
+
+def _occurrences(element: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]]:
+    """Return what ``exported`` shows of events or states: ``{"buy": {"count": 2, "firstTime": ..., "lastTime": ...}}``."""
+    given = _object(element, name)
+    found = {each: _object(given, each) for each in given}
+    for occurrence in found.values():
+        for number in occurrence.keys() & _COUNTED:
+            if not isinstance(occurrence[number], int | float):
+                raise ValueError(f"{number} of {name} is not a number")  # noqa: TRY004 (one error tells a bad line)
+    return found
 
 
 def _object(element: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -166,7 +196,7 @@ def _imported_device(device: Any) -> dict[str, Any]:
     if not isinstance(device, dict):
         raise ValueError("devices holds something that is not an object")  # noqa: TRY004 (one error tells a bad line)
     fields = {name: value for name, value in device.items() if name != "deviceId" and value is not None}
-    return {"deviceId": device.get("deviceId"), "fields": fields, "listed": {}}
+    return {"deviceId": _id(device, "deviceId"), "fields": fields, "listed": {}}
 
 
 def _category_id(category: Any) -> str:

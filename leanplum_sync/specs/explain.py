@@ -93,6 +93,7 @@ def _sentence(error: ErrorDetails, path: Path, model: type[BaseModel], *, hidden
 _PATTERNS: Final = {
     r"^[a-z0-9]+(-[a-z0-9]+)*$": "Write lower-case letters, digits and hyphens, such as loyalty-tiers.",
     r"^[A-Za-z0-9._-]+$": "Write letters, digits, dots, hyphens and underscores, such as 2026-11-order-delay.",
+    r"^[A-Za-z0-9._-]+(/.+)?$": "Write a delivery's name, such as 2026-11-order-delay, or once/attribute, such as launch/visits.",
 }
 _BOUNDS: Final = {
     "string_too_short": ("is empty", "Write a text."),

@@ -127,6 +127,14 @@ def test_the_last_of_two_lines_for_one_user_counts(start: Callable[..., Caller])
         ('{"message": {"name": "x"}}', "a message needs an object with 'id'"),
         ('{"userId": "u", "created": "soon"}', "could not convert"),
         ('{"userId": "u", "events": []} {}', "not a line of JSON"),
+        ('{"userId": ["u1"]}', "not a seed: userId is not text"),
+        ('{"userId": "u1", "devices": [{"deviceId": {}}]}', "not a seed: deviceId is not text"),
+        ('{"userId": "u1", "created": "1e400"}', "not a seed: created is not a number"),
+        (
+            '{"userId": "u1", "events": {"buy": {"count": "x"}}}',
+            "not a seed: count of events is not a number",
+        ),
+        ('{"userId": "u1", "states": {"main": 3}}', "not a seed: main is not an object"),
     ],
 )
 def test_a_bad_seed_names_its_line(tmp_path: Path, line: str, sentence: str) -> None:

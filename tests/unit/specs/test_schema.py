@@ -9,7 +9,7 @@ from pydantic import BaseModel, TypeAdapter
 from leanplum_sync.errors import SpecError
 from leanplum_sync.kinds.rows import forms
 from leanplum_sync.project import model as project
-from leanplum_sync.specs import json_schema
+from leanplum_sync.specs import explain, json_schema
 from leanplum_sync.specs.check import MODELS
 
 
@@ -75,3 +75,24 @@ def test_an_unknown_kind_gets_a_suggestion() -> None:
     with pytest.raises(SpecError) as caught:
         json_schema("PushToken")
     assert caught.value.problems[0].hint == "Did you mean PushTokens?"
+
+
+def _patterns(schema: Any) -> Iterator[str]:
+    match schema:
+        case dict():
+            yield from (value for key, value in schema.items() if key == "pattern" and isinstance(value, str))
+            for each in schema.values():
+                yield from _patterns(each)
+        case list():
+            for each in schema:
+                yield from _patterns(each)
+        case _:
+            pass
+
+
+def test_each_pattern_of_a_text_has_a_sentence_about_what_to_write() -> None:
+    patterns = {
+        pattern for model in models() for pattern in _patterns(model.model_json_schema(by_alias=True))
+    }
+    assert patterns
+    assert patterns <= explain._PATTERNS.keys()

@@ -1,0 +1,20 @@
+"""All fuzzers, and how many of their cases the suite runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from data_files import Csv, Ndjson, Parquet
+from documents import Project, Specs
+from fuzzing import Fuzzer
+from recorded import Seeds
+
+FUZZERS: Final[Mapping[type[Fuzzer], int]] = {
+    Specs: 40,
+    Project: 15,
+    Csv: 15,
+    Ndjson: 15,
+    Parquet: 15,
+    Seeds: 20,
+}
