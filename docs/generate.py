@@ -6,11 +6,13 @@ Run it after changing a model or an option; a test fails while a page is behind.
 
 import json
 import re
+import runpy
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 from pydantic import BaseModel
@@ -18,7 +20,6 @@ from pydantic.fields import FieldInfo
 
 from leanplum_sync.cli.command import SharedOption
 from leanplum_sync.cli.program import program
-from leanplum_sync.emulator import fidelity
 from leanplum_sync.journal import schema as journal_schema
 from leanplum_sync.kinds.registry import KINDS
 from leanplum_sync.kinds.rows import document, forms
@@ -30,6 +31,7 @@ from leanplum_sync.wire.action import DeliveryClass
 from leanplum_sync.wire.catalogue import ACTIONS, ActionSpec, CreateDisposition, Target
 
 HERE = Path(__file__).parent
+fidelity = SimpleNamespace(**runpy.run_path(str(HERE / "evidence.py")))
 
 
 def main() -> None:

@@ -90,7 +90,7 @@ def with_console(function: Callable[Concatenate[Console, P], R]) -> Callable[P, 
 
     @wraps(function)
     def passing_console(*arguments: P.args, **options: P.kwargs) -> R:
-        console = Console.for_this_process(
+        console = Console(
             quiet=bool(remembered("quiet")),
             no_progress=bool(remembered("no_progress")),
             verbose=bool(remembered("verbose")),

@@ -17,6 +17,6 @@ def connected(settings: Settings) -> AbstractContextManager[connect.App]:
 
 
 def tell_changed_seed(state: Path) -> None:
-    Console.for_this_process(quiet=bool(remembered("quiet"))).say(
+    Console(quiet=bool(remembered("quiet"))).say(
         f"The emulator's seed changed after it was read. To start again from it: rm {shortest(state)}*"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final, NoReturn
@@ -33,17 +33,24 @@ def ending_by_signals() -> Iterator[None]:
         came.append(number)
         raise _end_of(number)
 
-    found = {number: signal.getsignal(number) for number in _SIGNALS}
     # A shell makes background processes ignore Ctrl-C.
-    before = {number: handler for number, handler in found.items() if handler not in (signal.SIG_IGN, None)}
-    for number in before:
-        signal.signal(number, handle)
+    heeded = [number for number in _SIGNALS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
+    with _handled_by(handle, heeded):
+        try:
+            yield
+        except Exception as error:
+            if came:
+                raise _end_of(came[0]) from error
+            raise
+
+
+@contextmanager
+def _handled_by(
+    handle: Callable[[int, FrameType | None], None], numbers: Sequence[signal.Signals]
+) -> Iterator[None]:
+    before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield
-    except Exception as error:
-        if came:
-            raise _end_of(came[0]) from error
-        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -73,12 +80,8 @@ def stopping(request_stop: Callable[[int], None], console: Console) -> Iterator[
             "\nStopping after the requests in flight complete. Press Ctrl-C again to stop at once."
         )
 
-    before = {number: signal.signal(number, handle) for number in _SIGNALS}
-    try:
+    with _handled_by(handle, _SIGNALS):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _end(code: int) -> NoReturn:

@@ -3,38 +3,56 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, TypeAlias
 
 import click
 
 from leanplum_sync.cli.command import Command, in_project
-from leanplum_sync.cli.commands.findings import (
-    Told,
-    bad,
-    code_of,
-    on_clock,
-    on_host,
-    on_journal,
-    on_key,
-    on_migration,
-    on_plan_key,
-)
 from leanplum_sync.cli.connect import connected
-from leanplum_sync.cli.exit_codes import ExitCode
+from leanplum_sync.cli.exit_codes import ExitCode, exit_code
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.outputs import Output, deliver, output_option
 from leanplum_sync.cli.project import settings_here
+from leanplum_sync.cli.shell import shortest
+from leanplum_sync.client.credentials import Keys
 from leanplum_sync.client.probe import Probed, probe
 from leanplum_sync.clock import SystemClock
-from leanplum_sync.errors import ApiError, CredentialError
+from leanplum_sync.encryption import KEY_VARIABLE, SealingKeys
+from leanplum_sync.errors import ApiError, CredentialError, JournalError
+from leanplum_sync.journal import read_journal
+from leanplum_sync.journal.database import describe
 from leanplum_sync.library.connect import App, keys_of
+from leanplum_sync.operations.migration import AsksForMigration
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.project.model import EmbeddedEnvironment
 from leanplum_sync.project.settings import Settings
-from leanplum_sync.render.doctor import Finding, findings_json, findings_text
-from leanplum_sync.wire.catalogue import KeyClass
+from leanplum_sync.render.doctor import Finding, Level, findings_json, findings_text
+from leanplum_sync.render.words import duration
+from leanplum_sync.wire.catalogue import ACTIONS, KeyClass
+from leanplum_sync.wire.migration import MIGRATION_KEYS, Migration
 
+# The permissions of each key that is set, or the error of checking it.
+_Told: TypeAlias = Mapping[KeyClass, Probed | ApiError]
+
+_MAY: Final[Mapping[KeyClass, str]] = {
+    KeyClass.PRODUCTION: "write users, record events and send messages",
+    KeyClass.DEVELOPMENT: "change variables, channels and files, import CSV, delete users, and write test data",
+    KeyClass.DATA_EXPORT: "read users, export, and manage postbacks",
+    KeyClass.CONTENT_READ_ONLY: "read messages, A/B tests and categories",
+}
+_WITHOUT: Final[Mapping[KeyClass, str]] = {
+    KeyClass.PRODUCTION: "`apply` can't write without it",
+    KeyClass.DEVELOPMENT: "only some actions of `call` use it",
+    KeyClass.DATA_EXPORT: "no user can be read without it",
+    KeyClass.CONTENT_READ_ONLY: "no message can be found by its name without it",
+}
+_WHERE: Final = "App Settings > Keys & Settings in Leanplum's dashboard"
+_NOTICEABLE_SECONDS: Final = 60.0  # ages of plans, snapshots and locks are measured with this clock
+_REWRITTEN_SECONDS: Final = (
+    86_400.0  # Source: recorded traffic: from here on the API warns and replaces the timestamps of events
+)
 _NEEDED: Final[Mapping[str, frozenset[KeyClass]]] = {
     "plan": frozenset({KeyClass.DATA_EXPORT, KeyClass.CONTENT_READ_ONLY}),
     "apply": frozenset({KeyClass.DATA_EXPORT, KeyClass.CONTENT_READ_ONLY, KeyClass.PRODUCTION}),
@@ -62,8 +80,8 @@ def command(console: Console, *, purpose: str, output: Sequence[Output]) -> Exit
     target, about_app = _examined(settings, _NEEDED[purpose])
     findings = [
         *about_app,
-        on_plan_key(os.environ),
-        on_journal(settings.journal, settings.name, SystemClock().now()),
+        _on_plan_key(os.environ),
+        _on_journal(settings.journal, settings.name, SystemClock().now()),
     ]
     deliver(
         console,
@@ -71,7 +89,7 @@ def command(console: Console, *, purpose: str, output: Sequence[Output]) -> Exit
         text=lambda page: findings_text(target, settings.name, findings, page),
         json=lambda: findings_json(target, settings.name, findings),
     )
-    return code_of(findings)
+    return _code_of(findings)
 
 
 def _examined(settings: Settings, needed: frozenset[KeyClass]) -> tuple[Target | None, list[Finding]]:
@@ -79,18 +97,18 @@ def _examined(settings: Settings, needed: frozenset[KeyClass]) -> tuple[Target |
     try:
         with connected(settings) as app:
             told = _asked(app)
-            target, keys, found = app.target, app.keys, [on_host(app.target, told), on_clock(told)]
-            found += on_migration(told, app.reader())
+            target, keys, found = app.target, app.keys, [_on_host(app.target, told), _on_clock(told)]
+            found += _on_migration(told, app.reader())
     except CredentialError as error:
         if isinstance(settings.environment, EmbeddedEnvironment):
             raise
         told, keys = {}, keys_of(settings.environment, os.environ)
-        target, found = None, [bad("app", str(error), ExitCode.BAD_KEY)]
-    of_keys = [on_key(each, keys, told, is_needed=each in needed, is_own=is_own) for each in KeyClass]
+        target, found = None, [_bad("app", str(error), ExitCode.BAD_KEY)]
+    of_keys = [_on_key(each, keys, told, is_needed=each in needed, is_own=is_own) for each in KeyClass]
     return target, [*found, *of_keys]
 
 
-def _asked(app: App) -> Told:
+def _asked(app: App) -> _Told:
     """Check each key that is set, up to the first call that gets no answer."""
     told: dict[KeyClass, Probed | ApiError] = {}
     for key_class in filter(app.keys.has, KeyClass):
@@ -100,3 +118,151 @@ def _asked(app: App) -> Told:
             told[key_class] = error
             break
     return told
+
+
+def _on_host(target: Target, told: _Told) -> Finding:
+    """Return whether the app answers."""
+    for answer in told.values():
+        if isinstance(answer, ApiError):
+            return _bad(
+                "host",
+                str(answer),
+                exit_code(answer),
+                "Try again later. If it still fails, check the proxy and the firewall.",
+            )
+        if not answer.knows_app:
+            sentence = f"{target.host} does not know the app {target.app_id}."
+            return _bad("app", sentence, ExitCode.BAD_KEY, f"Compare the app id with {_WHERE}.")
+    if not told:
+        return Finding(Level.NOTE, "host", f"Could not check {target.host}: no key is set.")
+    return Finding(Level.GOOD, "host", f"{target.host} answers and knows the app {target.app_id}.")
+
+
+def _on_clock(told: _Told) -> Finding:
+    skews = [answer.skew_seconds for answer in told.values() if isinstance(answer, Probed)]
+    skew = next((skew for skew in skews if skew is not None), None)
+    if skew is None:
+        return Finding(Level.NOTE, "clock", "The host did not send the time.")
+    if abs(skew) < _NOTICEABLE_SECONDS:
+        return Finding(
+            Level.GOOD, "clock", f"Differs from the host's by less than {duration(abs(skew) + 1)}."
+        )
+    sentence = f"This machine's clock is {duration(abs(skew))} {'behind' if skew > 0 else 'ahead'}."
+    if abs(skew) < _REWRITTEN_SECONDS:
+        return Finding(Level.NOTE, "clock", sentence, "Set it: the ages of plans and locks depend on it.")
+    return _bad(
+        "clock",
+        sentence,
+        ExitCode.INVALID,
+        "Set it: if it is off by a day or more, the API replaces the timestamps of events.",
+    )
+
+
+def _on_migration(told: _Told, reader: AsksForMigration) -> list[Finding]:
+    """Return whether the app is being moved to CleverTap; nothing where nobody can be asked."""
+    if not any(isinstance(answer, Probed) and answer.key_class in MIGRATION_KEYS for answer in told.values()):
+        return []
+    try:
+        migration = reader.migration()
+    except ApiError as error:
+        return [Finding(Level.NOTE, "migration", f"Could not ask whether the app is being moved: {error}")]
+    match migration:
+        case None:
+            return []
+        case Migration.NONE:
+            return [Finding(Level.GOOD, "migration", "The app is not being moved to CleverTap.")]
+        case Migration.COPYING:
+            sentence = "What Leanplum receives is copied to CleverTap: plans need consent for every user they change."
+            return [
+                Finding(
+                    Level.NOTE, "migration", sentence, "Set duringMigration in the budget, or pass --ack."
+                )
+            ]
+        case Migration.MOVED:
+            sentence = "The app has moved to CleverTap: what Leanplum shows of its users may be out of date."
+            return [_bad("migration", sentence, ExitCode.STALE_PLAN, "Work with CleverTap instead.")]
+
+
+def _on_key(key_class: KeyClass, keys: Keys, told: _Told, *, is_needed: bool, is_own: bool) -> Finding:
+    """*is_own*: the embedded emulator holds the key, so there is no variable to name."""
+    about = f"{key_class.words} key"
+    variable = keys.variable(key_class)
+    if not keys.has(key_class):
+        return Finding(
+            Level.BAD if is_needed else Level.NOTE,
+            about,
+            f"{variable} is not set: {_WITHOUT[key_class]}.",
+            f"Find it in {_WHERE}." if is_needed else "",
+            exit_code=ExitCode.BAD_KEY,
+        )
+    match told.get(key_class):
+        case Probed(key_class=found) if found is key_class:
+            holder = "The emulator's own" if is_own else f"{variable} holds it"
+            may = _opened_by(key_class)
+            return Finding(Level.GOOD, about, f"{holder}: it may {_MAY[key_class]}.", actions=may)
+        case Probed(key_class=None, knows_app=True):
+            return _bad(
+                about, f"{variable} is not a key of this app.", ExitCode.BAD_KEY, f"Take it from {_WHERE}."
+            )
+        case Probed(key_class=KeyClass() as found):
+            sentence = f"{variable} holds the {found.words} key, which may {_MAY[found]}."
+            advice = f"Put the {key_class.words} key there, from {_WHERE}."
+            return _bad(about, sentence, ExitCode.BAD_KEY, advice)
+        case Probed() | ApiError() | None:
+            return Finding(Level.NOTE, about, f"{variable} is set. Could not check its permissions.")
+
+
+def _on_plan_key(environ: Mapping[str, str]) -> Finding:
+    """Return whether values on disk are encrypted."""
+    try:
+        codec = SealingKeys.from_environment(environ).to_seal(b"", "doctor")
+    except CredentialError as error:
+        return _bad("encryption", str(error), ExitCode.BAD_KEY)
+    if not codec.key_id:
+        return Finding(
+            Level.NOTE,
+            "encryption",
+            f"{KEY_VARIABLE} is not set: values in plans and journals are not encrypted.",
+        )
+    return Finding(
+        Level.GOOD, "encryption", f"{KEY_VARIABLE} is set: new plans are encrypted with {codec.key_id}."
+    )
+
+
+def _on_journal(location: str | Path, environment: str, now: float) -> Finding:
+    name = describe(shortest(location))
+    try:
+        with read_journal(location, keys=SealingKeys()) as journal:  # locks are not encrypted
+            locks = [lock for lock in journal.locks() if lock.environment == environment and lock.until > now]
+    except JournalError as error:
+        return _bad("journal", str(error), exit_code(error))
+    if locks:
+        lock = locks[0]
+        sentence = f"{name}: process {lock.pid} on {lock.host} is using it."
+        return _bad("journal", sentence, ExitCode.LOCKED, "Wait until it ends; `status` shows more.")
+    if isinstance(location, Path) and not os.access(_existing(location), os.W_OK):
+        return _bad(
+            "journal",
+            f"{name} can't be written.",
+            ExitCode.CANT_WRITE,
+            "`apply` writes to it: change its permissions.",
+        )
+    return Finding(Level.GOOD, "journal", f"{name} is not in use.")
+
+
+def _bad(about: str, sentence: str, code: ExitCode, advice: str = "") -> Finding:
+    return Finding(Level.BAD, about, sentence, advice, exit_code=code)
+
+
+def _code_of(findings: Iterable[Finding]) -> ExitCode:
+    """Return the code of the bad findings. A bad key takes precedence, because it may cause the others."""
+    codes = {ExitCode(finding.exit_code) for finding in findings if finding.level is Level.BAD}
+    return ExitCode.BAD_KEY if ExitCode.BAD_KEY in codes else min(codes, default=ExitCode.OK)
+
+
+def _opened_by(key_class: KeyClass) -> Sequence[str]:
+    return tuple(name for name, spec in ACTIONS.items() if spec.key_class is key_class)
+
+
+def _existing(path: Path) -> Path:
+    return next(each for each in (path, *path.absolute().parents) if each.exists())

@@ -6,7 +6,7 @@ import os
 import sys
 import textwrap
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Final
 
 import click
@@ -23,34 +23,20 @@ WIDEST: Final = 110  # longer lines are hard to read
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    quiet: bool
-    verbose: bool
-    plain: bool
-    stdout: IO[str]
-    stderr: IO[str]
-    events: EventStream | None = None
-    no_progress: bool = False
+    """*plain* is without color, as is a console where NO_COLOR is set."""
 
-    @classmethod
-    def for_this_process(
-        cls,
-        *,
-        quiet: bool = False,
-        no_progress: bool = False,
-        verbose: bool = False,
-        plain: bool = False,
-        events: EventStream | None = None,
-    ) -> Console:
+    quiet: bool = False
+    no_progress: bool = False
+    verbose: bool = False
+    plain: bool = False
+    events: EventStream | None = None
+    stdout: IO[str] = field(default_factory=lambda: sys.stdout)
+    stderr: IO[str] = field(default_factory=lambda: sys.stderr)
+
+    @property
+    def has_color(self) -> bool:
         # Source: no-color.org: any value that is not empty.
-        return cls(
-            quiet=quiet,
-            no_progress=no_progress,
-            verbose=verbose,
-            plain=plain or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb",
-            stdout=sys.stdout,
-            stderr=sys.stderr,
-            events=events,
-        )
+        return not (self.plain or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb")
 
     def document(self, text: str) -> None:
         """Write to stdout. If the reader is gone (``| head``), the command continues."""
@@ -109,7 +95,7 @@ class Console:
             return Page(width=_columns_asked_for() or WIDTH)
         columns, lines = os.get_terminal_size(stream.fileno())
         # A terminal may not know its size: 0.
-        return Page(min(columns or WIDTH, WIDEST), lines or HEIGHT, color=not self.plain, is_terminal=True)
+        return Page(min(columns or WIDTH, WIDEST), lines or HEIGHT, color=self.has_color, is_terminal=True)
 
     def progress(self) -> Progress:
         shown = self._shown_progress()
@@ -124,7 +110,7 @@ class Console:
         )
 
         if self.stderr.isatty() and os.environ.get("TERM") != "dumb":
-            return BarProgress(self.stderr, color=not self.plain)
+            return BarProgress(self.stderr, color=self.has_color)
         return LineProgress(self.say)
 
 

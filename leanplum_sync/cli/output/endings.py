@@ -88,7 +88,7 @@ def fail_unread(
     files = [*_files_of(parent), *others, *(word.partition("=")[2] for word in others)]
     outputs, _ = set_apart(found, files)
     with suppress(OSError), _events(full_name, outputs, _console()) as events:
-        _fail(error, full_name, outputs, Console.for_this_process(events=events))
+        _fail(error, full_name, outputs, Console(events=events))
 
 
 def _fail(error: BaseException, command: str, outputs: Sequence[Output], console: Console) -> None:
@@ -142,7 +142,7 @@ def _events(command: str, outputs: Sequence[Output], console: Console) -> Any:
 
 
 def _console(ctx: click.Context | None = None) -> Console:
-    return Console.for_this_process(quiet=True, events=ctx.meta.get(EVENTS) if ctx else None)
+    return Console(quiet=True, events=ctx.meta.get(EVENTS) if ctx else None)
 
 
 def _refuse(outputs: Sequence[Output], ctx: click.Context) -> None:

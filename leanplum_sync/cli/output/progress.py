@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock, Timer
 from typing import IO, Final
@@ -64,11 +64,8 @@ class LineProgress:
         self._say = say
         self._clock = clock or SystemClock()
 
-    def track(self, what: str, total: int | None, unit: str) -> AbstractContextManager[Task]:
-        return self._tracked(what, total, unit)
-
     @contextmanager
-    def _tracked(self, what: str, total: int | None, unit: str) -> Iterator[Task]:
+    def track(self, what: str, total: int | None, unit: str) -> Iterator[Task]:
         started = self._clock.monotonic()
         task = _LineTask(what, total, unit, self._clock, self._say, started)
         yield task
@@ -88,11 +85,8 @@ class BarProgress:
         self._lock = Lock()
         self._shown = 0
 
-    def track(self, what: str, total: int | None, unit: str) -> AbstractContextManager[Task]:
-        return self._tracked(what, total, unit)
-
     @contextmanager
-    def _tracked(self, what: str, total: int | None, unit: str) -> Iterator[Task]:
+    def track(self, what: str, total: int | None, unit: str) -> Iterator[Task]:
         # A single step has no share to show.
         total = None if total == 1 else total
         task = _BarTask(self, TaskID(0), self._clock, unit, self._clock.monotonic())

@@ -67,7 +67,7 @@ def test_documents_are_told_of_while_they_are_made_and_written_after_that(tmp_pa
             told.append(str(len(list(tmp_path.iterdir()))))
 
     outputs = [Output(name, tmp_path / name) for name in ("text", "json")]
-    deliver(Console.for_this_process(), outputs, Told(), text=lambda _: "a", json=lambda: "b")
+    deliver(Console(), outputs, Told(), text=lambda _: "a", json=lambda: "b")
     assert told == ["Rendering: 2 of document", "0"]
     assert [output.path.read_text() for output in outputs if output.path] == ["a", "b"]
 

@@ -137,5 +137,5 @@ def test_tasks_inside_one_another_share_the_display() -> None:
 
 @pytest.mark.parametrize("options", [{"quiet": True}, {"no_progress": True}])
 def test_progress_can_be_switched_off(options: dict[str, bool]) -> None:
-    assert isinstance(Console.for_this_process().progress(), LineProgress)
-    assert isinstance(Console.for_this_process(**options).progress(), SilentProgress)
+    assert isinstance(Console().progress(), LineProgress)
+    assert isinstance(Console(**options).progress(), SilentProgress)
