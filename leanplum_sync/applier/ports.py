@@ -46,6 +46,10 @@ class Plan(Protocol):
     @property
     def summary(self) -> Summary: ...
 
+    @property
+    def has_owners(self) -> bool:
+        """Whether devices are listed without their users, and some of these are known."""
+
     def batches(self) -> Iterator[Batch]:
         """Yield all batches by number, which sorts them by wave and, within a wave, by delivery class."""
 

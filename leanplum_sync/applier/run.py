@@ -7,7 +7,8 @@ later action of a subject is due, its earlier actions have taken effect, or the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from itertools import groupby, islice
@@ -30,6 +31,7 @@ from leanplum_sync.journal.lock import Lease
 from leanplum_sync.journal.reader import JournalReader
 from leanplum_sync.journal.run import RunJournal
 from leanplum_sync.journal.settling import still_unsettled
+from leanplum_sync.journal.specs import NO_RUN
 from leanplum_sync.journal.writer import Journal
 from leanplum_sync.observed.users import ReadsUsers
 from leanplum_sync.progress import Progress, Task
@@ -112,11 +114,30 @@ def apply_plan(
         only=only,
         randomness=randomness,
     )
+
+    def let_settle(besides: int = NO_RUN) -> None:
+        """
+        Wait until no request of any run, or of any *besides* that one, can take effect any more, so that none overtakes a
+        request of this run.
+        """
+        doubted_at = journal.last_doubt(lease.app, lease.part, besides=besides)
+        if doubted_at is not None:
+            worker.pause(still_unsettled(doubted_at, settings.settle_seconds, journal.now()))
+
     driver = _Driver(
-        plan, run, worker, settings, executor, recheck_first=recheck_is_due(settings, clock.now()), only=only
+        plan,
+        run,
+        worker,
+        settings,
+        executor,
+        let_settle=let_settle,
+        recheck_first=recheck_is_due(settings, clock.now()),
+        only=only,
     )
     try:
-        _let_old_requests_settle(journal, lease, run.number, settings, worker)
+        # A run waits each time it is resumed, because it may have been killed during this wait. What it sent itself is settled
+        # batch by batch, unless other batches may be about the same user.
+        let_settle() if plan.has_owners else let_settle(besides=run.number)
         with progress.track("Applying", plan.summary.batches, "batch") as task:
             driver.go(task)
     except (CredentialError, MigrationChangedError):
@@ -167,19 +188,6 @@ def read_receipt(
     )
 
 
-def _let_old_requests_settle(
-    journal: Journal, lease: Lease, run: int, settings: ApplySettings, worker: Worker
-) -> None:
-    """
-    Wait until no request of another run can take effect any more, so that none overtakes a request of this run.
-
-    A run waits each time it is resumed, because it may have been killed during this wait.
-    """
-    doubted_at = journal.last_doubt(lease.app, lease.part, besides=run)
-    if doubted_at is not None:
-        worker.pause(still_unsettled(doubted_at, settings.settle_seconds, journal.now()))
-
-
 def _end_state(journal: Journal, plan: Plan, run: RunJournal, stopped: StopReason | None) -> RunState:
     if stopped is not None:
         return RunState.INTERRUPTED
@@ -197,6 +205,7 @@ class _Driver:
         settings: ApplySettings,
         executor: Executor,
         *,
+        let_settle: Callable[[], None],
         recheck_first: bool,
         only: frozenset[Subject] | None,
     ) -> None:
@@ -207,8 +216,8 @@ class _Driver:
             settings,
             recheck_first,
         )
-        self._only, self._executor = only, executor
-        self._in_flight: dict[Future[Ended], frozenset[Subject]] = {}
+        self._only, self._executor, self._let_settle = only, executor, let_settle
+        self._in_flight: dict[Future[Ended], frozenset[Subject]] = {}  # with the users of each
         self._busy: set[Subject] = set()
         # More threads than concurrent requests: while some wait for answers, others recheck, prepare and record.
         self._team_size = max(1, settings.concurrency) + 3 * (settings.concurrency // 2)
@@ -250,21 +259,29 @@ class _Driver:
         return self._only is None or not batch.subjects.isdisjoint(self._only)
 
     def _phase(self, team: Team, batches: Iterable[Batch], task: Task) -> None:
+        late: list[tuple[Batch, Callable[[], Ended]]] = []
         for batch, entry in self._with_entries(batches):
             work = self._work_for(batch, entry) if self._is_chosen(batch) else None
-            if work is not None:
-                self._launch(team, batch, work)
+            if work is not None and not self._launch(team, batch, work):
+                late.append((batch, work))
             if self._must_end:
                 break
             task.advance()
         self._drain(team)
         for _ in range(self._settings.retries + 1):
-            doubts, self._doubts = self._doubts, []
-            for batch in doubts:
-                if self._must_end:
-                    break
-                self._launch(team, batch, lambda batch=batch: self._worker.settle(batch))  # type: ignore[misc]  # mypy wants no default here
+            self._settle(team)
+            late = [(batch, work) for batch, work in late if not self._launch(team, batch, work)]
             self._drain(team)
+
+    def _settle(self, team: Team) -> None:
+        doubts, self._doubts = self._doubts, []
+        if _share_a_device(doubts):
+            self._let_settle()
+        for batch in doubts:
+            if self._must_end:
+                break
+            self._launch(team, batch, lambda batch=batch: self._worker.settle(batch))  # type: ignore[misc]  # mypy wants no default here
+        self._drain(team)
 
     def _work_for(self, batch: Batch, entry: BatchEntry | None) -> Callable[[], Ended] | None:
         match entry.state if entry else BatchState.PLANNED:
@@ -290,14 +307,23 @@ class _Driver:
             entries = self._run.entries(page[0].number, page[-1].number)
             yield from ((batch, entries.get(batch.number)) for batch in page)
 
-    def _launch(self, team: Team, batch: Batch, work: Callable[[], Ended]) -> None:
-        """Start *work* once a thread is free and none of its subjects is in another in-flight batch."""
-        subjects = batch.subjects
-        while len(self._in_flight) >= self._team_size or not self._busy.isdisjoint(subjects):
+    def _launch(self, team: Team, batch: Batch, work: Callable[[], Ended]) -> bool:
+        """
+        Start *work* once a thread is free and none of its users is in another in-flight batch.
+
+        Return False if it has to wait until a batch in doubt is settled: one is about a device, the other about its user, so
+        the journal does not set the later one aside.
+        """
+        users = batch.users
+        while len(self._in_flight) >= self._team_size or not self._busy.isdisjoint(users):
             self._collect(team)
-        if not self._must_end:
-            self._in_flight[team.submit(work)] = subjects
-            self._busy |= subjects
+        if self._must_end:
+            return True
+        if any(_share_a_device([doubt, batch]) for doubt in self._doubts):
+            return False
+        self._in_flight[team.submit(work)] = users
+        self._busy |= users
+        return True
 
     def _drain(self, team: Team) -> None:
         while self._in_flight:
@@ -325,3 +351,10 @@ class _Driver:
             and self._rejected > self._settings.rejections_share * self._answered
         ):
             self.stopped = StopReason.REJECTIONS
+
+
+def _share_a_device(batches: Sequence[Batch]) -> bool:
+    """Whether one of *batches* is about a device that is listed without its user, and another about this user."""
+    shared = Counter(user for batch in batches for user in batch.users)
+    listed = Counter(subject for batch in batches for subject in batch.subjects)
+    return any(count > max(1, listed[user]) for user, count in shared.items())

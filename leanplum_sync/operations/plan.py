@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
-from leanplum_sync.address import ResourceAddress, Subject
+from leanplum_sync.address import ResourceAddress, Subject, SubjectKind
 from leanplum_sync.clock import utc
 from leanplum_sync.errors import SpecError, StalePlanError
 from leanplum_sync.kinds.rows.desires import Send
@@ -124,7 +124,7 @@ def make_plan(
     Write the plan for *loaded*, whose rows ``check`` staged and found no problem in.
 
     Raises:
-        SpecError: a message doesn't exist, is not active, or can't be sent.
+        SpecError: a message doesn't exist, is not active, or can't be sent; or a device belongs to a user of another shard.
         StalePlanError: the snapshot is too old, or lacks subjects.
         ApiError, CredentialError: live state can't be read.
         StorageError: the plan file can't be written.
@@ -161,6 +161,7 @@ def make_plan(
             for plan in decided(
                 loaded, staging, request.target.app_id, journal, context, names=names, repeats=repeats
             ):
+                _check_part(plan, request.part)
                 tally.include(plan)
                 names.plan(plan.changes)
                 writer.add(plan)
@@ -318,7 +319,32 @@ def decided(
 
 
 def decide_met(met: Met, resources: Sequence[Resource], known: Known, context: Context) -> SubjectPlan:
-    return plan_subject(wants_of(met, resources), read_profile(met.element or {}), known, context)
+    plan = plan_subject(wants_of(met, resources), read_profile(met.element or {}), known, context)
+    return plan if met.subject.kind is SubjectKind.USER else replace(plan, owner=_owner(met))
+
+
+def _owner(met: Met) -> Subject | None:
+    """Return the user who has the device, by the answer about it. Source: the API names the user in each answer."""
+    user_id = (met.element or {}).get("userId")
+    return Subject.user(user_id) if isinstance(user_id, str) and user_id else None
+
+
+def _check_part(plan: SubjectPlan, part: Part | None) -> None:
+    """
+    Raises:
+        SpecError: a device belongs to a user of another part, which another process may write to at the same time.
+    """
+    if part is None or plan.owner is None or not plan.changes or part.holds(plan.owner):
+        return
+    raise SpecError(
+        [
+            Problem(
+                plan.changes[0].found_at,
+                "this device is listed without its user, who is in another shard",
+                "Name the column with the users: `devices: {user: COLUMN}`. Or plan without --shard, and apply with it.",
+            )
+        ]
+    )
 
 
 @dataclass(slots=True)

@@ -25,6 +25,10 @@ class PlanPart:
     def header(self) -> Header:
         return self.whole.header
 
+    @property
+    def has_owners(self) -> bool:
+        return self.whole.has_owners
+
     @cached_property
     def summary(self) -> Summary:
         return self.whole.summary if self.part is None else self.whole.summary_of(self.part)

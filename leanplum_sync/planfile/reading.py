@@ -203,6 +203,11 @@ class PlanFile:
             raise TypeError("the digest is not text")
         return digest
 
+    @property
+    def has_owners(self) -> bool:
+        (found,) = self._connection.execute("SELECT EXISTS (SELECT 1 FROM owner)").fetchone()
+        return bool(found)
+
     def inputs(self) -> tuple[Input, ...]:
         return tuple(
             Input(*row) for row in self._connection.execute("SELECT path, sha256 FROM input ORDER BY path")
@@ -254,8 +259,9 @@ class PlanFile:
     def batches(self, part: Part | None = None) -> Iterator[Batch]:
         """Yield the batches in the order in which they are sent: all, or those of *part*, which must not cross a batch."""
         rows = self._connection.execute(
-            "SELECT batch.number, wave, class, action.number, subject, name, arguments, deliveries"
-            " FROM action JOIN batch ON batch.number = action.batch WHERE action.shard BETWEEN ? AND ?"
+            "SELECT batch.number, wave, class, action.number, subject, name, arguments, deliveries, owner.owner"
+            " FROM action JOIN batch ON batch.number = action.batch LEFT JOIN owner USING (subject)"
+            " WHERE action.shard BETWEEN ? AND ?"
             " ORDER BY action.number",
             _shards(part),
         )
@@ -422,7 +428,7 @@ def _change(row: tuple[Any, ...]) -> Change:
 
 
 def _planned(class_: int, row: tuple[Any, ...]) -> PlannedAction:
-    number, name, action, arguments, deliveries = row
+    number, name, action, arguments, deliveries, owner = row
     subject = Subject.parse(name)
     return PlannedAction(
         number=number,
@@ -433,6 +439,7 @@ def _planned(class_: int, row: tuple[Any, ...]) -> PlannedAction:
             DeliveryKey(delivery, subject, resource, tuple(former))
             for resource, delivery, *former in orjson.loads(deliveries)
         ),
+        owner=None if owner is None else Subject.parse(owner),
     )
 
 

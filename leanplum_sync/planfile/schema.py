@@ -8,13 +8,14 @@ hazard     what needs consent, in order
 note       what the plan leaves alone, and why
 change     one difference on one subject; ``before`` and ``after`` are JSON
 batch      one ``multi``: its wave, delivery class, part, and how many subjects and actions it holds
+owner      the user of a device that is listed without one: no two requests in flight may be about the same user
 action     one API call inside a batch: ``arguments`` are JSON; ``deliveries`` what the journal must remember: resource, name and any former names
 =========  ==============================================================================================================
 
 ``before``, ``after`` and ``arguments`` are text, or blobs where the plan is encrypted; so is the mask key.
 
-Batches and actions are numbered from 1 in the order in which they are sent. ``shard`` is ``shard_of(subject)``, out of 1,024;
-``part`` is which of the header's ``parts`` all subjects of the batch are in.
+Batches and actions are numbered from 1 in the order in which they are sent. ``shard`` is ``shard_of``, out of 1,024, of the
+subject or, in a plan for all parts, of its owner; ``part`` is which of the header's ``parts`` all subjects of the batch are in.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ CREATE TABLE action (
     number INTEGER PRIMARY KEY, batch INTEGER NOT NULL REFERENCES batch (number), subject TEXT NOT NULL,
     shard INTEGER NOT NULL, name TEXT NOT NULL, arguments TEXT NOT NULL, deliveries TEXT NOT NULL
 );
+CREATE TABLE owner (subject TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID;
 """
 
 # Temporary tables for actions until they are packed into batches: *draft* is an action, *bundle* the actions of a subject in a
@@ -120,6 +122,7 @@ _SAID_OF_ITSELF: Final = (
     "SELECT key, value FROM meta WHERE key <> 'checksum' ORDER BY key",
     "SELECT name, count, allowed FROM hazard ORDER BY id",
     "SELECT code, resource, sentence, count, samples FROM note ORDER BY id",
+    "SELECT subject, owner FROM owner ORDER BY subject",
 )
 
 

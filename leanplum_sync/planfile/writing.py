@@ -24,6 +24,7 @@ from leanplum_sync.planner.subject import SubjectAction, SubjectPlan
 from leanplum_sync.problem import Place
 from leanplum_sync.wire.limits import BatchLimits
 
+_INSERT_OWNER = "INSERT INTO owner (subject, owner) VALUES (?, ?)"
 _INSERT_BUNDLE = "INSERT INTO bundle (wave, class, part, first, actions) VALUES (?, ?, ?, ?, ?)"
 _INSERT_BATCH = "INSERT INTO batch (wave, class, part, subjects, actions) VALUES (?, ?, ?, ?, ?)"
 _INSERT_PLACE = "INSERT INTO place (draft, batch) VALUES (?, ?)"
@@ -74,7 +75,7 @@ class PlanWriter:
         self._finished = False
         self._changes = _Rows(schema.INSERT_SEALED_CHANGE if self._is_sealed else schema.INSERT_CHANGE)
         self._drafts = _Rows(schema.INSERT_SEALED_DRAFT if self._is_sealed else schema.INSERT_DRAFT)
-        self._bundles = _Rows(_INSERT_BUNDLE)
+        self._bundles, self._owners = _Rows(_INSERT_BUNDLE), _Rows(_INSERT_OWNER)
         self._drafted = self._subjects = self._lookups_by_action = 0
         try:
             self._part.parent.mkdir(parents=True, exist_ok=True)
@@ -108,7 +109,12 @@ class PlanWriter:
 
     def add(self, plan: SubjectPlan) -> None:
         """Add one subject's changes and actions. Subjects come sorted, each once."""
-        name, shard = str(plan.subject), shard_of(plan.subject)
+        owner = plan.owner if plan.actions else None
+        name = str(plan.subject)
+        # A plan for one part holds the owner of each of its devices, or was refused.
+        shard = shard_of(plan.subject if owner is None or self._part_of_all else owner)
+        if owner is not None:
+            self._owners.rows.append((name, str(owner)))
         for change in plan.changes:
             self._changes.rows.append((name, shard, *_change_columns(change)))
         part = part_of(shard, self._parts)
@@ -127,7 +133,7 @@ class PlanWriter:
             self._write_rows()
 
     def _write_rows(self) -> None:
-        for rows in (self._changes, self._drafts, self._bundles):
+        for rows in (self._changes, self._drafts, self._bundles, self._owners):
             rows.write(self._connection)
 
     def pack(self, limits: BatchLimits | None = None) -> Packed:

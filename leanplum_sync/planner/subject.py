@@ -53,11 +53,14 @@ class SubjectAction:
 
 @dataclass(frozen=True, slots=True)
 class SubjectPlan:
+    """*owner* is the user to whom a device belongs that is listed without one, if live state shows that user."""
+
     subject: Subject
     changes: tuple[Change, ...]
     actions: Mapping[Phase, tuple[SubjectAction, ...]]
     decisions: tuple[Decision, ...]
     exists: bool = True
+    owner: Subject | None = None
 
 
 def plan_subject(wants: Sequence[Want], profile: Profile, known: Known, context: Context) -> SubjectPlan:

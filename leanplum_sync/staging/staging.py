@@ -417,7 +417,9 @@ class Staging:
 
     def observe(self, subject: Subject, element: Mapping[str, Json], observed_at: float) -> None:
         """Add what was observed of *subject*; of several, the last one counts."""
-        others = {field: value for field, value in element.items() if field not in ("userId", "deviceId")}
+        is_device = subject.kind is SubjectKind.DEVICE  # whose answer names the user who has it
+        ids = ("deviceId",) if is_device else ("userId", "deviceId")
+        others = {field: value for field, value in element.items() if field not in ids}
         self._append(
             self._observed, **{**others, subject.kind.id_argument: subject.id, "observedAt": observed_at}
         )

@@ -31,7 +31,8 @@ class DeliveryKey:
 @dataclass(frozen=True, slots=True)
 class PlannedAction:
     """
-    *number* counts from 1 through the plan; *deliveries* are what the journal must remember once this was sent.
+    *number* counts from 1 through the plan; *deliveries* are what the journal must remember once this was sent. *owner* is the
+    user of a device that is listed without one, if known.
 
     All of a subject's actions of one class and wave stand in one batch, in order.
     """
@@ -41,6 +42,7 @@ class PlannedAction:
     delivery_class: DeliveryClass
     action: Action
     deliveries: tuple[DeliveryKey, ...] = ()
+    owner: Subject | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +63,8 @@ class Batch:
     def subjects(self) -> frozenset[Subject]:
         """Each of them is one billable lookup."""
         return frozenset(planned.subject for planned in self.actions)
+
+    @property
+    def users(self) -> frozenset[Subject]:
+        """Users and devices about whom no other request may be in flight: devices count as their users where these are known."""
+        return frozenset(planned.owner or planned.subject for planned in self.actions)

@@ -103,6 +103,7 @@ class ListPlan:
     path: Path = Path("plan.lpplan")
     read_after_run: int | None = 0
     position: Position = field(default=Position(0))
+    has_owners: bool = False
 
     @property
     def whole(self) -> ListPlan:
