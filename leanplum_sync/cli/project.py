@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from leanplum_sync.cli.context import remembered
+from leanplum_sync.errors import SpecError
 from leanplum_sync.project.model import ProjectFile
 from leanplum_sync.project.settings import Settings, settle
-from leanplum_sync.specs import find_project, load_project
+from leanplum_sync.specs import Loaded, find_project, load, load_project
 
 
 def project_file() -> Path:
@@ -19,6 +21,19 @@ def project_file() -> Path:
     if named is not None and not named.is_file():
         raise click.UsageError(f"{named}: no such project file.")
     return named.resolve() if named else find_project(Path.cwd())
+
+
+def specs_here(only: Sequence[Path] = ()) -> tuple[Loaded, ProjectFile]:
+    """
+    Return the project's specs, or those of *only*, with their problems, and the project file.
+
+    Raises:
+        SpecError: the project file can't be used.
+    """
+    loaded = load(project_file(), only)
+    if loaded.project is None:
+        raise SpecError(loaded.problems)
+    return loaded, loaded.project
 
 
 def settings_here() -> Settings:

@@ -33,7 +33,7 @@ from leanplum_sync.cli.options.basic import duration_option
 from leanplum_sync.cli.options.checking import shard_option
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.documents import show_plan
-from leanplum_sync.cli.output.outputs import Output, deliver, output_options
+from leanplum_sync.cli.output.outputs import deliver, output_options
 from leanplum_sync.cli.project import project_file
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.cli.signals import stopping
@@ -116,7 +116,6 @@ def command(
     max_age: float | None,
     resume: bool,
     yes: bool,
-    output: Sequence[Output],
 ) -> ExitCode:
     """
     Apply the plan in the file PLAN, making each change exactly once.
@@ -144,11 +143,11 @@ def command(
             console.say(f"Added or changed since the plan, without a conflict: {', '.join(changed)}.")
         if opened.summary.is_empty:
             note_specs(admitted)
-            show_plan(opened, console, output)
+            show_plan(opened, console)
             return ExitCode.OK
         if mine.summary.is_empty:
             console.say(f"The plan has no user in shard {shard}: nothing to do.")
-            _show(nothing_sent(opened.digest), None, opened, console, files=(), output=output)
+            _show(nothing_sent(opened.digest), None, opened, console, files=())
             return ExitCode.OK
         with applying(admitted, warn=console.complain, on_changed_seed=tell_changed_seed) as application:
             target = admitted.conditions.target
@@ -160,7 +159,7 @@ def command(
             if first is not None and goes_on(console, receipt, verified, len(first), yes=yes):
                 receipt, interrupted, verified = _go(application, None, verify, console)
             left = _leftovers(opened, receipt, application.journal, admitted.settings, file)
-        _show(receipt, verified, opened, console, files=left.files, output=output)
+        _show(receipt, verified, opened, console, files=left.files)
         if left.changed:
             console.complain(_changed_words(left, receipt.run))
         return exit_code(interrupted) if interrupted else code_of(receipt, verified)
@@ -190,13 +189,11 @@ def _show(
     console: Console,
     *,
     files: Sequence[Path],
-    output: Sequence[Output],
 ) -> None:
     target = plan.header.target
     steps = next_steps(receipt, verified, quoted(plan.path), [quoted(file) for file in files])
     deliver(
         console,
-        output,
         text=lambda page: receipt_text(receipt, target, verified, page),
         json=lambda: receipt_document(receipt, target, verified, [str(file) for file in files]),
         markdown=lambda limit: receipt_markdown(receipt, target, verified, steps, limit),

@@ -33,7 +33,6 @@ from leanplum_sync.cli.project import settings_here
 from leanplum_sync.client.api.call import COMMON
 from leanplum_sync.client.client import Client
 from leanplum_sync.errors import NoAnswerError, UnexpectedResponseError
-from leanplum_sync.planner.plan import Target
 from leanplum_sync.render.actions import action_text, actions_text
 from leanplum_sync.render.plan_words import target_words
 from leanplum_sync.render.values import escaped
@@ -112,7 +111,11 @@ def command(
     writes = any(ACTIONS[name].writes for name in actions_of(request))
     with connected(settings_here()) as app:
         if writes and not yes:
-            _confirm(console, app.target, request)
+            console.confirm(
+                f"This calls {_deeds(request)} in {target_words(app.target)}.",
+                unattended="This writes, and there is no terminal to confirm it on. Add --yes to skip the question. Nothing was sent.",
+                stopped="Stopped; nothing was sent.",
+            )
         try:
             answer = _send(request, Client(app.connection, app.keys, app.transport), key_class)
         except (NoAnswerError, UnexpectedResponseError) as error:
@@ -166,20 +169,6 @@ def _not_done(outcomes: Sequence[tuple[str, ActionOutcome]]) -> tuple[ActionOutc
 def _shown(document: Element | Sequence[Element]) -> str:
     """Return JSON in ASCII, because values may hold terminal control codes."""
     return json.dumps(document, indent=2).replace("\x7f", "\\u007f")
-
-
-def _confirm(console: Console, target: Target, request: Request) -> None:
-    """
-    Raises:
-        click.ClickException: there is nobody to ask.
-        click.Abort: the answer was not yes.
-    """
-    console.confirm(
-        f"This calls {_deeds(request)} in {target_words(target)}.\nType yes to go ahead, anything else to stop: ",
-        ("yes",),
-        unattended="This writes, and there is no terminal to confirm it on. Add --yes to skip the question. Nothing was sent.",
-        stopped="Stopped; nothing was sent.",
-    )
 
 
 def _deeds(request: Request) -> str:

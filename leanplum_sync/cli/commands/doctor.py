@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -13,7 +13,7 @@ from leanplum_sync.cli.command import Command, in_project
 from leanplum_sync.cli.connect import connected
 from leanplum_sync.cli.exit_codes import ExitCode, exit_code
 from leanplum_sync.cli.output.console import Console
-from leanplum_sync.cli.output.outputs import Output, deliver, output_option
+from leanplum_sync.cli.output.outputs import deliver, output_option
 from leanplum_sync.cli.project import settings_here
 from leanplum_sync.cli.shell import shortest
 from leanplum_sync.client.credentials import Keys
@@ -69,7 +69,7 @@ _NEEDED: Final[Mapping[str, frozenset[KeyClass]]] = {
 )
 @output_option
 @in_project
-def command(console: Console, *, purpose: str, output: Sequence[Output]) -> ExitCode:
+def command(console: Console, *, purpose: str) -> ExitCode:
     """
     Check keys, clock, host and journal, and show how to fix each problem.
 
@@ -85,7 +85,6 @@ def command(console: Console, *, purpose: str, output: Sequence[Output]) -> Exit
     ]
     deliver(
         console,
-        output,
         text=lambda page: findings_text(target, settings.name, findings, page),
         json=lambda: findings_json(target, settings.name, findings),
     )
@@ -198,7 +197,7 @@ def _on_key(key_class: KeyClass, keys: Keys, told: _Told, *, is_needed: bool, is
     match told.get(key_class):
         case Probed(key_class=found) if found is key_class:
             holder = "The emulator's own" if is_own else f"{variable} holds it"
-            may = _opened_by(key_class)
+            may = tuple(name for name, spec in ACTIONS.items() if spec.key_class is key_class)
             return Finding(Level.GOOD, about, f"{holder}: it may {_MAY[key_class]}.", actions=may)
         case Probed(key_class=None, knows_app=True):
             return _bad(
@@ -258,10 +257,6 @@ def _code_of(findings: Iterable[Finding]) -> ExitCode:
     """Return the code of the bad findings. A bad key takes precedence, because it may cause the others."""
     codes = {ExitCode(finding.exit_code) for finding in findings if finding.level is Level.BAD}
     return ExitCode.BAD_KEY if ExitCode.BAD_KEY in codes else min(codes, default=ExitCode.OK)
-
-
-def _opened_by(key_class: KeyClass) -> Sequence[str]:
-    return tuple(name for name, spec in ACTIONS.items() if spec.key_class is key_class)
 
 
 def _existing(path: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -14,8 +13,8 @@ from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.options.basic import duration_option
 from leanplum_sync.cli.options.checking import LIVE, observed_option
 from leanplum_sync.cli.output.console import Console
-from leanplum_sync.cli.output.outputs import Output, deliver, output_options
-from leanplum_sync.cli.project import project_file, settings_of
+from leanplum_sync.cli.output.outputs import deliver, output_options
+from leanplum_sync.cli.project import settings_of, specs_here
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import SpecError
 from leanplum_sync.journal import read_journal
@@ -28,7 +27,7 @@ from leanplum_sync.project.settings import Settings
 from leanplum_sync.render.drift import drift_json, drift_text
 from leanplum_sync.render.markdown import drift_markdown
 from leanplum_sync.render.values import Mask
-from leanplum_sync.specs import Loaded, load
+from leanplum_sync.specs import Loaded
 from leanplum_sync.staging import Staging
 
 
@@ -46,7 +45,6 @@ def command(
     observed: str,
     max_age: float | None,
     detailed_exitcode: bool,
-    output: Sequence[Output],
 ) -> ExitCode:
     """
     Show which attributes have drifted since the last apply, and who changed them.
@@ -55,16 +53,15 @@ def command(
     manage are compared. Each difference is listed as changed by others, by us (only the spec changed), by
     both, or as new. Nothing is written to the app.
     """
-    loaded = load(project_file(), specs)
-    if loaded.project is None or loaded.problems:
+    loaded, project = specs_here(specs)
+    if loaded.problems:
         raise SpecError(loaded.problems)
-    settings = settings_of(loaded.project, loaded.root)
+    settings = settings_of(project, loaded.root)
     target = target_of(settings)
     found = _find(without_sends(loaded), settings, console, observed=observed, max_age=max_age)
     mask = Mask(settings.sensitive, secrets.token_bytes(16))
     deliver(
         console,
-        output,
         text=lambda page: drift_text(found, target, mask, page),
         json=lambda: drift_json(found, target, mask),
         markdown=lambda limit: drift_markdown(found, target, mask, limit),

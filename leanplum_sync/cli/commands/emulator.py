@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from leanplum_sync.cli.command import Command, with_console
-from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.options.basic import file_option
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.emulator import APP_ID, KEYS, EmulatorError, serve
@@ -35,9 +34,7 @@ from leanplum_sync.emulator import APP_ID, KEYS, EmulatorError, serve
     help="Faults to inject, from a FILE or as TEXT such as latency:seconds=0.5. Default: none.",
 )
 @with_console
-def command(
-    console: Console, *, port: int, state: Path | None, seed: tuple[Path, ...], faults: str
-) -> ExitCode:
+def command(console: Console, *, port: int, state: Path | None, seed: tuple[Path, ...], faults: str) -> None:
     """
     Serve the Leanplum API on this machine, for dry runs.
 
@@ -48,7 +45,6 @@ def command(
         serve(port=port, on_ready=lambda url: _announce(console, url), state=state, seeds=seed, faults=faults)
     except EmulatorError as error:
         raise click.UsageError(str(error)) from error
-    return ExitCode.OK
 
 
 def _announce(console: Console, url: str) -> None:

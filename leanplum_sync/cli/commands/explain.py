@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from leanplum_sync.cli.command import Command, in_project, plan_argument
-from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.options.basic import file_option
 from leanplum_sync.cli.options.ids import subject_of
 from leanplum_sync.cli.output.console import Console
-from leanplum_sync.cli.output.outputs import Output, deliver, output_option
-from leanplum_sync.cli.project import project_file, settings_of
-from leanplum_sync.errors import SpecError
+from leanplum_sync.cli.output.outputs import deliver, output_option
+from leanplum_sync.cli.project import settings_of, specs_here
 from leanplum_sync.journal import read_journal
 from leanplum_sync.operations.explain import explain
 from leanplum_sync.planfile import open_plan
 from leanplum_sync.render.explain import explained_json, explained_text
 from leanplum_sync.render.plan_words import mask_for
-from leanplum_sync.specs import load
 
 
 @click.command("explain", cls=Command)
@@ -33,20 +29,16 @@ from leanplum_sync.specs import load
 )
 @output_option
 @in_project
-def command(
-    console: Console, *, plan: Path, user: str, observed: Path | None, output: Sequence[Output]
-) -> ExitCode:
+def command(console: Console, *, plan: Path, user: str, observed: Path | None) -> None:
     """
     Show what the plan in the file PLAN changes for USER, and the spec lines behind each change.
 
     USER is a userId, taken literally (00004 is not 4), or device:ID. Exit code 64: neither the plan nor the
     specs list USER.
     """
-    loaded = load(project_file())
-    if loaded.project is None:
-        raise SpecError(loaded.problems)
+    loaded, project = specs_here()
     with open_plan(plan) as opened:
-        settings = settings_of(loaded.project, loaded.root, opened.header.target.environment)
+        settings = settings_of(project, loaded.root, opened.header.target.environment)
         with read_journal(settings.journal) as journal:
             explained = explain(
                 subject_of(user), opened, loaded, snapshot=observed or settings.snapshot, journal=journal
@@ -58,8 +50,6 @@ def command(
         target, mask = opened.header.target, mask_for(opened)
         deliver(
             console,
-            output,
             text=lambda page: explained_text(explained, target, mask, page),
             json=lambda: explained_json(explained, target, mask),
         )
-    return ExitCode.OK

@@ -13,7 +13,6 @@ from typing import Final
 import click
 
 from leanplum_sync.cli.command import Command, with_console
-from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.render.words import listing
@@ -43,7 +42,7 @@ _NAME: Final = re.compile(r"[^a-z0-9]+")
     help="Which pipeline files to write: for GitHub Actions, GitLab CI, both or neither. Default: all.",
 )
 @with_console
-def command(console: Console, *, folder: Path, pipeline: str) -> ExitCode:
+def command(console: Console, *, folder: Path, pipeline: str) -> None:
     """
     Create a new project in DIR (default: the working folder).
 
@@ -67,7 +66,6 @@ def command(console: Console, *, folder: Path, pipeline: str) -> ExitCode:
         f"\nThis project works right away, on the embedded emulator. Next:\n\n{enter}"
         "  leanplum-sync validate\n  leanplum-sync plan\n  leanplum-sync apply .leanplum-sync/sandbox.lpplan"
     )
-    return ExitCode.OK
 
 
 def _instead(existing: list[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,7 @@ from leanplum_sync.cli.lazy import Group
 from leanplum_sync.cli.options.basic import duration_option, file_option
 from leanplum_sync.cli.options.runs import known_run, run_argument
 from leanplum_sync.cli.output.console import Console
-from leanplum_sync.cli.output.outputs import Output, deliver, output_option
+from leanplum_sync.cli.output.outputs import deliver, output_option
 from leanplum_sync.cli.project import settings_here
 from leanplum_sync.cli.shell import shortest
 from leanplum_sync.clock import SystemClock
@@ -60,7 +60,7 @@ def command() -> None:
 @click.argument("source", metavar="FROM")
 @output_option
 @in_project
-def copy_command(console: Console, source: str, output: Sequence[Output]) -> ExitCode:
+def copy_command(console: Console, source: str) -> None:
     """
     Copy the journal FROM into the project's.
 
@@ -73,12 +73,10 @@ def copy_command(console: Console, source: str, output: Sequence[Output]) -> Exi
     names = source if source.startswith(_VARIABLE) else describe(shortest(Path(source))), describe(target)
     deliver(
         console,
-        output,
         text=lambda page: copied_text(counts, names[1], page),
         json=lambda: copied_json(counts, *names),
     )
     console.say(f"From now on, use only the new journal. Archive {source}, so that nobody uses it again.")
-    return ExitCode.OK
 
 
 def _location(source: str, environ: Mapping[str, str]) -> str | Path:
@@ -97,19 +95,18 @@ def _location(source: str, environ: Mapping[str, str]) -> str | Path:
 @command.command("list", cls=Command)
 @output_option
 @in_project
-def list_command(console: Console, output: Sequence[Output]) -> ExitCode:
+def list_command(console: Console) -> None:
     """List all runs, the latest first. With -e, show only the runs of that environment."""
     with read_journal(settings_here().journal) as journal:
         runs = journal.runs(environment=remembered("environment"))
-    deliver(console, output, text=lambda page: runs_text(runs, page), json=lambda: runs_json(runs))
-    return ExitCode.OK
+    deliver(console, text=lambda page: runs_text(runs, page), json=lambda: runs_json(runs))
 
 
 @command.command("show", cls=Command)
 @run_argument
 @output_option
 @in_project
-def show_command(console: Console, run: int, output: Sequence[Output]) -> ExitCode:
+def show_command(console: Console, run: int) -> None:
     """Show the actions and batches of one run, and which actions are not done."""
     with read_journal(settings_here().journal) as journal:
         shown = ShownRun(
@@ -119,14 +116,13 @@ def show_command(console: Console, run: int, output: Sequence[Output]) -> ExitCo
             exceptions=tuple(islice(journal.exceptions(run), EXCEPTIONS_LISTED)),
             exceptions_total=journal.count_exceptions(run),
         )
-    deliver(console, output, text=lambda page: run_text(shown, page), json=lambda: run_json(shown))
-    return ExitCode.OK
+    deliver(console, text=lambda page: run_text(shown, page), json=lambda: run_json(shown))
 
 
 @command.command("verify", cls=Command)
 @output_option
 @in_project
-def verify_command(console: Console, output: Sequence[Output]) -> ExitCode:
+def verify_command(console: Console) -> ExitCode:
     """
     Check that states, counts and deliveries are consistent.
 
@@ -138,7 +134,6 @@ def verify_command(console: Console, output: Sequence[Output]) -> ExitCode:
         faults = tuple(journal.faults())
     deliver(
         console,
-        output,
         text=lambda page: faults_text(faults, name, page),
         json=lambda: faults_json(faults, name),
     )
@@ -149,7 +144,7 @@ def verify_command(console: Console, output: Sequence[Output]) -> ExitCode:
 @click.argument("run", metavar="[RUN]", type=click.IntRange(min=1), required=False)
 @file_option("--out", help="The .ndjson or .parquet file to write. Default: NDJSON on standard output.")
 @in_project
-def export_command(console: Console, run: int | None, out: Path | None) -> ExitCode:
+def export_command(console: Console, run: int | None, out: Path | None) -> None:
     """
     Export the records of all runs, or of RUN.
 
@@ -165,12 +160,11 @@ def export_command(console: Console, run: int | None, out: Path | None) -> ExitC
         else:
             out.parent.mkdir(parents=True, exist_ok=True)
             _WRITERS[out.suffix.lower()](journal, runs, out)
-    return ExitCode.OK
 
 
 @command.command("upgrade", cls=Command)
 @in_project
-def upgrade_command(console: Console) -> ExitCode:
+def upgrade_command(console: Console) -> None:
     """
     Upgrade a journal of an older version to the current format.
 
@@ -179,7 +173,6 @@ def upgrade_command(console: Console) -> ExitCode:
     settings = settings_here()
     with open_journal(settings.journal):
         console.say(f"{describe(shortest(settings.journal))} is up to date.")
-    return ExitCode.OK
 
 
 @command.command("prune", cls=Command)
@@ -189,7 +182,7 @@ def upgrade_command(console: Console) -> ExitCode:
     help="Keep the plans of runs that ended within this time, such as 30d, for undo. Default: 90d.",
 )
 @in_project
-def prune_command(console: Console, older_than: float) -> ExitCode:
+def prune_command(console: Console, older_than: float) -> None:
     """
     Delete plans in .leanplum-sync/applied that are no longer needed.
 
@@ -206,4 +199,3 @@ def prune_command(console: Console, older_than: float) -> ExitCode:
     for path in removed:
         console.document(str(shortest(path)))
     console.say(f"Deleted {amount(len(removed), 'plan')}.")
-    return ExitCode.OK

@@ -5,14 +5,13 @@ from __future__ import annotations
 import click
 
 from leanplum_sync.cli.command import Command, with_console
-from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.encryption import KEY_VARIABLE, new_key
 
 
 @click.command("key", cls=Command)
 @with_console
-def command(console: Console) -> ExitCode:
+def command(console: Console) -> None:
     """
     Print a new key for encrypting the values in plans and journals.
 
@@ -21,4 +20,3 @@ def command(console: Console) -> ExitCode:
     """
     console.document(new_key())
     console.say(f"Store it as a secret named {KEY_VARIABLE}. Without it, encrypted values can't be read.")
-    return ExitCode.OK

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -23,7 +22,7 @@ from leanplum_sync.cli.options.checking import (
 )
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.documents import advise, all_groups_option, checked_of, show_plan, show_problems
-from leanplum_sync.cli.output.outputs import Output, output_options
+from leanplum_sync.cli.output.outputs import asked_for, output_options
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.errors import SpecError
@@ -80,7 +79,6 @@ def command(
     shard: Part | None,
     problems: Path | None,
     memory: int,
-    output: Sequence[Output],
     all_groups: bool,
     detailed_exitcode: bool,
 ) -> ExitCode:
@@ -94,9 +92,7 @@ def command(
         raise click.UsageError("--shard plans for a single process and can't be combined with --parts.")
     loaded = select_resources(load(project_file(), specs), select, exclude)
     if loaded.project is None:
-        return _report(
-            SpecError(loaded.problems), console, output, loaded.root, remembered("environment") or ""
-        )
+        return _report(SpecError(loaded.problems), console, loaded.root, remembered("environment") or "")
     settings = settings_of(loaded.project, loaded.root)
     console.say_more(
         f"Project {loaded.root}, environment {settings.name}, plan {out or settings.default_plan}."
@@ -116,19 +112,17 @@ def command(
     try:
         write_plan(loaded, settings, request, console.progress(), tell_changed_seed)
     except SpecError as error:
-        return _report(error, console, output, loaded.root, settings.name)
+        return _report(error, console, loaded.root, settings.name)
     with open_plan(request.out) as plan:
-        show_plan(plan, console, output, loaded.root, all_groups=all_groups)
+        show_plan(plan, console, loaded.root, all_groups=all_groups)
         return conclude(plan, console, detailed_exitcode=detailed_exitcode)
 
 
-def _report(
-    error: SpecError, console: Console, outputs: Sequence[Output], root: Path, environment: str
-) -> ExitCode:
+def _report(error: SpecError, console: Console, root: Path, environment: str) -> ExitCode:
     """Show problems to people on stderr and to machines in their format. A text document would be a plan."""
     checked = checked_of(error)
-    documents = [output for output in outputs if output.format != "text"]
-    show_problems(checked, console, documents, root, document="plan", environment=environment)
+    documents = [output for output in asked_for() if output.format != "text"]
+    show_problems(checked, console, root, documents, document="plan", environment=environment)
     console.complain(checked_text(checked, console.page(console.stderr)).rstrip())
     console.complain("Nothing was planned.")
     return ExitCode.INVALID

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -10,7 +9,7 @@ import click
 from leanplum_sync.cli.command import Command, with_console
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.output.console import Console
-from leanplum_sync.cli.output.outputs import Output, deliver, output_options
+from leanplum_sync.cli.output.outputs import deliver, output_options
 from leanplum_sync.planfile import open_plan
 from leanplum_sync.planner.differences import differences
 from leanplum_sync.render.plan_diff import PlanDiff, plan_diff_json, plan_diff_markdown, plan_diff_text
@@ -22,9 +21,7 @@ from leanplum_sync.render.plan_diff import PlanDiff, plan_diff_json, plan_diff_m
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2, not 0, if the plans differ.")
 @output_options("text", "json", "markdown")
 @with_console
-def command(
-    console: Console, *, old: Path, new: Path, detailed_exitcode: bool, output: Sequence[Output]
-) -> ExitCode:
+def command(console: Console, *, old: Path, new: Path, detailed_exitcode: bool) -> ExitCode:
     """
     Show the changes that are only in NEW and the changes that are only in OLD.
 
@@ -35,7 +32,6 @@ def command(
         diff = PlanDiff(was, now, differences(was.changes(), now.changes()))
         deliver(
             console,
-            output,
             text=lambda page: plan_diff_text(diff, page),
             json=lambda: plan_diff_json(diff),
             markdown=lambda limit: plan_diff_markdown(diff, limit),

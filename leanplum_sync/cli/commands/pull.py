@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -16,17 +16,16 @@ from leanplum_sync.cli.options.basic import duration_option, file_option
 from leanplum_sync.cli.options.checking import listing_file, memory_option
 from leanplum_sync.cli.options.ids import id_column_option, subjects_named
 from leanplum_sync.cli.output.console import Console
-from leanplum_sync.cli.output.outputs import Output, deliver, output_options
-from leanplum_sync.cli.project import project_file, settings_of
+from leanplum_sync.cli.output.outputs import deliver, output_options
+from leanplum_sync.cli.project import settings_of, specs_here
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.clock import SystemClock
-from leanplum_sync.errors import SpecError
 from leanplum_sync.library.reading import together
 from leanplum_sync.operations.check import check
 from leanplum_sync.operations.pull import pull
 from leanplum_sync.progress import Progress
 from leanplum_sync.render.pull import pulled_json, pulled_text
-from leanplum_sync.specs import Loaded, load
+from leanplum_sync.specs import Loaded
 from leanplum_sync.staging import LEAST_MEMORY_MB, Staging
 
 _MAX_AGE_SECONDS: Final = 3600.0
@@ -62,7 +61,6 @@ def command(
     out: Path,
     max_age: float,
     memory: int,
-    output: Sequence[Output],
 ) -> ExitCode:
     """
     Read users into a snapshot file, one billable lookup each.
@@ -74,10 +72,8 @@ def command(
         raise click.UsageError(
             f"{out} can't be a snapshot, which is NDJSON: name a file that ends with {' or '.join(_SNAPSHOTS)}."
         )
-    loaded = load(project_file())
-    if loaded.project is None:
-        raise SpecError(loaded.problems)
-    settings = settings_of(loaded.project, loaded.root)
+    loaded, project = specs_here()
+    settings = settings_of(project, loaded.root)
     limits = settings.environment.limits
     progress = console.progress()
     with Staging(memory_limit_mb=memory, only_rows=True) as staging, connected(settings) as app:
@@ -101,7 +97,6 @@ def command(
         target = app.target
     deliver(
         console,
-        output,
         text=lambda page: pulled_text(report, target, quoted(out), page),
         json=lambda: pulled_json(report, target),
     )

@@ -16,11 +16,11 @@ from leanplum_sync.cli.options.basic import file_option
 from leanplum_sync.cli.options.ids import id_column_option, subjects_named
 from leanplum_sync.cli.options.runs import known_run, run_argument
 from leanplum_sync.cli.output.console import Console
-from leanplum_sync.cli.output.outputs import Output, deliver, output_option
-from leanplum_sync.cli.project import project_file, settings_of
+from leanplum_sync.cli.output.outputs import deliver, output_option
+from leanplum_sync.cli.project import settings_of, specs_here
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.clock import SystemClock
-from leanplum_sync.errors import CredentialError, SpecError
+from leanplum_sync.errors import CredentialError
 from leanplum_sync.journal import open_journal, read_journal
 from leanplum_sync.journal.entry import ExceptionEntry, Fate, Resolution, RunEntry, RunState
 from leanplum_sync.journal.reader import JournalReader
@@ -31,7 +31,6 @@ from leanplum_sync.render.document import written
 from leanplum_sync.render.documents import Resolved
 from leanplum_sync.render.resolve import deed, resolved_text
 from leanplum_sync.render.words import amount
-from leanplum_sync.specs import load
 
 _CHOICES: Final = {
     Resolution.DONE: "The held actions happened: count them as done.",
@@ -77,7 +76,6 @@ def command(
     from_file: Path | None,
     id_column: str | None,
     yes: bool,
-    output: Sequence[Output],
 ) -> ExitCode:
     """
     Resolve the held actions of run RUN, which may or may not have happened.
@@ -89,19 +87,23 @@ def command(
     if choice is None:
         raise click.UsageError("Pass exactly one of --done, --again or --drop.")
     resolution = Resolution(choice)
-    loaded = load(project_file())
-    if loaded.project is None:
-        raise SpecError(loaded.problems)
+    loaded, project = specs_here()
     named = frozenset(subjects_named(users, from_file, id_column, loaded))
     wanted = named if users or from_file else None
-    settings = settings_of(loaded.project, loaded.root)
+    settings = settings_of(project, loaded.root)
     with read_journal(settings.journal) as reading:
         entry = known_run(reading, run)
         held = _held(reading, entry, batches, wanted)
-        window = _settle_seconds(entry, loaded.project, loaded.root)
+        window = _settle_seconds(entry, project, loaded.root)
         _check_settled(reading, run, held, window)
     if not yes:
-        _confirm(console, entry, resolution, held)
+        named_actions = amount(sum(map(len, held.values())), "held action")
+        named_users = amount(len(_subjects(held)), "user")
+        console.confirm(
+            f"Run {run} in {entry.environment}: {named_actions} of {named_users} {deed(resolution)}.",
+            unattended="There is no terminal to confirm on. Add --yes to skip the question. Nothing was changed.",
+            stopped="Stopped; nothing was changed.",
+        )
     with (
         open_journal(settings.journal) as journal,
         journal.acquire(entry.app, entry.environment, part=entry.part) as lease,
@@ -120,7 +122,7 @@ def command(
         left = sum(1 for _ in journal.exceptions(run, [Fate.HELD]))
         entry = known_run(journal, run)
     resolved = Resolved(run, resolution, actions, len(_subjects(held)), tuple(held), left)
-    deliver(console, output, text=lambda page: resolved_text(resolved, page), json=lambda: written(resolved))
+    deliver(console, text=lambda page: resolved_text(resolved, page), json=lambda: written(resolved))
     if resolution is Resolution.AGAIN:
         console.say(_next_step(entry, settings.kept_plan(entry.plan_digest)))
     return ExitCode.IN_DOUBT if left else ExitCode.OK
@@ -172,28 +174,6 @@ def _check_settled(journal: JournalReader, run: int, batches: Collection[int], s
 
 def _subjects(held: Mapping[int, Sequence[ExceptionEntry]]) -> frozenset[Subject]:
     return frozenset(entry.subject for entries in held.values() for entry in entries)
-
-
-def _confirm(
-    console: Console,
-    run: RunEntry,
-    resolution: Resolution,
-    held: Mapping[int, Sequence[ExceptionEntry]],
-) -> None:
-    """
-    Raises:
-        click.ClickException: there is nobody to ask.
-        click.Abort: the answer was not yes.
-    """
-    actions = amount(sum(map(len, held.values())), "held action")
-    users = amount(len(_subjects(held)), "user")
-    console.confirm(
-        f"Run {run.number} in {run.environment}: {actions} of {users} {deed(resolution)}.\n"
-        "Type yes to go ahead, anything else to stop: ",
-        ("yes",),
-        unattended="There is no terminal to confirm on. Add --yes to skip the question. Nothing was changed.",
-        stopped="Stopped; nothing was changed.",
-    )
 
 
 def _next_step(run: RunEntry, plan: Path) -> str:

@@ -7,7 +7,6 @@ import json
 import click
 
 from leanplum_sync.cli.command import Command, with_console
-from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.render.schemas import NAMES, document_schema
 from leanplum_sync.specs import json_schema
@@ -17,7 +16,7 @@ from leanplum_sync.specs.check import MODELS
 @click.command("schema", cls=Command)
 @click.argument("kind", metavar="[KIND]", required=False, type=click.Choice([*MODELS, *NAMES]))
 @with_console
-def command(console: Console, kind: str | None) -> ExitCode:
+def command(console: Console, kind: str | None) -> None:
     """
     Print the JSON Schema of all specs, of one KIND of spec, or of one document.
 
@@ -27,4 +26,3 @@ def command(console: Console, kind: str | None) -> ExitCode:
     """
     schema = document_schema(kind) if kind in NAMES else json_schema(kind)
     console.document(json.dumps(schema, indent=2))
-    return ExitCode.OK

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import click
 
 from leanplum_sync.cli.command import Command, in_project
 from leanplum_sync.cli.context import remembered
-from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.output.console import Console
-from leanplum_sync.cli.output.outputs import Output, deliver, output_options
+from leanplum_sync.cli.output.outputs import deliver, output_options
 from leanplum_sync.cli.project import settings_here
 from leanplum_sync.cli.shell import shortest
 from leanplum_sync.clock import SystemClock
@@ -27,7 +24,7 @@ _RUNS = 10
 @click.command("status", cls=Command)
 @output_options("text", "json", "markdown", "html")
 @in_project
-def command(console: Console, output: Sequence[Output]) -> ExitCode:
+def command(console: Console) -> None:
     """
     Show the latest runs, the processes at work and the sends held for a decision.
 
@@ -44,10 +41,8 @@ def command(console: Console, output: Sequence[Output]) -> ExitCode:
         )
     deliver(
         console,
-        output,
         text=lambda page: status_text(status, page),
         json=lambda: status_json(status),
         markdown=lambda limit: status_markdown(status, limit),
         html=lambda: status_html(status),
     )
-    return ExitCode.OK

@@ -17,7 +17,7 @@ from leanplum_sync.cli.options.basic import file_option
 from leanplum_sync.cli.options.runs import known_run, run_argument
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.documents import show_plan
-from leanplum_sync.cli.output.outputs import Output, output_options
+from leanplum_sync.cli.output.outputs import output_options
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.clock import SystemClock
@@ -45,9 +45,7 @@ from leanplum_sync.staging import Staging
 @file_option("--out", help="Where to write the plan. Default: undo-RUN.lpplan in .leanplum-sync.")
 @output_options("text", "json", "markdown", "html")
 @in_project
-def command(
-    console: Console, *, run: int, of_run: Path | None, out: Path | None, output: Sequence[Output]
-) -> ExitCode:
+def command(console: Console, *, run: int, of_run: Path | None, out: Path | None) -> ExitCode:
     """
     Create a plan that reverts run RUN.
 
@@ -92,7 +90,7 @@ def command(
     reading.unlink(missing_ok=True)
     _list(made.moved_on, moved_file)
     with open_plan(out) as opened:
-        show_plan(opened, console, output)
+        show_plan(opened, console)
         code = conclude(opened, console, detailed_exitcode=False)
     if made.moved_on:
         console.say(

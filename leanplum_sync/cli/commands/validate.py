@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -12,7 +11,7 @@ from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.options.checking import listing_file, memory_option, problems_option
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.documents import advise, listed_words, show_problems
-from leanplum_sync.cli.output.outputs import Output, output_options
+from leanplum_sync.cli.output.outputs import output_options
 from leanplum_sync.cli.project import project_file
 from leanplum_sync.operations.check import check
 from leanplum_sync.problem import Remark
@@ -39,7 +38,6 @@ def command(
     problems: Path | None,
     strict: bool,
     memory: int,
-    output: Sequence[Output],
 ) -> ExitCode:
     """
     Check specs and their data files, offline.
@@ -63,6 +61,6 @@ def command(
         listed_words(findings.listed),
         remarks,
     )
-    show_problems(checked, console, output, loaded.root)
+    show_problems(checked, console, loaded.root)
     advise(remarks, console)
     return ExitCode.INVALID if findings.total else ExitCode.OK

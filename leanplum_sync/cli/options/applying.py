@@ -58,8 +58,9 @@ def confirm(console: Console, target: Target, summary: Summary) -> None:
     if sends := summary.count(ChangeKind.SEND):
         deeds.append(f"sends {amount(sends, 'message')}")
     console.confirm(
-        f"This {listing(deeds)} in {target_words(target)}.\nType the number of users to go ahead, anything else to stop: ",
-        (str(summary.changed), f"{summary.changed:,}"),
+        f"This {listing(deeds)} in {target_words(target)}.",
+        expected="the number of users",
+        accepted=(str(summary.changed), f"{summary.changed:,}"),
         unattended="There is no terminal to ask on. Add --yes to apply the plan without being asked; nothing was sent.",
         stopped="Stopped; nothing was sent.",
     )

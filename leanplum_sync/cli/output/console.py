@@ -75,9 +75,17 @@ class Console:
             raise click.Abort
         return answer.strip()
 
-    def confirm(self, question: str, accepted: Collection[str], *, unattended: str, stopped: str) -> None:
+    def confirm(
+        self,
+        question: str,
+        *,
+        unattended: str,
+        stopped: str,
+        expected: str = "yes",
+        accepted: Collection[str] = ("yes",),
+    ) -> None:
         """
-        Ask *question*, and go on only after one of the *accepted* answers.
+        Ask *question*, and go on only if the *expected* word is typed, which is one of *accepted*.
 
         Raises:
             click.ClickException: there is nobody to ask; the sentence is *unattended*.
@@ -85,7 +93,8 @@ class Console:
         """
         if not self.is_interactive:
             raise click.ClickException(unattended)
-        if self.ask(question).lower() not in accepted:
+        answer = self.ask(f"{question}\nType {expected} to go ahead, anything else to stop: ")
+        if answer.lower() not in accepted:
             self.complain(stopped)
             raise click.Abort
 

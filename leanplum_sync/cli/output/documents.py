@@ -27,18 +27,13 @@ all_groups_option = click.option(
 
 
 def show_plan(
-    plan: PlanFile,
-    console: Console,
-    outputs: Sequence[Output],
-    root: Path | None = None,
-    *,
-    all_groups: bool = False,
+    plan: PlanFile, console: Console, root: Path | None = None, *, all_groups: bool = False
 ) -> None:
     """*root* is the folder of the project whose specs the plan is about."""
     folder = _in_repository(root) if root else ""
     deliver(
         console,
-        outputs,
+        None,
         console.progress(),
         text=lambda page: plan_text(plan, page, all_groups=all_groups),
         json=lambda: plan_json(plan),
@@ -53,8 +48,8 @@ def show_plan(
 def show_problems(
     checked: Checked,
     console: Console,
-    outputs: Sequence[Output],
     root: Path,
+    outputs: Sequence[Output] | None = None,
     *,
     document: str = "problems",
     environment: str = "",

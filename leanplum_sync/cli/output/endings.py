@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from leanplum_sync.cli.context import EVENTS, remembered
-from leanplum_sync.cli.exit_codes import exit_code
+from leanplum_sync.cli.exit_codes import ExitCode, exit_code
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.outputs import (
     STREAM,
@@ -50,7 +50,7 @@ def ending(ctx: click.Context) -> Iterator[Callable[[Any], Any]]:
 
         def end(code: Any) -> Any:
             if events is not None:
-                events.end(code)
+                events.end(code or ExitCode.OK)
             return code
 
         try:
@@ -92,7 +92,7 @@ def fail_unread(
 
 
 def _fail(error: BaseException, command: str, outputs: Sequence[Output], console: Console) -> None:
-    code = _code_of(error)
+    code = error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else exit_code(error)
     documents = [output for output in outputs if output.format not in _FOR_PEOPLE]
     if documents and isinstance(error, SpecError):
         from leanplum_sync.cli.output.documents import (  # noqa: PLC0415 - needed here only
@@ -100,7 +100,7 @@ def _fail(error: BaseException, command: str, outputs: Sequence[Output], console
             show_problems,
         )
 
-        show_problems(checked_of(error), console, documents, Path.cwd(), document=command)
+        show_problems(checked_of(error), console, Path.cwd(), documents, document=command)
     elif documents:
         from leanplum_sync.render import failure  # noqa: PLC0415 - as above
 
@@ -121,14 +121,6 @@ def _fail(error: BaseException, command: str, outputs: Sequence[Output], console
         )
     if console.events is not None:
         console.events.end(code)
-
-
-def _code_of(error: BaseException) -> int:
-    match error:
-        case SystemExit(code=int(number)):
-            return number
-        case _:
-            return exit_code(error)
 
 
 def _events(command: str, outputs: Sequence[Output], console: Console) -> Any:

@@ -71,7 +71,7 @@ class OutputType(click.ParamType[Output]):
         return starting(self._formats, incomplete)
 
 
-def _one_on_stdout(ctx: click.Context, param: click.Parameter, outputs: Sequence[Output]) -> Sequence[Output]:
+def _remember(ctx: click.Context, param: click.Parameter, outputs: Sequence[Output]) -> None:
     if sum(output.path is None for output in outputs) > 1:
         raise click.BadParameter(
             "only one document can go to stdout. Write the others to files, as in -o json=plan.json.",
@@ -79,12 +79,11 @@ def _one_on_stdout(ctx: click.Context, param: click.Parameter, outputs: Sequence
             param,
         )
     ctx.meta[_ASKED] = tuple(outputs) or (Output("text", None),)
-    return asked_for(ctx)
 
 
-def asked_for(ctx: click.Context) -> Sequence[Output]:
-    """Return the documents to make; none for a command that makes none."""
-    found: Sequence[Output] = ctx.meta.get(_ASKED, ())
+def asked_for(ctx: click.Context | None = None) -> Sequence[Output]:
+    """Return the documents that the command should make; none for a command that makes none."""
+    found: Sequence[Output] = (ctx or click.get_current_context()).meta.get(_ASKED, ())
     return found
 
 
@@ -128,7 +127,8 @@ def output_options(*formats: str) -> Callable[[Decorated], Decorated]:
         "--output",
         type=OutputType(formats),
         multiple=True,
-        callback=_one_on_stdout,
+        expose_value=False,
+        callback=_remember,
         metavar="FORMAT[=FILE]",
         help=f"Output format: {' or '.join([', '.join(formats[:-1]), formats[-1]])}, to stdout or to FILE; may be repeated. Default: text.",
     )
@@ -153,7 +153,7 @@ output_option: Final = output_options("text", "json")
 
 def deliver(
     console: Console,
-    outputs: Sequence[Output],
+    outputs: Sequence[Output] | None = None,
     progress: Progress | None = None,
     /,
     *,
@@ -162,7 +162,7 @@ def deliver(
     markdown: Callable[[int], str] | None = None,
     **others: Callable[[], str],
 ) -> None:
-    """Make the *outputs* and write each to its place. *markdown* takes the maximum size in bytes."""
+    """Make the *outputs*, by default those that the command was asked for, and write each to its place. *markdown* takes the maximum size in bytes."""
 
     def content_of(output: Output) -> str:
         if output.format == "text":
@@ -171,6 +171,7 @@ def deliver(
             return markdown(meta.get(_LIMIT, MARKDOWN_BYTES))
         return {"json": json, STREAM: json, **others}[output.format]()
 
+    outputs = asked_for() if outputs is None else outputs
     ctx = click.get_current_context(silent=True)
     meta = ctx.meta if ctx else {}
     contents = []
