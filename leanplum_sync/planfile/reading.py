@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from itertools import groupby
@@ -21,24 +22,21 @@ from leanplum_sync.encryption import KEY_VARIABLE, PLAIN, Codec, SealingKeys
 from leanplum_sync.errors import StalePlanError
 from leanplum_sync.planfile import schema
 from leanplum_sync.planfile.contents import count_contents
+from leanplum_sync.planfile.header import read_header, read_summary, text, text_by_text, texts
 from leanplum_sync.planfile.private import PrivateCopy
 from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.planner.change_facts import facts
-from leanplum_sync.planner.known import Position
 from leanplum_sync.planner.parts import SHARDS, Part
 from leanplum_sync.planner.plan import (
     PLAN_FORMAT,
     Cohort,
     Contents,
-    Cost,
     Hazard,
     Header,
     Input,
     Note,
-    Scope,
     Shape,
     Summary,
-    Target,
     ValuePair,
 )
 from leanplum_sync.problem import Place
@@ -129,7 +127,7 @@ class PlanFile:
                 f" format {PLAN_FORMAT}. Apply it with the version that made it, or plan again."
             )
         if not schema.has_schema(self._connection):
-            raise StalePlanError(f"{self.path}: this plan was changed after it was written. Plan again.")
+            raise self._changed()
         self._codec = self._codec_with(keys)
         schema.open_values(self._connection, self._codec)
         found = tuple(
@@ -137,12 +135,25 @@ class PlanFile:
             for compute in (schema.compute_digest, schema.compute_checksum)
         )
         if found != (self.digest, self._meta("checksum")) or not self._is_sound():
-            raise StalePlanError(f"{self.path}: this plan was changed after it was written. Plan again.")
-        _ = self.header, self.summary
+            raise self._changed()
+        _ = self.header, self.summary, self.notes(), self.resources()
+
+    def _changed(self) -> StalePlanError:
+        return StalePlanError(f"{self.path}: this plan was changed after it was written. Plan again.")
+
+    @contextmanager
+    def _decoding(self) -> Iterator[None]:
+        """Refuse the plan at a row that no plan of ours has: without a key, anybody can compute a digest over such rows."""
+        try:
+            yield
+        except (sqlite3.Error, ValueError, TypeError, KeyError, IndexError) as error:
+            raise self._changed() from error
 
     def _is_sound(self) -> bool:
-        """Look at what no digest covers: the indexes, and the order of rows that are found by number."""
+        """Look at what no digest covers: the indexes, the types of cells, and the order of rows that are found by number."""
         if self._connection.execute("PRAGMA main.integrity_check(1)").fetchone() != ("ok",):
+            return False
+        if not schema.has_types(self._connection, self._codec):
             return False
         counted = (
             self._connection.execute(f"SELECT min({key}), max({key}), count(*) FROM main.{table}").fetchone()  # noqa: S608 - ours
@@ -166,42 +177,20 @@ class PlanFile:
 
     @cached_property
     def header(self) -> Header:
-        app_id, environment, host, is_emulator = self._meta("target")
-        observed_from, observed_until = self._meta("observed")
-        parts, part = self._meta("parts")
-        run, unfinished = self._meta("position")
-        return Header(
-            format=self._pragma("user_version"),
-            digest=self.digest,
-            target=Target(environment=environment, host=host, app_id=app_id, is_emulator=is_emulator),
-            created_at=self._meta("created_at"),
-            observed_from=observed_from,
-            observed_until=observed_until,
-            sensitive=frozenset(self._meta("sensitive")),
-            mask_key=schema.opened_mask_key(self._meta("mask_key"), self._codec),
-            parts=parts,
-            read_after_run=self._meta("read_after_run"),
-            scope=_scope(self._meta("scope")),
-            position=Position(run, {int(number): sent for number, sent in unfinished.items()}),
-            part=Part.parse(part) if part else None,
-        )
+        return read_header(self._meta, self._codec)
 
     @cached_property
     def summary(self) -> Summary:
-        values = self._meta("summary")
-        changes = {ChangeKind(kind): count for kind, count in values.pop("changes").items()}
-        return Summary(changes=changes, cost=Cost(**values.pop("cost")), **values)
+        return read_summary(self._meta("summary"))
 
     @cached_property
     def contents(self) -> Contents:
-        return count_contents(self._connection)
+        with self._decoding():
+            return count_contents(self._connection)
 
     @cached_property
     def digest(self) -> str:
-        digest = self._meta("digest")
-        if not isinstance(digest, str):
-            raise TypeError("the digest is not text")
-        return digest
+        return text(self._meta("digest"))
 
     @property
     def has_owners(self) -> bool:
@@ -215,8 +204,7 @@ class PlanFile:
 
     def resources(self) -> Mapping[str, str]:
         """Return, by ``kind/name``, the digests of the resources that the plan covers: also of those it doesn't change."""
-        found: Mapping[str, str] = self._meta("resources")
-        return found
+        return text_by_text(self._meta("resources"))
 
     def hazards(self) -> tuple[Hazard, ...]:
         rows = self._connection.execute("SELECT name, count, allowed FROM hazard ORDER BY id")
@@ -227,14 +215,15 @@ class PlanFile:
             "SELECT code, resource, sentence, count, samples FROM note ORDER BY id"
         )
         return tuple(
-            Note(code, resource, sentence, count, tuple(orjson.loads(samples)))
+            Note(code, resource, sentence, count, texts(orjson.loads(samples)))
             for code, resource, sentence, count, samples in rows
         )
 
     def changes(self, limit: int | None = None) -> Iterator[Change]:
         """Yield the changes, sorted by subject: all, or the first *limit*."""
         query = f"SELECT {schema.CHANGE_COLUMNS} FROM change ORDER BY id LIMIT ?"  # noqa: S608 - a constant
-        yield from map(_change, self._connection.execute(query, (-1 if limit is None else limit,)))
+        with self._decoding():
+            yield from map(_change, self._connection.execute(query, (-1 if limit is None else limit,)))
 
     def changes_of(self, subjects: Collection[Subject]) -> Mapping[Subject, tuple[Change, ...]]:
         """Return the changes of each of *subjects* that has any."""
@@ -244,8 +233,9 @@ class PlanFile:
             part = names[start : start + _SUBJECTS_AT_ONCE]
             marks = ", ".join("?" * len(part))
             query = f"SELECT {schema.CHANGE_COLUMNS} FROM change WHERE subject IN ({marks}) ORDER BY id"  # noqa: S608 - marks
-            for change in map(_change, self._connection.execute(query, part)):
-                found.setdefault(change.subject, []).append(change)
+            with self._decoding():
+                for change in map(_change, self._connection.execute(query, part)):
+                    found.setdefault(change.subject, []).append(change)
         return {subject: tuple(changes) for subject, changes in found.items()}
 
     def subjects(self, part: Part | None = None) -> Iterator[Subject]:
@@ -253,8 +243,9 @@ class PlanFile:
         rows = self._connection.execute(
             "SELECT subject FROM change WHERE shard BETWEEN ? AND ? ORDER BY id", _shards(part)
         )
-        for (name,), _ in groupby(rows):
-            yield Subject.parse(name)
+        with self._decoding():
+            for (name,), _ in groupby(rows):
+                yield Subject.parse(name)
 
     def batches(self, part: Part | None = None) -> Iterator[Batch]:
         """Yield the batches in the order in which they are sent: all, or those of *part*, which must not cross a batch."""
@@ -265,10 +256,11 @@ class PlanFile:
             " ORDER BY action.number",
             _shards(part),
         )
-        for (number, wave, class_), members in groupby(rows, key=itemgetter(0, 1, 2)):
-            yield Batch(
-                number, wave, schema.CLASSES[class_], tuple(_planned(class_, row[3:]) for row in members)
-            )
+        with self._decoding():
+            for (number, wave, class_), members in groupby(rows, key=itemgetter(0, 1, 2)):
+                yield Batch(
+                    number, wave, schema.CLASSES[class_], tuple(_planned(class_, row[3:]) for row in members)
+                )
 
     def summary_of(self, part: Part) -> Summary:
         """Return the plan's summary with the counts of *part* alone; costs stay those of the whole plan."""
@@ -276,7 +268,8 @@ class PlanFile:
         counts = run.execute(
             "SELECT kind, count(*) FROM change WHERE shard BETWEEN ? AND ? GROUP BY kind", shards
         )
-        changes = {ChangeKind(kind): count for kind, count in counts}
+        with self._decoding():
+            changes = {ChangeKind(kind): count for kind, count in counts}
         of_part = "FROM action WHERE shard BETWEEN ? AND ?"
         batches, actions = run.execute(f"SELECT count(DISTINCT batch), count(*) {of_part}", shards).fetchone()
         return replace(
@@ -290,7 +283,8 @@ class PlanFile:
 
     def cohorts(self) -> tuple[Cohort, ...]:
         """Return the groups of like changes: what needs most care first, then the largest."""
-        return self._cohorts
+        with self._decoding():
+            return self._cohorts
 
     @cached_property
     def _cohorts(self) -> tuple[Cohort, ...]:
@@ -354,7 +348,8 @@ class PlanFile:
         found: dict[_Group, list[Change]] = {key: [] for key in counts}
         query = f"SELECT {schema.CHANGE_COLUMNS} FROM change WHERE id = ?"  # noqa: S608 - a constant
         for number in chosen:
-            change = _change(self._connection.execute(query, (number,)).fetchone())
+            with self._decoding():
+                change = _change(self._connection.execute(query, (number,)).fetchone())
             found[change.resource, change.kind.value, change.field].append(change)
         return found
 
@@ -405,13 +400,6 @@ def _shards(part: Part | None) -> tuple[int, int]:
     return shards[0], shards[-1]
 
 
-def _scope(kept: Any) -> Scope | None:
-    if kept is None:
-        return None
-    files, specs, select, exclude = kept
-    return Scope(tuple(Input(*each) for each in files), tuple(specs), tuple(select), tuple(exclude))
-
-
 def _change(row: tuple[Any, ...]) -> Change:
     subject, _, resource, kind, field, device_id, before, after = row[:8]
     return Change(
@@ -428,15 +416,17 @@ def _change(row: tuple[Any, ...]) -> Change:
 
 
 def _planned(class_: int, row: tuple[Any, ...]) -> PlannedAction:
-    number, name, action, arguments, deliveries, owner = row
-    subject = Subject.parse(name)
+    number, name, action, kept_arguments, deliveries, owner = row
+    subject, arguments = Subject.parse(name), orjson.loads(kept_arguments)
+    if not isinstance(arguments, dict):
+        raise TypeError("arguments are not an object")
     return PlannedAction(
         number=number,
         subject=subject,
         delivery_class=schema.CLASSES[class_],
-        action=Action(action, orjson.loads(arguments)),
+        action=Action(action, arguments),
         deliveries=tuple(
-            DeliveryKey(delivery, subject, resource, tuple(former))
+            DeliveryKey(text(delivery), subject, text(resource), texts(former))
             for resource, delivery, *former in orjson.loads(deliveries)
         ),
         owner=None if owner is None else Subject.parse(owner),

@@ -93,6 +93,8 @@ INSERT_SEALED_DRAFT: Final = (
     "INSERT INTO draft (id, subject, shard, name, arguments, deliveries)"
     " VALUES (?1, ?2, ?3, ?4, sealed(?5, 'arguments', ?2, ?4), ?6)"
 )
+_TABLES: Final = ("meta", "input", "hazard", "note", "change", "batch", "action", "owner")
+_SEALED: Final = ("before", "after", "arguments")
 PURPOSE: Final = "plan"  # of the key that the file's values are sealed with
 # They take the tables' places in every query, and open values as they are asked for.
 _OPENED_VIEWS: Final = (
@@ -135,6 +137,29 @@ def has_schema(connection: sqlite3.Connection) -> bool:
 
 def _schema_of(connection: sqlite3.Connection) -> list[tuple[str, ...]]:
     return connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name").fetchall()
+
+
+def has_types(connection: sqlite3.Connection, codec: Codec) -> bool:
+    """Whether each cell is of its column's type, which SQLite doesn't enforce."""
+    return not any(
+        connection.execute(
+            f"SELECT EXISTS (SELECT 1 FROM main.{table} WHERE {' OR '.join(conditions)})"  # noqa: S608 - our own names
+        ).fetchone()[0]
+        for table in _TABLES
+        if (
+            conditions := [
+                f"typeof({name}) NOT IN ({_types(kind, is_required or is_key, name in _SEALED and bool(codec.key_id))})"
+                for _, name, kind, is_required, _, is_key in connection.execute(
+                    f"PRAGMA main.table_info({table})"
+                )
+            ]
+        )
+    )
+
+
+def _types(kind: str, is_required: int, is_sealed: bool) -> str:  # noqa: FBT001 - private, named at its only call
+    shown = "blob" if is_sealed else kind.lower()
+    return f"'{shown}'" if is_required else f"'{shown}', 'null'"
 
 
 def open_values(connection: sqlite3.Connection, codec: Codec) -> None:

@@ -61,12 +61,12 @@ def run(
     return Ended(arguments, int(code), _text(out), _text(err), documents)
 
 
-def breach(ended: Ended, secrets: Sequence[str]) -> str:
-    """Return how *ended* breaks the law of every command, or nothing."""
+def breach(ended: Ended, secrets: Sequence[str], *, debug: bool = False) -> str:
+    """Return how *ended* breaks the law of every command, or nothing. With *debug*, tracebacks were asked for."""
     if ended.code not in set(ExitCode) - {ExitCode.UNEXPECTED}:
         return f"exit code {ended.code}"
     everything = "\n".join(ended.texts)
-    if "Traceback (most recent call last)" in everything:
+    if "Traceback (most recent call last)" in everything and not debug:
         return "a traceback"
     if "fault of leanplum-sync" in everything:
         return "a fault of leanplum-sync"

@@ -8,6 +8,7 @@ from typing import Final
 from data_files import Csv, Ndjson, Parquet
 from documents import Project, Specs
 from fuzzing import Fuzzer
+from kept import Plans
 from recorded import Seeds
 
 FUZZERS: Final[Mapping[type[Fuzzer], int]] = {
@@ -17,4 +18,5 @@ FUZZERS: Final[Mapping[type[Fuzzer], int]] = {
     Ndjson: 15,
     Parquet: 15,
     Seeds: 20,
+    Plans: 40,
 }

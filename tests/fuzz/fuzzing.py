@@ -56,7 +56,7 @@ def attempt(fuzzer: Fuzzer, seed: int, folder: Path, *, debug: bool = False) -> 
     draw = random.Random(f"{fuzzer.name} {seed}")
     try:
         for ended in fuzzer.case(draw, folder, debug=debug):
-            if wrong := breach(ended, fuzzer.secrets):
+            if wrong := breach(ended, fuzzer.secrets, debug=debug):
                 shown = (
                     f"$ leanplum-sync {' '.join(ended.arguments)}\n{ended.out[-4000:]}\n{ended.err[-8000:]}"
                 )

@@ -139,6 +139,39 @@ def test_with_a_key_nobody_forges_a_plan_without_it(tmp_path: Path, monkeypatch:
             open_plan(forged)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE batch SET class = 'x'",
+        "UPDATE batch SET class = 99",
+        "UPDATE hazard SET allowed = 'x'",
+        "UPDATE note SET samples = '[1]'",
+        "UPDATE change SET asked_line = 'x'",
+        "UPDATE change SET kind = 'x' WHERE id = 1",
+        "UPDATE change SET subject = 'u1' WHERE id = 1",
+        "UPDATE change SET before = '{' WHERE id = 1",
+        "UPDATE action SET name = x'00'",
+        "UPDATE action SET arguments = '[]'",
+        "UPDATE action SET deliveries = '[[1, 2]]'",
+        "UPDATE meta SET value = '1e300' WHERE key = 'created_at'",
+        "UPDATE meta SET value = '[[]]' WHERE key = 'sensitive'",
+        "UPDATE meta SET value = '{\"a\": 1}' WHERE key = 'resources'",
+        "UPDATE meta SET value = json_set(value, '$[0]', 7) WHERE key = 'target'",
+        "UPDATE meta SET value = json_set(value, '$.changed', 'x') WHERE key = 'summary'",
+        "UPDATE meta SET value = json_set(value, '$.cost.seconds', 'x') WHERE key = 'summary'",
+        "UPDATE meta SET value = json_set(value, '$.changes', json('{\"x\": 1}')) WHERE key = 'summary'",
+        "DELETE FROM meta WHERE key = 'position'",
+    ],
+)
+def test_rows_that_no_plan_of_ours_has_are_refused(statement: str, tmp_path: Path) -> None:
+    """Without a key, anybody can compute a digest over them."""
+    path = tmp_path / "a.lpplan"
+    write_plan(path, 40).close()
+    forge(path, statement)
+    with pytest.raises(StalePlanError), open_plan(path) as plan:
+        everything(plan)
+
+
 def test_a_view_in_the_place_of_a_table_is_refused(tmp_path: Path) -> None:
     """It could give the rows that the digest is over when they are checked, and others when they are sent."""
     path = tmp_path / "a.lpplan"

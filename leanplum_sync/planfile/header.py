@@ -1,0 +1,114 @@
+"""Reads what a plan says about itself. Whoever knows no key can write anything there, so every value is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+
+from leanplum_sync.encryption import Codec
+from leanplum_sync.planfile.schema import opened_mask_key
+from leanplum_sync.planner.change import ChangeKind
+from leanplum_sync.planner.known import Position
+from leanplum_sync.planner.parts import Part
+from leanplum_sync.planner.plan import PLAN_FORMAT, Cost, Header, Input, Scope, Summary, Target
+from leanplum_sync.wire.convert import END_OF_9999
+
+T = TypeVar("T")
+
+_COUNTS: Final = ("listed", "changed", "missing", "created", "batches", "actions")
+_COSTS: Final = ("reads", "writes", "recheck", "requests", "one_by_one", "by_action", "separation")
+_LARGEST: Final = 1 << 53
+
+
+def read_header(meta: Callable[[str], Any], codec: Codec) -> Header:
+    """
+    Return the header; *meta* returns the value of a key.
+
+    Raises:
+        ValueError, TypeError, KeyError: a value is missing, or not of its type.
+    """
+    app_id, environment, host, is_emulator = meta("target")
+    observed_from, observed_until = meta("observed")
+    parts, part = meta("parts")
+    run, unfinished = meta("position")
+    return Header(
+        format=PLAN_FORMAT,
+        digest=text(meta("digest")),
+        target=Target(
+            environment=text(environment),
+            host=text(host),
+            app_id=text(app_id),
+            is_emulator=is_emulator is True,
+        ),
+        created_at=_time(meta("created_at")),
+        observed_from=_or_none(_time, observed_from),
+        observed_until=_or_none(_time, observed_until),
+        sensitive=frozenset(texts(meta("sensitive"))),
+        mask_key=opened_mask_key(text(meta("mask_key")), codec),
+        parts=_whole(parts),
+        read_after_run=_or_none(_whole, meta("read_after_run")),
+        scope=_or_none(_scope, meta("scope")),
+        position=Position(_whole(run), {int(number): _whole(sent) for number, sent in unfinished.items()}),
+        part=_or_none(Part.parse, part),
+    )
+
+
+def read_summary(found: Any) -> Summary:
+    """
+    Raises:
+        ValueError, TypeError, KeyError: as for ``read_header``.
+    """
+    cost = found["cost"]
+    return Summary(
+        **{name: _whole(found[name]) for name in _COUNTS},
+        changes={ChangeKind(kind): _whole(count) for kind, count in found["changes"].items()},
+        cost=Cost(**{name: _whole(cost[name]) for name in _COSTS}, seconds=_seconds(cost["seconds"])),
+    )
+
+
+def text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not text")
+    return value
+
+
+def texts(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list):
+        raise TypeError("not a list")
+    return tuple(map(text, values))
+
+
+def text_by_text(values: Any) -> Mapping[str, str]:
+    return {key: text(value) for key, value in values.items()}
+
+
+def _scope(kept: Any) -> Scope:
+    files, specs, select, exclude = kept
+    return Scope(
+        tuple(Input(text(path), text(sha256)) for path, sha256 in files),
+        texts(specs),
+        texts(select),
+        texts(exclude),
+    )
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= _LARGEST:
+        raise TypeError("not a whole number")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    if type(value) not in (int, float) or not 0 <= value <= _LARGEST:
+        raise TypeError("not a number of seconds")
+    return float(value)
+
+
+def _time(value: Any) -> float:
+    if (seconds := _seconds(value)) > END_OF_9999:
+        raise ValueError("not a time")
+    return seconds
+
+
+def _or_none(read: Callable[[Any], T], value: Any) -> T | None:
+    return None if value in (None, "") else read(value)

@@ -1,0 +1,289 @@
+"""Fuzzers of what the program wrote itself: plan files and journals, damaged, altered, or altered with their digests."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+sys.path.append(str(Path(__file__).parents[1] / "support"))  # where `python tests/fuzz` runs
+
+from command import Ended, run
+from documents import outputs
+from forging import forge
+from fuzzing import Fuzzer
+from mutations import mutated_bytes, mutated_tree, scalar
+from shop import ENVIRON, SECRETS, write_shop
+
+from leanplum_sync import emulator
+
+PLAN: Final = "a.lpplan"
+JOURNAL: Final = ".leanplum-sync/journal.db"
+_ACKS: Final = ("--yes", "--verify", "none")
+_WORDS: Final = (
+    *(
+        "user:u1",
+        "device:d1",
+        "user:",
+        "u1",
+        "UserAttributes/loyalty",
+        "MessageSend/hello",
+        "hello-2026",
+        "spring/visits",
+    ),
+    *(
+        "set",
+        "send",
+        "remove",
+        "increment",
+        "create",
+        "rename",
+        "token",
+        "add",
+        "sendMessage",
+        "setUserAttributes",
+        "deleteUser",
+    ),
+    *(
+        "done",
+        "open",
+        "sent",
+        "held",
+        "in_doubt",
+        "in doubt",
+        "skipped",
+        "rejected",
+        "parked",
+        "running",
+        "partial",
+        "sandbox",
+    ),
+    *("app_emulator", "once", "repeatable", "checkable", "[1]", "1,2", "1-3", "{}", "[]", "null", "0" * 64),
+    *(0, 1, 2, 99, -1, 1.5),
+)
+
+
+def _altered(draw: random.Random, path: Path) -> list[str]:
+    """Return SQL that changes one or a few cells, rows or tables of the database at *path*."""
+    with closing(sqlite3.connect(path)) as connection:
+        tables = [
+            name
+            for (name,) in connection.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+            )
+        ]
+        return [
+            sql
+            for _ in range(draw.choice([1, 1, 1, 2, 4]))
+            for sql in [_statement(draw, connection, tables)]
+            if sql
+        ]
+
+
+def _statement(draw: random.Random, connection: sqlite3.Connection, tables: list[str]) -> str:
+    # Tables with rows are those whose cells are read.
+    table = draw.choice(
+        [name for name in tables if connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]]
+        or tables
+    )
+    columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+    column = draw.choice(columns)
+    rows = connection.execute(f"SELECT {column} FROM {table}").fetchall()
+    kept = " AND ".join(
+        f"{name} IS {_literal(value)}"
+        for name, value in zip(columns, _row(draw, connection, table), strict=False)
+    )
+    match draw.randrange(14):
+        case 0:
+            return f"DELETE FROM {table} WHERE {kept}"
+        case 1:
+            return f"DELETE FROM {table}"
+        case 2:
+            return f"UPDATE {table} SET {column} = {_cell(draw, draw.choice(rows or [('',)])[0])}"
+        case 3:
+            return draw.choice(
+                [
+                    f"DROP TABLE {table}",
+                    f"ALTER TABLE {table} DROP COLUMN {column}",
+                    f"ALTER TABLE {table} RENAME COLUMN {column} TO x",
+                ]
+            )
+        case 4:
+            return f"PRAGMA {draw.choice(['user_version', 'application_id', 'schema_version'])} = {draw.choice([0, 1, 2, 5, 6, 99, -1])}"
+        case 5:
+            other = draw.choice(rows or [(None,)])[0]
+            return f"UPDATE {table} SET {column} = {_literal(other)} WHERE {kept}"
+        case 6:
+            return f"INSERT OR REPLACE INTO {table} SELECT {', '.join(columns[:-1])}, {_cell(draw, '')} FROM {table} WHERE {kept}"
+        case _:
+            row = dict(zip(columns, _row(draw, connection, table), strict=False))
+            where = " AND ".join(f"{name} IS {_literal(value)}" for name, value in row.items())
+            return f"UPDATE {table} SET {column} = {_cell(draw, row.get(column))} WHERE {where or '1'}"
+
+
+def _row(draw: random.Random, connection: sqlite3.Connection, table: str) -> tuple[Any, ...]:
+    rows = connection.execute(f"SELECT * FROM {table}").fetchall()
+    return tuple(draw.choice(rows)) if rows else ()
+
+
+def _cell(draw: random.Random, value: Any) -> str:
+    """Return SQL for a value in the place of *value*: JSON is mutated as the value that it is."""
+    if isinstance(value, str) and value[:1] in ("{", "[") and draw.random() < 0.7:
+        try:
+            return _literal(json.dumps(mutated_tree(draw, json.loads(value), _WORDS)))
+        except ValueError:
+            pass
+    return _literal(scalar(draw, _WORDS) if draw.random() < 0.85 else draw.randbytes(4))
+
+
+def _literal(value: Any) -> str:
+    match value:
+        case None:
+            return "NULL"
+        case bool():
+            return str(int(value))
+        case int():
+            return str(value) if abs(value) < 2**63 else f"{value % 10**300}.0e0"
+        case float():
+            return {"nan": "NULL", "inf": "9e999", "-inf": "-9e999"}.get(repr(value), repr(value))
+        case bytes():
+            return f"x'{value.hex()}'"
+        case _:
+            text = str(value)
+            if "\x00" in text:
+                return f"CAST(x'{text.encode('utf-8', 'surrogatepass').hex()}' AS TEXT)"
+            return "'" + text.encode("utf-8", "replace").decode().replace("'", "''") + "'"
+
+
+def _execute(path: Path, statements: list[str]) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for statement in statements:
+            try:
+                connection.execute(statement)
+            except sqlite3.Error:  # no such statement for this table: the others are enough
+                continue
+
+
+class Plans(Fuzzer):
+    name = "plans"
+    secrets = SECRETS
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._shop = folder / "shop"
+        self._shop.mkdir()
+        write_shop(self._shop)
+        ended = run(self._shop, "plan", "--out", PLAN, environ=ENVIRON)
+        assert ended.code == 0, ended.err
+        shutil.copy(self._shop / PLAN, self._shop / "other.lpplan")
+
+    def case(self, draw: random.Random, folder: Path, *, debug: bool) -> Iterator[Ended]:
+        shutil.copytree(self._shop, folder, dirs_exist_ok=True)
+        self._spoil(draw, folder / PLAN)
+        formats = outputs(draw, ("json", "markdown", "html"))
+        commands = [
+            ("show", PLAN, *formats),
+            ("explain", PLAN, draw.choice(["u1", "u2", "device:d1", "nobody"])),
+            ("plan-diff", *draw.choice([(PLAN, "other.lpplan"), ("other.lpplan", PLAN)])),
+            (
+                "apply",
+                PLAN,
+                *_ACKS,
+                *draw.choice([(), ("--canary", "1"), ("--recheck", "on"), ("--ack", "sends=2")]),
+            ),
+        ]
+        for command in draw.sample(commands, draw.choice([1, 2])):
+            yield run(folder, *command, environ=ENVIRON, debug=debug)
+
+    def _spoil(self, draw: random.Random, path: Path) -> None:
+        match draw.randrange(5):
+            case 0:
+                path.write_bytes(mutated_bytes(draw, path.read_bytes()))
+            case 1:
+                _execute(path, _altered(draw, path))
+            case _:  # nothing but the values themselves can give it away
+                for statement in _altered(draw, path):
+                    try:
+                        forge(path, statement)
+                    except (sqlite3.Error, TypeError, UnicodeError):
+                        continue
+
+
+class Journals(Fuzzer):
+    name = "journals"
+    secrets = SECRETS
+
+    _commands = (
+        ("status",),
+        ("status", "-o", "json"),
+        ("status", "-o", "markdown=out.md"),
+        ("status", "-o", "html=out.html"),
+        ("journal", "list"),
+        ("journal", "list", "-o", "json"),
+        ("journal", "show", "1"),
+        ("journal", "show", "2", "-o", "json"),
+        ("journal", "verify"),
+        ("journal", "verify", "-o", "json"),
+        ("journal", "export"),
+        ("journal", "export", "--out", "out.parquet"),
+        ("journal", "export", "1", "--out", "out.ndjson"),
+        ("journal", "upgrade"),
+        ("journal", "prune", "--older-than", "1s"),
+        ("journal", "copy", JOURNAL),
+        ("drift",),
+        ("drift", "-o", "json"),
+        ("undo", "1"),
+        ("undo", "2"),
+        ("resolve", "2", "--done", "--yes"),
+        ("resolve", "2", "--again", "--yes", "--user", "u1"),
+        ("resolve", "2", "--drop", "--yes", "--batch", "1"),
+        ("plan",),
+        ("plan",),
+        ("apply", PLAN, *_ACKS),
+        ("apply", "held.lpplan", *_ACKS, "--resume"),
+        ("doctor",),
+    )
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._shop = folder / "shop"
+        self._shop.mkdir()
+        write_shop(self._shop)
+        self._run("plan", "--out", PLAN, code=0)
+        self._run("apply", PLAN, *_ACKS, code=0)
+        self._hold()
+
+    def _run(self, *arguments: str, code: int, **variables: str) -> None:
+        ended = run(self._shop, *arguments, environ={**ENVIRON, **variables})
+        assert ended.code == code, f"{ended.code} {ended.err}"
+
+    def _hold(self) -> None:
+        """Add a run whose answers were lost, with held sends, and move it to the environment of the first."""
+        specs = self._shop / "specs" / "all.yaml"
+        specs.write_text(specs.read_text().replace("hello-2026", "second-2026").replace("spring", "summer"))
+        seeds = [self._shop / "seed" / "users.ndjson"]
+        with emulator.running(seeds=seeds, faults="cut-after:action=multi,user=u1") as served:
+            variables = {"LEANPLUM_API_URL": served.url, "LEANPLUM_APP_ID": emulator.APP_ID}
+            variables |= {f"LEANPLUM_{name.upper()}_KEY": key for name, key in emulator.KEYS.items()}
+            self._run("plan", "-e", "production", "--out", "held.lpplan", code=6, **variables)
+            over = ("sends=2", "suspectedRename=5", "createdUsers=1", "removals=4", "changedShare=100")
+            acks = [word for each in over for word in ("--ack", each)]
+            self._run("apply", "held.lpplan", *_ACKS, *acks, code=5, **variables)
+        with closing(sqlite3.connect(self._shop / JOURNAL)) as connection, connection:
+            connection.execute("UPDATE run SET environment = 'sandbox'")
+
+    def case(self, draw: random.Random, folder: Path, *, debug: bool) -> Iterator[Ended]:
+        shutil.copytree(self._shop, folder, dirs_exist_ok=True)
+        path = folder / JOURNAL
+        if draw.random() < 0.2:
+            path.write_bytes(mutated_bytes(draw, path.read_bytes()))
+        else:
+            _execute(path, _altered(draw, path))
+        for command in draw.sample(self._commands, draw.choice([1, 2, 3])):
+            yield run(folder, *command, environ=ENVIRON, debug=debug)
