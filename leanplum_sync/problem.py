@@ -105,12 +105,7 @@ class Remark:
 
 
 @dataclass(frozen=True, slots=True)
-class RemarkEntry:
+class RemarkEntry(ProblemEntry):
     """A remark as JSON has it."""
 
-    place: Place
-    resource: str | None
-    message: str
-    hint: str | None
-    also: Place | None
     count: int

@@ -174,6 +174,16 @@ class Command(click.Command):
             )
 
 
+class Group(click.Group):
+    """A group that prints its help, and succeeds, where no command is given."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), color=ctx.color)
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
+
 def long_name(option: click.Option) -> str:
     """Return such as ``--output``."""
     return max(option.opts, key=len)

@@ -20,7 +20,7 @@ from leanplum_sync.emulator.api import HEADERS, JSON, Api
 from leanplum_sync.emulator.dispatcher import App
 from leanplum_sync.emulator.errors import EmulatorError
 from leanplum_sync.emulator.faults import Faults
-from leanplum_sync.emulator.methods.imports import BUCKETS
+from leanplum_sync.emulator.methods.jobs import BUCKETS
 from leanplum_sync.emulator.store import Store
 from leanplum_sync.emulator.values import to_json
 

@@ -14,7 +14,7 @@ from leanplum_sync.emulator.arguments import Arguments
 from leanplum_sync.emulator.csv_rows import rows
 from leanplum_sync.emulator.deliveries import Delivery
 from leanplum_sync.emulator.errors import RefusedError, SkippedError
-from leanplum_sync.emulator.methods import TABLE, imports
+from leanplum_sync.emulator.methods import TABLE, jobs
 from leanplum_sync.emulator.request import Call
 from leanplum_sync.emulator.store import Transaction
 from leanplum_sync.emulator.switches import Switches
@@ -310,7 +310,7 @@ def _import(work: Work, job_id: str, desk: _Desk) -> None:
     except RefusedError:
         return  # not CSV: the job stays failed
     failures = sum(not element["success"] for element in elements)
-    imports.finish(work, job_id, [to_json(element) for element in elements], failures)
+    jobs.finish(work, job_id, [to_json(element) for element in elements], failures)
 
 
 # Stands for unknown actions, which change nothing.

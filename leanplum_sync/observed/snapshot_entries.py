@@ -53,7 +53,7 @@ def read(path: Path) -> Iterator[Entry]:
         else:
             yield from _read_lines(path, own_time)
     except OSError as error:
-        raise _problem(
+        raise unusable(
             path, f"the snapshot can't be read: {error.strerror}", "Make one with leanplum-sync pull."
         ) from error
 
@@ -75,7 +75,7 @@ def _read_lines(path: Path, own_time: float) -> Iterator[Entry]:
                 if line.strip():
                     yield _decode(line, Place(str(path), number), own_time)
         except TornFileError as error:
-            raise _problem(
+            raise unusable(
                 path,
                 "the compressed data is damaged or cut off here",
                 "Pull into the same file again: what is whole is kept.",
@@ -112,7 +112,7 @@ def _read_parquet(path: Path, own_time: float) -> Iterator[Entry]:
                     number += 1
                     yield _from_row(row, Place(str(path), row=number), own_time)
         except duckdb.Error as error:
-            raise _problem(
+            raise unusable(
                 path, "this is not a Parquet snapshot", f"It needs the columns {', '.join(_COLUMNS)}."
             ) from error
 
@@ -154,5 +154,5 @@ def _bad(place: Place, message: str, hint: str) -> SpecError:
     return SpecError([Problem(place, message, hint)])
 
 
-def _problem(path: Path, message: str, hint: str, *, line: int | None = None) -> SpecError:
+def unusable(path: Path, message: str, hint: str, *, line: int | None = None) -> SpecError:
     return _bad(Place(str(path), line), message, hint)

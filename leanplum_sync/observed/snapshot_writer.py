@@ -8,9 +8,8 @@ from typing import Final, Self
 
 from leanplum_sync.address import Subject
 from leanplum_sync.errors import SpecError
-from leanplum_sync.observed.snapshot_entries import Entry, encode_entry
+from leanplum_sync.observed.snapshot_entries import Entry, encode_entry, unusable
 from leanplum_sync.observed.snapshot_pieces import codec_of, whole_size_bytes
-from leanplum_sync.problem import Place, Problem
 from leanplum_sync.wire.action import Json
 
 ENTRIES_PER_PIECE: Final = 500  # of a compressed file: a crash loses at most these, and they are read again
@@ -28,7 +27,7 @@ class SnapshotWriter:
 
     def __init__(self, path: Path) -> None:
         if path.suffix.lower() == ".parquet":
-            raise _problem(
+            raise unusable(
                 path,
                 "Parquet files can be read, but not added to",
                 "Name a .ndjson, .ndjson.gz or .ndjson.zst file.",
@@ -74,12 +73,8 @@ class SnapshotWriter:
         self.close()
 
     def _unwritable(self, error: OSError) -> SpecError:
-        return _problem(
+        return unusable(
             self._path,
             f"the snapshot can't be written: {error.strerror}",
             "Free some disk space or name another file. What was written completely is kept.",
         )
-
-
-def _problem(path: Path, message: str, hint: str) -> SpecError:
-    return SpecError([Problem(Place(str(path)), message, hint)])

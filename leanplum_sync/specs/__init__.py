@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from leanplum_sync.specs.check import json_schema
 from leanplum_sync.specs.loading import (
     Loaded,
     find_project,
@@ -11,7 +12,6 @@ from leanplum_sync.specs.loading import (
     sensitive_in,
     spec_inputs,
 )
-from leanplum_sync.specs.schema import json_schema
 
 __all__ = [
     "Loaded",

@@ -7,15 +7,17 @@ import difflib
 from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from leanplum_sync.errors import SpecError
 from leanplum_sync.kinds import Kind
 from leanplum_sync.kinds.registry import KINDS
 from leanplum_sync.kinds.rows.document import API_VERSION, Document
 from leanplum_sync.kinds.rows.site import Path
+from leanplum_sync.problem import Place, Problem
 from leanplum_sync.project.model import FILE_NAME, ProjectDocument
-from leanplum_sync.specs.explain import explain, path_of, shown
+from leanplum_sync.specs.explain import did_you_mean, explain, path_of, shown
 from leanplum_sync.specs.file import OpenDocument
 from leanplum_sync.specs.yaml_file import is_usual_number
 from leanplum_sync.wire.action import Json
@@ -30,6 +32,8 @@ _STAND_INS: Final[Mapping[Path, Json]] = {
     ("apiVersion",): API_VERSION,
     ("metadata", "name"): "unnamed",
 }
+
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 D = TypeVar("D", bound=Document)
 
@@ -90,6 +94,27 @@ def checked(
         return model.model_validate(_without(value, errors, entries, {**_STAND_INS, **stand_ins})), False
     except ValidationError:
         return None, False
+
+
+def json_schema(kind: str | None = None) -> dict[str, Any]:
+    """
+    Return the schema of documents of *kind*, or of every document there is.
+
+    Raises:
+        SpecError: there is no such kind.
+    """
+    if kind is not None and kind not in MODELS:
+        hint = did_you_mean(kind, list(MODELS)) or f"There are {', '.join(MODELS)}."
+        raise SpecError([Problem(Place(kind), "unknown kind of document", hint)])
+    chosen = [MODELS[kind]] if kind else list(MODELS.values())
+    definitions: dict[str, Any] = {}
+    schemas = []
+    for model in chosen:
+        schema = TypeAdapter(model).json_schema(by_alias=True)
+        definitions |= schema.pop("$defs", {})
+        schemas.append(schema)
+    top = schemas[0] if kind else {"oneOf": schemas}
+    return {"$schema": _DIALECT, "title": kind or "leanplum-sync", **top, "$defs": definitions}
 
 
 def _check_spelling(document: OpenDocument, wrong: list[Path]) -> None:

@@ -12,10 +12,9 @@ from typing import Final
 import click
 
 from leanplum_sync.applier.settings import EXCEPTIONS_LISTED
-from leanplum_sync.cli.command import Command, in_project
+from leanplum_sync.cli.command import Command, Group, in_project
 from leanplum_sync.cli.context import remembered
 from leanplum_sync.cli.exit_codes import ExitCode
-from leanplum_sync.cli.lazy import Group
 from leanplum_sync.cli.options.basic import duration_option, file_option
 from leanplum_sync.cli.options.runs import known_run, run_argument
 from leanplum_sync.cli.output.console import Console
