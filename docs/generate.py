@@ -18,6 +18,7 @@ import click
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from leanplum_sync import bounds
 from leanplum_sync.cli.command import SharedOption
 from leanplum_sync.cli.program import program
 from leanplum_sync.journal import schema as journal_schema
@@ -202,6 +203,11 @@ def action_row(spec: ActionSpec) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def bounds_of_input() -> str:
+    rows = [f"| {each.what} | {each} | {each.reason} |" for each in bounds.ALL]
+    return "\n".join(["| what | at most | why that is enough |", "|---|---|---|", *rows])
+
+
 def names(texts: Iterable[str]) -> list[str]:
     return [f"`{text}`" for text in texts]
 
@@ -337,6 +343,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "budget": fields(project.BudgetModel),
     "moved": fields(moved.MovedModel),
     "limits": fields(project.LimitsModel),
+    "bounds": bounds_of_input,
 }
 
 

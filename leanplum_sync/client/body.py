@@ -1,8 +1,4 @@
-"""
-Reads the body of an answer, with limits on its size, on its expansion, and on time.
-
-The largest answers, about 50 users, have a few megabytes. Without limits, 0.6 MB of gzip expand to 1.8 GB.
-"""
+"""Reads the body of an answer, with limits on its size, on its expansion, and on time."""
 
 from __future__ import annotations
 
@@ -11,9 +7,8 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
-MAX_BYTES: Final = 16 * 1024 * 1024
-MAX_RATIO: Final = 250  # of expanded to received bytes; JSON of many users alike stays below 100
-_RATIO_COUNTS_FROM_BYTES: Final = 1024 * 1024
+from leanplum_sync.bounds import ANSWER, EXPANDED_FREELY, EXPANSION
+
 _CHUNK_BYTES: Final = 1 << 16
 _ZLIB_OR_GZIP: Final = zlib.MAX_WBITS | 32
 
@@ -31,7 +26,7 @@ def read_body(raw: Raw, encoding: str) -> bytes:
     Return the whole decoded body of *raw*, whose Content-Encoding is *encoding*, "" for none.
 
     Raises:
-        UnreadableBodyError: the body is larger than ``MAX_BYTES``, expands more than ``MAX_RATIO`` times, or is not encoded as
+        UnreadableBodyError: the body is larger than ``ANSWER``, expands more than ``EXPANSION``, or is not encoded as
             it claims.
     """
     match encoding.strip().lower():
@@ -54,10 +49,10 @@ def _joined(chunks: Iterator[bytes], expander: _Expander | None) -> bytes:
         received += len(chunk)
         for part in (chunk,) if expander is None else expander.expand(chunk):
             expanded += len(part)
-            if expanded > MAX_BYTES:
-                raise UnreadableBodyError(f"the answer is larger than {MAX_BYTES // 1024**2} MB")
-            if expanded > max(_RATIO_COUNTS_FROM_BYTES, received * MAX_RATIO):
-                raise UnreadableBodyError(f"the answer expands to more than {MAX_RATIO} times its size")
+            if expanded > ANSWER.most:
+                raise UnreadableBodyError(f"the answer is larger than {ANSWER.most // 1_000_000} MB")
+            if expanded > max(EXPANDED_FREELY.most, received * EXPANSION.most):
+                raise UnreadableBodyError(f"the answer expands to more than {EXPANSION}")
             parts.append(part)
     if expander is not None and received and not expander.is_complete:
         raise UnreadableBodyError("the answer ends in the middle of its compressed data")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from heapq import nlargest
 from typing import TYPE_CHECKING, Final
 
+from leanplum_sync.bounds import ROWS_OF_A_SUBJECT
 from leanplum_sync.errors import SpecError
 from leanplum_sync.kinds.rows.absence import WORDS
 from leanplum_sync.kinds.rows.row import Row, RowError
@@ -18,6 +19,7 @@ from leanplum_sync.operations.remarks import RowRemarks, shared_token_remark
 from leanplum_sync.planner.conflicts import conflicts, device_and_token, shared_fields, token_conflict
 from leanplum_sync.problem import Place, Problem, Remark
 from leanplum_sync.sources import rows
+from leanplum_sync.sources.opening import ExpansionError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,7 +103,12 @@ def _stage(loaded: Loaded, staging: Staging, progress: Progress, found: ProblemL
     for number, resource in enumerate(loaded.resources):
         seen = RowRemarks(resource)
         with progress.track(f"Checking {resource.address}", None, "row") as task:
-            loaded_rows = staging.load(number, resource, loaded.root) if number in largest else None
+            try:
+                loaded_rows = staging.load(number, resource, loaded.root) if number in largest else None
+            except ExpansionError as error:
+                for problem in error.problems:
+                    found.report(problem)
+                continue
             if loaded_rows is not None:
                 _drop_bad(number, resource, staging, found, seen)
                 task.advance(loaded_rows)
@@ -152,6 +159,14 @@ def _at_odds(staging: Staging, resources: Sequence[Resource]) -> Iterator[Proble
     Yield conflicts: of lines of specs, one for each pair, because two specs may disagree about a million users in one way; and
     one for each row of data that is at fault.
     """
+    for subject, count, first_of_them, second in staging.crowded():
+        yield Problem(
+            second.row.place,
+            f"{count:,} rows have the id {subject.id}",
+            f"Keep one row for each id. There may be at most {ROWS_OF_A_SUBJECT}, one for each device.",
+            str(resources[second.resource].address),
+            also=first_of_them.row.place,
+        )
     first: dict[tuple[Place, Place | None], Problem] = {}
     more: Counter[tuple[Place, Place | None]] = Counter()
     for met in staging.repeated(shared_fields(resources)):

@@ -34,7 +34,7 @@ DEFAULT_JOURNAL: Final = ".leanplum-sync/journal.db"
 # Source: keys seen in public sample configurations start with prod_, dev_ or exp_, and are random letters and digits.
 _KEY = re.compile(r"(?<![A-Za-z0-9])(prod|dev|exp|cro)_(?=[A-Za-z]*[0-9]|[A-Za-z]{20})[A-Za-z0-9]{8,}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PASSWORD = re.compile(r"://[^/@]*:[^/@]*@|[?&]password=")
+_PASSWORD = re.compile(r"://[^/@:]*:[^/@]*@|[?&]password=")
 
 
 def holds_key(text: str) -> bool:

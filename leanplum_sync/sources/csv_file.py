@@ -14,27 +14,26 @@ from itertools import chain
 from pathlib import Path
 from typing import Final, Self
 
+from leanplum_sync.bounds import CELL, CONTINUED_ROW, LINE
 from leanplum_sync.kinds.rows.row import Row
 from leanplum_sync.kinds.rows.source import FileSource
 from leanplum_sync.problem import Place, Problem
-from leanplum_sync.sources.header import Header
+from leanplum_sync.sources.header import Header, check_count
 from leanplum_sync.sources.opening import failure, opened
 
-_LONGEST_LINE: Final = 1 << 24  # characters; a longer line is not CSV, and would be held in memory
 _COMMA: Final = ","
 _DELIMITERS: Final = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _QUOTED = re.compile(r'"[^"]*"')
 # Source: Excel, which names the delimiter on a line of its own before the header.
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE)
-_LONGEST_CONTINUATION: Final = 1 << 17  # characters of a row behind its first line
 _ENDLESS: Final = "endless row"
 # csv's own sentences, by their beginning.
 _FAULTS: Final = {
     "unexpected end of data": "a quote is opened here and never closed",
-    _ENDLESS: "a cell is longer than any that makes sense; most likely a quote is opened and never closed",
+    _ENDLESS: f"a row continues for more than {CONTINUED_ROW}; most likely a quote is opened and never closed",
     "new-line character seen": "a cell has a line break and no quotes",
 }
-csv.field_size_limit(_LONGEST_LINE)  # the module's own limit is shorter than texts that people have
+csv.field_size_limit(LINE.most)  # the module's own limit is shorter than texts that people have
 
 
 class _Lines:
@@ -51,7 +50,7 @@ class _Lines:
         self.begin_row()
 
     def begin_row(self) -> None:
-        self._left = _LONGEST_CONTINUATION
+        self._left = CONTINUED_ROW.most
         self._is_first = True
 
     def __iter__(self) -> Self:
@@ -167,11 +166,13 @@ def header(source: FileSource, root: Path) -> Header:
 
 def _short_lines(text: io.TextIOWrapper, source: FileSource) -> Iterator[str]:
     """Yield lines. A file that is not text shows by its first line, before that fills the memory."""
-    while line := text.readline(_LONGEST_LINE):
-        if len(line) == _LONGEST_LINE:
+    number = 0
+    while line := text.readline(LINE.most + 1):
+        number += 1
+        if len(line) > LINE.most:
             raise failure(
-                Place(source.path),
-                f"a line is longer than {_LONGEST_LINE:,} characters",
+                Place(source.path, number),
+                f"the line is longer than {LINE}",
                 "Is this a CSV file?",
                 source.address,
             )
@@ -182,6 +183,7 @@ def _columns(reader: Iterator[list[str]], source: FileSource) -> tuple[str, ...]
     try:
         for cells in reader:
             if cells:
+                check_count(len(cells), Place(source.path, 1), source)
                 _check_text(cells, source)
                 return tuple(cells)
     except csv.Error as error:
@@ -242,6 +244,7 @@ def _row_faults(cells: Sequence[str], columns: Sequence[str]) -> list[tuple[str,
     everything = "".join(cells)  # one look at it costs less than one at every cell
     if (
         len(cells) == len(columns)
+        and len(everything) <= CELL.most
         and "\0" not in everything
         and (everything.isascii() or _is_clean(everything))
     ):
@@ -272,7 +275,9 @@ def _length_fault(cells: Sequence[str], columns: Sequence[str]) -> Iterator[tupl
 
 def _unclean(cells: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[str, str]]:
     for cell, column in zip(cells, columns, strict=False):
-        if "\0" in cell:
+        if len(cell) > CELL.most:
+            yield f"column {column} has a text of more than {CELL}", "Shorten it."
+        elif "\0" in cell:
             yield f"column {column} holds a NUL byte", "Remove it: is this file text?"
         elif not _is_clean(cell):
             guess = _likely_encoding(cell.encode(errors="surrogateescape"))

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from leanplum_sync.problem import Problem
+from leanplum_sync.bounds import COLUMNS
+from leanplum_sync.kinds.rows.source import FileSource
+from leanplum_sync.problem import Place, Problem
+from leanplum_sync.sources.opening import failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +26,17 @@ class Header:
     remarks: tuple[Problem, ...] = ()
     delimiter: str = ","
     lines_before: int = 0
+
+
+def check_count(columns: int, place: Place, source: FileSource) -> None:
+    """
+    Raises:
+        SourceError: there are too many columns.
+    """
+    if columns > COLUMNS.most:
+        raise failure(
+            place,
+            f"the file has {columns:,} columns, and may have {COLUMNS.most:,}",
+            "Export only the columns that the spec needs.",
+            source.address,
+        )

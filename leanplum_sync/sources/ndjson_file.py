@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import difflib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import orjson
 
+from leanplum_sync.bounds import LINE, NESTING
 from leanplum_sync.kinds.rows.row import Row
 from leanplum_sync.kinds.rows.source import FileSource, NeededColumn
 from leanplum_sync.problem import Place, Problem
+from leanplum_sync.sources.excess import excess, is_suspect
 from leanplum_sync.sources.header import Header
 from leanplum_sync.sources.opening import failure, opened
+from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.number import DuplicateKeyError, loads_exact
 
 _BOM: Final = b"\xef\xbb\xbf"
-_LONGEST_LINE: Final = 1 << 24  # bytes; a user's profile is some kilobytes
+_SPLIT: Final = "Split it, or leave it out."
+_NAMES_KEPT: Final = 1_000  # for "Did you mean"
 
 
 def header(source: FileSource, root: Path) -> Header:
@@ -47,25 +53,13 @@ def rows(source: FileSource, root: Path, report: Callable[[Problem], None]) -> I
     with opened(source, root) as file:
         for number, (line_number, line) in enumerate(_lines(file, source), start=1):
             place = Place(source.path, line_number, row=number)
-            try:
-                values = loads_exact(line)
-            except orjson.JSONDecodeError as error:
-                report(Problem(place, *_fault(line, error), source.address))
-                continue
-            except DuplicateKeyError as error:
-                message, hint = f"the key {error.key} is on this line twice", "Remove one of the two."
-                report(Problem(place, message, hint, source.address))
-                continue
-            except RecursionError:
-                report(Problem(place, "the line is nested too deeply", address=source.address))
-                continue
-            if not isinstance(values, dict):
-                hint = 'Write {"column": value, ...}, one a line.'
-                report(Problem(place, "the line is not a JSON object", hint, source.address))
+            values = _values(line)
+            if isinstance(values, _Fault):
+                report(Problem(place, values.message, values.hint, source.address))
                 continue
             if unseen:
-                seen.update(values)
-                unseen -= seen
+                unseen -= values.keys()
+                seen.update(islice(values, _NAMES_KEPT - len(seen)))
             yield Row(number, place, values)
     if seen:
         for column in source.needed:
@@ -73,15 +67,37 @@ def rows(source: FileSource, root: Path, report: Callable[[Problem], None]) -> I
                 report(_nowhere(column, source, seen))
 
 
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    message: str
+    hint: str
+
+
+def _values(line: bytes) -> Mapping[str, Json] | _Fault:
+    try:
+        values = loads_exact(line)
+    except orjson.JSONDecodeError as error:
+        return _syntax_fault(line, error)
+    except DuplicateKeyError as error:
+        return _Fault(f"the key {error.key} is on this line twice", "Remove one of the two.")
+    except RecursionError:
+        return _Fault(f"the row is nested more than {NESTING} deep", _SPLIT)
+    if not isinstance(values, dict):
+        return _Fault("the line is not a JSON object", 'Write {"column": value, ...}, one a line.')
+    if is_suspect(line) and (message := excess(values)):
+        return _Fault(message, _SPLIT)
+    return values
+
+
 def _lines(file: io.BufferedReader, source: FileSource) -> Iterator[tuple[int, bytes]]:
     """Yield the lines that are not blank, with their numbers."""
     number = 0
-    while line := file.readline(_LONGEST_LINE):
+    while line := file.readline(LINE.most + 1):
         number += 1
-        if len(line) == _LONGEST_LINE:
+        if len(line) > LINE.most:
             raise failure(
                 Place(source.path, number),
-                f"the line is longer than {_LONGEST_LINE:,} bytes",
+                f"the line is longer than {LINE.most:,} bytes",
                 "Write one JSON object a line.",
                 source.address,
             )
@@ -90,17 +106,19 @@ def _lines(file: io.BufferedReader, source: FileSource) -> Iterator[tuple[int, b
             yield number, text
 
 
-def _fault(line: bytes, error: orjson.JSONDecodeError) -> tuple[str, str]:
+def _syntax_fault(line: bytes, error: orjson.JSONDecodeError) -> _Fault:
     try:
         line.decode()
     except UnicodeDecodeError:
-        return "the line is not UTF-8", "Save the file as UTF-8."
+        return _Fault("the line is not UTF-8", "Save the file as UTF-8.")
     if line.strip() in (b"[", b"{", b"]", b"}"):
-        return (
+        return _Fault(
             "the line is only a part of a JSON value",
             "Write one whole object a line, without a list around them.",
         )
-    return f"the line is not JSON, from its column {error.colno} on", "Write one whole object a line."
+    if "depth limit" in str(error):
+        return _Fault(f"the row is nested more than {NESTING} deep", _SPLIT)
+    return _Fault(f"the line is not JSON, from its column {error.colno} on", "Write one whole object a line.")
 
 
 def _nowhere(column: NeededColumn, source: FileSource, seen: set[str]) -> Problem:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from leanplum_sync.bounds import EXPANDED_FREELY, EXPANSION, ZSTD_WINDOW
 from leanplum_sync.errors import SpecError
 from leanplum_sync.kinds.rows.source import Compression, FileSource
 from leanplum_sync.problem import Place, Problem
@@ -19,14 +20,25 @@ _LFS_POINTER: Final = b"version https://git-lfs.github.com/spec/"
 _NAMES = {Compression.NONE: "data", Compression.GZIP: "gzip", Compression.ZSTD: "zstd"}
 
 
-# A small file can expand to any size. Real tables shrink to a tenth, some to a hundredth; files that expand to less than
-# MOST_EXPANDED_FREELY bytes are read whatever the ratio.
-MOST_EXPANSION: Final = 250
-MOST_EXPANDED_FREELY: Final = 4 << 20
-
-
 class SourceError(SpecError):
     """A data file can't be read at all, or not further; *problems* holds the one reason."""
+
+
+class ExpansionError(SourceError):
+    """A small file expands to a large one."""
+
+
+def expansion(source: FileSource) -> ExpansionError:
+    return ExpansionError(
+        [
+            Problem(
+                Place(source.path),
+                f"the file expands to more than {EXPANSION}",
+                "If that is intended, decompress it and name the decompressed file.",
+                source.address,
+            )
+        ]
+    )
 
 
 def failure(place: Place, message: str, hint: str = "", address: str = "") -> SourceError:
@@ -65,10 +77,12 @@ def opened(source: FileSource, root: Path) -> Iterator[io.BufferedReader]:
             with _decompressed(raw, source.compression) as file:
                 yield file
     except _ExpandsTooFarError as error:
+        raise expansion(source) from error
+    except _WindowError as error:
         raise failure(
             place,
-            f"the file expands to more than {MOST_EXPANSION} times its size",
-            "If that is intended, decompress it and name the decompressed file.",
+            f"reading the file takes a window of more than {ZSTD_WINDOW.most >> 20} MB",
+            "Compress it again without --long and --ultra.",
             source.address,
         ) from error
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
@@ -99,6 +113,10 @@ class _ExpandsTooFarError(Exception):
     pass
 
 
+class _WindowError(Exception):
+    """A zstd frame needs more memory than it may have."""
+
+
 class _AtMost(io.RawIOBase):
     """The bytes of *file*, which decompresses *raw*, as long as they are not too many for what was read of *raw*."""
 
@@ -115,7 +133,7 @@ class _AtMost(io.RawIOBase):
         """
         size = self._file.readinto(buffer) or 0
         self._size += size
-        if self._size > MOST_EXPANDED_FREELY and self._size > MOST_EXPANSION * self._raw.tell():
+        if self._size > max(EXPANDED_FREELY.most, EXPANSION.most * self._raw.tell()):
             raise _ExpandsTooFarError
         return size
 
@@ -134,7 +152,7 @@ class _ZstdFile(io.RawIOBase):
         import zstandard  # noqa: PLC0415 - few files need it
 
         self._raw = raw
-        self._new_frame = zstandard.ZstdDecompressor().decompressobj
+        self._new_frame = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW.most).decompressobj
         self._error = zstandard.ZstdError
         self._frame = self._new_frame()
         self._frame_has_data = False
@@ -169,5 +187,8 @@ class _ZstdFile(io.RawIOBase):
         try:
             self._ready = memoryview(self._frame.decompress(piece))
         except self._error as error:
+            # Source: zstd, ZSTD_getErrorString.
+            if "requires too much memory" in str(error):
+                raise _WindowError from error
             raise EOFError from error
         return True

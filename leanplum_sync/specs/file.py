@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from leanplum_sync.bounds import SPEC_FILE
 from leanplum_sync.kinds.rows.site import Path as KeyPath
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.project.model import holds_key
@@ -94,10 +95,14 @@ def read_file(
     Problems show no value of the attributes in *sensitive*; None: they show no line at all.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(SPEC_FILE.most + 1)
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
         return [], [Problem(Place(name), f"the file can't be read: {reason}")]
+    if len(data) > SPEC_FILE.most:
+        hint = "Write long lists as data files, or split the file."
+        return [], [Problem(Place(name), f"the file is larger than {SPEC_FILE}", hint)]
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -105,11 +110,11 @@ def read_file(
         line = before.count(b"\n") + 1
         column = len(before[before.rfind(b"\n") + 1 :].decode()) + 1
         return [], [Problem(Place(name, line, column), "this is not UTF-8", "Save the file as UTF-8.")]
-    file = SpecFile(name, path, tuple(_LINE_BREAK.split(text)), sensitive)
+    spec_file = SpecFile(name, path, tuple(_LINE_BREAK.split(text)), sensitive)
     documents, faults = read_documents(text)
-    problems = [file.from_fault(fault) for fault in faults]
+    problems = [spec_file.from_fault(fault) for fault in faults]
     if not documents and not problems:
         problems.append(
             Problem(Place(name, 1, 1), "the file contains no document", "Write a spec, or remove the file.")
         )
-    return [OpenDocument(file, document) for document in documents], problems
+    return [OpenDocument(spec_file, document) for document in documents], problems

@@ -14,7 +14,10 @@ from typing import Final
 from leanplum_sync.wire.profile import TOKEN_FIELDS
 
 _ALWAYS: Final = re.compile(rf"(?<!\w)({'|'.join(('inline', 'token', *TOKEN_FIELDS))})[\"']?\s*:")
-_ENTRY: Final = re.compile(r" *(- +)*([^\s\"'{}\[\],#&*!|>%@`][^\"'{}\[\],]*|\"[^\"]*\"|'[^']*')\s*:(\s|$)")
+# Nothing here is tried in two ways, so that long lines take linear time.
+_ENTRY: Final = re.compile(
+    r" *+(?:- ++)*+(?:[^\s\"'{}\[\],#&*!|>%@`][^\"'{}\[\],]*|(?:\"[^\"]*\"|'[^']*')\s*):(?:\s|$)"
+)
 _DOCUMENT: Final = re.compile(r"---(\s|$)")
 
 

@@ -18,13 +18,9 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, MappingStartEvent, ScalarEvent, SequenceStartEvent
 from ruamel.yaml.reader import ReaderError
 
+from leanplum_sync.bounds import NESTING, REPEATED_VALUES, SPEC_VALUES
 from leanplum_sync.kinds.rows.site import Path
 from leanplum_sync.wire.action import Json
-
-_DEEPEST: Final = 50  # levels; specs have seven
-_MOST_REPEATED: Final = (
-    20_000  # values that aliases may add up to: enough for any spec, too little for a bomb
-)
 
 _HALF = re.compile("[\ud800-\udfff]")
 _NULL = re.compile(r"|~|null|Null|NULL")
@@ -152,6 +148,7 @@ class _Reader:
     _anchors: dict[str, _Node] = field(default_factory=dict)
     _open: set[str] = field(default_factory=set)
     _repeated: int = 0
+    _count: int = 0
     _events: Iterator[Any] = field(default_factory=lambda: iter(()))
 
     def documents(self) -> Iterator[_Node]:
@@ -180,8 +177,13 @@ class _Reader:
         spot = _spot(event.start_mark)
         if isinstance(event, AliasEvent):
             return self._alias(str(event.anchor), spot)
-        if depth > _DEEPEST:
-            raise _StopError(YamlFault(spot, f"this is nested more than {_DEEPEST} levels deep"))
+        if depth > NESTING.most:
+            raise _StopError(YamlFault(spot, f"this is nested more than {NESTING} deep"))
+        self._count += 1
+        if self._count > SPEC_VALUES.most:
+            raise _StopError(
+                YamlFault(spot, f"the file has more than {SPEC_VALUES}", "Write long lists as data files.")
+            )
         if event.ctag is not None and str(event.ctag) not in ("None", "!"):
             self.faults.append(
                 YamlFault(spot, "tags have no meaning in a spec", "Remove the word with the !")
@@ -236,11 +238,11 @@ class _Reader:
             return _Scalar(spot, None, "")
         node = self._anchors[anchor]
         self._repeated += node.size
-        if self._repeated > _MOST_REPEATED:
+        if self._repeated > REPEATED_VALUES.most:
             raise _StopError(
                 YamlFault(
                     spot,
-                    f"aliases repeat more than {_MOST_REPEATED} values",
+                    f"aliases repeat more than {REPEATED_VALUES}",
                     "Write long lists as data files.",
                 )
             )

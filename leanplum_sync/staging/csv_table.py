@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from leanplum_sync.bounds import CELL
 from leanplum_sync.staging.sql import literal, name
 
 _CHUNK: Final = 1 << 20
@@ -122,7 +123,7 @@ def relation(path: Path, columns: Sequence[str], ends_lines_with: str, delimiter
     return (
         f"read_csv({literal(str(path))}, header = true, auto_detect = false, columns = {{{types}}}, delim = {literal(delimiter)},"
         f" quote = '\"', escape = '\"', strict_mode = true, null_padding = false, new_line = {literal(ends_lines_with)},"
-        f" buffer_size = {_BUFFER})"
+        f" buffer_size = {_BUFFER}, max_line_size = {CELL.most})"
     )
 
 

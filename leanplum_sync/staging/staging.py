@@ -16,13 +16,14 @@ from typing import IO, TYPE_CHECKING, Any, Final, Self
 import orjson
 
 from leanplum_sync.address import Subject, SubjectKind
+from leanplum_sync.bounds import ROWS_OF_A_SUBJECT
 from leanplum_sync.errors import LeanplumSyncError, SpecError
 from leanplum_sync.kinds.rows.row import Row
 from leanplum_sync.kinds.rows.source import Compression, FileSource
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.sources import header
-from leanplum_sync.sources.opening import opened
+from leanplum_sync.sources.opening import ExpansionError, opened
 from leanplum_sync.staging.csv_table import Shape, delimiters_in_cells, first_line_end, relation, shape_of
 from leanplum_sync.staging.database import LEAST_MEMORY_MB, MEMORY_LIMIT_MB, Database, no_room, threads_for
 from leanplum_sync.staging.scratch import ScratchFolder
@@ -159,12 +160,17 @@ class Staging:
         Take in all rows of *resource* at once, and return how many; None where they have to be added one by one.
 
         Rows of which it isn't certain that they are sound come out of ``doubtful``.
+
+        Raises:
+            ExpansionError: the file expands too far. Reading it row by row would take long, and end in the same.
         """
         file = file_to_load(resource) if self._uses_sieve else None
         if file is None:
             return None
         try:
             table = self._take_in(number, resource, file, root)
+        except ExpansionError:
+            raise
         except (OSError, LeanplumSyncError):
             table = None  # read row by row, it comes out what is wrong, and where
         if table is None:
@@ -307,8 +313,11 @@ class Staging:
         Path(self._rows.name).unlink()
         asked = " UNION ALL ".join(
             [
-                "SELECT kind, id, resource FROM added",
-                *(f"SELECT 'user', c0, {each.number} FROM {each.name}" for each in self._tables.values()),
+                "SELECT kind, id, resource, number FROM added",
+                *(
+                    f"SELECT 'user', c0, {each.number}, number FROM {each.name}"
+                    for each in self._tables.values()
+                ),
             ]
         )
         self._database.run(f"CREATE VIEW asked AS {asked}")
@@ -345,24 +354,61 @@ class Staging:
         ):
             yield Subject(SubjectKind(kind), identifier)
 
+    def crowded(self) -> Iterator[tuple[Subject, int, StagedRow, StagedRow]]:
+        """Yield each subject with more rows of a resource than ``ROWS_OF_A_SUBJECT``: how many, and the first two of them."""
+        if not self._find_duplicates():
+            return
+        self._database.run(
+            f"CREATE TABLE crowded AS SELECT * FROM duplicates WHERE rows > {ROWS_OF_A_SUBJECT.most}"
+        )
+        if not self._database.one("SELECT count(*) FROM crowded")[0]:
+            return
+        self._database.run(
+            "CREATE TABLE crowd AS SELECT kind, id, resource, rows, min(number, 2) AS numbers"
+            " FROM asked JOIN crowded USING (kind, id, resource) GROUP BY kind, id, resource, rows"
+        )
+        rows = self._database.stream(
+            "SELECT kind, id, rows, resource, number, row"
+            f" FROM ({self._rows_of('crowd')}) JOIN crowd USING (kind, id, resource)"
+            " WHERE list_contains(numbers, number) ORDER BY kind, id, resource, number"
+        )
+        for (kind, identifier, count, *first), second in zip(rows, rows, strict=True):
+            yield (
+                Subject(SubjectKind(kind), identifier),
+                count,
+                self._staged(*first),
+                self._staged(*second[3:]),
+            )
+
     def repeated(self, shared: Sequence[tuple[int, int]]) -> Iterator[Met]:
         """
-        Yield, without what was observed, the subjects with more than one row of a resource, or with rows of two resources
-        that share a field: where conflicts may be. *shared* has (resource, field) pairs.
+        Yield subjects that may have conflicts, without observed values: those with several rows of one resource, or with rows of
+        two resources that share a field. *shared* has (resource, field) pairs. Call ``crowded`` first: its subjects are left out.
         """
-        if self.count_rows() == self._subjects:
+        if not self._find_duplicates():
             return
         self._database.run(
             "CREATE TABLE sharing AS SELECT unnest(?::INTEGER[]) AS resource, unnest(?::INTEGER[]) AS field",
             [[resource for resource, _ in shared], [field for _, field in shared]],
         )
         self._database.run(
-            "CREATE TABLE repeated AS SELECT kind, id FROM asked GROUP BY kind, id, resource HAVING count(*) > 1"
+            "CREATE TABLE repeated AS SELECT * FROM (SELECT kind, id FROM duplicates"
             " UNION SELECT kind, id FROM asked JOIN sharing USING (resource) GROUP BY kind, id, field HAVING count(*) > 1"
+            ") ANTI JOIN crowded USING (kind, id)"
         )
         yield from self._met(
             f"SELECT *, NULL FROM ({self._rows_of('repeated')}) ORDER BY kind, id, resource, number"
         )
+
+    def _find_duplicates(self) -> bool:
+        """Find the subjects with several rows of a resource; False if every subject has one row."""
+        if self.count_rows() == self._subjects:
+            return False
+        self._database.run(
+            "CREATE TABLE IF NOT EXISTS duplicates AS"
+            " SELECT kind, id, resource, count(*) AS rows FROM asked GROUP BY kind, id, resource HAVING count(*) > 1"
+        )
+        return True
 
     def contested(self) -> Iterator[tuple[StagedRow, StagedRow]]:
         """Yield each row that says of a shared thing what the first row about it, of another subject, doesn't: both."""

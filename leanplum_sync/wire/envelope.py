@@ -16,10 +16,10 @@ from typing import Final, TypeAlias
 
 import orjson
 
+from leanplum_sync.bounds import ANSWER_PARTS
 from leanplum_sync.errors import UnexpectedResponseError
 from leanplum_sync.wire.action import Action, DeliveryClass, Json
 from leanplum_sync.wire.catalogue import delivery_class
-from leanplum_sync.wire.limits import MAX_ANSWER_PARTS
 from leanplum_sync.wire.outcome import ActionOutcome, Outcome
 
 
@@ -86,10 +86,8 @@ def read_elements(status: int, body: bytes) -> tuple[Mapping[str, Json], ...]:
         UnexpectedResponseError: *body* has another shape. No bytes raise anything else.
     """
     # An empty list or object takes 20 times the memory of its two bytes.
-    if body.count(b"[") + body.count(b"{") > MAX_ANSWER_PARTS:
-        raise UnexpectedResponseError(
-            f"The API answered HTTP {status} with more than {MAX_ANSWER_PARTS:,} lists and objects."
-        )
+    if body.count(b"[") + body.count(b"{") > ANSWER_PARTS.most:
+        raise UnexpectedResponseError(f"The API answered HTTP {status} with more than {ANSWER_PARTS}.")
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -11,8 +11,6 @@ NAME_LENGTH = 139  # characters; Source: Leanplum docs, api-limits: "fewer than 
 USER_ATTRIBUTE_NAMES = 500  # distinct per app; Source: Leanplum docs, api-limits
 LARGEST_EXACT_INTEGER = 2**53  # numbers are kept as doubles: exportUser prints Java's Double.toString
 
-MAX_ANSWER_PARTS = 500_000  # lists and objects in one answer; ours: 50 users with 500 attributes, events and states have 50,000
-
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:

@@ -25,20 +25,36 @@ ROWS: Final = ROOT / "build" / ("bench-quick.json" if IS_QUICK else "bench.json"
 
 @dataclass(frozen=True, slots=True)
 class Cost:
+    """*cpu_seconds* hardly depend on what else the machine does."""
+
     seconds: float
+    cpu_seconds: float
     peak_bytes: int
 
 
-# A process of its own, and a small one: what Linux tells of the most memory that a process took includes what its parent had.
+@dataclass(frozen=True, slots=True)
+class Run:
+    """*output* is what the process printed, on both of its streams."""
+
+    cost: Cost
+    exit_code: int
+    output: str
+
+
+# A small process of its own: the peak memory that Linux reports for a process includes that of the process it was forked from.
+_LONGEST_SECONDS: Final = 900
 _MEASURING: Final = """
-import os, subprocess, sys, time
+import os, subprocess, sys, threading, time
 started = time.perf_counter()
-process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+process = subprocess.Popen(sys.argv[1:], stdout=sys.stderr)
+ending = threading.Timer(SECONDS, process.kill)
+ending.daemon = True
+ending.start()
 _, status, usage = os.wait4(process.pid, 0)
 seconds = time.perf_counter() - started
 # Source: getrusage(2): kilobytes on Linux, bytes on macOS.
 peak_bytes = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-print([seconds, peak_bytes, os.waitstatus_to_exitcode(status)])
+print([seconds, usage.ru_utime + usage.ru_stime, peak_bytes, os.waitstatus_to_exitcode(status)])
 """
 
 _rows: list[dict[str, object]] = []
@@ -92,16 +108,32 @@ def cost_of(
     exit_code: int = 0,
 ) -> Cost:
     """Return the cost of a process that must end with *exit_code*. *environ* is added to the inherited variables."""
-    process = subprocess.run(
-        [sys.executable, "-S", "-c", _MEASURING, *map(str, command)],
-        cwd=folder,
-        env={
+    run = run_measured(
+        command,
+        folder,
+        {
             **{name: value for name, value in os.environ.items() if not name.startswith("LEANPLUM")},
             **(environ or {}),
         },
+    )
+    assert run.exit_code == exit_code, run.output
+    return run.cost
+
+
+def run_measured(
+    command: Sequence[str | Path],
+    folder: Path,
+    environ: Mapping[str, str],
+    *,
+    seconds: float = _LONGEST_SECONDS,
+) -> Run:
+    """Run *command* in *folder*, with the variables *environ* and no others. It is killed after *seconds*."""
+    process = subprocess.run(
+        [sys.executable, "-S", "-c", _MEASURING.replace("SECONDS", str(seconds)), *map(str, command)],
+        cwd=folder,
+        env=environ,
         capture_output=True,
         check=True,
     )
-    seconds, peak_bytes, code = json.loads(process.stdout)
-    assert code == exit_code, process.stderr.decode()
-    return Cost(seconds, peak_bytes)
+    *cost, code = json.loads(process.stdout)
+    return Run(Cost(*cost), code, process.stderr.decode())

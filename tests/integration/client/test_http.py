@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from leanplum_sync.client.body import MAX_BYTES
+from leanplum_sync.bounds import ANSWER
 from leanplum_sync.client.http import HttpTransport, Request
 from leanplum_sync.errors import LockLostError, NoAnswerError, NotSentError
 
@@ -99,9 +99,9 @@ def expanding(size: int) -> bytes:
 
 BOMBS = {
     "expands a thousandfold": (expanding(64 << 20), "gzip", "expands to more than 250 times"),
-    "is large as it is": (b"0" * (MAX_BYTES + 1), "identity", "larger than 16 MB"),
+    "is large as it is": (b"0" * (ANSWER.most + 1), "identity", "larger than 16 MB"),
     "is large once expanded": (
-        gzipped(random.Random(1).randbytes(1 << 14) * (MAX_BYTES >> 13)),
+        gzipped(random.Random(1).randbytes(1 << 14) * (ANSWER.most >> 13)),
         "gzip",
         "larger than 16 MB",
     ),

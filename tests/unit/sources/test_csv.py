@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from leanplum_sync.bounds import CELL, COLUMNS
 from leanplum_sync.problem import Place
 from leanplum_sync.sources import SourceError
 
@@ -165,3 +166,19 @@ def test_a_file_that_has_gone_is_a_problem(data: Any) -> None:
 
 def test_a_header_alone_gives_no_rows(data: Any) -> None:
     assert read(data, b"id,n\n") == ([], [])
+
+
+def test_a_text_over_the_limit_is_reported_with_its_column_and_the_others_are_read(data: Any) -> None:
+    rows, problems = read(data, f"id,n\nu1,{'x' * (CELL.most + 1)}\nu2,2\n".encode())
+    assert rows == [{"id": "u2", "n": "2"}]
+    assert problems == ["x.csv:2: row 1: column n has a text of more than 250,000 characters. Shorten it."]
+
+
+def test_a_header_with_too_many_columns_is_refused(data: Any) -> None:
+    columns = ",".join(f"c{number}" for number in range(COLUMNS.most))
+    assert read(data, f"id,{columns}\n".encode()) == (
+        [],
+        [
+            "x.csv:1: the file has 10,001 columns, and may have 10,000. Export only the columns that the spec needs."
+        ],
+    )

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from leanplum_sync.bounds import CELL, COLUMNS, ITEMS, NESTING
 from leanplum_sync.problem import Place
 from leanplum_sync.sources import SourceError
 
@@ -57,3 +58,32 @@ def test_a_byte_order_mark_is_fine(data: Any) -> None:
 def test_an_empty_file_is_a_problem(data: Any) -> None:
     with pytest.raises(SourceError):
         data.header("x.ndjson", b"")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("[" * NESTING.most + "]" * NESTING.most, "the row is nested more than 50 levels deep"),
+        ("[" * 2000 + "]" * 2000, "the row is nested more than 50 levels deep"),
+        (f"[{'1,' * ITEMS.most}1]", "a list has more than 10,000 items"),
+        (f'["{"x" * (CELL.most + 1)}"]', "a text has more than 250,000 characters"),
+        (
+            '{"a":1},' + ",".join(f'"k{each}":1' for each in range(COLUMNS.most)),
+            "the row has more than 10,000 columns",
+        ),
+    ],
+    ids=["nested", "nested too deeply to parse", "a long list", "a long text", "many keys"],
+)
+def test_a_row_over_a_limit_is_reported_and_the_others_are_read(data: Any, value: str, message: str) -> None:
+    rows, problems = data.read("x.ndjson", f'{{"id":"u1","n":{value}}}\n{{"id":"u2"}}\n'.encode())
+    assert [row.values for row in rows] == [{"id": "u2"}]
+    assert [str(problem) for problem in problems] == [
+        f"x.ndjson:1: row 1: {message}. Split it, or leave it out."
+    ]
+
+
+def test_nesting_within_the_limit_is_read(data: Any) -> None:
+    depth = NESTING.most - 1
+    (row,), problems = data.read("x.ndjson", f'{{"n":{"[" * depth}{"]" * depth}}}\n'.encode())
+    assert problems == []
+    assert "n" in row.values

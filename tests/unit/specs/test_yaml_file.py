@@ -134,5 +134,5 @@ def test_aliases_that_multiply_are_stopped_early() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]" for level in range(1, 12)]
     message, line, _ = only_fault("\n".join(lines))
-    assert message == "aliases repeat more than 20000 values"
+    assert message == "aliases repeat more than 20,000 values"
     assert line == 5

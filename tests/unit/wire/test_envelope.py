@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from leanplum_sync.bounds import ANSWER_PARTS
 from leanplum_sync.errors import UnexpectedResponseError
 from leanplum_sync.wire.action import Action
 from leanplum_sync.wire.envelope import (
@@ -22,7 +23,6 @@ from leanplum_sync.wire.envelope import (
     read_outcome,
     sentence,
 )
-from leanplum_sync.wire.limits import MAX_ANSWER_PARTS
 from leanplum_sync.wire.outcome import ActionOutcome, Outcome
 
 DONE = ActionOutcome(Outcome.DONE)
@@ -364,10 +364,10 @@ def _of_parts(lists: int, objects: int) -> bytes:
     return b'{"response":[{"success":true,"states":[' + b",".join(parts) + b"]}]}"
 
 
-@pytest.mark.parametrize("lists", [2, MAX_ANSWER_PARTS // 2, MAX_ANSWER_PARTS - 2])
+@pytest.mark.parametrize("lists", [2, ANSWER_PARTS.most // 2, ANSWER_PARTS.most - 2])
 def test_an_answer_of_more_lists_and_objects_than_the_bound_is_not_parsed(lists: int) -> None:
-    assert len(read_elements(200, _of_parts(lists, MAX_ANSWER_PARTS - lists))) == 1
-    body = _of_parts(lists, MAX_ANSWER_PARTS - lists + 1)
+    assert len(read_elements(200, _of_parts(lists, ANSWER_PARTS.most - lists))) == 1
+    body = _of_parts(lists, ANSWER_PARTS.most - lists + 1)
     assert read_batch_answer(200, body, [SEND, SEND], ["a", "b"]) == Unreadable(
         "The API answered HTTP 200 with more than 500,000 lists and objects."
     )

@@ -1,0 +1,113 @@
+"""
+How much is read of each input. Anyone who can propose a change can bring any file, and an answer can hold anything.
+
+Each bound is far above what real inputs have, and so low that no input takes more than 300 MB of memory. The docs have these as a table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """*what* may have at most *most* of *unit*; *reason* says why that is enough."""
+
+    what: str
+    most: int
+    unit: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.most:,} {self.unit}"
+
+
+EXPANSION: Final = Bound(
+    "A compressed file, above 1 MB of content",
+    250,
+    "times its size",
+    "Tables shrink to a tenth, repetitive ones to a hundredth.",
+)
+EXPANDED_FREELY: Final = Bound(
+    "Content that may be compressed by any ratio",
+    1_000_000,
+    "bytes",
+    "A small file may hold one row again and again.",
+)
+ZSTD_WINDOW: Final = Bound(
+    "The window of a zstd file",
+    64 << 20,
+    "bytes",
+    "It is held in memory. Levels up to 21 use less; `--long` and level 22 use more.",
+)
+LINE: Final = Bound(
+    "A line of a CSV, NDJSON or snapshot file, and a row of a Parquet file",
+    2_000_000,
+    "characters",
+    "A profile has some kilobytes.",
+)
+CELL: Final = Bound("A text in a row", 250_000, "characters", "A cell of a spreadsheet holds 32,767.")
+CONTINUED_ROW: Final = Bound(
+    "The lines of a CSV row after its first",
+    131_072,
+    "characters",
+    "A quote that is never closed must not swallow the rest of the file.",
+)
+COLUMNS: Final = Bound(
+    "The columns of a data file, and the keys of an NDJSON line",
+    10_000,
+    "columns",
+    "Warehouses allow as many; an app has at most 500 attributes.",
+)
+ITEMS: Final = Bound("A list in a row", 10_000, "items", "It becomes one attribute.")
+NESTING: Final = Bound("Nesting of YAML and of JSON", 50, "levels", "Specs have seven.")
+ROWS_OF_A_SUBJECT: Final = Bound(
+    "Rows of one data file about one user or device",
+    1_000,
+    "rows",
+    "A file has one row for a user, or one for each of a user's devices.",
+)
+SPEC_FILE: Final = Bound(
+    "A spec file or project file",
+    2_000_000,
+    "bytes",
+    "Longer lists belong in data files.",
+)
+SPEC_VALUES: Final = Bound(
+    "Values and keys of a spec file",
+    300_000,
+    "values",
+    "10,000 specs have 250,000.",
+)
+REPEATED_VALUES: Final = Bound(
+    "Values that the aliases of a YAML file repeat",
+    20_000,
+    "values",
+    "Aliases of aliases grow exponentially.",
+)
+ANSWER: Final = Bound("An answer of the API", 16_000_000, "bytes", "50 users have a few megabytes.")
+ANSWER_PARTS: Final = Bound(
+    "Lists and objects in an answer of the API",
+    500_000,
+    "lists and objects",
+    "50 users with 500 attributes, events and states each have 50,000.",
+)
+
+ALL: Final = (
+    EXPANSION,
+    EXPANDED_FREELY,
+    ZSTD_WINDOW,
+    LINE,
+    CELL,
+    CONTINUED_ROW,
+    COLUMNS,
+    ITEMS,
+    NESTING,
+    ROWS_OF_A_SUBJECT,
+    SPEC_FILE,
+    SPEC_VALUES,
+    REPEATED_VALUES,
+    ANSWER,
+    ANSWER_PARTS,
+)
