@@ -5,7 +5,7 @@
 #   make lint         style, types and imports alone
 #   make campaign     long searches that are not part of the suite: 200 runs killed at every critical point (RUNS=1000 for more),
 #                     200 more with other answers to the open questions about the API, small files that ask for much, one minute of random tests for each law (SECONDS=3600 for longer), then `make fuzz`
-#   make fuzz         mutates specs, data files, snapshots, plans, journals and answers of the API, small files that ask for much, one minute for each (SECONDS=600 for longer)
+#   make fuzz         mutates specs, data files, snapshots, plans, journals and answers of the API, one minute for each (SECONDS=600 for longer)
 #   make coverage     fails if a branch of the journal or the applier is not covered by a test; takes about 15 minutes
 #   make mutants      mutation tests of the code that reads the API's answers; takes about 5 minutes
 #   make bench        benchmarks, as ratios within one run; takes several minutes
