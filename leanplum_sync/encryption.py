@@ -1,9 +1,10 @@
 """
 Encrypts values at rest with the key in ``LEANPLUM_SYNC_PLAN_KEY``.
 
-The cipher is AES-256-GCM. Each plan has its own key: HKDF-SHA256 of the user's key and the plan's random salt. All journals of
-a user's key share one. Nonces are random and have 96 bits: for up to 2**32 values under one key, a repeat is less likely than
-2**-32 (source: NIST SP 800-38D, 8.3). A value is bound to its place: moved to another row, it can't be decrypted.
+The cipher is AES-256-GCM. Each plan has its own key: HKDF-SHA256 of the user's key and the plan's random
+salt. All journals of a user's key share one. Nonces are random and have 96 bits: for up to 2**32 values
+under one key, a repeat is less likely than 2**-32 (source: NIST SP 800-38D, 8.3). A value is bound to its
+place: moved to another row, it can't be decrypted.
 
 Without a key, ``PLAIN`` stores values as they are.
 """
@@ -30,11 +31,15 @@ KEY_BYTES: Final = 32
 SALT_BYTES: Final = 16
 _NONCE_BYTES: Final = 12
 _ID_BYTES: Final = 4
-_FORM: Final = f"{KEY_BYTES} random bytes in base64; `leanplum-sync key` makes one"
+_FORM: Final = f"{KEY_BYTES} random bytes in base64, as printed by `leanplum-sync key`"
 
 
 class Codec(Protocol):
-    """How the values of one file are stored. *place* identifies the row and column of a value; decrypting needs the same."""
+    """
+    How the values of one file are stored.
+
+    *place* identifies the row and column of a value; decrypting needs the same.
+    """
 
     @property
     def key_id(self) -> str:
@@ -49,7 +54,11 @@ class Codec(Protocol):
         """
 
     def stamp(self, digest: str) -> str:
-        """Return a keyed digest, so that nobody without the key can test a guess of the input. The same for every salt."""
+        """
+        Return a keyed digest, so that nobody without the key can test a guess of the input.
+
+        The same for every salt.
+        """
 
 
 class Plain:
@@ -94,7 +103,11 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SealingKeys:
-    """The first key encrypts, every key decrypts, so that keys can be rotated. Without any key, nothing is encrypted."""
+    """
+    The first key encrypts, every key decrypts, so that keys can be rotated.
+
+    Without any key, nothing is encrypted.
+    """
 
     keys: tuple[bytes, ...] = ()
 
@@ -126,8 +139,7 @@ class SealingKeys:
         held = ", ".join(map(_id_of, self.keys))
         here = f"holds {held}" if held else "is not set"
         raise CredentialError(
-            f"{what} is encrypted with the key {key_id}, and {KEY_VARIABLE} {here}. Put that key there, alone or after the"
-            " one that is there now, with a comma between them."
+            f"{what} is encrypted with the key {key_id}, but {KEY_VARIABLE} {here}. Set it to that key, or append that key to the current one, separated by a comma."
         )
 
 

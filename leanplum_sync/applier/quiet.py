@@ -1,8 +1,8 @@
 """
 Withholds messages of the API that quote a sensitive value of the action they are about.
 
-The API may use other quotes, escapes or capitals, so only letters and digits are compared. If a value is found, the whole
-message is withheld; nothing is cut out of it.
+The API may use other quotes, escapes or capitals, so only letters and digits are compared. If a value is
+found, the whole message is withheld; nothing is cut out of it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from leanplum_sync.wire.action import Action, Json
 from leanplum_sync.wire.envelope import Answered, BatchAnswer, Refused, Unreadable
 from leanplum_sync.wire.profile import TOKEN_FIELDS
 
-WITHHELD: Final = "The API's words are not shown: they quote a sensitive value."
+WITHHELD: Final = "The API's message is not shown, because it quotes a sensitive value."
 _SIGN: Final = re.compile(r"[\W_]+")
 _SHORT: Final = 4  # letters and digits; anything shorter occurs inside other words
 
@@ -26,7 +26,10 @@ _SHORT: Final = 4  # letters and digits; anything shorter occurs inside other wo
 def quiet_words(
     words: str, actions: Iterable[Action], changes: Iterable[Change], sensitive: Collection[str]
 ) -> str:
-    """Return *words* of the API about a read, without a sensitive value of *actions*, or of what *changes* found and want."""
+    """
+    Return *words* of the API about a read, without a sensitive value of *actions*, or of what *changes*
+    found and want.
+    """
     names = {*sensitive, *TOKEN_FIELDS}
     seen = (
         leaf

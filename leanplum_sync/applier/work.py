@@ -54,8 +54,8 @@ from leanplum_sync.wire.profile import Profile, read_profile
 
 # How often a wait checks whether the run should end.
 _GLANCE_SECONDS: Final = 0.2
-_ASKED_TO_END: Final = "the run was asked to end first"
-NOT_CHOSEN: Final = "not in the canary: waits for the rest"
+_ASKED_TO_END: Final = "the run was stopped before this was sent"
+NOT_CHOSEN: Final = "not in the canary; will be sent with the rest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +137,8 @@ class Worker:
         """
         Send the open actions of *batch*.
 
-        First, live state is compared with what the plan assumed: with *recheck_first*, of all subjects; otherwise, only of
-        subjects that another run wrote to after the plan was made.
+        First, live state is compared with what the plan assumed: with *recheck_first*, of all subjects;
+        otherwise, only of subjects that another run wrote to after the plan was made.
         """
         aside = {**self._run.set_aside(batch), **self._not_chosen(batch)}
         open_now = open_actions(entry, batch)
@@ -211,7 +211,8 @@ class Worker:
         """
         Return the *actions* of subjects that have to be read before writing.
 
-        A subject that this run read and began to write to isn't read again, unless another run wrote to it after the plan.
+        A subject that this run read and began to write to isn't read again, unless another run wrote to it
+        after the plan.
         """
         if batch.delivery_class is DeliveryClass.ONCE:
             return ()
@@ -294,8 +295,7 @@ class Worker:
                 case Refused(kind=RefusalKind.KEY, message=message):
                     self._run.record_not_carried_out(batch, message, park=True)
                     raise CredentialError(
-                        f"Leanplum does not accept the production key for this app ({message.rstrip('.')}). Nothing of the last"
-                        " call was carried out. Check the key and the app id, then run apply with --resume."
+                        f"Leanplum does not accept the production key for this app ({message.rstrip('.')}). No action of the last call was carried out. Check the key and the app id, then run apply with --resume."
                     )
                 case Refused(kind=RefusalKind.BUG, message=message, status=status):
                     self._run.record_not_carried_out(batch, f"HTTP {status}: {message}", park=True)
@@ -318,8 +318,9 @@ class Worker:
         """
         Wait for a turn to send, with the intent recorded.
 
-        Most intents are recorded before their turn comes, and a crash leaves them in doubt. For actions that must happen once,
-        a doubt needs a person, so their intent is recorded only when their turn has come.
+        Most intents are recorded before their turn comes, and a crash leaves them in doubt. For actions
+        that must happen once, a doubt needs a person, so their intent is recorded only when their turn has
+        come.
         """
         if batch.delivery_class is DeliveryClass.ONCE:
             with self._pace.turn():
@@ -365,9 +366,10 @@ class Worker:
         """
         Record that the lease ended just before the first byte, so that nothing was sent.
 
-        This is an ordinary transition under the fence: it succeeds if the lock is still this run's. If another run has taken the
-        lock, that run may be settling this batch, and relies on nobody else writing. Then the batch stays in doubt, which is
-        safe, and the error tells the person who may have to decide about it.
+        This is an ordinary transition under the fence: it succeeds if the lock is still this run's. If
+        another run has taken the lock, that run may be settling this batch, and relies on nobody else
+        writing. Then the batch stays in doubt, which is safe, and the error tells the person who may have
+        to decide about it.
 
         Raises:
             LockLostError: another run took over.
@@ -376,8 +378,7 @@ class Worker:
             self._run.record_not_carried_out(batch, str(error), park=False)
         except JournalError as lost:
             raise LockLostError(
-                f"{lost} Batch {batch.number} of run {self._run.number} was about to leave, and never did: if it is held"
-                f" later, say: leanplum-sync resolve {self._run.number} --again --batch {batch.number}"
+                f"{lost} Batch {batch.number} of run {self._run.number} was never sent. If it is held later, run: leanplum-sync resolve {self._run.number} --again --batch {batch.number}"
             ) from error
 
 

@@ -18,5 +18,5 @@ def connected(settings: Settings) -> AbstractContextManager[connect.App]:
 
 def tell_changed_seed(state: Path) -> None:
     Console(quiet=bool(remembered("quiet"))).say(
-        f"The emulator's seed changed after it was read. To start again from it: rm {shortest(state)}*"
+        f"The emulator's seed has changed since it was read. To start again from the new seed: rm {shortest(state)}*"
     )

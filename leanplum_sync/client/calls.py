@@ -78,7 +78,10 @@ class Calls:
     def batch_body(
         self, key_class: KeyClass, actions: Sequence[Action], request_ids: Sequence[str], batch_id: str
     ) -> bytes:
-        """Return the body of a ``multi``, with the ``uuid`` and ``reqId`` that SDKs send: servers may echo and recognise them."""
+        """
+        Return the body of a ``multi``, with the ``uuid`` and ``reqId`` that SDKs send: servers may echo and
+        recognise them.
+        """
         data = [
             {**action.payload(), "reqId": request_id}
             for action, request_id in zip(actions, request_ids, strict=True)
@@ -155,7 +158,7 @@ class Calls:
                 return self.keys.refused(key_class, refused.message)
             case RefusalKind.RATE_LIMITED:
                 return RateLimitedError(
-                    f"Leanplum asks for fewer requests ({refused.message}).",
+                    f"Leanplum refused the call because of its rate limit ({refused.message}).",
                     status=refused.status,
                     reason=refused.message,
                 )
@@ -172,7 +175,7 @@ def only_one(elements: Sequence[Mapping[str, Json]]) -> Mapping[str, Json]:
         MovedError: the app is on another host.
     """
     if len(elements) != 1:
-        raise UnexpectedResponseError(f"Leanplum answered one action with {len(elements)} elements.")
+        raise UnexpectedResponseError(f"Leanplum returned {len(elements)} elements for one action.")
     if host := moved_host(elements[0]):
         raise MovedError(moved_sentence(host), host=host)
     return elements[0]
@@ -184,7 +187,9 @@ def rejected(status: int, reason: str) -> RejectedError:
 
 def _without_elements(status: int) -> ApiError:
     if status == 429:  # noqa: PLR2004 - the number every reader knows
-        return RateLimitedError("Leanplum asks for fewer requests (HTTP 429).", status=status)
+        return RateLimitedError(
+            "Leanplum refused the call because of its rate limit (HTTP 429).", status=status
+        )
     if is_server_error(status):
         return NoAnswerError(f"Leanplum failed with HTTP {status} and no readable answer.")
     return UnexpectedResponseError(

@@ -50,9 +50,9 @@ class Client:
     """
     One app's API.
 
-    A call that returns was accepted. One that the API skips with a warning raises an error, as if it had been refused. Calls
-    are retried after 429 and when nothing was sent; after 5xx or a lost answer only if they are idempotent. Never have one
-    user in two calls at the same time.
+    A call that returns was accepted. One that the API skips with a warning raises an error, as if it had
+    been refused. Calls are retried after 429 and when nothing was sent; after 5xx or a lost answer only if
+    they are idempotent. Never have one user in two calls at the same time.
     """
 
     def __init__(
@@ -203,7 +203,7 @@ class Client:
             if response.location and HTTPStatus.MULTIPLE_CHOICES <= response.status < HTTPStatus.BAD_REQUEST:
                 return response.location
             self._calls.only_element(response, key_class)
-            raise UnexpectedResponseError("Leanplum's answer to downloadFile has no address of the file.")
+            raise UnexpectedResponseError("Leanplum's answer to downloadFile has no URL of the file.")
 
         location = urljoin(self._connection.url, self._calls.retrying(attempt))
         into.parent.mkdir(parents=True, exist_ok=True)

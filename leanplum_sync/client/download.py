@@ -57,7 +57,7 @@ def check_address(url: str, *, may_be_plain: bool) -> None:
     scheme = urlsplit(url).scheme
     if scheme != "https" and not (scheme == "http" and may_be_plain):
         raise InvalidCallError(
-            "Leanplum gave an address for a file that is not https, so the file was not downloaded."
+            "The URL that Leanplum returned for the file is not https, so the file was not downloaded."
         )
 
 

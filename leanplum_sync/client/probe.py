@@ -20,9 +20,10 @@ from leanplum_sync.wire.action import Action
 from leanplum_sync.wire.catalogue import KeyClass
 from leanplum_sync.wire.envelope import RefusalKind, is_server_error, read_elements, refusal, sentence
 
-# The order matters. The development key permits everything that the production key does (SDKs' developer mode relies on that),
-# so it comes before it. The two read-only classes come first: nothing says whether the server checks the key or the job
-# first, and a job that doesn't exist must not make them look like development keys.
+# The order matters. The development key permits everything that the production key does (SDKs' developer
+# mode relies on that), so it comes before it. The two read-only classes come first: nothing says whether
+# the server checks the key or the job first, and a job that doesn't exist must not make them look like
+# development keys.
 _PROBES: Final = (
     (KeyClass.DATA_EXPORT, Action("listPostbacks", {})),
     (KeyClass.CONTENT_READ_ONLY, Action("getUnsubscribeCategories", {})),
@@ -34,7 +35,11 @@ _UNKNOWN_APP: Final = "app not found"  # Source: Leanplum's SDKs, which match th
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """*key_class* is None for a key that permits nothing. *skew_seconds*: how far the server's clock is ahead of ours."""
+    """
+    *key_class* is None for a key that permits nothing.
+
+    *skew_seconds*: how far the server's clock is ahead of ours.
+    """
 
     key_class: KeyClass | None
     knows_app: bool
@@ -67,7 +72,9 @@ def _refusal_of_key(response: Response) -> str | None:
     if is_server_error(response.status):
         raise NoAnswerError(f"Leanplum failed with HTTP {response.status}.")
     if response.status == HTTPStatus.TOO_MANY_REQUESTS:
-        raise RateLimitedError("Leanplum asks for fewer requests (HTTP 429).", status=response.status)
+        raise RateLimitedError(
+            "Leanplum refused the call because of its rate limit (HTTP 429).", status=response.status
+        )
     element = only_one(read_elements(response.status, response.body))
     refused = refusal(response.status, element, alone=True)
     if refused is None:

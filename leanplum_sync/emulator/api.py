@@ -1,7 +1,8 @@
 """
 The API's endpoint: turns the bytes of a request into those of an answer, and applies faults on the way.
 
-A call is counted when it arrives, waits for other calls about its users, is carried out in one transaction, and is answered.
+A call is counted when it arrives, waits for other calls about its users, is carried out in one transaction,
+and is answered.
 """
 
 from __future__ import annotations
@@ -56,7 +57,11 @@ class Exchange:
         sent: int | None = None,
         skew: float = 0.0,
     ) -> None:
-        """Send an answer with a clock *skew* seconds ahead. With *sent*, send that many bytes of the body and cut the connection."""
+        """
+        Send an answer with a clock *skew* seconds ahead.
+
+        With *sent*, send that many bytes of the body and cut the connection.
+        """
         own = [
             (b"date", _http_date(int(min(max(self.clock() + skew, 0), _LAST_SECOND)))),
             (b"content-length", str(len(body)).encode()),
@@ -106,7 +111,7 @@ class Api:
 
     def _say(self, error: Exception) -> None:
         """Report each failure once; the traceback is logged for debugging only."""
-        sentence = f"The emulator failed at a call: {error} ({type(error).__name__})."
+        sentence = f"The emulator failed during a call: {error} ({type(error).__name__})."
         if sentence not in self._said:
             self._said.add(sentence)
             _LOG.error(sentence)
@@ -207,7 +212,10 @@ class Api:
             transaction.count(counts.FAULTS, fault.kind)
 
     def _do_later(self, call: Call, seconds: float, struck: Struck) -> None:
-        """Carry out a call whose connection is closed, after *seconds*, when *struck* is replaced or when the emulator stops."""
+        """
+        Carry out a call whose connection is closed, after *seconds*, when *struck* is replaced or when the
+        emulator stops.
+        """
 
         def work() -> None:
             with self._store.transaction() as transaction:

@@ -1,9 +1,9 @@
 """
 The state of the emulated app in an SQLite database: users, devices, messages and so on, and the counts.
 
-With a path it is a file in WAL mode: what was acknowledged survives a crash of the process, and two processes can share one
-app. Without one it is a temporary database, which SQLite keeps in its cache and beyond that in an unnamed file. Every request is
-one transaction.
+With a path it is a file in WAL mode: what was acknowledged survives a crash of the process, and two
+processes can share one app. Without one it is a temporary database, which SQLite keeps in its cache and
+beyond that in an unnamed file. Every request is one transaction.
 """
 
 from __future__ import annotations
@@ -105,8 +105,7 @@ class Store(_Reads):
         (found,) = self._db.execute("PRAGMA user_version").fetchone()
         if found > FORMAT:
             raise EmulatorError(
-                f"The emulator's state file {path} is of a newer version ({found}; this one knows {FORMAT}). "
-                "Use a newer leanplum-sync, or another state file."
+                f"The emulator's state file {path} was written by a newer version of leanplum-sync (format {found}; this version supports {FORMAT}). Use the newer version, or another state file."
             )
 
     @contextmanager

@@ -35,9 +35,7 @@ def copy_journal(source: str | Path, target: str | Path) -> Mapping[str, int]:
     if not is_address(source) and not Path(source).is_file():
         raise JournalError(f"{describe(source)} does not exist; nothing was copied.")
     if _place(source) == _place(target):
-        raise JournalError(
-            f"{describe(source)} is the one that the project names already; nothing was copied."
-        )
+        raise JournalError(f"{describe(source)} is already the project's journal; nothing was copied.")
     if _knows_nothing(source):
         raise JournalError(f"{describe(source)} is empty: there is nothing to copy.")
     with (
@@ -60,7 +58,7 @@ def _copy_all(source: str | Path, target: str | Path, old: Database, new: Databa
         writing.execute(sa.update(lock_table).values(holder=None))
         counts = _counts(writing)
         if counts != _counts(reading):
-            raise JournalError(f"{describe(target)} did not take all rows; nothing was copied.")
+            raise JournalError(f"{describe(target)} did not accept all rows; nothing was copied.")
     return counts
 
 
@@ -78,7 +76,7 @@ def _check_at_rest(connection: sa.Connection, name: str, now: float) -> None:
     for row in connection.execute(sa.select(lock_table)):
         if is_held(row, now):
             raise JournalLockedError(
-                f"{name} is in use: process {row.pid} on {row.host} works on {row.environment} since {utc(row.since)}."
+                f"{name} is in use: process {row.pid} on {row.host} has been working on {row.environment} since {utc(row.since)}."
                 " Wait for it, or stop it; nothing was copied."
             )
 

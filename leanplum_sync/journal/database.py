@@ -98,11 +98,11 @@ class Database:
         self, if_it_fails: str, *, durable_at_once: bool = True, alone: bool = True
     ) -> Iterator[sa.Connection]:
         """
-        Open a transaction that no other writer overlaps, in this or another process. On PostgreSQL, transactions that need not
-        be *alone* may overlap each other.
+        Open a transaction that no other writer overlaps, in this or another process. On PostgreSQL,
+        transactions that need not be *alone* may overlap each other.
 
-        *if_it_fails* completes the error's sentence: what did not happen. Without *durable_at_once*, the transaction survives
-        the process but not a power cut, until the next one is committed.
+        *if_it_fails* completes the error's sentence: what did not happen. Without *durable_at_once*, the
+        transaction survives the process but not a power cut, until the next one is committed.
         """
         # SQLite's writers sleep and poll; a lock lets the threads of this process take turns without delay.
         with (
@@ -178,7 +178,7 @@ class Database:
             return
         if read_only and found:
             raise JournalError(
-                f"{self._name} has the older format {found}. Bring it up to date with: leanplum-sync journal upgrade"
+                f"{self._name} has the older format {found}. Upgrade it with: leanplum-sync journal upgrade"
             )
         if not read_only:
             with self.writing("it was not made") as connection:
@@ -222,7 +222,9 @@ def _explained(error: Exception, name: str, consequence: str) -> JournalError:
     if any(sign in text for sign in _CORRUPT):
         return _damaged(name, consequence)
     if any(sign in text for sign in _FULL):
-        return JournalStorageError(f"{name} can't be written, its disk is full or failing; {consequence}.")
+        return JournalStorageError(
+            f"{name} can't be written, because its disk is full or failing; {consequence}."
+        )
     if any(sign in text for sign in _READ_ONLY):
         return JournalStorageError(f"{name} can't be opened or is read-only; {consequence}.")
     if isinstance(error, sa.exc.OperationalError) and "connection failed" in text:
@@ -231,7 +233,7 @@ def _explained(error: Exception, name: str, consequence: str) -> JournalError:
         return JournalUnreachableError(f"{name} lost its connection; {consequence}. Run the command again.")
     if any(sign in text for sign in _BUSY):
         return JournalUnreachableError(
-            f"{name} was kept busy by another process for {_BUSY_SECONDS} seconds; {consequence}."
+            f"{name} was locked by another process for {_BUSY_SECONDS} seconds; {consequence}."
         )
     failed = f"{name} failed: {_first_line(text) or type(error).__name__}; {consequence}."
     if str(getattr(getattr(error, "orig", None), "sqlstate", None) or "").startswith(_TEMPORARY):

@@ -45,7 +45,7 @@ class Elsewhere:
             case DeliveryState.HELD:
                 return f"held by run {self.run}: it may have happened; decide with leanplum-sync resolve {self.run}"
             case DeliveryState.SENT:
-                return f"run {self.run} sent it, and has no answer so far"
+                return f"run {self.run} sent it, and has no answer yet"
             case DeliveryState.DONE | DeliveryState.DROPPED:  # pragma: no branch - the last of all cases
                 return ""
 
@@ -64,8 +64,7 @@ class Deliveries:
         if others:
             # The applier has checked before; within this transaction nobody can interfere.
             raise JournalError(
-                f"Run {next(iter(others.values()))[0].run} has just delivered what batch {batch.number} would deliver; "
-                "nothing was sent. Plan again."
+                f"Run {next(iter(others.values()))[0].run} has just delivered the messages or increments of batch {batch.number}, so nothing was sent. Plan again."
             )
         rows = [
             {
@@ -125,8 +124,8 @@ class Deliveries:
         self, connection: sa.Connection, batch: Batch, numbers: Collection[int]
     ) -> Mapping[int, Sequence[Elsewhere]]:
         """
-        Return, by action number, the deliveries of the same key that other batches made, under this name, a former one, or one
-        that a run has renamed it to since it was planned.
+        Return, by action number, the deliveries of the same key that other batches made, under this name, a
+        former one, or one that a run has renamed it to since it was planned.
         """
         table = delivery_table
         of_key = self._planned_under(connection, batch, numbers)
@@ -145,7 +144,10 @@ class Deliveries:
     def _planned_under(
         self, connection: sa.Connection, batch: Batch, numbers: Collection[int]
     ) -> Mapping[tuple[str, str], Sequence[tuple[int, str]]]:
-        """Return the planned deliveries, as action number and name, by each name and subject that they may be recorded under."""
+        """
+        Return the planned deliveries, as action number and name, by each name and subject that they may be
+        recorded under.
+        """
         keys = [
             (planned.number, key)
             for planned in batch.actions

@@ -1,13 +1,15 @@
 """
 The lock on one app: one run at a time sends, whichever environment it is of. Two environments may name the same app.
 
-It ends when its holder releases it, when the lease expires because the holder died or can't reach the journal, or when the
-holder's process no longer exists on this machine, which is noticed at once. A new holder gets a higher *fence*. Every
-transition checks the fence, so a holder that was paused and wakes up changes nothing. The API can't check it, so a holder
-also checks its own deadline just before it writes to the socket.
+It ends when its holder releases it, when the lease expires because the holder died or can't reach the
+journal, or when the holder's process no longer exists on this machine, which is noticed at once. A new
+holder gets a higher *fence*. Every transition checks the fence, so a holder that was paused and wakes up
+changes nothing. The API can't check it, so a holder also checks its own deadline just before it writes to
+the socket.
 
-A lease that ends much later than one lease from now was renewed by a clock that was ahead. How long ago that was is unknown,
-so whoever wants the lock watches it for one lease: a living holder renews within that time.
+A lease that ends much later than one lease from now was renewed by a clock that was ahead. How long ago
+that was is unknown, so whoever wants the lock watches it for one lease: a living holder renews within that
+time.
 """
 
 from __future__ import annotations
@@ -32,8 +34,8 @@ LEASE_SECONDS: Final = 60.0
 _RENEWALS_PER_LEASE: Final = 4
 # The share of the lease that is left when sending stops, so that a request reaches the API before the lease ends.
 _MARGIN: Final = 0.2
-# Leases that end later than this many of their lengths from now were renewed by a clock that was ahead. Above one, because how
-# much clocks differ is measured over a network.
+# Leases that end later than this many of their lengths from now were renewed by a clock that was ahead.
+# Above one, because how much clocks differ is measured over a network.
 _LONGEST: Final = 1.5
 _UNKNOWN: Final = "unknown"
 # What is different after each renewal and each takeover.
@@ -99,7 +101,8 @@ class Lease:
         Check the send deadline. Call it immediately before the first byte is sent.
 
         Raises:
-            LockLostError: the lease is over, or nearly. Two clocks are checked: one doesn't jump, the other runs while the
+            LockLostError: the lease is over, or nearly. Two clocks are checked: one doesn't jump, the other
+            runs while the
                 machine sleeps.
         """
         if self._lost:
@@ -107,8 +110,7 @@ class Lease:
         monotonic, wall = self._deadline
         if self._clock.monotonic() >= monotonic or self._clock.now() >= wall:
             raise LockLostError(
-                f"The lock on {self.environment} was not renewed in time, so nothing more is sent. "
-                "Was the process paused, or the journal out of reach? Run apply with --resume."
+                f"The lock on {self.environment} was not renewed in time, so nothing more is sent. Was the process paused, or was the journal unreachable? Run apply with --resume."
             )
 
     def outlasts(self, seconds: float) -> bool:
@@ -130,8 +132,8 @@ class Lease:
         """
         Open a transaction under the lock, which also extends the lease. Every transition runs in one.
 
-        A transaction that writes only rows of its own run need not be *alone*. Transactions of one lease are serialized anyway,
-        because each renews the lease first.
+        A transaction that writes only rows of its own run need not be *alone*. Transactions of one lease
+        are serialized anyway, because each renews the lease first.
 
         Raises:
             LockLostError: somebody else has the lock; nothing was changed.
@@ -150,7 +152,7 @@ class Lease:
         if self._heart.is_alive():
             self._heart.join()
         table = lock_table
-        with self._database.writing("the lock was not given back and ends by itself") as connection:
+        with self._database.writing("the lock was not released, and will expire") as connection:
             connection.execute(
                 sa.update(table)
                 .where(*self._scope(), table.c.holder == self.holder, table.c.fence == self.fence)
@@ -168,11 +170,12 @@ class Lease:
         for row in rows:
             if overlap(row.part, self.part) and is_held(row, now):
                 raise JournalLockedError(
-                    f"Another run works on {self._named(row)}: process {row.pid} on {row.host} since "
-                    f"{utc(row.since)}. It holds the lock until {utc(row.until)} unless it renews it. "
+                    f"Another run is working on {self._named(row)}: process {row.pid} on {row.host} since "
+                    f"{utc(row.since)}. Its lock expires at {utc(row.until)} unless it is renewed. "
                     "Wait for it, or stop it."
                 )
-        # Higher than every fence of the app, because environments and overlapping parts take the lock from each other too.
+        # Higher than every fence of the app, because environments and overlapping parts take the lock from
+        # each other too.
         fence = max((row.fence for row in rows), default=0) + 1
         for row in rows:
             if overlap(row.part, self.part):
@@ -276,7 +279,11 @@ def is_held(row: sa.Row[Any], now: float) -> bool:
 
 
 def overlap(one: str, other: str) -> bool:
-    """Whether two parts, ``N/M`` or empty for all subjects, may share a subject. Only parts of one division can be disjoint."""
+    """
+    Whether two parts, ``N/M`` or empty for all subjects, may share a subject.
+
+    Only parts of one division can be disjoint.
+    """
     if not one or not other or one == other:
         return True
     return one.partition("/")[2] != other.partition("/")[2]

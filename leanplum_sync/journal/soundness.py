@@ -80,25 +80,25 @@ def _of_batch(row: Row, run: Row, listed: dict[tuple[int, int, str], int]) -> It
     known = sum(getattr(row, fate.value) for fate in _COUNTED) + row.open_count
     # What a superseded run had open is nobody's any more.
     if known > row.actions or (known < row.actions and run.state != RunState.SUPERSEDED.value):
-        yield f"holds {row.actions} actions, and says what became of {known}"
+        yield f"has {row.actions} actions, but outcomes for {known}"
     open_now = numbers_from(row.open_actions)
     if (row.actions if open_now is None else len(open_now)) != row.open_count:
-        yield "counts its open actions wrongly"
+        yield "has a wrong count of open actions"
     if row.sent_count > row.open_count:
-        yield "has more actions in flight than open ones"
+        yield "has more actions in flight than open actions"
     sent_now = numbers_from(row.sent_actions)
     if state in _ON_ITS_WAY and (row.open_count if sent_now is None else len(sent_now)) != row.sent_count:
-        yield "counts its in-flight actions wrongly"
+        yield "has a wrong count of in-flight actions"
     yield from _of_state(state, row)
     for fate in _LISTED:
         count = listed.get((row.run, row.sequence, fate.value), 0)
         if count != getattr(row, fate.value):
-            yield f"counts {getattr(row, fate.value)} actions as {fate.value}, and lists {count}"
+            yield f"counts {getattr(row, fate.value)} actions as {fate.value}, but lists {count}"
 
 
 def _of_state(state: BatchState, row: Row) -> Iterator[str]:
     if not _is_as_it_says(state, row):
-        yield f"is {state.value}, which its counts and times deny"
+        yield f"is {state.value}, which contradicts its counts and times"
 
 
 def _is_as_it_says(state: BatchState, row: Row) -> bool:
@@ -120,9 +120,9 @@ def _of_run(run: Row, actions: int, settled: int) -> Iterator[str]:
     if run.state not in set(RunState):
         yield f"has the state {run.state!r}, which does not exist"
     if actions > run.actions:
-        yield f"has {actions} actions in its batches, and was begun for {run.actions}"
+        yield f"has {actions} actions in its batches, but was started with {run.actions}"
     if run.state == RunState.FINISHED.value and settled != run.actions:
-        yield f"is finished, and {run.actions - settled} of its {run.actions} actions are not"
+        yield f"is finished, but {run.actions - settled} of its {run.actions} actions are not"
 
 
 def _of_deliveries(select: Select) -> Iterator[Fault]:
@@ -155,7 +155,7 @@ def _of_deliveries(select: Select) -> Iterator[Fault]:
         if not _agrees(row):
             fate = f", its action {row.fate}" if row.fate else ""
             where = f"the batch is {row.batch_state}{fate}" if row.batch_state else "there is no such batch"
-            sentence = f"remembers {row.deliveries} deliveries as {row.state}, but {where}"
+            sentence = f"remembers {row.deliveries} deliveries with the state {row.state}, but {where}"
             yield Fault(row.run, row.sequence, sentence)
 
 

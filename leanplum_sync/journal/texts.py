@@ -45,7 +45,7 @@ class Texts:
             return self._codec_of(match[1]).open(base64.b64decode(match[2]), *map(str, place))
         except ValueError as error:
             raise JournalCorruptError(
-                f"{self._name} is damaged: a text of run {place[1]} is not as it was written. Restore it from a copy."
+                f"{self._name} is damaged: a text of run {place[1]} was changed after it was written. Restore the journal from a copy."
             ) from error
 
     def stamp(self, digest: str) -> str:

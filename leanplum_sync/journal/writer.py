@@ -32,7 +32,7 @@ from leanplum_sync.journal.states import BatchStates, Transition, resting_state
 from leanplum_sync.journal.texts import Texts
 from leanplum_sync.planner.known import Position
 
-DROPPED: Final = "a person dropped it: nobody knows whether it happened, and it is not sent again"
+DROPPED: Final = "dropped by a person: nobody knows whether it happened, and it is not sent again"
 _UNFINISHED: Final = (RunState.RUNNING, RunState.INTERRUPTED, RunState.PARTIAL)
 
 
@@ -57,7 +57,8 @@ class Journal(JournalReader):
         Take the lock on *app*, or on *part* (``N/M``) of it, for *environment*, and keep it until it is released.
 
         Raises:
-            JournalLockedError: another run holds it, of this environment or another; the sentence says who, since when and
+            JournalLockedError: another run holds it, of this environment or another; the sentence says who,
+            since when and
                 until when.
         """
         return Lease(
@@ -83,25 +84,26 @@ class Journal(JournalReader):
         """
         Resume the run of this plan, or begin one.
 
-        A run that has not ended is also resumed by other plans with its digest, but only by plans for which reading began
-        before the run did: *read_after_run* is the latest run at that time, None if unknown. A run that has ended belongs
-        only to the plans that took part in it, identified by the moments they were made: the same difference may come back,
-        and a plan made from it is a new one. Clocks of two machines are never compared.
+        A run that has not ended is also resumed by other plans with its digest, but only by plans for which
+        reading began before the run did: *read_after_run* is the latest run at that time, None if unknown.
+        A run that has ended belongs only to the plans that took part in it, identified by the moments they
+        were made: the same difference may come back, and a plan made from it is a new one. Clocks of two
+        machines are never compared.
 
-        A new run supersedes unfinished runs of other plans for the app, from any environment. Whatever these had sent without
-        an answer is in doubt; sends and increments among it are held.
+        A new run supersedes unfinished runs of other plans for the app, from any environment. Whatever
+        these had sent without an answer is in doubt; sends and increments among it are held.
 
         Raises:
             StalePlanError: another plan took over since this one was begun, or it was divided otherwise before.
         """
-        with lease.writing("the run was not begun, and nothing was sent") as connection:
+        with lease.writing("the run was not started, and nothing was sent") as connection:
             self._check_division(connection, lease, plan_digest, plan_made_at)
             row = self._run_of(connection, lease, plan_digest, plan_made_at, read_after_run)
             if row is not None:
                 state = RunState(row.state)
                 if state is RunState.SUPERSEDED:
                     raise StalePlanError(
-                        f"Run {row.number} of this plan was not finished, and a later plan took over since. Plan again."
+                        f"Run {row.number} of this plan was not finished, and a later plan has taken over. Plan again."
                     )
                 if state is not RunState.FINISHED:
                     self._is_also_of(connection, row.number, plan_made_at)
@@ -146,7 +148,7 @@ class Journal(JournalReader):
 
     def note_specs(self, lease: Lease, specs: Mapping[str, str]) -> None:
         """Record that *specs*, ``{kind/name: digest}``, are in force: their plan was empty."""
-        with lease.writing("that the specs are in force was not noted") as connection:
+        with lease.writing("the journal did not record that the specs were applied") as connection:
             remember_specs(self._writable, connection, lease, specs, run=NO_RUN, now=self._clock.now())
 
     def now(self) -> float:
@@ -180,8 +182,9 @@ class Journal(JournalReader):
         """
         Record a person's decision on the held actions of batch *sequence*: all of them, or the ones in *actions*.
 
-        Actions to send again are sent when their plan is resumed; if their run was superseded, the next plan contains them.
-        Dropped actions count as skipped, and no later plan contains them. Return how many actions were decided.
+        Actions to send again are sent when their plan is resumed; if their run was superseded, the next
+        plan contains them. Dropped actions count as skipped, and no later plan contains them. Return how
+        many actions were decided.
 
         *settle_seconds* is how long a request whose answer was lost may still take effect.
 
@@ -212,7 +215,7 @@ class Journal(JournalReader):
             ).one_or_none()
             if not chosen or row is None:
                 raise JournalError(
-                    f"Nothing of batch {sequence} of run {run} is held. See status for what is."
+                    f"Batch {sequence} of run {run} has no held actions. `leanplum-sync status` lists all held actions."
                 )
             check_settled(sequence, row.doubted_at, settle_seconds=settle_seconds, now=self._now(connection))
             again = chosen if resolution is Resolution.AGAIN else set()
@@ -291,7 +294,7 @@ class Journal(JournalReader):
             if overlap(run.part, lease.part):
                 how = f"with --shard {run.part}" if run.part else "without --shard"
                 raise StalePlanError(
-                    f"Run {run.number} began this plan {how}; it can't be divided differently now. Continue in the same way, or plan again."
+                    f"Run {run.number} started this plan {how}, so it can't be split differently now. Continue in the same way, or plan again."
                 )
 
     @staticmethod
@@ -305,8 +308,9 @@ class Journal(JournalReader):
         """
         Return the plan's own run if it is finished; else one of its digest that has not ended; else its own.
 
-        Another plan's run must have begun after reading for this plan did. What an earlier run did was undone by somebody
-        before this plan was made, or the digests would differ: its batches must be sent again.
+        Another plan's run must have begun after reading for this plan did. What an earlier run did was
+        undone by somebody before this plan was made, or the digests would differ: its batches must be sent
+        again.
         """
         table = run_table
         is_own = _is_of(plan_made_at)

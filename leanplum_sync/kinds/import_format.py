@@ -1,8 +1,8 @@
 """
 Leanplum's own CSV import format: its headers are the mapping.
 
-Source: Leanplum docs, CSV file reference, and OpenAPI, multi. Every column that is not understood is a problem: skipping
-one that has a meaning would import something else than the file says.
+Source: Leanplum docs, CSV file reference, and OpenAPI, multi. Every column that is not understood is a
+problem: skipping one that has a meaning would import something else than the file says.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _UNMANAGED: Final = {
     "devMode": "Development mode is not used: remove the column.",
     "action": "The spec's kind decides the action: remove the column.",
     "defaultAction": "The spec's kind decides the action: remove the column.",
-    "fullErasure": "Users are never deleted here.",
+    "fullErasure": "leanplum-sync never deletes users: remove the column.",
     "time": "The time of the run is used: remove the column.",
     "devices": "Write the devices in a spec of kind PushTokens.",
 }

@@ -54,7 +54,7 @@ class MessageModel(Edge):
 
 class MessageSendSpec(Edge):
     message: MessageModel = Field(
-        description="The message, by name or id. It must be started, with its delivery set to manual.",
+        description="The message, by name or id. It must be active, and its delivery must be set to manual.",
         examples=[{"name": "Order delay"}],
     )
     recipients: Listing = Field(
@@ -66,12 +66,12 @@ class MessageSendSpec(Edge):
         examples=[{"first_name": {"column": "first_name"}, "delay_days": 3}],
     )
     delivery: OnceName = Field(
-        description="Identifies this send, whatever the document's name: each recipient gets it once under this name.",
+        description="The name of this send, independent of the document's name. Under this name, each recipient gets the message once.",
         examples=["2026-11-order-delay"],
     )
     force: bool = Field(
         default=False,
-        description="Whether to ignore the message's own targeting. A hazard.",
+        description="Whether to ignore the message's own targeting. This is a hazard.",
         examples=[False],
     )
 

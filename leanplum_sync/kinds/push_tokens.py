@@ -58,7 +58,7 @@ class PushTokensSpec(Edge):
     )
     create_users: bool = Field(
         default=False,
-        description="Whether to create users and devices that Leanplum doesn't know. A hazard.",
+        description="Whether to create users and devices that Leanplum doesn't know. This is a hazard.",
         examples=[False],
     )
 

@@ -35,7 +35,7 @@ class UserAttributesSpec(Edge):
     )
     create_users: bool = Field(
         default=False,
-        description="Whether to create users that Leanplum doesn't know. A hazard, because they are billed.",
+        description="Whether to create users that Leanplum doesn't know. This is a hazard, because new users are billed.",
         examples=[False],
     )
     attributes: dict[str, forms.AttributeForm] = Field(
@@ -89,7 +89,7 @@ def _check_names(attributes: Mapping[str, Json], site: Site) -> None:
         if twin != name:
             site.report(
                 path,
-                f"attributes {twin} and {name} differ only in case, and Leanplum keeps them apart",
+                f"attributes {twin} and {name} differ only in case, so Leanplum treats them as two attributes",
                 f"Is {name} meant to be {twin}?",
                 also=("spec", "attributes", twin),
             )

@@ -31,7 +31,6 @@ def part_of_plan(plan: PlanFile, shard: Part | None) -> tuple[PlanPart, str]:
         return PlanPart(plan), ""
     if shard.cuts(plan.header.parts):
         raise UsageError(
-            f"{plan.path} can be shared by at most {plan.header.parts} processes: some batches have users inside and"
-            f" outside of --shard {shard}. Plan with --parts {shard.of}."
+            f"{plan.path} can be split among at most {plan.header.parts} processes: some batches have users both inside and outside of --shard {shard}. Plan with --parts {shard.of}."
         )
     return PlanPart(plan, shard), str(shard)

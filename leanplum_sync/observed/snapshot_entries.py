@@ -78,7 +78,7 @@ def _read_lines(path: Path, own_time: float) -> Iterator[Entry]:
             raise unusable(
                 path,
                 "the compressed data is damaged or cut off here",
-                "Pull into the same file again: what is whole is kept.",
+                "Pull into the same file again: complete lines are kept.",
                 line=number + 1,
             ) from error
 

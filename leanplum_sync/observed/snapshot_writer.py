@@ -76,5 +76,5 @@ class SnapshotWriter:
         return unusable(
             self._path,
             f"the snapshot can't be written: {error.strerror}",
-            "Free some disk space or name another file. What was written completely is kept.",
+            "Free some disk space or name another file. Complete lines are kept.",
         )

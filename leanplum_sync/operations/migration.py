@@ -25,8 +25,7 @@ def is_migrating(reader: AsksForMigration) -> bool:
     migration = reader.migration()
     if migration is Migration.MOVED:
         raise MigrationChangedError(
-            "This app has moved to CleverTap: what Leanplum shows of its users may be out of date, and what is written to it"
-            " may reach nobody. Work with CleverTap instead, or ask Leanplum's support if this is wrong."
+            "This app has moved to CleverTap. Leanplum's data about its users may be out of date, and changes or messages may reach nobody. Work with CleverTap instead, or ask Leanplum's support if this is wrong."
         )
     return migration is Migration.COPYING
 
@@ -40,5 +39,5 @@ def check_migration(reader: AsksForMigration, hazards: Mapping[str, int], *, cha
     """
     if is_migrating(reader) and changes and DURING_MIGRATION not in hazards:
         raise MigrationChangedError(
-            "Since this plan was made, Leanplum has begun to copy this app to CleverTap. Plan again, to see what that means."
+            "Since this plan was made, Leanplum has started to copy this app to CleverTap. Plan again to see the consequences."
         )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from leanplum_sync.kinds import Resource
     from leanplum_sync.kinds.rows.row import Row
 
-_EMPTY_HINT = "If it means an empty cell, name it under `empty`; else it is sent as text."
+_EMPTY_HINT = "If the word means an empty cell, list it under `empty`. Otherwise it is sent as text."
 
 
 @dataclass(slots=True)
@@ -74,5 +74,5 @@ def shared_token_remark(address: str, first: Place, other: Place, count: int) ->
     message = (
         f"{_amount(count, 'push token')} belong{'s' if count == 1 else ''} to more than one device or user"
     )
-    hint = "Their pushes go to one phone: keep the row of its present user."
+    hint = "All their push messages would go to the same phone: keep the row of its current user."
     return Remark(Problem(first, message, hint, address, also=other), count)

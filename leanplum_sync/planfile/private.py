@@ -1,8 +1,8 @@
 """
 A copy of a plan file that no other process can reach.
 
-A plan is checked once and then read bit by bit while it is applied. The file at its path may be overwritten meanwhile, in
-place or not; the copy has no name, so what was checked is what is applied.
+A plan is checked once and then read bit by bit while it is applied. The file at its path may be overwritten
+meanwhile, in place or not; the copy has no name, so what was checked is what is applied.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class PrivateCopy:
 
     def __init__(self, path: Path) -> None:
         """
-        Copy the file at *path*: a small one into memory; a large one to a file beside it, where a disk may copy by reference,
-        or else in the folder for temporary files.
+        Copy the file at *path*: a small one into memory; a large one to a file beside it, where a disk may
+        copy by reference, or else in the folder for temporary files.
 
         Raises:
             OSError: *path* can't be read.
@@ -95,5 +95,5 @@ def _copied(source: IO[bytes], *folders: Path) -> tuple[IO[bytes], Path]:
                 with suppress(OSError):
                     shutil.rmtree(own)
     raise StorageError(
-        f"{source.name}: the plan can't be copied to be read safely: {failure}. Free some space."
+        f"{source.name}: no private copy of the plan can be made: {failure}. Free some disk space."
     )

@@ -66,7 +66,9 @@ def open_plan(path: Path, keys: SealingKeys | None = None) -> PlanFile:
         StorageError: there is no room for the copy.
     """
     if not path.is_file():
-        raise StalePlanError(f"{path}: there is no such plan. Make one with: leanplum-sync plan --out {path}")
+        raise StalePlanError(
+            f"{path}: this plan doesn't exist. Make one with: leanplum-sync plan --out {path}"
+        )
     plan = PlanFile(path)
     try:
         plan.check(SealingKeys.from_environment(os.environ) if keys is None else keys)
@@ -165,8 +167,7 @@ class PlanFile:
         row = self._connection.execute("SELECT value FROM meta WHERE key = 'encryption'").fetchone()
         if row is None and keys.keys:
             raise StalePlanError(
-                f"{self.path}: {KEY_VARIABLE} is set, and this plan was made without a key, so nobody knows who wrote it."
-                " Plan again with the key."
+                f"{self.path}: {KEY_VARIABLE} is set, but this plan was made without a key, so its origin can't be verified. Plan again with the key."
             )
         if row is None:
             return PLAIN

@@ -44,7 +44,7 @@ def conflicts(wants: Sequence[Want]) -> Iterator[Problem]:
         if row in rows:
             yield Problem(
                 want.found_at,
-                f"the id {want.subject.id} is listed a second time",
+                f"the id {want.subject.id} is listed twice",
                 "Keep one row for each id.",
                 str(want.resource),
                 also=rows[row].found_at,
@@ -129,7 +129,7 @@ def _conflict(target: _Target, first: _Claim, want: Want, desire: Desire) -> Pro
         desire.asked_at,
         f"{what} conflicts with {first.want.resource} for the same user: "
         f"{_row(want.found_at)} here, {_row(first.want.found_at)} there",
-        "Let one spec decide, or make both ask for the same value.",
+        "Remove one of them, or set the same value in both.",
         str(want.resource),
         also=first.desire.asked_at,
     )
@@ -141,7 +141,8 @@ def _row(place: Place) -> str:
 
 def device_and_token(want: Want) -> tuple[str, str] | None:
     """
-    Return the device that *want* gives a token, and the token's fingerprint. Users may share a device only with the same token.
+    Return the device that *want* gives a token, and the token's fingerprint. Users may share a device only
+    with the same token.
 
     Source: Leanplum's OpenAPI: a device used by several users is sent once for each of them.
     """

@@ -20,7 +20,11 @@ _IN_APP: Final = (
 def resolve(
     wanted: MessageReference, resource: ResourceAddress, catalogue: Sequence[Message]
 ) -> SendTarget | Problem:
-    """Return the message that *resource* wants, or why it can't be sent. *catalogue* also holds drafts and finished messages."""
+    """
+    Return the message that *resource* wants, or why it can't be sent.
+
+    *catalogue* also holds drafts and finished messages.
+    """
 
     def problem(message: str, hint: str) -> Problem:
         return Problem(wanted.place, message, hint, str(resource))
@@ -43,11 +47,15 @@ def resolve(
         case [message] if not message.active:
             state = f" ({message.state})" if message.state else ""
             hint = "Start it in the dashboard, with its delivery set to Manual."
-            return problem(f"{called} is not active{state}, so nobody would get it", hint)
+            return problem(f"{called} is not active{state}, so nobody would receive it", hint)
         case [message] if message.type.lower().startswith(_IN_APP):
-            return problem(f"{called} is an in-app message, which the API can't send", "Choose another.")
+            return problem(
+                f"{called} is an in-app message, which the API can't send", "Choose another message."
+            )
         case [message]:
             return SendTarget(message.id, message.name)
         case _:
             ids = ", ".join(str(each.id) for each in found)
-            return problem(f"{called} is not the only one of that name", f"Name it by its id: one of {ids}.")
+            return problem(
+                f"several messages have the name of {called}", f"Use the id instead: one of {ids}."
+            )

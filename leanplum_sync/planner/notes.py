@@ -7,7 +7,8 @@ from typing import Final
 
 from leanplum_sync.planner.decide import Reason
 
-# For one user, and for several. {field} is an attribute; a send or an increment, with its former name, if delivered; the run if held.
+# For one user, and for several. {field} is an attribute; a send or an increment, with its former name, if
+# delivered; the run if held.
 _SENTENCES: Final[Mapping[Reason, tuple[str, str]]] = {
     Reason.MISSING: ("does not exist", "do not exist"),
     Reason.DELIVERED: (
@@ -31,8 +32,8 @@ _SENTENCES: Final[Mapping[Reason, tuple[str, str]]] = {
         "have single values in {field}, where a list is needed",
     ),
     Reason.NOT_WHOLE: (
-        "has no whole number in {field}, so the API would not increment it",
-        "have no whole number in {field}, so the API would not increment it",
+        "has a value in {field} that is not a whole number, so the API would not increment it",
+        "have values in {field} that are not whole numbers, so the API would not increment them",
     ),
     Reason.NOT_COPYABLE: (
         "has a nested value in {field}, which can't be written back",

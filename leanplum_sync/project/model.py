@@ -45,8 +45,8 @@ def holds_key(text: str) -> bool:
 def _variable(text: str) -> str:
     if holds_key(text):
         raise wrong(
-            "this looks like a key, and keys don't stand in files",
-            "Write the name of the environment variable that holds it; and replace the key, as others have seen it.",
+            "this looks like a key, and keys must not be in files",
+            "Write the name of an environment variable that holds the key. Replace the key itself, because others may have seen it.",
         )
     if not _VARIABLE.fullmatch(text):
         raise wrong(
@@ -61,7 +61,10 @@ Variable = Annotated[str, AfterValidator(_variable)]
 
 def _no_key(text: str) -> str:
     if holds_key(text):
-        raise wrong("this is a secret", "Put it in an environment variable, and write {env: ITS_NAME}.")
+        raise wrong(
+            "this is a secret",
+            "Put the secret in an environment variable, and write {env: NAME_OF_THE_VARIABLE}.",
+        )
     return text
 
 
@@ -101,20 +104,19 @@ class BudgetModel(Edge):
     sends: Count = Field(default=0, description="Messages sent. Default: 0.", examples=[20000])
     repeated_sends: Count = Field(
         default=0,
-        description="Messages sent to users who were sent the same message under another delivery name in the last `repeatedSendDays`. Default: 0.",
+        description="Messages to users who were already sent the same message under another delivery name, in the last `repeatedSendDays` days. Default: 0.",
         examples=[0],
     )
     suspected_rename: Count = Field(
         default=0,
-        description="Users who would receive a delivery again because it looks renamed or split: its former name is in the journal, but"
-        " no spec asks for it any more, or not for these users. Default: 0.",
+        description="Users who would receive a delivery again because it looks renamed or split: its former name is in the journal, but it is no longer in any spec, or no longer lists these users. Default: 0.",
         examples=[0],
     )
     created_users: Count = Field(default=0, description="Users created. Default: 0.", examples=[0])
     changed_users: Count | None = Field(default=None, description="Users who change.", examples=[100000])
     changed_share: Annotated[int, Field(ge=0, le=100)] | None = Field(
         default=None,
-        description="Users who change, as a percentage of the listed users, rounded up. Protects jobs that usually change few users.",
+        description="Users who change, as a percentage of the listed users, rounded up. This protects jobs that usually change few users.",
         examples=[20],
     )
     billable_lookups: Count | None = Field(
@@ -132,8 +134,7 @@ class BudgetModel(Edge):
     )
     new_attribute_names: Count = Field(
         default=0,
-        description="New attribute names, if the app would have more than 400 with them:"
-        " the API allows 500. Default: 0.",
+        description="New attribute names, counted if the app would then have more than 400 names. The API allows 500. Default: 0.",
         examples=[5],
     )
     during_migration: Count = Field(
@@ -149,18 +150,17 @@ class LimitsModel(Edge):
     )
     requests_per_second: Annotated[float, Field(gt=0, strict=False)] | None = Field(
         default=None,
-        description="Maximum number of requests started per second, by all threads. After a pause, up to half of them at once. Default: 20.",
+        description="Maximum number of requests started per second, by all threads together. After a pause, up to half of this number start at once. Default: 20.",
         examples=[20],
     )
     read_in_batches: bool | None = Field(
         default=None,
-        description="Whether to read up to 50 users with one request: for plans, before writing, and to verify. Leanplum doesn't document"
-        " this. If it doesn't work, users are read one by one. Default: `false`.",
+        description="Whether to read up to 50 users per request when planning, rechecking and verifying. Leanplum doesn't document such requests. If they don't work, users are read one by one. Default: `false`.",
         examples=[True],
     )
     lease_seconds: Annotated[float, Field(ge=2, le=3600, strict=False)] | None = Field(
         default=None,
-        description="How long the lock of a run that no longer responds keeps others waiting. Default: 60.",
+        description="How many seconds other runs wait for the lock of a run that no longer responds. Default: 60.",
         examples=[60],
     )
     plan_hours: Annotated[float, Field(gt=0, strict=False)] | None = Field(
@@ -170,7 +170,7 @@ class LimitsModel(Edge):
     )
     repeated_send_days: Annotated[float, Field(ge=0, strict=False)] | None = Field(
         default=None,
-        description="For how many days sending a message again, under another delivery name, counts as `repeatedSends`. Default: 7.",
+        description="How many days `repeatedSends` looks back for the same message under another delivery name. Default: 7.",
         examples=[30],
     )
 
@@ -216,7 +216,7 @@ class EmbeddedModel(Edge):
         WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
     ] = Field(
         default=[],
-        description="NDJSON files with the users of a new emulator. After changing them, run `rm .leanplum-sync/emulator.db*` to start again.",
+        description="NDJSON files with the initial users of the emulator. After changing them, run `rm .leanplum-sync/emulator.db*` to start again.",
         examples=["seed/users.ndjson"],
     )
     budget: BudgetModel | None = Field(
@@ -284,7 +284,7 @@ class ProjectSpec(Edge):
     )
     environments: dict[Name, EnvironmentForm] = Field(
         default={},
-        description="Apps to apply to. Default: only `sandbox`, the embedded emulator.",
+        description="The apps to apply plans to. Default: only `sandbox`, the embedded emulator.",
         examples=[{"sandbox": {"emulator": "embedded"}, "production": {}}],
     )
     limits: LimitsModel = Field(
@@ -304,12 +304,12 @@ class ProjectSpec(Edge):
     )
     budget: BudgetModel = Field(
         default_factory=BudgetModel,
-        description="What a plan may do without further consent, in environments without a budget of their own.",
+        description="What a plan may do without consent, in environments that don't have their own budget.",
         examples=[{"sends": 0, "createdUsers": 0}],
     )
     moved: list[MovedModel] = Field(
         default=[],
-        description="Deliveries that were renamed. Whoever received one under its former name does not receive it again. Entries may stay for ever.",
+        description="Deliveries that were renamed. Users who received a delivery under its former name don't receive it again. Entries can stay forever.",
         examples=[[{"from": "2026-11-order-delay", "to": "late-orders"}]],
     )
 
@@ -317,7 +317,7 @@ class ProjectSpec(Edge):
 class ProjectDocument(Document):
     kind: Literal["Project"] = Field(description="The kind of document.", examples=["Project"])
     spec: ProjectSpec = Field(
-        description="Where the specs are, where they are applied, and what is allowed.",
+        description="Where the specs are, where they are applied, and which changes are allowed.",
         examples=[{"specs": ["specs"], "environments": {"sandbox": {"emulator": "embedded"}}}],
     )
 

@@ -76,10 +76,10 @@ def settle(project: ProjectFile, root: Path, name: str | None, environ: Mapping[
     known = ", ".join(project.environments)
     if chosen is None:
         raise UsageError(
-            f"Which environment? Name one of {known} with -e, or a defaultEnvironment in the project."
+            f"No environment is chosen. Pass one of {known} with -e, or set defaultEnvironment in the project file."
         )
     if chosen not in project.environments:
-        raise UsageError(f"The project has no environment {chosen!r}; it has {known}.")
+        raise UsageError(f"The project has no environment {chosen!r}. It has {known}.")
     return Settings(
         root,
         project.environments[chosen],
@@ -98,22 +98,24 @@ def _journal(setting: Setting, root: Path, environ: Mapping[str, str]) -> str | 
         case FromVariable(otherwise=text) if text:
             return _journal(text, root, environ)
         case FromVariable(name=name):
-            raise CredentialError(f"{name} is not set: the project file says that it names the journal.")
+            raise CredentialError(
+                f"{name} is not set, but the project file reads the journal's address from it."
+            )
 
 
 def _journal_in(variable: str, text: str, root: Path) -> str | Path:
     """
     Return the journal that *variable* names.
 
-    A connection string in another form (``host=... password=...``) would be taken for the name of a new, empty file, whose
-    name is then shown, and everything would be sent again. So a file counts only in a folder that exists and is named.
+    A connection string in another form (``host=... password=...``) would be taken for the name of a new,
+    empty file, whose name is then shown, and everything would be sent again. So a file counts only in a
+    folder that exists and is named.
     """
     if text.startswith("postgresql://"):
         return text
     folder, slash, _ = text.rpartition("/")
     if "://" in text or not slash or not (root / (folder or "/")).is_dir():
         raise CredentialError(
-            f"{variable} does not name a journal: it must hold postgresql://user:password@host/database, or the path of a file in"
-            " a folder that exists, such as ./journal.db. Its value is not shown, because it may contain a password."
+            f"{variable} does not contain the address of a journal: it must be postgresql://user:password@host/database, or the path of a file in an existing folder, such as ./journal.db. Its value is not shown, because it may contain a password."
         )
     return root / text

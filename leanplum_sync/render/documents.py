@@ -1,9 +1,9 @@
 """
 The fields of every JSON document.
 
-This is their only definition: ``document.written`` writes a document from its class here, and ``schemas`` derives its JSON
-Schema. A field's key is its name in camelCase. All numbers are counts, or real numbers that are not negative. Within a
-version a field may be added; the existing ones stay and keep their meaning.
+This is their only definition: ``document.written`` writes a document from its class here, and ``schemas``
+derives its JSON Schema. A field's key is its name in camelCase. All numbers are counts, or real numbers
+that are not negative. Within a version a field may be added; the existing ones stay and keep their meaning.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ class Problems(Document):
     total: int
     problems: tuple[ProblemEntry, ...]
     remarks: tuple[RemarkEntry, ...]
-    listed: Annotated[str, "A file with all problems, one a line, as they are here."] | None
+    listed: Annotated[str, "A file with all problems, one per line, in the same form as here."] | None
     checked: CheckedCounts
 
 
@@ -434,7 +434,9 @@ class ErrorDocument(Document):
     command: str
     exit: int
     message: str
-    over: Annotated[Mapping[str, int], "What is over budget, by hazard: the numbers that `--ack` must name."]
+    over: Annotated[
+        Mapping[str, int], "The hazards that are over budget, with the numbers to pass with `--ack`."
+    ]
 
 
 DOCUMENTS: Final[tuple[type[Document], ...]] = (

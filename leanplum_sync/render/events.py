@@ -1,4 +1,8 @@
-"""The fields of every line of ``-o ndjson`` and of a run's log, for their JSON Schema. Tests hold the written lines against it."""
+"""
+The fields of every line of ``-o ndjson`` and of a run's log, for their JSON Schema.
+
+Tests hold the written lines against it.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +68,7 @@ class EndEvent:
         Mapping[str, Any] | None,
         {
             "type": ["object", "null"],
-            "description": "What `-o json` would have printed; its `format` says which schema it has.",
+            "description": "The document that `-o json` would have printed; its `format` says which schema it has.",
         },
     ]
 

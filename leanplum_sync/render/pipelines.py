@@ -17,7 +17,7 @@ _RULE: Final = "invalid"
 _REMARK: Final = "remark"
 _RULES: Final = {
     _RULE: "A spec or a data file is not valid.",
-    _REMARK: "A spec or a data file is valid, and probably not as intended.",
+    _REMARK: "A spec or a data file is valid, but probably not what was intended.",
 }
 _SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 _LONGEST: Final = 2_000  # cells of a sentence

@@ -30,7 +30,7 @@ FATE_WORDS: Final[Mapping[Fate, str]] = {
     Fate.CONFLICTING: "conflicting: changed by someone else since the plan, so not written",
     Fate.HELD: "held: may already have happened; a person must decide",
     Fate.IN_DOUBT: "in doubt: sent, but no trustworthy answer came back",
-    Fate.PARKED: "parked: the API refused them or did not answer",
+    Fate.PARKED: "parked: set aside, because the API refused them or did not answer",
     Fate.NOT_SENT: "not sent",
 }
 GOOD_FATES: Final = frozenset({Fate.DONE, Fate.ALREADY})
@@ -190,7 +190,7 @@ def next_steps(
         ]
     if receipt.actions.get(Fate.IN_DOUBT):
         found.append(
-            "The next apply checks the actions in doubt first, and sends them again only where that is safe."
+            "The next apply checks the actions in doubt first, and sends them again only if that is safe."
         )
     if receipt.stopped is StopReason.WAVE:
         found.append("To start the dependent actions anyway, add --wave-failures 100%.")

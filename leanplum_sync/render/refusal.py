@@ -19,9 +19,8 @@ def mismatch_sentence(error: errors.PlanMismatchError) -> str:
 
 def expired_sentence(error: errors.ExpiredPlanError, quoted: Callable[[Path], str]) -> str:
     return (
-        f"{error.plan} has expired: it was made at {moment(error.made_at)}, {duration(error.age_seconds)} ago, and may be"
-        f" applied for {duration(error.max_age_seconds)}. Nothing was sent. Make a new plan with: leanplum-sync plan"
-        f" -e {error.environment} --out {quoted(error.plan)}. It will contain only what runs of this plan have not done."
+        f"{error.plan} has expired: it was made at {moment(error.made_at)}, {duration(error.age_seconds)} ago, but plans may only be applied for {duration(error.max_age_seconds)}. Nothing was sent. Make a new plan with: leanplum-sync plan"
+        f" -e {error.environment} --out {quoted(error.plan)}. The new plan will only contain changes that this plan has not made yet."
     )
 
 
@@ -29,7 +28,7 @@ def consent_sentence(error: errors.HazardNotAllowedError) -> str:
     over = [Hazard(name, count, error.allowed[name]) for name, count in error.over.items()]
     missing = [hazard for hazard in over if hazard.name in error.unaccepted]
     sentences = [
-        f"--ack {name}={count} is not this plan's number: it has {error.counts.get(name, 0)} {name}."
+        f"--ack {name}={count} does not match this plan, which has {error.counts.get(name, 0)} {name}."
         for name, count in error.wrong
     ]
     if missing:
@@ -56,14 +55,14 @@ def _mismatch(mismatch: errors.Mismatch) -> str:  # noqa: C901 - a case for each
         case errors.MismatchKind.INPUT_MISSING:
             return f"{name} is gone"
         case errors.MismatchKind.SPECS_UNCHECKED:
-            return "nobody checked whether specs were added or changed since that contradict it"
+            return "specs may have been added or changed since that contradict it, and this was not checked"
         case errors.MismatchKind.SPEC_CONFLICT:
             return f"specs were added or changed since, and contradict it: {name}: {planned}"
         case errors.MismatchKind.ACTION:
-            return f"it holds {planned} calls of {name}, which no plan may hold"
+            return f"it holds {planned} calls of {name}, which plans must not contain"
         case errors.MismatchKind.SUBJECT:
-            return f"{planned} of its calls are about other users than it says"
+            return f"{planned} of its calls are for other users than it lists"
         case errors.MismatchKind.HAZARD:
-            return f"it states {planned} {HAZARD_WORDS.get(name, name)}, and its rows add up to {found}"
+            return f"it states {planned} {HAZARD_WORDS.get(name, name)}, but its rows add up to {found}"
         case _:
             assert_never(mismatch.kind)

@@ -131,8 +131,8 @@ def _recognized(line: str, source: FileSource) -> str:
         shown = likely.replace("\t", "\\t")
         raise failure(
             Place(source.path, 1),
-            f"the columns may be separated by {_DELIMITERS[likely]}, or not: the header has other delimiters too",
-            f'Write `delimiter: "{shown}"` beside `file`, or the delimiter that is meant.',
+            f"the columns may be separated by {_DELIMITERS[likely]}, but the header also contains other delimiters",
+            f'Write `delimiter: "{shown}"` next to `file`, or use another delimiter.',
             source.address,
         )
     return likely
@@ -154,8 +154,8 @@ def header(source: FileSource, root: Path) -> Header:
         remarks = (
             Problem(
                 place,
-                f"the columns are taken to be separated by {_DELIMITERS[file.delimiter]}",
-                f'To say so, write `delimiter: "{shown}"` beside `file`.',
+                f"the columns are assumed to be separated by {_DELIMITERS[file.delimiter]}",
+                f'To confirm this, write `delimiter: "{shown}"` beside `file`.',
                 source.address,
             ),
         )
@@ -189,7 +189,7 @@ def _columns(reader: Iterator[list[str]], source: FileSource) -> tuple[str, ...]
     except csv.Error as error:
         raise failure(Place(source.path, 1), *_csv_fault(error), source.address) from error
     raise failure(
-        Place(source.path), "the file is empty", "Its first line names the columns.", source.address
+        Place(source.path), "the file is empty", "The first line must name the columns.", source.address
     )
 
 
@@ -200,7 +200,7 @@ def _check_text(columns: Sequence[str], source: FileSource) -> None:
 
 def _name_faults(columns: Sequence[str]) -> Iterator[tuple[str, str]]:
     if not all(columns):
-        yield f"column {columns.index('') + 1} has no name", "The first line names every column."
+        yield f"column {columns.index('') + 1} has no name", "The first line must name every column."
     for name, count in Counter(columns).items():
         if count > 1 and name:
             yield f"{count} columns are named {name}", "Rename all but one."
@@ -270,7 +270,7 @@ def _length_fault(cells: Sequence[str], columns: Sequence[str]) -> Iterator[tupl
             if len(cells) > len(columns)
             else "Empty cells need their delimiters."
         )
-        yield f"the row has {len(cells)} cells, and the header {len(columns)}", hint
+        yield f"the row has {len(cells)} cells, but the header has {len(columns)}", hint
 
 
 def _unclean(cells: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -278,7 +278,7 @@ def _unclean(cells: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[str
         if len(cell) > CELL.most:
             yield f"column {column} has a text of more than {CELL}", "Shorten it."
         elif "\0" in cell:
-            yield f"column {column} holds a NUL byte", "Remove it: is this file text?"
+            yield f"column {column} holds a NUL byte", "Remove it. Is this a text file?"
         elif not _is_clean(cell):
             guess = _likely_encoding(cell.encode(errors="surrogateescape"))
             yield f"column {column} is not UTF-8; it looks like {guess}", "Save the file as UTF-8."

@@ -36,7 +36,10 @@ def header(source: FileSource, root: Path) -> Header:
         start = file.peek(3)[:3]
         if not start:
             raise failure(
-                Place(source.path), "the file is empty", "It holds one JSON object a line.", source.address
+                Place(source.path),
+                "the file is empty",
+                "It must have one JSON object per line.",
+                source.address,
             )
     return Header(None)
 
@@ -83,7 +86,7 @@ def _values(line: bytes) -> Mapping[str, Json] | _Fault:
     except RecursionError:
         return _Fault(f"the row is nested more than {NESTING} deep", _SPLIT)
     if not isinstance(values, dict):
-        return _Fault("the line is not a JSON object", 'Write {"column": value, ...}, one a line.')
+        return _Fault("the line is not a JSON object", 'Write {"column": value, ...}, one per line.')
     if is_suspect(line) and (message := excess(values)):
         return _Fault(message, _SPLIT)
     return values
@@ -98,7 +101,7 @@ def _lines(file: io.BufferedReader, source: FileSource) -> Iterator[tuple[int, b
             raise failure(
                 Place(source.path, number),
                 f"the line is longer than {LINE.most:,} bytes",
-                "Write one JSON object a line.",
+                "Write one JSON object per line.",
                 source.address,
             )
         text = line.removeprefix(_BOM) if number == 1 else line
@@ -114,11 +117,13 @@ def _syntax_fault(line: bytes, error: orjson.JSONDecodeError) -> _Fault:
     if line.strip() in (b"[", b"{", b"]", b"}"):
         return _Fault(
             "the line is only a part of a JSON value",
-            "Write one whole object a line, without a list around them.",
+            "Write one whole object per line, without a list around them.",
         )
     if "depth limit" in str(error):
         return _Fault(f"the row is nested more than {NESTING} deep", _SPLIT)
-    return _Fault(f"the line is not JSON, from its column {error.colno} on", "Write one whole object a line.")
+    return _Fault(
+        f"the line is not valid JSON from column {error.colno} on", "Write one whole object per line."
+    )
 
 
 def _nowhere(column: NeededColumn, source: FileSource, seen: set[str]) -> Problem:

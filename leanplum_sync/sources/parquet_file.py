@@ -91,7 +91,8 @@ def header(source: FileSource, root: Path) -> Header:
 
 def rows(source: FileSource, root: Path, report: Callable[[Problem], None]) -> Iterator[Row]:  # noqa: ARG001 - the signature of all formats
     """
-    Yield the rows. Columns of types that can't become values (structures, bytes) are text, for people who look at the row.
+    Yield the rows. Columns of types that can't become values (structures, bytes) are text, for people who
+    look at the row.
 
     Raises:
         SourceError: the file is not Parquet, or damaged further on.
@@ -134,7 +135,7 @@ def _check_lengths(connection: DuckDBPyConnection, path: str, source: FileSource
             raise failure(
                 Place(source.path),
                 f"column {column} has a text of {length:,} bytes",
-                f"At most {_LONGEST_TEXT:,} make sense for a value.",
+                f"At most {_LONGEST_TEXT:,} are allowed in a value.",
                 source.address,
             )
 

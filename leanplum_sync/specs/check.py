@@ -42,7 +42,7 @@ def kind_of(document: OpenDocument) -> Kind[Any] | None:
     """Return the document's kind; None if there is no such kind, which is then reported."""
     value = document.document.value
     if not isinstance(value, dict):
-        document.report((), "a spec is a mapping", f"It starts with apiVersion: {API_VERSION}.")
+        document.report((), "a spec must be a mapping", f"It starts with apiVersion: {API_VERSION}.")
         return None
     kind, metadata = value.get("kind"), value.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
@@ -75,9 +75,9 @@ def checked(
     """
     Return the document as *model*, without whatever has a problem, and whether nothing had to be left out.
 
-    Problems are reported. The document is None if the faulty part can't be left out. The rest is still checked, so that one
-    run finds every problem. *entries* are the mappings of `spec` whose entries can be left out one by one; *stand_ins* fill
-    required keys.
+    Problems are reported. The document is None if the faulty part can't be left out. The rest is still
+    checked, so that one run finds every problem. *entries* are the mappings of `spec` whose entries can be
+    left out one by one; *stand_ins* fill required keys.
     """
     value = document.document.value
     try:
@@ -123,8 +123,8 @@ def _check_spelling(document: OpenDocument, wrong: list[Path]) -> None:
         if not is_usual_number(text) and not any(path[: len(each)] == each for each in wrong):
             document.report_at(
                 document.value_place(path),
-                "this number is spelled like a code, and its spelling would be lost",
-                "Put it in quotes if it is a code; else write it in plain digits.",
+                "this number looks like a code, and its exact spelling would be lost",
+                "If it is a code, put it in quotes. Otherwise write it in plain digits.",
             )
 
 

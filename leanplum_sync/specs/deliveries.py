@@ -38,7 +38,8 @@ def check_moved(
     """
     Report entries that contradict each other or the specs.
 
-    One delivery may be split into several, and several may be merged into one; so a name may occur more than once on each side.
+    One delivery may be split into several, and several may be merged into one; so a name may occur more
+    than once on each side.
     """
     first: dict[tuple[str, str], Place] = {}
     former = former_names(moves)
@@ -48,19 +49,22 @@ def check_moved(
             report(move.place, f"{move.name} is moved to itself", "Remove this entry.")
         elif other != move.place:
             report(
-                move.place, f"{move.former} is moved to {move.name} twice", "Remove one entry.", also=other
+                move.place,
+                f"the move from {move.former} to {move.name} is listed twice",
+                "Remove one entry.",
+                also=other,
             )
         elif move.name in former.get(move.former, ()):
             report(
                 move.place,
                 f"the entries form a cycle: {move.former} was moved to {move.name}, and back",
-                "Give the delivery a name that it never had.",
+                "Give the delivery a name that it has never had.",
             )
         elif ("/" in move.former) != ("/" in move.name):
             report(
                 move.place,
-                "one of these names is of a send, the other of an increment",
-                "A send has the name of its `delivery`, an increment `once/attribute`.",
+                "one of these names belongs to a send, and the other to an increment",
+                "The name of a send is its `delivery`. The name of an increment is `once/attribute`.",
             )
         elif move.former in deliveries:
             address, place = deliveries[move.former]
@@ -82,6 +86,6 @@ def unused_moves(
             yield document.file.problem(
                 move.place,
                 f"no spec has the delivery {move.name}, so this entry has no effect",
-                "Check its spelling. If the spec was removed, the entry may stay.",
+                "Check the spelling of the name. If the spec was removed, you can keep this entry.",
                 address=document.address,
             )

@@ -97,7 +97,7 @@ _PATTERNS: Final = {
 }
 _BOUNDS: Final = {
     "string_too_short": ("is empty", "Write a text."),
-    "string_too_long": ("is too long", "It may have {max_length} characters."),
+    "string_too_long": ("is too long", "It may have at most {max_length} characters."),
     "too_short": ("is empty", "Remove the line, or give it a value."),
     "greater_than_equal": ("is too small", "Write {ge} or more."),
     "greater_than": ("is too small", "Write more than {gt}."),
@@ -110,7 +110,7 @@ _TYPES: Final = {
     "int_from_float": ("a whole number", "Write digits, without quotes."),
     "float_type": ("a number", "Write digits, without quotes."),
     "float_parsing": ("a number", "Write digits, without quotes."),
-    "list_type": ("a list", "Write it in brackets, or one item a line, each after a hyphen."),
+    "list_type": ("a list", "Write it in brackets, or with one item per line, each after a hyphen."),
     "dict_type": ("a mapping", "Write keys below it, indented."),
     "model_type": ("a mapping", "Write keys below it, indented."),
     "model_attributes_type": ("a mapping", "Write keys below it, indented."),
@@ -235,7 +235,10 @@ def _model_at(model: type[BaseModel], loc: tuple[str | int, ...]) -> type[BaseMo
 
 
 def _unwrapped(annotation: Any) -> Any:
-    """Return the model inside of ``Annotated``, ``| None``, ``list[...]``; the annotation itself where there is none."""
+    """
+    Return the model inside of ``Annotated``, ``| None``, ``list[...]``; the annotation itself where there
+    is none.
+    """
     if get_origin(annotation) is Annotated:
         return _unwrapped(get_args(annotation)[0])
     if get_origin(annotation) in (Union, types.UnionType):

@@ -42,7 +42,11 @@ _WORKBOOKS: Final = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
 def site_of(
     kind: Kind[D], model: D, address: ResourceAddress, document: OpenDocument, root: Path, *, whole: bool
 ) -> Site:
-    """Return what building the resource needs. If its rows can't be read, that is reported, and the site is not readable."""
+    """
+    Return what building the resource needs.
+
+    If its rows can't be read, that is reported, and the site is not readable.
+    """
     key, listing = kind.rows_key, kind.rows(model)
     lost = _is_lost(document.document.value["spec"].get(key), listing)
     found = None if lost else _source(listing, ("spec", key), document, root)
@@ -93,7 +97,7 @@ def _source(listing: Listing, path: KeyPath, document: OpenDocument, root: Path)
             for key in ("format", "delimiter"):
                 if getattr(listing, key) is not None:
                     document.report(
-                        (*path, key), f"`{key}` is for files, and this is an inline list", "Remove it."
+                        (*path, key), f"`{key}` is for files, but this is an inline list", "Remove it."
                     )
             name = listing.id or INLINE_ID
             return InlineSource(
@@ -151,7 +155,9 @@ def _file_source(
         return None
     if data_format is None:
         document.report_at(
-            place, "the file's format can't be told from its name", "Write `format: csv`, ndjson or parquet."
+            place,
+            "the file's format can't be determined from its name",
+            "Write `format: csv`, ndjson or parquet.",
         )
         return None
     if data_format is DataFormat.PARQUET and compression is not Compression.NONE:
@@ -223,7 +229,7 @@ def _is_missing(column: NeededColumn, columns: set[str], where: str, document: O
     # Names of other columns are not listed: in a file without a header they would be values of users.
     padded = next((each for each in sorted(columns) if each.strip() == column.name), None)
     if padded is not None:
-        hint = f'It has "{padded}", with a blank before or after the name: remove it there.'
+        hint = f'It has "{padded}", with a space before or after the name: remove the space.'
         document.report_at(column.place, f"{where} has no column {column.name}", hint)
         return True
     hint = (
@@ -241,8 +247,8 @@ def _is_unusable(column: NeededColumn, is_id: bool, site: Site, document: OpenDo
     if is_id and not parquet_file.holds_text(kind):
         document.report_at(
             column.place,
-            f"column {column.name} is of type {kind}, and ids are text",
-            "Write the file with ids as text."
+            f"column {column.name} is of type {kind}, but ids must be text",
+            "Export the ids as text."
             + (" Numbers have lost their leading zeros." if parquet_file.holds_numbers(kind) else ""),
         )
         return True
@@ -250,7 +256,7 @@ def _is_unusable(column: NeededColumn, is_id: bool, site: Site, document: OpenDo
         document.report_at(
             column.place,
             f"column {column.name} is of type {kind}, which can't become a value",
-            "Write the file with text, numbers, booleans, dates or lists of them.",
+            "Export text, numbers, booleans, dates or lists of them.",
         )
         return True
     return False

@@ -47,9 +47,9 @@ class Loaded:
     What was found. Where there are *problems*, nothing may be planned; *resources* then hold what is sound, so that
     their rows can be checked in the same run.
 
-    *resources* are sorted by address, *problems* by file and line, *inputs* by path. *notes* are advice, not problems, and
-    *remarks* are about what data files look like. *deliveries* are the names of the whole project's sends and increments, also of
-    specs that were not chosen.
+    *resources* are sorted by address, *problems* by file and line, *inputs* by path. *notes* are advice,
+    not problems, and *remarks* are about what data files look like. *deliveries* are the names of the whole
+    project's sends and increments, also of specs that were not chosen.
     """
 
     root: Path
@@ -72,7 +72,11 @@ class Loaded:
         return former_names(self.project.moved) if self.project else {}
 
     def digests(self) -> dict[str, str]:
-        """Return a digest for each ``kind/name``. It changes if and only if the content of the spec or data file changes."""
+        """
+        Return a digest for each ``kind/name``.
+
+        It changes if and only if the content of the spec or data file changes.
+        """
         files = {each.path: each.sha256 for each in self.inputs}
         return {
             str(resource.address): fingerprint(
@@ -146,8 +150,8 @@ def find_project(start: Path) -> Path:
         [
             Problem(
                 Place(project.FILE_NAME),
-                "there is no project file in this folder or above it",
-                "Go into a project, or make one with `leanplum-sync init`.",
+                "there is no project file in this folder or in a parent folder",
+                "Change to a project folder, or create a project with `leanplum-sync init`.",
             )
         ]
     )
@@ -205,7 +209,10 @@ def _order(problem: Problem) -> tuple[str, int, int, int, str]:
 def _read_project(
     project_file: Path,
 ) -> tuple[Path, list[OpenDocument], ProjectFile | None, list[Problem]]:
-    """Return the project's folder, the documents of its file, the project if they are sound, and what is no YAML in them."""
+    """
+    Return the project's folder, the documents of its file, the project if they are sound, and what is no
+    YAML in them.
+    """
     root = project_file.parent.resolve()
     documents, problems = read_file(root / project_file.name, project_file.name)
     return root, documents, _project(documents, root), problems
@@ -222,7 +229,7 @@ def _project(documents: list[OpenDocument], root: Path) -> ProjectFile | None:
         return None
     document, *more = documents
     for other in more:
-        other.report((), "a project file holds one document", "Put specs in files of their own.")
+        other.report((), "a project file must have exactly one document", "Put specs in files of their own.")
     model = _project_model(document)
     found = None if model is None else project.build(model, document.key_place, document.report)
     for name, environment in found.environments.items() if found else ():
@@ -236,7 +243,9 @@ def _project(documents: list[OpenDocument], root: Path) -> ProjectFile | None:
 def _project_model(document: OpenDocument) -> ProjectDocument | None:
     value = document.document.value
     if not isinstance(value, dict):
-        document.report((), "a project file is a mapping", "It starts with apiVersion: leanplum-sync/v1.")
+        document.report(
+            (), "a project file must be a mapping", "It starts with apiVersion: leanplum-sync/v1."
+        )
         return None
     metadata = value.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
@@ -245,7 +254,10 @@ def _project_model(document: OpenDocument) -> ProjectDocument | None:
 
 
 def _sensitive(documents: Sequence[OpenDocument]) -> frozenset[str] | None:
-    """Return the attributes that the project file calls sensitive, even if the rest of it is wrong; None if it can't be read."""
+    """
+    Return the attributes that the project file calls sensitive, even if the rest of it is wrong; None if it
+    can't be read.
+    """
     value = documents[0].document.value if documents else None
     spec = value.get("spec") if isinstance(value, dict) else None
     if not isinstance(spec, dict):
@@ -273,7 +285,11 @@ def _check_seeds(name: str, environment: EmbeddedEnvironment, document: OpenDocu
 
 
 def _shared_apps(found: ProjectFile, document: OpenDocument) -> Iterator[Problem]:
-    """Yield advice on environments that name the same app. Ids in variables are not compared: they differ by machine."""
+    """
+    Yield advice on environments that name the same app.
+
+    Ids in variables are not compared: they differ by machine.
+    """
     first: dict[str, KeyPath] = {}
     for name, environment in found.environments.items():
         if isinstance(environment, LiveEnvironment) and isinstance(environment.app_id, str):
@@ -304,7 +320,11 @@ def _chosen(root: Path, only: Iterable[Path], problems: list[Problem]) -> Iterat
         resolved = path.resolve()
         if not resolved.exists():
             problems.append(
-                Problem(Place(path.as_posix()), "there is no such file", "Paths start in this folder.")
+                Problem(
+                    Place(path.as_posix()),
+                    "this file or folder doesn't exist",
+                    "Paths are relative to the working folder.",
+                )
             )
         elif not resolved.is_relative_to(root):
             problems.append(Problem(Place(path.as_posix()), "this file is not in the project"))

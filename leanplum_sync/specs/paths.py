@@ -20,12 +20,12 @@ def inside(root: Path, folder: Path, text: str) -> Path | PathFault:
     Symbolic links are followed before it is judged, and stay in the path returned. *root* and *folder* are resolved.
     """
     if PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute() or "\0" in text:
-        return PathFault("this path doesn't start in the project", "Write it relative to this file.")
+        return PathFault("this is not a valid relative path", "Write it relative to this file.")
     target = folder / text
     try:
         resolved = target.resolve()
     except (OSError, RuntimeError):
-        return PathFault("this path can't be followed", "Is it a loop of symbolic links?")
+        return PathFault("this path can't be resolved", "Do symbolic links in it form a loop?")
     if not resolved.is_relative_to(root):
         return PathFault("this path is outside the project folder", "Copy the file into the project.")
     try:
@@ -35,7 +35,7 @@ def inside(root: Path, folder: Path, text: str) -> Path | PathFault:
             f"this path can't be opened: {(error.strerror or 'unknown reason').lower()}", "Check the path."
         )
     if not is_there:
-        return PathFault("there is no such file", _missing_hint(root, folder, text))
+        return PathFault("this file or folder doesn't exist", _missing_hint(root, folder, text))
     lexical = Path(os.path.normpath(target))
     return lexical if lexical.is_relative_to(root) and lexical.resolve() == resolved else resolved
 

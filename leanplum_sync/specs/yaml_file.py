@@ -1,9 +1,9 @@
 """
 YAML files as plain values, every one of them with its position.
 
-Only what specs need: YAML 1.2's core schema (``no`` and ``on`` are text, and so are dates), keys as they are written, no
-tags, and aliases within reason. ruamel.yaml finds the syntax; turning it into values here keeps each position, and makes
-nothing but text, numbers, booleans, lists and mappings.
+Only what specs need: YAML 1.2's core schema (``no`` and ``on`` are text, and so are dates), keys as they
+are written, no tags, and aliases within reason. ruamel.yaml finds the syntax; turning it into values here
+keeps each position, and makes nothing but text, numbers, booleans, lists and mappings.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ class _Reader:
             )
         if event.ctag is not None and str(event.ctag) not in ("None", "!"):
             self.faults.append(
-                YamlFault(spot, "tags have no meaning in a spec", "Remove the word with the !")
+                YamlFault(spot, "tags have no meaning in a spec", "Remove the word that starts with !")
             )
         anchor = event.anchor
         if anchor is not None:
@@ -304,17 +304,17 @@ _SYNTAX: Final = {
     "found character '\\t'": ("there is a tab here", "YAML is indented with spaces: replace the tab."),
     "mapping values are not allowed here": (
         "a colon isn't allowed here",
-        "Put a text with a colon in quotes; check that this line is indented like its neighbours.",
+        "Put text that contains a colon in quotes, and check that this line is indented like the lines around it.",
     ),
-    "did not find expected key": ("the indentation is wrong", "Indent this line like its neighbours."),
-    "expected <block end>": ("the indentation is wrong", "Indent this line like its neighbours."),
+    "did not find expected key": ("the indentation is wrong", "Indent this line like the lines around it."),
+    "expected <block end>": ("the indentation is wrong", "Indent this line like the lines around it."),
     "could not find expected ':'": ("a colon is missing after a key", "Write key: value."),
     "found unexpected end of stream": ("a quote is opened and never closed", "Close it."),
     "found undefined alias": (
         "an alias refers to an anchor that doesn't exist",
         "Define the anchor with & first.",
     ),
-    "cannot start any token": ("a text can't start with this character", "Put the text in quotes."),
+    "cannot start any token": ("text can't start with this character", "Put the text in quotes."),
     "found unknown escape": ("a backslash can't escape this character", "Use single quotes."),
     "expected ',' or '": ("a bracket or brace is opened and not closed, or a comma is missing", "Close it."),
     "expected the node content": (

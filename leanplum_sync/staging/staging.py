@@ -679,7 +679,7 @@ def _element(text: str) -> Mapping[str, Json]:
             [
                 Problem(
                     Place("the snapshot"),
-                    "the answer about a user holds a number that is out of range",
+                    "an answer contains a number that is out of range",
                     "Read the users again into a new file: leanplum-sync pull --out NEW.ndjson",
                 )
             ]

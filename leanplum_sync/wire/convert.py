@@ -53,7 +53,8 @@ _AS_TEXT = "`type: text` keeps every digit."
 def inexact() -> ConversionError:
     """Return the error for a number that the API would change."""
     return ConversionError(
-        "a number that the API keeps exactly: up to 2^53 if it is whole, else of about 15 digits", _AS_TEXT
+        "a number that the API stores exactly: a whole number up to 2^53, or a decimal with about 15 digits",
+        _AS_TEXT,
     )
 
 
@@ -112,14 +113,14 @@ def _plausible(seconds: float) -> float:
         ConversionError: they are milliseconds (or smaller units), a date such as 20261130, or a day of a spreadsheet.
     """
     if abs(seconds) > END_OF_9999:
-        raise ConversionError("seconds since 1970: it looks like milliseconds")
+        raise ConversionError("seconds since 1970, but this looks like milliseconds")
     if seconds.is_integer() and _COMPACT_DATE.fullmatch(str(int(seconds))):
         raise ConversionError(
-            "seconds since 1970: it looks like a date without hyphens", "Write it as 2026-11-30."
+            "seconds since 1970, but this looks like a date without hyphens", "Write it as 2026-11-30."
         )
     if _FIRST_DAY_NUMBER <= seconds <= _LAST_DAY_NUMBER:
         raise ConversionError(
-            "seconds since 1970: it looks like a day number of a spreadsheet",
+            "seconds since 1970, but this looks like a spreadsheet's number for a day",
             "Export it as a date, such as 2026-11-30.",
         )
     return seconds
@@ -198,9 +199,7 @@ def _boolean(value: Json) -> bool:
         case _:
             known = None
     if known is None:
-        raise ConversionError(
-            "true or false (or yes or no, or 1 or 0)", "Say with `map` what other spellings mean."
-        )
+        raise ConversionError("true or false (or yes or no, or 1 or 0)", "Use `map` for other spellings.")
     return known
 
 

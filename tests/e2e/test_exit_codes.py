@@ -221,7 +221,7 @@ SCENES: Mapping[ExitCode, tuple[Callable[[Shop], Ended], str, str]] = {
         f"leanplum-sync apply {PLAN} --ack sends=2 --ack changedUsers=",
     ),
     ExitCode.STALE_PLAN: (stale_plan, "error", "data/customers.csv has changed"),
-    ExitCode.LOCKED: (locked, "error", "Another run works on production"),
+    ExitCode.LOCKED: (locked, "error", "Another run is working on production"),
     ExitCode.BAD_KEY: (bad_key, "error", "LEANPLUM_DATA_EXPORT_KEY is not set"),
     ExitCode.LIMITED: (limited, "error", "asks for fewer requests"),
     ExitCode.USAGE: (usage, "error", "--wrong"),

@@ -1,4 +1,7 @@
-"""Plans of several checkouts: an older one undoes no later run, and two merges that contradict each other are refused."""
+"""
+Plans of several checkouts: an older one undoes no later run, and two merges that contradict each other are
+refused.
+"""
 
 from __future__ import annotations
 
@@ -217,7 +220,7 @@ def test_a_merged_spec_about_other_users_is_mentioned_and_stops_nothing(team: Te
     applied(one)
     write_files(two.folder, segment("a", "red", "[u1]"))
     told = two.run("apply", "a.lpplan", "--yes").stderr
-    assert "Added or changed since the plan, without a conflict: specs/a.yaml." in told
+    assert "Specs added or changed since the plan, without a conflict: specs/a.yaml." in told
     assert team.values("segment") == ["red", "blue"]
 
 

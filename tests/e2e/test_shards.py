@@ -107,11 +107,11 @@ def test_a_part_is_locked_against_itself_and_the_whole_and_no_other_part(
     with open_journal(journal_location) as journal, journal.acquire("app_emulator", "live", part="3/4"):
         for same in ("--shard", "3/4"), ():
             told = shell.run(*APPLY, *same, code=8).stderr
-            assert "Another run works on live, shard 3/4: process" in told
+            assert "Another run is working on live, shard 3/4: process" in told
         shell.run(*APPLY, "--shard", "2/4")
         assert "live, shard 3/4: locked by process" in shell.run("status").stdout
     with open_journal(journal_location) as journal, journal.acquire("app_emulator", "live"):
-        assert "Another run works on live: process" in shell.run(*APPLY, "--shard", "1/4", code=8).stderr
+        assert "Another run is working on live: process" in shell.run(*APPLY, "--shard", "1/4", code=8).stderr
 
 
 def test_a_plan_is_carried_out_in_one_division(shell: Shell) -> None:
@@ -121,7 +121,7 @@ def test_a_plan_is_carried_out_in_one_division(shell: Shell) -> None:
     shell.run(*APPLY, "--shard", "1/2")
     for other in ((), ("--shard", "1/4")):
         told = shell.run(*APPLY, *other, code=7).stderr
-        assert "began this plan with --shard 1/2" in told
+        assert "started this plan with --shard 1/2" in told
     shell.run(*APPLY, "--shard", "2/2")
     assert shell.json("plan", "--out", "again.lpplan")["actions"] == 0
 

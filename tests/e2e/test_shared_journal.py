@@ -83,7 +83,7 @@ def test_of_two_that_apply_a_plan_at_once_one_works_and_when_it_is_killed_the_ot
     both = [start(shell, *APPLY), start(shell, *APPLY)]
     wait_for(lambda: any(process.poll() is not None for process in both))
     working, refused = sorted(both, key=lambda process: process.poll() is not None)
-    assert "Another run works on live: process" in told(refused)
+    assert "Another run is working on live: process" in told(refused)
     assert refused.returncode == 8
     wait_for(served.holds)
     assert working.poll() is None
@@ -108,7 +108,7 @@ def test_the_lock_of_a_machine_that_is_gone_ends_with_its_lease(
     # From another machine nobody sees that the process is gone, and until when the lock holds is all there is.
     end_lease(journal_location, 3600, machine="elsewhere")
     served.release()
-    assert "Another run works on live" in shell.run(*APPLY, "--resume", code=8).stderr
+    assert "Another run is working on live" in shell.run(*APPLY, "--resume", code=8).stderr
     end_lease(journal_location, 0)
     shell.run(*APPLY, "--resume")
     assert is_done(shell)

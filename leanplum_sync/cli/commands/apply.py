@@ -140,7 +140,7 @@ def command(
         admitted = admit(opened, project, file.parent, remembered("environment"), options)
         mine = admitted.mine
         if changed := admitted.changed_specs:
-            console.say(f"Added or changed since the plan, without a conflict: {', '.join(changed)}.")
+            console.say(f"Specs added or changed since the plan, without a conflict: {', '.join(changed)}.")
         if opened.summary.is_empty:
             note_specs(admitted)
             show_plan(opened, console)

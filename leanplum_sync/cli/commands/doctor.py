@@ -148,12 +148,14 @@ def _on_clock(told: _Told) -> Finding:
         )
     sentence = f"This machine's clock is {duration(abs(skew))} {'behind' if skew > 0 else 'ahead'}."
     if abs(skew) < _REWRITTEN_SECONDS:
-        return Finding(Level.NOTE, "clock", sentence, "Set it: the ages of plans and locks depend on it.")
+        return Finding(
+            Level.NOTE, "clock", sentence, "Set the clock: the ages of plans and locks depend on it."
+        )
     return _bad(
         "clock",
         sentence,
         ExitCode.INVALID,
-        "Set it: if it is off by a day or more, the API replaces the timestamps of events.",
+        "Set the clock: if it is off by a day or more, the API replaces the timestamps of events.",
     )
 
 
@@ -164,21 +166,31 @@ def _on_migration(told: _Told, reader: AsksForMigration) -> list[Finding]:
     try:
         migration = reader.migration()
     except ApiError as error:
-        return [Finding(Level.NOTE, "migration", f"Could not ask whether the app is being moved: {error}")]
+        return [
+            Finding(
+                Level.NOTE,
+                "migration",
+                f"Could not check whether the app is being moved to CleverTap: {error}",
+            )
+        ]
     match migration:
         case None:
             return []
         case Migration.NONE:
             return [Finding(Level.GOOD, "migration", "The app is not being moved to CleverTap.")]
         case Migration.COPYING:
-            sentence = "What Leanplum receives is copied to CleverTap: plans need consent for every user they change."
+            sentence = (
+                "Leanplum is copying the app to CleverTap, so plans need consent for every user they change."
+            )
             return [
                 Finding(
                     Level.NOTE, "migration", sentence, "Set duringMigration in the budget, or pass --ack."
                 )
             ]
         case Migration.MOVED:
-            sentence = "The app has moved to CleverTap: what Leanplum shows of its users may be out of date."
+            sentence = (
+                "The app has moved to CleverTap, so Leanplum's data about its users may be out of date."
+            )
             return [_bad("migration", sentence, ExitCode.STALE_PLAN, "Work with CleverTap instead.")]
 
 
@@ -196,16 +208,16 @@ def _on_key(key_class: KeyClass, keys: Keys, told: _Told, *, is_needed: bool, is
         )
     match told.get(key_class):
         case Probed(key_class=found) if found is key_class:
-            holder = "The emulator's own" if is_own else f"{variable} holds it"
+            holder = "The emulator's own key" if is_own else variable
             may = tuple(name for name, spec in ACTIONS.items() if spec.key_class is key_class)
-            return Finding(Level.GOOD, about, f"{holder}: it may {_MAY[key_class]}.", actions=may)
+            return Finding(Level.GOOD, about, f"{holder} can {_MAY[key_class]}.", actions=may)
         case Probed(key_class=None, knows_app=True):
             return _bad(
                 about, f"{variable} is not a key of this app.", ExitCode.BAD_KEY, f"Take it from {_WHERE}."
             )
         case Probed(key_class=KeyClass() as found):
-            sentence = f"{variable} holds the {found.words} key, which may {_MAY[found]}."
-            advice = f"Put the {key_class.words} key there, from {_WHERE}."
+            sentence = f"{variable} holds the {found.words} key, which can {_MAY[found]}."
+            advice = f"Set it to the {key_class.words} key, from {_WHERE}."
             return _bad(about, sentence, ExitCode.BAD_KEY, advice)
         case Probed() | ApiError() | None:
             return Finding(Level.NOTE, about, f"{variable} is set. Could not check its permissions.")
@@ -244,7 +256,7 @@ def _on_journal(location: str | Path, environment: str, now: float) -> Finding:
             "journal",
             f"{name} can't be written.",
             ExitCode.CANT_WRITE,
-            "`apply` writes to it: change its permissions.",
+            "Change its permissions, because `apply` writes to it.",
         )
     return Finding(Level.GOOD, "journal", f"{name} is not in use.")
 

@@ -74,7 +74,7 @@ def _remark(console: Console, found: Iterable[Found], *, named: bool) -> None:
             case LeftAlone(path, ""):
                 (console.say if named else console.say_more)(f"{escaped(str(shortest(path)))} is not a spec.")
             case LeftAlone(path, why):
-                console.say(f"{escaped(str(shortest(path)))} was skipped: it holds {why}.")
+                console.say(f"{escaped(str(shortest(path)))} was skipped, because it contains {why}.")
             case Tidied() | Faulty():
                 pass
 

@@ -82,7 +82,7 @@ def _location(source: str, environ: Mapping[str, str]) -> str | Path:
     if not source.startswith(_VARIABLE):
         if "://" in source:
             raise click.UsageError(
-                "An address may hold a password: put it into an environment variable and pass env:NAME."
+                "The address may contain a password: put it in an environment variable and pass env:NAME."
             )
         return Path(source)
     name = source.removeprefix(_VARIABLE)

@@ -70,7 +70,7 @@ def command(
     """
     if not out.name.lower().endswith(_SNAPSHOTS):
         raise click.UsageError(
-            f"{out} can't be a snapshot, which is NDJSON: name a file that ends with {' or '.join(_SNAPSHOTS)}."
+            f"{out} can't be used as a snapshot: name a file that ends with {' or '.join(_SNAPSHOTS)}."
         )
     loaded, project = specs_here()
     settings = settings_of(project, loaded.root)

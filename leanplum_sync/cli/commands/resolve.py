@@ -152,16 +152,17 @@ def _held(
         if (not batches or entry.sequence in batches) and (wanted is None or entry.subject in wanted):
             found[entry.sequence].append(entry)
     if not found:
-        what = "of what you named" if batches or wanted is not None else "of it"
+        chosen = " you chose" if batches or wanted is not None else ""
         raise click.UsageError(
-            f"Run {run.number}: nothing {what} is held. `leanplum-sync status` lists what is held."
+            f"Run {run.number} has no held actions{chosen}. `leanplum-sync status` lists all held actions."
         )
     return found
 
 
 def _check_settled(journal: JournalReader, run: int, batches: Collection[int], settle_seconds: float) -> None:
     """
-    Check all *batches* before deciding about the first. What a clock dated that was ahead is dated again when it is decided.
+    Check all *batches* before deciding about the first. What a clock dated that was ahead is dated again
+    when it is decided.
 
     Raises:
         TooEarlyError: a request of one of them may still take effect.
@@ -178,6 +179,6 @@ def _subjects(held: Mapping[int, Sequence[ExceptionEntry]]) -> frozenset[Subject
 
 def _next_step(run: RunEntry, plan: Path) -> str:
     if run.state is RunState.SUPERSEDED:
-        return "\nA later plan has replaced this one. To send again: make a new plan."
+        return "\nA later plan has replaced this one. To send again, make a new plan."
     name = quoted(plan) if plan.exists() else "PLAN"
     return f"\nTo send again: leanplum-sync apply {name} --resume"

@@ -101,4 +101,4 @@ def _column(
     for resource in loaded.resources:
         if any((loaded.root / path).samefile(file) for path in files_of(resource.source)):
             return resource.id_column.name, partial(Subject, resource.kind.subjects)
-    raise click.UsageError(f"Which column of {file} holds the ids? Name it with --id.")
+    raise click.UsageError(f"Which column of {file} holds the ids? Pass it with --id.")

@@ -162,7 +162,11 @@ def deliver(
     markdown: Callable[[int], str] | None = None,
     **others: Callable[[], str],
 ) -> None:
-    """Make the *outputs*, by default those that the command was asked for, and write each to its place. *markdown* takes the maximum size in bytes."""
+    """
+    Make the *outputs*, by default the ones requested on the command line, and write each to its place.
+
+    *markdown* takes the maximum size in bytes.
+    """
 
     def content_of(output: Output) -> str:
         if output.format == "text":

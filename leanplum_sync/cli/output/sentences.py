@@ -36,10 +36,7 @@ def sentence_of(error: BaseException) -> str:
             return f"Error: {_escaped(file)}{error.strerror or type(error).__name__}."
         case _:
             # Message and traceback may hold values of users.
-            return (
-                f"Error: unexpected {type(error).__name__} in {_origin(error)}. This is a fault of leanplum-sync. Run again with"
-                f" {PREFIX}_DEBUG=1 for the traceback, which may hold values of users, and report it."
-            )
+            return f"Error: unexpected {type(error).__name__} in {_origin(error)}. This is a bug in leanplum-sync: please report it. {PREFIX}_DEBUG=1 shows the traceback, which may contain users' values."
 
 
 def _escaped(text: str) -> str:

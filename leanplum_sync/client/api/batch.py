@@ -33,21 +33,21 @@ def key_class_of(calls: Sequence[Call[Any]], key_class: KeyClass | None = None) 
         InvalidCallError: the API would refuse the batch, or not take it as a batch at all.
     """
     if not calls:
-        raise InvalidCallError("A batch needs at least one action.")
+        raise InvalidCallError("A batch must have at least one action.")
     if len(calls) > ACTIONS_PER_BATCH:
-        raise InvalidCallError(f"A batch takes {ACTIONS_PER_BATCH} actions at most, not {len(calls)}.")
+        raise InvalidCallError(f"A batch can have at most {ACTIONS_PER_BATCH} actions, not {len(calls)}.")
     for call in calls:
         if ACTIONS[call.action.name].in_multi is InMulti.NEVER:
             raise InvalidCallError(f"{call.action.name} can't be part of a batch: call it alone.")
     subjects = {call.action.subject() for call in calls if ACTIONS[call.action.name].target is not Target.APP}
     if len(subjects) > USERS_PER_BATCH:
-        raise InvalidCallError(f"A batch takes {USERS_PER_BATCH} users at most, not {len(subjects)}.")
+        raise InvalidCallError(f"A batch can have at most {USERS_PER_BATCH} users, not {len(subjects)}.")
     if key_class is not None:
         return key_class
     classes = sorted({call.key_class for call in calls})
     if len(classes) > 1:
         needed = " and ".join(one.words for one in classes)
         raise InvalidCallError(
-            f"One key counts for a whole batch, but these actions need {needed} keys: split it."
+            f"A batch is sent with one key, but these actions need {needed} keys: split the batch."
         )
     return classes[0]

@@ -139,7 +139,7 @@ def get_multi_results(job_id: str) -> Call[ImportResult]:
 def _read_job_id(element: Mapping[str, Json]) -> str:
     job_id = text(element, "jobId")
     if not job_id:
-        raise UnexpectedResponseError("Leanplum started a job without telling its id.")
+        raise UnexpectedResponseError("Leanplum started a job, but did not return its id.")
     return job_id
 
 
@@ -147,9 +147,7 @@ def _read_state(element: Mapping[str, Json]) -> JobState:
     try:
         return JobState(text(element, "state"))
     except ValueError:
-        raise UnexpectedResponseError(
-            "Leanplum answered about a job in a state that isn't documented."
-        ) from None
+        raise UnexpectedResponseError("Leanplum returned a job state that isn't documented.") from None
 
 
 def _read_export(element: Mapping[str, Json]) -> ExportResult:

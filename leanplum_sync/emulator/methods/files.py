@@ -21,9 +21,9 @@ def upload_file(work: Work) -> Element:
     if single == bool(described):
         raise RefusedError("Either 'filename' and 'file', or 'data' and 'file0', must be provided", 400)
     if len(described) > _MAX_FILES:
-        raise RefusedError(f"At most {_MAX_FILES} files a call.", 400)
+        raise RefusedError(f"At most {_MAX_FILES} files per call.", 400)
     if sum(map(len, work.files.values())) > _MAX_BYTES:
-        raise RefusedError("At most 50 MB a call.", 400)
+        raise RefusedError("At most 50 MB per call.", 400)
     parts = (
         [("file", work.arguments)]
         if single

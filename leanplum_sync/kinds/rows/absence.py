@@ -46,9 +46,11 @@ def id_fault(text: str, column: str) -> tuple[str, str] | None:
 def id_remark(text: str) -> str | None:
     """Return what is odd about a valid id, as the end of a sentence that begins with ids; None if nothing is."""
     if len(text) <= LONGEST_ODD_ID and _POINT_ZERO.fullmatch(text):
-        return "end with .0, as whole numbers do that pandas or a spreadsheet took for decimals"
+        return "end with .0, probably because pandas or a spreadsheet turned whole numbers into decimals"
     if not text.isascii() and not unicodedata.is_normalized("NFC", text):
-        return "are not in Unicode's composed form (NFC): they may look like other ids and differ from them"
+        return (
+            "are not in Unicode's composed form (NFC), so they may look like other ids but differ from them"
+        )
     return None
 
 

@@ -37,7 +37,7 @@ def attribute_value(value: Json) -> Json:
         case list() | tuple():
             raise ConversionError("a list with at least one value")
         case _:
-            raise ConversionError("text, a number, true or false, or a list of those")
+            raise ConversionError("text, a number, true or false, or a list of such values")
 
 
 def _attribute_number(value: float | Number) -> Json:
@@ -103,13 +103,13 @@ class Cell:
             text = double_text(float(number))  # 3.0 and 3 are one number
         elif text.strip() in mapped:
             raise CellError(
-                f"the value in column {self.column} is one that `map` names, except for blanks around it",
-                "Remove the blanks, or add the value with its blanks to `map`.",
+                f"the value in column {self.column} is in `map` only without the spaces around it",
+                "Remove the spaces, or add the value with its spaces to `map`.",
             )
         value = mapped.get(text, self.otherwise)
         if value is None:
             raise CellError(
-                f"the value in column {self.column} is not one that `map` names",
-                "Add it to `map`, or say with `otherwise` what all other values become.",
+                f"the value in column {self.column} is not in `map`",
+                "Add it to `map`, or set `otherwise` for all other values.",
             )
         return value

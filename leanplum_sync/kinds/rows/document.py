@@ -50,11 +50,13 @@ class Metadata(Edge):
         examples=["loyalty-tiers"],
     )
     owner: str | None = Field(
-        default=None, description="The person or team to ask about it.", examples=["crm@example.com"]
+        default=None,
+        description="The person or team responsible for the document.",
+        examples=["crm@example.com"],
     )
     description: str | None = Field(
         default=None,
-        description="Its purpose, for reviewers.",
+        description="What the document is for.",
         examples=["Tiers of the 2026 plan"],
     )
     depends_on: list[str] = Field(

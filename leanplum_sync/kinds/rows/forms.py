@@ -1,8 +1,8 @@
 """
 The forms in which a spec gives a value, as pydantic models.
 
-One key tells the form (``column``, ``from``, ``state``, ...), so a wrong form is reported as that form, once, and not as
-a failure of every form there is.
+One key tells the form (``column``, ``from``, ``state``, ...), so a wrong form is reported as that form,
+once, and not as a failure of every form there is.
 """
 
 from __future__ import annotations
@@ -100,7 +100,9 @@ class ValueForm(Edge):
     """A value that is given only to users who have none."""
 
     value: AnyLiteral = Field(description="The value.", examples=["web"])
-    when: WhenAbsent = Field(description="`absent`: only for users who have none.", examples=["absent"])
+    when: WhenAbsent = Field(
+        description="`absent`: set the value only for users who have none.", examples=["absent"]
+    )
 
 
 class PlainColumnForm(Edge):
@@ -124,7 +126,7 @@ class CellForm(PlainColumnForm):
         examples=[{"A": "gold", "B": "silver"}],
     )
     otherwise: MappedLiteral = Field(
-        default=None, description="The value for everything that is not in `map`.", examples=["bronze"]
+        default=None, description="The value for all values that are not in `map`.", examples=["bronze"]
     )
 
     @model_validator(mode="after")
@@ -138,7 +140,7 @@ class ColumnForm(CellForm):
     """The value of a column, converted or looked up, perhaps only for users who have none."""
 
     when: WhenAbsent | None = Field(
-        default=None, description="`absent`: only for users who have none.", examples=["absent"]
+        default=None, description="`absent`: set the value only for users who have none.", examples=["absent"]
     )
 
 
@@ -198,7 +200,7 @@ class IncrementForm(Edge):
         Discriminator(_amount_or_column),
     ] = Field(description="The whole number to add.", examples=[1])
     once: OnceName = Field(
-        description="An idempotency key: a user's attribute is incremented once under each name.",
+        description="The idempotency key: under each name, a user's attribute is incremented only once.",
         examples=["launch-2026"],
     )
 
@@ -253,7 +255,7 @@ def _plain_form(value: Any) -> str:
 def _refuse(value: Json, known: Iterable[str]) -> Json:
     close = next((best for key in value for best in difflib.get_close_matches(key, known, 1)), None)
     hint = f"Did you mean `{close}`?" if close else "Write a value, or a form such as {column: name}."
-    raise wrong("a mapping can't be a value, and none of its keys is that of a form", hint)
+    raise wrong("a mapping can't be a value, and none of its keys belongs to a form", hint)
 
 
 UnknownForm = Annotated[

@@ -26,7 +26,7 @@ def checked_id(value: Json, column: str) -> str:
         return value
     match value:
         case None | "":
-            raise CellError(f"the id in column {column} is missing", "Every row needs one.")
+            raise CellError(f"the id in column {column} is missing", "Every row needs an id.")
         case str() if len(value) > ID_LENGTH:
             raise CellError(
                 f"the id in column {column} is longer than {ID_LENGTH} characters", "The API refuses it."

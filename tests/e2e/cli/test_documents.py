@@ -67,7 +67,7 @@ def test_no_document_is_put_in_place_of_what_the_command_reads_or_writes(
 def test_the_file_that_is_in_the_way_is_named(full_shop: Path, command: Command) -> None:
     sentence = command("show", "a.plan", "-o", "json=a.plan").stderr.splitlines()[0]
     assert sentence == (
-        "Error: a.plan can't hold a document: it is an input of the command, or its name is that of a plan, a spec or data. Name another file."
+        "Error: a.plan can't be used for a document: it is an input of the command, or it has the name of a plan, spec or data file. Name another file."
     )
 
 

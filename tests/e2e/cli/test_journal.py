@@ -82,7 +82,7 @@ def test_a_journal_that_a_run_wrote_agrees_with_itself(applied: Path, command: C
         ("UPDATE batch SET state = 'gone' WHERE sequence = 1", "state 'gone'"),
         ("UPDATE batch SET done = done - 1 WHERE sequence = 1", "says what became of"),
         ("UPDATE batch SET rejected = 1, done = done - 1 WHERE sequence = 1", "and lists 0"),
-        ("UPDATE batch SET open_actions = '[1]' WHERE sequence = 1", "counts its open actions wrongly"),
+        ("UPDATE batch SET open_actions = '[1]' WHERE sequence = 1", "has a wrong count of open actions"),
         ("UPDATE batch SET sent_count = 1 WHERE sequence = 1", "more actions in flight"),
         ("UPDATE batch SET run = 5 WHERE sequence = 1", "belongs to a run that is not"),
         ("UPDATE run SET actions = 1", "was begun for 1"),

@@ -303,7 +303,7 @@ def test_reads_travel_in_batches_too(client: Client) -> None:
 
 def test_one_key_may_be_chosen_for_a_batch(client: Client) -> None:
     calls: list[api.Call[Any]] = [api.track("e", "00004"), api.reset_anomalies("00004")]
-    with pytest.raises(InvalidCallError, match="split it"):
+    with pytest.raises(InvalidCallError, match="split the batch"):
         client.batch(calls)
     results = client.batch(calls, key_class=KeyClass.DEVELOPMENT)
     assert [result.outcome.outcome for result in results] == [Outcome.DONE, Outcome.DONE]

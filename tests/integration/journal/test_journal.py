@@ -112,7 +112,7 @@ def test_what_a_run_beside_has_sent_is_in_doubt_here_too(journal: Journal) -> No
     ):
         send(begin(journal, one), sends(1, "u1"))
         found = begin(journal, beside, "e").delivered_by_others(sends(1, "u1"))
-    assert found[10] == Verdict(Fate.IN_DOUBT, "run 1 sent it, and has no answer so far")
+    assert found[10] == Verdict(Fate.IN_DOUBT, "run 1 sent it, and has no answer yet")
 
 
 @ONLY_SQLITE
@@ -214,7 +214,7 @@ def test_another_plan_takes_over_and_holds_what_may_have_happened(
     assert [entry.fate for entry in journal.exceptions(run.number)] == [Fate.HELD, Fate.HELD]
     assert {entry.state for entry in journal.deliveries()} == {DeliveryState.HELD}
     assert not list(journal.faults())
-    with pytest.raises(StalePlanError, match="a later plan took over"):
+    with pytest.raises(StalePlanError, match="a later plan has taken over"):
         begin(journal, lease)
 
 
@@ -289,7 +289,7 @@ def test_a_plan_begun_in_parts_stays_so_when_one_made_anew_took_its_run_up(journ
         begin(journal, lease, made_at=60.0)
     with journal.acquire("app", "sandbox", heartbeat=False) as lease:
         for made_at in (0.0, 60.0):
-            with pytest.raises(StalePlanError, match=r"Run 1 began this plan with --shard 1/2"):
+            with pytest.raises(StalePlanError, match=r"Run 1 started this plan with --shard 1/2"):
                 begin(journal, lease, made_at=made_at)
 
 
@@ -358,7 +358,7 @@ def test_a_journal_that_says_more_is_on_its_way_than_it_counts_is_at_fault(
     with journal._writable.writing("") as connection:
         connection.execute(sa.update(batch_table).values(sent_actions=None))
     (fault,) = journal.faults()
-    assert fault.sentence == "counts its in-flight actions wrongly"
+    assert fault.sentence == "has a wrong count of in-flight actions"
 
 
 def test_applied_specs_are_remembered_once_a_run_finished(run: RunJournal, journal: Journal) -> None:

@@ -30,13 +30,13 @@ def test_only_one_holds_the_lock_and_it_is_named(journal: Journal, lease: Lease)
 
 
 def test_the_lock_covers_the_app_whatever_environment_names_it(journal: Journal, lease: Lease) -> None:
-    with pytest.raises(JournalLockedError, match="works on sandbox, which has the same app: process"):
+    with pytest.raises(JournalLockedError, match="is working on sandbox, which has the same app: process"):
         journal.acquire("app", "production")
     fence = lease.fence
     lease.release()
     with journal.acquire("app", "production", heartbeat=False) as other:
         assert other.fence > fence
-        with pytest.raises(JournalLockedError, match="works on production, which has the same app"):
+        with pytest.raises(JournalLockedError, match="is working on production, which has the same app"):
             journal.acquire("app", "sandbox", part="1/2")
 
 
@@ -62,7 +62,7 @@ def test_an_unfinished_run_of_another_environment_is_superseded(journal: Journal
     assert journal.last_doubt("app") == pytest.approx(journal.now(), abs=1)
     with (
         journal.acquire("app", "sandbox", heartbeat=False) as again,
-        pytest.raises(StalePlanError, match="a later plan took over"),
+        pytest.raises(StalePlanError, match="a later plan has taken over"),
     ):
         begin(journal, again, "a")
 
@@ -166,7 +166,7 @@ def test_where_the_system_names_no_machine_nobody_is_held_dead(
     with open_journal(journal_location) as journal, journal.acquire("app", "sandbox", heartbeat=False):
         with journal._writable.writing("") as connection:  # as another machine of this name left it
             connection.execute(sa.update(lock_table).values(pid=int(gone.stdout)))
-        with pytest.raises(JournalLockedError, match="Another run works on sandbox"):
+        with pytest.raises(JournalLockedError, match="Another run is working on sandbox"):
             journal.acquire("app", "sandbox")
 
 

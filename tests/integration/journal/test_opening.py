@@ -162,7 +162,7 @@ def test_a_journal_of_an_older_version_is_brought_up_to_date_by_who_writes(
         connection.execute(sa.update(version_table).values(version=version))
     with pytest.raises(
         JournalError,
-        match=rf"older format {version}\. Bring it up to date with: leanplum-sync journal upgrade",
+        match=rf"older format {version}\. Upgrade it with: leanplum-sync journal upgrade",
     ):
         read_journal(journal_location)
     with open_journal(journal_location) as upgraded:

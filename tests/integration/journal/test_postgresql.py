@@ -113,9 +113,7 @@ def test_a_writer_that_keeps_the_others_waiting_for_too_long_is_told_of(
 ) -> None:
     with open_journal(address) as other, other._writable.writing(""):
         monkeypatch.setattr(database, "_BUSY_SECONDS", 1)
-        with pytest.raises(
-            JournalError, match="kept busy by another process for 1 seconds; nothing was sent"
-        ):
+        with pytest.raises(JournalError, match="locked by another process for 1 seconds; nothing was sent"):
             journal.acquire("app", "sandbox")
 
 
@@ -147,7 +145,7 @@ def test_a_machine_whose_clock_is_wrong_takes_no_lock_too_early(
         monkeypatch.setattr(time, "time", lambda: real() + 3600)
         with (
             open_journal(address) as other,
-            pytest.raises(JournalLockedError, match="Another run works on sandbox"),
+            pytest.raises(JournalLockedError, match="Another run is working on sandbox"),
         ):
             other.acquire("app", "sandbox")
 
@@ -197,7 +195,7 @@ def test_parts_write_what_is_their_own_beside_each_other_and_what_others_write_t
     ):
         with second.writing("", alone=False):
             pass
-        with pytest.raises(JournalError, match="kept busy by another process"), second.writing("nothing"):
+        with pytest.raises(JournalError, match="locked by another process"), second.writing("nothing"):
             pass
 
 

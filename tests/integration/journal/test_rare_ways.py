@@ -110,7 +110,7 @@ def test_batches_are_read_from_and_to_a_number(journal: Journal) -> None:
 def test_what_is_not_held_can_not_be_resolved(journal: Journal) -> None:
     with begun(journal) as run:
         run.park(sends(1, "u1"), "later")
-        with pytest.raises(JournalError, match="Nothing of batch 1 of run 1 is held"):
+        with pytest.raises(JournalError, match="Batch 1 of run 1 has no held actions"):
             journal.resolve(run.lease, 1, Resolution.DONE, sequence=1)
 
 

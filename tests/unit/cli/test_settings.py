@@ -40,7 +40,7 @@ def test_without_a_name_and_a_default_the_known_ones_are_named(tmp_path: Path) -
 
 
 def test_an_unknown_environment_is_refused_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="'production'; it has sandbox, live"):
+    with pytest.raises(UsageError, match=r"'production'\. It has sandbox, live"):
         settings(tmp_path, TWO, "production")
 
 
@@ -87,7 +87,7 @@ def test_a_journal_whose_variable_is_missing_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_variable_that_names_no_journal_is_refused_without_showing_it(text: str, tmp_path: Path) -> None:
-    with pytest.raises(CredentialError, match="RUNS does not name a journal") as caught:
+    with pytest.raises(CredentialError, match="RUNS does not contain the address of a journal") as caught:
         settings(tmp_path, "  journal: {env: RUNS}\n", environ={"RUNS": text})
     assert "hunter2" not in str(caught.value)
 

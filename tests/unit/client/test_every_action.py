@@ -201,8 +201,8 @@ def batch_of(calls: list[api.Call[Any]], **options: Any) -> None:
     ("calls", "sentence"),
     [
         ([], "at least one"),
-        ([api.track("e", f"u{number}") for number in range(51)], "50 users at most, not 51"),
-        ([api.track("e", "u1")] * 501, "500 actions at most, not 501"),
+        ([api.track("e", f"u{number}") for number in range(51)], "at most 50 users, not 51"),
+        ([api.track("e", "u1")] * 501, "at most 500 actions, not 501"),
         ([api.track("e", "u1"), api.export_user("u1")], "data export and production keys"),
         ([api.import_csv("b", "f")], "multi can't be part of a batch"),
     ],

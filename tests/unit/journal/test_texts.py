@@ -57,7 +57,7 @@ def test_a_missing_key_is_told_in_one_sentence(held: tuple[str, ...]) -> None:
 
 
 def test_a_text_moved_to_another_row_is_noticed() -> None:
-    with pytest.raises(JournalCorruptError, match="a text of run 1 is not as it was written"):
+    with pytest.raises(JournalCorruptError, match="a text of run 1 was changed after it was written"):
         WITH.open(WITH.seal(SENTENCE, "message", 1, 2), "message", 1, 3)
 
 

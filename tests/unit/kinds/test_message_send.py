@@ -56,7 +56,7 @@ def test_a_list_is_no_value_of_a_message(folder: Any) -> None:
     assert [problem.message for problem in problems] == [
         "the id in column id has spaces before or after it",
         "the value in column v is not a single value",
-        "the value in column w is not text, a number, true or false, or a list of those",
+        "the value in column w is not text, a number, true or false, or a list of such values",
     ]
     assert "secret" not in str(problems)
 

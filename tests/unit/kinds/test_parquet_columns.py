@@ -15,12 +15,12 @@ def write(folder: Any, select: str) -> None:
 @pytest.mark.parametrize(
     ("select", "message"),
     [
-        ("SELECT 123 AS id, 'x' AS c", "column id is of type INTEGER, and ids are text"),
+        ("SELECT 123 AS id, 'x' AS c", "column id is of type INTEGER, but ids must be text"),
         (
             "SELECT 'u' AS id, {'a': 1} AS c",
             "column c is of type STRUCT(a INTEGER), which can't become a value",
         ),
-        ("SELECT DATE '2026-11-30' AS id, 'x' AS c", "column id is of type DATE, and ids are text"),
+        ("SELECT DATE '2026-11-30' AS id, 'x' AS c", "column id is of type DATE, but ids must be text"),
         ("SELECT 'u' AS id, [[1]] AS c", "column c is of type INTEGER[][], which can't become a value"),
         ("SELECT 'u' AS id", "specs/x.parquet has no column c"),
     ],

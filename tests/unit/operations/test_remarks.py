@@ -142,4 +142,4 @@ def test_a_code_with_a_blank_is_not_what_otherwise_says(folder: Any) -> None:
     )
     for sieve in (True, False):
         (problem,) = found_in(folder, sieve=sieve).problems
-        assert problem.message == "the value in column v is one that `map` names, except for blanks around it"
+        assert problem.message == "the value in column v is in `map` only without the spaces around it"

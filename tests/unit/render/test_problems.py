@@ -16,7 +16,7 @@ IN_A_SPEC = Problem(
     "    order_count: {type: integr}",
 )
 IN_DATA = Problem(
-    Place("data/a.csv", 3, row=2), "this id is listed a second time", also=Place("data/a.csv", 2, row=1)
+    Place("data/a.csv", 3, row=2), "this id is listed twice", also=Place("data/a.csv", 2, row=1)
 )
 
 
@@ -44,7 +44,7 @@ def test_the_caret_stands_under_its_column_past_wide_and_escaped_characters() ->
 
 
 def test_data_rows_have_no_excerpt() -> None:
-    assert "row 2: this id is listed a second time (see data/a.csv:2)." in problems_text([IN_DATA], 1, Page())
+    assert "row 2: this id is listed twice (see data/a.csv:2)." in problems_text([IN_DATA], 1, Page())
 
 
 def test_file_names_and_messages_cant_send_escape_codes_to_a_terminal() -> None:

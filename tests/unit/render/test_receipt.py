@@ -58,7 +58,7 @@ def test_what_to_do_next_follows_from_what_is_left() -> None:
 def test_what_is_in_doubt_is_settled_by_the_next_apply_and_only_what_is_held_by_a_person() -> None:
     doubtful = replace(SOME_DONE, actions={Fate.DONE: 5, Fate.IN_DOUBT: 7}, stopped=StopReason.INTERRUPTED)
     assert next_steps(doubtful, None, "a.lpplan") == [
-        "The next apply checks the actions in doubt first, and sends them again only where that is safe.",
+        "The next apply checks the actions in doubt first, and sends them again only if that is safe.",
         "To continue with the rest: leanplum-sync apply a.lpplan --resume",
     ]
     held = replace(doubtful, actions={Fate.DONE: 5, Fate.HELD: 7})

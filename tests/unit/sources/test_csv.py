@@ -35,11 +35,11 @@ def test_letters_of_every_language_are_fine(data: Any) -> None:
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        (b"a", "the row has 1 cells, and the header 2. Empty cells need their delimiters."),
-        (b"a,b,c", "the row has 3 cells, and the header 2. Put a cell that contains the delimiter in quotes."),
+        (b"a", "the row has 1 cells, but the header has 2. Empty cells need their delimiters."),
+        (b"a,b,c", "the row has 3 cells, but the header has 2. Put a cell that contains the delimiter in quotes."),
         (b"a,\xfcber", "column n is not UTF-8; it looks like Latin-1 (ISO 8859-1). Save the file as UTF-8."),
         (b"a,\x80uro", "column n is not UTF-8; it looks like Windows-1252. Save the file as UTF-8."),
-        (b"a,b\x00c", "column n holds a NUL byte. Remove it: is this file text?"),
+        (b"a,b\x00c", "column n holds a NUL byte. Remove it. Is this a text file?"),
         (b'a,"b" c', 'text follows a closing quote. Put a cell with a delimiter, quote or line break in quotes, and double a quote inside: "".'),
     ],
 )  # fmt: skip
@@ -102,11 +102,11 @@ def test_reading_goes_on_behind_a_byte_order_mark(data: Any) -> None:
         (b"id,n\xe4me\n", "in the header, column number 2 is not UTF-8; it looks like Latin-1 (ISO 8859-1)"),
         (
             b"id;a;b, c\n",
-            "the columns may be separated by semicolons, or not: the header has other delimiters too",
+            "the columns may be separated by semicolons, but the header also contains other delimiters",
         ),
         (
             b"id;a|b\n",
-            "the columns may be separated by semicolons, or not: the header has other delimiters too",
+            "the columns may be separated by semicolons, but the header also contains other delimiters",
         ),
         (
             b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 1\n",

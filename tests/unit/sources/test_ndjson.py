@@ -23,13 +23,13 @@ def test_values_keep_their_types(data: Any) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (b'{"id": secret}', "the line is not JSON, from its column 8 on"),
+        (b'{"id": secret}', "the line is not valid JSON from column 8 on"),
         (b'["secret"]', "the line is not a JSON object"),
         (b'{"id": "u1", "v": "secret", "v": "b"}', "the key v is on this line twice"),
         (b'"secret"', "the line is not a JSON object"),
         (b'{"id": "secr\xe9t"}', "the line is not UTF-8"),
         (b"[", "the line is only a part of a JSON value"),
-        (b'{"id": NaN}', "the line is not JSON, from its column 8 on"),
+        (b'{"id": NaN}', "the line is not valid JSON from column 8 on"),
     ],
 )
 def test_a_bad_line_is_reported_and_the_others_are_read(data: Any, line: bytes, message: str) -> None:

@@ -104,7 +104,7 @@ def test_a_chosen_file_must_be_there_and_in_the_project(
     outside = tmp_path_factory.mktemp("outside") / "x.yaml"
     outside.write_text("a: 1\n")
     messages = [problem.message for problem in folder.load(folder.root / "no.yaml", outside).problems]
-    assert sorted(messages) == ["there is no such file", "this file is not in the project"]
+    assert sorted(messages) == ["this file is not in the project", "this file or folder doesn't exist"]
 
 
 def test_names_are_unique_among_those_of_a_kind(folder: Any) -> None:
@@ -173,7 +173,7 @@ def test_what_is_sound_in_a_document_is_there_for_more_checks(folder: Any) -> No
         (b"", "specs/x.yaml:1:1: the file contains no document. Write a spec, or remove the file."),
         (b"# only a comment\n", "specs/x.yaml:1:1: the file contains no document. Write a spec, or remove the file."),
         (b"kind: caf\xe9\n", "specs/x.yaml:1:10: this is not UTF-8. Save the file as UTF-8."),
-        (b"- a\n", "specs/x.yaml:1:1: a spec is a mapping. It starts with apiVersion: leanplum-sync/v1."),
+        (b"- a\n", "specs/x.yaml:1:1: a spec must be a mapping. It starts with apiVersion: leanplum-sync/v1."),
         (b"a: 1\n", "specs/x.yaml:1:1: `kind` is missing. Write one of: UserAttributes, PushTokens, MessageSend."),
         (b"kind: [a]\n", "specs/x.yaml:1:7: unknown kind: a list. Write one of: UserAttributes, PushTokens, MessageSend."),
         (b"kind: Project\n", 'specs/x.yaml:1:7: unknown kind: the text "Project". A project is described in leanplum-sync.yaml, at the top of its folder.'),
@@ -215,17 +215,20 @@ def test_long_inline_lists_get_advice(folder: Any) -> None:
     ("file", "complaint"),
     [
         ("../../outside.csv", "this path is outside the project folder. Copy the file into the project."),
-        ("/etc/hostname", "this path doesn't start in the project. Write it relative to this file."),
-        ("C:/data.csv", "this path doesn't start in the project. Write it relative to this file."),
-        ("nowhere.csv", "there is no such file. Paths are relative to this file."),
-        ("data/here.csv", "there is no such file. Paths are relative to this file: write ../data/here.csv."),
-        ("..\\\\data\\\\here.csv", "there is no such file. Write paths with forward slashes."),
+        ("/etc/hostname", "this is not a valid relative path. Write it relative to this file."),
+        ("C:/data.csv", "this is not a valid relative path. Write it relative to this file."),
+        ("nowhere.csv", "this file or folder doesn't exist. Paths are relative to this file."),
+        (
+            "data/here.csv",
+            "this file or folder doesn't exist. Paths are relative to this file: write ../data/here.csv.",
+        ),
+        ("..\\\\data\\\\here.csv", "this file or folder doesn't exist. Write paths with forward slashes."),
         ("../data", "this is not a file. Name one data file."),
         ("link.csv", "this path is outside the project folder. Copy the file into the project."),
-        ("loop.csv", "this path can't be followed. Is it a loop of symbolic links?"),
+        ("loop.csv", "this path can't be resolved. Do symbolic links in it form a loop?"),
         (
             "../data/file.txt",
-            "the file's format can't be told from its name. Write `format: csv`, ndjson or parquet.",
+            "the file's format can't be determined from its name. Write `format: csv`, ndjson or parquet.",
         ),
         ("../data/file.parquet.gz", "a Parquet file is already compressed inside. Decompress it."),
     ],

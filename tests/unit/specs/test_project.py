@@ -92,11 +92,11 @@ def test_with_several_environments_none_is_taken_by_default(folder: Any) -> None
         ("environments: {a: {emulator: embeded}}", "5:32", '`emulator` is the text "embeded", expected embedded. Did you mean embedded?'),
         ("environments: {a: {emulator: embedded, appId: x}}", "5:42", "unknown key `appId`. The keys here are emulator, seed, budget, limits."),
         ("environments: {a: {seed: x.ndjson}}", "5:18", "`emulator` is missing. Write it, such as `emulator: embedded`."),
-        ("environments: {a: {emulator: embedded, seed: x.ndjson}}", "5:42", "there is no such file. Paths are relative to this file."),
+        ("environments: {a: {emulator: embedded, seed: x.ndjson}}", "5:42", "this file or folder doesn't exist. Paths are relative to this file."),
         ("environments: {a: {keys: {prod: X}}}", "5:29", "unknown key `prod`. Did you mean production?"),
         ("environments: {a: {keys: {production: A B}}}", "5:41", "this is not the name of an environment variable. Letters, digits and _, such as LEANPLUM_PRODUCTION_KEY."),
         ("environments: {a: {appId: 5}}", "5:29", "this is not text. Write a text, or {env: NAME_OF_A_VARIABLE}."),
-        ("specs: [nowhere]", "5:11", "there is no such file. Paths are relative to this file."),
+        ("specs: [nowhere]", "5:11", "this file or folder doesn't exist. Paths are relative to this file."),
         ("specs: [../..]", "5:11", "this path is outside the project folder. Copy the file into the project."),
     ],
 )  # fmt: skip
@@ -161,7 +161,9 @@ def test_specs_are_read_even_if_the_project_file_has_problems(folder: Any) -> No
 def test_a_project_file_holds_one_document(folder: Any) -> None:
     path = folder.root / "leanplum-sync.yaml"
     path.write_text(path.read_text() + "---\na: 1\n")
-    assert [problem.message for problem in folder.load().problems] == ["a project file holds one document"]
+    assert [problem.message for problem in folder.load().problems] == [
+        "a project file must have exactly one document"
+    ]
 
 
 def test_a_missing_project_file_is_a_problem(folder: Any) -> None:
