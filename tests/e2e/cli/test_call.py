@@ -119,7 +119,7 @@ def test_files_go_there_and_back(shop: Path, command: Command) -> None:
         (["multi", 'data=[{"action": "trak"}]'], "Did you mean track?"),
         (
             ["multi", 'data=[{"action": "exportUser", "userId": "a"}, {"action": "stop", "userId": "a"}]'],
-            "split it",
+            "split the batch",
         ),
         (["multi", "data=[]", "createJob=true"], "data or createJob, not both"),
         (["uploadFile"], "file=PATH"),
