@@ -223,7 +223,7 @@ SCENES: Mapping[ExitCode, tuple[Callable[[Shop], Ended], str, str]] = {
     ExitCode.STALE_PLAN: (stale_plan, "error", "data/customers.csv has changed"),
     ExitCode.LOCKED: (locked, "error", "Another run is working on production"),
     ExitCode.BAD_KEY: (bad_key, "error", "LEANPLUM_DATA_EXPORT_KEY is not set"),
-    ExitCode.LIMITED: (limited, "error", "asks for fewer requests"),
+    ExitCode.LIMITED: (limited, "error", "because of its rate limit"),
     ExitCode.USAGE: (usage, "error", "--wrong"),
     ExitCode.CANT_WRITE: (cant_write, "error", "Check that the disk has space"),
     ExitCode.UNREACHABLE: (unreachable, "error", "could not be reached"),

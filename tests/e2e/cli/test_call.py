@@ -152,7 +152,7 @@ def test_each_action_goes_out_with_the_key_of_its_class(
 @pytest.mark.parametrize(
     ("faults", "code", "says"),
     [
-        ("429", 10, "fewer requests"),
+        ("429", 10, "rate limit"),
         ("status:status=401", 9, "LEANPLUM_PRODUCTION_KEY"),
         ("status:status=418", 4, "Scripted refusal"),
         ("cut-after", 5, "Check whether it was carried out"),
