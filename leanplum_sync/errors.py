@@ -27,7 +27,8 @@ Every exception raised on purpose, cut by what the caller should do next.
     │  ├─ TooEarlyError            a lost request may still take effect: decide later
     │  ├─ JournalUnreachableError  the database is down or busy: run again later
     │  ├─ JournalStorageError      the journal can't be written; also a StorageError
-    │  └─ JournalCorruptError      the journal can't be read, or is of a newer version
+    │  ├─ JournalCorruptError      the journal can't be read, or is of a newer version
+    │  └─ JournalReplacedError     not the journal that was used before: restore it, or accept this one
     ├─ StorageError                a file can't be written: the disk is full, read-only or failing
     ├─ EmulatorSetupError          the embedded emulator can't start: a seed or its state file is at fault
     ├─ VerificationError           applied, and still different
@@ -241,6 +242,10 @@ class JournalStorageError(JournalError, StorageError):
 
 
 class JournalCorruptError(JournalError):
+    pass
+
+
+class JournalReplacedError(JournalError):
     pass
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from leanplum_sync.applier.ports import WholePlan
 from leanplum_sync.errors import Mismatch, MismatchKind, PlanMismatchError
+from leanplum_sync.journal.identity import Here, Lapse, of_plan
+from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.plan import Input, Target
 from leanplum_sync.sources import file_digest
 
@@ -70,3 +72,15 @@ def input_mismatches(plan: WholePlan, root: Path) -> Iterator[Mismatch]:
             yield Mismatch(MismatchKind.INPUT_MISSING, name=planned.path)
         elif file_digest(path) != planned.sha256:
             yield Mismatch(MismatchKind.INPUT_CHANGED, name=planned.path)
+
+
+def journal_lapses(plan: WholePlan, here: Here) -> Iterator[Lapse]:
+    """
+    Yield why the journal *here* can't be used for *plan*: it is not the one of the plan, or may not know what was sent.
+
+    An embedded emulator is in the same folder as its journal and starts with it, so the first journal there may be new.
+    """
+    contents = plan.contents
+    delivers = contents.deliveries > 0 or ChangeKind.SEND in contents.changes
+    is_real = not plan.header.target.is_embedded
+    yield from of_plan(here, plan.header.journal, delivers=delivers and is_real)

@@ -11,15 +11,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from leanplum_sync.applier.binding import ProjectNow, input_mismatches, scope_mismatches, target_mismatches
+from leanplum_sync.applier.binding import (
+    ProjectNow,
+    input_mismatches,
+    journal_lapses,
+    scope_mismatches,
+    target_mismatches,
+)
 from leanplum_sync.applier.ports import WholePlan
 from leanplum_sync.errors import (
     ExpiredPlanError,
     HazardNotAllowedError,
+    JournalReplacedError,
     Mismatch,
     MismatchKind,
     PlanMismatchError,
 )
+from leanplum_sync.journal.identity import Here, contradictions
 from leanplum_sync.kinds.registry import KINDS
 from leanplum_sync.planner.hazards import (
     DURING_MIGRATION,
@@ -51,7 +59,8 @@ class Conditions:
     What a plan is checked against: its *target*, the folder of its inputs (*root*), and today's *budget* by hazard, where
     None and missing names mean no limit.
 
-    *max_age_seconds* None allows any age. *project* has its specs as they are now; a plan made from specs needs it.
+    *max_age_seconds* None allows any age. *project* has its specs as they are now; a plan made from specs needs it. With
+    *new_journal*, a person accepts a journal that lacks what was recorded before, or never recorded anything.
     """
 
     target: Target
@@ -60,6 +69,7 @@ class Conditions:
     consents: Sequence[Consent] = field(default=())
     max_age_seconds: float | None = None
     project: ProjectNow | None = None
+    new_journal: bool = False
 
 
 def check_plan(plan: WholePlan, conditions: Conditions, now: float) -> None:
@@ -81,6 +91,21 @@ def check_plan(plan: WholePlan, conditions: Conditions, now: float) -> None:
         raise PlanMismatchError(plan.path, mismatches)
     _check_age(plan, conditions.max_age_seconds, now)
     check_consent(current_hazards(plan, conditions.budget), conditions.consents)
+
+
+def check_journal(plan: WholePlan, here: Here, *, accepted: bool) -> None:
+    """
+    Check that the journal *here* is the one that recorded what was sent before, or that a person has *accepted* it.
+
+    A plan that was made with another journal, which is in use, is refused anyway: planning again is all it takes.
+
+    Raises:
+        JournalReplacedError: it is another one, an older copy, or may be new.
+    """
+    of_plan = list(journal_lapses(plan, here))
+    for lapse in (*contradictions(here), *of_plan):
+        if not accepted or lapse.is_lifted_by_planning:
+            raise JournalReplacedError(lapse.sentence(here.name))
 
 
 def current_hazards(plan: WholePlan, budget: Mapping[str, int | None]) -> tuple[Hazard, ...]:

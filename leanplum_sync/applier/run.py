@@ -17,7 +17,7 @@ from typing import Final
 from leanplum_sync.address import Subject
 from leanplum_sync.applier.executor import Executor, Team, Threads
 from leanplum_sync.applier.ports import Plan, Stop, Writer
-from leanplum_sync.applier.preflight import Conditions, check_plan
+from leanplum_sync.applier.preflight import Conditions, check_journal, check_plan
 from leanplum_sync.applier.receipt import Receipt, StopReason, receipt_from
 from leanplum_sync.applier.settings import EXCEPTIONS_LISTED, ApplySettings, recheck_is_due
 from leanplum_sync.applier.work import Ended, Worker
@@ -71,6 +71,7 @@ def apply_plan(
         CredentialError: the API refuses the key; nothing more was sent.
         PlanError: the plan does not meet *conditions*, see ``check_plan``; nothing was sent.
         StalePlanError: the plan is another app's or environment's, or a later plan took over.
+        JournalReplacedError: the journal is not the one of the plan, see ``check_journal``; nothing was sent.
         LockLostError: another run took over; nothing more was sent.
         JournalError: an intent or an answer could not be recorded; nothing more was sent.
     """
@@ -81,6 +82,11 @@ def apply_plan(
             f"The plan was made for app {target.app_id}, environment {target.environment}, not for {lease.app}, "
             f"{lease.environment}. Plan again."
         )
+    here = journal.here(lease.app)
+    check_journal(plan.whole, here, accepted=conditions.new_journal)
+    if conditions.new_journal:
+        planned = plan.whole.header.journal
+        journal.accept(lease, max(mark.number for mark in (here.remembered, planned, here.mark) if mark))
     run = journal.begin_run(
         lease,
         plan_digest=plan.header.digest,

@@ -20,40 +20,51 @@ if TYPE_CHECKING:
     from leanplum_sync.address import Subject
     from leanplum_sync.journal.reader import JournalReader
     from leanplum_sync.journal.writer import Journal
-    from leanplum_sync.planner.known import Known, KnowsDeliveries, Position
+    from leanplum_sync.planner.known import JournalMark, Known, KnowsDeliveries, Position
 
 
 def open_journal(
-    location: str | Path, *, clock: Clock | None = None, keys: SealingKeys | None = None
+    location: str | Path,
+    *,
+    clock: Clock | None = None,
+    keys: SealingKeys | None = None,
+    memory: Path | None = None,
+    as_it_is: bool = False,
 ) -> Journal:
     """
     Open the journal at *location*, a file or ``postgresql://...``, and create it if there is none.
 
     The journal is a context manager that closes it. Messages of the API are encrypted with *keys*, by default the keys of the
-    process's environment.
+    process's environment. *memory* is the file that remembers the mark of a shared journal; a journal in a file has its own
+    beside it. With *as_it_is*, a journal that is not the remembered one is opened too, and remembered once it is accepted, see
+    ``Journal.accept``.
 
     Raises:
         CredentialError: the key in the environment is invalid.
         JournalCorruptError: it can't be read, or a newer version wrote it.
+        JournalReplacedError: it is missing, older or another one, although the file beside it remembers one.
         JournalError: it can't be written, with the reason.
     """
     from leanplum_sync.journal.writer import Journal  # noqa: PLC0415 - the database library loads only when used
 
-    return Journal(location, clock or SystemClock(), _or_of_environment(keys))
+    return Journal(
+        location, clock or SystemClock(), _or_of_environment(keys), memory=memory, as_it_is=as_it_is
+    )
 
 
 def read_journal(
-    location: str | Path, *, keys: SealingKeys | None = None
+    location: str | Path, *, keys: SealingKeys | None = None, memory: Path | None = None
 ) -> AbstractContextManager[JournalReader]:
     """
-    Open the journal at *location* read-only. One that doesn't exist reads as empty and is not created.
+    Open the journal at *location* read-only. One that doesn't exist reads as empty and is not created. *memory* is as for
+    ``open_journal``.
 
     Raises:
         JournalCorruptError: it can't be read, or a newer version wrote it.
     """
     from leanplum_sync.journal.reader import JournalReader  # noqa: PLC0415 - as above
 
-    return JournalReader(location, _or_of_environment(keys))
+    return JournalReader(location, _or_of_environment(keys), memory)
 
 
 def read_deliveries(
@@ -71,6 +82,9 @@ def read_deliveries(
 
 
 class _Nothing:
+    def mark(self) -> JournalMark | None:
+        return None
+
     def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]:  # noqa: ARG002 - the protocol's
         return {}
 

@@ -1,4 +1,4 @@
-"""A journal moved to another place, with all that it knows: what was sent from the one is not sent from the other."""
+"""Copies a journal to another place, such as from a file to PostgreSQL, so that nothing is sent again from there."""
 
 from __future__ import annotations
 
@@ -14,23 +14,25 @@ from leanplum_sync.clock import SystemClock, utc
 from leanplum_sync.errors import JournalError, JournalLockedError
 from leanplum_sync.journal.database import Database, describe, is_address
 from leanplum_sync.journal.lock import is_held, release_abandoned
-from leanplum_sync.journal.schema import lock_table, metadata, version_table
+from leanplum_sync.journal.schema import identity_table, lock_table, metadata, version_table
 
 _ROWS_AT_ONCE: Final = 5_000
-# Each journal says for itself of which version it is.
-_COPIED: Final = tuple(table for table in metadata.sorted_tables if table is not version_table)
+# The target has these already.
+_OWN: Final = (version_table, identity_table)
+_COPIED: Final = tuple(table for table in metadata.sorted_tables if table not in _OWN)
 
 
 def copy_journal(source: str | Path, target: str | Path) -> Mapping[str, int]:
     """
-    Copy the journal *source* into *target*, which is made if there is none, and return how many rows each table has.
+    Copy the journal *source* into *target*, which is created if there is none, and return how many rows each table has.
 
-    All of it or nothing: it is one transaction, in which both are counted, and while it runs nobody writes to either.
-    *source* is left as it was.
+    Everything is copied or nothing, in one transaction that counts the rows of both; nobody can write to either meanwhile.
+    *target* gets the identity of *source*, which is not changed.
 
     Raises:
         JournalLockedError: a run works with *source*.
-        JournalError: there is no *source*; *target* is it, or knows something already; one can't be read or written.
+        JournalReplacedError: *source* is an older copy.
+        JournalError: there is no *source*; *target* is the same, or has data; one can't be read or written.
     """
     if not is_address(source) and not Path(source).is_file():
         raise JournalError(f"{describe(source)} does not exist; nothing was copied.")
@@ -40,7 +42,7 @@ def copy_journal(source: str | Path, target: str | Path) -> Mapping[str, int]:
         raise JournalError(f"{describe(source)} is empty: there is nothing to copy.")
     with (
         closing(Database(source)) as old,
-        closing(Database(target)) as new,
+        closing(Database(target, as_it_is=True)) as new,
     ):
         release_abandoned(old, SystemClock())
         return _copy_all(source, target, old, new)
@@ -55,6 +57,7 @@ def _copy_all(source: str | Path, target: str | Path, old: Database, new: Databa
         _check_empty(writing, describe(target))
         for table in _COPIED:
             _copy(table, reading, writing)
+        new.become(writing, old.mark_in(reading))
         writing.execute(sa.update(lock_table).values(holder=None))
         counts = _counts(writing)
         if counts != _counts(reading):
@@ -67,7 +70,7 @@ def _place(location: str | Path) -> str | Path:
 
 
 def _knows_nothing(location: str | Path) -> bool:
-    """Asked of a reader, which makes no tables where there are none."""
+    """Open it read-only, which creates no tables."""
     with closing(Database(location, read_only=True)) as database:
         return database.is_empty
 

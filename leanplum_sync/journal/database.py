@@ -17,10 +17,15 @@ import sqlalchemy as sa
 from leanplum_sync.errors import (
     JournalCorruptError,
     JournalError,
+    JournalReplacedError,
     JournalStorageError,
     JournalUnreachableError,
 )
-from leanplum_sync.journal.schema import VERSION, bring_up_to_date, version_of
+from leanplum_sync.journal.highwater import HighWater
+from leanplum_sync.journal.identity import of_marks
+from leanplum_sync.journal.schema import VERSION, bring_up_to_date, identity_table, version_of
+from leanplum_sync.journal.whole import create_whole, is_absent
+from leanplum_sync.planner.known import JournalMark
 
 # On a shared server, our tables have a schema of their own: names like ``run`` may be taken.
 SCHEMA: Final = "leanplum_sync"
@@ -38,6 +43,14 @@ _TEMPORARY: Final = ("08", "40", "53", "57")
 # We raise what the driver also logs; it should not be printed as well.
 _SILENT: Final = logging.NullHandler()
 _AHEAD: Final = "leanplum_sync_clock_ahead"
+_RAISED: Final = "leanplum_sync_mark"
+# Without conversion: damaged values may be of any type.
+_IDENTITY: Final = sa.select(
+    *(
+        sa.type_coerce(column, sa.types.NullType()).label(column.name)
+        for column in (identity_table.c.id, identity_table.c.mark)
+    )
+)
 
 # One round trip that opens a writing transaction. The isolation level is set with the connection: only READ COMMITTED
 # sees, after the wait for the lock, what was committed meanwhile.
@@ -66,14 +79,30 @@ _PATIENCE: Final = {
 class Database:
     """The database of one journal. Transactions either commit durably or leave nothing."""
 
-    def __init__(self, location: str | Path, *, read_only: bool = False) -> None:
-        self._name = describe(location)
+    def __init__(
+        self,
+        location: str | Path,
+        *,
+        read_only: bool = False,
+        memory: Path | None = None,
+        as_it_is: bool = False,
+    ) -> None:
+        """
+        *memory* is the file with the mark of a shared journal, None for none; a journal in a file has its own beside it. With
+        *as_it_is*, a journal that is not the one remembered there is opened too.
+        """
+        self.name = describe(location)
         self._is_postgres = is_postgres(location)
         self._schema = SCHEMA if self._is_postgres else None
         self._writing = threading.Lock()
         if is_address(location) and not self._is_postgres:
             raise _no_address()
+        self.memory = memory_of(location, memory)
         with self._reporting("it was not opened"):
+            # Read before the journal, which other processes may be writing: it is never behind its file.
+            remembered = self.memory.read() if self.memory else None
+            if self.memory and not (self._is_postgres or read_only):
+                self._create_file(self.memory, Path(location), as_it_is=as_it_is)
             self._engine = (
                 _postgres(str(location), read_only)
                 if self._is_postgres
@@ -81,9 +110,65 @@ class Database:
             )
             try:
                 self._check_version(read_only=read_only)
+                if not read_only and not as_it_is:
+                    self._check_identity(remembered)
             except BaseException:
                 self._engine.dispose()
                 raise
+
+    def _create_file(self, memory: HighWater, path: Path, *, as_it_is: bool) -> None:
+        """Create the journal whole, under another name first: an empty or incomplete file is never one of ours."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not is_absent(path):
+            return
+        if not as_it_is and (lapse := of_marks(None, memory.read(), str(memory.path))):
+            raise JournalReplacedError(lapse.sentence(self.name))
+        with memory.alone():
+            if is_absent(path):
+                create_whole(path, lambda connection: bring_up_to_date(connection, None))
+
+    def _check_identity(self, remembered: JournalMark | None) -> None:
+        mark = self.mark()
+        evidence = str(self.memory.path) if self.memory else ""
+        if lapse := of_marks(mark, remembered, evidence):
+            raise JournalReplacedError(lapse.sentence(self.name))
+        if self.memory and mark:
+            self.memory.raise_to(mark)
+
+    def mark(self) -> JournalMark | None:
+        """
+        Return the journal's mark as of now; None if it is empty, or is of an older version.
+
+        Raises:
+            JournalCorruptError: it has none, or no valid one.
+        """
+        if self.is_empty:
+            return None
+        with self.reading() as connection:
+            return self.mark_in(connection)
+
+    def mark_in(self, connection: sa.Connection) -> JournalMark:
+        rows = connection.execute(_IDENTITY).all()
+        if len(rows) != 1 or not isinstance(rows[0].id, str) or not isinstance(rows[0].mark, int):
+            raise _damaged(self.name, "nothing was changed")
+        return JournalMark(rows[0].id, rows[0].mark)
+
+    def raise_mark(self, connection: sa.Connection, at_least: int = 0) -> None:
+        """
+        Raise the mark within a writing transaction, once, to *at_least* this number.
+
+        ``writing`` remembers it durably before it returns, so before anything is sent.
+        """
+        if _RAISED not in connection.info:
+            mark = self.mark_in(connection)
+            number = max(mark.number + 1, at_least)
+            connection.execute(sa.update(identity_table).values(mark=number))
+            connection.info[_RAISED] = JournalMark(mark.id, number)
+
+    def become(self, connection: sa.Connection, mark: JournalMark) -> None:
+        """Take over the identity of another journal, within the transaction that copies it."""
+        connection.execute(sa.update(identity_table).values(id=mark.id, mark=mark.number))
+        connection.info[_RAISED] = mark
 
     def close(self) -> None:
         self._engine.dispose()
@@ -111,17 +196,22 @@ class Database:
             self._engine.connect().execution_options(
                 **{_WRITES: True, _AT_ONCE: durable_at_once}
             ) as connection,
-            connection.begin(),
         ):
-            if self._is_postgres:
-                opening = {
-                    "durability": "on" if durable_at_once else "off",
-                    "busy": f"{_BUSY_SECONDS}s",
-                    "paused": f"{_BUSY_SECONDS // 2}s",
-                }
-                *_, now = connection.execute(_ALONE if alone else _BESIDE, opening).one()
-                connection.info[_AHEAD] = float(now) - time.time()
-            yield connection
+            with connection.begin():
+                connection.info.pop(_RAISED, None)
+                if self._is_postgres:
+                    opening = {
+                        "durability": "on" if durable_at_once else "off",
+                        "busy": f"{_BUSY_SECONDS}s",
+                        "paused": f"{_BUSY_SECONDS // 2}s",
+                    }
+                    *_, now = connection.execute(_ALONE if alone else _BESIDE, opening).one()
+                    connection.info[_AHEAD] = float(now) - time.time()
+                yield connection
+            raised = connection.info.pop(_RAISED, None)
+        if raised is not None and self.memory is not None:
+            with self._reporting(if_it_fails):
+                self.memory.raise_to(raised)
 
     def ahead(self) -> float:
         """Return by how many seconds the journal's clock is ahead of this machine's, by asking it now."""
@@ -167,18 +257,18 @@ class Database:
             try:
                 found = version_of(connection, self._schema)
             except ValueError as error:
-                raise _damaged(self._name, "it was not opened") from error
+                raise _damaged(self.name, "it was not opened") from error
         self.is_empty = read_only and not found
         if found > VERSION:
             raise JournalCorruptError(
-                f"{self._name} was written by a newer version of leanplum-sync (format {found}; this version "
+                f"{self.name} was written by a newer version of leanplum-sync (format {found}; this version "
                 f"supports up to {VERSION}). Use the newer version."
             )
         if found == VERSION:
             return
         if read_only and found:
             raise JournalError(
-                f"{self._name} has the older format {found}. Upgrade it with: leanplum-sync journal upgrade"
+                f"{self.name} has the older format {found}. Upgrade it with: leanplum-sync journal upgrade"
             )
         if not read_only:
             with self.writing("it was not made") as connection:
@@ -192,14 +282,14 @@ class Database:
         try:
             yield
         except (sa.exc.DBAPIError, sqlite3.Error) as error:
-            raise _explained(error, self._name, consequence) from error
+            raise _explained(error, self.name, consequence) from error
         except (
             UnicodeDecodeError
         ) as error:  # raised by the driver for a damaged text, also in its own error message
-            raise _damaged(self._name, consequence) from error
+            raise _damaged(self.name, consequence) from error
         except OSError as error:
             raise JournalStorageError(
-                f"{self._name} can't be used: {error.strerror or error}; {consequence}."
+                f"{self.name} can't be used: {error.strerror or error}; {consequence}."
             ) from error
 
 
@@ -210,6 +300,14 @@ def is_postgres(location: str | Path) -> bool:
 def is_address(location: str | Path) -> bool:
     """Whether *location* is a URL of any kind, not a file."""
     return isinstance(location, str) and "://" in location
+
+
+def memory_of(location: str | Path, shared: Path | None = None) -> HighWater | None:
+    """Return the file that remembers the mark of the journal at *location*; *shared* is the one of a shared journal."""
+    if is_address(location):
+        return HighWater(shared) if shared else None
+    path = Path(location)
+    return HighWater(path.with_name(f"{path.name}.mark"))
 
 
 def describe(location: str | Path) -> str:
@@ -253,8 +351,6 @@ def _first_line(text: str) -> str:
 
 
 def _sqlite(path: Path, read_only: bool) -> sa.Engine:  # noqa: FBT001 - private, named at its only call
-    if not read_only:
-        path.parent.mkdir(parents=True, exist_ok=True)
     address = f"{path.absolute().as_uri()}?{_mode(path) if read_only else 'mode=rwc'}"
 
     def connect() -> sqlite3.Connection:

@@ -83,6 +83,8 @@ class Deliveries:
             for key in planned.deliveries
         ]
         self.database.replace(connection, delivery_table, rows)
+        if rows:
+            self.database.raise_mark(connection)
         renames = {
             (former, key.name)
             for planned in batch.actions

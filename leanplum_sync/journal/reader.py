@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from leanplum_sync.address import Subject
 from leanplum_sync.encryption import SealingKeys
-from leanplum_sync.journal.database import Database, describe, is_address
+from leanplum_sync.journal.database import Database, describe, is_address, memory_of
 from leanplum_sync.journal.entry import (
     AppliedSpec,
     BatchEntry,
@@ -26,6 +26,7 @@ from leanplum_sync.journal.entry import (
     Tally,
 )
 from leanplum_sync.journal.footprints import rows_about, unpacked
+from leanplum_sync.journal.identity import Here, Trace
 from leanplum_sync.journal.later import position
 from leanplum_sync.journal.rows import (
     Row,
@@ -38,6 +39,7 @@ from leanplum_sync.journal.rows import (
     run_entry,
 )
 from leanplum_sync.journal.schema import (
+    accepted_table,
     applied_spec_table,
     batch_subject_table,
     batch_table,
@@ -51,7 +53,7 @@ from leanplum_sync.journal.settling import still_unsettled
 from leanplum_sync.journal.soundness import Fault, faults
 from leanplum_sync.journal.texts import Texts
 from leanplum_sync.planner.footprint import follow
-from leanplum_sync.planner.known import NOTHING_KNOWN, Known, Position, Sent
+from leanplum_sync.planner.known import NOTHING_KNOWN, JournalMark, Known, Position, Sent
 from leanplum_sync.wire.action import DeliveryClass
 
 _PAGE: Final = 500  # rows, and values in an IN list: SQLite and PostgreSQL both take many more
@@ -73,10 +75,13 @@ GRAVITY: Final = (
 class JournalReader:
     """A journal that is only read. One that doesn't exist reads as empty."""
 
-    def __init__(self, location: str | Path, keys: SealingKeys) -> None:
+    def __init__(self, location: str | Path, keys: SealingKeys, memory: Path | None = None) -> None:
         self._texts = Texts(describe(location), keys)
+        self._location = location
         exists = is_address(location) or Path(location).exists()
-        self._database: Database | None = Database(location, read_only=True) if exists else None
+        self._database: Database | None = (
+            Database(location, read_only=True, memory=memory) if exists else None
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -89,6 +94,25 @@ class JournalReader:
     def close(self) -> None:
         if self._database is not None:
             self._database.close()
+
+    def mark(self) -> JournalMark | None:
+        """As ``KnowsDeliveries`` says."""
+        return None if self._database is None else self._database.mark()
+
+    def here(self, app: str, *, latest: Trace | None = None, memory: Path | None = None) -> Here:
+        """Return the journal as it is found, for *app*. *latest* is the latest trace of a run of *app* beside it."""
+        remembering = self._database.memory if self._database else memory_of(self._location, memory)
+        remembered = remembering.read() if remembering else None
+        accepted = sa.select(accepted_table.c.app).where(accepted_table.c.app == app)
+        return Here(
+            describe(self._location),
+            self.mark(),
+            last_run=self.last_run(),
+            accepted=bool(self._select(accepted)),
+            remembered=remembered,
+            memory=str(remembering.path) if remembering else "",
+            latest=latest,
+        )
 
     def ahead(self) -> float:
         """

@@ -50,11 +50,13 @@ class RunJournal:
         *,
         number: int,
         uid: str,
+        plan_digest: str,
         found_state: RunState | None,
     ) -> None:
         self.number, self.uid, self.lease, self.found_state = number, uid, lease, found_state
         self._database, self._texts, self._clock = database, texts, clock
         self._listener: Listener = nobody
+        self._plan_digest = plan_digest
         self._group = GroupCommit(lease)
         self._deliveries = Deliveries(database, lease.app, number)
         self._transitions = Transitions(database, texts, clock, self._deliveries, number, lease.fence)
@@ -72,7 +74,9 @@ class RunJournal:
     def tell(self, listener: Listener) -> None:
         """Call *listener* with each event from now on, after it was recorded."""
         self._listener = listener
-        self._say({"event": "run", "state": RunState.RUNNING.value, "found": self.found_state})
+        mark = self._database.mark()
+        origin = {"journal": mark.id if mark else "", "app": self.lease.app, "plan": self._plan_digest}
+        self._say({"event": "run", "state": RunState.RUNNING.value, "found": self.found_state, **origin})
 
     def _say(self, event: Event) -> None:
         self._listener({"run": self.number, **event})

@@ -1,13 +1,14 @@
 """
 The journal's tables, and the steps from each version to the next.
 
-Keys are (run, sequence): they grow, so that inserts land at the end of an index. A random key for each row was measured
-at 31 times the time. Rows are for batches, not for actions; only what is not plain success gets a row of its own.
-Subjects stand as ``user:id`` or ``device:id``. Times are seconds since the epoch.
+Keys are (run, sequence): they grow, so that inserts go to the end of an index. A random key for each row took 31 times as long.
+Rows are for batches, not for actions; only an action that is not a plain success has a row of its own.
+Subjects are written as ``user:id`` or ``device:id``. Times are seconds since the epoch.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -16,6 +17,22 @@ import sqlalchemy as sa
 metadata = sa.MetaData()
 
 version_table = sa.Table("journal_version", metadata, sa.Column("version", sa.Integer, nullable=False))
+
+# One row, see ``JournalMark``.
+identity_table = sa.Table(
+    "journal_identity",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("mark", sa.BigInteger, nullable=False),
+)
+
+# The apps whose sends and increments are recorded here from the first one on, as a person has said.
+accepted_table = sa.Table(
+    "journal_accepted",
+    metadata,
+    sa.Column("app", sa.Text, primary_key=True),
+    sa.Column("accepted_at", sa.Double, nullable=False),
+)
 
 run_table = sa.Table(
     "run",
@@ -35,7 +52,7 @@ run_table = sa.Table(
     sa.Index("run_by_plan", "app", "environment", "plan_digest"),
 )
 
-# The moments of further plans of its digest that took the run up before it ended; that of the first stands with the run.
+# When the further plans that resumed the run before it ended were made. They have its digest; the first plan is in ``run``.
 run_plan_table = sa.Table(
     "run_plan",
     metadata,
@@ -69,7 +86,7 @@ batch_table = sa.Table(
     sa.Column("rejected", sa.Integer, nullable=False),
     sa.Column("conflicting", sa.Integer, nullable=False),
     sa.Column("held", sa.Integer, nullable=False),
-    # Billable are the unique users of each request that was, or may have been, carried out: known when it is answered.
+    # Billable: the unique users of each request that was, or may have been, carried out. Known when it is answered.
     sa.Column("sent_subjects", sa.Integer, nullable=False),
     sa.Column("lookups", sa.Integer, nullable=False),
     sa.Column("recheck_reads", sa.Integer, nullable=False),
@@ -114,7 +131,7 @@ delivery_table = sa.Table(
     sa.Index("delivery_by_name", "app", "name"),
 )
 
-# Renames that deliveries were made under: who received one as `name` also counts as having received it as `former`.
+# Renames that deliveries were made under: whoever received one as `name` also counts as having received it as `former`.
 delivery_rename_table = sa.Table(
     "delivery_rename",
     metadata,
@@ -161,7 +178,7 @@ applied_spec_table = sa.Table(
     sa.Column("applied_at", sa.Double, nullable=False),
 )
 
-# What a batch left behind with its subjects, as fingerprints: a row for each time that some of it was answered.
+# What a batch wrote to its subjects, as fingerprints: a row each time that some of its actions were answered.
 footprint_table = sa.Table(
     "footprint",
     metadata,
@@ -189,7 +206,7 @@ def _identify_deliveries_by_name(connection: sa.Connection) -> None:
     )
     delivery_table.drop(connection)
     delivery_table.create(connection)
-    # Two documents may have used one name. What is in doubt needs a person, so it is what stays.
+    # Two documents may have used one name. A doubt needs a person, so it is the row to keep.
     order = sa.case({"held": 0, "sent": 1, "done": 2}, value=former.c.state, else_=3)
     place = sa.func.row_number().over(
         partition_by=[former.c.app, former.c.subject, former.c.name], order_by=[order, former.c.resource]
@@ -222,12 +239,24 @@ def _add_column(connection: sa.Connection, table: str, column: str, definition: 
     return True
 
 
+def _give_identity(connection: sa.Connection) -> None:
+    """Version 7: the journal has an identity. Apps that it has runs of were used with it from the start."""
+    identity_table.create(connection, checkfirst=True)
+    accepted_table.create(connection, checkfirst=True)
+    last_run = sa.func.coalesce(sa.func.max(run_table.c.number), 0)
+    row = sa.select(sa.literal(secrets.token_hex(16)), last_run)
+    first = sa.select(run_table.c.app, sa.func.min(run_table.c.started_at)).group_by(run_table.c.app)
+    for table, rows in ((identity_table, row), (accepted_table, first)):
+        if connection.scalar(sa.select(sa.func.count()).select_from(table)) == 0:
+            connection.execute(sa.insert(table).from_select(list(table.columns), rows))
+
+
 def _primary_key(connection: sa.Connection, table: sa.Table) -> list[str]:
     schema = connection.get_execution_options().get("schema_translate_map", {}).get(None)
     return sa.inspect(connection).get_pk_constraint(table.name, schema=schema)["constrained_columns"]
 
 
-# What brings a journal from the version before to this one. A step, once released, is never edited.
+# The step to each version from the one before. A released step is never edited.
 STEPS: Final[Mapping[int, Callable[[sa.Connection], None]]] = {
     1: metadata.create_all,
     2: lambda connection: footprint_table.create(connection, checkfirst=True),
@@ -235,6 +264,7 @@ STEPS: Final[Mapping[int, Callable[[sa.Connection], None]]] = {
     4: _identify_deliveries_by_name,
     5: _remember_messages_and_renames,
     6: _keep_the_lease_with_the_lock,
+    7: _give_identity,
 }
 VERSION: Final = max(STEPS)
 
@@ -244,11 +274,11 @@ def version_of(connection: sa.Connection, schema: str | None) -> int:
     Return the version of the tables in *schema*, 0 if there are none.
 
     Raises:
-        ValueError: there are some, and they don't say.
+        ValueError: there are tables, but no valid version.
     """
     if not sa.inspect(connection).has_table(version_table.name, schema=schema):
         return 0
-    # As whatever it is: damage may have made text of it.
+    # Without conversion: a damaged version may be a text.
     version = connection.scalar(sa.select(sa.type_coerce(version_table.c.version, sa.types.NullType())))
     if not isinstance(version, int) or version < 1:
         raise ValueError("the journal's version is not a number")

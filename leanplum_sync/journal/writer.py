@@ -20,6 +20,7 @@ from leanplum_sync.journal.reader import SETTLED, JournalReader
 from leanplum_sync.journal.rows import Row, numbers_from, numbers_text
 from leanplum_sync.journal.run import RunJournal
 from leanplum_sync.journal.schema import (
+    accepted_table,
     batch_table,
     delivery_table,
     exception_table,
@@ -39,10 +40,31 @@ _UNFINISHED: Final = (RunState.RUNNING, RunState.INTERRUPTED, RunState.PARTIAL)
 class Journal(JournalReader):
     """Open for reading and writing. Whatever changes a run needs the lease."""
 
-    def __init__(self, location: str | Path, clock: Clock, keys: SealingKeys) -> None:
+    def __init__(
+        self,
+        location: str | Path,
+        clock: Clock,
+        keys: SealingKeys,
+        *,
+        memory: Path | None = None,
+        as_it_is: bool = False,
+    ) -> None:
+        """See ``open_journal``."""
         self._texts = Texts(describe(location), keys)
-        self._database = self._writable = Database(location)
+        self._location = location
+        self._database = self._writable = Database(location, memory=memory, as_it_is=as_it_is)
         self._clock = clock
+
+    def accept(self, lease: Lease, above: int = 0) -> None:
+        """
+        Use this journal from now on, whatever it may lack: a person has said so. Its mark becomes higher than *above*.
+
+        Its sends and increments of the app of *lease* count as all that there were.
+        """
+        with lease.writing("the journal was not accepted, and nothing was sent") as connection:
+            row = {"app": lease.app, "accepted_at": self._clock.now()}
+            self._writable.replace(connection, accepted_table, [row])
+            self._writable.raise_mark(connection, above + 1)
 
     def acquire(
         self,
@@ -116,9 +138,11 @@ class Journal(JournalReader):
                     lease,
                     number=row.number,
                     uid=row.uid,
+                    plan_digest=plan_digest,
                     found_state=state,
                 )
             self._supersede(connection, lease)
+            self._writable.raise_mark(connection)
             table = run_table
             uid = self._clock.new_id()
             number = (connection.scalar(sa.select(sa.func.max(table.c.number))) or 0) + 1
@@ -139,7 +163,14 @@ class Journal(JournalReader):
                 )
             )
             return RunJournal(
-                self._writable, self._texts, self._clock, lease, number=number, uid=uid, found_state=None
+                self._writable,
+                self._texts,
+                self._clock,
+                lease,
+                number=number,
+                uid=uid,
+                plan_digest=plan_digest,
+                found_state=None,
             )
 
     def later_writes(self, run: RunJournal, since: Position) -> LaterWrites:
@@ -217,6 +248,7 @@ class Journal(JournalReader):
                 raise JournalError(
                     f"Batch {sequence} of run {run} has no held actions. `leanplum-sync status` lists all held actions."
                 )
+            self._writable.raise_mark(connection)
             check_settled(sequence, row.doubted_at, settle_seconds=settle_seconds, now=self._now(connection))
             again = chosen if resolution is Resolution.AGAIN else set()
             dropped = chosen if resolution is Resolution.DROP else set()

@@ -12,18 +12,18 @@ from leanplum_sync.address import Subject
 from leanplum_sync.applier.binding import changed_specs, check_environment
 from leanplum_sync.applier.canary import Chosen
 from leanplum_sync.applier.ports import Stop, StopFlag
-from leanplum_sync.applier.preflight import Conditions, Consent, check_plan
+from leanplum_sync.applier.preflight import Conditions, Consent, check_journal, check_plan
 from leanplum_sync.applier.receipt import Receipt, StopReason, nothing_sent
 from leanplum_sync.applier.run import apply_plan, read_receipt
 from leanplum_sync.applier.settings import ApplySettings, Recheck
 from leanplum_sync.client.writer import Writer
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import InterruptedRunError, UsageError
-from leanplum_sync.journal import open_journal
 from leanplum_sync.journal.events import Listener, both, nobody
 from leanplum_sync.journal.writer import Journal
 from leanplum_sync.library.connect import App, connected, settle_seconds, target_of
 from leanplum_sync.library.event_log import EventLog
+from leanplum_sync.library.journal_here import journal_here, open_for
 from leanplum_sync.library.parts import part_of_plan
 from leanplum_sync.library.planning import Plan
 from leanplum_sync.library.progress import Callback, progress_to
@@ -50,13 +50,14 @@ def apply(
     resume: bool = False,
     concurrency: int | None = None,
     requests_per_second: float | None = None,
+    new_journal: bool = False,
     progress: Callback | None = None,
 ) -> Receipt:
     """
     Carry out *plan*, or what an earlier run left of it, and return the receipt of the run.
 
     *accept* consents to hazards over budget, by the plan's own numbers, such as ``{"sends": 12431}``. *resume* also sends what
-    an earlier run parked. The other options are those of the project, unless given. What a run does is durable: called again
+    an earlier run parked. *new_journal* accepts a journal that has no record of earlier sends and increments. The other options are those of the project, unless given. What a run does is durable: called again
     after a crash, it continues and repeats nothing that must happen once.
 
     Raises:
@@ -67,6 +68,7 @@ def apply(
         StalePlanError: the plan file is damaged, or a later plan took over.
         MigrationChangedError: the app has moved to CleverTap, or began to after planning.
         JournalLockedError: another run works on this app and environment.
+        JournalReplacedError: the journal is another one, an older copy, or may be new.
         CredentialError, JournalError: as their sentences say; nothing more was sent.
     """
     options = ApplyOptions(
@@ -76,6 +78,7 @@ def apply(
         resume=resume,
         concurrency=concurrency,
         requests_per_second=requests_per_second,
+        new_journal=new_journal,
     )
     project = plan.project
     with open_plan(plan.path) as opened:
@@ -107,6 +110,7 @@ class ApplyOptions:
     requests_per_second: float | None = None
     wave_failures_share: float = 0.1
     shard: Part | None = None
+    new_journal: bool = False
 
     def __post_init__(self) -> None:
         if self.concurrency is not None and self.concurrency < 1:
@@ -143,6 +147,7 @@ def admit(
 
     Raises:
         PlanMismatchError, ExpiredPlanError, HazardNotAllowedError: see ``check_plan``.
+        JournalReplacedError: see ``check_journal``.
         UsageError: the plan has no such shard.
     """
     mine, lock = part_of_plan(plan, options.shard)
@@ -153,8 +158,11 @@ def admit(
     if max_age is None and limits.plan_hours is not None:
         max_age = limits.plan_hours * 3600
     now = project_now(plan, project, root, settings)
-    conditions = Conditions(target_of(settings), root, settings.budget, options.consents, max_age, now)
+    conditions = Conditions(
+        target_of(settings), root, settings.budget, options.consents, max_age, now, options.new_journal
+    )
     check_plan(plan, conditions, SystemClock().now())
+    check_journal(plan, journal_here(settings, plan.header.target.app_id), accepted=options.new_journal)
     apply_settings = ApplySettings(
         concurrency=options.concurrency or limits.concurrency,
         requests_per_second=options.requests_per_second or limits.requests_per_second,
@@ -176,7 +184,7 @@ def note_specs(admitted: Admitted) -> None:
     target = plan.header.target
     if specs := plan.resources():
         with (
-            open_journal(settings.journal) as journal,
+            open_for(settings, target.app_id) as journal,
             journal.acquire(target.app_id, target.environment) as lease,
         ):
             journal.note_specs(lease, specs)
@@ -198,7 +206,9 @@ def applying(
     settings = admitted.settings
     with (
         connected(settings, on_changed_seed) as app,
-        open_journal(settings.journal) as journal,
+        open_for(
+            settings, admitted.plan.header.target.app_id, as_it_is=admitted.conditions.new_journal
+        ) as journal,
         EventLog(settings.state_folder, SystemClock(), warn) as log,
     ):
         writer = Writer(app.calls)

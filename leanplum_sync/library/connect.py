@@ -18,7 +18,7 @@ from leanplum_sync.client.reader import Reader
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.emulator import EmulatorError, StateFileError, running
 from leanplum_sync.errors import CredentialError, EmulatorSetupError, StorageError
-from leanplum_sync.planner.plan import Target
+from leanplum_sync.planner.plan import EMBEDDED, Target
 from leanplum_sync.project.model import EmbeddedEnvironment, FromVariable, LiveEnvironment
 from leanplum_sync.project.settings import Settings
 from leanplum_sync.wire.catalogue import KeyClass
@@ -50,9 +50,7 @@ def target_of(settings: Settings) -> Target:
     """Return the app and host of the environment, without connecting to it."""
     environment = settings.environment
     if isinstance(environment, EmbeddedEnvironment):
-        return Target(
-            environment=settings.name, host="embedded emulator", app_id=EMULATOR_APP_ID, is_emulator=True
-        )
+        return Target(environment=settings.name, host=EMBEDDED, app_id=EMULATOR_APP_ID, is_emulator=True)
     connection = connection_to(environment, os.environ)
     host = urlsplit(connection.base_url).hostname or ""
     return Target(

@@ -7,12 +7,32 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Final, Self
 
 import orjson
 
 from leanplum_sync.clock import Clock
 from leanplum_sync.journal.events import Event
+
+FIRST_LINE_BYTES: Final = 4096
+
+
+def first_event(path: Path) -> Any:
+    """Return the first event of the log at *path*, None if there is no readable one."""
+    try:
+        with path.open("rb") as file:
+            return orjson.loads(file.readline(FIRST_LINE_BYTES))
+    except (OSError, ValueError):
+        return None
+
+
+def set_aside(path: Path, journal: str) -> None:
+    """Rename a log that a run of another journal than *journal* wrote: after a new journal, numbers start again."""
+    match first_event(path):
+        case {"journal": str(other)} if other != journal:
+            path.rename(path.with_name(f"{path.name.split('.')[0]}.of-{other[:8]}.events.ndjson"))
+        case _:
+            pass
 
 
 class EventLog:
@@ -52,6 +72,7 @@ class EventLog:
         if self._file is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             path = self._folder / f"run-{event['run']}.events.ndjson"
+            set_aside(path, str(event.get("journal", "")))
             number = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
             # Unbuffered, so that the log of a killed run is complete.
             self._file = os.fdopen(number, "ab", buffering=0)

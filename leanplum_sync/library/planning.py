@@ -13,6 +13,7 @@ from leanplum_sync.errors import SpecError, UsageError
 from leanplum_sync.journal import read_deliveries
 from leanplum_sync.kinds.sensitive import with_renamed
 from leanplum_sync.library.connect import connected, settle_seconds, target_of
+from leanplum_sync.library.journal_here import journal_here
 from leanplum_sync.library.progress import Callback, progress_to
 from leanplum_sync.library.project import Project
 from leanplum_sync.library.reading import reading_live
@@ -192,6 +193,7 @@ def write_plan(
                         repeated_send_days=settings.environment.limits.repeated_send_days,
                         remarks=findings.remarks,
                         scope=scope,
+                        journal=journal_here(settings, target_of(settings).app_id),
                     ),
                     reader=app.reader(),
                     journal=journal,

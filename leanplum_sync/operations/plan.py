@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 from leanplum_sync.address import ResourceAddress, Subject, SubjectKind
 from leanplum_sync.clock import utc
 from leanplum_sync.errors import SpecError, StalePlanError
+from leanplum_sync.journal.identity import Here, contradictions, of_plan
 from leanplum_sync.kinds.rows.desires import Send
 from leanplum_sync.observed import TornFileError, plain_lines, read
 from leanplum_sync.observed.users import ReadsUsers
@@ -85,7 +86,7 @@ class PlanRequest:
     *budget* maps names of hazards to the most that is allowed, None for no limit. *marker* names the attribute for receipts
     of increments, None for none. No batch crosses one of *parts*; *part* is the one that *staging* was cut down to,
     None if it holds all subjects. *is_migrating*: what the app receives is copied elsewhere meanwhile. *settle_seconds* is how long a request whose answer was lost may still take effect. A message that was sent in the last *repeated_send_days* counts
-    as repeated.
+    as repeated. *journal* is the journal as it was found, None if nobody looked.
     """
 
     target: Target
@@ -102,6 +103,7 @@ class PlanRequest:
     repeated_send_days: float = 7
     remarks: Sequence[Remark] = ()
     scope: Scope | None = None
+    journal: Here | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,8 @@ def make_plan(
                 observed=staging.observed_between(),
                 read_after_run=last_run if isinstance(request.observed, Live) else None,
                 position=position,
+                journal=journal.mark(),
+                journal_doubt=doubt_about(request.journal, request.target, delivers=writer.delivers),
                 scope=request.scope,
                 sensitive=request.sensitive,
                 inputs=loaded.inputs,
@@ -197,6 +201,14 @@ def make_plan(
                 summary=summary,
             )
     return MadePlan(request.out, digest)
+
+
+def doubt_about(journal: Here | None, target: Target, *, delivers: bool) -> str:
+    """Return why the journal may not know what was sent, empty if it does; *delivers*: the plan has sends or increments."""
+    if journal is None:
+        return ""
+    lapses = (*contradictions(journal), *of_plan(journal, None, delivers=delivers and not target.is_embedded))
+    return lapses[0].warning(journal.name) if lapses else ""
 
 
 def _remark_note(remark: Remark) -> Note:

@@ -23,7 +23,7 @@ from leanplum_sync.planfile import PlanFile, PlanWriter
 from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.change_facts import Effect, effect_of, facts
 from leanplum_sync.planner.hazards import hazards
-from leanplum_sync.planner.known import NOTHING_KNOWN, Known, Position
+from leanplum_sync.planner.known import NOTHING_KNOWN, JournalMark, Known, Position
 from leanplum_sync.planner.plan import Note
 from leanplum_sync.planner.standing import Standing, standings
 from leanplum_sync.planner.subject import Context, plan_subject
@@ -52,6 +52,8 @@ class KnowsRuns(Protocol):
     """The journal, as undoing sees it."""
 
     def last_run(self) -> int: ...
+
+    def mark(self) -> JournalMark | None: ...
 
     def position(self, app: str, read_since: float | None = None) -> Position: ...
 
@@ -113,6 +115,7 @@ def make_undo(
             observed=staging.observed_between(),
             read_after_run=last_run,
             position=position,
+            journal=journal.mark(),
             sensitive=request.sensitive,
             inputs=(),  # the specs may have changed: the values to restore are in the run's plan
             hazards=hazards(summary, 0, request.budget),

@@ -16,6 +16,7 @@ SELECT
     count(DISTINCT CASE WHEN name = 'setUserAttributes'
         AND json_extract(arguments, '$.createDisposition') = 'CreateIfNeeded' THEN subject END),
     sum((batch, subject) IS NOT (previous_batch, previous_subject)),
+    sum(deliveries <> '[]'),
     sum(subject IS NOT coalesce(
             'user:' || json_extract(arguments, '$.userId'), 'device:' || json_extract(arguments, '$.deviceId'))
         OR NOT EXISTS (SELECT 1 FROM change WHERE change.subject = acted.subject))
@@ -43,7 +44,7 @@ def count_contents(connection: sqlite3.Connection) -> Contents:
     sends = max(actions.get("sendMessage", 0), changes.get(ChangeKind.SEND, 0))
     if sends:
         changes[ChangeKind.SEND] = sends
-    forced_sends, creating, lookups, misdirected = (
+    forced_sends, creating, lookups, deliveries, misdirected = (
         int(number or 0) for number in connection.execute(_ACTIONS).fetchone()
     )
     (changed,) = connection.execute("SELECT count(DISTINCT subject) FROM change").fetchone()
@@ -55,4 +56,5 @@ def count_contents(connection: sqlite3.Connection) -> Contents:
         forced_sends=forced_sends,
         lookups=lookups,
         misdirected=misdirected,
+        deliveries=deliveries,
     )

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from leanplum_sync.encryption import Codec
 from leanplum_sync.planfile.schema import opened_mask_key
 from leanplum_sync.planner.change import ChangeKind
-from leanplum_sync.planner.known import Position
+from leanplum_sync.planner.known import JournalMark, Position
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.planner.plan import PLAN_FORMAT, Cost, Header, Input, Scope, Summary, Target
 from leanplum_sync.wire.convert import END_OF_9999
@@ -49,6 +49,8 @@ def read_header(meta: Callable[[str], Any], codec: Codec) -> Header:
         read_after_run=_or_none(_whole, meta("read_after_run")),
         scope=_or_none(_scope, meta("scope")),
         position=Position(_whole(run), {int(number): _whole(sent) for number, sent in unfinished.items()}),
+        journal=_or_none(_mark, meta("journal")),
+        journal_doubt=text(meta("journal_doubt")),
         part=_or_none(Part.parse, part),
     )
 
@@ -90,6 +92,11 @@ def _scope(kept: Any) -> Scope:
         texts(select),
         texts(exclude),
     )
+
+
+def _mark(kept: Any) -> JournalMark:
+    journal, number = kept
+    return JournalMark(text(journal), _whole(number))
 
 
 def _whole(value: Any) -> int:

@@ -2,7 +2,7 @@
 The plan file's tables, format 1, and the digest over them.
 
 =========  ==============================================================================================================
-meta       one row a key: format, target, times, sensitive names, mask key, summary, resources, digest, checksum, encryption
+meta       one row a key: format, target, times, journal, sensitive names, mask key, summary, resources, digest, checksum, encryption
 input      each spec and data file with the SHA-256 of its bytes
 hazard     what needs consent, in order
 note       what the plan leaves alone, and why

@@ -16,7 +16,7 @@ from leanplum_sync.errors import StorageError
 from leanplum_sync.planfile import schema
 from leanplum_sync.planfile.schema import encode
 from leanplum_sync.planner.change import Change
-from leanplum_sync.planner.known import Position
+from leanplum_sync.planner.known import JournalMark, Position
 from leanplum_sync.planner.packing import into_batches_by_subject
 from leanplum_sync.planner.parts import Part, part_of, shard_of
 from leanplum_sync.planner.plan import Hazard, Input, Note, Scope, Summary, Target
@@ -73,6 +73,7 @@ class PlanWriter:
         self._target = _replaceable(path)
         self._part = self._target.with_name(self._target.name + ".part")
         self._finished = False
+        self.delivers = False  # whether an action so far must happen once
         self._changes = _Rows(schema.INSERT_SEALED_CHANGE if self._is_sealed else schema.INSERT_CHANGE)
         self._drafts = _Rows(schema.INSERT_SEALED_DRAFT if self._is_sealed else schema.INSERT_DRAFT)
         self._bundles, self._owners = _Rows(_INSERT_BUNDLE), _Rows(_INSERT_OWNER)
@@ -125,6 +126,7 @@ class PlanWriter:
             )
             for action in actions:
                 self._drafted += 1
+                self.delivers |= bool(action.deliveries)
                 self._drafts.rows.append((self._drafted, name, shard, *_action_columns(action)))
                 names.add(action.action.name)
         self._subjects += bool(names)
@@ -186,6 +188,8 @@ class PlanWriter:
         observed: tuple[float | None, float | None],
         read_after_run: int | None = None,
         position: Position | None = None,
+        journal: JournalMark | None = None,
+        journal_doubt: str = "",
         scope: Scope | None = None,
         sensitive: Iterable[str],
         inputs: Iterable[Input],
@@ -197,7 +201,7 @@ class PlanWriter:
         """
         Write what the plan says about itself, and return its digest.
 
-        *position* None means that the journal had no run. *resources* are the digests of those it covers.
+        *position* None means that the journal had no run, *journal* None that there was no journal. *resources* are the digests of those it covers.
         """
         run = self._connection
         run.execute(schema.CREATE_INDEX)
@@ -216,6 +220,8 @@ class PlanWriter:
             observed=observed,
             read_after_run=read_after_run,
             position=_position(position or Position(0)),
+            journal=journal and [journal.id, journal.number],
+            journal_doubt=journal_doubt,
             scope=scope and _scope(scope),
             sensitive=sorted(sensitive),
             resources=dict(resources or {}),

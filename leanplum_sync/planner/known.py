@@ -78,8 +78,23 @@ class Position:
     unfinished: Mapping[int, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class JournalMark:
+    """
+    Which journal it is, and how far it had got.
+
+    *number* grows with each run that begins and each time that sends or increments are about to be sent, and never falls.
+    """
+
+    id: str
+    number: int
+
+
 class KnowsDeliveries(Protocol):
     """The journal, as planning sees it."""
+
+    def mark(self) -> JournalMark | None:
+        """Return the mark of the journal now, None if there is no journal."""
 
     def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]: ...
 

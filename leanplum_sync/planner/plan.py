@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from leanplum_sync.planner.change import ChangeKind
-from leanplum_sync.planner.known import Position
+from leanplum_sync.planner.known import JournalMark, Position
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.wire.action import Json
 
@@ -15,18 +15,25 @@ REMARK: Final = "remark"
 PLAN_FORMAT: Final = 1
 
 
+EMBEDDED: Final = "embedded emulator"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """
     The app that a plan was made for, and the only one that it may be applied to.
 
-    *host* is the API's host without a port; ``embedded emulator`` for an environment that starts its own.
+    *host* is the API's host without a port, or ``EMBEDDED`` for an environment that starts its own emulator.
     """
 
     environment: str
     host: str
     app_id: str
     is_emulator: bool
+
+    @property
+    def is_embedded(self) -> bool:
+        return self.is_emulator and self.host == EMBEDDED
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -59,7 +66,7 @@ class Header:
     *observed_from* and *observed_until* bound the moments, in epoch seconds, at which live state was read; both are
     None where nothing had to be read. *sensitive* names the attributes to mask, *mask_key* keys their fingerprints.
     *read_after_run* is the journal's latest run when reading live state began, 0 if it had none; None where users came from a
-    snapshot. *position* tells later writes of our own runs from earlier ones, whatever users came from. *scope* None: it was not made from
+    snapshot. *journal* is the mark of the journal that says what was sent before, None if there was none, and *journal_doubt* is why it may not know that. *position* tells later writes of our own runs from earlier ones, whatever users came from. *scope* None: it was not made from
     specs. No batch crosses one of *parts*. A plan for the subjects of one *part* alone says which, None for all.
     """
 
@@ -75,6 +82,8 @@ class Header:
     part: Part | None = None
     read_after_run: int | None = None
     position: Position = field(default=Position(0))
+    journal: JournalMark | None = None
+    journal_doubt: str = ""
     scope: Scope | None = None
 
 
@@ -195,7 +204,7 @@ class Contents:
     """
     What the rows of a plan add up to, whatever the plan says about itself.
 
-    *actions* counts by the API's names. *lookups* are billable: the unique subjects of each batch. *misdirected* are
+    *actions* counts by the API's names. *deliveries* are actions that must happen once: sends and increments. *lookups* are billable: the unique subjects of each batch. *misdirected* are
     actions whose arguments name another subject than their row does.
     """
 
@@ -206,3 +215,4 @@ class Contents:
     forced_sends: int
     lookups: int
     misdirected: int
+    deliveries: int = 0

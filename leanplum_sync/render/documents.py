@@ -58,6 +58,7 @@ class PlanSummary(Document):
     created_at: Time
     observed_from: Time
     observed_until: Time
+    journal_doubt: str
     is_empty: bool
     users: UserCounts
     changes: Mapping[ChangeKind, int]

@@ -21,6 +21,9 @@ class RunEvent:
     event: Literal["run"]
     state: RunState
     found: RunState | None = field(default=None, metadata={"optional": True})
+    journal: str = field(default="", metadata={"optional": True})
+    app: str = field(default="", metadata={"optional": True})
+    plan: str = field(default="", metadata={"optional": True})
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,8 @@ def _headline(plan: Plan, page: Page) -> list[RenderableType]:
         return [title, BLANK, Text(plan_words.nothing_to_do(summary, plan.notes()), GOOD), BLANK]
     change = f"{summary.changed:,} of {amount(summary.listed, 'listed user')} would change:"
     hazards = grid(_hazard_rows(tuple(plan_words.worth_showing(plan)), page), right=(0,))
-    return [title, BLANK, Text(change), hazards, *_consent(plan), BLANK]
+    doubt = [BLANK, Text(escaped(plan.header.journal_doubt), CARE)] if plan.header.journal_doubt else []
+    return [title, BLANK, Text(change), hazards, *_consent(plan), *doubt, BLANK]
 
 
 def _consent(plan: Plan) -> list[RenderableType]:

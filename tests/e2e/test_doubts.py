@@ -100,7 +100,7 @@ def _planned(folder: Path, name: str) -> Plan:
 
 def _applied(made: Plan) -> Receipt:
     """Apply until nothing is in doubt: what is, waits for the API to settle."""
-    receipt = apply(made, accept=made.over_budget, recheck=Recheck.ON)
+    receipt = apply(made, accept=made.over_budget, recheck=Recheck.ON, new_journal=True)
     for _ in range(4):
         if not any(receipt.actions.get(fate) for fate in (Fate.IN_DOUBT, Fate.PARKED, Fate.NOT_SENT)):
             break
@@ -155,7 +155,7 @@ def test_the_main_job_is_right_under_each_pair_of_doubts(
             context
         )
         writes = counts["writes"]
-        apply(made, accept=made.over_budget)
+        apply(made, accept=made.over_budget, new_journal=True)
         assert _counts(served.url)["writes"] == writes, context
 
 

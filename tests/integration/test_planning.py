@@ -62,6 +62,9 @@ class Journal:
     def last_run(self) -> int:
         return 0
 
+    def mark(self) -> None:
+        return None
+
     def position(self, app: str, read_since: float | None = None) -> Position:
         return Position(0)
 

@@ -37,6 +37,17 @@ class Server:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return self.address(name)
 
+    def copy_database(self, address: str) -> str:
+        """Copy the database at *address*, to which nobody is connected, and return the address of the copy."""
+        source, name = psycopg.conninfo.conninfo_to_dict(address)["dbname"], f"journal_{next(self._numbers)}"
+        with self.connect() as connection:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    sql.Identifier(name), sql.Identifier(str(source))
+                )
+            )
+        return self.address(name)
+
     def address(self, database: str = "postgres", user: str = "postgres") -> str:
         return f"postgresql://{user}@/{database}?host={self.folder}"
 

@@ -108,8 +108,14 @@ class Served:
         }
 
     @property
-    def environ(self) -> dict[str, str]:
+    def guarded(self) -> dict[str, str]:
+        """The variables of a user who may write, and who has not said that the journal of this app is new."""
         return {**self.read_only, "LEANPLUM_PRODUCTION_KEY": emulator.KEYS["production"]}
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The same for a user who has: every test's app is new."""
+        return {**self.guarded, "LEANPLUM_SYNC_APPLY_NEW_JOURNAL": "1"}
 
     @property
     def every_key(self) -> dict[str, str]:

@@ -98,6 +98,11 @@ _Ended: TypeAlias = tuple[Receipt, InterruptedRunError | None, Verification | No
 @click.option(
     "--resume", is_flag=True, help="Also retry the actions that an earlier run of this plan set aside."
 )
+@click.option(
+    "--new-journal",
+    is_flag=True,
+    help="Accept a journal that has no record of earlier sends: the first ones are in this plan, or its predecessor is lost.",
+)
 @click.option("--yes", is_flag=True, help="Don't ask for confirmation. Required without a terminal.")
 @output_options("text", "json", "ndjson", "markdown", "html", "junit")
 @in_project
@@ -114,6 +119,7 @@ def command(
     canary: Canary | None,
     wave_failures: float,
     max_age: float | None,
+    new_journal: bool,
     resume: bool,
     yes: bool,
 ) -> ExitCode:
@@ -135,6 +141,7 @@ def command(
         requests_per_second=rate,
         wave_failures_share=wave_failures,
         shard=shard,
+        new_journal=new_journal,
     )
     with open_plan(plan) as opened:
         admitted = admit(opened, project, file.parent, remembered("environment"), options)

@@ -21,11 +21,12 @@ from leanplum_sync.cli.project import settings_of, specs_here
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import CredentialError
-from leanplum_sync.journal import open_journal, read_journal
+from leanplum_sync.journal import read_journal
 from leanplum_sync.journal.entry import ExceptionEntry, Fate, Resolution, RunEntry, RunState
 from leanplum_sync.journal.reader import JournalReader
 from leanplum_sync.journal.settling import check_settled
 from leanplum_sync.library.connect import SETTLES_SECONDS, settle_seconds
+from leanplum_sync.library.journal_here import open_for
 from leanplum_sync.project.model import ProjectFile
 from leanplum_sync.render.document import written
 from leanplum_sync.render.documents import Resolved
@@ -105,7 +106,7 @@ def command(
             stopped="Stopped; nothing was changed.",
         )
     with (
-        open_journal(settings.journal) as journal,
+        open_for(settings, entry.app) as journal,
         journal.acquire(entry.app, entry.environment, part=entry.part) as lease,
     ):
         actions = sum(

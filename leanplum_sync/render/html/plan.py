@@ -66,6 +66,7 @@ def _risks(plan: Plan) -> Html:
         "section",
         tag("h2", "Risks and cost", id="risks", class_="unseen"),
         _consent(plan),
+        tag("p", plan.header.journal_doubt, class_="alarm") if plan.header.journal_doubt else NOTHING,
         tag("dl", *tiles, class_="tiles"),
         tag(
             "p",

@@ -41,7 +41,15 @@ def _body(plan: Plan) -> list[str | Rows]:
         return [f"**{plan_words.nothing_to_do(summary, plan.notes())}**", *_notes(plan.notes()), *spent]
     change = f"**{summary.changed:,} of {amount(summary.listed, 'listed user')} would change.**"
     hazards = "\n".join([table("Count:", "Risk", "Budget"), *map(_hazard, plan_words.worth_showing(plan))])
-    return [change, hazards, *_consent(plan), _cost(plan), *_notes(plan.notes()), *_cohorts(plan)]
+    return [
+        change,
+        hazards,
+        *_consent(plan),
+        *_doubt(plan),
+        _cost(plan),
+        *_notes(plan.notes()),
+        *_cohorts(plan),
+    ]
 
 
 def _hazard(hazard: Hazard) -> str:
@@ -60,6 +68,11 @@ def _consent(plan: Plan) -> list[str]:
         if options
         else []
     )
+
+
+def _doubt(plan: Plan) -> list[str]:
+    doubt = plan.header.journal_doubt
+    return [f"> [!CAUTION]\n> {prose(doubt)}"] if doubt else []
 
 
 def _cost(plan: Plan) -> str:

@@ -266,9 +266,10 @@ class Run:
                     lease_seconds=self.lease_seconds,
                 ) as lease,
             ):
+                is_new = not journal.here(self.plan.app_id).accepted
                 return apply_plan(
                     self.plan,
-                    conditions=self.plan.conditions,
+                    conditions=replace(self.plan.conditions, new_journal=is_new),
                     writer=self.wrap_writer(Writer(Calls(connection, keys, transport, self.clock))),
                     reader=self.wrap_reader(Reader(Calls(connection, keys, transport, self.clock))),
                     journal=journal,

@@ -1,0 +1,142 @@
+"""
+Whether a journal is the one that recorded what was sent before. Pure: the evidence is gathered elsewhere.
+
+Without its journal, a plan would contain sends and increments that have been made. So a journal that evidence contradicts is
+refused until a person accepts it with ``--new-journal``, and a new one before the first send or increment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, assert_never
+
+from leanplum_sync.planner.known import JournalMark
+
+_ACCEPT: Final = "or apply with --new-journal to go on without what is missing"
+
+
+class LapseKind(StrEnum):
+    MISSING = "missing"  # or empty
+    OLDER = "older"
+    OTHER = "other"
+    UNPROVEN = "unproven"  # no send or increment was recorded in it, and nobody has said that there was none
+
+
+@dataclass(frozen=True, slots=True)
+class Lapse:
+    """Why a journal can't be trusted. *evidence* is what contradicts it, such as the name of a file."""
+
+    kind: LapseKind
+    evidence: str = ""
+
+    @property
+    def is_lifted_by_planning(self) -> bool:
+        """Whether a new plan helps: the journal is in use, and only the plan belongs to another one."""
+        return self.kind is LapseKind.OTHER and self.evidence == _THE_PLAN
+
+    def sentence(self, name: str) -> str:
+        """Return what is wrong with the journal *name*, and what to do, as ``apply`` refuses it."""
+        return f"{self.fault(name)}; nothing was sent. {self._remedy()}"
+
+    def warning(self, name: str) -> str:
+        """Return the same for a plan that has not been applied yet."""
+        return f"{self.fault(name)}, so apply will refuse this plan. {self._remedy()}"
+
+    def fault(self, name: str) -> str:
+        match self.kind:
+            case LapseKind.MISSING:
+                return (
+                    f"{name} is missing or has no runs, although {self.evidence} shows that there were some"
+                )
+            case LapseKind.OLDER:
+                return f"{name} is an older copy: {self.evidence} shows that it had recorded more"
+            case LapseKind.OTHER:
+                return f"{name} is not the journal that {self.evidence} belongs to"
+            case LapseKind.UNPROVEN:
+                return f"{name} can't tell which sends and increments were made, because it has recorded none"
+            case _:
+                assert_never(self.kind)
+
+    def _remedy(self) -> str:
+        match self.kind:
+            case LapseKind.MISSING:
+                return f"Restore it from a copy, rebuild it with leanplum-sync journal rebuild, {_ACCEPT}."
+            case LapseKind.OLDER:
+                return f"Restore the latest copy, {_ACCEPT}."
+            case LapseKind.OTHER:
+                return "Plan again." if self.is_lifted_by_planning else f"Restore that one, {_ACCEPT}."
+            case LapseKind.UNPROVEN:
+                return "If this plan has the first ones, apply with --new-journal; otherwise restore the journal that recorded them."
+            case _:
+                assert_never(self.kind)
+
+
+_THE_PLAN: Final = "the plan"
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What a run left beside the journal. *journal* and *run* are what an event log says; a kept plan says neither."""
+
+    name: str
+    journal: str = ""
+    run: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """
+    The journal as it is found: its *mark*, None if there is none, the number of its *last_run*, and whether sends of the app are
+    *accepted*: a person has said that it may be new.
+
+    *remembered* is the mark in the file *memory*. *latest* is the latest trace of a run of the app.
+    """
+
+    name: str
+    mark: JournalMark | None
+    last_run: int = 0
+    accepted: bool = False
+    remembered: JournalMark | None = None
+    memory: str = ""
+    latest: Trace | None = None
+
+    @property
+    def is_new(self) -> bool:
+        return self.mark is None or self.mark.number == 0
+
+
+def contradictions(here: Here) -> Iterator[Lapse]:
+    """Yield what files beside the journal say against it."""
+    if lapse := of_marks(here.mark, here.remembered, here.memory):
+        yield lapse
+    trace = here.latest
+    if trace is None:
+        return
+    if here.is_new:
+        yield Lapse(LapseKind.MISSING, trace.name)
+    elif here.mark is not None and trace.journal:
+        if trace.journal != here.mark.id:
+            yield Lapse(LapseKind.OTHER, trace.name)
+        elif trace.run > here.last_run:
+            yield Lapse(LapseKind.OLDER, trace.name)
+
+
+def of_plan(here: Here, planned: JournalMark | None, *, delivers: bool) -> Iterator[Lapse]:
+    """Yield what a plan that was made with the mark *planned* says against the journal. *delivers*: it has sends or increments."""
+    if lapse := of_marks(here.mark, planned, _THE_PLAN):
+        yield lapse
+    elif delivers and not here.accepted:
+        yield Lapse(LapseKind.UNPROVEN)
+
+
+def of_marks(found: JournalMark | None, known: JournalMark | None, evidence: str) -> Lapse | None:
+    """Compare the mark that is *found* with one that *evidence* knows."""
+    if known is None or known.number == 0:
+        return None
+    if found is None or (found.id != known.id and found.number == 0):
+        return Lapse(LapseKind.MISSING, evidence)
+    if found.id != known.id:
+        return Lapse(LapseKind.OTHER, evidence)
+    return Lapse(LapseKind.OLDER, evidence) if found.number < known.number else None
