@@ -1,8 +1,9 @@
 """
-Where rows of all resources and the observed users come together, subject by subject, in memory that doesn't grow.
+Joins the rows of all resources with the observed users, subject by subject, in bounded memory.
 
-CSV files go straight into tables, and what can be told there column by column (bad cells, users who are as desired) is told by
-DuckDB, on disk and under a memory limit. What can't be goes on to Python: a subject too many costs time, one too few would be lost.
+CSV files are loaded straight into tables. DuckDB decides column by column, on disk and under a memory
+limit, which cells are valid and which users are as desired. Everything it can't decide is passed to Python:
+passing a subject unnecessarily costs time, but leaving one out would lose it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """
-CSV files that go into a table as they are: those of which it is certain that DuckDB reads them as Python's csv does.
+Finds the CSV files that may be loaded into a table directly, because DuckDB certainly reads them as Python's csv does.
 
-DuckDB is lenient where Python is strict (an empty cell too many, blanks around quotes), so a file is scanned for everything
-on which the two might differ. Whatever fails a test here is read row by row, which also finds and places each problem.
+DuckDB is lenient where Python is strict (an extra empty cell, spaces around quotes), so a file is scanned
+for everything that the two might read differently. A file that fails a test here is read row by row, which
+also finds each problem and its place.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from leanplum_sync.bounds import CELL
 from leanplum_sync.staging.sql import literal, name
 
 _CHUNK: Final = 1 << 20
-_BUFFER: Final = 16_000_000  # bytes, half of what DuckDB would take: it keeps several
+_BUFFER: Final = 16_000_000  # bytes, half of DuckDB's default: it keeps several
 _LINE_ENDS: Final = ("\\n", "\\r\\n")  # as DuckDB names them: without a carriage return, and with one
 # By delimiter: a quote with blanks between it and its delimiter or another quote.
 _LOOSE_QUOTES: Final = {
@@ -34,7 +35,7 @@ _MANY_BLANKS: Final = b" " * (_OVERLAP - 4)
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What is known of a file after one look at all its bytes."""
+    """Facts about a file, found in one scan of all its bytes."""
 
     lines: int
     delimiters: int
@@ -45,7 +46,7 @@ class Shape:
 
 def shape_of(path: Path, delimiter: str) -> Shape | None:
     """
-    Return the file's shape; None where it must be read row by row.
+    Return the file's shape; None if it must be read row by row.
 
     Raises:
         OSError: it can't be read.
@@ -96,7 +97,7 @@ def _chunks(file: io.BufferedReader) -> Iterator[bytes]:
 def _has_loose_quotes(window: bytes, pattern: re.Pattern[bytes]) -> bool:
     if (
         b' "' not in window and b'" ' not in window
-    ):  # sixty times faster than to search for what is in between
+    ):  # sixty times faster than searching for the text in between
         return False
     return _MANY_BLANKS in window or pattern.search(window) is not None
 
@@ -112,7 +113,7 @@ def _is_text(chunk: bytes, decoder: codecs.IncrementalDecoder, *, final: bool = 
 
 
 def first_line_end(path: Path) -> str:
-    """Return how the first line ends, as ``Shape.ends_lines_with`` has it."""
+    """Return how the first line ends, in the form of ``Shape.ends_lines_with``."""
     with path.open("rb") as file:
         return _LINE_ENDS[file.readline(_CHUNK).endswith(b"\r\n")]
 

@@ -1,4 +1,4 @@
-"""The database that rows and observed users stand in: one file, under a memory limit, whose errors are one of ours."""
+"""The database that holds rows and observed users: one file, under a memory limit. Its errors become one of ours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from leanplum_sync.errors import StorageError
 MEMORY_LIMIT_MB: Final = 256
 LEAST_MEMORY_MB: Final = 128
 _MB_OF_A_THREAD: Final = (
-    128  # to read JSON it takes buffers of 32 MB, and as much again for what it sorts and joins: measured
+    128  # measured: reading JSON takes buffers of 32 MB, and sorting and joining takes as much again
 )
 _MB_OF_A_ROWS_THREAD: Final = 64
 _FETCH: Final = 2_000  # rows
@@ -20,11 +20,11 @@ _FETCH: Final = 2_000  # rows
 
 class Database:
     """
-    In *folder*, where tables are compressed: in memory they would take several times as much of the limit. What queries need
-    beyond it is kept there too.
+    Tables are compressed in a file in *folder*: in memory they would take several times as much of the
+    limit. Queries that need more than the limit spill to the same folder.
 
-    Raises, here and from each method:
-        LeanplumSyncError: there is no room, in memory or on disk; or what a query reads is not as it says.
+    Raises, here and from each method: LeanplumSyncError: there is not enough memory or disk space, or a
+    file that a query reads is invalid.
     """
 
     def __init__(self, folder: Path, memory_limit_mb: int, threads: int) -> None:
@@ -52,14 +52,14 @@ class Database:
         return row
 
     def all(self, query: str) -> list[tuple[Any, ...]]:
-        """What is not yet committed is seen here, and not by ``stream``."""
+        """Unlike ``stream``, this sees changes that are not committed yet."""
         try:
             return self._connection.execute(query).fetchall()
         except self._failure as error:
             raise no_room(error) from error
 
     def stream(self, query: str) -> Iterator[tuple[Any, ...]]:
-        # A cursor of its own: a second query on the same one would end the first.
+        # A separate cursor: a second query on the same cursor would end the first.
         cursor = self._connection.cursor()
         try:
             cursor.execute(query)
@@ -70,7 +70,7 @@ class Database:
 
 
 def threads_for(memory_limit_mb: int, cores: int, *, only_rows: bool = False) -> int:
-    """Return as many threads as have the memory they need."""
+    """Return the number of threads that fit into the memory."""
     each = _MB_OF_A_ROWS_THREAD if only_rows else _MB_OF_A_THREAD
     return max(1, min(cores, memory_limit_mb // each))
 
@@ -78,7 +78,7 @@ def threads_for(memory_limit_mb: int, cores: int, *, only_rows: bool = False) ->
 def no_room(error: Exception) -> StorageError:
     if isinstance(error, OSError) and error.filename:
         reason = f"{error.filename}: {error.strerror}"
-    else:  # DuckDB follows its reason up with lines of advice about its own settings.
+    else:  # After its reason, DuckDB adds lines of advice about its own settings.
         reason, *_ = str(error).splitlines() or [type(error).__name__]
     return StorageError(
         f"Rows and users can't be stored while they are compared: {reason.strip().rstrip('.')}. Nothing was changed. Check that the"

@@ -1,4 +1,4 @@
-"""A folder for what is needed no longer than a process runs."""
+"""A temporary folder that is removed at the latest after its process has ended."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _OWNER: Final = "owner"
 
 class ScratchFolder:
     """
-    An empty folder in *parent*, or where the system keeps such; only its owner may look into it.
-
-    It is gone after ``close``. A killed process can't do that, and what it left may be a million people's data, so a new
-    folder takes away those beside it whose process is no more: its lock on the file ``owner`` ended with it.
+    An empty folder in *parent*, or in the system's temporary folder. Only its owner has access. ``close``
+    removes it. A killed process can't remove its folder, which may contain the data of a million people. So
+    whoever makes a new folder removes abandoned ones next to it: the ones whose file ``owner`` is no longer
+    locked by their process.
 
     Raises:
         OSError: nothing can be written there.
@@ -29,15 +29,15 @@ class ScratchFolder:
         parent = parent or Path(tempfile.gettempdir())
         parent.mkdir(parents=True, exist_ok=True)
         for other in parent.glob(f"{_PREFIX}*"):
-            with suppress(OSError):  # its process works, or it has just gone
+            with suppress(OSError):  # its process is running, or the folder has just been removed
                 _remove_if_abandoned(other)
         self._folder = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent)
         self.path: Final = Path(self._folder.name)
         unlocked = self.path / "new"
         self._owner = unlocked.open("wb")
-        with suppress(OSError):  # a file system that knows no locks: others will leave the folder alone
+        with suppress(OSError):  # a file system without locks: other processes will leave the folder alone
             fcntl.flock(self._owner, fcntl.LOCK_EX)
-            unlocked.rename(self.path / _OWNER)  # seen by others only when it is locked
+            unlocked.rename(self.path / _OWNER)  # visible to other processes only after it is locked
 
     def close(self) -> None:
         _empty(self.path)
@@ -46,7 +46,7 @@ class ScratchFolder:
 
 
 def _remove_if_abandoned(folder: Path) -> None:
-    if folder.lstat().st_uid != os.geteuid():  # in a folder for all, anybody could have put it there
+    if folder.lstat().st_uid != os.geteuid():  # in a shared folder, anybody could have created it
         return
     with (folder / _OWNER).open("r+b") as owner:
         fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -55,7 +55,7 @@ def _remove_if_abandoned(folder: Path) -> None:
 
 
 def _empty(folder: Path) -> None:
-    """Remove all but ``owner``: with it, others take up a removal that is cut short."""
+    """Remove everything except ``owner``, so that another process can finish an interrupted removal."""
     for each in folder.iterdir():
         if each.is_dir() and not each.is_symlink():
             shutil.rmtree(each)

@@ -1,11 +1,11 @@
 """
-What DuckDB can tell of a whole column at once: that rows are sound, and that users are as desired.
+Decides for whole columns at once, in DuckDB, which rows are valid and which users are as desired.
 
-Each rule here answers "surely" or "don't know", never "no": what it doesn't know, Python decides. So a rule may be as narrow
-as it likes, and none may be wrong. It speaks of the cells of a row (``w.c0``, ``w.c1``, ...) and of a user's observed values as
-JSON text (``o.v0``, ...; NULL where there is none). Sources of the rules: ``wire/values.py`` and ``wire/convert.py``, which they repeat for columns.
-
-``CASE`` is used where ``OR`` would do: DuckDB works out every side of an ``OR`` for every row, and only the branch of a ``CASE`` that counts.
+Each rule answers "certainly" or "unknown", never "no", and Python decides the unknown cases. So a rule may
+be narrow, but it must never be wrong. It refers to the cells of a row (``w.c0``, ``w.c1``, ...) and to a
+user's observed values as JSON text (``o.v0``, ...; NULL if there is no value). The rules repeat
+``wire/values.py`` and ``wire/convert.py`` for columns. They use ``CASE`` instead of ``OR``, because DuckDB
+evaluates every side of an ``OR`` for every row, but only the matching branch of a ``CASE``.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ from leanplum_sync.wire.profile import NUMBER_FIELDS, TIME_FIELDS
 
 UNKNOWN: Final = "false"
 _INTEGER: Final = "[+-]?[0-9]{1,15}"
-_NUMBER: Final = "[+-]?([0-9]{1,15}|[0-9]{1,9}[.][0-9]{1,6})"  # 15 digits: every double keeps those
+_NUMBER: Final = "[+-]?([0-9]{1,15}|[0-9]{1,9}[.][0-9]{1,6})"  # 15 digits: every double stores them exactly
 _PLAIN: Final = "[!-~]([ -~]*[!-~])?"  # ASCII without blanks around it
 _DAY: Final = "[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}"
 _HOUR: Final = "([01][0-9]|2[0-3]):[0-5][0-9]"
 _DATE: Final = f"{_DAY}([T ]{_HOUR}(:[0-5][0-9]([.][0-9]{{3}}([0-9]{{3}})?)?)?(Z|[+-]{_HOUR})?)?"
 _TRUE: Final = ("true", "yes", "1")
 _FALSE: Final = ("false", "no", "0")
-# Names and texts whose JSON is themselves in quotes, and can't be taken for a part of anything else.
+# Names and texts whose JSON is the same text in quotes, and can't be mistaken for part of another value.
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_ .:/-]+")
 _PLAIN_ITEM = re.compile(r"[A-Za-z0-9_ .:/-]*[A-Za-z0-9_][A-Za-z0-9_ .:/-]*")
 
@@ -55,10 +55,10 @@ _PLAIN_ITEM = re.compile(r"[A-Za-z0-9_ .:/-]*[A-Za-z0-9_][A-Za-z0-9_ .:/-]*")
 @dataclass(frozen=True, slots=True)
 class Sieve:
     """
-    *columns* are those of the file that the resource reads, the ids first: ``c0``, ``c1``, ... in SQL.
-
-    *sound* holds of rows that surely have no problem, *same* of those for which there is surely nothing to do: SQL.
-    *attributes* and *fields* map observed names to the aliases that *same* uses.
+    *columns* are the columns that the resource reads, with the ids first: ``c0``, ``c1``, ... in SQL.
+    *sound* and *same* are SQL conditions: *sound* is true for rows that certainly have no problem, *same*
+    for rows that certainly require no change. *attributes* and *fields* map observed names to the aliases
+    that *same* uses.
     """
 
     columns: tuple[str, ...]
@@ -73,7 +73,7 @@ class Sieve:
 
 
 def file_to_load(resource: Resource) -> FileSource | None:
-    """Return the file of *resource* if its rows may be loaded at once; None if they have to be read one by one."""
+    """Return the file of *resource* if all its rows may be loaded at once; None if they must be read one by one."""
     is_plain = resource.kind.subjects is SubjectKind.USER and all(
         isinstance(part, Always | CellPart | ListPart) for part in resource.parts
     )
@@ -107,7 +107,11 @@ class _Names:
         return "o." + self.attributes.setdefault(name, f"v{len(self.attributes)}")
 
     def is_verbatim(self, text: str) -> str:
-        """A backslash may be a character in the cell and an escape in the JSON; quotes are always escaped there."""
+        """
+        A backslash may be a plain character in the cell but an escape in the JSON.
+
+        Quotes are always escaped in JSON.
+        """
         return f"NOT contains({text}, '\\')" if self.has_backslashes else "true"
 
     def profile(self, name: str) -> str:
@@ -115,13 +119,13 @@ class _Names:
 
     @property
     def are_plain(self) -> bool:
-        """DuckDB takes two names that differ in case only for one."""
+        """DuckDB treats two names that differ only in case as the same name."""
         is_unique = len({name.lower() for name in self.attributes}) == len(self.attributes)
         return is_unique and all(map(_PLAIN_NAME.fullmatch, self.attributes))
 
 
 def _sound_id(cell: str, column: str) -> str:
-    """Ids that are odd in any way are for Python, which has problems and remarks for them."""
+    """Unusual ids are left to Python, which reports problems and remarks about them."""
     words = ", ".join(map(literal, (column, *WORDS)))
     is_odd = either(f"{cell} IN ({words})", _matches(cell, f"{ROUNDED}|{POINT_ZERO}"))
     return (
@@ -316,7 +320,7 @@ def _raw(wanted: Json) -> str:
 
 
 def _word(value: str) -> str:
-    """``true``, ``"True"`` and ``"true"`` are one."""
+    """``true``, ``"True"`` and ``"true"`` count as equal."""
     return f"lower(trim({value}, '\"'))"
 
 
@@ -336,7 +340,7 @@ def _itself(value: str) -> str:
     return value
 
 
-# What a value is, how it is written in SQL, and what of the observed JSON that is compared with.
+# The type of a value, its SQL literal, and the part of the observed JSON to compare it with.
 _COMPARED: Final[Sequence[tuple[Callable[[Json], bool], Callable[[Json], str], Callable[[str], str]]]] = (
     (_is_word, _write_word, _word),
     (_is_number, _write_number, _number),
@@ -363,7 +367,7 @@ def _same_list(value: str, add: Sequence[Json], remove: Sequence[Json]) -> str:
 
 
 def _is_of(value: str, type_: ValueType) -> str:
-    """Surely a value of that type, which converting would leave as it is."""
+    """True if the value certainly has this type and converting would not change it."""
     match type_:
         case ValueType.TEXT:
             return f"starts_with({value}, '\"')"

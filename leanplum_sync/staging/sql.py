@@ -26,7 +26,7 @@ def either(*conditions: str) -> str:
 
 
 def shard_of_subject(subject: str) -> str:
-    """Return SQL for the number that ``shard_of`` gives."""
+    """Return SQL for the number that ``shard_of`` returns."""
     return f"('0x' || sha256({subject})[1:4])::INTEGER % {SHARDS}"
 
 
@@ -39,7 +39,7 @@ def json_lines(file: Path) -> str:
 
 
 def time_of_answer(column: str, own_time: float) -> str:
-    """Return SQL for the time of an answer; one that is no time ends the loading, and is found line by line."""
+    """Return SQL for the time of an answer. An invalid time stops the loading; reading line by line then finds it."""
     return (
         f"CASE WHEN {column} NOT BETWEEN 0 AND {END_OF_9999} THEN error('not a time')"
         f" ELSE coalesce({column}, {own_time!r}) END"

@@ -1,4 +1,4 @@
-"""Rows and observed users in one database, and what is asked of it."""
+"""Rows and observed users in one database, and queries on them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class StagedRow:
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """One subject: the rows that speak of it, and its exportUser element; None if it was not observed."""
+    """One subject: its rows, and its exportUser element; None if it was not observed."""
 
     subject: Subject
     rows: tuple[StagedRow, ...]
@@ -79,10 +79,11 @@ class Met:
 @dataclass(frozen=True, slots=True)
 class _Table:
     """
-    A resource whose file went into a table as it is.
+    A resource whose file was loaded into a table directly.
 
-    Its view has ``number``, that of the row, and a column for each that *sieve* names. A number is the row's place in the table,
-    from which nothing is ever deleted: DuckDB may close the gap, whenever it tidies its file.
+    Its view has the row's ``number``, and a column for each column of *sieve*. The number is the row's
+    position in the table, so rows are never deleted: DuckDB may close the gap whenever it compacts its
+    file.
     """
 
     number: int
@@ -98,18 +99,19 @@ class _Table:
         return ", ".join(f"c{place}" for place in range(len(self.sieve.columns)))
 
     def row(self, number: int, cells: Iterable[str]) -> Row:
-        """No cell of such a file holds a line break, so rows are lines, behind that of the header."""
+        """No cell of such a file contains a line break, so each line after the header is a row."""
         values: dict[str, Json] = dict(zip(self.sieve.columns, cells, strict=True))
         return Row(number, Place(self.file, number + 1, row=number), values)
 
 
 class Staging:
     """
-    A context with files of its own, gone at its end.
+    A context manager with its own files, which it removes at the end.
 
-    First ``load`` each resource, or ``add`` its rows one by one, then ``close_rows``. After that ``sift`` a snapshot's file, or
-    ``observe`` subjects one by one and ``close_observed``. Without *sieve*, every subject goes through, which
-    changes nothing but the time it takes. With *only_rows*, nothing will be observed, and less memory does.
+    First ``load`` each resource, or ``add`` its rows one by one; then call ``close_rows``. After that,
+    ``sift`` a snapshot's file, or ``observe`` subjects one by one and call ``close_observed``. Without
+    *sieve*, every subject is passed on, which only takes longer. With *only_rows*, nothing will be
+    observed, and less memory is needed.
     """
 
     def __init__(
@@ -143,26 +145,26 @@ class Staging:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for file in (self._rows, self._observed):
-            with suppress(OSError):  # a full disk was told where it was written to
+            with suppress(OSError):  # a full disk was already reported by the write
                 file.close()
         self._database.close()
         self._folder.close()
 
     @property
     def folder(self) -> Path:
-        """A place for files that are needed no longer than the staging is."""
+        """A folder for files that are needed only as long as the staging."""
         return self._path
 
     # Rows.
 
     def load(self, number: int, resource: Resource, root: Path) -> int | None:
         """
-        Take in all rows of *resource* at once, and return how many; None where they have to be added one by one.
+        Load all rows of *resource* at once, and return their number; None if they have to be added one by one.
 
-        Rows of which it isn't certain that they are sound come out of ``doubtful``.
+        ``doubtful`` yields the rows that are not certainly valid.
 
         Raises:
-            ExpansionError: the file expands too far. Reading it row by row would take long, and end in the same.
+            ExpansionError: the file expands too much. Reading it row by row would take long and fail in the same way.
         """
         file = file_to_load(resource) if self._uses_sieve else None
         if file is None:
@@ -172,7 +174,7 @@ class Staging:
         except ExpansionError:
             raise
         except (OSError, LeanplumSyncError):
-            table = None  # read row by row, it comes out what is wrong, and where
+            table = None  # reading row by row shows what is wrong, and where
         if table is None:
             self._database.run(f"DROP TABLE IF EXISTS loaded{number}")
             return None
@@ -197,7 +199,7 @@ class Staging:
         )
         with ThreadPoolExecutor(1) as other:
             scanned = other.submit(shape_of, path, head.delimiter)
-            # Meanwhile: DuckDB works outside of Python's lock.
+            # In parallel: DuckDB works outside of Python's lock.
             self._database.run(f"CREATE TABLE loaded{number} AS SELECT {aliases} FROM {rows}")
             shape = scanned.result()
         if shape is None or shape.ends_lines_with != ends_lines_with:
@@ -221,11 +223,11 @@ class Staging:
         *,
         is_changed: bool,
     ) -> bool:
-        """Tell whether each line is one row, and no row has a cell too many. *is_changed*: cells were emptied."""
+        """Tell whether each line is one row, and no row has too many cells. *is_changed*: cells were emptied."""
         count = int(self._database.one(f"SELECT count(*) FROM {table.name}")[0])
         inside = sum(column.count(delimiter) for column in columns)
         if shape.has_quotes:
-            # Where all columns were taken in as they are, there is no need to read the file again.
+            # If all columns were loaded unchanged, there is no need to read the file again.
             is_whole = len(table.sieve.columns) == len(columns) and not is_changed
             cells = [f"c{place}" for place in range(len(columns))] if is_whole else columns
             counted = (
@@ -235,7 +237,11 @@ class Staging:
         return count + 1 == shape.lines and shape.delimiters - inside == shape.lines * (len(columns) - 1)
 
     def _leave_out_blank(self, table: _Table, columns: Sequence[str], rows: str) -> None:
-        """Leave out rows without any text. The file is read again only if some have none in the columns taken in."""
+        """
+        Leave out rows without any text.
+
+        The file is read again only if some rows have no text in the loaded columns.
+        """
         taken = f"coalesce({table.columns}, NULL) IS NULL"
         if not self._database.one(f"SELECT count(*) FROM {table.name} WHERE c0 IS NULL AND {taken}")[0]:
             return
@@ -254,7 +260,10 @@ class Staging:
         return self._tables[number].sieve.columns
 
     def said(self, number: int, place: int, words: Sequence[str]) -> tuple[int, Row] | None:
-        """Return in how many loaded rows the column at *place* says one of *words*, and the first; None if in none."""
+        """
+        Return how many loaded rows have one of *words* in the column at *place*, and the first such row;
+        None if there are none.
+        """
         table = self._tables[number]
         cell = f"c{place}"
         longest = max(map(len, words))
@@ -264,13 +273,13 @@ class Staging:
         return (count, table.row(first, [""] * len(table.sieve.columns))) if count else None
 
     def doubtful(self, number: int) -> Iterator[Row]:
-        """Yield the loaded rows of which it isn't certain that they are sound, in the order of the file."""
+        """Yield the loaded rows that are not certainly valid, in the order of the file."""
         table = self._tables[number]
         query = f"SELECT number, {_cells(table)} FROM {table.name} AS w WHERE ({table.sieve.sound}) IS NOT TRUE ORDER BY number"
         return (table.row(row[0], row[1:]) for row in self._database.stream(query))
 
     def drop(self, number: int, rows: Iterable[Row]) -> None:
-        """Take out of a loaded resource *rows* with problems, of which there may be as many as there are rows."""
+        """Remove *rows* with problems from a loaded resource. These may be all of its rows."""
         table = self._tables[number]
         dropped = self._path / f"dropped{number}.csv"
         try:
@@ -290,7 +299,12 @@ class Staging:
         self._database.run(f"CREATE OR REPLACE VIEW {table.name} AS {rows}")
 
     def add(self, resource: int, subject: Subject, row: Row, shared: tuple[str, str] | None = None) -> None:
-        """Add a row. *shared* names what it has in common with other subjects, and a fingerprint of what it says of that."""
+        """
+        Add a row.
+
+        *shared* names something that the subject may share with others, such as a device, and a fingerprint
+        of the row's value for it.
+        """
         place = row.place
         packed = dumps_exact([place.file, place.line, place.column, place.row, dict(row.values)])
         self._append(
@@ -324,7 +338,7 @@ class Staging:
         self._count_subjects()
 
     def keep(self, part: Part) -> None:
-        """Forget the rows of all subjects that are not in *part*."""
+        """Remove the rows of all subjects that are not in *part*."""
         shards = f"BETWEEN {part.shards[0]} AND {part.shards[-1]}"
         subject = "kind || ':' || id"
         self._database.run(f"DELETE FROM added WHERE {shard_of_subject(subject)} NOT {shards}")
@@ -355,7 +369,10 @@ class Staging:
             yield Subject(SubjectKind(kind), identifier)
 
     def crowded(self) -> Iterator[tuple[Subject, int, StagedRow, StagedRow]]:
-        """Yield each subject with more rows of a resource than ``ROWS_OF_A_SUBJECT``: how many, and the first two of them."""
+        """
+        Yield each subject that has more than ``ROWS_OF_A_SUBJECT`` rows of a resource: their number, and
+        the first two.
+        """
         if not self._find_duplicates():
             return
         self._database.run(
@@ -382,8 +399,9 @@ class Staging:
 
     def repeated(self, shared: Sequence[tuple[int, int]]) -> Iterator[Met]:
         """
-        Yield subjects that may have conflicts, without observed values: those with several rows of one resource, or with rows of
-        two resources that share a field. *shared* has (resource, field) pairs. Call ``crowded`` first: its subjects are left out.
+        Yield the subjects that may have conflicts, without observed values: subjects with several rows of
+        one resource, or with rows of two resources that share a field. *shared* has (resource, field)
+        pairs. Call ``crowded`` first: its subjects are left out.
         """
         if not self._find_duplicates():
             return
@@ -411,7 +429,7 @@ class Staging:
         return True
 
     def contested(self) -> Iterator[tuple[StagedRow, StagedRow]]:
-        """Yield each row that says of a shared thing what the first row about it, of another subject, doesn't: both."""
+        """Yield both rows of each conflict: two subjects that disagree about a device they share."""
         rows = self._database.stream(
             "WITH told AS (SELECT *, row_number() OVER (PARTITION BY shared ORDER BY resource, number) AS place"
             " FROM added WHERE shared IS NOT NULL)"
@@ -424,7 +442,10 @@ class Staging:
             yield self._staged(*row[:3]), self._staged(*row[3:])
 
     def shared_tokens(self) -> tuple[int, StagedRow, StagedRow] | None:
-        """Return how many push tokens more than one device or user has, and two rows of the first; None if none."""
+        """
+        Return how many push tokens belong to more than one device or user, and two rows of the first; None
+        if there are none.
+        """
         told = (
             "SELECT says FROM added WHERE shared IS NOT NULL GROUP BY says"
             " HAVING count(DISTINCT shared) > 1 OR count(DISTINCT (kind, id)) > 1"
@@ -438,13 +459,13 @@ class Staging:
         )
         return count, self._staged(*one), self._staged(*other)
 
-    # What was observed.
+    # Observed users.
 
     def sift(self, snapshot: Path, own_time: float) -> bool:
         """
-        Observe the users in a file of exportUser answers, one JSON object a line; *own_time* is that of lines without one.
-
-        False where it can't be read so, and has to be observed one by one.
+        Observe the users in a file of exportUser answers, one JSON object per line; *own_time* is the time
+        of lines without one. Return False if the file can't be read this way, and users have to be observed
+        one by one.
         """
         try:
             self._database.run("BEGIN")
@@ -462,8 +483,8 @@ class Staging:
         return True
 
     def observe(self, subject: Subject, element: Mapping[str, Json], observed_at: float) -> None:
-        """Add what was observed of *subject*; of several, the last one counts."""
-        is_device = subject.kind is SubjectKind.DEVICE  # whose answer names the user who has it
+        """Add the observed state of *subject*; if there are several, the last one counts."""
+        is_device = subject.kind is SubjectKind.DEVICE  # whose answer names the user it belongs to
         ids = ("deviceId",) if is_device else ("userId", "deviceId")
         others = {field: value for field, value in element.items() if field not in ids}
         self._append(
@@ -479,7 +500,7 @@ class Staging:
         observed.unlink()
 
     def _pass_through(self, table: _Table, snapshot: Path, own_time: float) -> None:
-        """Let through the users of *table* of whom it isn't certain that nothing is to be done."""
+        """Pass on the users of *table*, except the ones who certainly require no change."""
         if table.sieve.knows_nothing:
             self._pass_all(f"SELECT 'user', c0 FROM {table.name}")
             return
@@ -523,7 +544,7 @@ class Staging:
         self._database.run(f"DROP TABLE met{table.number}")
 
     def _newest(self, table: _Table) -> str:
-        """Return SQL for one line of each user: of older ones it doesn't matter how old they are."""
+        """Return SQL for the newest line of each user."""
         met, cells = (
             int(self._database.one(f"SELECT count(*) FROM {rows}")[0])
             for rows in (f"met{table.number}", table.name)
@@ -533,7 +554,7 @@ class Staging:
         return f"(SELECT max(observed_at) AS observed_at FROM met{table.number} GROUP BY id)"
 
     def _sample_names(self, snapshot: Path) -> None:
-        """Note which attributes users have; where that comes near the API's ceiling, look at all of them."""
+        """Record which attributes users have. If their number comes close to the API's limit, look at all users."""
         names = "SELECT DISTINCT unnest(json_keys(json, '$.userAttributes')) FROM"
         lines = f"SELECT json FROM read_json_objects({json_lines(snapshot)})"
         self._database.run(f"INSERT INTO named {names} ({lines} LIMIT {_SAMPLED})")
@@ -541,7 +562,7 @@ class Staging:
             self._database.run(f"INSERT INTO named {names} ({lines})")
 
     def names_seen(self) -> frozenset[str]:
-        """Return the names of attributes that users have: all names the rows speak of, and nearly all others."""
+        """Return the names of the users' attributes: all names used in rows, and nearly all others."""
         return frozenset(name for (name,) in self._database.all("SELECT DISTINCT attribute FROM named"))
 
     def _pass_all(self, subjects: str) -> None:
@@ -549,9 +570,10 @@ class Staging:
 
     def _observe_picked(self, snapshot: Path, own_time: float) -> bool:
         """
-        Keep the whole answers about those who passed; False where they are too many, or their lines can't be told by numbers.
+        Keep the whole answers about the users who were passed on. Return False if they are too many, or
+        their lines can't be numbered.
 
-        To find the lines first and to read them then costs half of looking into all.
+        Finding the lines first and then reading them takes half as long as parsing all lines.
         """
         if self.count_passed() > _MOST_PICKED:
             return False
@@ -571,16 +593,21 @@ class Staging:
             for (number,) in found:
                 file.write(next(islice(lines, number - at - 1, None), b""))
                 at = number
-        # DuckDB numbers no blank lines: where there are some, other lines were picked.
+        # DuckDB doesn't count blank lines: if there are any, the wrong lines were picked.
         return self._observe_passed(picked, own_time) == len(found)
 
     def _observe_passed(self, snapshot: Path, own_time: float) -> int:
-        """Keep the whole answers about those who passed; of several, the last one counts. Return how many lines speak of them."""
+        """
+        Keep the whole answers about the users who were passed on; if there are several, the last one
+        counts.
+
+        Return how many lines are about them.
+        """
         self._keep_passed(snapshot, own_time, line="0")
         (kept,) = self._database.one("SELECT count(*) FROM observed")
         if self._database.all("SELECT 1 FROM observed GROUP BY kind, id HAVING count(*) > 1 LIMIT 1"):
-            # Only numbers given while the file is read tell their order: what was joined may stand in another. They take
-            # a single thread, so they are given where they are needed.
+            # Only numbers assigned while the file is read show the order of lines: a join may reorder them.
+            # Numbering needs a single thread, so it is done only if needed.
             self._keep_passed(snapshot, own_time, line="row_number() OVER ()")
             self._database.run(
                 "DELETE FROM observed WHERE line NOT IN (SELECT max(line) FROM observed GROUP BY kind, id)"
@@ -599,7 +626,7 @@ class Staging:
         )
 
     def observed_between(self) -> tuple[float | None, float | None]:
-        """Return the first and the last moment, in epoch seconds, at which a wanted subject was observed."""
+        """Return the first and the last time, in epoch seconds, when a wanted subject was observed."""
         first, last = self._database.one(
             "SELECT min(observed_at), max(observed_at)"
             " FROM (SELECT observed_at FROM bounds UNION ALL SELECT observed_at FROM observed)"
@@ -614,9 +641,8 @@ class Staging:
 
     def met(self) -> Iterator[Met]:
         """
-        Yield the subjects, sorted, with their rows in the order of resources, and what was observed of them.
-
-        Those are left out for whom there is surely nothing to do.
+        Yield the subjects, sorted, with their rows in the order of resources and their observed state.
+        Subjects that certainly require no change are left out.
         """
         yield from self._met(
             f"SELECT asking.*, element FROM ({self._rows_of('passed')}) AS asking LEFT JOIN observed USING (kind, id)"
@@ -652,7 +678,7 @@ class Staging:
         file, line, column, row, values = loads_exact(text.encode())
         return StagedRow(resource, Row(row or 0, Place(file, line, column, row), values))
 
-    # The files of what is added one by one.
+    # The files for rows and users that are added one by one.
 
     def _append(self, file: IO[bytes], **values: Any) -> None:
         try:
@@ -670,7 +696,7 @@ class Staging:
 def _element(text: str) -> Mapping[str, Json]:
     """
     Raises:
-        SpecError: DuckDB takes it for JSON, and it is not: a number is out of range.
+        SpecError: DuckDB accepts it as JSON, but it is not valid: a number is out of range.
     """
     try:
         element: Mapping[str, Json] = orjson.loads(text)
@@ -688,7 +714,7 @@ def _element(text: str) -> Mapping[str, Json]:
 
 
 def _emptied(cell: str, words: Sequence[str]) -> str:
-    """Return SQL for *cell*, NULL where it is one of *words*."""
+    """Return SQL for *cell*, or NULL if it is one of *words*."""
     return f"CASE WHEN {cell} NOT IN ({', '.join(map(literal, words))}) THEN {cell} END" if words else cell
 
 
