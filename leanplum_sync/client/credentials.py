@@ -135,7 +135,6 @@ class Keys:
         )
 
     def refused(self, key_class: KeyClass, reason: str) -> CredentialError:
-        """Return the error for a key that the API refused, with the API's reason."""
         return CredentialError(
             f"Leanplum refused the key in {self.variable(key_class)} ({reason}). It must be the {key_class.words} "
             f"key of the app in {APP_ID_VARIABLE}: find both {_WHERE}."

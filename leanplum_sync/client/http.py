@@ -206,7 +206,6 @@ class _Watch:
             self._deadline = time.monotonic() + self._answer_timeout
 
     def seconds_left(self) -> float:
-        """Return the timeout of the next read."""
         if self._deadline is None:
             return self._read_timeout
         left = self._deadline - time.monotonic()

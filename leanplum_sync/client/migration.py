@@ -27,7 +27,6 @@ class MigrationWatch:
         self._hash: str | None = None
 
     def observe(self, body: bytes) -> None:
-        """Compare the hash in an answer."""
         found = read_migration_hash(body)
         with self._lock:
             if not self._has_answer:

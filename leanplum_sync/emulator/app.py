@@ -51,8 +51,6 @@ class Emulator(Starlette):
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What an emulator is started with."""
-
     app: App
     seeds: Sequence[Path]
     faults: Faults
@@ -87,8 +85,6 @@ def create(setup: Setup, store: Store) -> Starlette:
 
 
 class _Own:
-    """The emulator's own routes."""
-
     def __init__(self, setup: Setup, store: Store, api: Api) -> None:
         self._setup = setup
         self._store = store

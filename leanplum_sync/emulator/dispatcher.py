@@ -46,8 +46,6 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """The app's id, its keys by class, and the switches."""
-
     app_id: str
     keys: dict[str, KeyClass]
     switches: Switches
@@ -141,7 +139,6 @@ def _dev_mode_refusal(
 
 
 def carry_out(call: Call, key_class: KeyClass, app: App, transaction: Transaction, now: float) -> Answer:
-    """Carry out the actions of the call in order, and return the answer."""
     users = [_subject(arguments, transaction.owner) for arguments in call.actions]
     transaction.fetch({user_id for user_id in users if user_id is not None})
     _count_lookups(call, users, transaction)

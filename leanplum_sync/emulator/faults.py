@@ -62,8 +62,6 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """Faults in order, and the seed of their chances."""
-
     faults: tuple[Fault, ...] = ()
     seed: int = 0
 
@@ -72,8 +70,6 @@ NO_FAULTS = Faults()
 
 
 class Struck:
-    """Faults, and how often each has matched and occurred."""
-
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
         self.replaced = asyncio.Event()  # set when others take their place
@@ -83,7 +79,6 @@ class Struck:
         self.shuffler = random.Random(faults.seed)  # noqa: S311 (as above)
 
     def strike(self, actions: frozenset[str], users: frozenset[str]) -> tuple[Fault, ...]:
-        """Return the faults of a call with these actions and users, and count them."""
         return tuple(
             fault
             for index, fault in enumerate(self.faults.faults)

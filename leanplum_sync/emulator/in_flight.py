@@ -12,8 +12,6 @@ from leanplum_sync.emulator.switches import Switches
 
 @dataclass(eq=False, slots=True)
 class Flight:
-    """One call, from its arrival to its answer."""
-
     users: frozenset[str]
     is_multi: bool
     landed: asyncio.Event = field(default_factory=asyncio.Event)

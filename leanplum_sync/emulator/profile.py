@@ -16,7 +16,6 @@ _FORBIDDEN = frozenset(',|"{\t\n\r')
 
 
 def is_allowed(name: str) -> bool:
-    """Return whether a name follows the documented rules."""
     if not 0 < len(name) <= _MAX_NAME_LENGTH or name[0] in ".-" or name[-1] == "/" or _FORBIDDEN & set(name):
         return False
     try:
@@ -52,7 +51,6 @@ def set_attributes(user: User, given: Mapping[str, Any], switches: Switches) -> 
 
 
 def happened(known: dict[str, dict[str, Any]], name: str, time: float, value: float | None = None) -> None:
-    """Count one more occurrence of an event or state."""
     entry = known.setdefault(name, {"count": 0, "firstTime": float(time), "lastTime": float(time)})
     entry["count"] = values.whole(entry.get("count", 0) + 1)
     entry["firstTime"] = float(min(entry.get("firstTime", time), time))

@@ -99,7 +99,6 @@ def _load_line(transaction: Transaction, seed: Any, switches: Switches, now: flo
 
 
 def dump(store: Store) -> Iterator[bytes]:
-    """Yield the whole app as lines of a seed."""
     for kind in _KEY_OF:
         for thing in store.things(kind).values():
             yield orjson.dumps({kind: thing}) + b"\n"

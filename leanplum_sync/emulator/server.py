@@ -84,7 +84,6 @@ def url_of(listening: socket.socket) -> str:
 
 @contextlib.contextmanager
 def in_thread(app: Starlette, listening: socket.socket) -> Iterator[None]:
-    """Serve in a thread of its own while the block runs."""
     ready = threading.Event()
     server = _Server(app, ready.set)
     thread = threading.Thread(target=server.run, args=([listening],), name="leanplum emulator", daemon=True)
@@ -100,7 +99,6 @@ def in_thread(app: Starlette, listening: socket.socket) -> Iterator[None]:
 
 
 def in_foreground(app: Starlette, listening: socket.socket, on_ready: Callable[[], None]) -> None:
-    """Serve until SIGINT or SIGTERM."""
     # The emulator has this process to itself. Its initial objects stay, and requests create no cycles except in errors, so
     # there is little to collect: with the default threshold of 700 objects, the collector took a tenth of the time.
     gc.freeze()

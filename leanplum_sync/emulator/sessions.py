@@ -42,7 +42,6 @@ def open_session(user: User, now: float, device_id: str | None = None) -> dict[s
 
 
 def ends_at(session: dict[str, Any]) -> float:
-    """Return when the session times out."""
     paused = session["paused"]
     return float(session["seen"] + IDLE_SECONDS if paused is None else paused + PAUSED_SECONDS)
 
@@ -144,7 +143,6 @@ def note_event(session: dict[str, Any], event: dict[str, Any]) -> None:
 
 
 def end(user: User, device_id: str, at: float, transaction: Transaction) -> None:
-    """Close the session and record it."""
     session = user.sessions.pop(device_id)
     if session["paused"] is not None:
         session["away"] += at - session["paused"]
@@ -180,7 +178,6 @@ def note_offline(
     transaction: Transaction,
     sdk: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Record an event that happened outside any session."""
     record = _record(user, device_id or "", event["time"], 0.0, sdk) | {"isSession": False}
     record["states"] = [_state(record, {"name": "", "started": event["time"], "events": [event]})]
     transaction.log_session(user.user_id, event["time"], event["time"], record)

@@ -58,7 +58,6 @@ class _Reads:
     _db: sqlite3.Connection
 
     def owner(self, device_id: str) -> str | None:
-        """Return the id of the device's current user."""
         row = self._db.execute("SELECT user_id FROM device WHERE device_id=?", (device_id,)).fetchone()
         return None if row is None else row[0]
 
@@ -194,11 +193,9 @@ class Transaction(_Reads):
         self._db.execute("DELETE FROM device WHERE user_id=?", (user_id,))
 
     def assign(self, device_id: str, user_id: str) -> None:
-        """Make the user the present one of the device."""
         self._db.execute("INSERT OR REPLACE INTO device VALUES (?, ?)", (device_id, user_id))
 
     def hand_over(self, old_user_id: str, new_user_id: str) -> None:
-        """Give all devices of one user to another."""
         self._db.execute("UPDATE device SET user_id=? WHERE user_id=?", (new_user_id, old_user_id))
 
     def thing(self, kind: str, key: str) -> Any:

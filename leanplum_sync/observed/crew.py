@@ -51,7 +51,6 @@ class Crew(Generic[Job, Answer]):
             yield from self._until_one_is_done()
 
     def stop(self) -> None:
-        """Start no more jobs."""
         self._stopping.set()
         for _ in self._threads:
             self._jobs.put(None)

@@ -59,8 +59,6 @@ class SpecFile:
 
 @dataclass(slots=True)
 class OpenDocument:
-    """A document, and a place for the problems found in it."""
-
     file: SpecFile
     document: Document
     address: str = ""

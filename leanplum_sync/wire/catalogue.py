@@ -33,8 +33,6 @@ class KeyClass(StrEnum):
 
 
 class ArgumentType(StrEnum):
-    """The JSON type of an argument."""
-
     TEXT = "text"
     NUMBER = "number"
     INTEGER = "integer"
@@ -46,8 +44,6 @@ class ArgumentType(StrEnum):
 
 
 class Target(StrEnum):
-    """The target of an action."""
-
     USER = "user"  # userId, deviceId, or both
     DEVICE = "device"  # deviceId; userId may stand beside it
     APP = "app"  # nobody: no lookup

@@ -230,7 +230,6 @@ def _leftovers(
 
 
 def _changed_words(left: Leftovers, run: int) -> str:
-    """Return why some rows were not written to a file."""
     return (
         f"Changed during the run: {', '.join(left.changed)}. The rows behind what did not succeed are not in a file:"
         f" `leanplum-sync journal show {run}` lists their users."

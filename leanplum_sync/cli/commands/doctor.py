@@ -120,7 +120,6 @@ def _asked(app: App) -> _Told:
 
 
 def _on_host(target: Target, told: _Told) -> Finding:
-    """Return whether the app answers."""
     for answer in told.values():
         if isinstance(answer, ApiError):
             return _bad(
@@ -224,7 +223,6 @@ def _on_key(key_class: KeyClass, keys: Keys, told: _Told, *, is_needed: bool, is
 
 
 def _on_plan_key(environ: Mapping[str, str]) -> Finding:
-    """Return whether values on disk are encrypted."""
     try:
         codec = SealingKeys.from_environment(environ).to_seal(b"", "doctor")
     except CredentialError as error:

@@ -70,7 +70,6 @@ def show_problems(
 
 
 def checked_of(error: SpecError) -> Checked:
-    """Return the problems of *error* as the result of a check."""
     return Checked(error.problems, error.total, 0, 0, 0, listed_words(error.listed))
 
 
@@ -80,7 +79,6 @@ def listed_words(file: Path | None) -> str:
 
 
 def advise(remarks: Iterable[Problem | Remark], console: Console) -> None:
-    """Show advice on specs that are valid."""
     for remark in remarks:
         console.say(escaped(f"Note: {remark}"))
 

@@ -59,7 +59,6 @@ class EventStream:
             raise self._lost
 
     def progress(self, shown: Progress) -> Progress:
-        """Return a progress that is *shown* and also written here."""
         return _ToldProgress(self, shown, self._clock)
 
 

@@ -44,7 +44,6 @@ def _each(description: Any) -> Arguments:
 
 
 def _checked(work: Work, part: str, arguments: Arguments) -> bytes:
-    """Return a part's content if it is as described."""
     content = work.files.get(part)
     if content is None:
         raise missing(part)

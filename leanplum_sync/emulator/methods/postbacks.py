@@ -59,7 +59,6 @@ def number(transaction: Transaction, kind: str, first: int = 1) -> int:
 
 
 def announce(work: Work, message_id: str, message: Mapping[str, Any], event: str) -> None:
-    """Note the postbacks to make about a message to the work's user."""
     channel = str(message.get("messageType", ""))
     for postback in work.transaction.things("postback").values():
         channels = postback.get("channels") or []
