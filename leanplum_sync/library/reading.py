@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from leanplum_sync.library.parts import own
@@ -21,6 +22,11 @@ def together(limits: Limits) -> int:
     return USERS_PER_BATCH if limits.read_in_batches else 1
 
 
+def live_into(file: Path, limits: Limits, max_age_seconds: float = 0.0) -> Live:
+    """Read users live into *file*, unless it has them and they are younger than *max_age_seconds*."""
+    return Live(file, max_age_seconds, limits.concurrency, limits.requests_per_second, together(limits))
+
+
 @contextmanager
 def reading_live(
     settings: Settings, max_age_seconds: float | None, part: Part | None = None
@@ -36,7 +42,6 @@ def reading_live(
     if max_age_seconds is not None and finished.exists() and not unfinished.exists():
         finished.replace(unfinished)
     age = _UNUSED_FOR_SECONDS if max_age_seconds is None else max_age_seconds
-    limits = settings.environment.limits
-    yield Live(unfinished, age, limits.concurrency, limits.requests_per_second, together(limits))
+    yield live_into(unfinished, settings.environment.limits, age)
     if unfinished.exists():
         unfinished.replace(finished)

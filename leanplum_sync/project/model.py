@@ -98,50 +98,44 @@ SettingForm = Annotated[
 Count = Annotated[int, Field(ge=0)]
 
 
+def _allowed(description: str, example: int, default: int | None = 0) -> Any:
+    """Return a field of a budget. None is no limit."""
+    said = description if default is None else f"{description} Default: {default}."
+    return Field(default=default, description=said, examples=[example])
+
+
 class BudgetModel(Edge):
     """Up to how many of each a plan may hold without being asked for. What is not named is not limited."""
 
-    sends: Count = Field(default=0, description="Messages sent. Default: 0.", examples=[20000])
-    repeated_sends: Count = Field(
-        default=0,
-        description="Messages to users who were already sent the same message under another delivery name, in the last `repeatedSendDays` days. Default: 0.",
-        examples=[0],
+    sends: Count = _allowed("Messages sent.", 20000)
+    repeated_sends: Count = _allowed(
+        "Messages to users who were already sent the same message under another delivery name, in the last `repeatedSendDays` days.",
+        0,
     )
-    suspected_rename: Count = Field(
-        default=0,
-        description="Users who would receive a delivery again because it looks renamed or split: its former name is in the journal, but it is no longer in any spec, or no longer lists these users. Default: 0.",
-        examples=[0],
+    suspected_rename: Count = _allowed(
+        "Users who would receive a delivery again because it looks renamed or split: its former name is in the journal, but it is no longer in any spec, or no longer lists these users.",
+        0,
     )
-    created_users: Count = Field(default=0, description="Users created. Default: 0.", examples=[0])
-    changed_users: Count | None = Field(default=None, description="Users who change.", examples=[100000])
+    created_users: Count = _allowed("Users created.", 0)
+    changed_users: Count | None = _allowed("Users who change.", 100000, None)
     changed_share: Annotated[int, Field(ge=0, le=100)] | None = Field(
         default=None,
         description="Users who change, as a percentage of the listed users, rounded up. This protects jobs that usually change few users.",
         examples=[20],
     )
-    billable_lookups: Count | None = Field(
-        default=None,
-        description="Billable lookups: for reading while planning, plus for writing.",
-        examples=[250000],
+    billable_lookups: Count | None = _allowed(
+        "Billable lookups: for reading while planning, plus for writing.", 250000, None
     )
-    removals: Count | None = Field(default=None, description="Attributes removed.", examples=[0])
-    increments: Count | None = Field(default=None, description="Increments.", examples=[1000])
-    renames: Count | None = Field(default=None, description="Attributes renamed.", examples=[1000])
-    forced_sends: Count | None = Field(
-        default=None,
-        description="Messages sent although the user is outside the message's targeting.",
-        examples=[0],
+    removals: Count | None = _allowed("Attributes removed.", 0, None)
+    increments: Count | None = _allowed("Increments.", 1000, None)
+    renames: Count | None = _allowed("Attributes renamed.", 1000, None)
+    forced_sends: Count | None = _allowed(
+        "Messages sent although the user is outside the message's targeting.", 0, None
     )
-    new_attribute_names: Count = Field(
-        default=0,
-        description="New attribute names, counted if the app would then have more than 400 names. The API allows 500. Default: 0.",
-        examples=[5],
+    new_attribute_names: Count = _allowed(
+        "New attribute names, counted if the app would then have more than 400 names. The API allows 500.", 5
     )
-    during_migration: Count = Field(
-        default=0,
-        description="Users who change while Leanplum copies the app to CleverTap. Default: 0.",
-        examples=[1000],
-    )
+    during_migration: Count = _allowed("Users who change while Leanplum copies the app to CleverTap.", 1000)
 
 
 class LimitsModel(Edge):
@@ -175,29 +169,21 @@ class LimitsModel(Edge):
     )
 
 
+def _key(name: str, description: str, example: str) -> Any:
+    return Field(default=name, description=f"The variable with the {description}.", examples=[example])
+
+
 class KeysModel(Edge):
     """The names of the environment variables that hold the keys, one for each class of key."""
 
-    production: Variable = Field(
-        default="LEANPLUM_PRODUCTION_KEY",
-        description="The variable with the production key, which writes.",
-        examples=["SHOP_PROD_KEY"],
+    production: Variable = _key("LEANPLUM_PRODUCTION_KEY", "production key, which writes", "SHOP_PROD_KEY")
+    data_export: Variable = _key(
+        "LEANPLUM_DATA_EXPORT_KEY", "data export key, which reads users", "SHOP_EXPORT_KEY"
     )
-    data_export: Variable = Field(
-        default="LEANPLUM_DATA_EXPORT_KEY",
-        description="The variable with the data export key, which reads users.",
-        examples=["SHOP_EXPORT_KEY"],
+    content_read_only: Variable = _key(
+        "LEANPLUM_CONTENT_READ_ONLY_KEY", "content read-only key, which reads messages", "SHOP_CONTENT_KEY"
     )
-    content_read_only: Variable = Field(
-        default="LEANPLUM_CONTENT_READ_ONLY_KEY",
-        description="The variable with the content read-only key, which reads messages.",
-        examples=["SHOP_CONTENT_KEY"],
-    )
-    development: Variable = Field(
-        default="LEANPLUM_DEVELOPMENT_KEY",
-        description="The variable with the development key.",
-        examples=["SHOP_DEV_KEY"],
-    )
+    development: Variable = _key("LEANPLUM_DEVELOPMENT_KEY", "development key", "SHOP_DEV_KEY")
 
 
 def _as_list(value: Json) -> Json:

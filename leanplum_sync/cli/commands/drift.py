@@ -19,10 +19,10 @@ from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import SpecError
 from leanplum_sync.journal import read_journal
 from leanplum_sync.library.connect import target_of
-from leanplum_sync.library.reading import together
+from leanplum_sync.library.reading import live_into
 from leanplum_sync.operations.check import check
 from leanplum_sync.operations.drift import Drift, find_drift, without_sends
-from leanplum_sync.operations.plan import Live, Recorded
+from leanplum_sync.operations.plan import Recorded
 from leanplum_sync.project.settings import Settings
 from leanplum_sync.render.drift import drift_json, drift_text
 from leanplum_sync.render.markdown import drift_markdown
@@ -72,11 +72,10 @@ def command(
 def _find(
     loaded: Loaded, settings: Settings, console: Console, *, observed: str, max_age: float | None
 ) -> Drift:
-    limits = settings.environment.limits
     # Not the snapshot of the latest plan, which `explain` reads.
     reading = settings.state_folder / f"{settings.name}.drift.ndjson"
     source = (
-        Live(reading, 0.0, limits.concurrency, limits.requests_per_second, together(limits))
+        live_into(reading, settings.environment.limits)
         if observed == LIVE
         else Recorded(Path(observed), max_age)
     )

@@ -27,8 +27,8 @@ from leanplum_sync.journal.entry import BatchState, RunEntry
 from leanplum_sync.journal.reader import JournalReader
 from leanplum_sync.journal.settling import check_settled
 from leanplum_sync.library.connect import settle_seconds, target_of
-from leanplum_sync.library.reading import together
-from leanplum_sync.operations.plan import Live, PlanRequest
+from leanplum_sync.library.reading import live_into
+from leanplum_sync.operations.plan import PlanRequest
 from leanplum_sync.operations.undo import make_undo
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.project.settings import Settings
@@ -64,7 +64,7 @@ def command(console: Console, *, run: int, of_run: Path | None, out: Path | None
         moved_file = settings.state_folder / f"undo-{run}.moved.csv"
         reading = settings.state_folder / f"undo-{run}.reading.ndjson"
         limits = settings.environment.limits
-        live = Live(reading, 0.0, limits.concurrency, limits.requests_per_second, together(limits))
+        live = live_into(reading, limits)
         with _plan_of(entry, of_run or settings.kept_plan(entry.plan_digest)) as plan:
             _check_target(plan, settings)
             request = PlanRequest(

@@ -40,6 +40,11 @@ class Output:
     format: str
     path: Path | None
 
+    @classmethod
+    def parse(cls, text: str) -> Output:
+        name, _, path = text.partition("=")
+        return cls(name, Path(path) if path else None)
+
 
 class OutputType(click.ParamType[Output]):
     name = "format"
@@ -50,20 +55,18 @@ class OutputType(click.ParamType[Output]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Output:
         if isinstance(value, Output):
             return value
-        name, _, path = str(value).partition("=")
-        if name not in self._formats:
-            self.fail(f"{name!r} is not a format. Choose from {listing(list(self._formats))}.", param, ctx)
-        return Output(name, Path(path) if path else None)
+        output = Output.parse(str(value))
+        if output.format not in self._formats:
+            known = listing(list(self._formats))
+            self.fail(f"{output.format!r} is not a format. Choose from {known}.", param, ctx)
+        return output
 
     def found_in(self, words: Sequence[str]) -> Sequence[Output]:
         """Return the outputs that *words* name, at most one on stdout, where other words may be invalid."""
         values = [
             match[1] for word in words if (match := re.fullmatch(r"(?:-o=?|--output=)(.+)", word, re.DOTALL))
         ] + [value for name, value in pairwise(words) if name in ("-o", "--output")]
-        asked = [value.partition("=") for value in values]
-        found = [
-            Output(name, Path(path) if path else None) for name, _, path in asked if name in self._formats
-        ]
+        found = [output for output in map(Output.parse, values) if output.format in self._formats]
         on_stdout = [each for each in found if each.path is None]
         return on_stdout[:1] + [each for each in found if each.path is not None]
 
