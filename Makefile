@@ -10,6 +10,8 @@
 #   make mutants      mutation tests of the code that reads the API's answers; takes about 5 minutes
 #   make bench        benchmarks, as ratios within one run; takes several minutes
 #   make bench-quick  a short version of the benchmarks
+#   make requirements pins again what pipelines install, in requirements.txt, with hashes
+#   make dist         builds a release in dist/: wheel, sdist, requirements and a list of all components (SBOM)
 #   make docs         regenerates the generated parts of the docs
 #   make site         builds the docs as a site in build/site; fails on broken links
 #   make clean        removes everything the other targets created
@@ -30,7 +32,7 @@ READY := $(VENV)/.ready
 # The tests start hundreds of processes. Without cached bytecode each would compile the whole package.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test check lint campaign fuzz coverage mutants bench bench-quick docs site clean
+.PHONY: help demo test check lint campaign fuzz coverage mutants bench bench-quick requirements dist docs site clean
 .DEFAULT_GOAL := help
 
 help:
@@ -88,6 +90,19 @@ bench: $(READY)
 
 bench-quick: $(READY)
 	BENCH=quick $(BIN)/python -m pytest -q -s -p no:cacheprovider -o python_files="bench_*.py" tests/benchmarks
+
+RELEASING = $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dist]'
+
+# Universal: for every platform and every version of Python that is supported.
+requirements: $(READY)
+	$(RELEASING)
+	@echo "# What pipelines install: each version with the hashes of its files, from any index. Regenerate: make requirements" > requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --constraint constraints.txt --extra encryption --extra postgres pyproject.toml >> requirements.txt
+
+dist: $(READY)
+	$(RELEASING)
+	.ci/dist "$(abspath $(BIN))/python"
 
 docs: $(READY)
 	$(BIN)/python docs/generate.py

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ def test_the_action_installs_itself_and_puts_the_command_alone_on_the_path(tmp_p
         f'#!/bin/sh\n[ "$1 $2" = "-m venv" ] || exec {sys.executable} "$@"\nmkdir -p "$3/bin"\ncp {pip} "$3/bin/pip"\n'
     )
     pip.write_text(
-        f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/asked\n'
+        f'#!/bin/sh\nprintf "%s\\n" "$@" >> {tmp_path}/asked\n'
         f"printf '#!/bin/sh\\nexec {sys.executable} -m leanplum_sync \"$@\"\\n' > {made}/leanplum-sync\n"
         f"chmod +x {made}/leanplum-sync\n"
     )
@@ -102,9 +103,10 @@ def test_the_action_installs_itself_and_puts_the_command_alone_on_the_path(tmp_p
                 ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
                 cwd=tmp_path, env=environ, check=True, capture_output=True, stdin=subprocess.DEVNULL,
             )  # fmt: skip
-    *_, constraint, what = (tmp_path / "asked").read_text().splitlines()
-    assert Path(constraint).samefile(ROOT / "constraints.txt")
-    assert Path(what.removesuffix("[encryption,postgres]")).samefile(ROOT)
+    *_, hashes, _, pinned, _, _, no_deps, package = (tmp_path / "asked").read_text().splitlines()
+    assert (hashes, no_deps) == ("--require-hashes", "--no-deps")
+    assert Path(pinned).samefile(ROOT / "requirements.txt")
+    assert Path(package).samefile(ROOT)
     assert files["GITHUB_OUTPUT"].read_text() == "exit-code=0\n"
     first, second = files["GITHUB_PATH"].read_text().splitlines()
     assert first == second
@@ -148,14 +150,45 @@ def test_the_image_runs_as_nobody_in_particular() -> None:
     assert 'ENTRYPOINT ["leanplum-sync"]' in last
 
 
-def test_the_action_is_what_its_schema_allows() -> None:
-    check = [
-        sys.executable,
-        "-m",
-        "check_jsonschema",
-        "--builtin-schema",
-        "vendor.github-actions",
-        "action.yml",
-    ]
+@pytest.mark.parametrize(
+    ("schema", "file"),
+    [("github-actions", "action.yml"), ("github-workflows", ".github/workflows/release.yml")],
+)
+def test_the_action_and_the_workflow_are_what_their_schemas_allow(schema: str, file: str) -> None:
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", file]
     done = subprocess.run(check, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_a_release_is_published_by_a_job_that_has_no_other_permission_and_runs_nothing_of_ours() -> None:
+    workflow = load(".github/workflows/release.yml")
+    jobs = workflow["jobs"]
+    assert workflow["permissions"] == {}
+    assert [name for name, job in jobs.items() if job["permissions"].get("contents") == "write"] == ["attach"]
+    assert jobs["publish"]["permissions"] == {"id-token": "write"}
+    assert jobs["publish"]["environment"] == "release"
+    assert not any(
+        "checkout" in step.get("uses", "") for name in ("publish", "attach") for step in jobs[name]["steps"]
+    )
+    used = [step["uses"] for job in jobs.values() for step in job["steps"] if "uses" in step]
+    assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", each) for each in used)
+    assert "${{" not in "".join(step.get("run", "") for job in jobs.values() for step in job["steps"])
+
+
+def _pinned(file: str) -> dict[str, str]:
+    found = re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\\n]+)", (ROOT / file).read_text(), re.MULTILINE)
+    return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in found}
+
+
+def test_what_pipelines_install_is_pinned_with_hashes_and_to_the_versions_that_ci_tests() -> None:
+    text = (ROOT / "requirements.txt").read_text()
+    pinned, tested = _pinned("requirements.txt"), _pinned("constraints.txt")
+    assert {name: version for name, version in pinned.items() if tested.get(name, version) != version} == {}
+    for block in re.split(r"\n(?=\S)", text.strip())[1:]:
+        assert "--hash=sha256:" in block
+    assert "://" not in text
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    needed = [*project["dependencies"], *extras["encryption"], *extras["postgres"]]
+    names = {re.sub(r"[-_.]+", "-", re.split(r"[\[<>=~!; ]", each)[0]).lower() for each in needed}
+    assert names <= pinned.keys()

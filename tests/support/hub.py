@@ -226,7 +226,7 @@ def published(folder: Path) -> dict[str, str]:
     """Make a repository that stands in for leanplum-sync's own; return the variables that name it and its commit."""
     folder.mkdir()
     git(folder, "init", "--quiet")
-    (folder / "constraints.txt").write_text("click==8.5.1\n")
+    (folder / "requirements.txt").write_text("click==8.5.1\n")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "Publish")
     commit = git(folder, "rev-parse", "HEAD")

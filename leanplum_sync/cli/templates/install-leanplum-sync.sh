@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs leanplum-sync for the pipeline, from one commit of its repository and with the versions pinned there.
+# Installs leanplum-sync for the pipeline, from one commit of its repository and with the versions and hashes pinned there.
 # To update it, change COMMIT. To install a release from your package index instead, set VERSION, such as 1.2.3.
 set -euo pipefail
 SOURCE="${LEANPLUM_SYNC_SOURCE:-SOURCE-URL}"
@@ -17,4 +17,5 @@ fi
 folder=$(mktemp -d)
 git clone --quiet "$SOURCE" "$folder"
 git -C "$folder" checkout --quiet --detach "$COMMIT"
-pip install --quiet --constraint "$folder/constraints.txt" "${folder}[encryption,postgres]"
+pip install --quiet --require-hashes --requirement "$folder/requirements.txt"
+pip install --quiet --no-deps "$folder"
