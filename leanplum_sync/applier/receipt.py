@@ -25,7 +25,8 @@ class Receipt:
     The numbers cover the whole run, including its resumes; *sent_now* counts the requests of this process.
 
     *actions* gives each planned action exactly one fate. *subjects* counts each subject once, at its worst fate. *lookups* and
-    reads are billable. *exceptions* is cut at a limit; *exceptions_total* is not.
+    reads are billable. *rejected_before* counts some of the skipped actions: they were not sent, because the API rejected
+    the same in an earlier run. *exceptions* is cut at a limit; *exceptions_total* is not.
     """
 
     run: int
@@ -39,6 +40,7 @@ class Receipt:
     lookups: int
     recheck_reads: int
     settle_reads: int
+    rejected_before: int
     sent_now: int
     stopped: StopReason | None
     exceptions: tuple[ExceptionEntry, ...]
@@ -92,6 +94,7 @@ def receipt_from(
         lookups=tally.lookups,
         recheck_reads=tally.recheck_reads,
         settle_reads=tally.settle_reads,
+        rejected_before=tally.rejected_before,
         sent_now=sent_now,
         stopped=stopped,
         exceptions=exceptions,

@@ -26,6 +26,7 @@ class ApplySettings:
 
     *observed_at* is when the users behind the plan were read; None if unknown, and then ``auto`` rechecks.
     *requests_per_second* None means no limit. *resume* also sends what an earlier run of the plan parked.
+    *retry_rejected* also sends actions that are the same as what the API rejected in an earlier run.
 
     *together* is how many users are read with one request, where the API allows it.
 
@@ -44,6 +45,7 @@ class ApplySettings:
     recheck: Recheck = Recheck.AUTO
     observed_at: float | None = None
     resume: bool = False
+    retry_rejected: bool = False
     together: int = 1
     rejections_limit: int = 100
     rejections_share: float = 0.1

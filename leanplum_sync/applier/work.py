@@ -144,6 +144,8 @@ class Worker:
         open_now = open_actions(entry, batch)
         others = self._run.delivered_by_others(batch)
         elsewhere = {p.number: others[p.number] for p in open_now if p.number in others}
+        before = {} if self._settings.retry_rejected else self._run.rejected_before(batch)
+        elsewhere |= {p.number: before[p.number] for p in open_now if p.number in before}
         found = {number: each for number, each in elsewhere.items() if each.fate is not Fate.IN_DOUBT}
         waiting = {number: each for number, each in elsewhere.items() if each.fate is Fate.IN_DOUBT}
         free = [p for p in open_now if p.number not in elsewhere and p.subject not in aside]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from leanplum_sync.journal.reader import JournalReader
     from leanplum_sync.journal.writer import Journal
     from leanplum_sync.planner.known import JournalMark, Known, KnowsDeliveries, Position
+    from leanplum_sync.wire.action import Action
 
 
 def open_journal(
@@ -90,6 +91,9 @@ class _Nothing:
 
     def recipients(self, app: str, names: Sequence[str]) -> Mapping[str, int]:  # noqa: ARG002 - as above
         return {}
+
+    def rejected_before(self, app: str, actions: Mapping[Subject, Sequence[Action]]) -> frozenset[Subject]:  # noqa: ARG002 - as above
+        return frozenset()
 
     def last_run(self) -> int:
         return 0

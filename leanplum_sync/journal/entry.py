@@ -154,7 +154,8 @@ class Tally:
     The numbers of a whole run, including its resumes.
 
     *actions* does not count batches without an entry. *subjects* counts each subject once, at its worst fate. *lookups* are
-    billable: the unique users of each request that was or may have been carried out.
+    billable: the unique users of each request that was or may have been carried out. *rejected_before* counts some of the
+    skipped actions: they were not sent, because an earlier run had them rejected.
     """
 
     actions: Mapping[Fate, int]
@@ -164,3 +165,4 @@ class Tally:
     lookups: int
     recheck_reads: int
     settle_reads: int
+    rejected_before: int = 0

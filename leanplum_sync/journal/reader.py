@@ -28,6 +28,7 @@ from leanplum_sync.journal.entry import (
 from leanplum_sync.journal.footprints import rows_about, unpacked
 from leanplum_sync.journal.identity import Here, Trace
 from leanplum_sync.journal.later import position
+from leanplum_sync.journal.rejections import rejected_before
 from leanplum_sync.journal.rows import (
     Row,
     applied_spec,
@@ -47,6 +48,7 @@ from leanplum_sync.journal.schema import (
     exception_table,
     fingerprint_table,
     lock_table,
+    rejection_table,
     run_table,
 )
 from leanplum_sync.journal.settling import still_unsettled
@@ -54,7 +56,7 @@ from leanplum_sync.journal.soundness import Fault, faults
 from leanplum_sync.journal.texts import Texts
 from leanplum_sync.planner.footprint import follow
 from leanplum_sync.planner.known import NOTHING_KNOWN, JournalMark, Known, Position, Sent
-from leanplum_sync.wire.action import DeliveryClass
+from leanplum_sync.wire.action import Action, DeliveryClass
 
 _PAGE: Final = 500  # rows, and values in an IN list: SQLite and PostgreSQL both take many more
 
@@ -176,6 +178,14 @@ class JournalReader:
             Subject.parse(row.subject): now + still_unsettled(row.since - ahead, settle_seconds, now)
             for row in self._select(query)
         }
+
+    def rejected_before(self, app: str, actions: Mapping[Subject, Sequence[Action]]) -> frozenset[Subject]:
+        """As ``KnowsDeliveries`` says."""
+        found: set[Subject] = set()
+        for page in _pages([str(subject) for subject in actions]):
+            rows = self._select(_of_subjects(rejection_table, app, page))
+            found |= rejected_before(rows, self._texts, actions)
+        return frozenset(found)
 
     def last_run(self) -> int:
         """Return the number of the latest run of any app, 0 if there is none."""
@@ -350,6 +360,7 @@ class JournalReader:
             + sum(int(row.sent_subjects) for row in rows if row.state == BatchState.SENT.value),
             recheck_reads=sum(int(row.recheck_reads) for row in rows),
             settle_reads=sum(int(row.settle_reads) for row in rows),
+            rejected_before=sum(int(row.rejected_before) for row in rows),
         )
 
     def _subjects(self, run: int) -> Mapping[Fate, int]:
@@ -401,6 +412,7 @@ _SUMMED: Final = (
     "lookups",
     "recheck_reads",
     "settle_reads",
+    "rejected_before",
 )
 
 

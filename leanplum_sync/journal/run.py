@@ -22,6 +22,7 @@ from leanplum_sync.journal.entry import BatchEntry, BatchState, Fate, RunState
 from leanplum_sync.journal.events import Event, Listener, batch_event, nobody
 from leanplum_sync.journal.group import GroupCommit
 from leanplum_sync.journal.lock import Lease
+from leanplum_sync.journal.rejections import Rejections
 from leanplum_sync.journal.rows import batch_entry, doubted_elsewhere
 from leanplum_sync.journal.schema import batch_subject_table, batch_table, exception_table, run_table
 from leanplum_sync.journal.specs import is_whole, remember_specs
@@ -59,7 +60,10 @@ class RunJournal:
         self._plan_digest = plan_digest
         self._group = GroupCommit(lease)
         self._deliveries = Deliveries(database, lease.app, number)
-        self._transitions = Transitions(database, texts, clock, self._deliveries, number, lease.fence)
+        self._rejections = Rejections(database, texts, lease.app, number)
+        self._transitions = Transitions(
+            database, texts, clock, self._deliveries, self._rejections, number, lease.fence
+        )
         # While nothing has gone wrong, no subject is set aside, and no query is needed to find out.
         self._is_clean = found_state is None
 
@@ -242,12 +246,14 @@ class RunJournal:
     def failures(self, wave: int) -> tuple[int, int]:
         """Return how many actions of *wave* failed or are in doubt, and how many its started batches have."""
         table = batch_table
-        failed = table.c.skipped + table.c.rejected + table.c.conflicting + table.c.held
+        # What earlier runs tried in vain tells nothing about this one.
+        known = table.c.rejected_before
+        failed = table.c.skipped - known + table.c.rejected + table.c.conflicting + table.c.held
         is_stuck = table.c.state.in_(
             [BatchState.PARKED.value, BatchState.IN_DOUBT.value, BatchState.SENT.value]
         )
         stuck = sa.case((is_stuck, table.c.open_count), else_=0)
-        query = sa.select(sa.func.sum(failed + stuck), sa.func.sum(table.c.actions)).where(
+        query = sa.select(sa.func.sum(failed + stuck), sa.func.sum(table.c.actions - known)).where(
             table.c.run == self.number, table.c.wave == wave
         )
         elsewhere = doubted_elsewhere(self.number).where(table.c.wave == wave)
@@ -280,6 +286,10 @@ class RunJournal:
                 Subject.parse(row.subject): row.fence == self.lease.fence and row.reads > 0
                 for row in connection.execute(query)
             }
+
+    def rejected_before(self, batch: Batch) -> Mapping[int, Verdict]:
+        """Return verdicts on actions that an earlier run tried last, and the API rejected."""
+        return self._rejections.before(batch)
 
     def delivered_by_others(self, batch: Batch) -> Mapping[int, Verdict]:
         """

@@ -91,6 +91,8 @@ batch_table = sa.Table(
     sa.Column("lookups", sa.Integer, nullable=False),
     sa.Column("recheck_reads", sa.Integer, nullable=False),
     sa.Column("settle_reads", sa.Integer, nullable=False),
+    # How many of the skipped were not sent because the API rejected them in an earlier run.
+    sa.Column("rejected_before", sa.Integer, nullable=False, server_default="0"),
     sa.Index("batch_by_state", "run", "state"),
 )
 
@@ -138,6 +140,17 @@ delivery_rename_table = sa.Table(
     sa.Column("app", sa.Text, primary_key=True),
     sa.Column("former", sa.Text, primary_key=True),
     sa.Column("name", sa.Text, primary_key=True),
+)
+
+# What the API rejected when a subject was last written to, by a fingerprint of the whole action.
+rejection_table = sa.Table(
+    "rejection",
+    metadata,
+    sa.Column("app", sa.Text, primary_key=True),
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("fingerprint", sa.Text, primary_key=True),
+    sa.Column("run", sa.Integer, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
 )
 
 fingerprint_table = sa.Table(
@@ -229,6 +242,12 @@ def _keep_the_lease_with_the_lock(connection: sa.Connection) -> None:
     _add_column(connection, "run_lock", "seconds", "DOUBLE PRECISION NOT NULL DEFAULT 60")
 
 
+def _remember_rejections(connection: sa.Connection) -> None:
+    """Version 8: what was rejected for good is not sent again."""
+    rejection_table.create(connection, checkfirst=True)
+    _add_column(connection, "batch", "rejected_before", "INTEGER NOT NULL DEFAULT 0")
+
+
 def _add_column(connection: sa.Connection, table: str, column: str, definition: str) -> bool:
     """Add *column* unless it is there, as it is in a new journal. Return whether it was missing."""
     schema = connection.get_execution_options().get("schema_translate_map", {}).get(None)
@@ -265,6 +284,7 @@ STEPS: Final[Mapping[int, Callable[[sa.Connection], None]]] = {
     5: _remember_messages_and_renames,
     6: _keep_the_lease_with_the_lock,
     7: _give_identity,
+    8: _remember_rejections,
 }
 VERSION: Final = max(STEPS)
 

@@ -13,6 +13,7 @@ from leanplum_sync.journal.database import Database
 from leanplum_sync.journal.deliveries import Deliveries
 from leanplum_sync.journal.entry import BatchEntry, BatchState, Fate
 from leanplum_sync.journal.footprints import packed
+from leanplum_sync.journal.rejections import Rejections
 from leanplum_sync.journal.rows import Row, batch_entry, numbers_text
 from leanplum_sync.journal.schema import batch_subject_table, batch_table, exception_table, footprint_table
 from leanplum_sync.journal.states import BatchStates, Transition, resting_state
@@ -89,6 +90,7 @@ class Transitions:
     _texts: Texts
     _clock: Clock
     _deliveries: Deliveries
+    _rejections: Rejections
     _run: int
     _fence: int
 
@@ -152,6 +154,7 @@ class Transitions:
             "lookups": row.sent_subjects if row is not None and was_carried_out else 0,
             "recheck_reads": step.recheck_reads,
             "settle_reads": step.settle_reads,
+            "rejected_before": sum(verdict.is_rejected_before for verdict in step.verdicts.values()),
         } | {fate.value: sum(verdict.fate is fate for verdict in step.verdicts.values()) for fate in _COUNTED}
         states = BatchStates(self._run, self._fence)
         if row is None:
@@ -200,6 +203,8 @@ class Transitions:
         self._deliveries.remember_fingerprints(
             move.connection, (planned for planned in move.batch.actions if planned.number in done)
         )
+        if move.step.is_answer:
+            self._rejections.follow(move.connection, move.batch, verdicts)
         self._leave_footprints(move)
         if move.to is BatchState.SENT:
             self._deliveries.insert(move.connection, move.batch, move.step.sent)

@@ -48,6 +48,7 @@ def apply(
     recheck: Recheck = Recheck.AUTO,
     max_age_seconds: float | None = None,
     resume: bool = False,
+    retry_rejected: bool = False,
     concurrency: int | None = None,
     requests_per_second: float | None = None,
     new_journal: bool = False,
@@ -57,8 +58,9 @@ def apply(
     Carry out *plan*, or what an earlier run left of it, and return the receipt of the run.
 
     *accept* consents to hazards over budget, by the plan's own numbers, such as ``{"sends": 12431}``. *resume* also sends what
-    an earlier run parked. *new_journal* accepts a journal that has no record of earlier sends and increments. The other options are those of the project, unless given. What a run does is durable: called again
-    after a crash, it continues and repeats nothing that must happen once.
+    an earlier run parked, *retry_rejected* also what the API rejected in an earlier run. *new_journal* accepts a journal that has
+    no record of earlier sends and increments. The other options are those of the project, unless given. What a run does is
+    durable: called again after a crash, it continues and repeats nothing that must happen once.
 
     Raises:
         HazardNotAllowedError: a hazard is over budget and not accepted, or a number is not the plan's.
@@ -76,6 +78,7 @@ def apply(
         recheck=recheck,
         max_age_seconds=max_age_seconds,
         resume=resume,
+        retry_rejected=retry_rejected,
         concurrency=concurrency,
         requests_per_second=requests_per_second,
         new_journal=new_journal,
@@ -106,6 +109,7 @@ class ApplyOptions:
     recheck: Recheck = Recheck.AUTO
     max_age_seconds: float | None = None
     resume: bool = False
+    retry_rejected: bool = False
     concurrency: int | None = None
     requests_per_second: float | None = None
     wave_failures_share: float = 0.1
@@ -171,6 +175,7 @@ def admit(
         recheck=options.recheck,
         observed_at=plan.header.observed_from,
         resume=options.resume,
+        retry_rejected=options.retry_rejected,
         together=together(limits),
         wave_failures_share=options.wave_failures_share,
         sensitive=settings.sensitive | plan.header.sensitive,

@@ -32,12 +32,13 @@ from leanplum_sync.planner.decide import Decision, Reason, SendTarget
 from leanplum_sync.planner.hazards import hazards
 from leanplum_sync.planner.known import NOTHING_KNOWN, Known, KnowsDeliveries
 from leanplum_sync.planner.messages import resolve
-from leanplum_sync.planner.notes import NOTED, sentence, unsettled_sentence
+from leanplum_sync.planner.notes import NOTED, rejected_before_sentence, sentence, unsettled_sentence
 from leanplum_sync.planner.order import waves
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.planner.plan import REMARK, Cost, Note, Scope, Summary, Target
 from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject
 from leanplum_sync.problem import Problem, Remark
+from leanplum_sync.wire.action import DeliveryClass
 from leanplum_sync.wire.profile import read_profile
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from leanplum_sync.progress import Progress
     from leanplum_sync.specs import Loaded
     from leanplum_sync.staging import Met, Staging
+    from leanplum_sync.wire.action import Action
     from leanplum_sync.wire.message import Message
 
 _SUBJECTS_AT_ONCE: Final = 500  # asked of the journal together
@@ -320,6 +322,7 @@ def decided(
     stream = staging.met()
     while group := list(islice(stream, _SUBJECTS_AT_ONCE)):
         known = journal.known(app_id, [met.subject for met in group])
+        plans = []
         for met in group:
             if met.element is not None:
                 names.observe(met.element.get("userAttributes") or ())
@@ -327,7 +330,21 @@ def decided(
                 plan = decide_met(met, loaded.resources, of_subject, context)
                 if repeats is not None:
                     repeats.include(plan, of_subject)
-                yield plan
+                plans.append(plan)
+        repeated = {plan.subject: actions for plan in plans if (actions := _repeatable(plan))}
+        rejected = journal.rejected_before(app_id, repeated)
+        yield from (
+            replace(plan, is_rejected_before=True) if plan.subject in rejected else plan for plan in plans
+        )
+
+
+def _repeatable(plan: SubjectPlan) -> list[Action]:
+    return [
+        each.action
+        for (_, delivery_class), actions in plan.actions.items()
+        if delivery_class is DeliveryClass.REPEATABLE
+        for each in actions
+    ]
 
 
 def decide_met(met: Met, resources: Sequence[Resource], known: Known, context: Context) -> SubjectPlan:
@@ -394,8 +411,11 @@ class Tally:
         self._rechecked = 0
         self._changes: Counter[ChangeKind] = Counter()
         self._noted: dict[tuple[str, str, Reason], _Noted] = {}
+        self._rejected_before = _Noted()
 
     def include(self, plan: SubjectPlan) -> None:
+        if plan.is_rejected_before:
+            self._rejected_before.add(plan.subject)
         self._changed += bool(plan.changes)
         self._changes.update(change.kind for change in plan.changes)
         self._rechecked += any(facts(change.kind).is_readable for change in plan.changes)
@@ -433,7 +453,19 @@ class Tally:
             )
             for (resource, what, reason), noted in sorted(self._noted.items())
         ]
-        return (unreadable if self._unreadable else []) + found
+        rejected = self._rejected_before
+        before = Note(
+            "rejected_before",
+            "",
+            rejected_before_sentence(rejected.count),
+            rejected.count,
+            tuple(rejected.samples),
+        )
+        return [
+            *(unreadable if self._unreadable else []),
+            *found,
+            *([before] if rejected.count else []),
+        ]
 
     def summary(self, packed: Packed, reads: int, requests_per_second: float | None) -> Summary:
         cost = Cost(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from leanplum_sync.address import Subject
+from leanplum_sync.wire.action import Action
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,9 @@ class KnowsDeliveries(Protocol):
     def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]: ...
 
     def recipients(self, app: str, names: Sequence[str]) -> Mapping[str, int]: ...
+
+    def rejected_before(self, app: str, actions: Mapping[Subject, Sequence[Action]]) -> frozenset[Subject]:
+        """Return which subjects have one of *actions* that the API rejected when it was last asked to write to them."""
 
     def last_run(self) -> int:
         """Return the number of the latest run of any app, 0 if there is none."""

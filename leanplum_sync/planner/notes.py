@@ -45,6 +45,10 @@ _UNSETTLED: Final = (
     "has a request in doubt, which may still change its live state: plan again after {until}",
     "have requests in doubt, which may still change their live state: plan again after {until}",
 )
+_REJECTED_BEFORE: Final = (
+    "had the same change rejected by the API before, so apply skips it; to try again: apply --retry-rejected",
+    "had the same changes rejected by the API before, so apply skips them; to try again: apply --retry-rejected",
+)
 NOTED: Final = frozenset(_SENTENCES)
 
 
@@ -60,3 +64,7 @@ def sentence(reason: Reason, field: str, count: int, *, creatable: bool = False)
 def unsettled_sentence(count: int, until: str) -> str:
     one, several = _UNSETTLED
     return (one if count == 1 else several).format(until=until)
+
+
+def rejected_before_sentence(count: int) -> str:
+    return _REJECTED_BEFORE[count != 1]

@@ -53,7 +53,10 @@ class SubjectAction:
 
 @dataclass(frozen=True, slots=True)
 class SubjectPlan:
-    """*owner* is the user to whom a device belongs that is listed without one, if live state shows that user."""
+    """
+    *owner* is the user to whom a device belongs that is listed without one, if live state shows that user. *is_rejected_before*:
+    one of the actions is the same as what the API rejected in an earlier run.
+    """
 
     subject: Subject
     changes: tuple[Change, ...]
@@ -61,6 +64,7 @@ class SubjectPlan:
     decisions: tuple[Decision, ...]
     exists: bool = True
     owner: Subject | None = None
+    is_rejected_before: bool = False
 
 
 def plan_subject(wants: Sequence[Want], profile: Profile, known: Known, context: Context) -> SubjectPlan:

@@ -222,6 +222,7 @@ class ReceiptDocument(Document):
     billable_lookups: int
     recheck_reads: int
     settle_reads: int
+    rejected_before: int
     sent_now: int
     stopped: str | None
     complete: bool

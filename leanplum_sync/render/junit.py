@@ -11,7 +11,7 @@ from leanplum_sync.operations.verify import Verification
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.render.plan_words import Plan, nothing_to_do, target_words
 from leanplum_sync.render.problems import Checked, found_words
-from leanplum_sync.render.receipt import FATE_WORDS, GOOD_FATES, groups, verified_words
+from leanplum_sync.render.receipt import GOOD_FATES, fates, groups, verified_words
 from leanplum_sync.render.values import cut, escaped, subject_words
 from leanplum_sync.render.words import amount
 
@@ -53,11 +53,10 @@ def _applied(receipt: Receipt) -> Sequence[_Case]:
         reasons.setdefault(fate.value, []).append(f"{message} (e.g. {', '.join(ids[:_SAMPLES])})")
     return [
         _Case(
-            f"{amount(count, 'action')}: {FATE_WORDS[fate]}",
-            "" if fate in GOOD_FATES else "; ".join([FATE_WORDS[fate], *reasons.get(fate.value, [])]),
+            f"{amount(count, 'action')}: {words}",
+            "" if fate in GOOD_FATES else "; ".join([words, *reasons.get(fate.value, [])]),
         )
-        for fate, count in receipt.actions.items()
-        if count
+        for fate, count, words in fates(receipt)
     ]
 
 

@@ -33,6 +33,7 @@ FATE_WORDS: Final[Mapping[Fate, str]] = {
     Fate.PARKED: "parked: set aside, because the API refused them or did not answer",
     Fate.NOT_SENT: "not sent",
 }
+_REJECTED_BEFORE: Final = "skipped: rejected before by the API, so not sent again"
 GOOD_FATES: Final = frozenset({Fate.DONE, Fate.ALREADY})
 _GRAVE_FATES: Final = frozenset({Fate.REJECTED, Fate.HELD, Fate.IN_DOUBT})
 STOP_WORDS: Final[Mapping[StopReason, str]] = {
@@ -60,7 +61,7 @@ def receipt_text(receipt: Receipt, target: Target, verified: Verification | None
         lines += [Text("Nothing to send: this plan had already been applied."), BLANK]
     rows = [
         (Text(f"{receipt.planned:,}"), Text("action planned" if receipt.planned == 1 else "actions planned")),
-        *(_fate_row(fate, receipt.actions[fate]) for fate in Fate if receipt.actions.get(fate)),
+        *(_fate_row(*each) for each in fates(receipt)),
     ]
     lines += [
         grid(rows, right=(0,)),
@@ -73,9 +74,17 @@ def receipt_text(receipt: Receipt, target: Target, verified: Verification | None
     return paint(lines, page)
 
 
-def _fate_row(fate: Fate, count: int) -> tuple[Text, Text]:
+def fates(receipt: Receipt) -> Sequence[tuple[Fate, int, str]]:
+    """Return how many actions have each fate, with its words. What was rejected before is listed apart."""
+    known = receipt.rejected_before
+    counts = {fate: count - (known if fate is Fate.SKIPPED else 0) for fate, count in receipt.actions.items()}
+    found = [(fate, counts[fate], FATE_WORDS[fate]) for fate in Fate if counts.get(fate)]
+    return [*found, (Fate.SKIPPED, known, _REJECTED_BEFORE)] if known else found
+
+
+def _fate_row(fate: Fate, count: int, words: str) -> tuple[Text, Text]:
     style = GOOD if fate in GOOD_FATES else BAD if fate in _GRAVE_FATES else CARE
-    return Text(f"{count:,}", style), Text(FATE_WORDS[fate])
+    return Text(f"{count:,}", style), Text(words)
 
 
 def _exceptions(receipt: Receipt, page: Page) -> list[RenderableType]:
@@ -198,6 +207,8 @@ def next_steps(
         found.append(f"To continue with the rest: leanplum-sync apply {plan} --resume")
     if any(receipt.actions.get(fate) for fate in (Fate.REJECTED, Fate.SKIPPED)):
         found.append("Fix the rejected or skipped rows in the specs or data, then plan again.")
+    if receipt.rejected_before:
+        found.append("To send again what was rejected before: plan again, then apply with --retry-rejected.")
     if files:
         found.append(f"The affected rows, as data files that a spec can use: {listing(list(files))}")
     if receipt.actions.get(Fate.CONFLICTING) or (verified is not None and verified.different):

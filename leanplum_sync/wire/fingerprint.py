@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
+import orjson
+
 from leanplum_sync.wire.action import Action
 from leanplum_sync.wire.profile import DEVICE_FIELDS
 
@@ -17,6 +19,11 @@ def fingerprint(*parts: str) -> str:
         digest.update(len(data).to_bytes(8, "big"))
         digest.update(data)
     return digest.hexdigest()
+
+
+def action_fingerprint(action: Action) -> str:
+    """Return a fingerprint that only equal actions share."""
+    return fingerprint("action", orjson.dumps(action.payload(), option=orjson.OPT_SORT_KEYS).decode())
 
 
 def device_fingerprints(action: Action) -> Mapping[tuple[str, str], str]:

@@ -20,6 +20,7 @@ from leanplum_sync.wire.outcome import ActionOutcome, Outcome
 Location: TypeAlias = str | Path
 
 DONE = ActionOutcome(Outcome.DONE)
+REJECTED = ActionOutcome(Outcome.REJECTED, "invalid")
 
 
 def begin(

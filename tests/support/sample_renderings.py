@@ -72,6 +72,7 @@ ALL_DONE = Receipt(
     lookups=10,
     recheck_reads=3,
     settle_reads=1,
+    rejected_before=0,
     sent_now=2,
     stopped=None,
     exceptions=(),

@@ -99,6 +99,11 @@ _Ended: TypeAlias = tuple[Receipt, InterruptedRunError | None, Verification | No
     "--resume", is_flag=True, help="Also retry the actions that an earlier run of this plan set aside."
 )
 @click.option(
+    "--retry-rejected",
+    is_flag=True,
+    help="Also send changes that the API rejected in an earlier run. Default: skip them, because it would reject them again.",
+)
+@click.option(
     "--new-journal",
     is_flag=True,
     help="Accept a journal that has no record of earlier sends: the first ones are in this plan, or its predecessor is lost.",
@@ -121,6 +126,7 @@ def command(
     max_age: float | None,
     new_journal: bool,
     resume: bool,
+    retry_rejected: bool,
     yes: bool,
 ) -> ExitCode:
     """
@@ -137,6 +143,7 @@ def command(
         recheck=Recheck(recheck),
         max_age_seconds=max_age,
         resume=resume,
+        retry_rejected=retry_rejected,
         concurrency=concurrency,
         requests_per_second=rate,
         wave_failures_share=wave_failures,

@@ -10,7 +10,7 @@ from leanplum_sync.operations.verify import Verification
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.render.html.parts import code, codes, items, main, masthead, section, table
 from leanplum_sync.render.html.writing import NOTHING, Content, Html, page, tag, together
-from leanplum_sync.render.receipt import FATE_WORDS, GOOD_FATES, STOP_WORDS, effort, groups, verified_words
+from leanplum_sync.render.receipt import GOOD_FATES, STOP_WORDS, effort, fates, groups, verified_words
 from leanplum_sync.render.values import cut, subject_words
 
 _MESSAGE_CELLS = 300
@@ -32,7 +32,7 @@ def receipt_html(
                 f"Plan {receipt.plan_digest[:12]}",
             ),
             tag("p", STOP_WORDS[receipt.stopped], class_="alarm") if receipt.stopped else NOTHING,
-            tag("dl", *(_fate(fate, count) for fate, count in _fates(receipt)), class_="tiles"),
+            tag("dl", *(_fate(*each) for each in fates(receipt)), class_="tiles"),
             section("Next steps", items(steps)) if steps else NOTHING,
             _verified(verified),
             _exceptions(receipt),
@@ -40,12 +40,8 @@ def receipt_html(
     )
 
 
-def _fates(receipt: Receipt) -> Sequence[tuple[Fate, int]]:
-    return [(fate, receipt.actions[fate]) for fate in Fate if receipt.actions.get(fate)]
-
-
-def _fate(fate: Fate, count: int) -> Html:
-    word, _, more = FATE_WORDS[fate].partition(": ")
+def _fate(fate: Fate, count: int, words: str) -> Html:
+    word, _, more = words.partition(": ")
     return tag(
         "div",
         tag("dt", word),

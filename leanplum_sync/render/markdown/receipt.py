@@ -6,12 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from leanplum_sync.applier.receipt import Receipt
-from leanplum_sync.journal.entry import Fate
 from leanplum_sync.operations.verify import Verification
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.render.markdown.plan import place
 from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, prose, row, table
-from leanplum_sync.render.receipt import FATE_WORDS, GOOD_FATES, STOP_WORDS, effort, groups, verified_words
+from leanplum_sync.render.receipt import GOOD_FATES, STOP_WORDS, effort, fates, groups, verified_words
 from leanplum_sync.render.values import cut, escaped, subject_words
 from leanplum_sync.render.words import amount
 
@@ -40,11 +39,9 @@ def receipt_markdown(
 
 def _fates(receipt: Receipt) -> Iterable[str]:
     yield row(f"{receipt.planned:,}", "planned")
-    for fate in Fate:
-        count = receipt.actions.get(fate)
-        if count:
-            mark = "" if fate in GOOD_FATES else "❌ "
-            yield row(f"**{count:,}**", f"{mark}{FATE_WORDS[fate]}")
+    for fate, count, words in fates(receipt):
+        mark = "" if fate in GOOD_FATES else "❌ "
+        yield row(f"**{count:,}**", f"{mark}{words}")
 
 
 def _exceptions(receipt: Receipt) -> Iterable[Rows]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from journals import DONE, Location, begin, send, sends, sets
+from journals import DONE, REJECTED, Location, begin, send, sends, sets
 
 from leanplum_sync.address import Subject
 from leanplum_sync.errors import JournalCorruptError, JournalError
@@ -22,6 +22,7 @@ from leanplum_sync.journal.schema import (
     delivery_table,
     footprint_table,
     lock_table,
+    rejection_table,
     run_plan_table,
     run_table,
     version_table,
@@ -171,6 +172,21 @@ def test_a_journal_of_an_older_version_is_brought_up_to_date_by_who_writes(
     send(run, sets(1, tier="gold"), DONE, DONE, DONE)
     with read_journal(journal_location) as reader:
         assert reader.footprints("app", "sandbox", [Subject.user("u1")])
+
+
+def test_a_journal_of_version_7_gets_rejections(
+    run: RunJournal, journal: Journal, journal_location: Location
+) -> None:
+    send(run, sets(1, tier="gold"), DONE, DONE, DONE)
+    with journal._writable.writing("") as connection:
+        rejection_table.drop(connection)
+        schema = "" if isinstance(journal_location, Path) else "leanplum_sync."
+        connection.exec_driver_sql(f"ALTER TABLE {schema}batch DROP COLUMN rejected_before")
+        connection.execute(sa.update(version_table).values(version=7))
+    with open_journal(journal_location) as upgraded:
+        assert upgraded.tally(run.number).rejected_before == 0
+    send(run, sets(2, tier="x"), REJECTED, REJECTED, REJECTED)
+    assert run.failures(0) == (3, 6)
 
 
 def test_a_journal_of_version_5_gets_the_length_of_leases(
