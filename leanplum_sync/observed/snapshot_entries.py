@@ -12,7 +12,7 @@ Parquet: the columns ``userId``, ``deviceId``, ``observedAt`` and ``element``, t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,11 +20,12 @@ import orjson
 
 from leanplum_sync.address import Subject
 from leanplum_sync.duck import connect
-from leanplum_sync.errors import SpecError
+from leanplum_sync.errors import SpecError, UnexpectedResponseError
 from leanplum_sync.observed.snapshot_pieces import TornFileError, codec_of, lines, read_pieces
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.convert import END_OF_9999
+from leanplum_sync.wire.profile import read_profile
 
 _ROWS_AT_ONCE: Final = 1000
 _COLUMNS: Final = ("userId", "deviceId", "observedAt", "element")
@@ -32,11 +33,12 @@ _COLUMNS: Final = ("userId", "deviceId", "observedAt", "element")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """*element* is exportUser's answer; *observed_at* is in epoch seconds."""
+    """*element* is exportUser's answer; *observed_at* is in epoch seconds; *place* is its line or row in a file."""
 
     subject: Subject
     element: Mapping[str, Json]
     observed_at: float
+    place: Place = field(default=Place(""), compare=False)
 
 
 def read(path: Path) -> Iterator[Entry]:
@@ -56,6 +58,22 @@ def read(path: Path) -> Iterator[Entry]:
         raise unusable(
             path, f"the snapshot can't be read: {error.strerror}", "Make one with leanplum-sync pull."
         ) from error
+
+
+def check_users(path: Path) -> None:
+    """
+    Raises:
+        SpecError: as for ``read``, or an entry of *path* is not a user as exportUser answers.
+    """
+    for entry in read(path):
+        try:
+            read_profile(entry.element)
+        except UnexpectedResponseError as error:
+            raise _bad(
+                entry.place,
+                "userAttributes, devices or warning is not as exportUser answers",
+                "Pull this user into a new file with: leanplum-sync pull --out NEW.ndjson",
+            ) from error
 
 
 def encode_entry(entry: Entry) -> bytes:
@@ -93,7 +111,7 @@ def _decode(line: bytes, place: Place, own_time: float) -> Entry:
         raise _bad(place, "this is not a JSON object", f"Write one exportUser answer per line.{cut}")
     observed_at = fields.pop("observedAt", own_time)
     device_id = fields.pop("deviceId", None)
-    return Entry(_subject(fields.get("userId"), device_id, place), fields, _time(observed_at, place))
+    return Entry(_subject(fields.get("userId"), device_id, place), fields, _time(observed_at, place), place)
 
 
 def _read_parquet(path: Path, own_time: float) -> Iterator[Entry]:
@@ -129,6 +147,7 @@ def _from_row(row: tuple[Any, ...], place: Place, own_time: float) -> Entry:
         _subject(user_id, device_id, place),
         fields,
         _time(own_time if observed_at is None else observed_at, place),
+        place,
     )
 
 

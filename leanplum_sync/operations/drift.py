@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 from leanplum_sync.address import Subject
 from leanplum_sync.journal.entry import AppliedSpec
 from leanplum_sync.kinds.rows.parts import SendPart
-from leanplum_sync.operations.plan import Live, ReadsLiveState, Recorded, decided, observe
+from leanplum_sync.operations.plan import Live, ReadsLiveState, Recorded, decided, naming_the_place, observe
 from leanplum_sync.planner.attribute_names import AttributeNames
 from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.planner.change_facts import Effect, effect_of
@@ -151,7 +151,7 @@ def find_drift(
     unchanged = {each.resource for each in specs if each.applied is not None and not each.changed}
     listed = staging.count_subjects()
     tally = _Tally()
-    with progress.track("Comparing", listed, "user") as task:
+    with progress.track("Comparing", listed, "user") as task, naming_the_place(observed):
         stream = decided(loaded, staging, app, journal, context, names=AttributeNames(None))
         while page := list(islice(stream, _SUBJECTS_AT_ONCE)):
             differing = [plan for plan in page if plan.changes or _is_missing(plan)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -16,10 +17,10 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from leanplum_sync.address import ResourceAddress, Subject, SubjectKind
 from leanplum_sync.clock import utc
-from leanplum_sync.errors import SpecError, StalePlanError
+from leanplum_sync.errors import SpecError, StalePlanError, UnexpectedResponseError
 from leanplum_sync.journal.identity import Here, contradictions, of_plan
 from leanplum_sync.kinds.rows.desires import Send
-from leanplum_sync.observed import TornFileError, plain_lines, read
+from leanplum_sync.observed import TornFileError, check_users, plain_lines, read
 from leanplum_sync.observed.users import ReadsUsers
 from leanplum_sync.operations.check import wants_of
 from leanplum_sync.operations.pull import pull
@@ -161,7 +162,10 @@ def make_plan(
         PlanWriter(request.out, parts=request.parts, part=request.part) as writer,
         RepeatCounter(context, delivery_names, since) as repeats,
     ):
-        with progress.track("Comparing", staging.count_passed(), "user") as task:
+        with (
+            progress.track("Comparing", staging.count_passed(), "user") as task,
+            naming_the_place(request.observed),
+        ):
             for plan in decided(
                 loaded, staging, request.target.app_id, journal, context, names=names, repeats=repeats
             ):
@@ -309,6 +313,20 @@ def _check_coverage(staging: Staging, observed: Recorded, clock: Clock) -> None:
             )
 
 
+@contextmanager
+def naming_the_place(observed: Observed) -> Iterator[None]:
+    """
+    Raises:
+        SpecError: a snapshot, which was loaded as a whole, holds something that is no user; it names the line or row.
+    """
+    try:
+        yield
+    except UnexpectedResponseError:
+        if isinstance(observed, Recorded):
+            check_users(observed.path)
+        raise
+
+
 def decided(
     loaded: Loaded,
     staging: Staging,
@@ -325,9 +343,9 @@ def decided(
         plans = []
         for met in group:
             if met.element is not None:
-                names.observe(met.element.get("userAttributes") or ())
                 of_subject = known.get(met.subject, NOTHING_KNOWN)
                 plan = decide_met(met, loaded.resources, of_subject, context)
+                names.observe(met.element.get("userAttributes") or ())
                 if repeats is not None:
                     repeats.include(plan, of_subject)
                 plans.append(plan)

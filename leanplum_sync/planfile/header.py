@@ -48,7 +48,9 @@ def read_header(meta: Callable[[str], Any], codec: Codec) -> Header:
         parts=_whole(parts),
         read_after_run=_or_none(_whole, meta("read_after_run")),
         scope=_or_none(_scope, meta("scope")),
-        position=Position(_whole(run), {int(number): _whole(sent) for number, sent in unfinished.items()}),
+        position=Position(
+            _whole(run), {int(number): _whole(sent) for number, sent in _mapping(unfinished).items()}
+        ),
         journal=_or_none(_mark, meta("journal")),
         journal_doubt=text(meta("journal_doubt")),
         part=_or_none(Part.parse, part),
@@ -60,10 +62,10 @@ def read_summary(found: Any) -> Summary:
     Raises:
         ValueError, TypeError, KeyError: as for ``read_header``.
     """
-    cost = found["cost"]
+    found, cost = _mapping(found), _mapping(found["cost"])
     return Summary(
         **{name: _whole(found[name]) for name in _COUNTS},
-        changes={ChangeKind(kind): _whole(count) for kind, count in found["changes"].items()},
+        changes={ChangeKind(kind): _whole(count) for kind, count in _mapping(found["changes"]).items()},
         cost=Cost(**{name: _whole(cost[name]) for name in _COSTS}, seconds=_seconds(cost["seconds"])),
     )
 
@@ -81,7 +83,7 @@ def texts(values: Any) -> tuple[str, ...]:
 
 
 def text_by_text(values: Any) -> Mapping[str, str]:
-    return {key: text(value) for key, value in values.items()}
+    return {key: text(value) for key, value in _mapping(values).items()}
 
 
 def _scope(kept: Any) -> Scope:
@@ -97,6 +99,12 @@ def _scope(kept: Any) -> Scope:
 def _mark(kept: Any) -> JournalMark:
     journal, number = kept
     return JournalMark(text(journal), _whole(number))
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("not a mapping")
+    return value
 
 
 def _whole(value: Any) -> int:

@@ -201,3 +201,17 @@ def test_a_snapshot_with_a_number_out_of_range_is_refused(line: str, example: Ex
         or "out of range" in told.stderr
         or "not a JSON" in told.stderr
     )
+
+
+@pytest.mark.parametrize("attributes", ["3", '"text"', "[]"])
+def test_a_snapshot_with_something_that_is_no_user_names_the_line(attributes: str, example: Example) -> None:
+    shell = example("one-off-send")
+    spec = "apiVersion: leanplum-sync/v1\nkind: UserAttributes\nmetadata: {name: tier}\n"
+    spec += "spec: {users: {inline: [u1, u2]}, attributes: {tier: gold}}\n"
+    (shell.folder / "specs" / "order-delay.yaml").write_text(spec)
+    (shell.folder / "seen.ndjson").write_text(
+        f'{{"userId": "u1", "userAttributes": {{}}}}\n{{"userId": "u2", "userAttributes": {attributes}}}\n'
+    )
+    for command in ("plan", "drift"):
+        told = shell.run(command, "--observed", "seen.ndjson", code=3).stderr
+        assert "seen.ndjson:2: userAttributes, devices or warning is not as exportUser answers" in told

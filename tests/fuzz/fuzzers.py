@@ -9,7 +9,7 @@ from data_files import Csv, Ndjson, Parquet
 from documents import Project, Specs
 from fuzzing import Fuzzer
 from kept import Plans
-from recorded import Seeds
+from recorded import Seeds, Snapshots
 
 FUZZERS: Final[Mapping[type[Fuzzer], int]] = {
     Specs: 40,
@@ -17,6 +17,7 @@ FUZZERS: Final[Mapping[type[Fuzzer], int]] = {
     Csv: 15,
     Ndjson: 15,
     Parquet: 15,
+    Snapshots: 25,
     Seeds: 20,
     Plans: 40,
 }
