@@ -8,6 +8,7 @@ Every exception raised on purpose, cut by what the caller should do next.
     ├─ UsageError                  what was asked for doesn't exist: an environment, a shard, a spec
     ├─ CredentialError             a key is missing, wrong, or of the wrong class
     ├─ InvalidCallError            the API would refuse the call as it is written: it was not sent
+    ├─ SourceUnreachableError      a database with rows is down, busy or slow: run again later
     ├─ PlanError
     │  ├─ StalePlanError           damaged, forged, or out of date: plan again
     │  │  ├─ PlanMismatchError     made for another target, or from other inputs
@@ -81,6 +82,10 @@ class CredentialError(LeanplumSyncError):
 
 class InvalidCallError(LeanplumSyncError):
     pass
+
+
+class SourceUnreachableError(LeanplumSyncError):
+    """The message names the connection, and shows no part of its URL."""
 
 
 class PlanError(LeanplumSyncError):

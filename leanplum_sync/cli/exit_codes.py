@@ -43,6 +43,7 @@ _CODES: Final[Mapping[type[BaseException], ExitCode]] = {
     errors.LockLostError: ExitCode.LOCKED,
     errors.TooEarlyError: ExitCode.IN_DOUBT,
     errors.JournalUnreachableError: ExitCode.UNREACHABLE,
+    errors.SourceUnreachableError: ExitCode.UNREACHABLE,
     errors.StorageError: ExitCode.CANT_WRITE,
     errors.JournalError: ExitCode.STALE_PLAN,
     errors.CredentialError: ExitCode.BAD_KEY,

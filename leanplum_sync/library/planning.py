@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -21,6 +22,7 @@ from leanplum_sync.operations.check import check
 from leanplum_sync.operations.migration import is_migrating
 from leanplum_sync.operations.plan import Live, PlanRequest, Recorded, make_plan
 from leanplum_sync.operations.problem_list import ListingFile
+from leanplum_sync.operations.read_rows import Reading, read_rows
 from leanplum_sync.planfile import open_plan
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.planner.plan import Hazard, Note, Scope, Summary
@@ -84,17 +86,20 @@ def plan(
     snapshot: Path | str | None = None,
     max_age_seconds: float | None = None,
     out: Path | str | None = None,
+    set_values: Mapping[str, str] | None = None,
     progress: Callback | None = None,
 ) -> Plan:
     """
     Compare the project's specs, or only those of *specs*, with live state or a *snapshot*, and write the plan to *out*.
 
-    *select* and *exclude* are globs over ``kind/name``. *max_age_seconds* limits how old users that were read earlier may be.
+    *select* and *exclude* are globs over ``kind/name``. *max_age_seconds* limits how old users and rows that were read earlier
+    may be. *set_values* are values of parameters of queries.
     *out* is by default in ``.leanplum-sync``. A plan over budget is written too; ``apply`` refuses it without consent.
 
     Raises:
         SpecError: specs or data have problems.
-        UsageError: *select* and *exclude* match no spec.
+        SourceUnreachableError: a database with rows can't be reached.
+        UsageError: *select* and *exclude* match no spec, or no query has a parameter of *set_values*.
         ApiError, CredentialError: live state can't be read.
         PlanError: the snapshot can't be used, or the plan can't be written.
         MigrationChangedError: the app has moved to CleverTap.
@@ -109,6 +114,7 @@ def plan(
         max_age_seconds=max_age_seconds,
         problems=ListingFile(project.settings.state_folder / "problems.ndjson"),
         chosen=chosen,
+        set_values=set_values or {},
     )
     write_plan(loaded, project.settings, request, progress_to(progress))
     return Plan.open(request.out, project)
@@ -132,7 +138,8 @@ class Chosen:
 class PlanFileRequest:
     """
     *snapshot* None reads live state. *problems* lists all problems of specs and data. *parts* is how many processes can
-    share the plan; *shard* plans for one of them alone. *chosen* is what was planned of the project's specs.
+    share the plan; *shard* plans for one of them alone. *chosen* is what was planned of the project's specs. *set_values* are
+    values of parameters of queries.
     """
 
     out: Path
@@ -143,6 +150,7 @@ class PlanFileRequest:
     shard: Part | None = None
     memory_mb: int = MEMORY_LIMIT_MB
     chosen: Chosen = field(default_factory=Chosen)
+    set_values: Mapping[str, str] = field(default_factory=dict)
 
 
 def _keys_for(loaded: Loaded, source: Live | Recorded) -> Sequence[KeyClass]:
@@ -161,7 +169,10 @@ def write_plan(
     progress: Progress,
     on_changed_seed: Callable[[Path], None] = lambda _: None,
 ) -> None:
-    """Check *loaded*, read live state and write the plan. Errors are those of ``plan``."""
+    """Read rows of connections, check *loaded*, read live state and write the plan. Errors are those of ``plan``."""
+    loaded = read_rows(
+        loaded, Reading(os.environ, SystemClock(), progress, request.set_values, request.max_age_seconds)
+    )
     with Staging(settings.state_folder, request.memory_mb) as staging:
         findings = check(loaded, staging, progress, request.problems)
         findings.raise_if_any()

@@ -10,6 +10,7 @@ from typing import Final
 from leanplum_sync.applier.binding import ProjectNow, changed_specs
 from leanplum_sync.errors import Mismatch, MismatchKind
 from leanplum_sync.operations.check import check
+from leanplum_sync.operations.read_rows import with_rows
 from leanplum_sync.planfile import PlanFile
 from leanplum_sync.problem import Problem
 from leanplum_sync.progress import SilentProgress
@@ -37,7 +38,8 @@ def project_now(plan: PlanFile, project: ProjectFile, root: Path, settings: Sett
     specs = {each.path for each in files} | {name for name in inputs if name.endswith(_SUFFIXES)}
     paths = [path for name in sorted(specs) if (path := root / name).is_file()]
     with Staging(settings.state_folder) as staging:
-        problems = check(load(root / FILE_NAME, paths), staging, SilentProgress()).problems
+        loaded = with_rows(load(root / FILE_NAME, paths), plan.rows())
+        problems = check(loaded, staging, SilentProgress()).problems
     return ProjectNow(
         files, tuple(islice(_conflicts(problems, inputs, changed, plan.resources().keys()), _TOLD))
     )

@@ -13,7 +13,7 @@ from leanplum_sync.bounds import ROWS_OF_A_SUBJECT
 from leanplum_sync.errors import SpecError
 from leanplum_sync.kinds.rows.absence import WORDS
 from leanplum_sync.kinds.rows.row import Row, RowError
-from leanplum_sync.kinds.rows.source import files_of
+from leanplum_sync.kinds.rows.source import files_of, is_readable_now, query_of
 from leanplum_sync.operations.problem_list import ListingFile, ProblemList
 from leanplum_sync.operations.remarks import RowRemarks, shared_token_remark
 from leanplum_sync.planner.conflicts import conflicts, device_and_token, shared_fields, token_conflict
@@ -40,6 +40,7 @@ _TABLES: Final = 10
 class Findings:
     """
     *problems* are sorted by place, at most 10,000 of *total*; *listed* is the file with all of them, if one was written.
+    *unread* are the queries whose rows were not read, so that nothing is known of them.
 
     *rows* and *subjects* count only valid ones. *remarks* are about specs and data that are valid.
     """
@@ -50,6 +51,7 @@ class Findings:
     subjects: int
     listed: Path | None = None
     remarks: tuple[Remark, ...] = ()
+    unread: tuple[str, ...] = ()
 
     def raise_if_any(self) -> None:
         """
@@ -94,6 +96,11 @@ def check(
         staging.count_subjects(),
         found.listed,
         () if strict else tuple(remarks),
+        tuple(
+            source.name
+            for resource in loaded.resources
+            if (source := query_of(resource.source)) is not None and source.kept is None
+        ),
     )
 
 
@@ -101,6 +108,8 @@ def _stage(loaded: Loaded, staging: Staging, progress: Progress, found: ProblemL
     remarks: list[Remark] = []
     largest = _largest(loaded.resources, loaded.root)
     for number, resource in enumerate(loaded.resources):
+        if not is_readable_now(resource.source):
+            continue
         seen = RowRemarks(resource)
         with progress.track(f"Checking {resource.address}", None, "row") as task:
             try:

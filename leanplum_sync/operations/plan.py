@@ -24,6 +24,7 @@ from leanplum_sync.observed import TornFileError, check_users, plain_lines, read
 from leanplum_sync.observed.users import ReadsUsers
 from leanplum_sync.operations.check import wants_of
 from leanplum_sync.operations.pull import pull
+from leanplum_sync.operations.read_rows import rows_read
 from leanplum_sync.operations.repeats import Names, RepeatCounter
 from leanplum_sync.planfile import PlanWriter
 from leanplum_sync.planner.attribute_names import AttributeNames
@@ -189,6 +190,7 @@ def make_plan(
                 sensitive=request.sensitive,
                 inputs=loaded.inputs,
                 resources=loaded.digests(),
+                rows=rows_read(loaded),
                 hazards=hazards(
                     summary,
                     tally.forced_sends,
@@ -203,6 +205,7 @@ def make_plan(
                     *tally.notes(),
                     *_unsettled(staging, request, journal, began),
                     *map(_remark_note, request.remarks),
+                    *_rows_notes(loaded),
                 ],
                 summary=summary,
             )
@@ -220,6 +223,14 @@ def doubt_about(journal: Here | None, target: Target, *, delivers: bool) -> str:
 def _remark_note(remark: Remark) -> Note:
     problem = remark.problem
     return Note(REMARK, problem.address, problem.sentence, remark.count, (str(problem.place),))
+
+
+def _rows_notes(loaded: Loaded) -> Iterator[Note]:
+    for address, origin in rows_read(loaded).items():
+        kept = origin.kept
+        rows = "1 row" if kept.count == 1 else f"{kept.count:,} rows"
+        sentence = f"{rows} read from {kept.server} at {utc(int(kept.read_at))}, digest {kept.digest[:12]}."
+        yield Note(REMARK, address, sentence, kept.count, (f"{origin.connection}:{origin.query}",))
 
 
 def _unsettled(

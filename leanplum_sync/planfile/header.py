@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from leanplum_sync.encryption import Codec
+from leanplum_sync.kinds.rows.source import KeptRows
 from leanplum_sync.planfile.schema import opened_mask_key
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.known import JournalMark, Position
 from leanplum_sync.planner.parts import Part
-from leanplum_sync.planner.plan import PLAN_FORMAT, Cost, Header, Input, Scope, Summary, Target
+from leanplum_sync.planner.plan import PLAN_FORMAT, Cost, Header, Input, RowsRead, Scope, Summary, Target
 from leanplum_sync.wire.convert import END_OF_9999
 
 T = TypeVar("T")
 
 _COUNTS: Final = ("listed", "changed", "missing", "created", "batches", "actions")
 _COSTS: Final = ("reads", "writes", "recheck", "requests", "one_by_one", "by_action", "separation")
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _LARGEST: Final = 1 << 53
 
 
@@ -68,6 +71,24 @@ def read_summary(found: Any) -> Summary:
         changes={ChangeKind(kind): _whole(count) for kind, count in _mapping(found["changes"]).items()},
         cost=Cost(**{name: _whole(cost[name]) for name in _COSTS}, seconds=_seconds(cost["seconds"])),
     )
+
+
+def read_rows(meta: Callable[[str], Any]) -> Mapping[str, RowsRead]:
+    """
+    Return, by ``kind/name``, the rows that came from connections.
+
+    Raises:
+        ValueError, TypeError, KeyError: as for ``read_header``.
+    """
+    origins = meta("origins")
+    found = {}
+    for name, (connection, query, parameters, digest, count) in meta("rows").items():
+        sha256, read_at, server = origins[name]
+        if not _DIGEST.fullmatch(text(digest)):  # it is part of a file's name
+            raise ValueError("not a digest")
+        kept = KeptRows(digest, text(sha256), _whole(count), _time(read_at), text(server), dict(parameters))
+        found[name] = RowsRead(text(connection), text(query), kept)
+    return found
 
 
 def text(value: Any) -> str:

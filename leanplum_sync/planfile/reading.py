@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ from leanplum_sync.encryption import KEY_VARIABLE, PLAIN, Codec, SealingKeys
 from leanplum_sync.errors import StalePlanError
 from leanplum_sync.planfile import schema
 from leanplum_sync.planfile.contents import count_contents
-from leanplum_sync.planfile.header import read_header, read_summary, text, text_by_text, texts
+from leanplum_sync.planfile.header import read_header, read_rows, read_summary, text, text_by_text, texts
 from leanplum_sync.planfile.private import PrivateCopy
 from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.planner.change_facts import facts
@@ -35,6 +36,7 @@ from leanplum_sync.planner.plan import (
     Header,
     Input,
     Note,
+    RowsRead,
     Shape,
     Summary,
     ValuePair,
@@ -50,6 +52,7 @@ SAMPLES_SHOWN: Final = 3
 _SUBJECTS_AT_ONCE: Final = 500
 
 
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _SQLITE_HEADER: Final = b"SQLite format 3\0"  # Source: SQLite docs, database file format
 
 
@@ -138,7 +141,7 @@ class PlanFile:
         )
         if found != (self.digest, self._meta("checksum")) or not self._is_sound():
             raise self._changed()
-        _ = self.header, self.summary, self.notes(), self.resources()
+        _ = self.header, self.summary, self.notes(), self.resources(), self.rows()
 
     def _changed(self) -> StalePlanError:
         return StalePlanError(f"{self.path}: this plan was changed after it was written. Plan again.")
@@ -206,6 +209,12 @@ class PlanFile:
     def resources(self) -> Mapping[str, str]:
         """Return, by ``kind/name``, the digests of the resources that the plan covers: also of those it doesn't change."""
         return text_by_text(self._meta("resources"))
+
+    def rows(self) -> Mapping[str, RowsRead]:
+        """Return, by ``kind/name``, the rows that came from connections."""
+        if self._connection.execute("SELECT 1 FROM meta WHERE key = 'rows'").fetchone() is None:
+            return {}
+        return read_rows(self._meta)
 
     def hazards(self) -> tuple[Hazard, ...]:
         rows = self._connection.execute("SELECT name, count, allowed FROM hazard ORDER BY id")

@@ -2,7 +2,8 @@
 The plan file's tables, format 1, and the digest over them.
 
 =========  ==============================================================================================================
-meta       one row a key: format, target, times, journal, sensitive names, mask key, summary, resources, digest, checksum, encryption
+meta       one row a key: format, target, times, journal, sensitive names, mask key, summary, resources, digest, checksum, encryption;
+           and, where rows came from connections, ``rows`` (what was read) and ``origins`` (when, and from which server)
 input      each spec and data file with the SHA-256 of its bytes
 hazard     what needs consent, in order
 note       what the plan leaves alone, and why
@@ -197,6 +198,9 @@ def compute_digest(connection: sqlite3.Connection) -> str:
         for row in connection.execute(query):
             digest.update(b"\n" + orjson.dumps(row))
         digest.update(b"\n\n")
+    # Most plans have no such rows.
+    for (rows,) in connection.execute("SELECT value FROM meta WHERE key = 'rows'"):
+        digest.update(b"\nrows " + rows.encode())
     return digest.hexdigest()
 
 

@@ -19,7 +19,7 @@ from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.known import JournalMark, Position
 from leanplum_sync.planner.packing import into_batches_by_subject
 from leanplum_sync.planner.parts import Part, part_of, shard_of
-from leanplum_sync.planner.plan import Hazard, Input, Note, Scope, Summary, Target
+from leanplum_sync.planner.plan import Hazard, Input, Note, RowsRead, Scope, Summary, Target
 from leanplum_sync.planner.subject import SubjectAction, SubjectPlan
 from leanplum_sync.problem import Place
 from leanplum_sync.wire.limits import BatchLimits
@@ -194,6 +194,7 @@ class PlanWriter:
         sensitive: Iterable[str],
         inputs: Iterable[Input],
         resources: Mapping[str, str] | None = None,
+        rows: Mapping[str, RowsRead] | None = None,
         hazards: Iterable[Hazard],
         notes: Iterable[Note],
         summary: Summary,
@@ -201,7 +202,8 @@ class PlanWriter:
         """
         Write what the plan says about itself, and return its digest.
 
-        *position* None means that the journal had no run, *journal* None that there was no journal. *resources* are the digests of those it covers.
+        *position* None means that the journal had no run, *journal* None that there was no journal. *resources* are the digests of those it covers,
+        *rows* what some of them have from connections.
         """
         run = self._connection
         run.execute(schema.CREATE_INDEX)
@@ -229,6 +231,8 @@ class PlanWriter:
             parts=[self._parts, self._part_of_all and str(self._part_of_all)],
             summary=_summary(summary),
         )
+        if rows:
+            self._meta(**_rows(rows))
         if self._is_sealed:
             self._meta(encryption={"cipher": CIPHER, "key": self._codec.key_id, "salt": self._salt.hex()})
         schema.open_values(run, self._codec)
@@ -296,6 +300,19 @@ def _position(position: Position) -> list[Any]:
 
 def _scope(scope: Scope) -> list[Any]:
     return [[[each.path, each.sha256] for each in scope.files], scope.specs, scope.select, scope.exclude]
+
+
+def _rows(rows: Mapping[str, RowsRead]) -> dict[str, Any]:
+    """Return what is part of the plan's digest, and what isn't."""
+    return {
+        "rows": {
+            name: [each.connection, each.query, dict(each.kept.parameters), each.kept.digest, each.kept.count]
+            for name, each in rows.items()
+        },
+        "origins": {
+            name: [each.kept.sha256, each.kept.read_at, each.kept.server] for name, each in rows.items()
+        },
+    }
 
 
 def _summary(summary: Summary) -> dict[str, Any]:

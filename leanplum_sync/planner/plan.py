@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from leanplum_sync.kinds.rows.source import KeptRows
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.known import JournalMark, Position
 from leanplum_sync.planner.parts import Part
@@ -42,6 +43,15 @@ class Input:
 
     path: str
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowsRead:
+    """The rows of one resource that were read from a connection. *query* is the file with the query."""
+
+    connection: str
+    query: str
+    kept: KeptRows
 
 
 @dataclass(frozen=True, slots=True)

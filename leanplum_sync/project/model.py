@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import (
@@ -27,7 +27,7 @@ from leanplum_sync.wire.action import Json
 
 KIND: Final = "Project"
 # Mappings and lists of `spec` whose entries are checked one by one, so that a bad one can be left out.
-ENTRIES: Final = ("environments", "sensitive")
+ENTRIES: Final = ("environments", "connections", "sensitive")
 FILE_NAME: Final = "leanplum-sync.yaml"
 DEFAULT_JOURNAL: Final = ".leanplum-sync/journal.db"
 
@@ -254,6 +254,16 @@ FORMS: Final[dict[str, type[Edge]]] = {
 }
 
 
+class ConnectionModel(Edge):
+    """A database that specs take rows from."""
+
+    url: SettingForm = Field(
+        description="The database's address, such as postgresql://user:password@host/database. One with a password goes into"
+        " an environment variable.",
+        examples=[{"env": "WAREHOUSE_URL"}],
+    )
+
+
 class ProjectSpec(Edge):
     specs: list[Annotated[str, StringConstraints(min_length=1)]] = Field(
         default=["specs"],
@@ -272,6 +282,11 @@ class ProjectSpec(Edge):
         default={},
         description="The apps to apply plans to. Default: only `sandbox`, the embedded emulator.",
         examples=[{"sandbox": {"emulator": "embedded"}, "production": {}}],
+    )
+    connections: dict[Name, ConnectionModel] = Field(
+        default={},
+        description="Databases that specs take rows from, by name.",
+        examples=[{"warehouse": {"url": {"env": "WAREHOUSE_URL"}}}],
     )
     limits: LimitsModel = Field(
         default_factory=LimitsModel,
@@ -367,6 +382,15 @@ class SpecPath:
 
 
 @dataclass(frozen=True, slots=True)
+class Connection:
+    """*place* is where the project file names it."""
+
+    name: str
+    url: Setting
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectFile:
     """
     *journal* that is text is a path relative to the project folder. *place* is the document's ``kind`` line.
@@ -384,6 +408,7 @@ class ProjectFile:
     sensitive: frozenset[str]
     increment_receipts: str | None
     moved: tuple[Move, ...] = ()
+    connections: Mapping[str, Connection] = field(default_factory=dict)
 
 
 def build(document: ProjectDocument, place: Callable[[Path], Place], report: Report) -> ProjectFile:
@@ -416,6 +441,10 @@ def build(document: ProjectDocument, place: Callable[[Path], Place], report: Rep
             Move(each.former, each.name, place(("spec", "moved", index)))
             for index, each in enumerate(spec.moved)
         ),
+        connections={
+            name: Connection(name, _setting(each.url), place(("spec", "connections", name)))
+            for name, each in spec.connections.items()
+        },
     )
 
 

@@ -25,7 +25,7 @@ class Checked:
     The result of a check.
 
     *problems* may be cut; *total* counts all of them, and *listed* names a file that has them all, if there is one.
-    *rows* and *users* count the valid ones. *remarks* don't make it invalid.
+    *rows* and *users* count the valid ones. *remarks* don't make it invalid. *is_connected* says that databases checked queries.
     """
 
     problems: Sequence[Problem]
@@ -35,6 +35,7 @@ class Checked:
     users: int
     listed: str = ""
     remarks: Sequence[Remark] = ()
+    is_connected: bool = False
 
 
 def checked_text(checked: Checked, page: Page) -> str:
@@ -46,7 +47,8 @@ def checked_text(checked: Checked, page: Page) -> str:
 def found_words(checked: Checked) -> str:
     """Return how much was checked and found valid."""
     rows = f"{amount(checked.rows, 'row')} for {amount(checked.users, 'user')}"
-    return f"{amount(checked.resources, 'spec')}, {rows}. Checked offline."
+    how = "Columns of queries checked by their databases." if checked.is_connected else "Checked offline."
+    return f"{amount(checked.resources, 'spec')}, {rows}. {how}"
 
 
 def checked_json(checked: Checked) -> str:

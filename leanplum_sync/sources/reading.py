@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import assert_never
 
 from leanplum_sync.kinds.rows.row import Row
-from leanplum_sync.kinds.rows.source import DataFormat, DataSource, FileSource, InlineSource
+from leanplum_sync.kinds.rows.source import DataFormat, DataSource, FileSource, InlineSource, QuerySource
 from leanplum_sync.problem import Problem
 from leanplum_sync.sources import csv_file, ndjson_file, parquet_file
+from leanplum_sync.sources.connections import kept
 from leanplum_sync.sources.header import Header
 from leanplum_sync.sources.opening import SourceError
 from leanplum_sync.wire.action import Json
@@ -67,7 +68,7 @@ def _rows(source: DataSource, root: Path, report: Callable[[Problem], None]) -> 
             for number, item in enumerate(source.items, start=1):
                 values = {column: as_cell(value) for column, value in item.values.items()}
                 yield Row(number, item.place, values)
-        case FileSource():
+        case FileSource() | QuerySource():
             try:
                 yield from _rows_of_file(source, root, report)
             except SourceError as error:
@@ -77,7 +78,11 @@ def _rows(source: DataSource, root: Path, report: Callable[[Problem], None]) -> 
             assert_never(source)
 
 
-def _rows_of_file(source: FileSource, root: Path, report: Callable[[Problem], None]) -> Iterator[Row]:
+def _rows_of_file(
+    source: FileSource | QuerySource, root: Path, report: Callable[[Problem], None]
+) -> Iterator[Row]:
+    if isinstance(source, QuerySource):
+        return kept.rows(source, root, report)
     match source.format:
         case DataFormat.CSV:
             return csv_file.rows(source, root, report)

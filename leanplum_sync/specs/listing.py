@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Final, TypeVar, assert_never
@@ -22,6 +23,7 @@ from leanplum_sync.kinds.rows.source import (
     InlineItem,
     InlineSource,
     NeededColumn,
+    QuerySource,
     suffix_and_compression,
 )
 from leanplum_sync.problem import Problem
@@ -29,6 +31,7 @@ from leanplum_sync.sources import Header, SourceError, header, parquet_file
 from leanplum_sync.specs.explain import did_you_mean
 from leanplum_sync.specs.file import OpenDocument
 from leanplum_sync.specs.paths import PathFault, inside
+from leanplum_sync.specs.query import query_source
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.number import Number
 
@@ -40,16 +43,24 @@ _WORKBOOKS: Final = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
 
 
 def site_of(
-    kind: Kind[D], model: D, address: ResourceAddress, document: OpenDocument, root: Path, *, whole: bool
+    kind: Kind[D],
+    model: D,
+    address: ResourceAddress,
+    document: OpenDocument,
+    root: Path,
+    *,
+    connections: Collection[str] | None,
+    whole: bool,
 ) -> Site:
     """
     Return what building the resource needs.
 
-    If its rows can't be read, that is reported, and the site is not readable.
+    If its rows can't be read, that is reported, and the site is not readable. *connections* are those of the project, None
+    if that is unknown.
     """
     key, listing = kind.rows_key, kind.rows(model)
     lost = _is_lost(document.document.value["spec"].get(key), listing)
-    found = None if lost else _source(listing, ("spec", key), document, root)
+    found = None if lost else _source(listing, ("spec", key), document, root, connections)
     known = None if found is None else _header(found, document, root)
     return Site(
         address=address,
@@ -67,14 +78,15 @@ def site_of(
 def _is_lost(written: Json, listing: Listing) -> bool:
     """Return whether the keys that say where the rows are were left out because they are wrong."""
     return not isinstance(written, dict) or any(
-        name in written and getattr(listing, name, None) is None for name in ("file", "inline", "id", "user")
+        name in written and getattr(listing, name, None) is None
+        for name in ("file", "inline", "connection", "query", "parameters", "id", "user")
     )
 
 
 def long_list(site: Site, document: OpenDocument) -> Problem | None:
     """Return advice on an inline list that belongs in a data file."""
     match site.source:
-        case FileSource():
+        case FileSource() | QuerySource():
             return None
         case InlineSource(items=items, place=place):
             if len(items) <= _LONG_INLINE:
@@ -89,7 +101,11 @@ def long_list(site: Site, document: OpenDocument) -> Problem | None:
             assert_never(site.source)
 
 
-def _source(listing: Listing, path: KeyPath, document: OpenDocument, root: Path) -> DataSource | None:
+def _source(
+    listing: Listing, path: KeyPath, document: OpenDocument, root: Path, connections: Collection[str] | None
+) -> DataSource | None:
+    if any(each is not None for each in (listing.connection, listing.query, listing.parameters)):
+        return query_source(listing, path, document, root, connections)
     match listing.file, listing.inline:
         case str() as file, None:
             return _file_source(file, listing, path, document, root)
@@ -118,7 +134,9 @@ def _source(listing: Listing, path: KeyPath, document: OpenDocument, root: Path)
             )
         case None, None:
             document.report(
-                path, "the source of the rows is missing", "Write `file: path`, or `inline:` with a list."
+                path,
+                "the source of the rows is missing",
+                "Write `file: path`, `connection:` with a `query:`, or `inline:` with a list.",
             )
         case _:
             document.report(
@@ -183,7 +201,7 @@ def _header(source: DataSource, document: OpenDocument, root: Path) -> Header | 
         match source:
             case FileSource():
                 known = header(source, root)
-            case InlineSource():
+            case InlineSource() | QuerySource():
                 known = Header(None)
             case _:
                 assert_never(source)
@@ -211,6 +229,8 @@ def with_columns_checked(resource: Resource, site: Site, document: OpenDocument)
             where, columns = path, set(site.header or ())
         case InlineSource(items=items):
             where, columns = "the inline list", {column for item in items for column in item.values}
+        case QuerySource() as query:  # the database knows its columns
+            return replace(resource, source=replace(query, needed=needed))
         case _:
             assert_never(site.source)
     ids = set(resource.id_columns)

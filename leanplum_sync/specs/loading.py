@@ -7,14 +7,21 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 from leanplum_sync.address import ResourceAddress
 from leanplum_sync.errors import SpecError
 from leanplum_sync.kinds import Kind, Resource
 from leanplum_sync.kinds.rows.document import Document
 from leanplum_sync.kinds.rows.site import Path as KeyPath
-from leanplum_sync.kinds.rows.source import files_of
+from leanplum_sync.kinds.rows.source import (
+    DataSource,
+    FileSource,
+    InlineSource,
+    KeptRows,
+    QuerySource,
+    files_of,
+)
 from leanplum_sync.planner.plan import Input
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.project import model as project
@@ -82,6 +89,7 @@ class Loaded:
             str(resource.address): fingerprint(
                 resource.digest,
                 *(files.get(path, "") for path in files_of(resource.source)),
+                *_rows_digest(resource.source),
             )
             for resource in self.resources
         }
@@ -94,7 +102,7 @@ def load(project_file: Path, only: Sequence[Path] = ()) -> Loaded:
     Never raises for the content of the files: their problems are in ``problems``.
     """
     root, documents, found_project, problems = _read_project(project_file)
-    loading = _Loading(root, problems, _sensitive(documents))
+    loading = _Loading(root, problems, _sensitive(documents), _connections(found_project))
     if found_project is not None:
         loading.notes += _shared_apps(found_project, documents[0])
     if only:
@@ -129,7 +137,7 @@ def _deliveries_of_all(
     root: Path, found: ProjectFile, document: OpenDocument
 ) -> dict[str, tuple[ResourceAddress, Place]]:
     """Return the deliveries of all specs of the project. Problems in specs that were not chosen don't matter here."""
-    loading = _Loading(root, [], frozenset())
+    loading = _Loading(root, [], frozenset(), _connections(found))
     loading.read_all(_named(root, found, replace(document, problems=[])))
     loading.resources(complete=False)
     return loading.deliveries
@@ -155,6 +163,10 @@ def find_project(start: Path) -> Path:
             )
         ]
     )
+
+
+def _connections(found: ProjectFile | None) -> frozenset[str] | None:
+    return None if found is None else frozenset(found.connections)
 
 
 def load_project(project_file: Path) -> ProjectFile:
@@ -344,11 +356,22 @@ def spec_files(path: Path) -> Iterator[Path]:
                 yield Path(folder, name)
 
 
+def _rows_digest(source: DataSource) -> tuple[str, ...]:
+    match source:
+        case QuerySource(kept=KeptRows(digest=digest)):
+            return (digest,)
+        case FileSource() | InlineSource() | QuerySource():
+            return ()
+        case _:
+            assert_never(source)
+
+
 @dataclass(slots=True)
 class _Loading:
     root: Path
     problems: list[Problem]
     sensitive: frozenset[str] | None
+    connections: frozenset[str] | None
     notes: list[Problem] = field(default_factory=list)
     spec_files: list[Path] = field(default_factory=list)
     known: dict[ResourceAddress, Place] = field(default_factory=dict)
@@ -415,7 +438,7 @@ class _Loading:
     def _build(
         self, kind: Kind[D], model: D, address: ResourceAddress, document: OpenDocument, *, whole: bool
     ) -> Resource | None:
-        site = site_of(kind, model, address, document, self.root, whole=whole)
+        site = site_of(kind, model, address, document, self.root, connections=self.connections, whole=whole)
         advice = long_list(site, document)
         if advice is not None:
             self.notes.append(advice)

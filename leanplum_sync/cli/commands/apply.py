@@ -44,6 +44,7 @@ from leanplum_sync.journal.events import nobody
 from leanplum_sync.journal.reader import JournalReader
 from leanplum_sync.library.applying import Application, ApplyOptions, admit, applying, note_specs
 from leanplum_sync.library.verifying import Extent
+from leanplum_sync.operations.read_rows import with_rows
 from leanplum_sync.operations.verify import Verification
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planner.parts import Part
@@ -229,7 +230,7 @@ def _leftovers(
             subjects = {entry.subject for entry in journal.exceptions(receipt.run, fates)}
             stem = settings.state_folder / f"run-{receipt.run}.{word}"
             # Loaded only here: the plan is bound to these specs, and most runs have no leftovers.
-            resources = load(project_file).resources
+            resources = with_rows(load(project_file), plan.rows()).resources
             written = write_leftovers(plan, subjects, resources, settings.root, stem)
             files += written.files
             changed |= dict.fromkeys(written.changed)

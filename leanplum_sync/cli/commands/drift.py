@@ -12,6 +12,7 @@ from leanplum_sync.cli.connect import connected
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.options.basic import duration_option
 from leanplum_sync.cli.options.checking import LIVE, observed_option
+from leanplum_sync.cli.options.parameters import reading_of, set_option
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.outputs import deliver, output_options
 from leanplum_sync.cli.project import settings_of, specs_here
@@ -23,6 +24,7 @@ from leanplum_sync.library.reading import live_into
 from leanplum_sync.operations.check import check
 from leanplum_sync.operations.drift import Drift, find_drift, without_sends
 from leanplum_sync.operations.plan import Recorded
+from leanplum_sync.operations.read_rows import read_rows
 from leanplum_sync.project.settings import Settings
 from leanplum_sync.render.drift import drift_json, drift_text
 from leanplum_sync.render.markdown import drift_markdown
@@ -35,6 +37,7 @@ from leanplum_sync.staging import Staging
 @specs_argument
 @observed_option
 @duration_option("--max-age", help="Maximum age of the snapshot FILE, such as 30m or 2h. Default: no limit.")
+@set_option
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2, not 0, if anything has drifted.")
 @output_options("text", "json", "ndjson", "markdown")
 @in_project
@@ -44,6 +47,7 @@ def command(
     specs: tuple[Path, ...],
     observed: str,
     max_age: float | None,
+    given: tuple[tuple[str, str], ...],
     detailed_exitcode: bool,
 ) -> ExitCode:
     """
@@ -57,6 +61,7 @@ def command(
     if loaded.problems:
         raise SpecError(loaded.problems)
     settings = settings_of(project, loaded.root)
+    loaded = read_rows(loaded, reading_of(given, console.progress()))
     target = target_of(settings)
     found = _find(without_sends(loaded), settings, console, observed=observed, max_age=max_age)
     mask = Mask(settings.sensitive, secrets.token_bytes(16))

@@ -14,6 +14,7 @@ from leanplum_sync.cli.output.outputs import deliver, output_option
 from leanplum_sync.cli.project import settings_of, specs_here
 from leanplum_sync.journal import read_journal
 from leanplum_sync.operations.explain import explain
+from leanplum_sync.operations.read_rows import with_rows
 from leanplum_sync.planfile import open_plan
 from leanplum_sync.render.explain import explained_json, explained_text
 from leanplum_sync.render.plan_words import mask_for
@@ -41,7 +42,11 @@ def command(console: Console, *, plan: Path, user: str, observed: Path | None) -
         settings = settings_of(project, loaded.root, opened.header.target.environment)
         with read_journal(settings.journal) as journal:
             explained = explain(
-                subject_of(user), opened, loaded, snapshot=observed or settings.snapshot, journal=journal
+                subject_of(user),
+                opened,
+                with_rows(loaded, opened.rows()),
+                snapshot=observed or settings.snapshot,
+                journal=journal,
             )
         if not explained.listed and not explained.changes:
             raise click.UsageError(

@@ -20,6 +20,7 @@ from leanplum_sync.cli.options.checking import (
     problems_option,
     shard_option,
 )
+from leanplum_sync.cli.options.parameters import set_option
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.documents import advise, all_groups_option, checked_of, show_plan, show_problems
 from leanplum_sync.cli.output.outputs import asked_for, output_options
@@ -41,7 +42,7 @@ from leanplum_sync.staging import MEMORY_LIMIT_MB
 @observed_option
 @duration_option(
     "--max-age",
-    help="Maximum age of the snapshot, such as 30m or 2h. Default: no limit for a snapshot FILE; with live, every user is read again.",
+    help="Maximum age of the snapshot, such as 30m or 2h. Default: no limit for a snapshot FILE; with live, every user is read again. Rows of connections that were read within this time are not read again.",
 )
 @file_option("--out", help="Where to write the plan. Default: ENVIRONMENT.lpplan in .leanplum-sync.")
 @click.option(
@@ -56,6 +57,7 @@ from leanplum_sync.staging import MEMORY_LIMIT_MB
     metavar="GLOB",
     help="Exclude specs whose kind/name matches; may be repeated. Default: none.",
 )
+@set_option
 @parts_option
 @shard_option(
     "Plan only part N of M of the users; all specs are still checked. apply then locks only that part. Default: all users."
@@ -75,6 +77,7 @@ def command(
     out: Path | None,
     select: tuple[str, ...],
     exclude: tuple[str, ...],
+    given: tuple[tuple[str, str], ...],
     parts: int,
     shard: Part | None,
     problems: Path | None,
@@ -108,6 +111,7 @@ def command(
         shard=shard,
         memory_mb=memory,
         chosen=Chosen(specs, select, exclude),
+        set_values=dict(given),
     )
     try:
         write_plan(loaded, settings, request, console.progress(), tell_changed_seed)

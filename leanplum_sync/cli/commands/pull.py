@@ -15,6 +15,7 @@ from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.options.basic import duration_option, file_option
 from leanplum_sync.cli.options.checking import listing_file, memory_option
 from leanplum_sync.cli.options.ids import id_column_option, subjects_named
+from leanplum_sync.cli.options.parameters import reading_of, set_option
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.outputs import deliver, output_options
 from leanplum_sync.cli.project import settings_of, specs_here
@@ -23,6 +24,7 @@ from leanplum_sync.clock import SystemClock
 from leanplum_sync.library.reading import together
 from leanplum_sync.operations.check import check
 from leanplum_sync.operations.pull import pull
+from leanplum_sync.operations.read_rows import read_rows
 from leanplum_sync.progress import Progress
 from leanplum_sync.render.pull import pulled_json, pulled_text
 from leanplum_sync.specs import Loaded
@@ -49,6 +51,7 @@ _SNAPSHOTS: Final = (".ndjson", ".ndjson.gz", ".ndjson.zst")
     default=_MAX_AGE_SECONDS,
     help="Keep users in the snapshot that were read within this time, instead of reading them again. This lets an interrupted pull continue. Default: 1h.",
 )
+@set_option
 @memory_option(LEAST_MEMORY_MB)
 @output_options("text", "json", "ndjson")
 @in_project
@@ -60,6 +63,7 @@ def command(
     id_column: str | None,
     out: Path,
     max_age: float,
+    given: tuple[tuple[str, str], ...],
     memory: int,
 ) -> ExitCode:
     """
@@ -80,7 +84,7 @@ def command(
         subjects = (
             subjects_named(users, from_file, id_column, loaded)
             if users or from_file
-            else _in_specs(loaded, staging, progress)
+            else _in_specs(read_rows(loaded, reading_of(given, progress)), staging, progress)
         )
         report = pull(
             app.reader(),

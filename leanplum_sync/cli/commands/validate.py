@@ -9,11 +9,13 @@ import click
 from leanplum_sync.cli.command import Command, in_project, specs_argument
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.options.checking import listing_file, memory_option, problems_option
+from leanplum_sync.cli.options.parameters import reading_of, set_option
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.documents import advise, listed_words, show_problems
 from leanplum_sync.cli.output.outputs import output_options
 from leanplum_sync.cli.project import project_file
 from leanplum_sync.operations.check import check
+from leanplum_sync.operations.read_rows import check_queries
 from leanplum_sync.problem import Remark
 from leanplum_sync.render.problems import Checked
 from leanplum_sync.specs import load
@@ -28,6 +30,12 @@ from leanplum_sync.staging import LEAST_MEMORY_MB, Staging
     is_flag=True,
     help="Treat remarks (about things that are valid but probably not intended) as problems. Default: only show remarks.",
 )
+@click.option(
+    "--connect",
+    is_flag=True,
+    help="Also ask the databases for the columns of each query. No row is read. Default: only the texts of queries are checked.",
+)
+@set_option
 @memory_option(LEAST_MEMORY_MB)
 @output_options("text", "json", "ndjson", "markdown", "html", "sarif", "github", "junit")
 @in_project
@@ -37,16 +45,22 @@ def command(
     specs: tuple[Path, ...],
     problems: Path | None,
     strict: bool,
+    connect: bool,
+    given: tuple[tuple[str, str], ...],
     memory: int,
 ) -> ExitCode:
     """
-    Check specs and their data files, offline.
+    Check specs and their data files, offline; with --connect, also queries.
 
     SPEC is a spec file or a folder; by default, all specs of the project. All problems are reported in one
     go: the first hundred on screen, as file:line:column, and all of them in a file. Exit code 3: there are
     problems.
     """
+    if given and not connect:
+        raise click.UsageError("--set is for queries, which are run with --connect only.")
     loaded = load(project_file(), specs)
+    if connect:
+        loaded = check_queries(loaded, reading_of(given, console.progress()))
     with Staging(memory_limit_mb=memory, only_rows=True) as staging:
         findings = check(
             loaded, staging, console.progress(), listing_file(loaded.root, problems), strict=strict
@@ -60,7 +74,10 @@ def command(
         findings.subjects,
         listed_words(findings.listed),
         remarks,
+        is_connected=connect,
     )
     show_problems(checked, console, loaded.root)
     advise(remarks, console)
+    for name in findings.unread if not findings.total else ():
+        console.say(f"Rows of {name} were not read: `plan` reads and checks them.")
     return ExitCode.INVALID if findings.total else ExitCode.OK

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -10,6 +10,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
     StringConstraints,
     WithJsonSchema,
 )
@@ -107,8 +108,31 @@ def _spelled_out(words: list[str | None]) -> list[str | None]:
     return [spelling for word in words for spelling in (("NULL", "null") if word is None else (word,))]
 
 
+_LARGEST_64_BIT: Final = 2**63 - 1
+
+
+def _parameter(value: Any) -> Json:
+    match value:
+        case int() if abs(value) > _LARGEST_64_BIT:
+            raise wrong(
+                "this number is too large for a database", "Put it in quotes, and cast it in the query."
+            )
+        case None | str() | bool() | int() | float():
+            return value
+        case _:
+            raise wrong("a parameter is a text, a number, true, false or null", "Write one value.")
+
+
+ParameterName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Parameter = Annotated[
+    Json,
+    PlainValidator(_parameter),
+    WithJsonSchema({"type": ["string", "number", "boolean", "null"]}),
+]
+
+
 class Listing(Edge):
-    """Where the rows are: a data file, or a list in the spec itself."""
+    """Where the rows are: a data file, a query, or a list in the spec itself."""
 
     file: str | None = Field(
         default=None,
@@ -133,6 +157,25 @@ class Listing(Edge):
             " NULL without quotes means both NULL and null."
         ),
         examples=[["NULL", "\\N", "nan"]],
+    )
+    connection: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A connection of the project file, for rows of a database.",
+        examples=["warehouse"],
+    )
+    query: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A file with one SELECT, relative to this spec. Its columns are the columns of the rows.",
+        examples=["queries/loyal.sql"],
+    )
+    parameters: dict[ParameterName, Parameter] | None = Field(
+        default=None,
+        description="Values for the query's parameters: `:since` in the query is the value of `since`. They are bound as data,"
+        " never pasted into the query. A text stays a text: to compare it with a date, write CAST(:since AS date). Values"
+        " that are not here come from `--set`.",
+        examples=[{"since": "2026-11-01"}],
     )
     inline: list[InlineListItem] | None = Field(
         default=None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, assert_never
 
 from leanplum_sync.kinds.rows.site import Site
-from leanplum_sync.kinds.rows.source import FileSource, InlineSource, NeededColumn
+from leanplum_sync.kinds.rows.source import FileSource, InlineSource, NeededColumn, QuerySource
 
 INLINE_ID: Final = "id"
 
@@ -24,6 +24,8 @@ def id_column(named: str | None, key: str, own: tuple[str, ...], site: Site) -> 
             return NeededColumn(INLINE_ID, site.place(("spec", key, "inline")))
         case FileSource():
             path = ("spec", key, "file")
+        case QuerySource():
+            path = ("spec", key, "query")
         case _:
             assert_never(site.source)
     found = next((column for column in own if column in (site.header or ())), None)

@@ -11,6 +11,8 @@ from typing import Final, TypeAlias, assert_never
 from leanplum_sync.problem import Place
 from leanplum_sync.wire.action import Json
 
+ROWS_FOLDER: Final = ".leanplum-sync/rows"
+
 
 class DataFormat(StrEnum):
     CSV = "csv"
@@ -80,13 +82,59 @@ class InlineSource:
     empty: tuple[str, ...] = ()
 
 
-DataSource: TypeAlias = FileSource | InlineSource
+@dataclass(frozen=True, slots=True)
+class KeptRows:
+    """
+    Rows that were read from a connection, and kept in a file.
+
+    *digest* is over columns, types and values: the order in which the rows came doesn't change it. *sha256* is that of the
+    file. *count* is the number of rows, *read_at* in seconds since the epoch. *server* is what answered, such as
+    ``PostgreSQL 16.2``. *parameters* are the values that the query was given.
+    """
+
+    digest: str
+    sha256: str
+    count: int
+    read_at: float
+    server: str
+    parameters: Mapping[str, Json]
+
+    @property
+    def path(self) -> str:
+        """The file, relative to the project folder."""
+        return f"{ROWS_FOLDER}/{self.digest}.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class QuerySource:
+    """
+    The rows of a query. *path* is the file with its text, *place* where the spec names it.
+
+    *parameters* are the ones that the spec gives; others come from the command line. *kept* is None until the rows were read.
+    """
+
+    connection: str
+    path: str
+    parameters: Mapping[str, Json]
+    place: Place
+    address: str = ""
+    needed: tuple[NeededColumn, ...] = ()
+    empty: tuple[str, ...] = ()
+    kept: KeptRows | None = None
+
+    @property
+    def name(self) -> str:
+        """What people call it, also in the places of its rows: ``warehouse:queries/loyal.sql``."""
+        return f"{self.connection}:{self.path}"
+
+
+DataSource: TypeAlias = FileSource | InlineSource | QuerySource
 
 
 def files_of(source: DataSource) -> tuple[str, ...]:
     """Return the files in the project, besides the spec, that decide what the rows are."""
     match source:
-        case FileSource(path=path):
+        case FileSource(path=path) | QuerySource(path=path):
             return (path,)
         case InlineSource():
             return ()
@@ -98,7 +146,23 @@ def csv_file_of(source: DataSource) -> FileSource | None:
     match source:
         case FileSource():
             return source if source.format is DataFormat.CSV else None
-        case InlineSource():
+        case InlineSource() | QuerySource():
             return None
         case _:
             assert_never(source)
+
+
+def query_of(source: DataSource) -> QuerySource | None:
+    match source:
+        case QuerySource():
+            return source
+        case FileSource() | InlineSource():
+            return None
+        case _:
+            assert_never(source)
+
+
+def is_readable_now(source: DataSource) -> bool:
+    """Tell whether the rows can be read without a connection."""
+    query = query_of(source)
+    return query is None or query.kept is not None

@@ -1,0 +1,288 @@
+"""Reads the rows of queries, once, and keeps them: from then on the specs can be checked and planned without the database."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from leanplum_sync.errors import CredentialError, SourceUnreachableError, UsageError
+from leanplum_sync.kinds.rows.source import KeptRows, QuerySource, query_of
+from leanplum_sync.planner.plan import RowsRead
+from leanplum_sync.problem import Place, Problem
+from leanplum_sync.project.model import Connection, FromVariable
+from leanplum_sync.project.settings import STATE_FOLDER
+from leanplum_sync.sources.connections import kept_index
+from leanplum_sync.sources.connections.columns import ColumnKind, QueryColumn
+from leanplum_sync.sources.connections.keeping import keep
+from leanplum_sync.sources.connections.opening import opened, target_of
+from leanplum_sync.sources.connections.reader import QueryError, Reader
+from leanplum_sync.sources.connections.statement import Statement, parse
+from leanplum_sync.specs.explain import did_you_mean
+from leanplum_sync.staging.scratch import ScratchFolder
+from leanplum_sync.wire.action import Json
+
+if TYPE_CHECKING:
+    from leanplum_sync.clock import Clock
+    from leanplum_sync.kinds import Resource
+    from leanplum_sync.kinds.rows.source import NeededColumn
+    from leanplum_sync.progress import Progress
+    from leanplum_sync.specs import Loaded
+
+_TRIES: Final = 3
+_WAIT_SECONDS: Final = 1.0
+_NUMBERS: Final = (ColumnKind.INTEGER, ColumnKind.DECIMAL, ColumnKind.DOUBLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """
+    *environ* holds the URLs that the project file leaves to it. *given* are the values of ``--set``. Rows that were read less
+    than *max_age_seconds* ago are not read again; None reads all.
+    """
+
+    environ: Mapping[str, str]
+    clock: Clock
+    progress: Progress
+    given: Mapping[str, str]
+    max_age_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """One resource's query, with all its parameters."""
+
+    resource: Resource
+    source: QuerySource
+    statement: Statement
+    parameters: Mapping[str, Json]
+    root: Path
+    url: str
+
+
+_Answer: TypeAlias = KeptRows | list[Problem] | None
+_Read: TypeAlias = Callable[[Reader, _Query, Reading], _Answer]
+
+
+def read_rows(loaded: Loaded, reading: Reading) -> Loaded:
+    """
+    Return *loaded* with the rows of all its queries kept, and with the problems of these queries.
+
+    Nothing is read if *loaded* has problems already. All queries of a connection see one state of its database.
+
+    Raises:
+        SourceUnreachableError: a database can't be reached, or failed three times.
+        CredentialError: a URL is missing, a database refuses the account, or a driver is not installed.
+        UsageError: a value of ``--set`` is for no query.
+        StorageError: there is no room for the rows.
+    """
+    return _read(loaded, reading, _kept)
+
+
+def check_queries(loaded: Loaded, reading: Reading) -> Loaded:
+    """Return *loaded* with the problems of its queries. Each is asked for its columns, and no row is read. Errors: ``read_rows``."""
+    return _read(loaded, reading, _checked)
+
+
+def with_rows(loaded: Loaded, kept: Mapping[str, RowsRead]) -> Loaded:
+    """Return *loaded* with the rows that a plan was made from, by ``kind/name``."""
+    resources = (
+        _with_kept(each, kept[str(each.address)].kept) if str(each.address) in kept else each
+        for each in loaded.resources
+    )
+    return replace(loaded, resources=tuple(resources))
+
+
+def rows_read(loaded: Loaded) -> Mapping[str, RowsRead]:
+    """Return the rows that *loaded* has from connections, by ``kind/name``."""
+    return {
+        str(resource.address): RowsRead(source.connection, source.path, source.kept)
+        for resource in loaded.resources
+        if (source := query_of(resource.source)) is not None and source.kept is not None
+    }
+
+
+def _with_kept(resource: Resource, kept: KeptRows | None) -> Resource:
+    source = query_of(resource.source)
+    return resource if source is None else replace(resource, source=replace(source, kept=kept))
+
+
+def _read(loaded: Loaded, reading: Reading, read: _Read) -> Loaded:
+    if loaded.problems or loaded.project is None:
+        return loaded
+    queries: dict[str, list[_Query]] = defaultdict(list)
+    problems: list[Problem] = []
+    for resource in loaded.resources:
+        if (source := query_of(resource.source)) is not None:
+            statement = parse((loaded.root / source.path).read_text(encoding="utf-8-sig"))
+            parameters = _parameters(source, statement, reading.given, problems)
+            url = _url(loaded.project.connections[source.connection], reading.environ)
+            queries[source.connection].append(
+                _Query(resource, source, statement, parameters, loaded.root, url)
+            )
+    _check_given(reading.given, [query for each in queries.values() for query in each])
+    found: dict[str, KeptRows | None] = {}
+    for of_connection in queries.values() if not problems else ():
+        for query, answer in zip(of_connection, _of_connection(of_connection, reading, read), strict=True):
+            if isinstance(answer, list):
+                problems += answer
+            else:
+                found[str(query.resource.address)] = answer
+    resources = tuple(_with_kept(each, found.get(str(each.address))) for each in loaded.resources)
+    return replace(loaded, resources=resources, problems=(*loaded.problems, *problems))
+
+
+def _check_given(given: Mapping[str, str], queries: Sequence[_Query]) -> None:
+    used = {name for query in queries for name in query.statement.names}
+    for name in sorted(given.keys() - used):
+        close = did_you_mean(name, sorted(used))
+        raise UsageError(f"--set {name}: no query has a parameter of this name. {close}".rstrip())
+
+
+def _url(connection: Connection, environ: Mapping[str, str]) -> str:
+    match connection.url:
+        case str() as url:
+            return url
+        case FromVariable() as variable:
+            if url := variable.text(environ):
+                return url
+            raise CredentialError(
+                f"{variable.name} is not set: the project file says that it holds the URL of connection {connection.name}."
+            )
+
+
+def _parameters(
+    source: QuerySource, statement: Statement, given: Mapping[str, str], problems: list[Problem]
+) -> Mapping[str, Json]:
+    found: dict[str, Json] = {}
+    for name in statement.parameters:
+        if name in given:
+            found[name] = _as(given[name], source.parameters.get(name), name)
+        elif name in source.parameters:
+            found[name] = source.parameters[name]
+        else:
+            problems.append(
+                Problem(
+                    source.place,
+                    f"the query's parameter {name} has no value",
+                    f"Add it to `parameters`, or pass --set {name}=VALUE.",
+                    source.address,
+                )
+            )
+    return found
+
+
+def _as(text: str, default: Json, name: str) -> Json:
+    """Return *text* as a value of the type of *default*, which it replaces."""
+    try:
+        match default:
+            case bool():
+                return {"true": True, "false": False}[text]
+            case int():
+                return int(text)
+            case float():
+                return float(text)
+            case _:
+                return text
+    except (ValueError, KeyError):
+        kind = {bool: "true or false", int: "a whole number", float: "a number"}[type(default)]
+        raise UsageError(f"--set {name}: the spec's own value is {kind}, and this is not.") from None
+
+
+def _of_connection(queries: Sequence[_Query], reading: Reading, read: _Read) -> list[_Answer]:
+    """Reading changes nothing, so it begins again if the database fails meanwhile."""
+    name, url = queries[0].source.connection, queries[0].url
+    for attempt in range(1, _TRIES + 1):
+        try:
+            with opened(name, url) as reader:
+                return [read(reader, query, reading) for query in queries]
+        except SourceUnreachableError:
+            if attempt == _TRIES:
+                raise
+            reading.clock.sleep(attempt * _WAIT_SECONDS)
+    raise AssertionError  # the last attempt returned or raised
+
+
+def _columns(reader: Reader, query: _Query) -> tuple[QueryColumn, ...] | list[Problem]:
+    try:
+        columns = reader.columns(query.statement, query.parameters)
+    except QueryError as error:
+        return [_problem(query.source, error)]
+    problems = list(_column_problems(query, {column.name: column for column in columns}))
+    return problems or columns
+
+
+def _checked(reader: Reader, query: _Query, _reading: Reading) -> list[Problem] | None:
+    found = _columns(reader, query)
+    return found if isinstance(found, list) else None
+
+
+def _kept(reader: Reader, query: _Query, reading: Reading) -> KeptRows | list[Problem]:
+    source, root = query.source, query.root
+    key = kept_index.key_of(source, root, target_of(query.url), query.parameters)
+    now = reading.clock.now()
+    if reading.max_age_seconds is not None:
+        kept = kept_index.find(key, root, now - reading.max_age_seconds)
+        if kept is not None:
+            return kept
+    columns = _columns(reader, query)
+    if isinstance(columns, list):
+        return columns
+    scratch = ScratchFolder(root / STATE_FOLDER)
+    try:
+        with (
+            reading.progress.track(f"Reading {source.name}", None, "row") as task,
+            closing(reader.batches(query.statement, query.parameters, columns)) as batches,
+        ):
+            kept = keep(
+                columns,
+                batches,
+                root,
+                scratch.path,
+                sorted_by=query.resource.id_column.name,
+                parameters=query.parameters,
+                read_at=now,
+                server=reader.server,
+                advance=task.advance,
+            )
+    except QueryError as error:
+        return [_problem(source, error)]
+    finally:
+        scratch.close()
+    kept_index.note(key, kept, root)
+    return kept
+
+
+def _problem(source: QuerySource, error: QueryError) -> Problem:
+    return Problem(Place(source.name), error.message, error.hint, source.address)
+
+
+def _column_problems(query: _Query, columns: Mapping[str, QueryColumn]) -> Iterator[Problem]:
+    ids = {column.name for column in query.resource.id_columns}
+    for needed in query.resource.columns_needed():
+        column = columns.get(needed.name)
+        if column is None:
+            hint = did_you_mean(needed.name, sorted(columns)) or "Names are case-sensitive."
+            yield _of_column(query, needed, f"{query.source.name} has no column {needed.name}", hint)
+        elif needed.name in ids and column.kind is not ColumnKind.TEXT:
+            yield _of_column(
+                query,
+                needed,
+                f"column {needed.name} of {query.source.name} is of type {column.type}, and ids are text",
+                f"Cast it in the query: {needed.name}::text"
+                + (". If ids have leading zeros, pad them there." if column.kind in _NUMBERS else "."),
+            )
+        elif column.kind is ColumnKind.OTHER:
+            yield _of_column(
+                query,
+                needed,
+                f"column {needed.name} of {query.source.name} is of type {column.type}, which can't become a value",
+                "Cast it in the query to a text, a number, a boolean, a date or a list of them.",
+            )
+
+
+def _of_column(query: _Query, needed: NeededColumn, message: str, hint: str) -> Problem:
+    return Problem(needed.place, message, hint, query.source.address)

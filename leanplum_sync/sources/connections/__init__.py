@@ -1,0 +1,1 @@
+"""Rows of databases: read once, by a connection that can't write, and kept as Parquet under ``.leanplum-sync/rows``."""

@@ -1,0 +1,77 @@
+"""Rows that were kept, read back. No connection and no driver is needed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+from leanplum_sync.duck import connect
+from leanplum_sync.kinds.rows.row import Row
+from leanplum_sync.kinds.rows.source import QuerySource
+from leanplum_sync.problem import Place, Problem
+from leanplum_sync.sources.connections.columns import ColumnKind, UnreadableCellError, value_of
+from leanplum_sync.sources.connections.keeping import COLUMNS_KEY
+from leanplum_sync.sources.opening import failure, file_digest
+from leanplum_sync.wire.action import Json
+
+_PIECE: Final = 1_000  # rows
+_PLAN_AGAIN: Final = "Plan again, which reads the rows again."
+
+
+def rows(source: QuerySource, root: Path, report: Callable[[Problem], None]) -> Iterator[Row]:
+    """
+    Yield the rows, in the order of the file. Cells that are none of their kind are reported if the spec needs them.
+
+    Raises:
+        SourceError: the file is missing, or is not the one that was kept.
+    """
+    import duckdb  # noqa: PLC0415 - heavy
+
+    place = Place(source.name)
+    if source.kept is None:
+        raise failure(place, "the rows were not read", _PLAN_AGAIN, source.address)
+    path = root / source.kept.path
+    try:
+        if file_digest(path) != source.kept.sha256:
+            raise failure(place, f"{source.kept.path} was changed", _PLAN_AGAIN, source.address)
+        with connect() as connection:
+            result = connection.execute(
+                "SELECT value FROM parquet_kv_metadata(?) WHERE key = ?", [str(path), COLUMNS_KEY.encode()]
+            ).fetchall()
+            columns = [(name, ColumnKind(kind)) for name, kind, _ in json.loads(result[0][0])]
+            found = connection.execute("SELECT * FROM read_parquet(?)", [str(path)])
+            pieces = iter(partial(found.fetchmany, _PIECE), [])
+            for number, cells in enumerate(chain.from_iterable(pieces), start=1):
+                at = Place(source.name, row=number)
+                yield Row(number, at, dict(_cells(columns, cells, source, at, report)))
+    except (OSError, duckdb.Error, ValueError, LookupError) as error:
+        raise failure(
+            place, f"{source.kept.path} is missing or damaged", _PLAN_AGAIN, source.address
+        ) from error
+
+
+def _cells(
+    columns: list[tuple[str, ColumnKind]],
+    cells: tuple[str | None, ...],
+    source: QuerySource,
+    at: Place,
+    report: Callable[[Problem], None],
+) -> Iterator[tuple[str, Json]]:
+    for (name, kind), text in zip(columns, cells, strict=True):
+        try:
+            yield name, None if text is None else value_of(text, kind)
+        except UnreadableCellError as error:
+            if any(column.name == name for column in source.needed):
+                report(
+                    Problem(
+                        at,
+                        f"the value in column {name} is not {error.expected}",
+                        "Change the query so that it returns null or another value for this row.",
+                        source.address,
+                    )
+                )
+            yield name, text

@@ -1,0 +1,66 @@
+"""Which rows were kept for which query, so that they need not be read again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from leanplum_sync.errors import StorageError
+from leanplum_sync.kinds.rows.source import ROWS_FOLDER, KeptRows, QuerySource
+from leanplum_sync.sources.opening import file_digest
+from leanplum_sync.wire.action import Json
+
+_FORMAT: Final = 1
+
+
+def key_of(source: QuerySource, root: Path, target: str, parameters: Mapping[str, Json]) -> str:
+    """Return what stands for a query with its parameters, and the database *target* that it is for."""
+    told = [_FORMAT, source.connection, target, file_digest(root / source.path), dict(parameters)]
+    return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+
+def note(key: str, kept: KeptRows, root: Path) -> None:
+    """
+    Note that *kept* are the rows of *key*.
+
+    Raises:
+        StorageError: it can't be written.
+    """
+    path = _path(key, root)
+    beside = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        with os.fdopen(os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
+            file.write(as_json(kept))
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise StorageError(f"{path}: this can't be written: {error.strerror}.") from error
+
+
+def find(key: str, root: Path, not_before: float) -> KeptRows | None:
+    """Return the rows of *key* that were read at *not_before* or later, if they are still what was kept."""
+    try:
+        kept = from_json(_path(key, root).read_bytes())
+        is_sound = kept.read_at >= not_before and file_digest(root / kept.path) == kept.sha256
+    except (OSError, ValueError, TypeError):
+        return None
+    return kept if is_sound else None
+
+
+def as_json(kept: KeptRows) -> bytes:
+    return orjson.dumps(asdict(kept), option=orjson.OPT_SORT_KEYS)
+
+
+def from_json(data: bytes) -> KeptRows:
+    values: dict[str, Any] = orjson.loads(data)
+    return KeptRows(**values)
+
+
+def _path(key: str, root: Path) -> Path:
+    return root / ROWS_FOLDER / f"{key}.json"

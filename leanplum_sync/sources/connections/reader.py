@@ -1,0 +1,76 @@
+"""What every database can do for us: tell the columns of a query, and its rows as texts."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Protocol
+
+from leanplum_sync.sources.connections.columns import QueryColumn
+from leanplum_sync.sources.connections.statement import Statement
+from leanplum_sync.wire.action import Json
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LONGEST_TEXT: Final = 1 << 17  # bytes of a cell, as in Parquet files
+_BATCH_BYTES: Final = 8 << 20
+_FEWEST, _MOST = 100, 20_000  # rows at once
+
+
+class QueryError(Exception):
+    """The query can't be run, or its rows can't be kept. Neither *message* nor *hint* holds a value of a row."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        self.message, self.hint = message, hint
+        super().__init__(message)
+
+
+class Reader(Protocol):
+    """
+    An open connection, in one transaction that can't write, and sees one state of the database.
+
+    Every method raises ``QueryError`` where the query is at fault, and ``SourceUnreachableError`` where the database is.
+    """
+
+    @property
+    def server(self) -> str:
+        """What answers, such as ``PostgreSQL 16.2``."""
+
+    def columns(self, query: Statement, parameters: Mapping[str, Json]) -> tuple[QueryColumn, ...]:
+        """Return the columns of *query*, without reading a row."""
+
+    def batches(
+        self, query: Statement, parameters: Mapping[str, Json], columns: Sequence[QueryColumn]
+    ) -> Generator[pa.RecordBatch, None, None]:
+        """Yield the rows: for each of *columns*, a column of texts. Memory doesn't grow with the number of rows."""
+
+
+def next_size(batch: pa.RecordBatch) -> int:
+    """Return how many rows to ask for next, so that wide rows don't take more memory than narrow ones."""
+    rows: int = _BATCH_BYTES * batch.num_rows // max(batch.nbytes, 1)
+    return max(_FEWEST, min(_MOST, rows))
+
+
+FIRST_SIZE: Final = _FEWEST
+
+
+def check_columns(columns: Sequence[QueryColumn]) -> tuple[QueryColumn, ...]:
+    """
+    Return *columns*.
+
+    Raises:
+        QueryError: there are none, or two have one name.
+    """
+    if not columns:
+        raise QueryError(
+            "the query has no columns", "Select the column with the ids, and the columns that the spec names."
+        )
+    seen: set[str] = set()
+    for column in columns:
+        if column.name in seen:
+            raise QueryError(
+                f"the query has two columns named {column.name}",
+                "Name each: SELECT a.id AS a_id, b.id AS b_id.",
+            )
+        seen.add(column.name)
+    return tuple(columns)
