@@ -97,8 +97,8 @@ def test_a_send_needs_consent_by_the_plans_number_and_is_made_once(
     assert (shop_that_sends / PLAN).exists()
     for options, says in (
         ((), "--ack sends=2"),
-        (("--ack", "sends=3"), "it has 2 sends"),
-        (("--ack", "sends=2", "--ack", "removals=9"), "it has 2 removals"),
+        (("--ack", "sends=3"), "this plan, which has 2 sends"),
+        (("--ack", "sends=2", "--ack", "removals=9"), "this plan, which has 2 removals"),
     ):
         refused = command("apply", PLAN, "--yes", *options)
         assert (refused.returncode, says in refused.stderr) == (6, True)
@@ -312,7 +312,7 @@ def test_users_who_do_not_exist_are_created_on_request_or_seeded_anew(shop: Path
     with (shop / "seed" / "users.ndjson").open("a") as seed:
         seed.write('{"userId": "ada"}\n')
     told = command("plan", "specs/own.yaml").stderr
-    assert "To start again from it: rm .leanplum-sync/emulator.db*" in told
+    assert "To start again from the new seed: rm .leanplum-sync/emulator.db*" in told
     for file in (shop / ".leanplum-sync").glob("emulator.db*"):
         file.unlink()
     again = command("plan", "specs/own.yaml")
