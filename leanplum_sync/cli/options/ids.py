@@ -84,7 +84,8 @@ def _source(file: Path) -> FileSource:
         raise click.UsageError(
             f"{file} is not a data file: its name must end with {', '.join(FORMATS)}, or one of these and .gz or .zst."
         )
-    return FileSource(file.name, FORMATS[suffix], compression, Place(file.name))
+    delimiter = "\t" if suffix == ".tsv" else None
+    return FileSource(file.name, FORMATS[suffix], compression, Place(file.name), delimiter=delimiter)
 
 
 def _column(

@@ -246,6 +246,12 @@ def test_pull_reads_a_snapshot_that_plan_takes(shop: Path, command: Command) -> 
     assert [json.loads(again.stdout)[name] for name in ("read", "reused", "missing")] == [1, 1, 1]
 
 
+def test_ids_are_read_from_a_tab_separated_file(shop: Path, command: Command) -> None:
+    (shop / "ids.tsv").write_text("name\tuserId\nAda, of London\t00001\n")
+    pulled = command("pull", "--from", "ids.tsv", "--out", "users.ndjson", "-o", "json")
+    assert (pulled.returncode, json.loads(pulled.stdout)["read"]) == (0, 1)
+
+
 def test_status_tells_of_runs(shop: Path, command: Command) -> None:
     assert "No runs yet" in command("status").stdout
     command("plan")
