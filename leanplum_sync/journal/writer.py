@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,7 @@ from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, Resolut
 from leanplum_sync.journal.later import LaterWrites
 from leanplum_sync.journal.lock import LEASE_SECONDS, Lease, overlap
 from leanplum_sync.journal.reader import SETTLED, JournalReader
+from leanplum_sync.journal.restoring import FoundRun, Restored, restore
 from leanplum_sync.journal.rows import Row, numbers_from, numbers_text
 from leanplum_sync.journal.run import RunJournal
 from leanplum_sync.journal.schema import (
@@ -31,7 +32,7 @@ from leanplum_sync.journal.settling import check_settled
 from leanplum_sync.journal.specs import NO_RUN, remember_specs
 from leanplum_sync.journal.states import BatchStates, Transition, resting_state
 from leanplum_sync.journal.texts import Texts
-from leanplum_sync.planner.known import Position
+from leanplum_sync.planner.known import JournalMark, Position
 
 DROPPED: Final = "dropped by a person: nobody knows whether it happened, and it is not sent again"
 _UNFINISHED: Final = (RunState.RUNNING, RunState.INTERRUPTED, RunState.PARTIAL)
@@ -54,6 +55,10 @@ class Journal(JournalReader):
         self._location = location
         self._database = self._writable = Database(location, memory=memory, as_it_is=as_it_is)
         self._clock = clock
+
+    def restore(self, lease: Lease, runs: Iterable[FoundRun], identity: JournalMark | None) -> Restored:
+        """See ``restoring.restore``."""
+        return restore(self._writable, self._clock, lease, runs, identity)
 
     def accept(self, lease: Lease, above: int = 0) -> None:
         """

@@ -340,6 +340,19 @@ class JournalCopy(Document):
 
 
 @dataclass(frozen=True, slots=True)
+class JournalRebuild(Document):
+    """*unknown* has a sentence for each thing that nothing shows."""
+
+    NAME: ClassVar = "journal-rebuild"
+
+    journal: str
+    runs: int
+    deliveries: Annotated[Mapping[DeliveryState, int], "By state."]
+    is_complete: bool
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Resolved(Document):
     """*still_held* counts the actions of the run that are still held."""
 

@@ -9,7 +9,16 @@ from typing import Final
 from rich.console import RenderableType
 from rich.text import Text
 
-from leanplum_sync.journal.entry import BatchEntry, BatchState, ExceptionEntry, Fate, RunEntry, Tally
+from leanplum_sync.journal.entry import (
+    BatchEntry,
+    BatchState,
+    DeliveryState,
+    ExceptionEntry,
+    Fate,
+    RunEntry,
+    Tally,
+)
+from leanplum_sync.journal.restoring import Restored
 from leanplum_sync.journal.soundness import Fault
 from leanplum_sync.render import documents
 from leanplum_sync.render.document import entry, written
@@ -161,3 +170,45 @@ def copied_text(counts: Mapping[str, int], target: str, page: Page) -> str:
 
 def copied_json(counts: Mapping[str, int], source: str, target: str) -> str:
     return written(documents.JournalCopy(source, target, rows=dict(counts)))
+
+
+def rebuilt_text(rebuilt: Restored, journal: str, page: Page) -> str:
+    counts = [
+        (Text(f"{rebuilt.runs:,}"), Text("runs")),
+        *(
+            (Text(f"{count:,}"), Text(f"sends and increments {state.value}"))
+            for state, count in _by_state(rebuilt)
+        ),
+    ]
+    lines: list[RenderableType] = [
+        Text(f"{escaped(journal)} was rebuilt:", GOOD),
+        grid(counts, right=(0,)),
+        BLANK,
+        heading("Not known"),
+        *(Text(escaped(each), CARE) for each in rebuilt.unknown),
+        Text(_NEVER_LOGGED),
+    ]
+    if rebuilt.unknown:
+        lines += [BLANK, Text("So the next apply with sends or increments needs --new-journal.")]
+    return paint(lines, page)
+
+
+_NEVER_LOGGED: Final = (
+    "Decisions made with resolve, and what drift and undo compare with; device fields are written again."
+)
+
+
+def _by_state(rebuilt: Restored) -> Sequence[tuple[DeliveryState, int]]:
+    return sorted(rebuilt.deliveries.items())
+
+
+def rebuilt_json(rebuilt: Restored, journal: str) -> str:
+    return written(
+        documents.JournalRebuild(
+            journal,
+            rebuilt.runs,
+            dict(_by_state(rebuilt)),
+            is_complete=not rebuilt.unknown,
+            unknown=rebuilt.unknown,
+        )
+    )

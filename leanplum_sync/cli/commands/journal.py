@@ -27,6 +27,7 @@ from leanplum_sync.journal.copying import copy_journal
 from leanplum_sync.journal.database import describe
 from leanplum_sync.journal.entry import DeliveryState, RunState
 from leanplum_sync.journal.export import lines, write_ndjson, write_parquet
+from leanplum_sync.library.rebuild import rebuild
 from leanplum_sync.project.kept_plans import prune
 from leanplum_sync.render.journal import (
     ShownRun,
@@ -34,6 +35,8 @@ from leanplum_sync.render.journal import (
     copied_text,
     faults_json,
     faults_text,
+    rebuilt_json,
+    rebuilt_text,
     run_json,
     run_text,
     runs_json,
@@ -48,7 +51,7 @@ _WRITERS: Final = {".ndjson": write_ndjson, ".jsonl": write_ndjson, ".parquet": 
 @click.group("journal", cls=Group)
 def command() -> None:
     """
-    List, show, check, copy and export the journal.
+    List, show, check, copy, rebuild and export the journal.
 
     The journal records what was sent and what became of it. It holds user ids but no values. Use `resolve`
     for held sends.
@@ -137,6 +140,28 @@ def verify_command(console: Console) -> ExitCode:
         json=lambda: faults_json(faults, name),
     )
     return ExitCode.STALE_PLAN if faults else ExitCode.OK
+
+
+@command.command("rebuild", cls=Command)
+@click.argument(
+    "receipts", metavar="[RECEIPT]...", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@output_option
+@in_project
+def rebuild_command(console: Console, receipts: tuple[Path, ...]) -> None:
+    """
+    Rebuild a lost journal from event logs and kept plans.
+
+    They are in .leanplum-sync. RECEIPT is a JSON document of an apply (-o json), which tells more. A send or
+    increment that may have happened is held. What nothing shows is listed, and then the next apply with sends
+    needs --new-journal. The journal must be missing or empty.
+    """
+    settings = settings_here()
+    rebuilt = rebuild(settings, receipts)
+    name = describe(shortest(settings.journal))
+    deliver(
+        console, text=lambda page: rebuilt_text(rebuilt, name, page), json=lambda: rebuilt_json(rebuilt, name)
+    )
 
 
 @command.command("export", cls=Command)
