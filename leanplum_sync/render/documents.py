@@ -465,6 +465,7 @@ DOCUMENTS: Final[tuple[type[Document], ...]] = (
     RunDocument,
     JournalCheck,
     JournalCopy,
+    JournalRebuild,
     Resolved,
     Pulled,
     Findings,
