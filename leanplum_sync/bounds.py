@@ -27,27 +27,29 @@ EXPANSION: Final = Bound(
     "A compressed file, above 1 MB of content",
     250,
     "times its size",
-    "Tables shrink to a tenth, repetitive ones to a hundredth.",
+    "Ordinary tables compress to a tenth of their size, and repetitive tables to a hundredth.",
 )
 EXPANDED_FREELY: Final = Bound(
-    "Content that may be compressed by any ratio",
+    "Content of a compressed file that may have any compression ratio",
     1_000_000,
     "bytes",
-    "A small file may hold one row again and again.",
+    "A small file may repeat the same row many times.",
 )
 ZSTD_WINDOW: Final = Bound(
     "The window of a zstd file",
     64 << 20,
     "bytes",
-    "It is held in memory. Levels up to 21 use less; `--long` and level 22 use more.",
+    "The window is held in memory. Compression levels up to 21 use less; `--long` and level 22 use more.",
 )
 LINE: Final = Bound(
     "A line of a CSV, NDJSON or snapshot file, and a row of a Parquet file",
     2_000_000,
     "characters",
-    "A profile has some kilobytes.",
+    "A profile has a few kilobytes.",
 )
-CELL: Final = Bound("A text in a row", 250_000, "characters", "A cell of a spreadsheet holds 32,767.")
+CELL: Final = Bound(
+    "A text in a row", 250_000, "characters", "A spreadsheet cell can have 32,767 characters."
+)
 CONTINUED_ROW: Final = Bound(
     "The lines of a CSV row after its first",
     131_072,
@@ -55,18 +57,18 @@ CONTINUED_ROW: Final = Bound(
     "A quote that is never closed must not swallow the rest of the file.",
 )
 COLUMNS: Final = Bound(
-    "The columns of a data file, and the keys of an NDJSON line",
+    "Columns of a data file, and keys in a line of NDJSON",
     10_000,
     "columns",
-    "Warehouses allow as many; an app has at most 500 attributes.",
+    "Data warehouses have the same limit, and an app has at most 500 attributes.",
 )
-ITEMS: Final = Bound("A list in a row", 10_000, "items", "It becomes one attribute.")
-NESTING: Final = Bound("Nesting of YAML and of JSON", 50, "levels", "Specs have seven.")
+ITEMS: Final = Bound("A list in a row", 10_000, "items", "The list becomes a single attribute.")
+NESTING: Final = Bound("Nesting of YAML and JSON", 50, "levels", "Specs have seven levels.")
 ROWS_OF_A_SUBJECT: Final = Bound(
     "Rows of one data file about one user or device",
     1_000,
     "rows",
-    "A file has one row for a user, or one for each of a user's devices.",
+    "A file has one row per user, or one row for each of a user's devices.",
 )
 SPEC_FILE: Final = Bound(
     "A spec file or project file",
@@ -75,23 +77,25 @@ SPEC_FILE: Final = Bound(
     "Longer lists belong in data files.",
 )
 SPEC_VALUES: Final = Bound(
-    "Values and keys of a spec file",
+    "Values and keys in a spec file",
     300_000,
     "values",
-    "10,000 specs have 250,000.",
+    "10,000 specs have 250,000 values.",
 )
 REPEATED_VALUES: Final = Bound(
-    "Values that the aliases of a YAML file repeat",
+    "Values repeated by aliases in a YAML file",
     20_000,
     "values",
     "Aliases of aliases grow exponentially.",
 )
-ANSWER: Final = Bound("An answer of the API", 16_000_000, "bytes", "50 users have a few megabytes.")
+ANSWER: Final = Bound(
+    "An answer of the API", 16_000_000, "bytes", "An answer about 50 users has a few megabytes."
+)
 ANSWER_PARTS: Final = Bound(
     "Lists and objects in an answer of the API",
     500_000,
     "lists and objects",
-    "50 users with 500 attributes, events and states each have 50,000.",
+    "An answer about 50 users, each with 500 attributes, events and states, has 50,000.",
 )
 
 ALL: Final = (

@@ -69,7 +69,7 @@ class Plain:
 
     def open(self, kept: str | bytes, *_place: str) -> str:
         if isinstance(kept, bytes):
-            raise ValueError("the value is sealed")  # noqa: TRY004 - what a damaged file raises
+            raise ValueError("the value is encrypted")  # noqa: TRY004 - what a damaged file raises
         return kept
 
     def stamp(self, digest: str) -> str:
@@ -91,11 +91,11 @@ class Sealed:
 
     def open(self, kept: str | bytes, *place: str) -> str:
         if isinstance(kept, str):
-            raise ValueError("the value is not sealed")  # noqa: TRY004 - what a damaged file raises
+            raise ValueError("the value is not encrypted")  # noqa: TRY004 - what a damaged file raises
         try:
             return self._cipher.decrypt(kept[:_NONCE_BYTES], kept[_NONCE_BYTES:], _joined(place)).decode()
         except self._not_authentic as error:
-            raise ValueError("the value doesn't open") from error
+            raise ValueError("the value can't be decrypted") from error
 
     def stamp(self, digest: str) -> str:
         return hmac.digest(self._stamp_key, digest.encode(), hashlib.sha256).hex()

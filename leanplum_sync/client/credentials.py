@@ -83,7 +83,7 @@ class Connection:
         app_id = environ.get(app_id_variable, "").strip()
         if not app_id:
             raise CredentialError(
-                f"{app_id_variable} is not set: it names the Leanplum app to work on. Find its app id {_WHERE}."
+                f"{app_id_variable} is not set: it must contain the id of your Leanplum app. Find its app id {_WHERE}."
             )
         base_url = environ.get(API_URL_VARIABLE, "").strip() or API_URL
         checked = _checked(base_url)

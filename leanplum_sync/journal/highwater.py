@@ -94,7 +94,7 @@ class HighWater:
         # Empty or all zeros: made by a process that died before its first write.
         if latest is None and content.strip(b"\0"):
             raise JournalCorruptError(
-                f"{self.path} is damaged, so it is unknown whether the journal beside it is the latest. Restore both from a copy, or"
+                f"{self.path} is damaged, so it is unknown whether the journal next to it is the latest. Restore both from a copy, or"
                 " check with leanplum-sync journal verify that the journal is complete, and delete this file."
             )
         return latest

@@ -14,7 +14,7 @@ from typing import Final, assert_never
 
 from leanplum_sync.planner.known import JournalMark
 
-_ACCEPT: Final = "or apply with --new-journal to go on without what is missing"
+_ACCEPT: Final = "or apply with --new-journal to continue without the missing records"
 
 
 class LapseKind(StrEnum):
@@ -68,7 +68,7 @@ class Lapse:
             case LapseKind.OTHER:
                 return "Plan again." if self.is_lifted_by_planning else f"Restore that one, {_ACCEPT}."
             case LapseKind.UNPROVEN:
-                return "If this plan has the first ones, apply with --new-journal; otherwise restore the journal that recorded them."
+                return "If this plan has the first ones, apply with --new-journal. Otherwise restore the journal that recorded them."
             case _:
                 assert_never(self.kind)
 

@@ -189,7 +189,7 @@ def _at_odds(staging: Staging, resources: Sequence[Resource]) -> Iterator[Proble
     for first_row, other in staging.contested():
         yield token_conflict(resources[other.resource].address, other.row.place, first_row.row.place)
     for lines, problem in first.items():
-        others = f", and so for {more[lines]} more" if more[lines] else ""
+        others = f", and the same for {more[lines]} more" if more[lines] else ""
         yield replace(problem, message=problem.message + others)
 
 

@@ -46,8 +46,8 @@ _UNSETTLED: Final = (
     "have requests in doubt, which may still change their live state: plan again after {until}",
 )
 _REJECTED_BEFORE: Final = (
-    "had the same change rejected by the API before, so apply skips it; to try again: apply --retry-rejected",
-    "had the same changes rejected by the API before, so apply skips them; to try again: apply --retry-rejected",
+    "has a change that the API rejected before, so apply skips it; to send it again: apply --retry-rejected",
+    "have changes that the API rejected before, so apply skips them; to send them again: apply --retry-rejected",
 )
 NOTED: Final = frozenset(_SENTENCES)
 

@@ -272,7 +272,7 @@ class ProjectSpec(Edge):
     )
     journal: SettingForm = Field(
         default=DEFAULT_JOURNAL,
-        description="The journal: a SQLite file, or a variable with the address postgresql://...",
+        description="The journal: a SQLite file, or a variable that contains an address postgresql://...",
         examples=[{"env": "LEANPLUM_SYNC_JOURNAL"}],
     )
     default_environment: str | None = Field(

@@ -208,7 +208,9 @@ def next_steps(
     if any(receipt.actions.get(fate) for fate in (Fate.REJECTED, Fate.SKIPPED)):
         found.append("Fix the rejected or skipped rows in the specs or data, then plan again.")
     if receipt.rejected_before:
-        found.append("To send again what was rejected before: plan again, then apply with --retry-rejected.")
+        found.append(
+            "To send changes that were rejected before: plan again, then apply with --retry-rejected."
+        )
     if files:
         found.append(f"The affected rows, as data files that a spec can use: {listing(list(files))}")
     if receipt.actions.get(Fate.CONFLICTING) or (verified is not None and verified.different):

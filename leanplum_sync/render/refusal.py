@@ -59,7 +59,7 @@ def _mismatch(mismatch: errors.Mismatch) -> str:  # noqa: C901 - a case for each
         case errors.MismatchKind.SPEC_CONFLICT:
             return f"specs were added or changed since, and contradict it: {name}: {planned}"
         case errors.MismatchKind.ACTION:
-            return f"it holds {planned} calls of {name}, which plans must not contain"
+            return f"it contains {planned} calls of {name}, which plans must not contain"
         case errors.MismatchKind.SUBJECT:
             return f"{planned} of its calls are for other users than it lists"
         case errors.MismatchKind.HAZARD:

@@ -268,7 +268,7 @@ def _length_fault(cells: Sequence[str], columns: Sequence[str]) -> Iterator[tupl
         hint = (
             "Put a cell that contains the delimiter in quotes."
             if len(cells) > len(columns)
-            else "Empty cells need their delimiters."
+            else "Keep the delimiters of empty cells."
         )
         yield f"the row has {len(cells)} cells, but the header has {len(columns)}", hint
 

@@ -36,7 +36,7 @@ def check_count(columns: int, place: Place, source: FileSource) -> None:
     if columns > COLUMNS.most:
         raise failure(
             place,
-            f"the file has {columns:,} columns, and may have {COLUMNS.most:,}",
+            f"the file has {columns:,} columns, but at most {COLUMNS.most:,} are allowed",
             "Export only the columns that the spec needs.",
             source.address,
         )

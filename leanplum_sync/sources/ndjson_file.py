@@ -23,7 +23,7 @@ from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.number import DuplicateKeyError, loads_exact
 
 _BOM: Final = b"\xef\xbb\xbf"
-_SPLIT: Final = "Split it, or leave it out."
+_SPLIT: Final = "Split the row, or leave it out."
 _NAMES_KEPT: Final = 1_000  # for "Did you mean"
 
 

@@ -81,7 +81,7 @@ def opened(source: FileSource, root: Path) -> Iterator[io.BufferedReader]:
     except _WindowError as error:
         raise failure(
             place,
-            f"reading the file takes a window of more than {ZSTD_WINDOW.most >> 20} MB",
+            f"reading the file requires a zstd window of more than {ZSTD_WINDOW.most >> 20} MB",
             "Compress it again without --long and --ultra.",
             source.address,
         ) from error

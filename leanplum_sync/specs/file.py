@@ -99,7 +99,7 @@ def read_file(
         reason = (error.strerror or "unknown reason").lower()
         return [], [Problem(Place(name), f"the file can't be read: {reason}")]
     if len(data) > SPEC_FILE.most:
-        hint = "Write long lists as data files, or split the file."
+        hint = "Put long lists in data files, or split the file."
         return [], [Problem(Place(name), f"the file is larger than {SPEC_FILE}", hint)]
     try:
         text = data.decode("utf-8-sig")

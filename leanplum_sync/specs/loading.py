@@ -256,7 +256,7 @@ def _project_model(document: OpenDocument) -> ProjectDocument | None:
     value = document.document.value
     if not isinstance(value, dict):
         document.report(
-            (), "a project file must be a mapping", "It starts with apiVersion: leanplum-sync/v1."
+            (), "a project file must be a mapping", "It must start with apiVersion: leanplum-sync/v1."
         )
         return None
     metadata = value.get("metadata")

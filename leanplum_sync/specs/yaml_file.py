@@ -182,7 +182,7 @@ class _Reader:
         self._count += 1
         if self._count > SPEC_VALUES.most:
             raise _StopError(
-                YamlFault(spot, f"the file has more than {SPEC_VALUES}", "Write long lists as data files.")
+                YamlFault(spot, f"the file has more than {SPEC_VALUES}", "Put long lists in data files.")
             )
         if event.ctag is not None and str(event.ctag) not in ("None", "!"):
             self.faults.append(
@@ -243,7 +243,7 @@ class _Reader:
                 YamlFault(
                     spot,
                     f"aliases repeat more than {REPEATED_VALUES}",
-                    "Write long lists as data files.",
+                    "Put long lists in data files.",
                 )
             )
         return node

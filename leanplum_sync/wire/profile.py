@@ -90,4 +90,4 @@ def _device(device: Mapping[str, Json]) -> tuple[str, Mapping[str, Json]]:
 
 
 def _unknown_shape() -> UnexpectedResponseError:
-    return UnexpectedResponseError("Leanplum answered exportUser with something that is not a user.")
+    return UnexpectedResponseError("Leanplum's answer to exportUser is not a user.")

@@ -161,7 +161,7 @@ def test_two_specs_that_disagree_name_both_files_and_lines(tmp_path: Path) -> No
     told = Shell(tmp_path, {"COLUMNS": "400"}).run("validate", code=3).stdout
     assert "specs/two.yaml:7:5: UserAttributes/two: tier conflicts with UserAttributes/one" in told
     assert "(see specs/one.yaml:7:5)" in told
-    assert "and so for 1 more" in told
+    assert "and the same for 1 more" in told
     assert "1 problem in 1 file" in told
 
 

@@ -26,7 +26,7 @@ def test_a_value_opens_in_its_place(text: str, place: list[str]) -> None:
     codec = keys(OLD).to_seal(SALT, "plan")
     sealed = codec.seal(text, *place)
     assert codec.open(sealed, *place) == text
-    with pytest.raises(ValueError, match="doesn't open"):
+    with pytest.raises(ValueError, match="can't be decrypted"):
         codec.open(sealed, *place, "another")
 
 
@@ -41,7 +41,7 @@ def test_a_value_opens_in_its_place(text: str, place: list[str]) -> None:
 )
 def test_another_key_salt_or_purpose_does_not_open_it(other: object) -> None:
     sealed = keys(OLD).to_seal(SALT, "plan").seal("gold")
-    with pytest.raises(ValueError, match="doesn't open"):
+    with pytest.raises(ValueError, match="can't be decrypted"):
         other.open(sealed)
 
 
@@ -51,7 +51,7 @@ def test_any_changed_byte_is_noticed() -> None:
     assert isinstance(sealed, bytes)
     for index in range(len(sealed)):
         damaged = sealed[:index] + bytes([sealed[index] ^ 1]) + sealed[index + 1 :]
-        with pytest.raises(ValueError, match="doesn't open"):
+        with pytest.raises(ValueError, match="can't be decrypted"):
             codec.open(damaged, "here")
 
 
@@ -73,7 +73,7 @@ def test_without_a_key_values_stay_as_they_are() -> None:
 @pytest.mark.parametrize(("kept", "with_key"), [(b"sealed", False), ("not sealed", True)])
 def test_what_was_kept_another_way_is_noticed(kept: str | bytes, with_key: bool) -> None:
     codec = keys(*[OLD] * with_key).to_seal(SALT, "plan")
-    with pytest.raises(ValueError, match="sealed"):
+    with pytest.raises(ValueError, match="encrypted"):
         codec.open(kept)
 
 

@@ -102,12 +102,12 @@ _Ended: TypeAlias = tuple[Receipt, InterruptedRunError | None, Verification | No
 @click.option(
     "--retry-rejected",
     is_flag=True,
-    help="Also send changes that the API rejected in an earlier run. Default: skip them, because it would reject them again.",
+    help="Also send changes that the API rejected in an earlier run. Default: skip them, because the API would reject them again.",
 )
 @click.option(
     "--new-journal",
     is_flag=True,
-    help="Accept a journal that has no record of earlier sends: the first ones are in this plan, or its predecessor is lost.",
+    help="Accept a journal that has no record of earlier sends, because this plan has the first sends or the old journal is lost.",
 )
 @click.option("--yes", is_flag=True, help="Don't ask for confirmation. Required without a terminal.")
 @output_options("text", "json", "ndjson", "markdown", "html", "junit")
@@ -238,10 +238,7 @@ def _leftovers(
 
 
 def _changed_words(left: Leftovers, run: int) -> str:
-    return (
-        f"Changed during the run: {', '.join(left.changed)}. The rows behind what did not succeed are not in a file:"
-        f" `leanplum-sync journal show {run}` lists their users."
-    )
+    return f"These changed during the run, so no file with the affected rows was written: {', '.join(left.changed)}. `leanplum-sync journal show {run}` lists the users."
 
 
 def code_of(receipt: Receipt, verified: Verification | None) -> ExitCode:

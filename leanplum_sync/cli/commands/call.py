@@ -135,7 +135,7 @@ def command(
         if writes and not yes:
             console.confirm(
                 f"This calls {_deeds(request)} in {target_words(app.target)}.",
-                unattended="This writes, and there is no terminal to confirm it on. Add --yes to skip the question. Nothing was sent.",
+                unattended="This call writes, and there is no terminal to confirm it on. Add --yes to skip the question. Nothing was sent.",
                 stopped="Stopped; nothing was sent.",
             )
         try:

@@ -44,9 +44,9 @@ _MAY: Final[Mapping[KeyClass, str]] = {
 }
 _WITHOUT: Final[Mapping[KeyClass, str]] = {
     KeyClass.PRODUCTION: "`apply` can't write without it",
-    KeyClass.DEVELOPMENT: "only some actions of `call` use it",
-    KeyClass.DATA_EXPORT: "no user can be read without it",
-    KeyClass.CONTENT_READ_ONLY: "no message can be found by its name without it",
+    KeyClass.DEVELOPMENT: "only some actions of `call` need it",
+    KeyClass.DATA_EXPORT: "users can't be read without it",
+    KeyClass.CONTENT_READ_ONLY: "messages can't be found by name without it",
 }
 _WHERE: Final = "App Settings > Keys & Settings in Leanplum's dashboard"
 _NOTICEABLE_SECONDS: Final = 60.0  # ages of plans, snapshots and locks are measured with this clock
@@ -140,10 +140,12 @@ def _on_clock(told: _Told) -> Finding:
     skews = [answer.skew_seconds for answer in told.values() if isinstance(answer, Probed)]
     skew = next((skew for skew in skews if skew is not None), None)
     if skew is None:
-        return Finding(Level.NOTE, "clock", "The host did not send the time.")
+        return Finding(Level.NOTE, "clock", "The host did not send its time.")
     if abs(skew) < _NOTICEABLE_SECONDS:
         return Finding(
-            Level.GOOD, "clock", f"Differs from the host's by less than {duration(abs(skew) + 1)}."
+            Level.GOOD,
+            "clock",
+            f"This machine's clock and the host's differ by less than {duration(abs(skew) + 1)}.",
         )
     sentence = f"This machine's clock is {duration(abs(skew))} {'behind' if skew > 0 else 'ahead'}."
     if abs(skew) < _REWRITTEN_SECONDS:
@@ -248,7 +250,7 @@ def _on_journal(location: str | Path, environment: str, now: float) -> Finding:
     if locks:
         lock = locks[0]
         sentence = f"{name}: process {lock.pid} on {lock.host} is using it."
-        return _bad("journal", sentence, ExitCode.LOCKED, "Wait until it ends; `status` shows more.")
+        return _bad("journal", sentence, ExitCode.LOCKED, "Wait until the process ends; `status` shows more.")
     if isinstance(location, Path) and not os.access(_existing(location), os.W_OK):
         return _bad(
             "journal",

@@ -82,7 +82,7 @@ def _source(file: Path) -> FileSource:
     suffix, compression = suffix_and_compression(file)
     if suffix not in FORMATS:
         raise click.UsageError(
-            f"{file} is not a data file: its name must end with {', '.join(FORMATS)}, or one of these and .gz or .zst."
+            f"{file} is not a data file: its name must end with {', '.join(FORMATS)}, optionally followed by .gz or .zst."
         )
     delimiter = "\t" if suffix == ".tsv" else None
     return FileSource(file.name, FORMATS[suffix], compression, Place(file.name), delimiter=delimiter)

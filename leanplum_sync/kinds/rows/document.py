@@ -138,7 +138,7 @@ class Listing(Edge):
         default=None,
         min_length=1,
         description=(
-            "A data file, relative to this spec: .csv, .tsv, .ndjson or .parquet; all but Parquet also .gz or .zst."
+            "A data file, relative to this spec: .csv, .tsv, .ndjson or .parquet. All except Parquet may be compressed (.gz or .zst)."
         ),
         examples=["data/customers.csv"],
     )

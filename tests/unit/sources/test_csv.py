@@ -35,7 +35,7 @@ def test_letters_of_every_language_are_fine(data: Any) -> None:
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        (b"a", "the row has 1 cells, but the header has 2. Empty cells need their delimiters."),
+        (b"a", "the row has 1 cells, but the header has 2. Keep the delimiters of empty cells."),
         (b"a,b,c", "the row has 3 cells, but the header has 2. Put a cell that contains the delimiter in quotes."),
         (b"a,\xfcber", "column n is not UTF-8; it looks like Latin-1 (ISO 8859-1). Save the file as UTF-8."),
         (b"a,\x80uro", "column n is not UTF-8; it looks like Windows-1252. Save the file as UTF-8."),
@@ -179,6 +179,6 @@ def test_a_header_with_too_many_columns_is_refused(data: Any) -> None:
     assert read(data, f"id,{columns}\n".encode()) == (
         [],
         [
-            "x.csv:1: the file has 10,001 columns, and may have 10,000. Export only the columns that the spec needs."
+            "x.csv:1: the file has 10,001 columns, but at most 10,000 are allowed. Export only the columns that the spec needs."
         ],
     )

@@ -78,7 +78,7 @@ def test_a_row_over_a_limit_is_reported_and_the_others_are_read(data: Any, value
     rows, problems = data.read("x.ndjson", f'{{"id":"u1","n":{value}}}\n{{"id":"u2"}}\n'.encode())
     assert [row.values for row in rows] == [{"id": "u2"}]
     assert [str(problem) for problem in problems] == [
-        f"x.ndjson:1: row 1: {message}. Split it, or leave it out."
+        f"x.ndjson:1: row 1: {message}. Split the row, or leave it out."
     ]
 
 
