@@ -18,9 +18,9 @@ from leanplum_sync.cli.options.checking import (
     observed_option,
     parts_option,
     problems_option,
+    set_option,
     shard_option,
 )
-from leanplum_sync.cli.options.parameters import set_option
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.documents import advise, all_groups_option, checked_of, show_plan, show_problems
 from leanplum_sync.cli.output.outputs import asked_for, output_options

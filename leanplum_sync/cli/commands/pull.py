@@ -13,9 +13,8 @@ from leanplum_sync.cli.command import Command, in_project
 from leanplum_sync.cli.connect import connected
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.options.basic import duration_option, file_option
-from leanplum_sync.cli.options.checking import listing_file, memory_option
+from leanplum_sync.cli.options.checking import listing_file, memory_option, reading_of, set_option
 from leanplum_sync.cli.options.ids import id_column_option, subjects_named
-from leanplum_sync.cli.options.parameters import reading_of, set_option
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.outputs import deliver, output_options
 from leanplum_sync.cli.project import settings_of, specs_here

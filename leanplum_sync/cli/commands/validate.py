@@ -8,8 +8,13 @@ import click
 
 from leanplum_sync.cli.command import Command, in_project, specs_argument
 from leanplum_sync.cli.exit_codes import ExitCode
-from leanplum_sync.cli.options.checking import listing_file, memory_option, problems_option
-from leanplum_sync.cli.options.parameters import reading_of, set_option
+from leanplum_sync.cli.options.checking import (
+    listing_file,
+    memory_option,
+    problems_option,
+    reading_of,
+    set_option,
+)
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.documents import advise, listed_words, show_problems
 from leanplum_sync.cli.output.outputs import output_options

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +12,12 @@ import click
 
 from leanplum_sync.cli.command import Decorated
 from leanplum_sync.cli.options.basic import Parsed, file_option
+from leanplum_sync.clock import SystemClock
 from leanplum_sync.operations.problem_list import ListingFile
+from leanplum_sync.operations.read_rows import Reading
 from leanplum_sync.planner.parts import SHARDS, Part
 from leanplum_sync.problem import SHOWN
+from leanplum_sync.progress import Progress
 from leanplum_sync.project.settings import STATE_FOLDER
 from leanplum_sync.staging import LEAST_MEMORY_MB
 
@@ -43,6 +47,29 @@ parts_option: Final = click.option(
 
 def shard_option(what: str) -> Callable[[Decorated], Decorated]:
     return click.option("--shard", type=Parsed("shard", Part.parse), metavar="N/M", help=what)
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise ValueError(f"{text!r} is not NAME=VALUE, such as since=2026-11-01")
+    return name, value
+
+
+set_option: Final = click.option(
+    "--set",
+    "given",
+    type=Parsed("parameter", _parameter),
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="The value of a parameter of queries, instead of the one in the spec; may be repeated. Default: those of the specs.",
+)
+
+
+def reading_of(
+    given: tuple[tuple[str, str], ...], progress: Progress, max_age_seconds: float | None = None
+) -> Reading:
+    return Reading(os.environ, SystemClock(), progress, dict(given), max_age_seconds)
 
 
 def _megabytes(text: str) -> int:
