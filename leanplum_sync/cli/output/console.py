@@ -85,7 +85,7 @@ class Console:
         accepted: Collection[str] = ("yes",),
     ) -> None:
         """
-        Ask *question*, and go on only if the *expected* word is typed, which is one of *accepted*.
+        Ask *question* and return if the answer is one of *accepted*. *expected* tells people what to type.
 
         Raises:
             click.ClickException: there is nobody to ask; the sentence is *unattended*.
