@@ -6,17 +6,10 @@ import heapq
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil
-from typing import Protocol
 
 from leanplum_sync.address import Subject
-from leanplum_sync.planner.change import Change
+from leanplum_sync.planner.change import Change, Changes
 from leanplum_sync.wire.fingerprint import fingerprint
-
-
-class Changes(Protocol):
-    def subjects(self) -> Iterator[Subject]: ...
-
-    def changes_of(self, subjects: Collection[Subject]) -> Mapping[Subject, tuple[Change, ...]]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,7 @@ from typing import Final, TypeAlias
 from leanplum_sync.address import Subject
 from leanplum_sync.journal.entry import Fate
 from leanplum_sync.journal.verdict import DONE, Verdict
-from leanplum_sync.planner.change import Change
-from leanplum_sync.planner.change_facts import Effect, effect_of, facts
+from leanplum_sync.planner.change import Change, Effect, effect_of, facts
 from leanplum_sync.planner.footprint import Written, print_of, written
 from leanplum_sync.planner.marker import has_marker, is_marked
 from leanplum_sync.planner.standing import Standing, carries, standings

@@ -11,9 +11,8 @@ import difflib
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from leanplum_sync.kinds.device_values import device_check
+from leanplum_sync.kinds.field_values import device_check, profile_check
 from leanplum_sync.kinds.names import attribute_fault
-from leanplum_sync.kinds.profile_values import profile_check
 from leanplum_sync.kinds.rows.cells import Cell, imported_value
 from leanplum_sync.kinds.rows.desires import SetAttribute, SetProfileField
 from leanplum_sync.kinds.rows.parts import CellPart, DevicePart, ListPart, Part

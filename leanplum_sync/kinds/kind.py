@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar, get_args
@@ -11,11 +11,10 @@ from pydantic import BaseModel
 
 from leanplum_sync.address import ResourceAddress, Subject, SubjectKind
 from leanplum_sync.kinds.rows.cells import is_supplied
-from leanplum_sync.kinds.rows.desires import Want
+from leanplum_sync.kinds.rows.desires import TakeAttribute, Want
 from leanplum_sync.kinds.rows.document import Document, Listing
-from leanplum_sync.kinds.rows.ids import checked_id
-from leanplum_sync.kinds.rows.parts import MessageReference, Part, Reader, SendPart
-from leanplum_sync.kinds.rows.row import CellError, Row, RowError
+from leanplum_sync.kinds.rows.parts import Always, MessageReference, Part, Reader, SendPart
+from leanplum_sync.kinds.rows.row import CellError, Row, RowError, checked_id
 from leanplum_sync.kinds.rows.site import Path, Site
 from leanplum_sync.kinds.rows.source import DataSource, NeededColumn
 from leanplum_sync.problem import Place, Problem
@@ -174,3 +173,17 @@ def resource_at(
         create_users=create_users,
         user_column=user_column,
     )
+
+
+def with_renamed(sensitive: frozenset[str], resources: Iterable[Resource]) -> frozenset[str]:
+    """Return *sensitive* and the names that *resources* rename them to or from, however many renames it takes."""
+    pairs = [
+        {part.wish.name, part.wish.source}
+        for resource in resources
+        for part in resource.parts
+        if isinstance(part, Always) and isinstance(part.wish, TakeAttribute)
+    ]
+    found = sensitive
+    while more := frozenset().union(*(pair for pair in pairs if pair & found)) - found:
+        found |= more
+    return found

@@ -10,12 +10,10 @@ from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, 
 from leanplum_sync.address import SubjectKind
 from leanplum_sync.kinds.kind import Kind, Resource, resource_at
 from leanplum_sync.kinds.rows.cells import attribute_value
-from leanplum_sync.kinds.rows.compile_cell import compiled_cell
 from leanplum_sync.kinds.rows.document import Document, Edge, Listing, OnceName, wrong
-from leanplum_sync.kinds.rows.forms import CellForm, MessageValueForm
-from leanplum_sync.kinds.rows.listing import id_column
+from leanplum_sync.kinds.rows.forms import CellForm, MessageValueForm, compiled_cell
 from leanplum_sync.kinds.rows.parts import MessageReference, MessageValue, SendPart
-from leanplum_sync.kinds.rows.site import Path, Site
+from leanplum_sync.kinds.rows.site import Path, Site, id_column
 from leanplum_sync.wire.action import DeliveryClass, Json
 from leanplum_sync.wire.convert import ConversionError
 

@@ -8,16 +8,15 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field
 
 from leanplum_sync.address import SubjectKind
-from leanplum_sync.kinds.device_values import ANDROID, IOS, WEB, device_check
+from leanplum_sync.kinds.field_values import ANDROID, IOS, WEB, device_check
 from leanplum_sync.kinds.import_format import device_columns
 from leanplum_sync.kinds.kind import Kind, Resource, resource_at
 from leanplum_sync.kinds.names import device_field_name
 from leanplum_sync.kinds.rows.cells import Cell
 from leanplum_sync.kinds.rows.document import DeviceListing, Document, Edge
 from leanplum_sync.kinds.rows.forms import DeviceForm, PlainColumnForm, TokenForm
-from leanplum_sync.kinds.rows.listing import id_column
 from leanplum_sync.kinds.rows.parts import DevicePart, Part
-from leanplum_sync.kinds.rows.site import Path, Site
+from leanplum_sync.kinds.rows.site import Path, Site, id_column
 from leanplum_sync.kinds.rows.source import NeededColumn
 from leanplum_sync.wire.action import DeliveryClass, Json
 from leanplum_sync.wire.convert import ConversionError

@@ -8,23 +8,22 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field
 
 from leanplum_sync.address import SubjectKind
+from leanplum_sync.kinds.field_values import profile_check
 from leanplum_sync.kinds.import_format import user_columns
 from leanplum_sync.kinds.kind import Kind, Resource, resource_at
 from leanplum_sync.kinds.names import attribute_fault, profile_field_name
-from leanplum_sync.kinds.profile_values import profile_check
 from leanplum_sync.kinds.rows import desires, forms
 from leanplum_sync.kinds.rows.cells import Cell, attribute_value
-from leanplum_sync.kinds.rows.compile_cell import compiled_cell
 from leanplum_sync.kinds.rows.desires import Desire
 from leanplum_sync.kinds.rows.document import Document, Edge, Listing
-from leanplum_sync.kinds.rows.listing import id_column
+from leanplum_sync.kinds.rows.forms import compiled_cell
 from leanplum_sync.kinds.rows.parts import (
     Always,
     CellPart,
     ListPart,
     Part,
 )
-from leanplum_sync.kinds.rows.site import Path, Site
+from leanplum_sync.kinds.rows.site import Path, Site, id_column
 from leanplum_sync.wire.action import DeliveryClass, Json
 from leanplum_sync.wire.convert import ConversionError, ValueType
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
+from typing import Final
 
 from leanplum_sync.address import Subject
-from leanplum_sync.applier.binding import changed_specs, check_environment
+from leanplum_sync.applier.binding import ProjectNow, changed_specs, check_environment
 from leanplum_sync.applier.canary import Chosen
 from leanplum_sync.applier.ports import Stop, StopFlag
 from leanplum_sync.applier.preflight import Conditions, Consent, check_journal, check_plan
@@ -18,27 +21,29 @@ from leanplum_sync.applier.run import apply_plan, read_receipt
 from leanplum_sync.applier.settings import ApplySettings, Recheck
 from leanplum_sync.client.writer import Writer
 from leanplum_sync.clock import SystemClock
-from leanplum_sync.errors import InterruptedRunError, UsageError
+from leanplum_sync.errors import InterruptedRunError, Mismatch, MismatchKind, UsageError
 from leanplum_sync.journal.events import Listener, both, nobody
 from leanplum_sync.journal.writer import Journal
 from leanplum_sync.library.connect import App, connected, settle_seconds, target_of
 from leanplum_sync.library.event_log import EventLog
 from leanplum_sync.library.journal_here import journal_here, open_for
-from leanplum_sync.library.parts import part_of_plan
 from leanplum_sync.library.planning import Plan
 from leanplum_sync.library.progress import Callback, progress_to
 from leanplum_sync.library.reading import together
-from leanplum_sync.library.specs_now import project_now
-from leanplum_sync.library.verifying import read_back
+from leanplum_sync.operations.check import check
 from leanplum_sync.operations.migration import check_migration
-from leanplum_sync.operations.verify import Verification
+from leanplum_sync.operations.read_rows import with_rows
+from leanplum_sync.operations.verify import Verification, verify
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planfile.part import PlanPart
 from leanplum_sync.planner.parts import Part
-from leanplum_sync.progress import Progress
+from leanplum_sync.problem import Problem
+from leanplum_sync.progress import Progress, SilentProgress
 from leanplum_sync.project.kept_plans import keep
-from leanplum_sync.project.model import ProjectFile
+from leanplum_sync.project.model import FILE_NAME, ProjectFile
 from leanplum_sync.project.settings import Settings, settle
+from leanplum_sync.specs import load, spec_inputs
+from leanplum_sync.staging import Staging
 
 
 def apply(
@@ -183,6 +188,27 @@ def admit(
     return Admitted(plan, mine, lock, settings, conditions, apply_settings)
 
 
+def part_of_plan(plan: PlanFile, shard: Part | None) -> tuple[PlanPart, str]:
+    """
+    Return what to apply, and the name of the lock: ``N/M``, or nothing for the whole plan.
+
+    Raises:
+        UsageError: the plan isn't divided like that.
+    """
+    only = plan.header.part
+    if only is not None:
+        if shard not in (None, only):
+            raise UsageError(f"{plan.path} can only be applied with --shard {only}.")
+        return PlanPart(plan), str(only)
+    if shard is None:
+        return PlanPart(plan), ""
+    if shard.cuts(plan.header.parts):
+        raise UsageError(
+            f"{plan.path} can be split among at most {plan.header.parts} processes: some batches have users both inside and outside of --shard {shard}. Plan with --parts {shard.of}."
+        )
+    return PlanPart(plan, shard), str(shard)
+
+
 def note_specs(admitted: Admitted) -> None:
     """Record that the specs of an empty plan are in force: later differences are drift."""
     plan, settings = admitted.plan, admitted.settings
@@ -277,14 +303,51 @@ class Application:
     ) -> Verification:
         """Read back the changed users of *only*, None for all, or a *sample* of them."""
         plan, settings = self.admitted.mine, self.admitted.apply_settings
-        return read_back(
+        return verify(
             plan if only is None else Chosen(plan, only),
-            self.app,
-            self.journal,
-            receipt.run,
+            self.app.reader(),
             sample=sample,
+            clock=SystemClock(),
+            progress=progress,
             concurrency=settings.concurrency,
             requests_per_second=settings.requests_per_second,
-            users_together=settings.together,
-            progress=progress,
+            together=settings.together,
+            leave_out=partial(self.journal.not_done, receipt.run),
         )
+
+
+_SUFFIXES: Final = (".yaml", ".yml")
+_TOLD: Final = 5  # one is enough to refuse the plan; validate lists them all
+
+
+def project_now(plan: PlanFile, project: ProjectFile, root: Path, settings: Settings) -> ProjectNow:
+    """
+    Return the project's specs, and where they contradict *plan*.
+
+    If specs were added or changed besides the plan's inputs, all specs are checked offline, with their data, as ``validate``
+    does. Nothing more is read if there are none.
+    """
+    files = spec_inputs(root, project)
+    changed = changed_specs(plan, files)
+    if not changed:
+        return ProjectNow(files)
+    inputs = {each.path for each in plan.inputs()}
+    specs = {each.path for each in files} | {name for name in inputs if name.endswith(_SUFFIXES)}
+    paths = [path for name in sorted(specs) if (path := root / name).is_file()]
+    with Staging(settings.state_folder) as staging:
+        loaded = with_rows(load(root / FILE_NAME, paths), plan.rows())
+        problems = check(loaded, staging, SilentProgress()).problems
+    return ProjectNow(
+        files, tuple(islice(_conflicts(problems, inputs, changed, plan.resources().keys()), _TOLD))
+    )
+
+
+def _conflicts(
+    problems: Sequence[Problem], inputs: Collection[str], changed: Sequence[str], resources: Collection[str]
+) -> Iterator[Mismatch]:
+    """Yield the problems that involve the plan, and those of specs that can't be compared with it because they are invalid."""
+    for problem in problems:
+        files = {problem.place.file, problem.also.file if problem.also else ""}
+        is_invalid = problem.place.file in changed and problem.place.row is None and problem.also is None
+        if problem.address in resources or is_invalid or not files.isdisjoint(inputs):
+            yield Mismatch(MismatchKind.SPEC_CONFLICT, problem.sentence.rstrip("."), name=str(problem.place))

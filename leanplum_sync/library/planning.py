@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Self
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import SpecError, UsageError
 from leanplum_sync.journal import read_deliveries
-from leanplum_sync.kinds.sensitive import with_renamed
+from leanplum_sync.kinds.kind import with_renamed
 from leanplum_sync.library.connect import connected, settle_seconds, target_of
 from leanplum_sync.library.journal_here import journal_here
 from leanplum_sync.library.progress import Callback, progress_to
@@ -180,43 +181,41 @@ def write_plan(
             staging.keep(request.shard)
 
         scope = request.chosen.scope(loaded.root, loaded.project) if loaded.project else None
-
-        def make(source: Live | Recorded) -> None:
-            with (
-                connected(settings, on_changed_seed, needs=_keys_for(loaded, source)) as app,
-                read_deliveries(settings.journal) as journal,
-            ):
-                make_plan(
-                    loaded,
-                    staging,
-                    PlanRequest(
-                        target=target_of(settings),
-                        out=request.out,
-                        observed=source,
-                        budget=settings.budget,
-                        sensitive=with_renamed(settings.sensitive, loaded.resources),
-                        requests_per_second=settings.environment.limits.requests_per_second,
-                        marker=settings.increment_receipts,
-                        parts=request.parts,
-                        part=request.shard,
-                        settle_seconds=settle_seconds(settings),
-                        is_migrating=is_migrating(app.reader()),
-                        repeated_send_days=settings.environment.limits.repeated_send_days,
-                        remarks=findings.remarks,
-                        scope=scope,
-                        journal=journal_here(settings, target_of(settings).app_id),
-                    ),
-                    reader=app.reader(),
-                    journal=journal,
-                    clock=SystemClock(),
-                    progress=progress,
-                )
-
-        if request.snapshot is None:
-            with reading_live(settings, request.max_age_seconds, request.shard) as live:
-                make(live)
-        else:
-            make(Recorded(request.snapshot, request.max_age_seconds))
+        source: AbstractContextManager[Live | Recorded] = (
+            reading_live(settings, request.max_age_seconds, request.shard)
+            if request.snapshot is None
+            else nullcontext(Recorded(request.snapshot, request.max_age_seconds))
+        )
+        with (
+            source as observed,
+            connected(settings, on_changed_seed, needs=_keys_for(loaded, observed)) as app,
+            read_deliveries(settings.journal) as journal,
+        ):
+            make_plan(
+                loaded,
+                staging,
+                PlanRequest(
+                    target=target_of(settings),
+                    out=request.out,
+                    observed=observed,
+                    budget=settings.budget,
+                    sensitive=with_renamed(settings.sensitive, loaded.resources),
+                    requests_per_second=settings.environment.limits.requests_per_second,
+                    marker=settings.increment_receipts,
+                    parts=request.parts,
+                    part=request.shard,
+                    settle_seconds=settle_seconds(settings),
+                    is_migrating=is_migrating(app.reader()),
+                    repeated_send_days=settings.environment.limits.repeated_send_days,
+                    remarks=findings.remarks,
+                    scope=scope,
+                    journal=journal_here(settings, target_of(settings).app_id),
+                ),
+                reader=app.reader(),
+                journal=journal,
+                clock=SystemClock(),
+                progress=progress,
+            )
 
 
 def select_resources(loaded: Loaded, select: Sequence[str], exclude: Sequence[str]) -> Loaded:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from leanplum_sync.library.parts import own
 from leanplum_sync.operations.plan import Live
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.project.model import Limits
@@ -45,3 +44,8 @@ def reading_live(
     yield live_into(unfinished, settings.environment.limits, age)
     if unfinished.exists():
         unfinished.replace(finished)
+
+
+def own(path: Path, part: Part | None) -> Path:
+    """Return *path*, or a name beside it for *part*: processes side by side don't write the same file."""
+    return path if part is None else path.with_name(f"{part.number}-of-{part.of}.{path.name}")

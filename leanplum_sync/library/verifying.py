@@ -8,15 +8,13 @@ from typing import Final, Literal, TypeAlias
 from leanplum_sync.applier.receipt import Receipt, StopReason
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.journal import read_journal
-from leanplum_sync.journal.reader import JournalReader
-from leanplum_sync.library.connect import App, connected
+from leanplum_sync.library.connect import connected
 from leanplum_sync.library.planning import Plan
 from leanplum_sync.library.progress import Callback, progress_to
 from leanplum_sync.library.reading import together
 from leanplum_sync.operations import verify as operation
-from leanplum_sync.operations.verify import Changes, Verification
+from leanplum_sync.operations.verify import Verification
 from leanplum_sync.planfile import open_plan
-from leanplum_sync.progress import Progress
 
 SAMPLE: Final = 1000
 
@@ -48,43 +46,17 @@ def verify(
         connected(settings) as app,
         read_journal(settings.journal) as journal,
     ):
-        return read_back(
+        return operation.verify(
             opened,
-            app,
-            journal if receipt is not None else None,
-            receipt.run if receipt is not None else 0,
+            app.reader(),
             sample=sample,
+            clock=SystemClock(),
+            progress=progress_to(progress),
             concurrency=limits.concurrency,
             requests_per_second=limits.requests_per_second,
-            users_together=together(limits),
-            progress=progress_to(progress),
+            together=together(limits),
+            leave_out=partial(journal.not_done, receipt.run) if receipt else lambda _: (),
         )
-
-
-def read_back(
-    plan: Changes,
-    app: App,
-    journal: JournalReader | None,
-    run: int,
-    *,
-    sample: int | None,
-    concurrency: int,
-    requests_per_second: float | None,
-    users_together: int,
-    progress: Progress,
-) -> Verification:
-    """Do as ``verify`` does, with an open plan and app; *journal* knows which users *run* did not change as planned."""
-    return operation.verify(
-        plan,
-        app.reader(),
-        sample=sample,
-        clock=SystemClock(),
-        progress=progress,
-        concurrency=concurrency,
-        requests_per_second=requests_per_second,
-        together=users_together,
-        leave_out=(lambda _: ()) if journal is None else partial(journal.not_done, run),
-    )
 
 
 def is_due(extent: Extent, receipt: Receipt) -> bool:

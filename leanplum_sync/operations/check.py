@@ -7,33 +7,29 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from heapq import nlargest
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from leanplum_sync.bounds import ROWS_OF_A_SUBJECT
 from leanplum_sync.errors import SpecError
-from leanplum_sync.kinds.rows.absence import WORDS
+from leanplum_sync.kinds import Resource
+from leanplum_sync.kinds.rows.absence import WORDS, id_remark, means_nothing
+from leanplum_sync.kinds.rows.desires import Want
 from leanplum_sync.kinds.rows.row import Row, RowError
 from leanplum_sync.kinds.rows.source import files_of, is_readable_now, query_of
 from leanplum_sync.operations.problem_list import ListingFile, ProblemList
-from leanplum_sync.operations.remarks import RowRemarks, shared_token_remark
 from leanplum_sync.planner.conflicts import conflicts, device_and_token, shared_fields, token_conflict
 from leanplum_sync.problem import Place, Problem, Remark
+from leanplum_sync.progress import Progress
 from leanplum_sync.sources import rows
 from leanplum_sync.sources.opening import ExpansionError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from leanplum_sync.kinds import Resource
-    from leanplum_sync.kinds.rows.desires import Want
-    from leanplum_sync.progress import Progress
-    from leanplum_sync.specs import Loaded
-    from leanplum_sync.staging import Met, Staging
-
+from leanplum_sync.specs import Loaded
+from leanplum_sync.staging import Met, Staging
 
 # Each file that is loaded at once is a table of its own, and a query over all of them takes memory for each. The rows of
 # smaller files share one table: reading them one by one costs little.
 _TABLES: Final = 10
+_EMPTY_HINT: Final = "If the word means an empty cell, list it under `empty`. Otherwise it is sent as text."
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,3 +196,65 @@ def _want(resource: Resource, row: Row, found: ProblemList) -> Want | None:
         for problem in error.problems:
             found.report(problem)
         return None
+
+
+@dataclass(slots=True)
+class _Seen:
+    count: int
+    first: Place
+
+
+class RowRemarks:
+    """Remarks on the rows of one resource. *values* are the columns that it takes values from."""
+
+    def __init__(self, resource: Resource) -> None:
+        self._address = str(resource.address)
+        self._ids = tuple(column.name for column in resource.id_columns)
+        needed = (column.name for column in resource.columns_needed())
+        self.values = tuple(column for column in needed if column not in self._ids)
+        self._odd_ids: dict[str, _Seen] = {}
+        self._words: dict[str, _Seen] = {}
+
+    def see(self, row: Row) -> None:
+        self.see_ids(row)
+        for column in self.values:
+            value = row.values.get(column)
+            if type(value) is str and means_nothing(value):
+                self.see_word(column, row.place)
+
+    def see_ids(self, row: Row) -> None:
+        for column in self._ids:
+            value = row.values.get(column)
+            if isinstance(value, str) and (oddity := id_remark(value)):
+                _count(self._odd_ids, f"ids in column {column} {oddity}", row.place)
+
+    def see_word(self, column: str, first: Place, count: int = 1) -> None:
+        _count(self._words, column, first, count)
+
+    def all(self) -> Iterator[Remark]:
+        for sentence, seen in self._odd_ids.items():
+            yield self._remark(seen, f"{seen.count:,} {sentence}", "Compare them with the ids in Leanplum.")
+        for column, seen in self._words.items():
+            rows = _amount(seen.count, "row")
+            message = f"column {column} has a word for a missing value, such as NULL, in {rows}"
+            yield self._remark(seen, message, _EMPTY_HINT)
+
+    def _remark(self, seen: _Seen, message: str, hint: str) -> Remark:
+        return Remark(Problem(seen.first, message, hint, self._address), seen.count)
+
+
+def _count(found: dict[str, _Seen], what: str, first: Place, count: int = 1) -> None:
+    seen = found.setdefault(what, _Seen(0, first))
+    seen.count += count
+
+
+def _amount(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def shared_token_remark(address: str, first: Place, other: Place, count: int) -> Remark:
+    message = (
+        f"{_amount(count, 'push token')} belong{'s' if count == 1 else ''} to more than one device or user"
+    )
+    hint = "All their push messages would go to the same phone: keep the row of its current user."
+    return Remark(Problem(first, message, hint, address, also=other), count)

@@ -26,28 +26,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from leanplum_sync.address import Subject
+from leanplum_sync.clock import Clock
 from leanplum_sync.journal.entry import AppliedSpec
 from leanplum_sync.kinds.rows.parts import SendPart
 from leanplum_sync.operations.plan import Live, ReadsLiveState, Recorded, decided, naming_the_place, observe
 from leanplum_sync.planner.attribute_names import AttributeNames
-from leanplum_sync.planner.change import Change, ChangeKind
-from leanplum_sync.planner.change_facts import Effect, effect_of
+from leanplum_sync.planner.change import Change, ChangeKind, Effect, effect_of
 from leanplum_sync.planner.decide import Reason
 from leanplum_sync.planner.footprint import ADDED, COUNTED, TAKEN_OUT, fields_of, print_of
 from leanplum_sync.planner.known import KnowsDeliveries
-from leanplum_sync.planner.order import waves
 from leanplum_sync.planner.plan import ValuePair
-from leanplum_sync.planner.subject import Context, SubjectPlan
+from leanplum_sync.planner.subject import Context, SubjectPlan, waves
+from leanplum_sync.progress import Progress
+from leanplum_sync.specs import Loaded
+from leanplum_sync.staging import Staging
 from leanplum_sync.wire.action import Json
-
-if TYPE_CHECKING:
-    from leanplum_sync.clock import Clock
-    from leanplum_sync.progress import Progress
-    from leanplum_sync.specs import Loaded
-    from leanplum_sync.staging import Staging
 
 _SUBJECTS_AT_ONCE: Final = 500
 _SAMPLES: Final = 3

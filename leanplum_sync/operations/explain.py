@@ -5,29 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from leanplum_sync.address import Subject
 from leanplum_sync.errors import SpecError
+from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.desires import Desire, Want
 from leanplum_sync.kinds.rows.row import RowError
 from leanplum_sync.observed import read
+from leanplum_sync.planfile import PlanFile
 from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.decide import Decision, Reason, SendTarget
 from leanplum_sync.planner.known import NOTHING_KNOWN, KnowsDeliveries
-from leanplum_sync.planner.order import waves
-from leanplum_sync.planner.subject import Context, plan_subject
+from leanplum_sync.planner.subject import Context, plan_subject, waves
 from leanplum_sync.problem import Place
 from leanplum_sync.sources import rows
+from leanplum_sync.specs import Loaded
+from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.convert import convert
 from leanplum_sync.wire.profile import Profile, read_profile
-
-if TYPE_CHECKING:
-    from leanplum_sync.address import Subject
-    from leanplum_sync.kinds import Resource
-    from leanplum_sync.planfile import PlanFile
-    from leanplum_sync.specs import Loaded
-    from leanplum_sync.wire.action import Json
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from leanplum_sync.address import ResourceAddress, Subject, SubjectKind
-from leanplum_sync.clock import utc
+from leanplum_sync.clock import Clock, utc
 from leanplum_sync.errors import SpecError, StalePlanError, UnexpectedResponseError
 from leanplum_sync.journal.identity import Here, contradictions, of_plan
+from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows.desires import Send
 from leanplum_sync.observed import TornFileError, check_users, plain_lines, read
 from leanplum_sync.observed.users import ReadsUsers
@@ -27,31 +28,24 @@ from leanplum_sync.operations.pull import pull
 from leanplum_sync.operations.read_rows import rows_read
 from leanplum_sync.operations.repeats import Names, RepeatCounter
 from leanplum_sync.planfile import PlanWriter
+from leanplum_sync.planfile.writing import Packed
 from leanplum_sync.planner.attribute_names import AttributeNames
-from leanplum_sync.planner.change import ChangeKind
-from leanplum_sync.planner.change_facts import facts
+from leanplum_sync.planner.change import ChangeKind, facts
 from leanplum_sync.planner.decide import Decision, Reason, SendTarget
 from leanplum_sync.planner.hazards import hazards
 from leanplum_sync.planner.known import NOTHING_KNOWN, Known, KnowsDeliveries
 from leanplum_sync.planner.messages import resolve
 from leanplum_sync.planner.notes import NOTED, rejected_before_sentence, sentence, unsettled_sentence
-from leanplum_sync.planner.order import waves
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.planner.plan import REMARK, Cost, Note, Scope, Summary, Target
-from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject
+from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject, waves
 from leanplum_sync.problem import Problem, Remark
-from leanplum_sync.wire.action import DeliveryClass
+from leanplum_sync.progress import Progress
+from leanplum_sync.specs import Loaded
+from leanplum_sync.staging import Met, Staging
+from leanplum_sync.wire.action import Action, DeliveryClass
+from leanplum_sync.wire.message import Message
 from leanplum_sync.wire.profile import read_profile
-
-if TYPE_CHECKING:
-    from leanplum_sync.clock import Clock
-    from leanplum_sync.kinds import Resource
-    from leanplum_sync.planfile.writing import Packed
-    from leanplum_sync.progress import Progress
-    from leanplum_sync.specs import Loaded
-    from leanplum_sync.staging import Met, Staging
-    from leanplum_sync.wire.action import Action
-    from leanplum_sync.wire.message import Message
 
 _SUBJECTS_AT_ONCE: Final = 500  # asked of the journal together
 _SAMPLES: Final = 3
@@ -455,12 +449,9 @@ class Tally:
             if decision.changes and isinstance(decision.desire, Send) and decision.desire.force:
                 self.forced_sends += 1
             elif decision.reason in NOTED:
-                self._note(plan.subject, decision)
+                key = (str(decision.want.resource), _about(decision), decision.reason)
+                self._noted.setdefault(key, _Noted()).add(plan.subject)
         self._missing += is_missing
-
-    def _note(self, subject: Subject, decision: Decision) -> None:
-        what = _about(decision)
-        self._noted.setdefault((str(decision.want.resource), what, decision.reason), _Noted()).add(subject)
 
     def notes(self) -> list[Note]:
         unreadable = [

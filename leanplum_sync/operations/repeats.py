@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Final, Self, assert_never
 
 from leanplum_sync.kinds.rows import desires
@@ -58,9 +57,7 @@ class RepeatCounter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._connection.close()
 
     def include(self, plan: SubjectPlan, known: Known) -> None:

@@ -8,34 +8,31 @@ opposite increment: the attribute may not have existed before, and setting is re
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from leanplum_sync.address import ResourceAddress, Subject
+from leanplum_sync.clock import Clock
 from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.desires import Desire, Want
 from leanplum_sync.kinds.rows.row import Row
 from leanplum_sync.observed.users import ReadsUsers
 from leanplum_sync.operations.plan import Live, PlanRequest, Tally, observe
 from leanplum_sync.planfile import PlanFile, PlanWriter
-from leanplum_sync.planner.change import Change
-from leanplum_sync.planner.change_facts import Effect, effect_of, facts
+from leanplum_sync.planner.change import Change, Effect, effect_of, facts
 from leanplum_sync.planner.hazards import hazards
-from leanplum_sync.planner.known import NOTHING_KNOWN, JournalMark, Known, Position
+from leanplum_sync.planner.known import NOTHING_KNOWN, JournalMark, Known, KnowsDeliveries
 from leanplum_sync.planner.plan import Note
 from leanplum_sync.planner.standing import Standing, standings
 from leanplum_sync.planner.subject import Context, plan_subject
 from leanplum_sync.problem import Place
+from leanplum_sync.progress import Progress
+from leanplum_sync.staging import Met, Staging
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.profile import Profile, read_profile
 from leanplum_sync.wire.values import ABSENT, canonical
-
-if TYPE_CHECKING:
-    from leanplum_sync.clock import Clock
-    from leanplum_sync.progress import Progress
-    from leanplum_sync.staging import Met, Staging
 
 _SUBJECTS_AT_ONCE: Final = 500
 _SAMPLES: Final = 3
@@ -48,16 +45,10 @@ _NOT_EMPTIED: Final = (
 _NESTED: Final = "had a nested value, which can't be written back"
 
 
-class KnowsRuns(Protocol):
+class KnowsRuns(KnowsDeliveries, Protocol):
     """The journal, as undoing sees it."""
 
-    def last_run(self) -> int: ...
-
     def mark(self) -> JournalMark | None: ...
-
-    def position(self, app: str, read_since: float | None = None) -> Position: ...
-
-    def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]: ...
 
     def reached(self, run: int, subjects: Sequence[Subject]) -> frozenset[Subject]: ...
 

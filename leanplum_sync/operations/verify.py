@@ -8,15 +8,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Final, Protocol
+from typing import Final
 
 from leanplum_sync.address import Subject
 from leanplum_sync.client.throttle import Pace
 from leanplum_sync.clock import Clock
 from leanplum_sync.observed.crew import Crew
 from leanplum_sync.observed.users import Reading, ReadsUsers, Shown, Unread, Withheld
-from leanplum_sync.planner.change import Change
-from leanplum_sync.planner.change_facts import facts
+from leanplum_sync.planner.change import Change, Changes, facts
 from leanplum_sync.planner.standing import Standing, standings
 from leanplum_sync.progress import Progress
 from leanplum_sync.wire.fingerprint import fingerprint
@@ -24,14 +23,6 @@ from leanplum_sync.wire.profile import read_profile
 
 _SUBJECTS_AT_ONCE: Final = 200
 _DIFFERENCES_NAMED: Final = 1000
-
-
-class Changes(Protocol):
-    """What a plan changes, read as it is needed."""
-
-    def subjects(self) -> Iterator[Subject]: ...
-
-    def changes_of(self, subjects: Collection[Subject]) -> Mapping[Subject, tuple[Change, ...]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +143,11 @@ def _seen(answer: Shown | Withheld | Unread, changes: Sequence[Change]) -> _Seen
         return _Seen(answer.subject, None, answer.lookups)
     seen = standings(changes, read_profile(answer.element))
     differing = sorted(
-        {_what(change) for change, standing in seen if standing in (Standing.UNTOUCHED, Standing.OVERTAKEN)}
+        {
+            f"{change.device_id}/{change.field}" if change.device_id else change.field
+            for change, standing in seen
+            if standing in (Standing.UNTOUCHED, Standing.OVERTAKEN)
+        }
     )
     is_proven = all(standing is Standing.REACHED for _, standing in seen)
     return _Seen(answer.subject, tuple(differing), answer.lookups, is_proven)
@@ -173,7 +168,3 @@ def _verifiable(
             readable = [change for change in changes.get(subject, ()) if facts(change.kind).is_readable]
             if readable and subject not in left_out:
                 yield subject, readable
-
-
-def _what(change: Change) -> str:
-    return f"{change.device_id}/{change.field}" if change.device_id else change.field

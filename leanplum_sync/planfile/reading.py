@@ -13,7 +13,6 @@ from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Final, Self, TypeAlias
 
 import orjson
@@ -25,8 +24,7 @@ from leanplum_sync.planfile import schema
 from leanplum_sync.planfile.contents import count_contents
 from leanplum_sync.planfile.header import read_header, read_rows, read_summary, text, text_by_text, texts
 from leanplum_sync.planfile.private import PrivateCopy
-from leanplum_sync.planner.change import Change, ChangeKind
-from leanplum_sync.planner.change_facts import facts
+from leanplum_sync.planner.change import Change, ChangeKind, facts
 from leanplum_sync.planner.parts import SHARDS, Part
 from leanplum_sync.planner.plan import (
     PLAN_FORMAT,
@@ -101,9 +99,7 @@ class PlanFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

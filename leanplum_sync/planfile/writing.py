@@ -6,7 +6,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -16,7 +16,7 @@ from leanplum_sync.errors import StorageError
 from leanplum_sync.planfile import schema
 from leanplum_sync.planfile.schema import encode
 from leanplum_sync.planner.change import Change
-from leanplum_sync.planner.known import JournalMark, Position
+from leanplum_sync.planner.known import NO_RUN, JournalMark, Position
 from leanplum_sync.planner.packing import into_batches_by_subject
 from leanplum_sync.planner.parts import Part, part_of, shard_of
 from leanplum_sync.planner.plan import Hazard, Input, Note, RowsRead, Scope, Summary, Target
@@ -159,9 +159,9 @@ class PlanWriter:
         places.write(run)
         batches.write(run)
         run.execute(_FILL_BATCHES)
-        lookups, requests, actions = self._one(
+        lookups, requests, actions = run.execute(
             "SELECT coalesce(sum(subjects), 0), count(*), coalesce(sum(actions), 0) FROM batch"
-        )
+        ).fetchone()
         return Packed(
             requests=requests,
             actions=actions,
@@ -176,10 +176,6 @@ class PlanWriter:
         for first, actions in self._connection.execute(query, (wave, class_, part)):
             yield range(first, first + actions)
 
-    def _one(self, query: str) -> tuple[Any, ...]:
-        row: tuple[Any, ...] = self._connection.execute(query).fetchone()
-        return row
-
     def finish(
         self,
         *,
@@ -187,7 +183,7 @@ class PlanWriter:
         created_at: float,
         observed: tuple[float | None, float | None],
         read_after_run: int | None = None,
-        position: Position | None = None,
+        position: Position = NO_RUN,
         journal: JournalMark | None = None,
         journal_doubt: str = "",
         scope: Scope | None = None,
@@ -202,8 +198,8 @@ class PlanWriter:
         """
         Write what the plan says about itself, and return its digest.
 
-        *position* None means that the journal had no run, *journal* None that there was no journal. *resources* are the digests of those it covers,
-        *rows* what some of them have from connections.
+        *journal* None means that there was no journal. *resources* are the digests of those it covers, *rows* what some of
+        them have from connections.
         """
         run = self._connection
         run.execute(schema.CREATE_INDEX)
@@ -221,15 +217,19 @@ class PlanWriter:
             created_at=created_at,
             observed=observed,
             read_after_run=read_after_run,
-            position=_position(position or Position(0)),
+            position=[position.run, {str(run): requests for run, requests in position.unfinished.items()}],
             journal=journal and [journal.id, journal.number],
             journal_doubt=journal_doubt,
-            scope=scope and _scope(scope),
+            scope=scope
+            and [[astuple(each) for each in scope.files], scope.specs, scope.select, scope.exclude],
             sensitive=sorted(sensitive),
             resources=dict(resources or {}),
             mask_key=schema.kept_mask_key(secrets.token_hex(16), self._codec),
             parts=[self._parts, self._part_of_all and str(self._part_of_all)],
-            summary=_summary(summary),
+            summary={
+                **asdict(summary),
+                "changes": {kind.value: count for kind, count in summary.changes.items()},
+            },
         )
         if rows:
             self._meta(**_rows(rows))
@@ -294,14 +294,6 @@ def _action_columns(planned: SubjectAction) -> tuple[str, str, str]:
     )
 
 
-def _position(position: Position) -> list[Any]:
-    return [position.run, {str(run): requests for run, requests in position.unfinished.items()}]
-
-
-def _scope(scope: Scope) -> list[Any]:
-    return [[[each.path, each.sha256] for each in scope.files], scope.specs, scope.select, scope.exclude]
-
-
 def _rows(rows: Mapping[str, RowsRead]) -> dict[str, Any]:
     """Return what is part of the plan's digest, and what isn't."""
     return {
@@ -311,30 +303,6 @@ def _rows(rows: Mapping[str, RowsRead]) -> dict[str, Any]:
         },
         "origins": {
             name: [each.kept.sha256, each.kept.read_at, each.kept.server] for name, each in rows.items()
-        },
-    }
-
-
-def _summary(summary: Summary) -> dict[str, Any]:
-    cost = summary.cost
-    return {
-        **{
-            name: getattr(summary, name)
-            for name in ("listed", "changed", "missing", "created", "batches", "actions")
-        },
-        "changes": {kind.value: count for kind, count in summary.changes.items()},
-        "cost": {
-            name: getattr(cost, name)
-            for name in (
-                "reads",
-                "writes",
-                "recheck",
-                "requests",
-                "one_by_one",
-                "by_action",
-                "separation",
-                "seconds",
-            )
         },
     }
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from leanplum_sync.planner.change import Change
-from leanplum_sync.planner.change_facts import Effect, effect_of
+from leanplum_sync.planner.change import Change, Effect, effect_of
 from leanplum_sync.wire.limits import USER_ATTRIBUTE_NAMES
 
 NEAR: Final = USER_ATTRIBUTE_NAMES * 4 // 5  # from here on, new names are a hazard

@@ -1,13 +1,20 @@
-"""One difference on one subject."""
+"""
+One difference on one subject, and the table of facts about kinds of change. Nothing else in the package lists them.
+
+What follows from where a change shows up in a profile (how it is compared, fingerprinted and undone) depends on its ``Effect``
+alone; each such rule matches over all effects.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
+from typing import Final, Protocol, Self
 
 from leanplum_sync.address import Subject
 from leanplum_sync.problem import Place
-from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.action import DeliveryClass, Json
 
 
 class ChangeKind(StrEnum):
@@ -44,3 +51,126 @@ class Change:
     asked_at: Place
     found_at: Place
     device_id: str = ""  # of a device's change; empty for the rest
+
+
+class Changes(Protocol):
+    """What a plan changes, read as it is needed."""
+
+    def subjects(self) -> Iterator[Subject]: ...
+
+    def changes_of(self, subjects: Collection[Subject]) -> Mapping[Subject, tuple[Change, ...]]: ...
+
+
+class Effect(Enum):
+    """What a change does, and so where a later read of the user shows it."""
+
+    EXISTENCE = auto()  # the user exists
+    ATTRIBUTE = auto()  # an attribute has another value, or none
+    ITEMS_ADDED = auto()  # a list has these values
+    ITEMS_REMOVED = auto()  # a list doesn't have these values
+    SUM = auto()  # a number is larger or smaller by an amount
+    PROFILE_FIELD = auto()
+    DEVICE_FIELD = auto()
+    MESSAGE = auto()  # the user gets a message, which no read shows
+
+
+class Family(StrEnum):
+    """Kinds of change that a chart shows as one. In the order in which people want to see them."""
+
+    words: str
+
+    def __new__(cls, name: str, words: str) -> Self:
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.words = words
+        return member
+
+    SENDS = "sends", "sends"
+    CREATES = "creates", "created users"
+    REMOVES = "removes", "removals"
+    RENAMES = "renames", "renames"
+    SETS = "sets", "values set or converted"
+    LISTS = "lists", "lists and increments"
+    DEVICES = "devices", "profile and devices"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeFacts:
+    """
+    *words* are how plans name the change. *rank* orders groups of changes: changes that need most care come first.
+
+    *hazard* is the one that counts it, None for none.
+    """
+
+    words: str
+    family: Family
+    effect: Effect
+    delivery: DeliveryClass
+    hazard: str | None
+    rank: int
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether reading the user can show that the change was applied."""
+        return self.effect is not Effect.MESSAGE
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether live state just before writing can conflict with it. Increments of different people add up."""
+        return self.effect not in (Effect.SUM, Effect.MESSAGE)
+
+    @property
+    def needs_care(self) -> bool:
+        """Whether it can't be undone, or removes something."""
+        return self.family in (Family.SENDS, Family.CREATES, Family.REMOVES)
+
+
+_LAST: Final = 5
+
+
+def _facts(kind: ChangeKind) -> ChangeFacts:  # noqa: C901, PLR0912 - a table: a case for each row
+    """The table. A match, so that mypy names it when a kind has no row."""
+    # Adding to a list is repeatable: a list is a set, and a read tells which values are in it, so that after a lost answer
+    # only the missing ones are added again. Keeping it apart from other changes, as increments are, would cost most users
+    # a second billable lookup.
+    repeatable, checkable, once = DeliveryClass
+    # fmt: off
+    match kind:
+        case ChangeKind.CREATE:
+            return ChangeFacts("create user", Family.CREATES, Effect.EXISTENCE, repeatable, "createdUsers", 1)
+        case ChangeKind.SET:
+            return ChangeFacts("set", Family.SETS, Effect.ATTRIBUTE, repeatable, None, _LAST)
+        case ChangeKind.REMOVE:
+            return ChangeFacts("remove", Family.REMOVES, Effect.ATTRIBUTE, repeatable, "removals", 2)
+        case ChangeKind.RENAME:
+            return ChangeFacts("rename to", Family.RENAMES, Effect.ATTRIBUTE, repeatable, "renames", 3)
+        case ChangeKind.RENAMED_AWAY:
+            return ChangeFacts("rename from", Family.RENAMES, Effect.ATTRIBUTE, repeatable, None, 4)
+        case ChangeKind.CONVERT:
+            return ChangeFacts("convert", Family.SETS, Effect.ATTRIBUTE, repeatable, None, _LAST)
+        case ChangeKind.ADD:
+            return ChangeFacts("add to", Family.LISTS, Effect.ITEMS_ADDED, repeatable, None, _LAST)
+        case ChangeKind.TAKE_OUT:
+            return ChangeFacts("remove from", Family.LISTS, Effect.ITEMS_REMOVED, repeatable, None, _LAST)
+        case ChangeKind.INCREMENT:
+            return ChangeFacts("increment", Family.LISTS, Effect.SUM, checkable, "increments", _LAST)
+        case ChangeKind.PROFILE:
+            return ChangeFacts("profile", Family.DEVICES, Effect.PROFILE_FIELD, repeatable, None, _LAST)
+        case ChangeKind.DEVICE:
+            return ChangeFacts("device", Family.DEVICES, Effect.DEVICE_FIELD, repeatable, None, _LAST)
+        case ChangeKind.TOKEN:
+            return ChangeFacts("push token", Family.DEVICES, Effect.DEVICE_FIELD, repeatable, None, _LAST)
+        case ChangeKind.SEND:
+            return ChangeFacts("send", Family.SENDS, Effect.MESSAGE, once, "sends", 0)
+    # fmt: on
+
+
+_FACTS: Final = {kind: _facts(kind) for kind in ChangeKind}
+
+
+def facts(kind: ChangeKind) -> ChangeFacts:
+    return _FACTS[kind]
+
+
+def effect_of(kind: ChangeKind) -> Effect:
+    return _FACTS[kind].effect

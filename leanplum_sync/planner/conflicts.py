@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from leanplum_sync.address import ResourceAddress
+from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.desires import Desire, Want
 from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, ListPart, SendPart
@@ -14,9 +15,6 @@ from leanplum_sync.problem import Place, Problem
 from leanplum_sync.wire.fingerprint import fingerprint
 from leanplum_sync.wire.profile import TOKEN_FIELDS
 from leanplum_sync.wire.values import canonical
-
-if TYPE_CHECKING:
-    from leanplum_sync.kinds import Resource
 
 _Target: TypeAlias = tuple[
     Hashable, ...

@@ -16,8 +16,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
-from leanplum_sync.planner.change import Change
-from leanplum_sync.planner.change_facts import Effect, effect_of
+from leanplum_sync.planner.change import Change, Effect, effect_of
 from leanplum_sync.wire.action import Action, Json
 from leanplum_sync.wire.profile import DEVICE_FIELDS, PROFILE_FIELDS
 from leanplum_sync.wire.values import canonical

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from leanplum_sync.planner.change import ChangeKind
-from leanplum_sync.planner.change_facts import facts
+from leanplum_sync.planner.change import ChangeKind, facts
 from leanplum_sync.planner.plan import Contents, Hazard, Summary
 
 # Hazards that count changes of one kind, most important first.

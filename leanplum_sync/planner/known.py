@@ -79,6 +79,9 @@ class Position:
     unfinished: Mapping[int, int] = field(default_factory=dict)
 
 
+NO_RUN: Final = Position(0)
+
+
 @dataclass(frozen=True, slots=True)
 class JournalMark:
     """

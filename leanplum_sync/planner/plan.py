@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from leanplum_sync.kinds.rows.source import KeptRows
 from leanplum_sync.planner.change import ChangeKind
-from leanplum_sync.planner.known import JournalMark, Position
+from leanplum_sync.planner.known import NO_RUN, JournalMark, Position
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.wire.action import Json
 
@@ -91,7 +91,7 @@ class Header:
     parts: int = 1
     part: Part | None = None
     read_after_run: int | None = None
-    position: Position = field(default=Position(0))
+    position: Position = NO_RUN
     journal: JournalMark | None = None
     journal_doubt: str = ""
     scope: Scope | None = None

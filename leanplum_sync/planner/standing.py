@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from enum import Enum, auto
 
 from leanplum_sync.address import Subject, SubjectKind
-from leanplum_sync.planner.change import Change
-from leanplum_sync.planner.change_facts import Effect, effect_of
+from leanplum_sync.planner.change import Change, Effect, effect_of
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.batch import PlannedAction
 from leanplum_sync.wire.profile import Profile

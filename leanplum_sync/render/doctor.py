@@ -10,8 +10,7 @@ from typing import Final
 from rich.text import Text
 
 from leanplum_sync.planner.plan import Target
-from leanplum_sync.render.document import entry, written
-from leanplum_sync.render.documents import FindingEntry, Findings
+from leanplum_sync.render.documents import FindingEntry, Findings, entry, written
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, grid, paint
 from leanplum_sync.render.plan_words import target_words

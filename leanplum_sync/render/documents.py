@@ -1,16 +1,17 @@
 """
-The fields of every JSON document.
+JSON documents for machines, and their fields.
 
-This is their only definition: ``document.written`` writes a document from its class here, and ``schemas``
+This is their only definition: ``written`` writes a document from its class here, and ``schemas``
 derives its JSON Schema. A field's key is its name in camelCase. All numbers are counts, or real numbers
 that are not negative. Within a version a field may be added; the existing ones stay and keep their meaning.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, ClassVar, Final, Literal, TypeAlias
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias, TypeVar
 
 from leanplum_sync.address import Subject
 from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, Resolution, RunState
@@ -19,6 +20,7 @@ from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.decide import Reason
 from leanplum_sync.planner.plan import Cohort, Cost, Note, Target, ValuePair
 from leanplum_sync.problem import ProblemEntry, RemarkEntry
+from leanplum_sync.render.values import Masked
 from leanplum_sync.wire.action import Json
 
 # An instant, such as 2026-11-21T22:17:51Z.
@@ -472,3 +474,52 @@ DOCUMENTS: Final[tuple[type[Document], ...]] = (
     DriftDocument,
     ErrorDocument,
 )
+
+
+T = TypeVar("T")
+
+
+def written(document: Document) -> str:
+    """
+    Return ``{"format": "leanplum-sync/<name>", "version": <version>, ...}``, indented, in ASCII only.
+
+    ASCII, because values are untrusted text, and people also look at documents in a terminal.
+    """
+    head = {"format": f"leanplum-sync/{document.NAME}", "version": document.VERSION}
+    return (
+        json.dumps({**head, **_fields(document)}, indent=2, default=_plain).replace("\x7f", "\\u007f") + "\n"
+    )
+
+
+def key_of(name: str) -> str:
+    """Return the key of the field *name*: ``planDigest`` for ``plan_digest``, ``class`` for ``class_``."""
+    first, *others = name.rstrip("_").split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
+def entry(model: type[T], *sources: object, **given: Any) -> T:
+    """
+    Return a *model*. Its fields are *given*, or else the attributes of the same names of *sources*, the first one first.
+
+    Raises:
+        TypeError: a field is neither.
+    """
+    names = [field.name for field in fields(model)]  # type: ignore[arg-type]  # all are dataclasses
+    found = {
+        name: getattr(source, name) for source in reversed(sources) for name in names if hasattr(source, name)
+    }
+    return model(**{**found, **given})
+
+
+def _plain(value: Any) -> Mapping[str, Any] | str:
+    if isinstance(value, Subject):
+        return str(value)
+    if isinstance(value, Masked):
+        return {"sensitive": value.fingerprint}
+    if is_dataclass(value):
+        return _fields(value)
+    raise TypeError(f"{type(value).__name__} has no place in a document")
+
+
+def _fields(value: Any) -> Mapping[str, Any]:
+    return {key_of(field.name): getattr(value, field.name) for field in fields(value)}

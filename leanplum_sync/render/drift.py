@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Final
 
 from rich.console import RenderableType
@@ -11,14 +11,12 @@ from rich.text import Text
 
 from leanplum_sync.operations.drift import WHOLE_USER, Drift, InForce, Moved, Origin
 from leanplum_sync.planner.plan import Target
-from leanplum_sync.render.document import entry, written
-from leanplum_sync.render.documents import DriftDocument, MovedEntry, SpecEntry
+from leanplum_sync.render.documents import DriftDocument, MovedEntry, SpecEntry, entry, written
+from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, place, prose, row, table
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BLANK, CARE, GOOD, faint, grid, heading, paint
-from leanplum_sync.render.plan_words import RENAMES, sides, target_words
-from leanplum_sync.render.values import Mask, cut, escaped, subject_words
-from leanplum_sync.render.words import amount, moment, timestamp
-from leanplum_sync.wire.action import Json
+from leanplum_sync.render.plan_words import masked, sides, target_words
+from leanplum_sync.render.values import Mask, amount, cut, escaped, moment, subject_words, timestamp
 
 TITLES: Final = {
     Origin.OTHERS: "Changed by others since the last apply",
@@ -40,7 +38,7 @@ def drift_text(drift: Drift, target: Target, mask: Mask, page: Page) -> str:
     lines.append(Text(in_step_words(drift)))
     if drift.unreadable:
         lines.append(Text(f"{amount(drift.unreadable, 'user')} could not be read.", CARE))
-    moved = masked_moved(drift.moved, mask)
+    moved = masked_moved(drift, mask)
     for origin, title in TITLES.items():
         groups = [each for each in moved if each.origin is origin]
         if groups:
@@ -65,29 +63,9 @@ def in_step_words(drift: Drift) -> str:
     return f"{drift.in_step:,} of {amount(drift.listed, 'listed user')} {match} the specs."
 
 
-def masked_moved(moved: Sequence[Moved], mask: Mask) -> tuple[Moved, ...]:
-    """
-    Return *moved* with sensitive values masked.
-
-    A rename moves a value from one name to another; if a spec renames a sensitive name, the values of all its renames are
-    masked.
-    """
-    renamed = {each.resource for each in moved if each.kind in RENAMES and mask.covers(each.field)}
-
-    def hidden(each: Moved, value: Json) -> Json:
-        is_renamed = each.kind in RENAMES and each.resource in renamed
-        return mask.hide(value) if is_renamed else mask.value(each.field, value)
-
-    return tuple(
-        replace(
-            each,
-            values=tuple(
-                replace(pair, before=hidden(each, pair.before), after=hidden(each, pair.after))
-                for pair in each.values
-            ),
-        )
-        for each in moved
-    )
+def masked_moved(drift: Drift, mask: Mask) -> tuple[Moved, ...]:
+    """Return what moved, with sensitive values masked: where a spec renames a sensitive name, the values of all its renames."""
+    return masked(drift.moved, mask, attrgetter("resource"))
 
 
 def value_words(moved: Moved, cells: int) -> tuple[str, str]:
@@ -144,7 +122,7 @@ def drift_json(drift: Drift, target: Target, mask: Mask) -> str:
             observed_until=timestamp(last),
             fields={origin.value: drift.users(origin) for origin in Origin},
             moved=tuple(
-                entry(MovedEntry, each, kind=each.kind or "gone") for each in masked_moved(drift.moved, mask)
+                entry(MovedEntry, each, kind=each.kind or "gone") for each in masked_moved(drift, mask)
             ),
             specs=tuple(map(_spec_entry, drift.specs)),
         )
@@ -160,3 +138,71 @@ def _spec_entry(spec: InForce) -> SpecEntry:
         plan_digest=applied.plan_digest if applied else None,
         changed_since=spec.changed,
     )
+
+
+_COMMENT_CELLS: Final = 40
+_ALL: Final = "`leanplum-sync drift -o json` lists all of them"
+
+
+def drift_markdown(drift: Drift, target: Target, mask: Mask, limit: int) -> str:
+    head: list[str | Rows] = [
+        marker("drift", target.environment, target.app_id),
+        f"### Drift in {place(target)}",
+        _verdict(drift),
+        in_step_words(drift),
+    ]
+    if drift.unreadable:
+        head.append(f"> [!WARNING]\n> {amount(drift.unreadable, 'user')} could not be read.")
+    return fitted(
+        [*head, *_markdown_moved(masked_moved(drift, mask)), _markdown_specs(drift), _footer(drift)], limit
+    )
+
+
+def _verdict(drift: Drift) -> str:
+    if not drift.has_drifted:
+        return f"**{prose(drift_words(drift))}**"
+    return (
+        f"> [!CAUTION]\n> **{prose(drift_words(drift))}** Applying the specs as they are would revert these changes."
+        " First find out who made them, and why."
+    )
+
+
+def _markdown_moved(moved: Sequence[Moved]) -> Iterable[str | Rows]:
+    for origin, title in TITLES.items():
+        lines = [_markdown_row(each) for each in moved if each.origin is origin]
+        yield Rows(
+            f"**{title}**\n\n{table('Field', 'Live', 'Desired', 'Users:', 'Spec', 'Examples')}",
+            lines,
+            "group",
+            _ALL,
+        )
+
+
+def _markdown_row(moved: Moved) -> str:
+    return row(
+        USER_GONE if moved.field == WHOLE_USER else code(cut(escaped(moved.field), _COMMENT_CELLS)),
+        *map(code, value_words(moved, _COMMENT_CELLS)),
+        f"**{moved.users:,}**",
+        code(cut(escaped(moved.resource), _COMMENT_CELLS)),
+        ", ".join(code(cut(subject_words(each), _COMMENT_CELLS)) for each in moved.samples),
+    )
+
+
+def _markdown_specs(drift: Drift) -> Rows:
+    return Rows(
+        f"<details><summary>Last applied</summary>\n\n{table('Spec', 'When')}",
+        list(map(_markdown_spec, drift.specs)),
+        "spec",
+        _ALL,
+        "</details>",
+    )
+
+
+def _markdown_spec(spec: InForce) -> str:
+    return row(code(cut(escaped(spec.resource), _COMMENT_CELLS)), applied_words(spec))
+
+
+def _footer(drift: Drift) -> str:
+    reads = f"Reading live state cost {amount(drift.reads, 'billable lookup')}." if drift.reads else ""
+    until = drift.observed[1]
+    return f"<sub>{' '.join(filter(None, [reads, f'Based on live state read at {moment(until)}.' if until else '']))}</sub>"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from operator import attrgetter
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from leanplum_sync.address import Subject
 from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.desires import Desire
 from leanplum_sync.operations.explain import Explained, Explanation
@@ -16,11 +15,17 @@ from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.decide import Reason
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.problem import Place
-from leanplum_sync.render.document import entry, written
-from leanplum_sync.render.documents import ChangeEntry, ComparedValues, DecisionEntry, ExplanationDocument
+from leanplum_sync.render.documents import (
+    ChangeEntry,
+    ComparedValues,
+    DecisionEntry,
+    ExplanationDocument,
+    entry,
+    written,
+)
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BLANK, CARE, GOOD, NAME, faint, grid, heading, paint
-from leanplum_sync.render.plan_words import KIND_WORDS, RENAMES, change_words, target_words
+from leanplum_sync.render.plan_words import KIND_WORDS, change_words, hiders, target_words, with_hidden
 from leanplum_sync.render.values import Mask, Masked, escaped, shown
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.values import normal_form
@@ -28,9 +33,8 @@ from leanplum_sync.wire.values import normal_form
 
 def explained_text(explained: Explained, target: Target, mask: Mask, page: Page) -> str:
     style = GOOD if target.is_emulator else CARE
-    title = Text.assemble(
-        (f"{_who(explained.subject)} in the plan for ", "bold"), (target_words(target), style)
-    )
+    who = f"{explained.subject.kind.value.capitalize()} {escaped(explained.subject.id)}"
+    title = Text.assemble((f"{who} in the plan for ", "bold"), (target_words(target), style))
     rows = sorted(
         {each.found_at for each in explained.changes} | {each.found_at for each in explained.explanations}
     )
@@ -55,10 +59,6 @@ def _stays(stays: Sequence[Explanation], mask: Mask, page: Page, *, with_row: bo
     if all(each.reason is Reason.MISSING for each in stays):
         return [Text(f"  Everything: the user {Reason.MISSING}.")]
     return [grid(_stay_row(each, mask, page, with_row=with_row) for each in stays)]
-
-
-def _who(subject: Subject) -> str:
-    return f"{subject.kind.value.capitalize()} {escaped(subject.id)}"
 
 
 def _change_row(change: Change, page: Page, *, with_row: bool) -> tuple[Text, ...]:
@@ -106,14 +106,8 @@ def _desired(explanation: Explanation, mask: Mask) -> Json:
             return None
 
 
-def _normal_forms(explanation: Explanation, mask: Mask) -> ComparedValues:
-    """Return both values in normal form: equal exactly if the API treats them as equal."""
-    return ComparedValues(
-        observed=_normal_form(_observed(explanation, mask)), desired=_normal_form(_desired(explanation, mask))
-    )
-
-
 def _normal_form(value: Json) -> Json:
+    """Two values have equal normal forms exactly if the API treats them as equal."""
     return value if _has_masked(value) else normal_form(value)
 
 
@@ -166,17 +160,8 @@ def _hide(desire: Desire, value: Json, mask: Mask) -> Json:
 
 
 def _mask_changes(changes: Sequence[Change], mask: Mask) -> tuple[Change, ...]:
-    """Mask values. A rename moves a value between two names; if either is sensitive, so is the value."""
-    renamed = {change.asked_at for change in changes if mask.covers(change.field) and change.kind in RENAMES}
-    return tuple(_mask_change(change, mask, hide=change.asked_at in renamed) for change in changes)
-
-
-def _mask_change(change: Change, mask: Mask, *, hide: bool) -> Change:
-    if hide:
-        return replace(change, before=mask.hide(change.before), after=mask.hide(change.after))
-    return replace(
-        change, before=mask.value(change.field, change.before), after=mask.value(change.field, change.after)
-    )
+    hider = hiders(changes, mask, attrgetter("asked_at"))
+    return tuple(with_hidden(change, hider(change)) for change in changes)
 
 
 def explained_json(explained: Explained, target: Target, mask: Mask) -> str:
@@ -203,14 +188,15 @@ def _change_entry(change: Change) -> ChangeEntry:
 
 
 def _decision_entry(explanation: Explanation, mask: Mask) -> DecisionEntry:
+    observed, desired = _observed(explanation, mask), _desired(explanation, mask)
     return entry(
         DecisionEntry,
         explanation,
         field=explanation.desire.name,
         device_id=_device_id(explanation.desire) or None,
-        observed=_observed(explanation, mask),
-        desired=_desired(explanation, mask),
-        compared_as=_normal_forms(explanation, mask),
+        observed=observed,
+        desired=desired,
+        compared_as=ComparedValues(_normal_form(observed), _normal_form(desired)),
         asked_at=str(explanation.asked_at),
         found_at=str(explanation.found_at),
         is_changed=bool(explanation.changes),

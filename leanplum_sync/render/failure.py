@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from xml.etree import ElementTree as ET  # only writes; nothing is parsed
 
-from leanplum_sync.render.document import entry, written
-from leanplum_sync.render.documents import ErrorDocument
+from leanplum_sync.render.documents import ErrorDocument, entry, written
 from leanplum_sync.render.html.parts import main, masthead
 from leanplum_sync.render.html.writing import page, tag
 from leanplum_sync.render.markdown.writing import fitted, marker, prose

@@ -21,12 +21,11 @@ from leanplum_sync.journal.entry import (
 from leanplum_sync.journal.restoring import Restored
 from leanplum_sync.journal.soundness import Fault
 from leanplum_sync.render import documents
-from leanplum_sync.render.document import entry, written
+from leanplum_sync.render.documents import entry, written
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, CARE, GOOD, faint, grid, heading, paint
 from leanplum_sync.render.status import NO_RUNS, run_record, runs_grid
-from leanplum_sync.render.values import cut, escaped, subject_words
-from leanplum_sync.render.words import amount, moment, timestamp
+from leanplum_sync.render.values import amount, cut, escaped, moment, subject_words, timestamp
 
 _ROWS_SHOWN: Final = 20
 

@@ -12,8 +12,7 @@ from leanplum_sync.planner.plan import Target
 from leanplum_sync.render.plan_words import Plan, nothing_to_do, target_words
 from leanplum_sync.render.problems import Checked, found_words
 from leanplum_sync.render.receipt import GOOD_FATES, fates, groups, verified_words
-from leanplum_sync.render.values import cut, escaped, subject_words
-from leanplum_sync.render.words import amount
+from leanplum_sync.render.values import amount, cut, escaped, subject_words
 
 _LONGEST = 2_000  # cells of a sentence
 _SAMPLES = 10

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import quote
@@ -21,6 +21,8 @@ _RULES: Final = {
 }
 _SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 _LONGEST: Final = 2_000  # cells of a sentence
+_IN_DATA: Final = "%\r\n"  # encoded, the percent sign first
+_IN_PROPERTIES: Final = f"{_IN_DATA}:,"
 
 
 def problems_sarif(checked: Checked, folder: str) -> str:
@@ -81,8 +83,10 @@ def _annotation(problem: Problem, folder: str, level: str = "error") -> str:
 
 def annotation(sentence: str, *, level: str = "error", **named: str | int | None) -> str:
     """Return the workflow command that shows *sentence*; empty properties are omitted."""
-    properties = ",".join(f"{name}={_property(str(value))}" for name, value in named.items() if value)
-    return f"::{level}{' ' if properties else ''}{properties}::{_data(sentence)}\n"
+    properties = ",".join(
+        f"{name}={_encoded(str(value), _IN_PROPERTIES)}" for name, value in named.items() if value
+    )
+    return f"::{level}{' ' if properties else ''}{properties}::{_encoded(sentence, _IN_DATA)}\n"
 
 
 def _sentence(problem: Problem) -> str:
@@ -94,15 +98,7 @@ def _path(place: Place, folder: str) -> str:
 
 
 # Source: GitHub's actions/toolkit, packages/core/src/command.ts.
-def _data(text: str) -> str:
-    return _replaced(text, ("%", "\r", "\n"))
-
-
-def _property(text: str) -> str:
-    return _replaced(text, ("%", "\r", "\n", ":", ","))
-
-
-def _replaced(text: str, characters: Sequence[str]) -> str:
+def _encoded(text: str, characters: str) -> str:
     for character in characters:
         text = text.replace(character, f"%{ord(character):02X}")
     return text

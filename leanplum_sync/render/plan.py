@@ -13,8 +13,7 @@ from rich.text import Text
 
 from leanplum_sync.planner.plan import REMARK, Cohort, Cost, Hazard, Note
 from leanplum_sync.render import plan_words
-from leanplum_sync.render.document import entry, written
-from leanplum_sync.render.documents import HazardEntry, PlanSummary, UserCounts
+from leanplum_sync.render.documents import HazardEntry, PlanSummary, UserCounts, entry, written
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import (
     BAD,
@@ -30,8 +29,7 @@ from leanplum_sync.render.paint import (
     paint,
 )
 from leanplum_sync.render.plan_words import Plan
-from leanplum_sync.render.values import cut, escaped, subject_words
-from leanplum_sync.render.words import amount, moment, timestamp
+from leanplum_sync.render.values import amount, cut, escaped, moment, subject_words, timestamp
 
 _FEWEST_COHORTS: Final = 6
 _MOST_COHORTS: Final = 40  # away from a terminal
@@ -126,7 +124,7 @@ def _hazard_rows(hazards: Sequence[Hazard], page: Page) -> Iterator[Row]:
 
 
 def _cohorts(plan: Plan, page: Page, room: int, fewest: int) -> list[RenderableType]:
-    cohorts = plan_words.masked(plan.cohorts(), plan_words.mask_for(plan))
+    cohorts = plan_words.masked_cohorts(plan)
     if not cohorts:
         return []
     cells = page.width - _taken(cohorts, page)
@@ -324,6 +322,6 @@ def plan_json(plan: Plan) -> str:
             changes=dict(sorted(summary.changes.items())),
             hazards=tuple(entry(HazardEntry, each) for each in plan.hazards()),
             notes=plan.notes(),
-            cohorts=plan_words.masked(plan.cohorts(), plan_words.mask_for(plan)),
+            cohorts=plan_words.masked_cohorts(plan),
         )
     )

@@ -12,14 +12,12 @@ from rich.text import Text
 from leanplum_sync.planner.differences import Difference, Differences, Group, GroupDifference
 from leanplum_sync.planner.plan import Hazard
 from leanplum_sync.render import documents, plan_words
-from leanplum_sync.render.document import entry, written
-from leanplum_sync.render.documents import CountEntry
+from leanplum_sync.render.documents import CountEntry, entry, written
 from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, row, table
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, NAME, faint, grid, heading, paint
 from leanplum_sync.render.plan_words import Plan
-from leanplum_sync.render.values import cut, escaped, subject_words
-from leanplum_sync.render.words import amount
+from leanplum_sync.render.values import amount, cut, escaped, subject_words
 
 _WORDS: Final = {
     Difference.ADDED: "would change now but not before",
@@ -44,7 +42,8 @@ class PlanDiff:
 
 
 def plan_diff_text(diff: PlanDiff, page: Page) -> str:
-    before = [Text(_title(diff), "bold"), *_elsewhere(diff), BLANK, *_headline(diff)]
+    title = f"Changes since the earlier plan for {plan_words.target_words(diff.old.header.target)}"
+    before = [Text(title, "bold"), *_elsewhere(diff), BLANK, *_headline(diff)]
     if diff.found.are_none:
         return paint([*before, BLANK, faint(_digests(diff))], page)
     after: list[RenderableType] = [
@@ -55,10 +54,6 @@ def plan_diff_text(diff: PlanDiff, page: Page) -> str:
     ]
     room = page.height - paint([*before, BLANK, *after], page).count("\n") - 4
     return paint([*before, BLANK, *_groups(diff, max(room, _FEWEST_GROUPS)), *after], page)
-
-
-def _title(diff: PlanDiff) -> str:
-    return f"Changes since the earlier plan for {plan_words.target_words(diff.old.header.target)}"
 
 
 def _elsewhere(diff: PlanDiff) -> Iterable[Text]:
@@ -224,9 +219,8 @@ def plan_diff_markdown(diff: PlanDiff, limit: int) -> str:
                     "Change", "Attribute, field or message", *(f"{each.value}:" for each in _SIGNS), "Example"
                 ),
                 groups,
-                lambda count: (
-                    f"_{amount(count, 'group')} omitted here: `leanplum-sync plan-diff -o json` lists all of them._"
-                ),
+                "group",
+                "`leanplum-sync plan-diff -o json` lists all of them",
             ),
             foot,
         ],

@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Final, Protocol
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from rich.cells import cell_len
 
-from leanplum_sync.planner.change import ChangeKind
-from leanplum_sync.planner.change_facts import Effect, Family, effect_of, facts
+from leanplum_sync.planner.change import Change, ChangeKind, Effect, Family, effect_of, facts
 from leanplum_sync.planner.plan import REMARK, Cohort, Cost, Hazard, Header, Note, Summary, Target, ValuePair
-from leanplum_sync.render.values import Mask, Masked, cut, escaped, shown
-from leanplum_sync.render.words import amount, duration, listing, moment
+from leanplum_sync.render.values import Mask, Masked, amount, cut, duration, escaped, listing, moment, shown
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.limits import USER_ATTRIBUTE_NAMES
 from leanplum_sync.wire.profile import TIME_FIELDS
+
+if TYPE_CHECKING:  # of its many imports, `show` needs none
+    from leanplum_sync.operations.drift import Moved
+
+C = TypeVar("C", Cohort, Change, "Moved")
+G = TypeVar("G", Cohort, "Moved")
+S = TypeVar("S", ValuePair, Change)
 
 
 class Plan(Protocol):
@@ -132,27 +138,38 @@ def mask_for(plan: Plan) -> Mask:
     return Mask(plan.header.sensitive, plan.header.mask_key)
 
 
-def hiders(cohorts: Sequence[Cohort], mask: Mask) -> Callable[[Cohort], Callable[[Json], Json]]:
+def hiders(
+    changes: Sequence[C], mask: Mask, rename: Callable[[C], object]
+) -> Callable[[C], Callable[[Json], Json]]:
     """
-    Return a function that masks the sensitive values of any of *cohorts*.
+    Return a function that returns what masks the sensitive values of one of *changes*.
 
-    A rename moves a value from one name to another; if either name is sensitive, so is the value.
+    A rename moves a value from one name to another: if either is sensitive, so is the value. *rename* returns something that
+    both changes of a rename have in common.
     """
-    renamed = {cohort.asked_at for cohort in cohorts if mask.covers(cohort.field) and cohort.kind in RENAMES}
-    return lambda cohort: mask.hide if cohort.asked_at in renamed else partial(mask.value, cohort.field)
+    renamed = {rename(each) for each in changes if each.kind in RENAMES and mask.covers(each.field)}
+
+    def hider(change: C) -> Callable[[Json], Json]:
+        is_renamed = change.kind in RENAMES and rename(change) in renamed
+        return mask.hide if is_renamed else partial(mask.value, change.field)
+
+    return hider
 
 
-def masked(cohorts: Sequence[Cohort], mask: Mask) -> tuple[Cohort, ...]:
-    """Return *cohorts* with sensitive values masked."""
-    hider = hiders(cohorts, mask)
+def with_hidden(sides: S, hide: Callable[[Json], Json]) -> S:
+    return replace(sides, before=hide(sides.before), after=hide(sides.after))
 
-    def shown_values(cohort: Cohort) -> tuple[ValuePair, ...]:
-        hide = hider(cohort)
-        return tuple(
-            replace(pair, before=hide(pair.before), after=hide(pair.after)) for pair in cohort.values
-        )
 
-    return tuple(replace(cohort, values=shown_values(cohort)) for cohort in cohorts)
+def masked(groups: Sequence[G], mask: Mask, rename: Callable[[G], object]) -> tuple[G, ...]:
+    """Return *groups* with sensitive values masked; *rename* is as in ``hiders``."""
+    hider = hiders(groups, mask, rename)
+    return tuple(
+        replace(each, values=tuple(with_hidden(pair, hider(each)) for pair in each.values)) for each in groups
+    )
+
+
+def masked_cohorts(plan: Plan) -> tuple[Cohort, ...]:
+    return masked(plan.cohorts(), mask_for(plan), attrgetter("asked_at"))
 
 
 def change_words(kind: ChangeKind, field: str, before: Json, after: Json, cells: int) -> str:

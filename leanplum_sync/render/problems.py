@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from rich.cells import cell_len
 from rich.text import Text
 
 from leanplum_sync.problem import SHOWN, Problem, Remark
-from leanplum_sync.render.document import entry, written
-from leanplum_sync.render.documents import CheckedCounts, Problems
+from leanplum_sync.render.documents import CheckedCounts, Problems, entry, written
+from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, prose
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, FAINT, GOOD, paint
-from leanplum_sync.render.values import escaped
-from leanplum_sync.render.words import amount
+from leanplum_sync.render.values import amount, cut, escaped
 
 _WIDEST = 10_000  # away from a terminal each problem is one line, for editors and grep
 
@@ -98,3 +98,45 @@ def _pointer(problem: Problem) -> list[Text]:
         before = cell_len(escaped(problem.excerpt[: problem.place.column - 1]))
         lines.append(Text.assemble((f"  {margin} | ", FAINT), " " * before, ("^", BAD), no_wrap=True))
     return lines
+
+
+_LONGEST_SENTENCE: Final = 600  # cells of a sentence
+_LONGEST_EXCERPT: Final = 160
+_ALL: Final = "`leanplum-sync validate` lists all of them"
+
+
+def problems_markdown(
+    checked: Checked, limit: int, *, document: str = "problems", environment: str = ""
+) -> str:
+    """*document* names the comment to replace: problems take the place of the plan that could not be made."""
+    mark = marker(document, environment)
+    if not checked.total:
+        return fitted([mark, f"### Valid\n\n{prose(found_words(checked))}", *_remarks(checked)], limit)
+    nothing = [] if document == "problems" else ["No plan was made."]
+    shown = checked.problems[:SHOWN]
+    problems = Rows("", list(map(_problem_line, shown)), "problem", _ALL)
+    return fitted(
+        [
+            mark,
+            f"### {headline(shown, checked.total, checked.listed)}",
+            *nothing,
+            problems,
+            *_remarks(checked),
+        ],
+        limit,
+    )
+
+
+def _remarks(checked: Checked) -> list[Rows]:
+    lines = [_problem_line(remark.problem) for remark in checked.remarks]
+    return [Rows("**Remarks**\n", lines, "problem", _ALL)] if lines else []
+
+
+def _problem_line(problem: Problem) -> str:
+    place = code(cut(escaped(str(problem.place)), _LONGEST_EXCERPT))
+    sentence = prose(
+        cut(escaped(str(problem).removeprefix(str(problem.place)).lstrip(": ")), _LONGEST_SENTENCE)
+    )
+    source = problem.excerpt.strip()
+    excerpt = f"<br>{code(cut(escaped(source), _LONGEST_EXCERPT))}" if source else ""
+    return f"- {place} {sentence}{excerpt}"

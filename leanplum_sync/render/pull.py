@@ -9,13 +9,11 @@ from rich.text import Text
 
 from leanplum_sync.operations.pull import PullReport
 from leanplum_sync.planner.plan import Target
-from leanplum_sync.render.document import entry, written
-from leanplum_sync.render.documents import Pulled, UnreadEntry
+from leanplum_sync.render.documents import Pulled, UnreadEntry, entry, written
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, faint, grid, paint
 from leanplum_sync.render.plan_words import target_words
-from leanplum_sync.render.values import escaped, subject_words
-from leanplum_sync.render.words import amount
+from leanplum_sync.render.values import amount, escaped, subject_words
 
 _FAILURES_SHOWN: Final = 10
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from rich.console import RenderableType
@@ -13,14 +13,13 @@ from leanplum_sync.applier.receipt import Receipt, StopReason
 from leanplum_sync.journal.entry import Fate
 from leanplum_sync.operations.verify import Verification
 from leanplum_sync.planner.plan import Target
-from leanplum_sync.render.document import entry, written
-from leanplum_sync.render.documents import ReceiptDocument, VerificationEntry
+from leanplum_sync.render.documents import ReceiptDocument, VerificationEntry, entry, written
 from leanplum_sync.render.journal import exception_record
+from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, place, prose, row, table
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, faint, grid, heading, paint
 from leanplum_sync.render.plan_words import target_words
-from leanplum_sync.render.values import cut, escaped, subject_words
-from leanplum_sync.render.words import amount, listing
+from leanplum_sync.render.values import amount, cut, escaped, listing, subject_words
 
 FATE_WORDS: Final[Mapping[Fate, str]] = {
     Fate.DONE: "done",
@@ -216,3 +215,66 @@ def next_steps(
     if receipt.actions.get(Fate.CONFLICTING) or (verified is not None and verified.different):
         found.append("Plan again to see what others have changed.")
     return found
+
+
+_COMMENT_CELLS: Final = 200
+
+
+def receipt_markdown(
+    receipt: Receipt, target: Target, verified: Verification | None, steps: Sequence[str], limit: int
+) -> str:
+    """*steps* say what to do next, one sentence each."""
+    title = "Applied to" if receipt.complete else "Partially applied to"
+    parts: list[str | Rows] = [
+        marker("receipt", target.environment, target.app_id),
+        f"### {title} {place(target)}",
+        *([f"> [!WARNING]\n> {STOP_WORDS[receipt.stopped]}"] if receipt.stopped else []),
+        "\n".join([table("Actions:", "Outcome"), *_markdown_fates(receipt)]),
+        *([f"**{prose(' '.join(verified_words(verified)))}**"] if verified and verified.checked else []),
+        Rows("", [f"- {prose(cut(step, _COMMENT_CELLS))}" for step in steps]),
+        *_markdown_exceptions(receipt),
+        *(_markdown_differing(verified) if verified else []),
+        f"<sub>{effort(receipt, verified)} Plan `{receipt.plan_digest[:12]}`</sub>",
+    ]
+    return fitted(parts, limit)
+
+
+def _markdown_fates(receipt: Receipt) -> Iterable[str]:
+    yield row(f"{receipt.planned:,}", "planned")
+    for fate, count, words in fates(receipt):
+        mark = "" if fate in GOOD_FATES else "❌ "
+        yield row(f"**{count:,}**", f"{mark}{words}")
+
+
+def _markdown_exceptions(receipt: Receipt) -> Iterable[Rows]:
+    listed = groups(receipt)
+    lines = [
+        row(f"**{len(ids):,}**", fate.value, code(cut(escaped(message), _COMMENT_CELLS)), _samples(ids))
+        for (fate, message), ids in listed
+    ]
+    yield Rows(
+        table("Actions:", "Outcome", "Message", "Examples"),
+        lines,
+        "group",
+        "the JSON receipt of the run lists them",
+    )
+    unlisted = receipt.exceptions_total - len(receipt.exceptions)
+    if unlisted:
+        yield Rows(
+            "", [f"_{unlisted:,} more are in the journal: `leanplum-sync journal show {receipt.run}`._"]
+        )
+
+
+def _samples(ids: Sequence[str]) -> str:
+    return ", ".join(code(cut(each)) for each in ids[:_SAMPLES_SHOWN])
+
+
+def _markdown_differing(verified: Verification) -> Iterable[Rows]:
+    lines = [
+        row(
+            code(cut(subject_words(str(each.subject)))),
+            code(cut(escaped(", ".join(each.fields)), _COMMENT_CELLS)),
+        )
+        for each in verified.differing
+    ]
+    yield Rows(table("Still different", "In"), lines, "user", "the JSON receipt of the run lists them")

@@ -9,7 +9,7 @@ from typing import assert_never
 from leanplum_sync import errors
 from leanplum_sync.planner.plan import Hazard
 from leanplum_sync.render.plan_words import HAZARD_WORDS, consent_options, over_budget
-from leanplum_sync.render.words import duration, moment
+from leanplum_sync.render.values import duration, moment
 
 
 def mismatch_sentence(error: errors.PlanMismatchError) -> str:

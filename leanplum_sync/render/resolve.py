@@ -11,7 +11,7 @@ from leanplum_sync.journal.entry import Resolution
 from leanplum_sync.render.documents import Resolved
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, GOOD, paint
-from leanplum_sync.render.words import amount
+from leanplum_sync.render.values import amount
 
 _CONSEQUENCES: Final[Mapping[Resolution, str]] = {
     Resolution.DONE: "will count as done",

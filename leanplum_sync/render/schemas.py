@@ -9,8 +9,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from leanplum_sync.address import Subject
-from leanplum_sync.render.document import key_of
-from leanplum_sync.render.documents import DOCUMENTS
+from leanplum_sync.render.documents import DOCUMENTS, key_of
 from leanplum_sync.render.events import EVENTS
 
 Schema: TypeAlias = dict[str, Any]

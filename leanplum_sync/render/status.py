@@ -11,12 +11,11 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from leanplum_sync.journal.entry import DeliveryEntry, LockHolder, RunEntry, RunState
-from leanplum_sync.render.document import entry, written
-from leanplum_sync.render.documents import HeldRecord, LockRecord, RunRecord, StatusDocument
+from leanplum_sync.render.documents import HeldRecord, LockRecord, RunRecord, StatusDocument, entry, written
+from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, prose, row, table
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, faint, grid, heading, paint
-from leanplum_sync.render.values import cut, escaped, subject_words
-from leanplum_sync.render.words import amount, duration, moment, timestamp
+from leanplum_sync.render.values import amount, cut, duration, escaped, moment, subject_words, timestamp
 
 _STATE_STYLES: Final = {RunState.FINISHED: GOOD, RunState.PARTIAL: CARE, RunState.INTERRUPTED: CARE}
 NO_RUNS: Final = "No runs yet: nothing has been applied with this journal."
@@ -138,4 +137,70 @@ def run_record(run: RunEntry) -> RunRecord:
         app_id=run.app,
         started_at=timestamp(run.started_at),
         ended_at=timestamp(run.ended_at),
+    )
+
+
+_COMMENT_CELLS: Final = 200
+
+
+def status_markdown(status: Status, limit: int) -> str:
+    title = f"### Journal {code(cut(escaped(status.journal)))}"
+    if not status.runs:
+        return fitted([marker("status"), title, NO_RUNS], limit)
+    return fitted(
+        [
+            marker("status"),
+            title,
+            _held_words(status),
+            _markdown_held(status),
+            Rows(
+                "", [f"- {prose(cut(lock_words(lock, status.now), _COMMENT_CELLS))}" for lock in status.locks]
+            ),
+            Rows(
+                table("Run:", "State", "Environment", "Started", "Actions:", "Plan"),
+                list(map(_markdown_run, status.runs)),
+                "run",
+                "`leanplum-sync journal list` lists all of them",
+            ),
+        ],
+        limit,
+    )
+
+
+def _held_words(status: Status) -> str:
+    if not status.held:
+        return f"**{NOTHING_HELD}**"
+    return (
+        f"> [!CAUTION]\n> {amount(len(status.held), 'action')} held: they may or may not have happened. A person"
+        " must decide with `leanplum-sync resolve`."
+    )
+
+
+def _markdown_held(status: Status) -> Rows:
+    lines = [
+        row(
+            f"**{len(ids):,}**",
+            code(cut(resource)),
+            code(cut(name)),
+            str(run),
+            ", ".join(code(cut(each)) for each in ids[:_SAMPLES_SHOWN]),
+        )
+        for (resource, name, run), ids in held_groups(status)
+    ]
+    return Rows(
+        table("Held:", "Spec", "Name", "Run:", "Examples"),
+        lines,
+        "group",
+        "`leanplum-sync status` lists all of them",
+    )
+
+
+def _markdown_run(run: RunEntry) -> str:
+    return row(
+        str(run.number),
+        run.state.value,
+        code(cut(escaped(run.environment))),
+        moment(run.started_at),
+        f"{run.actions:,}",
+        f"`{run.plan_digest[:12]}`",
     )

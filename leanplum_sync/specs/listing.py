@@ -11,9 +11,8 @@ from typing import Final, TypeVar, assert_never
 from leanplum_sync.address import ResourceAddress
 from leanplum_sync.kinds import Kind, Resource
 from leanplum_sync.kinds.rows.document import Document, Listing
-from leanplum_sync.kinds.rows.listing import INLINE_ID
+from leanplum_sync.kinds.rows.site import INLINE_ID, Site
 from leanplum_sync.kinds.rows.site import Path as KeyPath
-from leanplum_sync.kinds.rows.site import Site
 from leanplum_sync.kinds.rows.source import (
     FORMATS,
     Compression,

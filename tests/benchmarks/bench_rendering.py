@@ -7,8 +7,8 @@ from pathlib import Path
 from ratios import IS_QUICK, report
 from sample_plans import write_plan
 
-from leanplum_sync.render.html import plan_html
-from leanplum_sync.render.markdown import plan_markdown
+from leanplum_sync.render.html.plan import plan_html
+from leanplum_sync.render.markdown.plan import plan_markdown
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.plan import plan_text
 

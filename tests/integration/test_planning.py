@@ -18,6 +18,7 @@ import requests
 
 from leanplum_sync import emulator
 from leanplum_sync.address import Subject
+from leanplum_sync.client.calls import Calls
 from leanplum_sync.client.credentials import EMULATOR_KEYS, Connection, KeyClass, Keys
 from leanplum_sync.client.http import HttpTransport
 from leanplum_sync.client.reader import Reader
@@ -104,7 +105,7 @@ class Project:
                 loaded,
                 staging,
                 request,
-                reader=reader(Connection.to_emulator(url), READ_KEYS, HttpTransport(), SystemClock()),
+                reader=reader(Calls(Connection.to_emulator(url), READ_KEYS, HttpTransport(), SystemClock())),
                 journal=journal or Journal(),
                 clock=SystemClock(),
                 progress=SilentProgress(),

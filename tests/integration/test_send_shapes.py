@@ -7,8 +7,8 @@ from pathlib import Path
 from sample_plans import write_plan
 
 from leanplum_sync.planner.plan import Shape
-from leanplum_sync.render.html import plan_html
-from leanplum_sync.render.markdown import plan_markdown
+from leanplum_sync.render.html.plan import plan_html
+from leanplum_sync.render.markdown.plan import plan_markdown
 
 
 def test_what_sends_carry_is_named_without_anybody_s_values(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.planner.differences import differences
 from leanplum_sync.planner.plan import Note, ValuePair
 from leanplum_sync.problem import Place, Problem
-from leanplum_sync.render.drift import drift_json, drift_text
+from leanplum_sync.render.drift import drift_json, drift_markdown, drift_text
 from leanplum_sync.render.failure import (
     Failure,
     failure_annotation,
@@ -34,22 +34,17 @@ from leanplum_sync.render.failure import (
     failure_markdown,
     failure_sarif,
 )
-from leanplum_sync.render.html import plan_html, problems_html, receipt_html, status_html
+from leanplum_sync.render.html.pages import problems_html, receipt_html, status_html
+from leanplum_sync.render.html.plan import plan_html
 from leanplum_sync.render.junit import problems_junit, receipt_junit
-from leanplum_sync.render.markdown import (
-    drift_markdown,
-    plan_markdown,
-    problems_markdown,
-    receipt_markdown,
-    status_markdown,
-)
+from leanplum_sync.render.markdown.plan import plan_markdown
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.pipelines import problems_annotations, problems_sarif
 from leanplum_sync.render.plan import plan_json, plan_text
 from leanplum_sync.render.plan_diff import PlanDiff, plan_diff_json, plan_diff_markdown, plan_diff_text
-from leanplum_sync.render.problems import Checked, checked_json, checked_text
-from leanplum_sync.render.receipt import receipt_document, receipt_text
-from leanplum_sync.render.status import Status, status_json, status_text
+from leanplum_sync.render.problems import Checked, checked_json, checked_text, problems_markdown
+from leanplum_sync.render.receipt import receipt_document, receipt_markdown, receipt_text
+from leanplum_sync.render.status import Status, status_json, status_markdown, status_text
 from leanplum_sync.render.values import Mask
 
 LIMIT = 6_000

@@ -20,8 +20,7 @@ from leanplum_sync.operations.check import Findings, check, wants_of
 from leanplum_sync.operations.plan import decide_met
 from leanplum_sync.planner.known import NOTHING_KNOWN
 from leanplum_sync.planner.notes import NOTED
-from leanplum_sync.planner.order import waves
-from leanplum_sync.planner.subject import Context
+from leanplum_sync.planner.subject import Context, waves
 from leanplum_sync.progress import SilentProgress
 from leanplum_sync.specs import Loaded, load
 from leanplum_sync.staging import Met, Staging

@@ -10,9 +10,8 @@ from leanplum_sync.address import SubjectKind
 from leanplum_sync.kinds.kind import Kind, Resource, resource_at
 from leanplum_sync.kinds.rows.desires import SetAttribute
 from leanplum_sync.kinds.rows.document import Document, Edge, Listing
-from leanplum_sync.kinds.rows.listing import id_column
 from leanplum_sync.kinds.rows.parts import Always
-from leanplum_sync.kinds.rows.site import Site
+from leanplum_sync.kinds.rows.site import Site, id_column
 from leanplum_sync.wire.action import DeliveryClass
 
 

@@ -50,7 +50,7 @@ ADDED: Final[Mapping[str, Sequence[tuple[str, str, str]]]] = {
     ],
     "MADE_UP_EFFECT": [
         (
-            "planner/change_facts.py",
+            "planner/change.py",
             "    EXISTENCE = auto()",
             "    MADE_UP_EFFECT = auto()\n    EXISTENCE = auto()",
         )

@@ -17,7 +17,7 @@ EXPECTED = {
         "staging/sieve.py",
     },
     "MadeUpPart": {"planner/conflicts.py", "staging/sieve.py"},
-    "MADE_UP_CHANGE": {"planner/change_facts.py"},
+    "MADE_UP_CHANGE": {"planner/change.py"},
     "MADE_UP_EFFECT": {
         "operations/drift.py",
         "operations/undo.py",

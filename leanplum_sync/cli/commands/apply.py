@@ -49,11 +49,10 @@ from leanplum_sync.operations.verify import Verification
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.project.settings import Settings
-from leanplum_sync.render.html import receipt_html
+from leanplum_sync.render.html.pages import receipt_html
 from leanplum_sync.render.junit import receipt_junit
-from leanplum_sync.render.markdown import receipt_markdown
 from leanplum_sync.render.plan_words import target_words
-from leanplum_sync.render.receipt import next_steps, receipt_document, receipt_text
+from leanplum_sync.render.receipt import next_steps, receipt_document, receipt_markdown, receipt_text
 from leanplum_sync.specs import load, load_project
 
 # Rows to fix; rows for a person to look into, which `resolve --from` reads; and users who changed since the plan.

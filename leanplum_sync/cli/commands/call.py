@@ -27,8 +27,7 @@ from leanplum_sync.client.client import Client
 from leanplum_sync.errors import InvalidCallError, NoAnswerError, UnexpectedResponseError
 from leanplum_sync.render.actions import action_text, actions_text
 from leanplum_sync.render.plan_words import target_words
-from leanplum_sync.render.values import escaped
-from leanplum_sync.render.words import amount, listing
+from leanplum_sync.render.values import amount, escaped, listing
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.catalogue import ACTIONS, ActionSpec, ArgumentType, CreateDisposition, KeyClass
 from leanplum_sync.wire.envelope import read_outcome

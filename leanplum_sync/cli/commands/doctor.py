@@ -29,7 +29,7 @@ from leanplum_sync.planner.plan import Target
 from leanplum_sync.project.model import EmbeddedEnvironment
 from leanplum_sync.project.settings import Settings
 from leanplum_sync.render.doctor import Finding, Level, findings_json, findings_text
-from leanplum_sync.render.words import duration
+from leanplum_sync.render.values import duration
 from leanplum_sync.wire.catalogue import ACTIONS, KeyClass
 from leanplum_sync.wire.migration import MIGRATION_KEYS, Migration
 

@@ -25,8 +25,7 @@ from leanplum_sync.operations.drift import Drift, find_drift, without_sends
 from leanplum_sync.operations.plan import Recorded
 from leanplum_sync.operations.read_rows import read_rows
 from leanplum_sync.project.settings import Settings
-from leanplum_sync.render.drift import drift_json, drift_text
-from leanplum_sync.render.markdown import drift_markdown
+from leanplum_sync.render.drift import drift_json, drift_markdown, drift_text
 from leanplum_sync.render.values import Mask
 from leanplum_sync.specs import Loaded
 from leanplum_sync.staging import Staging

@@ -19,8 +19,7 @@ from leanplum_sync.cli.project import project_file
 from leanplum_sync.cli.shell import shortest
 from leanplum_sync.errors import SpecError
 from leanplum_sync.project.model import FILE_NAME, holds_key
-from leanplum_sync.render.values import escaped
-from leanplum_sync.render.words import amount
+from leanplum_sync.render.values import amount, escaped
 from leanplum_sync.specs import find_project, project_files, sensitive_in
 from leanplum_sync.specs.tidying import Faulty, Found, LeftAlone, Tidied, files_below, tidied
 from leanplum_sync.specs.withholding import withheld_lines

@@ -15,7 +15,7 @@ import click
 from leanplum_sync.cli.command import Command, with_console
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.shell import quoted
-from leanplum_sync.render.words import listing
+from leanplum_sync.render.values import listing
 
 _TEMPLATES: Final = {
     "leanplum-sync.yaml": "leanplum-sync.yaml",

@@ -42,7 +42,7 @@ from leanplum_sync.render.journal import (
     runs_json,
     runs_text,
 )
-from leanplum_sync.render.words import amount
+from leanplum_sync.render.values import amount
 
 _VARIABLE: Final = "env:"  # an address may hold a password, which must not be given on the command line
 _WRITERS: Final = {".ndjson": write_ndjson, ".jsonl": write_ndjson, ".parquet": write_parquet}

@@ -27,8 +27,8 @@ from leanplum_sync.cli.output.outputs import asked_for, output_options
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.errors import SpecError
-from leanplum_sync.library.parts import own
 from leanplum_sync.library.planning import Chosen, PlanFileRequest, select_resources, write_plan
+from leanplum_sync.library.reading import own
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.render.plan_words import consent_options, over_budget

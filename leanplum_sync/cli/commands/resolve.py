@@ -28,10 +28,9 @@ from leanplum_sync.journal.settling import check_settled
 from leanplum_sync.library.connect import SETTLES_SECONDS, settle_seconds
 from leanplum_sync.library.journal_here import open_for
 from leanplum_sync.project.model import ProjectFile
-from leanplum_sync.render.document import written
-from leanplum_sync.render.documents import Resolved
+from leanplum_sync.render.documents import Resolved, written
 from leanplum_sync.render.resolve import deed, resolved_text
-from leanplum_sync.render.words import amount
+from leanplum_sync.render.values import amount
 
 _CHOICES: Final = {
     Resolution.DONE: "The held actions happened: count them as done.",

@@ -14,9 +14,8 @@ from leanplum_sync.clock import SystemClock
 from leanplum_sync.journal import read_journal
 from leanplum_sync.journal.database import describe
 from leanplum_sync.journal.entry import DeliveryState
-from leanplum_sync.render.html import status_html
-from leanplum_sync.render.markdown import status_markdown
-from leanplum_sync.render.status import Status, status_json, status_text
+from leanplum_sync.render.html.pages import status_html
+from leanplum_sync.render.status import Status, status_json, status_markdown, status_text
 
 _RUNS = 10
 

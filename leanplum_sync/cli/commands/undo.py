@@ -32,7 +32,7 @@ from leanplum_sync.operations.plan import PlanRequest
 from leanplum_sync.operations.undo import make_undo
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.project.settings import Settings
-from leanplum_sync.render.words import amount
+from leanplum_sync.render.values import amount
 from leanplum_sync.specs import load_project
 from leanplum_sync.staging import Staging
 

@@ -19,7 +19,7 @@ from leanplum_sync.planfile.part import PlanPart
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.plan import Summary, Target
 from leanplum_sync.render.plan_words import HAZARD_WORDS, target_words
-from leanplum_sync.render.words import amount, listing
+from leanplum_sync.render.values import amount, listing
 from leanplum_sync.wire.catalogue import KeyClass
 
 _WHOLE: Final = 100

@@ -12,8 +12,7 @@ import click
 from leanplum_sync.address import Subject
 from leanplum_sync.errors import SpecError
 from leanplum_sync.kinds import FileSource
-from leanplum_sync.kinds.rows.ids import checked_id
-from leanplum_sync.kinds.rows.row import CellError
+from leanplum_sync.kinds.rows.row import CellError, checked_id
 from leanplum_sync.kinds.rows.source import FORMATS, files_of, suffix_and_compression
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.sources import header, rows

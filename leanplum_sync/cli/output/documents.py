@@ -102,13 +102,13 @@ def _in_repository(root: Path) -> str:
 
 
 def _plan_markdown(plan: PlanFile, limit: int) -> str:
-    from leanplum_sync.render.markdown import plan_markdown  # noqa: PLC0415 - see above
+    from leanplum_sync.render.markdown.plan import plan_markdown  # noqa: PLC0415 - see above
 
     return plan_markdown(plan, limit)
 
 
 def _plan_html(plan: PlanFile) -> str:
-    from leanplum_sync.render.html import plan_html  # noqa: PLC0415 - see above
+    from leanplum_sync.render.html.plan import plan_html  # noqa: PLC0415 - see above
 
     return plan_html(plan)
 
@@ -120,13 +120,13 @@ def _plan_junit(plan: PlanFile) -> str:
 
 
 def _problems_markdown(checked: Checked, limit: int, document: str, environment: str) -> str:
-    from leanplum_sync.render.markdown import problems_markdown  # noqa: PLC0415 - see above
+    from leanplum_sync.render.problems import problems_markdown  # noqa: PLC0415 - see above
 
     return problems_markdown(checked, limit, document=document, environment=environment)
 
 
 def _problems_html(checked: Checked) -> str:
-    from leanplum_sync.render.html import problems_html  # noqa: PLC0415 - see above
+    from leanplum_sync.render.html.pages import problems_html  # noqa: PLC0415 - see above
 
     return problems_html(checked)
 

@@ -16,7 +16,7 @@ from leanplum_sync.cli.completion import starting
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.progress import Progress, SilentProgress
 from leanplum_sync.render.page import Page
-from leanplum_sync.render.words import listing
+from leanplum_sync.render.values import listing
 
 MARKDOWN_BYTES: Final = 59_000  # a comment on GitHub has at most 65,536 characters
 _FEWEST_BYTES: Final = 6_000  # enough for the parts of a comment that are never left out

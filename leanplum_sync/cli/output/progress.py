@@ -22,7 +22,7 @@ from rich.text import Text
 
 from leanplum_sync.clock import Clock, SystemClock
 from leanplum_sync.progress import Task
-from leanplum_sync.render.words import amount, duration, plural
+from leanplum_sync.render.values import amount, duration, plural
 
 PATIENCE_SECONDS: Final = 1.0  # shorter work shows nothing
 LINE_EVERY_SECONDS: Final = 10.0

@@ -71,7 +71,7 @@ def _problems(error: SpecError) -> str:
 
 
 def _origin(error: BaseException) -> str:
-    """Return the innermost place in this package, such as ``planner/order.py:12``."""
+    """Return the innermost place in this package, such as ``planner/subject.py:12``."""
     package = Path(leanplum_sync.__file__).parent
     frames = [
         frame

@@ -1,5 +1,5 @@
 """
-The forms in which a spec gives a value, as pydantic models.
+The forms in which a spec gives a value, as pydantic models, and the cells that rows are read with.
 
 One key tells the form (``column``, ``from``, ``state``, ...), so a wrong form is reported as that form,
 once, and not as a failure of every form there is.
@@ -8,7 +8,7 @@ once, and not as a failure of every form there is.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import (
@@ -21,10 +21,11 @@ from pydantic import (
     model_validator,
 )
 
-from leanplum_sync.kinds.rows.cells import attribute_value
+from leanplum_sync.kinds.rows.cells import Cell, Check, attribute_value
 from leanplum_sync.kinds.rows.document import ColumnName, Edge, OnceName, wrong
+from leanplum_sync.kinds.rows.site import Path, Site
 from leanplum_sync.wire.action import Json
-from leanplum_sync.wire.convert import ConversionError
+from leanplum_sync.wire.convert import ConversionError, ValueType, convert
 
 # Tags stand in the locations of pydantic's errors. A tab keeps them apart from every key, see names.py.
 TAG_MARK: Final = "form\t"
@@ -219,37 +220,20 @@ _ATTRIBUTE_FORMS: Final = {
     "otherwise": "column",
     "type": "column",
 }
-
-
-def _form_of(value: Any, known: dict[str, str]) -> str:
-    if not isinstance(value, dict):
-        return TAG_MARK + "literal"
-    return TAG_MARK + next((form for key, form in known.items() if key in value), "unknown")
-
-
-def _attribute_form(value: Any) -> str:
-    return _form_of(value, _ATTRIBUTE_FORMS)
-
-
 _CELL_FORMS: Final = {key: form for key, form in _ATTRIBUTE_FORMS.items() if form in ("column", "value")}
-
-
-def _profile_form(value: Any) -> str:
-    return _form_of(value, _CELL_FORMS)
-
-
 _VALUE_FORMS: Final = {key: form for key, form in _CELL_FORMS.items() if form == "column"}
-
-
-def _value_form(value: Any) -> str:
-    return _form_of(value, _VALUE_FORMS)
-
-
 _PLAIN_FORMS: Final = {"column": "column"}
 
 
-def _plain_form(value: Any) -> str:
-    return _form_of(value, _PLAIN_FORMS)
+def _form_of(known: dict[str, str]) -> Callable[[Any], str]:
+    """Return a function that tells the form of a value by the first of its *known* keys."""
+
+    def form_of(value: Any) -> str:
+        if not isinstance(value, dict):
+            return TAG_MARK + "literal"
+        return TAG_MARK + next((form for key, form in known.items() if key in value), "unknown")
+
+    return form_of
 
 
 def _refuse(value: Json, known: Iterable[str]) -> Json:
@@ -279,26 +263,26 @@ AttributeForm = Annotated[
     | Annotated[ListForm, Tag(TAG_MARK + "list")]
     | Annotated[IncrementForm, Tag(TAG_MARK + "increment")]
     | UnknownForm,
-    Discriminator(_attribute_form),
+    Discriminator(_form_of(_ATTRIBUTE_FORMS)),
 ]
 ProfileForm = Annotated[
     Annotated[ScalarLiteral, Tag(TAG_MARK + "literal")]
     | Annotated[ColumnForm, Tag(TAG_MARK + "column")]
     | Annotated[ValueForm, Tag(TAG_MARK + "value")]
     | UnknownCellForm,
-    Discriminator(_profile_form),
+    Discriminator(_form_of(_CELL_FORMS)),
 ]
 MessageValueForm = Annotated[
     Annotated[ScalarLiteral, Tag(TAG_MARK + "literal")]
     | Annotated[CellForm, Tag(TAG_MARK + "column")]
     | UnknownCellForm,
-    Discriminator(_value_form),
+    Discriminator(_form_of(_VALUE_FORMS)),
 ]
 DeviceForm = Annotated[
     Annotated[ScalarLiteral, Tag(TAG_MARK + "literal")]
     | Annotated[PlainColumnForm, Tag(TAG_MARK + "column")]
     | UnknownCellForm,
-    Discriminator(_plain_form),
+    Discriminator(_form_of(_PLAIN_FORMS)),
 ]
 
 
@@ -333,3 +317,35 @@ FORMS: Final[dict[str, type[Edge]]] = {
     TAG_MARK + "increment": IncrementForm,
 }
 FORM_KEYS: Final = tuple(_ATTRIBUTE_FORMS)
+
+
+def compiled_cell(form: CellForm, check: Check, path: Path, site: Site, *, lists: bool) -> Iterator[Cell]:
+    """
+    Yield *form* as a cell; nothing where a value of its ``map`` can't be what it is to become, which is reported.
+
+    Values of ``map`` are converted here, once: a row only looks them up.
+    """
+    if form.type == "list" and not lists:
+        site.report((*path, "type"), "a list is not allowed here", "Only attributes hold lists.")
+        return
+    to = ValueType(form.type) if form.type else None
+    if form.map is None:
+        yield Cell(form.column, to, check=check)
+        return
+
+    sound = True
+    converted: dict[Path, Json] = {}
+    entries: dict[Path, Json] = {("map", key): value for key, value in form.map.items()}
+    if form.otherwise is not None:
+        entries["otherwise",] = form.otherwise
+    for where, value in entries.items():
+        try:
+            converted[where] = check(value if to is None else convert(value, to))
+        except ConversionError as error:
+            site.report((*path, *where), f"this can't be the value: expected {error.expected}")
+            sound = False
+    if sound:
+        otherwise = converted.pop(("otherwise",), None)
+        yield Cell(
+            form.column, to, {str(where[-1]): value for where, value in converted.items()}, otherwise, check
+        )

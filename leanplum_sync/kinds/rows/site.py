@@ -1,13 +1,13 @@
-"""The surroundings of a document: what is needed from its file to build a resource."""
+"""The surroundings of a document: what is needed from its file to build a resource, such as the column with the ids."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias, assert_never
 
 from leanplum_sync.address import ResourceAddress
-from leanplum_sync.kinds.rows.source import DataSource
+from leanplum_sync.kinds.rows.source import DataSource, FileSource, InlineSource, NeededColumn, QuerySource
 from leanplum_sync.problem import Place
 
 Path: TypeAlias = tuple[str | int, ...]  # keys and indexes from the top of the document
@@ -37,3 +37,34 @@ class Site:
     whole: bool
     place: Callable[[Path], Place]
     report: Report
+
+
+INLINE_ID: Final = "id"
+
+
+def id_column(named: str | None, key: str, own: tuple[str, ...], site: Site) -> NeededColumn:
+    """
+    Return the column with the ids of the listing under *key*.
+
+    Where the spec names none, an inline list has ``id``, and a file the first of *own* that is in its header. Without
+    any of these, the name is empty, and that is reported.
+    """
+    if named is not None:
+        return NeededColumn(named, site.place(("spec", key, "id")))
+    match site.source:
+        case InlineSource():
+            return NeededColumn(INLINE_ID, site.place(("spec", key, "inline")))
+        case FileSource():
+            path = ("spec", key, "file")
+        case QuerySource():
+            path = ("spec", key, "query")
+        case _:
+            assert_never(site.source)
+    found = next((column for column in own if column in (site.header or ())), None)
+    if found is None and site.readable:
+        site.report(
+            path,
+            "the column with the ids is not named",
+            f"Name it: `id: column`. Only a CSV file in Leanplum's own import format, with {own[0]}, needs no `id`.",
+        )
+    return NeededColumn(found or "", site.place(path))

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from leanplum_sync.planner.change import ChangeKind, Family, facts
 from leanplum_sync.planner.plan import Cohort
-from leanplum_sync.render.html.kinds import FAMILIES, family
 from leanplum_sync.render.html.writing import NOTHING, Html, tag
-from leanplum_sync.render.words import amount
+from leanplum_sync.render.values import amount
+
+FAMILIES: Final[Mapping[str, str]] = {family.value: family.words for family in Family}
+
+
+def family(kind: ChangeKind) -> str:
+    return facts(kind).family.value
+
 
 _BARS: Final = 12
 _THINNEST: Final = 0.4  # percent, so that every part can be seen

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Final, Protocol
 
 from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.plan import REMARK, Cohort, Hazard, Note
 from leanplum_sync.render import plan_words
-from leanplum_sync.render.html.chart import chart
-from leanplum_sync.render.html.kinds import family
+from leanplum_sync.render.html.chart import chart, family
 from leanplum_sync.render.html.parts import code, codes, command, items, main, masthead, section
 from leanplum_sync.render.html.writing import NOTHING, Content, Html, data, joined, page, tag, together
 from leanplum_sync.render.plan_words import Plan
-from leanplum_sync.render.values import subject_words
-from leanplum_sync.render.words import amount, moment
+from leanplum_sync.render.values import amount, moment, subject_words
 from leanplum_sync.wire.action import Json
 
 _MOST_USERS: Final = 20_000  # of a page, so that it opens at once
@@ -132,16 +131,21 @@ def _note(note: Note) -> Html:
 
 def _changes(plan: PlanWithMembers, cohorts: Sequence[Cohort]) -> Html:
     limit = max(min(_MOST_OF_A_GROUP, _MOST_USERS // len(cohorts)), _FEWEST_OF_A_GROUP)
-    members, hide = plan.members(limit), plan_words.hiders(cohorts, plan_words.mask_for(plan))
+    members, hide = (
+        plan.members(limit),
+        plan_words.hiders(cohorts, plan_words.mask_for(plan), attrgetter("asked_at")),
+    )
     groups = [
         {
             "total": cohort.users,
-            "users": [_member(change, hide(cohort)) for change in members.get(_group(cohort), ())],
+            "users": [
+                _member(change, hide(cohort))
+                for change in members.get((cohort.resource, cohort.kind.value, cohort.field), ())
+            ],
         }
         for cohort in cohorts
     ]
-    shown = plan_words.masked(cohorts, plan_words.mask_for(plan))
-    rows = [_cohort(number, cohort) for number, cohort in enumerate(shown)]
+    rows = [_cohort(number, cohort) for number, cohort in enumerate(plan_words.masked_cohorts(plan))]
     is_cut = any(cohort.users > limit for cohort in cohorts)
     cut = together(
         f"This page lists at most {limit:,} users per group. For any other user, run ",
@@ -164,10 +168,6 @@ def _changes(plan: PlanWithMembers, cohorts: Sequence[Cohort]) -> Html:
         tag("p", cut, class_="note") if is_cut else NOTHING,
         data("members", groups),
     )
-
-
-def _group(cohort: Cohort) -> Group:
-    return cohort.resource, cohort.kind.value, cohort.field
 
 
 def _controls(cohorts: Sequence[Cohort]) -> Html:
@@ -204,11 +204,7 @@ def _heads() -> Iterable[Html]:
         ("Examples", ""),
     ):
         label: Content = tag("button", name, type="button", data_sort=key) if key else name
-        yield tag("th", label, scope="col", role="columnheader", class_=_column(name))
-
-
-def _column(name: str) -> str:
-    return name.lower().replace(" ", "-")
+        yield tag("th", label, scope="col", role="columnheader", class_=name.lower().replace(" ", "-"))
 
 
 def _cohort(number: int, cohort: Cohort) -> Html:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from leanplum_sync.planner.plan import REMARK, Cohort, Hazard, Note, Target
+from leanplum_sync.planner.plan import REMARK, Cohort, Hazard, Note
 from leanplum_sync.render import plan_words
-from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, prose, row, table
+from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, place, prose, row, table
 from leanplum_sync.render.plan_words import Plan
-from leanplum_sync.render.values import cut, escaped, subject_words
-from leanplum_sync.render.words import amount, moment
+from leanplum_sync.render.values import amount, cut, escaped, moment, subject_words
 
 _COHORTS_OPEN: Final = 12  # the rest is collapsed
 _CELLS: Final = 40
@@ -21,16 +20,6 @@ def plan_markdown(plan: Plan, limit: int) -> str:
     target = plan.header.target
     head = [marker("plan", target.environment, target.app_id), f"### Plan for {place(target)}"]
     return fitted([*head, *_body(plan), _footer(plan)], limit)
-
-
-def place(target: Target) -> str:
-    """Return the environment and its host. An emulator is always named as one."""
-    name = code(cut(escaped(target.environment)))
-    if target.host == "embedded emulator":
-        return f"{name} · embedded emulator, nothing real is touched"
-    if target.is_emulator:
-        return f"{name} · emulator at {code(cut(escaped(target.host)))}, nothing real is touched"
-    return f"{name} · {code(cut(escaped(target.host)))}, app {code(cut(escaped(target.app_id)))}"
 
 
 def _body(plan: Plan) -> list[str | Rows]:
@@ -82,17 +71,14 @@ def _cost(plan: Plan) -> str:
 
 
 def _cohorts(plan: Plan) -> Iterable[Rows]:
-    cohorts = plan_words.masked(plan.cohorts(), plan_words.mask_for(plan))
+    cohorts = plan_words.masked_cohorts(plan)
     lines = list(map(_cohort, cohorts))
     head = table("Change", "Attribute, field or message", "Before", "After", "Users:", "Examples")
     first, more = lines[:_COHORTS_OPEN], lines[_COHORTS_OPEN:]
     folded = f"<details><summary>{amount(len(more), 'more group')}</summary>\n\n{head}"
-    yield Rows(head, first, _left_out)
-    yield Rows(folded, more, _left_out, "</details>")
-
-
-def _left_out(count: int) -> str:
-    return f"_{amount(count, 'group')} omitted here: `leanplum-sync show PLAN -o json` lists all of them._"
+    where = "`leanplum-sync show PLAN -o json` lists all of them"
+    yield Rows(head, first, "group", where)
+    yield Rows(folded, more, "group", where, "</details>")
 
 
 def _cohort(cohort: Cohort) -> str:
@@ -118,11 +104,7 @@ def _notes(notes: Sequence[Note]) -> Iterable[Rows]:
     for title, is_remark in (("Skipped", False), ("Remarks", True)):
         lines = [_note(note) for note in notes if (note.code == REMARK) is is_remark]
         if lines or not is_remark:
-            yield Rows(f"**{title}**\n", lines, _notes_left_out)
-
-
-def _notes_left_out(count: int) -> str:
-    return f"_{amount(count, 'note')} omitted here: `leanplum-sync show PLAN` lists all of them._"
+            yield Rows(f"**{title}**\n", lines, "note", "`leanplum-sync show PLAN` lists all of them")
 
 
 def _note(note: Note) -> str:

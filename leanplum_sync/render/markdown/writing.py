@@ -8,12 +8,13 @@ long loses whole lines, and only lines of a ``Rows``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
-from leanplum_sync.render.values import escaped
+from leanplum_sync.planner.plan import Target
+from leanplum_sync.render.values import amount, cut, escaped
 
 _LONGEST_NAME: Final = 60
 # These are special in a table cell even inside code.
@@ -41,6 +42,16 @@ def prose(text: str) -> str:
     return _LINK.sub(lambda found: found[0].replace(".", "&#46;"), inert)
 
 
+def place(target: Target) -> str:
+    """Return the environment and its host. An emulator is always named as one."""
+    name = code(cut(escaped(target.environment)))
+    if target.host == "embedded emulator":
+        return f"{name} · embedded emulator, nothing real is touched"
+    if target.is_emulator:
+        return f"{name} · emulator at {code(cut(escaped(target.host)))}, nothing real is touched"
+    return f"{name} · {code(cut(escaped(target.host)))}, app {code(cut(escaped(target.app_id)))}"
+
+
 def marker(document: str, *names: str) -> str:
     """Return a hidden line that lets a pipeline find its own comment: ``<!-- leanplum-sync plan production -->``."""
     words = [re.sub(r"[^A-Za-z0-9._]+", "-", name)[:_LONGEST_NAME].strip("-") for name in names]
@@ -59,27 +70,31 @@ def table(*columns: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """As many *lines* under a *head* as fit. *rest* makes the remark about the number of omitted lines."""
+    """As many *lines* under a *head* as fit. A remark counts omitted lines, each one *unit*, and says *where* all of them are."""
 
     head: str
     lines: Sequence[str]
-    rest: Callable[[int], str]
+    unit: str = ""
+    where: str = ""
     tail: str = ""
 
     def fitted(self, room: int) -> tuple[str, int]:
         """Return the block with the lines that fit into *room* bytes, and the bytes left over."""
         sizes = list(accumulate(_bytes(line) + 1 for line in self.lines))
         kept = sum(size <= room for size in sizes)
-        rest = [self.rest(len(self.lines) - kept)] if kept < len(self.lines) else []
+        rest = [self._omitted(len(self.lines) - kept)] if kept < len(self.lines) else []
         lines = [self.head, *self.lines[:kept]] if kept else []
         parts = ["\n".join(part) for part in (lines, rest) if part]
         left = room - (sizes[kept - 1] if kept else 0)
         return "\n\n".join([*parts, *([self.tail] if self.tail and kept else [])]), left
 
+    def _omitted(self, count: int) -> str:
+        return f"_{amount(count, self.unit)} omitted here: {self.where}._" if self.unit else ""
+
     @property
     def least(self) -> int:
         """Return the bytes that the block takes without its lines."""
-        return sum(_bytes(part) + 2 for part in (self.head, self.rest(len(self.lines)), self.tail))
+        return sum(_bytes(part) + 2 for part in (self.head, self._omitted(len(self.lines)), self.tail))
 
 
 def fitted(parts: Iterable[str | Rows], limit: int) -> str:

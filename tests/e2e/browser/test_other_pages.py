@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from sample_renderings import HELD, LOCK, NO_PROOF, REAL, RUN, SOME_DONE
 
 from leanplum_sync.problem import Place, Problem
-from leanplum_sync.render.html import problems_html, receipt_html, status_html
+from leanplum_sync.render.html.pages import problems_html, receipt_html, status_html
 from leanplum_sync.render.problems import Checked
 from leanplum_sync.render.status import Status
 

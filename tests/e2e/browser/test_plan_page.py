@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from sample_plans import write_plan
 
-from leanplum_sync.render.html import plan_html
+from leanplum_sync.render.html.plan import plan_html
 
 Opened = Callable[..., Page]
 ROWS = "#groups > tbody > .group:visible"

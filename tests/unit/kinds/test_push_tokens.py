@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from leanplum_sync.address import Subject
-from leanplum_sync.kinds.device_values import android_token, ios_token, web_subscription
+from leanplum_sync.kinds.field_values import android_token, ios_token, web_subscription
 from leanplum_sync.wire.convert import ConversionError
 
 APNS = "ab" * 32

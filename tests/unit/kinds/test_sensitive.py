@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from leanplum_sync.kinds.sensitive import with_renamed
+from leanplum_sync.kinds.kind import with_renamed
 
 
 def test_a_rename_makes_both_names_sensitive_over_any_number_of_renames(folder: Any) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from leanplum_sync.address import ResourceAddress
-from leanplum_sync.planner.order import waves
+from leanplum_sync.planner.subject import waves
 
 A, B, C, ELSEWHERE = (ResourceAddress("UserAttributes", name) for name in ("a", "b", "c", "elsewhere"))
 

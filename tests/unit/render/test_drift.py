@@ -11,8 +11,7 @@ from sample_renderings import REAL
 from leanplum_sync.operations.drift import WHOLE_USER, Drift, InForce, Moved, Origin
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.plan import ValuePair
-from leanplum_sync.render.drift import drift_json, drift_text
-from leanplum_sync.render.markdown import drift_markdown
+from leanplum_sync.render.drift import drift_json, drift_markdown, drift_text
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.values import Mask
 from leanplum_sync.wire.action import Json

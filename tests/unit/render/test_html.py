@@ -8,8 +8,7 @@ from html.parser import HTMLParser
 from sample_renderings import cohort
 
 from leanplum_sync.planner.change import ChangeKind
-from leanplum_sync.render.html.chart import chart
-from leanplum_sync.render.html.kinds import family
+from leanplum_sync.render.html.chart import chart, family
 
 
 class Bars(HTMLParser):

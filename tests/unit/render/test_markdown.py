@@ -10,14 +10,10 @@ from sample_renderings import ALL_DONE, EMPTY, REAL, RUN, SOME_DONE, SomePlan, c
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.plan import Hazard, Note
 from leanplum_sync.problem import Place, Problem
-from leanplum_sync.render.markdown import (
-    plan_markdown,
-    problems_markdown,
-    receipt_markdown,
-    status_markdown,
-)
-from leanplum_sync.render.problems import Checked
-from leanplum_sync.render.status import Status
+from leanplum_sync.render.markdown.plan import plan_markdown
+from leanplum_sync.render.problems import Checked, problems_markdown
+from leanplum_sync.render.receipt import receipt_markdown
+from leanplum_sync.render.status import Status, status_markdown
 
 LIMIT = 59_000
 

@@ -69,7 +69,7 @@ def test_a_document_fits_and_only_whole_lines_are_left_out_and_counted(
     first: list[str], second: list[str], limit: int
 ) -> None:
     def block(name: str, lines: list[str]) -> Rows:
-        return Rows(f"{name}:", [f"- {line}!" for line in lines], lambda count: f"{count} of {name} left out")
+        return Rows(f"{name}:", [f"- {line}!" for line in lines], "line", name)
 
     text = fitted(["head", block("A", first), block("B", second), "foot"], limit)
     assert len(text.encode()) <= limit
@@ -77,7 +77,9 @@ def test_a_document_fits_and_only_whole_lines_are_left_out_and_counted(
     assert text.endswith("foot\n")
     for name, lines in (("A", first), ("B", second)):
         left_out = [
-            int(line.split()[0]) for line in text.splitlines() if line.endswith(f"of {name} left out")
+            int(line.split()[0].lstrip("_"))
+            for line in text.splitlines()
+            if line.endswith(f"omitted here: {name}._")
         ]
         kept = len(lines) - sum(left_out)
         assert left_out in ([], [len(lines) - kept])
@@ -85,10 +87,10 @@ def test_a_document_fits_and_only_whole_lines_are_left_out_and_counted(
 
 
 def test_what_is_left_out_comes_from_the_end() -> None:
-    parts = [Rows(name, ["x" * 80] * 10, lambda count: f"{count} left out") for name in ("first", "second")]
+    parts = [Rows(name, ["x" * 80] * 10, "line", "elsewhere") for name in ("first", "second")]
     text = fitted(parts, 1000)
     assert text.count("x" * 80) == 11
-    assert text.endswith("second\n" + "x" * 80 + "\n\n9 left out\n")
+    assert text.endswith("second\n" + "x" * 80 + "\n\n_9 lines omitted here: elsewhere._\n")
 
 
 @pytest.mark.parametrize("text", ["a`b", "a|b", "``", "|"])

@@ -14,7 +14,7 @@ from sample_renderings import COST, EMBEDDED, EMPTY, REAL, SomePlan, cohort
 
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.plan import Cohort, Hazard, Note, Target, ValuePair
-from leanplum_sync.render.markdown import plan_markdown
+from leanplum_sync.render.markdown.plan import plan_markdown
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.plan import plan_json, plan_text
 from leanplum_sync.render.plan_words import (

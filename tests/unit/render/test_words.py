@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leanplum_sync.render.words import amount, duration, listing, moment, timestamp
+from leanplum_sync.render.values import amount, duration, listing, moment, timestamp
 
 
 @pytest.mark.parametrize(

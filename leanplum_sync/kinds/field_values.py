@@ -1,14 +1,16 @@
-"""Device fields and push tokens: the values that each of them accepts, and the form in which they are sent."""
+"""Profile fields, device fields and push tokens: the values that each of them accepts, and the form in which they are sent."""
 
 from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from typing import Final
 
 from leanplum_sync.kinds.rows.cells import Check
 from leanplum_sync.wire.action import Json
-from leanplum_sync.wire.convert import ConversionError
+from leanplum_sync.wire.convert import ConversionError, ValueType, convert, epoch_seconds
+from leanplum_sync.wire.profile import NUMBER_FIELDS, TIME_FIELDS
 
 IOS: Final = "iosPushToken"
 ANDROID: Final = "gcmRegistrationId"
@@ -20,6 +22,8 @@ _FCM = re.compile(r"[A-Za-z0-9_:%.~=+/-]{20,4096}")
 _ENDPOINT = re.compile(r"https://[!-~]+")
 _BASE64 = re.compile(r"[A-Za-z0-9_+/-]+={0,2}")
 _WEB_KEYS: Final = ("endpoint", "key", "auth")
+_COUNTRY = re.compile(r"[A-Z]{2}")
+_WHOLE_NUMBERS: Final = ("totalSessions", "timezoneOffsetSeconds")
 
 
 def device_check(field: str) -> Check:
@@ -97,4 +101,30 @@ def _text(value: Json) -> str:
     # A number is refused, not converted: the version 17.0 would become 17.
     if not isinstance(value, str) or not value.strip():
         raise ConversionError("text; write a version such as 17.0 in quotes")
+    return value
+
+
+def profile_check(field: str) -> Check:
+    """Return a function that converts a value to the form that *field* is sent in, or raises ConversionError."""
+    if field in TIME_FIELDS:
+        return epoch_seconds
+    if field in _WHOLE_NUMBERS:
+        return partial(convert, to=ValueType.INTEGER)
+    if field in NUMBER_FIELDS:
+        return partial(convert, to=ValueType.NUMBER)
+    return _country if field == "country" else _place
+
+
+def _place(value: Json) -> Json:
+    if not isinstance(value, str) or not value:
+        raise ConversionError("text")
+    # Source: Leanplum OpenAPI: (detect) uses the address of the caller, which is this machine, not the user.
+    if value.strip().lower() == "(detect)":
+        raise ConversionError("a place; (detect) would use the location of this machine")
+    return value
+
+
+def _country(value: Json) -> Json:
+    if not _COUNTRY.fullmatch(_place(value)):
+        raise ConversionError("a country as two capital letters, such as DE")
     return value
