@@ -197,7 +197,7 @@ def _of_connection(queries: Sequence[_Query], reading: Reading, read: _Read) -> 
     name, url = queries[0].source.connection, queries[0].url
     for attempt in range(1, _TRIES + 1):
         try:
-            with opened(name, url) as reader:
+            with opened(name, url, queries[0].root) as reader:
                 return [read(reader, query, reading) for query in queries]
         except SourceUnreachableError:
             if attempt == _TRIES:

@@ -1,9 +1,10 @@
-"""Rows of a real PostgreSQL through ADBC: what each type becomes, and that a query can only read."""
+"""Rows of a real PostgreSQL, through ADBC and SQLAlchemy: what each type becomes, and that a query can only read."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from postgresql import PASSWORD, Server
@@ -23,8 +24,13 @@ from leanplum_sync.wire.number import Number
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(scope="module", params=["postgresql", "postgresql+psycopg"])
+def scheme(request: Any) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def database(postgresql: Server) -> str:
+def database(postgresql: Server, scheme: str) -> str:
     address = postgresql.new_database()
     with postgresql.connect(address.split("/")[3].partition("?")[0]) as connection:
         connection.execute("CREATE TYPE mood AS ENUM ('happy')")
@@ -86,7 +92,7 @@ def read(
     url: str, query: str, parameters: Mapping[str, Json], root: Path
 ) -> tuple[list[Mapping[str, Json]], list[Problem]]:
     statement = parse(query)
-    with opened("db", url) as reader:
+    with opened("db", url, Path()) as reader:
         columns = reader.columns(statement, parameters)
         kept = keep(
             columns,
@@ -124,19 +130,19 @@ def test_values_that_can_not_be_sent_are_refused_with_row_and_column(database: s
 
 def test_types_without_a_value_are_told_by_the_names_that_postgresql_has_for_them(database: str) -> None:
     for expression, name in REFUSED_TYPES.items():
-        with opened("db", database) as reader:
+        with opened("db", database, Path()) as reader:
             (column,) = reader.columns(parse(f"SELECT {expression} AS odd"), {})
         assert (column.kind, column.type) == (ColumnKind.OTHER, name)
 
 
-def test_settings_of_the_account_change_no_text(postgresql: Server, tmp_path: Path) -> None:
+def test_settings_of_the_account_change_no_text(postgresql: Server, scheme: str, tmp_path: Path) -> None:
     address = postgresql.new_database()
     name = address.split("/")[3].partition("?")[0]
     with postgresql.connect() as connection:
         for setting in ("DateStyle = 'SQL, DMY'", "TimeZone = 'Asia/Tokyo'", "extra_float_digits = -5"):
             connection.execute(f"ALTER DATABASE {name} SET {setting}")
     query = "SELECT date '2026-02-03' AS a, timestamptz '2026-02-03 04:05:06+02' AS b, 0.1234567890123::float8 AS c"
-    ((found,), _) = read(address, query, {}, tmp_path)
+    ((found,), _) = read(address.replace("postgresql:", f"{scheme}:"), query, {}, tmp_path)
     assert list(found.values()) == ["2026-02-03", "2026-02-03T02:05:06Z", Number("0.1234567890123")]
 
 
@@ -193,18 +199,32 @@ def test_what_is_wrong_with_a_query_is_told_without_a_value(
     assert "secret" not in f"{refused.value.message} {refused.value.hint}"
 
 
-def test_a_connection_that_fails_is_told_without_its_url(postgresql: Server) -> None:
+def test_a_connection_that_fails_is_told_without_its_url(postgresql: Server, scheme: str) -> None:
     wrong = f"postgresql://guarded:{PASSWORD}-wrong@/postgres?host={postgresql.folder}"
-    urls = {
+    urls: dict[str, Any] = {
         postgresql.address("no_such_database"): CredentialError,
         wrong: CredentialError,
         f"postgresql://a:{PASSWORD}@127.0.0.1:1/x": SourceUnreachableError,
-        f"postgresql://a:{PASSWORD}@127.0.0.1:not-a-port/x": SourceUnreachableError,
+        f"postgresql://a:{PASSWORD}@127.0.0.1:not-a-port/x": (CredentialError, SourceUnreachableError),
         f"nosuch://a:{PASSWORD}@b/c": CredentialError,
     }
     for url, kind in urls.items():
-        with pytest.raises(kind) as failed, opened("db", url):
+        address = url.replace("postgresql:", f"{scheme}:")
+        with pytest.raises(kind) as failed, opened("db", address, Path()):
             pass
         assert str(failed.value).startswith("Connection db")
         assert PASSWORD not in str(failed.value)
         assert failed.value.__cause__ is None
+
+
+def test_both_drivers_give_the_same_digest(postgresql: Server, tmp_path: Path) -> None:
+    address = postgresql.new_database()
+    query = "SELECT 'u' || n AS id, n::numeric / 7 AS share, n / 7::float8 AS ratio, now() - n * interval '1 hour' > now() AS late, array[n, n + 1] AS both, nullif(n, 3) AS some FROM generate_series(1, 30000) AS n WHERE n <> :not"
+    digests = set()
+    for number, url in enumerate((address, address.replace("postgresql:", "postgresql+psycopg:"))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        read(url, query, {"not": 5}, folder)
+        (kept,) = (folder / ".leanplum-sync" / "rows").iterdir()
+        digests.add(kept.name)
+    assert len(digests) == 1

@@ -19,7 +19,6 @@ from leanplum_sync.wire.action import Json
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_CONNECT_SECONDS: Final = 30
 _CURSOR: Final = "leanplum_sync_rows"
 # COPY, which the driver uses otherwise, takes neither parameters nor FETCH.
 _OPTIONS: Final = {"adbc.postgresql.use_copy": "false"}
@@ -41,7 +40,7 @@ def opened(name: str, url: str) -> Iterator[PostgreSQLReader]:
     except ImportError as error:
         raise missing_extra(name, "postgresql") from error
     with _errors(name):
-        connection = interruptible(partial(driver.connect, _with_timeout(url)))
+        connection = interruptible(partial(driver.connect, postgresql.with_timeout(url)))
     try:
         reader = PostgreSQLReader(name, connection)
         reader.begin()
@@ -49,13 +48,6 @@ def opened(name: str, url: str) -> Iterator[PostgreSQLReader]:
     finally:
         with suppress(driver.Error):
             connection.close()
-
-
-def _with_timeout(url: str) -> str:
-    """Otherwise a server that doesn't answer keeps us waiting for as long as the system waits."""
-    if "connect_timeout=" in url:
-        return url
-    return f"{url}{'&' if '?' in url else '?'}connect_timeout={_CONNECT_SECONDS}"
 
 
 def missing_extra(name: str, extra: str) -> CredentialError:

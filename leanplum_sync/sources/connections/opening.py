@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from leanplum_sync.errors import CredentialError
-from leanplum_sync.sources.connections import adbc
+from leanplum_sync.sources.connections import adbc, sqlite, through_sqlalchemy
 from leanplum_sync.sources.connections.reader import Reader
 
 _POSTGRESQL: Final = ("postgresql", "postgres")
+_THROUGH_SQLALCHEMY: Final = "postgresql+"
 
 
-def opened(name: str, url: str) -> AbstractContextManager[Reader]:
+def opened(name: str, url: str, root: Path) -> AbstractContextManager[Reader]:
     """
-    Open the connection *name*.
+    Open the connection *name*. Paths of files start in *root*, the project folder.
 
     Raises:
         SourceUnreachableError: the database doesn't answer.
@@ -24,8 +26,13 @@ def opened(name: str, url: str) -> AbstractContextManager[Reader]:
     scheme = scheme_of(url)
     if scheme in _POSTGRESQL:
         return adbc.opened(name, url)
+    if scheme == "sqlite":
+        return sqlite.opened(name, url, root)
+    if scheme.startswith(_THROUGH_SQLALCHEMY):
+        return through_sqlalchemy.opened(name, url)
     raise CredentialError(
-        f"Connection {name}: its URL is of no database that can be read. It starts with postgresql://"
+        f"Connection {name}: its URL is of no database that can be read. It must start with postgresql://,"
+        " postgresql+psycopg:// or sqlite:///"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from leanplum_sync.errors import CredentialError, LeanplumSyncError, SourceUnreachableError
@@ -34,6 +34,7 @@ _NAMES: Final = {
     "float8": "double precision",
     "bpchar": "character",
 }
+_CONNECT_SECONDS: Final = 30
 # One state of the database for all queries of a connection, and nothing can be written. Texts don't depend on what the
 # server, the database or the account has set.
 BEGIN: Final = (
@@ -84,9 +85,9 @@ def inner(text: str, alias: str = "rows") -> str:
     return f"(\n{text}\n) AS {alias}"
 
 
-def as_texts(text: str, columns: Sequence[QueryColumn]) -> str:
-    """Return a query for the rows of the query *text*, each cell as the text of its kind."""
-    cells = ", ".join(_cell(each) for each in columns)
+def as_texts(text: str, columns: Sequence[QueryColumn], escape: Callable[[str], str] = str) -> str:
+    """Return a query for the rows of the query *text*, each cell as the text of its kind. *escape* is for what is added."""
+    cells = escape(", ".join(_cell(each) for each in columns))
     return f"SELECT {cells} FROM {inner(text)}"  # noqa: S608 - names of columns, quoted
 
 
@@ -150,3 +151,10 @@ def unreachable(connection: str, code: str = "") -> SourceUnreachableError:
     return SourceUnreachableError(
         f"Connection {connection}: the database can't be reached, or ended the connection{said}. Nothing was kept. Run the command again."
     )
+
+
+def with_timeout(url: str) -> str:
+    """Otherwise a server that doesn't answer keeps us waiting for as long as the system waits."""
+    if "connect_timeout=" in url:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}connect_timeout={_CONNECT_SECONDS}"

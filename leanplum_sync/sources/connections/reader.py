@@ -54,6 +54,14 @@ def next_size(batch: pa.RecordBatch) -> int:
 FIRST_SIZE: Final = _FEWEST
 
 
+def batch_of(rows: Sequence[Sequence[str | None]], columns: Sequence[QueryColumn]) -> pa.RecordBatch:
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    names = [column.name for column in columns]
+    cells = [[row[place] for row in rows] for place, _ in enumerate(columns)]
+    return pa.record_batch([pa.array(each, pa.string()) for each in cells], names=names)
+
+
 def check_columns(columns: Sequence[QueryColumn]) -> tuple[QueryColumn, ...]:
     """
     Return *columns*.
