@@ -75,18 +75,7 @@ def apply_plan(
         LockLostError: another run took over; nothing more was sent.
         JournalError: an intent or an answer could not be recorded; nothing more was sent.
     """
-    check_plan(plan.whole, conditions, clock.now())
-    target = plan.header.target
-    if (target.app_id, target.environment) != (lease.app, lease.environment):
-        raise StalePlanError(
-            f"The plan was made for app {target.app_id}, environment {target.environment}, not for {lease.app}, "
-            f"{lease.environment}. Plan again."
-        )
-    here = journal.here(lease.app)
-    check_journal(plan.whole, here, accepted=conditions.new_journal)
-    if conditions.new_journal:
-        planned = plan.whole.header.journal
-        journal.accept(lease, max(mark.number for mark in (here.remembered, planned, here.mark) if mark))
+    _check(plan, conditions, journal, lease, clock.now())
     run = journal.begin_run(
         lease,
         plan_digest=plan.header.digest,
@@ -151,9 +140,8 @@ def apply_plan(
         raise
     number = stop.signal_number
     stopped = StopReason.INTERRUPTED if number is not None else driver.stopped
-    if stopped is None and only is not None:
-        left = read_receipt(plan, journal, run.number, listed=0).actions[Fate.NOT_SENT]
-        stopped = StopReason.CANARY if left else None
+    if stopped is None and only is not None and _is_anything_left(plan, journal, run.number):
+        stopped = StopReason.CANARY
     run.finish(_end_state(journal, plan, run, stopped), specs)
     if number is not None:
         raise InterruptedRunError(
@@ -168,6 +156,26 @@ def apply_plan(
         stopped=stopped,
         listed=settings.exceptions_listed,
     )
+
+
+def _check(plan: Plan, conditions: Conditions, journal: Journal, lease: Lease, now: float) -> None:
+    """Refuse a plan that may not be applied here; accept a new journal if the user did. Errors are those of ``apply_plan``."""
+    check_plan(plan.whole, conditions, now)
+    target = plan.header.target
+    if (target.app_id, target.environment) != (lease.app, lease.environment):
+        raise StalePlanError(
+            f"The plan was made for app {target.app_id}, environment {target.environment}, not for {lease.app}, "
+            f"{lease.environment}. Plan again."
+        )
+    here = journal.here(lease.app)
+    check_journal(plan.whole, here, accepted=conditions.new_journal)
+    if conditions.new_journal:
+        planned = plan.whole.header.journal
+        journal.accept(lease, max(mark.number for mark in (here.remembered, planned, here.mark) if mark))
+
+
+def _is_anything_left(plan: Plan, journal: JournalReader, run: int) -> bool:
+    return read_receipt(plan, journal, run, listed=0).actions[Fate.NOT_SENT] > 0
 
 
 def read_receipt(
