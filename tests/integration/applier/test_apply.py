@@ -291,7 +291,7 @@ def test_a_second_run_at_the_same_time_is_told_who_holds_the_lock(
     with (
         open_journal(journal_path) as journal,
         journal.acquire("app_emulator", "sandbox"),
-        pytest.raises(JournalLockedError, match=r"process \d+ on .* since .* until "),
+        pytest.raises(JournalLockedError, match=r"process \d+ on .* since .* expires at "),
     ):
         run("sends").go()
 
