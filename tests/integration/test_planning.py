@@ -34,6 +34,7 @@ from leanplum_sync.progress import SilentProgress
 from leanplum_sync.render.plan_words import nothing_to_do
 from leanplum_sync.specs import load
 from leanplum_sync.staging import Staging
+from leanplum_sync.wire.action import Action
 
 READ_KEYS = Keys.of(
     {each: EMULATOR_KEYS[each] for each in (KeyClass.DATA_EXPORT, KeyClass.CONTENT_READ_ONLY)}
@@ -71,6 +72,9 @@ class Journal:
 
     def unsettled(self, app: str, settle_seconds: float, now: float) -> Mapping[Subject, float]:
         return self.in_doubt
+
+    def rejected_before(self, app: str, actions: Mapping[Subject, Sequence[Action]]) -> frozenset[Subject]:
+        return frozenset()
 
 
 class Project:
