@@ -309,7 +309,7 @@ def test_a_key_of_today_opens_no_less_than_the_keys_before_it(sealed_path: Path)
 
 
 def test_with_a_key_a_plan_that_was_made_without_one_is_refused(plan_path: Path) -> None:
-    with pytest.raises(StalePlanError, match="is set, and this plan was made without a key"):
+    with pytest.raises(StalePlanError, match="is set, but this plan was made without a key"):
         open_plan(plan_path, keys(KEY))
 
 
