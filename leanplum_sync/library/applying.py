@@ -45,6 +45,9 @@ from leanplum_sync.project.settings import Settings, settle
 from leanplum_sync.specs import load, spec_inputs
 from leanplum_sync.staging import Staging
 
+_SUFFIXES: Final = (".yaml", ".yml")
+_TOLD: Final = 5  # one is enough to refuse the plan; validate lists them all
+
 
 def apply(
     plan: Plan,
@@ -314,10 +317,6 @@ class Application:
             together=settings.together,
             leave_out=partial(self.journal.not_done, receipt.run),
         )
-
-
-_SUFFIXES: Final = (".yaml", ".yml")
-_TOLD: Final = 5  # one is enough to refuse the plan; validate lists them all
 
 
 def project_now(plan: PlanFile, project: ProjectFile, root: Path, settings: Settings) -> ProjectNow:

@@ -307,7 +307,8 @@ class PlanFile:
             self._cohort(key, subjects, first, pairs[key], samples[key])
             for key, (subjects, first) in groups.items()
         ]
-        return tuple(sorted(found, key=_cohort_order))
+        found.sort(key=lambda each: (facts(each.kind).rank, -each.users, each.resource, each.field))
+        return tuple(found)
 
     def _most_frequent_pairs(self) -> Mapping[_Group, tuple[int, Sequence[ValuePair]]]:
         """Return, for each group, how many different pairs of values it has, and the most frequent of them."""
@@ -437,7 +438,3 @@ def _planned(class_: int, row: tuple[Any, ...]) -> PlannedAction:
         ),
         owner=None if owner is None else Subject.parse(owner),
     )
-
-
-def _cohort_order(cohort: Cohort) -> tuple[int, int, str, str]:
-    return facts(cohort.kind).rank, -cohort.users, cohort.resource, cohort.field

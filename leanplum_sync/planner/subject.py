@@ -21,6 +21,8 @@ from leanplum_sync.wire.batch import DeliveryKey
 from leanplum_sync.wire.profile import Profile
 from leanplum_sync.wire.values import canonical
 
+_RANKS: Final = {each: rank for rank, each in enumerate(DeliveryClass)}
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -194,20 +196,15 @@ def _actions(
                     users.setdefault(phase, _UserAction()).include(decision, change, context)
     create = _disposition(create=not profile.exists)
     found: dict[Phase, tuple[SubjectAction, ...]] = {}
-    for phase in sorted(users.keys() | devices.keys() | sends.keys(), key=_phase_order):
+    for phase in sorted(
+        users.keys() | devices.keys() | sends.keys(), key=lambda each: (each[0], _RANKS[each[1]])
+    ):
         user = [users[phase].build(subject, create, context.marker)] if phase in users else []
         of_devices = [
             _device(subject, device_id, fields, profile) for device_id, fields in devices[phase].items()
         ]
         found[phase] = (*user, *of_devices, *sends[phase])
     return found
-
-
-_RANKS: Final = {each: rank for rank, each in enumerate(DeliveryClass)}
-
-
-def _phase_order(phase: Phase) -> tuple[int, int]:
-    return phase[0], _RANKS[phase[1]]
 
 
 class _UserAction:

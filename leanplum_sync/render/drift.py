@@ -30,6 +30,8 @@ _CELLS: Final = 40
 _FIELD_CELLS: Final = 24
 _VALUE_CELLS: Final = 16
 _SAMPLE_CELLS: Final = 20
+_COMMENT_CELLS: Final = 40
+_ALL: Final = "`leanplum-sync drift -o json` lists all of them"
 
 
 def drift_text(drift: Drift, target: Target, mask: Mask, page: Page) -> str:
@@ -45,7 +47,8 @@ def drift_text(drift: Drift, target: Target, mask: Mask, page: Page) -> str:
             rest = len(groups) - _ROWS_SHOWN
             more = [faint(f"  and {rest:,} more groups; -o json lists them all")] if rest > 0 else []
             lines += [BLANK, heading(title), _table(groups[:_ROWS_SHOWN]), *more]
-    lines += [BLANK, heading("Last applied"), grid(map(_spec_row, drift.specs))]
+    specs = [(Text(cut(escaped(each.resource), _CELLS)), Text(applied_words(each))) for each in drift.specs]
+    lines += [BLANK, heading("Last applied"), grid(specs)]
     if drift.reads:
         lines += [BLANK, faint(f"Reading live state cost {amount(drift.reads, 'billable lookup')}.")]
     return paint(lines, page)
@@ -98,10 +101,6 @@ def _row(moved: Moved) -> tuple[Text, ...]:
     return Text(what), Text(f"{moved.users:,}"), Text(live), Text(desired), faint(samples)
 
 
-def _spec_row(spec: InForce) -> tuple[Text, ...]:
-    return Text(cut(escaped(spec.resource), _CELLS)), Text(applied_words(spec))
-
-
 def applied_words(spec: InForce) -> str:
     if spec.applied is None:
         return "never"
@@ -140,10 +139,6 @@ def _spec_entry(spec: InForce) -> SpecEntry:
     )
 
 
-_COMMENT_CELLS: Final = 40
-_ALL: Final = "`leanplum-sync drift -o json` lists all of them"
-
-
 def drift_markdown(drift: Drift, target: Target, mask: Mask, limit: int) -> str:
     head: list[str | Rows] = [
         marker("drift", target.environment, target.app_id),
@@ -169,13 +164,8 @@ def _verdict(drift: Drift) -> str:
 
 def _markdown_moved(moved: Sequence[Moved]) -> Iterable[str | Rows]:
     for origin, title in TITLES.items():
-        lines = [_markdown_row(each) for each in moved if each.origin is origin]
-        yield Rows(
-            f"**{title}**\n\n{table('Field', 'Live', 'Desired', 'Users:', 'Spec', 'Examples')}",
-            lines,
-            "group",
-            _ALL,
-        )
+        head = f"**{title}**\n\n{table('Field', 'Live', 'Desired', 'Users:', 'Spec', 'Examples')}"
+        yield Rows(head, [_markdown_row(each) for each in moved if each.origin is origin], "group", _ALL)
 
 
 def _markdown_row(moved: Moved) -> str:
@@ -189,17 +179,11 @@ def _markdown_row(moved: Moved) -> str:
 
 
 def _markdown_specs(drift: Drift) -> Rows:
-    return Rows(
-        f"<details><summary>Last applied</summary>\n\n{table('Spec', 'When')}",
-        list(map(_markdown_spec, drift.specs)),
-        "spec",
-        _ALL,
-        "</details>",
-    )
-
-
-def _markdown_spec(spec: InForce) -> str:
-    return row(code(cut(escaped(spec.resource), _COMMENT_CELLS)), applied_words(spec))
+    head = f"<details><summary>Last applied</summary>\n\n{table('Spec', 'When')}"
+    lines = [
+        row(code(cut(escaped(each.resource), _COMMENT_CELLS)), applied_words(each)) for each in drift.specs
+    ]
+    return Rows(head, lines, "spec", _ALL, "</details>")
 
 
 def _footer(drift: Drift) -> str:

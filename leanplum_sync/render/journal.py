@@ -145,15 +145,17 @@ def _batch_record(batch: BatchEntry) -> documents.BatchRecord:
 def faults_text(faults: Sequence[Fault], journal: str, page: Page) -> str:
     if not faults:
         return paint([Text(f"{escaped(journal)} is consistent.", GOOD)], page)
-    rows = [(Text(_where(fault)), Text(escaped(fault.sentence))) for fault in faults[:_ROWS_SHOWN]]
+    rows = [
+        (
+            Text(f"run {each.run}" + ("" if each.batch is None else f", batch {each.batch}")),
+            Text(escaped(each.sentence)),
+        )
+        for each in faults[:_ROWS_SHOWN]
+    ]
     rest = len(faults) - len(rows)
     more = [faint(f"  and {rest:,} more; -o json lists them")] if rest else []
     title = Text(f"{escaped(journal)} is not consistent: {amount(len(faults), 'fault')}", BAD)
     return paint([title, grid(rows), *more], page)
-
-
-def _where(fault: Fault) -> str:
-    return f"run {fault.run}" + (f", batch {fault.batch}" if fault.batch is not None else "")
 
 
 def faults_json(faults: Sequence[Fault], journal: str) -> str:

@@ -16,7 +16,10 @@ from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, FAINT, GOOD, paint
 from leanplum_sync.render.values import amount, cut, escaped
 
-_WIDEST = 10_000  # away from a terminal each problem is one line, for editors and grep
+_WIDEST: Final = 10_000  # away from a terminal each problem is one line, for editors and grep
+_LONGEST_SENTENCE: Final = 600  # cells of a sentence
+_LONGEST_EXCERPT: Final = 160
+_ALL: Final = "`leanplum-sync validate` lists all of them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +101,6 @@ def _pointer(problem: Problem) -> list[Text]:
         before = cell_len(escaped(problem.excerpt[: problem.place.column - 1]))
         lines.append(Text.assemble((f"  {margin} | ", FAINT), " " * before, ("^", BAD), no_wrap=True))
     return lines
-
-
-_LONGEST_SENTENCE: Final = 600  # cells of a sentence
-_LONGEST_EXCERPT: Final = 160
-_ALL: Final = "`leanplum-sync validate` lists all of them"
 
 
 def problems_markdown(

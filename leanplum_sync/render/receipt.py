@@ -45,6 +45,7 @@ STOP_WORDS: Final[Mapping[StopReason, str]] = {
 _GROUPS_SHOWN: Final = 10
 _SAMPLES_SHOWN: Final = 3
 _FIELDS_CELLS: Final = 200
+_COMMENT_CELLS: Final = 200
 
 
 def receipt_text(receipt: Receipt, target: Target, verified: Verification | None, page: Page) -> str:
@@ -217,9 +218,6 @@ def next_steps(
     return found
 
 
-_COMMENT_CELLS: Final = 200
-
-
 def receipt_markdown(
     receipt: Receipt, target: Target, verified: Verification | None, steps: Sequence[str], limit: int
 ) -> str:
@@ -247,26 +245,22 @@ def _markdown_fates(receipt: Receipt) -> Iterable[str]:
 
 
 def _markdown_exceptions(receipt: Receipt) -> Iterable[Rows]:
-    listed = groups(receipt)
     lines = [
-        row(f"**{len(ids):,}**", fate.value, code(cut(escaped(message), _COMMENT_CELLS)), _samples(ids))
-        for (fate, message), ids in listed
+        row(
+            f"**{len(ids):,}**",
+            fate.value,
+            code(cut(escaped(message), _COMMENT_CELLS)),
+            ", ".join(code(cut(each)) for each in ids[:_SAMPLES_SHOWN]),
+        )
+        for (fate, message), ids in groups(receipt)
     ]
-    yield Rows(
-        table("Actions:", "Outcome", "Message", "Examples"),
-        lines,
-        "group",
-        "the JSON receipt of the run lists them",
-    )
+    head = table("Actions:", "Outcome", "Message", "Examples")
+    yield Rows(head, lines, "group", "the JSON receipt of the run lists them")
     unlisted = receipt.exceptions_total - len(receipt.exceptions)
     if unlisted:
         yield Rows(
             "", [f"_{unlisted:,} more are in the journal: `leanplum-sync journal show {receipt.run}`._"]
         )
-
-
-def _samples(ids: Sequence[str]) -> str:
-    return ", ".join(code(cut(each)) for each in ids[:_SAMPLES_SHOWN])
 
 
 def _markdown_differing(verified: Verification) -> Iterable[Rows]:

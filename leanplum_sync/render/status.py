@@ -23,6 +23,7 @@ NOTHING_HELD: Final = "No actions are held."
 _SAMPLES_SHOWN: Final = 3
 _JOURNAL_CELLS: Final = 300
 _NAME_CELLS: Final = 100
+_COMMENT_CELLS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +139,6 @@ def run_record(run: RunEntry) -> RunRecord:
         started_at=timestamp(run.started_at),
         ended_at=timestamp(run.ended_at),
     )
-
-
-_COMMENT_CELLS: Final = 200
 
 
 def status_markdown(status: Status, limit: int) -> str:

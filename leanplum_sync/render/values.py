@@ -28,6 +28,9 @@ _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # Control, format (right-to-left marks, zero-width joiners), surrogates, private use, unassigned, line separators.
 _HIDDEN: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 _DIGITS: Final = 4
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+_HOURS_COUNTED: Final = 48
 # GitHub's and Azure's runners treat a line that starts with these as a command. Lines may break at any space.
 _COMMAND: Final = re.compile(r"(^|\s)(::|##)")
 
@@ -154,11 +157,6 @@ class Mask:
 def subject_words(subject: str) -> str:
     """Return a user as the bare ID, a device as ``device:ID``."""
     return escaped(subject.removeprefix("user:"))
-
-
-_MINUTE: Final = 60
-_HOUR: Final = 3600
-_HOURS_COUNTED: Final = 48
 
 
 def amount(count: int, unit: str) -> str:

@@ -11,15 +11,13 @@ from leanplum_sync.planner.plan import Cohort
 from leanplum_sync.render.html.writing import NOTHING, Html, tag
 from leanplum_sync.render.values import amount
 
+_BARS: Final = 12
+_THINNEST: Final = 0.4  # percent, so that every part can be seen
 FAMILIES: Final[Mapping[str, str]] = {family.value: family.words for family in Family}
 
 
 def family(kind: ChangeKind) -> str:
     return facts(kind).family.value
-
-
-_BARS: Final = 12
-_THINNEST: Final = 0.4  # percent, so that every part can be seen
 
 
 def chart(cohorts: Sequence[Cohort]) -> Html:
