@@ -155,7 +155,7 @@ def _of_deliveries(select: Select) -> Iterator[Fault]:
         if not _agrees(row):
             fate = f", its action {row.fate}" if row.fate else ""
             where = f"the batch is {row.batch_state}{fate}" if row.batch_state else "there is no such batch"
-            sentence = f"remembers {row.deliveries} deliveries with the state {row.state}, but {where}"
+            sentence = f"has {row.deliveries} deliveries with the state {row.state}, but {where}"
             yield Fault(row.run, row.sequence, sentence)
 
 

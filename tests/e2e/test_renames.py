@@ -219,7 +219,7 @@ def test_the_same_message_under_a_second_delivery_counts_as_repeated_within_the_
     ("moves", "told"),
     [
         ([("late", "late")], "late is moved to itself"),
-        ([("a", "late"), ("a", "late")], "a is moved to late twice"),
+        ([("a", "late"), ("a", "late")], "the move from a to late is listed twice"),
         ([("a", "b"), ("b", "a")], "the entries form a cycle: b was moved to a, and back"),
         ([("launch/visits", "late")], "one of these names belongs to a send, and the other to an increment"),
         ([("late", "b")], "MessageSend/order-delay still uses the delivery late, which was moved to b"),

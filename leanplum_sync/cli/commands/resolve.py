@@ -152,7 +152,7 @@ def _held(
         if (not batches or entry.sequence in batches) and (wanted is None or entry.subject in wanted):
             found[entry.sequence].append(entry)
     if not found:
-        chosen = " you chose" if batches or wanted is not None else ""
+        chosen = " for the batches and users you named" if batches or wanted is not None else ""
         raise click.UsageError(
             f"Run {run.number} has no held actions{chosen}. `leanplum-sync status` lists all held actions."
         )

@@ -37,7 +37,7 @@ def test_a_plan_is_applied_within_its_time_and_refused_after_it(
     refused = command("apply", PLAN, "--yes")
     assert refused.returncode == 7
     assert "has expired: it was made at 20" in refused.stderr
-    assert "2 h ago, and may be applied for 1 h. Nothing was sent." in refused.stderr
+    assert "2 h ago, but plans may only be applied for 1 h. Nothing was sent." in refused.stderr
     assert f"leanplum-sync plan -e sandbox --out {PLAN}" in refused.stderr
     assert "No runs yet" in command("status").stdout
     assert command("plan", "-e", "sandbox", "--out", PLAN).returncode == 0
