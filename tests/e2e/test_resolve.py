@@ -76,7 +76,10 @@ def test_a_run_is_finished_once_the_last_held_action_is_decided(held: tuple[Shel
         (["1", "--done"], "Add --yes"),
         (["7", "--done", "--yes"], "no run 7"),
         (["1", "--done", "--batch", "9", "--yes"], "has no held actions for the batches and users you named"),
-        (["1", "--done", "--user", "nobody", "--yes"], "has no held actions for the batches and users you named"),
+        (
+            ["1", "--done", "--user", "nobody", "--yes"],
+            "has no held actions for the batches and users you named",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
