@@ -39,7 +39,7 @@ COMMANDS: Final = {
     "pull": "Read users into a snapshot file.",
     "emulator": "Serve the Leanplum API on this machine, for dry runs.",
     "call": "Call any action of the API.",
-    "doctor": "Check keys, clock, host and journal.",
+    "doctor": "Check keys, clock, host, journal and connections.",
     "key": "Generate the key that encrypts values in plans and journals.",
     "schema": "Print the JSON Schema of specs or of a document.",
 }

@@ -119,7 +119,7 @@ def _read(loaded: Loaded, reading: Reading, read: _Read) -> Loaded:
         if (source := query_of(resource.source)) is not None:
             statement = parse((loaded.root / source.path).read_text(encoding="utf-8-sig"))
             parameters = _parameters(source, statement, reading.given, problems)
-            url = _url(loaded.project.connections[source.connection], reading.environ)
+            url = url_of(loaded.project.connections[source.connection], reading.environ)
             queries[source.connection].append(
                 _Query(resource, source, statement, parameters, loaded.root, url)
             )
@@ -142,7 +142,11 @@ def _check_given(given: Mapping[str, str], queries: Sequence[_Query]) -> None:
         raise UsageError(f"--set {name}: no query has a parameter of this name. {close}".rstrip())
 
 
-def _url(connection: Connection, environ: Mapping[str, str]) -> str:
+def url_of(connection: Connection, environ: Mapping[str, str]) -> str:
+    """
+    Raises:
+        CredentialError: the variable that holds it is not set.
+    """
     match connection.url:
         case str() as url:
             return url

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -370,6 +371,16 @@ def test_only_the_owner_can_read_what_is_kept(shop: Shop) -> None:
     assert [path for path in kept if path.stat().st_mode & 0o077] == []
 
 
+def test_prune_deletes_old_rows(shop: Shop) -> None:
+    shop.run("plan", "--select", "UserAttributes/*")
+    assert "Deleted 0 plans.\n" in shop.run("journal", "prune").stderr
+    (kept,) = shop.kept
+    os.utime(kept, (1, 1))
+    pruned = shop.run("journal", "prune")
+    assert pruned.stdout == f".leanplum-sync/rows/{kept.name}\n"
+    assert not shop.kept
+
+
 def test_pull_and_drift_read_rows_too(shop: Shop) -> None:
     shop.run("pull", "--out", "all.ndjson")
     assert len((shop.folder / "all.ndjson").read_text().splitlines()) == len(USERS)
@@ -386,3 +397,24 @@ def test_a_python_program_plans_from_a_query(shop: Shop, monkeypatch: pytest.Mon
     project = Project.load(shop.folder / "leanplum-sync.yaml")
     made = plan(project, select=["UserAttributes/*"], set_values={"least": "10"})
     assert made.summary.listed == 2
+
+
+def test_doctor_tells_of_each_connection_whether_it_answers_and_could_write(shop: Shop) -> None:
+    def about_warehouse(code: int = 0) -> dict[str, Any]:
+        findings = shop.json("doctor", code=code)["findings"]
+        (found,) = (each for each in findings if each["about"] == "connection warehouse")
+        return dict(found)
+
+    owner = about_warehouse()
+    assert owner["level"] == "note"
+    assert "PostgreSQL 16" in owner["sentence"]
+    assert "could write to 1 table" in owner["sentence"]
+    shop.environ["WAREHOUSE_URL"] = shop.database.replace("postgres@", f"guarded:{PASSWORD}@")
+    reader = about_warehouse()
+    assert (reader["level"], "can write to no table" in reader["sentence"]) == ("ok", True)
+    shop.environ["WAREHOUSE_URL"] = shop.database.replace("postgres@", f"guarded:{PASSWORD}x@")
+    assert "refused the user or the password" in about_warehouse(code=9)["sentence"]
+    shop.environ["WAREHOUSE_URL"] = "postgresql://a@127.0.0.1:1/x"
+    assert "can't be reached" in about_warehouse(code=75)["sentence"]
+    del shop.environ["WAREHOUSE_URL"]
+    assert "WAREHOUSE_URL is not set" in about_warehouse(code=9)["sentence"]

@@ -1,4 +1,4 @@
-"""``doctor``: checks keys, clock, host and journal."""
+"""``doctor``: checks keys, clock, host, journal and connections."""
 
 from __future__ import annotations
 
@@ -14,22 +14,26 @@ from leanplum_sync.cli.connect import connected
 from leanplum_sync.cli.exit_codes import ExitCode, exit_code
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.outputs import deliver, output_option
-from leanplum_sync.cli.project import settings_here
+from leanplum_sync.cli.project import project_file, settings_here
 from leanplum_sync.cli.shell import shortest
 from leanplum_sync.client.credentials import Keys
 from leanplum_sync.client.probe import Probed, probe
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.encryption import KEY_VARIABLE, SealingKeys
-from leanplum_sync.errors import ApiError, CredentialError, JournalError
+from leanplum_sync.errors import ApiError, CredentialError, JournalError, SourceUnreachableError
 from leanplum_sync.journal import read_journal
 from leanplum_sync.journal.database import describe
 from leanplum_sync.library.connect import App, keys_of
 from leanplum_sync.operations.migration import AsksForMigration
+from leanplum_sync.operations.read_rows import url_of
 from leanplum_sync.planner.plan import Target
-from leanplum_sync.project.model import EmbeddedEnvironment
+from leanplum_sync.project.model import Connection, EmbeddedEnvironment
 from leanplum_sync.project.settings import Settings
 from leanplum_sync.render.doctor import Finding, Level, findings_json, findings_text
-from leanplum_sync.render.values import duration
+from leanplum_sync.render.values import amount, duration
+from leanplum_sync.sources.connections.opening import opened
+from leanplum_sync.sources.connections.reader import QueryError
+from leanplum_sync.specs import load_project
 from leanplum_sync.wire.catalogue import ACTIONS, KeyClass
 from leanplum_sync.wire.migration import MIGRATION_KEYS, Migration
 
@@ -71,7 +75,7 @@ _NEEDED: Final[Mapping[str, frozenset[KeyClass]]] = {
 @in_project
 def command(console: Console, *, purpose: str) -> ExitCode:
     """
-    Check keys, clock, host and journal, and show how to fix each problem.
+    Check keys, clock, host, journal and connections, and show how to fix each problem.
 
     Each key's permissions are checked with calls that change nothing and are not billed. Keys are never
     shown. Exit code 9: a key is wrong, or a key that --for requires is not set.
@@ -82,6 +86,7 @@ def command(console: Console, *, purpose: str) -> ExitCode:
         *about_app,
         _on_plan_key(os.environ),
         _on_journal(settings.journal, settings.name, SystemClock().now()),
+        *(_on_connection(each, settings.root) for each in load_project(project_file()).connections.values()),
     ]
     deliver(
         console,
@@ -259,6 +264,30 @@ def _on_journal(location: str | Path, environment: str, now: float) -> Finding:
             "Change its permissions, because `apply` writes to it.",
         )
     return Finding(Level.GOOD, "journal", f"{name} is not in use.")
+
+
+def _on_connection(connection: Connection, root: Path) -> Finding:
+    about = f"connection {connection.name}"
+    try:
+        with opened(connection.name, url_of(connection, os.environ), root) as reader:
+            account, server = reader.account(), reader.server
+    except (CredentialError, SourceUnreachableError) as error:
+        return _bad(about, str(error), exit_code(error))
+    except QueryError as error:
+        return _bad(about, f"Connection {connection.name}: {error.message}.", ExitCode.INVALID)
+    zone = f" Its time zone is {account.time_zone}; queries run in UTC." if account.time_zone else ""
+    match account.writable:
+        case None:
+            return Finding(Level.GOOD, about, f"{server} answers. It is opened for reading only.{zone}")
+        case 0:
+            return Finding(Level.GOOD, about, f"{server} answers. The account can write to no table.{zone}")
+        case count:
+            return Finding(
+                Level.NOTE,
+                about,
+                f"{server} answers. The account could write to {amount(count, 'table')}; queries can't.{zone}",
+                "Use an account that may only read.",
+            )
 
 
 def _bad(about: str, sentence: str, code: ExitCode, advice: str = "") -> Finding:

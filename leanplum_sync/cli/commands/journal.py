@@ -43,6 +43,7 @@ from leanplum_sync.render.journal import (
     runs_text,
 )
 from leanplum_sync.render.values import amount
+from leanplum_sync.sources.connections import kept_index
 
 _VARIABLE: Final = "env:"  # an address may hold a password, which must not be given on the command line
 _WRITERS: Final = {".ndjson": write_ndjson, ".jsonl": write_ndjson, ".parquet": write_parquet}
@@ -203,12 +204,12 @@ def upgrade_command(console: Console) -> None:
 @duration_option(
     "--older-than",
     default="90d",
-    help="Keep the plans of runs that ended within this time, such as 30d, for undo. Default: 90d.",
+    help="Keep the plans of runs that ended within this time, such as 30d, for undo, and rows that were read within it. Default: 90d.",
 )
 @in_project
 def prune_command(console: Console, older_than: float) -> None:
     """
-    Delete plans in .leanplum-sync/applied that are no longer needed.
+    Delete plans in .leanplum-sync/applied, and rows in .leanplum-sync/rows, that are no longer needed.
 
     A plan is kept while one of its runs is unfinished or holds a send, and while `undo` may need it.
     Nothing is ever deleted from the journal itself.
@@ -219,7 +220,10 @@ def prune_command(console: Console, older_than: float) -> None:
         runs = [
             replace(run, state=RunState.PARTIAL) if run.number in holding else run for run in journal.runs()
         ]
-    removed = prune(settings.kept_plans, runs, before=SystemClock().now() - older_than)
-    for path in removed:
+    before = SystemClock().now() - older_than
+    removed = prune(settings.kept_plans, runs, before=before)
+    rows = kept_index.prune(settings.root, before)
+    for path in (*removed, *rows):
         console.document(str(shortest(path)))
-    console.say(f"Deleted {amount(len(removed), 'plan')}.")
+    of_rows = f" and {amount(len(rows), 'file')} of rows" if rows else ""
+    console.say(f"Deleted {amount(len(removed), 'plan')}{of_rows}.")

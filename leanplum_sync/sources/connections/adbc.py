@@ -12,7 +12,7 @@ from leanplum_sync.errors import CredentialError
 from leanplum_sync.sources.connections import postgresql
 from leanplum_sync.sources.connections.columns import QueryColumn
 from leanplum_sync.sources.connections.interrupting import interruptible
-from leanplum_sync.sources.connections.reader import FIRST_SIZE, check_columns, next_size
+from leanplum_sync.sources.connections.reader import FIRST_SIZE, Account, check_columns, next_size
 from leanplum_sync.sources.connections.statement import Statement
 from leanplum_sync.wire.action import Json
 
@@ -80,6 +80,11 @@ class PostgreSQLReader:
             (version,) = _column(execute(postgresql.VERSION))
             self.server = f"PostgreSQL {version.split()[0]}"
             self.enums = frozenset(_column(execute(postgresql.ENUMS)))
+
+    def account(self) -> Account:
+        with self._cursor() as execute:
+            ((writable, time_zone),) = execute(postgresql.ACCOUNT).fetchall()
+        return Account(int(writable), time_zone)
 
     def columns(self, query: Statement, parameters: Mapping[str, Json]) -> tuple[QueryColumn, ...]:
         text = f"SELECT * FROM {postgresql.inner(_numbered(query))} LIMIT 0"  # noqa: S608 - the user's query

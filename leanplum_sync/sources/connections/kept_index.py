@@ -53,6 +53,14 @@ def find(key: str, root: Path, not_before: float) -> KeptRows | None:
     return kept if is_sound else None
 
 
+def prune(root: Path, before: float) -> tuple[Path, ...]:
+    """Remove the rows that were read before this time, in seconds since the epoch, and return their files."""
+    removed = [path for path in sorted((root / ROWS_FOLDER).glob("*")) if path.stat().st_mtime < before]
+    for path in removed:
+        path.unlink()
+    return tuple(removed)
+
+
 def as_json(kept: KeptRows) -> bytes:
     return orjson.dumps(asdict(kept), option=orjson.OPT_SORT_KEYS)
 

@@ -46,6 +46,13 @@ BEGIN: Final = (
     "SET LOCAL bytea_output = 'hex'",
 )
 ENUMS: Final = "SELECT typname::text FROM pg_type WHERE typtype = 'e'"
+# Source: PostgreSQL's documentation, access privilege inquiry functions: any of the privileges listed counts.
+ACCOUNT: Final = """
+SELECT count(*) FILTER (WHERE has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE'))::text,
+    (SELECT reset_val FROM pg_settings WHERE name = 'TimeZone')
+FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
+"""
 VERSION: Final = "SELECT current_setting('server_version')"
 
 # Source: PostgreSQL's documentation, appendix A: the first two characters of a code are its class.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from leanplum_sync.sources.connections.columns import QueryColumn
@@ -25,6 +26,14 @@ class QueryError(Exception):
         super().__init__(message)
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """*writable* counts the tables that the account may write to, None if the database has no accounts. *time_zone* is its own."""
+
+    writable: int | None = None
+    time_zone: str = ""
+
+
 class Reader(Protocol):
     """
     An open connection, in one transaction that can't write, and sees one state of the database.
@@ -35,6 +44,9 @@ class Reader(Protocol):
     @property
     def server(self) -> str:
         """What answers, such as ``PostgreSQL 16.2``."""
+
+    def account(self) -> Account:
+        """Return what the account may do in this database."""
 
     def columns(self, query: Statement, parameters: Mapping[str, Json]) -> tuple[QueryColumn, ...]:
         """Return the columns of *query*, without reading a row."""

@@ -18,6 +18,7 @@ from leanplum_sync.sources.connections.interrupting import interruptible
 from leanplum_sync.sources.connections.postgresql import inner, quoted
 from leanplum_sync.sources.connections.reader import (
     FIRST_SIZE,
+    Account,
     QueryError,
     batch_of,
     check_columns,
@@ -110,6 +111,9 @@ class SqliteReader:
             self.connection.execute(
                 "SELECT 1 FROM sqlite_master"
             ).fetchall()  # from here on, one state of the file
+
+    def account(self) -> Account:
+        return Account()
 
     def columns(self, query: Statement, parameters: Mapping[str, Json]) -> tuple[QueryColumn, ...]:
         text = query.with_marks(":{}".format)

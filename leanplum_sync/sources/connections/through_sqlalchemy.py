@@ -15,7 +15,7 @@ from leanplum_sync.sources.connections import postgresql
 from leanplum_sync.sources.connections.adbc import missing_extra
 from leanplum_sync.sources.connections.columns import QueryColumn
 from leanplum_sync.sources.connections.interrupting import interruptible
-from leanplum_sync.sources.connections.reader import FIRST_SIZE, batch_of, check_columns, next_size
+from leanplum_sync.sources.connections.reader import FIRST_SIZE, Account, batch_of, check_columns, next_size
 from leanplum_sync.sources.connections.statement import Statement
 from leanplum_sync.wire.action import Json
 
@@ -80,6 +80,10 @@ class SqlAlchemyReader:
             self._execute(statement)
         self.server = f"PostgreSQL {self._execute(postgresql.VERSION).scalar_one().split()[0]}"
         self.enums = frozenset(self._execute(postgresql.ENUMS).scalars())
+
+    def account(self) -> Account:
+        writable, time_zone = self._execute(postgresql.ACCOUNT).one()
+        return Account(int(writable), time_zone)
 
     def columns(self, query: Statement, parameters: Mapping[str, Json]) -> tuple[QueryColumn, ...]:
         text = f"SELECT * FROM {postgresql.inner(_text(query, parameters))} LIMIT 0"  # noqa: S608 - the user's query
