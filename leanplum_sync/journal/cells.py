@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from leanplum_sync.address import Subject
 from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, RunState
+from leanplum_sync.wire.action import DeliveryClass
 
 _LATEST: Final = 253402300799  # the end of the year 9999: no later time can be shown
 
@@ -40,6 +41,7 @@ class Kind(StrEnum):
     BATCH_STATE = "state of a batch"
     FATE = "fate"
     DELIVERY_STATE = "state of a delivery"
+    DELIVERY_CLASS = "delivery class"
 
 
 class Cell(sa.types.TypeDecorator[Any]):
@@ -117,5 +119,6 @@ _FORMS: Final[Mapping[Kind, _Form]] = MappingProxyType(
         Kind.BATCH_STATE: _one_of(BatchState),
         Kind.FATE: _one_of(Fate),
         Kind.DELIVERY_STATE: _one_of(DeliveryState),
+        Kind.DELIVERY_CLASS: _one_of(DeliveryClass),
     }
 )

@@ -21,6 +21,7 @@ from leanplum_sync.errors import (
     JournalStorageError,
     JournalUnreachableError,
 )
+from leanplum_sync.journal.cells import DamagedCellError
 from leanplum_sync.journal.highwater import HighWater
 from leanplum_sync.journal.identity import of_marks
 from leanplum_sync.journal.schema import VERSION, bring_up_to_date, identity_table, version_of
@@ -283,9 +284,12 @@ class Database:
             yield
         except (sa.exc.DBAPIError, sqlite3.Error) as error:
             raise _explained(error, self.name, consequence) from error
-        except (
-            UnicodeDecodeError
-        ) as error:  # raised by the driver for a damaged text, also in its own error message
+        except DamagedCellError as error:
+            raise JournalCorruptError(
+                f"{self.name} is damaged: {error.column} has a value that can't be one; {consequence}. Restore it from a copy."
+            ) from error
+        # Raised by the driver for a damaged text, also in its own error message.
+        except UnicodeDecodeError as error:
             raise _damaged(self.name, consequence) from error
         except OSError as error:
             raise JournalStorageError(

@@ -16,6 +16,7 @@ import orjson
 import sqlalchemy as sa
 
 from leanplum_sync.journal.schema import batch_subject_table, footprint_table
+from leanplum_sync.journal.texts import Texts
 from leanplum_sync.planner.footprint import footprints
 from leanplum_sync.wire.batch import PlannedAction
 
@@ -32,12 +33,21 @@ def packed(done: Iterable[PlannedAction]) -> str:
     return orjson.dumps([[names, subjects] for names, subjects in groups.items()]).decode() if groups else ""
 
 
-def unpacked(text: str, subjects: Collection[str]) -> Mapping[str, Mapping[str, str]]:
-    """Return what was left behind with each of *subjects* that is in the row."""
+def unpacked(row: sa.Row[Any], texts: Texts, subjects: Collection[str]) -> Mapping[str, Mapping[str, str]]:
+    """
+    Return what was left behind with each of *subjects* that is in the row.
+
+    Raises:
+        CredentialError, JournalCorruptError: the row can't be read.
+    """
+    text = texts.open(row.fields, "fields", row.run, row.sequence)
     found: dict[str, dict[str, str]] = defaultdict(dict)
-    for names, left in orjson.loads(text):
-        for subject in left.keys() & subjects:
-            found[subject].update(zip(names, left[subject], strict=True))
+    try:
+        for names, left in orjson.loads(text):
+            for subject in left.keys() & subjects:
+                found[subject].update(zip(map(str, names), map(str, left[subject]), strict=True))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise texts.damaged(row.run) from error
     return found
 
 

@@ -91,8 +91,7 @@ class LaterWrites:
         names = {str(subject): subject for subject in subjects}
         found: dict[Subject, dict[str, Written]] = defaultdict(dict)
         for row in self._select(rows_about(runs, list(names))):
-            text = self._texts.open(row.fields, "fields", row.run, row.sequence)
-            for name, left in unpacked(text, names.keys()).items():
+            for name, left in unpacked(row, self._texts, names.keys()).items():
                 written = {field: Written(row.run, runs[row.run], value) for field, value in left.items()}
                 found[names[name]].update(written)
         return found

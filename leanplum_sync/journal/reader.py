@@ -328,8 +328,7 @@ class JournalReader:
         found: dict[str, dict[str, str]] = defaultdict(dict)
         for page in _pages([str(subject) for subject in subjects]):
             for row in self._select(rows_about(runs, page)):
-                text = self._texts.open(row.fields, "fields", row.run, row.sequence)
-                for subject, left in unpacked(text, frozenset(page)).items():
+                for subject, left in unpacked(row, self._texts, frozenset(page)).items():
                     follow(found[subject], left)
         return {subject: found[str(subject)] for subject in subjects if str(subject) in found}
 

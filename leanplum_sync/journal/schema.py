@@ -14,41 +14,47 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from leanplum_sync.journal.cells import Cell, Kind
+
 metadata = sa.MetaData()
 
-version_table = sa.Table("journal_version", metadata, sa.Column("version", sa.Integer, nullable=False))
+version_table = sa.Table(
+    "journal_version",
+    metadata,
+    sa.Column("version", Cell(Kind.WHOLE, "journal_version.version"), nullable=False),
+)
 
 # One row, see ``JournalMark``.
 identity_table = sa.Table(
     "journal_identity",
     metadata,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("mark", sa.BigInteger, nullable=False),
+    sa.Column("id", Cell(Kind.TEXT, "journal_identity.id"), primary_key=True),
+    sa.Column("mark", Cell(Kind.LARGE, "journal_identity.mark"), nullable=False),
 )
 
 # The apps whose sends and increments are recorded here from the first one on, as a person has said.
 accepted_table = sa.Table(
     "journal_accepted",
     metadata,
-    sa.Column("app", sa.Text, primary_key=True),
-    sa.Column("accepted_at", sa.Double, nullable=False),
+    sa.Column("app", Cell(Kind.TEXT, "journal_accepted.app"), primary_key=True),
+    sa.Column("accepted_at", Cell(Kind.TIME, "journal_accepted.accepted_at"), nullable=False),
 )
 
 run_table = sa.Table(
     "run",
     metadata,
-    sa.Column("number", sa.Integer, primary_key=True),
-    sa.Column("uid", sa.Text, nullable=False),
-    sa.Column("app", sa.Text, nullable=False),
-    sa.Column("environment", sa.Text, nullable=False),
-    sa.Column("part", sa.Text, nullable=False),
-    sa.Column("plan_digest", sa.Text, nullable=False),
-    sa.Column("plan_made_at", sa.Double, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("batches", sa.Integer, nullable=False),
-    sa.Column("actions", sa.Integer, nullable=False),
-    sa.Column("started_at", sa.Double, nullable=False),
-    sa.Column("ended_at", sa.Double),
+    sa.Column("number", Cell(Kind.WHOLE, "run.number"), primary_key=True),
+    sa.Column("uid", Cell(Kind.TEXT, "run.uid"), nullable=False),
+    sa.Column("app", Cell(Kind.TEXT, "run.app"), nullable=False),
+    sa.Column("environment", Cell(Kind.TEXT, "run.environment"), nullable=False),
+    sa.Column("part", Cell(Kind.TEXT, "run.part"), nullable=False),
+    sa.Column("plan_digest", Cell(Kind.TEXT, "run.plan_digest"), nullable=False),
+    sa.Column("plan_made_at", Cell(Kind.TIME, "run.plan_made_at"), nullable=False),
+    sa.Column("state", Cell(Kind.RUN_STATE, "run.state"), nullable=False),
+    sa.Column("batches", Cell(Kind.WHOLE, "run.batches"), nullable=False),
+    sa.Column("actions", Cell(Kind.WHOLE, "run.actions"), nullable=False),
+    sa.Column("started_at", Cell(Kind.TIME, "run.started_at"), nullable=False),
+    sa.Column("ended_at", Cell(Kind.TIME, "run.ended_at")),
     sa.Index("run_by_plan", "app", "environment", "plan_digest"),
 )
 
@@ -56,79 +62,83 @@ run_table = sa.Table(
 run_plan_table = sa.Table(
     "run_plan",
     metadata,
-    sa.Column("run", sa.Integer, primary_key=True),
-    sa.Column("plan_made_at", sa.Double, primary_key=True),
+    sa.Column("run", Cell(Kind.WHOLE, "run_plan.run"), primary_key=True),
+    sa.Column("plan_made_at", Cell(Kind.TIME, "run_plan.plan_made_at"), primary_key=True),
 )
 
 batch_table = sa.Table(
     "batch",
     metadata,
-    sa.Column("run", sa.Integer, primary_key=True),
-    sa.Column("sequence", sa.Integer, primary_key=True),
-    sa.Column("wave", sa.Integer, nullable=False),
-    sa.Column("class", sa.Text, key="delivery_class", nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("attempts", sa.Integer, nullable=False),
-    sa.Column("body_digest", sa.Text, nullable=False),
-    sa.Column("fence", sa.Integer, nullable=False),
-    sa.Column("sent_at", sa.Double),
-    sa.Column("doubted_at", sa.Double),
-    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("run", Cell(Kind.WHOLE, "batch.run"), primary_key=True),
+    sa.Column("sequence", Cell(Kind.WHOLE, "batch.sequence"), primary_key=True),
+    sa.Column("wave", Cell(Kind.WHOLE, "batch.wave"), nullable=False),
+    sa.Column("class", Cell(Kind.DELIVERY_CLASS, "batch.class"), key="delivery_class", nullable=False),
+    sa.Column("state", Cell(Kind.BATCH_STATE, "batch.state"), nullable=False),
+    sa.Column("attempts", Cell(Kind.WHOLE, "batch.attempts"), nullable=False),
+    sa.Column("body_digest", Cell(Kind.TEXT, "batch.body_digest"), nullable=False),
+    sa.Column("fence", Cell(Kind.WHOLE, "batch.fence"), nullable=False),
+    sa.Column("sent_at", Cell(Kind.TIME, "batch.sent_at")),
+    sa.Column("doubted_at", Cell(Kind.TIME, "batch.doubted_at")),
+    sa.Column("reason", Cell(Kind.TEXT, "batch.reason"), nullable=False),
     # The numbers of the actions without an outcome, and of the actions in flight. NULL: all, and all that are open.
-    sa.Column("open_actions", sa.Text),
-    sa.Column("sent_actions", sa.Text),
-    sa.Column("actions", sa.Integer, nullable=False),
-    sa.Column("open_count", sa.Integer, nullable=False),
-    sa.Column("sent_count", sa.Integer, nullable=False),
-    sa.Column("done", sa.Integer, nullable=False),
-    sa.Column("already", sa.Integer, nullable=False),
-    sa.Column("skipped", sa.Integer, nullable=False),
-    sa.Column("rejected", sa.Integer, nullable=False),
-    sa.Column("conflicting", sa.Integer, nullable=False),
-    sa.Column("held", sa.Integer, nullable=False),
+    sa.Column("open_actions", Cell(Kind.NUMBERS, "batch.open_actions")),
+    sa.Column("sent_actions", Cell(Kind.NUMBERS, "batch.sent_actions")),
+    sa.Column("actions", Cell(Kind.WHOLE, "batch.actions"), nullable=False),
+    sa.Column("open_count", Cell(Kind.WHOLE, "batch.open_count"), nullable=False),
+    sa.Column("sent_count", Cell(Kind.WHOLE, "batch.sent_count"), nullable=False),
+    sa.Column("done", Cell(Kind.WHOLE, "batch.done"), nullable=False),
+    sa.Column("already", Cell(Kind.WHOLE, "batch.already"), nullable=False),
+    sa.Column("skipped", Cell(Kind.WHOLE, "batch.skipped"), nullable=False),
+    sa.Column("rejected", Cell(Kind.WHOLE, "batch.rejected"), nullable=False),
+    sa.Column("conflicting", Cell(Kind.WHOLE, "batch.conflicting"), nullable=False),
+    sa.Column("held", Cell(Kind.WHOLE, "batch.held"), nullable=False),
     # Billable: the unique users of each request that was, or may have been, carried out. Known when it is answered.
-    sa.Column("sent_subjects", sa.Integer, nullable=False),
-    sa.Column("lookups", sa.Integer, nullable=False),
-    sa.Column("recheck_reads", sa.Integer, nullable=False),
-    sa.Column("settle_reads", sa.Integer, nullable=False),
+    sa.Column("sent_subjects", Cell(Kind.WHOLE, "batch.sent_subjects"), nullable=False),
+    sa.Column("lookups", Cell(Kind.WHOLE, "batch.lookups"), nullable=False),
+    sa.Column("recheck_reads", Cell(Kind.WHOLE, "batch.recheck_reads"), nullable=False),
+    sa.Column("settle_reads", Cell(Kind.WHOLE, "batch.settle_reads"), nullable=False),
     # How many of the skipped were not sent because the API rejected them in an earlier run.
-    sa.Column("rejected_before", sa.Integer, nullable=False, server_default="0"),
+    sa.Column(
+        "rejected_before", Cell(Kind.WHOLE, "batch.rejected_before"), nullable=False, server_default="0"
+    ),
     sa.Index("batch_by_state", "run", "state"),
 )
 
 batch_subject_table = sa.Table(
     "batch_subject",
     metadata,
-    sa.Column("run", sa.Integer, primary_key=True),
-    sa.Column("sequence", sa.Integer, primary_key=True),
-    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("run", Cell(Kind.WHOLE, "batch_subject.run"), primary_key=True),
+    sa.Column("sequence", Cell(Kind.WHOLE, "batch_subject.sequence"), primary_key=True),
+    sa.Column("subject", Cell(Kind.SUBJECT, "batch_subject.subject"), primary_key=True),
     sa.Index("batch_subject_by_subject", "run", "subject"),
 )
 
 exception_table = sa.Table(
     "exception",
     metadata,
-    sa.Column("run", sa.Integer, primary_key=True),
-    sa.Column("sequence", sa.Integer, primary_key=True),
-    sa.Column("action", sa.Integer, primary_key=True),
-    sa.Column("subject", sa.Text, nullable=False),
-    sa.Column("fate", sa.Text, nullable=False),
-    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("run", Cell(Kind.WHOLE, "exception.run"), primary_key=True),
+    sa.Column("sequence", Cell(Kind.WHOLE, "exception.sequence"), primary_key=True),
+    sa.Column("action", Cell(Kind.WHOLE, "exception.action"), primary_key=True),
+    sa.Column("subject", Cell(Kind.SUBJECT, "exception.subject"), nullable=False),
+    sa.Column("fate", Cell(Kind.FATE, "exception.fate"), nullable=False),
+    sa.Column("message", Cell(Kind.TEXT, "exception.message"), nullable=False),
     sa.Index("exception_by_subject", "run", "subject"),
 )
 
 delivery_table = sa.Table(
     "delivery",
     metadata,
-    sa.Column("app", sa.Text, primary_key=True),
-    sa.Column("subject", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("resource", sa.Text, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("run", sa.Integer, nullable=False),
-    sa.Column("sequence", sa.Integer, nullable=False),
-    sa.Column("action", sa.Integer, nullable=False),
-    sa.Column("message", sa.BigInteger),  # of a send; NULL for increments, and for sends before version 5
+    sa.Column("app", Cell(Kind.TEXT, "delivery.app"), primary_key=True),
+    sa.Column("subject", Cell(Kind.SUBJECT, "delivery.subject"), primary_key=True),
+    sa.Column("name", Cell(Kind.TEXT, "delivery.name"), primary_key=True),
+    sa.Column("resource", Cell(Kind.TEXT, "delivery.resource"), nullable=False),
+    sa.Column("state", Cell(Kind.DELIVERY_STATE, "delivery.state"), nullable=False),
+    sa.Column("run", Cell(Kind.WHOLE, "delivery.run"), nullable=False),
+    sa.Column("sequence", Cell(Kind.WHOLE, "delivery.sequence"), nullable=False),
+    sa.Column("action", Cell(Kind.WHOLE, "delivery.action"), nullable=False),
+    sa.Column(
+        "message", Cell(Kind.LARGE, "delivery.message")
+    ),  # of a send; NULL for increments, and for sends before version 5
     sa.Index("delivery_by_batch", "run", "sequence"),
     sa.Index("delivery_by_name", "app", "name"),
 )
@@ -137,68 +147,70 @@ delivery_table = sa.Table(
 delivery_rename_table = sa.Table(
     "delivery_rename",
     metadata,
-    sa.Column("app", sa.Text, primary_key=True),
-    sa.Column("former", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("app", Cell(Kind.TEXT, "delivery_rename.app"), primary_key=True),
+    sa.Column("former", Cell(Kind.TEXT, "delivery_rename.former"), primary_key=True),
+    sa.Column("name", Cell(Kind.TEXT, "delivery_rename.name"), primary_key=True),
 )
 
 # What the API rejected when a subject was last written to, by a fingerprint of the whole action.
 rejection_table = sa.Table(
     "rejection",
     metadata,
-    sa.Column("app", sa.Text, primary_key=True),
-    sa.Column("subject", sa.Text, primary_key=True),
-    sa.Column("fingerprint", sa.Text, primary_key=True),
-    sa.Column("run", sa.Integer, nullable=False),
-    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("app", Cell(Kind.TEXT, "rejection.app"), primary_key=True),
+    sa.Column("subject", Cell(Kind.SUBJECT, "rejection.subject"), primary_key=True),
+    sa.Column("fingerprint", Cell(Kind.TEXT, "rejection.fingerprint"), primary_key=True),
+    sa.Column("run", Cell(Kind.WHOLE, "rejection.run"), nullable=False),
+    sa.Column("message", Cell(Kind.TEXT, "rejection.message"), nullable=False),
 )
 
 fingerprint_table = sa.Table(
     "device_fingerprint",
     metadata,
-    sa.Column("app", sa.Text, primary_key=True),
-    sa.Column("subject", sa.Text, primary_key=True),
-    sa.Column("device", sa.Text, primary_key=True),
-    sa.Column("field", sa.Text, primary_key=True),
-    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("app", Cell(Kind.TEXT, "device_fingerprint.app"), primary_key=True),
+    sa.Column("subject", Cell(Kind.SUBJECT, "device_fingerprint.subject"), primary_key=True),
+    sa.Column("device", Cell(Kind.TEXT, "device_fingerprint.device"), primary_key=True),
+    sa.Column("field", Cell(Kind.TEXT, "device_fingerprint.field"), primary_key=True),
+    sa.Column("fingerprint", Cell(Kind.TEXT, "device_fingerprint.fingerprint"), nullable=False),
 )
 
 # A released lock keeps its row: the fence only ever grows.
 lock_table = sa.Table(
     "run_lock",
     metadata,
-    sa.Column("app", sa.Text, primary_key=True),
-    sa.Column("environment", sa.Text, primary_key=True),
-    sa.Column("part", sa.Text, primary_key=True),
-    sa.Column("holder", sa.Text),
-    sa.Column("host", sa.Text, nullable=False),
-    sa.Column("machine", sa.Text, nullable=False),
-    sa.Column("pid", sa.Integer, nullable=False),
-    sa.Column("since", sa.Double, nullable=False),
-    sa.Column("until", sa.Double, nullable=False),
-    sa.Column("fence", sa.Integer, nullable=False),
-    sa.Column("seconds", sa.Double, nullable=False, server_default="60"),  # of the lease
+    sa.Column("app", Cell(Kind.TEXT, "run_lock.app"), primary_key=True),
+    sa.Column("environment", Cell(Kind.TEXT, "run_lock.environment"), primary_key=True),
+    sa.Column("part", Cell(Kind.TEXT, "run_lock.part"), primary_key=True),
+    sa.Column("holder", Cell(Kind.TEXT, "run_lock.holder")),
+    sa.Column("host", Cell(Kind.TEXT, "run_lock.host"), nullable=False),
+    sa.Column("machine", Cell(Kind.TEXT, "run_lock.machine"), nullable=False),
+    sa.Column("pid", Cell(Kind.WHOLE, "run_lock.pid"), nullable=False),
+    sa.Column("since", Cell(Kind.TIME, "run_lock.since"), nullable=False),
+    sa.Column("until", Cell(Kind.TIME, "run_lock.until"), nullable=False),
+    sa.Column("fence", Cell(Kind.WHOLE, "run_lock.fence"), nullable=False),
+    sa.Column(
+        "seconds", Cell(Kind.TIME, "run_lock.seconds"), nullable=False, server_default="60"
+    ),  # of the lease
 )
 
 applied_spec_table = sa.Table(
     "applied_spec",
     metadata,
-    sa.Column("app", sa.Text, primary_key=True),
-    sa.Column("environment", sa.Text, primary_key=True),
-    sa.Column("resource", sa.Text, primary_key=True),
-    sa.Column("digest", sa.Text, nullable=False),
-    sa.Column("run", sa.Integer, nullable=False),
-    sa.Column("applied_at", sa.Double, nullable=False),
+    sa.Column("app", Cell(Kind.TEXT, "applied_spec.app"), primary_key=True),
+    sa.Column("environment", Cell(Kind.TEXT, "applied_spec.environment"), primary_key=True),
+    sa.Column("resource", Cell(Kind.TEXT, "applied_spec.resource"), primary_key=True),
+    sa.Column("digest", Cell(Kind.TEXT, "applied_spec.digest"), nullable=False),
+    sa.Column("run", Cell(Kind.WHOLE, "applied_spec.run"), nullable=False),
+    sa.Column("applied_at", Cell(Kind.TIME, "applied_spec.applied_at"), nullable=False),
 )
 
 # What a batch wrote to its subjects, as fingerprints: a row each time that some of its actions were answered.
 footprint_table = sa.Table(
     "footprint",
     metadata,
-    sa.Column("run", sa.Integer, primary_key=True),
-    sa.Column("sequence", sa.Integer, primary_key=True),
-    sa.Column("attempt", sa.Integer, primary_key=True),
-    sa.Column("fields", sa.Text, nullable=False),
+    sa.Column("run", Cell(Kind.WHOLE, "footprint.run"), primary_key=True),
+    sa.Column("sequence", Cell(Kind.WHOLE, "footprint.sequence"), primary_key=True),
+    sa.Column("attempt", Cell(Kind.WHOLE, "footprint.attempt"), primary_key=True),
+    sa.Column("fields", Cell(Kind.TEXT, "footprint.fields"), nullable=False),
 )
 
 

@@ -44,9 +44,12 @@ class Texts:
         try:
             return self._codec_of(match[1]).open(base64.b64decode(match[2]), *map(str, place))
         except ValueError as error:
-            raise JournalCorruptError(
-                f"{self._name} is damaged: a text of run {place[1]} was changed after it was written. Restore the journal from a copy."
-            ) from error
+            raise self.damaged(place[1]) from error
+
+    def damaged(self, run: str | int) -> JournalCorruptError:
+        return JournalCorruptError(
+            f"{self._name} is damaged: a text of run {run} was changed after it was written. Restore the journal from a copy."
+        )
 
     def stamp(self, digest: str) -> str:
         return self._codec.stamp(digest) if digest else digest

@@ -120,7 +120,7 @@ _STATUSES: Final = (
     599,
 )
 _PLAN: Final = "a.lpplan"
-_ACKS: Final = ("--yes", "--verify", "none")
+_ACKS: Final = ("--yes", "--new-journal", "--verify", "none")
 
 
 @dataclass(slots=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from answers import Answers
 from data_files import Csv, Ndjson, Parquet
 from documents import Project, Specs
 from fuzzing import Fuzzer
-from kept import Plans
+from kept import Journals, Plans
 from recorded import Seeds, Snapshots
 
 FUZZERS: Final[Mapping[type[Fuzzer], int]] = {
@@ -20,4 +21,6 @@ FUZZERS: Final[Mapping[type[Fuzzer], int]] = {
     Snapshots: 25,
     Seeds: 20,
     Plans: 40,
+    Journals: 30,
+    Answers: 15,
 }

@@ -25,7 +25,8 @@ from leanplum_sync import emulator
 
 PLAN: Final = "a.lpplan"
 JOURNAL: Final = ".leanplum-sync/journal.db"
-_ACKS: Final = ("--yes", "--verify", "none")
+_OVER: Final = ("--ack", "suspectedRename=5", "--ack", "repeatedSends=2")
+_ACKS: Final = ("--yes", "--new-journal", "--verify", "none")
 _WORDS: Final = (
     *(
         "user:u1",
@@ -245,8 +246,8 @@ class Journals(Fuzzer):
         ("resolve", "2", "--drop", "--yes", "--batch", "1"),
         ("plan",),
         ("plan",),
-        ("apply", PLAN, *_ACKS),
-        ("apply", "held.lpplan", *_ACKS, "--resume"),
+        ("apply", PLAN, *_ACKS, *_OVER),
+        ("apply", PLAN, *_ACKS, *_OVER, "--resume", "--recheck", "on"),
         ("doctor",),
     )
 
@@ -265,8 +266,7 @@ class Journals(Fuzzer):
 
     def _hold(self) -> None:
         """Add a run whose answers were lost, with held sends, and move it to the environment of the first."""
-        specs = self._shop / "specs" / "all.yaml"
-        specs.write_text(specs.read_text().replace("hello-2026", "second-2026").replace("spring", "summer"))
+        self._rename("hello-2026", "second-2026", "spring", "summer")
         seeds = [self._shop / "seed" / "users.ndjson"]
         with emulator.running(seeds=seeds, faults="cut-after:action=multi,user=u1") as served:
             variables = {"LEANPLUM_API_URL": served.url, "LEANPLUM_APP_ID": emulator.APP_ID}
@@ -277,13 +277,26 @@ class Journals(Fuzzer):
             self._run("apply", "held.lpplan", *_ACKS, *acks, code=5, **variables)
         with closing(sqlite3.connect(self._shop / JOURNAL)) as connection, connection:
             connection.execute("UPDATE run SET environment = 'sandbox'")
+        self._rename("second-2026", "third-2026", "summer", "autumn", "gold", "platinum")
+        self._run("plan", "--out", PLAN, code=6)
+
+    def _rename(self, *names: str) -> None:
+        specs = self._shop / "specs" / "all.yaml"
+        text = specs.read_text()
+        for before, after in zip(names[::2], names[1::2], strict=True):
+            text = text.replace(before, after)
+        specs.write_text(text)
 
     def case(self, draw: random.Random, folder: Path, *, debug: bool) -> Iterator[Ended]:
         shutil.copytree(self._shop, folder, dirs_exist_ok=True)
         path = folder / JOURNAL
-        if draw.random() < 0.2:
-            path.write_bytes(mutated_bytes(draw, path.read_bytes()))
-        else:
-            _execute(path, _altered(draw, path))
+        match draw.randrange(10):
+            case 0:
+                path.write_bytes(mutated_bytes(draw, path.read_bytes()))
+            case 1:  # what lies beside it is evidence
+                beside = draw.choice(sorted(each for each in path.parent.rglob("*") if each.is_file()))
+                beside.write_bytes(mutated_bytes(draw, beside.read_bytes()))
+            case _:
+                _execute(path, _altered(draw, path))
         for command in draw.sample(self._commands, draw.choice([1, 2, 3])):
             yield run(folder, *command, environ=ENVIRON, debug=debug)
