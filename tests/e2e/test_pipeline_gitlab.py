@@ -207,7 +207,7 @@ def test_a_plan_over_budget_is_consented_to_applied_resumed_and_undone_from_othe
     assert undone.returncode == 0, undone.stderr
     assert "Applied to " in (tmp_path / "fifth" / "receipt.md").read_text()
     refused = gitlab.run("resolve", tmp_path / "fourth", RUN="1", DECISION="done")
-    assert "nothing of it is held" in refused.stderr
+    assert "has no held actions" in refused.stderr
 
 
 def test_drift_opens_one_issue_and_closes_it(gitlab: GitLab, tmp_path: Path) -> None:
