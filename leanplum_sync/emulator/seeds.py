@@ -6,8 +6,9 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 
@@ -29,6 +30,11 @@ _KEY_OF = {
     "report": "dataType",
 }
 _CHUNK = 5000
+_LONGEST_LINE = 2_000_000  # bytes; a profile has some kilobytes
+_MOST_EXPANSION = 250  # times its size; tables compress to a tenth, and repetitive ones to a hundredth
+_EXPANDED_FREELY = 1_000_000  # bytes
+_LARGEST_WINDOW = 64 << 20  # bytes, held in memory
+_PIECE = 1 << 11
 _SEEDED = "seeded"
 
 
@@ -58,27 +64,44 @@ def reload(transaction: Transaction, seeds: Sequence[Path], switches: Switches, 
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines that are not blank, with their numbers. A small file must not fill the memory, or take hours."""
+    size = 0
     try:
-        for number, line in enumerate(_zstandard(path) if path.suffix == ".zst" else _plain(path), start=1):
-            if line.strip():
-                yield number, line
+        with path.open("rb") as raw, _content(raw, path.suffix) as file:
+            for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE + 1), b""), start=1):
+                size += len(line)
+                if len(line) > _LONGEST_LINE:
+                    raise EmulatorError(f"{path}:{number}: the line is longer than {_LONGEST_LINE:,} bytes.")
+                if size > _EXPANDED_FREELY and size > _MOST_EXPANSION * raw.tell():
+                    raise EmulatorError(
+                        f"The seed {path} expands to more than {_MOST_EXPANSION} times its size. Decompress it first."
+                    )
+                if line.strip():
+                    yield number, line
     except (OSError, EOFError, zlib.error) as error:
         raise EmulatorError(f"The seed {path} can't be read: {error}.") from error
 
 
-def _plain(path: Path) -> Iterator[bytes]:
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-        yield from file
+@contextmanager
+def _content(raw: BinaryIO, suffix: str) -> Iterator[BinaryIO]:
+    match suffix:
+        case ".gz":
+            with gzip.open(raw) as file:
+                yield file  # type: ignore[misc]  # typed as what gzip.open returns for any mode
+        case ".zst":
+            import zstandard  # noqa: PLC0415 (only for such files)
 
-
-def _zstandard(path: Path) -> Iterator[bytes]:
-    import zstandard  # noqa: PLC0415 (only for such files)
-
-    try:
-        with io.BufferedReader(zstandard.open(path, "rb")) as file:
-            yield from file
-    except zstandard.ZstdError as error:
-        raise OSError(str(error)) from error
+            decompressor = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW)
+            try:
+                # In small pieces: one expands up to 32,000 times.
+                with io.BufferedReader(
+                    decompressor.stream_reader(raw, read_size=_PIECE, read_across_frames=True)
+                ) as file:
+                    yield file
+            except zstandard.ZstdError as error:
+                raise OSError(str(error)) from error
+        case _:
+            yield raw
 
 
 def _load_line(transaction: Transaction, seed: Any, switches: Switches, now: float) -> None:

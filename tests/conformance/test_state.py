@@ -158,6 +158,28 @@ def test_a_seed_may_be_compressed_and_says_if_it_is_damaged(
         emulator.create_app(seeds=[path])
 
 
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b'{"userId": "u", "x": "' + b"a" * 3_000_000 + b'"}', "the line is longer than 2,000,000 bytes"),
+        (b"\n" * 20_000_000, "expands to more than 250 times its size"),
+    ],
+    ids=["line", "expansion"],
+)
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_a_small_seed_that_expands_is_refused(
+    suffix: str, content: bytes, sentence: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"seed.ndjson{suffix}"
+    # Text that hardly shrinks, so that the long line is within the ratio.
+    start = b"".join(b'{"userId": "%s"}\n' % os.urandom(20).hex().encode() for _ in range(1000))
+    path.write_bytes(
+        gzip.compress(start + content) if suffix == ".gz" else zstandard.compress(start + content)
+    )
+    with pytest.raises(emulator.EmulatorError, match=sentence):
+        emulator.create_app(seeds=[path])
+
+
 def test_a_seed_that_is_not_there_is_one_clear_sentence(tmp_path: Path) -> None:
     with pytest.raises(emulator.EmulatorError, match="can't be read"):
         emulator.create_app(seeds=[tmp_path / "none.ndjson"])
