@@ -28,13 +28,16 @@ class ExpansionError(SourceError):
     """A small file expands to a large one."""
 
 
-def expansion(source: FileSource) -> ExpansionError:
+def expansion(
+    source: FileSource,
+    hint: str = "If that is intended, decompress it and name the decompressed file.",
+) -> ExpansionError:
     return ExpansionError(
         [
             Problem(
                 Place(source.path),
                 f"the file expands to more than {EXPANSION}",
-                "If that is intended, decompress it and name the decompressed file.",
+                hint,
                 source.address,
             )
         ]

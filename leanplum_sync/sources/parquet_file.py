@@ -10,20 +10,24 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from leanplum_sync.bounds import CELL, LINE
 from leanplum_sync.duck import connect
 from leanplum_sync.kinds.rows.row import Row
 from leanplum_sync.kinds.rows.source import FileSource
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.sources.header import Header
 from leanplum_sync.sources.opening import failure, opened
+from leanplum_sync.sources.parquet_bounds import check_footer, longest_row, quoted
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.number import Number, as_cell
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+    from duckdb.sqltypes import DuckDBPyType
 
+_MEMORY_MB: Final = 128
 _PIECE: Final = 256  # rows
-_LONGEST_TEXT: Final = 1 << 17  # bytes
+_PIECE_BYTES: Final = 4 * LINE.most
 _TYPES: Final = (
     (re.compile(r"VARCHAR|BOOLEAN|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DOUBLE"), "{}", as_cell),
     (re.compile(r"FLOAT"), "{}::VARCHAR", lambda text: as_cell(float(text))),  # 0.1 of 32 bits is 0.1
@@ -85,7 +89,7 @@ def header(source: FileSource, root: Path) -> Header:
         SourceError: the file is not Parquet.
     """
     with _reading(source, root) as (connection, path):
-        types = _types(connection, path)
+        types = {column: str(kind) for column, kind in _types(connection, path).items()}
     return Header(tuple(types), types)
 
 
@@ -98,15 +102,18 @@ def rows(source: FileSource, root: Path, report: Callable[[Problem], None]) -> I
         SourceError: the file is not Parquet, or damaged further on.
     """
     with _reading(source, root) as (connection, path):
+        types = _types(connection, path)
+        longest = longest_row(connection, path, types, source)
         columns = {
-            column: _column(column, duckdb_type) or _Column(f"{quoted(column)}::VARCHAR", str)
-            for column, duckdb_type in _types(connection, path).items()
+            column: _column(column, str(kind))
+            or _Column(f"left({quoted(column)}::VARCHAR, {CELL.most})", str)
+            for column, kind in types.items()
         }
-        _check_lengths(connection, path, source)
+        piece_rows = max(1, min(_PIECE, _PIECE_BYTES // max(1, longest)))
         selected = ", ".join(column.expression for column in columns.values())
         result = connection.execute(f"SELECT {selected} FROM read_parquet(?)", [path])  # noqa: S608 - column names, quoted above
         number = 0
-        while piece := result.fetchmany(_PIECE):
+        while piece := result.fetchmany(piece_rows):
             for values in piece:
                 number += 1
                 cells = {
@@ -114,30 +121,6 @@ def rows(source: FileSource, root: Path, report: Callable[[Problem], None]) -> I
                     for (name, column), value in zip(columns.items(), values, strict=True)
                 }
                 yield Row(number, Place(source.path, row=number), cells)
-
-
-def _check_lengths(connection: DuckDBPyConnection, path: str, source: FileSource) -> None:
-    """
-    A dictionary in the file can hold one long text for millions of rows, each of which would take its length in memory.
-
-    Raises:
-        SourceError: a text is longer than any that makes sense.
-    """
-    texts = [column for column, kind in _types(connection, path).items() if kind == "VARCHAR"]
-    if not texts:
-        return
-    longest = connection.execute(
-        f"SELECT {', '.join(f'max(strlen({quoted(column)}))' for column in texts)} FROM read_parquet(?)",  # noqa: S608 - as above
-        [path],
-    ).fetchall()
-    for column, length in zip(texts, longest[0], strict=True):
-        if (length or 0) > _LONGEST_TEXT:
-            raise failure(
-                Place(source.path),
-                f"column {column} has a text of {length:,} bytes",
-                f"At most {_LONGEST_TEXT:,} are allowed in a value.",
-                source.address,
-            )
 
 
 @contextmanager
@@ -148,8 +131,16 @@ def _reading(source: FileSource, root: Path) -> Iterator[tuple[DuckDBPyConnectio
         pass
     path = re.sub(r"([*?\[])", r"[\1]", str(root / source.path))  # or they would be taken for a pattern
     try:
-        with connect() as connection:
+        with connect(memory_limit_mb=_MEMORY_MB) as connection:
+            check_footer(connection, path, source)
             yield connection, path
+    except duckdb.OutOfMemoryException as error:
+        raise failure(
+            Place(source.path),
+            f"reading the file takes more than {_MEMORY_MB} MB of memory",
+            "Shorten its texts and lists, or write it with smaller row groups.",
+            source.address,
+        ) from error
     except duckdb.Error as error:
         raise failure(
             Place(source.path),
@@ -159,14 +150,6 @@ def _reading(source: FileSource, root: Path) -> Iterator[tuple[DuckDBPyConnectio
         ) from error
 
 
-def quoted(column: str) -> str:
-    return '"' + column.replace('"', '""') + '"'
-
-
-def _types(connection: DuckDBPyConnection, path: str) -> dict[str, str]:
-    return {
-        str(name): str(duckdb_type)
-        for name, duckdb_type, *_ in connection.execute(
-            "DESCRIBE SELECT * FROM read_parquet(?)", [path]
-        ).fetchall()
-    }
+def _types(connection: DuckDBPyConnection, path: str) -> dict[str, DuckDBPyType]:
+    found = connection.execute("SELECT * FROM read_parquet(?) LIMIT 0", [path]).description
+    return {str(name): kind for name, kind, *_ in found or ()}

@@ -116,3 +116,29 @@ def test_a_file_that_is_no_parquet_is_one_problem(data: Any, content: bytes) -> 
     assert [problem.message for problem in data.read("x.parquet")[1]] == [
         "the file is not valid Parquet, or is damaged"
     ]
+
+
+@pytest.mark.parametrize(
+    ("select", "what"),
+    [
+        ("repeat('x', 250001)", "a text of more than 250,000 characters"),
+        ("['a', repeat('x', 250001)]", "a text of more than 250,000 characters"),
+        ("{'b': [repeat('x', 250001)]}", "a text of more than 250,000 characters"),
+        ("MAP {'b': repeat('x', 250001)}", "a text of more than 250,000 characters"),
+        ("repeat('x', 62501)::BLOB", "a text of more than 250,000 characters"),
+        ("CASE i WHEN 5 THEN range(10001) ELSE [] END", "a list of more than 10,000 items"),
+        ("range(10001)", "lists of more than 10,000 items"),
+    ],
+)
+def test_a_value_over_a_limit_is_refused_with_its_column(data: Any, select: str, what: str) -> None:
+    write(data.root / "x.parquet", f"SELECT 'u' || i AS id, {select} AS n FROM range(9) numbers(i)")
+    rows, problems = data.read("x.parquet")
+    assert rows == []
+    assert [str(problem) for problem in problems] == [f"x.parquet: column n has {what}. Shorten it."]
+
+
+def test_the_longest_values_are_read(data: Any) -> None:
+    write(data.root / "x.parquet", "SELECT repeat('é', 250000) AS text, range(10000) AS list")
+    (row,), problems = data.read("x.parquet")
+    assert problems == []
+    assert (len(row.values["text"]), len(row.values["list"])) == (250_000, 10_000)
