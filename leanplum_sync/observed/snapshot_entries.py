@@ -19,15 +19,25 @@ from typing import Any, Final
 import orjson
 
 from leanplum_sync.address import Subject
+from leanplum_sync.bounds import LINE
 from leanplum_sync.duck import connect
 from leanplum_sync.errors import SpecError, UnexpectedResponseError
-from leanplum_sync.observed.snapshot_pieces import TornFileError, codec_of, lines, read_pieces
+from leanplum_sync.kinds.rows.source import Compression, DataFormat, FileSource
+from leanplum_sync.observed.snapshot_pieces import OverBoundError, TornFileError, codec_of, lines, read_pieces
 from leanplum_sync.problem import Place, Problem
+from leanplum_sync.sources.parquet_bounds import check_footer, longest_row, rows_at_once, types_of
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.convert import END_OF_9999
+from leanplum_sync.wire.excess import TOO_DEEP, excess, is_suspect, is_too_deep
 from leanplum_sync.wire.profile import read_profile
 
 _ROWS_AT_ONCE: Final = 1000
+_REMOVE: Final = "Remove this answer, or pull into a new file."
+_MEMORY_MB: Final = 128
+_ENTRIES: Final = (
+    "SELECT userId::VARCHAR AS userId, deviceId::VARCHAR AS deviceId, observedAt::DOUBLE AS observedAt,"
+    " element::VARCHAR AS element FROM read_parquet(?)"
+)
 _COLUMNS: Final = ("userId", "deviceId", "observedAt", "element")
 
 
@@ -99,16 +109,22 @@ def _read_lines(path: Path, own_time: float) -> Iterator[Entry]:
                 "Pull into the same file again: complete lines are kept.",
                 line=number + 1,
             ) from error
+        except OverBoundError as error:
+            raise unusable(path, str(error), error.hint, line=number + 1) from error
 
 
 def _decode(line: bytes, place: Place, own_time: float) -> Entry:
     try:
         fields = orjson.loads(line)
-    except orjson.JSONDecodeError:
+    except orjson.JSONDecodeError as error:
+        if is_too_deep(error):
+            raise _bad(place, TOO_DEEP, _REMOVE) from error
         fields = None
     if not isinstance(fields, dict):
         cut = "" if line.endswith(b"\n") else " Or the line was cut off: pull into the same file again."
         raise _bad(place, "this is not a JSON object", f"Write one exportUser answer per line.{cut}")
+    if is_suspect(line) and (message := excess(fields)):
+        raise _bad(place, message, _REMOVE)
     observed_at = fields.pop("observedAt", own_time)
     device_id = fields.pop("deviceId", None)
     return Entry(_subject(fields.get("userId"), device_id, place), fields, _time(observed_at, place), place)
@@ -117,18 +133,26 @@ def _decode(line: bytes, place: Place, own_time: float) -> Entry:
 def _read_parquet(path: Path, own_time: float) -> Iterator[Entry]:
     import duckdb  # noqa: PLC0415 - heavy, and needed for such files only
 
-    with connect() as connection:
+    source = FileSource(str(path), DataFormat.PARQUET, Compression.NONE, Place(str(path)))
+    with connect(memory_limit_mb=_MEMORY_MB) as connection:
         try:
-            rows = connection.execute(
-                "SELECT userId::VARCHAR, deviceId::VARCHAR, observedAt::DOUBLE, element::VARCHAR"
-                " FROM read_parquet(?)",
-                [str(path)],
+            check_footer(connection, str(path), source)
+            longest = longest_row(
+                connection, str(path), types_of(connection, _ENTRIES, str(path)), source, LINE
             )
+            at_once = rows_at_once(longest, _ROWS_AT_ONCE)
+            rows = connection.execute(_ENTRIES, [str(path)])
             number = 0
-            while batch := rows.fetchmany(_ROWS_AT_ONCE):
+            while batch := rows.fetchmany(at_once):
                 for row in batch:
                     number += 1
                     yield _from_row(row, Place(str(path), row=number), own_time)
+        except duckdb.OutOfMemoryException as error:
+            raise unusable(
+                path,
+                f"reading the file takes more than {_MEMORY_MB} MB of memory",
+                "Write it with smaller row groups.",
+            ) from error
         except duckdb.Error as error:
             raise unusable(
                 path, "this is not a Parquet snapshot", f"It needs the columns {', '.join(_COLUMNS)}."

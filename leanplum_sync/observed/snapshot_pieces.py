@@ -15,11 +15,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol, TypeAlias
 
+from leanplum_sync.bounds import EXPANDED_FREELY, EXPANSION, LINE, ZSTD_WINDOW
+
 _CHUNK_BYTES: Final = 1 << 18
+_HALF_A_LINE: Final = LINE.most // 2
+_PACKED_BYTES: Final = 1 << 11  # of compressed data at a time: they expand up to 32,000 times
 
 
 class TornFileError(ValueError):
     """The compressed data is damaged, or ends too early."""
+
+
+class OverBoundError(ValueError):
+    """The file asks for more than is read of any; the text says of what, and *hint* what to do."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        self.hint = hint
+        super().__init__(message)
 
 
 class _Decompressor(Protocol):
@@ -48,7 +60,8 @@ def codec_of(path: Path) -> Codec | None:
             import zstandard  # noqa: PLC0415 - needed for such files only
 
             compressor = zstandard.ZstdCompressor()
-            return Codec(compressor.compress, lambda: zstandard.ZstdDecompressor().decompressobj())
+            packed = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW.most)
+            return Codec(compressor.compress, packed.decompressobj)
         case _:
             return None
 
@@ -59,6 +72,7 @@ def read_pieces(file: BinaryIO, codec: Codec | None) -> Iterator[Piece]:
 
     Raises:
         TornFileError: the compressed data is damaged or cut off; all that came before it was yielded.
+        OverBoundError: it expands too far, or its window is too large.
     """
     if codec is None:
         yield from _plain(file)
@@ -67,14 +81,41 @@ def read_pieces(file: BinaryIO, codec: Codec | None) -> Iterator[Piece]:
 
 
 def lines(pieces: Iterator[Piece]) -> Iterator[bytes]:
-    """Yield the lines, each with its end of line if it has one."""
-    rest = b""
+    """
+    Yield the lines, each with its end of line if it has one.
+
+    Raises:
+        OverBoundError: a line is too long.
+    """
+    start: list[bytes] = []  # of the line that the next piece continues
+    size = 0
     for content, _ in pieces:
-        *whole, rest = (rest + content).split(b"\n")
-        for line in whole:
-            yield line + b"\n"
-    if rest:
-        yield rest
+        first, *others = content.split(b"\n")
+        start.append(first)
+        size += len(first)
+        for rest in others:
+            _check_length(size)
+            yield b"".join([*start, b"\n"])
+            start, size = [rest], len(rest)
+        _check_length(size)
+    if size:
+        yield b"".join(start)
+
+
+def has_long_line(path: Path) -> bool:
+    """Tell whether a line of *path* may be too long: one that is fills at least one of these chunks."""
+    with path.open("rb") as file:
+        return any(
+            len(chunk) == _HALF_A_LINE and b"\n" not in chunk
+            for chunk in iter(lambda: file.read(_HALF_A_LINE), b"")
+        )
+
+
+def _check_length(size: int) -> None:
+    if size > LINE.most:
+        raise OverBoundError(
+            f"the line is longer than {LINE.most:,} bytes", "Remove it, or pull into a new file."
+        )
 
 
 @contextmanager
@@ -86,6 +127,7 @@ def plain_lines(path: Path, folder: Path) -> Iterator[Path | None]:
 
     Raises:
         TornFileError: the compressed data is damaged or cut off.
+        OverBoundError: it expands too far, or its window is too large.
     """
     if path.suffix == ".ndjson":
         yield path
@@ -128,14 +170,15 @@ def _plain(file: BinaryIO) -> Iterator[Piece]:
 def _members(file: BinaryIO, codec: Codec) -> Iterator[Piece]:
     position = 0  # in the file, of the end of what was given to decompressors
     whole = 0
+    expanded = 0
     decompressor: _Decompressor | None = None
     pending = b""
-    while pending or (pending := file.read(_CHUNK_BYTES)):
+    while pending or (pending := file.read(_PACKED_BYTES)):
         decompressor = decompressor or codec.decompressor()
         try:
             content = decompressor.decompress(pending)
         except Exception as error:  # each codec has its own class of error
-            raise TornFileError(str(error)) from error
+            raise _unpackable(str(error)) from error
         position += len(pending)
         pending = b""
         if decompressor.eof:
@@ -143,9 +186,23 @@ def _members(file: BinaryIO, codec: Codec) -> Iterator[Piece]:
             position -= len(pending)
             whole = position
             decompressor = None
+        expanded += len(content)
+        if expanded > max(EXPANDED_FREELY.most, EXPANSION.most * position):
+            raise OverBoundError(
+                f"the file expands to more than {EXPANSION}", "If that is intended, decompress it."
+            )
         yield content, whole
     if decompressor is not None:
         raise TornFileError("the file ends in the middle")
+
+
+def _unpackable(reason: str) -> TornFileError | OverBoundError:
+    if "requires too much memory" in reason:  # Source: zstd, ZSTD_getErrorString
+        return OverBoundError(
+            f"reading the file takes a window of more than {ZSTD_WINDOW.most >> 20} MB",
+            "Compress it again without --long and --ultra.",
+        )
+    return TornFileError(reason)
 
 
 def _gzip(content: bytes) -> bytes:

@@ -9,7 +9,7 @@ from typing import Final, Self
 from leanplum_sync.address import Subject
 from leanplum_sync.errors import SpecError
 from leanplum_sync.observed.snapshot_entries import Entry, encode_entry, unusable
-from leanplum_sync.observed.snapshot_pieces import codec_of, whole_size_bytes
+from leanplum_sync.observed.snapshot_pieces import OverBoundError, codec_of, whole_size_bytes
 from leanplum_sync.wire.action import Json
 
 ENTRIES_PER_PIECE: Final = 500  # of a compressed file: a crash loses at most these, and they are read again
@@ -22,7 +22,7 @@ class SnapshotWriter:
     A plain file gets each line at once; a compressed one gets pieces of up to 500 entries.
 
     Raises:
-        SpecError: the file can't be written, or is Parquet, which can't be added to.
+        SpecError: the file can't be written, is over a bound, or is Parquet, which can't be added to.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,6 +43,8 @@ class SnapshotWriter:
             self._file.seek(size)
         except OSError as error:
             raise self._unwritable(error) from error
+        except OverBoundError as error:
+            raise unusable(path, str(error), error.hint) from error
 
     def append(self, subject: Subject, element: Mapping[str, Json], observed_at: float) -> None:
         self._waiting.append(encode_entry(Entry(subject, element, observed_at)))

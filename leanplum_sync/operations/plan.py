@@ -21,7 +21,7 @@ from leanplum_sync.errors import SpecError, StalePlanError, UnexpectedResponseEr
 from leanplum_sync.journal.identity import Here, contradictions, of_plan
 from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows.desires import Send
-from leanplum_sync.observed import TornFileError, check_users, plain_lines, read
+from leanplum_sync.observed import OverBoundError, TornFileError, check_users, has_long_line, plain_lines, read
 from leanplum_sync.observed.users import ReadsUsers
 from leanplum_sync.operations.check import wants_of
 from leanplum_sync.operations.pull import pull
@@ -297,8 +297,10 @@ def _stage_observed(staging: Staging, snapshot: Path, progress: Progress) -> Non
 def _sift(staging: Staging, snapshot: Path) -> bool:
     try:
         with plain_lines(snapshot, staging.folder) as lines:
-            return lines is not None and staging.sift(lines, snapshot.stat().st_mtime)
-    except (OSError, TornFileError):
+            if lines is None or has_long_line(lines):
+                return False
+            return staging.sift(lines, snapshot.stat().st_mtime)
+    except (OSError, TornFileError, OverBoundError):
         return False
 
 

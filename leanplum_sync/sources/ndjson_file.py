@@ -12,14 +12,14 @@ from typing import Final
 
 import orjson
 
-from leanplum_sync.bounds import LINE, NESTING
+from leanplum_sync.bounds import LINE
 from leanplum_sync.kinds.rows.row import Row
 from leanplum_sync.kinds.rows.source import FileSource, NeededColumn
 from leanplum_sync.problem import Place, Problem
-from leanplum_sync.sources.excess import excess, is_suspect
 from leanplum_sync.sources.header import Header
 from leanplum_sync.sources.opening import failure, opened
 from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.excess import TOO_DEEP, excess, is_suspect, is_too_deep
 from leanplum_sync.wire.number import DuplicateKeyError, loads_exact
 
 _BOM: Final = b"\xef\xbb\xbf"
@@ -84,7 +84,7 @@ def _values(line: bytes) -> Mapping[str, Json] | _Fault:
     except DuplicateKeyError as error:
         return _Fault(f"the key {error.key} is on this line twice", "Remove one of the two.")
     except RecursionError:
-        return _Fault(f"the row is nested more than {NESTING} deep", _SPLIT)
+        return _Fault(TOO_DEEP, _SPLIT)
     if not isinstance(values, dict):
         return _Fault("the line is not a JSON object", 'Write {"column": value, ...}, one per line.')
     if is_suspect(line) and (message := excess(values)):
@@ -119,8 +119,8 @@ def _syntax_fault(line: bytes, error: orjson.JSONDecodeError) -> _Fault:
             "the line is only a part of a JSON value",
             "Write one whole object per line, without a list around them.",
         )
-    if "depth limit" in str(error):
-        return _Fault(f"the row is nested more than {NESTING} deep", _SPLIT)
+    if is_too_deep(error):
+        return _Fault(TOO_DEEP, _SPLIT)
     return _Fault(
         f"the line is not valid JSON from column {error.colno} on", "Write one whole object per line."
     )

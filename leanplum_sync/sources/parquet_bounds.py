@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
-from leanplum_sync.bounds import CELL, EXPANDED_FREELY, EXPANSION, ITEMS, LINE
+from leanplum_sync.bounds import CELL, EXPANDED_FREELY, EXPANSION, ITEMS, LINE, Bound
 from leanplum_sync.kinds.rows.source import FileSource
 from leanplum_sync.problem import Place
 from leanplum_sync.sources.header import check_count
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from duckdb.sqltypes import DuckDBPyType
 
+_HELD_BYTES: Final = 4 * LINE.most
 _SIZE_OF_A_NUMBER: Final = 32  # bytes, at most
 
 
@@ -41,10 +42,14 @@ def check_footer(connection: DuckDBPyConnection, path: str, source: FileSource) 
 
 
 def longest_row(
-    connection: DuckDBPyConnection, path: str, types: Mapping[str, DuckDBPyType], source: FileSource
+    connection: DuckDBPyConnection,
+    path: str,
+    types: Mapping[str, DuckDBPyType],
+    source: FileSource,
+    text: Bound = CELL,
 ) -> int:
     """
-    Return the size of the longest row, in bytes.
+    Return the size of the longest row, in bytes. *text* bounds each text.
 
     A dictionary in the file can hold one long text for millions of rows, each of which would take its length in memory.
 
@@ -62,14 +67,25 @@ def longest_row(
         [path],
     ).fetchall()[0]
     for column, length in zip(types, longest, strict=False):
-        if length > CELL.most:
-            raise _too_long(column, f"a text of more than {CELL}", source)
+        if length > text.most:
+            raise _too_long(column, f"a text of more than {text}", source)
     for column, count in zip(lists, longest[len(types) :], strict=True):
         if count > ITEMS.most:
             raise _too_long(column, f"a list of more than {ITEMS}", source)
     if row > LINE.most:
         raise failure(Place(source.path), f"a row has more than {LINE}", "Shorten it.", source.address)
     return int(row)
+
+
+def rows_at_once(longest: int, most: int) -> int:
+    """Return how many rows to hold at once, at most *most*, if the longest has *longest* bytes."""
+    return max(1, min(most, _HELD_BYTES // max(1, longest)))
+
+
+def types_of(connection: DuckDBPyConnection, query: str, path: str) -> dict[str, DuckDBPyType]:
+    """Return the types of the columns of *query*, whose one parameter is *path*."""
+    found = connection.execute(f"{query} LIMIT 0", [path]).description
+    return {str(name): kind for name, kind, *_ in found or ()}
 
 
 def _length(value: str, kind: DuckDBPyType) -> str:
@@ -95,13 +111,13 @@ def _size(value: str, kind: DuckDBPyType, depth: int = 0) -> str:
             size = _size(item, kind.child, depth + 1)
             return f"coalesce(list_sum(list_transform({value}, lambda {item}: {size})), 0)"
         case "struct":
-            fields = (f"struct_extract({value}, {literal(name)})" for name, _ in kind.children)
             sizes = (
-                _size(field, child, depth) for field, (_, child) in zip(fields, kind.children, strict=True)
+                _size(f"struct_extract({value}, {literal(name)})", child, depth)
+                for name, child in _children(kind)
             )
             return f"({' + '.join(sizes)})"
         case "map":
-            sides = zip(("map_keys", "map_values"), kind.children, strict=True)
+            sides = zip(("map_keys", "map_values"), _children(kind), strict=True)
             lists = (
                 f"coalesce(list_sum(list_transform({side}({value}), lambda {item}: {_size(item, child, depth + 1)})), 0)"
                 for side, (_, child) in sides
@@ -109,6 +125,10 @@ def _size(value: str, kind: DuckDBPyType, depth: int = 0) -> str:
             return f"({' + '.join(lists)})"
         case _:
             return str(_SIZE_OF_A_NUMBER)
+
+
+def _children(kind: DuckDBPyType) -> list[tuple[str, DuckDBPyType]]:
+    return cast("list[tuple[str, DuckDBPyType]]", kind.children)
 
 
 def _too_long(column: str, what: str, source: FileSource) -> SourceError:

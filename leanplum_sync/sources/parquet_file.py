@@ -10,24 +10,23 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from leanplum_sync.bounds import CELL, LINE
+from leanplum_sync.bounds import CELL
 from leanplum_sync.duck import connect
 from leanplum_sync.kinds.rows.row import Row
 from leanplum_sync.kinds.rows.source import FileSource
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.sources.header import Header
 from leanplum_sync.sources.opening import failure, opened
-from leanplum_sync.sources.parquet_bounds import check_footer, longest_row, quoted
+from leanplum_sync.sources.parquet_bounds import check_footer, longest_row, quoted, rows_at_once, types_of
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.number import Number, as_cell
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-    from duckdb.sqltypes import DuckDBPyType
 
 _MEMORY_MB: Final = 128
 _PIECE: Final = 256  # rows
-_PIECE_BYTES: Final = 4 * LINE.most
+_ROWS: Final = "SELECT * FROM read_parquet(?)"
 _TYPES: Final = (
     (re.compile(r"VARCHAR|BOOLEAN|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DOUBLE"), "{}", as_cell),
     (re.compile(r"FLOAT"), "{}::VARCHAR", lambda text: as_cell(float(text))),  # 0.1 of 32 bits is 0.1
@@ -89,7 +88,7 @@ def header(source: FileSource, root: Path) -> Header:
         SourceError: the file is not Parquet.
     """
     with _reading(source, root) as (connection, path):
-        types = {column: str(kind) for column, kind in _types(connection, path).items()}
+        types = {column: str(kind) for column, kind in types_of(connection, _ROWS, path).items()}
     return Header(tuple(types), types)
 
 
@@ -102,14 +101,14 @@ def rows(source: FileSource, root: Path, report: Callable[[Problem], None]) -> I
         SourceError: the file is not Parquet, or damaged further on.
     """
     with _reading(source, root) as (connection, path):
-        types = _types(connection, path)
+        types = types_of(connection, _ROWS, path)
         longest = longest_row(connection, path, types, source)
         columns = {
             column: _column(column, str(kind))
             or _Column(f"left({quoted(column)}::VARCHAR, {CELL.most})", str)
             for column, kind in types.items()
         }
-        piece_rows = max(1, min(_PIECE, _PIECE_BYTES // max(1, longest)))
+        piece_rows = rows_at_once(longest, _PIECE)
         selected = ", ".join(column.expression for column in columns.values())
         result = connection.execute(f"SELECT {selected} FROM read_parquet(?)", [path])  # noqa: S608 - column names, quoted above
         number = 0
@@ -148,8 +147,3 @@ def _reading(source: FileSource, root: Path) -> Iterator[tuple[DuckDBPyConnectio
             "Export it again. If it has another format, set `format` in the spec.",
             source.address,
         ) from error
-
-
-def _types(connection: DuckDBPyConnection, path: str) -> dict[str, DuckDBPyType]:
-    found = connection.execute("SELECT * FROM read_parquet(?) LIMIT 0", [path]).description
-    return {str(name): kind for name, kind, *_ in found or ()}

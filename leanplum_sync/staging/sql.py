@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from leanplum_sync.bounds import LINE
 from leanplum_sync.planner.parts import SHARDS
 from leanplum_sync.wire.convert import END_OF_9999
 
@@ -35,7 +36,8 @@ def column_types(types: Mapping[str, str]) -> str:
 
 
 def json_lines(file: Path) -> str:
-    return f"{literal(str(file))}, format = 'newline_delimited'"
+    """Return SQL for reading *file*, one that users bring: a longer line ends the reading, and is found line by line."""
+    return f"{literal(str(file))}, format = 'newline_delimited', maximum_object_size = {LINE.most}"
 
 
 def time_of_answer(column: str, own_time: float) -> str:

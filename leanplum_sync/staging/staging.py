@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, Self
 import orjson
 
 from leanplum_sync.address import Subject, SubjectKind
-from leanplum_sync.bounds import ROWS_OF_A_SUBJECT
+from leanplum_sync.bounds import LINE, ROWS_OF_A_SUBJECT
 from leanplum_sync.errors import LeanplumSyncError, SpecError
 from leanplum_sync.kinds.rows.row import Row
 from leanplum_sync.kinds.rows.source import Compression, FileSource
@@ -37,6 +37,7 @@ from leanplum_sync.staging.sql import (
     time_of_answer,
 )
 from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.excess import TOO_DEEP, excess, is_suspect, is_too_deep
 from leanplum_sync.wire.limits import USER_ATTRIBUTE_NAMES
 from leanplum_sync.wire.number import dumps_exact, loads_exact
 
@@ -483,13 +484,20 @@ class Staging:
         return True
 
     def observe(self, subject: Subject, element: Mapping[str, Json], observed_at: float) -> None:
-        """Add the observed state of *subject*; if there are several, the last one counts."""
+        """
+        Add the observed state of *subject*; if there are several, the last one counts.
+
+        Raises:
+            SpecError: it is larger than a line of a snapshot may be.
+        """
         is_device = subject.kind is SubjectKind.DEVICE  # whose answer names the user it belongs to
         ids = ("deviceId",) if is_device else ("userId", "deviceId")
         others = {field: value for field, value in element.items() if field not in ids}
-        self._append(
+        line = self._append(
             self._observed, **{**others, subject.kind.id_argument: subject.id, "observedAt": observed_at}
         )
+        if line > LINE.most:
+            raise _unreadable(f"it has more than {LINE}")
 
     def close_observed(self) -> None:
         self._close(self._observed)
@@ -680,9 +688,10 @@ class Staging:
 
     # The files for rows and users that are added one by one.
 
-    def _append(self, file: IO[bytes], **values: Any) -> None:
+    def _append(self, file: IO[bytes], **values: Any) -> int:
+        """Return how many bytes the line has."""
         try:
-            file.write(orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE))
+            return file.write(orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE))
         except OSError as error:
             raise no_room(error) from error
 
@@ -696,21 +705,27 @@ class Staging:
 def _element(text: str) -> Mapping[str, Json]:
     """
     Raises:
-        SpecError: DuckDB accepts it as JSON, but it is not valid: a number is out of range.
+        SpecError: it is over a bound, or DuckDB accepts it as JSON, but it is not valid: a number is out of range.
     """
     try:
         element: Mapping[str, Json] = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise SpecError(
-            [
-                Problem(
-                    Place("the snapshot"),
-                    "an answer contains a number that is out of range",
-                    "Read the users again into a new file: leanplum-sync pull --out NEW.ndjson",
-                )
-            ]
-        ) from error
+        raise _unreadable(TOO_DEEP if is_too_deep(error) else "a number is out of range") from error
+    if is_suspect(text.encode()) and (message := excess(element)):
+        raise _unreadable(message)
     return element
+
+
+def _unreadable(why: str) -> SpecError:
+    return SpecError(
+        [
+            Problem(
+                Place("the snapshot"),
+                f"an answer about a user can't be read: {why}",
+                "Read the users again into a new file: leanplum-sync pull --out NEW.ndjson",
+            )
+        ]
+    )
 
 
 def _emptied(cell: str, words: Sequence[str]) -> str:

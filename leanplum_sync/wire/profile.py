@@ -8,6 +8,7 @@ from typing import Final
 
 from leanplum_sync.errors import UnexpectedResponseError
 from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.excess import excess
 
 # Source: Leanplum OpenAPI, setUserAttributes and exportUser. The first four also come back for users the SDKs never saw.
 TIME_FIELDS: Final = ("created", "lastActive")
@@ -55,8 +56,10 @@ def read_profile(element: Mapping[str, Json]) -> Profile:
     id are left by malformed imports and can't be addressed: they are skipped.
 
     Raises:
-        UnexpectedResponseError: *element* is not a profile and doesn't say that the user is missing.
+        UnexpectedResponseError: *element* is not a profile and doesn't say that the user is missing; or it is over a bound.
     """
+    if message := excess(element):
+        raise UnexpectedResponseError(f"The API's answer about a user can't be read: {message}.")
     attributes = element.get("userAttributes")
     if attributes is None and (warning := element.get("warning")):
         return _without_profile(warning)

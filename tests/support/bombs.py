@@ -225,9 +225,9 @@ BOMBS_OF_SNAPSHOTS: Final = (
     _snapshot("a line of 15 MB", "observed/a.ndjson", repeating(b'{"userId":"ann","userAttributes":{"tier":"', b"a", 15_000_000, b'"}}\n'), "a.ndjson:1"),
     _snapshot("a million attributes", "observed/a.ndjson", joined('{"userId":"ann","userAttributes":{', lambda: (f'"k{each}":1' for each in range(1_000_000)), ",", "}}\n"), "a.ndjson:1"),
     _snapshot("5 million empty objects", "observed/a.ndjson", repeating(b'{"userId":"ann","userAttributes":{"tier":[{}', b",{}", 15_000_000, b"]}}\n"), "a.ndjson:1"),
-    _snapshot("nested 100,000 levels", "observed/a.ndjson", _one_device, "a.ndjson:1"),
-    _snapshot("nested 900 levels", "observed/a.ndjson", repeating(b'{"userId":"ann","userAttributes":{"tier":', b"[", 900, b"]" * 900 + b"}}\n"), "a.ndjson:1"),
-    _snapshot("parquet: one long answer 3,000 times", "observed/a.parquet", parquet("""SELECT 'ann' AS userId, NULL AS deviceId, 1.0 AS observedAt, '{"userAttributes":{"tier":"' || repeat('x', 1000000) || '"}}' AS element FROM range(3000)"""), "a.parquet"),
+    _snapshot("nested 100,000 levels", "observed/a.ndjson", _one_device, "values are nested more than 50 levels deep"),
+    _snapshot("nested 900 levels", "observed/a.ndjson", repeating(b'{"userId":"ann","userAttributes":{"tier":', b"[", 900, b"]" * 900 + b"}}\n"), "values are nested more than 50 levels deep"),
+    _snapshot("parquet: one long answer 3,000 times", "observed/a.parquet", parquet("""SELECT 'ann' AS userId, NULL AS deviceId, 1.0 AS observedAt, '{"userAttributes":{"tier":"' || repeat('x', 3000000) || '"}}' AS element FROM range(3000)"""), "a.parquet: column element has a text of more than 2,000,000 characters"),
     _snapshot("parquet: one user 300 million times", "observed/a.parquet", parquet("SELECT 'ann' AS userId, NULL AS deviceId, 1.0 AS observedAt, '{}' AS element FROM range(300000000)"), EXPANDS),
 )  # fmt: skip
 

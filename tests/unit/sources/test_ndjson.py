@@ -63,13 +63,13 @@ def test_an_empty_file_is_a_problem(data: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("[" * NESTING.most + "]" * NESTING.most, "the row is nested more than 50 levels deep"),
-        ("[" * 2000 + "]" * 2000, "the row is nested more than 50 levels deep"),
+        ("[" * NESTING.most + "]" * NESTING.most, "values are nested more than 50 levels deep"),
+        ("[" * 2000 + "]" * 2000, "values are nested more than 50 levels deep"),
         (f"[{'1,' * ITEMS.most}1]", "a list has more than 10,000 items"),
         (f'["{"x" * (CELL.most + 1)}"]', "a text has more than 250,000 characters"),
         (
             '{"a":1},' + ",".join(f'"k{each}":1' for each in range(COLUMNS.most)),
-            "the row has more than 10,000 columns",
+            "there are more than 10,000 columns",
         ),
     ],
     ids=["nested", "nested too deeply to parse", "a long list", "a long text", "many keys"],

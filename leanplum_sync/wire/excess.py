@@ -1,13 +1,16 @@
-"""Finds what is over a bound in a row whose values are JSON."""
+"""Finds what is over a bound in JSON values: of a row, or of an answer about a user."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
+import orjson
+
 from leanplum_sync.bounds import CELL, COLUMNS, ITEMS, NESTING
 from leanplum_sync.wire.action import Json
 
+TOO_DEEP: Final = f"values are nested more than {NESTING} deep"
 _SHORT: Final = min(CELL.most, COLUMNS.most, ITEMS.most)
 
 
@@ -16,10 +19,15 @@ def is_suspect(text: bytes) -> bool:
     return len(text) > _SHORT or text.count(b"[") + text.count(b"{") > NESTING.most
 
 
+def is_too_deep(error: orjson.JSONDecodeError) -> bool:
+    """Tell whether JSON could not be parsed because of its nesting."""
+    return "depth limit" in str(error)
+
+
 def excess(values: Mapping[str, Json]) -> str:
-    """Return in what the row *values* is over a bound; "" if in nothing."""
+    """Return the bound that *values* is over, as a sentence without a full stop; "" if none."""
     if len(values) > COLUMNS.most:
-        return f"the row has more than {COLUMNS}"
+        return f"there are more than {COLUMNS}"
     level: list[Json] = list(values.values())
     for _ in range(NESTING.most):
         deeper: list[Json] = []
@@ -38,4 +46,4 @@ def excess(values: Mapping[str, Json]) -> str:
         if is_flat:
             return ""
         level = deeper
-    return f"the row is nested more than {NESTING} deep"
+    return TOO_DEEP
