@@ -21,7 +21,14 @@ from leanplum_sync.errors import SpecError, StalePlanError, UnexpectedResponseEr
 from leanplum_sync.journal.identity import Here, contradictions, of_plan
 from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows.desires import Send
-from leanplum_sync.observed import OverBoundError, TornFileError, check_users, has_long_line, plain_lines, read
+from leanplum_sync.observed import (
+    OverBoundError,
+    TornFileError,
+    check_users,
+    has_long_line,
+    plain_lines,
+    read,
+)
 from leanplum_sync.observed.users import ReadsUsers
 from leanplum_sync.operations.check import wants_of
 from leanplum_sync.operations.pull import pull
