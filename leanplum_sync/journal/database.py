@@ -38,6 +38,8 @@ _AT_ONCE: Final = "leanplum_sync_durable_at_once"
 _CORRUPT: Final = ("malformed", "not a database", "file is encrypted", "not decode")
 _FULL: Final = ("disk is full", "No space left", "disk I/O error")
 _READ_ONLY: Final = ("readonly database", "read-only", "unable to open database file", "permission denied")
+# What psycopg says if there is no connection: it failed, it failed at once, or it took too long.
+_NOT_CONNECTED: Final = ("connection failed", "connection is bad", "connection timeout expired")
 _BUSY: Final = ("locked", "lock timeout")
 # Source: PostgreSQL docs, error codes: connections, conflicts between transactions, resources, operator intervention.
 _TEMPORARY: Final = ("08", "40", "53", "57")
@@ -329,7 +331,7 @@ def _explained(error: Exception, name: str, consequence: str) -> JournalError:
         )
     if any(sign in text for sign in _READ_ONLY):
         return JournalStorageError(f"{name} can't be opened or is read-only; {consequence}.")
-    if isinstance(error, sa.exc.OperationalError) and "connection failed" in text:
+    if isinstance(error, sa.exc.OperationalError) and any(sign in text for sign in _NOT_CONNECTED):
         return JournalUnreachableError(f"{name} can't be reached: {_first_line(text)}; {consequence}.")
     if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
         return JournalUnreachableError(f"{name} lost its connection; {consequence}. Run the command again.")

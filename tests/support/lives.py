@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import pickle
 import resource
 import signal
 import subprocess
@@ -24,10 +25,12 @@ import requests
 
 from leanplum_sync.errors import JournalLockedError, LeanplumSyncError, LockLostError
 from leanplum_sync.journal import open_journal
-from leanplum_sync.journal.entry import Fate, Resolution
+from leanplum_sync.journal.entry import DeliveryState, Fate, Resolution
 from leanplum_sync.journal.run import RunJournal
 from leanplum_sync.journal.writer import Journal
 from leanplum_sync.planner.parts import Part
+from leanplum_sync.wire.envelope import Answered
+from leanplum_sync.wire.outcome import Outcome
 
 LOCKED: Final = 8
 CRASHED: Final = 70
@@ -86,6 +89,7 @@ class Life:
     lease_seconds: float = _LEASE_SECONDS
     settle_seconds: float = SETTLE_SECONDS
     shard: str = ""
+    plan: str = ""  # the file of a plan, pickled; empty: the one for the kind
 
     @property
     def part(self) -> Part | None:
@@ -95,6 +99,7 @@ class Life:
 def live(life: Life) -> int:
     """Apply the plan, unless killed before the end. Write the result to the report, and return an exit code."""
     _arrange(life)
+    answered: list[str] = []
     settings = world.ApplySettings(
         concurrency=life.concurrency,
         settle_seconds=life.settle_seconds,
@@ -105,22 +110,51 @@ def live(life: Life) -> int:
     run = world.Run(
         life.url,
         life.journal,
-        world.plan_for(life.kind, part=life.part),
+        _plan(life),
         settings,
         part=life.part,
         clock=Clock(),
         lease_seconds=life.lease_seconds,
         read_timeout_seconds=_READ_TIMEOUT_SECONDS,
-        wrap_writer=lambda writer: world.Dying(writer, life.point, life.url, nth=life.nth),
+        wrap_writer=lambda writer: _Noting(
+            world.Dying(writer, life.point, life.url, nth=life.nth), life, answered
+        ),
     )
     try:
         receipt = run.go()
     except LeanplumSyncError as error:
-        _report(life, {"error": type(error).__name__, "text": str(error)})
+        told = {"error": type(error).__name__, "text": str(error)}
+        _report(life, told | {"answered": answered})
         return LOCKED if isinstance(error, (JournalLockedError, LockLostError)) else 1
     found = {fate.value: number for fate, number in receipt.actions.items()}
-    _report(life, {"actions": found, "adds up": receipt.adds_up})
+    _report(life, {"actions": found, "adds up": receipt.adds_up, "answered": answered})
     return 0
+
+
+def _plan(life: Life) -> Any:
+    if life.plan:
+        return pickle.loads(Path(life.plan).read_bytes())
+    return world.plan_for(life.kind, part=life.part)
+
+
+class _Noting:
+    """A writer that notes in *answered* whose sends were answered, and may cut the journal's connections after an answer."""
+
+    def __init__(self, writer: Any, life: Life, answered: list[str]) -> None:
+        self._writer, self._life, self._answered = writer, life, answered
+        self._calls = count(1)
+
+    def send(self, actions: Any, **given: Any) -> Any:
+        answer = self._writer.send(actions, **given)
+        if isinstance(answer, Answered):
+            self._answered += [
+                action.arguments["userId"]
+                for action, found in zip(actions, answer.outcomes, strict=True)
+                if action.name == "sendMessage" and found.outcome is not Outcome.IN_DOUBT
+            ]
+        if self._life.point == "connections lost after an answer" and next(self._calls) == self._life.nth:
+            _lose_journal(self._life.journal)
+        return answer
 
 
 def _report(life: Life, told: Mapping[str, Any]) -> None:
@@ -180,6 +214,8 @@ def _lose_journal(journal: str) -> None:
 
 def resolve(life: Life) -> int:
     """Resolve held actions with the knowledge of the emulator. With a point, get killed before the *nth* decision is stored."""
+    if life.plan:
+        return _resolve_all(life)
     calls = count(1)
     with open_journal(life.journal, clock=Clock()) as journal:
         app, environment = "app_emulator", "sandbox"
@@ -198,6 +234,25 @@ def resolve(life: Life) -> int:
                 happened = effects.has(actions[entry.action].name, entry.subject.id)
                 word = Resolution.DONE if happened else Resolution.AGAIN
                 journal.resolve(lease, run.number, word, sequence=entry.sequence, actions=[entry.action])
+    return 0
+
+
+def _resolve_all(life: Life) -> int:
+    """Resolve the held actions of all runs, which may be of several environments and plans."""
+    with open_journal(life.journal, clock=Clock()) as journal:
+        effects = Effects.of(life.url)
+        names = {
+            (each.run, each.sequence, each.key.subject): each.key.name
+            for each in journal.deliveries(states=[DeliveryState.HELD])
+        }
+        for run in journal.runs("app_emulator"):
+            held = list(journal.exceptions(run.number, [Fate.HELD]))
+            with journal.acquire(run.app, run.environment, lease_seconds=_LEASE_SECONDS) as lease:
+                for entry in held:
+                    name = names[run.number, entry.sequence, entry.subject]
+                    action = "setUserAttributes" if "/" in name else "sendMessage"
+                    word = Resolution.DONE if effects.has(action, entry.subject.id) else Resolution.AGAIN
+                    journal.resolve(lease, run.number, word, sequence=entry.sequence, actions=[entry.action])
     return 0
 
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -21,6 +21,7 @@ from psycopg import sql
 
 PASSWORD = "not-in-any-message"  # of the role "guarded"
 _START_SECONDS = 60
+_POOL_PORT = 6432
 
 
 @dataclass
@@ -29,7 +30,22 @@ class Server:
 
     folder: Path
     process: subprocess.Popen[bytes]
+    _start: Callable[[], subprocess.Popen[bytes]]
+    owner: int | None  # the user it runs as, None for ours
     _numbers: Iterator[int] = field(default_factory=count)
+
+    def restart(self, how: signal.Signals) -> None:
+        """Stop it and start it again. SIGINT cuts all connections and shuts down; SIGQUIT crashes it."""
+        self.process.send_signal(how)
+        self.process.wait(timeout=300)
+        self.process = self._start()
+        _wait_for(self)
+
+    def cut_connections(self, database: str) -> None:
+        with self.connect() as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database]
+            )
 
     def new_database(self) -> str:
         name = f"journal_{next(self._numbers)}"
@@ -75,18 +91,15 @@ def serving() -> Iterator[Server]:
         )
         hosts = data / "pg_hba.conf"
         hosts.write_text(f"local all guarded scram-sha-256\n{hosts.read_text()}")
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                # Clients are killed here, never the machine: nothing need reach the disk.
-                [binaries / "postgres", "-D", data, "-k", folder, "-h", "", "-F", "-c", "max_connections=60"],
-                stdout=log,
-                stderr=log,
-                user=owner,
-                group=None if owner is None else pwd.getpwuid(owner).pw_gid,
-                extra_groups=None if owner is None else [],
-                process_group=0,
+
+        def start() -> subprocess.Popen[bytes]:
+            # Clients and the server are killed here, never the machine: nothing need reach the disk.
+            settings = ("-F", "-c", "max_connections=60")
+            return _background(
+                owner, folder / "log", binaries / "postgres", "-D", data, "-k", folder, "-h", "", *settings
             )
-        server = Server(folder, process)
+
+        server = Server(folder, start(), start, owner)
         try:
             _wait_for(server)
             with server.connect() as connection:
@@ -95,10 +108,70 @@ def serving() -> Iterator[Server]:
                 )
             yield server
         finally:
-            process.send_signal(signal.SIGQUIT)  # at once: nothing of it is kept
+            server.process.send_signal(signal.SIGQUIT)  # at once: nothing of it is kept
+            server.process.wait(timeout=300)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def pooler() -> Path | None:
+    """Return the program pgbouncer, None if it is not installed."""
+    found = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+    return None if found is None else Path(found)
+
+
+@contextmanager
+def pooling(server: Server) -> Iterator[Callable[[str], str]]:
+    """
+    Run pgbouncer before *server* and yield a function that gives the address of a database through it.
+
+    Each transaction gets another connection, of few, so nothing that a session keeps can be relied on.
+    """
+    program = pooler()
+    assert program is not None
+    folder = Path(tempfile.mkdtemp(prefix="lps-pool-"))
+    try:
+        if server.owner is not None:
+            os.chown(folder, server.owner, -1)
+        folder.chmod(0o755)
+        config = folder / "pgbouncer.ini"
+        config.write_text(
+            f"""\
+[databases]
+* = host={server.folder} user=postgres
+[pgbouncer]
+listen_port = {_POOL_PORT}
+unix_socket_dir = {folder}
+auth_type = any
+pool_mode = transaction
+default_pool_size = 3
+max_client_conn = 500
+server_login_retry = 0.1
+"""
+        )
+        process = _background(server.owner, folder / "log", program, config)
+        try:
+            address = f"postgresql://postgres@/{{}}?host={folder}&port={_POOL_PORT}".format
+            _wait_until(lambda: _answers(address("postgres")), process, folder / "log")
+            yield address
+        finally:
+            process.kill()
             process.wait(timeout=300)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _background(owner: int | None, log: Path, *command: object) -> subprocess.Popen[bytes]:
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [str(part) for part in command],
+            stdout=output,
+            stderr=output,
+            user=owner,
+            group=None if owner is None else pwd.getpwuid(owner).pw_gid,
+            extra_groups=None if owner is None else [],
+            process_group=0,
+        )
 
 
 def _binaries(folder: Path) -> tuple[Path, int | None]:
@@ -124,13 +197,20 @@ def _run(owner: int | None, *command: object) -> None:
 
 
 def _wait_for(server: Server) -> None:
+    _wait_until(lambda: _answers(server.address()), server.process, server.folder / "log")
+
+
+def _answers(address: str) -> bool:
+    try:
+        psycopg.connect(address).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _wait_until(is_up: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    while True:
-        try:
-            server.connect().close()
-        except psycopg.OperationalError:
-            if server.process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError((server.folder / "log").read_text()) from None
-            time.sleep(0.02)
-        else:
-            return
+    while not is_up():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise AssertionError(log.read_text())
+        time.sleep(0.02)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,10 +57,19 @@ def test_its_tables_stand_apart_from_those_of_others(postgresql: Server, address
     assert ("run",) in ours
 
 
-def test_no_server_is_told_in_a_sentence() -> None:
-    for opening in (open_journal, read_journal):
-        with pytest.raises(JournalError, match=r"shared journal can't be reached: .*; it was not opened\.$"):
-            opening("postgresql://somebody:s3cret@127.0.0.1:1/journal")
+@pytest.mark.parametrize("kind", ["host", "socket file without a server", "no socket file"])
+def test_no_server_is_told_in_a_sentence(kind: str, tmp_path: Path) -> None:
+    address = "postgresql://somebody:s3cret@127.0.0.1:1/journal"
+    if kind != "host":
+        address = f"postgresql://somebody:s3cret@/journal?host={tmp_path}"
+    with closing(socket.socket(socket.AF_UNIX)) as listener:
+        if kind == "socket file without a server":
+            listener.bind(str(tmp_path / ".s.PGSQL.5432"))
+        for opening in (open_journal, read_journal):
+            with pytest.raises(
+                JournalUnreachableError, match=r"shared journal can't be reached: .*; it was not opened\.$"
+            ):
+                opening(address)
 
 
 @pytest.mark.parametrize("password", ["wr0ng-password", "", "with:colon"])
