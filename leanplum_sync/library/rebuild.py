@@ -51,7 +51,7 @@ def rebuild(settings: Settings, receipts: Sequence[Path]) -> Restored:
             plan = _kept(settings, run, stack)
             unknown += _unknown(run, plan)
             found.append(_found(run, plan, settings.name, listed.get((run.plan, run.number), {})))
-        identity = here.remembered or JournalMark(logs[-1].journal, 0)
+        identity = _identity(logs, here.remembered)
         journal = stack.enter_context(open_for(settings, app, as_it_is=True))
         with journal.acquire(app, settings.name) as lease:
             restored = journal.restore(lease, found, identity)
@@ -95,6 +95,15 @@ def _add(run: LoggedRun | None, line: bytes) -> LoggedRun | None:
         if run is not None:
             run.unreadable += 1
     return run
+
+
+def _identity(logs: Sequence[LoggedRun], remembered: JournalMark | None) -> JournalMark:
+    """Return the mark of the journal of the latest run, or the most that the logs show, if another journal was used since."""
+    journal = logs[-1].journal
+    if remembered is not None and remembered.id == journal:
+        return remembered
+    shown = sum(1 + sum(each.was_sent for each in run.batches.values()) for run in logs)
+    return JournalMark(journal, shown)
 
 
 def _number_again(logs: Sequence[LoggedRun]) -> None:

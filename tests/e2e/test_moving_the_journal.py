@@ -105,7 +105,7 @@ def test_what_can_not_be_copied_is_told_and_nothing_is_changed(shop: Shell) -> N
     def refused(source: str, code: int = 7) -> str:
         return str(shop.run("journal", "copy", source, "-o", "json", code=code).stderr)
 
-    assert "is the one that the project names already" in refused(OLD)
+    assert "is already the project's journal" in refused(OLD)
     assert "does not exist" in refused("nowhere.db")
     (shop.folder / "empty.db").touch()
     assert "is empty: there is nothing to copy" in refused("empty.db")
@@ -149,7 +149,7 @@ def test_a_copy_that_breaks_off_leaves_nothing(shop: Shell, monkeypatch: pytest.
 
 def test_a_copy_that_lacks_rows_is_none(shop: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(copying, "_copy", lambda *_: None)
-    with pytest.raises(JournalError, match="did not take all rows; nothing was copied"):
+    with pytest.raises(JournalError, match="did not accept all rows; nothing was copied"):
         copying.copy_journal(shop.folder / OLD, shop.folder / "new.db")
 
 

@@ -274,7 +274,7 @@ def test_a_batch_that_was_not_written_is_left_to_the_run_that_took_over_and_the_
         clock.skip(100)
         assert run(plan=plan, clock=clock).go().batches == {BatchState.HELD: 1}
 
-    with pytest.raises(LockLostError, match=r"never did: .* leanplum-sync resolve 1 --again --batch 1"):
+    with pytest.raises(LockLostError, match=r"was never sent\. .* leanplum-sync resolve 1 --again --batch 1"):
         run(plan=plan, clock=clock, wrap_writer=_pausing(meanwhile)).go()
     with read_journal(run.journal_path) as journal:
         assert [entry.state for entry in journal.batches(1)] == [BatchState.HELD]
