@@ -66,7 +66,9 @@ class Lapse:
             case LapseKind.OLDER:
                 return f"Restore the latest copy, {_ACCEPT}."
             case LapseKind.OTHER:
-                return "Plan again." if self.is_lifted_by_planning else f"Restore that one, {_ACCEPT}."
+                return (
+                    "Plan again." if self.is_lifted_by_planning else f"Restore the right journal, {_ACCEPT}."
+                )
             case LapseKind.UNPROVEN:
                 return "If this plan has the first ones, apply with --new-journal. Otherwise restore the journal that recorded them."
             case _:

@@ -24,7 +24,7 @@ from leanplum_sync.journal.schema import (
 from leanplum_sync.planner.known import JournalMark
 from leanplum_sync.wire.batch import Batch
 
-HELD: Final = "the journal was rebuilt, and its log doesn't tell whether it happened"
+HELD: Final = "the journal was rebuilt, and the run's log doesn't show whether it happened"
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ def build(document: UserAttributesDocument, site: Site) -> Resource:
         parts += user_columns(site, ("spec", "users", "file"), named, {*spec.attributes, *spec.profile})
     asks = parts or spec.attributes or spec.profile or spec.create_users
     if not asks and identity.name and site.readable and site.whole:
-        site.report(("spec",), "this spec changes nothing", "Name the values to set under `attributes`.")
+        site.report(("spec",), "this spec changes nothing", "List the values to set under `attributes`.")
     return resource_at(site, KIND, id_column=identity, parts=tuple(parts), create_users=spec.create_users)
 
 

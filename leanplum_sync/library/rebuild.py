@@ -40,7 +40,7 @@ def rebuild(settings: Settings, receipts: Sequence[Path]) -> Restored:
     logs = sorted(_logs(settings.state_folder, app), key=lambda run: run.started_at)
     if not logs:
         raise UsageError(
-            f"{settings.state_folder} has no event log of a run of this app: there is nothing to rebuild from."
+            f"{settings.state_folder} has no event log of this app: there is nothing to rebuild the journal from."
         )
     _number_again(logs)
     unknown = [*_gaps(settings.state_folder, logs, is_shared=is_address(settings.journal))]
@@ -124,9 +124,9 @@ def _gaps(folder: Path, logs: Sequence[LoggedRun], *, is_shared: bool) -> Iterat
         if run is not None and run.journal == journal:
             numbers.add(run.number)
     for number in missing(numbers):
-        yield f"Run {number} has left no log."
+        yield f"Run {number} has no log."
     if is_shared:
-        yield "Runs on other machines have left their logs there."
+        yield "Logs of runs on other machines are on those machines."
 
 
 def _kept(settings: Settings, run: LoggedRun, stack: ExitStack) -> PlanFile | None:
@@ -143,7 +143,7 @@ def _unknown(run: LoggedRun, plan: PlanFile | None) -> Iterator[str]:
     elif not run.has_ended:
         yield f"{name} was cut off: if the machine lost power, its last requests are not in the log."
     if plan is None and any(logged.was_sent for logged in run.batches.values()):
-        yield f"{name}: its plan is not in .leanplum-sync/applied any more, so nobody knows what it sent to whom."
+        yield f"{name}: its plan is no longer in .leanplum-sync/applied, so its sends can't be rebuilt."
 
 
 def _found(run: LoggedRun, plan: PlanFile | None, environment: str, listed: _Listed) -> FoundRun:
@@ -180,7 +180,7 @@ def _listed(receipts: Sequence[Path]) -> Mapping[tuple[str, int], _Listed]:
             if receipt["exceptionsTotal"] == len(receipt["exceptions"]):
                 found[str(receipt["planDigest"]), int(receipt["run"])] = of_run
         except (ValueError, KeyError, TypeError) as error:
-            raise UsageError(f"{path} is damaged: it is no receipt as apply writes it.") from error
+            raise UsageError(f"{path} is damaged: it is not a valid receipt.") from error
     return found
 
 
@@ -193,4 +193,4 @@ def _receipt(path: Path) -> Any:
         case {"format": "leanplum-sync/receipt"}:
             return receipt
         case _:
-            raise UsageError(f"{path} is not a receipt: give the JSON document of an apply.")
+            raise UsageError(f"{path} is not a receipt: pass the JSON document of an apply.")

@@ -154,7 +154,7 @@ def url_of(connection: Connection, environ: Mapping[str, str]) -> str:
             if url := variable.text(environ):
                 return url
             raise CredentialError(
-                f"{variable.name} is not set: the project file says that it holds the URL of connection {connection.name}."
+                f"{variable.name} is not set, but the project file reads the URL of connection {connection.name} from it."
             )
 
 
@@ -193,7 +193,7 @@ def _as(text: str, default: Json, name: str) -> Json:
                 return text
     except (ValueError, KeyError):
         kind = {bool: "true or false", int: "a whole number", float: "a number"}[type(default)]
-        raise UsageError(f"--set {name}: the spec's own value is {kind}, and this is not.") from None
+        raise UsageError(f"--set {name}: the value in the spec is {kind}, but this value is not.") from None
 
 
 def _of_connection(queries: Sequence[_Query], reading: Reading, read: _Read) -> list[_Answer]:
@@ -275,16 +275,16 @@ def _column_problems(query: _Query, columns: Mapping[str, QueryColumn]) -> Itera
             yield _of_column(
                 query,
                 needed,
-                f"column {needed.name} of {query.source.name} is of type {column.type}, and ids are text",
+                f"column {needed.name} of {query.source.name} is of type {column.type}, but ids must be text",
                 f"Cast it in the query: {needed.name}::text"
-                + (". If ids have leading zeros, pad them there." if column.kind in _NUMBERS else "."),
+                + (". If ids have leading zeros, pad them in the query." if column.kind in _NUMBERS else "."),
             )
         elif column.kind is ColumnKind.OTHER:
             yield _of_column(
                 query,
                 needed,
                 f"column {needed.name} of {query.source.name} is of type {column.type}, which can't become a value",
-                "Cast it in the query to a text, a number, a boolean, a date or a list of them.",
+                "Cast it in the query to text, a number, a boolean, a date or a list of these.",
             )
 
 

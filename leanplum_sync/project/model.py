@@ -285,7 +285,7 @@ class ProjectSpec(Edge):
     )
     connections: dict[Name, ConnectionModel] = Field(
         default={},
-        description="Databases that specs take rows from, by name.",
+        description="Databases that specs can take rows from, by name.",
         examples=[{"warehouse": {"url": {"env": "WAREHOUSE_URL"}}}],
     )
     limits: LimitsModel = Field(

@@ -26,7 +26,7 @@ FATE_WORDS: Final[Mapping[Fate, str]] = {
     Fate.ALREADY: "already as desired",
     Fate.SKIPPED: "skipped: the API reported that it did not carry them out",
     Fate.REJECTED: "rejected by the API",
-    Fate.CONFLICTING: "conflicting: changed by someone else since the plan, so not written",
+    Fate.CONFLICTING: "conflicting: changed by someone else since the plan was made, so not written",
     Fate.HELD: "held: may already have happened; a person must decide",
     Fate.IN_DOUBT: "in doubt: sent, but no trustworthy answer came back",
     Fate.PARKED: "parked: set aside, because the API refused them or did not answer",

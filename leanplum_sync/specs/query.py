@@ -28,12 +28,14 @@ def query_source(
     for key in _FILE_KEYS:
         if getattr(listing, key) is not None:
             document.report(
-                (*path, key), f"`{key}` is not for rows of a connection", "Remove it, or `connection`."
+                (*path, key), f"`{key}` can't be used with `connection`", "Remove it, or `connection`."
             )
             return None
     if listing.connection is None:
         document.report(
-            path, "the connection is missing", "Write `connection: name`, one of the project file."
+            path,
+            "the connection is missing",
+            "Write `connection: NAME`, with a connection of the project file.",
         )
         return None
     if listing.query is None:
@@ -81,7 +83,7 @@ def _statement(path: Path, name: str, document: OpenDocument) -> Statement | Non
         return parse(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
-        report(Place(name), f"the file can't be read: {reason}", "Name a file with a query.")
+        report(Place(name), f"the file can't be read: {reason}", "Write the path of a file with a query.")
     except UnicodeDecodeError:
         report(Place(name), "this is not UTF-8", "Save the file as UTF-8.")
     except StatementError as error:

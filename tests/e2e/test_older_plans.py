@@ -220,7 +220,10 @@ def test_a_merged_spec_about_other_users_is_mentioned_and_stops_nothing(team: Te
     applied(one)
     write_files(two.folder, segment("a", "red", "[u1]"))
     told = two.run("apply", "a.lpplan", "--yes").stderr
-    assert "Specs added or changed since the plan, without a conflict: specs/a.yaml." in told
+    assert (
+        "These specs were added or changed since the plan was made, but don't conflict with it: specs/a.yaml."
+        in told
+    )
     assert team.values("segment") == ["red", "blue"]
 
 

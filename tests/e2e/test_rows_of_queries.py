@@ -248,7 +248,7 @@ def test_validate_is_offline_and_asks_the_database_with_connect(shop: Shop) -> N
         (LOYAL, "{query: ../queries/loyal.sql, id: id}", "the connection is missing"),
         (LOYAL, "{connection: warehouse, query: ../queries/loyal.sql, id: id, parameters: {lest: 1}}", "the query has no parameter lest. Did you mean least?"),
         (LOYAL, "{connection: warehouse, query: ../queries/loyal.sql, id: id, parameters: {least: [1]}}", "a parameter is a text, a number, true, false or null"),
-        (LOYAL, "{connection: warehouse, query: ../queries/loyal.sql, id: id, file: a.csv}", "`file` is not for rows of a connection"),
+        (LOYAL, "{connection: warehouse, query: ../queries/loyal.sql, id: id, file: a.csv}", "`file` can't be used with `connection`"),
         (LOYAL, "{connection: warehouse, query: ../queries/loyal.sql}", "the column with the ids is not named"),
     ],
 )  # fmt: skip

@@ -70,10 +70,10 @@ VALUES: dict[str, Json] = {
 }
 REFUSED_CELLS = {
     "'NaN'::numeric": "a finite number",
-    "date 'infinity'": "a date of the years 1 to 9999",
-    "date '0044-03-15 BC'": "a date of the years 1 to 9999",
-    "timestamp '-infinity'": "a time of the years 1 to 9999",
-    "timestamptz 'infinity'": "a time of the years 1 to 9999",
+    "date 'infinity'": "a date in the years 1 to 9999",
+    "date '0044-03-15 BC'": "a date in the years 1 to 9999",
+    "timestamp '-infinity'": "a time in the years 1 to 9999",
+    "timestamptz 'infinity'": "a time in the years 1 to 9999",
     "array['NaN'::float8]": "a list of finite numbers",
 }
 REFUSED_TYPES = {

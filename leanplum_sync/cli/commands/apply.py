@@ -71,7 +71,7 @@ _Ended: TypeAlias = tuple[Receipt, InterruptedRunError | None, Verification | No
     "--recheck",
     type=click.Choice([choice.value for choice in Recheck]),
     default=Recheck.AUTO.value,
-    help="Precondition check: read users again before writing, and skip users that someone else has changed since the plan. Default: auto, which checks if the plan's live state is older than ten minutes.",
+    help="Precondition check: read users again before writing, and skip users that someone else has changed since the plan was made. Default: auto, which checks if the plan's live state is older than ten minutes.",
 )
 @verify_option
 @click.option(
@@ -154,7 +154,9 @@ def command(
         admitted = admit(opened, project, file.parent, remembered("environment"), options)
         mine = admitted.mine
         if changed := admitted.changed_specs:
-            console.say(f"Specs added or changed since the plan, without a conflict: {', '.join(changed)}.")
+            console.say(
+                f"These specs were added or changed since the plan was made, but don't conflict with it: {', '.join(changed)}."
+            )
         if opened.summary.is_empty:
             note_specs(admitted)
             show_plan(opened, console)

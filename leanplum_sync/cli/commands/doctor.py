@@ -286,7 +286,7 @@ def _on_connection(connection: Connection, root: Path) -> Finding:
                 Level.NOTE,
                 about,
                 f"{server} answers. The account could write to {amount(count, 'table')}; queries can't.{zone}",
-                "Use an account that may only read.",
+                "Use a read-only account.",
             )
 
 

@@ -62,7 +62,7 @@ set_option: Final = click.option(
     type=Parsed("parameter", _parameter),
     multiple=True,
     metavar="NAME=VALUE",
-    help="The value of a parameter of queries, instead of the one in the spec; may be repeated. Default: those of the specs.",
+    help="Set a parameter of queries, instead of its value in the spec; may be repeated. Default: the values in the specs.",
 )
 
 

@@ -31,7 +31,7 @@ def means_nothing(text: str) -> bool:
 def id_fault(text: str, column: str) -> tuple[str, str] | None:
     """Return what is wrong with an id from *column*, and what to do; None if nothing is."""
     if text in _WORDS:
-        return "is a word for a missing value", "Leave the cell empty, or name the word under `empty`."
+        return "is a word for a missing value", "Leave the cell empty, or list the word under `empty`."
     if text == column:
         return "is the name of the column", "Is this a second header? Remove the line."
     if len(text) <= LONGEST_ODD_ID and _ROUNDED.fullmatch(text):

@@ -161,7 +161,7 @@ class Listing(Edge):
     connection: str | None = Field(
         default=None,
         min_length=1,
-        description="A connection of the project file, for rows of a database.",
+        description="A connection in the project file, for rows from a database.",
         examples=["warehouse"],
     )
     query: str | None = Field(
@@ -172,9 +172,7 @@ class Listing(Edge):
     )
     parameters: dict[ParameterName, Parameter] | None = Field(
         default=None,
-        description="Values for the query's parameters: `:since` in the query is the value of `since`. They are bound as data,"
-        " never pasted into the query. A text stays a text: to compare it with a date, write CAST(:since AS date). Values"
-        " that are not here come from `--set`.",
+        description="Values for the query's parameters: `:since` in the query stands for the value of `since`. They are bound as data, never inserted into the query. Text is bound as text: to compare it with a date, write CAST(:since AS date). Other values must be passed with `--set`.",
         examples=[{"since": "2026-11-01"}],
     )
     inline: list[InlineListItem] | None = Field(

@@ -92,9 +92,9 @@ def value_of(text: str, kind: ColumnKind) -> Json:  # noqa: C901 - a case each
         case ColumnKind.DOUBLE:
             return _double(text)
         case ColumnKind.DATE:
-            return _matching(_DATE, text, "a date of the years 1 to 9999")
+            return _matching(_DATE, text, "a date in the years 1 to 9999")
         case ColumnKind.TIMESTAMP:
-            return _matching(_TIMESTAMP, text, "a time of the years 1 to 9999")
+            return _matching(_TIMESTAMP, text, "a time in the years 1 to 9999")
         case ColumnKind.TEXTS | ColumnKind.NUMBERS:
             return _list(text, kind)
 

@@ -97,7 +97,7 @@ def _load(
             if longest > LONGEST_TEXT:
                 raise QueryError(
                     f"column {column.name} has a text of {longest:,} bytes",
-                    f"At most {LONGEST_TEXT:,} make sense for a value. Leave the column out, or shorten it in the query.",
+                    f"At most {LONGEST_TEXT:,} are allowed in a value. Leave the column out, or shorten it in the query.",
                 )
         connection.register("batch", pa.table(batch.columns, names=names))
         connection.execute("INSERT INTO rows SELECT * FROM batch")

@@ -31,7 +31,7 @@ def opened(name: str, url: str, root: Path) -> AbstractContextManager[Reader]:
     if scheme.startswith(_THROUGH_SQLALCHEMY):
         return through_sqlalchemy.opened(name, url)
     raise CredentialError(
-        f"Connection {name}: its URL is of no database that can be read. It must start with postgresql://,"
+        f"Connection {name}: its URL is not of a supported database. It must start with postgresql://,"
         " postgresql+psycopg:// or sqlite:///"
     )
 

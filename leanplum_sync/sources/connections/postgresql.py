@@ -149,7 +149,7 @@ def failure(connection: str, message: str, code: str | None) -> LeanplumSyncErro
         )
     sentence = _OF_DATA.get(code[:2], "the database refuses the query (code {code})").format(code=code)
     return QueryError(
-        sentence, "The database's own message is not shown, because it may hold values of rows."
+        sentence, "The database's own message is not shown, because it may contain values of rows."
     )
 
 

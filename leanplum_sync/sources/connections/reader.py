@@ -83,7 +83,7 @@ def check_columns(columns: Sequence[QueryColumn]) -> tuple[QueryColumn, ...]:
     """
     if not columns:
         raise QueryError(
-            "the query has no columns", "Select the column with the ids, and the columns that the spec names."
+            "the query has no columns", "Select the column with the ids, and the columns that the spec uses."
         )
     seen: set[str] = set()
     for column in columns:

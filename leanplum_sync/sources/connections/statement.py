@@ -73,7 +73,7 @@ def parse(text: str) -> Statement:
     for token in _tokens(text):
         if end < len(text):
             raise StatementError(
-                text, token.start, "there is a second statement", "A query is one statement."
+                text, token.start, "there is a second statement", "A query must be a single statement."
             )
         if token.kind == "end":
             end = token.start

@@ -45,7 +45,7 @@ def opened(name: str, url: str) -> Iterator[SqlAlchemyReader]:
     except ImportError as error:
         raise missing_extra(name, "postgres") from error
     except (sa.exc.ArgumentError, ValueError):
-        raise CredentialError(f"Connection {name}: its URL can't be read. Check it.") from None
+        raise CredentialError(f"Connection {name}: its URL is not valid. Check it.") from None
     with _errors(name):
         connection = interruptible(engine.connect)
     try:

@@ -64,7 +64,7 @@ def test_without_a_limit_a_plan_of_any_age_is_applied_and_who_moved_since_is_a_s
     assert done.returncode == 4
     receipt = json.loads(done.stdout)
     assert [entry["subject"] for entry in receipt["exceptions"]] == ["user:00001"]
-    assert "changed by somebody else since the plan: " in receipt["exceptions"][0]["message"]
+    assert "changed by someone else since the plan was made: " in receipt["exceptions"][0]["message"]
     (rows,) = (shop / ".leanplum-sync").glob("run-1.conflicting.*.csv")
     assert rows.read_text().splitlines()[1].startswith("00001,")
 

@@ -55,7 +55,7 @@ def test_what_is_as_desired_already_is_not_written() -> None:
 def test_what_somebody_else_changed_is_a_conflict_that_names_the_field_and_not_the_value() -> None:
     verdicts = recheck([SET_TIER], [TIER], profile(tier="platinum"), begun=False)
     assert fates(verdicts) == {1: Fate.CONFLICTING}
-    assert verdicts[1].message == "changed by somebody else since the plan: tier"
+    assert verdicts[1].message == "changed by someone else since the plan was made: tier"
 
 
 def test_a_user_who_vanished_is_a_conflict_and_one_to_be_created_is_not() -> None:

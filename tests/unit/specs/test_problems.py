@@ -87,7 +87,7 @@ def test_these_attributes_are_fine(folder: Any, line: str) -> None:
         ("users: {inline: [u], format: csv}\nattributes: {a: 1}", "5:24", "`format` is for files, but this is an inline list. Remove it."),
         ("users: {inline: []}\nattributes: {a: 1}", "5:19", "`inline` is empty. Remove the line, or give it a value."),
         ("users: {inline: [00123]}\nattributes: {a: 1}", "5:20", 'this id is not text. Put it in quotes, such as "00123".'),
-        ("users: {inline: [u]}", "4:1", "this spec changes nothing. Name the values to set under `attributes`."),
+        ("users: {inline: [u]}", "4:1", "this spec changes nothing. List the values to set under `attributes`."),
         ("users: [u]\nattributes: {a: 1}", "5:10", "`users` is a list, expected a mapping. Write keys below it, indented."),
         ("users: {inline: [u]}\nattributes: [a]", "6:15", "`attributes` is a list, expected a mapping. Write keys below it, indented."),
         ("users: {inline: [u]}\nattributes: {a: 1}\ncreateUsers: no", "7:16", '`createUsers` is the text "no", expected true or false. Write false, without quotes.'),
