@@ -87,7 +87,7 @@ def sent_once(served: Served) -> bool:
 def test_the_first_sends_need_a_yes_and_later_ones_do_not(shell: Shell, served: Served) -> None:
     told = shell.run(*PLAN).stdout
     assert "can't tell which sends and increments were made" in " ".join(told.split())
-    assert "apply with --new-journal; otherwise restore the journal" in refused(shell, *APPLY)
+    assert "apply with --new-journal. Otherwise restore the journal" in refused(shell, *APPLY)
     assert served.sends() == {}
     assert not list(journal_files(shell))
     shell.run(*FIRST)

@@ -136,7 +136,7 @@ def test_what_nothing_shows_is_said(shell: Shell) -> None:
     lose(shell)
     found = rebuilt(shell)
     assert found["deliveries"] == {}
-    assert ["its plan is not in" in each for each in found["unknown"]] == [True]
+    assert ["its plan is no longer in" in each for each in found["unknown"]] == [True]
     shell.run(*PLAN)
     assert "can't tell which sends" in shell.run(*APPLY, code=7).stderr
 
@@ -156,7 +156,7 @@ def test_where_lines_are_damaged_what_they_may_hide_is_held(shell: Shell) -> Non
 
 def test_only_an_empty_journal_is_rebuilt_and_only_from_something(shell: Shell) -> None:
     shell.run(*PLAN)
-    assert "there is nothing to rebuild from" in shell.run("journal", "rebuild", code=64).stderr
+    assert "there is nothing to rebuild the journal from" in shell.run("journal", "rebuild", code=64).stderr
     shell.run(*FIRST)
     assert "already has runs" in shell.run("journal", "rebuild", code=7).stderr
     lose(shell)

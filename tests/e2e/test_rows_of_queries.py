@@ -230,7 +230,7 @@ def test_validate_is_offline_and_asks_the_database_with_connect(shop: Shop) -> N
     )
     found = shop.json("validate", "--connect", code=3)["problems"]
     assert [problem["message"] for problem in found] == [
-        "column id of warehouse:queries/loyal.sql is of type integer, and ids are text",
+        "column id of warehouse:queries/loyal.sql is of type integer, but ids must be text",
         "warehouse:queries/loyal.sql has no column tier",
         "column spent of warehouse:queries/loyal.sql is of type interval, which can't become a value",
     ]
