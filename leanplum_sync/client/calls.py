@@ -1,4 +1,4 @@
-"""Makes single calls: adds the keys, sorts out refusals, and retries."""
+"""Makes single calls: adds the keys, interprets refusals, and retries."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-Decides what one desire means for one subject: the changes, or the reason why there are none.
+Decides which changes one desire leads to for one subject, or why it leads to none.
 
 Each rule reads the observed profile and what the journal knows, and nothing else; together they are where
 "carrying out the plan and planning again gives an empty plan" is decided.

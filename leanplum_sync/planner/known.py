@@ -1,4 +1,4 @@
-"""What the journal remembers of a subject: the third thing a plan is made from, beside desired and observed."""
+"""What the journal has recorded about a subject. A plan is made from this, the desired state and the observed state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which message a spec means, and whether it can be sent at all."""
+"""Finds the message that a spec refers to, and checks whether it can be sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a data file says before its first row."""
+"""The header of a data file."""
 
 from __future__ import annotations
 

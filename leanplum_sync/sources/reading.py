@@ -1,4 +1,4 @@
-"""One way in for every format."""
+"""The entry point for all formats."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from leanplum_sync.wire.number import as_cell
 
 def header(source: FileSource, root: Path) -> Header:
     """
-    Return what is known of a data file before its rows.
+    Return what is known about a data file before its rows are read.
 
     Raises:
         SourceError: the file can't be read as what it should be.

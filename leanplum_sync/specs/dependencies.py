@@ -1,4 +1,4 @@
-"""``dependsOn``: targets that are there, and no circles."""
+"""``dependsOn``: checks that the targets exist, and that there are no cycles."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _SHORT: Final = min(CELL.most, COLUMNS.most, ITEMS.most)
 
 
 def is_suspect(text: bytes) -> bool:
-    """Tell whether the JSON *text* could be over a bound: counting bytes costs far less than looking at values."""
+    """Tell whether the JSON *text* could be over a limit: counting bytes is much cheaper than looking at values."""
     return len(text) > _SHORT or text.count(b"[") + text.count(b"{") > NESTING.most
 
 

@@ -1,4 +1,4 @@
-"""A/B tests and their variants: made in the dashboard, only read here."""
+"""A/B tests and their variants. They are created in the dashboard, and can only be read here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from leanplum_sync.wire.action import Json
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """*variables* maps names to values, which are texts here."""
+    """*variables* maps names to values, which are text in this answer."""
 
     id: int | None
     name: str
@@ -22,7 +22,7 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class AbTest:
-    """*fields* is all that came back, dates and authors included."""
+    """*fields* is the whole element, including dates and authors."""
 
     id: int | None
     name: str

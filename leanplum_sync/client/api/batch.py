@@ -1,4 +1,4 @@
-"""Calls that travel together in one ``multi``, and what the API would refuse about that."""
+"""Calls that are sent together in one ``multi``, and the rules of the API for this."""
 
 from __future__ import annotations
 

@@ -28,11 +28,10 @@ COMMON: Final[Mapping[str, ArgumentType]] = {"devMode": ArgumentType.BOOLEAN, "t
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
     """
-    Nothing happens until a ``Client`` is given it, alone or in a batch.
-
-    *read* makes the typed answer of the element. *key_class* overrides the catalogue's; *fallback* is tried when the
-    first is refused, for the actions whose documents disagree. *answers_when_skipped*: a skip warning is an answer
-    to read (nobody there), not a refusal.
+    Nothing is sent until the call is passed to a ``Client``, alone or in a batch. *read* turns the element
+    into the typed answer. *key_class* overrides the key class in the catalogue. *fallback* is tried if the
+    first key is refused, for actions whose documentation is contradictory. *answers_when_skipped*: a skip
+    warning is an answer ("no such user"), not a refusal.
     """
 
     action: Action
@@ -47,7 +46,7 @@ class Call(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Accepted. *advisory* is a warning about something that was carried out all the same, such as clock skew."""
+    """Accepted. *advisory* is a warning that doesn't mean a failure, such as clock skew."""
 
     advisory: str = ""
 
@@ -93,10 +92,9 @@ def action(
 
 def who(user_id: str | None, device_id: str | None, *, create: bool | None = None) -> dict[str, Json]:
     """
-    Return the arguments that name a user, a device, or a user on a device.
-
-    *create* says whether a missing one may be made. It is always sent: by default some actions would make a profile
-    of a mistyped id.
+    Return the arguments that name a user, a device, or a user on a device. *create* allows a missing user
+    to be created. It is always sent, because by default some actions would create a profile for a mistyped
+    id.
     """
     disposition = {True: CreateDisposition.IF_NEEDED.value, False: CreateDisposition.NEVER.value, None: None}
     return {"userId": user_id, "deviceId": device_id, "createDisposition": disposition[create]}

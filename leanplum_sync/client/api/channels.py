@@ -12,7 +12,7 @@ from leanplum_sync.wire.action import Json
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """*fields* is all that the API tells of it."""
+    """*fields* is the whole element."""
 
     id: str
     name: str
@@ -31,7 +31,7 @@ def add_android_notification_channel(
     channel_id: str, name: str, *, importance: int = 3, settings: Mapping[str, Json] | None = None
 ) -> Call[ChannelChange]:
     """
-    Make a channel, or update the one with this id, of which name, description and default can change.
+    Create a channel, or update the channel with this id. Only its name, description and default can be changed.
 
     *settings* are ``description``, ``groupId``, ``enableLights``, ``sound``, ``default`` and so on. The first channel
     becomes the default.
@@ -52,7 +52,7 @@ def get_android_notification_channels() -> Call[tuple[Channel, ...]]:
 
 
 def delete_android_notification_channel(channel_id: str) -> Call[bool]:
-    """Return whether it was deleted. The default one can only go last."""
+    """Return whether it was deleted. The default channel can only be deleted last."""
     return call(
         "deleteAndroidNotificationChannel",
         lambda element: flag(element, "channelDeleted"),

@@ -1,4 +1,7 @@
-"""Answers read leniently: fields came and went over the years, so a missing or odd one is None, never an error."""
+"""
+Reads answers leniently: fields have changed over the years, so a missing or unusual field is None, never an
+error.
+"""
 
 from __future__ import annotations
 
@@ -53,6 +56,6 @@ def texts(fields: Mapping[str, Json], name: str) -> tuple[str, ...]:
 
 
 def each(fields: Mapping[str, Json], name: str, read: Callable[[Mapping[str, Json]], T]) -> tuple[T, ...]:
-    """Return what *read* makes of each object in the list *name*."""
+    """Apply *read* to each object in the list *name*, and return the results."""
     value = fields.get(name)
     return tuple(read(item) for item in value if isinstance(item, dict)) if isinstance(value, list) else ()

@@ -1,4 +1,4 @@
-"""Files of the app, sent up as a form."""
+"""Files of the app, uploaded as a form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exports and imports: jobs that the API runs while one asks how far they are."""
+"""Exports and imports: jobs that the API runs in the background."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class JobState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class ExportResult:
     """
-    *files* are addresses, there for 24 hours, unordered; *size_bytes* is their sum where the API tells it.
-
-    *data* is a report's result, whose schema isn't public. *fields* is the whole element.
+    *files* are URLs, in no particular order, which are valid for 24 hours. *size_bytes* is their total
+    size, if the API returns it. *data* is the result of a report, whose schema isn't public. *fields* is
+    the whole element.
     """
 
     state: JobState
@@ -41,7 +41,7 @@ class ExportResult:
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """*files* are addresses of NDJSON files: one answer per row."""
+    """*files* are URLs of NDJSON files with one answer per row."""
 
     state: JobState
     successes: int | None

@@ -13,7 +13,7 @@ from leanplum_sync.wire.message import Message, read_message, read_messages
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """*messages_sent* counts what was queued, not what arrived; None where the API didn't say."""
+    """*messages_sent* counts queued messages, not delivered ones; None if the API doesn't return it."""
 
     messages_sent: int | None
     result: str
@@ -39,8 +39,8 @@ def send_message(
     """
     Queue a started message with manual delivery: to a device, or to all devices of a user.
 
-    The message's audience is honoured unless *force*. Doing it twice sends it twice. Nobody to send to is a
-    ``RejectedError``.
+    Without *force*, only users in the message's audience get it. Calling this twice sends the message
+    twice. If the user doesn't exist, a ``RejectedError`` is raised.
     """
     arguments = {"messageId": message_id, "values": values, "force": force}
     return call("sendMessage", _read_sent, {**who(user_id, device_id, create=create), **arguments})
@@ -61,12 +61,12 @@ def start_campaign(
 
 
 def get_message(message_id: int) -> Call[Message]:
-    """A missing message is a ``RejectedError`` of status 404."""
+    """If the message doesn't exist, a ``RejectedError`` with status 404 is raised."""
     return call("getMessage", lambda element: read_message(mapping(element, "message")), {"id": message_id})
 
 
 def get_messages(*, include_drafts: bool = False, recent: bool = True) -> Call[tuple[Message, ...]]:
-    """*recent* leaves only what is active or has finished lately."""
+    """With *recent*, only return messages that are active or have finished recently."""
     return call("getMessages", read_messages, {"includeDrafts": include_drafts, "recent": recent})
 
 

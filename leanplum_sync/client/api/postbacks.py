@@ -15,7 +15,7 @@ PostbackType = Literal["messageEvents", "abTestEvents"]
 
 @dataclass(frozen=True, slots=True)
 class Postback:
-    """The API doesn't tell its channels. *url* may hold a secret: it is not shown."""
+    """The API doesn't return the channels. *url* may contain a secret, so it is not shown."""
 
     id: int | None
     type: str
@@ -29,7 +29,7 @@ def add_postback(
     url: str, *, postback_type: PostbackType = "messageEvents", channels: Sequence[str] = ()
 ) -> Call[int | None]:
     """
-    Return the new postback's id; doing it twice makes two.
+    Return the new postback's id. Calling this twice creates two postbacks.
 
     *url* is a template: ``https://hooks.example.com/?u={{User ID}}&e={{Message event}}``. *channels* are ``Push
     Notification``, ``Email`` and ``In-app Message``; none means all.

@@ -1,4 +1,4 @@
-"""Actions that only Leanplum's SDKs are known to use. Servers may answer that there is no such action."""
+"""Actions that only Leanplum's SDKs are known to use. A server may not support them."""
 
 from __future__ import annotations
 
@@ -49,5 +49,5 @@ def track_geofence(user_id: str | None = None, *, device_id: str | None = None) 
 
 
 def get_migrate_state() -> Call[Migration]:
-    """Return how far the app's migration to CleverTap has come."""
+    """Return the state of the app's migration to CleverTap."""
     return call("getMigrateState", read_migration, {})

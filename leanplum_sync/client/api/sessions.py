@@ -16,7 +16,7 @@ Disposition = Literal["active", "passive", "requireActive"]
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """*offline*: recorded outside a session. *advisory* tells of a timestamp that the API rewrote."""
+    """*offline*: recorded outside a session. *advisory* is a warning that the API replaced the timestamp."""
 
     offline: bool
     advisory: str = ""
@@ -85,7 +85,7 @@ def advance(
     info: str | None = None,
     params: Mapping[str, Json] | None = None,
 ) -> Call[Done]:
-    """Enter *state*; "" leaves the state the user is in."""
+    """Enter *state*; "" leaves the current state."""
     arguments = {"state": state, "info": info, "params": params}
     return done("advance", {**who(user_id, device_id, create=create), **arguments})
 
@@ -117,7 +117,7 @@ def track(
     disposition: Disposition | None = None,
 ) -> Call[Tracked]:
     """
-    Record one occurrence of *event*; doing it twice counts twice.
+    Record one occurrence of *event*. Calling this twice counts it twice.
 
     With *message_id*, the event belongs to that message: "" is its View or Send, others are ``Open``, ``Accept`` and
     so on. *time*, in epoch seconds, older than a year is rewritten to now, with an advisory.

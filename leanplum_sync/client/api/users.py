@@ -24,7 +24,7 @@ class Activity:
 @dataclass(frozen=True, slots=True)
 class User:
     """
-    A user as exportUser shows it; what the API left out is None or empty.
+    A user as exportUser returns it. Missing fields are None or empty.
 
     Attribute values are as they come back: booleans as the texts ``True`` and ``False``. *devices* may show nothing
     but their ``deviceId``. *fields* is the whole element, place and locale included.
@@ -70,11 +70,12 @@ def set_user_attributes(
     new_user_id: str | None = None,
 ) -> Call[Done]:
     """
-    Change what is named and leave the rest. ``None`` as an attribute's value removes the attribute.
+    Change only the given values. The attribute value ``None`` removes the attribute.
 
     *add* and *remove* work on lists as sets; *increment* on whole numbers only. *profile* holds ``created``,
     ``lastActive``, ``totalSessions``, ``timeSpentInApp`` and location fields. *events* and *states* map a name to
-    ``{count | countIncrement, value | valueIncrement, firstTime, lastTime}``, where times only ever widen.
+    ``{count | countIncrement, value | valueIncrement, firstTime, lastTime}``, where the earliest first time
+    and the latest last time are kept.
     """
     return done(
         "setUserAttributes",
@@ -98,7 +99,7 @@ def set_user_attributes(
 
 
 def reset_anomalies(user_id: str | None = None, *, device_id: str | None = None) -> Call[Done]:
-    """Clear the mark that keeps a user out of analytics. Undocumented, with the development key."""
+    """Clear the flag that excludes a user from analytics. This is undocumented, and needs the development key."""
     return done(
         "setUserAttributes",
         {**who(user_id, device_id, create=False), "resetAnomalies": True},
@@ -112,7 +113,7 @@ def set_device_attributes(
     """
     Set *fields* such as ``systemName``, ``iosPushToken``, ``gcmRegistrationId`` and ``webPushSubscription``.
 
-    A device that several users share takes one call for each of them, with its *user_id*.
+    If several users share a device, make one call for each user, with their *user_id*.
     """
     return done("setDeviceAttributes", {**who(user_id, device_id, create=create), **fields})
 
@@ -131,7 +132,7 @@ def set_traffic_source_info(
 
 
 def register_device(device_id: str, email: str) -> Call[bool]:
-    """Make a device a developer's own; False if it was already."""
+    """Register a device as a developer's device; return False if it already was."""
     return call(
         "registerDevice",
         lambda element: flag(element, "registered"),
@@ -142,22 +143,22 @@ def register_device(device_id: str, email: str) -> Call[bool]:
 def delete_user(
     user_id: str | None = None, *, device_id: str | None = None, full_erasure: bool = False
 ) -> Call[Done]:
-    """Delete the profile; with *full_erasure* the analytics too, within 15 days. Not billed."""
+    """Delete the profile; with *full_erasure*, also the analytics, within 15 days. Not billed."""
     return done("deleteUser", {**who(user_id, device_id), "fullErasure": full_erasure})
 
 
 def block(user_id: str | None = None, *, device_id: str | None = None) -> Call[Done]:
-    """Stop collecting and erase what there is, but keep the identity; later writes get HTTP 451."""
+    """Stop collecting data about the user and erase it, but keep the id. Later writes are refused with HTTP 451."""
     return done("block", who(user_id, device_id), fallback=KeyClass.DEVELOPMENT)
 
 
 def unblock(user_id: str | None = None, *, device_id: str | None = None) -> Call[Done]:
-    """Collect again; nothing comes back."""
+    """Collect data about the user again. Erased data is not restored."""
     return done("unblock", who(user_id, device_id), fallback=KeyClass.DEVELOPMENT)
 
 
 def _one_or_several(values: Sequence[str]) -> str | list[str] | None:
-    """Source: the argument is described as text; clients send lists, which is the only way to say several."""
+    """Source: the argument is documented as text, but clients send lists, the only way to pass several values."""
     if isinstance(values, str):
         return values
     return values[0] if len(values) == 1 else list(values) or None

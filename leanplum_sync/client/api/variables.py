@@ -1,4 +1,4 @@
-"""Variables of the app, and the content that the API picks for a user."""
+"""Variables of the app, and the content that the API selects for a user."""
 
 from __future__ import annotations
 
@@ -41,16 +41,21 @@ def get_vars(
     create: bool = False,
     include_defaults: bool | None = None,
 ) -> Call[Content]:
-    """What this user sees. No API lists the variables themselves: ask as a user whom nothing targets."""
+    """
+    Return the variables as this user sees them.
+
+    No action lists the variables themselves: to get their defaults, ask for a user who isn't targeted by
+    anything.
+    """
     arguments = {**who(user_id, device_id, create=create), "includeDefaults": include_defaults}
     return call("getVars", read_content, arguments)
 
 
 def set_vars(variables: Mapping[str, Json], *, device_id: str | None = None) -> Call[Done]:
-    """Set defaults. Variables that are not named stay. *device_id* tags file variables with its app version."""
+    """Set default values. Other variables stay unchanged. *device_id* tags file variables with its app version."""
     return done("setVars", {"vars": variables, "deviceId": device_id})
 
 
 def delete_vars(names: Sequence[str]) -> Call[tuple[str, ...]]:
-    """Return the names that were removed."""
+    """Return the names of the removed variables."""
     return call("deleteVars", lambda element: texts(element, "variablesRemoved"), {"vars": list(names)})

@@ -185,7 +185,7 @@ def _newsfeed_message(work: Work) -> tuple[str, dict[str, Any]]:
 
 
 def get_migrate_state(work: Work) -> Element:
-    """Return how far the app's migration to CleverTap has come. Source: fixtures of Leanplum's JavaScript SDK."""
+    """Return the state of the app's migration to CleverTap. Source: fixtures of Leanplum's JavaScript SDK."""
     element = unlisted(work)
     state = work.switches.migrate_state
     system = _SYSTEM_OF_STATE[state]

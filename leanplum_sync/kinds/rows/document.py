@@ -154,7 +154,7 @@ class Listing(Edge):
         default=[],
         description=(
             "Words that mean an empty cell if they are the whole cell, for example as databases and pandas write them."
-            " NULL without quotes means both NULL and null."
+            " An unquoted NULL covers both NULL and null."
         ),
         examples=[["NULL", "\\N", "nan"]],
     )
