@@ -116,7 +116,10 @@ def _state(fate: Fate) -> DeliveryState | None:
             return None
 
 
-def missing(numbers: Iterable[int]) -> tuple[int, ...]:
-    """Return the numbers of runs that left no log, though later ones did."""
-    found = frozenset(numbers)
-    return tuple(number for number in range(1, max(found, default=0)) if number not in found)
+def missing(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last of each row of runs that left no log, though later ones did."""
+    following = 1
+    for number in sorted(set(numbers)):
+        if number > following:
+            yield following, number - 1
+        following = number + 1

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -21,7 +22,10 @@ from leanplum_sync.library.journal_here import journal_here, open_for
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planner.known import JournalMark
 from leanplum_sync.project.settings import Settings
+from leanplum_sync.wire.convert import END_OF_9999
 
+_MOST_RUNS: Final = 1 << 31
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _Listed = Mapping[int, Mapping[int, Fate]]  # by batch and action
 
 
@@ -72,7 +76,8 @@ def _logs(folder: Path, app: str) -> Iterator[LoggedRun]:
 
 
 def _app(path: Path) -> str:
-    return str(orjson.loads(path.read_bytes().splitlines()[0])["app"])
+    """Return the app in the first event; empty if it names none."""
+    return str(orjson.loads(path.read_bytes().splitlines()[0]).get("app", ""))
 
 
 def _add(run: LoggedRun | None, line: bytes) -> LoggedRun | None:
@@ -80,9 +85,8 @@ def _add(run: LoggedRun | None, line: bytes) -> LoggedRun | None:
     try:
         event = orjson.loads(line)
         if run is None:
-            at = float(event["at"])
-            return LoggedRun(str(event["journal"]), int(event["run"]), str(event["plan"]), at, at)
-        run.ended_at = float(event["at"])
+            return _begun(event)
+        run.ended_at = _time(event["at"])
         match event:
             case {"event": "batch", "batch": int(number)}:
                 run.batches.setdefault(number, Logged()).add(event)
@@ -106,6 +110,23 @@ def _identity(logs: Sequence[LoggedRun], remembered: JournalMark | None) -> Jour
     return JournalMark(journal, shown)
 
 
+def _begun(event: Mapping[str, Any]) -> LoggedRun:
+    """
+    Raises:
+        ValueError, KeyError, TypeError: *event* is not the first of a log.
+    """
+    at, number, plan = _time(event["at"]), event["run"], event["plan"]
+    if type(number) is not int or not 0 < number < _MOST_RUNS or not _DIGEST.fullmatch(plan):
+        raise ValueError("not an event that begins a run")
+    return LoggedRun(str(event["journal"]), number, plan, at, at)
+
+
+def _time(value: Any) -> float:
+    if not 0 <= (seconds := float(value)) <= END_OF_9999:
+        raise ValueError("not a time")
+    return seconds
+
+
 def _number_again(logs: Sequence[LoggedRun]) -> None:
     """Give runs of earlier journals, whose numbers are taken by now, numbers after all others."""
     taken = {run.number for run in logs if run.journal == logs[-1].journal}
@@ -119,12 +140,14 @@ def _gaps(folder: Path, logs: Sequence[LoggedRun], *, is_shared: bool) -> Iterat
     """Yield what no log can show. Runs of other apps count: they are numbered with these."""
     journal = logs[-1].journal
     numbers = set()
-    for path in folder.glob("run-*.events.ndjson"):
+    for path in sorted(folder.glob("run-*.events.ndjson")):
         run = _add(None, next(iter(path.read_bytes().splitlines()), b""))
-        if run is not None and run.journal == journal:
+        if run is None or not _app(path):
+            yield f"{path.name} is damaged at its start, so nobody knows what its run sent."
+        elif run.journal == journal:
             numbers.add(run.number)
-    for number in missing(numbers):
-        yield f"Run {number} has no log."
+    for first, last in missing(numbers):
+        yield f"Run {first} has no log." if first == last else f"Runs {first} to {last} have no log."
     if is_shared:
         yield "Logs of runs on other machines are on those machines."
 

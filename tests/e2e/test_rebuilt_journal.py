@@ -154,6 +154,40 @@ def test_where_lines_are_damaged_what_they_may_hide_is_held(shell: Shell) -> Non
     assert "1 lines of its log are damaged" in found["unknown"][0]
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda first: {**first, "run": 10**18},
+        lambda first: {**first, "run": "x"},
+        lambda first: {**first, "at": 1e300},
+        lambda first: {**first, "plan": "../a"},
+        lambda first: {name: value for name, value in first.items() if name != "app"},
+        lambda first: [],
+    ],
+)
+def test_a_run_whose_log_is_damaged_at_its_start_is_said_and_not_repeated(
+    damage: Any, shell: Shell, served: Served
+) -> None:
+    shell.run(*PLAN)
+    shell.run(*FIRST)
+    lose(shell)
+    first, _, rest = log(shell).read_text().partition("\n")
+    log(shell).with_name("run-2.events.ndjson").write_text(f"{json.dumps(damage(json.loads(first)))}\n{rest}")
+    found = rebuilt(shell)
+    assert not found["isComplete"]
+    assert found["unknown"] == [
+        "run-2.events.ndjson is damaged at its start, so nobody knows what its run sent."
+    ]
+
+
+def test_many_runs_without_a_log_are_one_sentence(shell: Shell) -> None:
+    shell.run(*PLAN)
+    shell.run(*FIRST)
+    lose(shell)
+    log(shell).write_text(log(shell).read_text().replace('"run":1,', '"run":2000000000,'))
+    assert rebuilt(shell)["unknown"] == ["Runs 1 to 1999999999 have no log."]
+
+
 def test_only_an_empty_journal_is_rebuilt_and_only_from_something(shell: Shell) -> None:
     shell.run(*PLAN)
     assert "there is nothing to rebuild the journal from" in shell.run("journal", "rebuild", code=64).stderr

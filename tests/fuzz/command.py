@@ -68,8 +68,8 @@ def breach(ended: Ended, secrets: Sequence[str], *, debug: bool = False) -> str:
     everything = "\n".join(ended.texts)
     if "Traceback (most recent call last)" in everything and not debug:
         return "a traceback"
-    if "fault of leanplum-sync" in everything:
-        return "a fault of leanplum-sync"
+    if "bug in leanplum-sync" in everything:
+        return "a bug in leanplum-sync"
     if told := [secret for secret in secrets if secret in everything]:
         return f"the secret {told[0]!r} is in the output"
     if not everything.strip() and ended.code not in (ExitCode.OK, ExitCode.CHANGES_PENDING):

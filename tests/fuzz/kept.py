@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import shutil
@@ -22,8 +23,10 @@ from mutations import mutated_bytes, mutated_tree, scalar
 from shop import ENVIRON, SECRETS, write_shop
 
 from leanplum_sync import emulator
+from leanplum_sync.encryption import KEY_VARIABLE
 
 PLAN: Final = "a.lpplan"
+PLAN_KEY: Final = base64.b64encode(b"kanariPlanKey".ljust(32, b"k")).decode()
 JOURNAL: Final = ".leanplum-sync/journal.db"
 _OVER: Final = ("--ack", "suspectedRename=5", "--ack", "repeatedSends=2")
 _ACKS: Final = ("--yes", "--new-journal", "--verify", "none")
@@ -173,19 +176,29 @@ def _execute(path: Path, statements: list[str]) -> None:
 
 class Plans(Fuzzer):
     name = "plans"
-    secrets = SECRETS
+    secrets = (*SECRETS, PLAN_KEY)
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self._shop = folder / "shop"
-        self._shop.mkdir()
-        write_shop(self._shop)
-        ended = run(self._shop, "plan", "--out", PLAN, environ=ENVIRON)
+        self._shops = [
+            self._made(folder / "plain", {}),
+            self._made(folder / "sealed", {KEY_VARIABLE: PLAN_KEY}),
+        ]
+
+    @staticmethod
+    def _made(folder: Path, key: dict[str, str]) -> tuple[Path, dict[str, str]]:
+        """Return a project with a plan, and the variables that it is made with."""
+        environ = {**ENVIRON, **key}
+        folder.mkdir()
+        write_shop(folder)
+        ended = run(folder, "plan", "--out", PLAN, environ=environ)
         assert ended.code == 0, ended.err
-        shutil.copy(self._shop / PLAN, self._shop / "other.lpplan")
+        shutil.copy(folder / PLAN, folder / "other.lpplan")
+        return folder, environ
 
     def case(self, draw: random.Random, folder: Path, *, debug: bool) -> Iterator[Ended]:
-        shutil.copytree(self._shop, folder, dirs_exist_ok=True)
+        shop, environ = draw.choice([self._shops[0], self._shops[0], self._shops[1]])
+        shutil.copytree(shop, folder, dirs_exist_ok=True)
         self._spoil(draw, folder / PLAN)
         formats = outputs(draw, ("json", "markdown", "html"))
         commands = [
@@ -200,7 +213,7 @@ class Plans(Fuzzer):
             ),
         ]
         for command in draw.sample(commands, draw.choice([1, 2])):
-            yield run(folder, *command, environ=ENVIRON, debug=debug)
+            yield run(folder, *command, environ=environ, debug=debug)
 
     def _spoil(self, draw: random.Random, path: Path) -> None:
         match draw.randrange(5):
@@ -257,8 +270,10 @@ class Journals(Fuzzer):
         self._shop.mkdir()
         write_shop(self._shop)
         self._run("plan", "--out", PLAN, code=0)
-        self._run("apply", PLAN, *_ACKS, code=0)
+        self._run("apply", PLAN, *_ACKS, "-o", "json=receipt-1.json", code=0)
         self._hold()
+        for receipt in self._shop.glob("receipt-*.json"):  # on one line, as its mutations are
+            receipt.write_text(json.dumps(json.loads(receipt.read_text())))
 
     def _run(self, *arguments: str, code: int, **variables: str) -> None:
         ended = run(self._shop, *arguments, environ={**ENVIRON, **variables})
@@ -274,7 +289,7 @@ class Journals(Fuzzer):
             self._run("plan", "-e", "production", "--out", "held.lpplan", code=6, **variables)
             over = ("sends=2", "suspectedRename=5", "createdUsers=1", "removals=4", "changedShare=100")
             acks = [word for each in over for word in ("--ack", each)]
-            self._run("apply", "held.lpplan", *_ACKS, *acks, code=5, **variables)
+            self._run("apply", "held.lpplan", *_ACKS, *acks, "-o", "json=receipt-2.json", code=5, **variables)
         with closing(sqlite3.connect(self._shop / JOURNAL)) as connection, connection:
             connection.execute("UPDATE run SET environment = 'sandbox'")
         self._rename("second-2026", "third-2026", "summer", "autumn", "gold", "platinum")
@@ -290,6 +305,9 @@ class Journals(Fuzzer):
     def case(self, draw: random.Random, folder: Path, *, debug: bool) -> Iterator[Ended]:
         shutil.copytree(self._shop, folder, dirs_exist_ok=True)
         path = folder / JOURNAL
+        if draw.random() < 0.25:
+            yield from self._rebuilt(draw, folder, debug=debug)
+            return
         match draw.randrange(10):
             case 0:
                 path.write_bytes(mutated_bytes(draw, path.read_bytes()))
@@ -299,4 +317,35 @@ class Journals(Fuzzer):
             case _:
                 _execute(path, _altered(draw, path))
         for command in draw.sample(self._commands, draw.choice([1, 2, 3])):
+            yield run(folder, *command, environ=ENVIRON, debug=debug)
+
+    def _rebuilt(self, draw: random.Random, folder: Path, *, debug: bool) -> Iterator[Ended]:
+        """Lose the journal, alter what is left of its runs, and rebuild it from that."""
+        path = folder / JOURNAL
+        path.unlink()
+        if draw.random() < 0.5:
+            path.with_name("journal.db.mark").unlink()
+        left = [
+            *path.parent.glob("*.events.ndjson"),
+            *path.parent.glob("applied/*"),
+            *folder.glob("receipt*"),
+        ]
+        for _ in range(draw.choice([0, 1, 1, 2])):
+            changed = draw.choice(sorted(left))
+            content = changed.read_bytes()
+            if changed.suffix == ".lpplan" or draw.random() < 0.2:
+                changed.write_bytes(mutated_bytes(draw, content))
+            else:
+                lines = [json.loads(line) for line in content.splitlines()]
+                mutated = mutated_tree(draw, lines, _WORDS)
+                changed.write_text(
+                    "".join(f"{json.dumps(each)}\n" for each in mutated)
+                    if isinstance(mutated, list)
+                    else "{}"
+                )
+        receipts = draw.choice([(), ("receipt-1.json",), ("receipt-1.json", "receipt-2.json")])
+        yield run(
+            folder, "journal", "rebuild", *receipts, *outputs(draw, ("json",)), environ=ENVIRON, debug=debug
+        )
+        for command in draw.sample(self._commands, draw.choice([1, 2])):
             yield run(folder, *command, environ=ENVIRON, debug=debug)

@@ -25,7 +25,7 @@ def test_no_input_breaks_the_law_of_commands(fuzzer_type: type[Fuzzer], tmp_path
         (Ended(("plan",), 11, "", "Error: no.", {}), "exit code 11"),
         (Ended(("plan",), 3, "", "", {}), "exit code 3 without a word"),
         (Ended(("plan",), 3, "Traceback (most recent call last)", "", {}), "a traceback"),
-        (Ended(("plan",), 3, "", "This is a fault of leanplum-sync.", {}), "a fault of leanplum-sync"),
+        (Ended(("plan",), 3, "", "This is a bug in leanplum-sync.", {}), "a bug in leanplum-sync"),
         (
             Ended(("plan",), 0, "", "", {"a.json": '{"key": "kanari"}'}),
             "the secret 'kanari' is in the output",
