@@ -27,14 +27,14 @@ _INCREMENT: Final = "userAttributeValuesToIncrement."
 
 # Columns that no kind manages, by their prefix, and what to do instead.
 _UNMANAGED: Final = {
-    "newUserId": "Renaming users is not managed: import this column with Leanplum's own upload.",
-    "events.": "Counts of events are not managed: import them with Leanplum's own upload.",
-    "states.": "Counts of states are not managed: import them with Leanplum's own upload.",
-    "event": "Events are not managed: import them with Leanplum's own upload.",
-    "params.": "Events are not managed: import them with Leanplum's own upload.",
-    "unsubscribe": "Subscriptions are not managed: import them with Leanplum's own upload.",
+    "newUserId": "leanplum-sync doesn't rename users: import this column with Leanplum's own upload.",
+    "events.": "leanplum-sync doesn't manage counts of events: import them with Leanplum's own upload.",
+    "states.": "leanplum-sync doesn't manage counts of states: import them with Leanplum's own upload.",
+    "event": "leanplum-sync doesn't manage events: import them with Leanplum's own upload.",
+    "params.": "leanplum-sync doesn't manage events: import them with Leanplum's own upload.",
+    "unsubscribe": "leanplum-sync doesn't manage subscriptions: import them with Leanplum's own upload.",
     "createDisposition": "Set `createUsers` in the spec instead, for all rows.",
-    "devMode": "Development mode is not used: remove the column.",
+    "devMode": "leanplum-sync doesn't use development mode: remove the column.",
     "action": "The spec's kind decides the action: remove the column.",
     "defaultAction": "The spec's kind decides the action: remove the column.",
     "fullErasure": "leanplum-sync never deletes users: remove the column.",

@@ -342,7 +342,7 @@ def compiled_cell(form: CellForm, check: Check, path: Path, site: Site, *, lists
         try:
             converted[where] = check(value if to is None else convert(value, to))
         except ConversionError as error:
-            site.report((*path, *where), f"this can't be the value: expected {error.expected}")
+            site.report((*path, *where), f"this is not a valid value: expected {error.expected}")
             sound = False
     if sound:
         otherwise = converted.pop(("otherwise",), None)

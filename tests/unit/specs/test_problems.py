@@ -25,7 +25,7 @@ ATTRIBUTES = "users: {inline: [{id: u1, n: x}]}\nattributes:\n  "
         ("a: {column: n, map: {x: }}", 22, "the value is missing. Give a value, or leave the line out."),
         ("a: {column: n, map: {}}", 21, "`map` is empty. Remove the line, or give it a value."),
         ("a: {column: n, otherwise: 1}", 4, "`otherwise` is for values that are not in `map`, but there is no `map`."),
-        ("a: {column: n, type: integer, map: {x: y}}", 37, "this can't be the value: expected a whole number."),
+        ("a: {column: n, type: integer, map: {x: y}}", 37, "this is not a valid value: expected a whole number."),
         ("a:", 1, "the value is missing. Give a value; to remove the attribute, write {state: absent}."),
         ('a: ""', 4, "an empty text can't be a value. To remove the attribute, write {state: absent}."),
         ("a: []", 4, "an empty list can't be a value. To remove the attribute, write {state: absent}."),
