@@ -101,7 +101,7 @@ def build(document: PushTokensDocument, site: Site) -> Resource:
         parts += device_columns(site, ("spec", "devices", "file"), named, managed)
     elif spec.token is None and site.readable and site.whole and identity.name:
         site.report(
-            ("spec",), "`token` is missing", "Name the token's column: token: {ios: {column: apns_token}}."
+            ("spec",), "`token` is missing", "Specify the token's column: token: {ios: {column: apns_token}}."
         )
     return resource_at(
         site,

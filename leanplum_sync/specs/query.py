@@ -28,7 +28,9 @@ def query_source(
     for key in _FILE_KEYS:
         if getattr(listing, key) is not None:
             document.report(
-                (*path, key), f"`{key}` can't be used with `connection`", "Remove it, or `connection`."
+                (*path, key),
+                f"`{key}` can't be used with `connection`",
+                f"Remove either `{key}` or `connection`.",
             )
             return None
     if listing.connection is None:

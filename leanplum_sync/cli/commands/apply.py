@@ -239,7 +239,7 @@ def _leftovers(
 
 
 def _changed_words(left: Leftovers, run: int) -> str:
-    return f"These changed during the run, so no file with the affected rows was written: {', '.join(left.changed)}. `leanplum-sync journal show {run}` lists the users."
+    return f"These specs or their data changed during the run, so no files with the affected rows were written for them: {', '.join(left.changed)}. `leanplum-sync journal show {run}` lists the users."
 
 
 def code_of(receipt: Receipt, verified: Verification | None) -> ExitCode:

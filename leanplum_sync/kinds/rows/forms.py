@@ -150,7 +150,7 @@ class FromForm(Edge):
 
     from_: Annotated[str, StringConstraints(min_length=1)] = Field(
         alias="from",
-        description="The attribute to take the value from. If it has another name, it is removed afterwards.",
+        description="The attribute to take the value from. A source attribute with another name is removed afterwards.",
         examples=["old_loyalty"],
     )
     type: TypeName | None = Field(default=None, description="The type to convert to.", examples=["integer"])

@@ -107,7 +107,7 @@ def test_a_wrong_user_spec_is_said_so_once(folder: Any, spec: str, place: str, m
 @pytest.mark.parametrize(
     ("spec", "place", "message"),
     [
-        ("devices: {inline: [d]}", "4:1", "`token` is missing. Name the token's column: token: {ios: {column: apns_token}}."),
+        ("devices: {inline: [d]}", "4:1", "`token` is missing. Specify the token's column: token: {ios: {column: apns_token}}."),
         ("devices: {inline: [d]}\ntoken: {}", "6:3", "no platform is named. Write ios, android or web, with the token's column."),
         ("devices: {inline: [d]}\ntoken: {ios: zz}", "6:11", "invalid value for iosPushToken: expected an APNs token: an even number of hexadecimal digits, 64 or more."),
         ("devices: {inline: [d]}\ntoken: {andriod: {column: t}, ios: {column: id}}", "6:11", "unknown key `andriod`. Did you mean android?"),
