@@ -94,7 +94,7 @@ def folder() -> Path:
 
 def new_journal() -> Path:
     path = folder() / "journal.db"
-    for name in ("journal.db-wal", "journal.db-shm"):
+    for name in ("journal.db-wal", "journal.db-shm", "journal.db.mark"):
         path.with_name(name).unlink(missing_ok=True)
     shutil.copyfile(folder() / "empty.db", path)
     return path

@@ -258,7 +258,7 @@ class Trial:
         # One request at a time, so that none is beyond the last look at the deadline when the process is paused.
         life = self._life("lease lost while working", lease_seconds=_SHORT_LEASE_SECONDS, concurrency=1)
         pid = self._children.start(life)
-        while (state := _state_of(pid)) not in ("T", "Z"):
+        while (state := state_of(pid)) not in ("T", "Z"):
             time.sleep(0.01)
         if state == "T":
             early = self._children.start(self._life())
@@ -358,7 +358,7 @@ class Trial:
         self.verdict.problems.append(text)
 
 
-def _state_of(pid: int) -> str:
+def state_of(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:

@@ -138,21 +138,31 @@ def _plan(life: Life) -> Any:
 
 
 class _Noting:
-    """A writer that notes in *answered* whose sends were answered, and may cut the journal's connections after an answer."""
+    """
+    A writer that notes in *answered* whose sends were answered. At its points, it stops the process between the last look at
+    the deadline and the first byte, or cuts the journal's connections after the answer.
+    """
 
     def __init__(self, writer: Any, life: Life, answered: list[str]) -> None:
         self._writer, self._life, self._answered = writer, life, answered
         self._calls = count(1)
 
-    def send(self, actions: Any, **given: Any) -> Any:
-        answer = self._writer.send(actions, **given)
+    def send(self, actions: Any, *, before_write: Callable[[], None], **given: Any) -> Any:
+        number = next(self._calls)
+
+        def before() -> None:
+            before_write()
+            if self._life.point == "stopped before the first byte" and number == self._life.nth:
+                _pause()
+
+        answer = self._writer.send(actions, before_write=before, **given)
         if isinstance(answer, Answered):
             self._answered += [
                 action.arguments["userId"]
                 for action, found in zip(actions, answer.outcomes, strict=True)
                 if action.name == "sendMessage" and found.outcome is not Outcome.IN_DOUBT
             ]
-        if self._life.point == "connections lost after an answer" and next(self._calls) == self._life.nth:
+        if self._life.point == "connections lost after an answer" and number == self._life.nth:
             _lose_journal(self._life.journal)
         return answer
 

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import random
+import signal
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import doubts
 import pytest
 import shared_trials
-from crash_campaign import BACKENDS, KINDS, POINTS, Trial, tried
-from lives import Nursery
+from crash_campaign import BACKENDS, KINDS, POINTS, Trial, state_of, tried
+from lives import LOCKED, SPEED, Effects, Life, Nursery, world
 from postgresql import Server, serving
 from shared_trials import SharedTrial
+from waiting import wait_for
+
+from leanplum_sync import emulator
 
 # Every point, every kind of change and both backends, for one process and for two that share a plan; the whole has every
 # combination of the first three.
@@ -53,6 +59,35 @@ def test_that_holds_on_a_shared_journal_whose_connections_are_lost(
 ) -> None:
     verdict = tried(lambda folder: SharedTrial(seed, own_server, children, folder))
     assert not verdict.problems, verdict
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_process_stopped_just_before_the_first_byte_does_nothing_a_second_time_when_it_wakes(
+    kind: str, backend: str, postgresql: Server, children: Nursery, tmp_path: Path
+) -> None:
+    """No client can keep it from sending then. The run that took over has waited, and holds what must happen once."""
+    journal = postgresql.new_database() if backend == "postgresql" else str(tmp_path / "journal.db")
+    seed = tmp_path / "seed.ndjson"
+    seed.write_text(world.seed())
+    lease = 0.6 * SPEED
+    with emulator.running(seeds=[seed]) as running:
+        point = "stopped before the first byte"
+        stopped = Life(
+            running.url, journal, kind, str(tmp_path / "a"), point, nth=2, concurrency=1, lease_seconds=lease
+        )
+        pid = children.start(stopped)
+        wait_for(lambda: state_of(pid) == "T")
+        before = Effects.of(running.url).writes
+        rival = Life(running.url, journal, kind, str(tmp_path / "b"))
+        while children.wait(children.start(rival)) == LOCKED:
+            time.sleep(0.05)
+        assert Effects.of(running.url).writes > before
+        os.kill(pid, signal.SIGCONT)
+        assert children.wait(pid) == LOCKED
+        woken = Effects.of(running.url)
+        assert (woken.duplicates, woken.overlaps) == (0, 0)
 
 
 @pytest.mark.slow
