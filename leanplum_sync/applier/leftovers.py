@@ -1,4 +1,7 @@
-"""The rows behind what did not succeed, written to files that can be sources: correct them, name them in the spec, plan again."""
+"""
+Writes the rows of actions that did not succeed to files, which can be corrected, used in the spec, and
+planned again.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all commands share: options for project and display, and the layout of the help."""
+"""Shared by all commands: the options for project and display, and the layout of the help."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """
-Shell completion of environments, plan files and actions.
-
-A shell completes while somebody types: where a project is invalid, nothing is offered and nothing is printed.
+Shell completion of environments, plan files and actions. Completion runs while someone types, so if a
+project is invalid, nothing is offered and nothing is printed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where the shared options are remembered, which may be given before or after the command."""
+"""Stores the shared options, which may be given before or after the command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What happened in a run, as records for a log: numbers, states and times; no ids, no values, no sentences of the API."""
+"""
+Events of a run, as records for a log: numbers, states and times, but no user ids, no values and no messages
+of the API.
+"""
 
 from __future__ import annotations
 

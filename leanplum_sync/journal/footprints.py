@@ -1,5 +1,5 @@
 """
-Footprints in the journal: what was left behind, by subject and field, one row a batch.
+Footprints in the journal: fingerprints of written values, by subject and field, with one row per batch.
 
 A row of its own for each field of a million users would be millions of rows. Users of one batch have mostly the same fields,
 so a row is a list of groups: the names of the fields, and by subject their fingerprints in that order. That comes to some 80 bytes
@@ -22,7 +22,7 @@ from leanplum_sync.wire.batch import PlannedAction
 
 
 def packed(done: Iterable[PlannedAction]) -> str:
-    """Return what the actions that are *done* left behind, as a row keeps it; empty if nothing."""
+    """Return the footprints of the actions that are *done*, encoded for a row; empty if there are none."""
     by_subject: dict[str, dict[str, str]] = defaultdict(dict)
     for planned in done:
         by_subject[str(planned.subject)].update(footprints(planned.action))
@@ -35,7 +35,7 @@ def packed(done: Iterable[PlannedAction]) -> str:
 
 def unpacked(row: sa.Row[Any], texts: Texts, subjects: Collection[str]) -> Mapping[str, Mapping[str, str]]:
     """
-    Return what was left behind with each of *subjects* that is in the row.
+    Return the footprints of each of *subjects* that is in the row.
 
     Raises:
         CredentialError, JournalCorruptError: the row can't be read.

@@ -125,7 +125,7 @@ class JournalReader:
         return 0.0 if self._database is None else self._database.ahead()
 
     def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]:
-        """Return what is remembered of each of *subjects*; all of them are in the answer."""
+        """Return the records about each of *subjects*; all of them are in the result."""
         delivered: dict[str, dict[str, str]] = defaultdict(dict)
         sent: dict[str, dict[str, Sent]] = defaultdict(dict)
         held: dict[str, dict[str, int]] = defaultdict(dict)
@@ -323,7 +323,7 @@ class JournalReader:
     def footprints(
         self, app: str, environment: str, subjects: Sequence[Subject]
     ) -> Mapping[Subject, Mapping[str, str]]:
-        """Return what all runs left behind with each of *subjects*: by field, the latest. See ``planner.footprint``."""
+        """Return the latest footprint of each field of each of *subjects*, over all runs. See ``planner.footprint``."""
         runs = [run.number for run in self.runs(app, environment)]
         found: dict[str, dict[str, str]] = defaultdict(dict)
         for page in _pages([str(subject) for subject in subjects]):

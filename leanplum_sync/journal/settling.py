@@ -1,4 +1,4 @@
-"""The settle window, for those who ask a person: before it ends, nobody can know."""
+"""The settle window, for decisions by a person: before it ends, nobody can know what happened."""
 
 from __future__ import annotations
 

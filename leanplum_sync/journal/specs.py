@@ -1,4 +1,7 @@
-"""Which specs are in force: the resources of every plan that was carried out as a whole, as they were then."""
+"""
+The specs that were applied last: the resources of every plan that was carried out completely, as they were
+at that time.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a kind of resource is, and the resource that a document of a kind becomes."""
+"""Kinds of resources, and the resource that a document of a kind is turned into."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Which names the API accepts. Source: Leanplum docs, api-limits (names of attributes, events, states, parameters)."""
+"""
+The rules for names in the API.
+
+Source: Leanplum docs, api-limits (names of attributes, events, states, parameters).
+"""
 
 from __future__ import annotations
 

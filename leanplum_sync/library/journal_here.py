@@ -1,4 +1,7 @@
-"""The journal of an environment, and the traces of runs beside it: they show when it is not the one that was used before."""
+"""
+The journal of an environment, and the files of past runs next to it, which show if it is not the journal
+that was used before.
+"""
 
 from __future__ import annotations
 

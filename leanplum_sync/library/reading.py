@@ -1,4 +1,4 @@
-"""The snapshot that planning reads into: users that were read and not used are not paid for again."""
+"""The snapshot that planning reads into, so that users who were read but not used are not billed again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether an app that is being moved to CleverTap may still be planned for, and written to."""
+"""Checks whether an app that is being moved to CleverTap may still be planned for and written to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Problems as they come: all counted, the first ones kept, and all of them on disk once they are many."""
+"""Collects problems: counts all of them, keeps the first ones, and writes all of them to disk if there are many."""
 
 from __future__ import annotations
 

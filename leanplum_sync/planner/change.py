@@ -54,7 +54,7 @@ class Change:
 
 
 class Changes(Protocol):
-    """What a plan changes, read as it is needed."""
+    """The changes of a plan, read as needed."""
 
     def subjects(self) -> Iterator[Subject]: ...
 

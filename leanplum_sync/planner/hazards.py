@@ -1,4 +1,4 @@
-"""What a plan needs consent for, by name and number."""
+"""The hazards of a plan, which need consent by name and number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a row asks for: one small value for each change that may be planned."""
+"""The changes that a row asks for: one small value for each change that may be planned."""
 
 from __future__ import annotations
 
