@@ -16,7 +16,7 @@ from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows.absence import WORDS, id_remark, means_nothing
 from leanplum_sync.kinds.rows.desires import Want
 from leanplum_sync.kinds.rows.row import Row, RowError
-from leanplum_sync.kinds.rows.source import files_of, is_readable_now, query_of
+from leanplum_sync.kinds.rows.source import files_of, is_readable_now, read_source_of
 from leanplum_sync.operations.problem_list import ListingFile, ProblemList
 from leanplum_sync.planner.conflicts import conflicts, device_and_token, shared_fields, token_conflict
 from leanplum_sync.problem import Place, Problem, Remark
@@ -95,7 +95,7 @@ def check(
         tuple(
             source.name
             for resource in loaded.resources
-            if (source := query_of(resource.source)) is not None and source.kept is None
+            if (source := read_source_of(resource.source)) is not None and source.kept is None
         ),
     )
 

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
 
 from leanplum_sync.errors import CredentialError, SourceUnreachableError, UsageError
-from leanplum_sync.kinds.rows.source import KeptRows, QuerySource, query_of
+from leanplum_sync.kinds.rows.source import KeptRows, ObjectsSource, QuerySource, ReadSource, read_source_of
 from leanplum_sync.planner.plan import RowsRead
 from leanplum_sync.problem import Place, Problem
-from leanplum_sync.project.model import Connection, FromVariable
+from leanplum_sync.project.model import Connection, FromVariable, Setting
 from leanplum_sync.project.settings import STATE_FOLDER
-from leanplum_sync.sources.connections import kept_index
+from leanplum_sync.sources.connections import globs, kept_index
 from leanplum_sync.sources.connections.columns import ColumnKind, QueryColumn
 from leanplum_sync.sources.connections.keeping import keep
 from leanplum_sync.sources.connections.opening import opened, target_of
-from leanplum_sync.sources.connections.reader import QueryError, Reader
-from leanplum_sync.sources.connections.statement import Statement, parse
+from leanplum_sync.sources.connections.reader import Files, FilesError, QueryError, Reader, Wanted
+from leanplum_sync.sources.connections.statement import parse
 from leanplum_sync.specs.explain import did_you_mean
 from leanplum_sync.staging.scratch import ScratchFolder
 from leanplum_sync.wire.action import Json
@@ -56,10 +56,11 @@ class _Query:
     """One resource's query, with all its parameters."""
 
     resource: Resource
-    source: QuerySource
-    statement: Statement
+    source: ReadSource
+    wanted: Wanted
     parameters: Mapping[str, Json]
     root: Path
+    connection: Connection
     url: str
 
 
@@ -101,12 +102,12 @@ def rows_read(loaded: Loaded) -> Mapping[str, RowsRead]:
     return {
         str(resource.address): RowsRead(source.connection, source.path, source.kept)
         for resource in loaded.resources
-        if (source := query_of(resource.source)) is not None and source.kept is not None
+        if (source := read_source_of(resource.source)) is not None and source.kept is not None
     }
 
 
 def _with_kept(resource: Resource, kept: KeptRows | None) -> Resource:
-    source = query_of(resource.source)
+    source = read_source_of(resource.source)
     return resource if source is None else replace(resource, source=replace(source, kept=kept))
 
 
@@ -116,12 +117,12 @@ def _read(loaded: Loaded, reading: Reading, read: _Read) -> Loaded:
     queries: dict[str, list[_Query]] = defaultdict(list)
     problems: list[Problem] = []
     for resource in loaded.resources:
-        if (source := query_of(resource.source)) is not None:
-            statement = parse((loaded.root / source.path).read_text(encoding="utf-8-sig"))
-            parameters = _parameters(source, statement, reading.given, problems)
-            url = url_of(loaded.project.connections[source.connection], reading.environ)
+        if (source := read_source_of(resource.source)) is not None:
+            connection = loaded.project.connections[source.connection]
+            url = url_of(connection, reading.environ)
+            wanted, parameters = _wanted(source, loaded.root, reading.given, problems)
             queries[source.connection].append(
-                _Query(resource, source, statement, parameters, loaded.root, url)
+                _Query(resource, source, wanted, parameters, loaded.root, connection, url)
             )
     _check_given(reading.given, [query for each in queries.values() for query in each])
     found: dict[str, KeptRows | None] = {}
@@ -136,10 +137,25 @@ def _read(loaded: Loaded, reading: Reading, read: _Read) -> Loaded:
 
 
 def _check_given(given: Mapping[str, str], queries: Sequence[_Query]) -> None:
-    used = {name for query in queries for name in query.statement.names}
+    used = {name for query in queries for name in query.parameters}
     for name in sorted(given.keys() - used):
         close = did_you_mean(name, sorted(used))
         raise UsageError(f"--set {name}: no query has a parameter of this name. {close}".rstrip())
+
+
+@contextmanager
+def connected_to(connection: Connection, root: Path, environ: Mapping[str, str]) -> Iterator[Reader]:
+    """
+    Open *connection*. *root* is the project folder.
+
+    Raises:
+        SourceUnreachableError: it doesn't answer.
+        CredentialError: a variable is not set, the account is refused, or a driver is not installed.
+    """
+    url = url_of(connection, environ)
+    options = {name: text_of(setting, environ) for name, setting in connection.options.items()}
+    with _scratch(root) as scratch, opened(connection.name, url, root, options, scratch) as reader:
+        yield reader
 
 
 def url_of(connection: Connection, environ: Mapping[str, str]) -> str:
@@ -147,31 +163,66 @@ def url_of(connection: Connection, environ: Mapping[str, str]) -> str:
     Raises:
         CredentialError: the variable that holds it is not set.
     """
-    match connection.url:
-        case str() as url:
-            return url
+    return text_of(connection.url, environ)
+
+
+def text_of(setting: Setting, environ: Mapping[str, str]) -> str:
+    """
+    Raises:
+        CredentialError: the variable that holds it is not set.
+    """
+    match setting:
+        case str():
+            return setting
         case FromVariable() as variable:
-            if url := variable.text(environ):
-                return url
+            if text := variable.text(environ):
+                return text
             raise CredentialError(
-                f"{variable.name} is not set, but the project file reads the URL of connection {connection.name} from it."
+                f"{variable.name} is not set, but a connection in the project file reads its URL or an option from it."
             )
 
 
+def _wanted(
+    source: ReadSource, root: Path, given: Mapping[str, str], problems: list[Problem]
+) -> tuple[Wanted, Mapping[str, Json]]:
+    match source:
+        case QuerySource():
+            statement = parse((root / source.path).read_text(encoding="utf-8-sig"))
+            return statement, _parameters(source, statement.parameters, given, problems)
+        case ObjectsSource():
+            parameters = _parameters(source, globs.parameters_of(source.path), given, problems)
+            pattern = source.path
+            try:
+                pattern = pattern if None in parameters.values() else globs.filled(pattern, parameters)
+            except ValueError as error:
+                problems.append(
+                    Problem(
+                        source.place,
+                        f"the value of {error} can't be part of a path",
+                        "It must not be empty, nor contain a slash.",
+                        source.address,
+                    )
+                )
+            return Files(pattern, source.format, source.delimiter), parameters
+        case _:
+            assert_never(source)
+
+
 def _parameters(
-    source: QuerySource, statement: Statement, given: Mapping[str, str], problems: list[Problem]
+    source: ReadSource, names: Sequence[str], given: Mapping[str, str], problems: list[Problem]
 ) -> Mapping[str, Json]:
     found: dict[str, Json] = {}
-    for name in statement.parameters:
+    for name in names:
         if name in given:
             found[name] = _as(given[name], source.parameters.get(name), name)
         elif name in source.parameters:
             found[name] = source.parameters[name]
         else:
+            found[name] = None
             problems.append(
                 Problem(
                     source.place,
-                    f"the query's parameter {name} has no value",
+                    f"the parameter {name} has no value",
                     f"Add it to `parameters`, or pass --set {name}=VALUE.",
                     source.address,
                 )
@@ -198,10 +249,10 @@ def _as(text: str, default: Json, name: str) -> Json:
 
 def _of_connection(queries: Sequence[_Query], reading: Reading, read: _Read) -> list[_Answer]:
     """Reading changes nothing, so it begins again if the database fails meanwhile."""
-    name, url = queries[0].source.connection, queries[0].url
+    first = queries[0]
     for attempt in range(1, _TRIES + 1):
         try:
-            with opened(name, url, queries[0].root) as reader:
+            with connected_to(first.connection, first.root, reading.environ) as reader:
                 return [read(reader, query, reading) for query in queries]
         except SourceUnreachableError:
             if attempt == _TRIES:
@@ -212,9 +263,9 @@ def _of_connection(queries: Sequence[_Query], reading: Reading, read: _Read) -> 
 
 def _columns(reader: Reader, query: _Query) -> tuple[QueryColumn, ...] | list[Problem]:
     try:
-        columns = reader.columns(query.statement, query.parameters)
-    except QueryError as error:
-        return [_problem(query.source, error)]
+        columns = reader.columns(query.wanted, query.parameters)
+    except (QueryError, FilesError) as error:
+        return _problems(query.source, error)
     problems = list(_column_problems(query, {column.name: column for column in columns}))
     return problems or columns
 
@@ -235,33 +286,44 @@ def _kept(reader: Reader, query: _Query, reading: Reading) -> KeptRows | list[Pr
     columns = _columns(reader, query)
     if isinstance(columns, list):
         return columns
-    scratch = ScratchFolder(root / STATE_FOLDER)
     try:
         with (
+            _scratch(root) as scratch,
             reading.progress.track(f"Reading {source.name}", None, "row") as task,
-            closing(reader.batches(query.statement, query.parameters, columns)) as batches,
+            closing(reader.batches(query.wanted, query.parameters, columns)) as batches,
         ):
             kept = keep(
                 columns,
                 batches,
                 root,
-                scratch.path,
+                scratch,
                 sorted_by=query.resource.id_column.name,
                 parameters=query.parameters,
                 read_at=now,
                 server=reader.server,
                 advance=task.advance,
             )
-    except QueryError as error:
-        return [_problem(source, error)]
-    finally:
-        scratch.close()
+    except (QueryError, FilesError) as error:
+        return _problems(source, error)
     kept_index.note(key, kept, root)
     return kept
 
 
-def _problem(source: QuerySource, error: QueryError) -> Problem:
-    return Problem(Place(source.name), error.message, error.hint, source.address)
+@contextmanager
+def _scratch(root: Path) -> Iterator[Path]:
+    folder = ScratchFolder(root / STATE_FOLDER)
+    try:
+        yield folder.path
+    finally:
+        folder.close()
+
+
+def _problems(source: ReadSource, error: QueryError | FilesError) -> list[Problem]:
+    match error:
+        case QueryError():
+            return [Problem(Place(source.name), error.message, error.hint, source.address)]
+        case FilesError():
+            return [replace(problem, address=source.address) for problem in error.problems]
 
 
 def _column_problems(query: _Query, columns: Mapping[str, QueryColumn]) -> Iterator[Problem]:
@@ -271,21 +333,26 @@ def _column_problems(query: _Query, columns: Mapping[str, QueryColumn]) -> Itera
         if column is None:
             hint = did_you_mean(needed.name, sorted(columns)) or "Names are case-sensitive."
             yield _of_column(query, needed, f"{query.source.name} has no column {needed.name}", hint)
-        elif needed.name in ids and column.kind is not ColumnKind.TEXT:
+        elif needed.name in ids and not _can_be_id(column):
             yield _of_column(
                 query,
                 needed,
                 f"column {needed.name} of {query.source.name} is of type {column.type}, but ids must be text",
-                f"Cast it in the query: {needed.name}::text"
-                + (". If ids have leading zeros, pad them in the query." if column.kind in _NUMBERS else "."),
+                "Make them text at their source; in a query, with CAST."
+                + (" Numbers have lost their leading zeros." if column.kind in _NUMBERS else ""),
             )
         elif column.kind is ColumnKind.OTHER:
             yield _of_column(
                 query,
                 needed,
                 f"column {needed.name} of {query.source.name} is of type {column.type}, which can't become a value",
-                "Cast it in the query to text, a number, a boolean, a date or a list of these.",
+                "Make it text, a number, a boolean, a date or a list of these at its source; in a query, with CAST.",
             )
+
+
+def _can_be_id(column: QueryColumn) -> bool:
+    """Each row tells by itself what its JSON is."""
+    return column.kind is ColumnKind.TEXT or (column.kind is ColumnKind.JSON and column.type == "JSON")
 
 
 def _of_column(query: _Query, needed: NeededColumn, message: str, hint: str) -> Problem:

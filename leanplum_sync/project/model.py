@@ -255,12 +255,18 @@ FORMS: Final[dict[str, type[Edge]]] = {
 
 
 class ConnectionModel(Edge):
-    """A database that specs take rows from."""
+    """A database or an object store that specs take rows from."""
 
     url: SettingForm = Field(
-        description="The database's address, such as postgresql://user:password@host/database. One with a password goes into"
-        " an environment variable.",
+        description="The address of a database, such as postgresql://user:password@host/database, or of files: s3://bucket/folder,"
+        " gs://bucket/folder, az://container/folder, file:///folder. One with a password goes into an environment variable.",
         examples=[{"env": "WAREHOUSE_URL"}],
+    )
+    options: dict[str, SettingForm] = Field(
+        default={},
+        description="Options of an object store, such as `region` or `endpoint`. Its keys are read from the variables of its own"
+        " tools, such as AWS_ACCESS_KEY_ID.",
+        examples=[{"region": "eu-west-1"}],
     )
 
 
@@ -285,7 +291,7 @@ class ProjectSpec(Edge):
     )
     connections: dict[Name, ConnectionModel] = Field(
         default={},
-        description="Databases that specs can take rows from, by name.",
+        description="Databases and object stores that specs can take rows from, by name.",
         examples=[{"warehouse": {"url": {"env": "WAREHOUSE_URL"}}}],
     )
     limits: LimitsModel = Field(
@@ -388,6 +394,7 @@ class Connection:
     name: str
     url: Setting
     place: Place
+    options: Mapping[str, Setting] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -442,7 +449,12 @@ def build(document: ProjectDocument, place: Callable[[Path], Place], report: Rep
             for index, each in enumerate(spec.moved)
         ),
         connections={
-            name: Connection(name, _setting(each.url), place(("spec", "connections", name)))
+            name: Connection(
+                name,
+                _setting(each.url),
+                place(("spec", "connections", name)),
+                {option: _setting(value) for option, value in each.options.items()},
+            )
             for name, each in spec.connections.items()
         },
     )

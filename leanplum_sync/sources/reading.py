@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import assert_never
 
 from leanplum_sync.kinds.rows.row import Row
-from leanplum_sync.kinds.rows.source import DataFormat, DataSource, FileSource, InlineSource, QuerySource
+from leanplum_sync.kinds.rows.source import (
+    DataFormat,
+    DataSource,
+    FileSource,
+    InlineSource,
+    ObjectsSource,
+    QuerySource,
+    ReadSource,
+)
 from leanplum_sync.problem import Problem
 from leanplum_sync.sources import csv_file, ndjson_file, parquet_file
 from leanplum_sync.sources.connections import kept
@@ -68,7 +76,7 @@ def _rows(source: DataSource, root: Path, report: Callable[[Problem], None]) -> 
             for number, item in enumerate(source.items, start=1):
                 values = {column: as_cell(value) for column, value in item.values.items()}
                 yield Row(number, item.place, values)
-        case FileSource() | QuerySource():
+        case FileSource() | QuerySource() | ObjectsSource():
             try:
                 yield from _rows_of_file(source, root, report)
             except SourceError as error:
@@ -79,9 +87,9 @@ def _rows(source: DataSource, root: Path, report: Callable[[Problem], None]) -> 
 
 
 def _rows_of_file(
-    source: FileSource | QuerySource, root: Path, report: Callable[[Problem], None]
+    source: FileSource | ReadSource, root: Path, report: Callable[[Problem], None]
 ) -> Iterator[Row]:
-    if isinstance(source, QuerySource):
+    if not isinstance(source, FileSource):
         return kept.rows(source, root, report)
     match source.format:
         case DataFormat.CSV:

@@ -22,6 +22,7 @@ from leanplum_sync.kinds.rows.source import (
     InlineItem,
     InlineSource,
     NeededColumn,
+    ObjectsSource,
     QuerySource,
     suffix_and_compression,
 )
@@ -30,7 +31,7 @@ from leanplum_sync.sources import Header, SourceError, header, parquet_file
 from leanplum_sync.specs.explain import did_you_mean
 from leanplum_sync.specs.file import OpenDocument
 from leanplum_sync.specs.paths import PathFault, inside
-from leanplum_sync.specs.query import query_source
+from leanplum_sync.specs.query import connected_source
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.number import Number
 
@@ -78,14 +79,14 @@ def _is_lost(written: Json, listing: Listing) -> bool:
     """Return whether the keys that say where the rows are were left out because they are wrong."""
     return not isinstance(written, dict) or any(
         name in written and getattr(listing, name, None) is None
-        for name in ("file", "inline", "connection", "query", "parameters", "id", "user")
+        for name in ("file", "inline", "connection", "query", "path", "parameters", "id", "user")
     )
 
 
 def long_list(site: Site, document: OpenDocument) -> Problem | None:
     """Return advice on an inline list that belongs in a data file."""
     match site.source:
-        case FileSource() | QuerySource():
+        case FileSource() | QuerySource() | ObjectsSource():
             return None
         case InlineSource(items=items, place=place):
             if len(items) <= _LONG_INLINE:
@@ -103,8 +104,10 @@ def long_list(site: Site, document: OpenDocument) -> Problem | None:
 def _source(
     listing: Listing, path: KeyPath, document: OpenDocument, root: Path, connections: Collection[str] | None
 ) -> DataSource | None:
-    if any(each is not None for each in (listing.connection, listing.query, listing.parameters)):
-        return query_source(listing, path, document, root, connections)
+    if any(
+        each is not None for each in (listing.connection, listing.query, listing.path, listing.parameters)
+    ):
+        return connected_source(listing, path, document, root, connections)
     match listing.file, listing.inline:
         case str() as file, None:
             return _file_source(file, listing, path, document, root)
@@ -135,7 +138,7 @@ def _source(
             document.report(
                 path,
                 "the source of the rows is missing",
-                "Write `file: path`, `connection:` with a `query:`, or `inline:` with a list.",
+                "Write `file: path`, `connection:` with `query:` or `path:`, or `inline:` with a list.",
             )
         case _:
             document.report(
@@ -200,7 +203,7 @@ def _header(source: DataSource, document: OpenDocument, root: Path) -> Header | 
         match source:
             case FileSource():
                 known = header(source, root)
-            case InlineSource() | QuerySource():
+            case InlineSource() | QuerySource() | ObjectsSource():
                 known = Header(None)
             case _:
                 assert_never(source)
@@ -228,8 +231,8 @@ def with_columns_checked(resource: Resource, site: Site, document: OpenDocument)
             where, columns = path, set(site.header or ())
         case InlineSource(items=items):
             where, columns = "the inline list", {column for item in items for column in item.values}
-        case QuerySource() as query:  # the database knows its columns
-            return replace(resource, source=replace(query, needed=needed))
+        case QuerySource() | ObjectsSource() as source:  # only the other side knows its columns
+            return replace(resource, source=replace(source, needed=needed))
         case _:
             assert_never(site.source)
     ids = set(resource.id_columns)

@@ -19,6 +19,7 @@ from leanplum_sync.kinds.rows.source import (
     FileSource,
     InlineSource,
     KeptRows,
+    ObjectsSource,
     QuerySource,
     files_of,
 )
@@ -358,9 +359,9 @@ def spec_files(path: Path) -> Iterator[Path]:
 
 def _rows_digest(source: DataSource) -> tuple[str, ...]:
     match source:
-        case QuerySource(kept=KeptRows(digest=digest)):
+        case QuerySource(kept=KeptRows(digest=digest)) | ObjectsSource(kept=KeptRows(digest=digest)):
             return (digest,)
-        case FileSource() | InlineSource() | QuerySource():
+        case FileSource() | InlineSource() | QuerySource() | ObjectsSource():
             return ()
         case _:
             assert_never(source)

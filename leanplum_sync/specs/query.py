@@ -1,4 +1,4 @@
-"""The source of a document's rows if it is a query. What only the database knows is not checked here."""
+"""The source of a document's rows if they come from a connection. What only the other side knows is not checked here."""
 
 from __future__ import annotations
 
@@ -7,25 +7,27 @@ from pathlib import Path
 
 from leanplum_sync.kinds.rows.document import Listing
 from leanplum_sync.kinds.rows.site import Path as KeyPath
-from leanplum_sync.kinds.rows.source import QuerySource
+from leanplum_sync.kinds.rows.source import ObjectsSource, QuerySource, ReadSource
 from leanplum_sync.problem import Place, Problem
+from leanplum_sync.sources.connections.globs import parameters_of
 from leanplum_sync.sources.connections.statement import Statement, StatementError, parse
 from leanplum_sync.specs.explain import did_you_mean
 from leanplum_sync.specs.file import OpenDocument
 from leanplum_sync.specs.paths import PathFault, inside
 
-_FILE_KEYS = ("file", "inline", "format", "delimiter")
+_FILE_KEYS = ("file", "inline")
+_KEYS_OF_FILES = ("format", "delimiter")
 
 
-def query_source(
+def connected_source(
     listing: Listing, path: KeyPath, document: OpenDocument, root: Path, connections: Collection[str] | None
-) -> QuerySource | None:
+) -> ReadSource | None:
     """
-    Return the query that *listing*, at *path*, names; None if it can't be one, which is reported.
+    Return the query or the files that *listing*, at *path*, names; None if that can't be, which is reported.
 
     *connections* are those of the project, None if that is unknown.
     """
-    for key in _FILE_KEYS:
+    for key in (*_FILE_KEYS, *(_KEYS_OF_FILES if listing.query is not None else ())):
         if getattr(listing, key) is not None:
             document.report(
                 (*path, key),
@@ -40,8 +42,17 @@ def query_source(
             "Write `connection: NAME`, with a connection of the project file.",
         )
         return None
-    if listing.query is None:
-        document.report(path, "the query is missing", "Write `query: path`, a file with one SELECT.")
+    if listing.query is None and listing.path is None:
+        document.report(
+            path,
+            "what to read is missing",
+            "Write `query: file.sql` for a database, or `path: folder/*.parquet` for an object store.",
+        )
+        return None
+    if listing.query is not None and listing.path is not None:
+        document.report(
+            (*path, "path"), "rows come from a query or from files, not both", "Remove `query` or `path`."
+        )
         return None
     if connections is not None and listing.connection not in connections:
         hint = did_you_mean(listing.connection, sorted(connections))
@@ -51,8 +62,52 @@ def query_source(
             hint or "Add it under `connections`.",
         )
         return None
+    if listing.path is not None:
+        return _objects(listing, listing.connection, path, document)
+    return _query(listing, listing.connection, path, document, root)
+
+
+def _objects(
+    listing: Listing, connection: str, path: KeyPath, document: OpenDocument
+) -> ObjectsSource | None:
+    objects = listing.path or ""
+    place = document.value_place((*path, "path"))
+    if objects.startswith("/") or ".." in objects.split("/") or "\\" in objects:
+        document.report_at(
+            place,
+            "this path doesn't start at the connection's URL",
+            "Write it without / at its start, and without `..`.",
+        )
+        return None
+    _check_parameters(listing, parameters_of(objects), "the path", path, document)
+    return ObjectsSource(
+        connection,
+        objects,
+        dict(listing.parameters or {}),
+        place,
+        document.address,
+        listing.format,
+        listing.delimiter,
+        empty=tuple(map(str, listing.empty)),
+    )
+
+
+def _check_parameters(
+    listing: Listing, known: Collection[str], where: str, path: KeyPath, document: OpenDocument
+) -> None:
+    for unused in sorted((listing.parameters or {}).keys() - set(known)):
+        document.report(
+            (*path, "parameters", unused),
+            f"{where} has no parameter {unused}",
+            did_you_mean(unused, sorted(known)) or "Remove it, or use it there.",
+        )
+
+
+def _query(
+    listing: Listing, connection: str, path: KeyPath, document: OpenDocument, root: Path
+) -> QuerySource | None:
     place = document.value_place((*path, "query"))
-    target = inside(root, document.file.path.parent, listing.query)
+    target = inside(root, document.file.path.parent, listing.query or "")
     if isinstance(target, PathFault):
         document.report_at(place, target.message, target.hint)
         return None
@@ -60,15 +115,9 @@ def query_source(
     statement = _statement(target, name, document)
     if statement is None:
         return None
-    for unused in sorted((listing.parameters or {}).keys() - set(statement.names)):
-        document.report(
-            (*path, "parameters", unused),
-            f"the query has no parameter {unused}",
-            did_you_mean(unused, sorted(statement.parameters))
-            or f"Write :{unused} in {name}, or remove it here.",
-        )
+    _check_parameters(listing, statement.parameters, "the query", path, document)
     return QuerySource(
-        listing.connection,
+        connection,
         name,
         dict(listing.parameters or {}),
         place,

@@ -207,7 +207,7 @@ def test_set_gives_parameters_and_never_statements(shop: Shop) -> None:
     )
     arguments = ("plan", "--select", "UserAttributes/*")
     missing = shop.run(*arguments, code=3).stderr
-    assert "the query's parameter tier has no value" in missing
+    assert "the parameter tier has no value" in missing
     assert "--set tier=VALUE" in missing
     attack = "gold'; DROP TABLE customers; --"
     assert shop.json(*arguments, "--set", f"tier={attack}")["users"]["listed"] == 0
@@ -244,7 +244,7 @@ def test_validate_is_offline_and_asks_the_database_with_connect(shop: Shop) -> N
         (LOYAL, "{connection: warehose, query: ../queries/loyal.sql, id: id}", "no connection warehose. Did you mean warehouse?"),
         (LOYAL, "{connection: warehouse, query: ../queries/gone.sql, id: id}", "this file or folder doesn't exist"),
         (LOYAL, "{connection: warehouse, query: ../../other.sql, id: id}", "outside the project folder"),
-        (LOYAL, "{connection: warehouse, id: id}", "the query is missing"),
+        (LOYAL, "{connection: warehouse, id: id}", "what to read is missing"),
         (LOYAL, "{query: ../queries/loyal.sql, id: id}", "the connection is missing"),
         (LOYAL, "{connection: warehouse, query: ../queries/loyal.sql, id: id, parameters: {lest: 1}}", "the query has no parameter lest. Did you mean least?"),
         (LOYAL, "{connection: warehouse, query: ../queries/loyal.sql, id: id, parameters: {least: [1]}}", "a parameter is a text, a number, true, false or null"),

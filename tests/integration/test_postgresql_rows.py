@@ -92,7 +92,7 @@ def read(
     url: str, query: str, parameters: Mapping[str, Json], root: Path
 ) -> tuple[list[Mapping[str, Json]], list[Problem]]:
     statement = parse(query)
-    with opened("db", url, Path()) as reader:
+    with opened("db", url, Path(), {}, Path()) as reader:
         columns = reader.columns(statement, parameters)
         kept = keep(
             columns,
@@ -130,7 +130,7 @@ def test_values_that_can_not_be_sent_are_refused_with_row_and_column(database: s
 
 def test_types_without_a_value_are_told_by_the_names_that_postgresql_has_for_them(database: str) -> None:
     for expression, name in REFUSED_TYPES.items():
-        with opened("db", database, Path()) as reader:
+        with opened("db", database, Path(), {}, Path()) as reader:
             (column,) = reader.columns(parse(f"SELECT {expression} AS odd"), {})
         assert (column.kind, column.type) == (ColumnKind.OTHER, name)
 
@@ -210,7 +210,7 @@ def test_a_connection_that_fails_is_told_without_its_url(postgresql: Server, sch
     }
     for url, kind in urls.items():
         address = url.replace("postgresql:", f"{scheme}:")
-        with pytest.raises(kind) as failed, opened("db", address, Path()):
+        with pytest.raises(kind) as failed, opened("db", address, Path(), {}, Path()):
             pass
         assert str(failed.value).startswith("Connection db")
         assert PASSWORD not in str(failed.value)

@@ -37,7 +37,7 @@ def root(tmp_path: Path) -> Path:
 
 def read(root: Path, query: str, parameters: Mapping[str, Json]) -> list[Mapping[str, Json]]:
     statement = parse(query)
-    with opened("db", URL, root) as reader:
+    with opened("db", URL, root, {}, Path()) as reader:
         columns = reader.columns(statement, parameters)
         kept = keep(
             columns,
@@ -66,7 +66,7 @@ def test_values_have_the_type_that_all_values_of_their_column_have(root: Path) -
 
 
 def test_a_column_of_bytes_or_of_texts_and_numbers_has_no_value(root: Path) -> None:
-    with opened("db", URL, root) as reader:
+    with opened("db", URL, root, {}, Path()) as reader:
         columns = reader.columns(parse("SELECT odd, photo FROM shop"), {})
     assert [(column.kind, column.type) for column in columns] == [
         (ColumnKind.OTHER, "integer and text"),
@@ -96,6 +96,9 @@ def test_what_is_not_one_select_that_reads_is_refused(root: Path, query: str) ->
 def test_a_file_that_is_missing_or_no_sqlite_is_told(root: Path) -> None:
     (root / "other.db").write_text("not a database, " * 100)
     for url in ("sqlite:///gone.db", "sqlite:///other.db"):
-        with pytest.raises(SourceUnreachableError, match="Connection db"), opened("db", url, root):
+        with (
+            pytest.raises(SourceUnreachableError, match="Connection db"),
+            opened("db", url, root, {}, Path()),
+        ):
             pass
     assert not (root / "gone.db").exists()

@@ -25,13 +25,12 @@ from leanplum_sync.journal import read_journal
 from leanplum_sync.journal.database import describe
 from leanplum_sync.library.connect import App, keys_of
 from leanplum_sync.operations.migration import AsksForMigration
-from leanplum_sync.operations.read_rows import url_of
+from leanplum_sync.operations.read_rows import connected_to
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.project.model import Connection, EmbeddedEnvironment
 from leanplum_sync.project.settings import Settings
 from leanplum_sync.render.doctor import Finding, Level, findings_json, findings_text
 from leanplum_sync.render.values import amount, duration
-from leanplum_sync.sources.connections.opening import opened
 from leanplum_sync.sources.connections.reader import QueryError
 from leanplum_sync.specs import load_project
 from leanplum_sync.wire.catalogue import ACTIONS, KeyClass
@@ -269,7 +268,7 @@ def _on_journal(location: str | Path, environment: str, now: float) -> Finding:
 def _on_connection(connection: Connection, root: Path) -> Finding:
     about = f"connection {connection.name}"
     try:
-        with opened(connection.name, url_of(connection, os.environ), root) as reader:
+        with connected_to(connection, root, os.environ) as reader:
             account, server = reader.account(), reader.server
     except (CredentialError, SourceUnreachableError) as error:
         return _bad(about, str(error), exit_code(error))

@@ -161,7 +161,7 @@ class Listing(Edge):
     connection: str | None = Field(
         default=None,
         min_length=1,
-        description="A connection in the project file, for rows from a database.",
+        description="A connection in the project file, for rows from a database or an object store.",
         examples=["warehouse"],
     )
     query: str | None = Field(
@@ -170,9 +170,19 @@ class Listing(Edge):
         description="A file with one SELECT, relative to this spec. Its columns are the columns of the rows.",
         examples=["queries/loyal.sql"],
     )
+    path: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Files of a connection, relative to its URL: .csv, .tsv, .ndjson or .parquet; all but Parquet also .gz or"
+        " .zst. `*` and `?` stand for characters of a name, `**` for folders, `{date}` for the parameter `date`. A folder"
+        " named `country=DE` is a column `country`.",
+        examples=["customers/{date}/*.parquet"],
+    )
     parameters: dict[ParameterName, Parameter] | None = Field(
         default=None,
-        description="Values for the query's parameters: `:since` in the query stands for the value of `since`. They are bound as data, never inserted into the query. Text is bound as text: to compare it with a date, write CAST(:since AS date). Other values must be passed with `--set`.",
+        description="Values for the query's parameters: `:since` in the query stands for the value of `since`. They are bound as data,"
+        " never inserted into the query. Text is bound as text: to compare it with a date, write CAST(:since AS date). For a `path`,"
+        " values of the names in braces. Other values must be passed with `--set`.",
         examples=[{"since": "2026-11-01"}],
     )
     inline: list[InlineListItem] | None = Field(

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias, assert_never
 
 from leanplum_sync.address import ResourceAddress
-from leanplum_sync.kinds.rows.source import DataSource, FileSource, InlineSource, NeededColumn, QuerySource
+from leanplum_sync.kinds.rows.source import (
+    DataSource,
+    FileSource,
+    InlineSource,
+    NeededColumn,
+    ObjectsSource,
+    QuerySource,
+)
 from leanplum_sync.problem import Place
 
 Path: TypeAlias = tuple[str | int, ...]  # keys and indexes from the top of the document
@@ -58,6 +65,8 @@ def id_column(named: str | None, key: str, own: tuple[str, ...], site: Site) -> 
             path = ("spec", key, "file")
         case QuerySource():
             path = ("spec", key, "query")
+        case ObjectsSource():
+            path = ("spec", key, "path")
         case _:
             assert_never(site.source)
     found = next((column for column in own if column in (site.header or ())), None)

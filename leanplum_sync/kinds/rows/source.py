@@ -128,7 +128,33 @@ class QuerySource:
         return f"{self.connection}:{self.path}"
 
 
-DataSource: TypeAlias = FileSource | InlineSource | QuerySource
+@dataclass(frozen=True, slots=True)
+class ObjectsSource:
+    """
+    The rows of files of an object store. *path* may hold ``*`` and names in braces, *place* is where the spec names it.
+
+    *format* and *delimiter* None are told by each file. *parameters* and *kept* are as for a query.
+    """
+
+    connection: str
+    path: str
+    parameters: Mapping[str, Json]
+    place: Place
+    address: str = ""
+    format: str | None = None
+    delimiter: str | None = None
+    needed: tuple[NeededColumn, ...] = ()
+    empty: tuple[str, ...] = ()
+    kept: KeptRows | None = None
+
+    @property
+    def name(self) -> str:
+        """What people call it, also in the places of its rows: ``lake:customers/*.parquet``."""
+        return f"{self.connection}:{self.path}"
+
+
+ReadSource: TypeAlias = QuerySource | ObjectsSource
+DataSource: TypeAlias = FileSource | InlineSource | QuerySource | ObjectsSource
 
 
 def files_of(source: DataSource) -> tuple[str, ...]:
@@ -136,7 +162,7 @@ def files_of(source: DataSource) -> tuple[str, ...]:
     match source:
         case FileSource(path=path) | QuerySource(path=path):
             return (path,)
-        case InlineSource():
+        case InlineSource() | ObjectsSource():
             return ()
         case _:
             assert_never(source)
@@ -146,15 +172,16 @@ def csv_file_of(source: DataSource) -> FileSource | None:
     match source:
         case FileSource():
             return source if source.format is DataFormat.CSV else None
-        case InlineSource() | QuerySource():
+        case InlineSource() | QuerySource() | ObjectsSource():
             return None
         case _:
             assert_never(source)
 
 
-def query_of(source: DataSource) -> QuerySource | None:
+def read_source_of(source: DataSource) -> ReadSource | None:
+    """Return *source* if its rows come from a connection."""
     match source:
-        case QuerySource():
+        case QuerySource() | ObjectsSource():
             return source
         case FileSource() | InlineSource():
             return None
@@ -164,5 +191,5 @@ def query_of(source: DataSource) -> QuerySource | None:
 
 def is_readable_now(source: DataSource) -> bool:
     """Tell whether the rows can be read without a connection."""
-    query = query_of(source)
-    return query is None or query.kept is not None
+    read = read_source_of(source)
+    return read is None or read.kept is not None

@@ -12,7 +12,14 @@ from leanplum_sync.errors import CredentialError
 from leanplum_sync.sources.connections import postgresql
 from leanplum_sync.sources.connections.columns import QueryColumn
 from leanplum_sync.sources.connections.interrupting import interruptible
-from leanplum_sync.sources.connections.reader import FIRST_SIZE, Account, check_columns, next_size
+from leanplum_sync.sources.connections.reader import (
+    FIRST_SIZE,
+    Account,
+    Wanted,
+    check_columns,
+    next_size,
+    statement_of,
+)
 from leanplum_sync.sources.connections.statement import Statement
 from leanplum_sync.wire.action import Json
 
@@ -86,7 +93,8 @@ class PostgreSQLReader:
             ((writable, time_zone),) = execute(postgresql.ACCOUNT).fetchall()
         return Account(int(writable), time_zone)
 
-    def columns(self, query: Statement, parameters: Mapping[str, Json]) -> tuple[QueryColumn, ...]:
+    def columns(self, query: Wanted, parameters: Mapping[str, Json]) -> tuple[QueryColumn, ...]:
+        query = statement_of(query)
         text = f"SELECT * FROM {postgresql.inner(_numbered(query))} LIMIT 0"  # noqa: S608 - the user's query
         with self._cursor() as execute:
             fields = execute(text, _values(query, parameters)).fetch_record_batch().schema
@@ -98,8 +106,9 @@ class PostgreSQLReader:
         )
 
     def batches(
-        self, query: Statement, parameters: Mapping[str, Json], columns: Sequence[QueryColumn]
+        self, query: Wanted, parameters: Mapping[str, Json], columns: Sequence[QueryColumn]
     ) -> Generator[pa.RecordBatch, None, None]:
+        query = statement_of(query)
         text = postgresql.as_texts(_numbered(query), columns)
         with self._cursor() as execute:
             execute(f"DECLARE {_CURSOR} NO SCROLL CURSOR FOR {text}", _values(query, parameters))

@@ -17,6 +17,7 @@ timestamp  ``2026-11-01T10:00:00.5``, and ``Z`` if it has a    text
            zone
 texts      a JSON list of texts, booleans or null              a list
 numbers    a JSON list of numbers or null                      a list
+json       any JSON value                                      that value
 other      the database's own text                             none: no value can be made of it
 =========  ==================================================  ==================================================
 """
@@ -47,6 +48,7 @@ class ColumnKind(StrEnum):
     TIMESTAMP = "timestamp"
     TEXTS = "texts"
     NUMBERS = "numbers"
+    JSON = "json"
     OTHER = "other"
 
 
@@ -97,6 +99,8 @@ def value_of(text: str, kind: ColumnKind) -> Json:  # noqa: C901 - a case each
             return _matching(_TIMESTAMP, text, "a time in the years 1 to 9999")
         case ColumnKind.TEXTS | ColumnKind.NUMBERS:
             return _list(text, kind)
+        case ColumnKind.JSON:
+            return _json(text, "a finite number")
 
 
 def _matching(pattern: re.Pattern[str], text: str, expected: str) -> str:
@@ -112,11 +116,15 @@ def _double(text: str) -> Json:
         raise UnreadableCellError("a number") from error
 
 
-def _list(text: str, kind: ColumnKind) -> Json:
+def _json(text: str, expected: str) -> Json:
     try:
-        value = loads_exact(text.encode())
+        return loads_exact(text.encode())
     except (DuplicateKeyError, ValueError, RecursionError) as error:
-        raise UnreadableCellError("a list") from error
+        raise UnreadableCellError(expected) from error
+
+
+def _list(text: str, kind: ColumnKind) -> Json:
+    value = _json(text, "a list")
     if not isinstance(value, list):
         raise UnreadableCellError("a list")
     if kind is ColumnKind.NUMBERS and any(isinstance(item, str) for item in value):

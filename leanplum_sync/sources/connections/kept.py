@@ -11,7 +11,7 @@ from typing import Final
 
 from leanplum_sync.duck import connect
 from leanplum_sync.kinds.rows.row import Row
-from leanplum_sync.kinds.rows.source import QuerySource
+from leanplum_sync.kinds.rows.source import ReadSource
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.sources.connections.columns import ColumnKind, UnreadableCellError, value_of
 from leanplum_sync.sources.connections.keeping import COLUMNS_KEY
@@ -22,7 +22,7 @@ _PIECE: Final = 1_000  # rows
 _PLAN_AGAIN: Final = "Plan again, which reads the rows again."
 
 
-def rows(source: QuerySource, root: Path, report: Callable[[Problem], None]) -> Iterator[Row]:
+def rows(source: ReadSource, root: Path, report: Callable[[Problem], None]) -> Iterator[Row]:
     """
     Yield the rows, in the order of the file. Cells that are none of their kind are reported if the spec needs them.
 
@@ -57,7 +57,7 @@ def rows(source: QuerySource, root: Path, report: Callable[[Problem], None]) -> 
 def _cells(
     columns: list[tuple[str, ColumnKind]],
     cells: tuple[str | None, ...],
-    source: QuerySource,
+    source: ReadSource,
     at: Place,
     report: Callable[[Problem], None],
 ) -> Iterator[tuple[str, Json]]:
@@ -70,7 +70,7 @@ def _cells(
                     Problem(
                         at,
                         f"the value in column {name} is not {error.expected}",
-                        "Change the query so that it returns null or another value for this row.",
+                        "Let this row have null or another value.",
                         source.address,
                     )
                 )

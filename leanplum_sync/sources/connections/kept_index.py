@@ -7,21 +7,28 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import orjson
 
 from leanplum_sync.errors import StorageError
-from leanplum_sync.kinds.rows.source import ROWS_FOLDER, KeptRows, QuerySource
+from leanplum_sync.kinds.rows.source import ROWS_FOLDER, KeptRows, ObjectsSource, QuerySource, ReadSource
 from leanplum_sync.sources.opening import file_digest
 from leanplum_sync.wire.action import Json
 
 _FORMAT: Final = 1
 
 
-def key_of(source: QuerySource, root: Path, target: str, parameters: Mapping[str, Json]) -> str:
-    """Return what stands for a query with its parameters, and the database *target* that it is for."""
-    told = [_FORMAT, source.connection, target, file_digest(root / source.path), dict(parameters)]
+def key_of(source: ReadSource, root: Path, target: str, parameters: Mapping[str, Json]) -> str:
+    """Return what stands for a query or files with their parameters, and the *target* where they are."""
+    match source:
+        case QuerySource():
+            wanted = file_digest(root / source.path)
+        case ObjectsSource():
+            wanted = f"{source.path} {source.format} {source.delimiter}"
+        case _:
+            assert_never(source)
+    told = [_FORMAT, source.connection, target, wanted, dict(parameters)]
     return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from leanplum_sync.errors import CredentialError
-from leanplum_sync.sources.connections import adbc, sqlite, through_sqlalchemy
+from leanplum_sync.sources.connections import adbc, objects, sqlite, through_sqlalchemy
 from leanplum_sync.sources.connections.reader import Reader
 
 _POSTGRESQL: Final = ("postgresql", "postgres")
 _THROUGH_SQLALCHEMY: Final = "postgresql+"
 
 
-def opened(name: str, url: str, root: Path) -> AbstractContextManager[Reader]:
+def opened(
+    name: str, url: str, root: Path, options: Mapping[str, str], scratch: Path
+) -> AbstractContextManager[Reader]:
     """
-    Open the connection *name*. Paths of files start in *root*, the project folder.
+    Open the connection *name*. *root* is the project folder, *options* are those of an object store, and *scratch* a folder for
+    its files.
 
     Raises:
         SourceUnreachableError: the database doesn't answer.
@@ -26,13 +30,15 @@ def opened(name: str, url: str, root: Path) -> AbstractContextManager[Reader]:
     scheme = scheme_of(url)
     if scheme in _POSTGRESQL:
         return adbc.opened(name, url)
+    if scheme in objects.SCHEMES:
+        return objects.opened(name, url, options, scratch)
     if scheme == "sqlite":
         return sqlite.opened(name, url, root)
     if scheme.startswith(_THROUGH_SQLALCHEMY):
         return through_sqlalchemy.opened(name, url)
     raise CredentialError(
-        f"Connection {name}: its URL is not of a supported database. It must start with postgresql://,"
-        " postgresql+psycopg:// or sqlite:///"
+        f"Connection {name}: rows can't be read from its URL. It must start with postgresql://,"
+        " postgresql+psycopg://, sqlite:///, s3://, gs://, az:// or file:///"
     )
 
 

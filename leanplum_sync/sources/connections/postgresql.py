@@ -114,6 +114,7 @@ def _cell(column: QueryColumn) -> str:
             | ColumnKind.DECIMAL
             | ColumnKind.DOUBLE
             | ColumnKind.DATE
+            | ColumnKind.JSON
             | ColumnKind.OTHER
         ):
             return f"{name}::text"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
+from leanplum_sync.problem import Problem
 from leanplum_sync.sources.connections.columns import QueryColumn
 from leanplum_sync.sources.connections.statement import Statement
 from leanplum_sync.wire.action import Json
@@ -16,6 +17,26 @@ if TYPE_CHECKING:
 LONGEST_TEXT: Final = 1 << 17  # bytes of a cell, as in Parquet files
 _BATCH_BYTES: Final = 8 << 20
 _FEWEST, _MOST = 100, 20_000  # rows at once
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The files whose paths match *pattern*. *format* and *delimiter* None are told by each file."""
+
+    pattern: str
+    format: str | None = None
+    delimiter: str | None = None
+
+
+Wanted: TypeAlias = Statement | Files
+
+
+class FilesError(Exception):
+    """Rows of files can't be read. *problems* names the file and the line or row of each."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(f"{len(self.problems)} problems")
 
 
 class QueryError(Exception):
@@ -48,13 +69,25 @@ class Reader(Protocol):
     def account(self) -> Account:
         """Return what the account may do in this database."""
 
-    def columns(self, query: Statement, parameters: Mapping[str, Json]) -> tuple[QueryColumn, ...]:
+    def columns(self, query: Wanted, parameters: Mapping[str, Json]) -> tuple[QueryColumn, ...]:
         """Return the columns of *query*, without reading a row."""
 
     def batches(
-        self, query: Statement, parameters: Mapping[str, Json], columns: Sequence[QueryColumn]
+        self, query: Wanted, parameters: Mapping[str, Json], columns: Sequence[QueryColumn]
     ) -> Generator[pa.RecordBatch, None, None]:
         """Yield the rows: for each of *columns*, a column of texts. Memory doesn't grow with the number of rows."""
+
+
+def statement_of(query: Wanted) -> Statement:
+    """
+    Raises:
+        QueryError: it is none.
+    """
+    if not isinstance(query, Statement):
+        raise QueryError(
+            "this connection is a database, and has no files", "Name a file with a query: `query: path`."
+        )
+    return query
 
 
 def next_size(batch: pa.RecordBatch) -> int:

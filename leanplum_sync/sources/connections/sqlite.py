@@ -20,9 +20,11 @@ from leanplum_sync.sources.connections.reader import (
     FIRST_SIZE,
     Account,
     QueryError,
+    Wanted,
     batch_of,
     check_columns,
     next_size,
+    statement_of,
 )
 from leanplum_sync.sources.connections.statement import Statement
 from leanplum_sync.wire.action import Json
@@ -115,7 +117,8 @@ class SqliteReader:
     def account(self) -> Account:
         return Account()
 
-    def columns(self, query: Statement, parameters: Mapping[str, Json]) -> tuple[QueryColumn, ...]:
+    def columns(self, query: Wanted, parameters: Mapping[str, Json]) -> tuple[QueryColumn, ...]:
+        query = statement_of(query)
         text = query.with_marks(":{}".format)
         head = self._execute(f"SELECT * FROM {inner(text)} LIMIT 0", query, parameters)  # noqa: S608 - the user's query
         names = check_columns([QueryColumn(each[0], ColumnKind.OTHER, "") for each in head.description])
@@ -139,8 +142,9 @@ class SqliteReader:
         )
 
     def batches(
-        self, query: Statement, parameters: Mapping[str, Json], columns: Sequence[QueryColumn]
+        self, query: Wanted, parameters: Mapping[str, Json], columns: Sequence[QueryColumn]
     ) -> Generator[pa.RecordBatch, None, None]:
+        query = statement_of(query)
         cells = ", ".join(quoted(column.name) for column in columns)
         text = f"SELECT {cells} FROM {inner(query.with_marks(':{}'.format))}"  # noqa: S608 - as above
         cursor, size = self._execute(text, query, parameters), FIRST_SIZE

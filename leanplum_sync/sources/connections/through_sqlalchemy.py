@@ -15,7 +15,15 @@ from leanplum_sync.sources.connections import postgresql
 from leanplum_sync.sources.connections.adbc import missing_extra
 from leanplum_sync.sources.connections.columns import QueryColumn
 from leanplum_sync.sources.connections.interrupting import interruptible
-from leanplum_sync.sources.connections.reader import FIRST_SIZE, Account, batch_of, check_columns, next_size
+from leanplum_sync.sources.connections.reader import (
+    FIRST_SIZE,
+    Account,
+    Wanted,
+    batch_of,
+    check_columns,
+    next_size,
+    statement_of,
+)
 from leanplum_sync.sources.connections.statement import Statement
 from leanplum_sync.wire.action import Json
 
@@ -85,7 +93,8 @@ class SqlAlchemyReader:
         writable, time_zone = self._execute(postgresql.ACCOUNT).one()
         return Account(int(writable), time_zone)
 
-    def columns(self, query: Statement, parameters: Mapping[str, Json]) -> tuple[QueryColumn, ...]:
+    def columns(self, query: Wanted, parameters: Mapping[str, Json]) -> tuple[QueryColumn, ...]:
+        query = statement_of(query)
         text = f"SELECT * FROM {postgresql.inner(_text(query, parameters))} LIMIT 0"  # noqa: S608 - the user's query
         result = self._execute(text, _values(query, parameters), is_escaped=True)
         fields = [(each[0], each[1]) for each in result.cursor.description]
@@ -96,8 +105,9 @@ class SqlAlchemyReader:
         )
 
     def batches(
-        self, query: Statement, parameters: Mapping[str, Json], columns: Sequence[QueryColumn]
+        self, query: Wanted, parameters: Mapping[str, Json], columns: Sequence[QueryColumn]
     ) -> Generator[pa.RecordBatch, None, None]:
+        query = statement_of(query)
         text = postgresql.as_texts(_text(query, parameters), columns, escape=_escaped)
         streaming = self.connection.execution_options(stream_results=True, max_row_buffer=FIRST_SIZE)
         result = self._execute(text, _values(query, parameters), on=streaming, is_escaped=True)

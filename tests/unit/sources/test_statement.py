@@ -66,7 +66,10 @@ def test_any_text_is_a_statement_or_refused(text: str) -> None:
 
 def test_a_missing_driver_is_told_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "adbc_driver_postgresql", None)
-    with pytest.raises(CredentialError) as refused, opened("warehouse", "postgresql://a:b@c/d", Path()):
+    with (
+        pytest.raises(CredentialError) as refused,
+        opened("warehouse", "postgresql://a:b@c/d", Path(), {}, Path()),
+    ):
         pass
     assert "Connection warehouse needs a driver that is not installed" in str(refused.value)
     assert "pip install 'leanplum-sync[postgresql]'" in str(refused.value)

@@ -82,7 +82,7 @@ def test_these_attributes_are_fine(folder: Any, line: str) -> None:
     ("spec", "place", "message"),
     [
         ("attributes: {a: 1}", "4:1", "`users` is missing. The users, one per row."),
-        ("users: {}\nattributes: {a: 1}", "5:3", "the source of the rows is missing. Write `file: path`, `connection:` with a `query:`, or `inline:` with a list."),
+        ("users: {}\nattributes: {a: 1}", "5:3", "the source of the rows is missing. Write `file: path`, `connection:` with `query:` or `path:`, or `inline:` with a list."),
         ("users: {inline: [u], file: x.csv}\nattributes: {a: 1}", "5:11", "rows come from a file or an inline list, not both. Remove one."),
         ("users: {inline: [u], format: csv}\nattributes: {a: 1}", "5:24", "`format` is for files, but this is an inline list. Remove it."),
         ("users: {inline: []}\nattributes: {a: 1}", "5:19", "`inline` is empty. Remove the line, or give it a value."),
