@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pyarrow as pa
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -60,6 +61,22 @@ def test_order_and_size_of_pieces_make_no_difference_and_every_cell_does(
         assert (again.digest, again.sha256, again.count) == (first.digest, first.sha256, len(table))
         assume(sorted(map(repr, other)) != sorted(map(repr, table)))
         assert kept(root, other).digest != first.digest
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ([("u", "ab"), ("v", "")], [("u", "a"), ("v", "b")]),
+        ([("u", None)], [("u", "")]),
+        ([("u", "a")], [("u", "a"), ("u", "a")]),
+        ([("u", "a"), ("v", "b")], [("u", "b"), ("v", "a")]),
+        ([], [(None, None)]),
+    ],
+)
+def test_tables_whose_texts_are_the_same_one_after_the_other_differ(
+    one: Table, other: Table, tmp_path: Path
+) -> None:
+    assert kept(tmp_path, one).digest != kept(tmp_path, other).digest
 
 
 @settings(max_examples=25)
