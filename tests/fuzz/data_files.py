@@ -90,7 +90,7 @@ def _about(draw: random.Random, spec: dict[str, Any], listing: dict[str, Any]) -
             body["profile"] = {**body["profile"], draw.choice(_DATES): {"column": draw.choice(COLUMNS)}}
     else:
         body["devices"] = {**listing, "id": "device", "user": "id"}
-        body["token"] = {draw.choice(["ios", "android", "web"]): {"column": "token"}}
+        body["token"] = {draw.choice(["ios", "ios", "ios", "android", "web"]): {"column": "token"}}
     return {**spec, "spec": body}
 
 
@@ -286,7 +286,7 @@ class Parquet(DataFile):
         columns = [name for name in COLUMNS if draw.random() > 0.03]
         if draw.random() < 0.1:
             columns.append(str(scalar(draw)).replace("\x00", "0")[:100])
-        odd = set(draw.sample(columns, min(len(columns), draw.choice([0, 1, 1, 2, 5]))))
+        odd = set(draw.sample(columns, min(len(columns), draw.choice([0, 0, 1, 1, 2, 5]))))
         selected = [
             self._column(draw, number, name, is_odd=name in odd) for number, name in enumerate(columns)
         ]
@@ -307,9 +307,9 @@ class Parquet(DataFile):
         except Exception:  # noqa: BLE001 - a type that Parquet hasn't, or a name twice: another draw
             return self.content(draw)
         content = file.read_bytes()
-        if draw.random() < 0.35:
+        if draw.random() < 0.2:
             content = mutated_bytes(draw, content)
-        if draw.random() < 0.25 and len(content) > 500:
+        if draw.random() < 0.2 and len(content) > 500:
             # The footer, where a flipped bit does most.
             at = draw.randrange(len(content) // 2, len(content))
             content = content[:at] + mutated_bytes(draw, content[at:])

@@ -9,9 +9,9 @@ import shutil
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 sys.path.append(str(Path(__file__).parents[1] / "support"))  # where `python tests/fuzz` runs
 
@@ -19,8 +19,9 @@ from command import Ended, run
 from documents import outputs
 from forging import forge
 from fuzzing import Fuzzer
-from mutations import mutated_bytes, mutated_tree, scalar
+from mutations import mutated_bytes, mutated_tree
 from shop import ENVIRON, SECRETS, write_shop
+from tables import alter, alterations
 
 from leanplum_sync import emulator
 from leanplum_sync.encryption import KEY_VARIABLE
@@ -31,7 +32,7 @@ JOURNAL: Final = ".leanplum-sync/journal.db"
 _OVER: Final = ("--ack", "suspectedRename=5", "--ack", "repeatedSends=2")
 _ACKS: Final = ("--yes", "--new-journal", "--verify", "none")
 _WORDS: Final = (
-    *(
+    *[
         "user:u1",
         "device:d1",
         "user:",
@@ -40,8 +41,10 @@ _WORDS: Final = (
         "MessageSend/hello",
         "hello-2026",
         "spring/visits",
-    ),
-    *(
+        "app_emulator",
+        "sandbox",
+    ],
+    *[
         "set",
         "send",
         "remove",
@@ -53,125 +56,30 @@ _WORDS: Final = (
         "sendMessage",
         "setUserAttributes",
         "deleteUser",
-    ),
-    *(
+        "once",
+        "repeatable",
+        "checkable",
+    ],
+    *[
         "done",
         "open",
         "sent",
         "held",
         "in_doubt",
-        "in doubt",
         "skipped",
         "rejected",
         "parked",
         "running",
         "partial",
-        "sandbox",
-    ),
-    *("app_emulator", "once", "repeatable", "checkable", "[1]", "1,2", "1-3", "{}", "[]", "null", "0" * 64),
-    *(0, 1, 2, 99, -1, 1.5),
+        "[1]",
+        "1,2",
+        "1-3",
+        "{}",
+        "[]",
+        "null",
+    ],
+    *("in doubt", "0" * 64, 0, 1, 2, 99, -1, 1.5),
 )
-
-
-def _altered(draw: random.Random, path: Path) -> list[str]:
-    """Return SQL that changes one or a few cells, rows or tables of the database at *path*."""
-    with closing(sqlite3.connect(path)) as connection:
-        tables = [
-            name
-            for (name,) in connection.execute(
-                "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
-            )
-        ]
-        return [
-            sql
-            for _ in range(draw.choice([1, 1, 1, 2, 4]))
-            for sql in [_statement(draw, connection, tables)]
-            if sql
-        ]
-
-
-def _statement(draw: random.Random, connection: sqlite3.Connection, tables: list[str]) -> str:
-    # Tables with rows are those whose cells are read.
-    table = draw.choice(
-        [name for name in tables if connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]]
-        or tables
-    )
-    columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-    column = draw.choice(columns)
-    rows = connection.execute(f"SELECT {column} FROM {table}").fetchall()
-    kept = " AND ".join(
-        f"{name} IS {_literal(value)}"
-        for name, value in zip(columns, _row(draw, connection, table), strict=False)
-    )
-    match draw.randrange(14):
-        case 0:
-            return f"DELETE FROM {table} WHERE {kept}"
-        case 1:
-            return f"DELETE FROM {table}"
-        case 2:
-            return f"UPDATE {table} SET {column} = {_cell(draw, draw.choice(rows or [('',)])[0])}"
-        case 3:
-            return draw.choice(
-                [
-                    f"DROP TABLE {table}",
-                    f"ALTER TABLE {table} DROP COLUMN {column}",
-                    f"ALTER TABLE {table} RENAME COLUMN {column} TO x",
-                ]
-            )
-        case 4:
-            return f"PRAGMA {draw.choice(['user_version', 'application_id', 'schema_version'])} = {draw.choice([0, 1, 2, 5, 6, 99, -1])}"
-        case 5:
-            other = draw.choice(rows or [(None,)])[0]
-            return f"UPDATE {table} SET {column} = {_literal(other)} WHERE {kept}"
-        case 6:
-            return f"INSERT OR REPLACE INTO {table} SELECT {', '.join(columns[:-1])}, {_cell(draw, '')} FROM {table} WHERE {kept}"
-        case _:
-            row = dict(zip(columns, _row(draw, connection, table), strict=False))
-            where = " AND ".join(f"{name} IS {_literal(value)}" for name, value in row.items())
-            return f"UPDATE {table} SET {column} = {_cell(draw, row.get(column))} WHERE {where or '1'}"
-
-
-def _row(draw: random.Random, connection: sqlite3.Connection, table: str) -> tuple[Any, ...]:
-    rows = connection.execute(f"SELECT * FROM {table}").fetchall()
-    return tuple(draw.choice(rows)) if rows else ()
-
-
-def _cell(draw: random.Random, value: Any) -> str:
-    """Return SQL for a value in the place of *value*: JSON is mutated as the value that it is."""
-    if isinstance(value, str) and value[:1] in ("{", "[") and draw.random() < 0.7:
-        try:
-            return _literal(json.dumps(mutated_tree(draw, json.loads(value), _WORDS)))
-        except ValueError:
-            pass
-    return _literal(scalar(draw, _WORDS) if draw.random() < 0.85 else draw.randbytes(4))
-
-
-def _literal(value: Any) -> str:
-    match value:
-        case None:
-            return "NULL"
-        case bool():
-            return str(int(value))
-        case int():
-            return str(value) if abs(value) < 2**63 else f"{value % 10**300}.0e0"
-        case float():
-            return {"nan": "NULL", "inf": "9e999", "-inf": "-9e999"}.get(repr(value), repr(value))
-        case bytes():
-            return f"x'{value.hex()}'"
-        case _:
-            text = str(value)
-            if "\x00" in text:
-                return f"CAST(x'{text.encode('utf-8', 'surrogatepass').hex()}' AS TEXT)"
-            return "'" + text.encode("utf-8", "replace").decode().replace("'", "''") + "'"
-
-
-def _execute(path: Path, statements: list[str]) -> None:
-    with closing(sqlite3.connect(path)) as connection, connection:
-        for statement in statements:
-            try:
-                connection.execute(statement)
-            except sqlite3.Error:  # no such statement for this table: the others are enough
-                continue
 
 
 class Plans(Fuzzer):
@@ -220,13 +128,11 @@ class Plans(Fuzzer):
             case 0:
                 path.write_bytes(mutated_bytes(draw, path.read_bytes()))
             case 1:
-                _execute(path, _altered(draw, path))
+                alter(path, alterations(draw, path, _WORDS))
             case _:  # nothing but the values themselves can give it away
-                for statement in _altered(draw, path):
-                    try:
+                for statement in alterations(draw, path, _WORDS):
+                    with suppress(sqlite3.Error, TypeError, UnicodeError):  # not for this table
                         forge(path, statement)
-                    except (sqlite3.Error, TypeError, UnicodeError):
-                        continue
 
 
 class Journals(Fuzzer):
@@ -315,7 +221,7 @@ class Journals(Fuzzer):
                 beside = draw.choice(sorted(each for each in path.parent.rglob("*") if each.is_file()))
                 beside.write_bytes(mutated_bytes(draw, beside.read_bytes()))
             case _:
-                _execute(path, _altered(draw, path))
+                alter(path, alterations(draw, path, _WORDS))
         for command in draw.sample(self._commands, draw.choice([1, 2, 3])):
             yield run(folder, *command, environ=ENVIRON, debug=debug)
 

@@ -262,10 +262,9 @@ def _remove(_draw: random.Random, container: Any, key: Any, _words: Sequence[Any
         del container[key]
 
 
-def _rename(draw: random.Random, container: Any, key: Any, words: Sequence[Any], _places: _Places) -> None:
+def _rename(draw: random.Random, container: Any, key: Any, words: Sequence[Any], places: _Places) -> None:
     if isinstance(container, MutableMapping):
-        others = [other for other, name in _places if isinstance(other, MutableMapping) for name in [name]]
-        names = [name for other, name in _places if isinstance(other, MutableMapping) and others]
+        names = [name for other, name in places if isinstance(other, MutableMapping)]
         new = draw.choice(names) if draw.random() < 0.5 else str(scalar(draw, words))
         moved = container.pop(key)
         container[new] = moved
