@@ -236,8 +236,7 @@ class Journals(Fuzzer):
             *path.parent.glob("applied/*"),
             *folder.glob("receipt*"),
         ]
-        for _ in range(draw.choice([0, 1, 1, 2])):
-            changed = draw.choice(sorted(left))
+        for changed in draw.sample(sorted(left), draw.choice([0, 1, 1, 2])):
             content = changed.read_bytes()
             if changed.suffix == ".lpplan" or draw.random() < 0.2:
                 changed.write_bytes(mutated_bytes(draw, content))
