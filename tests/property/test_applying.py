@@ -11,6 +11,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -190,7 +191,7 @@ def go(journal: Any, api: Api, clock: Hurried, recheck: Recheck, *, resume: bool
     with journal.acquire("app_emulator", "sandbox", lease_seconds=1e9, heartbeat=False) as lease:
         return apply_plan(
             PLAN,
-            conditions=PLAN.conditions,
+            conditions=replace(PLAN.conditions, new_journal=not journal.here("app_emulator").accepted),
             writer=api,
             reader=api,
             journal=journal,

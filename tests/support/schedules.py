@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -141,7 +142,7 @@ class Process:
             self,
             lambda: apply_plan(
                 plan,
-                conditions=plan.conditions,
+                conditions=replace(plan.conditions, new_journal=not self.journal.here(APP).accepted),
                 writer=Writer(Calls(connection, keys, self, self)),
                 reader=Reader(Calls(connection, keys, self, self, randomness=randomness)),
                 journal=self.journal,
