@@ -42,7 +42,7 @@ ZSTD_WINDOW: Final = Bound(
     "The window is held in memory. Compression levels up to 21 use less; `--long` and level 22 use more.",
 )
 LINE: Final = Bound(
-    "A line of a CSV, NDJSON or snapshot file, and a row of a Parquet file",
+    "A line of a CSV file, NDJSON file, snapshot or seed, and a row of a Parquet file",
     2_000_000,
     "characters",
     "A profile has a few kilobytes.",
@@ -88,6 +88,12 @@ REPEATED_VALUES: Final = Bound(
     "values",
     "Aliases of aliases grow exponentially.",
 )
+PLAN_CELL: Final = Bound(
+    "A cell of a plan file",
+    16_000_000,
+    "bytes",
+    "The largest lists the specs: 10,000 of them take 1 MB.",
+)
 ANSWER: Final = Bound(
     "An answer of the API", 16_000_000, "bytes", "An answer about 50 users has a few megabytes."
 )
@@ -112,6 +118,7 @@ ALL: Final = (
     SPEC_FILE,
     SPEC_VALUES,
     REPEATED_VALUES,
+    PLAN_CELL,
     ANSWER,
     ANSWER_PARTS,
 )

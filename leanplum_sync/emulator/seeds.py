@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from leanplum_sync.bounds import EXPANDED_FREELY, EXPANSION, LINE, ZSTD_WINDOW
 from leanplum_sync.emulator.errors import EmulatorError
 from leanplum_sync.emulator.store import Store, Transaction
 from leanplum_sync.emulator.switches import Switches
@@ -30,10 +31,6 @@ _KEY_OF = {
     "report": "dataType",
 }
 _CHUNK = 5000
-_LONGEST_LINE = 2_000_000  # bytes; a profile has some kilobytes
-_MOST_EXPANSION = 250  # times its size; tables compress to a tenth, and repetitive ones to a hundredth
-_EXPANDED_FREELY = 1_000_000  # bytes
-_LARGEST_WINDOW = 64 << 20  # bytes, held in memory
 _PIECE = 1 << 11
 _SEEDED = "seeded"
 
@@ -68,13 +65,13 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     size = 0
     try:
         with path.open("rb") as raw, _content(raw, path.suffix) as file:
-            for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE + 1), b""), start=1):
+            for number, line in enumerate(iter(lambda: file.readline(LINE.most + 1), b""), start=1):
                 size += len(line)
-                if len(line) > _LONGEST_LINE:
-                    raise EmulatorError(f"{path}:{number}: the line is longer than {_LONGEST_LINE:,} bytes.")
-                if size > _EXPANDED_FREELY and size > _MOST_EXPANSION * raw.tell():
+                if len(line) > LINE.most:
+                    raise EmulatorError(f"{path}:{number}: the line is longer than {LINE.most:,} bytes.")
+                if size > max(EXPANDED_FREELY.most, EXPANSION.most * raw.tell()):
                     raise EmulatorError(
-                        f"The seed {path} expands to more than {_MOST_EXPANSION} times its size. Decompress it first."
+                        f"The seed {path} expands to more than {EXPANSION}. Decompress it first."
                     )
                 if line.strip():
                     yield number, line
@@ -91,7 +88,7 @@ def _content(raw: BinaryIO, suffix: str) -> Iterator[BinaryIO]:
         case ".zst":
             import zstandard  # noqa: PLC0415 (only for such files)
 
-            decompressor = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW)
+            decompressor = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW.most)
             try:
                 # In small pieces: one expands up to 32,000 times.
                 with io.BufferedReader(

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
+from leanplum_sync.bounds import PLAN_CELL
 from leanplum_sync.errors import StorageError
 
 _CHUNK_BYTES: Final = 1 << 20
@@ -23,6 +24,9 @@ _IN_MEMORY_BYTES: Final = 4 << 20  # the plan of some thousand users
 
 class PrivateCopy:
     """*connection* reads the copy. Its bytes can be copied on, see ``write_to``."""
+
+    connection: sqlite3.Connection
+    _file: IO[bytes]
 
     def __init__(self, path: Path) -> None:
         """
@@ -33,10 +37,14 @@ class PrivateCopy:
             OSError: *path* can't be read.
             StorageError: there is no room for a copy.
         """
+        self._open(path)
+        self.connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, PLAN_CELL.most)
+
+    def _open(self, path: Path) -> None:
         with path.open("rb") as source:
             small = source.read(_IN_MEMORY_BYTES + 1)
             if len(small) <= _IN_MEMORY_BYTES:
-                self._file: IO[bytes] = io.BytesIO(small)
+                self._file = io.BytesIO(small)
                 self.connection = sqlite3.connect(":memory:", check_same_thread=False)
                 if small:  # an empty file is an empty database
                     self.connection.deserialize(small)

@@ -6,7 +6,7 @@ from math import inf
 from pathlib import Path
 
 import pytest
-from bombs import BOMBS, BOMBS_OF_SNAPSHOTS, MOST_BYTES, Bomb, problems_of, run_bomb, spec
+from bombs import BOMBS, BOMBS_OF_SEEDS, BOMBS_OF_SNAPSHOTS, MOST_BYTES, Bomb, problems_of, run_bomb, spec
 from ratios import cost_of
 from shell import Shell
 
@@ -86,7 +86,9 @@ def test_a_user_with_too_many_rows_is_one_problem(suffix: str, project: Path) ->
 
 
 @pytest.mark.parametrize(
-    "bomb", [bomb for bomb in (*BOMBS, *BOMBS_OF_SNAPSHOTS) if bomb.is_quick], ids=lambda bomb: bomb.name
+    "bomb",
+    [bomb for bomb in (*BOMBS, *BOMBS_OF_SNAPSHOTS, *BOMBS_OF_SEEDS) if bomb.is_quick],
+    ids=lambda bomb: bomb.name,
 )
 def test_a_file_that_asks_for_much_is_refused_within_bounds(bomb: Bomb, tmp_path: Path) -> None:
     assert problems_of(bomb, run_bomb(bomb, tmp_path / "shop"), seconds=inf) == []

@@ -20,6 +20,7 @@ import pytest
 from forging import forge
 from sample_plans import write_plan
 
+from leanplum_sync.bounds import PLAN_CELL
 from leanplum_sync.encryption import KEY_VARIABLE, new_key
 from leanplum_sync.errors import CredentialError, StalePlanError
 from leanplum_sync.planfile import PlanFile, open_plan
@@ -195,6 +196,17 @@ OVERWRITTEN: dict[str, Callable[[Path, Path], object]] = {
     ).replace(path),
     "by no file": lambda path, _: path.unlink(),
 }
+
+
+def test_a_cell_over_the_limit_is_not_read(tmp_path: Path) -> None:
+    """Else checking the digest would hold it in memory, whatever somebody wrote into it."""
+    path = tmp_path / "a.lpplan"
+    write_plan(path, 400).close()
+    with closing(sqlite3.connect(path)) as plan, plan:
+        plan.execute("UPDATE meta SET value = zeroblob(?) WHERE key = 'target'", (PLAN_CELL.most + 1,))
+    with pytest.raises(StalePlanError, match="damaged") as refused:
+        open_plan(path)
+    assert isinstance(refused.value.__cause__, sqlite3.DataError)  # string or blob too big
 
 
 @pytest.mark.parametrize("overwrite", OVERWRITTEN.values(), ids=OVERWRITTEN)

@@ -234,7 +234,7 @@ BOMBS_OF_SNAPSHOTS: Final = (
 
 def _seed(name: str, file: str, make: Callable[[Path], None]) -> Bomb:
     command = ("emulator", "--seed", file, "--port", "0")
-    return Bomb(f"seed: {name}", file, make, "a.ndjson", command=command, exit_code=1)
+    return Bomb(f"seed: {name}", file, make, "a.ndjson", command=command, exit_code=64)
 
 
 BOMBS_OF_SEEDS: Final = (
