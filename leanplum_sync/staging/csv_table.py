@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from leanplum_sync.bounds import CELL
+from leanplum_sync.bounds import CELL, LINE
 from leanplum_sync.staging.sql import literal, name
 
 _CHUNK: Final = 1 << 20
+_PART: Final = min(1 << 16, CELL.most // 2)
 _BUFFER: Final = 16_000_000  # bytes, half of DuckDB's default: it keeps several
 _LINE_ENDS: Final = ("\\n", "\\r\\n")  # as DuckDB names them: without a carriage return, and with one
 # By delimiter: a quote with blanks between it and its delimiter or another quote.
@@ -71,7 +72,7 @@ def _shape(file: io.BufferedReader, delimiter: str) -> Shape | None:
         if b"\r" in chunk:
             returns += chunk.count(b"\r")
             pairs += window.count(b"\r\n") - tail.count(b"\r\n")
-        if b"\0" in chunk or b"\n\n" in window or (returns and b"\n\r\n" in window):
+        if _has_long_row(chunk) or b"\0" in chunk or b"\n\n" in window or (returns and b"\n\r\n" in window):
             return None
         if has_quotes and _has_loose_quotes(window, _LOOSE_QUOTES[delimiter]):
             return None
@@ -102,6 +103,11 @@ def _has_loose_quotes(window: bytes, pattern: re.Pattern[bytes]) -> bool:
     return _MANY_BLANKS in window or pattern.search(window) is not None
 
 
+def _has_long_row(chunk: bytes) -> bool:
+    """Tell whether a row fills a whole part of *chunk*, as each row with a text over the limit does."""
+    return any(chunk.find(b"\n", at, at + _PART) < 0 for at in range(0, len(chunk) - _PART + 1, _PART))
+
+
 def _is_text(chunk: bytes, decoder: codecs.IncrementalDecoder, *, final: bool = False) -> bool:
     if chunk.isascii() and not final and not decoder.getstate()[0]:
         return True
@@ -124,7 +130,7 @@ def relation(path: Path, columns: Sequence[str], ends_lines_with: str, delimiter
     return (
         f"read_csv({literal(str(path))}, header = true, auto_detect = false, columns = {{{types}}}, delim = {literal(delimiter)},"
         f" quote = '\"', escape = '\"', strict_mode = true, null_padding = false, new_line = {literal(ends_lines_with)},"
-        f" buffer_size = {_BUFFER}, max_line_size = {CELL.most})"
+        f" buffer_size = {_BUFFER}, max_line_size = {LINE.most})"
     )
 
 

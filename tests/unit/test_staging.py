@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from leanplum_sync.address import Subject
+from leanplum_sync.bounds import CELL
 from leanplum_sync.errors import LeanplumSyncError
 from leanplum_sync.kinds.rows.row import Row
 from leanplum_sync.problem import Place
 from leanplum_sync.staging import LEAST_MEMORY_MB, MEMORY_LIMIT_MB, Staging
+from leanplum_sync.staging.csv_table import shape_of
 from leanplum_sync.staging.database import threads_for
 
 TOO_LITTLE_MB = 5
@@ -93,3 +95,13 @@ def test_the_last_line_about_a_user_counts_however_many_lines_there_are(
 def answer(user: str, sessions: int) -> str:
     values = '"success":true,"devices":[],"userAttributes":{"tier":"gold"},"observedAt":1795000000.0'
     return f'{{"userId":"{user}","totalSessions":{sessions},{values}}}'
+
+
+@pytest.mark.parametrize("before", [0, 1, 65_535, 200_000, (1 << 20) - 30])
+def test_a_csv_file_with_a_text_over_the_limit_is_read_row_by_row(before: int, tmp_path: Path) -> None:
+    """Wherever it is in the file: a table would take it in without a word."""
+    rows = b"id,n\n" + b"u,1\n" * (before // 4)
+    (tmp_path / "a.csv").write_bytes(rows + b"v," + b"x" * (CELL.most + 1) + b"\n" + b"w,1\n" * 9)
+    assert shape_of(tmp_path / "a.csv", ",") is None
+    (tmp_path / "a.csv").write_bytes(rows + b"v,2\n")
+    assert shape_of(tmp_path / "a.csv", ",") is not None
