@@ -342,6 +342,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "variable": fields(project.FromEnvironment),
     "budget": fields(project.BudgetModel),
     "moved": fields(moved.MovedModel),
+    "connections": fields(project.ConnectionModel),
     "limits": fields(project.LimitsModel),
     "bounds": bounds_of_input,
 }
