@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 COLUMNS_KEY: Final = "leanplum-sync columns"  # of the file's metadata
 _FORMAT: Final = 1
-_ROWS_AT_ONCE: Final = 50_000
-_SORT_MEMORY_MB: Final = 256
+_ROWS_AT_ONCE: Final = 20_000
+_SORT_MEMORY_MB: Final = 128
 
 
 def keep(
