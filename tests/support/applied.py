@@ -130,7 +130,12 @@ def main() -> None:
         began, busy = time.time(), time.process_time()
         receipt = apply_plan(
             plan,
-            conditions=Conditions(opened.header.target, Path(), {}),
+            conditions=Conditions(
+                opened.header.target,
+                Path(),
+                {},
+                new_journal=not journal.here(opened.header.target.app_id).accepted,
+            ),
             writer=Writer(Calls(connection, keys, transport, clock)),
             reader=Reader(Calls(connection, keys, transport, clock)),
             journal=journal,
