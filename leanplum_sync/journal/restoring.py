@@ -17,6 +17,7 @@ from leanplum_sync.journal.rebuilding import Logged, LoggedRun, Outcome
 from leanplum_sync.journal.schema import (
     batch_subject_table,
     batch_table,
+    deliveries_of_batch,
     delivery_table,
     exception_table,
     run_table,
@@ -77,6 +78,8 @@ def restore(
             written += 1
             for found in run.sent:
                 _write_batch(database, connection, lease, run.logged.number, found)
+        # Only now: a later run may have taken over deliveries of an earlier one.
+        connection.execute(sa.update(batch_table).values(deliveries=deliveries_of_batch()))
         deliveries = dict(_counted(connection, lease.app))
         mark = database.mark_in(connection)
         known = identity or mark

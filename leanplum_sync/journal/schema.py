@@ -101,6 +101,8 @@ batch_table = sa.Table(
     sa.Column(
         "rejected_before", Cell(Kind.WHOLE, "batch.rejected_before"), nullable=False, server_default="0"
     ),
+    # How many rows of ``delivery`` belong to the batch, so that lost ones are noticed.
+    sa.Column("deliveries", Cell(Kind.WHOLE, "batch.deliveries"), nullable=False, server_default="0"),
     sa.Index("batch_by_state", "run", "state"),
 )
 
@@ -260,6 +262,20 @@ def _remember_rejections(connection: sa.Connection) -> None:
     _add_column(connection, "batch", "rejected_before", "INTEGER NOT NULL DEFAULT 0")
 
 
+def _count_deliveries(connection: sa.Connection) -> None:
+    """Version 9: a batch says how many deliveries it has."""
+    if _add_column(connection, "batch", "deliveries", "INTEGER NOT NULL DEFAULT 0"):
+        connection.execute(sa.update(batch_table).values(deliveries=deliveries_of_batch()))
+
+
+def deliveries_of_batch() -> sa.ScalarSelect[int]:
+    """Count the deliveries that belong to the row of ``batch`` in the statement around it."""
+    delivery, batch = delivery_table.c, batch_table.c
+    counted = sa.select(sa.func.count()).select_from(delivery_table)
+    of_batch = counted.where(delivery.run == batch.run, delivery.sequence == batch.sequence)
+    return of_batch.correlate(batch_table).scalar_subquery()
+
+
 def _add_column(connection: sa.Connection, table: str, column: str, definition: str) -> bool:
     """Add *column* unless it is there, as it is in a new journal. Return whether it was missing."""
     schema = connection.get_execution_options().get("schema_translate_map", {}).get(None)
@@ -297,6 +313,7 @@ STEPS: Final[Mapping[int, Callable[[sa.Connection], None]]] = {
     6: _keep_the_lease_with_the_lock,
     7: _give_identity,
     8: _remember_rejections,
+    9: _count_deliveries,
 }
 VERSION: Final = max(STEPS)
 

@@ -11,7 +11,13 @@ import sqlalchemy as sa
 
 from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, RunState
 from leanplum_sync.journal.rows import Row, numbers_from
-from leanplum_sync.journal.schema import batch_table, delivery_table, exception_table, run_table
+from leanplum_sync.journal.schema import (
+    batch_table,
+    deliveries_of_batch,
+    delivery_table,
+    exception_table,
+    run_table,
+)
 
 Select: TypeAlias = Callable[[sa.Select[Any]], Sequence[Row]]
 
@@ -49,7 +55,17 @@ def faults(select: Select) -> Iterator[Fault]:
     for run in runs.values():
         for sentence in _of_run(run, totals[run.number], settled[run.number]):
             yield Fault(run.number, None, sentence)
+    yield from _lost_deliveries(select)
     yield from _of_deliveries(select)
+
+
+def _lost_deliveries(select: Select) -> Iterator[Fault]:
+    """Yield the batches that lack deliveries, which would be made again, or have some that they never had."""
+    batch = batch_table
+    found = deliveries_of_batch()
+    query = sa.select(batch.c.run, batch.c.sequence, batch.c.deliveries, found.label("found"))
+    for row in select(query.where(batch.c.deliveries != found).order_by(batch.c.run, batch.c.sequence)):
+        yield Fault(row.run, row.sequence, f"has {row.found} deliveries, but recorded {row.deliveries}")
 
 
 def _batches(select: Select) -> Iterator[Row]:

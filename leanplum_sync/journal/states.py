@@ -32,7 +32,7 @@ import sqlalchemy as sa
 
 from leanplum_sync.errors import JournalCorruptError
 from leanplum_sync.journal.entry import BatchState
-from leanplum_sync.journal.schema import batch_table
+from leanplum_sync.journal.schema import batch_table, deliveries_of_batch
 
 TRANSITIONS: Final[Mapping[BatchState, frozenset[BatchState]]] = {
     # Directly to done or held: the read before writing found everything as desired. Planned to planned: part of the batch.
@@ -115,6 +115,11 @@ class BatchStates:
     ) -> None:
         """Do as ``move`` does, and leave the batch in its *state*."""
         self._update(connection, sequence, (state, state), values, added)
+
+    def count_deliveries(self, connection: sa.Connection, sequence: int) -> None:
+        """Record how many deliveries the batch has now, so that ``journal verify`` notices lost ones."""
+        row = (batch_table.c.run == self.run, batch_table.c.sequence == sequence)
+        connection.execute(sa.update(batch_table).where(*row).values(deliveries=deliveries_of_batch()))
 
     def _update(
         self,

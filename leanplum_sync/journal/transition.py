@@ -212,6 +212,8 @@ class Transitions:
         self._deliveries.follow(
             move.connection, move.batch, verdicts, move.open_now if is_back else frozenset()
         )
+        if any(planned.deliveries for planned in move.batch.actions):
+            BatchStates(self._run, self._fence).count_deliveries(move.connection, move.batch.number)
 
     def _leave_footprints(self, move: Move) -> None:
         """Record footprints also of what was already as desired: drift is measured from that state."""

@@ -294,6 +294,7 @@ class Journal(JournalReader):
             )
             if again:
                 connection.execute(sa.delete(delivery).where(*of_actions))
+                states.count_deliveries(connection, sequence)
             else:
                 fate = DeliveryState.DROPPED if dropped else DeliveryState.DONE
                 connection.execute(sa.update(delivery).where(*of_actions).values(state=fate.value))

@@ -24,7 +24,7 @@ from leanplum_sync.journal import database, open_journal, read_journal
 from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, Resolution, RunState
 from leanplum_sync.journal.lock import Lease
 from leanplum_sync.journal.run import RunJournal, open_actions, sent_actions
-from leanplum_sync.journal.schema import batch_table, footprint_table
+from leanplum_sync.journal.schema import batch_table, delivery_table, footprint_table
 from leanplum_sync.journal.verdict import Verdict
 from leanplum_sync.journal.writer import Journal
 from leanplum_sync.planner.footprint import print_of
@@ -359,6 +359,17 @@ def test_a_journal_that_says_more_is_on_its_way_than_it_counts_is_at_fault(
         connection.execute(sa.update(batch_table).values(sent_actions=None))
     (fault,) = journal.faults()
     assert fault.sentence == "has a wrong count of in-flight actions"
+
+
+def test_deliveries_that_are_gone_are_a_fault_of_their_batch(run: RunJournal, journal: Journal) -> None:
+    """Without them, the next plan would make them again."""
+    send(run, sends(1, "u1", "u2"), DONE, DONE)
+    send(run, sends(2, "u3"), DONE)
+    assert not list(journal.faults())
+    with journal._writable.writing("") as connection:
+        connection.execute(sa.delete(delivery_table).where(delivery_table.c.sequence == 1))
+    (fault,) = journal.faults()
+    assert (fault.batch, fault.sentence) == (1, "has 0 deliveries, but recorded 2")
 
 
 def test_applied_specs_are_remembered_once_a_run_finished(run: RunJournal, journal: Journal) -> None:

@@ -18,6 +18,7 @@ from leanplum_sync.journal.lock import Lease
 from leanplum_sync.journal.run import RunJournal
 from leanplum_sync.journal.schema import (
     batch_subject_table,
+    batch_table,
     delivery_rename_table,
     delivery_table,
     footprint_table,
@@ -172,6 +173,21 @@ def test_a_journal_of_an_older_version_is_brought_up_to_date_by_who_writes(
     send(run, sets(1, tier="gold"), DONE, DONE, DONE)
     with read_journal(journal_location) as reader:
         assert reader.footprints("app", "sandbox", [Subject.user("u1")])
+
+
+def test_a_journal_of_version_8_counts_its_deliveries(
+    run: RunJournal, journal: Journal, journal_location: Location
+) -> None:
+    send(run, sends(1, "ann", "ben"), DONE, DONE)
+    send(run, sets(2, tier="gold"), DONE, DONE, DONE)
+    with journal._writable.writing("") as connection:
+        schema = "" if isinstance(journal_location, Path) else "leanplum_sync."
+        connection.exec_driver_sql(f"ALTER TABLE {schema}batch DROP COLUMN deliveries")
+        connection.execute(sa.update(version_table).values(version=8))
+    with open_journal(journal_location) as upgraded:
+        assert not list(upgraded.faults())
+    with journal._writable.reading() as connection:
+        assert list(connection.scalars(sa.select(batch_table.c.deliveries))) == [2, 0]
 
 
 def test_a_journal_of_version_7_gets_rejections(
