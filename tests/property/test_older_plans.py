@@ -102,7 +102,7 @@ class World:
         made, assumed, wanted = self.made[step.which % len(self.made)]
         before = self.level()
         try:
-            receipt = apply(made, recheck=step.recheck)
+            receipt = apply(made, recheck=step.recheck, new_journal=True)
         except StalePlanError:
             assert self.level() == before
             return
