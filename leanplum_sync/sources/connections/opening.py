@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from leanplum_sync.errors import CredentialError
-from leanplum_sync.sources.connections import adbc, objects, sqlite, through_sqlalchemy
+from leanplum_sync.sources.connections import adbc, objects, sqlite
 from leanplum_sync.sources.connections.reader import Reader
 
 _POSTGRESQL: Final = ("postgresql", "postgres")
@@ -35,6 +35,8 @@ def opened(
     if scheme == "sqlite":
         return sqlite.opened(name, url, root)
     if scheme.startswith(_THROUGH_SQLALCHEMY):
+        from leanplum_sync.sources.connections import through_sqlalchemy  # noqa: PLC0415 - SQLAlchemy takes 0.2 s to import, at each start
+
         return through_sqlalchemy.opened(name, url)
     raise CredentialError(
         f"Connection {name}: rows can't be read from its URL. It must start with postgresql://,"
