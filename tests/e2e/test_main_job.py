@@ -73,7 +73,7 @@ def test_planning_works_with_the_two_read_keys_alone_and_writes_nothing(
     shell.environ = served.read_only
     shell.run("plan", "--out", "a.lpplan", "--detailed-exitcode", code=2)
     assert served.counts()["writes"] == 0
-    refused = shell.run("apply", "a.lpplan", "--yes", code=9)
+    refused = shell.run("apply", "a.lpplan", "--yes", "--new-journal", code=9)
     assert "LEANPLUM_PRODUCTION_KEY" in refused.stderr
     assert served.counts()["writes"] == 0
 
