@@ -201,6 +201,22 @@ def test_rows_that_were_just_read_are_read_again_only_without_max_age(shop: Shop
     assert shop.json(*arguments, "--max-age", "1h", "--set", "least=11")["users"]["listed"] == 1
 
 
+def test_kept_rows_of_another_schema_or_account_are_not_used(shop: Shop) -> None:
+    for schema in ("a", "b"):
+        shop.execute(
+            f"CREATE SCHEMA {schema}; CREATE TABLE {schema}.customers AS SELECT * FROM public.customers"
+        )
+    shop.execute("DELETE FROM b.customers WHERE id <> 'u11'")
+    mark = "&" if "?" in shop.database else "?"
+    listed = {}
+    for schema in ("a", "b", "a"):
+        shop.environ["WAREHOUSE_URL"] = f"{shop.database}{mark}options=-csearch_path%3D{schema}"
+        made = shop.json("plan", "--select", "UserAttributes/*", "--max-age", "1h")
+        listed[schema] = made["users"]["listed"]
+    assert listed == {"a": 10, "b": 1}
+    assert len(shop.kept) == 2
+
+
 def test_set_gives_parameters_and_never_statements(shop: Shop) -> None:
     (shop.folder / "queries/loyal.sql").write_text(
         "SELECT id, tier, spent FROM customers WHERE tier = :tier AND purchases > :least"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from leanplum_sync.errors import CredentialError
 from leanplum_sync.sources.connections import adbc, objects, sqlite
@@ -14,6 +14,8 @@ from leanplum_sync.sources.connections.reader import Reader
 
 _POSTGRESQL: Final = ("postgresql", "postgres")
 _THROUGH_SQLALCHEMY: Final = "postgresql+"
+_PASSWORD: Final = re.compile("^([^:/?#]*://[^:@/?#]*):[^@/?#]*@")
+_SECRETS: Final = frozenset({"password", "sslpassword"})
 
 
 def opened(
@@ -49,11 +51,12 @@ def scheme_of(url: str) -> str:
 
 
 def target_of(url: str) -> str:
-    """Return what tells one database from another in *url*: host and database, but neither user nor password."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        return ""
-    query = [each for each in parts.query.split("&") if each.partition("=")[0] in ("host", "port", "dbname")]
-    return f"{parts.scheme}://{host}:{port or ''}{parts.path}?{'&'.join(query)}"
+    """
+    Return *url* without its passwords, to tell apart what may give other rows.
+
+    The account and its search path decide what a query reads, too. It is only for hashing: where a URL is malformed, it may have
+    a password.
+    """
+    address, mark, query = _PASSWORD.sub(r"\1@", url, count=1).partition("?")
+    told = [each for each in query.split("&") if each.partition("=")[0] not in _SECRETS]
+    return f"{address}{mark}{'&'.join(told)}"
