@@ -52,6 +52,7 @@ LAWS: Final = (
         "Any specs and data files load the same way twice, or report their problems",
         (
             "property/test_formatting.py",
+            "property/test_kept_rows.py",
             "property/test_rows_of_files.py",
             "property/test_spec_files.py",
         ),

@@ -11,17 +11,16 @@ import sqlalchemy as sa
 from leanplum_sync.clock import Clock
 from leanplum_sync.errors import JournalError
 from leanplum_sync.journal.database import Database
-from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, RunState
+from leanplum_sync.journal.entry import DeliveryState, Fate, RunState
 from leanplum_sync.journal.lock import Lease
 from leanplum_sync.journal.rebuilding import Logged, LoggedRun, Outcome
 from leanplum_sync.journal.schema import (
     batch_subject_table,
-    batch_table,
-    deliveries_of_batch,
     delivery_table,
     exception_table,
     run_table,
 )
+from leanplum_sync.journal.states import BatchStates, count_deliveries, resting_state
 from leanplum_sync.planner.known import JournalMark
 from leanplum_sync.wire.batch import Batch
 
@@ -79,7 +78,7 @@ def restore(
             for found in run.sent:
                 _write_batch(database, connection, lease, run.logged.number, found)
         # Only now: a later run may have taken over deliveries of an earlier one.
-        connection.execute(sa.update(batch_table).values(deliveries=deliveries_of_batch()))
+        count_deliveries(connection)
         deliveries = dict(_counted(connection, lease.app))
         mark = database.mark_in(connection)
         known = identity or mark
@@ -114,26 +113,22 @@ def _write_batch(
     held = [each for each in delivering if each.state is DeliveryState.HELD]
     done = sum(each.state is DeliveryState.DONE for each in delivering)
     key = {"run": run, "sequence": batch.number}
-    connection.execute(
-        sa.insert(batch_table).values(
-            **key,
-            wave=batch.wave,
-            delivery_class=batch.delivery_class.value,
-            state=(BatchState.HELD if held else BatchState.DONE).value,
-            attempts=1,
-            body_digest="",
-            fence=lease.fence,
-            sent_at=logged.sent_at,
-            doubted_at=logged.last_at if held else None,
-            reason=HELD if held else "",
-            open_actions="[]",
-            sent_actions=None,
-            actions=len(batch.actions),
-            done=done,
-            held=len(held),
-            **dict.fromkeys(_ZERO, 0),
-        )
-    )
+    values = {
+        "wave": batch.wave,
+        "delivery_class": batch.delivery_class.value,
+        "attempts": 1,
+        "body_digest": "",
+        "sent_at": logged.sent_at,
+        "doubted_at": logged.last_at if held else None,
+        "reason": HELD if held else "",
+        "open_actions": "[]",
+        "sent_actions": None,
+        "actions": len(batch.actions),
+        "done": done,
+        "held": len(held),
+        **dict.fromkeys(_ZERO, 0),
+    }
+    BatchStates(run, lease.fence).restore(connection, batch.number, resting_state(0, len(held)), values)
     connection.execute(
         sa.insert(batch_subject_table),
         [{**key, "subject": str(subject)} for subject in sorted(batch.subjects)],

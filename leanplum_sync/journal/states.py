@@ -86,7 +86,13 @@ class BatchStates:
         self, connection: sa.Connection, sequence: int, transition: Transition, values: Mapping[str, Any]
     ) -> None:
         """Write a batch's first row, with all of its *values*."""
-        key = {"run": self.run, "sequence": sequence, "fence": self.fence, "state": transition.to.value}
+        self.restore(connection, sequence, transition.to, values)
+
+    def restore(
+        self, connection: sa.Connection, sequence: int, state: BatchState, values: Mapping[str, Any]
+    ) -> None:
+        """Write a batch that was lost with its journal, in the *state* that the run's log and plan show."""
+        key = {"run": self.run, "sequence": sequence, "fence": self.fence, "state": state.value}
         connection.execute(sa.insert(batch_table), [{**values, **key}])
 
     def move(
@@ -146,6 +152,11 @@ class BatchStates:
             raise JournalCorruptError(
                 f"Batch {sequence} of run {self.run} is no longer {before.value}: another process changed it."
             )
+
+
+def count_deliveries(connection: sa.Connection) -> None:
+    """Set how many deliveries each batch has, from the deliveries that name it."""
+    connection.execute(sa.update(batch_table).values(deliveries=deliveries_of_batch()))
 
 
 @cache  # building a statement takes longer than running it
