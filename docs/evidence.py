@@ -382,7 +382,7 @@ QUESTIONS: Final = (
         "Where in an answer does `ignored` appear?",
         "in the warning and in the element; the reference can be read either way",
         _D,
-        "test_sessions.py::test_require_active_ignores_events_outside_a_session",
+        "test_sessions.py::test_events_outside_a_session_are_ignored_with_require_active",
         "ignored_at",
     ),
     Question(

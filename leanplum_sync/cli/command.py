@@ -166,7 +166,7 @@ class Command(click.Command):
         formatter.write_paragraph()
         program = ctx.command_path.partition(" ")[0]
         if shared := [long_name(option) for option in options if isinstance(option, SharedOption)]:
-            formatter.write_text(f"Shared options, see {program} --help: {', '.join(shared)}.")
+            formatter.write_text(f"Shared options (see {program} --help): {', '.join(shared)}.")
         if examples := [option for option in own if "--help" not in option.opts]:
             example = min(examples, key=lambda option: option.is_flag)
             formatter.write_text(

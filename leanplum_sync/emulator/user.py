@@ -194,7 +194,7 @@ def _object(element: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def _imported_device(device: Any) -> dict[str, Any]:
     if not isinstance(device, dict):
-        raise ValueError("devices holds something that is not an object")  # noqa: TRY004 (one error tells a bad line)
+        raise ValueError("an entry of devices is not an object")  # noqa: TRY004 (one error tells a bad line)
     fields = {name: value for name, value in device.items() if name != "deviceId" and value is not None}
     return {"deviceId": _id(device, "deviceId"), "fields": fields, "listed": {}}
 

@@ -117,10 +117,10 @@ class BudgetModel(Edge):
         0,
     )
     created_users: Count = _allowed("Users created.", 0)
-    changed_users: Count | None = _allowed("Users who change.", 100000, None)
+    changed_users: Count | None = _allowed("Users changed.", 100000, None)
     changed_share: Annotated[int, Field(ge=0, le=100)] | None = Field(
         default=None,
-        description="Users who change, as a percentage of the listed users, rounded up. This protects jobs that usually change few users.",
+        description="Users changed, as a percentage of the listed users, rounded up. This protects jobs that usually change few users.",
         examples=[20],
     )
     billable_lookups: Count | None = _allowed(
@@ -129,13 +129,11 @@ class BudgetModel(Edge):
     removals: Count | None = _allowed("Attributes removed.", 0, None)
     increments: Count | None = _allowed("Increments.", 1000, None)
     renames: Count | None = _allowed("Attributes renamed.", 1000, None)
-    forced_sends: Count | None = _allowed(
-        "Messages sent although the user is outside the message's targeting.", 0, None
-    )
+    forced_sends: Count | None = _allowed("Messages sent to users outside the message's targeting.", 0, None)
     new_attribute_names: Count = _allowed(
         "New attribute names, counted if the app would then have more than 400 names. The API allows 500.", 5
     )
-    during_migration: Count = _allowed("Users who change while Leanplum copies the app to CleverTap.", 1000)
+    during_migration: Count = _allowed("Users changed while Leanplum copies the app to CleverTap.", 1000)
 
 
 class LimitsModel(Edge):
@@ -264,8 +262,8 @@ class ConnectionModel(Edge):
     )
     options: dict[str, SettingForm] = Field(
         default={},
-        description="Options of an object store, such as `region` or `endpoint`. Its keys are read from the variables of its own"
-        " tools, such as AWS_ACCESS_KEY_ID.",
+        description="Options of an object store, such as `region` or `endpoint`. Credentials come from the"
+        " store's standard environment variables, such as AWS_ACCESS_KEY_ID.",
         examples=[{"region": "eu-west-1"}],
     )
 

@@ -9,7 +9,7 @@ from typing import assert_never
 from leanplum_sync import errors
 from leanplum_sync.planner.plan import Hazard
 from leanplum_sync.render.plan_words import HAZARD_WORDS, consent_options, over_budget
-from leanplum_sync.render.values import duration, moment
+from leanplum_sync.render.values import amount, duration, moment
 
 
 def mismatch_sentence(error: errors.PlanMismatchError) -> str:
@@ -59,9 +59,9 @@ def _mismatch(mismatch: errors.Mismatch) -> str:  # noqa: C901 - a case for each
         case errors.MismatchKind.SPEC_CONFLICT:
             return f"specs were added or changed since, and contradict it: {name}: {planned}"
         case errors.MismatchKind.ACTION:
-            return f"it contains {planned} calls of {name}, which plans must not contain"
+            return f"it contains {amount(int(planned), 'call')} to {name}, which no plan may contain"
         case errors.MismatchKind.SUBJECT:
-            return f"{planned} of its calls are for other users than it lists"
+            return f"it contains {amount(int(planned), 'call')} whose user doesn't match the listed changes"
         case errors.MismatchKind.HAZARD:
             return f"it states {planned} {HAZARD_WORDS.get(name, name)}, but its rows add up to {found}"
         case _:

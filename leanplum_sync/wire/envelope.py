@@ -231,8 +231,8 @@ def moved_host(element: Mapping[str, Json]) -> str | None:
 
 def moved_sentence(host: str) -> str:
     return (
-        f"Leanplum says that this app has moved to {host}. leanplum-sync does not follow: if this is expected, set"
-        " LEANPLUM_API_URL to the new host and run again."
+        f"Leanplum says that this app has moved to {host}. leanplum-sync does not switch hosts by itself."
+        " If you expected the move, set LEANPLUM_API_URL to the new host and run again."
     )
 
 

@@ -42,7 +42,7 @@ def test_a_passive_event_does_not_mark_the_user_active(start: Callable[..., Call
 @pytest.mark.parametrize(
     ("where", "inside", "beside"), [("both", True, True), ("warning", True, False), ("element", False, True)]
 )
-def test_require_active_ignores_events_outside_a_session(
+def test_events_outside_a_session_are_ignored_with_require_active(
     start: Callable[..., Caller], where: str, inside: bool, beside: bool
 ) -> None:
     caller = start(({"userId": "u"},), switches=Switches(ignored_at=where))  # type: ignore[arg-type]  # parametrised

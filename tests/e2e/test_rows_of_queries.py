@@ -429,7 +429,7 @@ def test_doctor_tells_of_each_connection_whether_it_answers_and_could_write(shop
     reader = about_warehouse()
     assert (reader["level"], "can write to no table" in reader["sentence"]) == ("ok", True)
     shop.environ["WAREHOUSE_URL"] = shop.database.replace("postgres@", f"guarded:{PASSWORD}x@")
-    assert "refused the user or the password" in about_warehouse(code=9)["sentence"]
+    assert "rejected the user name or password" in about_warehouse(code=9)["sentence"]
     shop.environ["WAREHOUSE_URL"] = "postgresql://a@127.0.0.1:1/x"
     assert "can't be reached" in about_warehouse(code=75)["sentence"]
     del shop.environ["WAREHOUSE_URL"]

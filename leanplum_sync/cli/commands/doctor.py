@@ -68,7 +68,7 @@ _NEEDED: Final[Mapping[str, frozenset[KeyClass]]] = {
     "purpose",
     type=click.Choice(list(_NEEDED)),
     default="plan",
-    help="The command to check the keys for: plan only reads, apply also writes. Default: plan.",
+    help="Which command to check keys for: plan (reads only) or apply (also writes). Default: plan.",
 )
 @output_option
 @in_project

@@ -42,7 +42,7 @@ from leanplum_sync.staging import MEMORY_LIMIT_MB
 @observed_option
 @duration_option(
     "--max-age",
-    help="Maximum age of the snapshot, such as 30m or 2h. Default: no limit for a snapshot FILE; with live, every user is read again. Query results that were read within this time are reused too.",
+    help="Maximum age of the snapshot, such as 30m or 2h. With it, query results no older than TIME are reused too. Default: no limit for a snapshot FILE; with live, every user is read again.",
 )
 @file_option("--out", help="Where to write the plan. Default: ENVIRONMENT.lpplan in .leanplum-sync.")
 @click.option(

@@ -182,7 +182,7 @@ class Listing(Edge):
         default=None,
         description="Values for the query's parameters: `:since` in the query stands for the value of `since`. They are bound as data,"
         " never inserted into the query. Text is bound as text: to compare it with a date, write CAST(:since AS date). For a `path`,"
-        " values of the names in braces. Other values must be passed with `--set`.",
+        " they are the values of the names in braces. Other values must be passed with `--set`.",
         examples=[{"since": "2026-11-01"}],
     )
     inline: list[InlineListItem] | None = Field(

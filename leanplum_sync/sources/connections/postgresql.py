@@ -138,7 +138,7 @@ def failure(connection: str, message: str, code: str | None) -> LeanplumSyncErro
             )
         if _REFUSED.search(message) or (code or "")[:2] in _OF_THE_ACCOUNT:
             return CredentialError(
-                f"Connection {connection}: the server refused the user or the password. Check the connection's URL."
+                f"Connection {connection}: the server rejected the user name or password. Check the connection's URL."
             )
         return unreachable(connection)
     if code[:2] in (*_OF_THE_SERVER, *_REPEATABLE):

@@ -98,7 +98,7 @@ def test_the_help_of_a_command_describes_its_own_options_and_names_the_shared_on
         assert option.is_flag or re.search(r"(Default|Required)", option.help), option.name
         assert option.opts[0] in text
     shared = [each for each in found.params if isinstance(each, SharedOption)]
-    after = text.partition("Shared options, see leanplum-sync --help:")[2]
+    after = text.partition("Shared options (see leanplum-sync --help):")[2]
     assert all(max(each.opts, key=len) in after for each in shared)
     assert len(after.splitlines()) <= 6, "the help is about the command itself"
 
