@@ -44,6 +44,10 @@ class Lapse:
         """Return the same for a plan that has not been applied yet."""
         return f"{self.fault(name)}, so apply will refuse this plan. {self._remedy()}"
 
+    def report(self, name: str) -> str:
+        """Return the same where there is no plan."""
+        return f"{self.fault(name)}, so apply will refuse every plan. {self._remedy()}"
+
     def fault(self, name: str) -> str:
         match self.kind:
             case LapseKind.MISSING:

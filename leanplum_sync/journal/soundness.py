@@ -30,7 +30,7 @@ _COUNTED: Final = (Fate.DONE, Fate.ALREADY, *_LISTED)
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """*batch* is None where it is about the run as a whole."""
+    """*batch* is None where it is about the run as a whole, and *run* is 0 where it is about the journal as a whole."""
 
     run: int
     batch: int | None

@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from leanplum_sync.encryption import SealingKeys
+from leanplum_sync.errors import CredentialError
 from leanplum_sync.journal import open_journal, read_journal
 from leanplum_sync.journal.database import describe, is_address
-from leanplum_sync.journal.identity import Here, Trace
+from leanplum_sync.journal.identity import Here, Trace, contradictions
 from leanplum_sync.journal.writer import Journal
+from leanplum_sync.library.connect import target_of
 from leanplum_sync.library.event_log import first_event
 from leanplum_sync.planfile.peek import app_of
 from leanplum_sync.project.settings import Settings
@@ -22,10 +25,28 @@ from leanplum_sync.project.settings import Settings
 def journal_here(settings: Settings, app: str) -> Here:
     """Return the journal as it is found, without creating or changing anything. Files are named from the project folder."""
     memory = _memory(settings, app)
-    with read_journal(settings.journal, memory=memory) as journal:
+    with read_journal(
+        settings.journal,
+        keys=SealingKeys(),
+        memory=memory,  # nothing that is read here is encrypted
+    ) as journal:
         here = journal.here(app, latest=latest_trace(settings, app), memory=memory)
     name = settings.journal if is_address(settings.journal) else _named(Path(settings.journal), settings)
     return replace(here, name=describe(name), memory=_named(Path(here.memory), settings))
+
+
+def lapse_here(settings: Settings) -> str:
+    """
+    Return how files beside the journal contradict it, and what to do; empty if they don't.
+
+    Without the app's id, which only ``plan`` and ``apply`` need, no traces of runs are compared.
+    """
+    try:
+        app = target_of(settings).app_id
+    except CredentialError:
+        app = ""
+    here = journal_here(settings, app)
+    return next((lapse.report(here.name) for lapse in contradictions(here)), "")
 
 
 def _named(path: Path, settings: Settings) -> str:

@@ -318,7 +318,7 @@ class RunDocument(Document, RunRecord):
 
 @dataclass(frozen=True, slots=True)
 class FaultEntry:
-    run: int
+    run: Annotated[int, "0: it is about the journal as a whole."]
     batch: int | None
     fault: str
 

@@ -147,7 +147,7 @@ def faults_text(faults: Sequence[Fault], journal: str, page: Page) -> str:
         return paint([Text(f"{escaped(journal)} is consistent.", GOOD)], page)
     rows = [
         (
-            Text(f"run {each.run}" + ("" if each.batch is None else f", batch {each.batch}")),
+            Text(_place(each)),
             Text(escaped(each.sentence)),
         )
         for each in faults[:_ROWS_SHOWN]
@@ -156,6 +156,12 @@ def faults_text(faults: Sequence[Fault], journal: str, page: Page) -> str:
     more = [faint(f"  and {rest:,} more; -o json lists them")] if rest else []
     title = Text(f"{escaped(journal)} is not consistent: {amount(len(faults), 'fault')}", BAD)
     return paint([title, grid(rows), *more], page)
+
+
+def _place(fault: Fault) -> str:
+    if not fault.run:
+        return "journal"
+    return f"run {fault.run}" + ("" if fault.batch is None else f", batch {fault.batch}")
 
 
 def faults_json(faults: Sequence[Fault], journal: str) -> str:

@@ -140,6 +140,34 @@ def test_an_emptied_journal_is_refused_and_left_alone(shell: Shell, served: Serv
     assert sent_once(served)
 
 
+def told(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("is_emptied", [False, True])
+def test_commands_that_only_look_report_a_lost_journal(
+    shell: Shell, backend: str, *, is_emptied: bool
+) -> None:
+    shell.run(*PLAN)
+    shell.run(*FIRST)
+    assert "is consistent" in shell.run("journal", "verify").stdout
+    for looking in (("status",), ("journal", "list"), ("doctor", "--for", "plan")):
+        done = shell.run(*looking)
+        assert "apply will refuse" not in told(done.stdout + done.stderr)
+    files = list(journal_files(shell)) if is_emptied else []
+    lose(shell, backend)
+    for path in files:
+        path.write_bytes(b"")
+    fault = "is missing or has no runs"
+    assert fault in told(shell.run("journal", "verify", code=7).stdout)
+    assert shell.json("journal", "verify", code=7)["isSound"] is False
+    assert fault in shell.run("status").stderr
+    assert fault in shell.run("journal", "list").stderr
+    checks = told(shell.run("doctor", "--for", "plan", code=7).stdout)
+    assert fault in checks
+    assert "is not in use" not in checks
+
+
 @pytest.mark.parametrize("backend", ["sqlite"])
 @pytest.mark.parametrize("keeps_mark", [True, False])
 def test_an_older_copy_is_refused(shell: Shell, served: Served, *, keeps_mark: bool) -> None:

@@ -24,6 +24,7 @@ from leanplum_sync.errors import ApiError, CredentialError, JournalError, Source
 from leanplum_sync.journal import read_journal
 from leanplum_sync.journal.database import describe
 from leanplum_sync.library.connect import App, keys_of
+from leanplum_sync.library.journal_here import lapse_here
 from leanplum_sync.operations.migration import AsksForMigration
 from leanplum_sync.operations.read_rows import connected_to
 from leanplum_sync.planner.plan import Target
@@ -84,7 +85,7 @@ def command(console: Console, *, purpose: str) -> ExitCode:
     findings = [
         *about_app,
         _on_plan_key(os.environ),
-        _on_journal(settings.journal, settings.name, SystemClock().now()),
+        _on_journal(settings, SystemClock().now()),
         *(_on_connection(each, settings.root) for each in load_project(project_file()).connections.values()),
     ]
     deliver(
@@ -244,13 +245,17 @@ def _on_plan_key(environ: Mapping[str, str]) -> Finding:
     )
 
 
-def _on_journal(location: str | Path, environment: str, now: float) -> Finding:
+def _on_journal(settings: Settings, now: float) -> Finding:
+    location, environment = settings.journal, settings.name
     name = describe(shortest(location))
     try:
         with read_journal(location, keys=SealingKeys()) as journal:  # locks are not encrypted
             locks = [lock for lock in journal.locks() if lock.environment == environment and lock.until > now]
+        lapse = lapse_here(settings)
     except JournalError as error:
         return _bad("journal", str(error), exit_code(error))
+    if lapse:
+        return _bad("journal", lapse, ExitCode.STALE_PLAN)
     if locks:
         lock = locks[0]
         sentence = f"{name}: process {lock.pid} on {lock.host} is using it."

@@ -27,6 +27,8 @@ from leanplum_sync.journal.copying import copy_journal
 from leanplum_sync.journal.database import describe
 from leanplum_sync.journal.entry import DeliveryState, RunState
 from leanplum_sync.journal.export import lines, write_ndjson, write_parquet
+from leanplum_sync.journal.soundness import Fault
+from leanplum_sync.library.journal_here import lapse_here
 from leanplum_sync.library.rebuild import rebuild
 from leanplum_sync.project.kept_plans import prune
 from leanplum_sync.render.journal import (
@@ -100,8 +102,11 @@ def _location(source: str, environ: Mapping[str, str]) -> str | Path:
 @in_project
 def list_command(console: Console) -> None:
     """List all runs, the latest first. With -e, show only the runs of that environment."""
-    with read_journal(settings_here().journal) as journal:
+    settings = settings_here()
+    with read_journal(settings.journal) as journal:
         runs = journal.runs(environment=remembered("environment"))
+    if lapse := lapse_here(settings):
+        console.complain(lapse)
     deliver(console, text=lambda page: runs_text(runs, page), json=lambda: runs_json(runs))
 
 
@@ -127,14 +132,17 @@ def show_command(console: Console, run: int) -> None:
 @in_project
 def verify_command(console: Console) -> ExitCode:
     """
-    Check that states, counts and deliveries are consistent.
+    Check that states, counts and deliveries are consistent, and that this is the journal of past runs.
 
-    Nothing is changed. Exit code 7: the journal is not consistent; the faults are listed.
+    Nothing is changed. Exit code 7: the journal is not consistent, or it is lost, emptied, an older copy or
+    another one; the faults are listed.
     """
     settings = settings_here()
     name = describe(shortest(settings.journal))
     with read_journal(settings.journal) as journal:
-        faults = tuple(journal.faults())
+        found = tuple(journal.faults())
+    lapse = lapse_here(settings)
+    faults = (*([Fault(0, None, lapse)] if lapse else []), *found)
     deliver(
         console,
         text=lambda page: faults_text(faults, name, page),

@@ -14,6 +14,7 @@ from leanplum_sync.clock import SystemClock
 from leanplum_sync.journal import read_journal
 from leanplum_sync.journal.database import describe
 from leanplum_sync.journal.entry import DeliveryState
+from leanplum_sync.library.journal_here import lapse_here
 from leanplum_sync.render.html.pages import status_html
 from leanplum_sync.render.status import Status, status_json, status_markdown, status_text
 
@@ -38,6 +39,8 @@ def command(console: Console) -> None:
             runs=journal.runs(environment=remembered("environment"))[:_RUNS],
             held=tuple(journal.deliveries(states=(DeliveryState.HELD,))),
         )
+    if lapse := lapse_here(settings):
+        console.complain(lapse)
     deliver(
         console,
         text=lambda page: status_text(status, page),
