@@ -90,11 +90,11 @@ def _headline(plan: Plan, page: Page) -> list[RenderableType]:
     title = Text.assemble(
         ("Plan for ", "bold"), (plan_words.target_words(target), GOOD if target.is_emulator else CARE)
     )
+    doubt = [BLANK, Text(escaped(plan.header.journal_doubt), CARE)] if plan.header.journal_doubt else []
     if summary.is_empty:
-        return [title, BLANK, Text(plan_words.nothing_to_do(summary, plan.notes()), GOOD), BLANK]
+        return [title, BLANK, Text(plan_words.nothing_to_do(summary, plan.notes()), GOOD), *doubt, BLANK]
     change = f"{summary.changed:,} of {amount(summary.listed, 'listed user')} would change:"
     hazards = grid(_hazard_rows(tuple(plan_words.worth_showing(plan)), page), right=(0,))
-    doubt = [BLANK, Text(escaped(plan.header.journal_doubt), CARE)] if plan.header.journal_doubt else []
     return [title, BLANK, Text(change), hazards, *_consent(plan), *doubt, BLANK]
 
 

@@ -169,6 +169,27 @@ def test_commands_that_only_look_report_a_lost_journal(
 
 
 @pytest.mark.parametrize("backend", ["sqlite"])
+def test_a_plan_without_changes_tells_too_that_the_journal_is_lost(shell: Shell, backend: str) -> None:
+    (shell.folder / "specs" / "spec.yaml").write_text(TIERS)
+    assert "Next: leanplum-sync apply" in shell.run(*PLAN).stderr
+    shell.run(*APPLY)
+    assert "apply will refuse" not in told(shell.run(*PLAN).stdout)
+    lose(shell, backend)
+    outputs = ("-o", "text", "-o", "markdown=plan.md", "-o", "html=plan.html")
+    text = told(shell.run(*PLAN, *outputs).stdout)
+    for shown in (text, *((shell.folder / name).read_text() for name in ("plan.md", "plan.html"))):
+        assert "No changes" in shown
+        assert "is missing or has no runs" in shown
+
+
+def test_a_plan_that_apply_will_refuse_does_not_end_with_advice_to_apply_it(shell: Shell) -> None:
+    planned = shell.run(*PLAN)
+    assert "apply will refuse this plan" in told(planned.stdout)
+    assert "Written to a.lpplan." in planned.stderr
+    assert "Next:" not in planned.stderr
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
 @pytest.mark.parametrize("keeps_mark", [True, False])
 def test_an_older_copy_is_refused(shell: Shell, served: Served, *, keeps_mark: bool) -> None:
     spec = shell.folder / "specs" / "spec.yaml"

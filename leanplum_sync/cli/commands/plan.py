@@ -142,5 +142,7 @@ def conclude(plan: PlanFile, console: Console, *, detailed_exitcode: bool) -> Ex
         return ExitCode.NO_CONSENT
     if plan.summary.is_empty:
         return ExitCode.OK
-    console.say(f"\nWritten to {name}. Next: leanplum-sync apply {name}")
+    # The doubt about the journal says what to do instead.
+    advice = "" if plan.header.journal_doubt else f" Next: leanplum-sync apply {name}"
+    console.say(f"\nWritten to {name}.{advice}")
     return ExitCode.CHANGES_PENDING if detailed_exitcode else ExitCode.OK

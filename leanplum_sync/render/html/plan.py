@@ -55,17 +55,18 @@ def plan_html(plan: PlanWithMembers) -> str:
 
 
 def _risks(plan: Plan) -> Html:
-    cost = plan.summary.cost
+    cost, told = plan.summary.cost, plan.header.journal_doubt
+    doubt = tag("p", told, class_="alarm") if told else NOTHING
     if plan.summary.is_empty:
         read = f"Reading live state cost {amount(cost.reads, 'billable lookup')}."
-        return tag("p", read, class_="note") if cost.reads else NOTHING
+        return joined([doubt, tag("p", read, class_="note") if cost.reads else NOTHING])
     tiles = [*map(_risk, plan_words.worth_showing(plan)), _cost_tile(plan)]
     remarks = [plan_words.other_ways(cost), *plan_words.cost_remarks(cost)]
     return tag(
         "section",
         tag("h2", "Risks and cost", id="risks", class_="unseen"),
         _consent(plan),
-        tag("p", plan.header.journal_doubt, class_="alarm") if plan.header.journal_doubt else NOTHING,
+        doubt,
         tag("dl", *tiles, class_="tiles"),
         tag(
             "p",

@@ -27,7 +27,8 @@ def _body(plan: Plan) -> list[str | Rows]:
     if summary.is_empty:
         reads = summary.cost.reads
         spent = [f"Reading live state cost {amount(reads, 'billable lookup')}."] if reads else []
-        return [f"**{plan_words.nothing_to_do(summary, plan.notes())}**", *_notes(plan.notes()), *spent]
+        headline = f"**{plan_words.nothing_to_do(summary, plan.notes())}**"
+        return [headline, *_doubt(plan), *_notes(plan.notes()), *spent]
     change = f"**{summary.changed:,} of {amount(summary.listed, 'listed user')} would change.**"
     hazards = "\n".join([table("Count:", "Risk", "Budget"), *map(_hazard, plan_words.worth_showing(plan))])
     return [
