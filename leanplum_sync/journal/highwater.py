@@ -94,8 +94,9 @@ class HighWater:
         # Empty or all zeros: made by a process that died before its first write.
         if latest is None and content.strip(b"\0"):
             raise JournalCorruptError(
-                f"{self.path} is damaged, so it is unknown whether the journal next to it is the latest. Restore both from a copy, or"
-                " check with leanplum-sync journal verify that the journal is complete, and delete this file."
+                f"{self.path} is damaged, so it can't show whether the journal is the latest. Delete this file. Then the event"
+                " logs in .leanplum-sync show it, and leanplum-sync journal verify compares them. If they contradict the journal,"
+                " restore it or apply with --new-journal."
             )
         return latest
 

@@ -169,6 +169,31 @@ def test_commands_that_only_look_report_a_lost_journal(
 
 
 @pytest.mark.parametrize("backend", ["sqlite"])
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_what_a_damaged_mark_advises_works(
+    shell: Shell, served: Served, backend: str, *, is_lost: bool
+) -> None:
+    shell.run(*PLAN)
+    shell.run(*FIRST)
+    mark = shell.folder / "journal.db.mark"
+    mark.write_bytes(b"damaged")
+    if is_lost:
+        lose(shell, backend)
+    assert "Delete this file" in shell.run("journal", "verify", code=7).stderr
+    mark.unlink()
+    shell.run("journal", "verify", code=7 if is_lost else 0)
+    shell.run(*PLAN)
+    if is_lost:
+        assert "is missing or has no runs" in refused(shell, *APPLY)
+        assert sent_once(served)
+        shell.run(*FIRST)
+    else:
+        shell.run(*APPLY)
+        assert sent_once(served)
+    assert mark.exists()
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
 def test_a_plan_without_changes_tells_too_that_the_journal_is_lost(shell: Shell, backend: str) -> None:
     (shell.folder / "specs" / "spec.yaml").write_text(TIERS)
     assert "Next: leanplum-sync apply" in shell.run(*PLAN).stderr
