@@ -205,9 +205,16 @@ def test_a_connection_that_fails_is_told_without_its_url(postgresql: Server, sch
         postgresql.address("no_such_database"): CredentialError,
         wrong: CredentialError,
         f"postgresql://a:{PASSWORD}@127.0.0.1:1/x": SourceUnreachableError,
-        f"postgresql://a:{PASSWORD}@127.0.0.1:not-a-port/x": (CredentialError, SourceUnreachableError),
+        f"postgresql://a:{PASSWORD}@127.0.0.1:not-a-port/x": CredentialError,
+        f"postgresql://a:{PASSWORD}@127.0.0.1:99999/x": CredentialError,
+        f"postgresql://a:{PASSWORD}@[::1/x": CredentialError,
+        f"postgresql://a:{PASSWORD}@127.0.0.1/x?nosuch=1": CredentialError,
+        f"postgresql://a:{PASSWORD}@127.0.0.1/x?sslmode=nosuch": CredentialError,
         f"nosuch://a:{PASSWORD}@b/c": CredentialError,
     }
+    if scheme == "postgresql":  # SQLAlchemy reads these URLs otherwise
+        urls[f"postgresql://a:{PASSWORD}%zz@127.0.0.1:1/x"] = CredentialError
+        urls[f"postgresql://a:{PASSWORD}@127.0.0.1:1/x?options"] = CredentialError
     for url, kind in urls.items():
         address = url.replace("postgresql:", f"{scheme}:")
         with pytest.raises(kind) as failed, opened("db", address, Path(), {}, Path()):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from leanplum_sync.errors import SourceUnreachableError
+from leanplum_sync.errors import CredentialError
 from leanplum_sync.kinds.rows.source import NeededColumn, QuerySource
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.sources import rows
@@ -97,7 +97,7 @@ def test_a_file_that_is_missing_or_no_sqlite_is_told(root: Path) -> None:
     (root / "other.db").write_text("not a database, " * 100)
     for url in ("sqlite:///gone.db", "sqlite:///other.db"):
         with (
-            pytest.raises(SourceUnreachableError, match="Connection db"),
+            pytest.raises(CredentialError, match=r"Connection db: .* Check the path"),
             opened("db", url, root, {}, Path()),
         ):
             pass

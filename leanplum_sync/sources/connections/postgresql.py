@@ -70,6 +70,12 @@ _OF_DATA: Final = {
     "21": "a subquery returns more than one row (code {code})",
 }
 _ERROR: Final = re.compile(r"(?:ERROR|FATAL|PANIC):\s+(?P<message>[^\n]+)")
+# Source: libpq's fe-connect.c, which checks a URL before it connects, and the server's check of `options`.
+_MALFORMED: Final = re.compile(
+    r"in URI\b|invalid percent-encoded token|forbidden value %00|invalid integer value|invalid port number|could not match \d+ "
+    r"|invalid URI query parameter|invalid connection option|invalid [a-z_]+ value:"
+    r"|FATAL:\s+(?:unrecognized configuration parameter|invalid value for parameter|invalid command-line argument)"
+)
 _REFUSED: Final = re.compile(
     r"authentication failed|no password supplied|role \S+ does not exist|pg_hba\.conf|is not permitted to log in"
 )
@@ -136,6 +142,8 @@ def failure(connection: str, message: str, code: str | None) -> LeanplumSyncErro
             return CredentialError(
                 f"Connection {connection}: the server has no such database. Check the connection's URL."
             )
+        if code is None and _MALFORMED.search(message):
+            return malformed(connection)
         if _REFUSED.search(message) or (code or "")[:2] in _OF_THE_ACCOUNT:
             return CredentialError(
                 f"Connection {connection}: the server rejected the user name or password. Check the connection's URL."
@@ -152,6 +160,10 @@ def failure(connection: str, message: str, code: str | None) -> LeanplumSyncErro
     return QueryError(
         sentence, "The database's own message is not shown, because it may contain values of rows."
     )
+
+
+def malformed(connection: str) -> CredentialError:
+    return CredentialError(f"Connection {connection}: its URL is not valid. Check it.")
 
 
 def unreachable(connection: str, code: str = "") -> SourceUnreachableError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote
 
-from leanplum_sync.errors import SourceUnreachableError
+from leanplum_sync.errors import CredentialError, SourceUnreachableError
 from leanplum_sync.sources.connections.adbc import missing_extra
 from leanplum_sync.sources.connections.columns import ColumnKind, QueryColumn
 from leanplum_sync.sources.connections.interrupting import interruptible
@@ -59,14 +60,18 @@ def opened(name: str, url: str, root: Path) -> Iterator[SqliteReader]:
     Open the file of ``sqlite:///path``; a path that is not absolute starts in *root*.
 
     Raises:
-        SourceUnreachableError: there is no such file, or it is no SQLite.
-        CredentialError: pyarrow is not installed.
+        SourceUnreachableError: the file can't be opened now, or is locked.
+        CredentialError: there is no such file, it is not SQLite, it may not be read, or pyarrow is not installed.
     """
     try:
         import pyarrow  # noqa: F401, ICN001, PLC0415 - an extra
     except ImportError as error:
         raise missing_extra(name, "sqlite") from error
     path = root / unquote(url.partition("://")[2].removeprefix("/").partition("?")[0])
+    if not path.is_file():
+        raise _unusable(name, "there is no such file")
+    if not os.access(path, os.R_OK):
+        raise _unusable(name, "the file may not be read")
     try:
         connection = sqlite3.connect(
             f"file:{quote(str(path))}?mode=ro", uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -79,9 +84,13 @@ def opened(name: str, url: str, root: Path) -> Iterator[SqliteReader]:
         yield reader
 
 
+def _unusable(name: str, what: str) -> CredentialError:
+    return CredentialError(f"Connection {name}: {what}. Check the path in the connection's URL.")
+
+
 def _unreachable(name: str) -> SourceUnreachableError:
     return SourceUnreachableError(
-        f"Connection {name}: the file can't be opened as SQLite, or is locked. Nothing was kept. Check its path."
+        f"Connection {name}: the file can't be opened, or is locked. Nothing was kept. Run the command again."
     )
 
 
@@ -96,7 +105,7 @@ def _errors(name: str) -> Iterator[None]:
         raise QueryError(f"SQLite refuses the query: {message}") from None
     except (sqlite3.Error, OverflowError) as error:
         if "not a database" in str(error):
-            raise _unreachable(name) from None
+            raise _unusable(name, "the file is not an SQLite database") from None
         raise QueryError("SQLite can't run the query") from None
 
 

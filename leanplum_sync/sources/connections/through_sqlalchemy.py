@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from leanplum_sync.errors import CredentialError
 from leanplum_sync.sources.connections import postgresql
 from leanplum_sync.sources.connections.adbc import missing_extra
 from leanplum_sync.sources.connections.columns import QueryColumn
@@ -53,7 +52,7 @@ def opened(name: str, url: str) -> Iterator[SqlAlchemyReader]:
     except ImportError as error:
         raise missing_extra(name, "postgres") from error
     except (sa.exc.ArgumentError, ValueError):
-        raise CredentialError(f"Connection {name}: its URL is not valid. Check it.") from None
+        raise postgresql.malformed(name) from None
     with _errors(name):
         connection = interruptible(engine.connect)
     try:
