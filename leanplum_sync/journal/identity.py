@@ -84,11 +84,12 @@ _THE_PLAN: Final = "the plan"
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What a run left beside the journal. *journal* and *run* are what an event log says; a kept plan says neither."""
+    """What a run left beside the journal. *journal*, *run* and *mark* are what an event log says; a kept plan says none."""
 
     name: str
     journal: str = ""
     run: int = 0
+    mark: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def contradictions(here: Here) -> Iterator[Lapse]:
     elif here.mark is not None and trace.journal:
         if trace.journal != here.mark.id:
             yield Lapse(LapseKind.OTHER, trace.name)
-        elif trace.run > here.last_run:
+        elif trace.run > here.last_run or trace.mark > here.mark.number:
             yield Lapse(LapseKind.OLDER, trace.name)
 
 

@@ -48,7 +48,8 @@ class LoggedRun:
     """
     A run as its log shows it: *number* in the journal with the id *journal*, the digest of its *plan*, and its batches.
 
-    *unreadable* counts damaged lines. *has_ended* is False if the process was killed or lost power.
+    *unreadable* counts damaged lines. *has_ended* is False if the process was killed or lost power. *mark* is the number of the
+    journal's mark when the run was last started or ended.
     """
 
     journal: str
@@ -59,6 +60,7 @@ class LoggedRun:
     batches: dict[int, Logged] = field(default_factory=dict)
     unreadable: int = 0
     has_ended: bool = False
+    mark: int = 0
 
     def batch(self, number: int) -> Logged:
         """Return what the log says about a batch. Where lines are damaged, a batch without an event may have been sent."""

@@ -30,6 +30,8 @@ from leanplum_sync.journal.states import BatchStates
 from leanplum_sync.journal.texts import Texts
 from leanplum_sync.journal.transition import Move, Step, Transitions, open_numbers
 from leanplum_sync.journal.verdict import DONE, Verdict
+from leanplum_sync.planner.known import JournalMark
+from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.batch import Batch, PlannedAction
 from leanplum_sync.wire.outcome import ActionOutcome, Outcome
 
@@ -80,7 +82,12 @@ class RunJournal:
         self._listener = listener
         mark = self._database.mark()
         origin = {"journal": mark.id if mark else "", "app": self.lease.app, "plan": self._plan_digest}
-        self._say({"event": "run", "state": RunState.RUNNING.value, "found": self.found_state, **origin})
+        self._say_run(RunState.RUNNING, mark, {"found": self.found_state, **origin})
+
+    def _say_run(self, state: RunState, mark: JournalMark | None, details: Mapping[str, Json]) -> None:
+        """The log has the mark too: an older copy of the journal and of the file that remembers it shows less."""
+        number = mark.number if mark else 0
+        self._say({"event": "run", "state": state.value, "mark": number, **details})
 
     def _say(self, event: Event) -> None:
         self._listener({"run": self.number, **event})
@@ -326,7 +333,7 @@ class RunJournal:
             )
             if state is RunState.FINISHED and is_whole(connection, self.lease, self.number):
                 remember_specs(self._database, connection, self.lease, specs or {}, run=self.number, now=now)
-        self._say({"event": "run", "state": state.value})
+        self._say_run(state, self._database.mark(), {})
 
     def _move(self, batch: Batch, step: Step, if_it_fails: str) -> BatchState:
         # If a power cut loses an answer, its intent remains, and the batch is settled like any other in doubt.

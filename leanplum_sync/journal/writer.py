@@ -133,6 +133,7 @@ class Journal(JournalReader):
                         f"Run {row.number} of this plan was not finished, and a later plan has taken over. Plan again."
                     )
                 if state is not RunState.FINISHED:
+                    self._writable.raise_mark(connection)
                     self._is_also_of(connection, row.number, plan_made_at)
                     self._doubt_what_was_sent(connection, BatchStates(row.number, lease.fence))
                     self._set_run(connection, row.number, RunState.RUNNING)
@@ -254,7 +255,10 @@ class Journal(JournalReader):
                     f"Batch {sequence} of run {run} has no held actions. `leanplum-sync status` lists all held actions."
                 )
             self._writable.raise_mark(connection)
-            check_settled(sequence, row.doubted_at, settle_seconds=settle_seconds, now=self._now(connection))
+            now = max(
+                now, self._now(connection)
+            )  # a database's clock, as read from here, may seem to step back
+            check_settled(sequence, row.doubted_at, settle_seconds=settle_seconds, now=now)
             again = chosen if resolution is Resolution.AGAIN else set()
             dropped = chosen if resolution is Resolution.DROP else set()
             # Part of the batch is held, so not all of it is open, and the row lists the open numbers.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
@@ -14,6 +15,7 @@ from leanplum_sync.clock import Clock
 from leanplum_sync.journal.events import Event
 
 FIRST_LINE_BYTES: Final = 4096
+_LAST_LINES_BYTES: Final = 256 * 1024
 
 
 def first_event(path: Path) -> Any:
@@ -23,6 +25,25 @@ def first_event(path: Path) -> Any:
             return orjson.loads(file.readline(FIRST_LINE_BYTES))
     except (OSError, ValueError):
         return None
+
+
+def last_mark(path: Path) -> int:
+    """Return the journal's mark when the run of the log at *path* was last started or ended; 0 if its last lines don't say."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _LAST_LINES_BYTES))
+            lines = file.read(_LAST_LINES_BYTES).splitlines()
+    except OSError:
+        return 0
+    for line in reversed(lines):
+        if b'"mark"' in line:
+            with suppress(ValueError):
+                match orjson.loads(line):
+                    case {"event": "run", "mark": int(mark)}:
+                        return mark
+                    case _:
+                        pass
+    return 0
 
 
 def set_aside(path: Path, journal: str) -> None:

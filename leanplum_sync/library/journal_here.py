@@ -17,7 +17,7 @@ from leanplum_sync.journal.database import describe, is_address
 from leanplum_sync.journal.identity import Here, Trace, contradictions
 from leanplum_sync.journal.writer import Journal
 from leanplum_sync.library.connect import target_of
-from leanplum_sync.library.event_log import first_event
+from leanplum_sync.library.event_log import first_event, last_mark
 from leanplum_sync.planfile.peek import app_of
 from leanplum_sync.project.settings import Settings
 
@@ -79,6 +79,6 @@ def _logs(settings: Settings, app: str) -> Iterator[tuple[float, Trace]]:
     for path in settings.state_folder.glob("run-*.events.ndjson"):
         match first_event(path):
             case {"at": float(at), "run": int(run), "journal": str(journal), "app": str(of)} if of == app:
-                yield at, Trace(_named(path, settings), journal, run)
+                yield at, Trace(_named(path, settings), journal, run, last_mark(path))
             case _:
                 pass

@@ -91,8 +91,9 @@ def _add(run: LoggedRun | None, line: bytes) -> LoggedRun | None:
             case {"event": "batch", "batch": int(number)}:
                 run.batches.setdefault(number, Logged()).add(event)
                 run.has_ended = False
-            case {"event": "run", "state": state}:
+            case {"event": "run", "state": state, "mark": int(mark)}:
                 run.has_ended = state != "running"
+                run.mark = mark
             case _:
                 pass
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -107,7 +108,7 @@ def _identity(logs: Sequence[LoggedRun], remembered: JournalMark | None) -> Jour
     if remembered is not None and remembered.id == journal:
         return remembered
     shown = sum(1 + sum(each.was_sent for each in run.batches.values()) for run in logs)
-    return JournalMark(journal, shown)
+    return JournalMark(journal, max(shown, *(run.mark for run in logs if run.journal == journal)))
 
 
 def _begun(event: Mapping[str, Any]) -> LoggedRun:
@@ -115,10 +116,15 @@ def _begun(event: Mapping[str, Any]) -> LoggedRun:
     Raises:
         ValueError, KeyError, TypeError: *event* is not the first of a log.
     """
-    at, number, plan = _time(event["at"]), event["run"], event["plan"]
-    if type(number) is not int or not 0 < number < _MOST_RUNS or not _DIGEST.fullmatch(plan):
+    at, number, plan, mark = _time(event["at"]), event["run"], event["plan"], event["mark"]
+    if (
+        type(mark) is not int
+        or type(number) is not int
+        or not 0 < number < _MOST_RUNS
+        or not _DIGEST.fullmatch(plan)
+    ):
         raise ValueError("not an event that begins a run")
-    return LoggedRun(str(event["journal"]), number, plan, at, at)
+    return LoggedRun(str(event["journal"]), number, plan, at, at, mark=mark)
 
 
 def _time(value: Any) -> float:

@@ -20,6 +20,7 @@ class RunEvent:
     run: int
     event: Literal["run"]
     state: RunState
+    mark: int
     found: RunState | None = field(default=None, metadata={"optional": True})
     journal: str = field(default="", metadata={"optional": True})
     app: str = field(default="", metadata={"optional": True})

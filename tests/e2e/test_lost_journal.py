@@ -239,6 +239,29 @@ def test_an_older_copy_is_refused(shell: Shell, served: Served, *, keeps_mark: b
 
 
 @pytest.mark.parametrize("backend", ["sqlite"])
+@pytest.mark.parametrize("again", [[*APPLY, "--resume"], None])
+def test_an_older_copy_of_an_interrupted_run_is_refused_although_its_mark_was_copied_too(
+    shell: Shell, served: Served, again: list[str] | None
+) -> None:
+    """Only the run's log shows that the run was resumed after the copy."""
+    shell.run(*PLAN)
+    shell.run(*FIRST, "--canary", "50")
+    copies = {path: path.read_bytes() for path in shell.folder.glob("journal.db*")}
+    assert any(path.name.endswith(".mark") for path in copies)
+    shell.run(*APPLY, "--resume")
+    assert sent_once(served)
+    for path in shell.folder.glob("journal.db*"):
+        path.unlink()
+    for path, content in copies.items():
+        path.write_bytes(content)
+    if again is None:
+        shell.run(*PLAN)
+        again = list(APPLY)
+    assert "is an older copy: .leanplum-sync/run-1.events.ndjson shows" in refused(shell, *again)
+    assert sent_once(served)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
 def test_a_journal_that_lost_its_log_after_a_kill_is_refused(
     shell: Shell, served: Served, start: Start
 ) -> None:

@@ -59,7 +59,7 @@ def test_nobodys_id_and_no_value_is_in_the_log(shop: Path, command: Command) -> 
     assert "00001" not in text
     keys = {key for event in events(shop) for key in event}
     assert keys == {
-        "at", "run", "event", "state", "found", "journal", "app", "plan",
+        "at", "run", "event", "state", "mark", "found", "journal", "app", "plan",
         "batch", "wave", "class", "from", "to", "actions", "onTheirWay", "open", "fates", "reads",
     }  # fmt: skip
 

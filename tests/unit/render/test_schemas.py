@@ -65,7 +65,7 @@ def test_a_document_keeps_to_its_schema(text: str) -> None:
 
 
 def test_the_lines_of_a_log_have_a_schema() -> None:
-    check("event", {"at": 1.0, "run": 1, "event": "run", "state": "running", "found": None})
+    check("event", {"at": 1.0, "run": 1, "event": "run", "state": "running", "mark": 3, "found": None})
     with pytest.raises(ValidationError):
         check("event", {"at": 1.0, "run": 1, "event": "walk", "state": "running"})
 
