@@ -109,7 +109,7 @@ def test_what_can_not_be_copied_is_told_and_nothing_is_changed(shop: Shell) -> N
     assert "does not exist" in refused("nowhere.db")
     (shop.folder / "empty.db").touch()
     assert "is empty: there is nothing to copy" in refused("empty.db")
-    assert "put it into an environment variable" in refused("postgresql://me:s3cret@127.0.0.1:1/x", 64)
+    assert "put it in an environment variable" in refused("postgresql://me:s3cret@127.0.0.1:1/x", 64)
     assert "NOWHERE is not set" in refused("env:NOWHERE", 64)
     before = content(shop.folder / OLD)
     shop.run("call", "exportUser", "userId=00001", "-e", "production")
