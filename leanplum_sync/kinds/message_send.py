@@ -64,7 +64,7 @@ class MessageSendSpec(Edge):
         examples=[{"first_name": {"column": "first_name"}, "delay_days": 3}],
     )
     delivery: OnceName = Field(
-        description="The name of this send, independent of the document's name. Under this name, each recipient gets the message once.",
+        description="The name of this send, independent of the document's name. Each recipient gets the message only once per name.",
         examples=["2026-11-order-delay"],
     )
     force: bool = Field(

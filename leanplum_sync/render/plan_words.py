@@ -111,7 +111,7 @@ def nothing_to_do(summary: Summary, notes: Iterable[Note]) -> str:
     if missing:
         existing = listed - missing
         match = "matches" if existing == 1 else "match"
-        return f"No changes: {existing:,} of {listed:,} listed users {match} the specs, {missing:,} {'does' if missing == 1 else 'do'} not exist."
+        return f"No changes: {existing:,} of {listed:,} listed users {match} the specs; {missing:,} {'does' if missing == 1 else 'do'} not exist."
     return f"No changes: {amount(listed, 'listed user')} {'matches' if listed == 1 else 'match'} the specs."
 
 

@@ -47,9 +47,9 @@ def _mismatch(mismatch: errors.Mismatch) -> str:  # noqa: C901 - a case for each
         case errors.MismatchKind.UNKNOWN_ENVIRONMENT:
             return f"it was made for the environment {planned}, which this project doesn't have"
         case errors.MismatchKind.APP:
-            return f"it was made for the app {planned}, and {name} is the app {found}"
+            return f"it was made for app {planned}, but {name} uses app {found}"
         case errors.MismatchKind.HOST:
-            return f"it was made for {planned}, and {name} is at {found}"
+            return f"it was made for {planned}, but {name} is at {found}"
         case errors.MismatchKind.INPUT_CHANGED:
             return f"{name} has changed"
         case errors.MismatchKind.INPUT_MISSING:

@@ -113,14 +113,14 @@ def _plausible(seconds: float) -> float:
         ConversionError: they are milliseconds (or smaller units), a date such as 20261130, or a day of a spreadsheet.
     """
     if abs(seconds) > END_OF_9999:
-        raise ConversionError("seconds since 1970, but this looks like milliseconds")
+        raise ConversionError("seconds since 1970; it looks like milliseconds")
     if seconds.is_integer() and _COMPACT_DATE.fullmatch(str(int(seconds))):
         raise ConversionError(
-            "seconds since 1970, but this looks like a date without hyphens", "Write it as 2026-11-30."
+            "seconds since 1970; it looks like a date without hyphens", "Write it as 2026-11-30."
         )
     if _FIRST_DAY_NUMBER <= seconds <= _LAST_DAY_NUMBER:
         raise ConversionError(
-            "seconds since 1970, but this looks like a spreadsheet's number for a day",
+            "seconds since 1970; it looks like a spreadsheet's number for a day",
             "Export it as a date, such as 2026-11-30.",
         )
     return seconds

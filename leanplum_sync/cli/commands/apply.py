@@ -106,7 +106,7 @@ _Ended: TypeAlias = tuple[Receipt, InterruptedRunError | None, Verification | No
 @click.option(
     "--new-journal",
     is_flag=True,
-    help="Accept a journal that has no record of earlier sends, because this plan has the first sends or the old journal is lost.",
+    help="Accept a journal that has no record of earlier sends. Use this for an app's first sends, or if the old journal is lost.",
 )
 @click.option("--yes", is_flag=True, help="Don't ask for confirmation. Required without a terminal.")
 @output_options("text", "json", "ndjson", "markdown", "html", "junit")

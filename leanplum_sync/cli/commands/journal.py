@@ -67,7 +67,7 @@ def command() -> None:
 @in_project
 def copy_command(console: Console, source: str) -> None:
     """
-    Copy the journal FROM into the project's.
+    Copy the journal at FROM into the project's journal.
 
     The project's journal must be empty. FROM is a file, or env:NAME for an address in the environment
     variable NAME. Either everything is copied or nothing is, and no run may be using FROM. FROM is left

@@ -132,8 +132,8 @@ def _check_target(plan: PlanFile, settings: Settings) -> None:
     target = target_of(settings)
     if (plan.header.target.app_id, plan.header.target.host) != (target.app_id, target.host):
         raise StalePlanError(
-            f"{plan.path} was made for the app {plan.header.target.app_id} at {plan.header.target.host}, and {settings.name} is"
-            f" the app {target.app_id} at {target.host}."
+            f"{plan.path} was made for app {plan.header.target.app_id} at {plan.header.target.host}, but {settings.name} uses"
+            f" app {target.app_id} at {target.host}."
         )
 
 

@@ -88,7 +88,7 @@ def memory_option(default_mb: int) -> Callable[[Decorated], Decorated]:
         type=Parsed("size", _megabytes),
         default=default_mb,
         metavar="SIZE",
-        help=f"Memory for tables of rows and users, such as 512MB or 2GB; larger tables spill to disk. The program itself needs about 100MB on top. With more memory, it can use more cores. Default: {default_mb}MB.",
+        help=f"Memory for tables of rows and users, such as 512MB or 2GB; larger tables spill to disk. The program itself needs about 100MB more. With more memory, it can use more cores. Default: {default_mb}MB.",
     )
 
 

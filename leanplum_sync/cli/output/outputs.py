@@ -142,7 +142,7 @@ def output_options(*formats: str) -> Callable[[Decorated], Decorated]:
         metavar="N",
         expose_value=False,
         callback=_remember_limit,
-        help=f"Maximum size of Markdown output, at least {_FEWEST_BYTES:,}. Default: {MARKDOWN_BYTES:,}, which fits a comment on GitHub.",
+        help=f"Maximum size of Markdown output, at least {_FEWEST_BYTES:,}. Default: {MARKDOWN_BYTES:,}, which fits in a GitHub comment.",
     )
 
     def decorate(function: Decorated) -> Decorated:

@@ -32,7 +32,7 @@ def attribute_value(value: Json) -> Json:
             return _attribute_number(value)
         case list() | tuple() if value:
             if any(isinstance(item, list | tuple | dict) for item in value):
-                raise ConversionError("a list of single values, without lists or mappings inside")
+                raise ConversionError("a flat list (no lists or mappings inside)")
             return [attribute_value(item) for item in value]
         case list() | tuple():
             raise ConversionError("a list with at least one value")

@@ -153,7 +153,7 @@ class Listing(Edge):
     empty: Annotated[list[EmptyWord], AfterValidator(_spelled_out)] = Field(
         default=[],
         description=(
-            "Words that mean an empty cell if they are the whole cell, for example as databases and pandas write them."
+            "Values to treat as empty, such as the NULL markers that databases and pandas write. A value must fill the whole cell to count."
             " An unquoted NULL covers both NULL and null."
         ),
         examples=[["NULL", "\\N", "nan"]],

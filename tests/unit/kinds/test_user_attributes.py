@@ -100,7 +100,7 @@ def test_an_increment_by_nothing_asks_for_nothing(folder: Any) -> None:
         ("{column: c, map: {A: x}}", "secret", "the value in column c is not in `map`"),
         ("{column: c}", "{secret: 1}", "the value in column c is not text, a number, true or false, or a list of such values"),
         ("{column: c}", "[]", "the value in column c is not a list with at least one value"),
-        ("{column: c}", "[[secret]]", "the value in column c is not a list of single values, without lists or mappings inside"),
+        ("{column: c}", "[[secret]]", "the value in column c is not a flat list (no lists or mappings inside)"),
         ("{column: c}", "9007199254740993", "the value in column c is not a number that the API stores exactly: a whole number up to 2^53, or a decimal with about 15 digits"),
         ("{column: c}", ".inf", "the value in column c is not a finite number"),
         ("{add: {column: c}, remove: [secret]}", "secret", "the same value is both added to and removed from attribute a"),

@@ -70,7 +70,7 @@ def test_counts_that_stand_elsewhere_are_hazards_only_when_they_are_over() -> No
 def test_a_plan_without_changes_says_that_there_is_nothing_to_do() -> None:
     assert "No changes: 6 listed users match the specs." in lines(SomePlan(EMPTY))
     missing = replace(EMPTY, missing=2)
-    assert "No changes: 4 of 6 listed users match the specs, 2 do not exist." in lines(SomePlan(missing))
+    assert "No changes: 4 of 6 listed users match the specs; 2 do not exist." in lines(SomePlan(missing))
     nobody = replace(EMPTY, missing=EMPTY.listed)
     assert "No changes: none of the 6 listed users exists." in lines(SomePlan(nobody))
     one = replace(EMPTY, listed=1, missing=1)
@@ -295,7 +295,7 @@ def test_an_empty_plan_does_not_say_that_all_is_well_where_it_is_not() -> None:
         "not_convertible", "UserAttributes/loyalty", "has a value in age that can't be converted", 1, ("u1",)
     )
     empty = replace(SomePlan().summary, actions=0, changed=0)
-    assert "No changes: 5 of 6 listed users match the specs, 1 does not exist." in lines(
+    assert "No changes: 5 of 6 listed users match the specs; 1 does not exist." in lines(
         SomePlan(summary=empty)
     )
     text = lines(SomePlan(summary=empty, notes_=(unmet,)))

@@ -29,7 +29,7 @@ ATTRIBUTES = "users: {inline: [{id: u1, n: x}]}\nattributes:\n  "
         ("a:", 1, "the value is missing. Give a value; to remove the attribute, write {state: absent}."),
         ('a: ""', 4, "an empty text can't be a value. To remove the attribute, write {state: absent}."),
         ("a: []", 4, "an empty list can't be a value. To remove the attribute, write {state: absent}."),
-        ("a: [[1]]", 4, "this is not a value: expected a list of single values, without lists or mappings inside."),
+        ("a: [[1]]", 4, "this is not a value: expected a flat list (no lists or mappings inside)."),
         ("a: 01234", 4, "this number looks like a code, and its exact spelling would be lost. If it is a code, put it in quotes. Otherwise write it in plain digits."),
         ("a: [x, 12e4]", 8, "this number looks like a code, and its exact spelling would be lost. If it is a code, put it in quotes. Otherwise write it in plain digits."),
         ("a: .inf", 4, "this is not a value: expected a finite number."),
