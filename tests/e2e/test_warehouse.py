@@ -18,8 +18,8 @@ pytestmark = pytest.mark.slow
 QUERY = """users:
     connection: shop
     query: queries/active.sql
-    id: customer_id
     parameters: {since: "1998-06-01"}
+    id: customer_id
 """
 FILE = "users: {file: active.ndjson, id: customer_id}\n"
 
