@@ -149,6 +149,9 @@ max_client_conn = 500
 server_login_retry = 0.1
 """
         )
+        config.chmod(
+            0o644
+        )  # pgbouncer runs as another user, and a command that ran in this process has set its mask
         process = _background(server.owner, folder / "log", program, config)
         try:
             address = f"postgresql://postgres@/{{}}?host={folder}&port={_POOL_PORT}".format

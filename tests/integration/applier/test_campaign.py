@@ -96,7 +96,7 @@ def test_an_api_that_stalls_for_longer_than_the_settle_window_has_a_user_in_two_
 ) -> None:
     """
     The only way to an overlap that was ever seen: the old request and the one that settles it arrive together. So a trial on a
-    machine that was stalled for so long is repeated.
+    machine that was stalled for so long is repeated. It takes luck to meet, so it is tried a few times.
     """
     over = threading.Event()
 
@@ -106,14 +106,16 @@ def test_an_api_that_stalls_for_longer_than_the_settle_window_has_a_user_in_two_
 
     thread = threading.Thread(target=stall)
     thread.start()
+    verdicts = []
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            verdict = Trial(1039, postgresql, children, Path(folder)).go()
+        while len(verdicts) < 8 and not any(verdict.overlaps for verdict in verdicts):
+            with tempfile.TemporaryDirectory() as folder:
+                verdicts.append(Trial(1039, postgresql, children, Path(folder)).go())
     finally:
         over.set()
         thread.join()
-    assert verdict.overlaps
-    assert not verdict.is_valid
+    assert any(verdict.overlaps for verdict in verdicts)
+    assert not any(verdict.is_valid for verdict in verdicts)
 
 
 @pytest.mark.slow
