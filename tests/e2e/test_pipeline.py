@@ -123,7 +123,7 @@ def green(run: Run) -> Run:
     return run
 
 
-def test_a_pull_request_is_planned_its_merge_applies_that_plan_and_the_comment_writes_itself_anew(
+def test_a_pull_request_is_planned_its_merge_applies_that_plan_and_the_comment_writes_itself_again(
     repository: Repository,
 ) -> None:
     repository.branch()
@@ -369,7 +369,7 @@ def test_a_plan_over_budget_is_red_is_commented_on_and_is_not_applied(repository
     assert repository.user("00003").get("tier") is None
 
 
-def test_what_was_approved_before_something_else_was_merged_is_planned_anew(repository: Repository) -> None:
+def test_what_was_approved_before_something_else_was_merged_is_planned_again(repository: Repository) -> None:
     repository.branch()
     repository.edit("otherwise: bronze", "otherwise: copper")
     green(repository.pull_request())

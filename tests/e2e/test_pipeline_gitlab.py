@@ -137,7 +137,7 @@ MERGE_REQUEST = {
 }
 
 
-def test_a_merge_request_is_planned_its_note_writes_itself_anew_and_the_plan_after_the_merge_is_applied(
+def test_a_merge_request_is_planned_its_note_writes_itself_again_and_the_plan_after_the_merge_is_applied(
     gitlab: GitLab, tmp_path: Path
 ) -> None:
     assert gitlab.run("check", tmp_path / "check").returncode == 0

@@ -102,7 +102,7 @@ def _limited_time() -> Iterator[None]:
 
 
 def _reset_peak() -> int:
-    """Begin to measure the peak of memory anew, and return what the process has; 0 where that can't be done."""
+    """Start measuring the peak of memory again, and return what the process has; 0 where that can't be done."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:

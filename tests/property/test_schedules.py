@@ -123,7 +123,7 @@ class Schedules(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.plans) < 3 and self.world.changes > self.planned_at)
     @rule()
-    def plan_anew(self) -> None:
+    def plan_again(self) -> None:
         plan = self._plan()
         self.planned_at = self.world.changes
         if plan.all_batches:
@@ -457,7 +457,7 @@ class Takeover:
             )  # fmt: skip
             schedule.all_is_sound()
             if self.plans_again:
-                schedule.plan_anew()
+                schedule.plan_again()
             schedule.another_takes_over_from_one_that_is_paused(
                 going=Going(self.turns_of_other, (0,), []), after_waking=Going(self.turns_after, (0,), [])
             )

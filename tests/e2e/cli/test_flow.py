@@ -305,7 +305,7 @@ def test_all_groups_are_shown_on_request(shop: Path, command: Command) -> None:
         assert shown.stdout.count("name_") == 60
 
 
-def test_users_who_do_not_exist_are_created_on_request_or_seeded_anew(shop: Path, command: Command) -> None:
+def test_users_who_do_not_exist_are_created_on_request_or_seeded_again(shop: Path, command: Command) -> None:
     spec = shop / "specs" / "own.yaml"
     spec.write_text(
         "apiVersion: leanplum-sync/v1\nkind: UserAttributes\nmetadata: {name: own}\n"

@@ -99,7 +99,7 @@ def test_a_journal_without_its_file_gets_one(run: RunJournal, path: Path) -> Non
 
 @ONLY_SQLITE
 @pytest.mark.parametrize("left", [(), ("journal.db",)])
-def test_a_missing_or_empty_journal_is_not_made_anew_where_one_is_remembered(
+def test_a_missing_or_empty_journal_is_not_made_again_where_one_is_remembered(
     run: RunJournal, journal: Journal, path: Path, left: tuple[str, ...]
 ) -> None:
     journal.close()

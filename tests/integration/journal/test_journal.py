@@ -219,7 +219,7 @@ def test_another_plan_takes_over_and_holds_what_may_have_happened(
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
-def test_the_plan_that_ended_a_run_is_done_and_one_made_anew_is_a_new_one_by_any_clock(
+def test_the_plan_that_ended_a_run_is_done_and_one_made_again_is_a_new_one_by_any_clock(
     hours: int, run: RunJournal, journal: Journal, lease: Lease
 ) -> None:
     run.finish(RunState.FINISHED)
@@ -227,7 +227,7 @@ def test_the_plan_that_ended_a_run_is_done_and_one_made_anew_is_a_new_one_by_any
     assert begin(journal, lease, made_at=hours * 3600.0).number == run.number + 1
 
 
-def test_a_plan_made_anew_that_ends_an_unfinished_run_is_done_with_it(
+def test_a_plan_made_again_that_ends_an_unfinished_run_is_done_with_it(
     run: RunJournal, journal: Journal, lease: Lease
 ) -> None:
     again = begin(journal, lease, made_at=60.0)
@@ -271,7 +271,7 @@ def test_a_plan_that_was_carried_out_is_done_however_many_of_its_digest_came_sin
     assert begin(journal, lease, made_at=60.0).number == newer.number
 
 
-def test_a_plan_whose_run_one_made_anew_brought_to_its_end_is_done_with_it(
+def test_a_plan_whose_run_one_made_again_brought_to_its_end_is_done_with_it(
     run: RunJournal, journal: Journal, lease: Lease
 ) -> None:
     """The run was killed, planned again, and applied; then somebody's pipeline repeats the first apply."""
@@ -283,7 +283,7 @@ def test_a_plan_whose_run_one_made_anew_brought_to_its_end_is_done_with_it(
     assert begin(journal, lease, made_at=30.0).number == run.number + 1
 
 
-def test_a_plan_begun_in_parts_stays_so_when_one_made_anew_took_its_run_up(journal: Journal) -> None:
+def test_a_plan_begun_in_parts_stays_so_when_one_made_again_took_its_run_up(journal: Journal) -> None:
     with journal.acquire("app", "sandbox", part="1/2", heartbeat=False) as lease:
         begin(journal, lease)
         begin(journal, lease, made_at=60.0)
@@ -293,7 +293,7 @@ def test_a_plan_begun_in_parts_stays_so_when_one_made_anew_took_its_run_up(journ
                 begin(journal, lease, made_at=made_at)
 
 
-def test_a_plan_that_was_overtaken_by_one_of_its_digest_is_not_begun_anew(
+def test_a_plan_that_was_overtaken_by_one_of_its_digest_is_not_begun_again(
     run: RunJournal, journal: Journal, lease: Lease
 ) -> None:
     run.finish(RunState.INTERRUPTED)
