@@ -40,7 +40,7 @@ class SnapshotWriter:
             size = whole_size_bytes(path, self._codec) if path.exists() else 0
             self._file = path.open("r+b" if path.exists() else "wb")
             self._file.truncate(size)
-            self._file.seek(size)
+            self._end = size
         except OSError as error:
             raise self._unwritable(error) from error
         except OverBoundError as error:
@@ -52,15 +52,22 @@ class SnapshotWriter:
             self.flush()
 
     def flush(self) -> None:
-        """Hand everything to the operating system: the death of the process loses nothing from here on."""
+        """
+        Hand everything to the operating system: the death of the process loses nothing from here on.
+
+        Ctrl-C may interrupt this anywhere, and ``close`` then calls it again: the same bytes go to the same place.
+        """
         content = b"".join(self._waiting)
         if content:
+            written = content if self._codec is None else self._codec.compress(content)
             try:
-                self._file.write(content if self._codec is None else self._codec.compress(content))
+                self._file.seek(self._end)
+                self._file.write(written)
                 self._file.flush()
             except OSError as error:
                 raise self._unwritable(error) from error
             self._waiting.clear()
+            self._end += len(written)
 
     def close(self) -> None:
         try:

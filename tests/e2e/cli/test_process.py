@@ -144,10 +144,10 @@ def test_a_plan_that_was_interrupted_while_reading_pays_for_no_user_twice(
         app.release()
         _, err = process.communicate(timeout=TIMEOUT_SECONDS)
         assert (process.returncode, err.splitlines()[-1]) == (130, "Interrupted.")
-        kept = len(reading.read_bytes().splitlines())
-        assert kept > 0
+        kept = reading.read_bytes().splitlines()
+        assert len(set(kept)) == len(kept) > 0
         resumed = json.loads(command("plan", "-e", "production", "-o", "json", variables=variables).stdout)
-        assert resumed["cost"]["reads"] == 66 - kept
+        assert resumed["cost"]["reads"] == 66 - len(kept)
 
 
 def test_a_send_whose_answer_was_lost_is_held_for_a_person_and_never_sent_again(

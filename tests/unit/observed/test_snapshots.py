@@ -5,7 +5,10 @@ from __future__ import annotations
 import gzip
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import duckdb
 import pytest
@@ -54,6 +57,38 @@ def test_a_snapshot_can_be_added_to(path: Path) -> None:
     write(path, range(3))
     write(path, range(3, 5))
     assert users_in(path) == ["u0", "u1", "u2", "u3", "u4"]
+
+
+def interrupted_at(step: int) -> Callable[[FrameType, str, Any], Any]:
+    """Return a trace function that raises KeyboardInterrupt before the *step*-th line of ``SnapshotWriter.flush``."""
+    left = iter(range(step))
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        if frame.f_code is SnapshotWriter.flush.__code__ and event == "line" and next(left, None) is None:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return trace
+
+    return trace
+
+
+@pytest.mark.parametrize("step", range(10))
+def test_an_interrupt_anywhere_in_a_write_loses_no_entry_and_writes_none_twice(step: int, path: Path) -> None:
+    def write_both() -> None:
+        with SnapshotWriter(path) as snapshot:
+            snapshot.append(Subject.user("u1"), {"success": True}, 1000.0)
+            sys.settrace(interrupted_at(step))
+            snapshot.append(Subject.user("u2"), {"success": True}, 1001.0)
+            snapshot.flush()
+            raise KeyboardInterrupt  # it took fewer steps
+
+    tracing = sys.gettrace()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            write_both()
+    finally:
+        sys.settrace(tracing)
+    assert users_in(path) == ["u1", "u2"]
 
 
 def test_wherever_a_crash_cuts_the_file_what_is_whole_is_kept(
