@@ -42,7 +42,7 @@ def conflicts(wants: Sequence[Want]) -> Iterator[Problem]:
         if row in rows:
             yield Problem(
                 want.found_at,
-                f"the id {want.subject.id} is listed twice",
+                f"the id {want.subject.id} is listed a second time",
                 "Keep one row for each id.",
                 str(want.resource),
                 also=rows[row].found_at,

@@ -251,7 +251,7 @@ def _is_missing(column: NeededColumn, columns: set[str], where: str, document: O
     # Names of other columns are not listed: in a file without a header they would be values of users.
     padded = next((each for each in sorted(columns) if each.strip() == column.name), None)
     if padded is not None:
-        hint = f'It has "{padded}", with a space before or after the name: remove the space.'
+        hint = f'Did you mean "{padded}"? Remove the space before or after the name.'
         document.report_at(column.place, f"{where} has no column {column.name}", hint)
         return True
     hint = (

@@ -81,7 +81,7 @@ def test_a_user_with_too_many_rows_is_one_problem(suffix: str, project: Path) ->
         f"data/all.{suffix}:{line}: UserAttributes/all: row 2: 1,001 rows have the id ann (see data/all.{suffix}:{line - 1})."
         " Keep one row for each id. There may be at most 1,000 rows, one for each device." in found
     )
-    assert found.count("the id ben is listed twice") == 2
+    assert found.count("the id ben is listed a second time") == 2
     assert "3 problems in 1 file" in found
 
 

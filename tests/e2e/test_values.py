@@ -67,7 +67,7 @@ def test_a_file_that_is_fine_arrives(tmp_path: Path, name: str, data: bytes) -> 
         ("u.csv", "id,v\nu1,a\n".encode("utf-16"), "the file is UTF-16. Save it as UTF-8"),
         ("u.csv", "id,v,Größe\nu1,a,b\n".encode("cp1252"), "column number 3 is not UTF-8"),
         ("u.csv", b"id;v;name, first\nu1;a;b\n", 'Write `delimiter: ";"`'),
-        ("u.csv", b"id, v\nu1,a\n", 'It has " v", with a space before or after the name'),
+        ("u.csv", b"id, v\nu1,a\n", 'Did you mean " v"? Remove the space before or after the name.'),
         ("u.csv", b"id,v\nu1,a\nid,v\nu2,b\n", "is the name of the column. Is this a second header?"),
         ("u.csv", b"id,v\nNULL,a\n", "is a word for a missing value"),
         ("u.csv", b"id,v\n1.23457E+15,a\n", "is a number that a spreadsheet rounded"),
