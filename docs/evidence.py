@@ -145,8 +145,8 @@ ACTIONS: Final[Mapping[str, ActionFacts]] = {
 
 QUESTIONS: Final = (
     Question(
-        "Are the answers of a multi in the order of its actions?",
-        "yes, as recorded in 2017; in 2015, answers were grouped by user",
+        "Are the elements of a `multi` response in the order of its actions?",
+        "yes, as recorded in 2017; in 2015, elements were grouped by user",
         _R,
         "test_multi.py::test_a_switch_groups_answers_by_user",
         "order",
@@ -167,7 +167,7 @@ QUESTIONS: Final = (
     ),
     Question(
         "Is a repeated batch recognized by its `uuid` and `reqId`?",
-        "yes, and it gets the same answers again",
+        "yes, and it gets the same response again",
         _S,
         "test_multi.py::test_a_switch_carries_out_duplicates",
         "duplicates",
@@ -188,7 +188,7 @@ QUESTIONS: Final = (
     ),
     Question(
         "Does `devMode` work with the production key?",
-        "yes: it worked in a call of 2015, but SDKs can handle a refusal",
+        "yes: it worked in a call from 2015, but SDKs can handle a refusal",
         _R,
         "test_keys_and_limits.py::test_a_switch_refuses_dev_mode_with_the_production_key",
         "dev_mode_with_production_key",
@@ -223,7 +223,7 @@ QUESTIONS: Final = (
     ),
     Question(
         "Is the HTTP status for a missing argument 400 or 200?",
-        "200, with `success: false`; two clients expect different answers",
+        "200, with `success: false`; two clients expect different statuses",
         _I,
         "test_devices.py::test_a_switch_returns_400_for_a_missing_argument",
         "missing_argument_status",
@@ -236,14 +236,14 @@ QUESTIONS: Final = (
         "oversized_text",
     ),
     Question(
-        "What is the answer if the message to send is inactive, or its delivery is not manual?",
+        "What is the response if the message to send is inactive, or its delivery is not manual?",
         "`messagesSent` is 0",
         _I,
         "test_messages.py::test_switches_decide_the_answer_if_no_message_is_sent",
         "idle_message",
     ),
     Question(
-        "What is the answer if the recipient is outside the message's targeting?",
+        "What is the response if the recipient is outside the message's targeting?",
         "`messagesSent` is 0, as a client's test expects",
         _I,
         "test_messages.py::test_switches_decide_the_answer_if_no_message_is_sent",
@@ -324,7 +324,7 @@ QUESTIONS: Final = (
         "migrate_state",
     ),
     Question(
-        "What is the answer if an app has moved to another host?",
+        "What is the response if an app has moved to another host?",
         "`success: false` with `apiHost`, if the fault `host-mismatch` is injected",
         _S,
         "test_other_callers.py::test_an_app_that_has_moved_returns_its_new_host",
@@ -379,14 +379,14 @@ QUESTIONS: Final = (
         "api_version_required",
     ),
     Question(
-        "Where in an answer does `ignored` appear?",
+        "Where in a response does `ignored` appear?",
         "in the warning and in the element; the reference can be read either way",
         _D,
         "test_sessions.py::test_events_outside_a_session_are_ignored_with_require_active",
         "ignored_at",
     ),
     Question(
-        "What is the answer to a multi with CSV in its body?",
+        "What is the response to a `multi` request with CSV in its body?",
         "one element for each row",
         _I,
         "test_imports.py::test_inline_csv_gets_one_answer_per_row_and_has_the_limits_of_a_multi",
@@ -442,7 +442,7 @@ QUESTIONS: Final = (
     ),
     Question(
         "Is there a second URL path for multis?",
-        "yes: `/api-batch`, which a client of 2015 used, does the same",
+        "yes: `/api-batch`, which a client from 2015 used, does the same",
         _I,
         "test_other_callers.py::test_multis_are_accepted_at_the_path_that_an_old_client_used",
     ),
@@ -489,13 +489,13 @@ QUESTIONS: Final = (
         "test_content.py::test_get_vars_is_billed_only_for_its_user",
     ),
     Question(
-        "What is the answer for an unknown job?",
+        "What is the response for an unknown job?",
         "404",
         _I,
         "test_exports.py::test_an_unknown_job_returns_404",
     ),
     Question(
-        "Can an answer have both `success: true` and an error?",
+        "Can a response have both `success: true` and an error?",
         "only if the fault `success-and-error` is injected: it is documented, but was never recorded",
         _D,
         "test_faults.py::test_an_answer_can_have_both_success_and_an_error",

@@ -224,7 +224,7 @@ def arguments_of(spec: ActionSpec) -> str:
     lines = [
         "" if spec.documented else "Seen in SDKs only.",
         f"Arguments: {', '.join([*required, *optional])}." if required or optional else "",
-        f"Answer: {', '.join(names(spec.answer))}." if spec.answer else "",
+        f"Response: {', '.join(names(spec.answer))}." if spec.answer else "",
     ]
     text = "\n".join(line for line in lines if line) or "Takes no arguments, and returns nothing else."
     return f"### {spec.name}\n\n{text}"
