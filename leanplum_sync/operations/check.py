@@ -16,7 +16,7 @@ from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows.absence import WORDS, id_remark, means_nothing
 from leanplum_sync.kinds.rows.desires import Want
 from leanplum_sync.kinds.rows.row import Row, RowError
-from leanplum_sync.kinds.rows.source import files_of, is_readable_now, read_source_of
+from leanplum_sync.kinds.rows.source import is_readable_now, read_source_of, rows_files_of
 from leanplum_sync.operations.problem_list import ListingFile, ProblemList
 from leanplum_sync.planner.conflicts import conflicts, device_and_token, shared_fields, token_conflict
 from leanplum_sync.problem import Place, Problem, Remark
@@ -132,7 +132,7 @@ def _largest(resources: Sequence[Resource], root: Path) -> frozenset[int]:
     """Return the numbers of the resources with the largest data files, as many as are loaded at once."""
     sizes = []
     for number, resource in enumerate(resources):
-        for path in files_of(resource.source):
+        for path in rows_files_of(resource.source):
             with suppress(OSError):  # reported where the file is read
                 sizes.append(((root / path).stat().st_size, number))
     return frozenset(number for _, number in nlargest(_TABLES, sizes))
@@ -147,7 +147,7 @@ def _drop_bad(
         seen.see_ids(row)
         return False
 
-    staging.drop(number, (row for row in staging.doubtful(number) if is_bad(row)))
+    staging.drop(number, (row for row in staging.doubtful(number, found.report) if is_bad(row)))
     for place, column in enumerate(staging.columns_loaded(number)):
         if column in seen.values and (told := staging.said(number, place, WORDS)) is not None:
             count, first = told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import assert_never
 
@@ -53,14 +53,16 @@ def rows(
     reported here: loading the specs did.
     """
     found = _rows(source, root, report)
-    if source.empty and not as_written:
-        words = frozenset(source.empty)
-        found = (Row(row.number, row.place, _without(words, row.values)) for row in found)
-    return found
+    return found if as_written else (emptied(row, source) for row in found)
 
 
-def _without(words: frozenset[str], values: Mapping[str, Json]) -> Mapping[str, Json]:
-    return {column: None if _says(value) in words else value for column, value in values.items()}
+def emptied(row: Row, source: DataSource) -> Row:
+    """Return *row* without the texts that *source* calls empty."""
+    words = source.empty
+    if not words:
+        return row
+    values = {column: None if _says(value) in words else value for column, value in row.values.items()}
+    return Row(row.number, row.place, values)
 
 
 def _says(value: Json) -> str | None:

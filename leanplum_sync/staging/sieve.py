@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, assert_never
 
 from leanplum_sync.address import SubjectKind
 from leanplum_sync.kinds import Resource
@@ -31,8 +31,10 @@ from leanplum_sync.kinds.rows.parts import (
     Part,
     SendPart,
 )
-from leanplum_sync.kinds.rows.source import FileSource, csv_file_of
-from leanplum_sync.staging.sql import both, either, literal
+from leanplum_sync.kinds.rows.source import FileSource, ReadSource, csv_file_of, read_source_of
+from leanplum_sync.sources.connections.columns import ColumnKind
+from leanplum_sync.staging.sql import both, either, literal, matches
+from leanplum_sync.staging.typed_cells import compares_spelling, has_shape, is_sound_by_shape, like_text
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.convert import ValueType
 from leanplum_sync.wire.limits import ID_LENGTH
@@ -72,18 +74,24 @@ class Sieve:
         return self.same == UNKNOWN
 
 
-def file_to_load(resource: Resource) -> FileSource | None:
-    """Return the file of *resource* if all its rows may be loaded at once; None if they must be read one by one."""
+def source_to_load(resource: Resource) -> FileSource | ReadSource | None:
+    """Return the source of *resource* if all its rows may be loaded at once; None if they must be read one by one."""
     is_plain = resource.kind.subjects is SubjectKind.USER and all(
         isinstance(part, Always | CellPart | ListPart) for part in resource.parts
     )
-    return csv_file_of(resource.source) if is_plain else None
+    return (csv_file_of(resource.source) or read_source_of(resource.source)) if is_plain else None
 
 
-def sieve_of(resource: Resource, *, has_backslashes: bool = True) -> Sieve:
-    """Return the sieve for *resource*, whose rows are loaded at once; *has_backslashes* says whether any cell of its file has one."""
+def sieve_of(
+    resource: Resource, *, has_backslashes: bool = True, kinds: Mapping[str, ColumnKind] | None = None
+) -> Sieve:
+    """
+    Return the sieve for *resource*, whose rows are loaded at once.
+
+    *has_backslashes* says whether any of the cells has one. *kinds* are the kinds of the columns, None if all are text.
+    """
     columns = tuple(column.name for column in resource.columns_needed())
-    names = _Names(columns, has_backslashes)
+    names = _Names(columns, has_backslashes, kinds or {})
     sound = [_sound_id("w.c0", columns[0]), *(_sound(part, names) for part in resource.parts)]
     same = [_same(part, names) for part in resource.parts]
     if UNKNOWN in same or not names.are_plain:
@@ -97,11 +105,15 @@ class _Names:
 
     columns: tuple[str, ...]
     has_backslashes: bool
+    kinds: Mapping[str, ColumnKind]
     attributes: dict[str, str] = field(default_factory=dict)
     fields: dict[str, str] = field(default_factory=dict)
 
     def cell(self, cell: Cell) -> str:
         return f"w.c{self.columns.index(cell.column)}"
+
+    def kind(self, cell: Cell) -> ColumnKind:
+        return self.kinds.get(cell.column, ColumnKind.TEXT)
 
     def attribute(self, name: str) -> str:
         return "o." + self.attributes.setdefault(name, f"v{len(self.attributes)}")
@@ -127,9 +139,9 @@ class _Names:
 def _sound_id(cell: str, column: str) -> str:
     """Unusual ids are left to Python, which reports problems and remarks about them."""
     words = ", ".join(map(literal, (column, *WORDS)))
-    is_odd = either(f"{cell} IN ({words})", _matches(cell, f"{ROUNDED}|{POINT_ZERO}"))
+    is_odd = either(f"{cell} IN ({words})", matches(cell, f"{ROUNDED}|{POINT_ZERO}"))
     return (
-        f"length({cell}) <= {ID_LENGTH} AND {_matches(cell, _PLAIN)} AND NOT starts_with({cell}, '=')"
+        f"length({cell}) <= {ID_LENGTH} AND {matches(cell, _PLAIN)} AND NOT starts_with({cell}, '=')"
         f" AND CASE WHEN length({cell}) <= {max(LONGEST_ODD_ID, len(column))} THEN NOT ({is_odd}) ELSE true END"
     )
 
@@ -139,7 +151,7 @@ def _sound(part: Part, names: _Names) -> str:
         case Always():
             return "true"
         case CellPart(cell=cell, wish=wish):
-            return f"({names.cell(cell)} IS NULL) OR ({_sound_cell(names.cell(cell), cell, wish)})"
+            return either(f"{names.cell(cell)} IS NULL", _sound_typed(cell, wish, names))
         case ListPart():
             cells = [side for side in (part.add, part.remove) if isinstance(side, Cell)]
             return both([f"{names.cell(cell)} IS NULL" for cell in cells])
@@ -147,14 +159,23 @@ def _sound(part: Part, names: _Names) -> str:
             return UNKNOWN
 
 
+def _sound_typed(cell: Cell, wish: CellWish, names: _Names) -> str:
+    text, kind = names.cell(cell), names.kind(cell)
+    like = like_text(cell, wish, kind)
+    if like is None:
+        return UNKNOWN
+    shape = has_shape(text, kind)
+    return shape if is_sound_by_shape(like, wish, kind) else both([shape, _sound_cell(text, like, wish)])
+
+
 def _sound_cell(text: str, cell: Cell, wish: CellWish) -> str:
     if cell.mapped is not None:
         keys = ", ".join(map(literal, cell.mapped))
-        has_no_blanks = _matches(text, _PLAIN)
+        has_no_blanks = matches(text, _PLAIN)
         return either(f"{text} IN ({keys})", has_no_blanks if cell.otherwise is not None else UNKNOWN)
     match wish:
         case desires.IncrementAttribute():
-            return _matches(text, _INTEGER)
+            return matches(text, _INTEGER)
         case desires.SetProfileField(name=name):
             return _sound_profile(text, name, cell.type)
         case desires.SetAttribute():
@@ -168,9 +189,9 @@ def _sound_attribute(text: str, cell: Cell) -> str:
         case None | ValueType.TEXT:
             return "true"
         case ValueType.INTEGER:
-            return _matches(text, _INTEGER)
+            return matches(text, _INTEGER)
         case ValueType.NUMBER:
-            return _matches(text, _NUMBER)
+            return matches(text, _NUMBER)
         case ValueType.BOOLEAN:
             return f"lower({text}) IN {_TRUE + _FALSE}"
         case ValueType.DATE:
@@ -183,9 +204,9 @@ def _sound_profile(text: str, name: str, type_: ValueType | None) -> str:
     if name in TIME_FIELDS and type_ in (None, ValueType.DATE, ValueType.TEXT):
         return _is_date(text)
     if name in NUMBER_FIELDS and type_ in (None, ValueType.TEXT, ValueType.INTEGER):
-        return _matches(text, _INTEGER)
+        return matches(text, _INTEGER)
     if name == "country" and type_ in (None, ValueType.TEXT):
-        return _matches(text, "[A-Z]{2}")
+        return matches(text, "[A-Z]{2}")
     if type_ in (None, ValueType.TEXT) and name not in (*TIME_FIELDS, *NUMBER_FIELDS):
         return f"NOT contains({text}, '(')"
     return UNKNOWN
@@ -195,16 +216,16 @@ def _same(part: Part, names: _Names) -> str:
     match part:
         case Always(wish=wish):
             return _same_for_all(wish, names)
-        case CellPart(cell=cell, wish=desires.SetAttribute(name=name, only_if_absent=only_if_absent)):
+        case CellPart(cell=cell, wish=desires.SetAttribute(name=name, only_if_absent=only_if_absent) as wish):
             value, text = names.attribute(name), names.cell(cell)
-            equal = _equals_cell(value, text, cell, names)
+            equal = _equals_typed(value, cell, wish, names)
             has_one = f"NOT {_absent(value)}" if only_if_absent else UNKNOWN
             return either(f"{text} IS NULL", has_one, equal)
         case CellPart(
             cell=cell, wish=desires.SetProfileField(name=name, only_if_absent=only_if_absent) as wish
         ):
             value, text = names.profile(name), names.cell(cell)
-            equal = _equals_profile(value, text, cell, wish, names)
+            equal = _equals_typed(value, cell, wish, names)
             has_one = _present_field(value) if only_if_absent else UNKNOWN
             return either(f"{text} IS NULL", has_one, equal)
         case CellPart(cell=cell, wish=desires.IncrementAttribute()):
@@ -239,6 +260,23 @@ def _same_for_all(wish: Desire, names: _Names) -> str:
             return _equals(names.profile(name), wanted)
         case desires.IncrementAttribute() | desires.SetDeviceField() | desires.Send():
             return UNKNOWN
+
+
+def _equals_typed(
+    value: str, cell: Cell, wish: desires.SetAttribute | desires.SetProfileField, names: _Names
+) -> str:
+    text, kind = names.cell(cell), names.kind(cell)
+    like = like_text(cell, wish, kind)
+    if like is None:
+        return UNKNOWN
+    match wish:
+        case desires.SetAttribute():
+            equal = _equals_cell(value, text, like, names)
+        case desires.SetProfileField():
+            equal = _equals_profile(value, text, like, wish, names)
+        case _:
+            assert_never(wish)
+    return both([has_shape(text, kind), equal]) if compares_spelling(like, kind) else equal
 
 
 def _equals_cell(value: str, text: str, cell: Cell, names: _Names) -> str:
@@ -276,7 +314,7 @@ def _equals_profile(value: str, text: str, cell: Cell, wish: desires.SetProfileF
     if wish.name in TIME_FIELDS:
         return f"{_is_day(text)} AND epoch(TRY_CAST({text} AS DATE)) = TRY_CAST({value} AS DOUBLE)"
     if wish.name in NUMBER_FIELDS:
-        return f"{_matches(text, _INTEGER)} AND {_equals_number(value, text)}"
+        return f"{matches(text, _INTEGER)} AND {_equals_number(value, text)}"
     return _equals_text(value, text, names)
 
 
@@ -372,9 +410,9 @@ def _is_of(value: str, type_: ValueType) -> str:
         case ValueType.TEXT:
             return f"starts_with({value}, '\"')"
         case ValueType.INTEGER:
-            return _matches(value, "-?[0-9]{1,15}([.]0+)?")
+            return matches(value, "-?[0-9]{1,15}([.]0+)?")
         case ValueType.NUMBER:
-            return _matches(value, "-?[0-9]{1,15}([.][0-9]{1,9})?")
+            return matches(value, "-?[0-9]{1,15}([.][0-9]{1,9})?")
         case ValueType.BOOLEAN:
             return f"lower({value}) IN ('true', 'false', '\"true\"', '\"false\"')"
         case ValueType.DATE:
@@ -385,15 +423,11 @@ def _is_of(value: str, type_: ValueType) -> str:
 
 
 def _is_date(text: str) -> str:
-    return f"{_matches(text, _DATE)} AND TRY_CAST(left({text}, 10) AS DATE) IS NOT NULL"
+    return f"{matches(text, _DATE)} AND TRY_CAST(left({text}, 10) AS DATE) IS NOT NULL"
 
 
 def _is_day(text: str) -> str:
-    return f"{_matches(text, _DAY)} AND TRY_CAST({text} AS DATE) IS NOT NULL"
-
-
-def _matches(text: str, pattern: str) -> str:
-    return f"regexp_full_match({text}, {literal(pattern)})"
+    return f"{matches(text, _DAY)} AND TRY_CAST({text} AS DATE) IS NOT NULL"
 
 
 def _absent(value: str) -> str:

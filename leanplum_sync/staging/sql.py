@@ -26,6 +26,10 @@ def either(*conditions: str) -> str:
     return " OR ".join(f"({condition})" for condition in conditions)
 
 
+def matches(text: str, pattern: str) -> str:
+    return f"regexp_full_match({text}, {literal(pattern)})"
+
+
 def shard_of_subject(subject: str) -> str:
     """Return SQL for the number that ``shard_of`` returns."""
     return f"('0x' || sha256({subject})[1:4])::INTEGER % {SHARDS}"

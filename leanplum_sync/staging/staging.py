@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -19,15 +17,12 @@ from leanplum_sync.address import Subject, SubjectKind
 from leanplum_sync.bounds import LINE, ROWS_OF_A_SUBJECT
 from leanplum_sync.errors import LeanplumSyncError, SpecError
 from leanplum_sync.kinds.rows.row import Row
-from leanplum_sync.kinds.rows.source import Compression, FileSource
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.problem import Place, Problem
-from leanplum_sync.sources import header
-from leanplum_sync.sources.opening import ExpansionError, opened
-from leanplum_sync.staging.csv_table import Shape, delimiters_in_cells, first_line_end, relation, shape_of
+from leanplum_sync.sources.opening import ExpansionError
 from leanplum_sync.staging.database import LEAST_MEMORY_MB, MEMORY_LIMIT_MB, Database, no_room, threads_for
 from leanplum_sync.staging.scratch import ScratchFolder
-from leanplum_sync.staging.sieve import Sieve, file_to_load, sieve_of
+from leanplum_sync.staging.sieve import source_to_load
 from leanplum_sync.staging.sql import (
     column_types,
     json_lines,
@@ -36,6 +31,7 @@ from leanplum_sync.staging.sql import (
     shard_of_subject,
     time_of_answer,
 )
+from leanplum_sync.staging.tables import Loader, Table
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.excess import TOO_DEEP, excess, is_suspect, is_too_deep
 from leanplum_sync.wire.limits import USER_ATTRIBUTE_NAMES
@@ -77,34 +73,6 @@ class Met:
     element: Mapping[str, Json] | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """
-    A resource whose file was loaded into a table directly.
-
-    Its view has the row's ``number``, and a column for each column of *sieve*. The number is the row's
-    position in the table, so rows are never deleted: DuckDB may close the gap whenever it compacts its
-    file.
-    """
-
-    number: int
-    file: str
-    sieve: Sieve
-
-    @property
-    def name(self) -> str:
-        return f"cells{self.number}"
-
-    @property
-    def columns(self) -> str:
-        return ", ".join(f"c{place}" for place in range(len(self.sieve.columns)))
-
-    def row(self, number: int, cells: Iterable[str]) -> Row:
-        """No cell of such a file contains a line break, so each line after the header is a row."""
-        values: dict[str, Json] = dict(zip(self.sieve.columns, cells, strict=True))
-        return Row(number, Place(self.file, number + 1, row=number), values)
-
-
 class Staging:
     """
     A context manager with its own files, which it removes at the end.
@@ -135,7 +103,7 @@ class Staging:
             raise no_room(error) from error
         self._database.run(_TABLES)
         self._uses_sieve = sieve
-        self._tables: dict[int, _Table] = {}
+        self._tables: dict[int, Table] = {}
         self._views: dict[int, str] = {}
         self._subjects = 0
 
@@ -167,11 +135,11 @@ class Staging:
         Raises:
             ExpansionError: the file expands too much. Reading it row by row would take long and fail in the same way.
         """
-        file = file_to_load(resource) if self._uses_sieve else None
-        if file is None:
+        source = source_to_load(resource) if self._uses_sieve else None
+        if source is None:
             return None
         try:
-            table = self._take_in(number, resource, file, root)
+            table = Loader(self._database, root, self._path).load(number, resource, source)
         except ExpansionError:
             raise
         except (OSError, LeanplumSyncError):
@@ -180,82 +148,8 @@ class Staging:
             self._database.run(f"DROP TABLE IF EXISTS loaded{number}")
             return None
         self._tables[number] = table
+        self._view(table, table.rows)
         return int(self._database.one(f"SELECT count(*) FROM {table.name}")[0])
-
-    def _take_in(self, number: int, resource: Resource, source: FileSource, root: Path) -> _Table | None:
-        path = root / source.path
-        if source.compression is not Compression.NONE:
-            path = self._path / f"cells{number}.csv"
-            with opened(source, root) as packed, path.open("wb") as plain:
-                shutil.copyfileobj(packed, plain)
-        head = header(source, root)
-        columns = head.columns
-        taken = [column.name for column in resource.columns_needed()]
-        if columns is None or head.lines_before or not set(taken) <= set(columns):
-            return None
-        ends_lines_with = first_line_end(path)
-        rows = relation(path, columns, ends_lines_with, head.delimiter)
-        aliases = ", ".join(
-            f"{_emptied(name(column), source.empty)} AS c{place}" for place, column in enumerate(taken)
-        )
-        with ThreadPoolExecutor(1) as other:
-            scanned = other.submit(shape_of, path, head.delimiter)
-            # In parallel: DuckDB works outside of Python's lock.
-            self._database.run(f"CREATE TABLE loaded{number} AS SELECT {aliases} FROM {rows}")
-            shape = scanned.result()
-        if shape is None or shape.ends_lines_with != ends_lines_with:
-            return None
-        table = _Table(number, source.path, sieve_of(resource, has_backslashes=shape.has_backslashes))
-        self._view(table, f"SELECT rowid + 1 AS number, {table.columns} FROM loaded{number}")
-        if not self._is_as_it_looks(
-            table, columns, rows, shape, head.delimiter, is_changed=bool(source.empty)
-        ):
-            return None
-        self._leave_out_blank(table, columns, rows)
-        return table
-
-    def _is_as_it_looks(
-        self,
-        table: _Table,
-        columns: Sequence[str],
-        rows: str,
-        shape: Shape,
-        delimiter: str,
-        *,
-        is_changed: bool,
-    ) -> bool:
-        """Tell whether each line is one row, and no row has too many cells. *is_changed*: cells were emptied."""
-        count = int(self._database.one(f"SELECT count(*) FROM {table.name}")[0])
-        inside = sum(column.count(delimiter) for column in columns)
-        if shape.has_quotes:
-            # If all columns were loaded unchanged, there is no need to read the file again.
-            is_whole = len(table.sieve.columns) == len(columns) and not is_changed
-            cells = [f"c{place}" for place in range(len(columns))] if is_whole else columns
-            counted = (
-                f"SELECT {delimiters_in_cells(cells, delimiter)} FROM {table.name if is_whole else rows}"
-            )
-            inside += int(self._database.one(counted)[0])
-        return count + 1 == shape.lines and shape.delimiters - inside == shape.lines * (len(columns) - 1)
-
-    def _leave_out_blank(self, table: _Table, columns: Sequence[str], rows: str) -> None:
-        """
-        Leave out rows without any text.
-
-        The file is read again only if some rows have no text in the loaded columns.
-        """
-        taken = f"coalesce({table.columns}, NULL) IS NULL"
-        if not self._database.one(f"SELECT count(*) FROM {table.name} WHERE c0 IS NULL AND {taken}")[0]:
-            return
-        everything = f"coalesce({', '.join(map(name, columns))}, NULL) IS NULL"
-        self._database.run(
-            f"CREATE TABLE blank{table.number} AS SELECT number"
-            f" FROM (SELECT row_number() OVER () AS number, * FROM {rows}) WHERE {everything}"
-        )
-        self._view(
-            table,
-            f"SELECT * FROM (SELECT rowid + 1 AS number, {table.columns} FROM loaded{table.number})"
-            f" ANTI JOIN blank{table.number} USING (number)",
-        )
 
     def columns_loaded(self, number: int) -> tuple[str, ...]:
         return self._tables[number].sieve.columns
@@ -266,6 +160,8 @@ class Staging:
         None if there are none.
         """
         table = self._tables[number]
+        if not table.holds_text(place):
+            return None
         cell = f"c{place}"
         longest = max(map(len, words))
         listed = ", ".join(map(literal, words))
@@ -273,11 +169,11 @@ class Staging:
         count, first = self._database.one(f"SELECT count(*), min(number) FROM {table.name} WHERE {condition}")
         return (count, table.row(first, [""] * len(table.sieve.columns))) if count else None
 
-    def doubtful(self, number: int) -> Iterator[Row]:
-        """Yield the loaded rows that are not certainly valid, in the order of the file."""
+    def doubtful(self, number: int, report: Callable[[Problem], None]) -> Iterator[Row]:
+        """Yield the loaded rows that are not certainly valid, in the order of the file. Cells that are none of their kind are reported."""
         table = self._tables[number]
-        query = f"SELECT number, {_cells(table)} FROM {table.name} AS w WHERE ({table.sieve.sound}) IS NOT TRUE ORDER BY number"
-        return (table.row(row[0], row[1:]) for row in self._database.stream(query))
+        query = f"SELECT number, {table.cells_as_read} FROM {table.name} AS w WHERE ({table.sieve.sound}) IS NOT TRUE ORDER BY number"
+        return (table.row(row[0], row[1:], report) for row in self._database.stream(query))
 
     def drop(self, number: int, rows: Iterable[Row]) -> None:
         """Remove *rows* with problems from a loaded resource. These may be all of its rows."""
@@ -295,7 +191,7 @@ class Staging:
             self._view(table, f"SELECT * FROM whole{number} ANTI JOIN dropped{number} USING (number)")
         dropped.unlink()
 
-    def _view(self, table: _Table, rows: str) -> None:
+    def _view(self, table: Table, rows: str) -> None:
         self._views[table.number] = rows
         self._database.run(f"CREATE OR REPLACE VIEW {table.name} AS {rows}")
 
@@ -507,7 +403,7 @@ class Staging:
             self._observe_passed(observed, 0.0)
         observed.unlink()
 
-    def _pass_through(self, table: _Table, snapshot: Path, own_time: float) -> None:
+    def _pass_through(self, table: Table, snapshot: Path, own_time: float) -> None:
         """Pass on the users of *table*, except the ones who certainly require no change."""
         if table.sieve.knows_nothing:
             self._pass_all(f"SELECT 'user', c0 FROM {table.name}")
@@ -551,7 +447,7 @@ class Staging:
             )
         self._database.run(f"DROP TABLE met{table.number}")
 
-    def _newest(self, table: _Table) -> str:
+    def _newest(self, table: Table) -> str:
         """Return SQL for the newest line of each user."""
         met, cells = (
             int(self._database.one(f"SELECT count(*) FROM {rows}")[0])
@@ -663,7 +559,7 @@ class Staging:
             [
                 f"SELECT kind, id, resource, number, row FROM added SEMI JOIN {subjects} USING (kind, id)",
                 *(
-                    f"SELECT 'user', c0, {table.number}, number, to_json([{_cells(table)}])::VARCHAR"
+                    f"SELECT 'user', c0, {table.number}, number, to_json([{table.cells_as_read}])::VARCHAR"
                     f" FROM {table.name} WHERE c0 IN (SELECT id FROM {subjects} WHERE kind = 'user')"
                     for table in self._tables.values()
                 ),
@@ -728,12 +624,7 @@ def _unreadable(why: str) -> SpecError:
     )
 
 
-def _emptied(cell: str, words: Sequence[str]) -> str:
-    """Return SQL for *cell*, or NULL if it is one of *words*."""
-    return f"CASE WHEN {cell} NOT IN ({', '.join(map(literal, words))}) THEN {cell} END" if words else cell
-
-
-def _has(table: _Table) -> str:
+def _has(table: Table) -> str:
     """Return SQL for the columns ``has0``, ``has1``, ...: which attributes a user has, a bit for each."""
     aliases = list(table.sieve.attributes.values())
     words = (aliases[start : start + _BITS] for start in range(0, len(aliases), _BITS))
@@ -741,7 +632,3 @@ def _has(table: _Table) -> str:
         f" {' | '.join(f'((o.{alias} IS NOT NULL)::BIGINT << {bit})' for bit, alias in enumerate(word))} AS has{number},"
         for number, word in enumerate(words)
     )
-
-
-def _cells(table: _Table) -> str:
-    return ", ".join(f"coalesce(c{place}, '')" for place in range(len(table.sieve.columns)))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,15 @@ from leanplum_sync.kinds.rows.desires import Want
 from leanplum_sync.observed import read
 from leanplum_sync.operations.check import Findings, check, wants_of
 from leanplum_sync.operations.plan import decide_met
+from leanplum_sync.operations.read_rows import with_rows
 from leanplum_sync.planner.known import NOTHING_KNOWN
 from leanplum_sync.planner.notes import NOTED
+from leanplum_sync.planner.plan import RowsRead
 from leanplum_sync.planner.subject import Context, waves
 from leanplum_sync.progress import SilentProgress
+from leanplum_sync.sources.connections.columns import ColumnKind, QueryColumn
+from leanplum_sync.sources.connections.keeping import keep
+from leanplum_sync.sources.connections.reader import batch_of
 from leanplum_sync.specs import Loaded, load
 from leanplum_sync.staging import Met, Staging
 from leanplum_sync.wire.convert import ValueType
@@ -30,7 +36,7 @@ PROJECT = """\
 apiVersion: leanplum-sync/v1
 kind: Project
 metadata: {name: test}
-spec: {specs: [specs], environments: {sandbox: {emulator: embedded}}}
+spec: {specs: [specs], connections: {db: {url: "sqlite:///x"}}, environments: {sandbox: {emulator: embedded}}}
 """
 COLUMNS = ("one", "two")
 NAMES = ("a", "b", "C", "two words")
@@ -171,6 +177,82 @@ missing = st.just({"success": True, "warning": {"message": "User not found; requ
 users = st.sampled_from(["u1", "u2", "00004", "4", "é"])
 
 
+# Texts of each kind of column, with some that are none of it, and some that other programs would write in another way.
+CELLS: Mapping[ColumnKind, Sequence[str]] = {
+    ColumnKind.TEXT: ["", "x", "12", "true", "gold", " 12", "a\nb", "back\\slash", "nan", "it's", "running"],
+    ColumnKind.BOOLEAN: ["true", "false", "TRUE", "1"],
+    ColumnKind.INTEGER: [
+        "0",
+        "1",
+        "12",
+        "-3",
+        "012",
+        "-0",
+        "+12",
+        "9007199254740992",
+        "9007199254740993",
+        "x",
+    ],
+    ColumnKind.DECIMAL: ["12", "12.0", "12.50", "0.1", "-3", "0.1000000000000000055", "NaN"],
+    ColumnKind.DOUBLE: [
+        "12",
+        "12.0",
+        "0.1",
+        "1e3",
+        "1e400",
+        "NaN",
+        "inf",
+        "0.30000000000000004",
+        "1e20",
+        "x",
+    ],
+    ColumnKind.DATE: ["2026-01-31", "2026-02-31", "infinity", "10000-01-01"],
+    ColumnKind.TIMESTAMP: ["2026-01-31T08:15:00Z", "2026-01-31T08:15:00.5", "infinity", "2026-01-31"],
+    ColumnKind.TEXTS: ['["a"]', "[]", '["running", "golf"]', "x"],
+    ColumnKind.NUMBERS: ["[12]", "[1.50]", "[]"],
+    ColumnKind.JSON: ['"x"', "12", '["a"]', "{}", "null", '{"a": 1, "a": 2}'],
+    ColumnKind.OTHER: ["x", "12"],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KeptTable:
+    kinds: tuple[ColumnKind, ColumnKind]
+    rows: Sequence[tuple[str | None, ...]]
+
+
+@st.composite
+def kept_tables(draw: st.DrawFn, ids: st.SearchStrategy[str | None]) -> KeptTable:
+    kinds = draw(st.tuples(*[st.sampled_from(ColumnKind)] * 2))
+    cells = [st.none() | st.sampled_from(CELLS[kind]) for kind in kinds]
+    return KeptTable(kinds, draw(st.lists(st.tuples(ids, *cells), min_size=1, max_size=6)))
+
+
+def with_kept(root: Path, spec: dict[str, Any], table: KeptTable, empty: Sequence[str]) -> Loaded:
+    """Return a project whose spec takes its rows from a connection, with *table* as what the query returned."""
+    (root / "one.sql").write_text("SELECT 1")
+    source = {"connection": "db", "query": "../one.sql", "id": "id", "empty": list(empty)}
+    loaded = project(root, {**spec, "users": source})
+    columns = [QueryColumn("id", ColumnKind.TEXT, "text")]
+    columns += [QueryColumn(name, kind, str(kind)) for name, kind in zip(COLUMNS, table.kinds, strict=True)]
+    scratch = root / "scratch"
+    scratch.mkdir(exist_ok=True)
+    kept = keep(
+        columns,
+        [batch_of(table.rows, columns)],
+        root,
+        scratch,
+        sorted_by="id",
+        parameters={},
+        read_at=0.0,
+        server="a test",
+        advance=lambda _: None,
+    )
+    return with_rows(
+        loaded, {str(each.address): RowsRead("db", "one.sql", kept) for each in loaded.resources}
+    )
+
+
 def project(root: Path, spec: dict[str, Any], name: str = "one") -> Loaded:
     (root / "specs").mkdir(exist_ok=True)
     (root / "leanplum-sync.yaml").write_text(PROJECT)
@@ -232,6 +314,10 @@ def test_what_the_sieve_drops_the_planner_drops(
     snapshot = root / "seen.ndjson"
     snapshot.write_text("".join(json.dumps({"userId": user, **element}) + "\n" for user, element in seen))
     loaded = project(root, {"attributes": attributes, "profile": profile})
+    assert_drops_only_what_the_planner_drops(loaded, snapshot)
+
+
+def assert_drops_only_what_the_planner_drops(loaded: Loaded, snapshot: Path) -> None:
     everybody, passed = met(loaded, snapshot, sieve=False), met(loaded, snapshot, sieve=True)
     context = Context(waves({each.address: () for each in loaded.resources}), {})
     for subject, one in everybody.items():
@@ -274,10 +360,59 @@ def test_a_file_taken_in_whole_reads_as_row_by_row(
 ) -> None:
     root = tmp_path_factory.mktemp("table")
     (root / "users.csv").write_bytes(text.replace("\n", newline).encode() + data)
-    loaded = project(root, {"attributes": attributes, "profile": profile})
+    assert_reads_as_row_by_row(project(root, {"attributes": attributes, "profile": profile}))
+
+
+def assert_reads_as_row_by_row(loaded: Loaded) -> None:
     with Staging(sieve=False) as one_by_one, Staging() as whole:
         expected, found = checked(loaded, one_by_one), checked(loaded, whole)
         assert found == expected
         for staging in (one_by_one, whole):
             staging.close_observed()
         assert wanted(whole, loaded) == wanted(one_by_one, loaded)
+
+
+@settings(max_examples=examples(25))
+@given(
+    attributes=st.dictionaries(st.sampled_from(NAMES), forms, max_size=3),
+    profile=profiles,
+    table=kept_tables(users),
+    empty=st.lists(st.sampled_from(["x", "nan", "12"]), unique=True),
+    seen=st.lists(st.tuples(users, st.one_of(elements, elements, elements, missing)), min_size=1, max_size=8),
+)
+def test_what_the_sieve_drops_of_kept_rows_the_planner_drops(
+    attributes: dict[str, Any],
+    profile: dict[str, Any],
+    table: KeptTable,
+    empty: list[str],
+    seen: list[tuple[str, dict[str, Any]]],
+    *,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    root = tmp_path_factory.mktemp("sieve")
+    snapshot = root / "seen.ndjson"
+    snapshot.write_text("".join(json.dumps({"userId": user, **element}) + "\n" for user, element in seen))
+    rows = list({row[0]: row for row in table.rows}.values())
+    loaded = with_kept(
+        root, {"attributes": attributes, "profile": profile}, KeptTable(table.kinds, rows), empty
+    )
+    assert_drops_only_what_the_planner_drops(loaded, snapshot)
+
+
+@settings(max_examples=examples(25))
+@given(
+    attributes=st.dictionaries(st.sampled_from(NAMES), forms, min_size=1, max_size=3),
+    profile=profiles,
+    table=kept_tables(st.sampled_from([None, "", "u1", "u2", "NULL", "id", "é", " u", "1e+20", "3.0"])),
+    empty=st.lists(st.sampled_from(["x", "nan", "12", "NULL"]), unique=True),
+)
+def test_kept_rows_taken_in_whole_read_as_row_by_row(
+    attributes: dict[str, Any],
+    profile: dict[str, Any],
+    table: KeptTable,
+    empty: list[str],
+    *,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    root = tmp_path_factory.mktemp("table")
+    assert_reads_as_row_by_row(with_kept(root, {"attributes": attributes, "profile": profile}, table, empty))

@@ -168,6 +168,19 @@ def files_of(source: DataSource) -> tuple[str, ...]:
             assert_never(source)
 
 
+def rows_files_of(source: DataSource) -> tuple[str, ...]:
+    """Return the files that hold the rows, besides the spec."""
+    match source:
+        case FileSource(path=path):
+            return (path,)
+        case QuerySource(kept=kept) | ObjectsSource(kept=kept):
+            return () if kept is None else (kept.path,)
+        case InlineSource():
+            return ()
+        case _:
+            assert_never(source)
+
+
 def csv_file_of(source: DataSource) -> FileSource | None:
     match source:
         case FileSource():

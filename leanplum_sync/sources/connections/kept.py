@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -11,11 +11,11 @@ from typing import Final
 
 from leanplum_sync.duck import connect
 from leanplum_sync.kinds.rows.row import Row
-from leanplum_sync.kinds.rows.source import ReadSource
+from leanplum_sync.kinds.rows.source import ROWS_FOLDER, ReadSource
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.sources.connections.columns import ColumnKind, UnreadableCellError, value_of
 from leanplum_sync.sources.connections.keeping import COLUMNS_KEY
-from leanplum_sync.sources.opening import failure, file_digest
+from leanplum_sync.sources.opening import SourceError, failure, file_digest
 from leanplum_sync.wire.action import Json
 
 _PIECE: Final = 1_000  # rows
@@ -25,6 +25,26 @@ _PLAN_AGAIN: Final = "Plan again, which reads the rows again."
 def rows(source: ReadSource, root: Path, report: Callable[[Problem], None]) -> Iterator[Row]:
     """
     Yield the rows, in the order of the file. Cells that are none of their kind are reported if the spec needs them.
+
+    Raises:
+        SourceError: the file is missing, or is not the one that was kept.
+    """
+    import duckdb  # noqa: PLC0415 - heavy
+
+    path, columns = file_and_columns(source, root)
+    try:
+        with connect() as connection:
+            found = connection.execute("SELECT * FROM read_parquet(?)", [str(path)])
+            pieces = iter(partial(found.fetchmany, _PIECE), [])
+            for number, cells in enumerate(chain.from_iterable(pieces), start=1):
+                yield row(number, columns, cells, source, report)
+    except duckdb.Error as error:
+        raise _damaged(source, path) from error
+
+
+def file_and_columns(source: ReadSource, root: Path) -> tuple[Path, Sequence[tuple[str, ColumnKind]]]:
+    """
+    Return the Parquet file of the rows, with a text for each cell, and its columns.
 
     Raises:
         SourceError: the file is missing, or is not the one that was kept.
@@ -42,21 +62,35 @@ def rows(source: ReadSource, root: Path, report: Callable[[Problem], None]) -> I
             result = connection.execute(
                 "SELECT value FROM parquet_kv_metadata(?) WHERE key = ?", [str(path), COLUMNS_KEY.encode()]
             ).fetchall()
-            columns = [(name, ColumnKind(kind)) for name, kind, _ in json.loads(result[0][0])]
-            found = connection.execute("SELECT * FROM read_parquet(?)", [str(path)])
-            pieces = iter(partial(found.fetchmany, _PIECE), [])
-            for number, cells in enumerate(chain.from_iterable(pieces), start=1):
-                at = Place(source.name, row=number)
-                yield Row(number, at, dict(_cells(columns, cells, source, at, report)))
+        return path, [(name, ColumnKind(kind)) for name, kind, _ in json.loads(result[0][0])]
     except (OSError, duckdb.Error, ValueError, LookupError) as error:
-        raise failure(
-            place, f"{source.kept.path} is missing or damaged", _PLAN_AGAIN, source.address
-        ) from error
+        raise _damaged(source, path) from error
+
+
+def _damaged(source: ReadSource, path: Path) -> SourceError:
+    return failure(
+        Place(source.name),
+        f"{ROWS_FOLDER}/{path.name} is missing or damaged",
+        _PLAN_AGAIN,
+        source.address,
+    )
+
+
+def row(
+    number: int,
+    columns: Sequence[tuple[str, ColumnKind]],
+    cells: Iterable[str | None],
+    source: ReadSource,
+    report: Callable[[Problem], None],
+) -> Row:
+    """Return a row made of the texts of its cells. Those that are none of their kind are reported if the spec needs them."""
+    at = Place(source.name, row=number)
+    return Row(number, at, dict(_cells(columns, cells, source, at, report)))
 
 
 def _cells(
-    columns: list[tuple[str, ColumnKind]],
-    cells: tuple[str | None, ...],
+    columns: Sequence[tuple[str, ColumnKind]],
+    cells: Iterable[str | None],
     source: ReadSource,
     at: Place,
     report: Callable[[Problem], None],

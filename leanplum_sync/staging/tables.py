@@ -1,0 +1,200 @@
+"""Resources whose rows are loaded into a table at once: CSV files that DuckDB certainly reads as Python does, and kept rows."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, assert_never
+
+from leanplum_sync.kinds.rows.row import Row
+from leanplum_sync.kinds.rows.source import Compression, FileSource, ObjectsSource, QuerySource, ReadSource
+from leanplum_sync.problem import Place, Problem
+from leanplum_sync.sources import header
+from leanplum_sync.sources.connections import kept
+from leanplum_sync.sources.connections.columns import ColumnKind
+from leanplum_sync.sources.opening import opened
+from leanplum_sync.sources.reading import emptied
+from leanplum_sync.staging.csv_table import Shape, delimiters_in_cells, first_line_end, relation, shape_of
+from leanplum_sync.staging.sieve import Sieve, sieve_of
+from leanplum_sync.staging.sql import literal, name
+from leanplum_sync.wire.action import Json
+
+if TYPE_CHECKING:
+    from leanplum_sync.kinds import Resource
+    from leanplum_sync.staging.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """
+    A resource whose rows were loaded. *rows* is SQL for them.
+
+    They have the row's ``number``, and a column for each column of *sieve*. The number is the row's position in the table, so rows are
+    never deleted: DuckDB may close the gap whenever it compacts its file. *kinds* are the kinds of kept columns.
+    """
+
+    number: int
+    source: FileSource | ReadSource
+    sieve: Sieve
+    rows: str
+    kinds: Mapping[str, ColumnKind] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return f"cells{self.number}"
+
+    @property
+    def columns(self) -> str:
+        return _aliases(self.sieve)
+
+    @property
+    def cells_as_read(self) -> str:
+        """SQL for the cells as ``row`` takes them: an empty cell of a CSV file is an empty text."""
+        match self.source:
+            case FileSource():
+                return ", ".join(f"coalesce(c{place}, '')" for place in range(len(self.sieve.columns)))
+            case QuerySource() | ObjectsSource():
+                return self.columns
+            case _:
+                assert_never(self.source)
+
+    def holds_text(self, place: int) -> bool:
+        """Tell whether the values in the column at *place* are texts."""
+        return self.kinds.get(self.sieve.columns[place], ColumnKind.TEXT) is ColumnKind.TEXT
+
+    def row(
+        self, number: int, cells: Iterable[str | None], report: Callable[[Problem], None] = lambda _: None
+    ) -> Row:
+        """Return a row, as reading row by row would; a cell that is none of its kind is reported."""
+        match self.source:
+            case FileSource():
+                # No cell of such a file contains a line break, so each line after the header is a row.
+                values: dict[str, Json] = dict(zip(self.sieve.columns, cells, strict=True))
+                return Row(number, Place(self.source.path, number + 1, row=number), values)
+            case QuerySource() | ObjectsSource():
+                columns = [(column, self.kinds[column]) for column in self.sieve.columns]
+                return emptied(kept.row(number, columns, cells, self.source, report), self.source)
+            case _:
+                assert_never(self.source)
+
+
+@dataclass(frozen=True, slots=True)
+class Loader:
+    """Loads into *database*. *root* is the project folder, *folder* is for files that are needed as long as the tables."""
+
+    database: Database
+    root: Path
+    folder: Path
+
+    def load(self, number: int, resource: Resource, source: FileSource | ReadSource) -> Table | None:
+        """
+        Load the rows of *source* into the table ``loaded`` *number*.
+
+        Return None if that can't be done, or might give other rows than reading them one by one.
+
+        Raises:
+            ExpansionError: the file expands too much.
+            LeanplumSyncError, OSError: the rows can't be read this way.
+        """
+        match source:
+            case FileSource():
+                return self._csv(number, resource, source)
+            case QuerySource() | ObjectsSource():
+                return self._kept(number, resource, source)
+            case _:
+                assert_never(source)
+
+    def _kept(self, number: int, resource: Resource, source: ReadSource) -> Table | None:
+        path, columns = kept.file_and_columns(source, self.root)
+        kinds = dict(columns)
+        taken = [column.name for column in resource.columns_needed()]
+        if not set(taken) <= kinds.keys() or kinds[taken[0]] is not ColumnKind.TEXT:
+            return None
+        aliases = ", ".join(
+            f"{_emptied(name(column), source.empty if kinds[column] is ColumnKind.TEXT else ())} AS c{place}"
+            for place, column in enumerate(taken)
+        )
+        self.database.run(
+            f"CREATE TABLE loaded{number} AS SELECT {aliases} FROM read_parquet({literal(str(path))})"
+        )
+        sieve = sieve_of(resource, kinds=kinds)
+        return Table(number, source, sieve, _numbered(number, sieve), kinds)
+
+    def _csv(self, number: int, resource: Resource, source: FileSource) -> Table | None:
+        path = self.root / source.path
+        if source.compression is not Compression.NONE:
+            path = self.folder / f"cells{number}.csv"
+            with opened(source, self.root) as packed, path.open("wb") as plain:
+                shutil.copyfileobj(packed, plain)
+        head = header(source, self.root)
+        columns = head.columns
+        taken = [column.name for column in resource.columns_needed()]
+        if columns is None or head.lines_before or not set(taken) <= set(columns):
+            return None
+        ends_lines_with = first_line_end(path)
+        rows = relation(path, columns, ends_lines_with, head.delimiter)
+        aliases = ", ".join(
+            f"{_emptied(name(column), source.empty)} AS c{place}" for place, column in enumerate(taken)
+        )
+        with ThreadPoolExecutor(1) as other:
+            scanned = other.submit(shape_of, path, head.delimiter)
+            # In parallel: DuckDB works outside of Python's lock.
+            self.database.run(f"CREATE TABLE loaded{number} AS SELECT {aliases} FROM {rows}")
+            shape = scanned.result()
+        if shape is None or shape.ends_lines_with != ends_lines_with:
+            return None
+        sieve = sieve_of(resource, has_backslashes=shape.has_backslashes)
+        table = Table(number, source, sieve, _numbered(number, sieve))
+        if not self._is_as_it_looks(table, columns, rows, shape, head.delimiter):
+            return None
+        return self._without_blank(table, columns, rows)
+
+    def _is_as_it_looks(
+        self, table: Table, columns: Sequence[str], rows: str, shape: Shape, delimiter: str
+    ) -> bool:
+        """Tell whether each line is one row, and no row has too many cells."""
+        count = int(self.database.one(f"SELECT count(*) FROM loaded{table.number}")[0])
+        inside = sum(column.count(delimiter) for column in columns)
+        if shape.has_quotes:
+            # If all columns were loaded unchanged, there is no need to read the file again.
+            is_whole = len(table.sieve.columns) == len(columns) and not table.source.empty
+            cells = [f"c{place}" for place in range(len(columns))] if is_whole else columns
+            counted = f"SELECT {delimiters_in_cells(cells, delimiter)} FROM {f'loaded{table.number}' if is_whole else rows}"
+            inside += int(self.database.one(counted)[0])
+        return count + 1 == shape.lines and shape.delimiters - inside == shape.lines * (len(columns) - 1)
+
+    def _without_blank(self, table: Table, columns: Sequence[str], rows: str) -> Table:
+        """
+        Return *table* without the rows that have no text at all.
+
+        The file is read again only if some rows have no text in the loaded columns.
+        """
+        taken = f"coalesce({table.columns}, NULL) IS NULL"
+        if not self.database.one(f"SELECT count(*) FROM loaded{table.number} WHERE c0 IS NULL AND {taken}")[
+            0
+        ]:
+            return table
+        everything = f"coalesce({', '.join(map(name, columns))}, NULL) IS NULL"
+        self.database.run(
+            f"CREATE TABLE blank{table.number} AS SELECT number"
+            f" FROM (SELECT row_number() OVER () AS number, * FROM {rows}) WHERE {everything}"
+        )
+        return replace(
+            table, rows=f"SELECT * FROM ({table.rows}) ANTI JOIN blank{table.number} USING (number)"
+        )
+
+
+def _numbered(number: int, sieve: Sieve) -> str:
+    return f"SELECT rowid + 1 AS number, {_aliases(sieve)} FROM loaded{number}"
+
+
+def _aliases(sieve: Sieve) -> str:
+    return ", ".join(f"c{place}" for place in range(len(sieve.columns)))
+
+
+def _emptied(cell: str, words: Sequence[str]) -> str:
+    """Return SQL for *cell*, or NULL if it is one of *words*."""
+    return f"CASE WHEN {cell} NOT IN ({', '.join(map(literal, words))}) THEN {cell} END" if words else cell
