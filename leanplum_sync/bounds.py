@@ -24,13 +24,13 @@ class Bound:
 
 
 EXPANSION: Final = Bound(
-    "A compressed file, above 1 MB of content",
+    "Content of a compressed file, if more than 1 MB",
     250,
-    "times its size",
+    "times the compressed size",
     "Ordinary tables compress to a tenth of their size, and repetitive tables to a hundredth.",
 )
 EXPANDED_FREELY: Final = Bound(
-    "Content of a compressed file that may have any compression ratio",
+    "Content up to which the compression ratio is not limited",
     1_000_000,
     "bytes",
     "A small file may repeat the same row many times.",
@@ -42,16 +42,16 @@ ZSTD_WINDOW: Final = Bound(
     "The window is held in memory. Compression levels up to 21 use less; `--long` and level 22 use more.",
 )
 LINE: Final = Bound(
-    "A line of a CSV file, NDJSON file, snapshot or seed, and a row of a Parquet file",
+    "A line of a CSV file, NDJSON file, snapshot, or seed, and a row of a Parquet file",
     2_000_000,
     "characters",
-    "A profile has a few kilobytes.",
+    "A profile takes a few kilobytes.",
 )
 CELL: Final = Bound(
-    "A text in a row", 250_000, "characters", "A spreadsheet cell can have 32,767 characters."
+    "A text value in a row", 250_000, "characters", "A spreadsheet cell can have 32,767 characters."
 )
 CONTINUED_ROW: Final = Bound(
-    "The lines of a CSV row after its first",
+    "The continuation lines of a CSV row",
     131_072,
     "characters",
     "A quote that is never closed must not swallow the rest of the file.",
@@ -63,7 +63,7 @@ COLUMNS: Final = Bound(
     "Data warehouses have the same limit, and an app has at most 500 attributes.",
 )
 ITEMS: Final = Bound("A list in a row", 10_000, "items", "The list becomes a single attribute.")
-NESTING: Final = Bound("Nesting of YAML and JSON", 50, "levels", "Specs have seven levels.")
+NESTING: Final = Bound("Nesting of YAML and JSON", 50, "levels", "Specs need only seven levels.")
 ROWS_OF_A_SUBJECT: Final = Bound(
     "Rows of one data file about one user or device",
     1_000,
@@ -92,16 +92,16 @@ PLAN_CELL: Final = Bound(
     "A cell of a plan file",
     16_000_000,
     "bytes",
-    "The largest lists the specs: 10,000 of them take 1 MB.",
+    "The largest cell is the list of specs: 10,000 specs take 1 MB.",
 )
 ANSWER: Final = Bound(
-    "An answer of the API", 16_000_000, "bytes", "An answer about 50 users has a few megabytes."
+    "An API response", 16_000_000, "bytes", "A response about 50 users takes a few megabytes."
 )
 ANSWER_PARTS: Final = Bound(
-    "Lists and objects in an answer of the API",
+    "Lists and objects in an API response",
     500_000,
     "lists and objects",
-    "An answer about 50 users, each with 500 attributes, events and states, has 50,000.",
+    "A response about 50 users, each with 500 attributes, events, and states, has 50,000.",
 )
 
 ALL: Final = (

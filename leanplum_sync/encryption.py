@@ -178,6 +178,6 @@ def _cipher(key: bytes) -> tuple[AESGCM, type[Exception]]:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise CredentialError(
-            f"{KEY_VARIABLE} is set, and encrypting needs one more package: pip install 'leanplum-sync[encryption]'."
+            f"{KEY_VARIABLE} is set, but encryption needs one more package: pip install 'leanplum-sync[encryption]'."
         ) from error
     return AESGCM(key), InvalidTag

@@ -17,7 +17,7 @@ from leanplum_sync.wire.action import DeliveryClass
 from leanplum_sync.wire.batch import PlannedAction
 from leanplum_sync.wire.profile import Profile
 
-HELD: Final = Verdict(Fate.HELD, "sent, and no trustworthy answer came back: it may have happened")
+HELD: Final = Verdict(Fate.HELD, "sent, but no trustworthy response came back: it may have happened")
 BY_OTHERS: Final = "changed by someone else since the plan was made"
 NOTHING_LATER: Final[Mapping[str, Written]] = MappingProxyType({})
 

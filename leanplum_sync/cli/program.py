@@ -24,24 +24,24 @@ from leanplum_sync.cli.output.sentences import sentence_of
 NAME: Final = "leanplum-sync"
 COMMANDS: Final = {
     "init": "Create a new project that works right away.",
-    "validate": "Check specs and data files, offline.",
+    "validate": "Check specs and data files offline.",
     "fmt": "Format spec files.",
     "plan": "Compare the specs with the live state and write a plan.",
     "show": "Show a plan.",
     "plan-diff": "Compare two plans, such as the approved one and a new one.",
     "explain": "Explain what a plan changes for one user, and why.",
     "apply": "Apply a plan, making each change exactly once.",
-    "status": "Show recent runs, locks and held sends.",
+    "status": "Show recent runs, locks, and held sends.",
     "resolve": "Resolve sends that may or may not have happened.",
     "undo": "Create a plan that reverts a run.",
     "drift": "Show what others changed since the last apply.",
-    "journal": "List, show, check, copy and export the journal.",
+    "journal": "List, show, check, copy, rebuild, and export the journal.",
     "pull": "Read users into a snapshot file.",
     "emulator": "Serve the Leanplum API on this machine, for dry runs.",
     "call": "Call any action of the API.",
-    "doctor": "Check keys, clock, host, journal and connections.",
+    "doctor": "Check keys, clock, host, journal, and connections.",
     "key": "Generate the key that encrypts values in plans and journals.",
-    "schema": "Print the JSON Schema of specs or of a document.",
+    "schema": "Print the JSON Schema of specs or of a command's JSON output.",
 }
 
 
@@ -95,7 +95,7 @@ class _Program(Group):
         click.Command.format_options(self, ctx, formatter)
         formatter.write_paragraph()
         formatter.write_text(
-            f"Options can also be set by environment variables: {PREFIX}_ENVIRONMENT sets --environment, {PREFIX}_PLAN_OUT sets plan --out."
+            f"Options can also be set by environment variables: for example, {PREFIX}_ENVIRONMENT sets --environment, and {PREFIX}_PLAN_OUT sets plan --out."
         )
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature

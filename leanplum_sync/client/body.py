@@ -35,7 +35,7 @@ def read_body(raw: Raw, encoding: str) -> bytes:
         case "gzip" | "x-gzip" | "deflate":
             return _joined(_received(raw), _Expander())
         case _:
-            raise UnreadableBodyError("the answer has an encoding that was not requested")
+            raise UnreadableBodyError("the response has an encoding that was not requested")
 
 
 def _received(raw: Raw) -> Iterator[bytes]:
@@ -50,12 +50,12 @@ def _joined(chunks: Iterator[bytes], expander: _Expander | None) -> bytes:
         for part in (chunk,) if expander is None else expander.expand(chunk):
             expanded += len(part)
             if expanded > ANSWER.most:
-                raise UnreadableBodyError(f"the answer is larger than {ANSWER.most // 1_000_000} MB")
+                raise UnreadableBodyError(f"the response is larger than {ANSWER.most // 1_000_000} MB")
             if expanded > max(EXPANDED_FREELY.most, received * EXPANSION.most):
-                raise UnreadableBodyError(f"the answer expands to more than {EXPANSION}")
+                raise UnreadableBodyError(f"the response expands to more than {EXPANSION}")
             parts.append(part)
     if expander is not None and received and not expander.is_complete:
-        raise UnreadableBodyError("the answer ends in the middle of its compressed data")
+        raise UnreadableBodyError("the response ends in the middle of its compressed data")
     return b"".join(parts)
 
 
@@ -76,7 +76,7 @@ class _Expander:
             try:
                 yield self._stream.decompress(compressed, _CHUNK_BYTES)
             except zlib.error:
-                raise UnreadableBodyError("the answer is not compressed as it claims") from None
+                raise UnreadableBodyError("the response is not compressed as its header says") from None
             compressed = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
 
 

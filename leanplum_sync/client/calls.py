@@ -191,7 +191,7 @@ def _without_elements(status: int) -> ApiError:
             "Leanplum refused the call because of its rate limit (HTTP 429).", status=status
         )
     if is_server_error(status):
-        return NoAnswerError(f"Leanplum failed with HTTP {status} and no readable answer.")
+        return NoAnswerError(f"Leanplum failed with HTTP {status} and no readable response.")
     return UnexpectedResponseError(
-        f"The answer (HTTP {status}) did not come from Leanplum. Check LEANPLUM_API_URL, and any proxy in between."
+        f"The response (HTTP {status}) did not come from Leanplum. Check LEANPLUM_API_URL, and any proxy in between."
     )

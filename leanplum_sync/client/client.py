@@ -203,7 +203,7 @@ class Client:
             if response.location and HTTPStatus.MULTIPLE_CHOICES <= response.status < HTTPStatus.BAD_REQUEST:
                 return response.location
             self._calls.only_element(response, key_class)
-            raise UnexpectedResponseError("Leanplum's answer to downloadFile has no URL of the file.")
+            raise UnexpectedResponseError("Leanplum's response to downloadFile contains no URL for the file.")
 
         location = urljoin(self._connection.url, self._calls.retrying(attempt))
         into.parent.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,7 @@ KEY_VARIABLES: Final[Mapping[KeyClass, str]] = {
 }
 _USES: Final[Mapping[KeyClass, str]] = {
     KeyClass.PRODUCTION: "to write users and send messages",
-    KeyClass.DEVELOPMENT: "to change content, import files and delete users",
+    KeyClass.DEVELOPMENT: "to change content, import files, and delete users",
     KeyClass.DATA_EXPORT: "to read users",
     KeyClass.CONTENT_READ_ONLY: "to look up messages",
 }
@@ -161,10 +161,10 @@ def _checked(base_url: str) -> str:
         parts, host = None, None
     if parts is None or not host or parts.scheme not in ("http", "https") or "@" in parts.netloc:
         raise CredentialError(
-            f"{API_URL_VARIABLE} is not a URL such as http://127.0.0.1:8123: write the scheme, host and port only."
+            f"{API_URL_VARIABLE} is not a URL such as http://127.0.0.1:8123: write the scheme, host, and port only."
         )
     if parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise CredentialError(f"{API_URL_VARIABLE} has a path: leave it out, the client adds /api itself.")
+        raise CredentialError(f"{API_URL_VARIABLE} has a path: leave it out; the client adds /api itself.")
     if parts.scheme == "http" and not _is_loopback(host):
         raise CredentialError(
             f"{API_URL_VARIABLE} starts with http:, so keys would cross the network unencrypted. Use https:."

@@ -75,10 +75,10 @@ def _extent(answer: Download, offset: int) -> tuple[int | None, int | None]:
             # There is nothing after the offset: the file is complete, or it is another file. Its size decides.
             return None, total if total is not None else offset - 1
         case status if status in _LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise NoAnswerError(f"The file's server answered HTTP {status}.")
+            raise NoAnswerError(f"The file's server returned HTTP {status}.")
         case status:
             raise RejectedError(
-                f"The file's server answered HTTP {status}. Files of exports are deleted after 24 hours.",
+                f"The file's server returned HTTP {status}. Files of exports are deleted after 24 hours.",
                 status=status,
             )
 

@@ -223,7 +223,7 @@ class _Watch:
         kind = _kind(error)
         if self.writing:
             return NoAnswerError(
-                f"No answer came back from {self._host} ({kind}): the call may have been carried out."
+                f"No response came back from {self._host} ({kind}): the call may have been carried out."
             )
         return NotSentError(f"{self._host} could not be reached ({kind}): nothing was sent.")
 
@@ -290,7 +290,7 @@ def _kind(error: Exception) -> str:
         case requests.ConnectTimeout():
             return "connecting took too long"
         case requests.Timeout() | urllib3.exceptions.TimeoutError() | TimeoutError():
-            return "waiting for the answer took too long"
+            return "waiting for the response took too long"
         case requests.exceptions.SSLError():
             return "the TLS connection failed"
         case requests.exceptions.ProxyError():

@@ -288,7 +288,7 @@ class Database:
             raise _explained(error, self.name, consequence) from error
         except DamagedCellError as error:
             raise JournalCorruptError(
-                f"{self.name} is damaged: {error.column} has a value that can't be one; {consequence}. Restore it from a copy."
+                f"{self.name} is damaged: {error.column} has an invalid value; {consequence}. Restore it from a copy."
             ) from error
         # Raised by the driver for a damaged text, also in its own error message.
         except UnicodeDecodeError as error:

@@ -43,9 +43,9 @@ class Elsewhere:
         """Why it is unknown whether it happened, and what to do; empty if it is known or decided."""
         match self.state:
             case DeliveryState.HELD:
-                return f"held by run {self.run}: it may have happened; decide with leanplum-sync resolve {self.run}"
+                return f"held by run {self.run}: it may have happened; to decide: leanplum-sync resolve {self.run}"
             case DeliveryState.SENT:
-                return f"run {self.run} sent it, and has no answer yet"
+                return f"run {self.run} sent it and has no response yet"
             case DeliveryState.DONE | DeliveryState.DROPPED:  # pragma: no branch - the last of all cases
                 return ""
 

@@ -59,7 +59,7 @@ class Lapse:
             case LapseKind.OTHER:
                 return f"{name} is not the journal that {self.evidence} belongs to"
             case LapseKind.UNPROVEN:
-                return f"{name} can't tell which sends and increments were made, because it has recorded none"
+                return f"{name} has no record of any sends or increments, so it doesn't show which were made"
             case _:
                 assert_never(self.kind)
 
@@ -74,7 +74,7 @@ class Lapse:
                     "Plan again." if self.is_lifted_by_planning else f"Restore the right journal, {_ACCEPT}."
                 )
             case LapseKind.UNPROVEN:
-                return "If this plan has the first ones, apply with --new-journal. Otherwise restore the journal that recorded them."
+                return "If this plan makes the app's first sends or increments, apply with --new-journal. Otherwise, restore the journal that recorded the earlier ones."
             case _:
                 assert_never(self.kind)
 

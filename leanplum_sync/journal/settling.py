@@ -24,6 +24,6 @@ def check_settled(sequence: int, doubted_at: float | None, *, settle_seconds: fl
     until = (doubted_at or 0.0) + settle_seconds
     if now < until:
         raise TooEarlyError(
-            f"Too early to tell what became of batch {sequence}: its request may still take effect until {utc(until)}. Nothing was changed. Check what happened after that time, and then decide.",
+            f"Too early to tell what became of batch {sequence}: its request may still take effect until {utc(until)}. Nothing was changed. After that time, check what happened, and then decide.",
             until=until,
         )

@@ -48,7 +48,7 @@ class Texts:
 
     def damaged(self, run: str | int) -> JournalCorruptError:
         return JournalCorruptError(
-            f"{self._name} is damaged: a text of run {run} was changed after it was written. Restore the journal from a copy."
+            f"{self._name} is damaged: a value recorded for run {run} was changed after it was written. Restore the journal from a copy."
         )
 
     def stamp(self, digest: str) -> str:
@@ -56,5 +56,5 @@ class Texts:
 
     def _codec_of(self, key_id: str) -> Codec:
         if key_id not in self._codecs:
-            self._codecs[key_id] = self._keys.to_open(key_id, b"", PURPOSE, f"{self._name}: a text in it")
+            self._codecs[key_id] = self._keys.to_open(key_id, b"", PURPOSE, f"{self._name}: a value in it")
         return self._codecs[key_id]

@@ -401,7 +401,7 @@ class Journal(JournalReader):
         # The doubt does not begin when it was sent: the dead process may have kept the connection open much longer.
         values = {
             "doubted_at": self._now(connection),
-            "reason": "the run ended before the answer was recorded",
+            "reason": "the run ended before the response was recorded",
         }
         doubted = Transition(BatchState.SENT, BatchState.IN_DOUBT)
         for row in left:
@@ -423,7 +423,7 @@ class Journal(JournalReader):
         if not doubts:
             return
         held = Counter(doubt.sequence for doubt in doubts)
-        message = "no answer came, and a later plan took over"
+        message = "no response came, and a later plan took over"
         connection.execute(
             sa.insert(exception),
             [

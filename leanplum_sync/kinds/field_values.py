@@ -46,7 +46,7 @@ def ios_token(value: Json) -> str:
 def android_token(value: Json) -> str:
     """Source: Firebase calls its tokens opaque. Known ones have 140 or more of these characters, and no spaces."""
     if not isinstance(value, str) or not _FCM.fullmatch(value):
-        raise ConversionError("an FCM registration token: 20 characters or more, without blanks")
+        raise ConversionError("an FCM registration token: 20 characters or more, without spaces")
     if _HEX.fullmatch(value.lower()) and len(value) == _APNS_DIGITS:
         raise ConversionError("an FCM registration token: it is an APNs token, which goes under `ios`")
     return value

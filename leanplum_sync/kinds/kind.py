@@ -55,7 +55,7 @@ class Kind(Generic[D]):
         if literal != (self.name,):
             raise ValueError(f"{self.name}: its document says `kind` is {literal}")
         if not (self.reads and self.writes and self.delivery and self.tables and self.summary):
-            raise ValueError(f"{self.name}: summary, reads, writes, delivery and tables must not be empty")
+            raise ValueError(f"{self.name}: summary, reads, writes, delivery, and tables must not be empty")
 
     @property
     def creates_users(self) -> bool:

@@ -77,7 +77,7 @@ class MessageSendSpec(Edge):
 class MessageSendDocument(Document):
     kind: Literal["MessageSend"] = Field(description="The kind of document.", examples=["MessageSend"])
     spec: MessageSendSpec = Field(
-        description="The message, its recipients and the name of the delivery.",
+        description="The message, its recipients, and the name of the delivery.",
         examples=[
             {"message": {"name": "Hi"}, "recipients": {"inline": ["user-1"]}, "delivery": "2026-11-hi"}
         ],

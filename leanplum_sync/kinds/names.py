@@ -59,7 +59,7 @@ def device_field_name(name: str) -> str:
     """
     if name in TOKEN_FIELDS:
         raise wrong(
-            "push tokens don't belong under `attributes`", "Write it under `token`, as ios, android or web."
+            "push tokens don't belong under `attributes`", "Write it under `token`, as ios, android, or web."
         )
     return _one_of(name, [field for field in DEVICE_FIELDS if field not in TOKEN_FIELDS], "a device")
 

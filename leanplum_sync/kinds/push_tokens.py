@@ -35,7 +35,7 @@ class Tokens(Edge):
     )
     web: TokenForm | None = Field(
         default=None,
-        description="The web push subscription: JSON with endpoint, key and auth.",
+        description="The web push subscription: JSON with endpoint, key, and auth.",
         examples=[{"column": "web_push"}],
     )
 
@@ -80,7 +80,9 @@ def build(document: PushTokensDocument, site: Site) -> Resource:
     tokens = {key: form for key in _TOKEN_FIELDS if (form := getattr(spec.token, key, None)) is not None}
     if spec.token is not None and not tokens and site.whole:
         site.report(
-            ("spec", "token"), "no platform is named", "Write ios, android or web, with the token's column."
+            ("spec", "token"),
+            "no platform is specified",
+            "Write ios, android, or web, with the token's column.",
         )
     parts: list[Part] = [
         *(

@@ -39,7 +39,7 @@ class UserAttributesSpec(Edge):
     )
     attributes: dict[str, forms.AttributeForm] = Field(
         default={},
-        description="The value of each attribute. Attributes that are not named are left unchanged.",
+        description="The value of each attribute. Attributes that are not listed are left unchanged.",
         examples=[{"newsletter": True, "order_count": {"column": "frequency", "type": "integer"}}],
     )
     profile: dict[Annotated[str, AfterValidator(profile_field_name)], forms.ProfileForm] = Field(
@@ -113,7 +113,7 @@ def _check_renames(attributes: Mapping[str, Json], site: Site) -> None:
         if source in attributes:
             site.report(
                 (*path, "from"),
-                f"{source} is renamed to {name}, and is also managed under its own name",
+                f"{source} is renamed to {name}, but is also managed under its old name",
                 "A rename already removes the old name. Delete the rename, or the entry for the old name.",
                 also=("spec", "attributes", source),
             )

@@ -149,13 +149,13 @@ def _gaps(folder: Path, logs: Sequence[LoggedRun], *, is_shared: bool) -> Iterat
     for path in sorted(folder.glob("run-*.events.ndjson")):
         run = _add(None, next(iter(path.read_bytes().splitlines()), b""))
         if run is None or not _app(path):
-            yield f"{path.name} is damaged at its start, so nobody knows what its run sent."
+            yield f"{path.name} is damaged at its start, so it doesn't show what its run sent."
         elif run.journal == journal:
             numbers.add(run.number)
     for first, last in missing(numbers):
         yield f"Run {first} has no log." if first == last else f"Runs {first} to {last} have no log."
     if is_shared:
-        yield "Logs of runs on other machines are on those machines."
+        yield "Logs of runs on other machines are not available here."
 
 
 def _kept(settings: Settings, run: LoggedRun, stack: ExitStack) -> PlanFile | None:
@@ -222,4 +222,4 @@ def _receipt(path: Path) -> Any:
         case {"format": "leanplum-sync/receipt"}:
             return receipt
         case _:
-            raise UsageError(f"{path} is not a receipt: pass the JSON document of an apply.")
+            raise UsageError(f"{path} is not a receipt: pass the JSON output of an apply.")

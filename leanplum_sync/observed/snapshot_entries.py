@@ -32,7 +32,7 @@ from leanplum_sync.wire.excess import TOO_DEEP, excess, is_suspect, is_too_deep
 from leanplum_sync.wire.profile import read_profile
 
 _ROWS_AT_ONCE: Final = 1000
-_REMOVE: Final = "Remove this answer, or pull into a new file."
+_REMOVE: Final = "Remove this entry, or pull into a new file."
 _MEMORY_MB: Final = 128
 _ENTRIES: Final = (
     "SELECT userId::VARCHAR AS userId, deviceId::VARCHAR AS deviceId, observedAt::DOUBLE AS observedAt,"
@@ -81,7 +81,7 @@ def check_users(path: Path) -> None:
         except UnexpectedResponseError as error:
             raise _bad(
                 entry.place,
-                "userAttributes, devices or warning is not as exportUser answers",
+                "userAttributes, devices, or warning does not have the form that exportUser returns",
                 "Pull this user into a new file with: leanplum-sync pull --out NEW.ndjson",
             ) from error
 
@@ -122,7 +122,7 @@ def _decode(line: bytes, place: Place, own_time: float) -> Entry:
         fields = None
     if not isinstance(fields, dict):
         cut = "" if line.endswith(b"\n") else " Or the line was cut off: pull into the same file again."
-        raise _bad(place, "this is not a JSON object", f"Write one exportUser answer per line.{cut}")
+        raise _bad(place, "this is not a JSON object", f"Write one exportUser response per line.{cut}")
     if is_suspect(line) and (message := excess(fields)):
         raise _bad(place, message, _REMOVE)
     observed_at = fields.pop("observedAt", own_time)
@@ -166,7 +166,7 @@ def _from_row(row: tuple[Any, ...], place: Place, own_time: float) -> Entry:
     except (orjson.JSONDecodeError, TypeError):
         fields = None
     if not isinstance(fields, dict):
-        raise _bad(place, "element is not a JSON object", "Write the exportUser answer as JSON text.")
+        raise _bad(place, "element is not a JSON object", "Write the exportUser response as JSON text.")
     return Entry(
         _subject(user_id, device_id, place),
         fields,
@@ -184,7 +184,9 @@ def _subject(user_id: Json, device_id: Json, place: Place) -> Subject:
                 return make(str(value))
             case _:
                 pass
-    raise _bad(place, "there is no userId or deviceId", "Add the userId or deviceId of the answer, as text.")
+    raise _bad(
+        place, "there is no userId or deviceId", "Add the userId or deviceId of the response, as text."
+    )
 
 
 def _time(value: Json, place: Place) -> float:

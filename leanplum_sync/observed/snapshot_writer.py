@@ -30,7 +30,7 @@ class SnapshotWriter:
             raise unusable(
                 path,
                 "Parquet files can be read, but not added to",
-                "Name a .ndjson, .ndjson.gz or .ndjson.zst file.",
+                "Choose a .ndjson, .ndjson.gz, or .ndjson.zst file.",
             )
         self._codec = codec_of(path)
         self._path = path
@@ -85,5 +85,5 @@ class SnapshotWriter:
         return unusable(
             self._path,
             f"the snapshot can't be written: {error.strerror}",
-            "Free some disk space or name another file. Complete lines are kept.",
+            "Free some disk space or choose another file. Complete lines are kept.",
         )

@@ -44,7 +44,7 @@ from leanplum_sync.planner.known import NOTHING_KNOWN, Known, KnowsDeliveries
 from leanplum_sync.planner.messages import resolve
 from leanplum_sync.planner.notes import NOTED, rejected_before_sentence, sentence, unsettled_sentence
 from leanplum_sync.planner.parts import Part
-from leanplum_sync.planner.plan import REMARK, Cost, Note, Scope, Summary, Target
+from leanplum_sync.planner.plan import REMARK, SOURCE, Cost, Note, Scope, Summary, Target
 from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject, waves
 from leanplum_sync.problem import Problem, Remark
 from leanplum_sync.progress import Progress
@@ -231,7 +231,7 @@ def _rows_notes(loaded: Loaded) -> Iterator[Note]:
         kept = origin.kept
         rows = "1 row" if kept.count == 1 else f"{kept.count:,} rows"
         sentence = f"{rows} read from {kept.server} at {utc(int(kept.read_at))}, digest {kept.digest[:12]}."
-        yield Note(REMARK, address, sentence, kept.count, (f"{origin.connection}:{origin.query}",))
+        yield Note(SOURCE, address, sentence, kept.count, (f"{origin.connection}:{origin.query}",))
 
 
 def _unsettled(
@@ -402,7 +402,7 @@ def _check_part(plan: SubjectPlan, part: Part | None) -> None:
             Problem(
                 plan.changes[0].found_at,
                 "this device is listed without its user, who is in another shard",
-                "Name the column with the users: `devices: {user: COLUMN}`. Or plan without --shard, and apply with it.",
+                "Specify the column with the users: `devices: {user: COLUMN}`. Or plan without --shard, and apply with it.",
             )
         ]
     )

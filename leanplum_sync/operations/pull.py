@@ -128,7 +128,7 @@ class _Tally:
                 self._failures.append(Failure(subject, str(error), error.status))
                 if len(self._failures) > MOST_FAILURES:
                     raise errors.RejectedError(
-                        f"Leanplum refused to return more than {MOST_FAILURES} users. The last answer was: "
+                        f"Leanplum refused to return more than {MOST_FAILURES} users. The last response was: "
                         f"{error} Run the same command again to continue.",
                         status=error.status,
                     )

@@ -199,7 +199,7 @@ def _wanted(
                     Problem(
                         source.place,
                         f"the value of {error} can't be part of a path",
-                        "It must not be empty, nor contain a slash.",
+                        "It must not be empty or contain a slash.",
                         source.address,
                     )
                 )
@@ -338,7 +338,7 @@ def _column_problems(query: _Query, columns: Mapping[str, QueryColumn]) -> Itera
                 query,
                 needed,
                 f"column {needed.name} of {query.source.name} is of type {column.type}, but ids must be text",
-                "Make them text at their source; in a query, with CAST."
+                "Convert them to text at the source (in a query, use CAST)."
                 + (" Numbers have lost their leading zeros." if column.kind in _NUMBERS else ""),
             )
         elif column.kind is ColumnKind.OTHER:
@@ -346,7 +346,7 @@ def _column_problems(query: _Query, columns: Mapping[str, QueryColumn]) -> Itera
                 query,
                 needed,
                 f"column {needed.name} of {query.source.name} is of type {column.type}, which can't become a value",
-                "Make it text, a number, a boolean, a date or a list of these at its source; in a query, with CAST.",
+                "Convert it to text, a number, a boolean, a date, or a list of these at the source (in a query, use CAST).",
             )
 
 

@@ -315,11 +315,11 @@ def _replaceable(path: Path) -> Path:
     except (OSError, RuntimeError) as error:  # links that lead in a circle
         raise _cannot_write(path, error) from error
     if is_something_else:
-        raise StorageError(f"{path} is not a file and can't be replaced by a plan. Name a file with --out.")
+        raise StorageError(f"{path} is not a file and can't be replaced by a plan. Choose a file with --out.")
     return target
 
 
 def _cannot_write(path: Path, error: Exception) -> StorageError:
     return StorageError(
-        f"{path}: the plan can't be written: {error}. Free some space, or name another file with --out."
+        f"{path}: the plan can't be written: {error}. Free some space, or choose another file with --out."
     )

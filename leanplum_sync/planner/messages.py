@@ -57,5 +57,5 @@ def resolve(
         case _:
             ids = ", ".join(str(each.id) for each in found)
             return problem(
-                f"several messages have the name of {called}", f"Use the id instead: one of {ids}."
+                f'several messages are named "{wanted.name}"', f"Use the id instead: one of {ids}."
             )

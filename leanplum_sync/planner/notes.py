@@ -20,8 +20,8 @@ _SENTENCES: Final[Mapping[Reason, tuple[str, str]]] = {
         "already received this {field}, or may have",
     ),
     Reason.HELD: (
-        "is held by run {field}: apply skips it, and can still exit with 0; to decide: leanplum-sync resolve {field}",
-        "are held by run {field}: apply skips them, and can still exit with 0; to decide: leanplum-sync resolve {field}",
+        "has actions held by run {field}: apply skips them, and can still exit with 0; to decide: leanplum-sync resolve {field}",
+        "have actions held by run {field}: apply skips them, and can still exit with 0; to decide: leanplum-sync resolve {field}",
     ),
     Reason.NOT_CONVERTIBLE: (
         "has a value in {field} that can't be converted",

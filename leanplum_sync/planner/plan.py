@@ -12,7 +12,10 @@ from leanplum_sync.planner.known import NO_RUN, JournalMark, Position
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.wire.action import Json
 
+# The codes of notes that are not about skipped users: a doubt about specs or data, and where rows came from.
 REMARK: Final = "remark"
+SOURCE: Final = "source"
+ABOUT_SPECS: Final = (REMARK, SOURCE)
 PLAN_FORMAT: Final = 1
 
 

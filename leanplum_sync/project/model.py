@@ -51,7 +51,7 @@ def _variable(text: str) -> str:
     if not _VARIABLE.fullmatch(text):
         raise wrong(
             "this is not the name of an environment variable",
-            "Letters, digits and _, such as LEANPLUM_PRODUCTION_KEY.",
+            "Letters, digits, and _, such as LEANPLUM_PRODUCTION_KEY.",
         )
     return text
 
@@ -82,7 +82,7 @@ class FromEnvironment(Edge):
 
 def _setting_text(value: Json) -> str:
     if not isinstance(value, str) or not value:
-        raise wrong("this is not text", "Write a text, or {env: NAME_OF_A_VARIABLE}.")
+        raise wrong("this is not text", "Write text, or {env: NAME_OF_A_VARIABLE}.")
     return _no_key(value)
 
 
@@ -113,7 +113,7 @@ class BudgetModel(Edge):
         0,
     )
     suspected_rename: Count = _allowed(
-        "Users who would receive a delivery again because it looks renamed or split: its former name is in the journal, but it is no longer in any spec, or no longer lists these users.",
+        "Users who would probably receive a delivery again, because it seems to have been renamed or split: its former name is in the journal, but it is no longer in any spec, or no longer lists these users.",
         0,
     )
     created_users: Count = _allowed("Users created.", 0)
@@ -123,9 +123,7 @@ class BudgetModel(Edge):
         description="Users changed, as a percentage of the listed users, rounded up. This protects jobs that usually change few users.",
         examples=[20],
     )
-    billable_lookups: Count | None = _allowed(
-        "Billable lookups: for reading while planning, plus for writing.", 250000, None
-    )
+    billable_lookups: Count | None = _allowed("Billable lookups to plan and apply.", 250000, None)
     removals: Count | None = _allowed("Attributes removed.", 0, None)
     increments: Count | None = _allowed("Increments.", 1000, None)
     renames: Count | None = _allowed("Attributes renamed.", 1000, None)
@@ -147,7 +145,7 @@ class LimitsModel(Edge):
     )
     read_in_batches: bool | None = Field(
         default=None,
-        description="Whether to read up to 50 users per request when planning, rechecking and verifying. Leanplum doesn't document such requests. If they don't work, users are read one by one. Default: `false`.",
+        description="Whether to read up to 50 users per request when planning, rechecking, and verifying. Leanplum doesn't document such requests. If they don't work, users are read one by one. Default: `false`.",
         examples=[True],
     )
     lease_seconds: Annotated[float, Field(ge=2, le=3600, strict=False)] | None = Field(
@@ -257,7 +255,7 @@ class ConnectionModel(Edge):
 
     url: SettingForm = Field(
         description="The address of a database, such as postgresql://user:password@host/database, or of files: s3://bucket/folder,"
-        " gs://bucket/folder, az://container/folder, file:///folder. One with a password goes into an environment variable.",
+        " gs://bucket/folder, az://container/folder, file:///folder. If it contains a password, put it in an environment variable.",
         examples=[{"env": "WAREHOUSE_URL"}],
     )
     options: dict[str, SettingForm] = Field(
@@ -294,7 +292,7 @@ class ProjectSpec(Edge):
     )
     limits: LimitsModel = Field(
         default_factory=LimitsModel,
-        description="Limits for requests, locks and plans.",
+        description="Limits for requests, locks, and plans.",
         examples=[{"concurrency": 8, "requestsPerSecond": 20}],
     )
     sensitive: list[Annotated[str, StringConstraints(min_length=1)]] = Field(
@@ -304,7 +302,7 @@ class ProjectSpec(Edge):
     )
     increment_receipts: Annotated[str, StringConstraints(min_length=1)] | None = Field(
         default=None,
-        description="An extra attribute that each increment sets to a unique id, so that a read can tell whether the increment happened if the answer was lost. Default: none.",
+        description="An extra attribute that each increment sets to a unique id, so that a read can tell whether the increment happened if the response was lost. Default: none.",
         examples=["last_increment"],
     )
     budget: BudgetModel = Field(
@@ -427,7 +425,7 @@ def build(document: ProjectDocument, place: Callable[[Path], Place], report: Rep
         report(
             ("spec", "defaultEnvironment"),
             "unknown environment",
-            f"Name one of: {', '.join(environments)}.",
+            f"Choose one of: {', '.join(environments)}.",
         )
     if default is None and len(environments) == 1:
         default = next(iter(environments))
@@ -472,7 +470,9 @@ def _check_variables(
     ]
     for path, setting in shown:
         if isinstance(setting, FromVariable) and setting.name in keys:
-            report(path, f"{setting.name} holds a key, and this would be shown", "Name another variable.")
+            report(
+                path, f"{setting.name} contains a key, which would be shown here", "Choose another variable."
+            )
 
 
 def _environment(

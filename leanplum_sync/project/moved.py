@@ -25,7 +25,9 @@ class MovedModel(Edge):
         examples=["2026-11-order-delay", "launch/visits"],
     )
     name: DeliveryName = Field(
-        alias="to", description="The name in the specs now.", examples=["late-orders", "first-launch/visits"]
+        alias="to",
+        description="The current name in the specs.",
+        examples=["late-orders", "first-launch/visits"],
     )
 
 

@@ -72,7 +72,7 @@ class EndEvent:
         Mapping[str, Any] | None,
         {
             "type": ["object", "null"],
-            "description": "The document that `-o json` would have printed; its `format` says which schema it has.",
+            "description": "The output that `-o json` would have printed; its `format` says which schema it has.",
         },
     ]
 

@@ -30,7 +30,7 @@ class Failure:
 
     @property
     def title(self) -> str:
-        return f"{self.command} ended with exit code {self.exit}"
+        return f"{self.command} exited with code {self.exit}"
 
     @property
     def sentence(self) -> str:

@@ -171,7 +171,7 @@ def faults_json(faults: Sequence[Fault], journal: str) -> str:
 
 def copied_text(counts: Mapping[str, int], target: str, page: Page) -> str:
     rows = [(Text(f"{count:,}"), Text(table.replace("_", " "))) for table, count in counts.items()]
-    title = Text(f"{escaped(target)} now has every row:", GOOD)
+    title = Text(f"All rows were copied to {escaped(target)}:", GOOD)
     return paint([title, grid(rows, right=(0,))], page)
 
 
@@ -196,13 +196,11 @@ def rebuilt_text(rebuilt: Restored, journal: str, page: Page) -> str:
         Text(_NEVER_LOGGED),
     ]
     if rebuilt.unknown:
-        lines += [BLANK, Text("So the next apply with sends or increments needs --new-journal.")]
+        lines += [BLANK, Text("The next apply with sends or increments therefore needs --new-journal.")]
     return paint(lines, page)
 
 
-_NEVER_LOGGED: Final = (
-    "Decisions made with resolve, and what drift and undo compare with; device fields are written again."
-)
+_NEVER_LOGGED: Final = "Decisions made with resolve, and the values that drift and undo compare with, are lost. Device fields will be written again."
 
 
 def _by_state(rebuilt: Restored) -> Sequence[tuple[DeliveryState, int]]:

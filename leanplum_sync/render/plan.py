@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.console import RenderableType
 from rich.text import Text
 
-from leanplum_sync.planner.plan import REMARK, Cohort, Cost, Hazard, Note
+from leanplum_sync.planner.plan import ABOUT_SPECS, Cohort, Cost, Hazard, Note
 from leanplum_sync.render import plan_words
 from leanplum_sync.render.documents import HazardEntry, PlanSummary, UserCounts, entry, written
 from leanplum_sync.render.page import Page
@@ -104,7 +104,7 @@ def _consent(plan: Plan) -> list[RenderableType]:
         return []
     # The options are never wrapped, so that they can be copied.
     options = Text(f"  {acks}", BAD, no_wrap=True, overflow="ignore")
-    return [BLANK, Text("Over budget. To consent to exactly this plan, apply with"), options]
+    return [BLANK, Text("Over budget. To consent to exactly this plan, apply it with:"), options]
 
 
 def _hazard_rows(hazards: Sequence[Hazard], page: Page) -> Iterator[Row]:
@@ -240,12 +240,9 @@ def _notes(notes: Sequence[Note]) -> list[RenderableType]:
     if not notes:
         return []
     names_resource = len({note.resource for note in notes}) > 1
-    skipped = [note for note in notes if note.code != REMARK]
-    remarks = [note for note in notes if note.code == REMARK]
     return [
         line
-        for title, some in (("Skipped", skipped), ("Remarks", remarks))
-        if some
+        for title, some in plan_words.by_heading(notes)
         for line in (heading(title), grid((_note_words(note, names_resource),) for note in some), BLANK)
     ]
 
@@ -255,7 +252,7 @@ def _short_notes(notes: Sequence[Note], page: Page) -> list[RenderableType]:
     if not notes:
         return []
     rest = f", and {amount(len(notes) - 1, 'more note')}" if len(notes) > 1 else ""
-    title = "Remark" if notes[0].code == REMARK else "Skipped"
+    title = plan_words.heading_of(notes[0]).removesuffix("s")
     first = cut(f"{title}: {_note_words(notes[0], names_resource=False).plain}", page.width - len(rest))
     return [faint(first + rest), BLANK]
 
@@ -267,7 +264,7 @@ def _short_cost(cost: Cost) -> RenderableType:
 
 
 def _note_words(note: Note, names_resource: bool) -> Text:  # noqa: FBT001 - only called above
-    if note.code == REMARK:
+    if note.code in ABOUT_SPECS:
         return Text(cut(escaped(f"{note.samples[0]}: {note.sentence}"), _NOTE + _NOTE_SAMPLES))
     resource = f"{note.resource}: " if names_resource and note.resource else ""
     samples = f" (e.g. {', '.join(map(subject_words, note.samples))})" if note.samples else ""

@@ -216,7 +216,10 @@ def plan_diff_markdown(diff: PlanDiff, limit: int) -> str:
             "\n".join([table("Before:", "Now:", "What", "Difference"), *counts]),
             Rows(
                 table(
-                    "Change", "Attribute, field or message", *(f"{each.value}:" for each in _SIGNS), "Example"
+                    "Change",
+                    "Attribute, field, or message",
+                    *(f"{each.value}:" for each in _SIGNS),
+                    "Example",
                 ),
                 groups,
                 "group",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from operator import attrgetter
@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from rich.cells import cell_len
 
 from leanplum_sync.planner.change import Change, ChangeKind, Effect, Family, effect_of, facts
-from leanplum_sync.planner.plan import REMARK, Cohort, Cost, Hazard, Header, Note, Summary, Target, ValuePair
+from leanplum_sync.planner.plan import (
+    ABOUT_SPECS,
+    REMARK,
+    SOURCE,
+    Cohort,
+    Cost,
+    Hazard,
+    Header,
+    Note,
+    Summary,
+    Target,
+    ValuePair,
+)
 from leanplum_sync.render.values import Mask, Masked, amount, cut, duration, escaped, listing, moment, shown
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.limits import USER_ATTRIBUTE_NAMES
@@ -42,7 +54,7 @@ _SHOWN_FIRST: Final = ("sends", "repeatedSends", "suspectedRename", "createdUser
 # Other parts of the text have these counts, so they are listed as hazards only when over budget.
 _SHOWN_WHEN_OVER: Final = ("changedUsers", "changedShare", "billableLookups")
 # Codes of notes that leave no existing user short of what the specs ask.
-_MET: Final = ("delivered", "moved", "missing", "unsettled", REMARK)
+_MET: Final = ("delivered", "moved", "missing", "unsettled", *ABOUT_SPECS)
 RECHECK: Final = "--recheck on"
 HAZARD_WORDS: Final[Mapping[str, str]] = {
     "sends": "sends",
@@ -57,7 +69,7 @@ HAZARD_WORDS: Final[Mapping[str, str]] = {
     "duringMigration": "users changed while the app is being copied to CleverTap",
     "changedUsers": "changed users",
     "changedShare": "percent of listed users changed",
-    "billableLookups": "billable lookups to read and apply",
+    "billableLookups": "billable lookups to plan and apply",
 }
 KIND_WORDS: Final[Mapping[ChangeKind, str]] = {kind: facts(kind).words for kind in ChangeKind}
 CAREFUL_KINDS: Final = frozenset(kind for kind in ChangeKind if facts(kind).needs_care)
@@ -92,6 +104,18 @@ def over_budget(hazards: Iterable[Hazard]) -> str:
 def consent_options(hazards: Iterable[Hazard]) -> str:
     """Return the options ``apply`` needs for the hazards over budget, such as ``--ack sends=12431 --ack removals=5``."""
     return " ".join(f"--ack {hazard.name}={hazard.count}" for hazard in hazards if hazard.is_over)
+
+
+def heading_of(note: Note) -> str:
+    return {REMARK: "Remarks", SOURCE: "Sources"}.get(note.code, "Skipped")
+
+
+def by_heading(notes: Iterable[Note]) -> Iterator[tuple[str, Sequence[Note]]]:
+    """Yield the notes under each heading that has some."""
+    noted = list(notes)
+    for title in ("Skipped", "Remarks", "Sources"):
+        if some := [note for note in noted if heading_of(note) == title]:
+            yield title, some
 
 
 def nothing_to_do(summary: Summary, notes: Iterable[Note]) -> str:

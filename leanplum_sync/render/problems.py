@@ -50,7 +50,7 @@ def checked_text(checked: Checked, page: Page) -> str:
 def found_words(checked: Checked) -> str:
     """Return how much was checked and found valid."""
     rows = f"{amount(checked.rows, 'row')} for {amount(checked.users, 'user')}"
-    how = "Columns of queries checked by their databases." if checked.is_connected else "Checked offline."
+    how = "Query columns checked against the databases." if checked.is_connected else "Checked offline."
     return f"{amount(checked.resources, 'spec')}, {rows}. {how}"
 
 

@@ -28,8 +28,8 @@ FATE_WORDS: Final[Mapping[Fate, str]] = {
     Fate.REJECTED: "rejected by the API",
     Fate.CONFLICTING: "conflicting: changed by someone else since the plan was made, so not written",
     Fate.HELD: "held: may already have happened; a person must decide",
-    Fate.IN_DOUBT: "in doubt: sent, but no trustworthy answer came back",
-    Fate.PARKED: "parked: set aside, because the API refused them or did not answer",
+    Fate.IN_DOUBT: "in doubt: sent, but no trustworthy response came back",
+    Fate.PARKED: "parked: set aside, because the API refused them or did not respond",
     Fate.NOT_SENT: "not sent",
 }
 _REJECTED_BEFORE: Final = "skipped: rejected before by the API, so not sent again"
@@ -37,9 +37,9 @@ GOOD_FATES: Final = frozenset({Fate.DONE, Fate.ALREADY})
 _GRAVE_FATES: Final = frozenset({Fate.REJECTED, Fate.HELD, Fate.IN_DOUBT})
 STOP_WORDS: Final[Mapping[StopReason, str]] = {
     StopReason.REJECTIONS: "Stopped early: too many actions were rejected. Check the specs and their data.",
-    StopReason.UNAVAILABLE: "Stopped early: the API kept refusing requests or did not answer.",
+    StopReason.UNAVAILABLE: "Stopped early: the API kept refusing requests or did not respond.",
     StopReason.WAVE: "Stopped early: too many actions failed, so the actions that depend on them were not started.",
-    StopReason.CANARY: "The canary is complete; the rest was not sent.",
+    StopReason.CANARY: "The canary is complete; the rest were not sent.",
     StopReason.INTERRUPTED: "Interrupted: in-flight requests completed; the rest were not sent.",
 }
 _GROUPS_SHOWN: Final = 10
@@ -142,7 +142,9 @@ def verified_words(verified: Verification) -> Sequence[str]:
     match = "matches" if verified.equal == 1 else "match"
     equal = f"{verified.equal:,} of {amount(verified.checked, 'user')} read back {match} the plan."
     unproven = (
-        f" The API does not show everything for {verified.unproven:,} of them." if verified.unproven else ""
+        f" For {verified.unproven:,} of them, the API does not return every written value."
+        if verified.unproven
+        else ""
     )
     unread = [f"{amount(verified.unread, 'user')} could not be read back."] if verified.unread else []
     again = (
@@ -195,7 +197,7 @@ def next_steps(
     if receipt.actions.get(Fate.HELD):
         found += [
             "Some actions may or may not have happened. They are never sent again automatically; leanplum-sync status lists them.",
-            f"To decide the held actions: leanplum-sync resolve {receipt.run} with --done, --again or --drop",
+            f"To resolve the held actions: leanplum-sync resolve {receipt.run} --done (or --again, or --drop)",
         ]
     if receipt.actions.get(Fate.IN_DOUBT):
         found.append(

@@ -55,9 +55,9 @@ def _mismatch(mismatch: errors.Mismatch) -> str:  # noqa: C901 - a case for each
         case errors.MismatchKind.INPUT_MISSING:
             return f"{name} is gone"
         case errors.MismatchKind.SPECS_UNCHECKED:
-            return "specs may have been added or changed since that contradict it, and this was not checked"
+            return "since then, specs that contradict it may have been added or changed; this was not checked"
         case errors.MismatchKind.SPEC_CONFLICT:
-            return f"specs were added or changed since, and contradict it: {name}: {planned}"
+            return f"specs that contradict it have been added or changed since: {name}: {planned}"
         case errors.MismatchKind.ACTION:
             return f"it contains {amount(int(planned), 'call')} to {name}, which no plan may contain"
         case errors.MismatchKind.SUBJECT:

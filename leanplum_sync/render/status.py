@@ -57,7 +57,7 @@ def lock_words(lock: LockHolder, now: float) -> str:
     who = f"process {lock.pid} on {cut(escaped(lock.host))}"
     what = _with_part(lock.environment, lock.part)
     if lock.until <= now:
-        return f"{what}: the lock of {who} has expired, so it is free."
+        return f"{what}: unlocked; the lock held by {who} has expired."
     return f"{what}: locked by {who} for {duration(now - lock.since)}; expires in {duration(lock.until - now)} unless renewed."
 
 
@@ -88,8 +88,8 @@ def _held(status: Status) -> list[RenderableType]:
     rows = [_held_row(*key, ids) for key, ids in held_groups(status)]
     title = Text(f"Held: {amount(len(status.held), 'action')} that may or may not have happened", BAD)
     runs = sorted({each.run for each in status.held})
-    decide = [faint(f"  leanplum-sync resolve {run} with --done, --again or --drop") for run in runs]
-    return [title, grid(rows, right=(0,)), BLANK, Text("To decide what happened to them, run"), *decide]
+    decide = [faint(f"  leanplum-sync resolve {run} --done (or --again, or --drop)") for run in runs]
+    return [title, grid(rows, right=(0,)), BLANK, Text("To resolve the held actions:"), *decide]
 
 
 def held_groups(status: Status) -> Sequence[tuple[tuple[str, str, int], Sequence[str]]]:

@@ -12,6 +12,7 @@ import hmac
 import json
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -198,5 +199,12 @@ def timestamp(epoch_seconds: float | None) -> str | None:
 
 
 def listing(items: list[str]) -> str:
-    """Return a list in words: ``a``, ``a and b`` or ``a, b and c``."""
-    return " and ".join([part for part in (", ".join(items[:-1]), *items[-1:]) if part])
+    """Return a list in words: ``a``, ``a and b``, or ``a, b, and c``."""
+    return in_words(items, "and")
+
+
+def in_words(items: Sequence[str], last: str) -> str:
+    """Return *items* as a list, with *last* ("and", "or") before the last one."""
+    if len(items) <= 2:  # noqa: PLR2004 - one comma for each but the last, from three on
+        return f" {last} ".join(items)
+    return f"{', '.join(items[:-1])}, {last} {items[-1]}"

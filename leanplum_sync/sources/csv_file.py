@@ -132,7 +132,7 @@ def _recognized(line: str, source: FileSource) -> str:
         raise failure(
             Place(source.path, 1),
             f"the columns may be separated by {_DELIMITERS[likely]}, but the header also contains other delimiters",
-            f'Write `delimiter: "{shown}"` next to `file`, or use another delimiter.',
+            f'Write `delimiter: "{shown}"` beside `file`, or use another delimiter.',
             source.address,
         )
     return likely
@@ -259,7 +259,7 @@ def _csv_fault(error: csv.Error) -> tuple[str, str]:
         message = "text follows a closing quote"
     return (
         message,
-        'Put a cell with a delimiter, quote or line break in quotes, and double a quote inside: "".',
+        'Put a cell with a delimiter, quote, or line break in quotes, and double a quote inside: "".',
     )
 
 
@@ -276,9 +276,9 @@ def _length_fault(cells: Sequence[str], columns: Sequence[str]) -> Iterator[tupl
 def _unclean(cells: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[str, str]]:
     for cell, column in zip(cells, columns, strict=False):
         if len(cell) > CELL.most:
-            yield f"column {column} has a text of more than {CELL}", "Shorten it."
+            yield f"column {column} has a text value of more than {CELL}", "Shorten it."
         elif "\0" in cell:
-            yield f"column {column} holds a NUL byte", "Remove it. Is this a text file?"
+            yield f"column {column} contains a NUL byte", "Remove it. Is this a text file?"
         elif not _is_clean(cell):
             guess = _likely_encoding(cell.encode(errors="surrogateescape"))
             yield f"column {column} is not UTF-8; it looks like {guess}", "Save the file as UTF-8."

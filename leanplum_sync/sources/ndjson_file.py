@@ -82,7 +82,7 @@ def _values(line: bytes) -> Mapping[str, Json] | _Fault:
     except orjson.JSONDecodeError as error:
         return _syntax_fault(line, error)
     except DuplicateKeyError as error:
-        return _Fault(f"the key {error.key} is on this line twice", "Remove one of the two.")
+        return _Fault(f"the key {error.key} appears twice on this line", "Remove one of the two.")
     except RecursionError:
         return _Fault(TOO_DEEP, _SPLIT)
     if not isinstance(values, dict):

@@ -68,7 +68,7 @@ def longest_row(
     ).fetchall()[0]
     for column, length in zip(types, longest, strict=False):
         if length > text.most:
-            raise _too_long(column, f"a text of more than {text}", source)
+            raise _too_long(column, f"a text value of more than {text}", source)
     for column, count in zip(lists, longest[len(types) :], strict=True):
         if count > ITEMS.most:
             raise _too_long(column, f"a list of more than {ITEMS}", source)

@@ -137,7 +137,7 @@ def _reading(source: FileSource, root: Path) -> Iterator[tuple[DuckDBPyConnectio
         raise failure(
             Place(source.path),
             f"reading the file takes more than {_MEMORY_MB} MB of memory",
-            "Shorten its texts and lists, or write it with smaller row groups.",
+            "Shorten its text values and lists, or write it with smaller row groups.",
             source.address,
         ) from error
     except duckdb.Error as error:

@@ -104,7 +104,7 @@ def json_schema(kind: str | None = None) -> dict[str, Any]:
         SpecError: there is no such kind.
     """
     if kind is not None and kind not in MODELS:
-        hint = did_you_mean(kind, list(MODELS)) or f"There are {', '.join(MODELS)}."
+        hint = did_you_mean(kind, list(MODELS)) or f"The kinds are {', '.join(MODELS)}."
         raise SpecError([Problem(Place(kind), "unknown kind of document", hint)])
     chosen = [MODELS[kind]] if kind else list(MODELS.values())
     definitions: dict[str, Any] = {}

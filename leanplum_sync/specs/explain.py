@@ -84,19 +84,19 @@ def _sentence(error: ErrorDetails, path: Path, model: type[BaseModel], *, hidden
         case kind if kind in _TYPES:
             expected, advice = _TYPES[kind]
             hint = _advice(kind, error["input"]) or advice
-            return f"`{key}` is {say(error['input'])}, expected {expected}", hint
+            return f"`{key}` is {say(error['input'])}, but must be {expected}", hint
         case kind:
             message, hint = _BOUNDS.get(kind, ("is invalid", ""))
             return f"`{key}` {message}", hint.format(**context)
 
 
 _PATTERNS: Final = {
-    r"^[a-z0-9]+(-[a-z0-9]+)*$": "Write lower-case letters, digits and hyphens, such as loyalty-tiers.",
-    r"^[A-Za-z0-9._-]+$": "Write letters, digits, dots, hyphens and underscores, such as 2026-11-order-delay.",
+    r"^[a-z0-9]+(-[a-z0-9]+)*$": "Write lower-case letters, digits, and hyphens, such as loyalty-tiers.",
+    r"^[A-Za-z0-9._-]+$": "Write letters, digits, dots, hyphens, and underscores, such as 2026-11-order-delay.",
     r"^[A-Za-z0-9._-]+(/.+)?$": "Write a delivery's name, such as 2026-11-order-delay, or once/attribute, such as launch/visits.",
 }
 _BOUNDS: Final = {
-    "string_too_short": ("is empty", "Write a text."),
+    "string_too_short": ("is empty", "Write some text."),
     "string_too_long": ("is too long", "It may have at most {max_length} characters."),
     "too_short": ("is empty", "Remove the line, or give it a value."),
     "greater_than_equal": ("is too small", "Write {ge} or more."),
@@ -137,7 +137,7 @@ def shown(value: Json) -> str:
         case int() | float() if len(str(value)) <= _LONGEST_SHOWN:
             return f"the number {value}"
         case str() if value.isprintable() and len(value) <= _LONGEST_SHOWN and not holds_key(value):
-            return f'the text "{value}"'
+            return f'"{value}"'
         case _:
             return kind_of(value)
 
@@ -151,7 +151,7 @@ def kind_of(value: Json) -> str:
         case int() | float():
             return "a number"
         case str():
-            return "a text"
+            return "a string"
         case list():
             return "a list"
         case dict():
@@ -195,8 +195,12 @@ def _unknown_key(
 def _not_one_of(key: str, value: Json, expected: str, say: Callable[[Json], str]) -> tuple[str, str]:
     options = [option.strip("' ") for option in expected.replace(" or ", ", ").split(",")]
     hint = did_you_mean(value, options) if isinstance(value, str) else ""
-    listed = ", ".join(options[:-1]) + " or " + options[-1] if len(options) > 1 else options[0]
-    return f"`{key}` is {say(value)}, expected {listed}", hint or (
+    match options:
+        case [*others, before, last] if others:
+            listed = f"{', '.join([*others, before])}, or {last}"
+        case _:
+            listed = " or ".join(options)
+    return f"`{key}` is {say(value)}, but must be {listed}", hint or (
         f"Write {options[0]}." if len(options) == 1 else ""
     )
 

@@ -189,7 +189,7 @@ class _Reader:
         is_literal = getattr(event, "style", None) in ("|", ">")
         if is_literal:
             if "+" in text.partition("\n")[0].partition("#")[0]:
-                raise UnusualYamlError("a text that keeps the blank lines after it (`+`)")
+                raise UnusualYamlError("text that keeps the blank lines after it (`+`)")
             text = text.rstrip(" \n")
             end = mark.index + len(text)
         if text:
@@ -220,7 +220,7 @@ class _Reader:
             nodes.append(self._node(event))
         keys = [key for key in nodes[::2] if isinstance(key, Leaf | Flow)]
         if len(keys) * 2 != len(nodes):
-            raise UnusualYamlError("a key of several lines")
+            raise UnusualYamlError("a multi-line key")
         entries = tuple(zip(keys, nodes[1::2], strict=True))
         return Mapping(_anchor(start), entries, start.start_mark.line, keys[0].column)
 

@@ -164,7 +164,7 @@ def _file_source(
         document.report_at(place, target.message, target.hint)
         return None
     if not target.is_file():
-        document.report_at(place, "this is not a file", "Name one data file.")
+        document.report_at(place, "this is not a file", "Specify one data file.")
         return None
     suffix, compression = suffix_and_compression(PurePosixPath(text))
     data_format = DataFormat(listing.format) if listing.format else FORMATS.get(suffix)
@@ -177,16 +177,14 @@ def _file_source(
         document.report_at(
             place,
             "the file's format can't be determined from its name",
-            "Write `format: csv`, ndjson or parquet.",
+            "Write `format: csv`, `ndjson`, or `parquet`.",
         )
         return None
     if data_format is DataFormat.PARQUET and compression is not Compression.NONE:
         document.report_at(place, "a Parquet file is already compressed inside", "Decompress it.")
         return None
     if data_format is not DataFormat.CSV and listing.delimiter is not None:
-        document.report(
-            (*path, "delimiter"), f"a file of format {data_format} has no delimiter", "Remove it."
-        )
+        document.report((*path, "delimiter"), "`delimiter` is only for CSV files", "Remove it.")
     return FileSource(
         target.relative_to(root).as_posix(),
         data_format,
@@ -278,7 +276,7 @@ def _is_unusable(column: NeededColumn, is_id: bool, site: Site, document: OpenDo
         document.report_at(
             column.place,
             f"column {column.name} is of type {kind}, which can't become a value",
-            "Export text, numbers, booleans, dates or lists of them.",
+            "Export text, numbers, booleans, dates, or lists of them.",
         )
         return True
     return False

@@ -120,7 +120,11 @@ def load(project_file: Path, only: Sequence[Path] = ()) -> Loaded:
     problems += [problem for document in documents for problem in document.problems]
     if not loading.spec_files and not problems:
         loading.notes.append(
-            Problem(Place(project_file.name), "there are no specs yet", "Write one in a file of `specs`.")
+            Problem(
+                Place(project_file.name),
+                "there are no specs yet",
+                "Write one in a file or folder listed under `specs`.",
+            )
         )
     return Loaded(
         root,
@@ -286,7 +290,7 @@ def _check_journal(setting: Setting, document: OpenDocument, root: Path) -> None
         document.report(
             ("spec", "journal"),
             "this path is outside the project folder",
-            "Name a file in the project, or a variable, such as {env: LEANPLUM_SYNC_JOURNAL}.",
+            "Specify a file in the project, or a variable, such as {env: LEANPLUM_SYNC_JOURNAL}.",
         )
 
 

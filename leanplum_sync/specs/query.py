@@ -39,13 +39,13 @@ def connected_source(
         document.report(
             path,
             "the connection is missing",
-            "Write `connection: NAME`, with a connection of the project file.",
+            "Write `connection: NAME`, with a connection from the project file.",
         )
         return None
     if listing.query is None and listing.path is None:
         document.report(
             path,
-            "what to read is missing",
+            "`query` or `path` is missing",
             "Write `query: file.sql` for a database, or `path: folder/*.parquet` for an object store.",
         )
         return None
@@ -75,8 +75,8 @@ def _objects(
     if objects.startswith("/") or ".." in objects.split("/") or "\\" in objects:
         document.report_at(
             place,
-            "this path doesn't start at the connection's URL",
-            "Write it without / at its start, and without `..`.",
+            "this path is not relative to the connection's URL",
+            "Remove the leading slash and any `..`.",
         )
         return None
     _check_parameters(listing, parameters_of(objects), "the path", path, document)
@@ -134,7 +134,11 @@ def _statement(path: Path, name: str, document: OpenDocument) -> Statement | Non
         return parse(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
-        report(Place(name), f"the file can't be read: {reason}", "Write the path of a file with a query.")
+        report(
+            Place(name),
+            f"the file can't be read: {reason}",
+            "Write the path of a file that contains a query.",
+        )
     except UnicodeDecodeError:
         report(Place(name), "this is not UTF-8", "Save the file as UTF-8.")
     except StatementError as error:

@@ -314,7 +314,7 @@ _SYNTAX: Final = {
         "an alias refers to an anchor that doesn't exist",
         "Define the anchor with & first.",
     ),
-    "cannot start any token": ("text can't start with this character", "Put the text in quotes."),
+    "cannot start any token": ("unquoted text can't start with this character", "Put the text in quotes."),
     "found unknown escape": ("a backslash can't escape this character", "Use single quotes."),
     "expected ',' or '": ("a bracket or brace is opened and not closed, or a comma is missing", "Close it."),
     "expected the node content": (

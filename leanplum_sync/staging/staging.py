@@ -617,7 +617,7 @@ def _unreadable(why: str) -> SpecError:
         [
             Problem(
                 Place("the snapshot"),
-                f"an answer about a user can't be read: {why}",
+                f"a response about a user can't be read: {why}",
                 "Read the users again into a new file: leanplum-sync pull --out NEW.ndjson",
             )
         ]

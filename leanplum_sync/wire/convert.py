@@ -156,7 +156,7 @@ def _integer(value: Json) -> int:
 def _number(value: Json) -> float | int:
     number = _number_in(value)
     if number is None:
-        raise ConversionError("a number such as 12 or 12.5, with a point and no thousands separator")
+        raise ConversionError("a number such as 12 or 12.5, with a decimal point and no thousands separator")
     return number
 
 

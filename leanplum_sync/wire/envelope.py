@@ -87,21 +87,21 @@ def read_elements(status: int, body: bytes) -> tuple[Mapping[str, Json], ...]:
     """
     # An empty list or object takes 20 times the memory of its two bytes.
     if body.count(b"[") + body.count(b"{") > ANSWER_PARTS.most:
-        raise UnexpectedResponseError(f"The API answered HTTP {status} with more than {ANSWER_PARTS}.")
+        raise UnexpectedResponseError(f"The API returned HTTP {status} with more than {ANSWER_PARTS}.")
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise UnexpectedResponseError(
-            f"The API answered HTTP {status} with a body that isn't JSON."
+            f"The API returned HTTP {status} with a body that isn't JSON."
         ) from None
     elements = parsed.get("response") if isinstance(parsed, dict) else None
     if not isinstance(elements, list):
-        raise UnexpectedResponseError(f'The API answered HTTP {status} without a list named "response".')
+        raise UnexpectedResponseError(f'The API returned HTTP {status} without a list named "response".')
     if not all(
         isinstance(element, dict) and isinstance(element.get("success"), bool) for element in elements
     ):
         raise UnexpectedResponseError(
-            f'The API answered HTTP {status} with an element that has no "success".'
+            f'The API returned HTTP {status} with an element that has no "success".'
         )
     return tuple(elements)
 
@@ -122,21 +122,21 @@ def read_batch_answer(status: int, body: bytes, actions: Sequence[Action], ids: 
     if len(elements) == 1 and (refused := refusal(status, elements[0], alone=len(actions) == 1)):
         if refused.kind is RefusalKind.BUG and not _may_be_repeated(status, actions):
             return Unreadable(
-                f"The API answered HTTP {status} with one element for {len(actions)} actions: {refused.message}"
+                f"The API returned HTTP {status} with one element for {len(actions)} actions: {refused.message}"
             )
         return refused
     if elements and all(map(_blames_the_key, elements)):
         return Refused(status, sentence(elements[0]), RefusalKind.KEY)
     if len(elements) == 1 and is_server_error(status) and not elements[0]["success"]:
         # One element can't say how far the server got before it failed.
-        return Unreadable(f"The API answered HTTP {status}: {sentence(elements[0])}")
+        return Unreadable(f"The API returned HTTP {status}: {sentence(elements[0])}")
     if len(elements) != len(actions):
         return Unreadable(
-            f"The API answered HTTP {status} with {len(elements)} elements for {len(actions)} actions."
+            f"The API returned HTTP {status} with {len(elements)} elements for {len(actions)} actions."
         )
     ordered = _in_order(elements, ids)
     if ordered is None:
-        return Unreadable("The API answered with request ids that were not sent.")
+        return Unreadable("The API returned request ids that were not sent.")
     outcomes = tuple(read_outcome(element, action) for element, action in zip(ordered, actions, strict=True))
     return Answered(outcomes, tuple(ordered))
 

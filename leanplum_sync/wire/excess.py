@@ -35,7 +35,7 @@ def excess(values: Mapping[str, Json]) -> str:
         for value in level:
             match value:
                 case str() if len(value) > CELL.most:
-                    return f"a text has more than {CELL}"
+                    return f"a text value has more than {CELL}"
                 case list() | dict() if len(value) > ITEMS.most:
                     return f"a list has more than {ITEMS}"
                 case list() | dict():

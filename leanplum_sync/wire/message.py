@@ -51,7 +51,7 @@ def read_messages(element: Mapping[str, Json]) -> tuple[Message, ...]:
     """
     listed = element.get("messages")
     if not isinstance(listed, list):
-        raise UnexpectedResponseError('The answer to getMessages has no list named "messages".')
+        raise UnexpectedResponseError('The response to getMessages has no list named "messages".')
     return tuple(map(read_message, listed))
 
 

@@ -59,7 +59,7 @@ def read_profile(element: Mapping[str, Json]) -> Profile:
         UnexpectedResponseError: *element* is not a profile and doesn't say that the user is missing; or it is over a bound.
     """
     if message := excess(element):
-        raise UnexpectedResponseError(f"The API's answer about a user can't be read: {message}.")
+        raise UnexpectedResponseError(f"The API's response about a user can't be read: {message}.")
     attributes = element.get("userAttributes")
     if attributes is None and (warning := element.get("warning")):
         return _without_profile(warning)
@@ -93,4 +93,4 @@ def _device(device: Mapping[str, Json]) -> tuple[str, Mapping[str, Json]]:
 
 
 def _unknown_shape() -> UnexpectedResponseError:
-    return UnexpectedResponseError("Leanplum's answer to exportUser is not a user.")
+    return UnexpectedResponseError("Leanplum's response to exportUser is not a user.")

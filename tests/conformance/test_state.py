@@ -162,7 +162,7 @@ def test_a_seed_may_be_compressed_and_says_if_it_is_damaged(
     ("content", "sentence"),
     [
         (b'{"userId": "u", "x": "' + b"a" * 3_000_000 + b'"}', "the line is longer than 2,000,000 bytes"),
-        (b"\n" * 20_000_000, "expands to more than 250 times its size"),
+        (b"\n" * 20_000_000, "expands to more than 250 times the compressed size"),
     ],
     ids=["line", "expansion"],
 )

@@ -30,7 +30,7 @@ def test_the_canary_is_the_same_users_each_time_and_receipts_add_up(example: Exa
     shell.run("plan", "--out", "a.lpplan")
 
     first = shell.run("apply", "a.lpplan", "--yes", "--canary", "5")
-    assert "The canary is complete; the rest was not sent." in first.stdout
+    assert "The canary is complete; the rest were not sent." in first.stdout
     assert "To continue with the rest: leanplum-sync apply a.lpplan --resume" in first.stderr
     few = served.sends()
     assert list(few.values()) == [1] * 5

@@ -142,8 +142,8 @@ def test_a_document_of_an_earlier_run_is_never_taken_for_this_ones(shop: Shell) 
     assert ended.stdout == ""
     after = {name: (shop.folder / "out" / name).read_text() for name in FORMATS}
     assert check_document(after["json"])["exit"] == 9
-    assert "apply ended with exit code 9" in after["markdown"]
-    assert "apply ended with exit code 9" in after["html"]
+    assert "apply exited with code 9" in after["markdown"]
+    assert "apply exited with code 9" in after["html"]
     assert ET.fromstring(after["junit"])[0].attrib["errors"] == "1"
     assert all(before[name] != after[name] for name in FORMATS)
     assert not (shop.folder / "out" / "text").exists()

@@ -214,4 +214,7 @@ def test_a_snapshot_with_something_that_is_no_user_names_the_line(attributes: st
     )
     for command in ("plan", "drift"):
         told = shell.run(command, "--observed", "seen.ndjson", code=3).stderr
-        assert "seen.ndjson:2: userAttributes, devices or warning is not as exportUser answers" in told
+        assert (
+            "seen.ndjson:2: userAttributes, devices, or warning does not have the form that exportUser returns"
+            in told
+        )

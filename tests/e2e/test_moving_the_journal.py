@@ -97,7 +97,7 @@ def test_what_was_sent_is_known_in_the_new_place_and_the_rest_goes_out_from_ther
 def test_a_journal_moves_back_to_a_file_by_the_name_of_a_variable(shop: Shell) -> None:
     (shop.folder / "other").mkdir()
     shop.environ["LEANPLUM_SYNC_JOURNAL"] = "other/journal.db"
-    assert "now has every row" in shop.run("journal", "copy", OLD).stdout
+    assert "All rows were copied to" in shop.run("journal", "copy", OLD).stdout
     assert content(shop.folder / "other" / "journal.db") == content(shop.folder / OLD)
 
 

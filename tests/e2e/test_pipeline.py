@@ -166,7 +166,7 @@ def test_a_plan_that_could_not_be_made_takes_the_place_of_the_one_that_was(repos
     key = repository.hub.secrets.pop("LEANPLUM_DATA_EXPORT_KEY")
     assert repository.pull_request().step("Plan").code == 9
     [comment] = repository.hub.read("comments")
-    assert "plan ended with exit code 9" in comment["body"]
+    assert "plan exited with code 9" in comment["body"]
     repository.hub.secrets["LEANPLUM_DATA_EXPORT_KEY"] = key
     green(repository.pull_request())
     [comment] = repository.hub.read("comments")

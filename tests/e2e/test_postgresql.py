@@ -97,7 +97,7 @@ def test_undo_takes_back_what_a_run_did(shell: Shell, served: Served) -> None:
     shell.run("apply", "a.lpplan", "--yes")
     shell.run("call", "setUserAttributes", "userId=u07", 'userAttributes={"tier": "lead"}', "--yes")
     made = shell.run("undo", "1")
-    assert "1 user changed since the run" in made.stderr
+    assert "1 user has changed since the run" in made.stderr
     undone = shell.json("apply", ".leanplum-sync/undo-1.lpplan", "--yes")
     assert undone["run"] == 2
     shell.run("pull", *USERS, "--out", "after.ndjson")

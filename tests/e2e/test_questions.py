@@ -47,7 +47,7 @@ def test_after_the_canary_a_person_says_whether_the_rest_goes_out(
         terminal.answer(answer)
         assert terminal.end() == 0
     assert len(served.sends()) == sent
-    assert ("the rest was not sent" in terminal.shown) == (sent == 4)
+    assert ("the rest were not sent" in terminal.shown) == (sent == 4)
 
 
 def test_a_canary_that_is_not_well_does_not_ask(sending: Callable[..., tuple[Shell, Served]]) -> None:

@@ -21,7 +21,7 @@ def just_held(example: Example, serve: Serve) -> tuple[Shell, Served]:
     shell.go_live(served)
     shell.run("plan", "--out", "a.lpplan")
     applied = shell.run("apply", "a.lpplan", "--yes", code=5)
-    assert "leanplum-sync resolve 1 with --done, --again or --drop" in applied.stderr
+    assert "leanplum-sync resolve 1 --done (or --again, or --drop)" in applied.stderr
     return shell, served
 
 
@@ -40,7 +40,7 @@ def test_each_held_action_ends_as_the_person_said(held: tuple[Shell, Served]) ->
     shell, served = held
     users = held_users(shell)
     assert len(users) == RECIPIENTS
-    assert "leanplum-sync resolve 1 with --done, --again or --drop" in shell.run("status").stdout
+    assert "leanplum-sync resolve 1 --done (or --again, or --drop)" in shell.run("status").stdout
 
     done = shell.json("resolve", "1", "--done", "--user", users[0], "--yes", code=5)
     assert (done["actions"], done["subjects"], done["stillHeld"]) == (1, 1, RECIPIENTS - 1)
@@ -72,13 +72,16 @@ def test_a_run_is_finished_once_the_last_held_action_is_decided(held: tuple[Shel
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["1", "--yes"], "Pass exactly one of --done, --again or --drop"),
+        (["1", "--yes"], "Pass exactly one of --done, --again, or --drop"),
         (["1", "--done"], "Add --yes"),
         (["7", "--done", "--yes"], "no run 7"),
-        (["1", "--done", "--batch", "9", "--yes"], "has no held actions for the batches and users you named"),
+        (
+            ["1", "--done", "--batch", "9", "--yes"],
+            "has no held actions for the batches and users you specified",
+        ),
         (
             ["1", "--done", "--user", "nobody", "--yes"],
-            "has no held actions for the batches and users you named",
+            "has no held actions for the batches and users you specified",
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

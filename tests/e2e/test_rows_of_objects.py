@@ -115,7 +115,7 @@ def test_a_name_in_braces_is_a_parameter(lake: Shell) -> None:
     missing = lake.run("plan", code=3).stderr
     assert "the parameter date has no value" in missing
     assert "can't be part of a path" in lake.run("plan", "--set", "date=../odd", code=3).stderr
-    assert "no file has this path" in lake.run("plan", "--set", "date=*", code=3).stderr
+    assert "no file matches this path" in lake.run("plan", "--set", "date=*", code=3).stderr
 
 
 def test_folders_of_hive_are_columns(lake: Shell) -> None:
@@ -135,9 +135,9 @@ def test_ndjson_keeps_each_value_and_the_row_of_one_that_can_not_be_sent(lake: S
 def test_what_is_wrong_with_a_file_is_told_with_its_name_and_keeps_nothing(lake: Shell) -> None:
     for path, said in {
         "bad/a.csv": "lake:bad/a.csv:2: UserAttributes/tiers:",
-        "gone/*.csv": "lake:gone/*.csv: UserAttributes/tiers: no file has this path",
+        "gone/*.csv": "lake:gone/*.csv: UserAttributes/tiers: no file matches this path",
         "apart/*.csv": "lake:apart/a.csv has no column level, and lake:apart/b.csv has it",
-        "customers/*/notes.txt": "the format of customers/2026-11-02/notes.txt can't be told",
+        "customers/*/notes.txt": "the format of customers/2026-11-02/notes.txt can't be determined",
         "parted/*/*/*.parquet": "",
     }.items():
         write_files(lake.folder, {"specs/tiers.yaml": TIERS.replace("PATH", path)})
@@ -150,7 +150,7 @@ def test_what_is_wrong_with_a_file_is_told_with_its_name_and_keeps_nothing(lake:
 def test_a_plan_is_applied_without_the_store(lake: Shell) -> None:
     write_files(lake.folder, {"specs/tiers.yaml": TIERS.replace("PATH", "customers/2026-11-01/*.csv*")})
     lake.run("validate")
-    assert "Columns of queries checked" in lake.run("validate", "--connect").stdout
+    assert "Query columns checked" in lake.run("validate", "--connect").stdout
     lake.run("plan", "--out", "a.lpplan")
     project = lake.folder / "leanplum-sync.yaml"
     text = project.read_text()

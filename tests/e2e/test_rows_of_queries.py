@@ -115,9 +115,9 @@ def test_the_approved_rows_are_applied_although_the_database_changed_and_stopped
 ) -> None:
     made = shop.json("plan", "--out", "a.lpplan")
     assert made["users"]["changed"] == len(USERS)
-    remarks = [note["sentence"] for note in made["notes"] if note["code"] == "remark"]
-    assert len(remarks) == 2
-    assert any(remark.startswith("10 rows read from PostgreSQL ") for remark in remarks)
+    sources = [note["sentence"] for note in made["notes"] if note["code"] == "source"]
+    assert len(sources) == 2
+    assert any(source.startswith("10 rows read from PostgreSQL ") for source in sources)
     shop.execute("UPDATE customers SET tier = 'changed'")
     shop.stop_database()
 
@@ -240,7 +240,7 @@ def test_validate_is_offline_and_asks_the_database_with_connect(shop: Shop) -> N
     assert "WAREHOUSE_URL is not set" in shop.run("validate", "--connect", code=9).stderr
 
     shop.environ["WAREHOUSE_URL"] = address
-    assert "Columns of queries checked" in shop.run("validate", "--connect").stdout
+    assert "Query columns checked" in shop.run("validate", "--connect").stdout
     (shop.folder / "queries/loyal.sql").write_text(
         "SELECT purchases AS id, tier AS tiers, now() - now() AS spent FROM customers WHERE purchases > :least"
     )
@@ -260,12 +260,12 @@ def test_validate_is_offline_and_asks_the_database_with_connect(shop: Shop) -> N
         (LOYAL, "{connection: warehose, query: ../queries/loyal.sql, id: id}", "no connection warehose. Did you mean warehouse?"),
         (LOYAL, "{connection: warehouse, query: ../queries/gone.sql, id: id}", "this file or folder doesn't exist"),
         (LOYAL, "{connection: warehouse, query: ../../other.sql, id: id}", "outside the project folder"),
-        (LOYAL, "{connection: warehouse, id: id}", "what to read is missing"),
+        (LOYAL, "{connection: warehouse, id: id}", "`query` or `path` is missing"),
         (LOYAL, "{query: ../queries/loyal.sql, id: id}", "the connection is missing"),
         (LOYAL, "{connection: warehouse, query: ../queries/loyal.sql, id: id, parameters: {lest: 1}}", "the query has no parameter lest. Did you mean least?"),
-        (LOYAL, "{connection: warehouse, query: ../queries/loyal.sql, id: id, parameters: {least: [1]}}", "a parameter is a text, a number, true, false or null"),
+        (LOYAL, "{connection: warehouse, query: ../queries/loyal.sql, id: id, parameters: {least: [1]}}", "a parameter must be a string, a number, true, false, or null"),
         (LOYAL, "{connection: warehouse, query: ../queries/loyal.sql, id: id, file: a.csv}", "`file` can't be used with `connection`"),
-        (LOYAL, "{connection: warehouse, query: ../queries/loyal.sql}", "the column with the ids is not named"),
+        (LOYAL, "{connection: warehouse, query: ../queries/loyal.sql}", "the id column is not specified"),
     ],
 )  # fmt: skip
 def test_what_can_be_known_without_the_database_is_a_problem_of_the_spec(
@@ -424,10 +424,10 @@ def test_doctor_tells_of_each_connection_whether_it_answers_and_could_write(shop
     owner = about_warehouse()
     assert owner["level"] == "note"
     assert "PostgreSQL 16" in owner["sentence"]
-    assert "could write to 1 table" in owner["sentence"]
+    assert "has write access to 1 table" in owner["sentence"]
     shop.environ["WAREHOUSE_URL"] = shop.database.replace("postgres@", f"guarded:{PASSWORD}@")
     reader = about_warehouse()
-    assert (reader["level"], "can write to no table" in reader["sentence"]) == ("ok", True)
+    assert (reader["level"], "can't write to any table" in reader["sentence"]) == ("ok", True)
     shop.environ["WAREHOUSE_URL"] = shop.database.replace("postgres@", f"guarded:{PASSWORD}x@")
     assert "rejected the user name or password" in about_warehouse(code=9)["sentence"]
     shop.environ["WAREHOUSE_URL"] = "postgresql://a@127.0.0.1:1/x"

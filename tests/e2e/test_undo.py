@@ -69,7 +69,10 @@ def test_who_moved_on_since_the_run_is_listed_and_left_alone(example: Example, s
     shell.run("call", "setUserAttributes", "userId=00004", 'userAttributes={"order_count": 999}', "--yes")
 
     made = shell.run("undo", "1")
-    assert "1 user changed since the run, left unchanged: .leanplum-sync/undo-1.moved.csv" in made.stderr
+    assert (
+        "1 user has changed since the run and is left alone: see .leanplum-sync/undo-1.moved.csv"
+        in made.stderr
+    )
     assert (shell.folder / ".leanplum-sync" / "undo-1.moved.csv").read_text() == "userId,deviceId\n00004,\n"
     shell.run("apply", UNDO, "--yes", "--verify", "all")
 

@@ -319,7 +319,7 @@ def test_what_a_run_holds_is_not_planned_again_and_the_run_is_named(app: str, tm
     with Project(tmp_path / "p", specs).plan(app, journal=Journal(held)) as plan:
         (note,) = plan.notes()
         assert (plan.summary.is_empty, note.code, note.count) == (True, "held", 1)
-        assert note.sentence.startswith("is held by run 7: ")
+        assert note.sentence.startswith("has actions held by run 7: ")
         assert note.sentence.endswith("leanplum-sync resolve 7")
         assert nothing_to_do(plan.summary, plan.notes()).startswith("No changes possible")
 

@@ -157,7 +157,7 @@ def _columns(count: int) -> list[str]:
     return [f"c{each}" for each in range(count)]
 
 
-EXPANDS: Final = "expands to more than 250 times its size"
+EXPANDS: Final = "expands to more than 250 times the compressed size"
 _FEW_CELLS: Final = "the header has more than"
 
 BOMBS: Final = (
@@ -186,7 +186,7 @@ BOMBS: Final = (
     Bomb("ndjson: a text of 15 million letters", "data/a.ndjson", repeating(b'{"id":"ann","tier":"', b"a", 15_000_000, b'"}\n'), "a.ndjson:1"),
     Bomb("ndjson.gz: nested lists", "data/a.ndjson.gz", repeating(b'{"id":"ann","tier":', b"[", 1 << 22), "a.ndjson.gz"),
     Bomb("ndjson.zst: 1 GB of one row", "data/a.ndjson.zst", repeating(b"", b'{"id":"ann","tier":"gold"}\n', _GIGABYTE), EXPANDS),
-    Bomb("parquet: one long text for 3,000 rows", "data/a.parquet", parquet("SELECT 'u' || i AS id, repeat('x', 1000000) AS tier FROM range(3000) n(i)"), "column tier has a text of"),
+    Bomb("parquet: one long text for 3,000 rows", "data/a.parquet", parquet("SELECT 'u' || i AS id, repeat('x', 1000000) AS tier FROM range(3000) n(i)"), "column tier has a text value of"),
     Bomb("parquet: one row 300 million times", "data/a.parquet", parquet("SELECT 'ann' AS id, 'gold' AS tier FROM range(300000000)"), EXPANDS, is_quick=False),
     Bomb("parquet: lists of 10 million numbers", "data/a.parquet", parquet("SELECT 'ann' AS id, range(10000000) AS tier"), "column tier"),
     Bomb("parquet: lists of long texts", "data/a.parquet", parquet("SELECT 'u' || i AS id, [repeat('x', 100000) FOR y IN range(1000)] AS tier FROM range(20) n(i)"), "takes more than 128 MB of memory"),
@@ -227,7 +227,7 @@ BOMBS_OF_SNAPSHOTS: Final = (
     _snapshot("5 million empty objects", "observed/a.ndjson", repeating(b'{"userId":"ann","userAttributes":{"tier":[{}', b",{}", 15_000_000, b"]}}\n"), "a.ndjson:1"),
     _snapshot("nested 100,000 levels", "observed/a.ndjson", _one_device, "values are nested more than 50 levels deep"),
     _snapshot("nested 900 levels", "observed/a.ndjson", repeating(b'{"userId":"ann","userAttributes":{"tier":', b"[", 900, b"]" * 900 + b"}}\n"), "values are nested more than 50 levels deep"),
-    _snapshot("parquet: one long answer 3,000 times", "observed/a.parquet", parquet("""SELECT 'ann' AS userId, NULL AS deviceId, 1.0 AS observedAt, '{"userAttributes":{"tier":"' || repeat('x', 3000000) || '"}}' AS element FROM range(3000)"""), "a.parquet: column element has a text of more than 2,000,000 characters"),
+    _snapshot("parquet: one long answer 3,000 times", "observed/a.parquet", parquet("""SELECT 'ann' AS userId, NULL AS deviceId, 1.0 AS observedAt, '{"userAttributes":{"tier":"' || repeat('x', 3000000) || '"}}' AS element FROM range(3000)"""), "a.parquet: column element has a text value of more than 2,000,000 characters"),
     _snapshot("parquet: one user 300 million times", "observed/a.parquet", parquet("SELECT 'ann' AS userId, NULL AS deviceId, 1.0 AS observedAt, '{}' AS element FROM range(300000000)"), EXPANDS),
 )  # fmt: skip
 

@@ -162,7 +162,7 @@ def command(
             show_plan(opened, console)
             return ExitCode.OK
         if mine.summary.is_empty:
-            console.say(f"The plan has no user in shard {shard}: nothing to do.")
+            console.say(f"The plan has no users in shard {shard}: nothing to do.")
             _show(nothing_sent(opened.digest), None, opened, console, files=())
             return ExitCode.OK
         with applying(admitted, warn=console.complain, on_changed_seed=tell_changed_seed) as application:
@@ -239,7 +239,7 @@ def _leftovers(
 
 
 def _changed_words(left: Leftovers, run: int) -> str:
-    return f"These specs or their data changed during the run, so no files with the affected rows were written for them: {', '.join(left.changed)}. `leanplum-sync journal show {run}` lists the users."
+    return f"These specs or their data changed during the run, so no files with the affected rows were written: {', '.join(left.changed)}. `leanplum-sync journal show {run}` lists the users."
 
 
 def code_of(receipt: Receipt, verified: Verification | None) -> ExitCode:

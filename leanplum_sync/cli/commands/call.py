@@ -109,15 +109,15 @@ def command(
     yes: bool,
 ) -> ExitCode:
     """
-    Call ACTION of the API and print the answer as JSON.
+    Call ACTION of the API and print the response as JSON.
 
     Arguments are named as in the API. Text arguments are taken literally:
     userId=00004 keeps its zeros. Other arguments are JSON, such as
     userAttributes='{"zip": "00501", "visits": 3}'.
 
-    Users are only created with createDisposition=CreateIfNeeded. Calls are not journaled, so it is up to
-    you not to send anything twice. Exit code 4: part of the call was skipped or refused; 5: the answer to a
-    write was lost.
+    Users are only created with createDisposition=CreateIfNeeded. Calls are not journaled, so make sure
+    yourself that nothing is sent twice. Exit code 4: part of the call was skipped or refused; 5: the response
+    to a write was lost.
     """
     if lists:
         page = console.page()
@@ -126,7 +126,7 @@ def command(
         )
         return ExitCode.OK
     if action is None:
-        raise click.UsageError("Name an action. `call --list` lists them.")
+        raise click.UsageError("Specify an action. `call --list` lists them.")
     key_class = _KEYS[key] if key else None
     request = _read_request(_spec_of(action), arguments, key_class, out)
     writes = any(ACTIONS[name].writes for name in _actions_of(request))
@@ -198,8 +198,8 @@ def _deeds(request: _Request) -> str:
     deeds = [name if times == 1 else f"{name} {times} times" for name, times in counted.items()]
     subjects = [escaped(subject) for subject in _subjects_of(request)]
     if len(subjects) > _NAMED:
-        return f"{listing(deeds)} about {amount(len(subjects), 'user')}"
-    return f"{listing(deeds)} about {listing(subjects)}" if subjects else listing(deeds)
+        return f"{listing(deeds)} for {amount(len(subjects), 'user')}"
+    return f"{listing(deeds)} for {listing(subjects)}" if subjects else listing(deeds)
 
 
 def _spec_of(action: str) -> ActionSpec:
@@ -222,7 +222,7 @@ def _read_request(
         click.UsageError: the API would refuse the request.
     """
     if out is not None and spec.name != "downloadFile":
-        raise click.UsageError("--out is only for downloadFile. Other answers go to standard output.")
+        raise click.UsageError("--out is only for downloadFile. Other responses go to standard output.")
     try:
         match spec.name, _given(spec, arguments):
             case "uploadFile", given:
@@ -334,7 +334,7 @@ def _download(given: Mapping[str, Json], out: Path | None) -> _Download:
         raise click.UsageError("downloadFile needs filename.")
     into = out or Path(Path(name).name)
     if into.exists():
-        raise click.UsageError(f"{into} already exists. Name another file with --out.")
+        raise click.UsageError(f"{into} already exists. Choose another file with --out.")
     return _Download(name, into)
 
 

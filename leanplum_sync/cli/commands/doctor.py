@@ -41,10 +41,10 @@ from leanplum_sync.wire.migration import MIGRATION_KEYS, Migration
 _Told: TypeAlias = Mapping[KeyClass, Probed | ApiError]
 
 _MAY: Final[Mapping[KeyClass, str]] = {
-    KeyClass.PRODUCTION: "write users, record events and send messages",
+    KeyClass.PRODUCTION: "write users, record events, and send messages",
     KeyClass.DEVELOPMENT: "change variables, channels and files, import CSV, delete users, and write test data",
     KeyClass.DATA_EXPORT: "read users, export, and manage postbacks",
-    KeyClass.CONTENT_READ_ONLY: "read messages, A/B tests and categories",
+    KeyClass.CONTENT_READ_ONLY: "read messages, A/B tests, and categories",
 }
 _WITHOUT: Final[Mapping[KeyClass, str]] = {
     KeyClass.PRODUCTION: "`apply` can't write without it",
@@ -75,7 +75,7 @@ _NEEDED: Final[Mapping[str, frozenset[KeyClass]]] = {
 @in_project
 def command(console: Console, *, purpose: str) -> ExitCode:
     """
-    Check keys, clock, host, journal and connections, and show how to fix each problem.
+    Check keys, clock, host, journal, and connections, and show how to fix each problem.
 
     Each key's permissions are checked with calls that change nothing and are not billed. Keys are never
     shown. Exit code 9: a key is wrong, or a key that --for requires is not set.
@@ -134,11 +134,11 @@ def _on_host(target: Target, told: _Told) -> Finding:
                 "Try again later. If it still fails, check the proxy and the firewall.",
             )
         if not answer.knows_app:
-            sentence = f"{target.host} does not know the app {target.app_id}."
+            sentence = f"{target.host} does not recognize the app {target.app_id}."
             return _bad("app", sentence, ExitCode.BAD_KEY, f"Compare the app id with {_WHERE}.")
     if not told:
         return Finding(Level.NOTE, "host", f"Could not check {target.host}: no key is set.")
-    return Finding(Level.GOOD, "host", f"{target.host} answers and knows the app {target.app_id}.")
+    return Finding(Level.GOOD, "host", f"{target.host} is reachable and recognizes the app {target.app_id}.")
 
 
 def _on_clock(told: _Told) -> Finding:
@@ -219,7 +219,7 @@ def _on_key(key_class: KeyClass, keys: Keys, told: _Told, *, is_needed: bool, is
             return Finding(Level.GOOD, about, f"{holder} can {_MAY[key_class]}.", actions=may)
         case Probed(key_class=None, knows_app=True):
             return _bad(
-                about, f"{variable} is not a key of this app.", ExitCode.BAD_KEY, f"Take it from {_WHERE}."
+                about, f"{variable} is not a key for this app.", ExitCode.BAD_KEY, f"Take it from {_WHERE}."
             )
         case Probed(key_class=KeyClass() as found):
             sentence = f"{variable} holds the {found.words} key, which can {_MAY[found]}."
@@ -282,14 +282,16 @@ def _on_connection(connection: Connection, root: Path) -> Finding:
     zone = f" Its time zone is {account.time_zone}; queries run in UTC." if account.time_zone else ""
     match account.writable:
         case None:
-            return Finding(Level.GOOD, about, f"{server} answers. It is opened for reading only.{zone}")
+            return Finding(Level.GOOD, about, f"{server} is reachable. It was opened read-only.{zone}")
         case 0:
-            return Finding(Level.GOOD, about, f"{server} answers. The account can write to no table.{zone}")
+            return Finding(
+                Level.GOOD, about, f"{server} is reachable. The account can't write to any table.{zone}"
+            )
         case count:
             return Finding(
                 Level.NOTE,
                 about,
-                f"{server} answers. The account could write to {amount(count, 'table')}; queries can't.{zone}",
+                f"{server} is reachable. The account has write access to {amount(count, 'table')}, but queries run read-only.{zone}",
                 "Use a read-only account.",
             )
 

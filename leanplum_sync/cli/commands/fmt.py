@@ -36,7 +36,7 @@ def command(console: Console, *, paths: tuple[Path, ...], check: bool, diff: boo
     """
     Format spec files and list the ones that changed.
 
-    PATH is a file or a folder; by default, the project file and all its specs. Keys are put in the order of the documentation and indented by two spaces. Values and comments are kept. A file that is not valid YAML is
+    PATH is a file or a folder; by default, the project file and all its specs. Keys are sorted as in the documentation and indented by two spaces. Values and comments are kept. A file that is not valid YAML is
     reported and left as it is.
     """
     files = list(dict.fromkeys(files_below(paths) if paths else project_files(project_file())))

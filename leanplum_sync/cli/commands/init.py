@@ -39,7 +39,7 @@ _NAME: Final = re.compile(r"[^a-z0-9]+")
     "--pipeline",
     type=click.Choice(PIPELINES),
     default="all",
-    help="Which pipeline files to write: for GitHub Actions, GitLab CI, both or neither. Default: all.",
+    help="Which pipeline files to write: for GitHub Actions, GitLab CI, both, or neither. Default: all.",
 )
 @with_console
 def command(console: Console, *, folder: Path, pipeline: str) -> None:
@@ -54,7 +54,7 @@ def command(console: Console, *, folder: Path, pipeline: str) -> None:
     if existing:
         raise click.UsageError(
             f"{listing(existing)} in {folder} already {'exists' if len(existing) == 1 else 'exist'} and would be"
-            f" overwritten. Name another folder, or move {'it' if len(existing) == 1 else 'them'}{_instead(existing)}."
+            f" overwritten. Choose another folder, or move {'it' if len(existing) == 1 else 'them'}{_instead(existing)}."
         )
     for path, text in contents.items():
         _write(folder / path, text)

@@ -54,7 +54,7 @@ _WRITERS: Final = {".ndjson": write_ndjson, ".jsonl": write_ndjson, ".parquet": 
 @click.group("journal", cls=Group)
 def command() -> None:
     """
-    List, show, check, copy, rebuild and export the journal.
+    List, show, check, copy, rebuild, and export the journal.
 
     The journal records what was sent and what became of it. It holds user ids but no values. Use `resolve`
     for held sends.
@@ -69,9 +69,9 @@ def copy_command(console: Console, source: str) -> None:
     """
     Copy the journal at FROM into the project's journal.
 
-    The project's journal must be empty. FROM is a file, or env:NAME for an address in the environment
-    variable NAME. Either everything is copied or nothing is, and no run may be using FROM. FROM is left
-    unchanged: archive it, so that nobody uses it again.
+    The project's journal must be empty. FROM is a file, or env:NAME to take the address from the
+    environment variable NAME. Either everything is copied or nothing is, and no run may be using FROM. FROM
+    is left unchanged: archive it, so that nobody uses it again.
     """
     target = settings_here().journal
     counts = copy_journal(_location(source, os.environ), target)
@@ -101,7 +101,7 @@ def _location(source: str, environ: Mapping[str, str]) -> str | Path:
 @output_option
 @in_project
 def list_command(console: Console) -> None:
-    """List all runs, the latest first. With -e, show only the runs of that environment."""
+    """List all runs, latest first. With -e, show only the runs of that environment."""
     settings = settings_here()
     with read_journal(settings.journal) as journal:
         runs = journal.runs(environment=remembered("environment"))
@@ -132,10 +132,10 @@ def show_command(console: Console, run: int) -> None:
 @in_project
 def verify_command(console: Console) -> ExitCode:
     """
-    Check that states, counts and deliveries are consistent, and that this is the journal of past runs.
+    Check that states, counts, and deliveries are consistent, and that this is the journal of past runs.
 
-    Nothing is changed. Exit code 7: the journal is not consistent, or it is lost, emptied, an older copy or
-    another one; the faults are listed.
+    Nothing is changed. Exit code 7: the journal is not consistent, or it was lost, emptied, or replaced by an
+    older copy or a different journal; the faults are listed.
     """
     settings = settings_here()
     name = describe(shortest(settings.journal))
@@ -161,9 +161,9 @@ def rebuild_command(console: Console, receipts: tuple[Path, ...]) -> None:
     """
     Rebuild a lost journal from event logs and kept plans.
 
-    They are in .leanplum-sync. RECEIPT is a JSON document of an apply (-o json), which tells more. A send or
-    increment that may have happened is held. What nothing shows is listed, and then the next apply with sends
-    needs --new-journal. The journal must be missing or empty.
+    Event logs and kept plans are in .leanplum-sync. RECEIPT is the JSON output of an apply (-o json), which
+    has more details. A send or increment that may have happened is held. Anything that can't be determined is
+    listed, and the next apply with sends then needs --new-journal. The journal must be missing or empty.
     """
     settings = settings_here()
     rebuilt = rebuild(settings, receipts)
@@ -181,8 +181,8 @@ def export_command(console: Console, run: int | None, out: Path | None) -> None:
     """
     Export the records of all runs, or of RUN.
 
-    Records are runs, batches, exceptions and deliveries; the column `record` says which. NDJSON has one
-    record per line, Parquet has all of them in one table.
+    Records are runs, batches, exceptions, and deliveries; the column `record` says which. NDJSON has one
+    record per line; Parquet has all of them in one table.
     """
     if out is not None and out.suffix.lower() not in _WRITERS:
         raise click.UsageError(f"{out}: the name must end with one of {', '.join(_WRITERS)}.")
@@ -212,7 +212,7 @@ def upgrade_command(console: Console) -> None:
 @duration_option(
     "--older-than",
     default="90d",
-    help="Keep the plans of runs that ended within this time, such as 30d, for undo, and rows that were read within it. Default: 90d.",
+    help="How long to keep plans (for undo) after their runs ended, and rows after they were read, such as 30d. Default: 90d.",
 )
 @in_project
 def prune_command(console: Console, older_than: float) -> None:

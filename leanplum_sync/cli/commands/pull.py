@@ -26,6 +26,7 @@ from leanplum_sync.operations.pull import pull
 from leanplum_sync.operations.read_rows import read_rows
 from leanplum_sync.progress import Progress
 from leanplum_sync.render.pull import pulled_json, pulled_text
+from leanplum_sync.render.values import in_words
 from leanplum_sync.specs import Loaded
 from leanplum_sync.staging import LEAST_MEMORY_MB, Staging
 
@@ -43,7 +44,7 @@ _SNAPSHOTS: Final = (".ndjson", ".ndjson.gz", ".ndjson.zst")
 )
 @id_column_option
 @file_option(
-    "--out", required=True, help="The snapshot file to write: .ndjson, .ndjson.gz or .ndjson.zst. Required."
+    "--out", required=True, help="The snapshot file to write: .ndjson, .ndjson.gz, or .ndjson.zst. Required."
 )
 @duration_option(
     "--max-age",
@@ -73,7 +74,7 @@ def command(
     """
     if not out.name.lower().endswith(_SNAPSHOTS):
         raise click.UsageError(
-            f"{out} can't be used as a snapshot: name a file that ends with {' or '.join(_SNAPSHOTS)}."
+            f"{out} can't be used as a snapshot: choose a file name that ends with {in_words(_SNAPSHOTS, 'or')}."
         )
     loaded, project = specs_here()
     settings = settings_of(project, loaded.root)

@@ -80,12 +80,12 @@ def command(
     """
     Resolve the held actions of run RUN, which may or may not have happened.
 
-    Pass exactly one of --done, --again or --drop. It applies to all held actions, or to the batches and
-    users you name. A decision is final. Exit code 5: some actions are still held, or it is too early to
+    Pass exactly one of --done, --again, or --drop. It applies to all held actions, or to the batches and
+    users you specify. A decision is final. Exit code 5: some actions are still held, or it is too early to
     decide, because an unanswered request may still take effect.
     """
     if choice is None:
-        raise click.UsageError("Pass exactly one of --done, --again or --drop.")
+        raise click.UsageError("Pass exactly one of --done, --again, or --drop.")
     resolution = Resolution(choice)
     loaded, project = specs_here()
     named = frozenset(subjects_named(users, from_file, id_column, loaded))
@@ -152,7 +152,7 @@ def _held(
         if (not batches or entry.sequence in batches) and (wanted is None or entry.subject in wanted):
             found[entry.sequence].append(entry)
     if not found:
-        chosen = " for the batches and users you named" if batches or wanted is not None else ""
+        chosen = " for the batches and users you specified" if batches or wanted is not None else ""
         raise click.UsageError(
             f"Run {run.number} has no held actions{chosen}. `leanplum-sync status` lists all held actions."
         )

@@ -20,8 +20,8 @@ def command(console: Console, kind: str | None) -> None:
     """
     Print the JSON Schema of all specs, of one KIND of spec, or of one document.
 
-    Editors use the schema to complete and check specs. A document is the output of a command with `-o
-    json`, named by the last part of its `format`. The document `event` is one line of `-o ndjson` or of a
+    Editors use the schema to complete and check specs. A document is the JSON output of a command (`-o
+    json`); its name is the last part of its `format`. The document `event` is one line of `-o ndjson` or of a
     run's log.
     """
     schema = document_schema(kind) if kind in NAMES else json_schema(kind)

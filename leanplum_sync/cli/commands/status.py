@@ -26,7 +26,7 @@ _RUNS = 10
 @in_project
 def command(console: Console) -> None:
     """
-    Show the latest runs, the processes at work and the sends held for a decision.
+    Show the latest runs, the running processes, and the held sends.
 
     With -e, show only the runs of that environment.
     """

@@ -94,7 +94,7 @@ def command(console: Console, *, run: int, of_run: Path | None, out: Path | None
         code = conclude(opened, console, detailed_exitcode=False)
     if made.moved_on:
         console.say(
-            f"{amount(len(made.moved_on), 'user')} changed since the run, left unchanged: {quoted(moved_file)}"
+            f"{amount(len(made.moved_on), 'user')} {'has' if len(made.moved_on) == 1 else 'have'} changed since the run and {'is' if len(made.moved_on) == 1 else 'are'} left alone: see {quoted(moved_file)}"
         )
     return code
 

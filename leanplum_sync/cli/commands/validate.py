@@ -38,7 +38,7 @@ from leanplum_sync.staging import LEAST_MEMORY_MB, Staging
 @click.option(
     "--connect",
     is_flag=True,
-    help="Also ask the databases for the columns of each query. No row is read. Default: only the texts of queries are checked.",
+    help="Also ask the databases for the columns of each query. No rows are read. Default: check only the text of queries.",
 )
 @set_option
 @memory_option(LEAST_MEMORY_MB)
@@ -55,14 +55,14 @@ def command(
     memory: int,
 ) -> ExitCode:
     """
-    Check specs and their data files, offline; with --connect, also queries.
+    Check specs and data files offline. With --connect, also check queries against their databases.
 
     SPEC is a spec file or a folder; by default, all specs of the project. All problems are reported in one
     go: the first hundred on screen, as file:line:column, and all of them in a file. Exit code 3: there are
     problems.
     """
     if given and not connect:
-        raise click.UsageError("--set is for queries, which are run with --connect only.")
+        raise click.UsageError("--set is for queries, so it requires --connect.")
     loaded = load(project_file(), specs)
     if connect:
         loaded = check_queries(loaded, reading_of(given, console.progress()))

@@ -30,7 +30,7 @@ def _consent(text: str) -> Consent:
     if not hazard or not count.isdecimal():
         raise ValueError(f"{text!r} is not HAZARD=COUNT, such as sends=12431")
     if hazard not in HAZARD_WORDS:
-        raise ValueError(f"unknown hazard {hazard}; known are {listing(list(HAZARD_WORDS))}")
+        raise ValueError(f"unknown hazard {hazard}; the hazards are {listing(list(HAZARD_WORDS))}")
     return Consent(hazard, int(count))
 
 
@@ -135,7 +135,7 @@ def _extent(text: str) -> Extent:
         case _ if text.isdecimal() and int(text):
             return int(text)
         case _:
-            raise ValueError(f"{text!r} must be all, none or a number of users")
+            raise ValueError(f"{text!r} must be all, none, or a number of users")
 
 
 verify_option: Final = click.option(
@@ -143,7 +143,7 @@ verify_option: Final = click.option(
     type=Parsed("verify", _extent),
     default="auto",
     metavar="all|none|N",
-    help=f"Read users back afterwards and compare them with the plan: all, none or a sample of N. Default: all, or {SAMPLE:,} if more users changed.",
+    help=f"Read users back afterwards and compare them with the plan: all, none, or a sample of N. Default: all, or {SAMPLE:,} if more users changed.",
 )
 
 

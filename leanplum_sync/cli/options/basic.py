@@ -37,7 +37,7 @@ def _seconds(given: str) -> float:
     text = given.strip().lower()
     parts = _DURATION.findall(text)
     if not parts or "".join(f"{number}{unit}" for number, unit in parts) != text:
-        raise ValueError(f"{given!r} is not a duration, such as 90s, 30m, 2h or 1d")
+        raise ValueError(f"{given!r} is not a duration, such as 90s, 30m, 2h, or 1d")
     return float(sum(int(number) * _SECONDS[unit] for number, unit in parts))
 
 

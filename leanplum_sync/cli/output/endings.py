@@ -140,7 +140,7 @@ def _console(ctx: click.Context | None = None) -> Console:
 def _refuse(outputs: Sequence[Output], ctx: click.Context) -> None:
     for output in outputs:
         raise click.UsageError(
-            f"{output.path} can't be used for a document: it is an input of the command, or it has the name of a plan, spec or data file. Name another file.",
+            f"{output.path} can't be used for output: it is an input of the command, or it has the name of a plan, spec, or data file. Choose another file.",
             ctx,
         )
 

@@ -16,7 +16,7 @@ from leanplum_sync.cli.completion import starting
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.progress import Progress, SilentProgress
 from leanplum_sync.render.page import Page
-from leanplum_sync.render.values import listing
+from leanplum_sync.render.values import in_words, listing
 
 MARKDOWN_BYTES: Final = 59_000  # a comment on GitHub has at most 65,536 characters
 _FEWEST_BYTES: Final = 6_000  # enough for the parts of a comment that are never left out
@@ -77,7 +77,7 @@ class OutputType(click.ParamType[Output]):
 def _remember(ctx: click.Context, param: click.Parameter, outputs: Sequence[Output]) -> None:
     if sum(output.path is None for output in outputs) > 1:
         raise click.BadParameter(
-            "only one document can go to stdout. Write the others to files, as in -o json=plan.json.",
+            "only one output can go to stdout. Write the others to files, as in -o json=plan.json.",
             ctx,
             param,
         )
@@ -133,7 +133,7 @@ def output_options(*formats: str) -> Callable[[Decorated], Decorated]:
         expose_value=False,
         callback=_remember,
         metavar="FORMAT[=FILE]",
-        help=f"Output format: {' or '.join([', '.join(formats[:-1]), formats[-1]])}, to stdout or to FILE; may be repeated. Default: text.",
+        help=f"Output format: {in_words(formats, 'or')}, to stdout or to FILE; may be repeated. Default: text.",
     )
     limit = click.option(
         "--markdown-bytes",

@@ -13,14 +13,14 @@ from leanplum_sync.wire.catalogue import ACTIONS, ArgumentType, CreateDispositio
 T = TypeVar("T")
 
 _A: Final[Mapping[ArgumentType, str]] = {
-    ArgumentType.TEXT: "a text",
+    ArgumentType.TEXT: "a string",
     ArgumentType.NUMBER: "a number",
     ArgumentType.INTEGER: "a whole number",
     ArgumentType.BOOLEAN: "true or false",
     ArgumentType.OBJECT: "an object",
     ArgumentType.LIST: "a list",
     ArgumentType.BINARY: "bytes",
-    ArgumentType.TEXT_OR_LIST: "a text or a list",
+    ArgumentType.TEXT_OR_LIST: "a string or a list",
 }
 COMMON: Final[Mapping[str, ArgumentType]] = {"devMode": ArgumentType.BOOLEAN, "time": ArgumentType.NUMBER}
 
@@ -111,7 +111,7 @@ def check(action: Action) -> None:
     known = {**COMMON, **spec.arguments}
     for name, value in action.arguments.items():
         if name not in known:
-            raise InvalidCallError(f"{action.name} takes no {name}. It takes {', '.join(sorted(known))}.")
+            raise InvalidCallError(f"{action.name} doesn't take {name}. It takes {', '.join(sorted(known))}.")
         if not _fits(value, known[name]):
             raise InvalidCallError(f"{action.name}: {name} must be {_A[known[name]]}.")
     missing = spec.required.keys() - action.arguments.keys()

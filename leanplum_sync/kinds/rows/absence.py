@@ -31,13 +31,13 @@ def means_nothing(text: str) -> bool:
 def id_fault(text: str, column: str) -> tuple[str, str] | None:
     """Return what is wrong with an id from *column*, and what to do; None if nothing is."""
     if text in _WORDS:
-        return "is a word for a missing value", "Leave the cell empty, or list the word under `empty`."
+        return "stands for a missing value", "Leave the cell empty, or list the word under `empty`."
     if text == column:
         return "is the name of the column", "Is this a second header? Remove the line."
     if len(text) <= LONGEST_ODD_ID and _ROUNDED.fullmatch(text):
         return "is a number that a spreadsheet rounded", "Export the ids as text."
     if text.startswith("="):
-        return "is a formula of a spreadsheet", "Export the ids as text."
+        return "is a spreadsheet formula", "Export the ids as text."
     if any(unicodedata.category(character) in _INVISIBLE for character in text):
         return "has an invisible character", "It would be part of the id: remove it."
     return None

@@ -47,7 +47,7 @@ ColumnName = Annotated[str, StringConstraints(min_length=1)]
 
 class Metadata(Edge):
     name: Name = Field(
-        description="The document's name, unique within its kind. Lower-case letters, digits and hyphens.",
+        description="The document's name, unique within its kind. Lower-case letters, digits, and hyphens.",
         examples=["loyalty-tiers"],
     )
     owner: str | None = Field(
@@ -120,7 +120,7 @@ def _parameter(value: Any) -> Json:
         case None | str() | bool() | int() | float():
             return value
         case _:
-            raise wrong("a parameter is a text, a number, true, false or null", "Write one value.")
+            raise wrong("a parameter must be a string, a number, true, false, or null", "Write one value.")
 
 
 ParameterName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -138,12 +138,12 @@ class Listing(Edge):
         default=None,
         min_length=1,
         description=(
-            "A data file, relative to this spec: .csv, .tsv, .ndjson or .parquet. All except Parquet may be compressed (.gz or .zst)."
+            "A data file, relative to this spec: .csv, .tsv, .ndjson, or .parquet. All except Parquet may be compressed (.gz or .zst)."
         ),
         examples=["data/customers.csv"],
     )
     format: Literal["csv", "ndjson", "parquet"] | None = Field(
-        default=None, description="The file's format, if its name doesn't show it.", examples=["csv"]
+        default=None, description="The file's format, if its extension doesn't indicate it.", examples=["csv"]
     )
     delimiter: Literal[",", ";", "\t", "|"] | None = Field(
         default=None,
@@ -173,9 +173,9 @@ class Listing(Edge):
     path: str | None = Field(
         default=None,
         min_length=1,
-        description="Files of a connection, relative to its URL: .csv, .tsv, .ndjson or .parquet; all but Parquet also .gz or"
+        description="Files of a connection, relative to its URL: .csv, .tsv, .ndjson, or .parquet; all but Parquet also .gz or"
         " .zst. `*` and `?` stand for characters of a name, `**` for folders, `{date}` for the parameter `date`. A folder"
-        " named `country=DE` is a column `country`.",
+        " named `country=DE` adds a column `country`.",
         examples=["customers/{date}/*.parquet"],
     )
     parameters: dict[ParameterName, Parameter] | None = Field(

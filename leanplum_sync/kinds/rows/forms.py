@@ -44,7 +44,7 @@ def literal(value: Json) -> Json:
                 "the value is missing", "Give a value; to remove the attribute, write {state: absent}."
             )
         case "":
-            raise wrong("an empty text can't be a value", "To remove the attribute, write {state: absent}.")
+            raise wrong("an empty string can't be a value", "To remove the attribute, write {state: absent}.")
         case []:
             raise wrong("an empty list can't be a value", "To remove the attribute, write {state: absent}.")
         case _:
@@ -57,7 +57,7 @@ def literal(value: Json) -> Json:
 
 def scalar(value: Json) -> Json:
     if isinstance(value, list | dict):
-        raise wrong("this is not a single value", "Write a text, a number, or true or false.")
+        raise wrong("this is not a single value", "Write text, a number, or true or false.")
     if value is None or value == "":
         raise wrong("the value is missing", "Give a value, or leave the line out.")
     return literal(value)
@@ -127,7 +127,7 @@ class CellForm(PlainColumnForm):
         examples=[{"A": "gold", "B": "silver"}],
     )
     otherwise: MappedLiteral = Field(
-        default=None, description="The value for all values that are not in `map`.", examples=["bronze"]
+        default=None, description="The replacement for all other values.", examples=["bronze"]
     )
 
     @model_validator(mode="after")
@@ -150,7 +150,7 @@ class FromForm(Edge):
 
     from_: Annotated[str, StringConstraints(min_length=1)] = Field(
         alias="from",
-        description="The attribute to take the value from. A source attribute with another name is removed afterwards.",
+        description="The attribute to take the value from. If its name differs, the source attribute is removed afterwards.",
         examples=["old_loyalty"],
     )
     type: TypeName | None = Field(default=None, description="The type to convert to.", examples=["integer"])
@@ -185,7 +185,7 @@ class ListForm(Edge):
             and isinstance(self.remove, list)
             and any(item in self.remove for item in self.add)
         ):
-            raise wrong("`add` and `remove` name the same value", "Leave it in one of them.")
+            raise wrong("`add` and `remove` name the same value", "Keep it in only one of them.")
         return self
 
 

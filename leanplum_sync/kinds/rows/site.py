@@ -73,7 +73,7 @@ def id_column(named: str | None, key: str, own: tuple[str, ...], site: Site) -> 
     if found is None and site.readable:
         site.report(
             path,
-            "the column with the ids is not named",
-            f"Name it: `id: column`. Only a CSV file in Leanplum's own import format, with {own[0]}, needs no `id`.",
+            "the id column is not specified",
+            f"Specify it: `id: column`. Only a CSV file in Leanplum's own import format, with {own[0]}, needs no `id`.",
         )
     return NeededColumn(found or "", site.place(path))

@@ -31,7 +31,7 @@ def chart(cohorts: Sequence[Cohort]) -> Html:
     more = (
         tag(
             "p",
-            f"and {rest:,} more with fewer or as many users; the table below has all of them",
+            f"and {rest:,} more; the table below has all of them",
             class_="note",
         )
         if rest > 0

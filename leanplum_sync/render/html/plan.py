@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Final, Protocol
 
 from leanplum_sync.planner.change import Change
-from leanplum_sync.planner.plan import REMARK, Cohort, Hazard, Note
+from leanplum_sync.planner.plan import ABOUT_SPECS, Cohort, Hazard, Note
 from leanplum_sync.render import plan_words
 from leanplum_sync.render.html.chart import chart, family
 from leanplum_sync.render.html.parts import code, codes, command, items, main, masthead, section
@@ -107,23 +107,19 @@ def _consent(plan: Plan) -> Html:
     return tag(
         "p",
         tag("strong", "Over budget."),
-        " To consent to exactly this plan, apply with ",
+        " To consent to exactly this plan, apply it with ",
         code(options),
         class_="alarm",
     )
 
 
 def _skipped(notes: Sequence[Note]) -> Html:
-    sections = [
-        section(title, items(map(_note, some)))
-        for title, is_remark in (("Skipped", False), ("Remarks", True))
-        if (some := [note for note in notes if (note.code == REMARK) is is_remark])
-    ]
+    sections = [section(title, items(map(_note, some))) for title, some in plan_words.by_heading(notes)]
     return together(*sections)
 
 
 def _note(note: Note) -> Html:
-    if note.code == REMARK:
+    if note.code in ABOUT_SPECS:
         return together(code(note.samples[0]), f" {note.sentence}")
     resource = together(code(note.resource), ": ") if note.resource else NOTHING
     samples = together(" (e.g. ", codes(map(subject_words, note.samples)), ")") if note.samples else NOTHING
@@ -165,7 +161,7 @@ def _changes(plan: PlanWithMembers, cohorts: Sequence[Cohort]) -> Html:
             role="table",
             id="groups",
         ),
-        tag("p", "No group and no user matches.", id="none", class_="note", hidden=True),
+        tag("p", "No groups or users match.", id="none", class_="note", hidden=True),
         tag("p", cut, class_="note") if is_cut else NOTHING,
         data("members", groups),
     )
@@ -184,7 +180,7 @@ def _controls(cohorts: Sequence[Cohort]) -> Html:
             "input",
             type="search",
             id="search",
-            placeholder="user, attribute or value",
+            placeholder="user, attribute, or value",
             autocomplete="off",
             spellcheck="false",
         ),

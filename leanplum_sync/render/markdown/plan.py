@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from leanplum_sync.planner.plan import REMARK, Cohort, Hazard, Note
+from leanplum_sync.planner.plan import ABOUT_SPECS, Cohort, Hazard, Note
 from leanplum_sync.render import plan_words
 from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, place, prose, row, table
 from leanplum_sync.render.plan_words import Plan
@@ -54,7 +54,7 @@ def _hazard(hazard: Hazard) -> str:
 def _consent(plan: Plan) -> list[str]:
     options = plan_words.consent_options(plan.hazards())
     return (
-        [f"> [!CAUTION]\n> Over budget. To consent to exactly this plan, apply with {code(options)}"]
+        [f"> [!CAUTION]\n> Over budget. To consent to exactly this plan, apply it with {code(options)}"]
         if options
         else []
     )
@@ -74,7 +74,7 @@ def _cost(plan: Plan) -> str:
 def _cohorts(plan: Plan) -> Iterable[Rows]:
     cohorts = plan_words.masked_cohorts(plan)
     lines = list(map(_cohort, cohorts))
-    head = table("Change", "Attribute, field or message", "Before", "After", "Users:", "Examples")
+    head = table("Change", "Attribute, field, or message", "Before", "After", "Users:", "Examples")
     first, more = lines[:_COHORTS_OPEN], lines[_COHORTS_OPEN:]
     folded = f"<details><summary>{amount(len(more), 'more group')}</summary>\n\n{head}"
     where = "`leanplum-sync show PLAN -o json` lists all of them"
@@ -102,14 +102,14 @@ def _cohort(cohort: Cohort) -> str:
 
 
 def _notes(notes: Sequence[Note]) -> Iterable[Rows]:
-    for title, is_remark in (("Skipped", False), ("Remarks", True)):
-        lines = [_note(note) for note in notes if (note.code == REMARK) is is_remark]
-        if lines or not is_remark:
-            yield Rows(f"**{title}**\n", lines, "note", "`leanplum-sync show PLAN` lists all of them")
+    for title, some in plan_words.by_heading(notes):
+        yield Rows(
+            f"**{title}**\n", [*map(_note, some)], "note", "`leanplum-sync show PLAN` lists all of them"
+        )
 
 
 def _note(note: Note) -> str:
-    if note.code == REMARK:
+    if note.code in ABOUT_SPECS:
         return f"- {code(note.samples[0])} {prose(cut(note.sentence, 400))}"
     resource = f"{code(note.resource)}: " if note.resource else ""
     samples = ", ".join(code(cut(subject_words(each), _SAMPLE_CELLS)) for each in note.samples)

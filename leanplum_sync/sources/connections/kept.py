@@ -19,7 +19,7 @@ from leanplum_sync.sources.opening import SourceError, failure, file_digest
 from leanplum_sync.wire.action import Json
 
 _PIECE: Final = 1_000  # rows
-_PLAN_AGAIN: Final = "Plan again, which reads the rows again."
+_PLAN_AGAIN: Final = "Plan again: this reads the rows again."
 
 
 def rows(source: ReadSource, root: Path, report: Callable[[Problem], None]) -> Iterator[Row]:
@@ -104,7 +104,7 @@ def _cells(
                     Problem(
                         at,
                         f"the value in column {name} is not {error.expected}",
-                        "Let this row have null or another value.",
+                        "Change this value, or set it to null.",
                         source.address,
                     )
                 )

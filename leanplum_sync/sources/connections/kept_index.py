@@ -47,7 +47,7 @@ def note(key: str, kept: KeptRows, root: Path) -> None:
         beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)
-        raise StorageError(f"{path}: this can't be written: {error.strerror}.") from error
+        raise StorageError(f"{path}: it can't be written: {error.strerror}.") from error
 
 
 def find(key: str, root: Path, not_before: float) -> KeptRows | None:

@@ -74,9 +74,7 @@ def opened(name: str, url: str, options: Mapping[str, str], scratch: Path) -> It
     try:
         store = obstore.store.from_url(url, **settings)
     except (obstore.exceptions.BaseError, ValueError, TypeError, OSError):
-        raise CredentialError(
-            f"Connection {name}: its URL or its options can't be used. Check them."
-        ) from None
+        raise CredentialError(f"Connection {name}: its URL or options are not valid. Check them.") from None
     yield ObjectReader(name, store, scratch)
 
 
@@ -148,8 +146,8 @@ class ObjectReader:
         for column in sorted(own ^ columns):
             lacking, having = (each.name, first) if column in columns else (first, each.name)
             raise QueryError(
-                f"{lacking} has no column {column}, and {having} has it",
-                "All files of a path have the same columns. Name them apart, or export them again.",
+                f"{lacking} has no column {column}, but {having} has one",
+                "All files of a path must have the same columns. Use separate paths, or export the files again.",
             )
 
     def _own_columns(self, each: _Object, files: Files) -> Mapping[str, tuple[ColumnKind, str]]:
@@ -215,9 +213,9 @@ class ObjectReader:
                 except (FileNotFoundError, obstore.exceptions.NotFoundError):
                     metas = []
         if not metas:
-            raise QueryError("no file has this path", "Check the path, and the connection's URL before it.")
+            raise QueryError("no file matches this path", "Check the path and the connection's URL.")
         if len(metas) > _MOST_FILES:
-            raise QueryError(f"more than {_MOST_FILES:,} files have this path", "Name fewer files.")
+            raise QueryError(f"more than {_MOST_FILES:,} files match this path", "Use a narrower path.")
         return sorted(metas, key=lambda meta: str(meta["path"]))
 
     def _first(self, prefix: str, count: int = 1) -> list[Any]:
@@ -232,7 +230,8 @@ class ObjectReader:
         data_format = DataFormat(files.format) if files.format else FORMATS.get(suffix)
         if data_format is None:
             raise QueryError(
-                f"the format of {path} can't be told from its name", "Write `format: csv`, ndjson or parquet."
+                f"the format of {path} can't be determined from its name",
+                "Write `format: csv`, `ndjson`, or `parquet`.",
             )
         local += suffix + ("" if compression.value == "none" else f".{compression.value}")
         size = 0
@@ -260,9 +259,7 @@ class ObjectReader:
 
 def _files(query: Wanted) -> Files:
     if not isinstance(query, Files):
-        raise QueryError(
-            "this connection has files, and no database that runs a query", "Name its files with `path`."
-        )
+        raise QueryError("this connection is an object store, which can't run queries", "Use `path`.")
     return query
 
 
@@ -308,7 +305,7 @@ def _errors(name: str) -> Iterator[None]:
         PermissionError,
     ):
         raise CredentialError(
-            f"Connection {name}: the object store refuses access (403 or 401). Check its keys and its permissions."
+            f"Connection {name}: the object store refused access (403 or 401). Check its keys and its permissions."
         ) from None
     except (obstore.exceptions.BaseError, OSError) as error:
         is_missing = isinstance(error, obstore.exceptions.NotFoundError | FileNotFoundError)

@@ -42,7 +42,7 @@ def opened(
         return through_sqlalchemy.opened(name, url)
     raise CredentialError(
         f"Connection {name}: rows can't be read from its URL. It must start with postgresql://,"
-        " postgresql+psycopg://, sqlite:///, s3://, gs://, az:// or file:///"
+        " postgresql+psycopg://, sqlite:///, s3://, gs://, az://, or file:///"
     )
 
 

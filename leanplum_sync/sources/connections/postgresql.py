@@ -63,7 +63,7 @@ _OF_THE_ACCOUNT: Final = ("28",)
 _TOLD: Final = ("0A", "25", "3F", "42")
 _NOT_A_SELECT: Final = ("42601", "0A000", "25006")  # a syntax error, not supported, read-only transaction
 _ONE_SELECT: Final = (
-    "A query is one SELECT that reads: it runs as part of another, in a transaction that can't write."
+    "A query must be a single SELECT: it runs inside another SELECT, in a read-only transaction."
 )
 _OF_DATA: Final = {
     "22": "a value can't be calculated or converted (code {code})",
@@ -153,10 +153,10 @@ def failure(connection: str, message: str, code: str | None) -> LeanplumSyncErro
         return unreachable(connection, code)
     if code[:2] in _TOLD and told is not None:
         return QueryError(
-            f"the database refuses the query: {told['message'].strip().rstrip('.')}",
+            f"the database rejected the query: {told['message'].strip().rstrip('.')}",
             _ONE_SELECT if code in _NOT_A_SELECT else "",
         )
-    sentence = _OF_DATA.get(code[:2], "the database refuses the query (code {code})").format(code=code)
+    sentence = _OF_DATA.get(code[:2], "the database rejected the query (code {code})").format(code=code)
     return QueryError(
         sentence, "The database's own message is not shown, because it may contain values of rows."
     )

@@ -84,9 +84,7 @@ def statement_of(query: Wanted) -> Statement:
         QueryError: it is none.
     """
     if not isinstance(query, Statement):
-        raise QueryError(
-            "this connection is a database, and has no files", "Name a file with a query: `query: path`."
-        )
+        raise QueryError("this connection is a database, which has no files", "Use `query: FILE`.")
     return query
 
 
@@ -123,7 +121,7 @@ def check_columns(columns: Sequence[QueryColumn]) -> tuple[QueryColumn, ...]:
         if column.name in seen:
             raise QueryError(
                 f"the query has two columns named {column.name}",
-                "Name each: SELECT a.id AS a_id, b.id AS b_id.",
+                "Give each its own name: SELECT a.id AS a_id, b.id AS b_id.",
             )
         seen.add(column.name)
     return tuple(columns)

@@ -71,7 +71,7 @@ def opened(name: str, url: str, root: Path) -> Iterator[SqliteReader]:
     if not path.is_file():
         raise _unusable(name, "there is no such file")
     if not os.access(path, os.R_OK):
-        raise _unusable(name, "the file may not be read")
+        raise _unusable(name, "there is no permission to read the file")
     try:
         connection = sqlite3.connect(
             f"file:{quote(str(path))}?mode=ro", uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -102,10 +102,10 @@ def _errors(name: str) -> Iterator[None]:
         message = str(error)
         if not any(each in message for each in _TOLD):
             raise _unreachable(name) from None
-        raise QueryError(f"SQLite refuses the query: {message}") from None
+        raise QueryError(f"SQLite rejected the query: {message}") from None
     except (sqlite3.Error, OverflowError) as error:
         if "not a database" in str(error):
-            raise _unusable(name, "the file is not an SQLite database") from None
+            raise _unusable(name, "the file is not a SQLite database") from None
         raise QueryError("SQLite can't run the query") from None
 
 

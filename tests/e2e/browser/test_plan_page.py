@@ -70,7 +70,7 @@ def test_searching_for_a_user_opens_what_changes_for_that_user_and_nothing_else(
     assert set(page.locator(f"{USERS} td:first-child").all_inner_texts()) == {"user-0000060"}
     expect(page.get_by_role("status")).to_have_text("6 of 7 groups")
     page.get_by_label("Search").fill("nobody has this")
-    expect(page.get_by_text("No group and no user matches.")).to_be_visible()
+    expect(page.get_by_text("No groups or users match.")).to_be_visible()
 
 
 def test_searching_for_an_attribute_finds_its_group_closed(page: Page) -> None:

@@ -125,7 +125,7 @@ def test_files_go_there_and_back(shop: Path, command: Command) -> None:
         (["uploadFile"], "file=PATH"),
         (["uploadFile", "file=nowhere.png"], "no such file"),
         (["exportUser", "userId=1", "--out", "a"], "--out is only for downloadFile"),
-        ([], "Name an action."),
+        ([], "Specify an action."),
     ],
 )
 def test_what_the_api_would_refuse_is_refused_here(

@@ -83,7 +83,7 @@ def test_a_key_in_the_wrong_variable_is_told_by_what_it_opens(
 def test_a_key_that_opens_nothing_is_wrong(doctor: Doctor) -> None:
     code, found = doctor(LEANPLUM_DATA_EXPORT_KEY="exp_hunter2")
     assert (code, found["data export key"]["level"]) == (9, "bad")
-    assert "is not a key of this app" in found["data export key"]["sentence"]
+    assert "is not a key for this app" in found["data export key"]["sentence"]
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_no_document_is_put_in_place_of_what_the_command_reads_or_writes(
 def test_the_file_that_is_in_the_way_is_named(full_shop: Path, command: Command) -> None:
     sentence = command("show", "a.plan", "-o", "json=a.plan").stderr.splitlines()[0]
     assert sentence == (
-        "Error: a.plan can't be used for a document: it is an input of the command, or it has the name of a plan, spec or data file. Name another file."
+        "Error: a.plan can't be used for output: it is an input of the command, or it has the name of a plan, spec, or data file. Choose another file."
     )
 
 
@@ -85,4 +85,4 @@ def test_two_documents_for_stdout_are_refused_with_one(second: str, shop: Path, 
     done = command("plan", "-o", "json", "-o", second, "-o", "markdown=why.md")
     assert done.returncode == ExitCode.USAGE
     assert json.loads(done.stdout)["format"] == "leanplum-sync/error"
-    assert "only one document can go to stdout" in (shop / "why.md").read_text()
+    assert "only one output can go to stdout" in (shop / "why.md").read_text()

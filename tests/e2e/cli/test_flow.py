@@ -223,7 +223,7 @@ def test_a_file_that_is_no_plan_is_not_called_a_damaged_one(shop: Path, command:
 def test_pull_writes_no_ndjson_under_another_name(shop: Path, command: Command) -> None:
     done = command("pull", "00001", "--out", "users.csv")
     assert done.returncode == 64
-    assert "name a file that ends with .ndjson or .ndjson.gz or .ndjson.zst" in done.stderr
+    assert "choose a file name that ends with .ndjson, .ndjson.gz, or .ndjson.zst" in done.stderr
     assert not (shop / "users.csv").exists()
 
 

@@ -120,4 +120,4 @@ def test_a_cell_that_cannot_be_is_named_without_its_value(
     journal.close()
     done = command("journal", "verify")
     assert done.returncode == 7
-    assert f"is damaged: {cell} has a value that can't be one" in done.stderr
+    assert f"is damaged: {cell} has an invalid value" in done.stderr

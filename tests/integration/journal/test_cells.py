@@ -71,9 +71,13 @@ READ: dict[str, Callable[[JournalReader], Any]] = {
         ("UPDATE run_lock SET holder = 'h', since = 'x'", "locks", "run_lock.since"),
         ("UPDATE applied_spec SET applied_at = -1", "specs", "applied_spec.applied_at"),
         ("UPDATE footprint SET fields = 7", "footprints", ""),
-        ("UPDATE footprint SET fields = '7'", "footprints", "a text of run 1"),
-        ("UPDATE footprint SET fields = '[[7, 7]]'", "footprints", "a text of run 1"),
-        ('UPDATE footprint SET fields = \'[[["a"], {"user:u1": []}]]\'', "footprints", "a text of run 1"),
+        ("UPDATE footprint SET fields = '7'", "footprints", "a value recorded for run 1"),
+        ("UPDATE footprint SET fields = '[[7, 7]]'", "footprints", "a value recorded for run 1"),
+        (
+            'UPDATE footprint SET fields = \'[[["a"], {"user:u1": []}]]\'',
+            "footprints",
+            "a value recorded for run 1",
+        ),
     ],
 )
 def test_a_damaged_cell_is_named(damage: str, read: str, place: str, location: Path) -> None:

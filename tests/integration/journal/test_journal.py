@@ -92,7 +92,7 @@ def test_what_another_run_may_have_done_is_in_doubt_here_too(
     batch = sends(1, "u1", "u2", "u3")
     waiting = other.delivered_by_others(batch)
     assert waiting.keys() == {10}
-    assert waiting[10].message.endswith("decide with leanplum-sync resolve 1")
+    assert waiting[10].message.endswith("to decide: leanplum-sync resolve 1")
     other.record_sent(batch, [11], {}, body_digest="b")
     other.record_answer(batch, {11: DONE}, waiting=waiting)
     actions = journal.tally(other.number).actions
@@ -112,7 +112,7 @@ def test_what_a_run_beside_has_sent_is_in_doubt_here_too(journal: Journal) -> No
     ):
         send(begin(journal, one), sends(1, "u1"))
         found = begin(journal, beside, "e").delivered_by_others(sends(1, "u1"))
-    assert found[10] == Verdict(Fate.IN_DOUBT, "run 1 sent it, and has no answer yet")
+    assert found[10] == Verdict(Fate.IN_DOUBT, "run 1 sent it and has no response yet")
 
 
 @ONLY_SQLITE

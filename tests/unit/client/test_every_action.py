@@ -176,8 +176,8 @@ def test_who_may_be_created_is_always_said() -> None:
             lambda: api.set_device_attributes("", fields={"systemName": "iOS"}),
             "setDeviceAttributes needs deviceId",
         ),
-        (lambda: api.set_device_attributes("d1", fields={"color": "red"}), "takes no color"),
-        (lambda: api.track("Purchase", 5), "userId must be a text"),  # type: ignore[arg-type]  # the point
+        (lambda: api.set_device_attributes("d1", fields={"color": "red"}), "doesn't take color"),
+        (lambda: api.track("Purchase", 5), "userId must be a string"),  # type: ignore[arg-type]  # the point
         (lambda: api.send_message("5", "u1"), "messageId must be a whole number"),  # type: ignore[arg-type]  # the point
         (lambda: api.track(None, "u1"), "track needs event"),  # type: ignore[arg-type]  # the point
     ],

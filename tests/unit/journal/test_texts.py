@@ -52,12 +52,14 @@ def test_the_first_key_seals_and_each_opens() -> None:
 
 @pytest.mark.parametrize("held", [(), (NEW,)])
 def test_a_missing_key_is_told_in_one_sentence(held: tuple[str, ...]) -> None:
-    with pytest.raises(CredentialError, match=r"The journal it\.db: a text in it is encrypted with the key"):
+    with pytest.raises(CredentialError, match=r"The journal it\.db: a value in it is encrypted with the key"):
         texts(*held).open(WITH.seal(SENTENCE, "message", 1, 2), "message", 1, 2)
 
 
 def test_a_text_moved_to_another_row_is_noticed() -> None:
-    with pytest.raises(JournalCorruptError, match="a text of run 1 was changed after it was written"):
+    with pytest.raises(
+        JournalCorruptError, match="a value recorded for run 1 was changed after it was written"
+    ):
         WITH.open(WITH.seal(SENTENCE, "message", 1, 2), "message", 1, 3)
 
 

@@ -89,7 +89,7 @@ def test_an_increment_column_works_once_it_has_a_name(folder: Any) -> None:
 
 def test_a_file_without_user_ids_needs_to_name_them(folder: Any) -> None:
     user_spec(folder, "customer,country\nu1,DE\n")
-    assert [problem.message for problem in folder.load().problems] == ["the column with the ids is not named"]
+    assert [problem.message for problem in folder.load().problems] == ["the id column is not specified"]
 
 
 def test_device_files_are_understood_too(folder: Any) -> None:
@@ -126,4 +126,4 @@ def test_recipients_need_only_their_user_id(folder: Any) -> None:
 def test_a_file_of_another_format_names_its_ids(folder: Any) -> None:
     folder.write("specs/i.ndjson", '{"userId": "u1"}\n')
     folder.spec("UserAttributes", "users: {file: i.ndjson}\nattributes: {a: 1}")
-    assert [problem.message for problem in folder.load().problems] == ["the column with the ids is not named"]
+    assert [problem.message for problem in folder.load().problems] == ["the id column is not specified"]

@@ -53,11 +53,11 @@ def test_strict_makes_problems_of_remarks(folder: Any, sieve: bool) -> None:
 @pytest.mark.parametrize(
     ("identifier", "message"),
     [
-        ("NULL", "is a word for a missing value"),
-        ("[object Object]", "is a word for a missing value"),
+        ("NULL", "stands for a missing value"),
+        ("[object Object]", "stands for a missing value"),
         ("id", "is the name of the column"),
         ("1.23457E+15", "is a number that a spreadsheet rounded"),
-        ('"=""00123"""', "is a formula of a spreadsheet"),
+        ('"=""00123"""', "is a spreadsheet formula"),
         ("u1\u200b", "has an invisible character"),
         ("\ufeffu1", "has an invisible character"),
         ("u\u00ad1", "has an invisible character"),

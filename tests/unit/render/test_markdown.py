@@ -37,7 +37,7 @@ def test_risks_come_first_and_sends_created_users_and_removals_are_always_named(
     text = plan_markdown(SomePlan(hazards_=(Hazard("sends", 36, 0),)), LIMIT)
     assert text.index("created users") < text.index("removals") < text.index("Applying costs")
     assert "| **36** | **sends** | ❌ **over the budget of 0** |" in text
-    assert "apply with `--ack sends=36`" in text
+    assert "apply it with `--ack sends=36`" in text
 
 
 def test_a_plan_without_changes_is_short() -> None:

@@ -72,7 +72,7 @@ def test_a_command_that_failed_has_no_results_and_says_why() -> None:
     run = check_sarif(failure_sarif(BROKEN))
     assert "results" not in run  # with none, earlier findings would count as fixed
     assert run["invocations"][0]["exitCode"] == 9
-    assert failure_annotation(BROKEN) == "::error title=plan ended with exit code 9::No key: 100%25\n"
+    assert failure_annotation(BROKEN) == "::error title=plan exited with code 9::No key: 100%25\n"
     suite = ET.fromstring(failure_junit(BROKEN))[0]
     assert (suite.attrib["errors"], suite[0][0].tag) == ("1", "error")
 

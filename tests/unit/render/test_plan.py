@@ -57,7 +57,7 @@ def test_what_is_over_budget_says_so_and_how_to_consent_to_exactly_that() -> Non
     text = plan_text(SomePlan(hazards_=hazards), Page())
     assert "12,431  sends               over the budget of 0" in text
     assert "within the budget of 10" in text
-    assert "apply with\n  --ack sends=12431 --ack renames=7\n" in text
+    assert "apply it with:\n  --ack sends=12431 --ack renames=7\n" in text
     assert consent_options(hazards) == "--ack sends=12431 --ack renames=7"
 
 

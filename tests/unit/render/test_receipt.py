@@ -64,7 +64,7 @@ def test_what_is_in_doubt_is_settled_by_the_next_apply_and_only_what_is_held_by_
     held = replace(doubtful, actions={Fate.DONE: 5, Fate.HELD: 7})
     assert next_steps(held, None, "a.lpplan") == [
         "Some actions may or may not have happened. They are never sent again automatically; leanplum-sync status lists them.",
-        "To decide the held actions: leanplum-sync resolve 7 with --done, --again or --drop",
+        "To resolve the held actions: leanplum-sync resolve 7 --done (or --again, or --drop)",
     ]
 
 
@@ -77,7 +77,7 @@ def test_the_receipts_document_names_its_format_and_lists_exceptions() -> None:
 def test_what_was_read_back_is_said_with_what_it_proves() -> None:
     text = receipt_text(ALL_DONE, SANDBOX, PROOF, Page())
     assert (
-        "Verified: 6 of 6 users read back match the plan. The API does not show\neverything for 2 of them."
+        "Verified: 6 of 6 users read back match the plan. For 2 of them, the API does not\nreturn every written value."
         in text
     )
 
@@ -125,7 +125,7 @@ def test_status_names_runs_the_one_at_work_and_what_is_held() -> None:
 
 def test_a_lock_whose_time_has_passed_is_free() -> None:
     text = status_text(replace(NOTHING, runs=(RUN,), locks=(replace(LOCK, until=1.8e9 - 1),)), Page())
-    assert "the lock of process 42 on runner-1 has expired" in text
+    assert "unlocked; the lock held by process 42 on runner-1 has expired" in text
 
 
 def test_the_status_document_names_its_format_and_says_which_locks_are_live() -> None:

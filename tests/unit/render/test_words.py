@@ -36,4 +36,4 @@ def test_moments_are_in_utc_for_people_and_machines() -> None:
 
 
 def test_lists_end_with_and() -> None:
-    assert [listing([]), listing(["a"]), listing(["a", "b", "c"])] == ["", "a", "a, b and c"]
+    assert [listing([]), listing(["a"]), listing(["a", "b", "c"])] == ["", "a", "a, b, and c"]

@@ -39,8 +39,8 @@ def test_letters_of_every_language_are_fine(data: Any) -> None:
         (b"a,b,c", "the row has 3 cells, but the header has 2. Put a cell that contains the delimiter in quotes."),
         (b"a,\xfcber", "column n is not UTF-8; it looks like Latin-1 (ISO 8859-1). Save the file as UTF-8."),
         (b"a,\x80uro", "column n is not UTF-8; it looks like Windows-1252. Save the file as UTF-8."),
-        (b"a,b\x00c", "column n holds a NUL byte. Remove it. Is this a text file?"),
-        (b'a,"b" c', 'text follows a closing quote. Put a cell with a delimiter, quote or line break in quotes, and double a quote inside: "".'),
+        (b"a,b\x00c", "column n contains a NUL byte. Remove it. Is this a text file?"),
+        (b'a,"b" c', 'text follows a closing quote. Put a cell with a delimiter, quote, or line break in quotes, and double a quote inside: "".'),
     ],
 )  # fmt: skip
 def test_a_bad_row_is_reported_and_the_others_are_read(data: Any, row: bytes, problem: str) -> None:
@@ -171,7 +171,9 @@ def test_a_header_alone_gives_no_rows(data: Any) -> None:
 def test_a_text_over_the_limit_is_reported_with_its_column_and_the_others_are_read(data: Any) -> None:
     rows, problems = read(data, f"id,n\nu1,{'x' * (CELL.most + 1)}\nu2,2\n".encode())
     assert rows == [{"id": "u2", "n": "2"}]
-    assert problems == ["x.csv:2: row 1: column n has a text of more than 250,000 characters. Shorten it."]
+    assert problems == [
+        "x.csv:2: row 1: column n has a text value of more than 250,000 characters. Shorten it."
+    ]
 
 
 def test_a_header_with_too_many_columns_is_refused(data: Any) -> None:

@@ -25,7 +25,7 @@ def test_values_keep_their_types(data: Any) -> None:
     [
         (b'{"id": secret}', "the line is not valid JSON from column 8 on"),
         (b'["secret"]', "the line is not a JSON object"),
-        (b'{"id": "u1", "v": "secret", "v": "b"}', "the key v is on this line twice"),
+        (b'{"id": "u1", "v": "secret", "v": "b"}', "the key v appears twice on this line"),
         (b'"secret"', "the line is not a JSON object"),
         (b'{"id": "secr\xe9t"}', "the line is not UTF-8"),
         (b"[", "the line is only a part of a JSON value"),
@@ -66,7 +66,7 @@ def test_an_empty_file_is_a_problem(data: Any) -> None:
         ("[" * NESTING.most + "]" * NESTING.most, "values are nested more than 50 levels deep"),
         ("[" * 2000 + "]" * 2000, "values are nested more than 50 levels deep"),
         (f"[{'1,' * ITEMS.most}1]", "a list has more than 10,000 items"),
-        (f'["{"x" * (CELL.most + 1)}"]', "a text has more than 250,000 characters"),
+        (f'["{"x" * (CELL.most + 1)}"]', "a text value has more than 250,000 characters"),
         (
             '{"a":1},' + ",".join(f'"k{each}":1' for each in range(COLUMNS.most)),
             "there are more than 10,000 columns",

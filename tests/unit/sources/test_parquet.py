@@ -121,11 +121,11 @@ def test_a_file_that_is_no_parquet_is_one_problem(data: Any, content: bytes) -> 
 @pytest.mark.parametrize(
     ("select", "what"),
     [
-        ("repeat('x', 250001)", "a text of more than 250,000 characters"),
-        ("['a', repeat('x', 250001)]", "a text of more than 250,000 characters"),
-        ("{'b': [repeat('x', 250001)]}", "a text of more than 250,000 characters"),
-        ("MAP {'b': repeat('x', 250001)}", "a text of more than 250,000 characters"),
-        ("repeat('x', 62501)::BLOB", "a text of more than 250,000 characters"),
+        ("repeat('x', 250001)", "a text value of more than 250,000 characters"),
+        ("['a', repeat('x', 250001)]", "a text value of more than 250,000 characters"),
+        ("{'b': [repeat('x', 250001)]}", "a text value of more than 250,000 characters"),
+        ("MAP {'b': repeat('x', 250001)}", "a text value of more than 250,000 characters"),
+        ("repeat('x', 62501)::BLOB", "a text value of more than 250,000 characters"),
         ("CASE i WHEN 5 THEN range(10001) ELSE [] END", "a list of more than 10,000 items"),
         ("range(10001)", "lists of more than 10,000 items"),
     ],

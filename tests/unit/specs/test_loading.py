@@ -176,7 +176,7 @@ def test_what_is_sound_in_a_document_is_there_for_more_checks(folder: Any) -> No
         (b"- a\n", "specs/x.yaml:1:1: a spec must be a mapping. It starts with apiVersion: leanplum-sync/v1."),
         (b"a: 1\n", "specs/x.yaml:1:1: `kind` is missing. Write one of: UserAttributes, PushTokens, MessageSend."),
         (b"kind: [a]\n", "specs/x.yaml:1:7: unknown kind: a list. Write one of: UserAttributes, PushTokens, MessageSend."),
-        (b"kind: Project\n", 'specs/x.yaml:1:7: unknown kind: the text "Project". A project is described in leanplum-sync.yaml, at the top of its folder.'),
+        (b"kind: Project\n", 'specs/x.yaml:1:7: unknown kind: "Project". A project is described in leanplum-sync.yaml, at the top of its folder.'),
         (b"a: 1\n\tb: 1\n", "specs/x.yaml:2:1: there is a tab here. YAML is indented with spaces: replace the tab."),
     ],
 )  # fmt: skip
@@ -223,12 +223,12 @@ def test_long_inline_lists_get_advice(folder: Any) -> None:
             "this file or folder doesn't exist. Paths are relative to this file: write ../data/here.csv.",
         ),
         ("..\\\\data\\\\here.csv", "this file or folder doesn't exist. Write paths with forward slashes."),
-        ("../data", "this is not a file. Name one data file."),
+        ("../data", "this is not a file. Specify one data file."),
         ("link.csv", "this path is outside the project folder. Copy the file into the project."),
         ("loop.csv", "this path can't be resolved. Do symbolic links in it form a loop?"),
         (
             "../data/file.txt",
-            "the file's format can't be determined from its name. Write `format: csv`, ndjson or parquet.",
+            "the file's format can't be determined from its name. Write `format: csv`, `ndjson`, or `parquet`.",
         ),
         ("../data/file.parquet.gz", "a Parquet file is already compressed inside. Decompress it."),
     ],

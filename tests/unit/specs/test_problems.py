@@ -13,13 +13,13 @@ ATTRIBUTES = "users: {inline: [{id: u1, n: x}]}\nattributes:\n  "
 @pytest.mark.parametrize(
     ("line", "column", "message"),
     [
-        ("a: {column: n, type: int}", 22, '`type` is the text "int", expected text, integer, number, boolean, date or list. Did you mean integer?'),
+        ("a: {column: n, type: int}", 22, '`type` is "int", but must be text, integer, number, boolean, date, or list. Did you mean integer?'),
         ("a: {colum: n}", 4, "a mapping can't be a value, and none of its keys belongs to a form. Did you mean `column`?"),
         ("a: {b: {c: 1}}", 4, "a mapping can't be a value, and none of its keys belongs to a form. Write a value, or a form such as {column: name}."),
         ("a: {column: nn}", 1, "the inline list has no column nn. Did you mean n?"),
         ("a: {column: n, from: b}", 16, "`from` doesn't go with `column`. `column` can be combined with type, map, otherwise, when."),
         ("a: {state: absent, from: b}", 5, "`state` doesn't go with `from`. `from` can be combined with type."),
-        ("a: {state: gone}", 12, '`state` is the text "gone", expected absent. Write absent.'),
+        ("a: {state: gone}", 12, '`state` is "gone", but must be absent. Write absent.'),
         ("a: {value: 1}", 1, "`when` is missing. Write it, such as `when: absent`."),
         ("a: {when: absent}", 1, "`value` is missing. Write it, such as `value: web`."),
         ("a: {column: n, map: {x: }}", 22, "the value is missing. Give a value, or leave the line out."),
@@ -27,7 +27,7 @@ ATTRIBUTES = "users: {inline: [{id: u1, n: x}]}\nattributes:\n  "
         ("a: {column: n, otherwise: 1}", 4, "`otherwise` is for values that are not in `map`, but there is no `map`."),
         ("a: {column: n, type: integer, map: {x: y}}", 37, "this is not a valid value: expected a whole number."),
         ("a:", 1, "the value is missing. Give a value; to remove the attribute, write {state: absent}."),
-        ('a: ""', 4, "an empty text can't be a value. To remove the attribute, write {state: absent}."),
+        ('a: ""', 4, "an empty string can't be a value. To remove the attribute, write {state: absent}."),
         ("a: []", 4, "an empty list can't be a value. To remove the attribute, write {state: absent}."),
         ("a: [[1]]", 4, "this is not a value: expected a flat list (no lists or mappings inside)."),
         ("a: 01234", 4, "this number looks like a code, and its exact spelling would be lost. If it is a code, put it in quotes. Otherwise write it in plain digits."),
@@ -36,11 +36,11 @@ ATTRIBUTES = "users: {inline: [{id: u1, n: x}]}\nattributes:\n  "
         ("a: 9007199254740993", 4, "this is not a value: expected a number that the API stores exactly: a whole number up to 2^53, or a decimal with about 15 digits."),
         ("a: {add: x}", 10, "this is not a list. Write it in brackets, such as [running], or take it from a {column: name}."),
         ("a: {add: []}", 10, "an empty list changes nothing. Give it values, or leave the line out."),
-        ("a: {add: [x], remove: [x]}", 4, "`add` and `remove` name the same value. Leave it in one of them."),
+        ("a: {add: [x], remove: [x]}", 4, "`add` and `remove` name the same value. Keep it in only one of them."),
         ("a: {increment: 1}", 1, "`once` is missing. Write it, such as `once: launch-2026`."),
         ("a: {increment: 1.5, once: x}", 16, "an increment must be a whole number. Write one, such as 1, or take it from a {column: name}."),
         ("a: {increment: 0, once: x}", 16, "an increment by 0 changes nothing. Write another whole number, or leave the line out."),
-        ("a: {increment: 1, once: a b}", 25, "`once` contains invalid characters. Write letters, digits, dots, hyphens and underscores, such as 2026-11-order-delay."),
+        ("a: {increment: 1, once: a b}", 25, "`once` contains invalid characters. Write letters, digits, dots, hyphens, and underscores, such as 2026-11-order-delay."),
         ("a: {from: a}", 1, "a is taken from itself, which changes nothing. Give the `type` to convert it to."),
         ('"12": x', 1, "this is not a valid attribute name: it is a number. Leanplum would refuse it."),
         (".a: x", 1, "this is not a valid attribute name: it starts with .. Leanplum would refuse it."),
@@ -88,9 +88,9 @@ def test_these_attributes_are_fine(folder: Any, line: str) -> None:
         ("users: {inline: []}\nattributes: {a: 1}", "5:19", "`inline` is empty. Remove the line, or give it a value."),
         ("users: {inline: [00123]}\nattributes: {a: 1}", "5:20", 'this id is not text. Put it in quotes, such as "00123".'),
         ("users: {inline: [u]}", "4:1", "this spec changes nothing. List the values to set under `attributes`."),
-        ("users: [u]\nattributes: {a: 1}", "5:10", "`users` is a list, expected a mapping. Write keys below it, indented."),
-        ("users: {inline: [u]}\nattributes: [a]", "6:15", "`attributes` is a list, expected a mapping. Write keys below it, indented."),
-        ("users: {inline: [u]}\nattributes: {a: 1}\ncreateUsers: no", "7:16", '`createUsers` is the text "no", expected true or false. Write false, without quotes.'),
+        ("users: [u]\nattributes: {a: 1}", "5:10", "`users` is a list, but must be a mapping. Write keys below it, indented."),
+        ("users: {inline: [u]}\nattributes: [a]", "6:15", "`attributes` is a list, but must be a mapping. Write keys below it, indented."),
+        ("users: {inline: [u]}\nattributes: {a: 1}\ncreateUsers: no", "7:16", '`createUsers` is "no", but must be true or false. Write false, without quotes.'),
         ("users: {inline: [u]}\natributes: {a: 1}\ncreateUsers: true", "6:3", "unknown key `atributes`. Did you mean attributes?"),
         ("users: {inline: [u]}\nprofile: {county: DE}", "6:13", "the profile has no such field. Did you mean country?"),
         ("users: {inline: [u]}\nprofile: {country: germany}", "6:13", "invalid value for country: expected a country as two capital letters, such as DE."),
@@ -108,12 +108,12 @@ def test_a_wrong_user_spec_is_said_so_once(folder: Any, spec: str, place: str, m
     ("spec", "place", "message"),
     [
         ("devices: {inline: [d]}", "4:1", "`token` is missing. Specify the token's column: token: {ios: {column: apns_token}}."),
-        ("devices: {inline: [d]}\ntoken: {}", "6:3", "no platform is named. Write ios, android or web, with the token's column."),
+        ("devices: {inline: [d]}\ntoken: {}", "6:3", "no platform is specified. Write ios, android, or web, with the token's column."),
         ("devices: {inline: [d]}\ntoken: {ios: zz}", "6:11", "invalid value for iosPushToken: expected an APNs token: an even number of hexadecimal digits, 64 or more."),
         ("devices: {inline: [d]}\ntoken: {andriod: {column: t}, ios: {column: id}}", "6:11", "unknown key `andriod`. Did you mean android?"),
         ("devices: {inline: [d], users: x}\ntoken: {ios: {column: id}}", "5:26", "unknown key `users`. Did you mean user?"),
         ("devices: {inline: [d]}\ntoken: {ios: {column: id}}\nattributes: {systemVersion: 17.0}", "7:16", "invalid value for systemVersion: expected text; write a version such as 17.0 in quotes."),
-        ("devices: {inline: [d]}\ntoken: {ios: {column: id}}\nattributes: {iosPushToken: x}", "7:16", "push tokens don't belong under `attributes`. Write it under `token`, as ios, android or web."),
+        ("devices: {inline: [d]}\ntoken: {ios: {column: id}}\nattributes: {iosPushToken: x}", "7:16", "push tokens don't belong under `attributes`. Write it under `token`, as ios, android, or web."),
         ("devices: {inline: [d]}\ntoken: {ios: {column: id}}\nattributes: {color: x}", "7:16", "a device has no such field. Its fields are appVersion, browserName, browserVersion, deviceModel, deviceName, systemName, systemVersion."),
     ],
 )  # fmt: skip
@@ -129,9 +129,9 @@ def test_a_wrong_device_spec_is_said_so_once(folder: Any, spec: str, place: str,
         ("message: {}\nrecipients: {inline: [u]}\ndelivery: d", "5:12", "give either the message's name or its id. Write {name: ...} or {id: ...}."),
         ("message: {id: abc}\nrecipients: {inline: [u]}\ndelivery: d", "5:17", "a message's id is a whole number. Copy it from the address of the message in the dashboard."),
         ("message: {name: a}\nrecipients: {inline: [u]}", "4:1", "`delivery` is missing. Write it, such as `delivery: 2026-11-order-delay`."),
-        ("message: {name: a}\nrecipients: {inline: [u]}\ndelivery: a/b", "7:13", "`delivery` contains invalid characters. Write letters, digits, dots, hyphens and underscores, such as 2026-11-order-delay."),
-        ("message: {name: a}\nrecipients: {inline: [u]}\ndelivery: d\nvalues: {x: [1]}", "8:15", "this is not a single value. Write a text, a number, or true or false."),
-        ("message: {name: a}\nrecipients: {inline: [u]}\ndelivery: 2026", "7:13", "`delivery` is the number 2026, expected text. Put it in quotes."),
+        ("message: {name: a}\nrecipients: {inline: [u]}\ndelivery: a/b", "7:13", "`delivery` contains invalid characters. Write letters, digits, dots, hyphens, and underscores, such as 2026-11-order-delay."),
+        ("message: {name: a}\nrecipients: {inline: [u]}\ndelivery: d\nvalues: {x: [1]}", "8:15", "this is not a single value. Write text, a number, or true or false."),
+        ("message: {name: a}\nrecipients: {inline: [u]}\ndelivery: 2026", "7:13", "`delivery` is the number 2026, but must be text. Put it in quotes."),
     ],
 )  # fmt: skip
 def test_a_wrong_send_is_said_so_once(folder: Any, spec: str, place: str, message: str) -> None:
@@ -153,7 +153,7 @@ def test_a_renamed_attribute_cannot_be_managed_too(folder: Any) -> None:
     folder.spec("UserAttributes", ATTRIBUTES + "new: {from: old}\n  old: 5")
     (complaint,) = folder.complaints()
     assert (
-        "7:11: UserAttributes/it: old is renamed to new, and is also managed under its own name" in complaint
+        "7:11: UserAttributes/it: old is renamed to new, but is also managed under its old name" in complaint
     )
     assert "specs/it.yaml:8:5" in complaint
 

@@ -85,17 +85,17 @@ def test_with_several_environments_none_is_taken_by_default(folder: Any) -> None
     [
         ("sensitve: [a]", "5:3", "unknown key `sensitve`. Did you mean sensitive?"),
         ("limits: {concurrency: 0}", "5:25", "`concurrency` is too small. Write 1 or more."),
-        ("limits: {concurrency: many}", "5:25", '`concurrency` is the text "many", expected a whole number. Write digits, without quotes.'),
-        ("budget: {sends: 1.5}", "5:19", "`sends` is the number 1.5, expected a whole number. Write digits, without quotes."),
+        ("limits: {concurrency: many}", "5:25", '`concurrency` is "many", but must be a whole number. Write digits, without quotes.'),
+        ("budget: {sends: 1.5}", "5:19", "`sends` is the number 1.5, but must be a whole number. Write digits, without quotes."),
         ("budget: {send: 1}", "5:12", "unknown key `send`. Did you mean sends?"),
-        ("defaultEnvironment: live", "5:3", "unknown environment. Name one of: sandbox."),
-        ("environments: {a: {emulator: embeded}}", "5:32", '`emulator` is the text "embeded", expected embedded. Did you mean embedded?'),
+        ("defaultEnvironment: live", "5:3", "unknown environment. Choose one of: sandbox."),
+        ("environments: {a: {emulator: embeded}}", "5:32", '`emulator` is "embeded", but must be embedded. Did you mean embedded?'),
         ("environments: {a: {emulator: embedded, appId: x}}", "5:42", "unknown key `appId`. The keys here are emulator, seed, budget, limits."),
         ("environments: {a: {seed: x.ndjson}}", "5:18", "`emulator` is missing. Write it, such as `emulator: embedded`."),
         ("environments: {a: {emulator: embedded, seed: x.ndjson}}", "5:42", "this file or folder doesn't exist. Paths are relative to this file."),
         ("environments: {a: {keys: {prod: X}}}", "5:29", "unknown key `prod`. Did you mean production?"),
-        ("environments: {a: {keys: {production: A B}}}", "5:41", "this is not the name of an environment variable. Letters, digits and _, such as LEANPLUM_PRODUCTION_KEY."),
-        ("environments: {a: {appId: 5}}", "5:29", "this is not text. Write a text, or {env: NAME_OF_A_VARIABLE}."),
+        ("environments: {a: {keys: {production: A B}}}", "5:41", "this is not the name of an environment variable. Letters, digits, and _, such as LEANPLUM_PRODUCTION_KEY."),
+        ("environments: {a: {appId: 5}}", "5:29", "this is not text. Write text, or {env: NAME_OF_A_VARIABLE}."),
         ("specs: [nowhere]", "5:11", "this file or folder doesn't exist. Paths are relative to this file."),
         ("specs: [../..]", "5:11", "this path is outside the project folder. Copy the file into the project."),
     ],
@@ -139,7 +139,7 @@ def test_what_is_shown_does_not_come_from_a_variable_that_holds_a_key(
 ) -> None:
     write(folder, spec)
     (problem,) = folder.load().problems
-    assert problem.message == f"{variable} holds a key, and this would be shown"
+    assert problem.message == f"{variable} contains a key, which would be shown here"
 
 
 @pytest.mark.parametrize("journal", ["../journal.db", "/tmp/journal.db", "a/../../journal.db"])

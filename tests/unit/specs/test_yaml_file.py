@@ -94,7 +94,7 @@ def test_documents_before_a_syntax_error_are_kept() -> None:
         ("a: &x {b: *x}\n", ("*x is inside the value that it repeats", 1, 11)),
         ("a: !!python/name:os.system x\n", ("tags have no meaning in a spec", 1, 4)),
         ("<<: {a: 1}\n", ("<< is not part of YAML 1.2", 1, 1)),
-        ("a: @x\n", ("text can't start with this character", 1, 4)),
+        ("a: @x\n", ("unquoted text can't start with this character", 1, 4)),
         ("a: \x07\n", ("this character is not allowed in YAML", 1, 4)),
         ("[" * 400, ("this is nested more than 50 levels deep", 1, 52)),
     ],

@@ -288,13 +288,13 @@ MOVED = failed("App endpoint configuration mismatch.")
 @pytest.mark.parametrize(
     ("elements", "to", "status", "reason"),
     [
-        ([OK], 2, 200, "The API answered HTTP 200 with 1 elements for 2 actions."),
-        ([failed("Broken.")], 2, 503, "The API answered HTTP 503: Broken."),
+        ([OK], 2, 200, "The API returned HTTP 200 with 1 elements for 2 actions."),
+        ([failed("Broken.")], 2, 503, "The API returned HTTP 503: Broken."),
         (
             [{**OK, "reqId": "x"}],
             1,
             200,
-            "The API answered with request ids that were not sent.",
+            "The API returned request ids that were not sent.",
         ),
         ([MOVED], 2, 200, moved_sentence("another host")),
         (
@@ -325,8 +325,8 @@ def test_an_answer_that_proves_nothing_says_why(elements: Any, to: int, status: 
     ("status", "expected"),
     [
         (429, Refused(429, "Too many requests.", RefusalKind.RATE_LIMITED)),
-        (403, Refused(403, "The API answered HTTP 403 with a body that isn't JSON.", RefusalKind.BUG)),
-        (502, Unreadable("The API answered HTTP 502 with a body that isn't JSON.")),
+        (403, Refused(403, "The API returned HTTP 403 with a body that isn't JSON.", RefusalKind.BUG)),
+        (502, Unreadable("The API returned HTTP 502 with a body that isn't JSON.")),
     ],
 )
 def test_an_unreadable_body_is_named_with_its_status(status: int, expected: BatchAnswer) -> None:
@@ -369,7 +369,7 @@ def test_an_answer_of_more_lists_and_objects_than_the_bound_is_not_parsed(lists:
     assert len(read_elements(200, _of_parts(lists, ANSWER_PARTS.most - lists))) == 1
     body = _of_parts(lists, ANSWER_PARTS.most - lists + 1)
     assert read_batch_answer(200, body, [SEND, SEND], ["a", "b"]) == Unreadable(
-        "The API answered HTTP 200 with more than 500,000 lists and objects."
+        "The API returned HTTP 200 with more than 500,000 lists and objects."
     )
 
 
