@@ -193,7 +193,7 @@ def _shown(document: _Element | Sequence[_Element]) -> str:
 
 
 def _deeds(request: _Request) -> str:
-    """Return such as ``track 3 times and sendMessage about user-1 and user-2``."""
+    """Return such as ``track 3 times and sendMessage for user-1 and user-2``."""
     counted = Counter(_actions_of(request))
     deeds = [name if times == 1 else f"{name} {times} times" for name, times in counted.items()]
     subjects = [escaped(subject) for subject in _subjects_of(request)]

@@ -77,7 +77,7 @@ def test_a_person_on_a_terminal_is_asked(shop: Path, typed: str, code: int) -> N
     question = os.read(keyboard, 4096).decode()
     os.close(keyboard)
     os.close(terminal)
-    assert "This calls track about 00001 in sandbox (embedded emulator, nothing real is touched)." in question
+    assert "This calls track for 00001 in sandbox (embedded emulator, nothing real is touched)." in question
     assert process.returncode == code
     assert bool(process.stdout) == (code == 0)
 
