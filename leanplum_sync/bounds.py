@@ -1,5 +1,5 @@
 """
-How much is read of each input. Anyone who can propose a change can bring any file, and an answer can hold anything.
+How much is read of each input, and for how long. Anyone who can propose a change can bring any file, and an answer can hold anything.
 
 Each bound is far above what real inputs have, and so low that no input takes more than 300 MB of memory. The docs have these as a table.
 """
@@ -103,6 +103,12 @@ ANSWER_PARTS: Final = Bound(
     "lists and objects",
     "A response about 50 users, each with 500 attributes, events, and states, has 50,000.",
 )
+DOWNLOAD: Final = Bound(
+    "The time of one attempt to download a file of the API",
+    3_600,
+    "seconds",
+    "Files of exports take minutes. Up to four attempts are made, and each continues where the last one ended.",
+)
 
 ALL: Final = (
     EXPANSION,
@@ -121,4 +127,5 @@ ALL: Final = (
     PLAN_CELL,
     ANSWER,
     ANSWER_PARTS,
+    DOWNLOAD,
 )

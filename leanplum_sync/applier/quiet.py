@@ -13,7 +13,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Final
 
-from leanplum_sync.planner.change import Change
 from leanplum_sync.wire.action import Action, Json
 from leanplum_sync.wire.envelope import Answered, BatchAnswer, Refused, Unreadable
 from leanplum_sync.wire.profile import TOKEN_FIELDS
@@ -21,24 +20,6 @@ from leanplum_sync.wire.profile import TOKEN_FIELDS
 WITHHELD: Final = "The API's message is not shown, because it quotes a sensitive value."
 _SIGN: Final = re.compile(r"[\W_]+")
 _SHORT: Final = 4  # letters and digits; anything shorter occurs inside other words
-
-
-def quiet_words(
-    words: str, actions: Iterable[Action], changes: Iterable[Change], sensitive: Collection[str]
-) -> str:
-    """
-    Return *words* of the API about a read, without a sensitive value of *actions*, or of what *changes*
-    found and want.
-    """
-    names = {*sensitive, *TOKEN_FIELDS}
-    seen = (
-        leaf
-        for change in changes
-        if change.field in names
-        for value in (change.before, change.after)
-        for leaf in _leaves(value)
-    )
-    return _told(words, _values(actions, sensitive) | frozenset(filter(None, map(_text, seen))))
 
 
 def quiet(answer: BatchAnswer, actions: Sequence[Action], sensitive: Collection[str]) -> BatchAnswer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +23,7 @@ from leanplum_sync.applier.live_state import (
     settle_unseen,
 )
 from leanplum_sync.applier.ports import Plan, Stop, Writer
-from leanplum_sync.applier.quiet import quiet, quiet_words
+from leanplum_sync.applier.quiet import quiet
 from leanplum_sync.applier.settings import ApplySettings
 from leanplum_sync.client.backoff import Randomness, delay_seconds
 from leanplum_sync.client.throttle import Pace
@@ -154,9 +154,7 @@ class Worker:
             try:
                 found |= self._recheck(batch, rechecked, bill)
             except ApiError as error:
-                changes = self._changes_of(tuple(by_subject(free)))
-                reason = self._unseen(error, free, [each for some in changes.values() for each in some])
-                self._run.park(batch, reason, reads=bill.lookups)
+                self._run.park(batch, _unseen(error), reads=bill.lookups)
                 return Ended(batch, BatchState.PARKED)
         if self.must_end:
             return Ended(batch, BatchState.PLANNED)
@@ -234,7 +232,7 @@ class Worker:
         verdicts: dict[int, Verdict] = {}
         for each in self._observed(actions, bill):
             if isinstance(each.seen, RejectedError):
-                verdict = Verdict(Fate.REJECTED, self._unseen(each.seen, each.actions, each.changes))
+                verdict = Verdict(Fate.REJECTED, _unseen(each.seen))
                 verdicts |= {planned.number: verdict for planned in each.actions}
             else:
                 verdicts |= recheck(
@@ -245,13 +243,6 @@ class Worker:
                     later=later.get(each.subject, NOTHING_LATER),
                 )
         return verdicts
-
-    def _unseen(self, error: ApiError, actions: Iterable[PlannedAction], changes: Iterable[Change]) -> str:
-        """Return why a user could not be read before writing; the API's words may quote what the user has."""
-        told = quiet_words(
-            str(error), [planned.action for planned in actions], changes, self._settings.sensitive
-        )
-        return f"could not be read before writing: {told}"
 
     def _observed(self, actions: Sequence[PlannedAction], bill: Bill) -> Iterator[_Observed]:
         """Yield the live state of each subject of *actions*. Ends early if the run must end."""
@@ -382,6 +373,10 @@ class Worker:
             raise LockLostError(
                 f"{lost} Batch {batch.number} of run {self._run.number} was never sent. If it is held later, run: leanplum-sync resolve {self._run.number} --again --batch {batch.number}"
             ) from error
+
+
+def _unseen(error: ApiError) -> str:
+    return f"could not be read before writing: {error}"
 
 
 def _text(planned: PlannedAction) -> str:

@@ -101,9 +101,15 @@ class Calls:
         self._migration.observe(response.body)
         return replace(response, body=self.keys.hidden(response.body))
 
-    def once(self, action: Action, key_class: KeyClass | None = None) -> Mapping[str, Json]:
+    def once(
+        self,
+        action: Action,
+        key_class: KeyClass | None = None,
+        *,
+        shown: Callable[[str], str] = str,
+    ) -> Mapping[str, Json]:
         """
-        Call *action* alone and return its element, which may carry a warning.
+        Call *action* alone and return its element, which may carry a warning. *shown* returns what errors show of the API's words.
 
         Raises:
             CredentialError: a key is missing, or was refused.
@@ -113,7 +119,7 @@ class Calls:
         """
         key_class = key_class or ACTIONS[action.name].key_class
         response = self.post(action.name, self.body(key_class, action.arguments))
-        return self.only_element(response, key_class)
+        return self.only_element(response, key_class, shown=shown)
 
     def retrying(
         self,
@@ -137,19 +143,22 @@ class Calls:
                 self.clock.sleep(delay)
         return attempt()
 
-    def only_element(self, response: Response, key_class: KeyClass) -> Mapping[str, Json]:
+    def only_element(
+        self, response: Response, key_class: KeyClass, *, shown: Callable[[str], str] = str
+    ) -> Mapping[str, Json]:
         """Return the element of an answer to one action; errors as for ``once``."""
         try:
             elements = read_elements(response.status, response.body)
         except UnexpectedResponseError:
             raise _without_elements(response.status) from None
         element = only_one(elements)
+        words = shown(sentence(element))
         if refused := refusal(response.status, element, alone=True):
-            raise self.error_of(refused, key_class)
+            raise self.error_of(replace(refused, message=words), key_class)
         if is_server_error(response.status) and not element["success"]:
-            raise NoAnswerError(f"Leanplum failed with HTTP {response.status}: {sentence(element)}")
+            raise NoAnswerError(f"Leanplum failed with HTTP {response.status}: {words}")
         if not element["success"] or element.get("error") is not None:
-            raise rejected(response.status, sentence(element))
+            raise rejected(response.status, words)
         return element
 
     def error_of(self, refused: Refused, key_class: KeyClass) -> CredentialError | RejectedError:

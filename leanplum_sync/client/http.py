@@ -22,6 +22,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from leanplum_sync.bounds import DOWNLOAD
 from leanplum_sync.client.body import TimedSocket, UnreadableBodyError, read_body
 from leanplum_sync.errors import NoAnswerError, NotSentError
 
@@ -91,10 +92,12 @@ class HttpTransport:
         connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS,
         read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
         answer_timeout_seconds: float = ANSWER_TIMEOUT_SECONDS,
+        download_timeout_seconds: float = DOWNLOAD.most,
     ) -> None:
         self._is_local = is_local
         self._timeout = (connect_timeout_seconds, read_timeout_seconds)
         self._answer_timeout = answer_timeout_seconds
+        self._download_timeout = download_timeout_seconds
         self._of_thread = threading.local()
         self._sessions: list[requests.Session] = []
         self._in_flight: dict[_Watch, None] = {}
@@ -142,13 +145,14 @@ class HttpTransport:
         """
         Stream *url*, starting at byte *offset* if the server supports it.
 
-        Redirects are followed: no key is sent.
+        Redirects are followed: no key is sent. The whole content, redirects included, must arrive within
+        ``download_timeout_seconds``.
 
         Raises:
             NotSentError, NoAnswerError: also while the content is read.
         """
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
-        watch = _Watch(url, None, self._timeout[1], None)
+        watch = _Watch(url, None, self._timeout[1], self._download_timeout)
         _watching.watch = watch
         try:
             with self._session().get(url, headers=headers, timeout=self._timeout, stream=True) as answer:
@@ -181,14 +185,14 @@ class HttpTransport:
 
 
 class _Watch:
-    """Tracks whether a request has started to be sent, and the deadline of its answer (None: no deadline)."""
+    """Tracks whether a request has started to be sent, and the deadline of its answer."""
 
     def __init__(
         self,
         url: str,
         before_write: BeforeWrite | None,
         read_timeout_seconds: float,
-        answer_timeout_seconds: float | None,
+        answer_timeout_seconds: float,
     ) -> None:
         self._host = urlsplit(url).netloc
         self._before_write = before_write
@@ -202,7 +206,7 @@ class _Watch:
             self._before_write()
         self.writing = True
         self._sock = sock
-        if self._answer_timeout is not None:
+        if self._deadline is None:  # a redirect doesn't extend it
             self._deadline = time.monotonic() + self._answer_timeout
 
     def seconds_left(self) -> float:
@@ -290,6 +294,9 @@ def _kind(error: Exception) -> str:
         case requests.ConnectTimeout():
             return "connecting took too long"
         case requests.Timeout() | urllib3.exceptions.TimeoutError() | TimeoutError():
+            return "waiting for the response took too long"
+        # How requests reports a timeout while it streams.
+        case requests.ConnectionError(args=(urllib3.exceptions.TimeoutError(), *_)):
             return "waiting for the response took too long"
         case requests.exceptions.SSLError():
             return "the TLS connection failed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 
@@ -12,6 +13,7 @@ from leanplum_sync.errors import CredentialError, NoAnswerError, RejectedError
 from leanplum_sync.wire.action import Action, Json
 from leanplum_sync.wire.catalogue import KeyClass
 from leanplum_sync.wire.envelope import BatchAnswer, RefusalKind, Refused, read_batch_answer
+from leanplum_sync.wire.known_words import known_words
 from leanplum_sync.wire.message import Message, read_message, read_messages
 from leanplum_sync.wire.migration import MIGRATION_KEYS, Migration, read_migration
 from leanplum_sync.wire.profile import read_profile
@@ -34,12 +36,12 @@ class Reader:
         Return the exportUser element of *subject*; that of a missing user holds a warning and no profile.
 
         Costs one billable lookup per call that reaches the API. Retries after 429, 5xx and lost answers; *on_rate_limit* is
-        called for each 429, so that the caller can slow down.
+        called for each 429, so that the caller can slow down. Errors show only words of the API that quote no value of the user.
 
         Raises:
             CredentialError, RejectedError, RateLimitedError, NotSentError, NoAnswerError, UnexpectedResponseError
         """
-        element = self._ask(_export(subject), on_rate_limit)
+        element = self._ask(_export(subject), on_rate_limit, shown=known_words)
         read_profile(element)  # raises for an answer that is not a user, before more lookups are paid for
         return element
 
@@ -70,7 +72,8 @@ class Reader:
         response = self._calls.post("multi", body)
         answer = read_batch_answer(response.status, response.body, actions, ids)
         if isinstance(answer, Refused) and answer.kind is RefusalKind.RATE_LIMITED:
-            raise self._calls.error_of(answer, KeyClass.DATA_EXPORT)
+            words = known_words(answer.message)
+            raise self._calls.error_of(replace(answer, message=words), KeyClass.DATA_EXPORT)
         return answer
 
     def migration(self) -> Migration | None:
@@ -107,8 +110,16 @@ class Reader:
             raise
         return read_message(element.get("message"))  # type: ignore[arg-type]  # it says so itself if that is none
 
-    def _ask(self, action: Action, on_rate_limit: Callable[[], None] | None = None) -> Mapping[str, Json]:
-        return self._calls.retrying(lambda: self._calls.once(action), on_rate_limit=on_rate_limit)
+    def _ask(
+        self,
+        action: Action,
+        on_rate_limit: Callable[[], None] | None = None,
+        *,
+        shown: Callable[[str], str] = str,
+    ) -> Mapping[str, Json]:
+        return self._calls.retrying(
+            lambda: self._calls.once(action, shown=shown), on_rate_limit=on_rate_limit
+        )
 
 
 def _export(subject: Subject) -> Action:

@@ -178,6 +178,22 @@ def test_a_connection_cut_in_the_middle_keeps_what_came(
     assert down(client, misbehaving, tmp_path) == b"x" * kept + b"y" * (200_000 - kept)
 
 
+@pytest.mark.parametrize("what", ["drips", "drips chunks"])
+def test_a_download_has_a_deadline_however_slowly_it_comes(
+    misbehaving: Any, app: tuple[Connection, Keys, HttpTransport, Any], tmp_path: Path, what: str
+) -> None:
+    misbehaving.does(what)
+    connection, keys, _, watch = app
+    with (
+        HttpTransport(is_local=True, download_timeout_seconds=0.1) as transport,
+        pytest.raises(NoAnswerError, match="took too long"),
+    ):
+        down(Client(connection, keys, transport, watch), misbehaving, tmp_path)
+    assert len(misbehaving.requests) == 4
+    misbehaving.does((200, b"x"))
+    assert down(Client(*app), misbehaving, tmp_path) == b"x"
+
+
 def test_a_server_that_knows_no_ranges_starts_again(misbehaving: Any, client: Client, tmp_path: Path) -> None:
     (tmp_path / "part-0.part").write_bytes(b"abc")
     misbehaving.does((200, b"ABCDEF"))

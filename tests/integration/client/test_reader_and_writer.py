@@ -13,6 +13,7 @@ from leanplum_sync.client.credentials import Connection, KeyClass, Keys
 from leanplum_sync.client.reader import Reader
 from leanplum_sync.client.writer import Writer
 from leanplum_sync.errors import (
+    ApiError,
     CredentialError,
     LeanplumSyncError,
     NoAnswerError,
@@ -97,6 +98,24 @@ def test_a_definite_answer_is_not_asked_for_again(
     with pytest.raises(error):
         Reader(Calls(*app)).export_user(USER)
     assert len(misbehaving.requests) == 1
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 408, 429, 451, 500, 503])
+def test_no_error_of_a_read_shows_what_the_api_says_about_the_user(
+    misbehaving: Any, app: Any, status: int
+) -> None:
+    misbehaving.does(failing(status, "Can't show ada@example.com."))
+    reader = Reader(Calls(*app))
+    with pytest.raises((ApiError, CredentialError), match="message is not shown") as caught:
+        reader.export_user(USER)
+    assert "ada@example.com" not in f"{caught.value} {vars(caught.value)}"
+
+
+def test_no_error_of_a_read_of_several_users_shows_what_the_api_says(misbehaving: Any, app: Any) -> None:
+    misbehaving.does(failing(429, "Too many requests for ada@example.com."))
+    with pytest.raises(RateLimitedError, match=r"\(Too many requests\)") as caught:
+        Reader(Calls(*app)).export_users([USER, Subject.user("u2")])
+    assert "ada@example.com" not in f"{caught.value} {vars(caught.value)}"
 
 
 def test_a_missing_message_is_none(misbehaving: Any, app: Any) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leanplum_sync.bounds import CELL, COLUMNS, ITEMS, NESTING
 from leanplum_sync.errors import UnexpectedResponseError
 from leanplum_sync.wire.profile import NO_PROFILE, read_profile
 
@@ -50,6 +51,57 @@ def test_devices_without_an_id_are_passed_over() -> None:
 )
 def test_what_is_no_user_is_refused(element: dict[str, Any]) -> None:
     with pytest.raises(UnexpectedResponseError):
+        read_profile(element)
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+# An element is itself a level, and a profile's attributes are one more.
+AT_THE_BOUND: dict[str, dict[str, Any]] = {
+    "deep": {"userAttributes": {"a": nested(NESTING.most - 2)}},
+    "deep beside the attributes": {"userAttributes": {}, "events": nested(NESTING.most - 1)},
+    "a wide list": {"userAttributes": {"a": [0] * ITEMS.most}},
+    "a wide object": {"userAttributes": dict.fromkeys(map(str, range(ITEMS.most)), 0)},
+    "a wide element": {"userAttributes": {}} | dict.fromkeys(map(str, range(COLUMNS.most - 1)), 0),
+    "a long text": {"userAttributes": {"a": "x" * CELL.most}},
+}
+OVER_THE_BOUND: dict[str, tuple[dict[str, Any], str]] = {
+    "deep": ({"userAttributes": {"a": nested(NESTING.most - 1)}}, "nested more than 50 levels"),
+    "deep beside the attributes": (
+        {"userAttributes": {}, "events": nested(NESTING.most)},
+        "nested more than 50 levels",
+    ),
+    "deep without a profile": (
+        {"warning": {"message": "User not found; request skipped.", "a": nested(NESTING.most)}},
+        "nested more than 50 levels",
+    ),
+    "a wide list": ({"userAttributes": {"a": [0] * (ITEMS.most + 1)}}, "more than 10,000 items"),
+    "a wide object": (
+        {"userAttributes": dict.fromkeys(map(str, range(ITEMS.most + 1)), 0)},
+        "more than 10,000 items",
+    ),
+    "a wide element": (
+        {"userAttributes": {}} | dict.fromkeys(map(str, range(COLUMNS.most)), 0),
+        "more than 10,000 columns",
+    ),
+    "a long text": ({"userAttributes": {"a": "x" * (CELL.most + 1)}}, "more than 250,000 characters"),
+}
+
+
+@pytest.mark.parametrize("name", AT_THE_BOUND)
+def test_a_profile_as_deep_and_wide_as_allowed_is_read(name: str) -> None:
+    assert read_profile(AT_THE_BOUND[name]).exists
+
+
+@pytest.mark.parametrize("name", OVER_THE_BOUND)
+def test_a_deeper_or_wider_answer_is_refused(name: str) -> None:
+    element, reason = OVER_THE_BOUND[name]
+    with pytest.raises(UnexpectedResponseError, match=f"can't be read: .*{reason}"):
         read_profile(element)
 
 
