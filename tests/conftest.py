@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import doubts
 import pytest
 from hypothesis import HealthCheck, settings
 from postgresql import Server, serving
@@ -21,6 +23,24 @@ from searching import IS_CAMPAIGN, PROFILE
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("campaign", settings.get_profile("suite"), max_examples=500)
 settings.load_profile(PROFILE)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--doubts",
+        type=int,
+        choices=range(len(doubts.rows())),
+        metavar="ROW",
+        help="run the scenes of tests/e2e under this row of doubts about the API",
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def row_of_doubts(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let the fixtures of whole modules meet the row, too."""
+    row = request.config.getoption("doubts")
+    with nullcontext() if row is None else doubts.met(doubts.of_scene(row)):
+        yield
 
 
 def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:

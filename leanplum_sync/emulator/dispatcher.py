@@ -177,7 +177,10 @@ def _count_lookups(call: Call, users: list[str | None], transaction: Transaction
 def _answered(arguments: Arguments, desk: _Desk) -> tuple[Element, int]:
     """Return one action's element and its HTTP status."""
     uuid, req_id = desk.call.uuid, arguments.plain("reqId")
-    once = (uuid, req_id) if uuid and req_id and desk.switches.duplicates == "answer_again" else None
+    # A key that doesn't permit the action is refused before anything else, and the refusal is not repeated to another key.
+    is_permitted = desk.key_class in TABLE.get(arguments.action, _READ).keys
+    answers_again = desk.switches.duplicates == "answer_again" and is_permitted
+    once = (uuid, req_id) if uuid and req_id and answers_again else None
     if once is not None and (before := desk.transaction.answered(*once)) is not None:
         return before, 200
     element, status, advice = _attempted(arguments, desk)

@@ -92,6 +92,20 @@ def test_a_repeated_batch_gets_the_answers_it_got_before(start: Callable[..., Ca
     assert caller.user("d-2")["userAttributes"] == {"a": 3}
 
 
+def test_a_refused_key_is_not_refused_again_once_the_right_key_sends_the_same_batch(
+    start: Callable[..., Caller],
+) -> None:
+    caller = start()
+    action = {"action": "track", "userId": "d-3", "event": "e", "reqId": "r"}
+    (refused,) = caller.multi(action, uuid="batch-4", key="data_export")
+    assert refused["error"] == {"message": "Invalid access key"}
+    (carried_out,) = caller.multi(action, uuid="batch-4")
+    assert carried_out["success"]
+    (refused,) = caller.multi(action, uuid="batch-4", key="data_export")
+    assert refused["error"] == {"message": "Invalid access key"}
+    assert caller.user("d-3")["events"]["e"]["count"] == 1
+
+
 def test_a_switch_carries_out_duplicates(start: Callable[..., Caller]) -> None:
     caller = start(switches=Switches(duplicates="carry_out"))
     for _ in range(2):

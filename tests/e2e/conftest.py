@@ -4,17 +4,55 @@ from __future__ import annotations
 
 import shutil
 import signal
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import doubts
 import pytest
 from files import ndjson
 from shell import ROOT, Example, Process, Serve, Served, Shell, Start
 
 from leanplum_sync import emulator
-from leanplum_sync.emulator import Switches
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the scenes marked ``sampled`` under a row of doubts as well; with ``--doubts``, each runs under that row alone."""
+    if metafunc.definition.get_closest_marker("sampled") and metafunc.config.getoption("doubts") is None:
+        row = doubts.drawn(metafunc.function.__name__)
+        metafunc.parametrize("answers", [None, row], ids=["defaults", f"doubts {row}"], indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what depends on no row."""
+    if config.getoption("doubts") is None:
+        return
+    left_out = [item for item in items if not has_scenes(item.path)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if has_scenes(item.path)]
+
+
+def has_scenes(path: Path) -> bool:
+    folder = Path(__file__).parent
+    return path.is_relative_to(folder) and not path.relative_to(folder).as_posix().startswith(
+        doubts.WITHOUT_SCENES
+    )
+
+
+@pytest.fixture(autouse=True)
+def answers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What the API answers to open questions: as the row of doubts has it, but for what the test declares."""
+    row = getattr(request, "param", None)
+    if row is None:
+        row = request.config.getoption("doubts")
+    declared = [mark.kwargs for mark in request.node.iter_markers("doubt")]  # the closest first
+    with ExitStack() as stack:
+        if declared or row is not None:
+            base = {} if row is None else doubts.of_scene(row)
+            stack.enter_context(doubts.met({**base, **ChainMap(*declared)}))
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +67,7 @@ def interrupts_are_heeded() -> Iterator[None]:
 def serve(tmp_path: Path) -> Iterator[Serve]:
     """Start an emulator with these elements of a seed, or with what is in *seeds*."""
     # The real API may know a batch that is sent again, or may not; here it must not help us.
-    switches = Switches(duplicates="carry_out")
+    switches = doubts.current(duplicates="carry_out")
     with ExitStack() as stack:
 
         def begin(*elements: Mapping[str, Any], seeds: Sequence[Path] = (), **options: Any) -> Served:

@@ -14,6 +14,7 @@ import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+import doubts
 import pytest
 from files import ndjson, write_files
 from shell import ROOT, Shell
@@ -52,7 +53,7 @@ class Copy:
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=self.root,
-            env=self.shell.variables,
+            env=doubts.handed_on(self.shell.variables),
             capture_output=True,
             text=True,
             check=False,

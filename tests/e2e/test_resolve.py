@@ -36,6 +36,7 @@ def held_users(shell: Shell) -> list[str]:
     return [entry["subject"].removeprefix("user:") for entry in shell.json("status")["held"]]
 
 
+@pytest.mark.sampled
 def test_each_held_action_ends_as_the_person_said(held: tuple[Shell, Served]) -> None:
     shell, served = held
     users = held_users(shell)

@@ -57,6 +57,7 @@ def test_undoing_the_loyalty_example_restores_every_attribute(example: Example, 
     assert again["digest"] == planned["digest"]
 
 
+@pytest.mark.sampled
 def test_who_moved_on_since_the_run_is_listed_and_left_alone(example: Example, serve: Serve) -> None:
     shell = example("loyalty-migration")
     customers = shell.folder / "data" / "customers.csv"

@@ -3,18 +3,48 @@ Every doubt about the API, as rows of the emulator's switches: each pair of valu
 
 What is right under the defaults alone relies on guesses. What is right under each row relies on none of them, nor on two
 together.
+
+``pytest tests/e2e --doubts 7`` runs the scenes under row 7. A scene that is about certain answers declares them, so that no row
+changes them: ``@pytest.mark.doubt(integers="kept")``. Without the option, scenes meet the defaults, and the ones marked
+``sampled`` a row as well.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import json
+import os
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from covering import Row, covering
 
-from leanplum_sync.emulator import Switches
+from leanplum_sync.emulator import Switches, create_app
+
+_VARIABLE: Final = "DOUBTS"  # the switches that the running test meets, as JSON, for the processes it starts
+_AT_START: Final = Path(__file__).with_name("at_start")
+
+# The program refuses to write, or asks first, once a migration has begun: tests/e2e/cli/test_migration.py and test_doubts.py.
+_OF_EVERY_SCENE: Final[Row] = {"migrate_state": "NONE"}
+WITHOUT_SCENES: Final = (
+    "browser/",  # pages that were rendered before
+    "cli/test_completion.py",
+    "cli/test_fmt.py",
+    "cli/test_help.py",
+    "cli/test_many_problems.py",
+    "test_bounded_input.py",
+    "test_docs.py",  # the pages show the defaults
+    "test_doubts.py",  # goes through the rows by itself
+    "test_forked.py",
+    "test_packaging.py",
+    "test_warehouse.py",
+)
+"""Files of ``tests/e2e`` that start no emulator, or choose its switches: nothing in them depends on a row."""
+
 
 # Switches that take a number or a text: the default, and what differs most while a scene of a dozen users still fits.
 _CHOSEN: Final[Mapping[str, Sequence[Any]]] = {
@@ -60,3 +90,57 @@ def described(row: Row) -> str:
     """Return where a row differs from the defaults."""
     defaults = Switches()
     return ", ".join(f"{name}={value}" for name, value in row.items() if value != getattr(defaults, name))
+
+
+def of_scene(number: int) -> Row:
+    """Return the row *number* as scenes meet it."""
+    return {**rows()[number], **_OF_EVERY_SCENE}
+
+
+def drawn(scene: str) -> int:
+    """Return the number of the row for *scene*: any row, but the same one for each run."""
+    return random.Random(scene).randrange(len(rows()))
+
+
+@contextmanager
+def met(answers: Row) -> Iterator[None]:
+    """Let each emulator that gets no switches have *answers*, in this process and those it starts; else the defaults."""
+    before = os.environ.get(_VARIABLE)
+    os.environ[_VARIABLE] = json.dumps(answers)
+    impose()
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_VARIABLE]
+        else:
+            os.environ[_VARIABLE] = before
+        impose()
+
+
+def current(**otherwise: Any) -> Switches:
+    """Return the answers that the running test meets. Without a row: the defaults, but for *otherwise*."""
+    return Switches(**{**otherwise, **_met()})
+
+
+def impose() -> None:
+    """Make the answers that the running test meets those of each emulator of this process that gets no switches."""
+    create_app.__kwdefaults__["switches"] = Switches(**_met())
+
+
+def handed_on(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return *environ* for a new process, with the answers that the running test meets."""
+    if _VARIABLE not in os.environ:
+        return dict(environ)
+    path = os.pathsep.join(filter(None, (environ.get("PYTHONPATH"), str(_AT_START))))
+    return {**environ, **for_fork(), "PYTHONPATH": path}
+
+
+def for_fork() -> dict[str, str]:
+    """Return the variable that holds the answers which the running test meets, for a child that calls ``impose``."""
+    return {name: value for name, value in os.environ.items() if name == _VARIABLE}
+
+
+def _met() -> Row:
+    answers: Row = json.loads(os.environ.get(_VARIABLE, "{}"))
+    return answers

@@ -32,6 +32,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, NoReturn, Self
 
+import doubts
+
 _MOST_BYTES: Final = 1 << 20
 _LIMITS: Final = (resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE)
 IS_POSSIBLE: Final = hasattr(os, "pidfd_open")
@@ -231,6 +233,7 @@ def _import_everything() -> None:
 def _run() -> NoReturn:
     """Run the command and exit without freeing objects, which would copy most of the nursery's memory."""
     code: Any = 0
+    doubts.impose()
     try:
         runpy.run_module("leanplum_sync", run_name="__main__", alter_sys=True)
     except SystemExit as end:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import doubts
 from forked import IS_POSSIBLE, Forked, nursery
 
 from leanplum_sync import emulator
@@ -54,11 +55,11 @@ class Shell:
         # Where coverage is measured, each process has to start it; and a copy of the package is not the one to fork.
         is_own = any(name == "PYTHONPATH" or name.startswith("COVERAGE_") for name in self.variables)
         if IS_POSSIBLE and not is_own:
-            return Forked(nursery(), arguments, self.folder, self.variables)
+            return Forked(nursery(), arguments, self.folder, {**self.variables, **doubts.for_fork()})
         return subprocess.Popen(
             [*self.command, *arguments],
             cwd=self.folder,
-            env=self.variables,
+            env=doubts.handed_on(self.variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import doubts
+
 _PATIENCE_SECONDS = 600
 
 
@@ -24,7 +26,9 @@ class Terminal:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "leanplum_sync", *arguments],
             cwd=folder,
-            env={"PATH": os.environ["PATH"], "HOME": str(folder), "TERM": "dumb", **environ},
+            env=doubts.handed_on(
+                {"PATH": os.environ["PATH"], "HOME": str(folder), "TERM": "dumb", **environ}
+            ),
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
