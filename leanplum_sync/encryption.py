@@ -86,15 +86,25 @@ class Sealed:
         self._stamp_key = _derived(key, b"", "digest")
 
     def seal(self, text: str, *place: str) -> bytes:
-        nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, text.encode(), _joined(place))
+        return self.seal_bytes(text.encode(), *place)
 
     def open(self, kept: str | bytes, *place: str) -> str:
         if isinstance(kept, str):
             raise ValueError("the value is not encrypted")  # noqa: TRY004 - what a damaged file raises
+        return self.open_bytes(kept, *place).decode()
+
+    def seal_bytes(self, data: bytes, *place: str) -> bytes:
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, data, _joined(place))
+
+    def open_bytes(self, kept: bytes, *place: str) -> bytes:
+        """
+        Raises:
+            ValueError: as for ``open``.
+        """
         try:
-            return self._cipher.decrypt(kept[:_NONCE_BYTES], kept[_NONCE_BYTES:], _joined(place)).decode()
-        except self._not_authentic as error:
+            return self._cipher.decrypt(kept[:_NONCE_BYTES], kept[_NONCE_BYTES:], _joined(place))
+        except (self._not_authentic, ValueError) as error:
             raise ValueError("the value can't be decrypted") from error
 
     def stamp(self, digest: str) -> str:
@@ -124,6 +134,10 @@ class SealingKeys:
     def to_seal(self, salt: bytes, purpose: str) -> Codec:
         return Sealed(self.keys[0], salt, purpose) if self.keys else PLAIN
 
+    def sealed(self, salt: bytes, purpose: str) -> Sealed | None:
+        """As ``to_seal``; None without a key, for what is never stored unencrypted."""
+        return Sealed(self.keys[0], salt, purpose) if self.keys else None
+
     def to_open(self, key_id: str, salt: bytes, purpose: str, what: str) -> Codec:
         """
         Return the codec for values that were encrypted with the key *key_id*, which is empty if they were not.
@@ -131,8 +145,13 @@ class SealingKeys:
         Raises:
             CredentialError: that key is not among these; the sentence begins with *what*.
         """
-        if not key_id:
-            return PLAIN
+        return self.sealed_with(key_id, salt, purpose, what) if key_id else PLAIN
+
+    def sealed_with(self, key_id: str, salt: bytes, purpose: str, what: str) -> Sealed:
+        """
+        Raises:
+            CredentialError: as for ``to_open``.
+        """
         for key in self.keys:
             if _id_of(key) == key_id:
                 return Sealed(key, salt, purpose)

@@ -42,6 +42,7 @@ class Kind(StrEnum):
     FATE = "fate"
     DELIVERY_STATE = "state of a delivery"
     DELIVERY_CLASS = "delivery class"
+    BYTES = "bytes"
 
 
 class Cell(sa.types.TypeDecorator[Any]):
@@ -102,6 +103,10 @@ def _is_numbers(value: object) -> bool:
     return isinstance(found, list) and all(isinstance(each, int) for each in found)
 
 
+def _is_bytes(value: object) -> bool:
+    return isinstance(value, bytes)
+
+
 def _one_of(words: type[StrEnum]) -> _Form:
     known = frozenset(words)
     return _Form(sa.Text(), lambda value: isinstance(value, str) and value in known)
@@ -120,5 +125,6 @@ _FORMS: Final[Mapping[Kind, _Form]] = MappingProxyType(
         Kind.FATE: _one_of(Fate),
         Kind.DELIVERY_STATE: _one_of(DeliveryState),
         Kind.DELIVERY_CLASS: _one_of(DeliveryClass),
+        Kind.BYTES: _Form(sa.LargeBinary(), _is_bytes),
     }
 )

@@ -14,9 +14,16 @@ from leanplum_sync.clock import SystemClock, utc
 from leanplum_sync.errors import JournalError, JournalLockedError
 from leanplum_sync.journal.database import Database, describe, is_address
 from leanplum_sync.journal.lock import is_held, release_abandoned
-from leanplum_sync.journal.schema import identity_table, lock_table, metadata, version_table
+from leanplum_sync.journal.schema import (
+    identity_table,
+    kept_chunk_table,
+    lock_table,
+    metadata,
+    version_table,
+)
 
 _ROWS_AT_ONCE: Final = 5_000
+_CHUNKS_AT_ONCE: Final = 4  # each of about a megabyte
 # The target has these already.
 _OWN: Final = (version_table, identity_table)
 _COPIED: Final = tuple(table for table in metadata.sorted_tables if table not in _OWN)
@@ -95,7 +102,8 @@ def _check_empty(connection: sa.Connection, name: str) -> None:
 
 def _copy(table: sa.Table, reading: sa.Connection, writing: sa.Connection) -> None:
     names = [column.key for column in table.columns]
-    rows = reading.execution_options(yield_per=_ROWS_AT_ONCE).execute(sa.select(*table.columns))
+    at_once = _CHUNKS_AT_ONCE if table is kept_chunk_table else _ROWS_AT_ONCE
+    rows = reading.execution_options(yield_per=at_once).execute(sa.select(*table.columns))
     for part in rows.partitions():
         writing.execute(sa.insert(table), [dict(zip(names, row, strict=True)) for row in part])
 

@@ -6,12 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import sqlalchemy as sa
 
 from leanplum_sync.address import Subject
 from leanplum_sync.encryption import SealingKeys
+from leanplum_sync.journal import kept_files
 from leanplum_sync.journal.database import Database, describe, is_address, memory_of
 from leanplum_sync.journal.entry import (
     AppliedSpec,
@@ -27,6 +28,7 @@ from leanplum_sync.journal.entry import (
 )
 from leanplum_sync.journal.footprints import rows_about, unpacked
 from leanplum_sync.journal.identity import Here, Trace
+from leanplum_sync.journal.kept_files import KeptFile
 from leanplum_sync.journal.later import position
 from leanplum_sync.journal.rejections import rejected_before
 from leanplum_sync.journal.rows import (
@@ -58,6 +60,9 @@ from leanplum_sync.planner.footprint import follow
 from leanplum_sync.planner.known import NOTHING_KNOWN, JournalMark, Known, Position, Sent
 from leanplum_sync.wire.action import Action, DeliveryClass
 
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
 _PAGE: Final = 500  # rows, and values in an IN list: SQLite and PostgreSQL both take many more
 
 # From plain success to what needs a person most. A subject counts once, at its gravest.
@@ -79,6 +84,7 @@ class JournalReader:
 
     def __init__(self, location: str | Path, keys: SealingKeys, memory: Path | None = None) -> None:
         self._texts = Texts(describe(location), keys)
+        self._keys = keys
         self._location = location
         exists = is_address(location) or Path(location).exists()
         self._database: Database | None = (
@@ -331,6 +337,17 @@ class JournalReader:
                 for subject, left in unpacked(row, self._texts, frozenset(page)).items():
                     follow(found[subject], left)
         return {subject: found[str(subject)] for subject in subjects if str(subject) in found}
+
+    def kept_files(self, run: RunEntry) -> tuple[KeptFile, ...]:
+        """Return the files of *run* that the journal keeps, its plan first."""
+        if self._database is None or self._database.is_empty:
+            return ()
+        return tuple(kept_files.listed(self._database, run.plan_digest, run.number))
+
+    def read_kept(self, kept: KeptFile, to: SupportsWrite[bytes]) -> None:
+        """See ``kept_files.read``."""
+        if self._database is not None:  # pragma: no branch - it listed the file
+            kept_files.read(self._database, self._keys, kept, to)
 
     def faults(self) -> Iterator[Fault]:
         """Yield where the journal is not consistent."""

@@ -215,6 +215,32 @@ footprint_table = sa.Table(
     sa.Column("fields", Cell(Kind.TEXT, "footprint.fields"), nullable=False),
 )
 
+# Files of runs, encrypted, see ``kept_files``. *run* is 0 for a plan, which may have several runs.
+kept_file_table = sa.Table(
+    "kept_file",
+    metadata,
+    sa.Column("copy", Cell(Kind.TEXT, "kept_file.copy"), primary_key=True),
+    sa.Column("app", Cell(Kind.TEXT, "kept_file.app"), nullable=False),
+    sa.Column("environment", Cell(Kind.TEXT, "kept_file.environment"), nullable=False),
+    sa.Column("plan_digest", Cell(Kind.TEXT, "kept_file.plan_digest"), nullable=False),
+    sa.Column("run", Cell(Kind.WHOLE, "kept_file.run"), nullable=False),
+    sa.Column("name", Cell(Kind.TEXT, "kept_file.name"), nullable=False),
+    sa.Column("stamp", Cell(Kind.TEXT, "kept_file.stamp"), nullable=False),  # a keyed digest of the content
+    sa.Column("encryption_key", Cell(Kind.TEXT, "kept_file.encryption_key"), nullable=False),  # its id
+    sa.Column("salt", Cell(Kind.TEXT, "kept_file.salt"), nullable=False),
+    sa.Column("chunks", Cell(Kind.WHOLE, "kept_file.chunks")),  # NULL until all of them are stored
+    sa.Column("kept_at", Cell(Kind.TIME, "kept_file.kept_at"), nullable=False),
+    sa.Index("kept_file_by_plan", "plan_digest", "run", "name"),
+)
+
+kept_chunk_table = sa.Table(
+    "kept_chunk",
+    metadata,
+    sa.Column("copy", Cell(Kind.TEXT, "kept_chunk.copy"), primary_key=True),
+    sa.Column("number", Cell(Kind.WHOLE, "kept_chunk.number"), primary_key=True),
+    sa.Column("sealed", Cell(Kind.BYTES, "kept_chunk.sealed"), nullable=False),
+)
+
 
 def _identify_deliveries_by_name(connection: sa.Connection) -> None:
     """Version 4: the document's name is no longer part of a delivery's identity."""
@@ -268,6 +294,12 @@ def _count_deliveries(connection: sa.Connection) -> None:
         connection.execute(sa.update(batch_table).values(deliveries=deliveries_of_batch()))
 
 
+def _keep_files(connection: sa.Connection) -> None:
+    """Version 10: the journal keeps files of runs."""
+    for table in (kept_file_table, kept_chunk_table):
+        table.create(connection, checkfirst=True)
+
+
 def deliveries_of_batch() -> sa.ScalarSelect[int]:
     """Count the deliveries that belong to the row of ``batch`` in the statement around it."""
     delivery, batch = delivery_table.c, batch_table.c
@@ -314,6 +346,7 @@ STEPS: Final[Mapping[int, Callable[[sa.Connection], None]]] = {
     7: _give_identity,
     8: _remember_rejections,
     9: _count_deliveries,
+    10: _keep_files,
 }
 VERSION: Final = max(STEPS)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -12,8 +12,10 @@ import sqlalchemy as sa
 from leanplum_sync.clock import Clock
 from leanplum_sync.encryption import SealingKeys
 from leanplum_sync.errors import JournalError, StalePlanError
-from leanplum_sync.journal.database import Database, describe
+from leanplum_sync.journal import kept_files
+from leanplum_sync.journal.database import Database, describe, is_postgres
 from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, Resolution, RunState
+from leanplum_sync.journal.kept_files import KeptName, Write
 from leanplum_sync.journal.later import LaterWrites
 from leanplum_sync.journal.lock import LEASE_SECONDS, Lease, overlap
 from leanplum_sync.journal.reader import SETTLED, JournalReader
@@ -52,6 +54,7 @@ class Journal(JournalReader):
     ) -> None:
         """See ``open_journal``."""
         self._texts = Texts(describe(location), keys)
+        self._keys = keys
         self._location = location
         self._database = self._writable = Database(location, memory=memory, as_it_is=as_it_is)
         self._clock = clock
@@ -187,6 +190,24 @@ class Journal(JournalReader):
         """Record that *specs*, ``{kind/name: digest}``, are in force: their plan was empty."""
         with lease.writing("the journal did not record that the specs were applied") as connection:
             remember_specs(self._writable, connection, lease, specs, run=NO_RUN, now=self._clock.now())
+
+    @property
+    def keeps_files(self) -> bool:
+        """Whether files of runs are to be kept here: encrypted, and in a journal that outlives the machine."""
+        return is_postgres(self._location) and bool(self._keys.keys)
+
+    def keep_file(self, name: KeptName, write: Write) -> None:
+        """See ``kept_files.keep``. Nothing is stored unless this journal ``keeps_files``."""
+        if self.keeps_files:
+            kept_files.keep(self._writable, self._clock, self._keys, name, write)
+
+    def forget_files(self, run: KeptName, besides: Iterable[str]) -> None:
+        """See ``kept_files.forget``."""
+        kept_files.forget(self._writable, run, besides)
+
+    def prune_files(self, needed: Callable[[str], bool | None], before: float) -> int:
+        """See ``kept_files.prune``."""
+        return kept_files.prune(self._writable, self._clock, needed, before)
 
     def now(self) -> float:
         """Return the time of the journal's clock, by which all machines measure how old a doubt is."""

@@ -27,6 +27,7 @@ from leanplum_sync.journal.writer import Journal
 from leanplum_sync.library.connect import App, connected, settle_seconds, target_of
 from leanplum_sync.library.event_log import EventLog
 from leanplum_sync.library.journal_here import journal_here, open_for
+from leanplum_sync.library.kept_files import keep_plan
 from leanplum_sync.library.planning import Plan
 from leanplum_sync.library.progress import Callback, progress_to
 from leanplum_sync.library.reading import together
@@ -39,7 +40,6 @@ from leanplum_sync.planfile.part import PlanPart
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.problem import Problem
 from leanplum_sync.progress import Progress, SilentProgress
-from leanplum_sync.project.kept_plans import keep
 from leanplum_sync.project.model import FILE_NAME, ProjectFile
 from leanplum_sync.project.settings import Settings, settle
 from leanplum_sync.specs import load, spec_inputs
@@ -273,9 +273,7 @@ class Application:
         plan, lock, journal = self.admitted.mine, self.admitted.lock, self.journal
         digest, target = plan.header.digest, plan.header.target
         settings = self.admitted.apply_settings
-        kept = self.admitted.settings.kept_plan(digest)
-        if not self.admitted.plan.is_at(kept):  # a resumed run has kept it before
-            keep(self.admitted.plan.write_to, kept)
+        keep_plan(self.admitted.plan, self.admitted.settings, journal)
         with journal.acquire(
             target.app_id, target.environment, part=lock, lease_seconds=settings.lease_seconds
         ) as lease:

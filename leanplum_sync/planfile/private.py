@@ -13,10 +13,13 @@ import sqlite3
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from leanplum_sync.bounds import PLAN_CELL
 from leanplum_sync.errors import StorageError
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 _CHUNK_BYTES: Final = 1 << 20
 _IN_MEMORY_BYTES: Final = 4 << 20  # the plan of some thousand users
@@ -80,7 +83,7 @@ class PrivateCopy:
                     return ours == theirs
         return False
 
-    def write_to(self, file: IO[bytes]) -> None:
+    def write_to(self, file: SupportsWrite[bytes]) -> None:
         self._file.seek(0)
         shutil.copyfileobj(self._file, file, _CHUNK_BYTES)
 

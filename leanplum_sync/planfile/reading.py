@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import IO, Any, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 import orjson
 
@@ -42,6 +42,9 @@ from leanplum_sync.planner.plan import (
 from leanplum_sync.problem import Place
 from leanplum_sync.wire.action import Action
 from leanplum_sync.wire.batch import Batch, DeliveryKey, PlannedAction
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 _Group: TypeAlias = tuple[str, str, str]  # resource, kind, field
 
@@ -109,7 +112,7 @@ class PlanFile:
     def is_sqlite(self) -> bool:
         return self._copy.starts_with(_SQLITE_HEADER)
 
-    def write_to(self, file: IO[bytes]) -> None:
+    def write_to(self, file: SupportsWrite[bytes]) -> None:
         """Write the bytes of the plan as it was checked, whatever is at its path by now."""
         self._copy.write_to(file)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -13,12 +13,12 @@ from leanplum_sync.journal.entry import RunEntry, RunState
 from leanplum_sync.project.settings import kept_name
 
 
-def keep(write_plan: Callable[[IO[bytes]], None], kept: Path) -> None:
+def keep(write: Callable[[IO[bytes]], None], kept: Path, failed: str) -> None:
     """
-    Write the plan to the file *kept*: a copy, which nobody overwrites by overwriting the plan.
+    Write the file *kept*, completely or not at all, and for its owner only.
 
     Raises:
-        StorageError: there is no room for it.
+        StorageError: there is no room for it; *failed* says what could not be done.
     """
     # Processes that share a plan keep it at the same time.
     beside = kept.with_name(f"{kept.name}.{os.getpid()}")
@@ -26,27 +26,38 @@ def keep(write_plan: Callable[[IO[bytes]], None], kept: Path) -> None:
         kept.parent.mkdir(parents=True, exist_ok=True)
         beside.unlink(missing_ok=True)
         with os.fdopen(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-            write_plan(file)
+            write(file)
         beside.replace(kept)
     except OSError as error:
+        raise StorageError(f"{kept}: {failed}: {error}.") from error
+    finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
-        raise StorageError(f"{kept}: the plan can't be kept for undo: {error}. Nothing was sent.") from error
 
 
-def prune(folder: Path, runs: Iterable[RunEntry], *, before: float) -> tuple[Path, ...]:
+def needed(runs: Iterable[RunEntry], before: float) -> Mapping[str, bool]:
     """
-    Remove the plans that are no longer needed, and return them.
+    Return, by digest, whether the plans of *runs* are needed.
 
-    A plan is needed while one of its runs may be resumed or holds something, and, for undo, if one ended after *before*. A
-    plan without a run stays too: another journal may have it.
+    A plan is needed while one of its runs may be resumed or holds something, and, for undo, if one ended after *before*.
     """
-    needed: dict[str, bool] = {}
+    found: dict[str, bool] = {}
     for run in runs:
         is_open = run.state not in (RunState.FINISHED, RunState.SUPERSEDED)
-        name = kept_name(run.plan_digest)
-        needed[name] = needed.get(name, False) or is_open or run.ended_at is None or run.ended_at > before
-    removed = [path for path in sorted(folder.glob("*.lpplan")) if not needed.get(path.name, True)]
+        is_needed = is_open or run.ended_at is None or run.ended_at > before
+        found[run.plan_digest] = found.get(run.plan_digest, False) or is_needed
+    return found
+
+
+def prune(folder: Path, plans: Mapping[str, bool]) -> tuple[Path, ...]:
+    """
+    Remove the plans that are not needed according to *plans*, see ``needed``, and return them.
+
+    A plan without a run stays: another journal may have it.
+    """
+    known = {kept_name(digest) for digest in plans}
+    unneeded = known - {kept_name(digest) for digest, is_needed in plans.items() if is_needed}
+    removed = [path for path in sorted(folder.glob("*.lpplan")) if path.name in unneeded]
     for path in removed:
         path.unlink()
     return tuple(removed)

@@ -38,11 +38,12 @@ from leanplum_sync.cli.project import project_file
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.cli.signals import stopping
 from leanplum_sync.client.http import ANSWERS_AFTER_STOP_SECONDS
-from leanplum_sync.errors import InterruptedRunError
+from leanplum_sync.errors import InterruptedRunError, JournalError
 from leanplum_sync.journal.entry import Fate
 from leanplum_sync.journal.events import nobody
 from leanplum_sync.journal.reader import JournalReader
 from leanplum_sync.library.applying import Application, ApplyOptions, admit, applying, note_specs
+from leanplum_sync.library.kept_files import keep_results, only_here
 from leanplum_sync.library.verifying import Extent
 from leanplum_sync.operations.read_rows import with_rows
 from leanplum_sync.operations.verify import Verification
@@ -170,11 +171,18 @@ def command(
             if not yes:
                 confirm(console, target, mine.summary)
             console.say(f"Applying to {target_words(target)}.")
+            if note := only_here(admitted.settings):
+                console.say(note)
             first = chosen(mine, canary)
             receipt, interrupted, verified = _go(application, first, verify, console)
             if first is not None and goes_on(console, receipt, verified, len(first), yes=yes):
                 receipt, interrupted, verified = _go(application, None, verify, console)
             left = _leftovers(opened, receipt, application.journal, admitted.settings, file)
+            document = receipt_document(receipt, target, verified, [str(path) for path in left.files])
+            try:
+                keep_results(opened, receipt.run, application.journal, document, left.files)
+            except JournalError as error:  # the run is over, and its exit code says how it ended
+                console.complain(str(error))
         _show(receipt, verified, opened, console, files=left.files)
         if left.changed:
             console.complain(_changed_words(left, receipt.run))

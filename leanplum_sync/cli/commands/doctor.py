@@ -25,6 +25,7 @@ from leanplum_sync.journal import read_journal
 from leanplum_sync.journal.database import describe
 from leanplum_sync.library.connect import App, keys_of
 from leanplum_sync.library.journal_here import lapse_here
+from leanplum_sync.library.kept_files import only_here
 from leanplum_sync.operations.migration import AsksForMigration
 from leanplum_sync.operations.read_rows import connected_to
 from leanplum_sync.planner.plan import Target
@@ -84,7 +85,7 @@ def command(console: Console, *, purpose: str) -> ExitCode:
     target, about_app = _examined(settings, _NEEDED[purpose])
     findings = [
         *about_app,
-        _on_plan_key(os.environ),
+        _on_plan_key(os.environ, settings),
         _on_journal(settings, SystemClock().now()),
         *(_on_connection(each, settings.root) for each in load_project(project_file()).connections.values()),
     ]
@@ -229,7 +230,7 @@ def _on_key(key_class: KeyClass, keys: Keys, told: _Told, *, is_needed: bool, is
             return Finding(Level.NOTE, about, f"{variable} is set. Could not check its permissions.")
 
 
-def _on_plan_key(environ: Mapping[str, str]) -> Finding:
+def _on_plan_key(environ: Mapping[str, str], settings: Settings) -> Finding:
     try:
         codec = SealingKeys.from_environment(environ).to_seal(b"", "doctor")
     except CredentialError as error:
@@ -239,6 +240,7 @@ def _on_plan_key(environ: Mapping[str, str]) -> Finding:
             Level.NOTE,
             "encryption",
             f"{KEY_VARIABLE} is not set: values in plans and journals are not encrypted.",
+            only_here(settings),
         )
     return Finding(
         Level.GOOD, "encryption", f"{KEY_VARIABLE} is set: new plans are encrypted with {codec.key_id}."

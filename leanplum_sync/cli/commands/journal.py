@@ -16,21 +16,24 @@ from leanplum_sync.cli.command import Command, Group, in_project
 from leanplum_sync.cli.context import remembered
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.options.basic import duration_option, file_option
-from leanplum_sync.cli.options.runs import known_run, run_argument
+from leanplum_sync.cli.options.runs import known_run, latest_run, run_argument
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.outputs import deliver, output_option
 from leanplum_sync.cli.project import settings_here
 from leanplum_sync.cli.shell import shortest
 from leanplum_sync.clock import SystemClock
+from leanplum_sync.errors import StalePlanError
 from leanplum_sync.journal import open_journal, read_journal
 from leanplum_sync.journal.copying import copy_journal
-from leanplum_sync.journal.database import describe
+from leanplum_sync.journal.database import describe, is_address
 from leanplum_sync.journal.entry import DeliveryState, RunState
 from leanplum_sync.journal.export import lines, write_ndjson, write_parquet
 from leanplum_sync.journal.soundness import Fault
 from leanplum_sync.library.journal_here import lapse_here
+from leanplum_sync.library.kept_files import fetch
 from leanplum_sync.library.rebuild import rebuild
-from leanplum_sync.project.kept_plans import prune
+from leanplum_sync.project.kept_plans import needed, prune
+from leanplum_sync.project.settings import kept_name
 from leanplum_sync.render.journal import (
     ShownRun,
     copied_json,
@@ -173,6 +176,35 @@ def rebuild_command(console: Console, receipts: tuple[Path, ...]) -> None:
     )
 
 
+@command.command("fetch", cls=Command)
+@click.argument("run", metavar="[RUN]", type=click.IntRange(min=1), required=False)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="The folder to write to. Default: .leanplum-sync.",
+)
+@in_project
+def fetch_command(console: Console, run: int | None, out: Path | None) -> None:
+    """
+    Fetch the plan, the receipt and the leftover rows of RUN from a shared journal.
+
+    Prints the path of each file: the plan first, as run-RUN.lpplan. Without RUN, it is the latest run of the
+    environment. A shared journal keeps these files, encrypted, if LEANPLUM_SYNC_PLAN_KEY is set when a plan is
+    applied. So another machine can continue a run with `apply --resume`, or look at it with `show` and `explain`.
+    """
+    settings = settings_here()
+    with read_journal(settings.journal) as journal:
+        entry = known_run(journal, run) if run else latest_run(journal, settings.name)
+        files = fetch(journal, entry, out or settings.state_folder)
+    if not files:
+        raise StalePlanError(
+            f"The journal keeps no files of run {entry.number}. If its plan is still on the machine that applied it, it is"
+            f" .leanplum-sync/applied/{kept_name(entry.plan_digest)} there."
+        )
+    console.document("".join(f"{shortest(path)}\n" for path in files))
+
+
 @command.command("export", cls=Command)
 @click.argument("run", metavar="[RUN]", type=click.IntRange(min=1), required=False)
 @file_option("--out", help="The .ndjson or .parquet file to write. Default: NDJSON on standard output.")
@@ -219,8 +251,8 @@ def prune_command(console: Console, older_than: float) -> None:
     """
     Delete plans in .leanplum-sync/applied, and rows in .leanplum-sync/rows, that are no longer needed.
 
-    A plan is kept while one of its runs is unfinished or holds a send, and while `undo` may need it.
-    Nothing is ever deleted from the journal itself.
+    A plan is kept while one of its runs is unfinished or holds a send, and while `undo` may need it. In a shared
+    journal, the plans, receipts and leftover rows that it keeps are deleted too. Its records are never deleted.
     """
     settings = settings_here()
     with read_journal(settings.journal) as journal:
@@ -229,9 +261,22 @@ def prune_command(console: Console, older_than: float) -> None:
             replace(run, state=RunState.PARTIAL) if run.number in holding else run for run in journal.runs()
         ]
     before = SystemClock().now() - older_than
-    removed = prune(settings.kept_plans, runs, before=before)
+    plans = needed(runs, before)
+    removed = prune(settings.kept_plans, plans)
+    of_journal = _prune_shared(settings.journal, plans, before)
     rows = kept_index.prune(settings.root, before)
     for path in (*removed, *rows):
         console.document(str(shortest(path)))
     of_rows = f" and {amount(len(rows), 'file')} of rows" if rows else ""
     console.say(f"Deleted {amount(len(removed), 'plan')}{of_rows}.")
+    if of_journal:
+        console.say(
+            f"Deleted {amount(of_journal, 'file')} of runs from {describe(settings.journal).lower()}."
+        )
+
+
+def _prune_shared(location: str | Path, plans: Mapping[str, bool], before: float) -> int:
+    if not is_address(location):
+        return 0
+    with open_journal(location) as journal:
+        return journal.prune_files(plans.get, before)

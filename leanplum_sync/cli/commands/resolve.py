@@ -27,7 +27,9 @@ from leanplum_sync.journal.reader import JournalReader
 from leanplum_sync.journal.settling import check_settled
 from leanplum_sync.library.connect import SETTLES_SECONDS, settle_seconds
 from leanplum_sync.library.journal_here import open_for
+from leanplum_sync.library.kept_files import fetched_name
 from leanplum_sync.project.model import ProjectFile
+from leanplum_sync.project.settings import Settings
 from leanplum_sync.render.documents import Resolved, written
 from leanplum_sync.render.resolve import deed, resolved_text
 from leanplum_sync.render.values import amount
@@ -121,10 +123,11 @@ def command(
         )
         left = sum(1 for _ in journal.exceptions(run, [Fate.HELD]))
         entry = known_run(journal, run)
+        is_kept = bool(journal.kept_files(entry))
     resolved = Resolved(run, resolution, actions, len(_subjects(held)), tuple(held), left)
     deliver(console, text=lambda page: resolved_text(resolved, page), json=lambda: written(resolved))
     if resolution is Resolution.AGAIN:
-        console.say(_next_step(entry, settings.kept_plan(entry.plan_digest)))
+        console.say(_next_step(entry, settings, is_kept=is_kept))
     return ExitCode.IN_DOUBT if left else ExitCode.OK
 
 
@@ -177,8 +180,13 @@ def _subjects(held: Mapping[int, Sequence[ExceptionEntry]]) -> frozenset[Subject
     return frozenset(entry.subject for entries in held.values() for entry in entries)
 
 
-def _next_step(run: RunEntry, plan: Path) -> str:
+def _next_step(run: RunEntry, settings: Settings, *, is_kept: bool) -> str:
     if run.state is RunState.SUPERSEDED:
         return "\nA later plan has replaced this one. To send again, make a new plan."
-    name = quoted(plan) if plan.exists() else "PLAN"
-    return f"\nTo send again: leanplum-sync apply {name} --resume"
+    plan = settings.kept_plan(run.plan_digest)
+    if plan.exists():
+        return f"\nTo send again: leanplum-sync apply {quoted(plan)} --resume"
+    if is_kept:
+        fetched = quoted(settings.state_folder / fetched_name(run))
+        return f"\nTo send again: leanplum-sync journal fetch {run.number} && leanplum-sync apply {fetched} --resume"
+    return "\nTo send again: leanplum-sync apply PLAN --resume"

@@ -15,6 +15,7 @@ from leanplum_sync.journal import read_journal
 from leanplum_sync.journal.database import describe
 from leanplum_sync.journal.entry import DeliveryState
 from leanplum_sync.library.journal_here import lapse_here
+from leanplum_sync.library.kept_files import only_here
 from leanplum_sync.render.html.pages import status_html
 from leanplum_sync.render.status import Status, status_json, status_markdown, status_text
 
@@ -41,6 +42,8 @@ def command(console: Console) -> None:
         )
     if lapse := lapse_here(settings):
         console.complain(lapse)
+    if note := only_here(settings):
+        console.say(note)
     deliver(
         console,
         text=lambda page: status_text(status, page),

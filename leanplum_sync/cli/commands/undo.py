@@ -27,6 +27,7 @@ from leanplum_sync.journal.entry import BatchState, RunEntry
 from leanplum_sync.journal.reader import JournalReader
 from leanplum_sync.journal.settling import check_settled
 from leanplum_sync.library.connect import settle_seconds, target_of
+from leanplum_sync.library.kept_files import plan_of
 from leanplum_sync.library.reading import live_into
 from leanplum_sync.operations.plan import PlanRequest
 from leanplum_sync.operations.undo import make_undo
@@ -40,7 +41,9 @@ from leanplum_sync.staging import Staging
 @click.command("undo", cls=Command)
 @run_argument
 @file_option(
-    "--plan", "of_run", help="The plan that the run applied. Default: the copy in .leanplum-sync/applied."
+    "--plan",
+    "of_run",
+    help="The plan that the run applied. Default: the copy in .leanplum-sync/applied or in the shared journal.",
 )
 @file_option("--out", help="Where to write the plan. Default: undo-RUN.lpplan in .leanplum-sync.")
 @output_options("text", "json", "markdown", "html")
@@ -65,7 +68,7 @@ def command(console: Console, *, run: int, of_run: Path | None, out: Path | None
         reading = settings.state_folder / f"undo-{run}.reading.ndjson"
         limits = settings.environment.limits
         live = live_into(reading, limits)
-        with _plan_of(entry, of_run or settings.kept_plan(entry.plan_digest)) as plan:
+        with _plan_of(entry, of_run or plan_of(journal, entry, settings)) as plan:
             _check_target(plan, settings)
             request = PlanRequest(
                 target=target_of(settings),
@@ -118,8 +121,8 @@ def _plan_of(run: RunEntry, path: Path) -> PlanFile:
     """
     if not path.is_file():
         raise StalePlanError(
-            f"The plan of run {run.number} is not at {path}. It holds the values to restore."
-            " Name another copy with --plan."
+            f"The plan of run {run.number} is not at {path}, and the journal has no copy of it. It holds the values to"
+            " restore. Name another copy with --plan."
         )
     plan = open_plan(path)
     if plan.digest != run.plan_digest:

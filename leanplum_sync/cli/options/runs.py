@@ -21,3 +21,14 @@ def known_run(journal: JournalReader, number: int) -> RunEntry:
     if entry is None:
         raise click.UsageError(f"The journal has no run {number}. `leanplum-sync status` lists the runs.")
     return entry
+
+
+def latest_run(journal: JournalReader, environment: str) -> RunEntry:
+    """
+    Raises:
+        click.UsageError: there is no run of *environment*.
+    """
+    entry = next(iter(journal.runs(environment=environment)), None)
+    if entry is None:
+        raise click.UsageError(f"The journal has no run of {environment}.")
+    return entry
