@@ -144,6 +144,23 @@ def test_the_image_is_made_of_files_that_there_are(name: str) -> None:
     assert all((ROOT / file).exists() for file in files)
 
 
+@pytest.mark.parametrize(
+    ("file", "pattern"),
+    [
+        ("Containerfile", r"^FROM (\S+)"),
+        ("leanplum_sync/cli/templates/gitlab.yaml", r"^  image: (\S+)"),
+        ("action.yml", r"uses: (\S+)"),
+        (".github/workflows/release.yml", r"uses: (\S+)"),
+        ("leanplum_sync/cli/templates/github.yaml", r"uses: (\S+)"),
+    ],
+)
+def test_images_and_actions_are_pinned(file: str, pattern: str) -> None:
+    used = re.findall(pattern, (ROOT / file).read_text(), re.MULTILINE)
+    assert used
+    for each in used:
+        assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}|[\w./:-]+@sha256:[0-9a-f]{64}", each), each
+
+
 def test_the_image_runs_as_nobody_in_particular() -> None:
     last = (ROOT / "Containerfile").read_text().rpartition("\nFROM ")[2]
     assert re.search(r"^USER \d+$", last, re.MULTILINE)
