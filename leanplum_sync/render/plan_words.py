@@ -251,6 +251,20 @@ def cost_remarks(cost: Cost) -> Iterable[str]:
         yield f"Checking each user again before writing ({RECHECK}) would add {cost.recheck:,}."
 
 
+def full_cost(plan: Plan) -> str:
+    """Return what a plan for all users, from live state, costs; empty if *plan* is one."""
+    part, summary = plan.header.part, plan.summary
+    if part is not None:
+        reads, writes = (summary.cost.reads or summary.listed) * part.of, summary.cost.writes * part.of
+        return (
+            f"This plan is for part {part} of the users, about one user in {part.of}. For all users, reading costs about"
+            f" {amount(reads, 'billable lookup')}, and applying about {writes:,}."
+        )
+    if not summary.cost.reads:
+        return f"No live state was read for this plan. Reading it costs {amount(summary.listed, 'billable lookup')}."
+    return ""
+
+
 def about(cost: Cost) -> str:
     """Return the estimated time to apply; empty where no rate is configured."""
     return f", about {duration(cost.seconds)}" if cost.seconds else ""

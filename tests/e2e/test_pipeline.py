@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hub import REPOSITORY, Hub, Run, git
+from hello import HELLO, send_hello
+from hub import REPOSITORY, Hub, Run, git, vanishing
+from journals import shift_doubts
+from postgresql import Server
 from ruamel.yaml import YAML
 from shell import Served, Shell
 
@@ -47,27 +49,62 @@ class Repository:
     def branch(self) -> None:
         git(self.clone, "checkout", "--quiet", "-B", "change", "origin/main")
 
-    def pull_request(self, *, number: int = 1, fork: bool = False, actor: str = "ada") -> Run:
-        """Push what was edited to a branch, and run what its pull request starts, for the merge GitHub tries."""
-        head = self.push(f"change-{number}")
+    def pull_request(
+        self, *, number: int = 1, fork: bool = False, actor: str = "ada", review: str = ""
+    ) -> Run:
+        """
+        Push what was edited to a branch, and run what its pull request starts, for the merge GitHub tries; or what a *review*
+        with that result starts.
+        """
+        is_known = review and not git(self.clone, "status", "--porcelain")
+        head = git(self.clone, "rev-parse", "HEAD") if is_known else self.push(f"change-{number}")
         git(self.clone, "checkout", "--quiet", "--detach", "origin/main")
         git(self.clone, "merge", "--quiet", "--no-ff", "--message", "Try", head)
         merge = self.push(f"refs/pull/{number}/merge")
         git(self.clone, "checkout", "--quiet", "-B", "change", head)
         repository = "stranger/users" if fork else REPOSITORY
-        details = {"number": number, "head": {"sha": head, "repo": {"full_name": repository}}}
-        return self.hub.run("pull_request", merge, pull_request=details, actor=actor)
+        details = {
+            "number": number,
+            "head": {"sha": head, "repo": {"full_name": repository}},
+            "base": {"sha": self.main},
+        }
+        if not review:
+            return self.hub.run("pull_request", merge, pull_request=details, actor=actor)
+        reviewed = {"review": {"state": review}}
+        return self.hub.run("pull_request_review", merge, pull_request=details, actor=actor, details=reviewed)
 
-    def merge(self) -> Run:
+    def queue(self) -> Run:
+        """Run what the merge queue starts for the commit that it would merge."""
+        head, base = git(self.clone, "rev-parse", "HEAD"), self.main
+        git(self.clone, "checkout", "--quiet", "-B", "queued", "origin/main")
+        git(self.clone, "merge", "--quiet", "--squash", head)
+        sha = self.push("queued")
+        git(self.clone, "checkout", "--quiet", "-B", "change", head)
+        return self.hub.run("merge_group", sha, details={"merge_group": {"base_sha": base}})
+
+    def merge(self, *, queued: bool = False) -> Run:
         head = git(self.clone, "rev-parse", "HEAD")
         git(self.clone, "checkout", "--quiet", "-B", "main", "origin/main")
-        git(self.clone, "merge", "--quiet", "--squash", head)
-        sha = self.push("main")
+        if queued:
+            git(self.clone, "fetch", "--quiet")
+            git(self.clone, "merge", "--quiet", "--ff-only", "origin/queued")
+            git(self.clone, "push", "--quiet", "origin", "HEAD:main")
+        else:
+            git(self.clone, "merge", "--quiet", "--squash", head)
+        sha = git(self.clone, "rev-parse", "HEAD") if queued else self.push("main")
         merged = {"merge_commit_sha": sha, "merged_at": "2026-11-20T12:00:00Z", "head": {"sha": head}}
         self.hub.write("pulls", [{"merge_commit_sha": None, "merged_at": None, "head": {"sha": sha}}, merged])
         return self.hub.run("push", sha)
 
-    def by_hand(self, **inputs: str) -> Run:
+    @property
+    def artifacts(self) -> set[str]:
+        return {path.name for path in (self.hub.folder / "artifacts").glob("*/*")}
+
+    @property
+    def journal(self) -> str:
+        return self.hub.secrets["LEANPLUM_SYNC_JOURNAL"]
+
+    def by_hand(self, **inputs: str | bool) -> Run:
         return self.hub.run("workflow_dispatch", self.main, inputs=inputs)
 
     @property
@@ -93,15 +130,14 @@ class Repository:
 
 
 @pytest.fixture
-def repository(tmp_path: Path, serve: Callable[..., Served]) -> Repository:
-    """Made by ``init`` in an empty folder, pushed, and with the secrets that its workflow names."""
+def repository(tmp_path: Path, serve: Callable[..., Served], postgresql: Server) -> Repository:
+    """Made by ``init`` in an empty folder, pushed, and with the secrets that its workflow names. Its machines share the journal."""
     clone = tmp_path / "shop"
     clone.mkdir()
-    (tmp_path / "shared").mkdir()
     Shell(clone).run("init")
-    served = serve(seeds=[clone / "seed" / "users.ndjson"])
+    served = serve(HELLO, seeds=[clone / "seed" / "users.ndjson"])
     secrets = {name: served.environ[name] for name in READ_ONLY}
-    secrets |= {"LEANPLUM_SYNC_JOURNAL": str(tmp_path / "shared" / "journal.db")}
+    secrets |= {"LEANPLUM_SYNC_JOURNAL": postgresql.new_database()}
     secrets |= {"LEANPLUM_SYNC_PLAN_KEY": Shell(clone).run("key").stdout.strip()}
     protected = {"LEANPLUM_PRODUCTION_KEY": served.environ["LEANPLUM_PRODUCTION_KEY"]}
     hub = Hub(tmp_path / "hub", secrets, protected, {"LEANPLUM_API_URL": served.url})
@@ -116,6 +152,11 @@ def repository(tmp_path: Path, serve: Callable[..., Served]) -> Repository:
 def ran(run: Run) -> set[str]:
     """Return the jobs that were not skipped."""
     return {name for name, result in run.results.items() if result != "skipped"}
+
+
+def lookups(repository: Repository) -> int:
+    """Return how many users were read, as Leanplum bills them."""
+    return int(repository.served.counts()["billableLookups"]["reads"])
 
 
 def green(run: Run) -> Run:
@@ -290,36 +331,121 @@ def test_a_run_whose_machine_vanished_is_resumed_and_undone_from_others(
     repository.branch()
     repository.edit("otherwise: bronze", "otherwise: copper")
     green(repository.pull_request())
-    # The machine vanishes once a request has been sent, with its files and before the answer is recorded.
-    hook = tmp_path / "hook"
-    hook.mkdir()
-    (hook / "sitecustomize.py").write_text(
-        "import os\n"
-        "from leanplum_sync.client.writer import Writer\n"
-        "send = Writer.send\n"
-        "def vanish(*arguments, **options):\n"
-        "    send(*arguments, **options)\n"
-        "    os._exit(137)\n"
-        "Writer.send = vanish\n"
-    )
-    repository.hub.variables["PYTHONPATH"] = str(hook)
+    repository.hub.variables["PYTHONPATH"] = vanishing(tmp_path / "hook")
     assert repository.merge().step("Apply").code == 137
     del repository.hub.variables["PYTHONPATH"]
-    number = str(len(repository.hub.read("runs")))
-    time.sleep(2.1)  # an emulator's requests have settled then
-    green(repository.by_hand(do="resume", **{"from": number}))
+    shift_doubts(repository.journal, -3600)  # the request has settled
+    green(repository.by_hand(do="resume"))
     assert repository.user("00003")["tier"] == "copper"
-    undone = green(repository.by_hand(do="undo", run="1", **{"from": number}))
+    undone = green(repository.by_hand(do="undo", run="1"))
     assert ran(undone) == {"undo"}
     assert repository.user("00003").get("tier") is None
     assert "Applied" in undone.summary
+    assert repository.artifacts == {"leanplum-plan"}, "a plan that was applied is in the journal"
 
 
-def test_held_sends_are_decided_about_by_hand(repository: Repository) -> None:
+def test_first_sends_are_held_decided_about_and_sent_by_hand(repository: Repository) -> None:
+    repository.branch()
+    spec = repository.clone / "specs" / "hello.yaml"
+    spec.write_text(send_hello('{inline: ["00001", "00002"]}'))
+    repository.push("main")
+    consent = re.search(r"--ack (sends=2)", repository.by_hand().step("Plan").output)
+    assert consent is not None
+    refused = repository.by_hand(ack=consent[1]).step("Apply")
+    assert (refused.code, "--new-journal" in refused.output) == (7, True)
+    repository.served.faults("cut-before:action=sendMessage,times=1")
+    assert repository.by_hand(ack=consent[1], new_journal=True).step("Apply").code == 5
+    shift_doubts(repository.journal, -3600)
+    green(repository.by_hand(do="resolve", run="1", decision="again"))
+    assert repository.served.sends() == {}
+    green(repository.by_hand(do="resume", run="1", ack=consent[1]))
+    assert repository.served.sends() == {"00001": 1, "00002": 1}
+
+
+def test_what_is_not_held_is_not_decided_about(repository: Repository) -> None:
     run = repository.by_hand(do="resolve", run="1", decision="done")
     assert ran(run) == {"resolve"}
     assert "The journal has no run 1" in run.step("Resolve").output
     assert "LEANPLUM_PRODUCTION_KEY" not in run.step("Resolve").environ
+
+
+def test_a_draft_plans_a_sample_and_the_approval_plans_in_full_once(repository: Repository) -> None:
+    repository.hub.settings["LEANPLUM_SYNC_DRAFT"] = "--shard 1/3"
+    repository.branch()
+    repository.edit("otherwise: bronze", "otherwise: copper")
+    for _ in range(2):
+        green(repository.pull_request())
+    [comment] = repository.hub.read("comments")
+    assert (
+        "This is a draft, which is never applied. The full plan is made when the pull request is approved."
+        in comment["body"]
+    )
+    assert "about one user in 3" in comment["body"]
+    assert repository.artifacts == set()
+    sampled = lookups(repository)
+
+    assert ran(repository.pull_request(review="commented")) == set()
+    assert lookups(repository) == sampled
+    approved = green(repository.pull_request(review="approved"))
+    assert ran(approved) == {"plan"}
+    assert lookups(repository) == sampled + 6
+    [comment] = repository.hub.read("comments")
+    assert "**5 of 6 listed users would change.**" in comment["body"]
+    assert "draft" not in comment["body"]
+    again = green(repository.pull_request(review="approved"))
+    assert (
+        "An earlier approval of this commit made the full plan."
+        in again.step("See whether a full plan is needed").output
+    )
+    assert lookups(repository) == sampled + 6
+
+    assert ran(green(repository.queue())) == {"check"}
+    green(repository.merge())
+    assert repository.user("00003")["tier"] == "copper"
+
+
+def test_a_draft_from_a_snapshot_reads_nobody_and_the_merge_queue_plans_in_full(
+    repository: Repository,
+) -> None:
+    repository.hub.settings |= {
+        "LEANPLUM_SYNC_DRAFT": "--observed kept.ndjson",
+        "LEANPLUM_SYNC_FULL_PLAN": "queue",
+    }
+    repository.branch()
+    repository.edit("otherwise: bronze", "otherwise: copper")
+    Shell(repository.clone, repository.served.environ).run("pull", "-e", "production", "--out", "kept.ndjson")
+    pulled = lookups(repository)
+    green(repository.pull_request())
+    [comment] = repository.hub.read("comments")
+    assert "The full plan is made when the pull request is queued for merging." in comment["body"]
+    assert "No live state was read for this plan. Reading it costs 6 billable lookups." in comment["body"]
+    assert ran(repository.pull_request(review="approved")) == set()
+    assert lookups(repository) == pulled
+    assert ran(green(repository.queue())) == {"check", "plan"}
+    assert lookups(repository) == pulled + 6
+    green(repository.merge(queued=True))
+    assert repository.user("00003")["tier"] == "copper"
+
+
+def test_an_approval_of_nothing_but_text_plans_nothing(repository: Repository) -> None:
+    repository.hub.settings["LEANPLUM_SYNC_DRAFT"] = "--shard 1/3"
+    repository.branch()
+    (repository.clone / "README.md").write_text("A shop.\n")
+    run = green(repository.pull_request(review="approved"))
+    assert "nothing is planned" in run.step("See whether a full plan is needed").output
+    assert lookups(repository) == 0
+    assert repository.artifacts == set()
+
+
+def test_a_change_after_the_approval_is_not_applied(repository: Repository) -> None:
+    repository.hub.settings["LEANPLUM_SYNC_DRAFT"] = "--shard 1/3"
+    repository.branch()
+    repository.edit("otherwise: bronze", "otherwise: copper")
+    green(repository.pull_request(review="approved"))
+    repository.edit("otherwise: copper", "otherwise: tin")
+    green(repository.pull_request())
+    merged = repository.merge()
+    assert "has no plan: run the workflow by hand" in merged.step("Find the approved plan").output
 
 
 def test_drift_has_one_issue_which_is_closed_when_it_is_gone(repository: Repository) -> None:

@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hub import published
+from hello import HELLO, send_hello
+from hub import published, vanishing
+from journals import shift_doubts
+from postgresql import Server
 from ruamel.yaml import YAML
 from shell import Served, Shell
 
@@ -26,6 +29,7 @@ class GitLab:
     """*notes* are those of one merge request; some of them are somebody else's."""
 
     project: Path
+    served: Served
     variables: dict[str, str]
     notes: list[dict[str, Any]] = field(default_factory=list)
     issues: list[dict[str, Any]] = field(default_factory=list)
@@ -66,21 +70,19 @@ class GitLab:
 
 
 @pytest.fixture
-def gitlab(tmp_path: Path, serve: Callable[..., Served]) -> Iterator[GitLab]:
+def gitlab(tmp_path: Path, serve: Callable[..., Served], postgresql: Server) -> Iterator[GitLab]:
     project = tmp_path / "shop"
     project.mkdir()
     Shell(project).run("init")
-    served = serve(seeds=[project / "seed" / "users.ndjson"])
-    journal = str(tmp_path / "journal.db")
+    served = serve(HELLO, seeds=[project / "seed" / "users.ndjson"])
     variables = {
         **served.read_only,
         **published(tmp_path / "leanplum-sync"),
-        "LEANPLUM_SYNC_JOURNAL": journal,
+        "LEANPLUM_SYNC_JOURNAL": postgresql.new_database(),
         "LEANPLUM_SYNC_PLAN_KEY": Shell(project).run("key").stdout.strip(),
         "CI_PROJECT_ID": "7",
-        "CI_JOB_TOKEN": "job token",
     }
-    found = GitLab(project, variables)
+    found = GitLab(project, served, variables)
 
     class Notes(BaseHTTPRequestHandler):
         def answer(self, body: object, page: str = "") -> None:
@@ -94,12 +96,6 @@ def gitlab(tmp_path: Path, serve: Callable[..., Served]) -> Iterator[GitLab]:
             return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
 
         def do_GET(self) -> None:
-            if self.path.endswith("/artifacts/production.lpplan"):
-                assert self.headers["JOB-TOKEN"] == "job token"
-                self.send_response(200)
-                self.end_headers()
-                self.wfile.write((tmp_path / self.path.split("/")[-3] / "production.lpplan").read_bytes())
-                return
             if "/issues?" in self.path:
                 self.answer([each for each in found.issues if each.get("state_event") != "close"])
                 return
@@ -192,13 +188,13 @@ def test_a_plan_over_budget_is_consented_to_applied_resumed_and_undone_from_othe
     assert planned.returncode == 0
     found = re.search(r"--ack (removals=\d+)", planned.stderr)
     assert found is not None
-    keys = {"LEANPLUM_PRODUCTION_KEY": "prod_emulator", "FROM": "first", "ACK": found[1]}
-    machine = tmp_path / "machine"
-    machine.mkdir()
-    shutil.copy(tmp_path / "first" / "production.lpplan", machine)
-    assert gitlab.run("apply", machine, **keys | {"ACK": ""}).returncode == 6
-    applied = gitlab.run("resume", tmp_path / "second", **keys)
-    assert applied.returncode == 0, applied.stderr
+    keys = {"LEANPLUM_PRODUCTION_KEY": "prod_emulator", "ACK": found[1]}
+    assert gitlab.run("apply", planned_in(tmp_path / "first", "a"), **keys | {"ACK": ""}).returncode == 6
+    killed = {"PYTHONPATH": vanishing(tmp_path / "hook")}
+    assert gitlab.run("apply", planned_in(tmp_path / "first", "b"), **keys | killed).returncode == 137
+    shift_doubts(gitlab.variables["LEANPLUM_SYNC_JOURNAL"], -3600)  # the request has settled
+    resumed = gitlab.run("resume", tmp_path / "second", **keys)
+    assert resumed.returncode == 0, resumed.stderr
     refused = gitlab.run("undo", tmp_path / "third", **keys, RUN="1")
     found = re.search(r"add --ack (removals=\d+)", refused.stderr)
     assert (refused.returncode, found is None) == (6, False)
@@ -208,6 +204,56 @@ def test_a_plan_over_budget_is_consented_to_applied_resumed_and_undone_from_othe
     assert "Applied to " in (tmp_path / "fifth" / "receipt.md").read_text()
     refused = gitlab.run("resolve", tmp_path / "fourth", RUN="1", DECISION="done")
     assert "has no held actions" in refused.stderr
+
+
+def test_first_sends_are_held_decided_about_and_sent(gitlab: GitLab, tmp_path: Path) -> None:
+    spec = gitlab.project / "specs" / "hello.yaml"
+    spec.write_text(send_hello('{inline: ["00001", "00002"]}'))
+    keys = {"LEANPLUM_PRODUCTION_KEY": "prod_emulator", "ACK": "sends=2"}
+    assert gitlab.run("plan", tmp_path / "plan", ACK="sends=2").returncode == 0
+    refused = gitlab.run("apply", planned_in(tmp_path / "plan", "a"), **keys)
+    assert (refused.returncode, "--new-journal" in refused.stderr) == (7, True)
+    gitlab.served.faults("cut-before:action=sendMessage,times=1")
+    held = gitlab.run("apply", planned_in(tmp_path / "plan", "b"), **keys, NEW_JOURNAL="true")
+    assert held.returncode == 5, held.stderr
+    shift_doubts(gitlab.variables["LEANPLUM_SYNC_JOURNAL"], -3600)
+    assert gitlab.run("resolve", tmp_path / "resolve", RUN="1", DECISION="again").returncode == 0
+    resumed = gitlab.run("resume", tmp_path / "resume", **keys, RUN="1")
+    assert resumed.returncode == 0, resumed.stderr
+    assert gitlab.served.sends() == {"00001": 1, "00002": 1}
+
+
+@pytest.mark.parametrize(
+    ("draft", "reads", "said"),
+    [
+        ("--shard 1/3", range(1, 6), "about one user in 3"),
+        ("--observed kept.ndjson", range(1), "Reading it costs 6 billable lookups."),
+    ],
+)
+def test_a_merge_request_plans_a_draft_and_the_merge_plans_in_full(
+    draft: str, reads: range, said: str, gitlab: GitLab, tmp_path: Path
+) -> None:
+    gitlab.variables["LEANPLUM_SYNC_DRAFT"] = draft
+    Shell(gitlab.project, gitlab.variables).run("pull", "-e", "production", "--out", "kept.ndjson")
+    pulled = gitlab.served.counts()["billableLookups"]["reads"]
+    assert gitlab.run("plan", tmp_path / "draft", **MERGE_REQUEST).returncode == 0
+    read = gitlab.served.counts()["billableLookups"]["reads"]
+    assert read - pulled in reads
+    assert said in gitlab.notes[1]["body"]
+    assert (
+        "This is a draft, which is never applied. The full plan is made after the merge."
+        in gitlab.notes[1]["body"]
+    )
+    assert gitlab.run("plan", tmp_path / "full").returncode == 0
+    assert gitlab.served.counts()["billableLookups"]["reads"] == read + 6
+
+
+def planned_in(workspace: Path, name: str) -> Path:
+    """Return the workspace of another job, with nothing but the artifact of the plan job in *workspace*."""
+    machine = workspace.with_name(f"machine-{name}")
+    machine.mkdir()
+    shutil.copy(workspace / "production.lpplan", machine)
+    return machine
 
 
 def test_drift_opens_one_issue_and_closes_it(gitlab: GitLab, tmp_path: Path) -> None:

@@ -52,13 +52,18 @@ class Run:
 
 @dataclass(slots=True)
 class Hub:
-    """The hub of one repository, with the *secrets* of the repository and the *protected* ones of the environment production."""
+    """
+    The hub of one repository, with the *secrets* of the repository and the *protected* ones of the environment production.
+
+    *variables* are in the environment of each step; *settings* are the repository's variables.
+    """
 
     folder: Path
     secrets: dict[str, str] = field(repr=False)
     protected: dict[str, str] = field(repr=False)
     variables: dict[str, str]
-    inputs: dict[str, str] = field(default_factory=dict)
+    inputs: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.folder.mkdir()
@@ -94,9 +99,14 @@ class Hub:
         *,
         pull_request: dict[str, Any] | None = None,
         actor: str = "ada",
-        inputs: dict[str, str] | None = None,
+        inputs: dict[str, Any] | None = None,
+        details: dict[str, Any] | None = None,
     ) -> Run:
-        """Run the workflow of the commit *sha*, as GitHub does on *event*. *inputs* are those of ``workflow_dispatch``."""
+        """
+        Run the workflow of the commit *sha*, as GitHub does on *event*.
+
+        *inputs* are those of ``workflow_dispatch``; *details* is what else the event tells.
+        """
         run = Run(len(self.read("runs")) + 1)
         workflow = YAML(typ="safe").load(
             git(self.origin, "show", f"{sha}:.github/workflows/leanplum-sync.yaml")
@@ -115,12 +125,13 @@ class Hub:
             "actor": actor,
             "sha": sha,
             "token": "token" if is_ours else "reads only",
-            "event": {"pull_request": pull_request or {}},
+            "event": {"pull_request": pull_request or {}, **(details or {})},
         }
         for name, job in workflow["jobs"].items():
             run.results[name] = self._job(name, job, github, run, is_ours=is_ours)
         head = pull_request["head"]["sha"] if pull_request else sha
-        status = "success" if run.is_green else "failure"
+        is_skipped = set(run.results.values()) == {"skipped"}
+        status = "skipped" if is_skipped else "success" if run.is_green else "failure"
         self.write(
             "runs",
             [*self.read("runs"), {"id": run.number, "event": event, "status": status, "head_sha": head}],
@@ -132,6 +143,7 @@ class Hub:
         contexts: dict[str, Any] = {
             "github": github,
             "inputs": self.inputs,
+            "vars": self.settings,
             "needs": {each: {"result": run.results[each]} for each in needs},
             "secrets": {**self.secrets, **(self.protected if job.get("environment") == "production" else {})}
             if is_ours
@@ -149,6 +161,7 @@ class Hub:
                 done = self._step(name, step, contexts, workspace, run, number=number)
                 run.steps.append(done)
                 ok = ok and done.code == 0
+        shutil.rmtree(workspace)  # the machine is gone
         return "success" if ok else "failure"
 
     def _step(
@@ -231,6 +244,21 @@ def published(folder: Path) -> dict[str, str]:
     git(folder, "commit", "--quiet", "--message", "Publish")
     commit = git(folder, "rev-parse", "HEAD")
     return {"LEANPLUM_SYNC_SOURCE": str(folder), "LEANPLUM_SYNC_COMMIT": commit}
+
+
+def vanishing(folder: Path) -> str:
+    """Return the PYTHONPATH of a machine that vanishes once a request was sent, before the answer is recorded."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import os\n"
+        "from leanplum_sync.client.writer import Writer\n"
+        "send = Writer.send\n"
+        "def vanish(*arguments, **options):\n"
+        "    send(*arguments, **options)\n"
+        "    os._exit(137)\n"
+        "Writer.send = vanish\n"
+    )
+    return str(folder)
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -28,7 +28,7 @@ def _body(plan: Plan) -> list[str | Rows]:
         reads = summary.cost.reads
         spent = [f"Reading live state cost {amount(reads, 'billable lookup')}."] if reads else []
         headline = f"**{plan_words.nothing_to_do(summary, plan.notes())}**"
-        return [headline, *_doubt(plan), *_notes(plan.notes()), *spent]
+        return [headline, *_doubt(plan), *_notes(plan.notes()), *spent, *_full_cost(plan)]
     change = f"**{summary.changed:,} of {amount(summary.listed, 'listed user')} would change.**"
     hazards = "\n".join([table("Count:", "Risk", "Budget"), *map(_hazard, plan_words.worth_showing(plan))])
     return [
@@ -37,6 +37,7 @@ def _body(plan: Plan) -> list[str | Rows]:
         *_consent(plan),
         *_doubt(plan),
         _cost(plan),
+        *_full_cost(plan),
         *_notes(plan.notes()),
         *_cohorts(plan),
     ]
@@ -69,6 +70,11 @@ def _cost(plan: Plan) -> str:
     cost = plan.summary.cost
     apply = f"**{amount(cost.writes, 'billable lookup')}** in {amount(cost.requests, 'request')}{plan_words.about(cost)}"
     return " ".join([f"Applying costs {apply}.", plan_words.other_ways(cost), *plan_words.cost_remarks(cost)])
+
+
+def _full_cost(plan: Plan) -> list[str]:
+    found = plan_words.full_cost(plan)
+    return [found] if found else []
 
 
 def _cohorts(plan: Plan) -> Iterable[Rows]:
