@@ -1,4 +1,4 @@
-"""How long planning takes, against the bare join of the same files that any planning has to do."""
+"""How long planning takes, against the bare join of the same files, and with its rows in a database against a file."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import json
 import sqlite3
 import sys
 import urllib.request
+from collections.abc import Mapping
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
 import pytest
 from deepdiff import DeepDiff
-from many_users import COLUMNS, ManyUsers, make_many
+from many_users import COLUMNS, ManyUsers, make_many, with_rows_in
+from postgresql import serving
 from ratios import IS_QUICK, Cost, cost_of, report, seconds_of
 from servers import in_a_process, serve_emulator
 
@@ -26,6 +28,8 @@ MEGABYTES_TARGET = 500
 DEEP_DIFF_TARGET = 50.0
 MORE_SECONDS_TARGET = 12.0
 MORE_MEMORY_TARGET = 1.5
+TIMES_OF_FILE_TARGET = 2.5
+ROWS_MEGABYTES_TARGET = 512
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +47,7 @@ def more(tmp_path_factory: pytest.TempPathFactory) -> ManyUsers:
     return make_many(tmp_path_factory.mktemp("more") / "project", TIMES_MORE * USERS)
 
 
-def best_plan(many: ManyUsers, times: int = 3) -> Cost:
+def best_plan(many: ManyUsers, times: int = 3, environ: Mapping[str, str] | None = None) -> Cost:
     out = many.folder / "many.lpplan"
     command = [
         sys.executable,
@@ -56,14 +60,16 @@ def best_plan(many: ManyUsers, times: int = 3) -> Cost:
         "--out",
         out,
     ]
-    best = best_of(command, many.folder, times)
+    best = best_of(command, many.folder, times, environ)
     with closing(sqlite3.connect(out)) as plan:
         assert plan.execute("SELECT count(*) FROM change").fetchone() == (many.changed,)
     return best
 
 
-def best_of(command: list[str | Path], folder: Path, times: int) -> Cost:
-    return min((cost_of(command, folder) for _ in range(times)), key=lambda cost: cost.seconds)
+def best_of(
+    command: list[str | Path], folder: Path, times: int, environ: Mapping[str, str] | None = None
+) -> Cost:
+    return min((cost_of(command, folder, environ) for _ in range(times)), key=lambda cost: cost.seconds)
 
 
 def test_planning_costs_little_more_than_the_join(many: ManyUsers, planned: Cost) -> None:
@@ -77,6 +83,31 @@ def test_planning_costs_little_more_than_the_join(many: ManyUsers, planned: Cost
     report("memory of that plan, in MB", megabytes, f"at most {MEGABYTES_TARGET}")
     assert IS_QUICK or ratio < 2 * TIMES_TARGET  # starting is most of a short one
     assert megabytes < MEGABYTES_TARGET
+
+
+def test_rows_of_a_database_take_little_longer_than_those_of_a_file(many: ManyUsers, planned: Cost) -> None:
+    compare_with_file(many, planned, times=3)
+
+
+@pytest.mark.skipif(IS_QUICK, reason="takes minutes")
+def test_ten_times_as_many_rows_of_a_database_take_little_longer_than_those_of_a_file(
+    more: ManyUsers,
+) -> None:
+    compare_with_file(more, best_plan(more, times=1), times=1)
+
+
+def compare_with_file(many: ManyUsers, of_file: Cost, times: int) -> None:
+    with serving() as server:
+        address = server.new_database()
+        cost = best_plan(with_rows_in(address, many), times, {"WAREHOUSE_URL": address})
+    ratio = cost.seconds / of_file.seconds
+    what = f"plan of {many.users:,} users whose rows are in PostgreSQL"
+    detail = f"{cost.seconds:.1f} s against {of_file.seconds:.1f} s"
+    report(f"{what}, against a CSV file", ratio, f"at most {TIMES_OF_FILE_TARGET:g}", detail=detail)
+    megabytes = cost.peak_bytes / 1e6
+    report(f"{what}: memory, in MB", megabytes, f"at most {ROWS_MEGABYTES_TARGET}")
+    assert IS_QUICK or ratio < 2 * TIMES_OF_FILE_TARGET
+    assert megabytes < ROWS_MEGABYTES_TARGET
 
 
 def test_planning_is_much_faster_than_describing_every_user(many: ManyUsers, planned: Cost) -> None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from postgresql import PASSWORD, Server
+from queries import ask
 
 from leanplum_sync.errors import CredentialError, SourceUnreachableError
-from leanplum_sync.kinds.rows.source import NeededColumn, QuerySource
-from leanplum_sync.problem import Place, Problem
-from leanplum_sync.sources import rows
+from leanplum_sync.problem import Problem
 from leanplum_sync.sources.connections.columns import ColumnKind
-from leanplum_sync.sources.connections.keeping import keep
 from leanplum_sync.sources.connections.opening import opened
 from leanplum_sync.sources.connections.reader import QueryError
 from leanplum_sync.sources.connections.statement import parse
@@ -37,7 +35,7 @@ def database(postgresql: Server, scheme: str) -> str:
         connection.execute(
             "CREATE TABLE shop (id text, spent numeric(12, 2)); INSERT INTO shop VALUES ('u1', 1.5)"
         )
-    return address
+    return address.replace("postgresql:", f"{scheme}:")
 
 
 # As documented in docs/how-to-databases.md.
@@ -90,25 +88,9 @@ REFUSED_TYPES = {
 
 def read(
     url: str, query: str, parameters: Mapping[str, Json], root: Path
-) -> tuple[list[Mapping[str, Json]], list[Problem]]:
-    statement = parse(query)
-    with opened("db", url, Path(), {}, Path()) as reader:
-        columns = reader.columns(statement, parameters)
-        kept = keep(
-            columns,
-            reader.batches(statement, parameters, columns),
-            root,
-            root,
-            sorted_by=columns[0].name,
-            parameters=parameters,
-            read_at=0.0,
-            server=reader.server,
-            advance=lambda _: None,
-        )
-    needed = tuple(NeededColumn(column.name, Place("a.yaml", 1, 1)) for column in columns)
-    source = QuerySource("db", "q.sql", parameters, Place("a.yaml"), needed=needed, kept=kept)
-    problems: list[Problem] = []
-    return [row.values for row in rows(source, root, problems.append)], problems
+) -> tuple[Sequence[Mapping[str, Json]], Sequence[Problem]]:
+    answer = ask(url, query, root, parameters)
+    return answer.rows, answer.problems
 
 
 def test_values_are_read_as_documented(database: str, tmp_path: Path) -> None:

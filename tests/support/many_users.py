@@ -7,7 +7,7 @@ spellings; numbers that read back with a point. One user in *changed* differs, i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -65,6 +65,10 @@ _ANSWERS: Final = """
             birthday: birthday, tier: CASE band WHEN 'A' THEN 'gold' WHEN 'B' THEN 'silver' ELSE 'bronze' END, city: city}},
         observedAt: 1790000000.5}} AS answer
     FROM ({rows})
+"""
+_TABLE: Final = """
+    CREATE TABLE users (id text, name text, segment text, orders integer, spent double precision, newsletter boolean,
+        birthday date, band text, city text)
 """
 # What has to be done by anybody: read both files, match users, compare each attribute as what it is.
 JOIN: Final = """\
@@ -124,3 +128,26 @@ def make_many(folder: Path, users: int, *, one_changed_in: int = 100) -> ManyUse
     columns = ", ".join(f"'{column}': 'VARCHAR'" for column in COLUMNS)
     (folder / "join.py").write_text(JOIN.format(columns=columns, changed=changed))
     return ManyUsers(folder, users, changed, one_changed_in)
+
+
+def with_rows_in(address: str, many: ManyUsers) -> ManyUsers:
+    """Load the rows into the PostgreSQL at *address*, and return a project that reads them at ``WAREHOUSE_URL``."""
+    import psycopg  # noqa: PLC0415 - only this needs it
+
+    folder = many.folder.with_name(f"{many.folder.name}-in-postgresql")
+    (folder / "specs").mkdir(parents=True)
+    connections = "  connections: {warehouse: {url: {env: WAREHOUSE_URL}}}"
+    (folder / "leanplum-sync.yaml").write_text(PROJECT.replace("spec:\n", f"spec:\n{connections}\n"))
+    source = "{connection: warehouse, query: many.sql, id: id}"
+    (folder / "specs" / "many.yaml").write_text(SPEC.replace("{file: ../users.csv, id: id}", source))
+    (folder / "specs" / "many.sql").write_text("SELECT * FROM users")
+    (folder / many.snapshot).hardlink_to(many.folder / many.snapshot)
+    with (
+        psycopg.connect(address, autocommit=True) as connection,
+        (many.folder / "users.csv").open("rb") as file,
+    ):
+        connection.execute(_TABLE)
+        with connection.cursor().copy("COPY users FROM STDIN (FORMAT csv, HEADER)") as copy:
+            while piece := file.read(1 << 20):
+                copy.write(piece)
+    return replace(many, folder=folder)

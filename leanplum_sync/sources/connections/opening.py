@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from leanplum_sync.errors import CredentialError
-from leanplum_sync.sources.connections import adbc, objects, sqlite
+from leanplum_sync.sources.connections import adbc, bigquery, objects, snowflake, sqlite
 from leanplum_sync.sources.connections.reader import Reader
 
 _POSTGRESQL: Final = ("postgresql", "postgres")
@@ -34,6 +34,10 @@ def opened(
         return adbc.opened(name, url)
     if scheme in objects.SCHEMES:
         return objects.opened(name, url, options, scratch)
+    if scheme == "snowflake":
+        return snowflake.opened(name, url)
+    if scheme == "bigquery":
+        return bigquery.opened(name, url)
     if scheme == "sqlite":
         return sqlite.opened(name, url, root)
     if scheme.startswith(_THROUGH_SQLALCHEMY):
@@ -42,7 +46,7 @@ def opened(
         return through_sqlalchemy.opened(name, url)
     raise CredentialError(
         f"Connection {name}: rows can't be read from its URL. It must start with postgresql://,"
-        " postgresql+psycopg://, sqlite:///, s3://, gs://, az://, or file:///"
+        " postgresql+psycopg://, snowflake://, bigquery://, sqlite:///, s3://, gs://, az://, or file:///"
     )
 
 

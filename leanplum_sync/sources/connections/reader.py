@@ -49,10 +49,15 @@ class QueryError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """*writable* counts the tables that the account may write to, None if the database has no accounts. *time_zone* is its own."""
+    """
+    *writable* counts the tables that the account may write to, None if the database has no accounts. *time_zone* is its own.
+
+    *is_checked* is false if only the database's administrators can see what the account may do.
+    """
 
     writable: int | None = None
     time_zone: str = ""
+    is_checked: bool = True
 
 
 class Reader(Protocol):

@@ -64,12 +64,21 @@ def test_any_text_is_a_statement_or_refused(text: str) -> None:
     assert text.startswith(statement.with_marks(lambda name: f":{name}"))
 
 
-def test_a_missing_driver_is_told_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "adbc_driver_postgresql", None)
-    with (
-        pytest.raises(CredentialError) as refused,
-        opened("warehouse", "postgresql://a:b@c/d", Path(), {}, Path()),
-    ):
+@pytest.mark.parametrize(
+    ("module", "url", "extra"),
+    [
+        ("adbc_driver_postgresql", "postgresql://a:b@c/d", "postgresql"),
+        ("psycopg", "postgresql+psycopg://a:b@c/d", "postgres"),
+        ("adbc_driver_snowflake", "snowflake://a:b@c/d/e", "snowflake"),
+        ("google.cloud.bigquery", "bigquery://a/b", "bigquery"),
+        ("pyarrow", "sqlite:///a.db", "sqlite"),
+    ],
+)
+def test_a_missing_driver_is_told_with_the_command_that_installs_it(
+    module: str, url: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(CredentialError) as refused, opened("warehouse", url, Path(), {}, Path()):
         pass
     assert "Connection warehouse needs a driver that is not installed" in str(refused.value)
-    assert "pip install 'leanplum-sync[postgresql]'" in str(refused.value)
+    assert f"pip install 'leanplum-sync[{extra}]'" in str(refused.value)

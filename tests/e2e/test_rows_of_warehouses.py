@@ -1,0 +1,163 @@
+"""Specs whose rows are in Snowflake or BigQuery: planned as the same rows of a file, and failures that show nothing."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from files import write_files
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import bigquery
+from postgresql import Server
+from queries import ask
+from shell import Serve, Shell
+from tiers import silver
+from warehouses import PASSWORD, Warehouse, bigquery_serving, run_in_snowflake, snowflake_serving
+
+pytestmark = pytest.mark.slow
+
+USERS = [f"u{number:02}" for number in range(12)]
+PROJECT = """\
+apiVersion: leanplum-sync/v1
+kind: Project
+metadata: {name: shop}
+spec:
+  connections: {warehouse: {url: {env: WAREHOUSE_URL}}}
+  environments: {live: {appId: app_emulator}}
+  limits: {requestsPerSecond: 1000}
+"""
+SPEC = """\
+apiVersion: leanplum-sync/v1
+kind: UserAttributes
+metadata: {name: tiers}
+spec:
+  users: SOURCE
+  attributes:
+    tier: {column: TIER}
+    visits: {column: VISITS, type: integer}
+    share: {column: SHARE, type: number}
+    active: {column: ACTIVE, type: boolean}
+    joined: {column: JOINED, type: date}
+"""
+QUERY = "{connection: warehouse, query: ../queries/all.sql, id: ID}"
+FILE = "{file: ../users.csv, id: ID}"
+ROWS = [
+    f"'{user}', '{'gold' if number % 2 else 'it, and é'}', {number * 1000}, {number / 8}, {str(number % 3 == 0).lower()},"
+    f" DATE '2026-02-{number + 1:02}'"
+    for number, user in enumerate(USERS)
+]
+TABLE = "(ID {text}, TIER {text}, VISITS {whole}, SHARE {number}, ACTIVE {flag}, JOINED DATE)"
+TYPES = {
+    "snowflake": {"text": "VARCHAR", "whole": "INT", "number": "FLOAT", "flag": "BOOLEAN"},
+    "bigquery": {"text": "STRING", "whole": "INT64", "number": "FLOAT64", "flag": "BOOL"},
+    "postgresql": {"text": "text", "whole": "bigint", "number": "float8", "flag": "boolean"},
+}
+
+
+def statements(database: str, schema: str) -> tuple[str, str]:
+    values = ", ".join(f"({row})" for row in reversed(ROWS))
+    return (
+        f"CREATE TABLE {schema}customers {TABLE.format(**TYPES[database])}",
+        f"INSERT INTO {schema}customers VALUES {values}",
+    )
+
+
+@contextmanager
+def in_snowflake() -> Iterator[Warehouse]:
+    with snowflake_serving() as warehouse:
+        run_in_snowflake(warehouse.url, *statements("snowflake", "shop.public."))
+        yield warehouse
+
+
+@contextmanager
+def in_bigquery() -> Iterator[Warehouse]:
+    with bigquery_serving() as warehouse, pytest.MonkeyPatch.context() as patch:
+        for name, text in warehouse.environ.items():
+            patch.setenv(name, text)
+        anonymous: Any = AnonymousCredentials
+        client = bigquery.Client("shop", credentials=anonymous())
+        client.create_dataset("public")
+        for statement in statements("bigquery", "public."):
+            client.query_and_wait(statement)
+        yield warehouse
+
+
+@pytest.fixture(scope="module", params=["snowflake", pytest.param("bigquery", marks=pytest.mark.campaign)])
+def warehouse(request: pytest.FixtureRequest) -> Iterator[Warehouse]:
+    with {"snowflake": in_snowflake, "bigquery": in_bigquery}[request.param]() as serving:
+        yield serving
+
+
+def project(folder: Path, serve: Serve, source: str, environ: Mapping[str, str]) -> Shell:
+    lines = [
+        row.replace("', '", '","').replace("'", '"', 1).replace("',", '",').replace(" DATE '", "").rstrip("'")
+        for row in ROWS
+    ]
+    write_files(
+        folder,
+        {
+            "leanplum-sync.yaml": PROJECT,
+            "specs/tiers.yaml": SPEC.replace("SOURCE", source),
+            "queries/all.sql": "SELECT * FROM customers",
+            "users.csv": "\n".join(["ID,TIER,VISITS,SHARE,ACTIVE,JOINED", *lines, ""]),
+        },
+    )
+    return Shell(folder, {**serve(*silver(USERS)).environ, **environ})
+
+
+def test_rows_of_a_warehouse_give_the_changes_of_the_same_rows_in_a_file(
+    warehouse: Warehouse, serve: Serve, tmp_path: Path
+) -> None:
+    environ = {**warehouse.environ, "WAREHOUSE_URL": warehouse.url}
+    of_query = project(tmp_path / "query", serve, QUERY, environ).json("plan")
+    of_file = project(tmp_path / "file", serve, FILE, {}).json("plan")
+    assert of_query["users"]["changed"] == len(USERS)
+    assert of_query["changes"] == of_file["changes"]
+
+
+def test_the_same_rows_have_the_digest_that_they_have_in_postgresql(
+    warehouse: Warehouse, postgresql: Server, tmp_path: Path
+) -> None:
+    address = postgresql.new_database()
+    with postgresql.connect(address.split("/")[3].partition("?")[0]) as connection:
+        for statement in statements("postgresql", ""):
+            connection.execute(statement.encode())
+    names = ("ID", "TIER", "VISITS", "SHARE", "ACTIVE", "JOINED")
+    columns = ", ".join(f'{name} AS "{name}"' for name in names)
+    expected = ask(address, f"SELECT {columns} FROM customers", tmp_path / "postgresql").kept
+    found = ask(warehouse.url, "SELECT * FROM customers ORDER BY TIER, ID DESC", tmp_path / "warehouse").kept
+    assert (found.digest, found.count) == (expected.digest, len(USERS))
+
+
+def test_a_password_is_in_no_byte_that_is_written_whatever_fails(serve: Serve, tmp_path: Path) -> None:
+    said = []
+    with in_snowflake() as warehouse:
+        shell = project(tmp_path / "project", serve, QUERY, {"WAREHOUSE_URL": warehouse.url})
+        query = shell.folder / "queries/all.sql"
+        for text, code in (
+            ("SELECT * FROM customers", 0),
+            ("SELECT nope FROM customers", 3),
+            (f"SELECT ('{PASSWORD}' || ID)::int AS ID FROM customers", 3),
+        ):
+            query.write_text(text)
+            done = shell.run("plan", "--verbose", code=code)
+            said.append(done.stdout + done.stderr)
+        query.write_text("SELECT * FROM customers")
+        done = shell.run("doctor")
+        said.append(done.stdout + done.stderr)
+        assert "Snowflake" in said[-1]
+        kept = sorted((shell.folder / ".leanplum-sync/rows").iterdir())
+        warehouse.process.send_signal(signal.SIGKILL)
+        warehouse.process.wait()
+        done = shell.run("plan", "--verbose", code=75)
+        said.append(done.stdout + done.stderr)
+    assert "Connection warehouse: Snowflake can't be reached, or ended the query" in done.stderr
+    assert PASSWORD not in json.dumps(said)
+    assert sorted((shell.folder / ".leanplum-sync/rows").iterdir()) == kept
+    written = [path for path in shell.folder.rglob("*") if path.is_file() and path != query]
+    assert not [path for path in written if PASSWORD.encode() in path.read_bytes()]
