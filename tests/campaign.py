@@ -73,6 +73,17 @@ LAWS: Final = (
         ),
     ),
     Law("The main job is right under each pair of doubts about the API", ("e2e/test_doubts.py",)),
+    Law(
+        "The judge of killed runs finds users in two requests at once",
+        (
+            "integration/applier/test_campaign.py::test_an_api_that_stalls_for_longer_than_the_settle_window_has_a_user_in_two_requests",
+            "integration/applier/test_campaign.py::test_without_the_settle_window_the_judge_finds_users_in_two_requests_at_once",
+        ),
+    ),
+    Law(
+        "A run killed at any moment resumes to the end",
+        ("e2e/test_main_job.py::test_a_run_killed_at_any_moment_resumes_to_the_end",),
+    ),
 )
 
 

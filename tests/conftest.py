@@ -20,7 +20,9 @@ from postgresql import Server, serving
 from searching import IS_CAMPAIGN, PROFILE
 
 # No deadlines and no complaint about slow inputs: the machine may be slow.
-settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "suite", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile("campaign", settings.get_profile("suite"), max_examples=500)
 settings.load_profile(PROFILE)
 

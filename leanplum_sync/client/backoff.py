@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final, Protocol
 
 RETRIES: Final = 3
+FIRST_SECONDS: Final = 2.0
 
 
 class Randomness(Protocol):
@@ -20,7 +21,8 @@ def delay_seconds(attempt: int, randomness: Randomness) -> float:
 
     Source: Leanplum docs, responses: the schedule for 429 and 5xx.
     """
-    return 2.0**attempt + randomness.uniform(-1, 1) * 2.0 ** (attempt - 1)
+    middle = FIRST_SECONDS * 2.0 ** (attempt - 1)
+    return middle + randomness.uniform(-1, 1) * middle / 2
 
 
 def delays_seconds(randomness: Randomness, retries: int = RETRIES) -> Iterator[float]:

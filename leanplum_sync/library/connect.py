@@ -25,7 +25,7 @@ from leanplum_sync.wire.catalogue import KeyClass
 
 SETTLES_SECONDS: Final = 60.0
 # An emulator queues nothing for longer than it takes to answer; the embedded one ends with the process.
-_EMULATOR_SETTLES_SECONDS: Final = 2.0
+EMULATOR_SETTLES_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def settle_seconds(settings: Settings) -> float:
     """Return how long a request whose answer was lost may still take effect there."""
     if isinstance(settings.environment, EmbeddedEnvironment):
         return 0.0
-    return _EMULATOR_SETTLES_SECONDS if target_of(settings).is_emulator else SETTLES_SECONDS
+    return EMULATOR_SETTLES_SECONDS if target_of(settings).is_emulator else SETTLES_SECONDS
 
 
 @contextmanager

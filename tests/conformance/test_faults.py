@@ -28,7 +28,7 @@ def _done(caller: Caller) -> int:
 
 def _track(caller: Caller, **options: Any) -> requests.Response:
     body = {"appId": emulator.APP_ID, "clientKey": emulator.KEYS["production"], **_TRACK}
-    return requests.post(f"{caller.url}/api", json=body, timeout=options.pop("timeout", 30))
+    return requests.post(f"{caller.url}/api", json=body, timeout=options.pop("timeout", 300))
 
 
 def _set_faults(caller: Caller, given: Any) -> requests.Response:
@@ -78,7 +78,7 @@ def test_a_status_may_come_after_the_work(start: Callable[..., Caller]) -> None:
 def test_the_work_is_done_though_the_client_gave_up(start: Callable[..., Caller], fault: str) -> None:
     caller = start(faults=f"{fault}:seconds=86400")
     with pytest.raises(requests.ReadTimeout):
-        _track(caller, timeout=0.1)
+        _track(caller, timeout=(300, 0.1))
     if fault == "latency":
         assert _done(caller) == 0
         _set_faults(caller, "")

@@ -58,7 +58,13 @@ class Shop:
             [*limited, COMMAND, *arguments],
             cwd=self.folder,
             env=doubts.handed_on(
-                {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LANG": "C.UTF-8", **self.environ}
+                {
+                    "PATH": os.environ["PATH"],
+                    "HOME": str(self.folder),
+                    "LANG": "C.UTF-8",
+                    "LEANPLUM_SYNC_NO_PROGRESS": "1",  # its lines come only when a command is slow
+                    **self.environ,
+                }
             ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -68,6 +74,12 @@ class Shop:
 
     def run(self, *arguments: str) -> Ended:
         return Ended.of(self.start(*arguments))
+
+    def wait_briefly(self) -> None:
+        hook = self.folder / "hook"
+        hook.mkdir()
+        (hook / "sitecustomize.py").write_text("import brief_waits\nbrief_waits.install()\n")
+        self.environ["PYTHONPATH"] = os.pathsep.join([str(hook), str(ROOT / "tests" / "support")])
 
     def edit(self, name: str, before: str, after: str) -> None:
         path = self.folder / name
@@ -171,6 +183,7 @@ def bad_key(shop: Shop) -> Ended:
 
 def limited(shop: Shop) -> Ended:
     shop.serve("status:action=exportUser,status=429")
+    shop.wait_briefly()
     return shop.run("plan", "-o", "json")
 
 
@@ -184,6 +197,7 @@ def cant_write(shop: Shop) -> Ended:
 
 def unreachable(shop: Shop) -> Ended:
     shop.serve()
+    shop.wait_briefly()
     shop.environ["LEANPLUM_API_URL"] = "http://127.0.0.1:1"
     return shop.run("plan", "-o", "json")
 
@@ -271,6 +285,7 @@ def _api_down_before_apply(shop: Shop) -> Ended:
     (shop.folder / "specs" / "loyalty.yaml").write_text(SEND)
     shop.serve()
     assert shop.run("plan", "--out", PLAN).code == 6
+    shop.wait_briefly()
     shop.environ["LEANPLUM_API_URL"] = "http://127.0.0.1:1"
     return shop.run("pull", "00001", "--out", "seen.ndjson", "-o", "json")
 

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 import pytest
+from files import keep_first_rows
 from journals import shift_doubts
 from shell import Example, Serve
 
@@ -28,6 +29,7 @@ def without(seed: Path, users: Collection[str]) -> Path:
 @pytest.mark.slow
 def test_the_rows_of_who_was_gone_are_a_source_for_the_next_run(example: Example, serve: Serve) -> None:
     shell = example("loyalty-migration")
+    keep_first_rows(shell.folder / "data" / "customers.csv", 150)
     (seed,) = shell.seeds
     shell.go_live(serve(seeds=[seed]))
     shell.run("plan", "--out", "a.lpplan")

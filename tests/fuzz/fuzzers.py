@@ -13,14 +13,14 @@ from kept import Journals, Plans
 from recorded import Seeds, Snapshots
 
 FUZZERS: Final[Mapping[type[Fuzzer], int]] = {
-    Specs: 40,
-    Project: 15,
-    Csv: 15,
-    Ndjson: 15,
-    Parquet: 15,
-    Snapshots: 25,
-    Seeds: 20,
-    Plans: 40,
-    Journals: 30,
-    Answers: 15,
+    Specs: 20,
+    Project: 10,
+    Csv: 10,
+    Ndjson: 10,
+    Parquet: 10,
+    Snapshots: 15,
+    Seeds: 10,
+    Plans: 20,
+    Journals: 15,
+    Answers: 8,
 }

@@ -32,6 +32,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, NoReturn, Self
 
+import brief_waits
 import doubts
 
 _MOST_BYTES: Final = 1 << 20
@@ -214,6 +215,8 @@ def _begin(folder: str, environ: Mapping[str, str], streams: Sequence[int]) -> N
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
     sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr
+    if brief_waits.VARIABLE in environ:
+        brief_waits.install()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     tempfile.tempdir = None

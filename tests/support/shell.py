@@ -46,6 +46,7 @@ class Shell:
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
             "LANG": "C.UTF-8",
+            "LEANPLUM_SYNC_NO_PROGRESS": "1",  # its lines come only when a command is slow
             # Set where a whole run of the tests is measured, its processes included.
             **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},
             **self.environ,

@@ -22,11 +22,12 @@ from leanplum_sync.cli import program
 
 @pytest.fixture(autouse=True)
 def nobodys_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No key, no variable of ours, and the signals as they were."""
+    """No key, no variable of ours but one: no lines of progress, which come only when a command is slow. The signals as they were."""
     for name in list(os.environ):
         if name.startswith("LEANPLUM") or name in ("NO_COLOR", "COLUMNS"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LEANPLUM_SYNC_NO_PROGRESS", "1")
     before = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, before)

@@ -184,7 +184,7 @@ class Late:
         self.asked.append(len(subjects))
         if len(self.asked) > 1:
             self.is_asked_again.set()
-            self.is_interrupted.wait(10)
+            self.is_interrupted.wait(600)
             time.sleep(0.05)
         elements = tuple(element(subject, FOUND) for subject in subjects)
         return UserBatch(elements, works=True, was_billed=True)
@@ -204,7 +204,7 @@ class Interrupts(SilentProgress):
         pass
 
     def advance(self, steps: int = 1) -> None:
-        self._late.is_asked_again.wait(10)
+        self._late.is_asked_again.wait(600)
         self._late.is_interrupted.set()
         raise KeyboardInterrupt
 
