@@ -119,9 +119,16 @@ def _settled(planned: PlannedAction, seen: Sequence[Seen], profile: Profile) -> 
 
 
 def _is_overtaken(change: Change, standing: Standing, last: Written | None) -> bool:
-    if standing is Standing.UNPROVABLE:
-        return last is not None and last.fingerprint not in (print_of(change.before), print_of(change.after))
-    return standing is Standing.OVERTAKEN
+    match standing:
+        case Standing.UNPROVABLE:
+            return last is not None and last.fingerprint not in (
+                print_of(change.before),
+                print_of(change.after),
+            )
+        case Standing.OVERTAKEN:
+            return True
+        case Standing.REACHED | Standing.UNTOUCHED:
+            return False
 
 
 def _own(planned: PlannedAction, seen: Sequence[Seen]) -> Sequence[Seen]:

@@ -33,7 +33,7 @@ def quiet(answer: BatchAnswer, actions: Sequence[Action], sensitive: Collection[
             return replace(answer, outcomes=tuple(told))
         case Refused(message=message):
             return replace(answer, message=_told(message, _values(actions, sensitive)))
-        case Unreadable(reason=reason):  # pragma: no branch - the last of all cases
+        case Unreadable(reason=reason):
             return replace(answer, reason=_told(reason, _values(actions, sensitive)))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from leanplum_sync.journal.entry import BatchState, ExceptionEntry, Fate, RunState, Tally
+from leanplum_sync.journal.entry import BatchState, ExceptionEntry, Fate, FateGroup, RunState, Tally, fates_of
 
 
 class StopReason(StrEnum):
@@ -17,6 +17,15 @@ class StopReason(StrEnum):
     INTERRUPTED = "interrupted"
     WAVE = "too much of a wave failed"
     CANARY = "the canary is done"
+
+    @property
+    def is_early(self) -> bool:
+        """Whether it stopped before it had done what it was asked to."""
+        match self:
+            case StopReason.CANARY:
+                return False
+            case StopReason.REJECTIONS | StopReason.UNAVAILABLE | StopReason.INTERRUPTED | StopReason.WAVE:
+                return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +56,22 @@ class Receipt:
     exceptions_total: int
 
     @property
-    def adds_up(self) -> bool:
-        return sum(self.actions.values()) == self.planned
-
-    @property
     def needs_person(self) -> bool:
         return bool(self.actions.get(Fate.HELD) or self.actions.get(Fate.IN_DOUBT))
 
     @property
     def is_clean(self) -> bool:
         """Whether everything that was sent is now as desired; some actions may not have been sent."""
-        fine = (Fate.DONE, Fate.ALREADY, Fate.NOT_SENT)
-        return not any(count for fate, count in self.actions.items() if fate not in fine)
+        return not any(
+            count
+            for fate, count in self.actions.items()
+            if fate.group is not FateGroup.AS_DESIRED and fate is not Fate.NOT_SENT
+        )
 
     @property
     def complete(self) -> bool:
         """Whether everything planned is now as desired."""
-        return self.actions.get(Fate.DONE, 0) + self.actions.get(Fate.ALREADY, 0) == self.planned
+        return sum(self.actions.get(fate, 0) for fate in fates_of(FateGroup.AS_DESIRED)) == self.planned
 
 
 def receipt_from(

@@ -25,7 +25,7 @@ from leanplum_sync.client.backoff import Randomness
 from leanplum_sync.client.throttle import Pace
 from leanplum_sync.clock import Clock
 from leanplum_sync.errors import CredentialError, InterruptedRunError, MigrationChangedError, StalePlanError
-from leanplum_sync.journal.entry import BatchEntry, BatchState, Fate, RunState
+from leanplum_sync.journal.entry import BatchEntry, BatchState, Fate, FateGroup, RunState, fates_of
 from leanplum_sync.journal.events import Listener, nobody
 from leanplum_sync.journal.lock import Lease
 from leanplum_sync.journal.reader import JournalReader
@@ -109,32 +109,19 @@ def apply_plan(
         only=only,
         randomness=randomness,
     )
-
-    def let_settle(besides: int = NO_RUN) -> None:
-        """
-        Wait until no request of any run, or of any *besides* that one, can take effect any more, so that none overtakes a
-        request of this run.
-        """
-        doubted_at = journal.last_doubt(lease.app, lease.part, besides=besides)
-        if doubted_at is not None:
-            worker.pause(still_unsettled(doubted_at, settings.settle_seconds, journal.now()))
-
     driver = _Driver(
         plan,
         run,
         worker,
-        settings,
-        executor,
-        let_settle=let_settle,
+        journal,
+        lease,
+        settings=settings,
+        executor=executor,
         recheck_first=recheck_is_due(settings, clock.now()),
         only=only,
     )
     try:
-        # A run waits each time it is resumed, because it may have been killed during this wait. What it sent itself is settled
-        # batch by batch, unless other batches may be about the same user.
-        let_settle() if plan.has_owners else let_settle(besides=run.number)
-        with progress.track("Applying", plan.summary.batches, "batch") as task:
-            driver.go(task)
+        driver.go(progress)
     except (CredentialError, MigrationChangedError):
         run.finish(RunState.INTERRUPTED)
         raise
@@ -206,7 +193,7 @@ def _end_state(journal: Journal, plan: Plan, run: RunJournal, stopped: StopReaso
     if stopped is not None:
         return RunState.INTERRUPTED
     actions = read_receipt(plan, journal, run.number, listed=0).actions
-    is_open = any(actions[fate] for fate in (Fate.HELD, Fate.IN_DOUBT, Fate.PARKED, Fate.NOT_SENT))
+    is_open = any(actions[fate] for fate in fates_of(FateGroup.HELD, FateGroup.OPEN))
     return RunState.PARTIAL if is_open else RunState.FINISHED
 
 
@@ -216,21 +203,17 @@ class _Driver:
         plan: Plan,
         run: RunJournal,
         worker: Worker,
+        journal: Journal,
+        lease: Lease,
+        *,
         settings: ApplySettings,
         executor: Executor,
-        *,
-        let_settle: Callable[[], None],
         recheck_first: bool,
         only: frozenset[Subject] | None,
     ) -> None:
-        self._plan, self._run, self._worker, self._settings, self._recheck_first = (
-            plan,
-            run,
-            worker,
-            settings,
-            recheck_first,
-        )
-        self._only, self._executor, self._let_settle = only, executor, let_settle
+        self._plan, self._run, self._worker, self._journal, self._lease = plan, run, worker, journal, lease
+        self._settings, self._executor = settings, executor
+        self._recheck_first, self._only = recheck_first, only
         self._in_flight: dict[Future[Ended], frozenset[Subject]] = {}  # with the users of each
         self._busy: set[Subject] = set()
         # More threads than concurrent requests: while some wait for answers, others recheck, prepare and record.
@@ -240,7 +223,24 @@ class _Driver:
         self.requests = 0
         self.stopped: StopReason | None = None
 
-    def go(self, task: Task) -> None:
+    def go(self, progress: Progress) -> None:
+        # A run waits each time it is resumed, because it may have been killed during this wait. What it sent itself is settled
+        # batch by batch, unless other batches may be about the same user.
+        self._let_settle(besides=NO_RUN if self._plan.has_owners else self._run.number)
+        with progress.track("Applying", self._plan.summary.batches, "batch") as task:
+            self._go_through_phases(task)
+
+    def _let_settle(self, besides: int = NO_RUN) -> None:
+        """
+        Wait until no request of any run, or of any *besides* that one, can take effect any more, so that none overtakes a
+        request of this run.
+        """
+        doubted_at = self._journal.last_doubt(self._lease.app, self._lease.part, besides=besides)
+        if doubted_at is not None:
+            window = self._settings.settle_seconds
+            self._worker.pause(still_unsettled(doubted_at, window, self._journal.now()))
+
+    def _go_through_phases(self, task: Task) -> None:
         with self._executor.team(self._team_size) as team:
             try:
                 phases = groupby(self._plan.batches(), lambda batch: (batch.wave, batch.delivery_class))
@@ -307,9 +307,7 @@ class _Driver:
             case BatchState.IN_DOUBT | BatchState.SENT:
                 self._doubts.append(batch)
                 return None
-            case (
-                BatchState.DONE | BatchState.HELD | BatchState.PARKED
-            ):  # pragma: no branch - the last of all cases
+            case BatchState.DONE | BatchState.HELD | BatchState.PARKED:
                 return None
 
     def _with_entries(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, BatchEntry | None]]:

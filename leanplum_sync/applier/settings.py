@@ -61,5 +61,5 @@ def recheck_is_due(settings: ApplySettings, now: float) -> bool:
             return True
         case Recheck.OFF:
             return False
-        case Recheck.AUTO:  # pragma: no branch - the last of all cases
+        case Recheck.AUTO:
             return settings.observed_at is None or now - settings.observed_at > SNAPSHOT_IS_OLD_AFTER_SECONDS

@@ -295,7 +295,7 @@ class Worker:
                     return Ended(batch, BatchState.PARKED, attempt)
                 case Refused():
                     self._pace.refused()
-                case _NotSent():  # pragma: no branch - the last of all cases
+                case _NotSent():
                     pass
             reason = answer.message if isinstance(answer, Refused) else answer.reason
             is_last = attempt == attempts and not self.must_end

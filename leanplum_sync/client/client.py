@@ -15,7 +15,7 @@ from leanplum_sync.client.api.files import encode_upload
 from leanplum_sync.client.api.jobs import JobState
 from leanplum_sync.client.backoff import RETRIES, Randomness
 from leanplum_sync.client.calls import Calls, rejected
-from leanplum_sync.client.credentials import Connection, Keys
+from leanplum_sync.client.credentials import EMULATOR_KEYS, Connection, Keys
 from leanplum_sync.client.download import check_address, download_once, name_of
 from leanplum_sync.client.http import HttpTransport
 from leanplum_sync.clock import Clock, SystemClock
@@ -79,8 +79,6 @@ class Client:
 
     @classmethod
     def to_emulator(cls, url: str) -> Self:
-        from leanplum_sync.client.credentials import EMULATOR_KEYS  # noqa: PLC0415 - for rehearsals only
-
         return cls(Connection.to_emulator(url), Keys.of(EMULATOR_KEYS), HttpTransport(is_local=True))
 
     def call(self, call: Call[T]) -> T:

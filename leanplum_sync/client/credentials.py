@@ -17,29 +17,40 @@ __all__ = ["EMULATOR_APP_ID", "EMULATOR_KEYS", "Connection", "KeyClass", "Keys"]
 API_URL: Final = "https://api.leanplum.com"
 APP_ID_VARIABLE: Final = "LEANPLUM_APP_ID"
 API_URL_VARIABLE: Final = "LEANPLUM_API_URL"
-KEY_VARIABLES: Final[Mapping[KeyClass, str]] = {
-    KeyClass.PRODUCTION: "LEANPLUM_PRODUCTION_KEY",
-    KeyClass.DEVELOPMENT: "LEANPLUM_DEVELOPMENT_KEY",
-    KeyClass.DATA_EXPORT: "LEANPLUM_DATA_EXPORT_KEY",
-    KeyClass.CONTENT_READ_ONLY: "LEANPLUM_CONTENT_READ_ONLY_KEY",
-}
-_USES: Final[Mapping[KeyClass, str]] = {
-    KeyClass.PRODUCTION: "to write users and send messages",
-    KeyClass.DEVELOPMENT: "to change content, import files, and delete users",
-    KeyClass.DATA_EXPORT: "to read users",
-    KeyClass.CONTENT_READ_ONLY: "to look up messages",
-}
 _SHORTEST_KEY: Final = 8
 _WHERE: Final = "in Leanplum's dashboard under App Settings > Keys & Settings"
 
 # The public credentials of this project's own emulator (docs/emulator.md); they open nothing else.
 EMULATOR_APP_ID: Final = "app_emulator"
-EMULATOR_KEYS: Final[Mapping[KeyClass, str]] = {
-    KeyClass.PRODUCTION: "prod_emulator",
-    KeyClass.DEVELOPMENT: "dev_emulator",
-    KeyClass.DATA_EXPORT: "exp_emulator",
-    KeyClass.CONTENT_READ_ONLY: "cro_emulator",
-}
+
+
+@dataclass(frozen=True, slots=True)
+class _KeyFacts:
+    """*variable* usually holds the key, *use* says what it is needed for, *of_emulator* is the emulator's key."""
+
+    variable: str
+    use: str
+    of_emulator: str
+
+
+def _facts(key_class: KeyClass) -> _KeyFacts:
+    match key_class:
+        case KeyClass.PRODUCTION:
+            return _KeyFacts("LEANPLUM_PRODUCTION_KEY", "to write users and send messages", "prod_emulator")
+        case KeyClass.DEVELOPMENT:
+            return _KeyFacts(
+                "LEANPLUM_DEVELOPMENT_KEY",
+                "to change content, import files, and delete users",
+                "dev_emulator",
+            )
+        case KeyClass.DATA_EXPORT:
+            return _KeyFacts("LEANPLUM_DATA_EXPORT_KEY", "to read users", "exp_emulator")
+        case KeyClass.CONTENT_READ_ONLY:
+            return _KeyFacts("LEANPLUM_CONTENT_READ_ONLY_KEY", "to look up messages", "cro_emulator")
+
+
+KEY_VARIABLES: Final[Mapping[KeyClass, str]] = {each: _facts(each).variable for each in KeyClass}
+EMULATOR_KEYS: Final[Mapping[KeyClass, str]] = {each: _facts(each).of_emulator for each in KeyClass}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +141,7 @@ class Keys:
         if self.has(key_class):
             return ""
         return (
-            f"{self.variable(key_class)} is not set: the {key_class.words} key is needed {_USES[key_class]}. "
+            f"{self.variable(key_class)} is not set: the {key_class.words} key is needed {_facts(key_class).use}. "
             f"Find it {_WHERE}."
         )
 

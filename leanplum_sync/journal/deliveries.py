@@ -10,15 +10,13 @@ import sqlalchemy as sa
 
 from leanplum_sync.errors import JournalError
 from leanplum_sync.journal.database import Database
-from leanplum_sync.journal.entry import DeliveryState, Fate
+from leanplum_sync.journal.entry import DeliveryState, Fate, FateGroup
 from leanplum_sync.journal.schema import delivery_rename_table, delivery_table, fingerprint_table
 from leanplum_sync.journal.verdict import Verdict
 from leanplum_sync.wire.batch import Batch, PlannedAction
 from leanplum_sync.wire.fingerprint import device_fingerprints
 
 _STATE_OF: Final = {Fate.DONE: DeliveryState.DONE, Fate.HELD: DeliveryState.HELD}
-# Not carried out: a later plan may send it again.
-_UNDELIVERED: Final = (Fate.SKIPPED, Fate.REJECTED, Fate.CONFLICTING)
 
 
 def is_remembered(planned: PlannedAction) -> bool:
@@ -46,7 +44,7 @@ class Elsewhere:
                 return f"held by run {self.run}: it may have happened; to decide: leanplum-sync resolve {self.run}"
             case DeliveryState.SENT:
                 return f"run {self.run} sent it and has no response yet"
-            case DeliveryState.DONE | DeliveryState.DROPPED:  # pragma: no branch - the last of all cases
+            case DeliveryState.DONE | DeliveryState.DROPPED:
                 return ""
 
 
@@ -117,7 +115,7 @@ class Deliveries:
                     sa.update(table).where(*mine, table.c.action.in_(numbers)).values(state=state.value)
                 )
         gone = planned_again | {
-            number for number, verdict in verdicts.items() if verdict.fate in _UNDELIVERED
+            number for number, verdict in verdicts.items() if verdict.fate.group is FateGroup.NOT_CARRIED_OUT
         }
         if gone:
             connection.execute(sa.delete(table).where(*mine, table.c.action.in_(gone)))

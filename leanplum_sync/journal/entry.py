@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from leanplum_sync.address import Subject
 from leanplum_sync.wire.batch import DeliveryKey
@@ -17,6 +18,13 @@ class BatchState(StrEnum):
     IN_DOUBT = "in doubt"  # sent, and no trustworthy answer came back
     PARKED = "parked"  # refused, or the API was unreachable for too long: waits for a resume
     HELD = "held"  # in doubt about something that must not happen twice: waits for a person
+
+
+class FateGroup(StrEnum):
+    AS_DESIRED = "as desired"
+    NOT_CARRIED_OUT = "not carried out"  # finally; a later plan may send it again
+    HELD = "held"  # a person decides
+    OPEN = "open"  # a resume continues
 
 
 class Fate(StrEnum):
@@ -32,6 +40,49 @@ class Fate(StrEnum):
     PARKED = "parked"
     NOT_SENT = "not sent"
 
+    @property
+    def group(self) -> FateGroup:
+        match self:
+            case Fate.DONE | Fate.ALREADY:
+                return FateGroup.AS_DESIRED
+            case Fate.SKIPPED | Fate.REJECTED | Fate.CONFLICTING:
+                return FateGroup.NOT_CARRIED_OUT
+            case Fate.HELD:
+                return FateGroup.HELD
+            case Fate.IN_DOUBT | Fate.PARKED | Fate.NOT_SENT:
+                return FateGroup.OPEN
+
+    @property
+    def gravity(self) -> int:
+        """From plain success to what needs a person most."""
+        match self:
+            case Fate.DONE:
+                return 0
+            case Fate.ALREADY:
+                return 1
+            case Fate.NOT_SENT:
+                return 2
+            case Fate.SKIPPED:
+                return 3
+            case Fate.CONFLICTING:
+                return 4
+            case Fate.REJECTED:
+                return 5
+            case Fate.PARKED:
+                return 6
+            case Fate.IN_DOUBT:
+                return 7
+            case Fate.HELD:
+                return 8
+
+
+def fates_of(*groups: FateGroup) -> tuple[Fate, ...]:
+    return tuple(fate for fate in Fate if fate.group in groups)
+
+
+# Each is a column of a batch's row.
+COUNTED: Final = fates_of(FateGroup.AS_DESIRED, FateGroup.NOT_CARRIED_OUT, FateGroup.HELD)
+
 
 class RunState(StrEnum):
     RUNNING = "running"  # or killed
@@ -39,6 +90,18 @@ class RunState(StrEnum):
     FINISHED = "finished"  # all batches are done
     PARTIAL = "partial"  # reached the end of the plan; something is parked, held, in doubt or set aside
     SUPERSEDED = "superseded"  # unfinished when a run of another plan began
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it can't be resumed."""
+        match self:
+            case RunState.FINISHED | RunState.SUPERSEDED:
+                return True
+            case RunState.RUNNING | RunState.INTERRUPTED | RunState.PARTIAL:
+                return False
+
+
+UNFINISHED: Final = tuple(state for state in RunState if not state.is_over)
 
 
 class DeliveryState(StrEnum):

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from leanplum_sync.address import Subject
 from leanplum_sync.journal.database import Database
-from leanplum_sync.journal.entry import RunState
+from leanplum_sync.journal.entry import UNFINISHED
 from leanplum_sync.journal.footprints import rows_about, unpacked
 from leanplum_sync.journal.rows import Row
 from leanplum_sync.journal.schema import batch_subject_table, batch_table, run_table
@@ -27,7 +27,6 @@ Select: TypeAlias = Callable[[sa.Select[Any]], Sequence[Row]]
 
 # By how much the clock of the machine that read may differ from that of a machine that applied.
 _CLOCKS_DIFFER_SECONDS: Final = 300.0
-_UNFINISHED: Final = (RunState.RUNNING.value, RunState.INTERRUPTED.value, RunState.PARTIAL.value)
 
 
 def position(select: Select, app: str, read_since: float | None, last_run: int) -> Position:
@@ -39,7 +38,7 @@ def position(select: Select, app: str, read_since: float | None, last_run: int) 
         last_run = min((row.number - 1 for row in writers), default=last_run)
     unfinished = select(
         sa.select(run.c.number).where(
-            run.c.app == app, run.c.number <= last_run, run.c.state.in_(_UNFINISHED)
+            run.c.app == app, run.c.number <= last_run, run.c.state.in_([state.value for state in UNFINISHED])
         )
     )
     return Position(last_run, _requests(select, [row.number for row in unfinished]))
@@ -111,7 +110,9 @@ class LaterWrites:
         if not before:
             return []
         run = run_table
-        query = sa.select(run.c.number).where(run.c.number.in_(before), run.c.state.in_(_UNFINISHED))
+        query = sa.select(run.c.number).where(
+            run.c.number.in_(before), run.c.state.in_([state.value for state in UNFINISHED])
+        )
         can_write = {row.number for row in self._select(query)}
         now = _requests(self._select, before)
         return [each for each, sent in before.items() if now[each] != sent or each in can_write]

@@ -15,6 +15,7 @@ from leanplum_sync.encryption import SealingKeys
 from leanplum_sync.journal import kept_files
 from leanplum_sync.journal.database import Database, describe, is_address, memory_of
 from leanplum_sync.journal.entry import (
+    COUNTED,
     AppliedSpec,
     BatchEntry,
     BatchState,
@@ -22,9 +23,11 @@ from leanplum_sync.journal.entry import (
     DeliveryState,
     ExceptionEntry,
     Fate,
+    FateGroup,
     LockHolder,
     RunEntry,
     Tally,
+    fates_of,
 )
 from leanplum_sync.journal.footprints import rows_about, unpacked
 from leanplum_sync.journal.identity import Here, Trace
@@ -65,18 +68,7 @@ if TYPE_CHECKING:
 
 _PAGE: Final = 500  # rows, and values in an IN list: SQLite and PostgreSQL both take many more
 
-# From plain success to what needs a person most. A subject counts once, at its gravest.
-GRAVITY: Final = (
-    Fate.DONE,
-    Fate.ALREADY,
-    Fate.NOT_SENT,
-    Fate.SKIPPED,
-    Fate.CONFLICTING,
-    Fate.REJECTED,
-    Fate.PARKED,
-    Fate.IN_DOUBT,
-    Fate.HELD,
-)
+GRAVITY: Final = tuple(sorted(Fate, key=lambda fate: fate.gravity))  # a subject counts once, at its gravest
 
 
 class JournalReader:
@@ -418,8 +410,8 @@ class JournalReader:
 
 
 # Nothing more will become of them.
-SETTLED: Final = (Fate.DONE, Fate.ALREADY, Fate.SKIPPED, Fate.REJECTED, Fate.CONFLICTING)
-_COUNTED: Final = tuple(fate.value for fate in (*SETTLED, Fate.HELD))
+SETTLED: Final = fates_of(FateGroup.AS_DESIRED, FateGroup.NOT_CARRIED_OUT)
+_COUNTED: Final = tuple(fate.value for fate in COUNTED)
 _SUMMED: Final = (
     "attempts",
     "open_count",
@@ -441,7 +433,7 @@ def _undecided(state: BatchState, open_count: int, sent_count: int) -> Iterator[
             yield Fate.PARKED, open_count
         case BatchState.PLANNED:
             yield Fate.NOT_SENT, open_count
-        case BatchState.DONE | BatchState.HELD:  # pragma: no branch - the last of all cases
+        case BatchState.DONE | BatchState.HELD:
             pass
 
 

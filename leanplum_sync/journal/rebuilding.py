@@ -13,10 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate
+from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, FateGroup, fates_of
 from leanplum_sync.wire.batch import Batch, PlannedAction
 
-_DELIVERED: Final = frozenset((Fate.DONE, Fate.ALREADY))
 _HAPPENED: Final = {True: DeliveryState.DONE, False: None}
 
 
@@ -84,7 +83,11 @@ def outcomes(batch: Batch, logged: Logged, listed: Mapping[int, Fate]) -> Iterat
     """
     known = _of_all(logged, len(batch.actions))
     fits = Counter(listed.values()) == Counter(
-        {fate: count for fate, count in logged.fates.items() if fate not in _DELIVERED and count}
+        {
+            fate: count
+            for fate, count in logged.fates.items()
+            if fate.group is not FateGroup.AS_DESIRED and count
+        }
     )
     for planned in batch.actions:
         if not logged.was_sent:
@@ -101,8 +104,8 @@ def _of_all(logged: Logged, actions: int) -> bool | None:
     """Return whether all *actions* were carried out, None if they ended differently or that is unknown."""
     if logged.last in (BatchState.SENT, BatchState.IN_DOUBT) or logged.fates[Fate.HELD]:
         return None
-    happened = sum(logged.fates[fate] for fate in _DELIVERED)
-    failed = sum(logged.fates[fate] for fate in (Fate.SKIPPED, Fate.REJECTED, Fate.CONFLICTING)) + logged.open
+    happened = sum(logged.fates[fate] for fate in fates_of(FateGroup.AS_DESIRED))
+    failed = sum(logged.fates[fate] for fate in fates_of(FateGroup.NOT_CARRIED_OUT)) + logged.open
     if happened + failed != actions or (happened and failed):
         return None
     return bool(happened)

@@ -9,7 +9,15 @@ from typing import Any, Final, TypeAlias
 
 import sqlalchemy as sa
 
-from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, RunState
+from leanplum_sync.journal.entry import (
+    COUNTED,
+    BatchState,
+    DeliveryState,
+    Fate,
+    FateGroup,
+    RunState,
+    fates_of,
+)
 from leanplum_sync.journal.rows import Row, numbers_from
 from leanplum_sync.journal.schema import (
     batch_table,
@@ -24,8 +32,7 @@ Select: TypeAlias = Callable[[sa.Select[Any]], Sequence[Row]]
 _PAGE: Final = 1000
 _ON_ITS_WAY: Final = (BatchState.SENT, BatchState.IN_DOUBT)
 # Each action of one of these fates has a row of its own.
-_LISTED: Final = (Fate.SKIPPED, Fate.REJECTED, Fate.CONFLICTING, Fate.HELD)
-_COUNTED: Final = (Fate.DONE, Fate.ALREADY, *_LISTED)
+_LISTED: Final = fates_of(FateGroup.NOT_CARRIED_OUT, FateGroup.HELD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,7 @@ def faults(select: Select) -> Iterator[Fault]:
             yield Fault(row.run, row.sequence, "belongs to a run that is not in the journal")
             continue
         totals[row.run] += row.actions
-        settled[row.run] += sum(getattr(row, fate.value) for fate in _COUNTED if fate is not Fate.HELD)
+        settled[row.run] += sum(getattr(row, fate.value) for fate in COUNTED if fate is not Fate.HELD)
         for sentence in _of_batch(row, run, listed):
             yield Fault(row.run, row.sequence, sentence)
     for run in runs.values():
@@ -93,7 +100,7 @@ def _of_batch(row: Row, run: Row, listed: dict[tuple[int, int, str], int]) -> It
     # Batches of a part keep their numbers in the whole plan.
     if row.sequence < 1 or (row.sequence > run.batches and not run.part):
         yield f"is not one of the {run.batches} batches of its run"
-    known = sum(getattr(row, fate.value) for fate in _COUNTED) + row.open_count
+    known = sum(getattr(row, fate.value) for fate in COUNTED) + row.open_count
     # What a superseded run had open is nobody's any more.
     if known > row.actions or (known < row.actions and run.state != RunState.SUPERSEDED.value):
         yield f"has {row.actions} actions, but outcomes for {known}"
@@ -128,7 +135,7 @@ def _is_as_it_says(state: BatchState, row: Row) -> bool:
             return has_open
         case BatchState.SENT:
             return has_sent and row.sent_at is not None
-        case BatchState.IN_DOUBT:  # pragma: no branch - the last of all cases
+        case BatchState.IN_DOUBT:
             return has_sent and row.doubted_at is not None
 
 

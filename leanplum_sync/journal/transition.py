@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from leanplum_sync.clock import Clock
 from leanplum_sync.journal.database import Database
 from leanplum_sync.journal.deliveries import Deliveries
-from leanplum_sync.journal.entry import BatchEntry, BatchState, Fate
+from leanplum_sync.journal.entry import COUNTED, BatchEntry, BatchState, Fate, FateGroup, fates_of
 from leanplum_sync.journal.footprints import packed
 from leanplum_sync.journal.rejections import Rejections
 from leanplum_sync.journal.rows import Row, batch_entry, numbers_text
@@ -22,9 +22,7 @@ from leanplum_sync.journal.verdict import Verdict
 from leanplum_sync.wire.batch import Batch
 
 # Temporary: deleted when the batch is sent again.
-_PASSING: Final = (Fate.NOT_SENT, Fate.PARKED, Fate.IN_DOUBT)
-_COUNTED: Final = (Fate.DONE, Fate.ALREADY, Fate.SKIPPED, Fate.REJECTED, Fate.CONFLICTING, Fate.HELD)
-_AS_DESIRED: Final = (Fate.DONE, Fate.ALREADY)
+_PASSING: Final = fates_of(FateGroup.OPEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +153,7 @@ class Transitions:
             "recheck_reads": step.recheck_reads,
             "settle_reads": step.settle_reads,
             "rejected_before": sum(verdict.is_rejected_before for verdict in step.verdicts.values()),
-        } | {fate.value: sum(verdict.fate is fate for verdict in step.verdicts.values()) for fate in _COUNTED}
+        } | {fate.value: sum(verdict.fate is fate for verdict in step.verdicts.values()) for fate in COUNTED}
         states = BatchStates(self._run, self._fence)
         if row is None:
             kind = {
@@ -217,7 +215,11 @@ class Transitions:
 
     def _leave_footprints(self, move: Move) -> None:
         """Record footprints also of what was already as desired: drift is measured from that state."""
-        reached = {number for number, verdict in move.step.verdicts.items() if verdict.fate in _AS_DESIRED}
+        reached = {
+            number
+            for number, verdict in move.step.verdicts.items()
+            if verdict.fate.group is FateGroup.AS_DESIRED
+        }
         left = packed(planned for planned in move.batch.actions if planned.number in reached)
         if left:
             key = {"run": self._run, "sequence": move.batch.number}
@@ -234,7 +236,11 @@ class Transitions:
 
 
 def _listed(step: Step, to: BatchState, open_now: frozenset[int]) -> Mapping[int, Verdict]:
-    told = {number: verdict for number, verdict in step.verdicts.items() if verdict.fate not in _AS_DESIRED}
+    told = {
+        number: verdict
+        for number, verdict in step.verdicts.items()
+        if verdict.fate.group is not FateGroup.AS_DESIRED
+    }
     if step.lists_open:
         fate = Fate.PARKED if to is BatchState.PARKED else Fate.NOT_SENT
         told |= {**dict.fromkeys(open_now, Verdict(fate, step.reason)), **step.waiting}

@@ -14,7 +14,7 @@ from leanplum_sync.encryption import SealingKeys
 from leanplum_sync.errors import JournalError, StalePlanError
 from leanplum_sync.journal import kept_files
 from leanplum_sync.journal.database import Database, describe, is_postgres
-from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, Resolution, RunState
+from leanplum_sync.journal.entry import UNFINISHED, BatchState, DeliveryState, Fate, Resolution, RunState
 from leanplum_sync.journal.kept_files import KeptName, Write
 from leanplum_sync.journal.later import LaterWrites
 from leanplum_sync.journal.lock import LEASE_SECONDS, Lease, overlap
@@ -37,7 +37,6 @@ from leanplum_sync.journal.texts import Texts
 from leanplum_sync.planner.known import JournalMark, Position
 
 DROPPED: Final = "dropped by a person: nobody knows whether it happened, and it is not sent again"
-_UNFINISHED: Final = (RunState.RUNNING, RunState.INTERRUPTED, RunState.PARTIAL)
 
 
 class Journal(JournalReader):
@@ -280,8 +279,7 @@ class Journal(JournalReader):
                 now, self._now(connection)
             )  # a database's clock, as read from here, may seem to step back
             check_settled(sequence, row.doubted_at, settle_seconds=settle_seconds, now=now)
-            again = chosen if resolution is Resolution.AGAIN else set()
-            dropped = chosen if resolution is Resolution.DROP else set()
+            again, dropped = _again_and_dropped(resolution, chosen)
             # Part of the batch is held, so not all of it is open, and the row lists the open numbers.
             open_before = numbers_from(row.open_actions) or frozenset()
             open_now = open_before | again
@@ -401,7 +399,7 @@ class Journal(JournalReader):
         unfinished = connection.execute(
             sa.select(table.c.number, table.c.part).where(
                 table.c.app == lease.app,
-                table.c.state.in_([state.value for state in _UNFINISHED]),
+                table.c.state.in_([state.value for state in UNFINISHED]),
             )
         ).all()
         for run in unfinished:
@@ -490,3 +488,13 @@ def _is_of(plan_made_at: float) -> sa.ColumnElement[bool]:
     """Whether the plan made at that moment began or resumed the run."""
     further = sa.select(run_plan_table.c.run).where(run_plan_table.c.plan_made_at == plan_made_at)
     return sa.or_(run_table.c.plan_made_at == plan_made_at, run_table.c.number.in_(further))
+
+
+def _again_and_dropped(resolution: Resolution, chosen: set[int]) -> tuple[set[int], set[int]]:
+    match resolution:
+        case Resolution.DONE:
+            return set(), set()
+        case Resolution.AGAIN:
+            return chosen, set()
+        case Resolution.DROP:
+            return set(), chosen

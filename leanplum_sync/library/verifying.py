@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final, Literal, TypeAlias
 
-from leanplum_sync.applier.receipt import Receipt, StopReason
+from leanplum_sync.applier.receipt import Receipt
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.journal import read_journal
 from leanplum_sync.library.connect import connected
@@ -61,7 +61,7 @@ def verify(
 
 def is_due(extent: Extent, receipt: Receipt) -> bool:
     """Whether there is anything to read back after the run of *receipt*."""
-    was_cut_off = receipt.stopped not in (None, StopReason.CANARY)
+    was_cut_off = receipt.stopped is not None and receipt.stopped.is_early
     return extent != "none" and not was_cut_off and bool(receipt.sent_now)
 
 

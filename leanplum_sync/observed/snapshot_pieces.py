@@ -8,6 +8,7 @@ lines. Files made by other tools, as one long member, read just as well.
 
 from __future__ import annotations
 
+import gzip
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -55,7 +56,10 @@ def codec_of(path: Path) -> Codec | None:
     """Return how *path* is compressed, by its name; None if it isn't."""
     match path.suffix.lower():
         case ".gz":
-            return Codec(_gzip, lambda: zlib.decompressobj(wbits=zlib.MAX_WBITS | 16))
+            return Codec(
+                lambda content: gzip.compress(content, mtime=0),
+                lambda: zlib.decompressobj(wbits=zlib.MAX_WBITS | 16),
+            )
         case ".zst":
             import zstandard  # noqa: PLC0415 - needed for such files only
 
@@ -203,9 +207,3 @@ def _unpackable(reason: str) -> TornFileError | OverBoundError:
             "Compress it again without --long and --ultra.",
         )
     return TornFileError(reason)
-
-
-def _gzip(content: bytes) -> bytes:
-    import gzip  # noqa: PLC0415 - needed for such files only
-
-    return gzip.compress(content, mtime=0)

@@ -59,6 +59,15 @@ class Origin(StrEnum):
     OURS = "ours"
     NEW = "new"
 
+    @property
+    def is_drift(self) -> bool:
+        """Whether others changed managed values. Changes of ours and new ones are for a plan."""
+        match self:
+            case Origin.OTHERS | Origin.BOTH:
+                return True
+            case Origin.OURS | Origin.NEW:
+                return False
+
 
 class KnowsFootprints(KnowsDeliveries, Protocol):
     """The part of the journal that drift needs."""
@@ -112,8 +121,7 @@ class Drift:
 
     @property
     def has_drifted(self) -> bool:
-        """Whether others changed managed values. Changes of ours and new ones are for a plan."""
-        return any(each.origin in (Origin.OTHERS, Origin.BOTH) for each in self.moved)
+        return any(each.origin.is_drift for each in self.moved)
 
     def users(self, origin: Origin) -> int:
         """Return how many fields of users are *origin*'s."""
@@ -160,7 +168,7 @@ def find_drift(
         in_step=listed - len(unreadable) - tally.subjects,
         unreadable=len(unreadable),
         reads=reads,
-        observed=staging.observed_between(),
+        observed=staging.users.between(),
         specs=specs,
         moved=tally.moved(),
     )

@@ -148,7 +148,7 @@ def make_plan(
     app = request.target.app_id
     began, last_run, position = clock.now(), journal.last_run(), journal.position(app)
     reads, unreadable = observe(staging, request.observed, reader, clock, progress)
-    oldest, _ = staging.observed_between()
+    oldest, _ = staging.users.between()
     if oldest is not None and oldest < began:  # from a snapshot, or read by an earlier attempt
         position = journal.position(app, oldest)
     tally = Tally(
@@ -157,7 +157,7 @@ def make_plan(
         creatable=frozenset(str(each.address) for each in loaded.resources if each.kind.creates_users),
     )
     names = AttributeNames(request.marker)
-    names.observe(staging.names_seen())
+    names.observe(staging.users.names_seen())
     delivery_names = Names.of(loaded.deliveries, loaded.chosen_deliveries, loaded.former_names)
     since = clock.now() - request.repeated_send_days * _DAY
     with (
@@ -165,7 +165,7 @@ def make_plan(
         RepeatCounter(context, delivery_names, since) as repeats,
     ):
         with (
-            progress.track("Comparing", staging.count_passed(), "user") as task,
+            progress.track("Comparing", staging.users.count_passed(), "user") as task,
             naming_the_place(request.observed),
         ):
             for plan in decided(
@@ -182,7 +182,7 @@ def make_plan(
             digest = writer.finish(
                 target=request.target,
                 created_at=clock.now(),
-                observed=staging.observed_between(),
+                observed=staging.users.between(),
                 read_after_run=last_run if isinstance(request.observed, Live) else None,
                 position=position,
                 journal=journal.mark(),
@@ -296,9 +296,9 @@ def _stage_observed(staging: Staging, snapshot: Path, progress: Progress) -> Non
             return
         if staging.count_subjects():
             for entry in read(snapshot):
-                staging.observe(entry.subject, entry.element, entry.observed_at)
+                staging.users.observe(entry.subject, entry.element, entry.observed_at)
                 task.advance()
-        staging.close_observed()
+        staging.users.close()
 
 
 def _sift(staging: Staging, snapshot: Path) -> bool:
@@ -306,7 +306,7 @@ def _sift(staging: Staging, snapshot: Path) -> bool:
         with plain_lines(snapshot, staging.folder) as lines:
             if lines is None or has_long_line(lines):
                 return False
-            return staging.sift(lines, snapshot.stat().st_mtime)
+            return staging.users.sift(lines, snapshot.stat().st_mtime)
     except (OSError, TornFileError, OverBoundError):
         return False
 
@@ -317,7 +317,7 @@ def _check_coverage(staging: Staging, observed: Recorded, clock: Clock) -> None:
             f"{observed.path}: the snapshot lacks {missing} of the {staging.count_subjects()} users in the specs. Read all of them"
             " into a new file with: leanplum-sync pull --out NEW.ndjson"
         )
-    oldest, _ = staging.observed_between()
+    oldest, _ = staging.users.between()
     if oldest is not None and observed.max_age_seconds is not None:
         age = clock.now() - oldest
         if age > observed.max_age_seconds:
@@ -520,12 +520,26 @@ class Tally:
 
 
 def _about(decision: Decision) -> str:
-    if decision.held_by is not None:
-        return str(decision.held_by)
-    if decision.reason in (Reason.DELIVERED, Reason.MOVED):
-        what = "send" if isinstance(decision.desire, Send) else "increment"
-        return f"{what} under its former name {decision.former}" if decision.former else what
-    return "" if decision.reason is Reason.MISSING else decision.desire.name
+    match decision.reason:
+        case Reason.HELD:
+            return str(decision.held_by)
+        case Reason.DELIVERED | Reason.MOVED:
+            what = "send" if isinstance(decision.desire, Send) else "increment"
+            return f"{what} under its former name {decision.former}" if decision.former else what
+        case Reason.MISSING:
+            return ""
+        case (
+            Reason.DIFFERS
+            | Reason.SAME
+            | Reason.HAS_ONE
+            | Reason.NO_SOURCE
+            | Reason.FINGERPRINT
+            | Reason.NOT_CONVERTIBLE
+            | Reason.NOT_A_LIST
+            | Reason.NOT_WHOLE
+            | Reason.NOT_COPYABLE
+        ):
+            return decision.desire.name
 
 
 def _names(subjects: Iterable[Subject]) -> tuple[str, ...]:

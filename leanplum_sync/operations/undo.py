@@ -85,7 +85,7 @@ def make_undo(
     staging.close_rows()
     began, last_run, position = clock.now(), journal.last_run(), journal.position(request.target.app_id)
     lookups, unreadable = observe(staging, live, reader, clock, progress)
-    oldest, _ = staging.observed_between()
+    oldest, _ = staging.users.between()
     if oldest is not None and oldest < began:
         position = journal.position(request.target.app_id, oldest)
     tally = Tally(listed=staging.count_subjects(), unreadable=unreadable)
@@ -103,7 +103,7 @@ def make_undo(
         digest = writer.finish(
             target=request.target,
             created_at=clock.now(),
-            observed=staging.observed_between(),
+            observed=staging.users.between(),
             read_after_run=last_run,
             position=position,
             journal=journal.mark(),

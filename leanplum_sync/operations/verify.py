@@ -146,7 +146,7 @@ def _seen(answer: Shown | Withheld | Unread, changes: Sequence[Change]) -> _Seen
         {
             f"{change.device_id}/{change.field}" if change.device_id else change.field
             for change, standing in seen
-            if standing in (Standing.UNTOUCHED, Standing.OVERTAKEN)
+            if standing.is_different
         }
     )
     is_proven = all(standing is Standing.REACHED for _, standing in seen)

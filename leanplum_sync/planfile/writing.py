@@ -17,7 +17,7 @@ from leanplum_sync.planfile import schema
 from leanplum_sync.planfile.schema import encode
 from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.known import NO_RUN, JournalMark, Position
-from leanplum_sync.planner.packing import into_batches_by_subject
+from leanplum_sync.planner.packing import into_batches
 from leanplum_sync.planner.parts import Part, part_of, shard_of
 from leanplum_sync.planner.plan import Hazard, Input, Note, RowsRead, Scope, Summary, Target
 from leanplum_sync.planner.subject import SubjectAction, SubjectPlan
@@ -149,7 +149,7 @@ class PlanWriter:
         ).fetchall()
         number = 0
         for phase in phases:
-            for batch in into_batches_by_subject(self._bundles_of(*phase), limits):
+            for batch in into_batches(self._bundles_of(*phase), limits):
                 number += 1
                 batches.rows.append((*phase, len(batch), sum(map(len, batch))))
                 places.rows.extend((draft, number) for bundle in batch for draft in bundle)

@@ -93,9 +93,7 @@ def written(change: Change, fields: Mapping[str, Written]) -> Written | None:
             names.add(_attribute(change.field))
         case Effect.ATTRIBUTE:
             starts = (f"item:{change.field}:",)
-        case (
-            Effect.EXISTENCE | Effect.MESSAGE | Effect.SUM | Effect.PROFILE_FIELD | Effect.DEVICE_FIELD
-        ):  # pragma: no branch - the last of all cases
+        case Effect.EXISTENCE | Effect.MESSAGE | Effect.SUM | Effect.PROFILE_FIELD | Effect.DEVICE_FIELD:
             pass
     found = [each for name, each in fields.items() if name in names or name.startswith(starts)]
     return max(found, key=lambda each: each.run, default=None)

@@ -2,44 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from leanplum_sync.planner.decide import Reason
 
-# For one user, and for several. {field} is an attribute; a send or an increment, with its former name, if
-# delivered; the run if held.
-_SENTENCES: Final[Mapping[Reason, tuple[str, str]]] = {
-    Reason.MISSING: ("does not exist", "do not exist"),
-    Reason.DELIVERED: (
-        "already received this {field}, or may have",
-        "already received this {field}, or may have",
-    ),
-    Reason.MOVED: (
-        "already received this {field}, or may have",
-        "already received this {field}, or may have",
-    ),
-    Reason.HELD: (
-        "has actions held by run {field}: apply skips them, and can still exit with 0; to decide: leanplum-sync resolve {field}",
-        "have actions held by run {field}: apply skips them, and can still exit with 0; to decide: leanplum-sync resolve {field}",
-    ),
-    Reason.NOT_CONVERTIBLE: (
-        "has a value in {field} that can't be converted",
-        "have values in {field} that can't be converted",
-    ),
-    Reason.NOT_A_LIST: (
-        "has a single value in {field}, where a list is needed",
-        "have single values in {field}, where a list is needed",
-    ),
-    Reason.NOT_WHOLE: (
-        "has a value in {field} that is not a whole number, so the API would not increment it",
-        "have values in {field} that are not whole numbers, so the API would not increment them",
-    ),
-    Reason.NOT_COPYABLE: (
-        "has a nested value in {field}, which can't be written back",
-        "have nested values in {field}, which can't be written back",
-    ),
-}
 _CREATABLE: Final = "; to create {them}, set createUsers: true in the spec"
 _UNSETTLED: Final = (
     "has a request in doubt, which may still change its live state: plan again after {until}",
@@ -49,12 +15,11 @@ _REJECTED_BEFORE: Final = (
     "has a change that the API rejected before, so apply skips it; to send it again: apply --retry-rejected",
     "have changes that the API rejected before, so apply skips them; to send them again: apply --retry-rejected",
 )
-NOTED: Final = frozenset(_SENTENCES)
 
 
 def sentence(reason: Reason, field: str, count: int, *, creatable: bool = False) -> str:
     """Return the end of the sentence. *creatable*: the kind has `createUsers`, and the spec doesn't set it."""
-    one, several = _SENTENCES[reason]
+    one, several = _sentences(reason) or ("", "")
     advice = _CREATABLE if creatable and reason is Reason.MISSING else ""
     return ((one if count == 1 else several) + advice).format(
         field=field, them="it" if count == 1 else "them"
@@ -68,3 +33,47 @@ def unsettled_sentence(count: int, until: str) -> str:
 
 def rejected_before_sentence(count: int) -> str:
     return _REJECTED_BEFORE[count != 1]
+
+
+def _sentences(reason: Reason) -> tuple[str, str] | None:
+    """
+    Return the sentence for one user, and for several; None if no note says it.
+
+    {field} is an attribute; a send or an increment, with its former name, if delivered; the run if held.
+    """
+    match reason:
+        case Reason.DIFFERS | Reason.SAME | Reason.HAS_ONE | Reason.NO_SOURCE | Reason.FINGERPRINT:
+            return None
+        case Reason.MISSING:
+            return "does not exist", "do not exist"
+        case Reason.DELIVERED | Reason.MOVED:
+            same = "already received this {field}, or may have"
+            return same, same
+        case Reason.HELD:
+            return (
+                "has actions held by run {field}: apply skips them, and can still exit with 0; to decide: leanplum-sync resolve {field}",
+                "have actions held by run {field}: apply skips them, and can still exit with 0; to decide: leanplum-sync resolve {field}",
+            )
+        case Reason.NOT_CONVERTIBLE:
+            return (
+                "has a value in {field} that can't be converted",
+                "have values in {field} that can't be converted",
+            )
+        case Reason.NOT_A_LIST:
+            return (
+                "has a single value in {field}, where a list is needed",
+                "have single values in {field}, where a list is needed",
+            )
+        case Reason.NOT_WHOLE:
+            return (
+                "has a value in {field} that is not a whole number, so the API would not increment it",
+                "have values in {field} that are not whole numbers, so the API would not increment them",
+            )
+        case Reason.NOT_COPYABLE:
+            return (
+                "has a nested value in {field}, which can't be written back",
+                "have nested values in {field}, which can't be written back",
+            )
+
+
+NOTED: Final = frozenset(reason for reason in Reason if _sentences(reason) is not None)

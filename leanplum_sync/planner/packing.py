@@ -17,7 +17,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import islice
 from typing import Final, Generic, TypeAlias, TypeVar
 
 from leanplum_sync.wire.limits import BatchLimits
@@ -72,21 +72,13 @@ _Way: TypeAlias = Callable[[list[_Piece[T]], int, BatchLimits], list[_Bin[T]]]
 
 def into_batches(
     subjects: Iterable[Sequence[T]], limits: BatchLimits | None = None, window: int = WINDOW
-) -> Iterator[list[T]]:
+) -> Iterator[list[Sequence[T]]]:
     """
-    Yield batches of actions: within *limits*, nothing lost, a subject's actions together and in order.
+    Yield batches, each a list of its subjects' actions: within *limits*, nothing lost, a subject's actions together and in order.
 
     *subjects* gives each subject's actions. One with more actions than a batch holds is cut into as few pieces as can be.
     Same input, same batches; memory grows with *window* only.
     """
-    for batch in into_batches_by_subject(subjects, limits, window):
-        yield list(chain.from_iterable(batch))
-
-
-def into_batches_by_subject(
-    subjects: Iterable[Sequence[T]], limits: BatchLimits | None = None, window: int = WINDOW
-) -> Iterator[list[Sequence[T]]]:
-    """As ``into_batches``, each batch a list of its subjects' actions."""
     limits = limits or BatchLimits()
     stream = (_Bundle(position, actions) for position, actions in enumerate(subjects) if actions)
     held_back: list[_Piece[T]] = []

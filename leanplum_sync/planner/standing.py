@@ -19,6 +19,15 @@ class Standing(Enum):
     OVERTAKEN = auto()  # neither
     UNPROVABLE = auto()  # the API doesn't show it
 
+    @property
+    def is_different(self) -> bool:
+        """Whether the API shows something else than what is desired."""
+        match self:
+            case Standing.UNTOUCHED | Standing.OVERTAKEN:
+                return True
+            case Standing.REACHED | Standing.UNPROVABLE:
+                return False
+
 
 def standings(changes: Sequence[Change], profile: Profile) -> tuple[tuple[Change, Standing], ...]:
     """Compare each of one subject's *changes* with *profile*. Increments of one attribute are judged by their sum."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from leanplum_sync.errors import StorageError
-from leanplum_sync.journal.entry import RunEntry, RunState
+from leanplum_sync.journal.entry import RunEntry
 from leanplum_sync.project.settings import kept_name
 
 
@@ -43,7 +43,7 @@ def needed(runs: Iterable[RunEntry], before: float) -> Mapping[str, bool]:
     """
     found: dict[str, bool] = {}
     for run in runs:
-        is_open = run.state not in (RunState.FINISHED, RunState.SUPERSEDED)
+        is_open = not run.state.is_over
         is_needed = is_open or run.ended_at is None or run.ended_at > before
         found[run.plan_digest] = found.get(run.plan_digest, False) or is_needed
     return found

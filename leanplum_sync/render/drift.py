@@ -18,12 +18,6 @@ from leanplum_sync.render.paint import BLANK, CARE, GOOD, faint, grid, heading, 
 from leanplum_sync.render.plan_words import masked, sides, target_words
 from leanplum_sync.render.values import Mask, amount, cut, escaped, moment, subject_words, timestamp
 
-TITLES: Final = {
-    Origin.OTHERS: "Changed by others since the last apply",
-    Origin.BOTH: "Changed by others since the last apply, and by the spec",
-    Origin.OURS: "Changed by the spec since the last apply",
-    Origin.NEW: "Never applied",
-}
 USER_GONE: Final = "user no longer exists"
 _ROWS_SHOWN: Final = 10
 _CELLS: Final = 40
@@ -41,12 +35,12 @@ def drift_text(drift: Drift, target: Target, mask: Mask, page: Page) -> str:
     if drift.unreadable:
         lines.append(Text(f"{amount(drift.unreadable, 'user')} could not be read.", CARE))
     moved = masked_moved(drift, mask)
-    for origin, title in TITLES.items():
+    for origin in Origin:
         groups = [each for each in moved if each.origin is origin]
         if groups:
             rest = len(groups) - _ROWS_SHOWN
             more = [faint(f"  and {rest:,} more groups; -o json lists them all")] if rest > 0 else []
-            lines += [BLANK, heading(title), _table(groups[:_ROWS_SHOWN]), *more]
+            lines += [BLANK, heading(title_of(origin)), _table(groups[:_ROWS_SHOWN]), *more]
     specs = [(Text(cut(escaped(each.resource), _CELLS)), Text(applied_words(each))) for each in drift.specs]
     lines += [BLANK, heading("Last applied"), grid(specs)]
     if drift.reads:
@@ -54,10 +48,22 @@ def drift_text(drift: Drift, target: Target, mask: Mask, page: Page) -> str:
     return paint(lines, page)
 
 
+def title_of(origin: Origin) -> str:
+    match origin:
+        case Origin.OTHERS:
+            return "Changed by others since the last apply"
+        case Origin.BOTH:
+            return "Changed by others since the last apply, and by the spec"
+        case Origin.OURS:
+            return "Changed by the spec since the last apply"
+        case Origin.NEW:
+            return "Never applied"
+
+
 def drift_words(drift: Drift) -> str:
     if not drift.has_drifted:
         return "No drift detected."
-    count = drift.users(Origin.OTHERS) + drift.users(Origin.BOTH)
+    count = sum(drift.users(origin) for origin in Origin if origin.is_drift)
     return f"{amount(count, 'attribute')} {'has' if count == 1 else 'have'} drifted since the last apply."
 
 
@@ -163,8 +169,8 @@ def _verdict(drift: Drift) -> str:
 
 
 def _markdown_moved(moved: Sequence[Moved]) -> Iterable[str | Rows]:
-    for origin, title in TITLES.items():
-        head = f"**{title}**\n\n{table('Field', 'Live', 'Desired', 'Users:', 'Spec', 'Examples')}"
+    for origin in Origin:
+        head = f"**{title_of(origin)}**\n\n{table('Field', 'Live', 'Desired', 'Users:', 'Spec', 'Examples')}"
         yield Rows(head, [_markdown_row(each) for each in moved if each.origin is origin], "group", _ALL)
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from xml.etree import ElementTree as ET  # only writes; nothing is parsed
 
 from leanplum_sync.applier.receipt import Receipt
+from leanplum_sync.journal.entry import FateGroup
 from leanplum_sync.operations.verify import Verification
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.render.plan_words import Plan, nothing_to_do, target_words
 from leanplum_sync.render.problems import Checked, found_words
-from leanplum_sync.render.receipt import GOOD_FATES, fates, groups, verified_words
+from leanplum_sync.render.receipt import fates, groups, verified_words
 from leanplum_sync.render.values import amount, cut, escaped, subject_words
 
 _LONGEST = 2_000  # cells of a sentence
@@ -53,7 +54,7 @@ def _applied(receipt: Receipt) -> Sequence[_Case]:
     return [
         _Case(
             f"{amount(count, 'action')}: {words}",
-            "" if fate in GOOD_FATES else "; ".join([words, *reasons.get(fate.value, [])]),
+            "" if fate.group is FateGroup.AS_DESIRED else "; ".join([words, *reasons.get(fate.value, [])]),
         )
         for fate, count, words in fates(receipt)
     ]

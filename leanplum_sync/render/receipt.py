@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from rich.console import RenderableType
 from rich.text import Text
 
 from leanplum_sync.applier.receipt import Receipt, StopReason
-from leanplum_sync.journal.entry import Fate
+from leanplum_sync.journal.entry import Fate, FateGroup
 from leanplum_sync.operations.verify import Verification
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.render.documents import ReceiptDocument, VerificationEntry, entry, written
@@ -21,31 +21,59 @@ from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, faint, gri
 from leanplum_sync.render.plan_words import target_words
 from leanplum_sync.render.values import amount, cut, escaped, listing, subject_words
 
-FATE_WORDS: Final[Mapping[Fate, str]] = {
-    Fate.DONE: "done",
-    Fate.ALREADY: "already as desired",
-    Fate.SKIPPED: "skipped: the API reported that it did not carry them out",
-    Fate.REJECTED: "rejected by the API",
-    Fate.CONFLICTING: "conflicting: changed by someone else since the plan was made, so not written",
-    Fate.HELD: "held: may already have happened; a person must decide",
-    Fate.IN_DOUBT: "in doubt: sent, but no trustworthy response came back",
-    Fate.PARKED: "parked: set aside, because the API refused them or did not respond",
-    Fate.NOT_SENT: "not sent",
-}
 _REJECTED_BEFORE: Final = "skipped: rejected before by the API, so not sent again"
-GOOD_FATES: Final = frozenset({Fate.DONE, Fate.ALREADY})
-_GRAVE_FATES: Final = frozenset({Fate.REJECTED, Fate.HELD, Fate.IN_DOUBT})
-STOP_WORDS: Final[Mapping[StopReason, str]] = {
-    StopReason.REJECTIONS: "Stopped early: too many actions were rejected. Check the specs and their data.",
-    StopReason.UNAVAILABLE: "Stopped early: the API kept refusing requests or did not respond.",
-    StopReason.WAVE: "Stopped early: too many actions failed, so the actions that depend on them were not started.",
-    StopReason.CANARY: "The canary is complete; the rest were not sent.",
-    StopReason.INTERRUPTED: "Interrupted: in-flight requests completed; the rest were not sent.",
-}
 _GROUPS_SHOWN: Final = 10
 _SAMPLES_SHOWN: Final = 3
 _FIELDS_CELLS: Final = 200
 _COMMENT_CELLS: Final = 200
+
+
+def fate_words(fate: Fate) -> str:
+    match fate:
+        case Fate.DONE:
+            return "done"
+        case Fate.ALREADY:
+            return "already as desired"
+        case Fate.SKIPPED:
+            return "skipped: the API reported that it did not carry them out"
+        case Fate.REJECTED:
+            return "rejected by the API"
+        case Fate.CONFLICTING:
+            return "conflicting: changed by someone else since the plan was made, so not written"
+        case Fate.HELD:
+            return "held: may already have happened; a person must decide"
+        case Fate.IN_DOUBT:
+            return "in doubt: sent, but no trustworthy response came back"
+        case Fate.PARKED:
+            return "parked: set aside, because the API refused them or did not respond"
+        case Fate.NOT_SENT:
+            return "not sent"
+
+
+def fate_style(fate: Fate) -> str:
+    match fate:
+        case Fate.DONE | Fate.ALREADY:
+            return GOOD
+        case Fate.REJECTED | Fate.HELD | Fate.IN_DOUBT:
+            return BAD
+        case Fate.SKIPPED | Fate.CONFLICTING | Fate.PARKED | Fate.NOT_SENT:
+            return CARE
+
+
+def stop_words(reason: StopReason) -> str:
+    match reason:
+        case StopReason.REJECTIONS:
+            return "Stopped early: too many actions were rejected. Check the specs and their data."
+        case StopReason.UNAVAILABLE:
+            return "Stopped early: the API kept refusing requests or did not respond."
+        case StopReason.WAVE:
+            return (
+                "Stopped early: too many actions failed, so the actions that depend on them were not started."
+            )
+        case StopReason.CANARY:
+            return "The canary is complete; the rest were not sent."
+        case StopReason.INTERRUPTED:
+            return "Interrupted: in-flight requests completed; the rest were not sent."
 
 
 def receipt_text(receipt: Receipt, target: Target, verified: Verification | None, page: Page) -> str:
@@ -56,7 +84,7 @@ def receipt_text(receipt: Receipt, target: Target, verified: Verification | None
     ]
     if receipt.stopped is not None:
         is_fine = receipt.stopped is StopReason.CANARY and receipt.is_clean
-        lines += [Text(STOP_WORDS[receipt.stopped], GOOD if is_fine else BAD), BLANK]
+        lines += [Text(stop_words(receipt.stopped), GOOD if is_fine else BAD), BLANK]
     if receipt.complete and not receipt.sent_now:
         lines += [Text("Nothing to send: this plan had already been applied."), BLANK]
     rows = [
@@ -78,13 +106,12 @@ def fates(receipt: Receipt) -> Sequence[tuple[Fate, int, str]]:
     """Return how many actions have each fate, with its words. What was rejected before is listed apart."""
     known = receipt.rejected_before
     counts = {fate: count - (known if fate is Fate.SKIPPED else 0) for fate, count in receipt.actions.items()}
-    found = [(fate, counts[fate], FATE_WORDS[fate]) for fate in Fate if counts.get(fate)]
+    found = [(fate, counts[fate], fate_words(fate)) for fate in Fate if counts.get(fate)]
     return [*found, (Fate.SKIPPED, known, _REJECTED_BEFORE)] if known else found
 
 
 def _fate_row(fate: Fate, count: int, words: str) -> tuple[Text, Text]:
-    style = GOOD if fate in GOOD_FATES else BAD if fate in _GRAVE_FATES else CARE
-    return Text(f"{count:,}", style), Text(words)
+    return Text(f"{count:,}", fate_style(fate)), Text(words)
 
 
 def _exceptions(receipt: Receipt, page: Page) -> list[RenderableType]:
@@ -109,7 +136,7 @@ def groups(receipt: Receipt) -> Sequence[tuple[tuple[Fate, str], Sequence[str]]]
 def _exception_row(fate: Fate, message: str, ids: Sequence[str], page: Page) -> tuple[Text, ...]:
     return (
         Text(f"{len(ids):,}"),
-        Text(fate.value, BAD if fate in _GRAVE_FATES else CARE),
+        Text(fate.value, fate_style(fate)),
         Text.assemble(
             cut(escaped(message), page.width),
             (f"  e.g. {', '.join(map(cut, ids[:_SAMPLES_SHOWN]))}", FAINT),
@@ -228,7 +255,7 @@ def receipt_markdown(
     parts: list[str | Rows] = [
         marker("receipt", target.environment, target.app_id),
         f"### {title} {place(target)}",
-        *([f"> [!WARNING]\n> {STOP_WORDS[receipt.stopped]}"] if receipt.stopped else []),
+        *([f"> [!WARNING]\n> {stop_words(receipt.stopped)}"] if receipt.stopped else []),
         "\n".join([table("Actions:", "Outcome"), *_markdown_fates(receipt)]),
         *([f"**{prose(' '.join(verified_words(verified)))}**"] if verified and verified.checked else []),
         Rows("", [f"- {prose(cut(step, _COMMENT_CELLS))}" for step in steps]),
@@ -242,7 +269,7 @@ def receipt_markdown(
 def _markdown_fates(receipt: Receipt) -> Iterable[str]:
     yield row(f"{receipt.planned:,}", "planned")
     for fate, count, words in fates(receipt):
-        mark = "" if fate in GOOD_FATES else "❌ "
+        mark = "" if fate.group is FateGroup.AS_DESIRED else "❌ "
         yield row(f"**{count:,}**", f"{mark}{words}")
 
 

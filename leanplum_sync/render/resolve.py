@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from dataclasses import dataclass
 
 from rich.text import Text
 
@@ -13,21 +12,34 @@ from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, GOOD, paint
 from leanplum_sync.render.values import amount
 
-_CONSEQUENCES: Final[Mapping[Resolution, str]] = {
-    Resolution.DONE: "will count as done",
-    Resolution.AGAIN: "will be sent again",
-    Resolution.DROP: "will count as skipped and will never be sent",
-}
-_RESULTS: Final[Mapping[Resolution, str]] = {
-    Resolution.DONE: "now count as done",
-    Resolution.AGAIN: "are marked to be sent again",
-    Resolution.DROP: "now count as skipped and will never be sent",
-}
+
+@dataclass(frozen=True, slots=True)
+class ResolutionWords:
+    """*choice* describes the option, *consequence* is for the confirmation prompt, *result* for what was done."""
+
+    choice: str
+    consequence: str
+    result: str
 
 
-def deed(resolution: Resolution) -> str:
-    """Return the consequence of a decision, such as ``will count as done``, for a confirmation prompt."""
-    return _CONSEQUENCES[resolution]
+def words_of(resolution: Resolution) -> ResolutionWords:
+    match resolution:
+        case Resolution.DONE:
+            return ResolutionWords(
+                "The held actions happened: count them as done.", "will count as done", "now count as done"
+            )
+        case Resolution.AGAIN:
+            return ResolutionWords(
+                "The held actions did not happen: send them again when the plan is applied with --resume.",
+                "will be sent again",
+                "are marked to be sent again",
+            )
+        case Resolution.DROP:
+            return ResolutionWords(
+                "Nobody knows whether they happened: count them as skipped and never send them.",
+                "will count as skipped and will never be sent",
+                "now count as skipped and will never be sent",
+            )
 
 
 def resolved_text(resolved: Resolved, page: Page) -> str:
@@ -37,4 +49,4 @@ def resolved_text(resolved: Resolved, page: Page) -> str:
         if resolved.still_held
         else Text("This run has no more held actions.", GOOD)
     )
-    return paint([Text(f"Run {resolved.run}: {held} {_RESULTS[resolved.resolution]}."), left], page)
+    return paint([Text(f"Run {resolved.run}: {held} {words_of(resolved.resolution).result}."), left], page)

@@ -17,7 +17,6 @@ from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, faint, grid, heading, paint
 from leanplum_sync.render.values import amount, cut, duration, escaped, moment, subject_words, timestamp
 
-_STATE_STYLES: Final = {RunState.FINISHED: GOOD, RunState.PARTIAL: CARE, RunState.INTERRUPTED: CARE}
 NO_RUNS: Final = "No runs yet: nothing has been applied with this journal."
 NOTHING_HELD: Final = "No actions are held."
 _SAMPLES_SHOWN: Final = 3
@@ -66,6 +65,16 @@ def _with_part(environment: str, part: str) -> str:
     return f"{name}, shard {cut(escaped(part))}" if part else name
 
 
+def _state_style(state: RunState) -> str:
+    match state:
+        case RunState.FINISHED:
+            return GOOD
+        case RunState.PARTIAL | RunState.INTERRUPTED:
+            return CARE
+        case RunState.RUNNING | RunState.SUPERSEDED:
+            return ""
+
+
 def runs_grid(runs: Iterable[RunEntry]) -> RenderableType:
     header = tuple(map(faint, ("run", "state", "environment", "started (UTC)", "actions", "plan")))
     return grid([header, *map(_run_row, runs)], right=(0, 4))
@@ -74,7 +83,7 @@ def runs_grid(runs: Iterable[RunEntry]) -> RenderableType:
 def _run_row(run: RunEntry) -> tuple[Text, ...]:
     return (
         Text(str(run.number), "bold"),
-        Text(run.state.value, _STATE_STYLES.get(run.state, "")),
+        Text(run.state.value, _state_style(run.state)),
         Text(_with_part(run.environment, run.part)),
         Text(moment(run.started_at).removesuffix(" UTC")),
         Text(f"{run.actions:,}"),

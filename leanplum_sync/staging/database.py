@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
+
+import orjson
 
 from leanplum_sync.duck import connect
 from leanplum_sync.errors import StorageError
@@ -51,6 +54,10 @@ class Database:
         (row,) = self.all(query)
         return row
 
+    def count(self, rows: str) -> int:
+        """Return the number of *rows*: a table, a view or a query in parentheses."""
+        return int(self.one(f"SELECT count(*) FROM {rows}")[0])
+
     def all(self, query: str) -> list[tuple[Any, ...]]:
         """Unlike ``stream``, this sees changes that are not committed yet."""
         try:
@@ -67,6 +74,31 @@ class Database:
                 yield from rows
         except self._failure as error:
             raise no_room(error) from error
+
+
+class Lines:
+    """A file of JSON, written line by line and then loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: IO[bytes] = path.open("wb")
+
+    def append(self, **values: Any) -> int:
+        """Return how many bytes the line has."""
+        try:
+            return self._file.write(orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE))
+        except OSError as error:
+            raise no_room(error) from error
+
+    def close(self) -> None:
+        try:
+            self._file.close()
+        except OSError as error:
+            raise no_room(error) from error
+
+    def discard(self) -> None:
+        with suppress(OSError):  # a full disk was already reported by the write
+            self._file.close()
 
 
 def threads_for(memory_limit_mb: int, cores: int, *, only_rows: bool = False) -> int:

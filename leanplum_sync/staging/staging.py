@@ -4,56 +4,48 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import groupby
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import orjson
 
 from leanplum_sync.address import Subject, SubjectKind
-from leanplum_sync.bounds import LINE, ROWS_OF_A_SUBJECT
-from leanplum_sync.errors import LeanplumSyncError, SpecError
+from leanplum_sync.bounds import ROWS_OF_A_SUBJECT
+from leanplum_sync.errors import LeanplumSyncError
 from leanplum_sync.kinds.rows.row import Row
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.sources.opening import ExpansionError
-from leanplum_sync.staging.database import LEAST_MEMORY_MB, MEMORY_LIMIT_MB, Database, no_room, threads_for
+from leanplum_sync.staging.database import (
+    LEAST_MEMORY_MB,
+    MEMORY_LIMIT_MB,
+    Database,
+    Lines,
+    no_room,
+    threads_for,
+)
+from leanplum_sync.staging.observing import ObservedUsers, unreadable
 from leanplum_sync.staging.scratch import ScratchFolder
 from leanplum_sync.staging.sieve import source_to_load
 from leanplum_sync.staging.sql import (
-    column_types,
-    json_lines,
     literal,
-    name,
     shard_of_subject,
-    time_of_answer,
 )
 from leanplum_sync.staging.tables import Loader, Table
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.excess import TOO_DEEP, excess, is_suspect, is_too_deep
-from leanplum_sync.wire.limits import USER_ATTRIBUTE_NAMES
 from leanplum_sync.wire.number import dumps_exact, loads_exact
 
 if TYPE_CHECKING:
     from leanplum_sync.kinds import Resource
 
-_SAMPLED: Final = 10_000  # users
-_MANY_NAMES: Final = USER_ATTRIBUTE_NAMES // 2
-_BITS: Final = 60
-_MOST_PICKED: Final = 200_000  # lines
-
 _ROWS: Final = (
     "{kind: 'VARCHAR', id: 'VARCHAR', resource: 'INTEGER', number: 'BIGINT', row: 'VARCHAR', shared: 'VARCHAR',"
     " says: 'VARCHAR'}"
 )
-_TABLES: Final = """
-CREATE TABLE passing (kind VARCHAR, id VARCHAR);
-CREATE TABLE bounds (observed_at DOUBLE);
-CREATE TABLE named (attribute VARCHAR);
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +69,7 @@ class Staging:
     """
     A context manager with its own files, which it removes at the end.
 
-    First ``load`` each resource, or ``add`` its rows one by one; then call ``close_rows``. After that,
-    ``sift`` a snapshot's file, or ``observe`` subjects one by one and call ``close_observed``. Without
+    First ``load`` each resource, or ``add`` its rows one by one; then call ``close_rows``. After that, fill ``users``. Without
     *sieve*, every subject is passed on, which only takes longer. With *only_rows*, nothing will be
     observed, and less memory is needed.
     """
@@ -97,13 +88,12 @@ class Staging:
             self._folder = ScratchFolder(folder)
             self._path = self._folder.path
             self._database = Database(self._path, limit, threads)
-            self._rows: IO[bytes] = (self._path / "rows.ndjson").open("wb")
-            self._observed: IO[bytes] = (self._path / "observed.ndjson").open("wb")
+            self._rows = Lines(self._path / "rows.ndjson")
+            self._tables: dict[int, Table] = {}
+            self.users = ObservedUsers(self._database, self._path, self._tables)
         except OSError as error:
             raise no_room(error) from error
-        self._database.run(_TABLES)
         self._uses_sieve = sieve
-        self._tables: dict[int, Table] = {}
         self._views: dict[int, str] = {}
         self._subjects = 0
 
@@ -113,9 +103,8 @@ class Staging:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for file in (self._rows, self._observed):
-            with suppress(OSError):  # a full disk was already reported by the write
-                file.close()
+        self._rows.discard()
+        self.users.discard()
         self._database.close()
         self._folder.close()
 
@@ -123,8 +112,6 @@ class Staging:
     def folder(self) -> Path:
         """A folder for files that are needed only as long as the staging."""
         return self._path
-
-    # Rows.
 
     def load(self, number: int, resource: Resource, root: Path) -> int | None:
         """
@@ -149,7 +136,7 @@ class Staging:
             return None
         self._tables[number] = table
         self._view(table, table.rows)
-        return int(self._database.one(f"SELECT count(*) FROM {table.name}")[0])
+        return self._database.count(table.name)
 
     def columns_loaded(self, number: int) -> tuple[str, ...]:
         return self._tables[number].sieve.columns
@@ -204,8 +191,7 @@ class Staging:
         """
         place = row.place
         packed = dumps_exact([place.file, place.line, place.column, place.row, dict(row.values)])
-        self._append(
-            self._rows,
+        self._rows.append(
             kind=subject.kind,
             id=subject.id,
             resource=resource,
@@ -216,12 +202,12 @@ class Staging:
         )
 
     def close_rows(self) -> None:
-        self._close(self._rows)
+        self._rows.close()
         self._database.run(
             f"CREATE TABLE added AS SELECT * FROM read_json(?, format = 'newline_delimited', columns = {_ROWS})",
-            [self._rows.name],
+            [str(self._rows.path)],
         )
-        Path(self._rows.name).unlink()
+        self._rows.path.unlink()
         asked = " UNION ALL ".join(
             [
                 "SELECT kind, id, resource, number FROM added",
@@ -249,12 +235,10 @@ class Staging:
         self._count_subjects()
 
     def _count_subjects(self) -> None:
-        self._subjects = int(
-            self._database.one("SELECT count(*) FROM (SELECT DISTINCT kind, id FROM asked)")[0]
-        )
+        self._subjects = self._database.count("(SELECT DISTINCT kind, id FROM asked)")
 
     def count_rows(self) -> int:
-        return int(self._database.one("SELECT count(*) FROM asked")[0])
+        return self._database.count("asked")
 
     def count_subjects(self) -> int:
         return self._subjects
@@ -275,7 +259,7 @@ class Staging:
         self._database.run(
             f"CREATE TABLE crowded AS SELECT * FROM duplicates WHERE rows > {ROWS_OF_A_SUBJECT.most}"
         )
-        if not self._database.one("SELECT count(*) FROM crowded")[0]:
+        if not self._database.count("crowded"):
             return
         self._database.run(
             "CREATE TABLE crowd AS SELECT kind, id, resource, rows, min(number, 2) AS numbers"
@@ -347,7 +331,7 @@ class Staging:
             "SELECT says FROM added WHERE shared IS NOT NULL GROUP BY says"
             " HAVING count(DISTINCT shared) > 1 OR count(DISTINCT (kind, id)) > 1"
         )
-        count = int(self._database.one(f"SELECT count(*) FROM ({told})")[0])
+        count = self._database.count(f"({told})")
         if not count:
             return None
         one, other = self._database.all(
@@ -356,192 +340,8 @@ class Staging:
         )
         return count, self._staged(*one), self._staged(*other)
 
-    # Observed users.
-
-    def sift(self, snapshot: Path, own_time: float) -> bool:
-        """
-        Observe the users in a file of exportUser answers, one JSON object per line; *own_time* is the time
-        of lines without one. Return False if the file can't be read this way, and users have to be observed
-        one by one.
-        """
-        try:
-            self._database.run("BEGIN")
-            for table in self._tables.values():
-                self._pass_through(table, snapshot, own_time)
-            self._pass_all("SELECT kind, id FROM added")
-            self._sample_names(snapshot)
-            self._database.run("CREATE TABLE passed AS SELECT DISTINCT kind, id FROM passing")
-            if not self._observe_picked(snapshot, own_time):
-                self._observe_passed(snapshot, own_time)
-            self._database.run("COMMIT")
-        except LeanplumSyncError:
-            self._database.run("ROLLBACK")
-            return False
-        return True
-
-    def observe(self, subject: Subject, element: Mapping[str, Json], observed_at: float) -> None:
-        """
-        Add the observed state of *subject*; if there are several, the last one counts.
-
-        Raises:
-            SpecError: it is larger than a line of a snapshot may be.
-        """
-        is_device = subject.kind is SubjectKind.DEVICE  # whose answer names the user it belongs to
-        ids = ("deviceId",) if is_device else ("userId", "deviceId")
-        others = {field: value for field, value in element.items() if field not in ids}
-        line = self._append(
-            self._observed, **{**others, subject.kind.id_argument: subject.id, "observedAt": observed_at}
-        )
-        if line > LINE.most:
-            raise _unreadable(f"it has more than {LINE}")
-
-    def close_observed(self) -> None:
-        self._close(self._observed)
-        observed = Path(self._observed.name)
-        if not self.sift(observed, 0.0):
-            self._database.run("CREATE TABLE passed AS SELECT DISTINCT kind, id FROM asked")
-            self._observe_passed(observed, 0.0)
-        observed.unlink()
-
-    def _pass_through(self, table: Table, snapshot: Path, own_time: float) -> None:
-        """Pass on the users of *table*, except the ones who certainly require no change."""
-        if table.sieve.knows_nothing:
-            self._pass_all(f"SELECT 'user', c0 FROM {table.name}")
-            return
-        attributes = ", ".join(f"{name(each)} JSON" for each in table.sieve.attributes)
-        fields = dict.fromkeys(table.sieve.fields, "JSON")
-        columns = {
-            "userId": "VARCHAR",
-            "deviceId": "VARCHAR",
-            "observedAt": "DOUBLE",
-            "userAttributes": f"STRUCT({attributes})" if attributes else "JSON",
-            **fields,
-        }
-        values = [
-            *(
-                f"userAttributes.{name(each)}::VARCHAR AS {alias}"
-                for each, alias in table.sieve.attributes.items()
-            ),
-            *(f"{name(each)}::VARCHAR AS {alias}" for each, alias in table.sieve.fields.items()),
-        ]
-        observed = (
-            "SELECT deviceId AS device, coalesce(userId, deviceId, error('no id')) AS id,"
-            f" userAttributes IS NOT NULL AS is_there, {time_of_answer('observedAt', own_time)} AS observed_at"
-            f"{''.join(', ' + each for each in values)}"
-            f" FROM read_json({json_lines(snapshot)}, columns = {column_types(columns)})"
-        )
-        self._database.run(
-            f"CREATE TABLE met{table.number} AS SELECT w.c0 AS id, o.observed_at, {_has(table)}"
-            f" (o.is_there AND ({table.sieve.same})) IS NOT TRUE AS passes"
-            f" FROM {table.name} AS w LEFT JOIN ({observed}) AS o ON w.c0 = o.id AND nullif(o.device, '') IS NULL"
-        )
-        self._pass_all(f"SELECT 'user', id FROM met{table.number} WHERE passes")
-        self._database.run(
-            f"INSERT INTO bounds SELECT unnest([min(observed_at), max(observed_at)]) FROM {self._newest(table)}"
-        )
-        for place, attribute in enumerate(table.sieve.attributes):
-            word, bit = divmod(place, _BITS)
-            self._database.run(
-                f"INSERT INTO named SELECT {literal(attribute)} FROM met{table.number}"
-                f" HAVING bit_or(has{word}) >> {bit} & 1 = 1"
-            )
-        self._database.run(f"DROP TABLE met{table.number}")
-
-    def _newest(self, table: Table) -> str:
-        """Return SQL for the newest line of each user."""
-        met, cells = (
-            int(self._database.one(f"SELECT count(*) FROM {rows}")[0])
-            for rows in (f"met{table.number}", table.name)
-        )
-        if met == cells:
-            return f"met{table.number}"
-        return f"(SELECT max(observed_at) AS observed_at FROM met{table.number} GROUP BY id)"
-
-    def _sample_names(self, snapshot: Path) -> None:
-        """Record which attributes users have. If their number comes close to the API's limit, look at all users."""
-        names = "SELECT DISTINCT unnest(json_keys(json, '$.userAttributes')) FROM"
-        lines = f"SELECT json FROM read_json_objects({json_lines(snapshot)})"
-        self._database.run(f"INSERT INTO named {names} ({lines} LIMIT {_SAMPLED})")
-        if len(self.names_seen()) > _MANY_NAMES:
-            self._database.run(f"INSERT INTO named {names} ({lines})")
-
-    def names_seen(self) -> frozenset[str]:
-        """Return the names of the users' attributes: all names used in rows, and nearly all others."""
-        return frozenset(name for (name,) in self._database.all("SELECT DISTINCT attribute FROM named"))
-
-    def _pass_all(self, subjects: str) -> None:
-        self._database.run(f"INSERT INTO passing {subjects}")
-
-    def _observe_picked(self, snapshot: Path, own_time: float) -> bool:
-        """
-        Keep the whole answers about the users who were passed on. Return False if they are too many, or
-        their lines can't be numbered.
-
-        Finding the lines first and then reading them takes half as long as parsing all lines.
-        """
-        if self.count_passed() > _MOST_PICKED:
-            return False
-        columns = column_types({"userId": "VARCHAR", "deviceId": "VARCHAR"})
-        numbered = (
-            "SELECT row_number() OVER () AS line, coalesce(nullif(deviceId, ''), userId) AS id"
-            f" FROM read_json({json_lines(snapshot)}, columns = {columns})"
-        )
-        found = self._database.all(
-            f"SELECT line FROM ({numbered}) WHERE id IN (SELECT id FROM passed) ORDER BY line LIMIT {2 * _MOST_PICKED}"
-        )
-        if len(found) == 2 * _MOST_PICKED:
-            return False
-        picked = self._path / "picked.ndjson"
-        with snapshot.open("rb") as lines, picked.open("wb") as file:
-            at = 0
-            for (number,) in found:
-                file.write(next(islice(lines, number - at - 1, None), b""))
-                at = number
-        # DuckDB doesn't count blank lines: if there are any, the wrong lines were picked.
-        return self._observe_passed(picked, own_time) == len(found)
-
-    def _observe_passed(self, snapshot: Path, own_time: float) -> int:
-        """
-        Keep the whole answers about the users who were passed on; if there are several, the last one
-        counts.
-
-        Return how many lines are about them.
-        """
-        self._keep_passed(snapshot, own_time, line="0")
-        (kept,) = self._database.one("SELECT count(*) FROM observed")
-        if self._database.all("SELECT 1 FROM observed GROUP BY kind, id HAVING count(*) > 1 LIMIT 1"):
-            # Only numbers assigned while the file is read show the order of lines: a join may reorder them.
-            # Numbering needs a single thread, so it is done only if needed.
-            self._keep_passed(snapshot, own_time, line="row_number() OVER ()")
-            self._database.run(
-                "DELETE FROM observed WHERE line NOT IN (SELECT max(line) FROM observed GROUP BY kind, id)"
-            )
-        return int(kept)
-
-    def _keep_passed(self, snapshot: Path, own_time: float, *, line: str) -> None:
-        types = '{"userId": "VARCHAR", "deviceId": "VARCHAR", "observedAt": "DOUBLE"}'
-        self._database.run(
-            "CREATE OR REPLACE TABLE observed AS SELECT * FROM ("
-            " SELECT CASE WHEN nullif(told.deviceId, '') IS NULL THEN 'user' ELSE 'device' END AS kind,"
-            " coalesce(nullif(told.deviceId, ''), told.userId, error('no id')) AS id,"
-            f" {time_of_answer('told.observedAt', own_time)} AS observed_at, element, line"
-            f" FROM (SELECT {line} AS line, json AS element, from_json(json, '{types}') AS told"
-            f" FROM read_json_objects({json_lines(snapshot)}))) SEMI JOIN passed USING (kind, id)"
-        )
-
-    def observed_between(self) -> tuple[float | None, float | None]:
-        """Return the first and the last time, in epoch seconds, when a wanted subject was observed."""
-        first, last = self._database.one(
-            "SELECT min(observed_at), max(observed_at)"
-            " FROM (SELECT observed_at FROM bounds UNION ALL SELECT observed_at FROM observed)"
-        )
-        return first, last
-
     def count_unobserved(self) -> int:
-        return int(self._database.one("SELECT count(*) FROM passed ANTI JOIN observed USING (kind, id)")[0])
-
-    def count_passed(self) -> int:
-        return int(self._database.one("SELECT count(*) FROM passed")[0])
+        return self._database.count("passed ANTI JOIN observed USING (kind, id)")
 
     def met(self) -> Iterator[Met]:
         """
@@ -582,21 +382,6 @@ class Staging:
         file, line, column, row, values = loads_exact(text.encode())
         return StagedRow(resource, Row(row or 0, Place(file, line, column, row), values))
 
-    # The files for rows and users that are added one by one.
-
-    def _append(self, file: IO[bytes], **values: Any) -> int:
-        """Return how many bytes the line has."""
-        try:
-            return file.write(orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE))
-        except OSError as error:
-            raise no_room(error) from error
-
-    def _close(self, file: IO[bytes]) -> None:
-        try:
-            file.close()
-        except OSError as error:
-            raise no_room(error) from error
-
 
 def _element(text: str) -> Mapping[str, Json]:
     """
@@ -606,29 +391,7 @@ def _element(text: str) -> Mapping[str, Json]:
     try:
         element: Mapping[str, Json] = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise _unreadable(TOO_DEEP if is_too_deep(error) else "a number is out of range") from error
+        raise unreadable(TOO_DEEP if is_too_deep(error) else "a number is out of range") from error
     if is_suspect(text.encode()) and (message := excess(element)):
-        raise _unreadable(message)
+        raise unreadable(message)
     return element
-
-
-def _unreadable(why: str) -> SpecError:
-    return SpecError(
-        [
-            Problem(
-                Place("the snapshot"),
-                f"a response about a user can't be read: {why}",
-                "Read the users again into a new file: leanplum-sync pull --out NEW.ndjson",
-            )
-        ]
-    )
-
-
-def _has(table: Table) -> str:
-    """Return SQL for the columns ``has0``, ``has1``, ...: which attributes a user has, a bit for each."""
-    aliases = list(table.sieve.attributes.values())
-    words = (aliases[start : start + _BITS] for start in range(0, len(aliases), _BITS))
-    return "".join(
-        f" {' | '.join(f'((o.{alias} IS NOT NULL)::BIGINT << {bit})' for bit, alias in enumerate(word))} AS has{number},"
-        for number, word in enumerate(words)
-    )

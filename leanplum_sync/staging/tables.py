@@ -156,7 +156,7 @@ class Loader:
         self, table: Table, columns: Sequence[str], rows: str, shape: Shape, delimiter: str
     ) -> bool:
         """Tell whether each line is one row, and no row has too many cells."""
-        count = int(self.database.one(f"SELECT count(*) FROM loaded{table.number}")[0])
+        count = self.database.count(f"loaded{table.number}")
         inside = sum(column.count(delimiter) for column in columns)
         if shape.has_quotes:
             # If all columns were loaded unchanged, there is no need to read the file again.
@@ -173,9 +173,7 @@ class Loader:
         The file is read again only if some rows have no text in the loaded columns.
         """
         taken = f"coalesce({table.columns}, NULL) IS NULL"
-        if not self.database.one(f"SELECT count(*) FROM loaded{table.number} WHERE c0 IS NULL AND {taken}")[
-            0
-        ]:
+        if not self.database.count(f"loaded{table.number} WHERE c0 IS NULL AND {taken}"):
             return table
         everything = f"coalesce({', '.join(map(name, columns))}, NULL) IS NULL"
         self.database.run(

@@ -79,8 +79,19 @@ def is_sound_by_shape(like: Cell, wish: CellWish, kind: ColumnKind) -> bool:
             return like.type in (ValueType.INTEGER, ValueType.NUMBER)
         case ColumnKind.DECIMAL | ColumnKind.DOUBLE:
             return like.type is ValueType.NUMBER
-        case _:
+        case (
+            ColumnKind.TEXT
+            | ColumnKind.BOOLEAN
+            | ColumnKind.DATE
+            | ColumnKind.TIMESTAMP
+            | ColumnKind.TEXTS
+            | ColumnKind.NUMBERS
+            | ColumnKind.JSON
+            | ColumnKind.OTHER
+        ):
             return False
+        case _:
+            assert_never(kind)
 
 
 def compares_spelling(like: Cell, kind: ColumnKind) -> bool:

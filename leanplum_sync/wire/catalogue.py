@@ -29,7 +29,13 @@ class KeyClass(StrEnum):
     @property
     def words(self) -> str:
         """As the dashboard and sentences call it."""
-        return "content read-only" if self is KeyClass.CONTENT_READ_ONLY else self.value.replace("_", " ")
+        match self:
+            case KeyClass.PRODUCTION | KeyClass.DEVELOPMENT:
+                return self.value
+            case KeyClass.DATA_EXPORT:
+                return "data export"
+            case KeyClass.CONTENT_READ_ONLY:
+                return "content read-only"
 
 
 class ArgumentType(StrEnum):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from ratios import IS_QUICK, report
 
-from leanplum_sync.planner.packing import into_batches_by_subject, lower_bound
+from leanplum_sync.planner.packing import into_batches, lower_bound
 from leanplum_sync.wire.limits import BatchLimits
 
 TARGET = 1.01
@@ -38,7 +38,7 @@ def test_batches_are_as_few_as_can_be(mix: str) -> None:
     sizes = [MIXES[mix](chance) for _ in range(USERS)]
     subjects = ([subject] * size for subject, size in enumerate(sizes))
     batches = lookups = 0
-    for batch in into_batches_by_subject(subjects):
+    for batch in into_batches(subjects):
         batches += 1
         lookups += len({subject for subject, *_ in batch})
     fewest = lower_bound(len(sizes), sum(sizes))

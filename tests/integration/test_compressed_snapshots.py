@@ -59,7 +59,7 @@ def test_only_those_pass_who_differ_however_the_snapshot_is_compressed(
 ) -> None:
     _stage_observed(staging, snapshot, SilentProgress())
     assert {met.subject.id for met in staging.met()} == {f"u{user}" for user in CHANGED}
-    assert staging.count_passed() == len(CHANGED)
+    assert staging.users.count_passed() == len(CHANGED)
     assert staging.count_unobserved() == 0
     assert not list(staging.folder.glob("lines*"))
 
@@ -69,7 +69,7 @@ def test_one_member_by_another_tool_is_taken_too(staging: Staging, tmp_path: Pat
     path = tmp_path / "other.gz"
     path.write_bytes(gzip.compress(lines.encode()))
     _stage_observed(staging, path, SilentProgress())
-    assert staging.count_passed() == len(CHANGED)
+    assert staging.users.count_passed() == len(CHANGED)
 
 
 @pytest.mark.parametrize("suffix", [".ndjson.gz", ".ndjson.zst"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leanplum_sync.planner.packing import into_batches, into_batches_by_subject, lower_bound
+from leanplum_sync.planner.packing import into_batches, lower_bound
 from leanplum_sync.wire.limits import BatchLimits
 
 LIMITS = BatchLimits(users=5, actions=20)
@@ -19,10 +19,14 @@ def subjects(sizes: list[int]) -> list[list[tuple[int, int]]]:
     return [[(subject, action) for action in range(size)] for subject, size in enumerate(sizes)]
 
 
+def flat_batches(sizes: list[int], window: int) -> list[list[tuple[int, int]]]:
+    return [list(chain.from_iterable(batch)) for batch in into_batches(subjects(sizes), LIMITS, window)]
+
+
 @pytest.mark.claim("batches-by-user")
 @given(SIZES, st.integers(1, 70))
 def test_batches_hold_their_limits_and_lose_nothing(sizes: list[int], window: int) -> None:
-    batches = list(into_batches(subjects(sizes), LIMITS, window))
+    batches = flat_batches(sizes, window)
     for batch in batches:
         assert 0 < len(batch) <= LIMITS.actions
         assert len({subject for subject, _ in batch}) <= LIMITS.users
@@ -33,7 +37,7 @@ def test_batches_hold_their_limits_and_lose_nothing(sizes: list[int], window: in
 @pytest.mark.claim("batches-by-user")
 @given(SIZES, st.integers(1, 70))
 def test_a_subjects_actions_stay_in_order_and_together(sizes: list[int], window: int) -> None:
-    batches = list(into_batches(subjects(sizes), LIMITS, window))
+    batches = flat_batches(sizes, window)
     for subject, size in enumerate(sizes):
         in_batches = [number for number, batch in enumerate(batches) for each, _ in batch if each == subject]
         assert [action for batch in batches for each, action in batch if each == subject] == list(range(size))
@@ -44,12 +48,8 @@ def test_a_subjects_actions_stay_in_order_and_together(sizes: list[int], window:
 
 
 @given(SIZES, st.integers(1, 70))
-def test_batches_by_subject_hold_each_subject_once(sizes: list[int], window: int) -> None:
-    by_subject = list(into_batches_by_subject(subjects(sizes), LIMITS, window))
-    assert [list(chain.from_iterable(batch)) for batch in by_subject] == list(
-        into_batches(subjects(sizes), LIMITS, window)
-    )
-    for batch in by_subject:
+def test_a_batch_lists_each_subject_once(sizes: list[int], window: int) -> None:
+    for batch in into_batches(subjects(sizes), LIMITS, window):
         owners = [{subject for subject, _ in actions} for actions in batch]
         assert all(len(owner) == 1 for owner in owners)
         assert len(set.union(*owners)) == len(batch)

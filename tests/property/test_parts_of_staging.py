@@ -76,7 +76,7 @@ def test_rows_keep_their_numbers_whatever_was_taken_out_and_whenever_the_databas
         assert staging.count_subjects() == rows - len(bad)
         staging.keep(part)
         staging._database.run("CHECKPOINT")
-        staging.close_observed()
+        staging.users.close()
         seen = [(met.subject, row.row.number) for met in staging.met() for row in met.rows]
     kept = [row for row in range(4, rows + 1, 4) if part.holds(Subject.user(f"u{row}"))]
     assert sorted(seen) == sorted((Subject.user(f"u{row}"), row) for row in kept)

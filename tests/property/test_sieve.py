@@ -274,10 +274,10 @@ def checked(loaded: Loaded, staging: Staging) -> Findings:
 def met(loaded: Loaded, snapshot: Path, *, sieve: bool) -> dict[Subject, Met]:
     with Staging(sieve=sieve) as staging:
         checked(loaded, staging)
-        if not sieve or not staging.sift(snapshot, 5.0):
+        if not sieve or not staging.users.sift(snapshot, 5.0):
             for entry in read(snapshot):
-                staging.observe(entry.subject, entry.element, entry.observed_at)
-            staging.close_observed()
+                staging.users.observe(entry.subject, entry.element, entry.observed_at)
+            staging.users.close()
         found = {each.subject: each for each in staging.met()}
         event(f"sieve {sieve}: {len(found)} of {staging.count_subjects()} pass")
         return found
@@ -295,7 +295,7 @@ def csv(rows: Sequence[Sequence[str]]) -> str:
     return "".join(",".join(map(quote, row)) + "\n" for row in rows)
 
 
-@settings(max_examples=examples(25))
+@settings(max_examples=examples(15))
 @given(
     attributes=st.dictionaries(st.sampled_from(NAMES), forms, max_size=3),
     profile=profiles,
@@ -333,7 +333,7 @@ def assert_drops_only_what_the_planner_drops(loaded: Loaded, snapshot: Path) -> 
         assert not any(decision.reason in NOTED for decision in plan.decisions)
 
 
-@settings(max_examples=examples(25))
+@settings(max_examples=examples(15))
 @given(
     attributes=st.dictionaries(st.sampled_from(NAMES), forms, min_size=1, max_size=3),
     profile=profiles,
@@ -368,7 +368,7 @@ def assert_reads_as_row_by_row(loaded: Loaded) -> None:
         expected, found = checked(loaded, one_by_one), checked(loaded, whole)
         assert found == expected
         for staging in (one_by_one, whole):
-            staging.close_observed()
+            staging.users.close()
         assert wanted(whole, loaded) == wanted(one_by_one, loaded)
 
 

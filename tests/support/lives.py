@@ -22,6 +22,7 @@ from typing import Any, Final
 
 import psycopg
 import requests
+from receipts import adds_up
 
 from leanplum_sync.errors import JournalLockedError, LeanplumSyncError, LockLostError
 from leanplum_sync.journal import open_journal
@@ -127,7 +128,7 @@ def live(life: Life) -> int:
         _report(life, told | {"answered": answered})
         return LOCKED if isinstance(error, (JournalLockedError, LockLostError)) else 1
     found = {fate.value: number for fate, number in receipt.actions.items()}
-    _report(life, {"actions": found, "adds up": receipt.adds_up, "answered": answered})
+    _report(life, {"actions": found, "adds up": adds_up(receipt), "answered": answered})
     return 0
 
 

@@ -41,25 +41,26 @@ ADDED: Final[Mapping[str, Sequence[tuple[str, str, str]]]] = {
             ),
         )
     ],
-    "MADE_UP_CHANGE": [
-        (
-            "planner/change.py",
-            "class ChangeKind(StrEnum):\n",
-            'class ChangeKind(StrEnum):\n    MADE_UP_CHANGE = "made up"\n',
+    **{
+        member: [(file, f"class {name}({base}):\n", f'class {name}({base}):\n    {member} = "made up"\n')]
+        for member, name, base, file in (
+            ("MADE_UP_CHANGE", "ChangeKind", "StrEnum", "planner/change.py"),
+            ("MADE_UP_SUBJECT", "SubjectKind", "StrEnum", "address.py"),
+            ("MADE_UP_FATE", "Fate", "StrEnum", "journal/entry.py"),
+            ("MADE_UP_RUN_STATE", "RunState", "StrEnum", "journal/entry.py"),
+            ("MADE_UP_RESOLUTION", "Resolution", "StrEnum", "journal/entry.py"),
+            ("MADE_UP_STOP", "StopReason", "StrEnum", "applier/receipt.py"),
+            ("MADE_UP_REASON", "Reason", "StrEnum", "planner/decide.py"),
+            ("MADE_UP_STANDING", "Standing", "Enum", "planner/standing.py"),
+            ("MADE_UP_ORIGIN", "Origin", "StrEnum", "operations/drift.py"),
+            ("MADE_UP_KEY", "KeyClass", "StrEnum", "wire/catalogue.py"),
         )
-    ],
+    },
     "MADE_UP_EFFECT": [
         (
             "planner/change.py",
             "    EXISTENCE = auto()",
             "    MADE_UP_EFFECT = auto()\n    EXISTENCE = auto()",
-        )
-    ],
-    "MADE_UP_SUBJECT": [
-        (
-            "address.py",
-            "class SubjectKind(StrEnum):\n",
-            'class SubjectKind(StrEnum):\n    MADE_UP_SUBJECT = "made up"\n',
         )
     ],
     "made_up_member": [

@@ -28,6 +28,14 @@ EXPECTED = {
         "render/plan_words.py",
     },
     "MADE_UP_SUBJECT": {"address.py", "planner/standing.py", "wire/user_batch.py"},
+    "MADE_UP_FATE": {"journal/entry.py", "journal/rebuilding.py", "render/receipt.py"},
+    "MADE_UP_RUN_STATE": {"journal/entry.py", "render/status.py"},
+    "MADE_UP_RESOLUTION": {"journal/writer.py", "render/resolve.py"},
+    "MADE_UP_STOP": {"applier/receipt.py", "cli/commands/apply.py", "render/receipt.py"},
+    "MADE_UP_REASON": {"operations/plan.py", "planner/notes.py"},
+    "MADE_UP_STANDING": {"applier/live_state.py", "planner/standing.py"},
+    "MADE_UP_ORIGIN": {"operations/drift.py", "render/drift.py"},
+    "MADE_UP_KEY": {"cli/commands/doctor.py", "client/credentials.py", "wire/catalogue.py"},
     "made_up_member": {"kinds/message_send.py", "kinds/push_tokens.py", "kinds/user_attributes.py"},
 }
 

@@ -64,7 +64,7 @@ def test_the_last_line_about_a_user_counts_wherever_blank_lines_are(tmp_path: Pa
     with Staging(tmp_path) as staging:
         staging.add(0, Subject.user("u1"), Row(1, Place("a.csv", 2, row=1), {"id": "u1"}))
         staging.close_rows()
-        assert staging.sift(snapshot, 0.0)
+        assert staging.users.sift(snapshot, 0.0)
         (met,) = staging.met()
     assert met.element is not None
     assert met.element["totalSessions"] == 2
@@ -76,7 +76,7 @@ def test_the_last_line_about_a_user_counts_however_many_lines_there_are(
 ) -> None:
     """With one user at the limit of what is picked by numbers; with many, past the 122,880 rows that DuckDB keeps together."""
     if users == 1:
-        monkeypatch.setattr("leanplum_sync.staging.staging._MOST_PICKED", 1)
+        monkeypatch.setattr("leanplum_sync.staging.observing._MOST_PICKED", 1)
     names = [f"u{number}" for number in range(users)]
     snapshot = tmp_path / "snapshot.ndjson"
     lines = (answer(name, sessions) for sessions in range(lines_each) for name in names)
@@ -87,7 +87,7 @@ def test_the_last_line_about_a_user_counts_however_many_lines_there_are(
                 0, Subject.user(name), Row(number, Place("a.csv", number + 1, row=number), {"id": name})
             )
         staging.close_rows()
-        assert staging.sift(snapshot, 0.0)
+        assert staging.users.sift(snapshot, 0.0)
         sessions = [met.element and met.element["totalSessions"] for met in staging.met()]
     assert sessions == [lines_each - 1] * users
 

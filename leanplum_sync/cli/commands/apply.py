@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, assert_never
 
 import click
 
@@ -253,8 +253,14 @@ def _changed_words(left: Leftovers, run: int) -> str:
 def code_of(receipt: Receipt, verified: Verification | None) -> ExitCode:
     if receipt.needs_person:
         return ExitCode.IN_DOUBT
-    if receipt.stopped is StopReason.UNAVAILABLE:
-        return ExitCode.LIMITED
-    is_through = receipt.is_clean if receipt.stopped is StopReason.CANARY else receipt.complete
+    match receipt.stopped:
+        case StopReason.UNAVAILABLE:
+            return ExitCode.LIMITED
+        case StopReason.CANARY:
+            is_through = receipt.is_clean
+        case StopReason.REJECTIONS | StopReason.WAVE | StopReason.INTERRUPTED | None:
+            is_through = receipt.complete
+        case _:
+            assert_never(receipt.stopped)
     is_as_planned = is_through and (verified is None or verified.is_proof)
     return ExitCode.OK if is_as_planned else ExitCode.IN_PART

@@ -41,18 +41,6 @@ from leanplum_sync.wire.migration import MIGRATION_KEYS, Migration
 # The permissions of each key that is set, or the error of checking it.
 _Told: TypeAlias = Mapping[KeyClass, Probed | ApiError]
 
-_MAY: Final[Mapping[KeyClass, str]] = {
-    KeyClass.PRODUCTION: "write users, record events, and send messages",
-    KeyClass.DEVELOPMENT: "change variables, channels and files, import CSV, delete users, and write test data",
-    KeyClass.DATA_EXPORT: "read users, export, and manage postbacks",
-    KeyClass.CONTENT_READ_ONLY: "read messages, A/B tests, and categories",
-}
-_WITHOUT: Final[Mapping[KeyClass, str]] = {
-    KeyClass.PRODUCTION: "`apply` can't write without it",
-    KeyClass.DEVELOPMENT: "only some actions of `call` need it",
-    KeyClass.DATA_EXPORT: "users can't be read without it",
-    KeyClass.CONTENT_READ_ONLY: "messages can't be found by name without it",
-}
 _WHERE: Final = "App Settings > Keys & Settings in Leanplum's dashboard"
 _NOTICEABLE_SECONDS: Final = 60.0  # ages of plans, snapshots and locks are measured with this clock
 _REWRITTEN_SECONDS: Final = (
@@ -62,6 +50,30 @@ _NEEDED: Final[Mapping[str, frozenset[KeyClass]]] = {
     "plan": frozenset({KeyClass.DATA_EXPORT, KeyClass.CONTENT_READ_ONLY}),
     "apply": frozenset({KeyClass.DATA_EXPORT, KeyClass.CONTENT_READ_ONLY, KeyClass.PRODUCTION}),
 }
+
+
+def _may(key_class: KeyClass) -> str:
+    match key_class:
+        case KeyClass.PRODUCTION:
+            return "write users, record events, and send messages"
+        case KeyClass.DEVELOPMENT:
+            return "change variables, channels and files, import CSV, delete users, and write test data"
+        case KeyClass.DATA_EXPORT:
+            return "read users, export, and manage postbacks"
+        case KeyClass.CONTENT_READ_ONLY:
+            return "read messages, A/B tests, and categories"
+
+
+def _without(key_class: KeyClass) -> str:
+    match key_class:
+        case KeyClass.PRODUCTION:
+            return "`apply` can't write without it"
+        case KeyClass.DEVELOPMENT:
+            return "only some actions of `call` need it"
+        case KeyClass.DATA_EXPORT:
+            return "users can't be read without it"
+        case KeyClass.CONTENT_READ_ONLY:
+            return "messages can't be found by name without it"
 
 
 @click.command("doctor", cls=Command)
@@ -209,7 +221,7 @@ def _on_key(key_class: KeyClass, keys: Keys, told: _Told, *, is_needed: bool, is
         return Finding(
             Level.BAD if is_needed else Level.NOTE,
             about,
-            f"{variable} is not set: {_WITHOUT[key_class]}.",
+            f"{variable} is not set: {_without(key_class)}.",
             f"Find it in {_WHERE}." if is_needed else "",
             exit_code=ExitCode.BAD_KEY,
         )
@@ -217,13 +229,13 @@ def _on_key(key_class: KeyClass, keys: Keys, told: _Told, *, is_needed: bool, is
         case Probed(key_class=found) if found is key_class:
             holder = "The emulator's own key" if is_own else variable
             may = tuple(name for name, spec in ACTIONS.items() if spec.key_class is key_class)
-            return Finding(Level.GOOD, about, f"{holder} can {_MAY[key_class]}.", actions=may)
+            return Finding(Level.GOOD, about, f"{holder} can {_may(key_class)}.", actions=may)
         case Probed(key_class=None, knows_app=True):
             return _bad(
                 about, f"{variable} is not a key for this app.", ExitCode.BAD_KEY, f"Take it from {_WHERE}."
             )
         case Probed(key_class=KeyClass() as found):
-            sentence = f"{variable} holds the {found.words} key, which can {_MAY[found]}."
+            sentence = f"{variable} holds the {found.words} key, which can {_may(found)}."
             advice = f"Set it to the {key_class.words} key, from {_WHERE}."
             return _bad(about, sentence, ExitCode.BAD_KEY, advice)
         case Probed() | ApiError() | None:

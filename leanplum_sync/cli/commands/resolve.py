@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
 import click
 
@@ -31,21 +30,15 @@ from leanplum_sync.library.kept_files import fetched_name
 from leanplum_sync.project.model import ProjectFile
 from leanplum_sync.project.settings import Settings
 from leanplum_sync.render.documents import Resolved, written
-from leanplum_sync.render.resolve import deed, resolved_text
+from leanplum_sync.render.resolve import resolved_text, words_of
 from leanplum_sync.render.values import amount
-
-_CHOICES: Final = {
-    Resolution.DONE: "The held actions happened: count them as done.",
-    Resolution.AGAIN: "The held actions did not happen: send them again when the plan is applied with --resume.",
-    Resolution.DROP: "Nobody knows whether they happened: count them as skipped and never send them.",
-}
 
 
 @click.command("resolve", cls=Command)
 @run_argument
-@click.option("--done", "choice", flag_value=Resolution.DONE.value, help=_CHOICES[Resolution.DONE])
-@click.option("--again", "choice", flag_value=Resolution.AGAIN.value, help=_CHOICES[Resolution.AGAIN])
-@click.option("--drop", "choice", flag_value=Resolution.DROP.value, help=_CHOICES[Resolution.DROP])
+@click.option("--done", "choice", flag_value=Resolution.DONE.value, help=words_of(Resolution.DONE).choice)
+@click.option("--again", "choice", flag_value=Resolution.AGAIN.value, help=words_of(Resolution.AGAIN).choice)
+@click.option("--drop", "choice", flag_value=Resolution.DROP.value, help=words_of(Resolution.DROP).choice)
 @click.option(
     "--batch",
     "batches",
@@ -102,7 +95,7 @@ def command(
         named_actions = amount(sum(map(len, held.values())), "held action")
         named_users = amount(len(_subjects(held)), "user")
         console.confirm(
-            f"Run {run} in {entry.environment}: {named_actions} of {named_users} {deed(resolution)}.",
+            f"Run {run} in {entry.environment}: {named_actions} of {named_users} {words_of(resolution).consequence}.",
             unattended="There is no terminal to confirm on. Add --yes to skip the question. Nothing was changed.",
             stopped="Stopped; nothing was changed.",
         )

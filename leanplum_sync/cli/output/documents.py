@@ -1,4 +1,4 @@
-"""Plans and problems in every format. A renderer is imported only if its format is requested."""
+"""Plans and problems in every format. A renderer that is slow to import is imported only if its format is requested."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from leanplum_sync.errors import SpecError
 from leanplum_sync.planfile import PlanFile
 from leanplum_sync.planner.plan import REMARK
 from leanplum_sync.problem import Place, Problem, Remark
+from leanplum_sync.render.markdown.plan import plan_markdown
+from leanplum_sync.render.pipelines import problems_annotations, problems_sarif
 from leanplum_sync.render.plan import plan_json, plan_text
-from leanplum_sync.render.problems import Checked, checked_json, checked_text
+from leanplum_sync.render.problems import Checked, checked_json, checked_text, problems_markdown
 from leanplum_sync.render.values import escaped
 
 all_groups_option = click.option(
@@ -37,11 +39,11 @@ def show_plan(
         console.progress(),
         text=lambda page: plan_text(plan, page, all_groups=all_groups),
         json=lambda: plan_json(plan),
-        markdown=lambda limit: _plan_markdown(plan, limit),
+        markdown=lambda limit: plan_markdown(plan, limit),
         html=lambda: _plan_html(plan),
         junit=lambda: _plan_junit(plan),
-        sarif=lambda: _sarif(_remarks(plan), folder),
-        github=lambda: _annotations(_remarks(plan), folder),
+        sarif=lambda: problems_sarif(_remarks(plan), folder),
+        github=lambda: problems_annotations(_remarks(plan), folder),
     )
 
 
@@ -61,11 +63,11 @@ def show_problems(
         outputs,
         text=lambda page: checked_text(checked, page),
         json=lambda: checked_json(checked),
-        markdown=lambda limit: _problems_markdown(checked, limit, document, environment),
+        markdown=lambda limit: problems_markdown(checked, limit, document=document, environment=environment),
         html=lambda: _problems_html(checked),
         junit=lambda: _problems_junit(checked),
-        sarif=lambda: _sarif(checked, folder),
-        github=lambda: _annotations(checked, folder),
+        sarif=lambda: problems_sarif(checked, folder),
+        github=lambda: problems_annotations(checked, folder),
     )
 
 
@@ -101,12 +103,6 @@ def _in_repository(root: Path) -> str:
     return "" if found == "." else found
 
 
-def _plan_markdown(plan: PlanFile, limit: int) -> str:
-    from leanplum_sync.render.markdown.plan import plan_markdown  # noqa: PLC0415 - see above
-
-    return plan_markdown(plan, limit)
-
-
 def _plan_html(plan: PlanFile) -> str:
     from leanplum_sync.render.html.plan import plan_html  # noqa: PLC0415 - see above
 
@@ -119,12 +115,6 @@ def _plan_junit(plan: PlanFile) -> str:
     return plan_junit(plan)
 
 
-def _problems_markdown(checked: Checked, limit: int, document: str, environment: str) -> str:
-    from leanplum_sync.render.problems import problems_markdown  # noqa: PLC0415 - see above
-
-    return problems_markdown(checked, limit, document=document, environment=environment)
-
-
 def _problems_html(checked: Checked) -> str:
     from leanplum_sync.render.html.pages import problems_html  # noqa: PLC0415 - see above
 
@@ -135,15 +125,3 @@ def _problems_junit(checked: Checked) -> str:
     from leanplum_sync.render.junit import problems_junit  # noqa: PLC0415 - see above
 
     return problems_junit(checked)
-
-
-def _sarif(checked: Checked, folder: str) -> str:
-    from leanplum_sync.render.pipelines import problems_sarif  # noqa: PLC0415 - see above
-
-    return problems_sarif(checked, folder)
-
-
-def _annotations(checked: Checked, folder: str) -> str:
-    from leanplum_sync.render.pipelines import problems_annotations  # noqa: PLC0415 - see above
-
-    return problems_annotations(checked, folder)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from leanplum_sync.applier.receipt import Receipt
-from leanplum_sync.journal.entry import Fate
+from leanplum_sync.journal.entry import Fate, FateGroup
 from leanplum_sync.operations.verify import Verification
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.problem import Problem, Remark
 from leanplum_sync.render.html.parts import code, codes, items, main, masthead, section, table
 from leanplum_sync.render.html.writing import NOTHING, Content, Html, page, tag, together
 from leanplum_sync.render.problems import Checked, found_words, headline
-from leanplum_sync.render.receipt import GOOD_FATES, STOP_WORDS, effort, fates, groups, verified_words
+from leanplum_sync.render.receipt import effort, fates, groups, stop_words, verified_words
 from leanplum_sync.render.status import NOTHING_HELD, Status, held_groups, lock_words
 from leanplum_sync.render.values import amount, cut, moment, subject_words
 
@@ -34,7 +34,7 @@ def receipt_html(
                 effort(receipt, verified).removesuffix("."),
                 f"Plan {receipt.plan_digest[:12]}",
             ),
-            tag("p", STOP_WORDS[receipt.stopped], class_="alarm") if receipt.stopped else NOTHING,
+            tag("p", stop_words(receipt.stopped), class_="alarm") if receipt.stopped else NOTHING,
             tag("dl", *(_fate(*each) for each in fates(receipt)), class_="tiles"),
             section("Next steps", items(steps)) if steps else NOTHING,
             _verified(verified),
@@ -50,7 +50,7 @@ def _fate(fate: Fate, count: int, words: str) -> Html:
         tag("dt", word),
         tag("dd", f"{count:,}"),
         tag("dd", more, class_="budget") if more else NOTHING,
-        class_=None if fate in GOOD_FATES else "over",
+        class_=None if fate.group is FateGroup.AS_DESIRED else "over",
     )
 
 

@@ -83,7 +83,7 @@ def row(
     source: ReadSource,
     report: Callable[[Problem], None],
 ) -> Row:
-    """Return a row made of the texts of its cells. Those that are none of their kind are reported if the spec needs them."""
+    """Return a row made of the texts of its cells. Cells that are not of the kind of their column are reported if the spec needs them."""
     at = Place(source.name, row=number)
     return Row(number, at, dict(_cells(columns, cells, source, at, report)))
 

@@ -103,7 +103,7 @@ def test_a_lock_left_by_a_clock_that_was_ahead_ends_within_one_lease(
 def test_a_lock_that_a_clock_ahead_keeps_renewing_holds(journal: Journal, clock: Clock) -> None:
     journal.acquire("app", "sandbox", lease_seconds=3, heartbeat=False)
     _renew_elsewhere(journal, 7200)
-    clock.sleep = lambda seconds: _renew_elsewhere(journal, 7200 + seconds)  # type: ignore[method-assign]
+    clock.sleep = lambda seconds: _renew_elsewhere(journal, 7200 + seconds)  # type: ignore[method-assign]  # the holder renews meanwhile
     with pytest.raises(JournalLockedError):
         journal.acquire("app", "sandbox")
 

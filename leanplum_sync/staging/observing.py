@@ -1,0 +1,246 @@
+"""Observed users in the database: which of them certainly need no change, and the whole responses about all others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from leanplum_sync.address import Subject, SubjectKind
+from leanplum_sync.bounds import LINE
+from leanplum_sync.errors import LeanplumSyncError, SpecError
+from leanplum_sync.problem import Place, Problem
+from leanplum_sync.staging.database import Database, Lines
+from leanplum_sync.staging.sql import column_types, json_lines, literal, name, time_of_answer
+from leanplum_sync.staging.tables import Table
+from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.limits import USER_ATTRIBUTE_NAMES
+
+_SAMPLED: Final = 10_000  # users
+_MANY_NAMES: Final = USER_ATTRIBUTE_NAMES // 2
+_BITS: Final = 60
+_MOST_PICKED: Final = 200_000  # lines
+
+_TABLES: Final = """
+CREATE TABLE passing (kind VARCHAR, id VARCHAR);
+CREATE TABLE bounds (observed_at DOUBLE);
+CREATE TABLE named (attribute VARCHAR);
+"""
+
+
+class ObservedUsers:
+    """
+    Call ``sift`` with a snapshot's file, or ``observe`` for each subject and then ``close``.
+
+    Expects the views ``added`` and ``asked`` of all rows, and creates two tables: ``passed`` has the subjects to compare in
+    Python, and ``observed`` the responses about them. *tables* holds the resources that were loaded at once, by number.
+    """
+
+    def __init__(self, database: Database, folder: Path, tables: Mapping[int, Table]) -> None:
+        self._database, self._folder, self._tables = database, folder, tables
+        self._lines = Lines(folder / "observed.ndjson")
+        database.run(_TABLES)
+
+    def sift(self, snapshot: Path, own_time: float) -> bool:
+        """
+        Observe the users in a file of exportUser answers, one JSON object per line; *own_time* is the time
+        of lines without one. Return False if the file can't be read this way, and users have to be observed
+        one by one.
+        """
+        try:
+            self._database.run("BEGIN")
+            for table in self._tables.values():
+                self._pass_through(table, snapshot, own_time)
+            self._pass_all("SELECT kind, id FROM added")
+            self._sample_names(snapshot)
+            self._database.run("CREATE TABLE passed AS SELECT DISTINCT kind, id FROM passing")
+            if not self._observe_picked(snapshot, own_time):
+                self._observe_passed(snapshot, own_time)
+            self._database.run("COMMIT")
+        except LeanplumSyncError:
+            self._database.run("ROLLBACK")
+            return False
+        return True
+
+    def observe(self, subject: Subject, element: Mapping[str, Json], observed_at: float) -> None:
+        """
+        Add the observed state of *subject*; if there are several, the last one counts.
+
+        Raises:
+            SpecError: it is larger than a line of a snapshot may be.
+        """
+        is_device = subject.kind is SubjectKind.DEVICE  # whose answer names the user it belongs to
+        ids = ("deviceId",) if is_device else ("userId", "deviceId")
+        others = {field: value for field, value in element.items() if field not in ids}
+        line = self._lines.append(
+            **{**others, subject.kind.id_argument: subject.id, "observedAt": observed_at}
+        )
+        if line > LINE.most:
+            raise unreadable(f"it has more than {LINE}")
+
+    def close(self) -> None:
+        self._lines.close()
+        if not self.sift(self._lines.path, 0.0):
+            self._database.run("CREATE TABLE passed AS SELECT DISTINCT kind, id FROM asked")
+            self._observe_passed(self._lines.path, 0.0)
+        self._lines.path.unlink()
+
+    def discard(self) -> None:
+        self._lines.discard()
+
+    def _pass_through(self, table: Table, snapshot: Path, own_time: float) -> None:
+        """Pass on the users of *table*, except the ones who certainly require no change."""
+        if table.sieve.knows_nothing:
+            self._pass_all(f"SELECT 'user', c0 FROM {table.name}")
+            return
+        attributes = ", ".join(f"{name(each)} JSON" for each in table.sieve.attributes)
+        fields = dict.fromkeys(table.sieve.fields, "JSON")
+        columns = {
+            "userId": "VARCHAR",
+            "deviceId": "VARCHAR",
+            "observedAt": "DOUBLE",
+            "userAttributes": f"STRUCT({attributes})" if attributes else "JSON",
+            **fields,
+        }
+        values = [
+            *(
+                f"userAttributes.{name(each)}::VARCHAR AS {alias}"
+                for each, alias in table.sieve.attributes.items()
+            ),
+            *(f"{name(each)}::VARCHAR AS {alias}" for each, alias in table.sieve.fields.items()),
+        ]
+        observed = (
+            "SELECT deviceId AS device, coalesce(userId, deviceId, error('no id')) AS id,"
+            f" userAttributes IS NOT NULL AS is_there, {time_of_answer('observedAt', own_time)} AS observed_at"
+            f"{''.join(', ' + each for each in values)}"
+            f" FROM read_json({json_lines(snapshot)}, columns = {column_types(columns)})"
+        )
+        self._database.run(
+            f"CREATE TABLE met{table.number} AS SELECT w.c0 AS id, o.observed_at, {_has(table)}"
+            f" (o.is_there AND ({table.sieve.same})) IS NOT TRUE AS passes"
+            f" FROM {table.name} AS w LEFT JOIN ({observed}) AS o ON w.c0 = o.id AND nullif(o.device, '') IS NULL"
+        )
+        self._pass_all(f"SELECT 'user', id FROM met{table.number} WHERE passes")
+        self._database.run(
+            f"INSERT INTO bounds SELECT unnest([min(observed_at), max(observed_at)]) FROM {self._newest(table)}"
+        )
+        for place, attribute in enumerate(table.sieve.attributes):
+            word, bit = divmod(place, _BITS)
+            self._database.run(
+                f"INSERT INTO named SELECT {literal(attribute)} FROM met{table.number}"
+                f" HAVING bit_or(has{word}) >> {bit} & 1 = 1"
+            )
+        self._database.run(f"DROP TABLE met{table.number}")
+
+    def _newest(self, table: Table) -> str:
+        """Return SQL for the newest line of each user."""
+        met = f"met{table.number}"
+        if self._database.count(met) == self._database.count(table.name):
+            return met
+        return f"(SELECT max(observed_at) AS observed_at FROM {met} GROUP BY id)"
+
+    def _sample_names(self, snapshot: Path) -> None:
+        """Record which attributes users have. If their number comes close to the API's limit, look at all users."""
+        names = "SELECT DISTINCT unnest(json_keys(json, '$.userAttributes')) FROM"
+        lines = f"SELECT json FROM read_json_objects({json_lines(snapshot)})"
+        self._database.run(f"INSERT INTO named {names} ({lines} LIMIT {_SAMPLED})")
+        if len(self.names_seen()) > _MANY_NAMES:
+            self._database.run(f"INSERT INTO named {names} ({lines})")
+
+    def names_seen(self) -> frozenset[str]:
+        """Return the names of the users' attributes: all names used in rows, and nearly all others."""
+        return frozenset(name for (name,) in self._database.all("SELECT DISTINCT attribute FROM named"))
+
+    def _pass_all(self, subjects: str) -> None:
+        self._database.run(f"INSERT INTO passing {subjects}")
+
+    def _observe_picked(self, snapshot: Path, own_time: float) -> bool:
+        """
+        Keep the whole answers about the users who were passed on. Return False if they are too many, or
+        their lines can't be numbered.
+
+        Finding the lines first and then reading them takes half as long as parsing all lines.
+        """
+        if self.count_passed() > _MOST_PICKED:
+            return False
+        columns = column_types({"userId": "VARCHAR", "deviceId": "VARCHAR"})
+        numbered = (
+            "SELECT row_number() OVER () AS line, coalesce(nullif(deviceId, ''), userId) AS id"
+            f" FROM read_json({json_lines(snapshot)}, columns = {columns})"
+        )
+        found = self._database.all(
+            f"SELECT line FROM ({numbered}) WHERE id IN (SELECT id FROM passed) ORDER BY line LIMIT {2 * _MOST_PICKED}"
+        )
+        if len(found) == 2 * _MOST_PICKED:
+            return False
+        picked = self._folder / "picked.ndjson"
+        with snapshot.open("rb") as lines, picked.open("wb") as file:
+            at = 0
+            for (number,) in found:
+                file.write(next(islice(lines, number - at - 1, None), b""))
+                at = number
+        # DuckDB doesn't count blank lines: if there are any, the wrong lines were picked.
+        return self._observe_passed(picked, own_time) == len(found)
+
+    def _observe_passed(self, snapshot: Path, own_time: float) -> int:
+        """
+        Keep the whole answers about the users who were passed on; if there are several, the last one
+        counts.
+
+        Return how many lines are about them.
+        """
+        self._keep_passed(snapshot, own_time, line="0")
+        kept = self._database.count("observed")
+        if self._database.all("SELECT 1 FROM observed GROUP BY kind, id HAVING count(*) > 1 LIMIT 1"):
+            # Only numbers assigned while the file is read show the order of lines: a join may reorder them.
+            # Numbering needs a single thread, so it is done only if needed.
+            self._keep_passed(snapshot, own_time, line="row_number() OVER ()")
+            self._database.run(
+                "DELETE FROM observed WHERE line NOT IN (SELECT max(line) FROM observed GROUP BY kind, id)"
+            )
+        return kept
+
+    def _keep_passed(self, snapshot: Path, own_time: float, *, line: str) -> None:
+        types = '{"userId": "VARCHAR", "deviceId": "VARCHAR", "observedAt": "DOUBLE"}'
+        self._database.run(
+            "CREATE OR REPLACE TABLE observed AS SELECT * FROM ("
+            " SELECT CASE WHEN nullif(told.deviceId, '') IS NULL THEN 'user' ELSE 'device' END AS kind,"
+            " coalesce(nullif(told.deviceId, ''), told.userId, error('no id')) AS id,"
+            f" {time_of_answer('told.observedAt', own_time)} AS observed_at, element, line"
+            f" FROM (SELECT {line} AS line, json AS element, from_json(json, '{types}') AS told"
+            f" FROM read_json_objects({json_lines(snapshot)}))) SEMI JOIN passed USING (kind, id)"
+        )
+
+    def between(self) -> tuple[float | None, float | None]:
+        """Return the first and the last time, in epoch seconds, when a wanted subject was observed."""
+        first, last = self._database.one(
+            "SELECT min(observed_at), max(observed_at)"
+            " FROM (SELECT observed_at FROM bounds UNION ALL SELECT observed_at FROM observed)"
+        )
+        return first, last
+
+    def count_passed(self) -> int:
+        return self._database.count("passed")
+
+
+def unreadable(why: str) -> SpecError:
+    return SpecError(
+        [
+            Problem(
+                Place("the snapshot"),
+                f"a response about a user can't be read: {why}",
+                "Read the users again into a new file: leanplum-sync pull --out NEW.ndjson",
+            )
+        ]
+    )
+
+
+def _has(table: Table) -> str:
+    """Return SQL for the columns ``has0``, ``has1``, ...: which attributes a user has, a bit for each."""
+    aliases = list(table.sieve.attributes.values())
+    words = (aliases[start : start + _BITS] for start in range(0, len(aliases), _BITS))
+    return "".join(
+        f" {' | '.join(f'((o.{alias} IS NOT NULL)::BIGINT << {bit})' for bit, alias in enumerate(word))} AS has{number},"
+        for number, word in enumerate(words)
+    )
