@@ -106,7 +106,7 @@ requirements: $(READY)
 	$(RELEASING)
 	@echo "# What pipelines install: each version with the hashes of its files, from any index. Regenerate: make requirements" > requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  --constraint constraints.txt --extra encryption --extra postgres pyproject.toml >> requirements.txt
+	  --constraint constraints.txt --extra encryption --extra objects --extra postgres --extra postgresql pyproject.toml >> requirements.txt
 
 dist: $(READY)
 	$(RELEASING)

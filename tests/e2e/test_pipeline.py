@@ -200,6 +200,44 @@ def test_a_pull_request_is_planned_its_merge_applies_that_plan_and_the_comment_w
     assert "### Drift in `production`" in drifted.summary
 
 
+def test_rows_of_a_database_are_planned_and_what_was_approved_is_applied_without_it(
+    repository: Repository, postgresql: Server
+) -> None:
+    """As docs/how-to-pipeline.md says: only the job that plans and the drift check get the connection's variable."""
+    address = postgresql.new_database()
+    database = address.split("/")[3].partition("?")[0]
+    with postgresql.connect(database) as connection:
+        connection.execute("CREATE TABLE customers (customer_id text, orders int, band text)")
+        connection.execute("INSERT INTO customers VALUES ('00001', 3, 'A'), ('00003', 5, 'X')")
+    repository.hub.secrets["WAREHOUSE_URL"] = address
+    repository.branch()
+    workflow = repository.clone / ".github/workflows/leanplum-sync.yaml"
+    text = workflow.read_text()
+    for job in ("plan", "drift"):
+        at = text.index("LEANPLUM_DATA_EXPORT_KEY: $", text.index(f"\n  {job}:\n"))
+        text = f"{text[:at]}WAREHOUSE_URL: ${{{{ secrets.WAREHOUSE_URL }}}}\n          {text[at:]}"
+    workflow.write_text(text)
+    repository.edit(
+        "spec:\n", "spec:\n  connections: {warehouse: {url: {env: WAREHOUSE_URL}}}\n", "leanplum-sync.yaml"
+    )
+    repository.edit("{file: ../data/customers.csv,", "{connection: warehouse, query: customers.sql,")
+    (repository.clone / "specs/customers.sql").write_text("SELECT * FROM customers")
+    Shell(repository.clone).run("fmt")
+
+    planned = green(repository.pull_request())
+    [comment] = repository.hub.read("comments")
+    assert "2 rows read from PostgreSQL" in comment["body"]
+    assert "WAREHOUSE_URL" in planned.step("Plan").environ
+    with postgresql.connect(database) as connection:
+        connection.execute("UPDATE customers SET orders = 1000")
+    applied = green(repository.merge())
+    assert not any("WAREHOUSE_URL" in step.environ for step in applied.steps)
+    assert repository.user("00003")["order_count"] == 5
+    drifted = repository.morning()
+    assert drifted.step("Look for drift").code == 0, drifted.step("Look for drift").output
+    assert address not in json.dumps([planned.summary, applied.summary, comment["body"]])
+
+
 def test_a_plan_that_could_not_be_made_takes_the_place_of_the_one_that_was(repository: Repository) -> None:
     repository.branch()
     repository.edit("otherwise: bronze", "otherwise: copper")

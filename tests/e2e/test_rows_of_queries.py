@@ -201,6 +201,16 @@ def test_rows_that_were_just_read_are_read_again_only_without_max_age(shop: Shop
     assert shop.json(*arguments, "--max-age", "1h", "--set", "least=11")["users"]["listed"] == 1
 
 
+def test_shards_that_are_planned_one_after_the_other_share_the_rows_that_the_first_read(shop: Shop) -> None:
+    users = 0
+    for number in (1, 2):
+        made = shop.json("plan", "--shard", f"{number}/2", "--max-age", "1h", "--out", f"{number}.lpplan")
+        shop.execute("UPDATE customers SET tier = 'changed'")
+        users += made["users"]["listed"]
+    assert users == len(USERS)
+    assert len(shop.kept) == 2  # one for each query
+
+
 def test_kept_rows_of_another_schema_or_account_are_not_used(shop: Shop) -> None:
     for schema in ("a", "b"):
         shop.execute(

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from queries import ask
 
 from leanplum_sync.errors import CredentialError
-from leanplum_sync.kinds.rows.source import NeededColumn, QuerySource
-from leanplum_sync.problem import Place, Problem
-from leanplum_sync.sources import rows
 from leanplum_sync.sources.connections.columns import ColumnKind
-from leanplum_sync.sources.connections.keeping import keep
 from leanplum_sync.sources.connections.opening import opened
 from leanplum_sync.sources.connections.reader import QueryError
 from leanplum_sync.sources.connections.statement import parse
@@ -35,27 +33,48 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def read(root: Path, query: str, parameters: Mapping[str, Json]) -> list[Mapping[str, Json]]:
-    statement = parse(query)
-    with opened("db", URL, root, {}, Path()) as reader:
-        columns = reader.columns(statement, parameters)
-        kept = keep(
-            columns,
-            reader.batches(statement, parameters, columns),
-            root,
-            root,
-            sorted_by=columns[0].name,
-            parameters=parameters,
-            read_at=0.0,
-            server=reader.server,
-            advance=lambda _: None,
-        )
-    needed = tuple(NeededColumn(column.name, Place("a.yaml", 1, 1)) for column in columns)
-    source = QuerySource("db", "q.sql", parameters, Place("a.yaml"), needed=needed, kept=kept)
-    problems: list[Problem] = []
-    found = [row.values for row in rows(source, root, problems.append)]
-    assert not problems
-    return found
+# As documented in docs/how-to-databases.md.
+VALUES: dict[str, Json] = {
+    "'x'": "x",
+    "''": "",
+    "'NULL'": "NULL",
+    "'007'": "007",
+    "'true'": "true",
+    "'NaN'": "NaN",
+    "'2026-02-03'": "2026-02-03",
+    "'[1, 2]'": "[1, 2]",
+    "'a' || char(10) || 'b'": "a\nb",
+    "char(233)": "\u00e9",
+    "x'' || 'text'": "text",
+    "NULL": None,
+    "7": 7,
+    "-3": -3,
+    "0": 0,
+    "TRUE": 1,
+    "9007199254740993": 9007199254740993,
+    "9223372036854775807": 9223372036854775807,
+    "-9223372036854775808": Number("-9223372036854775808"),
+    "1.5": Number("1.5"),
+    "0.1": Number("0.1"),
+    "12.0": Number("12"),
+    "1e20": Number("1e+20"),
+    "0.1 + 0.2": Number("0.30000000000000004"),
+    "1e400": math.inf,  # refused with row and column, where it is checked
+    "typeof(x'00')": "blob",
+    "json('{\"a\": 1}')": '{"a":1}',
+}
+
+
+def read(root: Path, query: str, parameters: Mapping[str, Json]) -> Sequence[Mapping[str, Json]]:
+    answer = ask(URL, query, root, parameters)
+    assert not answer.problems
+    return answer.rows
+
+
+def test_values_are_read_as_documented(root: Path) -> None:
+    columns = ", ".join(f"{expression} AS c{number}" for number, expression in enumerate(VALUES))
+    (found,) = read(root, f"SELECT {columns}", {})
+    assert dict(zip(VALUES, found.values(), strict=True)) == VALUES
 
 
 def test_values_have_the_type_that_all_values_of_their_column_have(root: Path) -> None:
