@@ -20,6 +20,7 @@ from ruamel.yaml.reader import ReaderError
 
 from leanplum_sync.bounds import NESTING, REPEATED_VALUES, SPEC_VALUES
 from leanplum_sync.kinds.rows.site import Path
+from leanplum_sync.specs.indentation import misindented
 from leanplum_sync.wire.action import Json
 
 _HALF = re.compile("[\ud800-\udfff]")
@@ -195,7 +196,7 @@ class _Reader:
         if isinstance(event, ScalarEvent):
             plain = event.style is None or event.style == ""
             text = self._whole(event.value, spot)
-            node = _Scalar(spot, _scalar(text) if plain else text, text)
+            node = _Scalar(spot, plain_value(text) if plain else text, text)
         elif isinstance(event, SequenceStartEvent):
             items = list(self._children(depth))
             node = _Sequence(spot, items, 1 + sum(item.size for item in items))
@@ -282,8 +283,8 @@ def _spot(mark: Any) -> Spot:
     return Spot(mark.line + 1, mark.column + 1)
 
 
-def _scalar(text: str) -> Json:
-    """Source: YAML 1.2.2, section 10.3.2, core schema."""
+def plain_value(text: str) -> Json:
+    """Return what *text* without quotes is. Source: YAML 1.2.2, section 10.3.2, core schema."""
     if _NULL.fullmatch(text):
         return None
     if _TRUE.fullmatch(text) or _FALSE.fullmatch(text):
@@ -322,6 +323,10 @@ _SYNTAX: Final = {
         "Write a value, or remove the punctuation.",
     ),
 }
+_BY_INDENTATION: Final = frozenset(
+    _SYNTAX[part]
+    for part in ("mapping values are not allowed here", "did not find expected key", "expected <block end>")
+)
 
 
 def _syntax_fault(error: MarkedYAMLError, text: str) -> YamlFault:
@@ -332,6 +337,12 @@ def _syntax_fault(error: MarkedYAMLError, text: str) -> YamlFault:
     line = text.split("\n")[spot.line - 1] if spot.line <= text.count("\n") + 1 else ""
     if "\t" in line[: len(line) - len(line.lstrip())]:
         return YamlFault(Spot(spot.line, line.index("\t") + 1), *_SYNTAX["found character '\\t'"])
-    return YamlFault(
-        spot, *next((ours for part, ours in _SYNTAX.items() if part in sentence), ("this is not YAML",))
-    )
+    ours = next((ours for part, ours in _SYNTAX.items() if part in sentence), ("this is not YAML",))
+    if ours in _BY_INDENTATION and (found := misindented(text, spot.line)) is not None:
+        spaces = "1 space" if found.expected == 1 else f"{found.expected} spaces"
+        return YamlFault(
+            Spot(found.line, found.found + 1),
+            "the indentation is wrong",
+            f"Indent this line by {spaces}, like the lines around it; it has {found.found}.",
+        )
+    return YamlFault(spot, *ours)
