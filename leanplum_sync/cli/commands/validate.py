@@ -17,10 +17,14 @@ from leanplum_sync.cli.options.checking import (
 )
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.documents import advise, listed_words, show_problems
-from leanplum_sync.cli.output.outputs import output_options
+from leanplum_sync.cli.output.outputs import Output, asked_for, output_options
+from leanplum_sync.cli.output.sentences import sentence_of
+from leanplum_sync.cli.output.watching import repeat_on_change
 from leanplum_sync.cli.project import project_file
+from leanplum_sync.clock import SystemClock
+from leanplum_sync.errors import LeanplumSyncError
 from leanplum_sync.operations.check import check
-from leanplum_sync.operations.read_rows import check_queries
+from leanplum_sync.operations.read_rows import Reading, check_queries
 from leanplum_sync.problem import Remark
 from leanplum_sync.render.problems import Checked
 from leanplum_sync.specs import load
@@ -40,6 +44,11 @@ from leanplum_sync.staging import LEAST_MEMORY_MB, Staging
     is_flag=True,
     help="Also ask the databases for the columns of each query. No rows are read. Default: check only the text of queries.",
 )
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Check again each time that a file of the project changes, until Ctrl-C. Default: check once.",
+)
 @set_option
 @memory_option(LEAST_MEMORY_MB)
 @output_options("text", "json", "ndjson", "markdown", "html", "sarif", "github", "junit")
@@ -51,6 +60,7 @@ def command(
     problems: Path | None,
     strict: bool,
     connect: bool,
+    watch: bool,
     given: tuple[tuple[str, str], ...],
     memory: int,
 ) -> ExitCode:
@@ -63,9 +73,42 @@ def command(
     """
     if given and not connect:
         raise click.UsageError("--set is for queries, so it requires --connect.")
-    loaded = load(project_file(), specs)
-    if connect:
-        loaded = check_queries(loaded, reading_of(given, console.progress()))
+    file = project_file()
+
+    def check_now() -> ExitCode:
+        reading = reading_of(given, console.progress()) if connect else None
+        return _check(console, file, specs, problems, reading, strict=strict, memory=memory)
+
+    if not watch:
+        return check_now()
+    if [output for output in asked_for() if output != Output("text", None)]:
+        raise click.UsageError("--watch shows text only. Leave out -o.")
+
+    def check_again() -> None:
+        click.clear()  # does nothing if this is no terminal
+        try:
+            check_now()
+        except LeanplumSyncError as error:
+            console.complain(sentence_of(error))
+        console.say("\nWaiting for changes. Press Ctrl-C to stop.")
+
+    return repeat_on_change(file.parent, check_again, SystemClock(), besides=problems)
+
+
+def _check(
+    console: Console,
+    file: Path,
+    specs: tuple[Path, ...],
+    problems: Path | None,
+    reading: Reading | None,
+    *,
+    strict: bool,
+    memory: int,
+) -> ExitCode:
+    """Check once; queries only with *reading*."""
+    loaded = load(file, specs)
+    if reading is not None:
+        loaded = check_queries(loaded, reading)
     with Staging(memory_limit_mb=memory, only_rows=True) as staging:
         findings = check(
             loaded, staging, console.progress(), listing_file(loaded.root, problems), strict=strict
@@ -79,7 +122,7 @@ def command(
         findings.subjects,
         listed_words(findings.listed),
         remarks,
-        is_connected=connect,
+        is_connected=reading is not None,
     )
     show_problems(checked, console, loaded.root)
     advise(remarks, console)
