@@ -16,6 +16,7 @@ from leanplum_sync.cli.command import Command, with_console
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.render.values import listing
+from leanplum_sync.specs import json_schema
 
 _TEMPLATES: Final = {
     "leanplum-sync.yaml": "leanplum-sync.yaml",
@@ -24,6 +25,8 @@ _TEMPLATES: Final = {
     "seed/users.ndjson": "users.ndjson",
 }
 _INSTALL: Final = {".ci/install-leanplum-sync.sh": "install-leanplum-sync.sh"}
+_EDITOR: Final = {".vscode/settings.json": "vscode.json"}
+_SCHEMA: Final = ".vscode/leanplum-sync.schema.json"
 _PIPELINES: Final = {
     "github": {".github/workflows/leanplum-sync.yaml": "github.yaml", **_INSTALL},
     "gitlab": {".gitlab-ci.yml": "gitlab.yaml", **_INSTALL},
@@ -47,9 +50,15 @@ def command(console: Console, *, folder: Path, pipeline: str) -> None:
     Create a new project in DIR (default: the working folder).
 
     The new project works right away. It has a project file, a spec with sample data, users for the embedded
-    emulator, and pipeline files. Existing files are never overwritten.
+    emulator, pipeline files, and settings with which editors complete and check specs. Existing files are
+    never overwritten.
     """
     contents = project_files(folder.resolve().name, pipeline)
+    kept = [
+        path for path in _EDITOR if (folder / path).exists()
+    ]  # someone's own; the files name their schema, too
+    for path in kept:
+        del contents[path]
     existing = [path for path in contents if (folder / path).exists()]
     if existing:
         raise click.UsageError(
@@ -61,6 +70,8 @@ def command(console: Console, *, folder: Path, pipeline: str) -> None:
     gitignore = folder / ".gitignore"
     _write(gitignore, with_ignored(gitignore.read_text("utf-8") if gitignore.exists() else ""))
     console.document("".join(f"{folder / path}\n" for path in [*contents, ".gitignore"]))
+    for path in kept:
+        console.say(f"{quoted(folder / path)} already exists and was left unchanged.")
     enter = "" if folder.resolve() == Path.cwd() else f"  cd {quoted(folder)}\n"
     console.say(
         f"\nThis project works right away, on the embedded emulator. Next:\n\n{enter}"
@@ -88,18 +99,19 @@ def project_files(name: str, pipeline: str = "all") -> dict[str, str]:
     source, commit = installed_from()
     folder = files("leanplum_sync.cli") / "templates"
     chosen = [each for kind, each in _PIPELINES.items() if pipeline in (kind, "all")]
-    templates = {path: template for each in (_TEMPLATES, *chosen) for path, template in each.items()}
+    templates = {path: template for each in (_TEMPLATES, _EDITOR, *chosen) for path, template in each.items()}
     names = {
         "{name: PROJECT}": f"{{name: {project_name(name)}}}",
         "SOURCE-URL": source,
         "SOURCE-COMMIT": commit,
     }
-    return {
+    found = {
         path: reduce(
             lambda text, pair: text.replace(*pair), names.items(), (folder / template).read_text("utf-8")
         )
         for path, template in templates.items()
     }
+    return found | {_SCHEMA: json.dumps(json_schema(), indent=2) + "\n"}
 
 
 def installed_from() -> tuple[str, str]:

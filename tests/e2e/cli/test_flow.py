@@ -50,6 +50,19 @@ def test_init_says_how_to_leave_a_pipeline_that_is_there_alone(tmp_path: Path, c
     assert command("init", str(folder), "--pipeline", "none").returncode == 0
 
 
+def test_init_leaves_settings_of_an_editor_alone(tmp_path: Path, command: Command) -> None:
+    settings = tmp_path / "other" / ".vscode" / "settings.json"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("{}")
+    done = command("init", "other")
+    assert (done.returncode, "settings.json already exists and was left unchanged" in done.stderr) == (
+        0,
+        True,
+    )
+    assert settings.read_text() == "{}"
+    assert (settings.parent / "leanplum-sync.schema.json").is_file()
+
+
 def test_stdout_holds_the_document_alone_and_quiet_leaves_stderr_empty(shop: Path, command: Command) -> None:
     done = command("plan", "-o", "json", "--quiet")
     assert json.loads(done.stdout)["format"] == "leanplum-sync/plan-summary"
@@ -205,7 +218,7 @@ def test_explain_tells_ids_apart_and_names_the_line_that_asks(shop: Path, comman
     command("plan")
     known = command("explain", PLAN, "00001")
     assert "loyalty_points  (none) → 120" in known.stdout
-    assert "specs/loyalty.yaml:17" in known.stdout
+    assert "specs/loyalty.yaml:18" in known.stdout
     stays = command("explain", PLAN, "00005")
     assert "already as desired" in stays.stdout
     unknown = command("explain", PLAN, "1")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+from pathlib import Path
 
+import jsonschema
 import pytest
+from ruamel.yaml import YAML
 
 from leanplum_sync.cli.commands import init
 from leanplum_sync.cli.commands.init import project_files, project_name, with_ignored
 from leanplum_sync.cli.program import COMMANDS
+from leanplum_sync.specs import json_schema
 
 
 @pytest.mark.parametrize(
@@ -71,3 +77,15 @@ def test_a_pipeline_installs_the_commit_that_wrote_it(
 def test_a_project_may_have_one_pipeline_or_none(pipeline: str, files: list[str]) -> None:
     all_files = [".github/workflows/leanplum-sync.yaml", ".gitlab-ci.yml"]
     assert [path for path in project_files("shop", pipeline) if path in all_files] == files
+
+
+def test_each_file_of_a_new_project_names_the_schema_that_editors_check_it_with() -> None:
+    files = project_files("shop")
+    for path in ("leanplum-sync.yaml", "specs/loyalty.yaml"):
+        first = files[path].splitlines()[0]
+        named = first.removeprefix("# yaml-language-server: $schema=")
+        schema = json.loads(files[os.path.normpath(Path(path).parent / named)])
+        assert schema == json_schema()
+        jsonschema.validate(YAML(typ="safe", pure=True).load(files[path]), schema)
+    (schema_file, patterns), *_ = json.loads(files[".vscode/settings.json"])["yaml.schemas"].items()
+    assert (schema_file in files, patterns) == (True, ["leanplum-sync.yaml", "specs/**/*.yaml"])
