@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from leanplum_sync.cli.context import remembered
-from leanplum_sync.errors import SpecError
+from leanplum_sync.errors import CredentialError, SpecError
+from leanplum_sync.library.connect import missing_access
 from leanplum_sync.project.model import ProjectFile
 from leanplum_sync.project.settings import Settings, settle
 from leanplum_sync.specs import Loaded, find_project, load, load_project
+from leanplum_sync.wire.catalogue import KeyClass
 
 
 def project_file() -> Path:
@@ -42,6 +45,29 @@ def settings_here() -> Settings:
     return settings_of(load_project(file), file.parent)
 
 
-def settings_of(project: ProjectFile, root: Path, name: str | None = None) -> Settings:
-    """Return the settings of the environment *name*, or that ``-e`` names. *root* is the project folder."""
-    return settle(project, root, name or remembered("environment"), os.environ)
+def settings_of(
+    project: ProjectFile, root: Path, name: str | None = None, *, needs: Collection[KeyClass] = ()
+) -> Settings:
+    """
+    Return the settings of the environment *name*, or that ``-e`` names. *root* is the project folder.
+
+    Raises:
+        CredentialError: variables are missing, among them those of the keys in *needs*; the error names all of them.
+    """
+    with naming_all_missing(project, name, needs):
+        settings = settle(project, root, name or remembered("environment"), os.environ)
+        if needs and (missing := missing_access(settings.environment, needs)):
+            raise CredentialError(missing[0])
+        return settings
+
+
+@contextmanager
+def naming_all_missing(project: ProjectFile, name: str | None, needs: Collection[KeyClass]) -> Iterator[None]:
+    """Add to an error about a missing variable all others that are missing for an app's id and the keys in *needs*."""
+    try:
+        yield
+    except CredentialError as error:
+        chosen = name or remembered("environment") or project.default_environment or ""
+        environment = project.environments.get(chosen)
+        missing = missing_access(environment, needs) if environment is not None and needs else []
+        raise CredentialError(" ".join(dict.fromkeys([str(error), *missing]))) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import orjson
 
@@ -41,6 +41,13 @@ _JSON: Final = {"Content-Type": "application/json; charset=utf-8", "Accept": "ap
 _NOT_CARRIED_OUT: Final = (RateLimitedError, NotSentError)
 
 T = TypeVar("T")
+OnRetry: TypeAlias = Callable[
+    [ApiError, int, float], None
+]  # the failure, which attempt it was, and the seconds to wait
+
+
+def nobody(error: ApiError, attempt: int, seconds: float) -> None:
+    """Tell nobody about a retry."""
 
 
 class Calls:
@@ -59,6 +66,7 @@ class Calls:
         *,
         randomness: Randomness | None = None,
         retries: int = RETRIES,
+        on_retry: OnRetry = nobody,
     ) -> None:
         self._connection = connection
         self.keys = keys
@@ -66,6 +74,7 @@ class Calls:
         self.clock = clock
         self._randomness = randomness or random.Random()  # noqa: S311 - spreads retries, keeps no secret
         self._retries = retries
+        self._on_retry = on_retry
         self._migration = MigrationWatch()
 
     def credentials(self, key_class: KeyClass) -> dict[str, str]:
@@ -134,12 +143,13 @@ class Calls:
         Retries after 429 and when nothing was sent; after 5xx and lost answers only if *attempt* is *repeatable*.
         """
         again_after = _NOT_CARRIED_OUT + ((NoAnswerError,) if repeatable else ())
-        for delay in delays_seconds(self._randomness, self._retries):
+        for number, delay in enumerate(delays_seconds(self._randomness, self._retries), start=1):
             try:
                 return attempt()
             except again_after as error:
                 if on_rate_limit and isinstance(error, RateLimitedError):
                     on_rate_limit()
+                self._on_retry(error, number, delay)
                 self.clock.sleep(delay)
         return attempt()
 

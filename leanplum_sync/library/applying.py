@@ -19,6 +19,8 @@ from leanplum_sync.applier.preflight import Conditions, Consent, check_journal, 
 from leanplum_sync.applier.receipt import Receipt, StopReason, nothing_sent
 from leanplum_sync.applier.run import apply_plan, read_receipt
 from leanplum_sync.applier.settings import ApplySettings, Recheck
+from leanplum_sync.client.calls import OnRetry
+from leanplum_sync.client.calls import nobody as tell_nobody
 from leanplum_sync.client.writer import Writer
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import InterruptedRunError, Mismatch, MismatchKind, UsageError
@@ -44,6 +46,7 @@ from leanplum_sync.project.model import FILE_NAME, ProjectFile
 from leanplum_sync.project.settings import Settings, settle
 from leanplum_sync.specs import load, spec_inputs
 from leanplum_sync.staging import Staging
+from leanplum_sync.wire.catalogue import KeyClass
 
 _SUFFIXES: Final = (".yaml", ".yml")
 _TOLD: Final = 5  # one is enough to refuse the plan; validate lists them all
@@ -230,16 +233,18 @@ def applying(
     *,
     warn: Callable[[str], None] = lambda _: None,
     on_changed_seed: Callable[[Path], None] = lambda _: None,
+    on_retry: OnRetry = tell_nobody,
+    needs: Collection[KeyClass] = (KeyClass.PRODUCTION,),
 ) -> Iterator[Application]:
     """
-    Open the app, the journal and the run's log. *warn* is called if the log can't be written.
+    Open the app, the journal and the run's log. *warn* is called if the log can't be written. The keys in *needs* are checked now.
 
     Raises:
         MigrationChangedError: the app has moved to CleverTap, or began to after planning.
     """
     settings = admitted.settings
     with (
-        connected(settings, on_changed_seed) as app,
+        connected(settings, on_changed_seed, needs=needs, on_retry=on_retry) as app,
         open_for(
             settings, admitted.plan.header.target.app_id, as_it_is=admitted.conditions.new_journal
         ) as journal,

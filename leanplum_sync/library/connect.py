@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from leanplum_sync.client.calls import Calls
+from leanplum_sync.client.calls import Calls, OnRetry, nobody
 from leanplum_sync.client.credentials import APP_ID_VARIABLE, EMULATOR_APP_ID, EMULATOR_KEYS, Connection, Keys
 from leanplum_sync.client.http import HttpTransport
 from leanplum_sync.client.reader import Reader
@@ -19,7 +19,7 @@ from leanplum_sync.clock import SystemClock
 from leanplum_sync.emulator import EmulatorError, StateFileError, running
 from leanplum_sync.errors import CredentialError, EmulatorSetupError, StorageError
 from leanplum_sync.planner.plan import EMBEDDED, Target
-from leanplum_sync.project.model import EmbeddedEnvironment, FromVariable, LiveEnvironment
+from leanplum_sync.project.model import EmbeddedEnvironment, Environment, FromVariable, LiveEnvironment
 from leanplum_sync.project.settings import Settings
 from leanplum_sync.wire.catalogue import KeyClass
 
@@ -71,19 +71,22 @@ def connected(
     on_changed_seed: Callable[[Path], None] = lambda _: None,
     *,
     needs: Collection[KeyClass] = (),
+    on_retry: OnRetry = nobody,
 ) -> Iterator[App]:
     """
     Connect to the app, and start the embedded emulator if it is the environment's.
 
     *needs* are keys that will be used: they are checked now, so that one error names all that are missing.
+    *on_retry* is called before each wait for another attempt to reach the API.
     *on_changed_seed* is called with the emulator's state file if its seed files changed after they filled it.
     """
     environment = settings.environment
     if not isinstance(environment, EmbeddedEnvironment):
-        keys = keys_of(environment, os.environ)
-        connection = _connection_with(environment, keys, needs)
+        if missing := missing_access(environment, needs):
+            raise CredentialError(" ".join(missing))
+        keys, connection = keys_of(environment, os.environ), connection_to(environment, os.environ)
         with HttpTransport(is_local=connection.is_local) as transport:
-            yield _app(target_of(settings), connection, keys, transport)
+            yield _app(target_of(settings), connection, keys, transport, on_retry)
         return
     target = target_of(settings)
     settings.state_folder.mkdir(parents=True, exist_ok=True)
@@ -103,8 +106,11 @@ def connected(
         raise EmulatorSetupError(str(error)) from error
 
 
-def _app(target: Target, connection: Connection, keys: Keys, transport: HttpTransport) -> App:
-    return App(target, connection, keys, transport, Calls(connection, keys, transport, SystemClock()))
+def _app(
+    target: Target, connection: Connection, keys: Keys, transport: HttpTransport, on_retry: OnRetry = nobody
+) -> App:
+    calls = Calls(connection, keys, transport, SystemClock(), on_retry=on_retry)
+    return App(target, connection, keys, transport, calls)
 
 
 def _have_changed(seeds: Sequence[Path], state: Path, *, is_new: bool) -> bool:
@@ -125,15 +131,17 @@ def _digest(file: Path) -> str:
         return "none"  # an emulator that has its users no longer needs the seed
 
 
-def _connection_with(environment: LiveEnvironment, keys: Keys, needs: Collection[KeyClass]) -> Connection:
+def missing_access(environment: Environment, needs: Collection[KeyClass]) -> list[str]:
+    """Return a sentence for each variable that is missing: that with the app's id, and those with the keys in *needs*."""
+    if isinstance(environment, EmbeddedEnvironment):
+        return []
+    keys = keys_of(environment, os.environ)
     missing = [sentence for each in needs if (sentence := keys.missing(each))]
     try:
-        connection = connection_to(environment, os.environ)
+        connection_to(environment, os.environ)
     except CredentialError as error:
-        raise CredentialError(" ".join([str(error), *missing])) from error
-    if missing:
-        raise CredentialError(" ".join(missing))
-    return connection
+        return [str(error), *missing]
+    return missing
 
 
 def connection_to(environment: LiveEnvironment, environ: Mapping[str, str]) -> Connection:

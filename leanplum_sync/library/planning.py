@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Self
 
+from leanplum_sync.client.calls import OnRetry, nobody
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import SpecError, UsageError
 from leanplum_sync.journal import read_deliveries
@@ -154,8 +155,8 @@ class PlanFileRequest:
     set_values: Mapping[str, str] = field(default_factory=dict)
 
 
-def _keys_for(loaded: Loaded, source: Live | Recorded) -> Sequence[KeyClass]:
-    reads_users = isinstance(source, Live)
+def keys_for(loaded: Loaded, *, reads_users: bool) -> Sequence[KeyClass]:
+    """Return the keys that planning *loaded* needs. It *reads_users* unless there is a snapshot."""
     finds_messages = any(each.message is not None for each in loaded.resources)
     return [
         *([KeyClass.DATA_EXPORT] if reads_users else []),
@@ -169,6 +170,8 @@ def write_plan(
     request: PlanFileRequest,
     progress: Progress,
     on_changed_seed: Callable[[Path], None] = lambda _: None,
+    *,
+    on_retry: OnRetry = nobody,
 ) -> None:
     """Read rows of connections, check *loaded*, read live state and write the plan. Errors are those of ``plan``."""
     loaded = read_rows(
@@ -188,7 +191,12 @@ def write_plan(
         )
         with (
             source as observed,
-            connected(settings, on_changed_seed, needs=_keys_for(loaded, observed)) as app,
+            connected(
+                settings,
+                on_changed_seed,
+                needs=keys_for(loaded, reads_users=isinstance(observed, Live)),
+                on_retry=on_retry,
+            ) as app,
             read_deliveries(settings.journal) as journal,
         ):
             make_plan(

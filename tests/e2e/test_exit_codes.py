@@ -340,6 +340,33 @@ def test_all_missing_keys_are_named_at_once(shop: Shop) -> None:
     assert all(f"{name} is not set" in ended.err for name in names)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["plan"], ["LEANPLUM_DATA_EXPORT_KEY"]),
+        (["apply", PLAN, "--yes"], ["LEANPLUM_DATA_EXPORT_KEY", "LEANPLUM_PRODUCTION_KEY"]),
+        (["drift"], ["LEANPLUM_DATA_EXPORT_KEY"]),
+        (["adopt"], ["LEANPLUM_DATA_EXPORT_KEY"]),
+        (["pull", "--out", "users.ndjson"], ["LEANPLUM_DATA_EXPORT_KEY"]),
+        (["undo", "1"], ["LEANPLUM_DATA_EXPORT_KEY"]),
+        (["call", "setUserAttributes", "userId=u1", "--yes"], ["LEANPLUM_PRODUCTION_KEY"]),
+    ],
+    ids=lambda value: value[0],
+)
+def test_every_command_names_all_missing_variables_at_once(
+    arguments: list[str], names: list[str], shop: Shop
+) -> None:
+    shop.serve()
+    shop.run("plan", "--out", PLAN)
+    shop.run("apply", PLAN, "--yes")
+    for name in ["LEANPLUM_APP_ID", *names]:
+        del shop.environ[name]
+    ended = shop.run(*arguments)
+    assert ended.code == ExitCode.BAD_KEY, ended.err
+    assert all(f"{name} is not set" in ended.err for name in ["LEANPLUM_APP_ID", *names])
+
+
 def test_what_is_over_budget_is_told_at_once_and_the_printed_command_is_enough(shop: Shop) -> None:
     planned = no_consent(shop)
     over = {each["name"]: each["count"] for each in planned.document["hazards"] if each["isOver"]}

@@ -16,7 +16,7 @@ from leanplum_sync.applier.preflight import Consent
 from leanplum_sync.applier.receipt import Receipt, StopReason, nothing_sent
 from leanplum_sync.applier.settings import Recheck
 from leanplum_sync.cli.command import Command, in_project, plan_argument
-from leanplum_sync.cli.connect import tell_changed_seed
+from leanplum_sync.cli.connect import RetryNotice, tell_changed_seed
 from leanplum_sync.cli.context import remembered
 from leanplum_sync.cli.exit_codes import ExitCode, exit_code
 from leanplum_sync.cli.options.applying import (
@@ -34,7 +34,7 @@ from leanplum_sync.cli.options.checking import shard_option
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.documents import show_plan
 from leanplum_sync.cli.output.outputs import deliver, output_options
-from leanplum_sync.cli.project import project_file
+from leanplum_sync.cli.project import naming_all_missing, project_file
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.cli.signals import stopping
 from leanplum_sync.client.http import ANSWERS_AFTER_STOP_SECONDS
@@ -55,6 +55,7 @@ from leanplum_sync.render.junit import receipt_junit
 from leanplum_sync.render.plan_words import target_words
 from leanplum_sync.render.receipt import next_steps, receipt_document, receipt_markdown, receipt_text
 from leanplum_sync.specs import load, load_project
+from leanplum_sync.wire.catalogue import KeyClass
 
 # Rows to fix; rows for a person to look into, which `resolve --from` reads; and users who changed since the plan.
 _LEFTOVERS: Final = {
@@ -152,7 +153,9 @@ def command(
         new_journal=new_journal,
     )
     with open_plan(plan) as opened:
-        admitted = admit(opened, project, file.parent, remembered("environment"), options)
+        needs = [KeyClass.PRODUCTION, *([KeyClass.DATA_EXPORT] if verify != "none" else [])]
+        with naming_all_missing(project, opened.header.target.environment, needs):
+            admitted = admit(opened, project, file.parent, remembered("environment"), options)
         mine = admitted.mine
         if changed := admitted.changed_specs:
             console.say(
@@ -166,7 +169,13 @@ def command(
             console.say(f"The plan has no users in shard {shard}: nothing to do.")
             _show(nothing_sent(opened.digest), None, opened, console, files=())
             return ExitCode.OK
-        with applying(admitted, warn=console.complain, on_changed_seed=tell_changed_seed) as application:
+        with applying(
+            admitted,
+            warn=console.complain,
+            on_changed_seed=tell_changed_seed,
+            on_retry=RetryNotice(),
+            needs=needs,
+        ) as application:
             target = admitted.conditions.target
             if not yes:
                 confirm(console, target, mine.summary)

@@ -130,7 +130,7 @@ def command(
     key_class = _KEYS[key] if key else None
     request = _read_request(_spec_of(action), arguments, key_class, out)
     writes = any(ACTIONS[name].writes for name in _actions_of(request))
-    with connected(settings_here()) as app:
+    with connected(settings_here(), _needs(request)) as app:
         if writes and not yes:
             console.confirm(
                 f"This calls {_deeds(request)} in {target_words(app.target)}.",
@@ -150,6 +150,15 @@ def command(
     for outcome in answer.not_done:
         console.say(f"Not done: {escaped(outcome.message)}")
     return ExitCode.IN_PART if answer.not_done else ExitCode.OK
+
+
+def _needs(request: _Request) -> Sequence[KeyClass]:
+    """Return the key that the call needs, if it is the only one that will do."""
+    match request:
+        case _Single(call) if call.fallback is None:
+            return [call.key_class]
+        case _Single() | _Batch() | _Upload() | _Download():
+            return []
 
 
 def _send(request: _Request, client: Client, key_class: KeyClass | None) -> _Answer:

@@ -29,6 +29,7 @@ from leanplum_sync.render.drift import drift_json, drift_markdown, drift_text
 from leanplum_sync.render.values import Mask
 from leanplum_sync.specs import Loaded
 from leanplum_sync.staging import Staging
+from leanplum_sync.wire.catalogue import KeyClass
 
 
 @click.command("drift", cls=Command)
@@ -58,7 +59,8 @@ def command(
     loaded, project = specs_here(specs)
     if loaded.problems:
         raise SpecError(loaded.problems)
-    settings = settings_of(project, loaded.root)
+    needs = [KeyClass.DATA_EXPORT] if observed == LIVE else []
+    settings = settings_of(project, loaded.root, needs=needs)
     loaded = read_rows(loaded, reading_of(given, console.progress()))
     target = target_of(settings)
     found = _find(without_sends(loaded), settings, console, observed=observed, max_age=max_age)

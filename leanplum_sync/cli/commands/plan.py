@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from leanplum_sync.cli.command import Command, in_project, specs_argument
-from leanplum_sync.cli.connect import tell_changed_seed
+from leanplum_sync.cli.connect import RetryNotice, tell_changed_seed
 from leanplum_sync.cli.context import remembered
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.options.basic import duration_option, file_option
@@ -27,7 +27,7 @@ from leanplum_sync.cli.output.outputs import asked_for, output_options
 from leanplum_sync.cli.project import project_file, settings_of
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.errors import SpecError
-from leanplum_sync.library.planning import Chosen, PlanFileRequest, select_resources, write_plan
+from leanplum_sync.library.planning import Chosen, PlanFileRequest, keys_for, select_resources, write_plan
 from leanplum_sync.library.reading import own
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planner.parts import Part
@@ -96,7 +96,7 @@ def command(
     loaded = select_resources(load(project_file(), specs), select, exclude)
     if loaded.project is None:
         return _report(SpecError(loaded.problems), console, loaded.root, remembered("environment") or "")
-    settings = settings_of(loaded.project, loaded.root)
+    settings = settings_of(loaded.project, loaded.root, needs=keys_for(loaded, reads_users=observed == LIVE))
     console.say_more(
         f"Project {loaded.root}, environment {settings.name}, plan {out or settings.default_plan}."
     )
@@ -114,7 +114,7 @@ def command(
         set_values=dict(given),
     )
     try:
-        write_plan(loaded, settings, request, console.progress(), tell_changed_seed)
+        write_plan(loaded, settings, request, console.progress(), tell_changed_seed, on_retry=RetryNotice())
     except SpecError as error:
         return _report(error, console, loaded.root, settings.name)
     with open_plan(request.out) as plan:

@@ -29,6 +29,7 @@ from leanplum_sync.render.pull import pulled_json, pulled_text
 from leanplum_sync.render.values import in_words
 from leanplum_sync.specs import Loaded
 from leanplum_sync.staging import LEAST_MEMORY_MB, Staging
+from leanplum_sync.wire.catalogue import KeyClass
 
 _MAX_AGE_SECONDS: Final = 3600.0
 _SNAPSHOTS: Final = (".ndjson", ".ndjson.gz", ".ndjson.zst")
@@ -77,7 +78,7 @@ def command(
             f"{out} can't be used as a snapshot: choose a file name that ends with {in_words(_SNAPSHOTS, 'or')}."
         )
     loaded, project = specs_here()
-    settings = settings_of(project, loaded.root)
+    settings = settings_of(project, loaded.root, needs=[KeyClass.DATA_EXPORT])
     limits = settings.environment.limits
     progress = console.progress()
     with Staging(memory_limit_mb=memory, only_rows=True) as staging, connected(settings) as app:
