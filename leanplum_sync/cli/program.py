@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "status": "Show recent runs, locks, and held sends.",
     "resolve": "Resolve sends that may or may not have happened.",
     "undo": "Create a plan that reverts a run.",
+    "adopt": "Write live values into the specs, or record sends made elsewhere.",
     "drift": "Show what others changed since the last apply.",
     "journal": "List, show, check, copy, rebuild, and export the journal.",
     "pull": "Read users into a snapshot file.",

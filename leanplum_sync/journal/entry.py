@@ -10,6 +10,8 @@ from typing import Final
 from leanplum_sync.address import Subject
 from leanplum_sync.wire.batch import DeliveryKey
 
+RECORDED: Final = "recorded"  # in place of a plan's digest: the sends of the run were made elsewhere
+
 
 class BatchState(StrEnum):
     PLANNED = "planned"  # none of its open actions is in flight
@@ -149,6 +151,11 @@ class RunEntry:
     actions: int
     started_at: float
     ended_at: float | None
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether nothing was sent: a person recorded sends that were made elsewhere."""
+        return self.plan_digest == RECORDED
 
 
 @dataclass(frozen=True, slots=True)

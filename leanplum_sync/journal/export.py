@@ -68,8 +68,9 @@ def records(journal: JournalReader, runs: Sequence[int]) -> Iterator[dict[str, A
                 "run": number,
                 "batch": batch.sequence,
                 "state": batch.state,
-                # The reason of a batch that is done is about actions that wait, and there are none left.
-                "message": None if batch.state is BatchState.DONE else batch.reason,
+                # The reason of a batch that is done is about actions that wait, and there are none left; of sends that were made
+                # elsewhere, it says who recorded them, and why.
+                "message": None if batch.state is BatchState.DONE and not run.is_recorded else batch.reason,
                 "wave": batch.wave,
                 "class": batch.delivery_class,
                 "attempts": batch.attempts,

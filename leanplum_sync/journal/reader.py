@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -33,6 +33,7 @@ from leanplum_sync.journal.footprints import rows_about, unpacked
 from leanplum_sync.journal.identity import Here, Trace
 from leanplum_sync.journal.kept_files import KeptFile
 from leanplum_sync.journal.later import position
+from leanplum_sync.journal.recording import Recorded, SendElsewhere, would_record
 from leanplum_sync.journal.rejections import rejected_before
 from leanplum_sync.journal.rows import (
     Row,
@@ -143,6 +144,10 @@ class JournalReader:
             else NOTHING_KNOWN
             for subject in subjects
         }
+
+    def would_record(self, app: str, send: SendElsewhere, subjects: Iterable[Subject]) -> Recorded:
+        """See ``recording.would_record``."""
+        return would_record(self._select, app, send, subjects)
 
     def recipients(self, app: str, names: Sequence[str]) -> Mapping[str, int]:
         """Return, by name, how many subjects have received, or may have received, each of the deliveries *names*."""

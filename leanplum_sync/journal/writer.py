@@ -9,6 +9,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from leanplum_sync.address import Subject
 from leanplum_sync.clock import Clock
 from leanplum_sync.encryption import SealingKeys
 from leanplum_sync.errors import JournalError, StalePlanError
@@ -19,6 +20,7 @@ from leanplum_sync.journal.kept_files import KeptName, Write
 from leanplum_sync.journal.later import LaterWrites
 from leanplum_sync.journal.lock import LEASE_SECONDS, Lease, overlap
 from leanplum_sync.journal.reader import SETTLED, JournalReader
+from leanplum_sync.journal.recording import Book, Recorded, SendElsewhere, record
 from leanplum_sync.journal.restoring import FoundRun, Restored, restore
 from leanplum_sync.journal.rows import Row, numbers_from, numbers_text
 from leanplum_sync.journal.run import RunJournal
@@ -61,6 +63,10 @@ class Journal(JournalReader):
     def restore(self, lease: Lease, runs: Iterable[FoundRun], identity: JournalMark | None) -> Restored:
         """See ``restoring.restore``."""
         return restore(self._writable, self._clock, lease, runs, identity)
+
+    def record_elsewhere(self, lease: Lease, send: SendElsewhere, subjects: Iterable[Subject]) -> Recorded:
+        """See ``recording.record``."""
+        return record(Book(self._writable, self._texts, self._clock, lease), send, subjects)
 
     def accept(self, lease: Lease, above: int = 0) -> None:
         """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -265,26 +265,36 @@ def _messages(resources: Iterable[Resource], reader: ReadsLiveState) -> dict[Res
 
 
 def observe(
-    staging: Staging, observed: Observed, reader: ReadsUsers, clock: Clock, progress: Progress
+    staging: Staging,
+    observed: Observed,
+    reader: ReadsUsers,
+    clock: Clock,
+    progress: Progress,
+    *,
+    only: Collection[Subject] | None = None,
 ) -> tuple[int, dict[Subject, str]]:
-    """Add observed users to *staging*. Return the billable lookups, and the subjects that could not be read, with reasons."""
+    """
+    Add observed users to *staging*, all of them or those in *only*.
+
+    Return the billable lookups, and the subjects that could not be read, with reasons.
+    """
     if isinstance(observed, Live):
         report = pull(
             reader,
-            staging.subjects(),
+            staging.subjects() if only is None else (each for each in staging.subjects() if each in only),
             observed.into,
             concurrency=observed.concurrency,
             requests_per_second=observed.requests_per_second,
             max_age_seconds=observed.max_age_seconds,
             clock=clock,
             progress=progress,
-            total=staging.count_subjects(),
+            total=staging.count_subjects() if only is None else None,
             together=observed.together,
         )
         _stage_observed(staging, observed.into, progress)
         return report.lookups, {failure.subject: failure.sentence for failure in report.failures}
     _stage_observed(staging, observed.path, progress)
-    _check_coverage(staging, observed, clock)
+    _check_coverage(staging, observed, clock, is_partial=only is not None)
     return 0, {}
 
 
@@ -311,8 +321,8 @@ def _sift(staging: Staging, snapshot: Path) -> bool:
         return False
 
 
-def _check_coverage(staging: Staging, observed: Recorded, clock: Clock) -> None:
-    if missing := staging.count_unobserved():
+def _check_coverage(staging: Staging, observed: Recorded, clock: Clock, *, is_partial: bool) -> None:
+    if not is_partial and (missing := staging.count_unobserved()):
         raise StalePlanError(
             f"{observed.path}: the snapshot lacks {missing} of the {staging.count_subjects()} users in the specs. Read all of them"
             " into a new file with: leanplum-sync pull --out NEW.ndjson"

@@ -445,6 +445,70 @@ class DriftDocument(Document):
 
 
 @dataclass(frozen=True, slots=True)
+class AdoptedEntry:
+    """*users* counts the rows of a value that the spec has for all of them; *subject* and *column* are then empty."""
+
+    resource: str
+    subject: str
+    field: str
+    place: str
+    column: str
+    users: int
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
+class NotAdoptedEntry:
+    resource: str
+    field: str
+    reason: str
+    users: int
+    samples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptedFileEntry:
+    path: str
+    values: int
+    instead_of: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptionDocument(Document):
+    """*pending* counts differences that were left out, because others did not make them."""
+
+    NAME: ClassVar = "adoption"
+
+    target: Target
+    is_dry_run: bool
+    listed: int
+    unreadable: int
+    reads: int
+    observed_from: Time
+    observed_until: Time
+    pending: int
+    adopted: tuple[AdoptedEntry, ...]
+    not_adopted: tuple[NotAdoptedEntry, ...]
+    files: tuple[AdoptedFileEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedSends(Document):
+    """*run* has the *recorded* sends, None if there are none. *unsettled* ones are held or in flight."""
+
+    NAME: ClassVar = "recorded-sends"
+
+    environment: str
+    delivery: str
+    is_dry_run: bool
+    run: int | None
+    recorded: int
+    already: int
+    unsettled: int
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorDocument(Document):
     NAME: ClassVar = "error"
 
@@ -472,6 +536,8 @@ DOCUMENTS: Final[tuple[type[Document], ...]] = (
     Pulled,
     Findings,
     DriftDocument,
+    AdoptionDocument,
+    RecordedSends,
     ErrorDocument,
 )
 

@@ -61,7 +61,7 @@ def run_text(shown: ShownRun, page: Page) -> str:
     lines: list[RenderableType] = [
         heading(f"Run {run.number} in {escaped(run.environment)}: {run.state.value}"),
         Text(f"Started {moment(run.started_at)}{ended}."),
-        faint(f"Plan {run.plan_digest}"),
+        _origin(shown),
         BLANK,
         heading("Actions"),
         grid(fates, right=(0,)),
@@ -75,6 +75,13 @@ def run_text(shown: ShownRun, page: Page) -> str:
         *_exceptions(shown, page),
     ]
     return paint(lines, page)
+
+
+def _origin(shown: ShownRun) -> Text:
+    if not shown.run.is_recorded:
+        return faint(f"Plan {shown.run.plan_digest}")
+    reason = next((batch.reason for batch in shown.batches), "")
+    return Text(f"Sends made elsewhere, {escaped(reason)}")
 
 
 def _batch_row(batch: BatchEntry, page: Page) -> tuple[Text, ...]:

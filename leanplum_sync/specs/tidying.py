@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Final, TypeAlias
 
 from leanplum_sync.kinds.rows.document import API_VERSION
 from leanplum_sync.problem import Problem
 from leanplum_sync.project.model import FILE_NAME
+from leanplum_sync.sources.replacing import replacing
 from leanplum_sync.specs.file import OpenDocument, read_file
 from leanplum_sync.specs.formatting import formatted
 from leanplum_sync.specs.layout import UnusualYamlError
@@ -35,18 +34,8 @@ class Tidied:
 
     def write(self) -> None:
         """Replace the old text atomically. Links and permissions are kept."""
-        target = self.path.resolve()
-        mode = target.stat().st_mode
-        with NamedTemporaryFile("w", encoding="utf-8", newline="", dir=target.parent, delete=False) as part:
-            try:
-                part.write(self.after)
-                part.flush()
-                os.fsync(part.fileno())
-                os.chmod(part.name, mode)  # noqa: PTH101 - by the name that the file object has
-                os.replace(part.name, target)  # noqa: PTH105 - as above
-            except BaseException:
-                os.unlink(part.name)  # noqa: PTH108 - as above
-                raise
+        with replacing(self.path) as file:
+            file.write(self.after)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ from leanplum_sync.library.verifying import Extent
 from leanplum_sync.operations.read_rows import with_rows
 from leanplum_sync.operations.verify import Verification
 from leanplum_sync.planfile import PlanFile, open_plan
+from leanplum_sync.planner.change import facts
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.project.settings import Settings
 from leanplum_sync.render.html.pages import receipt_html
@@ -153,7 +154,8 @@ def command(
         new_journal=new_journal,
     )
     with open_plan(plan) as opened:
-        needs = [KeyClass.PRODUCTION, *([KeyClass.DATA_EXPORT] if verify != "none" else [])]
+        reads_back = verify != "none" and any(facts(kind).is_readable for kind in opened.summary.changes)
+        needs = [KeyClass.PRODUCTION, *([KeyClass.DATA_EXPORT] if reads_back else [])]
         with naming_all_missing(project, opened.header.target.environment, needs):
             admitted = admit(opened, project, file.parent, remembered("environment"), options)
         mine = admitted.mine

@@ -36,6 +36,7 @@ from leanplum_sync.project.settings import Settings
 from leanplum_sync.render.values import amount
 from leanplum_sync.specs import load_project
 from leanplum_sync.staging import Staging
+from leanplum_sync.wire.catalogue import KeyClass
 
 
 @click.command("undo", cls=Command)
@@ -61,7 +62,11 @@ def command(console: Console, *, run: int, of_run: Path | None, out: Path | None
     project = load_project(file)
     with read_journal(settings_of(project, file.parent).journal) as journal:
         entry = known_run(journal, run)
-        settings = settings_of(project, file.parent, entry.environment)
+        if entry.is_recorded:
+            raise click.UsageError(
+                f"Run {run} recorded sends that were made elsewhere. It changed nothing in the app."
+            )
+        settings = settings_of(project, file.parent, entry.environment, needs=[KeyClass.DATA_EXPORT])
         _check_settled(journal, run, settle_seconds(settings))
         out = out or settings.state_folder / f"undo-{run}.lpplan"
         moved_file = settings.state_folder / f"undo-{run}.moved.csv"
