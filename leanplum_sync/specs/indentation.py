@@ -88,14 +88,13 @@ def _unusual(lines: Sequence[str], significant: Sequence[int], step: int) -> fro
 
 
 def _likely(lines: Sequence[str], significant: Sequence[int], place: int, step: int) -> Iterator[int]:
-    """Yield indentations that a line may have, except its own: those of its neighbours, and one step more than its parent's."""
-    near = [
-        *significant[max(0, place - _NEIGHBOURS) : place],
-        *significant[place + 1 : place + 1 + _NEIGHBOURS],
-    ]
-    indents = [len(_blanks(lines[number])) for number in near]
-    if place and lines[significant[place - 1]].rstrip().endswith(":"):
-        indents.append(len(_blanks(lines[significant[place - 1]])) + step)
+    """Yield indentations that a line may have, except its own: as the lines above, one step more than its parent, as the lines below."""
+    above = significant[max(0, place - _NEIGHBOURS) : place][::-1]
+    indents = [len(_blanks(lines[number])) for number in above]
+    if above and lines[above[0]].rstrip().endswith(":"):
+        indents.insert(0, indents[0] + step)
+    below = significant[place + 1 : place + 1 + _NEIGHBOURS]
+    indents += [len(_blanks(lines[number])) for number in below]
     own = len(_blanks(lines[significant[place]]))
     yield from (indent for indent in dict.fromkeys(indents) if indent != own)
 

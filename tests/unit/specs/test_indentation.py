@@ -41,7 +41,9 @@ def test_the_line_that_was_shifted_is_blamed(by: int) -> None:
         _, faults = read_documents("\n".join(lines) + "\n")
         for fault in faults:
             assert (fault.spot.line, fault.message) == (number + 1, "the indentation is wrong"), lines[number]
-            assert f"Indent this line by {indent - by} space" in fault.hint
+            # After the last line of a block, a key may belong to that block or to an outer one.
+            expected = [indent - by, 6] if number == LINES[-1] else [indent - by]
+            assert any(f"Indent this line by {spaces} space" in fault.hint for spaces in expected)
             blamed += 1
     assert blamed
 
