@@ -16,11 +16,13 @@ from files import ndjson, write_files
 from hello import HELLO, send_hello
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from postgresql import Server
 from searching import examples
 
 from leanplum_sync import Plan, Project, StalePlanError, apply, emulator, plan
 from leanplum_sync.applier.settings import Recheck
 
+State: TypeAlias = tuple[Any, Any]  # the level and the push token
 LEVELS: Final = (12, 20, 30)
 PROJECT: Final = """\
 apiVersion: leanplum-sync/v1
@@ -41,15 +43,25 @@ spec:
   users: {{inline: [u1]}}
   attributes: {{level: {level}, visits: {{increment: 1, once: launch}}}}
 """
+TOKENS: Final = ("aa" * 32, "bb" * 32, "cc" * 32)
+PUSH_TOKENS: Final = """\
+apiVersion: leanplum-sync/v1
+kind: PushTokens
+metadata: {{name: tokens}}
+spec:
+  devices: {{inline: [{{id: d1, user: u1, token: {token}}}], id: id, user: user}}
+  token: {{ios: {{column: token}}}}
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Make:
-    """A checkout sets the level in its specs and plans."""
+    """A checkout sets the level, and perhaps the push token, in its specs and plans."""
 
     level: int
     environment: str
     sends: bool
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +73,13 @@ class Apply:
 
 
 Step: TypeAlias = Make | Apply
-MAKES: Final = st.builds(Make, st.sampled_from(LEVELS), st.sampled_from(["live", "alias"]), st.booleans())
+MAKES: Final = st.builds(
+    Make,
+    st.sampled_from(LEVELS),
+    st.sampled_from(["live", "alias"]),
+    st.booleans(),
+    st.sampled_from(["", *TOKENS]),
+)
 APPLIES: Final = st.builds(Apply, st.integers(0, 9), st.sampled_from([Recheck.OFF, Recheck.AUTO]))
 STEPS: Final = st.lists(st.one_of(MAKES, APPLIES), min_size=4, max_size=9)
 
@@ -70,10 +88,18 @@ STEPS: Final = st.lists(st.one_of(MAKES, APPLIES), min_size=4, max_size=9)
 class World:
     folder: Path
     url: str
-    made: list[tuple[Plan, Any, int]] = field(default_factory=list)
+    made: list[tuple[Plan, State, State]] = field(default_factory=list)
+
+    def state(self) -> State:
+        """Return the level and the push token: what the emulator has, whatever its API shows."""
+        with urllib.request.urlopen(f"{self.url}/_emulator/dump") as answer:
+            users = [json.loads(line) for line in answer.read().splitlines()]
+        (user,) = (each for each in users if each.get("userId") == "u1")
+        (device,) = (each for each in user["devices"] if each["deviceId"] == "d1")
+        return user["userAttributes"]["level"], device.get("iosPushToken", "")
 
     def level(self) -> Any:
-        return self._attributes()["level"]
+        return self.state()[0]
 
     def visits(self) -> Any:
         return self._attributes().get("visits")
@@ -92,35 +118,43 @@ class World:
         files = {"leanplum-sync.yaml": PROJECT, "specs/levels.yaml": ATTRIBUTES.format(level=step.level)}
         if step.sends:
             files["specs/hello.yaml"] = send_hello("{inline: [u1]}")
+        if step.token:
+            files["specs/tokens.yaml"] = PUSH_TOKENS.format(token=step.token)
         write_files(folder, files)
         project = Project.load(folder / "leanplum-sync.yaml", step.environment)
-        self.made.append((plan(project, out=folder / "a.lpplan"), self.level(), step.level))
+        assumed = self.state()
+        wanted = step.level, step.token or assumed[1]
+        self.made.append((plan(project, out=folder / "a.lpplan"), assumed, wanted))
 
     def apply(self, step: Apply) -> None:
         if not self.made:
             return
         made, assumed, wanted = self.made[step.which % len(self.made)]
-        before = self.level()
+        before = self.state()
         try:
             receipt = apply(made, recheck=step.recheck, new_journal=True)
         except StalePlanError:
-            assert self.level() == before
+            assert self.state() == before
             return
-        if self.level() != before:
-            assert (before, self.level()) == (assumed, wanted)
-        elif before not in (assumed, wanted) and not made.is_empty and receipt.sent_now:
+        changes = list(zip(before, self.state(), assumed, wanted, strict=True))
+        for was, now, planned_from, planned_to in changes:
+            if now != was:
+                assert (was, now) == (planned_from, planned_to)
+        is_another = any(was not in (start, to) for was, _, start, to in changes)
+        if self.state() == before and is_another and not made.is_empty and receipt.sent_now:
             assert not receipt.complete
 
 
 @contextmanager
-def world() -> Iterator[World]:
+def world(journal: str = "") -> Iterator[World]:
+    """Yield an app with one user. *journal* is the address of an empty database; by default, the journal is in a file."""
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         folder = Path(name)
         user = {"userId": "u1", "userAttributes": {"level": 12, "visits": 5}, "devices": [{"deviceId": "d1"}]}
         (folder / "seed.ndjson").write_text(ndjson(HELLO, user))
         switches = emulator.Switches(duplicates="carry_out")
         with emulator.running(seeds=[folder / "seed.ndjson"], switches=switches) as running:
-            patch.setenv("LEANPLUM_SYNC_JOURNAL", str(folder / "journal.db"))
+            patch.setenv("LEANPLUM_SYNC_JOURNAL", journal or str(folder / "journal.db"))
             patch.setenv("LEANPLUM_API_URL", running.url)
             for key, value in emulator.KEYS.items():
                 patch.setenv(f"LEANPLUM_{key.upper()}_KEY", value)
@@ -131,14 +165,26 @@ def world() -> Iterator[World]:
 @settings(max_examples=min(examples(6), 60))
 def test_no_older_plan_undoes_a_later_run_and_nothing_is_delivered_twice(steps: list[Step]) -> None:
     with world() as here:
-        for step in steps:
-            match step:
-                case Make():
-                    here.make(step)
-                case Apply():
-                    here.apply(step)
-            assert here.visits() in (5, 6)
-            assert here.sends() <= 1
+        follow(steps, here)
+
+
+@pytest.mark.slow
+@given(STEPS)
+@settings(max_examples=min(examples(2), 20))
+def test_the_same_holds_with_a_shared_journal(postgresql: Server, steps: list[Step]) -> None:
+    with world(postgresql.new_database()) as here:
+        follow(steps, here)
+
+
+def follow(steps: list[Step], here: World) -> None:
+    for step in steps:
+        match step:
+            case Make():
+                here.make(step)
+            case Apply():
+                here.apply(step)
+        assert here.visits() in (5, 6)
+        assert here.sends() <= 1
 
 
 def test_the_search_would_find_the_older_plan() -> None:
@@ -150,3 +196,12 @@ def test_the_search_would_find_the_older_plan() -> None:
         assert here.level() == 30
         here.apply(Apply(0, Recheck.OFF))
         assert (here.level(), here.visits(), here.sends()) == (30, 6, 1)
+
+
+def test_the_search_would_find_the_older_token() -> None:
+    with world() as here:
+        here.make(Make(12, "live", sends=False, token=TOKENS[0]))
+        here.make(Make(12, "alias", sends=False, token=TOKENS[1]))
+        here.apply(Apply(1, Recheck.OFF))
+        here.apply(Apply(0, Recheck.OFF))
+        assert here.state() == (12, TOKENS[1])
