@@ -16,7 +16,7 @@ from typing import Final
 from leanplum_sync.errors import StalePlanError
 from leanplum_sync.kinds import FileSource, Resource
 from leanplum_sync.kinds.rows.site import Path as KeyPath
-from leanplum_sync.kinds.rows.source import InlineSource
+from leanplum_sync.kinds.rows.source import InlineSource, ObjectsSource, QuerySource
 from leanplum_sync.operations.adopt import Adopted, Adoption, Left
 from leanplum_sync.operations.adopted_values import WhyLeft
 from leanplum_sync.problem import Place
@@ -68,16 +68,14 @@ def write_adopted(
     others: dict[Path, tuple[Resource, list[Adopted]]] = {}
     for each in adoption.adopted:
         resource = resources[each.resource]
-        match resource.source:
-            case _ if not each.column:
-                in_specs[each.place.file].append(each)
-            case InlineSource():
-                in_specs[each.place.file].append(each)
-            case FileSource() as source if can_edit(source):
-                data.setdefault(loaded.root / source.path, (source, []))[1].append(each)
-            case _:
-                path = _beside(resource, loaded.root, state_folder)
-                others.setdefault(path, (resource, []))[1].append(each)
+        source = resource.source
+        if isinstance(source, InlineSource) or not each.column:
+            in_specs[each.place.file].append(each)
+        elif isinstance(source, FileSource) and can_edit(source):
+            data.setdefault(loaded.root / source.path, (source, []))[1].append(each)
+        else:
+            path = _beside(resource, loaded.root, state_folder)
+            others.setdefault(path, (resource, []))[1].append(each)
     specs: dict[Path, tuple[str, int]] = {}
     failed: list[Adopted] = []
     for name, found in in_specs.items():
@@ -98,7 +96,7 @@ def _beside(resource: Resource, root: Path, state_folder: Path) -> Path:
         case FileSource(path=path):
             name = PurePosixPath(path)
             return root / name.parent / (name.name.partition(".")[0] + _SUFFIX)
-        case _:
+        case InlineSource() | QuerySource() | ObjectsSource():
             return state_folder / f"{resource.address.name}{_SUFFIX}"
 
 
@@ -208,7 +206,7 @@ def _source_name(resource: Resource) -> str:
     match resource.source:
         case FileSource(path=path):
             return path
+        case QuerySource() | ObjectsSource() as source:
+            return source.name
         case InlineSource():
             raise AssertionError(resource.address)
-        case source:
-            return source.name

@@ -198,8 +198,10 @@ def _unsaid(part: Part, row_id: str) -> Desire | None:
             return wish
         case DevicePart(source=Cell(), name=name, asked_at=asked_at):
             return desires.SetDeviceField(row_id, name, "", asked_at)
-        case _:
+        case Always() | CellPart() | ListPart() | DevicePart() | SendPart():
             return None
+        case _:
+            assert_never(part)
 
 
 def _key(desire: Desire) -> FieldKey | None:
@@ -308,8 +310,17 @@ def new_literal(member: Member) -> Json:
             check = profile_check(name)
         case desires.SetDeviceField(name=name):
             check = device_check(name)
-        case _:
+        case (
+            desires.SetAttribute()
+            | desires.SetProfileField()
+            | desires.TakeAttribute()
+            | desires.AlterList()
+            | desires.IncrementAttribute()
+            | desires.Send()
+        ):
             return None
+        case _:
+            assert_never(member.desire)
     for option in spellings(member.live, member.desired, only_text=False):
         try:
             if member.live is not None and same(check(option), member.live):
