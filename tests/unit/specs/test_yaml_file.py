@@ -84,7 +84,7 @@ def test_documents_before_a_syntax_error_are_kept() -> None:
     ("text", "expected"),
     [
         ("a: 1\n\tb: 2\n", ("there is a tab here", 2, 1)),
-        ("a: 1\n b: 2\n", ("a colon isn't allowed here", 2, 3)),
+        ("a: 1\n b: 2\n", ("the indentation is wrong", 2, 2)),
         ("- a\nb: 1\n", ("the indentation is wrong", 2, 1)),
         ("a: [1, 2\nb: 3\n", ("a bracket or brace is opened and not closed, or a comma is missing", 1, 4)),
         ("a: 'x\n", ("a quote is opened and never closed", 1, 4)),
