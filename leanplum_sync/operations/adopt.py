@@ -149,7 +149,10 @@ def adopt(
         waves({each.address: each.depends_on for each in loaded.resources}), {}, former=loaded.former_names
     )
     found = _Finding(loaded, context, choice, unchanged)
-    with progress.track("Comparing", staging.count_passed(), "user") as task, naming_the_place(observed):
+    with (
+        progress.track("Comparing", staging.users.count_passed(), "user") as task,
+        naming_the_place(observed),
+    ):
         stream = staging.met()
         while page := list(islice(stream, _SUBJECTS_AT_ONCE)):
             subjects = [met.subject for met in page]
@@ -169,7 +172,7 @@ def adopt(
         staging.count_subjects(),
         len(unreadable),
         reads,
-        staging.observed_between(),
+        staging.users.between(),
     )
 
 

@@ -82,8 +82,8 @@ def changed(loaded: Loaded, snapshot: Path) -> set[tuple[str, str]]:
     with Staging(sieve=False) as staging:
         check(loaded, staging, SilentProgress()).raise_if_any()
         for entry in read(snapshot):
-            staging.observe(entry.subject, entry.element, entry.observed_at)
-        staging.close_observed()
+            staging.users.observe(entry.subject, entry.element, entry.observed_at)
+        staging.users.close()
         return {
             (str(met.subject), change.field)
             for met in staging.met()
