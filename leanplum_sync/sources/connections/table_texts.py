@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _MEMORY_MB: Final = 128
 _ROWS_AT_ONCE: Final = 10_000
 _LIST: Final = "[]"
-# The texts are those of columns.py, and so those that databases give.
+# The texts are the ones of columns.py, and so the ones that databases return.
 _TYPES: Final = (
     (re.compile(r"VARCHAR|UUID|ENUM\(.*\)", re.DOTALL), ColumnKind.TEXT, "{}::VARCHAR"),
     (re.compile(r"BOOLEAN"), ColumnKind.BOOLEAN, "{}::VARCHAR"),
