@@ -1,5 +1,5 @@
 """
-Files of runs in a shared journal: applied plans, receipts and leftover rows. With them, any machine can continue or undo a run.
+Files of runs in a shared journal: applied plans, receipts, and leftover rows. With them, any machine can continue or undo a run.
 
 They hold values of users, so they are only stored encrypted. A file is stored in chunks, each in a transaction of its own:
 large plans need little memory, and nobody waits for a whole upload. A copy counts once all of its chunks are stored.

@@ -1,4 +1,4 @@
-"""Applied plans, receipts and leftover rows: on this machine's disk, and encrypted in a shared journal, for other machines."""
+"""Applied plans, receipts, and leftover rows: on this machine's disk, and encrypted in a shared journal, for other machines."""
 
 from __future__ import annotations
 

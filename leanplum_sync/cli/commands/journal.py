@@ -187,7 +187,7 @@ def rebuild_command(console: Console, receipts: tuple[Path, ...]) -> None:
 @in_project
 def fetch_command(console: Console, run: int | None, out: Path | None) -> None:
     """
-    Fetch the plan, the receipt and the leftover rows of RUN from a shared journal.
+    Fetch the plan, the receipt, and the leftover rows of RUN from a shared journal.
 
     Prints the path of each file: the plan first, as run-RUN.lpplan. Without RUN, it is the latest run of the
     environment. A shared journal keeps these files, encrypted, if LEANPLUM_SYNC_PLAN_KEY is set when a plan is
@@ -252,7 +252,7 @@ def prune_command(console: Console, older_than: float) -> None:
     Delete plans in .leanplum-sync/applied, and rows in .leanplum-sync/rows, that are no longer needed.
 
     A plan is kept while one of its runs is unfinished or holds a send, and while `undo` may need it. In a shared
-    journal, the plans, receipts and leftover rows that it keeps are deleted too. Its records are never deleted.
+    journal, the plans, receipts, and leftover rows that it keeps are deleted too. Its records are never deleted.
     """
     settings = settings_here()
     with read_journal(settings.journal) as journal:
