@@ -20,7 +20,7 @@ Every exception raised on purpose, cut by what the caller should do next.
     │  ├─ NoAnswerError            may have been carried out: its actions are in doubt
     │  ├─ RejectedError            the API refused the whole call: nothing was carried out
     │  │  └─ RateLimitedError      refused for now (429): sending later is safe
-    │  └─ UnexpectedResponseError  the answer is not of the documented shape
+    │  └─ UnexpectedResponseError  the response is not of the documented shape
     │     └─ MovedError            the app is on another host: ask there, or nowhere
     ├─ JournalError                the journal can't be used as it is
     │  ├─ JournalLockedError       another run works on this app and environment
@@ -207,7 +207,7 @@ class UnexpectedResponseError(ApiError):
 
 
 class MovedError(UnexpectedResponseError):
-    """*host* is where the app is now, as the answer says. Nobody followed it; the call may have been carried out."""
+    """*host* is where the app is now, as the response says. Nobody followed it; the call may have been carried out."""
 
     def __init__(self, message: str, *, host: str = "another host") -> None:
         self.host = host

@@ -73,7 +73,7 @@ def apply_plan(
         StalePlanError: the plan is another app's or environment's, or a later plan took over.
         JournalReplacedError: the journal is not the one of the plan, see ``check_journal``; nothing was sent.
         LockLostError: another run took over; nothing more was sent.
-        JournalError: an intent or an answer could not be recorded; nothing more was sent.
+        JournalError: an intent or a response could not be recorded; nothing more was sent.
     """
     _check(plan, conditions, journal, lease, clock.now())
     run = journal.begin_run(
@@ -216,7 +216,7 @@ class _Driver:
         self._recheck_first, self._only = recheck_first, only
         self._in_flight: dict[Future[Ended], frozenset[Subject]] = {}  # with the users of each
         self._busy: set[Subject] = set()
-        # More threads than concurrent requests: while some wait for answers, others recheck, prepare and record.
+        # More threads than concurrent requests: while some wait for responses, others recheck, prepare and record.
         self._team_size = max(1, settings.concurrency) + 3 * (settings.concurrency // 2)
         self._doubts: list[Batch] = []
         self._answered = self._rejected = self._failures_in_a_row = 0

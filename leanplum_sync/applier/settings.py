@@ -19,7 +19,7 @@ class Recheck(StrEnum):
 @dataclass(frozen=True, slots=True)
 class ApplySettings:
     """
-    *settle_seconds* is how long a request whose answer was lost may still take effect, because the API queues concurrent
+    *settle_seconds* is how long a request whose response was lost may still take effect, because the API queues concurrent
     calls. It is close to zero only for an emulator, which queues nothing.
 
     *lease_seconds* is how long the lock lasts after its last renewal.

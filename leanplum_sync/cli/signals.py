@@ -65,7 +65,7 @@ def stopping(request_stop: Callable[[int], None], console: Console) -> Iterator[
     """
     While the block runs, the first signal calls *request_stop* with its number; the second ends the process at once.
 
-    At once means without waiting for answers or cleaning up, as if the process had been killed. The journal recorded
+    At once means without waiting for responses or cleaning up, as if the process had been killed. The journal recorded
     every request before it was sent, so nothing is lost or repeated: the next run settles it.
     """
     asked = False

@@ -1,4 +1,4 @@
-"""Reads the body of an answer, with limits on its size, on its expansion, and on time."""
+"""Reads the body of a response, with limits on its size, on its expansion, and on time."""
 
 from __future__ import annotations
 
@@ -82,9 +82,9 @@ class _Expander:
 
 class TimedSocket:
     """
-    A socket with a deadline for the whole answer.
+    A socket with a deadline for the whole response.
 
-    The timeout of a plain socket applies to each read, so an answer of one byte a second never times out. *seconds_left* gives the timeout of the next
+    The timeout of a plain socket applies to each read, so a response of one byte a second never times out. *seconds_left* gives the timeout of the next
     read, and raises TimeoutError when there is none.
     """
 
@@ -99,7 +99,7 @@ class TimedSocket:
         return getattr(self._sock, name)
 
     def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
-        """Return what http.client reads the answer from."""
+        """Return what http.client reads the response from."""
         # The raw file counts as a user of the socket, so that closing the connection leaves it open.
         return io.BufferedReader(
             _TimedFile(self._sock, self._sock.makefile("rb", buffering=0), self._seconds_left)

@@ -51,7 +51,7 @@ class Client:
     One app's API.
 
     A call that returns was accepted. One that the API skips with a warning raises an error, as if it had
-    been refused. Calls are retried after 429 and when nothing was sent; after 5xx or a lost answer only if
+    been refused. Calls are retried after 429 and when nothing was sent; after 5xx or a lost response only if
     they are idempotent. Never have one user in two calls at the same time.
     """
 

@@ -155,7 +155,7 @@ class Keys:
         """Return *content* without any key: servers and proxies may repeat what they were sent."""
         for variable in self._variables.values():
             key = self._environ.get(variable, "").strip()
-            if len(key) >= _SHORTEST_KEY:  # a few letters would be found in any answer
+            if len(key) >= _SHORTEST_KEY:  # a few letters would be found in any response
                 content = without(content, key)
         return content
 

@@ -16,9 +16,9 @@ _CHANGED: Final = (
 
 class MigrationWatch:
     """
-    Shared by all calls of one command. Later answers are compared with the hash in the first one.
+    Shared by all calls of one command. Later responses are compared with the hash in the first one.
 
-    An answer without a hash is ignored: servers of two versions may be in use side by side.
+    A response without a hash is ignored: servers of two versions may be in use side by side.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class MigrationWatch:
     def check(self) -> None:
         """
         Raises:
-            MigrationChangedError: the state has changed since the first answer.
+            MigrationChangedError: the state has changed since the first response.
         """
         if self._has_changed:
             raise MigrationChangedError(_CHANGED)

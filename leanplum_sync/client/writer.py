@@ -32,7 +32,7 @@ class Writer:
         body: bytes | None = None,
     ) -> BatchAnswer:
         """
-        Send *actions* in one ``multi``, once, and return what the answer proves.
+        Send *actions* in one ``multi``, once, and return what the response proves.
 
         *body* is the result of ``encode`` for the same actions, if there is one. *before_write* is called when the connection is
         open and nothing is written; if it raises, nothing is sent and its error is passed on.

@@ -1,5 +1,5 @@
 """
-The API's endpoint: turns the bytes of a request into those of an answer, and applies faults on the way.
+The API's endpoint: turns the bytes of a request into those of a response, and applies faults on the way.
 
 A call is counted when it arrives, waits for other calls about its users, is carried out in one transaction,
 and is answered.
@@ -41,7 +41,7 @@ _LAST_SECOND = 253_402_300_799  # of the year 9999
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request's connection: the ASGI callables, the scope, and the clock for the ``Date`` of its answer."""
+    """One request's connection: the ASGI callables, the scope, and the clock for the ``Date`` of its response."""
 
     scope: Scope
     receive: Receive
@@ -58,7 +58,7 @@ class Exchange:
         skew: float = 0.0,
     ) -> None:
         """
-        Send an answer with a clock *skew* seconds ahead.
+        Send a response with a clock *skew* seconds ahead.
 
         With *sent*, send that many bytes of the body and cut the connection.
         """
@@ -106,7 +106,7 @@ class Api:
             await self._receive(exchange, body)
         except Exception as error:  # noqa: BLE001 (a full disk, or a mistake of the emulator; this is the one place that says so)
             self._say(error)
-            with suppress(RuntimeError):  # the answer may have begun
+            with suppress(RuntimeError):  # the response may have begun
                 await exchange.answer(500, [JSON], b"{}")
 
     def _say(self, error: Exception) -> None:
@@ -331,7 +331,7 @@ async def _either(struck: Struck, seconds: float) -> None:
 
 
 def _failure(fault: Fault) -> Answer:
-    """Return the answer of a status fault: the API's own form below 500, a web server's page from there."""
+    """Return the response of a status fault: the API's own form below 500, a web server's page from there."""
     if fault.status >= 500:  # noqa: PLR2004 (the class of server errors)
         return dispatcher.Answer(fault.status, is_html=True)
     return dispatcher.refusal(

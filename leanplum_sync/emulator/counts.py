@@ -23,7 +23,7 @@ def counted(store: Store, *, detail: bool) -> dict[str, Any]:
     Return the counts as JSON; ``docs/emulator.md`` explains each field.
 
     With *detail*, ``sends`` is ``{message: {user: count}}`` and ``increments`` ``{user: {attribute: count}}``. Without, both are
-    totals, so that the answer stays short with a million recipients.
+    totals, so that the response stays short with a million recipients.
     """
     counters = store.counters()
 

@@ -25,7 +25,7 @@ class Delivery:
 
 
 async def deliver(delivery: Delivery, first_retry_seconds: float) -> None:
-    """Send it. After a server error or no answer, retry up to 9 times with increasing waits."""
+    """Send it. After a server error or no response, retry up to 9 times with increasing waits."""
     if not is_loopback(delivery.url):
         return
     for attempt in range(_RETRIES + 1):

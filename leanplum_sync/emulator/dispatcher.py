@@ -1,4 +1,4 @@
-"""Turns a call into its answer: checks key and limits, then carries out each action in order, in the caller's transaction."""
+"""Turns a call into its response: checks key and limits, then carries out each action in order, in the caller's transaction."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ OwnerOf: TypeAlias = Callable[[str], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer: a status with elements, an HTML page, or a redirect; and the deliveries to others."""
+    """A response: a status with elements, an HTML page, or a redirect; and the deliveries to others."""
 
     status: int
     elements: list[Element] = field(default_factory=list)
@@ -53,7 +53,7 @@ class App:
 
 @dataclass(slots=True)
 class _Desk:
-    """What all actions of one call share, and what they collect for the answer."""
+    """What all actions of one call share, and what they collect for the response."""
 
     call: Call
     key_class: KeyClass
@@ -66,7 +66,7 @@ class _Desk:
 
 
 def refusal(message: str, status: int) -> Answer:
-    """Return the answer to a call that is refused as a whole: one element, whatever the number of actions."""
+    """Return the response to a call that is refused as a whole: one element, whatever the number of actions."""
     return Answer(status, [{"success": False, "error": {"message": message}}])
 
 
@@ -90,7 +90,7 @@ def count_arrival(call: Call, transaction: Transaction) -> None:
 
 
 def admit(call: Call, app: App, transaction: Transaction, now: float) -> Answer | KeyClass:
-    """Return the class of the call's key, or the answer that refuses the whole call."""
+    """Return the class of the call's key, or the response that refuses the whole call."""
     if call.app_id != app.app_id:
         return refusal("App not found.", 404)
     key_class = app.keys.get(call.key or "")
@@ -248,7 +248,7 @@ def _clock_skew(seconds: float, direction: str) -> str:
 
 
 def _status(refused: RefusedError, desk: _Desk) -> int:
-    """Return the HTTP status that a refused action gives its whole answer."""
+    """Return the HTTP status that a refused action gives its whole response."""
     if not desk.is_multi:
         return refused.status
     match desk.switches.failed_action_status:

@@ -21,12 +21,12 @@ Kind = Literal[
     "latency",  # wait *seconds* before the work
     "status",  # answer *status* instead of working, or with when=after having worked
     "cut-before",  # cut the connection and do nothing
-    "cut-after",  # do the work, then cut the connection without an answer
+    "cut-after",  # do the work, then cut the connection without a response
     "cut-half",  # do the first half of the actions, then cut the connection
     "late-answer",  # do the work, then wait *seconds* before answering
     "queued",  # cut the connection now, do the work *seconds* later
     "truncated",  # answer with half the body, then cut the connection
-    "short",  # leave the last *elements* elements out of the answer
+    "short",  # leave the last *elements* elements out of the response
     "reordered",  # shuffle the elements
     "skew",  # let the server's clock be *seconds* ahead for this call
     "html",  # do the work, answer 200 with something that isn't JSON

@@ -37,7 +37,7 @@ class Call:
 
     @property
     def is_multi(self) -> bool:
-        """Whether the answer has one element for each action in ``data``."""
+        """Whether the response has one element for each action in ``data``."""
         return self.action == "multi" and not self.is_job
 
     @property

@@ -26,7 +26,7 @@ class Switches:
     export_user_in_multi: bool = True
 
     duplicates: Literal["answer_again", "carry_out"] = "answer_again"
-    """What happens to a second action with the same ``uuid`` and ``reqId``: it gets the first answer, or is carried out."""
+    """What happens to a second action with the same ``uuid`` and ``reqId``: it gets the first response, or is carried out."""
 
     concurrent_calls: Literal["queue_behind_multi", "queue", "refuse", "allow"] = "queue_behind_multi"
     """A second call about a user in flight: queued behind a multi and otherwise 429; always queued; always 429; or allowed."""
@@ -67,7 +67,7 @@ class Switches:
     """Whether 1.5e9 is written ``1.5E9``, as the API does, or plainly."""
 
     skipped_increment: Literal["silent", "warn"] = "silent"
-    """Whether the answer to an increment of something that is not an integer has a warning."""
+    """Whether the response to an increment of something that is not an integer has a warning."""
 
     text_increments: Literal["skip", "count"] = "skip"
     """Whether an increment given as text, such as ``"3"``, is skipped like any that is not an integer."""
@@ -79,7 +79,7 @@ class Switches:
     """exportData for a range without data: a job without sessions (2017), or 404 (2015)."""
 
     migrate_state: Literal["NONE", "EVENTS_UPLOAD_STARTED", "SDK_TRAFFIC_STOPPED"] = "NONE"
-    """How far the app's migration to CleverTap has come. If it has begun, every answer carries its hash."""
+    """How far the app's migration to CleverTap has come. If it has begun, every response carries its hash."""
 
     strict_names: bool = False
     """Refuse attribute, event and state names that break the documented rules."""
@@ -98,7 +98,7 @@ class Switches:
     """Refuse calls whose ``apiVersion`` is not 1.0.6."""
 
     ignored_at: Literal["both", "warning", "element"] = "both"
-    """Where ``ignored: true`` is in the answer to a rejected requireActive track."""
+    """Where ``ignored: true`` is in the response to a rejected requireActive track."""
 
     inline_csv: bool = True
 

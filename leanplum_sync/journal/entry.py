@@ -17,7 +17,7 @@ class BatchState(StrEnum):
     PLANNED = "planned"  # none of its open actions is in flight
     SENT = "sent"  # the request may be in flight
     DONE = "done"  # every action has its outcome
-    IN_DOUBT = "in doubt"  # sent, and no trustworthy answer came back
+    IN_DOUBT = "in doubt"  # sent, and no trustworthy response came back
     PARKED = "parked"  # refused, or the API was unreachable for too long: waits for a resume
     HELD = "held"  # in doubt about something that must not happen twice: waits for a person
 

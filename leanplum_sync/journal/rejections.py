@@ -1,7 +1,7 @@
 """
 Remembers what the API rejected, so that later runs don't send it again: the same action would be rejected with the same words.
 
-Only the last answer about a subject counts, and only for an action that is the same as a whole: the API rejects an action
+Only the last response about a subject counts, and only for an action that is the same as a whole: the API rejects an action
 because of one of its values and doesn't always say which.
 """
 
@@ -53,7 +53,7 @@ class Rejections:
         return f"rejected before, in run {row.run}: {message}"
 
     def follow(self, connection: sa.Connection, batch: Batch, verdicts: Mapping[int, Verdict]) -> None:
-        """Remember what the API's answer about *batch* rejected, in place of what it rejected before for these subjects."""
+        """Remember what the API's response about *batch* rejected, in place of what it rejected before for these subjects."""
         if batch.delivery_class is not DeliveryClass.REPEATABLE:
             return
         answered = [planned for planned in batch.actions if planned.number in verdicts]

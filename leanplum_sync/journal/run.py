@@ -302,7 +302,7 @@ class RunJournal:
         """
         Return verdicts on actions that another run has delivered or may have: two plans can contain the same send.
 
-        What another run holds, or has sent without an answer, is in doubt here too. An action that was only partly delivered
+        What another run holds, or has sent without a response, is in doubt here too. An action that was only partly delivered
         can't be sent and isn't done: it is a conflict.
         """
         if not any(planned.deliveries for planned in batch.actions):
@@ -336,7 +336,7 @@ class RunJournal:
         self._say_run(state, self._database.mark(), {})
 
     def _move(self, batch: Batch, step: Step, if_it_fails: str) -> BatchState:
-        # If a power cut loses an answer, its intent remains, and the batch is settled like any other in doubt.
+        # If a power cut loses a response, its intent remains, and the batch is settled like any other in doubt.
         # After a lost connection it is unknown whether the commit took place, so the next try checks the row first.
         tries = count()
         move = self._group.write(

@@ -18,7 +18,7 @@ def still_unsettled(doubted_at: float, settle_seconds: float, now: float) -> flo
 def check_settled(sequence: int, doubted_at: float | None, *, settle_seconds: float, now: float) -> None:
     """
     Raises:
-        TooEarlyError: the request of batch *sequence*, whose answer was lost, may still take effect. A person who looks
+        TooEarlyError: the request of batch *sequence*, whose response was lost, may still take effect. A person who looks
             sees too little, and one who says "again" would have it twice.
     """
     until = (doubted_at or 0.0) + settle_seconds

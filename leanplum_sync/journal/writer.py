@@ -126,7 +126,7 @@ class Journal(JournalReader):
         machines are never compared.
 
         A new run supersedes unfinished runs of other plans for the app, from any environment. Whatever
-        these had sent without an answer is in doubt; sends and increments among it are held.
+        these had sent without a response is in doubt; sends and increments among it are held.
 
         Raises:
             StalePlanError: another plan took over since this one was begun, or it was divided otherwise before.
@@ -249,7 +249,7 @@ class Journal(JournalReader):
         plan contains them. Dropped actions count as skipped, and no later plan contains them. Return how
         many actions were decided.
 
-        *settle_seconds* is how long a request whose answer was lost may still take effect.
+        *settle_seconds* is how long a request whose response was lost may still take effect.
 
         Raises:
             TooEarlyError: that time has not passed; nothing was decided.
@@ -416,7 +416,7 @@ class Journal(JournalReader):
                 self._set_run(connection, run.number, RunState.SUPERSEDED)
 
     def _doubt_what_was_sent(self, connection: sa.Connection, states: BatchStates) -> None:
-        """Mark batches as in doubt that are still ``sent`` although no process waits for their answers."""
+        """Mark batches as in doubt that are still ``sent`` although no process waits for their responses."""
         table = batch_table
         left = connection.execute(
             sa.select(table.c.sequence, table.c.sent_subjects).where(

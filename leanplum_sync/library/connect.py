@@ -59,7 +59,7 @@ def target_of(settings: Settings) -> Target:
 
 
 def settle_seconds(settings: Settings) -> float:
-    """Return how long a request whose answer was lost may still take effect there."""
+    """Return how long a request whose response was lost may still take effect there."""
     if isinstance(settings.environment, EmbeddedEnvironment):
         return 0.0
     return EMULATOR_SETTLES_SECONDS if target_of(settings).is_emulator else SETTLES_SECONDS

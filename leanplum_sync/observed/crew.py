@@ -27,7 +27,7 @@ class Crew(Generic[Job, Answer]):
     """
     Works on one stream of jobs, with a short queue. *work* must change nothing.
 
-    The threads are daemons: a run that ends doesn't wait for answers that are still in flight.
+    The threads are daemons: a run that ends doesn't wait for responses that are still in flight.
     """
 
     def __init__(self, work: Callable[[Job], Iterable[Answer]], size: int, stopping: threading.Event) -> None:
@@ -37,7 +37,7 @@ class Crew(Generic[Job, Answer]):
         self._said: queue.SimpleQueue[_Said[Answer] | _Done] = queue.SimpleQueue()
 
     def answers(self, jobs: Iterable[Job]) -> Iterator[Answer]:
-        """Yield the answers to *jobs* as they come; raise what a thread raised."""
+        """Yield the responses to *jobs* as they come; raise what a thread raised."""
         for thread in self._threads:
             thread.start()
         under_way = 0
@@ -63,7 +63,7 @@ class Crew(Generic[Job, Answer]):
                 thread.join(max(0.0, end - time.monotonic()))
 
     def left(self) -> Iterator[Answer]:
-        """Yield the answers that have come so far, without waiting for more."""
+        """Yield the responses that have come so far, without waiting for more."""
         while True:
             try:
                 said = self._said.get_nowait()

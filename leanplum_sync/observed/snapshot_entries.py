@@ -73,7 +73,7 @@ def read(path: Path) -> Iterator[Entry]:
 def check_users(path: Path) -> None:
     """
     Raises:
-        SpecError: as for ``read``, or an entry of *path* is not a user as exportUser answers.
+        SpecError: as for ``read``, or an entry of *path* is not a user as returned by exportUser.
     """
     for entry in read(path):
         try:
@@ -87,7 +87,7 @@ def check_users(path: Path) -> None:
 
 
 def encode_entry(entry: Entry) -> bytes:
-    """Return the line for *entry*. Whom we asked for counts, not what the answer calls them."""
+    """Return the line for *entry*. Whom we asked for counts, not what the response calls them."""
     fields = dict(entry.element)
     fields.pop("deviceId", None)
     fields[entry.subject.kind.id_argument] = entry.subject.id

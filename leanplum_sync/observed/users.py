@@ -96,7 +96,7 @@ class Reading:
 
     def read(self, subjects: Iterable[Subject], bill: Bill | None = None) -> Iterator[Shown | Withheld]:
         """
-        Yield an answer for each of *subjects*, in no particular order, and stop when the run must end. *bill* counts what was
+        Yield a response for each of *subjects*, in no particular order, and stop when the run must end. *bill* counts what was
         billed, also if this ends early.
 
         Raises:
@@ -170,12 +170,12 @@ class Reading:
                     self._pace.changed.notify_all()
 
     def _alone(self, subject: Subject, bill: Bill, lookups: int = 1) -> Iterator[Shown | Withheld | Unread]:
-        """Yield the answer, or none if the run must end."""
+        """Yield the response, or none if the run must end."""
         try:
             with self._pace.turn():
                 if self._must_end():
                     return
-                # The time before the call: what the answer shows is at least that new.
+                # The time before the call: what the response shows is at least that new.
                 began = self._clock.now()
                 bill.lookups += 1
                 element = self._reader.export_user(subject, on_rate_limit=self._pace.refused)

@@ -90,7 +90,7 @@ class PlanRequest:
     """
     *budget* maps names of hazards to the most that is allowed, None for no limit. *marker* names the attribute for receipts
     of increments, None for none. No batch crosses one of *parts*; *part* is the one that *staging* was cut down to,
-    None if it holds all subjects. *is_migrating*: what the app receives is copied elsewhere meanwhile. *settle_seconds* is how long a request whose answer was lost may still take effect. A message that was sent in the last *repeated_send_days* counts
+    None if it holds all subjects. *is_migrating*: what the app receives is copied elsewhere meanwhile. *settle_seconds* is how long a request whose response was lost may still take effect. A message that was sent in the last *repeated_send_days* counts
     as repeated. *journal* is the journal as it was found, None if nobody looked.
     """
 
@@ -395,7 +395,7 @@ def decide_met(met: Met, resources: Sequence[Resource], known: Known, context: C
 
 
 def _owner(met: Met) -> Subject | None:
-    """Return the user who has the device, by the answer about it. Source: the API names the user in each answer."""
+    """Return the user who has the device, by the response about it. Source: the API names the user in each response."""
     user_id = (met.element or {}).get("userId")
     return Subject.user(user_id) if isinstance(user_id, str) and user_id else None
 

@@ -21,7 +21,7 @@ from leanplum_sync.observed.users import Reading, ReadsUsers, Shown, Withheld
 from leanplum_sync.progress import Progress, Task
 
 MOST_FAILURES: Final = 1000  # with more, the problem is not in single users
-# Requests in flight are billed, so an interrupted pull waits for their answers, unless it is interrupted again.
+# Requests in flight are billed, so an interrupted pull waits for their responses, unless it is interrupted again.
 _LAST_ANSWERS_SECONDS: Final = 5.0
 
 
@@ -40,7 +40,7 @@ class PullReport:
     *read* were read, each one billable lookup, and are in the file; *reused* were there already and new enough.
 
     *missing* of those read are not known to the app. *failures* names those the API refused to return. *again* were requested
-    twice, because an answer for several users was unusable; they may be billed twice.
+    twice, because a response for several users was unusable; they may be billed twice.
     """
 
     read: int
@@ -72,7 +72,7 @@ def pull(
     together: int = 1,
 ) -> PullReport:
     """
-    Read *subjects* into the snapshot *into*, in the order of the answers.
+    Read *subjects* into the snapshot *into*, in the order of the responses.
 
     Entries in *into* that are younger than *max_age_seconds* are not read again: after an interruption, the same call
     continues. A subject named twice is read once. A rate limit slows all threads down. Up to *together* subjects are read with

@@ -2,7 +2,7 @@
 Makes an ordinary plan that restores the values from before a run, which the run's plan contains.
 
 A subject is restored only if it is still as the run left it. An increment is undone by setting the old number instead of by the
-opposite increment: the attribute may not have existed before, and setting is repeatable, so a lost answer leaves no doubt.
+opposite increment: the attribute may not have existed before, and setting is repeatable, so a lost response leaves no doubt.
 """
 
 from __future__ import annotations

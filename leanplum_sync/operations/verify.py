@@ -39,7 +39,7 @@ class Verification:
     Each of the *checked* subjects is one billable lookup. *equal* are as desired, *different* are not, and *unread* could not
     be read. *unproven* counts equal subjects with a change that the API doesn't show, such as a push token.
 
-    *differing* names the first 1,000 of the different. *again* were requested twice, because an answer for
+    *differing* names the first 1,000 of the different. *again* were requested twice, because a response for
     several subjects was unusable; they may be billed twice.
     """
 

@@ -130,7 +130,7 @@ _LAST: Final = 5
 
 def _facts(kind: ChangeKind) -> ChangeFacts:  # noqa: C901, PLR0912 - a table: a case for each row
     """The table. A match, so that mypy names it when a kind has no row."""
-    # Adding to a list is repeatable: a list is a set, and a read tells which values are in it, so that after a lost answer
+    # Adding to a list is repeatable: a list is a set, and a read tells which values are in it, so that after a lost response
     # only the missing ones are added again. Keeping it apart from other changes, as increments are, would cost most users
     # a second billable lookup.
     repeatable, checkable, once = DeliveryClass

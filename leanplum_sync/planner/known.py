@@ -119,7 +119,7 @@ class KnowsDeliveries(Protocol):
 
     def unsettled(self, app: str, settle_seconds: float, now: float) -> Mapping[Subject, float]:
         """
-        Return whose attributes or devices a request may still change, its answer lost or not there yet, and until when.
+        Return whose attributes or devices a request may still change, its response lost or not there yet, and until when.
 
-        *now* and the answer are by this machine's clock. *settle_seconds* is how long a lost request may take effect.
+        *now* and the result are by this machine's clock. *settle_seconds* is how long a lost request may take effect.
         """

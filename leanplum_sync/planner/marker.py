@@ -1,7 +1,7 @@
 """
 The receipt of an increment: the same action also sets an attribute to the action's own id.
 
-After a lost answer, one read then shows whether the increment was applied, even if others increment the same attribute. Without
+After a lost response, one read then shows whether the increment was applied, even if others increment the same attribute. Without
 a receipt, only a sum that is exactly as expected proves it.
 """
 

@@ -45,7 +45,7 @@ def json_lines(file: Path) -> str:
 
 
 def time_of_answer(column: str, own_time: float) -> str:
-    """Return SQL for the time of an answer. An invalid time stops the loading; reading line by line then finds it."""
+    """Return SQL for the time of a response. An invalid time stops the loading; reading line by line then finds it."""
     return (
         f"CASE WHEN {column} NOT BETWEEN 0 AND {END_OF_9999} THEN error('not a time')"
         f" ELSE coalesce({column}, {own_time!r}) END"

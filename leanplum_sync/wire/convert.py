@@ -87,7 +87,7 @@ def epoch_seconds(value: Json) -> float:
     """
     Return the moment *value* names: epoch seconds, or an ISO 8601 date (midnight UTC) or datetime.
 
-    A datetime without an offset is taken as UTC, so that the answer is the same on every machine.
+    A datetime without an offset is taken as UTC, so that the result is the same on every machine.
 
     Raises:
         ConversionError: it names none.

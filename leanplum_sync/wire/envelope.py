@@ -1,5 +1,5 @@
 """
-Turns the bytes of an answer into outcomes.
+Turns the bytes of a response into outcomes.
 
 The body is read first and the status second: a batch whose actions were carried out can be answered with HTTP 404
 (recorded), and a 200 only says that the call was received.
@@ -48,7 +48,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """The answer proves nothing, so every action of the call is in doubt."""
+    """The response proves nothing, so every action of the call is in doubt."""
 
     reason: str
 
@@ -108,7 +108,7 @@ def read_elements(status: int, body: bytes) -> tuple[Mapping[str, Json], ...]:
 
 def read_batch_answer(status: int, body: bytes, actions: Sequence[Action], ids: Sequence[str]) -> BatchAnswer:
     """
-    Return what the answer to one ``multi`` of *actions* proves; *ids* are the ``reqId`` each was sent with.
+    Return what the response to one ``multi`` of *actions* proves; *ids* are the ``reqId`` each was sent with.
 
     Elements that echo a ``reqId`` are matched by it, others by their position.
     """

@@ -1,4 +1,4 @@
-"""Finds what is over a bound in JSON values: of a row, or of an answer about a user."""
+"""Finds what is over a bound in JSON values: of a row, or of a response about a user."""
 
 from __future__ import annotations
 

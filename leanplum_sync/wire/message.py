@@ -13,7 +13,7 @@ from leanplum_sync.wire.action import Json
 class Message:
     """
     *type* is the channel, such as ``Push Notification`` or ``Email``; *state* is ``active``, ``inactive`` or
-    ``finished``, and "" if the server doesn't say. *active* is the older field and always present. *fields* has the whole answer.
+    ``finished``, and "" if the server doesn't say. *active* is the older field and always present. *fields* has the whole response.
     """
 
     id: int

@@ -40,8 +40,8 @@ def read_migration(element: Mapping[str, Json]) -> Migration:
 
 
 def read_migration_hash(body: bytes) -> str | None:
-    """Return ``migrateState.sha256`` beside the elements of an answer, None if it has none: it changes with the state."""
-    if b'"migrateState"' not in body:  # nearly every answer
+    """Return ``migrateState.sha256`` beside the elements of a response, None if it has none: it changes with the state."""
+    if b'"migrateState"' not in body:  # nearly every response
         return None
     try:
         parsed = orjson.loads(body)

@@ -11,7 +11,7 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"  # a warning says it was not carried out
     REJECTED = "rejected"  # an error
     NOT_SENT = "not sent"
-    IN_DOUBT = "in doubt"  # sent, and no trustworthy answer came back
+    IN_DOUBT = "in doubt"  # sent, and no trustworthy response came back
 
 
 @dataclass(frozen=True, slots=True)

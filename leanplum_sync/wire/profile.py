@@ -34,7 +34,7 @@ _MISSING: Final = "user not found"  # Source: recorded traffic: "User not found;
 @dataclass(frozen=True, slots=True)
 class Profile:
     """
-    *fields* are the top-level profile fields in the answer; *devices* maps a deviceId to its device fields.
+    *fields* are the top-level profile fields in the response; *devices* maps a deviceId to its device fields.
 
     A device may be shown with fewer fields than it has (recorded: only its deviceId), so an absent field proves nothing.
     """

@@ -1,5 +1,5 @@
 """
-Reads the answer to several exportUser actions in one ``multi``.
+Reads the response to several exportUser actions in one ``multi``.
 
 No source says that the API supports this, nor in which order it answers. So only elements that name their user are trusted;
 the other users are read alone.

@@ -69,7 +69,7 @@ _Request: TypeAlias = _Single | _Batch | _Upload | _Download
 @dataclass(frozen=True, slots=True)
 class _Answer:
     """
-    *document* is the answer: an element or a list of them.
+    *document* is the response: an element or a list of them.
 
     *not_done* are the writes that did not happen.
     """

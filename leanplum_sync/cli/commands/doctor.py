@@ -126,7 +126,7 @@ def _examined(settings: Settings, needed: frozenset[KeyClass]) -> tuple[Target |
 
 
 def _asked(app: App) -> _Told:
-    """Check each key that is set, up to the first call that gets no answer."""
+    """Check each key that is set, up to the first call that gets no response."""
     told: dict[KeyClass, Probed | ApiError] = {}
     for key_class in filter(app.keys.has, KeyClass):
         try:

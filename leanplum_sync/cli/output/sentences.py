@@ -40,7 +40,7 @@ def sentence_of(error: BaseException) -> str:
 
 
 def _escaped(text: str) -> str:
-    """File names, arguments and answers of the API may hold terminal control codes."""
+    """File names, arguments and API responses may hold terminal control codes."""
     from leanplum_sync.render.values import escaped  # noqa: PLC0415 - imports rich, which --help does not need
 
     return escaped(text)

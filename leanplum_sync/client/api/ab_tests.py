@@ -12,7 +12,7 @@ from leanplum_sync.wire.action import Json
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """*variables* maps names to values, which are text in this answer."""
+    """*variables* maps names to values, which are text in this response."""
 
     id: int | None
     name: str

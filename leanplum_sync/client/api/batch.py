@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Result(Generic[T]):
-    """*value* is the typed answer of an action that was done, None of one that was not. *element* is what came back."""
+    """*value* is the typed response to an action that was done, None of one that was not. *element* is what came back."""
 
     outcome: ActionOutcome
     value: T | None

@@ -1,4 +1,4 @@
-"""A typed call: an action, and how its answer is read."""
+"""A typed call: an action, and how its response is read."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ COMMON: Final[Mapping[str, ArgumentType]] = {"devMode": ArgumentType.BOOLEAN, "t
 class Call(Generic[T]):
     """
     Nothing is sent until the call is passed to a ``Client``, alone or in a batch. *read* turns the element
-    into the typed answer. *key_class* overrides the key class in the catalogue. *fallback* is tried if the
+    into the typed response. *key_class* overrides the key class in the catalogue. *fallback* is tried if the
     first key is refused, for actions whose documentation is contradictory. *answers_when_skipped*: a skip
-    warning is an answer ("no such user"), not a refusal.
+    warning is a response ("no such user"), not a refusal.
     """
 
     action: Action
@@ -82,7 +82,7 @@ def action(
     name: str, arguments: Mapping[str, Json], *, key_class: KeyClass | None = None
 ) -> Call[Mapping[str, Json]]:
     """
-    Return the call of any action of the catalogue by the API's own names; its answer is the whole element.
+    Return the call of any action of the catalogue by the API's own names; its response is the whole element.
 
     Raises:
         InvalidCallError: the catalogue has no such action or argument, or one that the API needs is missing.

@@ -41,7 +41,7 @@ class ExportResult:
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """*files* are URLs of NDJSON files with one answer per row."""
+    """*files* are URLs of NDJSON files with one response per row."""
 
     state: JobState
     successes: int | None

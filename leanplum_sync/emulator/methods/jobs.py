@@ -210,7 +210,7 @@ def start_import(work: Work) -> Element:
 
 
 def finish(work: Work, job_id: str, lines: list[bytes], failures: int) -> None:
-    """Record what became of the rows: one answer a line."""
+    """Record what became of the rows: one response a line."""
     name = f"import/{job_id}-results-0"
     work.transaction.put_file(name, b"".join(line + b"\n" for line in lines))
     result = {"successesCount": len(lines) - failures, "failuresCount": failures, "files": [name]}

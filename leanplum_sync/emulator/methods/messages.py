@@ -9,7 +9,7 @@ from leanplum_sync.emulator.errors import RefusedError, SkippedError
 from leanplum_sync.emulator.methods.postbacks import announce
 from leanplum_sync.emulator.work import Element, Work
 
-# Every message ever seen in an answer had these.
+# Every message ever seen in a response had these.
 _DEFAULTS: Final[Mapping[str, Any]] = {
     "name": "",
     "created": 0.0,
