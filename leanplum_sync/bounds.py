@@ -1,5 +1,5 @@
 """
-How much is read of each input, and for how long. Anyone who can propose a change can bring any file, and an answer can hold anything.
+How much is read of each input, and for how long. Anyone who can propose a change can bring any file, and a response can hold anything.
 
 Each bound is far above what real inputs have, and so low that no input takes more than 300 MB of memory. The docs have these as a table.
 """

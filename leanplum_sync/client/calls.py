@@ -140,7 +140,7 @@ class Calls:
         """
         Try *attempt* up to four times, with the waits that Leanplum documents.
 
-        Retries after 429 and when nothing was sent; after 5xx and lost answers only if *attempt* is *repeatable*.
+        Retries after 429 and when nothing was sent; after 5xx and lost responses only if *attempt* is *repeatable*.
         """
         again_after = _NOT_CARRIED_OUT + ((NoAnswerError,) if repeatable else ())
         for number, delay in enumerate(delays_seconds(self._randomness, self._retries), start=1):
@@ -156,7 +156,7 @@ class Calls:
     def only_element(
         self, response: Response, key_class: KeyClass, *, shown: Callable[[str], str] = str
     ) -> Mapping[str, Json]:
-        """Return the element of an answer to one action; errors as for ``once``."""
+        """Return the element of a response to one action; errors as for ``once``."""
         try:
             elements = read_elements(response.status, response.body)
         except UnexpectedResponseError:
@@ -187,7 +187,7 @@ class Calls:
 
 def only_one(elements: Sequence[Mapping[str, Json]]) -> Mapping[str, Json]:
     """
-    Return the element of an answer to one action.
+    Return the element of a response to one action.
 
     Raises:
         UnexpectedResponseError: there are none or several.

@@ -78,7 +78,7 @@ def _extent(answer: Download, offset: int) -> tuple[int | None, int | None]:
             raise NoAnswerError(f"The file's server returned HTTP {status}.")
         case status:
             raise RejectedError(
-                f"The file's server returned HTTP {status}. Files of exports are deleted after 24 hours.",
+                f"The file's server returned HTTP {status}. Export files are deleted after 24 hours.",
                 status=status,
             )
 

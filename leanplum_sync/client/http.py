@@ -1,5 +1,5 @@
 """
-Sends one request and returns one answer. Nothing here knows about actions.
+Sends one request and returns one response. Nothing here knows about actions.
 
 What may be done after a failure depends on whether the request can have reached the server. So the transport notes the
 moment when the connection is open and the first byte is about to be written. An error before that moment is a
@@ -131,7 +131,7 @@ class HttpTransport:
         return Response(answer.status_code, body, headers.get("Location", ""), headers.get("Date", ""))
 
     def hurry(self, seconds: float) -> None:
-        """Abort the requests that are still in flight *seconds* from now: a run that was told to stop doesn't wait for slow answers."""
+        """Abort the requests that are still in flight *seconds* from now: a run that was told to stop doesn't wait for slow responses."""
         timer = threading.Timer(seconds, self._cut)
         timer.daemon = True
         timer.start()
@@ -185,7 +185,7 @@ class HttpTransport:
 
 
 class _Watch:
-    """Tracks whether a request has started to be sent, and the deadline of its answer."""
+    """Tracks whether a request has started to be sent, and the deadline of its response."""
 
     def __init__(
         self,

@@ -35,14 +35,14 @@ class Reader:
         """
         Return the exportUser element of *subject*; that of a missing user holds a warning and no profile.
 
-        Costs one billable lookup per call that reaches the API. Retries after 429, 5xx and lost answers; *on_rate_limit* is
+        Costs one billable lookup per call that reaches the API. Retries after 429, 5xx and lost responses; *on_rate_limit* is
         called for each 429, so that the caller can slow down. Errors show only words of the API that quote no value of the user.
 
         Raises:
             CredentialError, RejectedError, RateLimitedError, NotSentError, NoAnswerError, UnexpectedResponseError
         """
         element = self._ask(_export(subject), on_rate_limit, shown=known_words)
-        read_profile(element)  # raises for an answer that is not a user, before more lookups are paid for
+        read_profile(element)  # raises for a response that is not a user, before more lookups are paid for
         return element
 
     def export_users(
@@ -51,7 +51,7 @@ class Reader:
         """
         Read up to 50 *subjects* with one ``multi`` of exportUser actions, with the data export key.
 
-        Retries after 429, as ``export_user`` does, but not after a lost answer: reading each user alone then costs less than
+        Retries after 429, as ``export_user`` does, but not after a lost response: reading each user alone then costs less than
         losing another batch.
 
         Raises:

@@ -120,7 +120,7 @@ def _place(value: Json) -> Json:
         raise ConversionError("text")
     # Source: Leanplum OpenAPI: (detect) uses the address of the caller, which is this machine, not the user.
     if value.strip().lower() == "(detect)":
-        raise ConversionError("a place; (detect) would use the location of this machine")
+        raise ConversionError("a place; (detect) would use this machine's location")
     return value
 
 

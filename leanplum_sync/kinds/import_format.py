@@ -28,8 +28,8 @@ _INCREMENT: Final = "userAttributeValuesToIncrement."
 # Columns that no kind manages, by their prefix, and what to do instead.
 _UNMANAGED: Final = {
     "newUserId": "leanplum-sync doesn't rename users: import this column with Leanplum's own upload.",
-    "events.": "leanplum-sync doesn't manage counts of events: import them with Leanplum's own upload.",
-    "states.": "leanplum-sync doesn't manage counts of states: import them with Leanplum's own upload.",
+    "events.": "leanplum-sync doesn't manage event counts: import them with Leanplum's own upload.",
+    "states.": "leanplum-sync doesn't manage state counts: import them with Leanplum's own upload.",
     "event": "leanplum-sync doesn't manage events: import them with Leanplum's own upload.",
     "params.": "leanplum-sync doesn't manage events: import them with Leanplum's own upload.",
     "unsubscribe": "leanplum-sync doesn't manage subscriptions: import them with Leanplum's own upload.",

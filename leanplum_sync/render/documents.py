@@ -516,7 +516,7 @@ class ErrorDocument(Document):
     exit: int
     message: str
     over: Annotated[
-        Mapping[str, int], "The hazards that are over budget, with the numbers to pass with `--ack`."
+        Mapping[str, int], "The hazards that are over budget, with the counts to pass with `--ack`."
     ]
 
 

@@ -136,7 +136,7 @@ def test_what_is_wrong_with_a_file_is_told_with_its_name_and_keeps_nothing(lake:
     for path, said in {
         "bad/a.csv": "lake:bad/a.csv:2: UserAttributes/tiers:",
         "gone/*.csv": "lake:gone/*.csv: UserAttributes/tiers: no file matches this path",
-        "apart/*.csv": "lake:apart/a.csv has no column level, and lake:apart/b.csv has it",
+        "apart/*.csv": "lake:apart/a.csv has no column level, but lake:apart/b.csv has one",
         "customers/*/notes.txt": "the format of customers/2026-11-02/notes.txt can't be determined",
         "parted/*/*/*.parquet": "",
     }.items():

@@ -174,7 +174,7 @@ def _on_clock(told: _Told) -> Finding:
         "clock",
         sentence,
         ExitCode.INVALID,
-        "Set the clock: if it is off by a day or more, the API replaces the timestamps of events.",
+        "Set the clock: if it is off by a day or more, the API replaces event timestamps.",
     )
 
 

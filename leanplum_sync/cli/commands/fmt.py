@@ -57,7 +57,9 @@ def command(console: Console, *, paths: tuple[Path, ...], check: bool, diff: boo
         console.complain(f"{_files(changed)} would change. Next: leanplum-sync fmt")
         return ExitCode.INVALID
     did = "would change" if diff else "changed"
-    console.say(f"{_files(changed)} {did}, of {len(files):,}." if files else "There are no spec files.")
+    console.say(
+        f"{len(changed):,} of {amount(len(files), 'file')} {did}." if files else "There are no spec files."
+    )
     return ExitCode.OK
 
 

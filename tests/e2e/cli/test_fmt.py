@@ -30,7 +30,7 @@ def test_files_that_change_are_listed_and_the_second_time_there_are_none(
 ) -> None:
     done = command("fmt")
     assert (done.returncode, done.stdout, spec.read_text()) == (0, "specs/it.yaml\n", TIDY)
-    assert "1 file changed, of 3." in done.stderr
+    assert "1 of 3 files changed." in done.stderr
     assert command("fmt").stdout == ""
 
 

@@ -94,7 +94,7 @@ def test_these_attributes_are_fine(folder: Any, line: str) -> None:
         ("users: {inline: [u]}\natributes: {a: 1}\ncreateUsers: true", "6:3", "unknown key `atributes`. Did you mean attributes?"),
         ("users: {inline: [u]}\nprofile: {county: DE}", "6:13", "the profile has no such field. Did you mean country?"),
         ("users: {inline: [u]}\nprofile: {country: germany}", "6:13", "invalid value for country: expected a country as two capital letters, such as DE."),
-        ("users: {inline: [u]}\nprofile: {city: (detect)}", "6:13", "invalid value for city: expected a place; (detect) would use the location of this machine."),
+        ("users: {inline: [u]}\nprofile: {city: (detect)}", "6:13", "invalid value for city: expected a place; (detect) would use this machine's location."),
         ("users: {inline: [u]}\nprofile: {totalSessions: 1.5}", "6:13", "invalid value for totalSessions: expected a whole number."),
         ("users: {inline: [{id: u, c: x}]}\nprofile: {city: {column: c, type: list}}", "6:31", "a list is not allowed here. Only attributes hold lists."),
     ],
