@@ -104,10 +104,10 @@ ANSWER_PARTS: Final = Bound(
     "A response about 50 users, each with 500 attributes, events, and states, has 50,000.",
 )
 DOWNLOAD: Final = Bound(
-    "The time of one attempt to download a file of the API",
+    "One attempt to download a file from the API",
     3_600,
     "seconds",
-    "Files of exports take minutes. Up to four attempts are made, and each continues where the last one ended.",
+    "Export files take minutes. Up to four attempts are made, and each continues where the last one ended.",
 )
 
 ALL: Final = (
