@@ -128,7 +128,7 @@ def test_without_a_key_plans_stay_on_the_machine_which_is_said(machine: Machine)
     refused = machine(LEANPLUM_SYNC_PLAN_KEY="").run("undo", "1", code=7)
     assert "and the journal has no copy of it" in refused.stderr
     refused = machine(LEANPLUM_SYNC_PLAN_KEY="").run("journal", "fetch", code=7)
-    assert "The journal keeps no files of run 1." in refused.stderr
+    assert "The journal doesn't keep any files of run 1." in refused.stderr
 
 
 def test_the_wrong_key_is_named(machine: Machine) -> None:

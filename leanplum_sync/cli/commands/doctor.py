@@ -295,8 +295,8 @@ def _on_connection(connection: Connection, root: Path) -> Finding:
         return _bad(about, f"Connection {connection.name}: {error.message}.", ExitCode.INVALID)
     zone = f" Its time zone is {account.time_zone}; queries run in UTC." if account.time_zone else ""
     if not account.is_checked:
-        sentence = f"{server} answers. Queries run inside a SELECT; what else the account may do was not checked.{zone}"
-        return Finding(Level.NOTE, about, sentence, "Use an account that may only read.")
+        sentence = f"{server} is reachable. Queries run inside a SELECT; the account's other permissions were not checked.{zone}"
+        return Finding(Level.NOTE, about, sentence, "Use a read-only account.")
     match account.writable:
         case None:
             return Finding(Level.GOOD, about, f"{server} is reachable. It was opened read-only.{zone}")

@@ -199,7 +199,7 @@ def fetch_command(console: Console, run: int | None, out: Path | None) -> None:
         files = fetch(journal, entry, out or settings.state_folder)
     if not files:
         raise StalePlanError(
-            f"The journal keeps no files of run {entry.number}. If its plan is still on the machine that applied it, it is"
+            f"The journal doesn't keep any files of run {entry.number}. If its plan is still on the machine that applied it, it is"
             f" .leanplum-sync/applied/{kept_name(entry.plan_digest)} there."
         )
     console.document("".join(f"{shortest(path)}\n" for path in files))

@@ -126,8 +126,8 @@ def _plan_of(run: RunEntry, path: Path) -> PlanFile:
     """
     if not path.is_file():
         raise StalePlanError(
-            f"The plan of run {run.number} is not at {path}, and the journal has no copy of it. It holds the values to"
-            " restore. Name another copy with --plan."
+            f"The plan of run {run.number}, which holds the values to restore, is not at {path}, and the journal has no"
+            " copy of it. Pass another copy with --plan."
         )
     plan = open_plan(path)
     if plan.digest != run.plan_digest:

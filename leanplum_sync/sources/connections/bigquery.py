@@ -114,14 +114,14 @@ def _failure(name: str, message: str, code: int) -> LeanplumSyncError | QueryErr
     match code:
         case 401 | 403:
             return CredentialError(
-                f"Connection {name}: BigQuery refuses access ({code}). The account needs the roles BigQuery Data Viewer and BigQuery Job User."
+                f"Connection {name}: BigQuery refused access ({code}). The account needs the roles BigQuery Data Viewer and BigQuery Job User."
             )
         case 400 | 404:
             told = _TOLD.match(message)
             if told is not None:
-                return QueryError(f"BigQuery refuses the query: {told[1].partition(';')[0].rstrip('.')}")
+                return QueryError(f"BigQuery rejected the query: {told[1].partition(';')[0].rstrip('.')}")
             return QueryError(
-                f"BigQuery refuses the query (code {code})",
+                f"BigQuery rejected the query (code {code})",
                 "Its own message is not shown, because it may contain values of rows.",
             )
         case _:

@@ -94,14 +94,14 @@ def _failure(name: str, message: str, code: int) -> LeanplumSyncError | QueryErr
     """A message may hold values of rows, or parts of the URL, so it is shown only where it can't."""
     if code in _REFUSED:
         return CredentialError(
-            f"Connection {name}: Snowflake rejected the account, user name or password (code {code}). Check the connection's URL."
+            f"Connection {name}: Snowflake rejected the account, user name, or password (code {code}). Check the connection's URL."
         )
     told = _PREFIX.sub("", message).partition("\n")[0]
     if _TOLD.match(f"{code:06}"):
-        return QueryError(f"Snowflake refuses the query: {told.partition('. Vendor code')[0].rstrip('.')}")
+        return QueryError(f"Snowflake rejected the query: {told.partition('. Vendor code')[0].rstrip('.')}")
     if code and code < _OF_THE_DRIVER:
         return QueryError(
-            f"Snowflake refuses the query (code {code})",
+            f"Snowflake rejected the query (code {code})",
             "Its own message is not shown, because it may contain values of rows.",
         )
     if code in _MALFORMED or (not code and message.startswith("INVALID_ARGUMENT")):

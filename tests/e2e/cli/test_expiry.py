@@ -87,7 +87,7 @@ def test_plans_that_may_be_resumed_or_undone_are_kept_and_the_others_go(shop: Pa
         pruned = command("journal", "prune")
         assert kept.exists() != goes
     assert pruned.stdout == f".leanplum-sync/applied/{kept.name}\n"
-    assert "It holds the values to restore" in command("undo", "1").stderr
+    assert "which holds the values to restore" in command("undo", "1").stderr
 
 
 def test_a_plan_that_no_run_knows_is_kept(shop: Path, command: Command) -> None:
