@@ -44,7 +44,7 @@ class ObservedUsers:
 
     def sift(self, snapshot: Path, own_time: float) -> bool:
         """
-        Observe the users in a file of exportUser answers, one JSON object per line; *own_time* is the time
+        Observe the users in a file of exportUser responses, one JSON object per line; *own_time* is the time
         of lines without one. Return False if the file can't be read this way, and users have to be observed
         one by one.
         """
@@ -70,7 +70,7 @@ class ObservedUsers:
         Raises:
             SpecError: it is larger than a line of a snapshot may be.
         """
-        is_device = subject.kind is SubjectKind.DEVICE  # whose answer names the user it belongs to
+        is_device = subject.kind is SubjectKind.DEVICE  # whose response names the user it belongs to
         ids = ("deviceId",) if is_device else ("userId", "deviceId")
         others = {field: value for field, value in element.items() if field not in ids}
         line = self._lines.append(
@@ -157,7 +157,7 @@ class ObservedUsers:
 
     def _observe_picked(self, snapshot: Path, own_time: float) -> bool:
         """
-        Keep the whole answers about the users who were passed on. Return False if they are too many, or
+        Keep the whole responses about the users who were passed on. Return False if they are too many, or
         their lines can't be numbered.
 
         Finding the lines first and then reading them takes half as long as parsing all lines.
@@ -185,7 +185,7 @@ class ObservedUsers:
 
     def _observe_passed(self, snapshot: Path, own_time: float) -> int:
         """
-        Keep the whole answers about the users who were passed on; if there are several, the last one
+        Keep the whole responses about the users who were passed on; if there are several, the last one
         counts.
 
         Return how many lines are about them.

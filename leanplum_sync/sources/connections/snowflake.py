@@ -41,7 +41,7 @@ _NAMES: Final = {"TEXT": "VARCHAR", "REAL": "FLOAT", "FIXED": "NUMBER"}
 _TOLD: Final = re.compile(r"00(?:1003|1007|2003|0904|2043|1789)\b")
 _REFUSED: Final = range(390_100, 390_200)
 _MALFORMED: Final = range(260_000, 260_020)  # Source: gosnowflake's errors.go, errors of its DSN
-_OF_THE_DRIVER: Final = 200_000  # and above: it could not ask, or got no answer
+_OF_THE_DRIVER: Final = 200_000  # and above: it could not ask, or got no response
 _PREFIX: Final = re.compile(r"^\w+: \[Snowflake\] (?:[0-9]{6} \(\w{5}\): )*")
 
 
