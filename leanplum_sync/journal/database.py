@@ -274,7 +274,7 @@ class Database:
                 f"{self.name} has the older format {found}. Upgrade it with: leanplum-sync journal upgrade"
             )
         if not read_only:
-            with self.writing("it was not made") as connection:
+            with self.writing("it was not created") as connection:
                 # Checked first: IF NOT EXISTS needs the right to create even if there is nothing to create.
                 if self._schema is not None and not sa.inspect(connection).has_schema(self._schema):
                     connection.execute(sa.schema.CreateSchema(self._schema))

@@ -94,9 +94,9 @@ class HighWater:
         # Empty or all zeros: made by a process that died before its first write.
         if latest is None and content.strip(b"\0"):
             raise JournalCorruptError(
-                f"{self.path} is damaged, so it can't show whether the journal is the latest. Delete this file. Then the event"
-                " logs in .leanplum-sync show it, and leanplum-sync journal verify compares them. If they contradict the journal,"
-                " restore it or apply with --new-journal."
+                f"{self.path} is damaged, so it can't show whether the journal is the latest. Delete this file, then"
+                " run leanplum-sync journal verify, which compares the journal with the event logs in .leanplum-sync. If they"
+                " contradict the journal, restore it or apply with --new-journal."
             )
         return latest
 

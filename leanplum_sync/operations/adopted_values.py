@@ -40,12 +40,12 @@ class WhyLeft(StrEnum):
     COLUMN_SHARED = "the same column is used for something else, which would change too"
     IDS = "the column holds the ids of the rows"
     RENAMED = "the spec renames or converts the attribute; apply the spec, or remove that line"
-    NOT_MAPPED = "no key of `map` stands for the live value; add one"
+    NOT_MAPPED = "`map` has no key for the live value; add one"
     TYPE = "the live value is a number or a list, and the column gives text; add a `type`"
-    NESTED = "the live value is nested, which no spec can say"
+    NESTED = "the live value is nested, and specs can't contain nested values"
     NOT_SHOWN = "the API does not show the live value"
     UNWRITABLE = "a cell can't hold the live value"
-    UNEDITABLE = "the spec repeats the value with an alias, or has a comment inside of it; edit it by hand"
+    UNEDITABLE = "the spec repeats the value with an alias, or has a comment inside it; edit it manually"
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ def _row(adopted: Adopted) -> tuple[Text, ...]:
 
 
 def _file_row(file: AdoptedFile, root: Path) -> tuple[Text, ...]:
-    note = f"new; {escaped(file.instead_of)} can't be edited: bring its rows there" if file.instead_of else ""
+    note = f"new; {escaped(file.instead_of)} can't be edited: move its rows there" if file.instead_of else ""
     return Text(escaped(_relative(file.path, root))), Text(amount(file.values, "value")), faint(note)
 
 

@@ -141,7 +141,7 @@ def _made_mapping(text: str, node: Any, edit: ValueEdit) -> tuple[tuple[int, int
 def _changed(text: str, name: Any, value: Any, edit: ValueEdit) -> tuple[tuple[int, int], str]:
     start, stop = _span(text, value)
     if value.anchor is not None or (not isinstance(value, ScalarNode) and "#" in text[start:stop]):
-        raise UnusualYamlError("an anchor, or a comment inside of the value")
+        raise UnusualYamlError("an anchor, or a comment inside the value")
     new = _written(edit.value, value)
     if stop > start:
         return (start, stop), new

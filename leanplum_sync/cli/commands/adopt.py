@@ -148,7 +148,7 @@ def command(
             yes=yes,
         )
     if why or by or yes:
-        raise click.UsageError("--why, --by and --yes are for --sends.")
+        raise click.UsageError("--why, --by, and --yes are for --sends.")
     loaded = without_sends(read_rows(loaded, reading_of(given, console.progress())))
     choice = Choice(named, everything, fill)
     found = _find(loaded, settings, console, choice, observed=observed, max_age=max_age)
@@ -260,7 +260,7 @@ def _sender(loaded: Loaded, delivery: str) -> tuple[Resource, SendPart]:
             return resource, part
     known = sorted(part.delivery for _, part in senders)
     have = f"They have {listing(known)}." if known else "They have no sends."
-    raise click.UsageError(f"No spec sends {delivery!r}: name a `delivery` of the specs. {have}")
+    raise click.UsageError(f"No spec sends {delivery!r}: specify a `delivery` from the specs. {have}")
 
 
 def _recipients(
