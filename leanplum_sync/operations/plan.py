@@ -230,7 +230,11 @@ def _rows_notes(loaded: Loaded) -> Iterator[Note]:
     for address, origin in rows_read(loaded).items():
         kept = origin.kept
         rows = "1 row" if kept.count == 1 else f"{kept.count:,} rows"
-        sentence = f"{rows} read from {kept.server} at {utc(int(kept.read_at))}, digest {kept.digest[:12]}."
+        versions = kept.versions.values()
+        version = f" ({next(iter(versions))})" if len(versions) == 1 else ""
+        sentence = (
+            f"{rows} read from {kept.server}{version} at {utc(int(kept.read_at))}, digest {kept.digest[:12]}."
+        )
         yield Note(SOURCE, address, sentence, kept.count, (f"{origin.connection}:{origin.query}",))
 
 

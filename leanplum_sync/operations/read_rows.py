@@ -62,6 +62,7 @@ class _Query:
     root: Path
     connection: Connection
     url: str
+    options: Mapping[str, str]
 
 
 _Answer: TypeAlias = KeptRows | list[Problem] | None
@@ -119,10 +120,10 @@ def _read(loaded: Loaded, reading: Reading, read: _Read) -> Loaded:
     for resource in loaded.resources:
         if (source := read_source_of(resource.source)) is not None:
             connection = loaded.project.connections[source.connection]
-            url = url_of(connection, reading.environ)
+            url, options = url_of(connection, reading.environ), _options(connection, reading.environ)
             wanted, parameters = _wanted(source, loaded.root, reading.given, problems)
             queries[source.connection].append(
-                _Query(resource, source, wanted, parameters, loaded.root, connection, url)
+                _Query(resource, source, wanted, parameters, loaded.root, connection, url, options)
             )
     _check_given(reading.given, [query for each in queries.values() for query in each])
     found: dict[str, KeptRows | None] = {}
@@ -153,9 +154,13 @@ def connected_to(connection: Connection, root: Path, environ: Mapping[str, str])
         CredentialError: a variable is not set, the account is refused, or a driver is not installed.
     """
     url = url_of(connection, environ)
-    options = {name: text_of(setting, environ) for name, setting in connection.options.items()}
+    options = _options(connection, environ)
     with _scratch(root) as scratch, opened(connection.name, url, root, options, scratch) as reader:
         yield reader
+
+
+def _options(connection: Connection, environ: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: text_of(setting, environ) for name, setting in connection.options.items()}
 
 
 def url_of(connection: Connection, environ: Mapping[str, str]) -> str:
@@ -203,7 +208,7 @@ def _wanted(
                         source.address,
                     )
                 )
-            return Files(pattern, source.format, source.delimiter), parameters
+            return Files(pattern, source.format, source.delimiter, source.version), parameters
         case _:
             assert_never(source)
 
@@ -277,7 +282,9 @@ def _checked(reader: Reader, query: _Query, _reading: Reading) -> list[Problem] 
 
 def _kept(reader: Reader, query: _Query, reading: Reading) -> KeptRows | list[Problem]:
     source, root = query.source, query.root
-    key = kept_index.key_of(source, root, target_of(query.url), query.parameters)
+    key = kept_index.key_of(
+        source, root, target_of(query.url, query.options, reading.environ), query.parameters
+    )
     now = reading.clock.now()
     if reading.max_age_seconds is not None:
         kept = kept_index.find(key, root, now - reading.max_age_seconds)
@@ -305,6 +312,7 @@ def _kept(reader: Reader, query: _Query, reading: Reading) -> KeptRows | list[Pr
             )
     except (QueryError, FilesError) as error:
         return _problems(source, error)
+    kept = replace(kept, versions=reader.versions)
     kept_index.note(key, kept, root)
     return kept
 

@@ -83,10 +83,18 @@ def read_rows(meta: Callable[[str], Any]) -> Mapping[str, RowsRead]:
     origins = meta("origins")
     found = {}
     for name, (connection, query, parameters, digest, count) in meta("rows").items():
-        sha256, read_at, server = origins[name]
+        sha256, read_at, server, versions = origins[name]
         if not _DIGEST.fullmatch(text(digest)):  # it is part of a file's name
             raise ValueError("not a digest")
-        kept = KeptRows(digest, text(sha256), _whole(count), _time(read_at), text(server), dict(parameters))
+        kept = KeptRows(
+            digest,
+            text(sha256),
+            _whole(count),
+            _time(read_at),
+            text(server),
+            dict(parameters),
+            text_by_text(versions),
+        )
         found[name] = RowsRead(text(connection), text(query), kept)
     return found
 

@@ -302,7 +302,8 @@ def _rows(rows: Mapping[str, RowsRead]) -> dict[str, Any]:
             for name, each in rows.items()
         },
         "origins": {
-            name: [each.kept.sha256, each.kept.read_at, each.kept.server] for name, each in rows.items()
+            name: [each.kept.sha256, each.kept.read_at, each.kept.server, dict(each.kept.versions)]
+            for name, each in rows.items()
         },
     }
 

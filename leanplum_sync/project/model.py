@@ -255,7 +255,8 @@ class ConnectionModel(Edge):
 
     url: SettingForm = Field(
         description="The address of a database, such as postgresql://user:password@host/database, or of files: s3://bucket/folder,"
-        " gs://bucket/folder, az://container/folder, file:///folder. If it contains a password, put it in an environment variable.",
+        " gs://bucket/folder, az://container/folder, file:///folder, or file://./folder in the project. If it contains a password, put it"
+        " in an environment variable.",
         examples=[{"env": "WAREHOUSE_URL"}],
     )
     options: dict[str, SettingForm] = Field(

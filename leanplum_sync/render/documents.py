@@ -52,6 +52,20 @@ class UserCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class RowsEntry:
+    """Rows that one resource has from a connection."""
+
+    resource: str
+    connection: str
+    source: Annotated[str, "The file with the query, or the path of the files."]
+    rows: int
+    read_at: Time
+    server: str
+    digest: Annotated[str, "Of the rows, in any order."]
+    versions: Annotated[Mapping[str, str], "Of each file or table that was read."]
+
+
+@dataclass(frozen=True, slots=True)
 class PlanSummary(Document):
     NAME: ClassVar = "plan-summary"
 
@@ -68,6 +82,7 @@ class PlanSummary(Document):
     batches: int
     hazards: tuple[HazardEntry, ...]
     notes: tuple[Note, ...]
+    rows: tuple[RowsEntry, ...]
     cohorts: tuple[Cohort, ...]
     cost: Cost
 

@@ -13,7 +13,7 @@ from leanplum_sync.kinds.rows.desires import Desire
 from leanplum_sync.operations.explain import Explained, Explanation
 from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.decide import Reason
-from leanplum_sync.planner.plan import Target
+from leanplum_sync.planner.plan import SOURCE, Note, Target
 from leanplum_sync.problem import Place
 from leanplum_sync.render.documents import (
     ChangeEntry,
@@ -31,7 +31,10 @@ from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.values import normal_form
 
 
-def explained_text(explained: Explained, target: Target, mask: Mask, page: Page) -> str:
+def explained_text(
+    explained: Explained, target: Target, mask: Mask, page: Page, notes: Sequence[Note] = ()
+) -> str:
+    """*notes* are those of the plan. The ones about sources of the user's rows are shown."""
     style = GOOD if target.is_emulator else CARE
     who = f"{explained.subject.kind.value.capitalize()} {escaped(explained.subject.id)}"
     title = Text.assemble((f"{who} in the plan for ", "bold"), (target_words(target), style))
@@ -39,7 +42,17 @@ def explained_text(explained: Explained, target: Target, mask: Mask, page: Page)
         {each.found_at for each in explained.changes} | {each.found_at for each in explained.explanations}
     )
     is_one = len(rows) == 1
-    lines: list[RenderableType] = [title, *([faint(f"Listed in {_found(rows[0])}")] if is_one else []), BLANK]
+    files = {place.file for place in rows}
+    lines: list[RenderableType] = [
+        title,
+        *([faint(f"Listed in {_found(rows[0])}")] if is_one else []),
+        *(
+            faint(escaped(f"{note.samples[0]}: {note.sentence}"))
+            for note in notes
+            if note.code == SOURCE and note.samples[0] in files
+        ),
+        BLANK,
+    ]
     if explained.changes:
         changes = _mask_changes(explained.changes, mask)
         lines += [

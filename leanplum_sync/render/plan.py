@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import starmap
 from textwrap import wrap
 from typing import Final
 
@@ -11,9 +12,9 @@ from rich.cells import cell_len
 from rich.console import RenderableType
 from rich.text import Text
 
-from leanplum_sync.planner.plan import ABOUT_SPECS, Cohort, Cost, Hazard, Note
+from leanplum_sync.planner.plan import ABOUT_SPECS, Cohort, Cost, Hazard, Note, RowsRead
 from leanplum_sync.render import plan_words
-from leanplum_sync.render.documents import HazardEntry, PlanSummary, UserCounts, entry, written
+from leanplum_sync.render.documents import HazardEntry, PlanSummary, RowsEntry, UserCounts, entry, written
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import (
     BAD,
@@ -305,6 +306,19 @@ def _footer(plan: Plan) -> list[RenderableType]:
     return [faint(f"Plan {header.digest[:12]}{observed}")]
 
 
+def _rows_entry(resource: str, read: RowsRead) -> RowsEntry:
+    kept = read.kept
+    return entry(
+        RowsEntry,
+        kept,
+        resource=resource,
+        connection=read.connection,
+        source=read.query,
+        rows=kept.count,
+        read_at=timestamp(kept.read_at),
+    )
+
+
 def plan_json(plan: Plan) -> str:
     header, summary = plan.header, plan.summary
     return written(
@@ -319,6 +333,7 @@ def plan_json(plan: Plan) -> str:
             changes=dict(sorted(summary.changes.items())),
             hazards=tuple(entry(HazardEntry, each) for each in plan.hazards()),
             notes=plan.notes(),
+            rows=tuple(starmap(_rows_entry, plan.rows().items())),
             cohorts=plan_words.masked_cohorts(plan),
         )
     )

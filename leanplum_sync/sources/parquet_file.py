@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,10 +22,12 @@ from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.number import Number, as_cell
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
 _MEMORY_MB: Final = 128
 _PIECE: Final = 256  # rows
+_BATCH: Final = 10_000  # rows
 _ROWS: Final = "SELECT * FROM read_parquet(?)"
 _TYPES: Final = (
     (re.compile(r"VARCHAR|BOOLEAN|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DOUBLE"), "{}", as_cell),
@@ -35,6 +37,11 @@ _TYPES: Final = (
     (
         re.compile(r"TIMESTAMP WITH TIME ZONE"),
         "replace(make_timestamp(epoch_us({}))::VARCHAR, ' ', 'T') || 'Z'",
+        str,
+    ),
+    (
+        re.compile(r"TIMESTAMPTZ_NS"),
+        "replace(make_timestamp_ns(epoch_ns({}))::VARCHAR, ' ', 'T') || 'Z'",
         str,
     ),
     (re.compile(r"TIMESTAMP(_S|_MS|_NS)?"), "replace({}::VARCHAR, ' ', 'T')", str),
@@ -120,6 +127,19 @@ def rows(source: FileSource, root: Path, report: Callable[[Problem], None]) -> I
                     for (name, column), value in zip(columns.items(), values, strict=True)
                 }
                 yield Row(number, Place(source.path, row=number), cells)
+
+
+def batches(source: FileSource, root: Path, cells: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """
+    Yield the rows, many at once. *cells* are SQL for their columns.
+
+    Raises:
+        SourceError: as for ``rows``.
+    """
+    with _reading(source, root) as (connection, path):
+        longest = longest_row(connection, path, types_of(connection, _ROWS, path), source)
+        found = connection.sql(f"SELECT {', '.join(cells)} FROM read_parquet(?)", params=[path])  # noqa: S608 - names, quoted
+        yield from found.to_arrow_reader(rows_at_once(longest, _BATCH))
 
 
 @contextmanager

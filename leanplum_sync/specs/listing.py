@@ -28,6 +28,7 @@ from leanplum_sync.kinds.rows.source import (
 )
 from leanplum_sync.problem import Problem
 from leanplum_sync.sources import Header, SourceError, header, parquet_file
+from leanplum_sync.sources.connections.tables import FORMATS as TABLE_FORMATS
 from leanplum_sync.specs.explain import did_you_mean
 from leanplum_sync.specs.file import OpenDocument
 from leanplum_sync.specs.paths import PathFault, inside
@@ -79,7 +80,18 @@ def _is_lost(written: Json, listing: Listing) -> bool:
     """Return whether the keys that say where the rows are were left out because they are wrong."""
     return not isinstance(written, dict) or any(
         name in written and getattr(listing, name, None) is None
-        for name in ("file", "inline", "connection", "query", "path", "parameters", "id", "user")
+        for name in (
+            "file",
+            "inline",
+            "connection",
+            "query",
+            "path",
+            "version",
+            "snapshot",
+            "parameters",
+            "id",
+            "user",
+        )
     )
 
 
@@ -105,7 +117,15 @@ def _source(
     listing: Listing, path: KeyPath, document: OpenDocument, root: Path, connections: Collection[str] | None
 ) -> DataSource | None:
     if any(
-        each is not None for each in (listing.connection, listing.query, listing.path, listing.parameters)
+        each is not None
+        for each in (
+            listing.connection,
+            listing.query,
+            listing.path,
+            listing.parameters,
+            listing.version,
+            listing.snapshot,
+        )
     ):
         return connected_source(listing, path, document, root, connections)
     match listing.file, listing.inline:
@@ -158,6 +178,13 @@ def _spelled(value: Json, path: KeyPath, document: OpenDocument) -> Json:
 def _file_source(
     text: str, listing: Listing, path: KeyPath, document: OpenDocument, root: Path
 ) -> FileSource | None:
+    if listing.format in TABLE_FORMATS:
+        document.report(
+            (*path, "format"),
+            f"a table of format {listing.format} can't be a file beside a spec",
+            "Name a `connection` of the project file, and the table's folder with `path`.",
+        )
+        return None
     place = document.value_place((*path, "file"))
     target = inside(root, document.file.path.parent, text)
     if isinstance(target, PathFault):

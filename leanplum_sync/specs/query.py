@@ -9,14 +9,16 @@ from leanplum_sync.kinds.rows.document import Listing
 from leanplum_sync.kinds.rows.site import Path as KeyPath
 from leanplum_sync.kinds.rows.source import ObjectsSource, QuerySource, ReadSource
 from leanplum_sync.problem import Place, Problem
-from leanplum_sync.sources.connections.globs import parameters_of
+from leanplum_sync.sources.connections.globs import is_pattern, parameters_of
 from leanplum_sync.sources.connections.statement import Statement, StatementError, parse
+from leanplum_sync.sources.connections.tables import FORMATS as TABLE_FORMATS
 from leanplum_sync.specs.explain import did_you_mean
 from leanplum_sync.specs.file import OpenDocument
 from leanplum_sync.specs.paths import PathFault, inside
 
 _FILE_KEYS = ("file", "inline")
-_KEYS_OF_FILES = ("format", "delimiter")
+_KEYS_OF_FILES = ("format", "delimiter", "version", "snapshot")
+_VERSIONS = {"version": "delta", "snapshot": "iceberg"}
 
 
 def connected_source(
@@ -29,10 +31,9 @@ def connected_source(
     """
     for key in (*_FILE_KEYS, *(_KEYS_OF_FILES if listing.query is not None else ())):
         if getattr(listing, key) is not None:
+            other = "connection" if key in _FILE_KEYS else "query"
             document.report(
-                (*path, key),
-                f"`{key}` can't be used with `connection`",
-                f"Remove either `{key}` or `connection`.",
+                (*path, key), f"`{key}` can't be used with `{other}`", f"Remove either `{key}` or `{other}`."
             )
             return None
     if listing.connection is None:
@@ -79,6 +80,8 @@ def _objects(
             "Remove the leading slash and any `..`.",
         )
         return None
+    if not _fits_format(listing, objects, path, document):
+        return None
     _check_parameters(listing, parameters_of(objects), "the path", path, document)
     return ObjectsSource(
         connection,
@@ -88,8 +91,32 @@ def _objects(
         document.address,
         listing.format,
         listing.delimiter,
+        listing.version if listing.snapshot is None else listing.snapshot,
         empty=tuple(map(str, listing.empty)),
     )
+
+
+def _fits_format(listing: Listing, objects: str, path: KeyPath, document: OpenDocument) -> bool:
+    """Return whether the other keys go with the format, after reporting each that doesn't."""
+    is_table = listing.format in TABLE_FORMATS
+    found = [
+        ((*path, key), f"`{key}` is for tables of format {table}", f"Remove it, or write `format: {table}`.")
+        for key, table in _VERSIONS.items()
+        if getattr(listing, key) is not None and listing.format != table
+    ]
+    if is_table and listing.delimiter is not None:
+        found.append(((*path, "delimiter"), "a table has no delimiter", "Remove it."))
+    if is_table and is_pattern(objects):
+        found.append(
+            (
+                (*path, "path"),
+                "a table is one folder, but this is a pattern",
+                "Write the folder of the table.",
+            )
+        )
+    for key, message, hint in found:
+        document.report(key, message, hint)
+    return not found
 
 
 def _check_parameters(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from files import write_files
+from lake_project import USERS, write_project, write_tiers
 from object_store import SECRET, ObjectStore, serving_objects
 from pyarrow import parquet
 from shell import Serve, Shell
@@ -24,25 +26,6 @@ from leanplum_sync.sources.connections.reader import Files
 
 pytestmark = pytest.mark.slow
 
-PROJECT = """\
-apiVersion: leanplum-sync/v1
-kind: Project
-metadata: {{name: shop}}
-spec:
-  connections: {{lake: {{url: "{url}", options: {options}}}}}
-  environments: {{live: {{appId: app_emulator}}}}
-  limits: {{requestsPerSecond: 1000}}
-"""
-TIERS = """\
-apiVersion: leanplum-sync/v1
-kind: UserAttributes
-metadata: {name: tiers}
-spec:
-  users: {connection: lake, path: "PATH", id: id}
-  attributes:
-    tier: {column: tier}
-"""
-USERS = ["u1", "u2", "u3", "u4"]
 DATE = "{date}"
 
 
@@ -78,25 +61,61 @@ def lake(request: Any, tmp_path: Path, serve: Serve) -> Shell:
     folder = tmp_path / "project"
     environ: Mapping[str, str] = {}
     if request.param == "folder":
-        url, options = f"file://{tmp_path}/lake", "{}"
+        url, options = f"file://{tmp_path}/lake", {}
         for path, content in FILES.items():
             file = tmp_path / "lake" / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
     else:
         served: ObjectStore = request.getfixturevalue("s3")
-        url, options, environ = "s3://exports/crm", json.dumps(served.options), served.environ
-    write_files(folder, {"leanplum-sync.yaml": PROJECT.format(url=url, options=options)})
+        url, options, environ = "s3://exports/crm", served.options, served.environ
+    write_project(folder, url, options)
     return Shell(folder, {**serve(*silver(USERS)).environ, **environ})
 
 
 def listed(lake: Shell, path: str, *arguments: str) -> dict[str, Any]:
-    write_files(lake.folder, {"specs/tiers.yaml": TIERS.replace("PATH", path)})
+    write_tiers(lake.folder, path)
     lake.run("plan", "--out", "a.lpplan", *arguments)
     lake.run("apply", "a.lpplan", "--yes")
     lake.run("pull", *USERS, "--out", "after.ndjson", "--max-age", "0s")
     users = map(json.loads, (lake.folder / "after.ndjson").read_text().splitlines())
     return {user["userId"]: user["userAttributes"].get("tier") for user in users}
+
+
+def test_the_version_of_each_file_is_in_the_plan_and_not_in_its_digest(lake: Shell) -> None:
+    path = "customers/2026-11-01/*.csv*"
+    write_tiers(lake.folder, path)
+    (entry,) = lake.json("plan", "--out", "a.lpplan")["rows"]
+    names = {f"customers/2026-11-01/{name}" for name in ("a.csv", "b.csv.gz")}
+    assert (entry["connection"], entry["source"], entry["rows"]) == ("lake", path, 3)
+    assert {name.removeprefix("crm/") for name in entry["versions"]} == names
+    assert all(version.startswith("ETag ") for version in entry["versions"].values())
+    assert lake.json("show", "a.lpplan")["rows"] == [entry]
+    with closing(sqlite3.connect(lake.folder / "a.lpplan")) as plan:
+        (origins,) = plan.execute("SELECT value FROM meta WHERE key = 'origins'").fetchone()
+    assert next(iter(entry["versions"].values())) in origins
+
+    write_tiers(lake.folder, "customers/2026-11-01/a.csv")
+    (entry,) = lake.json("plan", "--out", "b.lpplan")["rows"]
+    (version,) = entry["versions"].values()
+    shown = " ".join(lake.run("show", "b.lpplan").stdout.split())
+    assert f"2 rows read from 1 file of 26 bytes ({version}) at" in shown
+
+
+def test_connections_with_other_options_share_no_kept_rows(
+    s3: ObjectStore, tmp_path: Path, serve: Serve
+) -> None:
+    with serving_objects() as other:
+        other.put({"crm/customers/2026-11-01/a.csv": b"id,tier\nu1,other\n"})
+        lake = Shell(tmp_path / "project", {**serve(*silver(USERS)).environ, **s3.environ})
+        write_tiers(lake.folder, "customers/2026-11-01/a.csv")
+        counts = []
+        for store in (s3, other, s3):
+            write_project(lake.folder, "s3://exports/crm", store.options)
+            (entry,) = lake.json("plan", "--max-age", "1h")["rows"]
+            counts.append((entry["rows"], entry["readAt"]))
+        assert [count for count, _ in counts] == [2, 1, 2]
+        assert counts[0] == counts[2]
 
 
 def test_several_files_are_one_source(lake: Shell) -> None:
@@ -140,7 +159,7 @@ def test_what_is_wrong_with_a_file_is_told_with_its_name_and_keeps_nothing(lake:
         "customers/*/notes.txt": "the format of customers/2026-11-02/notes.txt can't be determined",
         "parted/*/*/*.parquet": "",
     }.items():
-        write_files(lake.folder, {"specs/tiers.yaml": TIERS.replace("PATH", path)})
+        write_tiers(lake.folder, path)
         told = " ".join(lake.run("plan", code=3 if said else 0).stderr.split())
         assert said in told
         assert "secret" not in told
@@ -148,7 +167,7 @@ def test_what_is_wrong_with_a_file_is_told_with_its_name_and_keeps_nothing(lake:
 
 
 def test_a_plan_is_applied_without_the_store(lake: Shell) -> None:
-    write_files(lake.folder, {"specs/tiers.yaml": TIERS.replace("PATH", "customers/2026-11-01/*.csv*")})
+    write_tiers(lake.folder, "customers/2026-11-01/*.csv*")
     lake.run("validate")
     assert "Query columns checked" in lake.run("validate", "--connect").stdout
     lake.run("plan", "--out", "a.lpplan")
@@ -168,15 +187,14 @@ def test_a_plan_is_applied_without_the_store(lake: Shell) -> None:
 def test_a_secret_is_in_no_byte_that_is_written(s3: ObjectStore, tmp_path: Path, serve: Serve) -> None:
     folder = tmp_path / "project"
     lake = Shell(folder, {**serve(*silver(USERS)).environ, **s3.environ})
-    write_files(folder, {"specs/tiers.yaml": TIERS.replace("PATH", "customers/2026-11-01/*.csv*")})
+    write_tiers(folder, "customers/2026-11-01/*.csv*")
     said = ""
     for bucket, endpoint, code in (
         ("exports/crm", s3.endpoint, 0),
         ("gone", s3.endpoint, 9),
         ("exports", "http://127.0.0.1:1", 75),
     ):
-        options = json.dumps({**s3.options, "endpoint": endpoint})
-        write_files(folder, {"leanplum-sync.yaml": PROJECT.format(url=f"s3://{bucket}", options=options)})
+        write_project(folder, f"s3://{bucket}", {**s3.options, "endpoint": endpoint})
         done = lake.run("plan", code=code)
         said += done.stdout + done.stderr
     assert SECRET not in said

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from leanplum_sync.address import Subject
 from leanplum_sync.applier.receipt import Receipt, StopReason
@@ -17,7 +18,17 @@ from leanplum_sync.journal.entry import (
 )
 from leanplum_sync.operations.verify import Difference, Verification
 from leanplum_sync.planner.change import ChangeKind
-from leanplum_sync.planner.plan import Cohort, Cost, Hazard, Header, Note, Summary, Target, ValuePair
+from leanplum_sync.planner.plan import (
+    Cohort,
+    Cost,
+    Hazard,
+    Header,
+    Note,
+    RowsRead,
+    Summary,
+    Target,
+    ValuePair,
+)
 from leanplum_sync.render.status import Status
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.batch import DeliveryKey
@@ -38,6 +49,7 @@ class SomePlan:
     hazards_: tuple[Hazard, ...] = ()
     notes_: tuple[Note, ...] = ()
     cohorts_: tuple[Cohort, ...] = ()
+    rows_: Mapping[str, RowsRead] = field(default_factory=dict)
 
     @property
     def header(self) -> Header:
@@ -51,6 +63,9 @@ class SomePlan:
 
     def cohorts(self) -> tuple[Cohort, ...]:
         return self.cohorts_
+
+    def rows(self) -> Mapping[str, RowsRead]:
+        return self.rows_
 
 
 def cohort(

@@ -52,9 +52,9 @@ def command(console: Console, *, plan: Path, user: str, observed: Path | None) -
             raise click.UsageError(
                 f"Neither the plan nor the specs list {user!r}. Ids are compared literally: 00004 is not 4."
             )
-        target, mask = opened.header.target, mask_for(opened)
+        target, mask, notes = opened.header.target, mask_for(opened), opened.notes()
         deliver(
             console,
-            text=lambda page: explained_text(explained, target, mask, page),
+            text=lambda page: explained_text(explained, target, mask, page, notes),
             json=lambda: explained_json(explained, target, mask),
         )

@@ -142,8 +142,11 @@ class Listing(Edge):
         ),
         examples=["data/customers.csv"],
     )
-    format: Literal["csv", "ndjson", "parquet"] | None = Field(
-        default=None, description="The file's format, if its extension doesn't indicate it.", examples=["csv"]
+    format: Literal["csv", "ndjson", "parquet", "delta", "iceberg"] | None = Field(
+        default=None,
+        description="The file's format, if its extension doesn't indicate it. With a connection, `delta` and `iceberg` are tables, and"
+        " `path` is the table's folder.",
+        examples=["csv"],
     )
     delimiter: Literal[",", ";", "\t", "|"] | None = Field(
         default=None,
@@ -177,6 +180,14 @@ class Listing(Edge):
         " .zst. `*` and `?` stand for characters of a name, `**` for folders, `{date}` for the parameter `date`. A folder"
         " named `country=DE` adds a column `country`.",
         examples=["customers/{date}/*.parquet"],
+    )
+    version: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="The version of a Delta table. Default: the latest.", examples=[12]
+    )
+    snapshot: Annotated[int, Field(ge=0)] | None = Field(
+        default=None,
+        description="The id of a snapshot of an Iceberg table. Default: the current one.",
+        examples=[5872319840029514],
     )
     parameters: dict[ParameterName, Parameter] | None = Field(
         default=None,

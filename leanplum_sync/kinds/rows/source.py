@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePath
 from typing import Final, TypeAlias, assert_never
@@ -89,7 +89,8 @@ class KeptRows:
 
     *digest* is over columns, types and values: the order in which the rows came doesn't change it. *sha256* is that of the
     file. *count* is the number of rows, *read_at* in seconds since the epoch. *server* is what answered, such as
-    ``PostgreSQL 16.2``. *parameters* are the values that the query was given.
+    ``PostgreSQL 16.2``. *parameters* are the values that the query was given. *versions* are those of the files or tables that
+    were read, by path and in the words of their store, such as ``generation 17``.
     """
 
     digest: str
@@ -98,6 +99,7 @@ class KeptRows:
     read_at: float
     server: str
     parameters: Mapping[str, Json]
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
@@ -133,7 +135,8 @@ class ObjectsSource:
     """
     The rows of files of an object store. *path* may hold ``*`` and names in braces, *place* is where the spec names it.
 
-    *format* and *delimiter* None are told by each file. *parameters* and *kept* are as for a query.
+    *format* and *delimiter* None are told by each file. If *format* is ``delta`` or ``iceberg``, *path* is the folder of a table;
+    *version* is the table's, or the id of its snapshot, and None the latest. *parameters* and *kept* are as for a query.
     """
 
     connection: str
@@ -143,6 +146,7 @@ class ObjectsSource:
     address: str = ""
     format: str | None = None
     delimiter: str | None = None
+    version: int | None = None
     needed: tuple[NeededColumn, ...] = ()
     empty: tuple[str, ...] = ()
     kept: KeptRows | None = None

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -139,6 +139,7 @@ class BigQueryReader:
     name: str
     client: Any
     server: str = "BigQuery"
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     def account(self) -> Account:
         self._run("SELECT 1", ())

@@ -25,7 +25,7 @@ def key_of(source: ReadSource, root: Path, target: str, parameters: Mapping[str,
         case QuerySource():
             wanted = file_digest(root / source.path)
         case ObjectsSource():
-            wanted = f"{source.path} {source.format} {source.delimiter}"
+            wanted = f"{source.path} {source.format} {source.delimiter} {source.version}"
         case _:
             assert_never(source)
     told = [_FORMAT, source.connection, target, wanted, dict(parameters)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from leanplum_sync.errors import CredentialError, SourceUnreachableError
 from leanplum_sync.kinds.rows.source import (
@@ -22,11 +21,16 @@ from leanplum_sync.kinds.rows.source import (
 )
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.sources import csv_file, ndjson_file, parquet_file
+from leanplum_sync.sources.connections import store_errors, table_texts
 from leanplum_sync.sources.connections.adbc import missing_extra
 from leanplum_sync.sources.connections.columns import ColumnKind, QueryColumn
+from leanplum_sync.sources.connections.endpoints import is_plain
 from leanplum_sync.sources.connections.globs import fixed_part, is_pattern, matches, partitions
 from leanplum_sync.sources.connections.interrupting import interruptible
 from leanplum_sync.sources.connections.reader import Account, Files, FilesError, QueryError, Wanted, batch_of
+from leanplum_sync.sources.connections.store_errors import unreachable
+from leanplum_sync.sources.connections.tables import FORMATS as TABLE_FORMATS
+from leanplum_sync.sources.connections.tables import Table
 from leanplum_sync.sources.opening import SourceError
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.number import dumps_exact
@@ -44,7 +48,6 @@ _MOST_PROBLEMS: Final = 100
 _CHUNK: Final = 4 << 20
 _ROWS_AT_ONCE: Final = 5_000
 _CLIENT: Final = {"timeout": "60s", "connect_timeout": "10s"}
-_NO_BUCKET: Final = re.compile("NoSuchBucket|status code: 404")  # obstore has no error of its own for it
 _RETRIES: Final = {"max_retries": 2, "retry_timeout": timedelta(seconds=30)}
 
 
@@ -61,13 +64,12 @@ def opened(name: str, url: str, options: Mapping[str, str], scratch: Path) -> It
         import pyarrow  # noqa: F401, ICN001, PLC0415 - as above
     except ImportError as error:
         raise missing_extra(name, "objects") from error
-    is_plain = options.get("endpoint", "").startswith("http://")
     settings: dict[str, Any] = (
         {}
         if url.startswith("file:")
         else {
             "config": dict(options),
-            "client_options": {**_CLIENT, "allow_http": is_plain},
+            "client_options": {**_CLIENT, "allow_http": is_plain(options)},
             "retry_config": _RETRIES,
         }
     )
@@ -75,17 +77,18 @@ def opened(name: str, url: str, options: Mapping[str, str], scratch: Path) -> It
         store = obstore.store.from_url(url, **settings)
     except (obstore.exceptions.BaseError, ValueError, TypeError, OSError):
         raise CredentialError(f"Connection {name}: its URL or options are not valid. Check them.") from None
-    yield ObjectReader(name, store, scratch)
+    yield ObjectReader(name, store, scratch, url, options)
 
 
 @dataclass(frozen=True, slots=True)
 class _Object:
-    """A file that was downloaded as *local*. *name* is for people."""
+    """A file that was downloaded as *local*. *name* and *version* are for people."""
 
     path: str
     name: str
     local: str
     format: DataFormat
+    version: str
 
 
 @dataclass(slots=True)
@@ -93,8 +96,12 @@ class ObjectReader:
     name: str
     store: Any
     scratch: Path
+    url: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
     server: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
     _downloaded: dict[str, list[_Object]] = field(default_factory=dict)
+    _tables: dict[Files, Table] = field(default_factory=dict)
 
     def account(self) -> Account:
         with _errors(self.name):
@@ -106,41 +113,72 @@ class ObjectReader:
         """Download the files and return the columns of all of them: those of the files, and of their folders."""
         del parameters  # they are in the path already
         files = _files(query)
-        kinds: dict[str, tuple[ColumnKind, str]] = {}
+        if files.format in TABLE_FORMATS:
+            types = table_texts.types_of(self._table(files).schema)
+            return tuple(table_texts.column(name, shown) for name, shown in types.items())
+        found: dict[str, QueryColumn] = {}
         first: tuple[str, set[str]] | None = None
         for each in self._all(files):
             own = self._own_columns(each, files)
             if each.format is not DataFormat.NDJSON:
                 first = first or (each.name, set(own))
                 self._check_same(each, set(own), *first)
-            parted = dict.fromkeys(partitions(each.path), (ColumnKind.TEXT, "text"))
-            for column, (kind, shown) in {**own, **parted}.items():
-                before, _ = kinds.get(column, (kind, shown))
-                kinds[column] = (kind if kind is before else _of_both(kind, before)), shown
-        return tuple(QueryColumn(column, kind, shown) for column, (kind, shown) in kinds.items())
+            parted = {name: QueryColumn(name, ColumnKind.TEXT, "text") for name in partitions(each.path)}
+            for name, column in {**own, **parted}.items():
+                found[name] = _of_both(found.get(name, column), column)
+        return tuple(found.values())
 
     def batches(
         self, query: Wanted, parameters: Mapping[str, Json], columns: Sequence[QueryColumn]
     ) -> Generator[pa.RecordBatch, None, None]:
         del parameters
         files = _files(query)
+        if files.format in TABLE_FORMATS:
+            with self._table_errors(files):
+                yield from table_texts.texts(self._table(files).batches(), columns)
+            return
         problems: list[Problem] = []
         for each in self._all(files):
-            parted = partitions(each.path)
 
-            def report(problem: Problem, name: str = each.name) -> None:
-                problems.append(replace(problem, place=replace(problem.place, file=name)))
+            def report(problem: Problem, each: _Object = each) -> None:
+                problems.append(_renamed(problem, each))
 
-            found = self._rows(each, files, report)
-            while rows := [{**row.values, **parted} for row in islice(found, _ROWS_AT_ONCE)]:
-                yield batch_of(
-                    [[_text(values.get(column.name), column.kind) for column in columns] for values in rows],
-                    columns,
-                )
+            read = self._whole_batches if each.format is DataFormat.PARQUET else self._row_batches
+            for batch in read(each, files, columns, report):
+                yield batch
                 if len(problems) > _MOST_PROBLEMS:
                     break
         if problems:
             raise FilesError(problems[:_MOST_PROBLEMS])
+
+    def _row_batches(
+        self, each: _Object, files: Files, columns: Sequence[QueryColumn], report: Callable[[Problem], None]
+    ) -> Iterator[pa.RecordBatch]:
+        parted, found = partitions(each.path), self._rows(each, files, report)
+        while rows := [{**row.values, **parted} for row in islice(found, _ROWS_AT_ONCE)]:
+            yield batch_of(
+                [[_text(values.get(column.name), column.kind) for column in columns] for values in rows],
+                columns,
+            )
+
+    def _whole_batches(
+        self, each: _Object, files: Files, columns: Sequence[QueryColumn], report: Callable[[Problem], None]
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a Parquet file, whose cells DuckDB makes texts, not row by row."""
+        own, parted = self._own_columns(each, files), partitions(each.path)
+        cells = [
+            table_texts.constant(_text(parted[column.name], column.kind))
+            if column.name in parted
+            else table_texts.cell(own[column.name], column.kind)
+            if column.name in own
+            else table_texts.constant(None)
+            for column in columns
+        ]
+        try:
+            yield from parquet_file.batches(_source(each, files), self.scratch, cells)
+        except SourceError as error:
+            for problem in error.problems:
+                report(problem)
 
     def _check_same(self, each: _Object, own: set[str], first: str, columns: set[str]) -> None:
         for column in sorted(own ^ columns):
@@ -150,20 +188,20 @@ class ObjectReader:
                 "All files of a path must have the same columns. Use separate paths, or export the files again.",
             )
 
-    def _own_columns(self, each: _Object, files: Files) -> Mapping[str, tuple[ColumnKind, str]]:
+    def _own_columns(self, each: _Object, files: Files) -> Mapping[str, QueryColumn]:
         match each.format:
             case DataFormat.NDJSON:
                 problems: list[Problem] = []
                 names = {
                     name: None for row in self._rows(each, files, problems.append) for name in row.values
                 }
-                return dict.fromkeys(names, (ColumnKind.JSON, "JSON"))
+                return {name: QueryColumn(name, ColumnKind.JSON, "JSON") for name in names}
             case DataFormat.CSV:
                 header = self._header(each, files, csv_file.header)
-                return dict.fromkeys(header.columns or (), (ColumnKind.TEXT, "text"))
+                return {name: QueryColumn(name, ColumnKind.TEXT, "text") for name in header.columns or ()}
             case DataFormat.PARQUET:
                 header = self._header(each, files, parquet_file.header)
-                return {column: (_kind_of(shown), shown) for column, shown in header.types.items()}
+                return {name: table_texts.column(name, shown) for name, shown in header.types.items()}
 
     def _header(self, each: _Object, files: Files, read: Callable[[FileSource, Path], Header]) -> Header:
         try:
@@ -175,18 +213,47 @@ class ObjectReader:
         return header
 
     def _rows(self, each: _Object, files: Files, report: Callable[[Problem], None]) -> Iterator[Row]:
-        source = _source(each, files)
+        """Yield the rows of a file that is not Parquet."""
+        read = csv_file.rows if each.format is DataFormat.CSV else ndjson_file.rows
         try:
-            match each.format:
-                case DataFormat.CSV:
-                    yield from csv_file.rows(source, self.scratch, report)
-                case DataFormat.NDJSON:
-                    yield from ndjson_file.rows(source, self.scratch, report)
-                case DataFormat.PARQUET:
-                    yield from parquet_file.rows(source, self.scratch, report)
+            yield from read(_source(each, files), self.scratch, report)
         except SourceError as error:
             for problem in error.problems:
                 report(problem)
+
+    def _table(self, files: Files) -> Table:
+        if files not in self._tables:
+            with self._table_errors(files):
+                self._tables[files] = self._opened(files)
+            table = self._tables[files]
+            self.server = f"{(files.format or '').capitalize()} table"
+            self.versions = {files.pattern: table.version}
+        return self._tables[files]
+
+    @contextmanager
+    def _table_errors(self, files: Files) -> Iterator[None]:
+        import obstore  # noqa: PLC0415 - an extra
+
+        with _errors(self.name):
+            try:
+                yield
+            except (FileNotFoundError, obstore.exceptions.NotFoundError):
+                raise unreachable(
+                    self.name, f"{files.pattern}: a file of the table is missing, or was deleted meanwhile"
+                ) from None
+
+    def _opened(self, files: Files) -> Table:
+        try:
+            if files.format == "delta":
+                from leanplum_sync.sources.connections import delta  # noqa: PLC0415 - an extra
+
+                address = f"{self.url.rstrip('/')}/{files.pattern}"
+                return delta.opened(self.name, address, self.options, files.version)
+            from leanplum_sync.sources.connections import iceberg  # noqa: PLC0415 - an extra
+
+            return iceberg.opened(self.store, self.url, files.pattern, files.version)
+        except ImportError as error:
+            raise missing_extra(self.name, files.format or "") from error
 
     def _all(self, files: Files) -> list[_Object]:
         """Return the files, sorted by path, after downloading them if that is still to be done."""
@@ -198,6 +265,7 @@ class ObjectReader:
             ]
             size = sum(meta["size"] for meta in metas)
             self.server = f"{len(metas):,} file{'' if len(metas) == 1 else 's'} of {size:,} bytes"
+            self.versions = {each.path: each.version for each in self._downloaded[files.pattern]}
         return self._downloaded[files.pattern]
 
     def _listed(self, files: Files) -> list[Any]:
@@ -234,27 +302,32 @@ class ObjectReader:
                 "Write `format: csv`, `ndjson`, or `parquet`.",
             )
         local += suffix + ("" if compression.value == "none" else f".{compression.value}")
-        size = 0
         with _errors(self.name), (self.scratch / local).open("wb") as file:
-            for chunk in self._chunks(path, meta["e_tag"]):
-                size += len(chunk)
-                file.write(chunk)
-        if size != meta["size"]:
-            raise _unreachable(self.name, f"{path} ended after {size:,} of {meta['size']:,} bytes")
-        return _Object(path, f"{self.name}:{path}", local, data_format)
+            version = self._copy(meta, file)
+        return _Object(path, f"{self.name}:{path}", local, data_format, version)
 
-    def _chunks(self, path: str, e_tag: str | None) -> Iterator[Any]:
-        """Yield the bytes of the version that was listed."""
+    def _copy(self, meta: Any, file: BinaryIO) -> str:
+        """Write to *file* the version that *meta* was listed with, and return that version."""
         import obstore  # noqa: PLC0415 - an extra
 
-        options: GetOptions = {"if_match": e_tag} if e_tag else {}
+        path, size = str(meta["path"]), 0
+        options: GetOptions = {"if_match": meta["e_tag"]} if meta["e_tag"] else {}
         try:
             result = interruptible(partial(obstore.get, self.store, path, options=options))
+            if not _is_same(meta, result.meta):  # a server may ignore the condition
+                raise _changed(self.name, path)
             stream = iter(result.stream(min_chunk_size=_CHUNK))
             while (chunk := interruptible(partial(next, stream, None))) is not None:
-                yield memoryview(chunk)
+                size += len(chunk)
+                file.write(memoryview(chunk))
+            # A file of a folder may be written to while it is open; an object is replaced as a whole.
+            if self.url.startswith("file:") and not _is_same(meta, obstore.head(self.store, path)):
+                raise _changed(self.name, path)
         except (obstore.exceptions.PreconditionError, FileNotFoundError, obstore.exceptions.NotFoundError):
-            raise _unreachable(self.name, f"{path} was changed or deleted while it was read") from None
+            raise _changed(self.name, path) from None
+        if size != meta["size"]:
+            raise unreachable(self.name, f"{path} ended after {size:,} of {meta['size']:,} bytes")
+        return _version(result.meta)
 
 
 def _files(query: Wanted) -> Files:
@@ -273,14 +346,25 @@ def _renamed(problem: Problem, each: _Object) -> Problem:
     return replace(problem, place=replace(problem.place, file=each.name))
 
 
-def _kind_of(duckdb_type: str) -> ColumnKind:
-    if not parquet_file.usable(duckdb_type):
-        return ColumnKind.OTHER
-    return ColumnKind.TEXT if parquet_file.holds_text(duckdb_type) else ColumnKind.JSON
+def _of_both(one: QueryColumn, other: QueryColumn) -> QueryColumn:
+    """Return the column of two files. If they differ in kind, each value tells its own."""
+    if one.kind is other.kind or one.kind is ColumnKind.OTHER:
+        return one
+    return other if other.kind is ColumnKind.OTHER else QueryColumn(one.name, ColumnKind.JSON, "JSON")
 
 
-def _of_both(one: ColumnKind, other: ColumnKind) -> ColumnKind:
-    return ColumnKind.OTHER if ColumnKind.OTHER in (one, other) else ColumnKind.JSON
+def _is_same(listed: Any, now: Any) -> bool:
+    """Tell whether both are of one version. Servers put quotes around an ETag, or leave them out."""
+    return all(
+        listed[key] is None or now[key] is None or listed[key].strip('"') == now[key].strip('"')
+        for key in ("e_tag", "version")
+    )
+
+
+def _version(meta: Any) -> str:
+    """Return what a store calls the version: a generation or version id, if it keeps several, or an ETag."""
+    told = [f"version {meta['version']}"] if meta["version"] else []
+    return ", ".join([*told, *([f"ETag {meta['e_tag'].strip(chr(34))}"] if meta["e_tag"] else [])])
 
 
 def _text(value: Json, kind: ColumnKind) -> str | None:
@@ -297,24 +381,20 @@ def _text(value: Json, kind: ColumnKind) -> str | None:
 def _errors(name: str) -> Iterator[None]:
     import obstore  # noqa: PLC0415 - an extra
 
-    try:
-        yield
-    except (
+    refused = (
         obstore.exceptions.PermissionDeniedError,
         obstore.exceptions.UnauthenticatedError,
         PermissionError,
-    ):
-        raise CredentialError(
-            f"Connection {name}: the object store refused access (403 or 401). Check its keys and its permissions."
-        ) from None
+    )
+    try:
+        yield
+    except refused:
+        raise store_errors.refused(name) from None
+    except (obstore.exceptions.NotFoundError, FileNotFoundError):
+        raise store_errors.no_bucket(name) from None
     except (obstore.exceptions.BaseError, OSError) as error:
-        is_missing = isinstance(error, obstore.exceptions.NotFoundError | FileNotFoundError)
-        if is_missing or _NO_BUCKET.search(str(error)):
-            raise CredentialError(
-                f"Connection {name}: there is no such bucket or folder. Check the connection's URL."
-            ) from None
-        raise _unreachable(name, "the object store can't be reached, or failed") from None
+        raise store_errors.failure_told(name, str(error)) or unreachable(name) from None
 
 
-def _unreachable(name: str, what: str) -> SourceUnreachableError:
-    return SourceUnreachableError(f"Connection {name}: {what}. Nothing was kept. Run the command again.")
+def _changed(name: str, path: str) -> SourceUnreachableError:
+    return unreachable(name, f"{path} was changed or deleted while it was read")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote
 
 from leanplum_sync.errors import CredentialError
 from leanplum_sync.sources.connections import adbc, bigquery, objects, snowflake, sqlite
@@ -14,8 +15,15 @@ from leanplum_sync.sources.connections.reader import Reader
 
 _POSTGRESQL: Final = ("postgresql", "postgres")
 _THROUGH_SQLALCHEMY: Final = "postgresql+"
+_RELATIVE: Final = "file://./"
 _PASSWORD: Final = re.compile("^([^:/?#]*://[^:@/?#]*):[^@/?#]*@")
 _SECRETS: Final = frozenset({"password", "sslpassword"})
+_SECRET_OPTION: Final = re.compile("secret|token|password|sas|key$", re.IGNORECASE)
+_ID: Final = re.compile("key_?id$", re.IGNORECASE)
+# Variables with which an object store's tools choose another store for the same URL.
+_CHOOSES_STORE: Final = re.compile(
+    r"(?:AWS|AZURE|GOOGLE)_\w*(?:ENDPOINT|ACCOUNT_NAME|EMULATOR|BASE_URL|ACCESS_KEY_ID)\w*"
+)
 
 
 def opened(
@@ -33,7 +41,7 @@ def opened(
     if scheme in _POSTGRESQL:
         return adbc.opened(name, url)
     if scheme in objects.SCHEMES:
-        return objects.opened(name, url, options, scratch)
+        return objects.opened(name, _absolute(url, root), options, scratch)
     if scheme == "snowflake":
         return snowflake.opened(name, url)
     if scheme == "bigquery":
@@ -50,17 +58,37 @@ def opened(
     )
 
 
+def _absolute(url: str, root: Path) -> str:
+    """Return *url*. A folder may be relative to the project folder *root*: ``file://./lake``."""
+    is_relative = url.startswith(_RELATIVE)
+    return (root.resolve() / unquote(url.removeprefix(_RELATIVE))).as_uri() if is_relative else url
+
+
 def scheme_of(url: str) -> str:
     return url.partition("://")[0].lower() if "://" in url else ""
 
 
-def target_of(url: str) -> str:
+def target_of(
+    url: str, options: Mapping[str, str] | None = None, environ: Mapping[str, str] | None = None
+) -> str:
     """
-    Return *url* without its passwords, to tell apart what may give other rows.
+    Return *url* and *options* without their secrets, to tell apart what may give other rows.
 
-    The account and its search path decide what a query reads, too. It is only for hashing: where a URL is malformed, it may have
-    a password.
+    The account and its search path decide what a query reads, too; and an endpoint, which may also be in *environ*, decides
+    whose bucket it is. It is only for hashing: where a URL is malformed, it may have a password.
     """
+    told = [f"{name}={text}" for name, text in sorted((options or {}).items()) if not _is_secret(name)]
+    if scheme_of(url) in objects.SCHEMES:
+        chosen = (each for each in sorted((environ or {}).items()) if _CHOOSES_STORE.fullmatch(each[0]))
+        told += [f"{name}={text}" for name, text in chosen]
+    return "\n".join([_without_passwords(url), *told])
+
+
+def _is_secret(option: str) -> bool:
+    return _SECRET_OPTION.search(option) is not None and not _ID.search(option)
+
+
+def _without_passwords(url: str) -> str:
     address, mark, query = _PASSWORD.sub(r"\1@", url, count=1).partition("?")
     told = [each for each in query.split("&") if each.partition("=")[0] not in _SECRETS]
     return f"{address}{mark}{'&'.join(told)}"

@@ -21,11 +21,16 @@ _FEWEST, _MOST = 100, 20_000  # rows at once
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The files whose paths match *pattern*. *format* and *delimiter* None are told by each file."""
+    """
+    The files whose paths match *pattern*. *format* and *delimiter* None are told by each file.
+
+    If *format* is one of ``tables.FORMATS``, *pattern* is the folder of a table, and *version* that of the table: None is the latest.
+    """
 
     pattern: str
     format: str | None = None
     delimiter: str | None = None
+    version: int | None = None
 
 
 Wanted: TypeAlias = Statement | Files
@@ -70,6 +75,10 @@ class Reader(Protocol):
     @property
     def server(self) -> str:
         """What answers, such as ``PostgreSQL 16.2``."""
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """The versions of the files or tables that were read, by path; empty for a database, whose state has no name."""
 
     def account(self) -> Account:
         """Return what the account may do in this database."""

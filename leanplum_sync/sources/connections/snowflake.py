@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -120,6 +120,7 @@ class SnowflakeReader:
     name: str
     connection: Any
     server: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     def begin(self) -> None:
         with self._cursor() as (execute, _):

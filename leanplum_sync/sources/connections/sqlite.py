@@ -6,7 +6,7 @@ import os
 import sqlite3
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -114,6 +114,7 @@ class SqliteReader:
     name: str
     connection: sqlite3.Connection
     server: str = f"SQLite {sqlite3.sqlite_version}"
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     def begin(self) -> None:
         with _errors(self.name):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +81,7 @@ class SqlAlchemyReader:
     connection: Any
     server: str = ""
     enums: frozenset[str] = frozenset()
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     def begin(self) -> None:
         for statement in postgresql.BEGIN:

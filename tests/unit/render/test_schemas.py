@@ -12,9 +12,10 @@ from jsonschema import ValidationError
 from sample_renderings import ALL_DONE, HELD, LOCK, NO_PROOF, NOTHING, REAL, RUN, SOME_DONE, SomePlan, cohort
 
 from leanplum_sync.journal.entry import Fate
+from leanplum_sync.kinds.rows.source import KeptRows
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.differences import differences
-from leanplum_sync.planner.plan import Hazard, Note
+from leanplum_sync.planner.plan import Hazard, Note, RowsRead
 from leanplum_sync.problem import Place, Problem, Remark
 from leanplum_sync.render import documents
 from leanplum_sync.render.documents import DOCUMENTS, Document
@@ -29,6 +30,9 @@ FULL = SomePlan(
     hazards_=(Hazard("sends", 3, 0),),
     notes_=(Note("missing", "a/b", "do not exist", 2, ("user:u1",)),),
     cohorts_=tuple(cohort(kind, "email", "a", [1]) for kind in ChangeKind),
+    rows_={
+        "a/b": RowsRead("lake", "a/*.csv", KeptRows("d", "s", 3, 1.8e9, "1 file", {}, {"a/1.csv": "ETag 7"}))
+    },
 )
 
 
@@ -93,7 +97,8 @@ def broken(document: Any) -> Iterator[Any]:
 
 
 VALUES = frozenset({"before", "after"})  # may be any JSON
-FREE = frozenset({*map(str, Fate), *map(str, ChangeKind), *VALUES})  # keys of counts: none has to be there
+# Keys of counts and of versions by file: none has to be there.
+FREE = frozenset({*map(str, Fate), *map(str, ChangeKind), *VALUES, "a/1.csv"})
 
 
 @pytest.mark.parametrize("text", [FULL_PLAN, RECEIPT, STATUS], ids=["plan", "receipt", "status"])
