@@ -77,6 +77,14 @@ def test_what_is_left_alone_names_the_resource_and_some_users() -> None:
     )
 
 
+def test_where_rows_came_from_is_no_remark() -> None:
+    remark = Note("remark", "UserAttributes/loyalty", "odd values in 3 rows.", 3, ("a.csv:2",))
+    source = Note("source", "UserAttributes/loyalty", "9 rows read from SQLite 3.", 9, ("crm:a.sql",))
+    text = plan_markdown(SomePlan(notes_=(source, remark)), LIMIT)
+    assert "**Sources**\n\n- `crm:a.sql` 9 rows read from SQLite 3." in text
+    assert "9 rows" not in text.partition("**Remarks**")[2].partition("**Sources**")[0]
+
+
 def test_a_receipt_says_what_became_of_everything_and_what_to_do_next() -> None:
     text = receipt_markdown(SOME_DONE, REAL, None, ["To go on: leanplum-sync apply a.lpplan --resume"], LIMIT)
     assert "### Partially applied to `production`" in text
