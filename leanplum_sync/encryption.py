@@ -138,12 +138,15 @@ class SealingKeys:
         """As ``to_seal``; None without a key, for what is never stored unencrypted."""
         return Sealed(self.keys[0], salt, purpose) if self.keys else None
 
+    def ids(self) -> tuple[str, ...]:
+        return tuple(map(_id_of, self.keys))
+
     def to_open(self, key_id: str, salt: bytes, purpose: str, what: str) -> Codec:
         """
-        Return the codec for values that were encrypted with the key *key_id*, which is empty if they were not.
+        Return the codec for values that were encrypted or signed with the key *key_id*, which is empty if they were not.
 
         Raises:
-            CredentialError: that key is not among these; the sentence begins with *what*.
+            CredentialError: that key is not among these; the sentence begins with *what*, such as ``a.lpplan is encrypted``.
         """
         return self.sealed_with(key_id, salt, purpose, what) if key_id else PLAIN
 
@@ -155,10 +158,10 @@ class SealingKeys:
         for key in self.keys:
             if _id_of(key) == key_id:
                 return Sealed(key, salt, purpose)
-        held = ", ".join(map(_id_of, self.keys))
+        held = ", ".join(self.ids())
         here = f"holds {held}" if held else "is not set"
         raise CredentialError(
-            f"{what} is encrypted with the key {key_id}, but {KEY_VARIABLE} {here}. Set it to that key, or append that key to the current one, separated by a comma."
+            f"{what} with the key {key_id}, but {KEY_VARIABLE} {here}. Set it to that key, or append that key to the current one, separated by a comma."
         )
 
 

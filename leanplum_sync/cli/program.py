@@ -36,7 +36,7 @@ COMMANDS: Final = {
     "undo": "Create a plan that reverts a run.",
     "adopt": "Write live values into the specs, or record sends made elsewhere.",
     "drift": "Show what others changed since the last apply.",
-    "journal": "List, show, check, copy, rebuild, and export the journal.",
+    "journal": "List, show, check, copy, rebuild, sign, and export the journal.",
     "pull": "Read users into a snapshot file.",
     "emulator": "Serve the Leanplum API on this machine, for dry runs.",
     "call": "Call any action of the API.",

@@ -35,14 +35,14 @@ def open_journal(
     """
     Open the journal at *location*, a file or ``postgresql://...``, and create it if there is none.
 
-    The journal is a context manager that closes it. Messages of the API are encrypted with *keys*, by default the keys of the
-    process's environment. *memory* is the file that remembers the mark of a shared journal; a journal in a file has its own
+    The journal is a context manager that closes it. Messages of the API are encrypted, and records signed, with *keys*, by
+    default the keys of the process's environment. *memory* is the file that remembers the mark of a shared journal; a journal in a file has its own
     beside it. With *as_it_is*, a journal that is not the remembered one is opened too, and remembered once it is accepted, see
     ``Journal.accept``.
 
     Raises:
         CredentialError: the key in the environment is invalid.
-        JournalCorruptError: it can't be read, or a newer version wrote it.
+        JournalCorruptError: it can't be read, a newer version wrote it, or it was altered or made without the key.
         JournalReplacedError: it is missing, older or another one, although the file beside it remembers one.
         JournalError: it can't be written, with the reason.
     """
@@ -54,18 +54,22 @@ def open_journal(
 
 
 def read_journal(
-    location: str | Path, *, keys: SealingKeys | None = None, memory: Path | None = None
+    location: str | Path,
+    *,
+    keys: SealingKeys | None = None,
+    memory: Path | None = None,
+    is_checked: bool = True,
 ) -> AbstractContextManager[JournalReader]:
     """
     Open the journal at *location* read-only. One that doesn't exist reads as empty and is not created. *memory* is as for
-    ``open_journal``.
+    ``open_journal``. An altered journal is opened only if it is not to be *checked*: to list its faults.
 
     Raises:
-        JournalCorruptError: it can't be read, or a newer version wrote it.
+        JournalCorruptError: it can't be read, a newer version wrote it, or it was altered or made without the key.
     """
     from leanplum_sync.journal.reader import JournalReader  # noqa: PLC0415 - as above
 
-    return JournalReader(location, _or_of_environment(keys), memory)
+    return JournalReader(location, _or_of_environment(keys), memory, is_checked=is_checked)
 
 
 def read_deliveries(
@@ -75,7 +79,7 @@ def read_deliveries(
     Open the journal at *location* for planning. One that doesn't exist is empty, and then no database library is imported.
 
     Raises:
-        JournalCorruptError: it can't be read, or a newer version wrote it.
+        JournalCorruptError: it can't be read, a newer version wrote it, or it was altered or made without the key.
     """
     if "://" not in str(location) and not Path(location).exists():
         return nullcontext(_Nothing())

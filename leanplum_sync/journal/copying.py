@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from contextlib import closing
@@ -11,6 +12,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from leanplum_sync.clock import SystemClock, utc
+from leanplum_sync.encryption import SealingKeys
 from leanplum_sync.errors import JournalError, JournalLockedError
 from leanplum_sync.journal.database import Database, describe, is_address
 from leanplum_sync.journal.lock import is_held, release_abandoned
@@ -21,6 +23,7 @@ from leanplum_sync.journal.schema import (
     metadata,
     version_table,
 )
+from leanplum_sync.journal.signing import changes_of
 
 _ROWS_AT_ONCE: Final = 5_000
 _CHUNKS_AT_ONCE: Final = 4  # each of about a megabyte
@@ -29,12 +32,14 @@ _OWN: Final = (version_table, identity_table)
 _COPIED: Final = tuple(table for table in metadata.sorted_tables if table not in _OWN)
 
 
-def copy_journal(source: str | Path, target: str | Path) -> Mapping[str, int]:
+def copy_journal(
+    source: str | Path, target: str | Path, keys: SealingKeys | None = None
+) -> Mapping[str, int]:
     """
     Copy the journal *source* into *target*, which is created if there is none, and return how many rows each table has.
 
     Everything is copied or nothing, in one transaction that counts the rows of both; nobody can write to either meanwhile.
-    *target* gets the identity of *source*, which is not changed.
+    *target* gets the identity of *source*, which is not changed. Records keep their signatures.
 
     Raises:
         JournalLockedError: a run works with *source*.
@@ -47,9 +52,10 @@ def copy_journal(source: str | Path, target: str | Path) -> Mapping[str, int]:
         raise JournalError(f"{describe(source)} is already the project's journal; nothing was copied.")
     if _knows_nothing(source):
         raise JournalError(f"{describe(source)} is empty: there is nothing to copy.")
+    keys = SealingKeys.from_environment(os.environ) if keys is None else keys
     with (
-        closing(Database(source)) as old,
-        closing(Database(target, as_it_is=True)) as new,
+        closing(Database(source, keys=keys)) as old,
+        closing(Database(target, as_it_is=True, keys=keys)) as new,
     ):
         release_abandoned(old, SystemClock())
         return _copy_all(source, target, old, new)
@@ -60,8 +66,10 @@ def _copy_all(source: str | Path, target: str | Path, old: Database, new: Databa
         old.writing("nothing was copied") as reading,
         new.writing("nothing was copied") as writing,
     ):
-        _check_at_rest(reading, describe(source), time.time() + old.clock_ahead(reading))
+        now = time.time() + old.clock_ahead(reading)
+        check_at_rest(reading, describe(source), now, "nothing was copied")
         _check_empty(writing, describe(target))
+        changes_of(writing).journal()
         for table in _COPIED:
             _copy(table, reading, writing)
         new.become(writing, old.mark_in(reading))
@@ -82,12 +90,16 @@ def _knows_nothing(location: str | Path) -> bool:
         return database.is_empty
 
 
-def _check_at_rest(connection: sa.Connection, name: str, now: float) -> None:
+def check_at_rest(connection: sa.Connection, name: str, now: float, consequence: str) -> None:
+    """
+    Raises:
+        JournalLockedError: a run works with the journal *name*. The sentence ends with the *consequence*.
+    """
     for row in connection.execute(sa.select(lock_table)):
         if is_held(row, now):
             raise JournalLockedError(
                 f"{name} is in use: process {row.pid} on {row.host} has been working on {row.environment} since {utc(row.since)}."
-                " Wait for it, or stop it; nothing was copied."
+                f" Wait for it, or stop it; {consequence}."
             )
 
 

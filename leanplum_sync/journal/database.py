@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from leanplum_sync.encryption import SealingKeys
 from leanplum_sync.errors import (
     JournalCorruptError,
     JournalError,
@@ -24,7 +25,8 @@ from leanplum_sync.errors import (
 from leanplum_sync.journal.cells import DamagedCellError
 from leanplum_sync.journal.highwater import HighWater
 from leanplum_sync.journal.identity import of_marks
-from leanplum_sync.journal.schema import VERSION, bring_up_to_date, identity_table, version_of
+from leanplum_sync.journal.schema import VERSION, bring_up_to_date, identity_table, run_table, version_of
+from leanplum_sync.journal.signing import Signer, changes_of, sign_identity, signing
 from leanplum_sync.journal.whole import create_whole, is_absent
 from leanplum_sync.planner.known import JournalMark
 
@@ -48,6 +50,7 @@ _SILENT: Final = logging.NullHandler()
 _AHEAD: Final = "leanplum_sync_clock_ahead"
 _RAISED: Final = "leanplum_sync_mark"
 # Without conversion: damaged values may be of any type.
+_RUNS: Final = sa.select(sa.func.count()).select_from(run_table)
 _IDENTITY: Final = sa.select(
     *(
         sa.type_coerce(column, sa.types.NullType()).label(column.name)
@@ -89,12 +92,16 @@ class Database:
         read_only: bool = False,
         memory: Path | None = None,
         as_it_is: bool = False,
+        keys: SealingKeys | None = None,
+        is_checked: bool = True,
     ) -> None:
         """
         *memory* is the file with the mark of a shared journal, None for none; a journal in a file has its own beside it. With
-        *as_it_is*, a journal that is not the one remembered there is opened too.
+        *as_it_is*, a journal that is not the one remembered there is opened too. With *keys*, records are signed, and an
+        altered journal is only opened if it is not to be *checked*.
         """
         self.name = describe(location)
+        self.signer = Signer(self.name, keys or SealingKeys())
         self._is_postgres = is_postgres(location)
         self._schema = SCHEMA if self._is_postgres else None
         self._writing = threading.Lock()
@@ -113,6 +120,8 @@ class Database:
             )
             try:
                 self._check_version(read_only=read_only)
+                if is_checked:
+                    self._check_signatures(read_only=read_only)
                 if not read_only and not as_it_is:
                     self._check_identity(remembered)
             except BaseException:
@@ -129,6 +138,29 @@ class Database:
         with memory.alone():
             if is_absent(path):
                 create_whole(path, lambda connection: bring_up_to_date(connection, None))
+
+    def _check_signatures(self, *, read_only: bool) -> None:
+        """
+        Check the journal as a whole. One that has recorded nothing is signed, if there is a key.
+
+        Raises:
+            JournalCorruptError: something was altered, or is not signed although there is a key.
+            CredentialError: it is signed, and the key is not here.
+        """
+        if self.is_empty or (read_only and not self.signer.is_on):
+            return
+        with self.reading() as connection:
+            if self.signer.key_of(connection):
+                self.signer.check_journal(connection)
+                return
+            is_unused = self.mark_in(connection).number == 0 and not connection.scalar(_RUNS)
+        if not self.signer.is_on:
+            return
+        if not is_unused:
+            raise self.signer.unsigned()
+        if not read_only:
+            with self.writing("it was not signed") as connection:
+                sign_identity(connection, self.signer)
 
     def _check_identity(self, remembered: JournalMark | None) -> None:
         mark = self.mark()
@@ -163,6 +195,7 @@ class Database:
         ``writing`` remembers it durably before it returns, so before anything is sent.
         """
         if _RAISED not in connection.info:
+            changes_of(connection).journal()
             mark = self.mark_in(connection)
             number = max(mark.number + 1, at_least)
             connection.execute(sa.update(identity_table).values(mark=number))
@@ -170,6 +203,7 @@ class Database:
 
     def become(self, connection: sa.Connection, mark: JournalMark) -> None:
         """Take over the identity of another journal, within the transaction that copies it."""
+        changes_of(connection).journal()
         connection.execute(sa.update(identity_table).values(id=mark.id, mark=mark.number))
         connection.info[_RAISED] = mark
 
@@ -178,7 +212,12 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        with self._reporting("nothing was changed"), self._engine.connect() as connection:
+        """With signatures, everything within it is read as of one moment: a record and its signature must match."""
+        options = {"isolation_level": "REPEATABLE READ"} if self._is_postgres and self.signer.is_on else {}
+        with (
+            self._reporting("nothing was changed"),
+            self._engine.connect().execution_options(**options) as connection,
+        ):
             yield connection
 
     @contextmanager
@@ -210,7 +249,8 @@ class Database:
                     }
                     *_, now = connection.execute(_ALONE if alone else _BESIDE, opening).one()
                     connection.info[_AHEAD] = float(now) - time.time()
-                yield connection
+                with signing(connection, self.signer):
+                    yield connection
             raised = connection.info.pop(_RAISED, None)
         if raised is not None and self.memory is not None:
             with self._reporting(if_it_fails):
@@ -333,7 +373,7 @@ def _explained(error: Exception, name: str, consequence: str) -> JournalError:
         return JournalStorageError(f"{name} can't be opened or is read-only; {consequence}.")
     if isinstance(error, sa.exc.OperationalError) and any(sign in text for sign in _NOT_CONNECTED):
         return JournalUnreachableError(f"{name} can't be reached: {_first_line(text)}; {consequence}.")
-    if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
+    if isinstance(error, sa.exc.DBAPIError) and (error.connection_invalidated or _is_cut_off(error)):
         return JournalUnreachableError(f"{name} lost its connection; {consequence}. Run the command again.")
     if any(sign in text for sign in _BUSY):
         return JournalUnreachableError(
@@ -343,6 +383,11 @@ def _explained(error: Exception, name: str, consequence: str) -> JournalError:
     if str(getattr(getattr(error, "orig", None), "sqlstate", None) or "").startswith(_TEMPORARY):
         return JournalUnreachableError(f"{failed} Run the command again.")
     return JournalError(failed)
+
+
+def _is_cut_off(error: sa.exc.DBAPIError) -> bool:
+    """Whether the driver failed without an answer of the server. SQLAlchemy doesn't notice that while it prepares a connection."""
+    return isinstance(error, sa.exc.OperationalError) and getattr(error.orig, "sqlstate", "") is None
 
 
 def _damaged(name: str, consequence: str) -> JournalCorruptError:

@@ -134,9 +134,10 @@ class Deliveries:
         subjects = sorted({subject for _, subject in of_key})
         query = sa.select(table).where(table.c.app == self.app, table.c.subject.in_(subjects))
         found: dict[int, list[Elsewhere]] = {}
-        for row in connection.execute(query):
-            if (row.run, row.sequence) == (self.run, batch.number):
-                continue
+        rows = connection.execute(query).all()
+        others = [row for row in rows if (row.run, row.sequence) != (self.run, batch.number)]
+        self.database.signer.check_batches(connection, {(row.run, row.sequence) for row in others})
+        for row in others:
             for number, name in of_key.get((row.name, row.subject), ()):
                 found.setdefault(number, []).append(Elsewhere(name, row.run, DeliveryState(row.state)))
         return found

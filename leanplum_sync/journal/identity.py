@@ -22,6 +22,7 @@ class LapseKind(StrEnum):
     OLDER = "older"
     OTHER = "other"
     UNPROVEN = "unproven"  # no send or increment was recorded in it, and nobody has said that there was none
+    INCOMPLETE = "incomplete"  # some were recorded, but nobody has said that these are all: it was rebuilt from what was left
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class Lapse:
                 return f"{name} is not the journal that {self.evidence} belongs to"
             case LapseKind.UNPROVEN:
                 return f"{name} has no record of any sends or increments, so it doesn't show which were made"
+            case LapseKind.INCOMPLETE:
+                return f"{name} may lack some sends and increments, so it doesn't show which were made"
             case _:
                 assert_never(self.kind)
 
@@ -75,6 +78,8 @@ class Lapse:
                 )
             case LapseKind.UNPROVEN:
                 return "If this plan makes the app's first sends or increments, apply with --new-journal. Otherwise, restore the journal that recorded the earlier ones."
+            case LapseKind.INCOMPLETE:
+                return "Apply with --new-journal to continue without the missing records, or restore the journal that recorded them."
             case _:
                 assert_never(self.kind)
 
@@ -96,7 +101,7 @@ class Trace:
 class Here:
     """
     The journal as it is found: its *mark*, None if there is none, the number of its *last_run*, and whether sends of the app are
-    *accepted*: a person has said that it may be new.
+    *accepted*: a person has said that it may be new. *delivered*: it has a record of one.
 
     *remembered* is the mark in the file *memory*. *latest* is the latest trace of a run of the app.
     """
@@ -105,6 +110,7 @@ class Here:
     mark: JournalMark | None
     last_run: int = 0
     accepted: bool = False
+    delivered: bool = False
     remembered: JournalMark | None = None
     memory: str = ""
     latest: Trace | None = None
@@ -118,16 +124,19 @@ def contradictions(here: Here) -> Iterator[Lapse]:
     """Yield what files beside the journal say against it."""
     if lapse := of_marks(here.mark, here.remembered, here.memory):
         yield lapse
-    trace = here.latest
-    if trace is None:
-        return
-    if here.is_new:
-        yield Lapse(LapseKind.MISSING, trace.name)
-    elif here.mark is not None and trace.journal:
-        if trace.journal != here.mark.id:
-            yield Lapse(LapseKind.OTHER, trace.name)
-        elif trace.run > here.last_run or trace.mark > here.mark.number:
-            yield Lapse(LapseKind.OLDER, trace.name)
+    if here.latest and (lapse := _of_trace(here, here.latest)):
+        yield lapse
+
+
+def _of_trace(here: Here, trace: Trace) -> Lapse | None:
+    if here.mark is None or here.is_new:
+        return Lapse(LapseKind.MISSING, trace.name)
+    if not trace.journal:
+        return None
+    if trace.journal != here.mark.id:
+        return Lapse(LapseKind.OTHER, trace.name)
+    is_behind = here.last_run < trace.run or here.mark.number < trace.mark
+    return Lapse(LapseKind.OLDER, trace.name) if is_behind else None
 
 
 def of_plan(here: Here, planned: JournalMark | None, *, delivers: bool) -> Iterator[Lapse]:
@@ -135,7 +144,7 @@ def of_plan(here: Here, planned: JournalMark | None, *, delivers: bool) -> Itera
     if lapse := of_marks(here.mark, planned, _THE_PLAN):
         yield lapse
     elif delivers and not here.accepted:
-        yield Lapse(LapseKind.UNPROVEN)
+        yield Lapse(LapseKind.INCOMPLETE if here.delivered else LapseKind.UNPROVEN)
 
 
 def of_marks(found: JournalMark | None, known: JournalMark | None, evidence: str) -> Lapse | None:

@@ -67,6 +67,7 @@ from leanplum_sync.wire.action import Action, DeliveryClass
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
+_CHECKED: Final = 100_000  # batches whose signatures are not checked again, at most
 _PAGE: Final = 500  # rows, and values in an IN list: SQLite and PostgreSQL both take many more
 
 GRAVITY: Final = tuple(sorted(Fate, key=lambda fate: fate.gravity))  # a subject counts once, at its gravest
@@ -75,14 +76,24 @@ GRAVITY: Final = tuple(sorted(Fate, key=lambda fate: fate.gravity))  # a subject
 class JournalReader:
     """A journal that is only read. One that doesn't exist reads as empty."""
 
-    def __init__(self, location: str | Path, keys: SealingKeys, memory: Path | None = None) -> None:
+    def __init__(
+        self,
+        location: str | Path,
+        keys: SealingKeys,
+        memory: Path | None = None,
+        *,
+        is_checked: bool = True,
+    ) -> None:
         self._texts = Texts(describe(location), keys)
         self._keys = keys
         self._location = location
         exists = is_address(location) or Path(location).exists()
         self._database: Database | None = (
-            Database(location, read_only=True, memory=memory) if exists else None
+            Database(location, read_only=True, memory=memory, keys=keys, is_checked=is_checked)
+            if exists
+            else None
         )
+        self._checked: set[tuple[int, int]] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -105,11 +116,13 @@ class JournalReader:
         remembering = self._database.memory if self._database else memory_of(self._location, memory)
         remembered = remembering.read() if remembering else None
         accepted = sa.select(accepted_table.c.app).where(accepted_table.c.app == app)
+        delivered = sa.select(delivery_table.c.run).where(delivery_table.c.app == app).limit(1)
         return Here(
             describe(self._location),
             self.mark(),
             last_run=self.last_run(),
             accepted=bool(self._select(accepted)),
+            delivered=bool(self._select(delivered)),
             remembered=remembered,
             memory=str(remembering.path) if remembering else "",
             latest=latest,
@@ -130,7 +143,7 @@ class JournalReader:
         held: dict[str, dict[str, int]] = defaultdict(dict)
         fingerprints: dict[str, dict[tuple[str, str], str]] = defaultdict(dict)
         for page in _pages([str(subject) for subject in subjects]):
-            for row in self._select(_deliveries_of(app, page)):
+            for row in self._records(_deliveries_of(app, page)):
                 delivered[row.subject][row.name] = row.resource
                 if row.state != DeliveryState.DROPPED.value:
                     sent[row.subject][row.name] = Sent(row.message, row.sent_at)
@@ -229,7 +242,7 @@ class JournalReader:
         if last is not None:
             query = query.where(table.c.sequence <= last)
         after = first - 1
-        while rows := self._select(
+        while rows := self._records(
             query.where(table.c.sequence > after).order_by(table.c.sequence).limit(_PAGE)
         ):
             yield from (batch_entry(row, self._texts) for row in rows)
@@ -244,11 +257,11 @@ class JournalReader:
             .order_by(table.c.sequence, table.c.action)
             .limit(_PAGE)
         )
-        rows = self._select(query)
+        rows = self._records(query)
         while rows:
             yield from (exception_entry(row, self._texts) for row in rows)
             place = sa.tuple_(sa.literal(rows[-1].sequence), sa.literal(rows[-1].action))
-            rows = self._select(query.where(sa.tuple_(table.c.sequence, table.c.action) > place))
+            rows = self._records(query.where(sa.tuple_(table.c.sequence, table.c.action) > place))
 
     def count_exceptions(self, run: int) -> int:
         query = sa.select(sa.func.count()).select_from(exception_table).where(exception_table.c.run == run)
@@ -295,7 +308,7 @@ class JournalReader:
         )
         if app is not None:
             query = query.where(table.c.app == app)
-        rows = self._select(query)
+        rows = self._records(query)
         while rows:
             yield from map(delivery_entry, rows)
             last = rows[-1]
@@ -305,7 +318,7 @@ class JournalReader:
                     for value in (last.run, last.sequence, last.action, last.resource, last.name)
                 )
             )
-            rows = self._select(query.where(sa.tuple_(*place) > after))
+            rows = self._records(query.where(sa.tuple_(*place) > after))
 
     def locks(self) -> tuple[LockHolder, ...]:
         """Return the locks that somebody holds, or held when they died."""
@@ -349,6 +362,9 @@ class JournalReader:
     def faults(self) -> Iterator[Fault]:
         """Yield where the journal is not consistent."""
         yield from faults(self._select)
+        if self._database is not None and not self._database.is_empty:
+            with self._database.reading() as connection:
+                yield from self._database.signer.faults(connection)
 
     def tally(self, run: int) -> Tally:
         table = batch_table
@@ -406,6 +422,23 @@ class JournalReader:
         )
         query = sa.select(gravest.c.gravity, sa.func.count().label("subjects")).group_by(gravest.c.gravity)
         return {GRAVITY[row.gravity]: int(row.subjects) for row in self._select(query)}
+
+    def _records(self, query: sa.Select[Any]) -> Sequence[Row]:
+        """
+        Return rows of batches, exceptions or deliveries.
+
+        Raises:
+            JournalCorruptError: one of their batches is not as it was signed.
+        """
+        if self._database is None or self._database.is_empty:
+            return ()
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all()
+            if self._database.signer.is_on:
+                places = {(row.run, row.sequence) for row in rows} - self._checked
+                self._database.signer.check_batches(connection, places)
+                self._checked = places if len(self._checked) > _CHECKED else self._checked | places
+        return rows
 
     def _select(self, query: sa.Select[Any]) -> Sequence[Row]:
         if self._database is None or self._database.is_empty:

@@ -20,6 +20,7 @@ from leanplum_sync.journal.schema import (
     exception_table,
     run_table,
 )
+from leanplum_sync.journal.signing import changes_of
 from leanplum_sync.journal.states import BatchStates, count_deliveries, resting_state
 from leanplum_sync.planner.known import JournalMark
 from leanplum_sync.wire.batch import Batch
@@ -48,11 +49,15 @@ class FoundRun:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """How many deliveries are in each state now. *unknown* are sentences about what nothing shows."""
+    """
+    How many deliveries are in each state now. *unknown* are sentences about what nothing shows. Unless the journal
+    *is_accepted*, a person must accept it before anything is sent.
+    """
 
     runs: int
     deliveries: Mapping[DeliveryState, int]
     unknown: tuple[str, ...] = ()
+    is_accepted: bool = False
 
 
 def restore(
@@ -71,9 +76,14 @@ def restore(
     written = 0
     with lease.writing("nothing was rebuilt") as connection:
         if connection.scalar(sa.select(sa.func.count()).select_from(run_table)):
-            raise JournalError(f"{database.name} already has runs; only an empty journal can be rebuilt.")
+            raise JournalError(
+                f"{database.name} already has runs; only a missing or empty journal can be rebuilt. If it is an older copy, move it away first."
+            )
+        changes = changes_of(connection)
+        changes.journal()
         for run in runs:
             connection.execute(sa.insert(run_table).values(_run_row(run, lease, clock)))
+            changes.new_run(run.logged.number)
             written += 1
             for found in run.sent:
                 _write_batch(database, connection, lease, run.logged.number, found)

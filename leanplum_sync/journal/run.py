@@ -25,6 +25,7 @@ from leanplum_sync.journal.lock import Lease
 from leanplum_sync.journal.rejections import Rejections
 from leanplum_sync.journal.rows import batch_entry, doubted_elsewhere
 from leanplum_sync.journal.schema import batch_subject_table, batch_table, exception_table, run_table
+from leanplum_sync.journal.signing import changes_of
 from leanplum_sync.journal.specs import is_whole, remember_specs
 from leanplum_sync.journal.states import BatchStates
 from leanplum_sync.journal.texts import Texts
@@ -97,7 +98,9 @@ class RunJournal:
         table = batch_table
         query = sa.select(table).where(table.c.run == self.number, table.c.sequence.between(first, last))
         with self._database.reading() as connection:
-            return {row.sequence: batch_entry(row, self._texts) for row in connection.execute(query)}
+            rows = connection.execute(query).all()
+            self._database.signer.check_batches(connection, [(self.number, row.sequence) for row in rows])
+        return {row.sequence: batch_entry(row, self._texts) for row in rows}
 
     def record_sent(
         self,
@@ -326,6 +329,7 @@ class RunJournal:
         """End the run. *specs* are the digests of its resources, which are remembered if it finished."""
         with self.lease.writing("the run counts as unfinished") as connection:
             now = self._clock.now()
+            changes_of(connection).run(self.number)
             connection.execute(
                 sa.update(run_table)
                 .where(run_table.c.number == self.number)

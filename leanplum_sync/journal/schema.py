@@ -30,6 +30,9 @@ identity_table = sa.Table(
     metadata,
     sa.Column("id", Cell(Kind.TEXT, "journal_identity.id"), primary_key=True),
     sa.Column("mark", Cell(Kind.LARGE, "journal_identity.mark"), nullable=False),
+    sa.Column(
+        "signature", Cell(Kind.TEXT, "journal_identity.signature")
+    ),  # see ``signing``; NULL: without a key
 )
 
 # The apps whose sends and increments are recorded here from the first one on, as a person has said.
@@ -55,6 +58,9 @@ run_table = sa.Table(
     sa.Column("actions", Cell(Kind.WHOLE, "run.actions"), nullable=False),
     sa.Column("started_at", Cell(Kind.TIME, "run.started_at"), nullable=False),
     sa.Column("ended_at", Cell(Kind.TIME, "run.ended_at")),
+    # How many rows of ``batch`` the run has. Counted only where records are signed, so that deleted ones are noticed.
+    sa.Column("begun", Cell(Kind.WHOLE, "run.begun"), nullable=False, server_default="0"),
+    sa.Column("signature", Cell(Kind.TEXT, "run.signature")),
     sa.Index("run_by_plan", "app", "environment", "plan_digest"),
 )
 
@@ -103,6 +109,7 @@ batch_table = sa.Table(
     ),
     # How many rows of ``delivery`` belong to the batch, so that lost ones are noticed.
     sa.Column("deliveries", Cell(Kind.WHOLE, "batch.deliveries"), nullable=False, server_default="0"),
+    sa.Column("signature", Cell(Kind.TEXT, "batch.signature")),
     sa.Index("batch_by_state", "run", "state"),
 )
 
@@ -300,6 +307,13 @@ def _keep_files(connection: sa.Connection) -> None:
         table.create(connection, checkfirst=True)
 
 
+def _make_room_for_signatures(connection: sa.Connection) -> None:
+    """Version 11: records are signed if there is a key. Those of an older journal are not, until a person has them signed."""
+    _add_column(connection, "run", "begun", "INTEGER NOT NULL DEFAULT 0")
+    for table in (identity_table, run_table, batch_table):
+        _add_column(connection, table.name, "signature", "TEXT")
+
+
 def deliveries_of_batch() -> sa.ScalarSelect[int]:
     """Count the deliveries that belong to the row of ``batch`` in the statement around it."""
     delivery, batch = delivery_table.c, batch_table.c
@@ -327,7 +341,8 @@ def _give_identity(connection: sa.Connection) -> None:
     first = sa.select(run_table.c.app, sa.func.min(run_table.c.started_at)).group_by(run_table.c.app)
     for table, rows in ((identity_table, row), (accepted_table, first)):
         if connection.scalar(sa.select(sa.func.count()).select_from(table)) == 0:
-            connection.execute(sa.insert(table).from_select(list(table.columns), rows))
+            columns = [column.name for column in table.columns if column.name != "signature"]
+            connection.execute(sa.insert(table).from_select(columns, rows))
 
 
 def _primary_key(connection: sa.Connection, table: sa.Table) -> list[str]:
@@ -347,6 +362,7 @@ STEPS: Final[Mapping[int, Callable[[sa.Connection], None]]] = {
     8: _remember_rejections,
     9: _count_deliveries,
     10: _keep_files,
+    11: _make_room_for_signatures,
 }
 VERSION: Final = max(STEPS)
 

@@ -72,7 +72,9 @@ def _lost_deliveries(select: Select) -> Iterator[Fault]:
     found = deliveries_of_batch()
     query = sa.select(batch.c.run, batch.c.sequence, batch.c.deliveries, found.label("found"))
     for row in select(query.where(batch.c.deliveries != found).order_by(batch.c.run, batch.c.sequence)):
-        yield Fault(row.run, row.sequence, f"has {row.found} deliveries, but recorded {row.deliveries}")
+        yield Fault(
+            row.run, row.sequence, f"has a wrong count of deliveries: {row.found}, not {row.deliveries}"
+        )
 
 
 def _batches(select: Select) -> Iterator[Row]:
@@ -99,11 +101,11 @@ def _of_batch(row: Row, run: Row, listed: dict[tuple[int, int, str], int]) -> It
     state = BatchState(row.state)
     # Batches of a part keep their numbers in the whole plan.
     if row.sequence < 1 or (row.sequence > run.batches and not run.part):
-        yield f"is not one of the {run.batches} batches of its run"
+        yield f"has a number above the count of batches of its run, {run.batches}"
     known = sum(getattr(row, fate.value) for fate in COUNTED) + row.open_count
     # What a superseded run had open is nobody's any more.
     if known > row.actions or (known < row.actions and run.state != RunState.SUPERSEDED.value):
-        yield f"has {row.actions} actions, but outcomes for {known}"
+        yield f"has a wrong count of outcomes: {known} for {_actions(row.actions)}"
     open_now = numbers_from(row.open_actions)
     if (row.actions if open_now is None else len(open_now)) != row.open_count:
         yield "has a wrong count of open actions"
@@ -116,7 +118,11 @@ def _of_batch(row: Row, run: Row, listed: dict[tuple[int, int, str], int]) -> It
     for fate in _LISTED:
         count = listed.get((row.run, row.sequence, fate.value), 0)
         if count != getattr(row, fate.value):
-            yield f"counts {getattr(row, fate.value)} actions as {fate.value}, but lists {count}"
+            yield f"counts {_actions(getattr(row, fate.value))} as {fate.value}, but lists {count}"
+
+
+def _actions(count: int) -> str:
+    return "1 action" if count == 1 else f"{count} actions"
 
 
 def _of_state(state: BatchState, row: Row) -> Iterator[str]:
@@ -143,9 +149,9 @@ def _of_run(run: Row, actions: int, settled: int) -> Iterator[str]:
     if run.state not in set(RunState):
         yield f"has the state {run.state!r}, which does not exist"
     if actions > run.actions:
-        yield f"has {actions} actions in its batches, but was started with {run.actions}"
+        yield f"has {_actions(actions)} in its batches, but was started with {run.actions}"
     if run.state == RunState.FINISHED.value and settled != run.actions:
-        yield f"is finished, but {run.actions - settled} of its {run.actions} actions are not"
+        yield f"is finished, but only {settled} of {_actions(run.actions)} have an outcome"
 
 
 def _of_deliveries(select: Select) -> Iterator[Fault]:
@@ -178,7 +184,8 @@ def _of_deliveries(select: Select) -> Iterator[Fault]:
         if not _agrees(row):
             fate = f", its action {row.fate}" if row.fate else ""
             where = f"the batch is {row.batch_state}{fate}" if row.batch_state else "there is no such batch"
-            sentence = f"has {row.deliveries} deliveries with the state {row.state}, but {where}"
+            deliveries = "1 delivery" if row.deliveries == 1 else f"{row.deliveries} deliveries"
+            sentence = f"has {deliveries} with the state {row.state}, but {where}"
             yield Fault(row.run, row.sequence, sentence)
 
 

@@ -18,7 +18,8 @@ whatever happens later, a batch that never reached ``sent`` was never transmitte
 Knowledge is never lost: ``done`` is final, and only a person can move a batch out of ``held``. ``in doubt`` never becomes
 ``sent`` directly: live state, or a person, must first say that it is ``planned`` again. That prevents duplicates.
 
-Every write carries the fence of the lock it is made under. A row that was written under a higher fence is not changed.
+Every write carries the fence of the lock it is made under. A row that was written under a higher fence is not changed. With a
+key, the batch is checked before its first change in a transaction, so it is changed here before its exceptions and deliveries.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ import sqlalchemy as sa
 from leanplum_sync.errors import JournalCorruptError
 from leanplum_sync.journal.entry import BatchState
 from leanplum_sync.journal.schema import batch_table, deliveries_of_batch
+from leanplum_sync.journal.signing import changes_of
 
 TRANSITIONS: Final[Mapping[BatchState, frozenset[BatchState]]] = {
     # Directly to done or held: the read before writing found everything as desired. Planned to planned: part of the batch.
@@ -92,6 +94,7 @@ class BatchStates:
         self, connection: sa.Connection, sequence: int, state: BatchState, values: Mapping[str, Any]
     ) -> None:
         """Write a batch that was lost with its journal, in the *state* that the run's log and plan show."""
+        changes_of(connection).new_batch(self.run, sequence)
         key = {"run": self.run, "sequence": sequence, "fence": self.fence, "state": state.value}
         connection.execute(sa.insert(batch_table), [{**values, **key}])
 
@@ -136,6 +139,7 @@ class BatchStates:
         added: Mapping[str, int],
     ) -> None:
         before, to = before_and_after
+        changes_of(connection).batch(self.run, sequence)
         changed = connection.execute(
             _statement(tuple(values), tuple(added)),
             {

@@ -56,5 +56,6 @@ class Texts:
 
     def _codec_of(self, key_id: str) -> Codec:
         if key_id not in self._codecs:
-            self._codecs[key_id] = self._keys.to_open(key_id, b"", PURPOSE, f"{self._name}: a value in it")
+            what = f"{self._name}: a value in it is encrypted"
+            self._codecs[key_id] = self._keys.to_open(key_id, b"", PURPOSE, what)
         return self._codecs[key_id]

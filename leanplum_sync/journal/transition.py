@@ -16,6 +16,7 @@ from leanplum_sync.journal.footprints import packed
 from leanplum_sync.journal.rejections import Rejections
 from leanplum_sync.journal.rows import Row, batch_entry, numbers_text
 from leanplum_sync.journal.schema import batch_subject_table, batch_table, exception_table, footprint_table
+from leanplum_sync.journal.signing import changes_of
 from leanplum_sync.journal.states import BatchStates, Transition, resting_state
 from leanplum_sync.journal.texts import Texts
 from leanplum_sync.journal.verdict import Verdict
@@ -99,6 +100,7 @@ class Transitions:
         Write *step*. If it *is_again* tried after a request, and the batch is no longer ``sent``, then the first try was
         committed: under one fence, nobody else writes what this run has sent.
         """
+        changes_of(connection).batch(self._run, batch.number)
         row = connection.execute(_BATCH, {"of_run": self._run, "of_sequence": batch.number}).one_or_none()
         entry = None if row is None else batch_entry(row, self._texts)
         if is_again and step.follows_request and entry is not None and entry.state is not BatchState.SENT:

@@ -33,6 +33,7 @@ from leanplum_sync.journal.schema import (
     run_table,
 )
 from leanplum_sync.journal.settling import check_settled
+from leanplum_sync.journal.signing import changes_of
 from leanplum_sync.journal.specs import NO_RUN, remember_specs
 from leanplum_sync.journal.states import BatchStates, Transition, resting_state
 from leanplum_sync.journal.texts import Texts
@@ -57,7 +58,8 @@ class Journal(JournalReader):
         self._texts = Texts(describe(location), keys)
         self._keys = keys
         self._location = location
-        self._database = self._writable = Database(location, memory=memory, as_it_is=as_it_is)
+        self._database = self._writable = Database(location, memory=memory, as_it_is=as_it_is, keys=keys)
+        self._checked = set()
         self._clock = clock
 
     def restore(self, lease: Lease, runs: Iterable[FoundRun], identity: JournalMark | None) -> Restored:
@@ -75,9 +77,9 @@ class Journal(JournalReader):
         Its sends and increments of the app of *lease* count as all that there were.
         """
         with lease.writing("the journal was not accepted, and nothing was sent") as connection:
+            self._writable.raise_mark(connection, above + 1)
             row = {"app": lease.app, "accepted_at": self._clock.now()}
             self._writable.replace(connection, accepted_table, [row])
-            self._writable.raise_mark(connection, above + 1)
 
     def acquire(
         self,
@@ -142,9 +144,9 @@ class Journal(JournalReader):
                     )
                 if state is not RunState.FINISHED:
                     self._writable.raise_mark(connection)
+                    self._set_run(connection, row.number, RunState.RUNNING)
                     self._is_also_of(connection, row.number, plan_made_at)
                     self._doubt_what_was_sent(connection, BatchStates(row.number, lease.fence))
-                    self._set_run(connection, row.number, RunState.RUNNING)
                 return RunJournal(
                     self._writable,
                     self._texts,
@@ -176,6 +178,7 @@ class Journal(JournalReader):
                     ended_at=None,
                 )
             )
+            changes_of(connection).new_run(number)
             return RunJournal(
                 self._writable,
                 self._texts,
@@ -266,6 +269,7 @@ class Journal(JournalReader):
                     connection, sequence, BatchState(found), {"doubted_at": now}, {}
                 )
         with lease.writing("nothing was resolved") as connection:
+            changes_of(connection).batch(run, sequence)
             of_batch = (
                 exception.c.run == run,
                 exception.c.sequence == sequence,
@@ -338,6 +342,7 @@ class Journal(JournalReader):
         run, batch = run_table, batch_table
         settled = sum(batch.c[fate.value] for fate in SETTLED)
         total = sa.select(sa.func.coalesce(sa.func.sum(settled), 0)).where(batch.c.run == number)
+        changes_of(connection).run(number)
         connection.execute(
             sa.update(run)
             .where(run.c.number == number, run.c.state == RunState.PARTIAL.value)
@@ -449,6 +454,10 @@ class Journal(JournalReader):
             return
         held = Counter(doubt.sequence for doubt in doubts)
         message = "no response came, and a later plan took over"
+        nothing_open = {"open_actions": "[]", "open_count": 0, "sent_actions": None, "sent_count": 0}
+        is_held = Transition(BatchState.IN_DOUBT, BatchState.HELD)
+        for sequence, count in held.items():
+            states.move(connection, sequence, is_held, nothing_open, {"held": count})
         connection.execute(
             sa.insert(exception),
             [
@@ -463,10 +472,6 @@ class Journal(JournalReader):
                 for doubt in doubts
             ],
         )
-        nothing_open = {"open_actions": "[]", "open_count": 0, "sent_actions": None, "sent_count": 0}
-        is_held = Transition(BatchState.IN_DOUBT, BatchState.HELD)
-        for sequence, count in held.items():
-            states.move(connection, sequence, is_held, nothing_open, {"held": count})
         connection.execute(
             sa.update(delivery)
             .where(delivery.c.run == run, delivery.c.sequence.in_(held))
@@ -483,6 +488,7 @@ class Journal(JournalReader):
         connection.execute(sa.insert(run_plan_table).from_select(["run", "plan_made_at"], new))
 
     def _set_run(self, connection: sa.Connection, number: int, state: RunState) -> None:
+        changes_of(connection).run(number)
         connection.execute(
             sa.update(run_table)
             .where(run_table.c.number == number)

@@ -209,8 +209,9 @@ def part_of_plan(plan: PlanFile, shard: Part | None) -> tuple[PlanPart, str]:
     if shard is None:
         return PlanPart(plan), ""
     if shard.cuts(plan.header.parts):
+        processes = "1 process" if plan.header.parts == 1 else f"{plan.header.parts} processes"
         raise UsageError(
-            f"{plan.path} can be split among at most {plan.header.parts} processes: some batches have users both inside and outside of --shard {shard}. Plan with --parts {shard.of}."
+            f"{plan.path} can be split among at most {processes}: some batches have users both inside and outside of --shard {shard}. Plan with --parts {shard.of}."
         )
     return PlanPart(plan, shard), str(shard)
 

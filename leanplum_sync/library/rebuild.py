@@ -22,6 +22,7 @@ from leanplum_sync.library.journal_here import journal_here, open_for
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planner.known import JournalMark
 from leanplum_sync.project.settings import Settings
+from leanplum_sync.render.values import amount
 from leanplum_sync.wire.convert import END_OF_9999
 
 _MOST_RUNS: Final = 1 << 31
@@ -33,13 +34,15 @@ def rebuild(settings: Settings, receipts: Sequence[Path]) -> Restored:
     """
     Rebuild the journal of the environment from event logs, kept plans and *receipts* (JSON documents of ``apply``).
 
-    If nothing is unknown, the journal is accepted as complete.
+    If nothing is unknown, the journal is accepted as complete. That of an embedded emulator is accepted in any case: it
+    sends nothing real.
 
     Raises:
         JournalError: the journal has runs; nothing was changed.
         UsageError: there is no log of the app, or a receipt can't be read.
     """
-    app = target_of(settings).app_id
+    target = target_of(settings)
+    app = target.app_id
     here = journal_here(settings, app)
     logs = sorted(_logs(settings.state_folder, app), key=lambda run: run.started_at)
     if not logs:
@@ -59,9 +62,10 @@ def rebuild(settings: Settings, receipts: Sequence[Path]) -> Restored:
         journal = stack.enter_context(open_for(settings, app, as_it_is=True))
         with journal.acquire(app, settings.name) as lease:
             restored = journal.restore(lease, found, identity)
-            if not unknown:
+            is_accepted = not unknown or target.is_embedded
+            if is_accepted:
                 journal.accept(lease)
-    return replace(restored, unknown=tuple(unknown))
+    return replace(restored, unknown=tuple(unknown), is_accepted=is_accepted)
 
 
 def _logs(folder: Path, app: str) -> Iterator[LoggedRun]:
@@ -168,7 +172,11 @@ def _kept(settings: Settings, run: LoggedRun, stack: ExitStack) -> PlanFile | No
 def _unknown(run: LoggedRun, plan: PlanFile | None) -> Iterator[str]:
     name = f"Run {run.number}"
     if run.unreadable:
-        yield f"{name}: {run.unreadable} lines of its log are damaged, so all its sends and increments without an outcome are held."
+        are = "is" if run.unreadable == 1 else "are"
+        yield (
+            f"{name}: {amount(run.unreadable, 'line')} of its log {are} damaged, so all its sends and increments without an"
+            " outcome are held."
+        )
     elif not run.has_ended:
         yield f"{name} was cut off: if the machine lost power, its last requests are not in the log."
     if plan is None and any(logged.was_sent for logged in run.batches.values()):

@@ -18,7 +18,7 @@ from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.decide import Decision, Reason, SendTarget
 from leanplum_sync.planner.known import NOTHING_KNOWN, KnowsDeliveries
 from leanplum_sync.planner.subject import Context, plan_subject, waves
-from leanplum_sync.problem import Place
+from leanplum_sync.problem import Place, Problem
 from leanplum_sync.sources import rows
 from leanplum_sync.specs import Loaded
 from leanplum_sync.wire.action import Json
@@ -50,7 +50,8 @@ class Explanation:
 class Explained:
     """
     *changes* are those of the plan. *explanations* are computed again from the current specs and snapshot; they are empty if
-    the specs don't list the subject, or if no snapshot has it (*observed* is False).
+    the specs don't list the subject, or if no snapshot has it (*observed* is False). *unread* are specs whose rows can't be
+    read any more, and may list it.
     """
 
     subject: Subject
@@ -58,16 +59,18 @@ class Explained:
     observed: bool
     changes: tuple[Change, ...]
     explanations: tuple[Explanation, ...]
+    unread: tuple[Problem, ...] = ()
 
 
 def explain(
     subject: Subject, plan: PlanFile, loaded: Loaded, *, snapshot: Path | None, journal: KnowsDeliveries
 ) -> Explained:
-    wants = _wants(subject, loaded.resources, loaded.root)
+    unread: list[Problem] = []
+    wants = _wants(subject, loaded.resources, loaded.root, unread)
     element = _observed(subject, snapshot) if snapshot is not None and snapshot.exists() else None
     changes = plan.changes_of([subject]).get(subject, ())
     if not wants or element is None:
-        return Explained(subject, bool(wants), element is not None, changes, ())
+        return Explained(subject, bool(wants), element is not None, changes, (), tuple(unread))
     profile = read_profile(element)
     known = journal.known(plan.header.target.app_id, [subject]).get(subject, NOTHING_KNOWN)
     decisions = plan_subject(wants, profile, known, _context(loaded)).decisions
@@ -77,19 +80,26 @@ def explain(
         observed=True,
         changes=changes,
         explanations=_explanations(decisions, profile, changes),
+        unread=tuple(unread),
     )
 
 
-def _wants(subject: Subject, resources: Sequence[Resource], root: Path) -> list[Want]:
+def _wants(subject: Subject, resources: Sequence[Resource], root: Path, unread: list[Problem]) -> list[Want]:
+    """Return what *resources* ask for *subject*. A file without a readable row is added to *unread*, with the problem."""
     found: list[Want] = []
     for resource in resources:
-        for row in rows(resource.source, root, lambda _: None):
+        problems: list[Problem] = []
+        is_read = False
+        for row in rows(resource.source, root, problems.append):
+            is_read = True
             try:
                 want = resource.want(row)
             except RowError:
                 continue
             if want.subject == subject:
                 found.append(want)
+        if not is_read:
+            unread += problems[:1]
     return found
 
 

@@ -328,7 +328,7 @@ def _sift(staging: Staging, snapshot: Path) -> bool:
 def _check_coverage(staging: Staging, observed: Recorded, clock: Clock, *, is_partial: bool) -> None:
     if not is_partial and (missing := staging.count_unobserved()):
         raise StalePlanError(
-            f"{observed.path}: the snapshot lacks {missing} of the {staging.count_subjects()} users in the specs. Read all of them"
+            f"{observed.path}: the snapshot lacks {missing} of {staging.count_subjects()} listed users. Read all of them"
             " into a new file with: leanplum-sync pull --out NEW.ndjson"
         )
     oldest, _ = staging.users.between()
@@ -336,8 +336,8 @@ def _check_coverage(staging: Staging, observed: Recorded, clock: Clock, *, is_pa
         age = clock.now() - oldest
         if age > observed.max_age_seconds:
             raise StalePlanError(
-                f"{observed.path}: the snapshot is {age / 60:.0f} minutes old, and --max-age allows"
-                f" {observed.max_age_seconds / 60:.0f}. Make a new one with: leanplum-sync pull --out NEW.ndjson"
+                f"{observed.path}: the snapshot is {age / 60:.0f} min old, and --max-age allows"
+                f" {observed.max_age_seconds / 60:.0f} min. Make a new one with: leanplum-sync pull --out NEW.ndjson"
             )
 
 

@@ -167,7 +167,8 @@ class _Known:
 
 
 def _resumable(error: errors.ApiError, so_far: int) -> errors.LeanplumSyncError:
-    sentence = f"{error} {so_far} users are in the snapshot. Run the same command again to continue."
+    users = "1 user is" if so_far == 1 else f"{so_far} users are"
+    sentence = f"{error} {users} in the snapshot. Run the same command again to continue."
     if isinstance(error, errors.RateLimitedError):
         return errors.RateLimitedError(sentence, status=error.status, reason=error.reason)
     return type(error)(sentence)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Final, Self, assert_never
 
@@ -14,6 +13,17 @@ from leanplum_sync.planner.known import Known, KnowsDeliveries, Sent
 from leanplum_sync.planner.subject import Context, SubjectPlan
 
 _ROWS_AT_ONCE: Final = 5_000
+_COUNT: Final = """
+WITH
+    again_of AS (SELECT earlier, count(DISTINCT subject) AS subjects FROM again WHERE NOT is_used GROUP BY earlier),
+    renamed AS (
+        SELECT number FROM delivery JOIN again_of ON number = earlier WHERE 2 * :parts * subjects >= recipients
+    ),
+    split AS (SELECT number FROM delivery WHERE is_new)
+SELECT count(DISTINCT subject) FROM again
+WHERE (NOT is_used AND earlier IN (SELECT number FROM renamed))
+    OR (is_used AND name IN (SELECT number FROM split))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,36 +108,17 @@ class RepeatCounter:
         would get the same under a name that nobody received yet.
         """
         self._write()
-        former = self._context.former
-        recipients = journal.recipients(
-            app, sorted({each for name in self._numbers for each in (name, *former.get(name, ()))})
-        )
-        again = self._connection.execute(
-            "SELECT earlier, count(DISTINCT subject) FROM again WHERE NOT is_used GROUP BY earlier"
-        )
-        found = dict(again.fetchall())
-        renamed = {
-            number
-            for name, number in self._numbers.items()
-            if 2 * parts * found.get(number, 0) >= recipients.get(name, 0)
-        }
-        new = {
-            number
-            for name, number in self._numbers.items()
-            if not any(recipients.get(each, 0) for each in (name, *former.get(name, ())))
-        }
-        self._connection.execute("CREATE TABLE chosen (is_used INTEGER, number INTEGER)")
+        names = {name: (name, *self._context.former.get(name, ())) for name in self._numbers}
+        received = journal.recipients(app, sorted({each for every in names.values() for each in every}))
+        self._connection.execute("CREATE TABLE delivery (number INTEGER, recipients INTEGER, is_new INTEGER)")
         self._connection.executemany(
-            "INSERT INTO chosen VALUES (?, ?)",
-            [*((False, number) for number in renamed), *((True, number) for number in new)],
+            "INSERT INTO delivery VALUES (?, ?, ?)",
+            (
+                (number, received.get(name, 0), not any(received.get(each, 0) for each in names[name]))
+                for name, number in self._numbers.items()
+            ),
         )
-        with closing(
-            self._connection.execute(
-                "SELECT count(DISTINCT subject) FROM again JOIN chosen"
-                " ON again.is_used = chosen.is_used AND chosen.number = CASE WHEN again.is_used THEN name ELSE earlier END"
-            )
-        ) as counted:
-            (subjects,) = counted.fetchone()
+        ((subjects,),) = self._connection.execute(_COUNT, {"parts": parts}).fetchall()
         return Repeats(self._sends, subjects)
 
 

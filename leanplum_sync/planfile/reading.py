@@ -175,7 +175,7 @@ class PlanFile:
             return PLAIN
         kept = orjson.loads(row[0])
         return keys.to_open(
-            kept["key"], bytes.fromhex(kept["salt"]), schema.PURPOSE, f"{self.path}: this plan"
+            kept["key"], bytes.fromhex(kept["salt"]), schema.PURPOSE, f"{self.path}: this plan is encrypted"
         )
 
     @cached_property

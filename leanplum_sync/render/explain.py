@@ -135,11 +135,13 @@ def _has_masked(value: Json) -> bool:
 
 
 def _remarks(explained: Explained) -> Iterable[Text]:
-    if not explained.listed:
+    for problem in explained.unread:
+        yield Text(f"Specs may ask for more: {escaped(str(problem))}", CARE)
+    if not explained.listed and not explained.unread:
         yield faint(
             "No spec lists this ID. IDs are text: 00004 and 4 are different users. Write a device as device:ID."
         )
-    elif not explained.observed:
+    elif explained.listed and not explained.observed:
         yield faint(
             "Unchanged values are not shown: the snapshot of this plan is missing or does not contain this ID."
         )

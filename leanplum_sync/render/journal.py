@@ -188,7 +188,7 @@ def copied_json(counts: Mapping[str, int], source: str, target: str) -> str:
 
 def rebuilt_text(rebuilt: Restored, journal: str, page: Page) -> str:
     counts = [
-        (Text(f"{rebuilt.runs:,}"), Text("runs")),
+        (Text(f"{rebuilt.runs:,}"), Text("run" if rebuilt.runs == 1 else "runs")),
         *(
             (Text(f"{count:,}"), Text(f"sends and increments {state.value}"))
             for state, count in _by_state(rebuilt)
@@ -202,7 +202,7 @@ def rebuilt_text(rebuilt: Restored, journal: str, page: Page) -> str:
         *(Text(escaped(each), CARE) for each in rebuilt.unknown),
         Text(_NEVER_LOGGED),
     ]
-    if rebuilt.unknown:
+    if not rebuilt.is_accepted:
         lines += [BLANK, Text("The next apply with sends or increments therefore needs --new-journal.")]
     return paint(lines, page)
 

@@ -270,7 +270,8 @@ def _length_fault(cells: Sequence[str], columns: Sequence[str]) -> Iterator[tupl
             if len(cells) > len(columns)
             else "Keep the delimiters of empty cells."
         )
-        yield f"the row has {len(cells)} cells, but the header has {len(columns)}", hint
+        found = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
+        yield f"the row has {found}, but the header has {len(columns)}", hint
 
 
 def _unclean(cells: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -105,7 +105,7 @@ def test_a_send_that_was_cut_off_is_held(shell: Shell, served: Served, start: St
     assert "50" in text
     plan = shell.json(*PLAN)
     assert plan["actions"] == 20
-    assert "has no record of any sends or increments" in plan["journalDoubt"]
+    assert "may lack some sends and increments" in plan["journalDoubt"]
     shell.run(*APPLY, code=7)
     shell.run(*FIRST)
     assert all(count == 1 for count in served.sends().values())
@@ -142,6 +142,32 @@ def test_what_nothing_shows_is_said(shell: Shell) -> None:
     assert "has no record of any sends" in shell.run(*APPLY, code=7).stderr
 
 
+def test_that_of_an_embedded_emulator_needs_nobody_to_accept_it(tmp_path: Path) -> None:
+    environment = "live: {emulator: embedded, seed: seed.ndjson}"
+    project = PROJECT.replace("live: {appId: app_emulator, budget: {sends: 1000}}", environment)
+    seed = "".join(f"{json.dumps(line)}\n" for line in silver(USERS))
+    write_files(
+        tmp_path / "one",
+        {
+            "leanplum-sync.yaml": project,
+            "specs/spec.yaml": VISITS,
+            "users.csv": csv_of_ids(USERS),
+            "seed.ndjson": seed,
+        },
+    )
+    shell = Shell(tmp_path / "one", {})
+    shell.run(*PLAN)
+    shell.run(*APPLY)
+    for path in (shell.folder / ".leanplum-sync" / "applied").iterdir():
+        path.unlink()
+    lose(shell)
+    text = shell.run("journal", "rebuild").stdout
+    assert "its plan is no longer in" in text
+    assert "needs --new-journal" not in text
+    assert shell.json(*PLAN)["journalDoubt"] == ""
+    shell.run(*APPLY)
+
+
 def test_where_lines_are_damaged_what_they_may_hide_is_held(shell: Shell) -> None:
     shell.run(*PLAN)
     shell.run(*FIRST)
@@ -152,7 +178,7 @@ def test_where_lines_are_damaged_what_they_may_hide_is_held(shell: Shell) -> Non
     found = rebuilt(shell)
     assert found["deliveries"]["held"] > 0
     assert sum(found["deliveries"].values()) == 240
-    assert "1 lines of its log are damaged" in found["unknown"][0]
+    assert "1 line of its log is damaged" in found["unknown"][0]
 
 
 @pytest.mark.parametrize(
@@ -193,7 +219,9 @@ def test_only_an_empty_journal_is_rebuilt_and_only_from_something(shell: Shell) 
     shell.run(*PLAN)
     assert "there is nothing to rebuild the journal from" in shell.run("journal", "rebuild", code=64).stderr
     shell.run(*FIRST)
-    assert "already has runs" in shell.run("journal", "rebuild", code=7).stderr
+    refused = shell.run("journal", "rebuild", code=7).stderr
+    assert "already has runs" in refused
+    assert "If it is an older copy, move it away first." in " ".join(refused.split())
     lose(shell)
     assert "is not a receipt" in shell.run("journal", "rebuild", "users.csv", code=64).stderr
     assert not (shell.folder / "journal.db").exists()

@@ -407,6 +407,17 @@ def test_prune_deletes_old_rows(shop: Shop) -> None:
     assert not shop.kept
 
 
+def test_explain_names_the_spec_whose_kept_rows_were_deleted(shop: Shop) -> None:
+    shop.run("plan", "--out", "a.lpplan")
+    for path in (shop.folder / ".leanplum-sync" / "rows").iterdir():
+        path.unlink()
+    explained = " ".join(shop.run("explain", "a.lpplan", "u07").stdout.split())
+    assert "Specs may ask for more: warehouse:queries/loyal.sql: UserAttributes/" in explained
+    assert "is missing or damaged. Plan again, which reads the rows again." in explained
+    assert "No spec lists this ID" not in explained
+    assert "is missing or damaged" in shop.run("explain", "a.lpplan", "nobody").stdout
+
+
 def test_pull_and_drift_read_rows_too(shop: Shop) -> None:
     shop.run("pull", "--out", "all.ndjson")
     assert len((shop.folder / "all.ndjson").read_text().splitlines()) == len(USERS)

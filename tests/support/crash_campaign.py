@@ -38,6 +38,7 @@ from lives import CRASHED, LOCKED, SETTLE_SECONDS, SPEED, Effects, Life, Nursery
 from postgresql import Server, serving
 
 from leanplum_sync import emulator
+from leanplum_sync.encryption import KEY_VARIABLE, SealingKeys, new_key
 from leanplum_sync.journal import read_journal
 from leanplum_sync.journal.entry import Fate
 
@@ -136,7 +137,10 @@ class Trial:
         self._numbers = count(1)
         self.shards = ("1/2", "2/2") if seed // _COMBINATIONS % 2 else ("",)
         self._shard = self.shards[0]
+        self._key = new_key() if random.Random(f"key {seed}").random() < 0.5 else ""
+        self._keys = SealingKeys.from_environment({KEY_VARIABLE: self._key})
         shared = f", {len(self.shards)} parts" if len(self.shards) > 1 else ""
+        shared += ", signed" if self._key else ""
         doubted = f" under {doubts.described(row)}" if row else ""
         self.verdict = Verdict(seed, f"{self.backend}, {self.kind}, {self.point}{shared}{doubted}")
 
@@ -227,7 +231,7 @@ class Trial:
     def _life(self, point: str = "", **given: Any) -> Life:
         report = self._folder / f"report-{next(self._numbers)}.json"
         chosen = {"nth": self._chance.randint(1, 4), "concurrency": self._chance.randint(1, 3)} | given
-        chosen = {"settle_seconds": self._settle_seconds, "shard": self._shard} | chosen
+        chosen = {"settle_seconds": self._settle_seconds, "shard": self._shard, "key": self._key} | chosen
         return Life(self._url, self._journal, self.kind, str(report), point, **chosen)
 
     def _live_through(self, point: str) -> None:
@@ -331,7 +335,7 @@ class Trial:
             self._problem(f"{when}, {len(listed)} users are still listed: {sorted(set(listed.values()))}")
 
     def _listed(self) -> Mapping[str, str]:
-        with read_journal(self._journal) as journal:
+        with read_journal(self._journal, keys=self._keys) as journal:
             return {
                 entry.subject.id: entry.fate.value
                 for run in journal.runs()
@@ -339,7 +343,7 @@ class Trial:
             }
 
     def _held(self) -> int:
-        with read_journal(self._journal) as journal:
+        with read_journal(self._journal, keys=self._keys) as journal:
             return sum(
                 entry.fate is Fate.HELD for run in journal.runs() for entry in journal.exceptions(run.number)
             )

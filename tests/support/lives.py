@@ -24,6 +24,7 @@ import psycopg
 import requests
 from receipts import adds_up
 
+from leanplum_sync.encryption import KEY_VARIABLE
 from leanplum_sync.errors import JournalLockedError, LeanplumSyncError, LockLostError
 from leanplum_sync.journal import open_journal
 from leanplum_sync.journal.entry import DeliveryState, Fate, Resolution
@@ -91,6 +92,7 @@ class Life:
     settle_seconds: float = SETTLE_SECONDS
     shard: str = ""
     plan: str = ""  # the file of a plan, pickled; empty: the one for the kind
+    key: str = ""  # the journal is signed with it; empty: it is not
 
     @property
     def part(self) -> Part | None:
@@ -343,6 +345,7 @@ def nursery() -> None:
 
 def _be_born(does: Callable[[Life], int], life: Life) -> None:
     code = CRASHED
+    os.environ[KEY_VARIABLE] = life.key
     try:
         code = does(life)
     except BaseException:  # noqa: BLE001 - whatever it is, the campaign is told and this process ends

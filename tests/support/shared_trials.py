@@ -83,7 +83,7 @@ class SharedTrial(Trial):
     def _plan_again(self, environment: str) -> None:
         """Make a plan from what the journal knows now."""
         subjects = [Subject.user(user) for user in world.USERS]
-        with read_journal(self._journal) as journal:
+        with read_journal(self._journal, keys=self._keys) as journal:
             known = journal.known(APP, subjects)
             last_run = journal.last_run()
         number = next(self._numbers)
@@ -188,7 +188,7 @@ class SharedTrial(Trial):
 
     def _listed(self) -> Mapping[str, str]:
         """What is held in any run; everything else as the last run of each environment left it."""
-        with read_journal(self._journal) as journal:
+        with read_journal(self._journal, keys=self._keys) as journal:
             runs = journal.runs()
             last = {(run.environment, run.part): run.number for run in reversed(runs)}
             return {
@@ -201,7 +201,7 @@ class SharedTrial(Trial):
     def _judge(self, *, is_resolved: bool) -> None:
         super()._judge(is_resolved=is_resolved)
         if self._is_answer_safe and not is_resolved:
-            with read_journal(self._journal) as journal:
+            with read_journal(self._journal, keys=self._keys) as journal:
                 held = {
                     entry.subject.id
                     for run in journal.runs()

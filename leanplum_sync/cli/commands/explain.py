@@ -48,7 +48,7 @@ def command(console: Console, *, plan: Path, user: str, observed: Path | None) -
                 snapshot=observed or settings.snapshot,
                 journal=journal,
             )
-        if not explained.listed and not explained.changes:
+        if not (explained.listed or explained.changes or explained.unread):
             raise click.UsageError(
                 f"Neither the plan nor the specs list {user!r}. Ids are compared literally: 00004 is not 4."
             )

@@ -28,6 +28,7 @@ from leanplum_sync.journal.copying import copy_journal
 from leanplum_sync.journal.database import describe, is_address
 from leanplum_sync.journal.entry import DeliveryState, RunState
 from leanplum_sync.journal.export import lines, write_ndjson, write_parquet
+from leanplum_sync.journal.sign import sign_journal
 from leanplum_sync.journal.soundness import Fault
 from leanplum_sync.library.journal_here import lapse_here
 from leanplum_sync.library.kept_files import fetch
@@ -57,7 +58,7 @@ _WRITERS: Final = {".ndjson": write_ndjson, ".jsonl": write_ndjson, ".parquet": 
 @click.group("journal", cls=Group)
 def command() -> None:
     """
-    List, show, check, copy, rebuild, and export the journal.
+    List, show, check, copy, rebuild, sign, and export the journal.
 
     The journal records what was sent and what became of it. It holds user ids but no values. Use `resolve`
     for held sends.
@@ -142,7 +143,7 @@ def verify_command(console: Console) -> ExitCode:
     """
     settings = settings_here()
     name = describe(shortest(settings.journal))
-    with read_journal(settings.journal) as journal:
+    with read_journal(settings.journal, is_checked=False) as journal:
         found = tuple(journal.faults())
     lapse = lapse_here(settings)
     faults = (*([Fault(0, None, lapse)] if lapse else []), *found)
@@ -166,7 +167,8 @@ def rebuild_command(console: Console, receipts: tuple[Path, ...]) -> None:
 
     Event logs and kept plans are in .leanplum-sync. RECEIPT is the JSON output of an apply (-o json), which
     has more details. A send or increment that may have happened is held. Anything that can't be determined is
-    listed, and the next apply with sends then needs --new-journal. The journal must be missing or empty.
+    listed, and the next apply with sends then needs --new-journal. The journal must be missing or empty:
+    move a damaged file, or an older copy, away first.
     """
     settings = settings_here()
     rebuilt = rebuild(settings, receipts)
@@ -238,6 +240,24 @@ def upgrade_command(console: Console) -> None:
     settings = settings_here()
     with open_journal(settings.journal):
         console.say(f"{describe(shortest(settings.journal))} is up to date.")
+
+
+@command.command("sign", cls=Command)
+@in_project
+def sign_command(console: Console) -> None:
+    """
+    Sign a journal that was begun without LEANPLUM_SYNC_PLAN_KEY.
+
+    With the key set, records that were altered, or written without it, are refused (7). A new journal is
+    signed from the start. For an older one, check that you trust it, and sign it once. After a change of keys,
+    this signs it with the first of them. No run may be using it.
+    """
+    settings = settings_here()
+    signed = sign_journal(settings.journal)
+    console.say(
+        f"{describe(shortest(settings.journal))} is signed: {amount(signed.runs, 'run')},"
+        f" {amount(signed.batches, 'batch')}."
+    )
 
 
 @command.command("prune", cls=Command)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from leanplum_sync.errors import CredentialError
 from leanplum_sync.sources.connections import postgresql
 from leanplum_sync.sources.connections.adbc import missing_extra
 from leanplum_sync.sources.connections.columns import QueryColumn
@@ -50,9 +51,13 @@ def opened(name: str, url: str) -> Iterator[SqlAlchemyReader]:
             postgresql.with_timeout(url), poolclass=sa.NullPool, hide_parameters=True, logging_name=name
         )
     except ImportError as error:
-        raise missing_extra(name, "postgres") from error
+        if sa.make_url(url).drivername == "postgresql+psycopg":
+            raise missing_extra(name, "postgres") from error
+        raise _unusable(name) from error
     except (sa.exc.ArgumentError, ValueError):
         raise postgresql.malformed(name) from None
+    if engine.dialect.is_async:
+        raise _unusable(name)
     with _errors(name):
         connection = interruptible(engine.connect)
     try:
@@ -62,6 +67,13 @@ def opened(name: str, url: str) -> Iterator[SqlAlchemyReader]:
     finally:
         with suppress(sa.exc.SQLAlchemyError):
             connection.close()
+
+
+def _unusable(name: str) -> CredentialError:
+    return CredentialError(
+        f"Connection {name}: the driver in its URL is not installed, or can't be used. Use postgresql:// or"
+        " postgresql+psycopg:// instead."
+    )
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from receipts import adds_up
 
+from leanplum_sync.encryption import KEY_VARIABLE, new_key
 from leanplum_sync.errors import JournalLockedError, LockLostError, NoAnswerError, TooEarlyError
 from leanplum_sync.journal import open_journal, read_journal, states, transition
 from leanplum_sync.journal import writer as journal_writer
@@ -70,6 +71,19 @@ def test_a_killed_run_ends_like_one_that_was_not(
     assert run(kind, settings={"resume": True}).go().sent_now == 0
     with read_journal(run.journal_path) as journal:
         assert not list(journal.deliveries(states=[DeliveryState.SENT]))
+
+
+@BOTH
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["attributes", "sends"])
+@pytest.mark.parametrize("point", POINTS)
+def test_a_killed_run_ends_like_one_that_was_not_with_a_signed_journal_too(
+    *, run: Any, child: Any, api: Any, kind: str, point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, new_key())
+    test_a_killed_run_ends_like_one_that_was_not(run, child, api, kind, point)
+    with read_journal(run.journal_path) as journal:
+        assert not list(journal.faults())
 
 
 def _judge(api: Any, world: ModuleType, kind: str, *, held: int, took_effect: bool) -> None:

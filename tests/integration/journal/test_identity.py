@@ -135,7 +135,7 @@ def test_a_new_journal_does_not_take_the_log_of_the_one_that_was_there(path: Pat
     "damage",
     [
         "DELETE FROM journal_identity",
-        "INSERT INTO journal_identity VALUES ('another', 7)",
+        "INSERT INTO journal_identity (id, mark) VALUES ('another', 7)",
         "UPDATE journal_identity SET id = x'ff'",
         "UPDATE journal_identity SET mark = 'many'",
         "UPDATE journal_identity SET id = CAST(x'ff' AS TEXT)",

@@ -369,7 +369,7 @@ def test_deliveries_that_are_gone_are_a_fault_of_their_batch(run: RunJournal, jo
     with journal._writable.writing("") as connection:
         connection.execute(sa.delete(delivery_table).where(delivery_table.c.sequence == 1))
     (fault,) = journal.faults()
-    assert (fault.batch, fault.sentence) == (1, "has 0 deliveries, but recorded 2")
+    assert (fault.batch, fault.sentence) == (1, "has a wrong count of deliveries: 0, not 2")
 
 
 def test_applied_specs_are_remembered_once_a_run_finished(run: RunJournal, journal: Journal) -> None:
@@ -425,10 +425,10 @@ def test_what_was_left_behind_is_sealed_with_the_key(journal_location: Location,
             (kept,) = connection.scalars(sa.select(footprint_table.c.fields))
     assert print_of("gold") not in kept
     with (
-        open_journal(journal_location, clock=clock, keys=SealingKeys()) as journal,
+        read_journal(journal_location, keys=SealingKeys()) as reader,
         pytest.raises(CredentialError),
     ):
-        journal.footprints("app", "sandbox", [Subject.user("u1")])
+        reader.footprints("app", "sandbox", [Subject.user("u1")])
 
 
 class _Fixed:

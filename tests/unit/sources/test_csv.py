@@ -35,7 +35,7 @@ def test_letters_of_every_language_are_fine(data: Any) -> None:
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        (b"a", "the row has 1 cells, but the header has 2. Keep the delimiters of empty cells."),
+        (b"a", "the row has 1 cell, but the header has 2. Keep the delimiters of empty cells."),
         (b"a,b,c", "the row has 3 cells, but the header has 2. Put a cell that contains the delimiter in quotes."),
         (b"a,\xfcber", "column n is not UTF-8; it looks like Latin-1 (ISO 8859-1). Save the file as UTF-8."),
         (b"a,\x80uro", "column n is not UTF-8; it looks like Windows-1252. Save the file as UTF-8."),

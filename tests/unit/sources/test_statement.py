@@ -82,3 +82,18 @@ def test_a_missing_driver_is_told_with_the_command_that_installs_it(
         pass
     assert "Connection warehouse needs a driver that is not installed" in str(refused.value)
     assert f"pip install 'leanplum-sync[{extra}]'" in str(refused.value)
+
+
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg_async", "pg8000"])
+def test_a_driver_that_is_missing_or_can_not_be_used_is_not_taken_for_another(driver: str) -> None:
+    with pytest.raises(CredentialError) as refused:
+        _open(f"postgresql+{driver}://a:secret@c/d")
+    assert str(refused.value) == (
+        "Connection warehouse: the driver in its URL is not installed, or can't be used. Use postgresql:// or"
+        " postgresql+psycopg:// instead."
+    )
+
+
+def _open(url: str) -> None:
+    with opened("warehouse", url, Path(), {}, Path()):
+        raise AssertionError("it was opened")
