@@ -25,7 +25,14 @@ from leanplum_sync.errors import (
 from leanplum_sync.journal.cells import DamagedCellError
 from leanplum_sync.journal.highwater import HighWater
 from leanplum_sync.journal.identity import of_marks
-from leanplum_sync.journal.schema import VERSION, bring_up_to_date, identity_table, run_table, version_of
+from leanplum_sync.journal.schema import (
+    VERSION,
+    accepted_table,
+    bring_up_to_date,
+    identity_table,
+    run_table,
+    version_of,
+)
 from leanplum_sync.journal.signing import Signer, changes_of, sign_identity, signing
 from leanplum_sync.journal.whole import create_whole, is_absent
 from leanplum_sync.planner.known import JournalMark
@@ -50,7 +57,7 @@ _SILENT: Final = logging.NullHandler()
 _AHEAD: Final = "leanplum_sync_clock_ahead"
 _RAISED: Final = "leanplum_sync_mark"
 # Without conversion: damaged values may be of any type.
-_RUNS: Final = sa.select(sa.func.count()).select_from(run_table)
+_USED: Final = sa.select(sa.exists().select_from(run_table) | sa.exists().select_from(accepted_table))
 _IDENTITY: Final = sa.select(
     *(
         sa.type_coerce(column, sa.types.NullType()).label(column.name)
@@ -153,7 +160,7 @@ class Database:
             if self.signer.key_of(connection):
                 self.signer.check_journal(connection)
                 return
-            is_unused = self.mark_in(connection).number == 0 and not connection.scalar(_RUNS)
+            is_unused = self.mark_in(connection).number == 0 and not connection.scalar(_USED)
         if not self.signer.is_on:
             return
         if not is_unused:

@@ -77,7 +77,7 @@ def journal_id(connection: sa.Connection) -> str:
 
 
 def batches(connection: sa.Connection, run: int, sequences: Sequence[int]) -> Mapping[int, Record]:
-    """Return the batches of *run* by sequence, also of those that don't exist."""
+    """Return the batches of *run* by sequence, also if there is none."""
     journal = journal_id(connection)
     found = {sequence: Record(("batch", journal, run, sequence)) for sequence in sequences}
     place = {"of_run": run, "of_sequences": list(sequences)}

@@ -327,6 +327,14 @@ def test_a_journal_without_any_record_is_signed_when_it_is_first_opened_for_writ
     assert sentences(journal_location) == []
 
 
+def test_a_journal_without_runs_that_says_it_is_accepted_is_not_signed(journal_location: Location) -> None:
+    open_journal(journal_location, keys=NO_KEYS).close()
+    alter(journal_location, "INSERT INTO @journal_accepted VALUES ('app', 1.0)")
+    for opening in (read_journal, open_journal):
+        with pytest.raises(JournalCorruptError, match="was begun without"):
+            opening(journal_location)
+
+
 def test_a_copy_keeps_its_signatures(location: Location, tmp_path: Path) -> None:
     copy_journal(location, tmp_path / "copy" / "journal.db")
     read_all(tmp_path / "copy" / "journal.db")
