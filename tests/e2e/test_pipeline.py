@@ -372,7 +372,9 @@ def test_a_run_whose_machine_vanished_is_resumed_and_undone_from_others(
     repository.hub.variables["PYTHONPATH"] = vanishing(tmp_path / "hook")
     assert repository.merge().step("Apply").code == 137
     del repository.hub.variables["PYTHONPATH"]
-    shift_doubts(repository.journal, -3600)  # the request has settled
+    shift_doubts(
+        repository.journal, -3600, repository.hub.secrets["LEANPLUM_SYNC_PLAN_KEY"]
+    )  # the request has settled
     green(repository.by_hand(do="resume"))
     assert repository.user("00003")["tier"] == "copper"
     undone = green(repository.by_hand(do="undo", run="1"))
@@ -393,7 +395,7 @@ def test_first_sends_are_held_decided_about_and_sent_by_hand(repository: Reposit
     assert (refused.code, "--new-journal" in refused.output) == (7, True)
     repository.served.faults("cut-before:action=sendMessage,times=1")
     assert repository.by_hand(ack=consent[1], new_journal=True).step("Apply").code == 5
-    shift_doubts(repository.journal, -3600)
+    shift_doubts(repository.journal, -3600, repository.hub.secrets["LEANPLUM_SYNC_PLAN_KEY"])
     green(repository.by_hand(do="resolve", run="1", decision="again"))
     assert repository.served.sends() == {}
     green(repository.by_hand(do="resume", run="1", ack=consent[1]))

@@ -192,7 +192,9 @@ def test_a_plan_over_budget_is_consented_to_applied_resumed_and_undone_from_othe
     assert gitlab.run("apply", planned_in(tmp_path / "first", "a"), **keys | {"ACK": ""}).returncode == 6
     killed = {"PYTHONPATH": vanishing(tmp_path / "hook")}
     assert gitlab.run("apply", planned_in(tmp_path / "first", "b"), **keys | killed).returncode == 137
-    shift_doubts(gitlab.variables["LEANPLUM_SYNC_JOURNAL"], -3600)  # the request has settled
+    shift_doubts(
+        gitlab.variables["LEANPLUM_SYNC_JOURNAL"], -3600, gitlab.variables["LEANPLUM_SYNC_PLAN_KEY"]
+    )  # the request has settled
     resumed = gitlab.run("resume", tmp_path / "second", **keys)
     assert resumed.returncode == 0, resumed.stderr
     refused = gitlab.run("undo", tmp_path / "third", **keys, RUN="1")
@@ -216,7 +218,7 @@ def test_first_sends_are_held_decided_about_and_sent(gitlab: GitLab, tmp_path: P
     gitlab.served.faults("cut-before:action=sendMessage,times=1")
     held = gitlab.run("apply", planned_in(tmp_path / "plan", "b"), **keys, NEW_JOURNAL="true")
     assert held.returncode == 5, held.stderr
-    shift_doubts(gitlab.variables["LEANPLUM_SYNC_JOURNAL"], -3600)
+    shift_doubts(gitlab.variables["LEANPLUM_SYNC_JOURNAL"], -3600, gitlab.variables["LEANPLUM_SYNC_PLAN_KEY"])
     assert gitlab.run("resolve", tmp_path / "resolve", RUN="1", DECISION="again").returncode == 0
     resumed = gitlab.run("resume", tmp_path / "resume", **keys, RUN="1")
     assert resumed.returncode == 0, resumed.stderr

@@ -8,10 +8,12 @@ from typing import TypeAlias
 import sqlalchemy as sa
 
 from leanplum_sync.address import Subject
+from leanplum_sync.encryption import KEY_VARIABLE, SealingKeys
 from leanplum_sync.journal import open_journal, read_journal
 from leanplum_sync.journal.lock import Lease
 from leanplum_sync.journal.run import RunJournal
 from leanplum_sync.journal.schema import batch_table
+from leanplum_sync.journal.signing import all_batches, changes_of
 from leanplum_sync.journal.writer import Journal
 from leanplum_sync.wire.action import Action, DeliveryClass
 from leanplum_sync.wire.batch import Batch, DeliveryKey, PlannedAction
@@ -81,11 +83,14 @@ def batches_begun(location: str | Path, part: str | None = None) -> int:
         return sum(1 for run in runs for _ in journal.batches(run.number))
 
 
-def shift_doubts(location: str | Path, seconds: float) -> None:
+def shift_doubts(location: str | Path, seconds: float, key: str = "") -> None:
     """
     Have every request be sent, and every doubt arise, later or earlier than it did: nobody wants to wait for the settle
-    window.
+    window. *key* is the one of a signed journal.
     """
-    with open_journal(location) as journal, journal._writable.writing("") as connection:
+    keys = SealingKeys.from_environment({KEY_VARIABLE: key})
+    with open_journal(location, keys=keys) as journal, journal._writable.writing("") as connection:
+        for place in all_batches(connection):
+            changes_of(connection).batch(*place)
         columns = (batch_table.c.sent_at, batch_table.c.doubted_at)
         connection.execute(sa.update(batch_table).values({each.name: each + seconds for each in columns}))
