@@ -16,6 +16,7 @@ from leanplum_sync.journal.entry import RECORDED, BatchState, DeliveryState, Run
 from leanplum_sync.journal.lock import Lease
 from leanplum_sync.journal.rows import Row
 from leanplum_sync.journal.schema import batch_subject_table, delivery_table, run_table
+from leanplum_sync.journal.signing import changes_of
 from leanplum_sync.journal.states import BatchStates
 from leanplum_sync.journal.texts import Texts
 from leanplum_sync.wire.action import DeliveryClass
@@ -153,6 +154,7 @@ def _write(book: Book, connection: sa.Connection, send: SendElsewhere, subjects:
             ended_at=now,
         )
     )
+    changes_of(connection).new_run(number)
     states = BatchStates(number, lease.fence)
     first = 1
     for sequence, batch in enumerate(batches, start=1):

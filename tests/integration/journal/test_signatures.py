@@ -16,6 +16,7 @@ from leanplum_sync.journal import open_journal, read_journal
 from leanplum_sync.journal.copying import copy_journal
 from leanplum_sync.journal.database import Database
 from leanplum_sync.journal.entry import Resolution
+from leanplum_sync.journal.recording import SendElsewhere
 from leanplum_sync.journal.schema import batch_table, identity_table, run_table
 from leanplum_sync.journal.sign import sign_journal
 from leanplum_sync.journal.writer import Journal
@@ -333,6 +334,14 @@ def test_a_journal_without_runs_that_says_it_is_accepted_is_not_signed(journal_l
     for opening in (read_journal, open_journal):
         with pytest.raises(JournalCorruptError, match="was begun without"):
             opening(journal_location)
+
+
+def test_sends_that_were_made_elsewhere_are_signed(location: Location) -> None:
+    send_elsewhere = SendElsewhere("may", (), "MessageSend/m", 7, "by hand")
+    with open_journal(location) as journal, journal.acquire("app", "sandbox", heartbeat=False) as lease:
+        assert journal.record_elsewhere(lease, send_elsewhere, USERS).recorded == len(USERS)
+    read_all(location)
+    assert sentences(location) == []
 
 
 def test_a_copy_keeps_its_signatures(location: Location, tmp_path: Path) -> None:
