@@ -160,7 +160,7 @@ class JournalReader:
 
     def would_record(self, app: str, send: SendElsewhere, subjects: Iterable[Subject]) -> Recorded:
         """See ``recording.would_record``."""
-        return would_record(self._select, app, send, subjects)
+        return would_record(self._records, app, send, subjects)
 
     def recipients(self, app: str, names: Sequence[str]) -> Mapping[str, int]:
         """Return, by name, how many subjects have received, or may have received, each of the deliveries *names*."""

@@ -87,9 +87,13 @@ def record(book: Book, send: SendElsewhere, subjects: Iterable[Subject]) -> Reco
         JournalError: it can't be written; nothing was recorded.
     """
     with book.lease.writing("nothing was recorded") as connection:
-        new, found = _sorted_out(
-            lambda query: connection.execute(query).all(), book.lease.app, send, subjects
-        )
+
+        def select(query: sa.Select[Any]) -> Sequence[Row]:
+            rows = connection.execute(query).all()
+            book.database.signer.check_batches(connection, {(row.run, row.sequence) for row in rows})
+            return rows
+
+        new, found = _sorted_out(select, book.lease.app, send, subjects)
         run = _write(book, connection, send, new) if new else None
         return replace(found, run=run)
 
@@ -118,7 +122,7 @@ def _known(
 ) -> Mapping[str, DeliveryState]:
     """Return the state of those deliveries that the journal has already, by subject."""
     table = delivery_table
-    query = sa.select(table.c.subject, table.c.state).where(
+    query = sa.select(table.c.subject, table.c.state, table.c.run, table.c.sequence).where(
         table.c.app == app,
         table.c.name.in_([send.name, *send.former]),
         table.c.subject.in_([str(subject) for subject in subjects]),

@@ -14,6 +14,8 @@ from hello import HELLO, send_hello
 from shell import Serve, Served, Shell, Start
 from waiting import wait_for
 
+from leanplum_sync.encryption import KEY_VARIABLE, new_key
+
 PROJECT = """\
 apiVersion: leanplum-sync/v1
 kind: Project
@@ -182,6 +184,17 @@ def test_sends_made_elsewhere_are_recorded_once_and_never_planned(project: Shell
     project.run("journal", "verify")
     assert "made elsewhere" in project.run("undo", "1", code=64).stderr
     assert served.counts()["sends"] == {}
+
+
+def test_recorded_sends_are_signed_with_the_key_of_the_journal(project: Shell) -> None:
+    project.environ[KEY_VARIABLE] = new_key()
+    write_files(project.folder, {"specs/hello.yaml": send_hello("{inline: [u1, u2, u3]}")})
+    about = ("adopt", "--sends", "hello-2026", "--why", "by hand", "--yes")
+    assert project.json(*about, "--user", "u1")["recorded"] == 1
+    again = project.json(*about)
+    assert (again["recorded"], again["already"]) == (2, 1)
+    project.run("journal", "verify")
+    assert project.json("plan")["changes"].get("send", 0) == 0
 
 
 def test_a_plan_from_before_does_not_send_what_was_recorded_since(project: Shell, served: Served) -> None:
