@@ -22,7 +22,8 @@ from leanplum_sync.library.project import Project
 from leanplum_sync.library.reading import reading_live
 from leanplum_sync.operations.check import check
 from leanplum_sync.operations.migration import is_migrating
-from leanplum_sync.operations.plan import Live, PlanRequest, Recorded, make_plan
+from leanplum_sync.operations.observing import Live, Recorded
+from leanplum_sync.operations.plan import PlanRequest, make_plan
 from leanplum_sync.operations.problem_list import ListingFile
 from leanplum_sync.operations.read_rows import Reading, read_rows
 from leanplum_sync.planfile import open_plan

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from leanplum_sync.operations.plan import Live
+from leanplum_sync.operations.observing import Live
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.project.model import Limits
 from leanplum_sync.project.settings import Settings

@@ -39,7 +39,7 @@ from leanplum_sync.operations.adopted_values import (
     new_literal,
 )
 from leanplum_sync.operations.drift import KnowsFootprints, Origin, origin_of
-from leanplum_sync.operations.plan import Observed, naming_the_place, observe
+from leanplum_sync.operations.observing import Observed, naming_the_place, observe
 from leanplum_sync.planner.change import Change, Effect, effect_of
 from leanplum_sync.planner.conflicts import conflicts
 from leanplum_sync.planner.known import NOTHING_KNOWN

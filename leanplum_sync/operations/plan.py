@@ -7,44 +7,32 @@ It gets a reader, which can't write. Nothing here has the production key.
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol
 
 from leanplum_sync.address import ResourceAddress, Subject, SubjectKind
 from leanplum_sync.clock import Clock, utc
-from leanplum_sync.errors import SpecError, StalePlanError, UnexpectedResponseError
+from leanplum_sync.errors import SpecError
 from leanplum_sync.journal.identity import Here, contradictions, of_plan
 from leanplum_sync.kinds import Resource
-from leanplum_sync.kinds.rows.desires import Send
-from leanplum_sync.observed import (
-    OverBoundError,
-    TornFileError,
-    check_users,
-    has_long_line,
-    plain_lines,
-    read,
-)
 from leanplum_sync.observed.users import ReadsUsers
 from leanplum_sync.operations.check import wants_of
-from leanplum_sync.operations.pull import pull
+from leanplum_sync.operations.observing import Live, Observed, naming_the_place, observe
 from leanplum_sync.operations.read_rows import rows_read
 from leanplum_sync.operations.repeats import Names, RepeatCounter
+from leanplum_sync.operations.tally import Tally, names_of
 from leanplum_sync.planfile import PlanWriter
-from leanplum_sync.planfile.writing import Packed
 from leanplum_sync.planner.attribute_names import AttributeNames
-from leanplum_sync.planner.change import ChangeKind, facts
-from leanplum_sync.planner.decide import Decision, Reason, SendTarget
+from leanplum_sync.planner.decide import SendTarget
 from leanplum_sync.planner.hazards import hazards
 from leanplum_sync.planner.known import NOTHING_KNOWN, Known, KnowsDeliveries
 from leanplum_sync.planner.messages import resolve
-from leanplum_sync.planner.notes import NOTED, rejected_before_sentence, sentence, unsettled_sentence
+from leanplum_sync.planner.notes import unsettled_sentence
 from leanplum_sync.planner.parts import Part
-from leanplum_sync.planner.plan import REMARK, SOURCE, Cost, Note, Scope, Summary, Target
+from leanplum_sync.planner.plan import REMARK, SOURCE, Note, Scope, Target
 from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject, waves
 from leanplum_sync.problem import Problem, Remark
 from leanplum_sync.progress import Progress
@@ -55,34 +43,11 @@ from leanplum_sync.wire.message import Message
 from leanplum_sync.wire.profile import read_profile
 
 _SUBJECTS_AT_ONCE: Final = 500  # asked of the journal together
-_SAMPLES: Final = 3
 _DAY: Final = 24 * 3600
 
 
 class ReadsLiveState(ReadsUsers, Protocol):
     def messages(self) -> tuple[Message, ...]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Live:
-    """Read users now, into the snapshot *into*. Entries there that are younger than *max_age_seconds* are used again."""
-
-    into: Path
-    max_age_seconds: float
-    concurrency: int
-    requests_per_second: float | None
-    together: int = 1  # users in one request
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """Take users from this snapshot, which may be at most *max_age_seconds* old."""
-
-    path: Path
-    max_age_seconds: float | None
-
-
-Observed: TypeAlias = Live | Recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +212,7 @@ def _unsettled(
         return
     if found := [subject for subject in staging.subjects() if subject in ends]:
         until = utc(math.ceil(max(ends[subject] for subject in found)))
-        yield Note("unsettled", "", unsettled_sentence(len(found), until), len(found), _names(found))
+        yield Note("unsettled", "", unsettled_sentence(len(found), until), len(found), names_of(found))
 
 
 def _messages(resources: Iterable[Resource], reader: ReadsLiveState) -> dict[ResourceAddress, SendTarget]:
@@ -266,93 +231,6 @@ def _messages(resources: Iterable[Resource], reader: ReadsLiveState) -> dict[Res
     if problems:
         raise SpecError(problems)
     return found
-
-
-def observe(
-    staging: Staging,
-    observed: Observed,
-    reader: ReadsUsers,
-    clock: Clock,
-    progress: Progress,
-    *,
-    only: Collection[Subject] | None = None,
-) -> tuple[int, dict[Subject, str]]:
-    """
-    Add observed users to *staging*, all of them or those in *only*.
-
-    Return the billable lookups, and the subjects that could not be read, with reasons.
-    """
-    if isinstance(observed, Live):
-        report = pull(
-            reader,
-            staging.subjects() if only is None else (each for each in staging.subjects() if each in only),
-            observed.into,
-            concurrency=observed.concurrency,
-            requests_per_second=observed.requests_per_second,
-            max_age_seconds=observed.max_age_seconds,
-            clock=clock,
-            progress=progress,
-            total=staging.count_subjects() if only is None else None,
-            together=observed.together,
-        )
-        _stage_observed(staging, observed.into, progress)
-        return report.lookups, {failure.subject: failure.sentence for failure in report.failures}
-    _stage_observed(staging, observed.path, progress)
-    _check_coverage(staging, observed, clock, is_partial=only is not None)
-    return 0, {}
-
-
-def _stage_observed(staging: Staging, snapshot: Path, progress: Progress) -> None:
-    """A snapshot that can't be loaded as a whole is read line by line, which also finds its problems."""
-    with progress.track("Matching users", staging.count_subjects(), "user") as task:
-        if _sift(staging, snapshot):
-            task.advance(staging.count_subjects())
-            return
-        if staging.count_subjects():
-            for entry in read(snapshot):
-                staging.users.observe(entry.subject, entry.element, entry.observed_at)
-                task.advance()
-        staging.users.close()
-
-
-def _sift(staging: Staging, snapshot: Path) -> bool:
-    try:
-        with plain_lines(snapshot, staging.folder) as lines:
-            if lines is None or has_long_line(lines):
-                return False
-            return staging.users.sift(lines, snapshot.stat().st_mtime)
-    except (OSError, TornFileError, OverBoundError):
-        return False
-
-
-def _check_coverage(staging: Staging, observed: Recorded, clock: Clock, *, is_partial: bool) -> None:
-    if not is_partial and (missing := staging.count_unobserved()):
-        raise StalePlanError(
-            f"{observed.path}: the snapshot lacks {missing} of {staging.count_subjects()} listed users. Read all of them"
-            " into a new file with: leanplum-sync pull --out NEW.ndjson"
-        )
-    oldest, _ = staging.users.between()
-    if oldest is not None and observed.max_age_seconds is not None:
-        age = clock.now() - oldest
-        if age > observed.max_age_seconds:
-            raise StalePlanError(
-                f"{observed.path}: the snapshot is {age / 60:.0f} min old, and --max-age allows"
-                f" {observed.max_age_seconds / 60:.0f} min. Make a new one with: leanplum-sync pull --out NEW.ndjson"
-            )
-
-
-@contextmanager
-def naming_the_place(observed: Observed) -> Iterator[None]:
-    """
-    Raises:
-        SpecError: a snapshot, which was loaded as a whole, holds something that is no user; it names the line or row.
-    """
-    try:
-        yield
-    except UnexpectedResponseError:
-        if isinstance(observed, Recorded):
-            check_users(observed.path)
-        raise
 
 
 def decided(
@@ -420,141 +298,3 @@ def _check_part(plan: SubjectPlan, part: Part | None) -> None:
             )
         ]
     )
-
-
-@dataclass(slots=True)
-class _Noted:
-    count: int = 0
-    last: Subject | None = None
-    samples: list[str] = field(default_factory=list)
-
-    def add(self, subject: Subject) -> None:
-        """Count *subject* once, even if it comes several times in a row."""
-        if subject == self.last:
-            return
-        self.count += 1
-        self.last = subject
-        if len(self.samples) < _SAMPLES:
-            self.samples.append(subject.id)
-
-
-class Tally:
-    """
-    Counts subjects as they pass. Its size grows with the specs, not with the subjects.
-
-    *creatable* are the resources, as ``kind/name``, whose specs could create missing users.
-    """
-
-    def __init__(
-        self, listed: int, unreadable: Mapping[Subject, str], creatable: frozenset[str] = frozenset()
-    ) -> None:
-        self.listed = listed
-        self.forced_sends = 0
-        self._unreadable = unreadable
-        self._creatable = creatable
-        self._changed = 0
-        self._missing = 0
-        self._rechecked = 0
-        self._changes: Counter[ChangeKind] = Counter()
-        self._noted: dict[tuple[str, str, Reason], _Noted] = {}
-        self._rejected_before = _Noted()
-
-    def include(self, plan: SubjectPlan) -> None:
-        if plan.is_rejected_before:
-            self._rejected_before.add(plan.subject)
-        self._changed += bool(plan.changes)
-        self._changes.update(change.kind for change in plan.changes)
-        self._rechecked += any(facts(change.kind).is_readable for change in plan.changes)
-        # A user may also be missing without a remark: nothing is desired that an absent user lacks.
-        is_missing = not plan.exists and not plan.changes
-        for decision in plan.decisions:
-            is_missing = is_missing or decision.reason is Reason.MISSING
-            if decision.changes and isinstance(decision.desire, Send) and decision.desire.force:
-                self.forced_sends += 1
-            elif decision.reason in NOTED:
-                key = (str(decision.want.resource), _about(decision), decision.reason)
-                self._noted.setdefault(key, _Noted()).add(plan.subject)
-        self._missing += is_missing
-
-    def notes(self) -> list[Note]:
-        unreadable = [
-            Note(
-                "unreadable",
-                "",
-                "could not be read",
-                len(self._unreadable),
-                _names(self._unreadable),
-            )
-        ]
-        found = [
-            Note(
-                reason.name.lower(),
-                resource,
-                sentence(reason, what, noted.count, creatable=resource in self._creatable),
-                noted.count,
-                tuple(noted.samples),
-            )
-            for (resource, what, reason), noted in sorted(self._noted.items())
-        ]
-        rejected = self._rejected_before
-        before = Note(
-            "rejected_before",
-            "",
-            rejected_before_sentence(rejected.count),
-            rejected.count,
-            tuple(rejected.samples),
-        )
-        return [
-            *(unreadable if self._unreadable else []),
-            *found,
-            *([before] if rejected.count else []),
-        ]
-
-    def summary(self, packed: Packed, reads: int, requests_per_second: float | None) -> Summary:
-        cost = Cost(
-            reads=reads,
-            writes=packed.lookups,
-            recheck=self._rechecked,
-            requests=packed.requests,
-            one_by_one=packed.actions,
-            by_action=packed.lookups_by_action,
-            separation=packed.lookups - packed.subjects,
-            seconds=packed.requests / requests_per_second if requests_per_second else 0.0,
-        )
-        return Summary(
-            listed=self.listed,
-            changed=self._changed,
-            missing=self._missing,
-            created=self._changes[ChangeKind.CREATE],
-            changes=dict(self._changes),
-            batches=packed.requests,
-            actions=packed.actions,
-            cost=cost,
-        )
-
-
-def _about(decision: Decision) -> str:
-    match decision.reason:
-        case Reason.HELD:
-            return str(decision.held_by)
-        case Reason.DELIVERED | Reason.MOVED:
-            what = "send" if isinstance(decision.desire, Send) else "increment"
-            return f"{what} under its former name {decision.former}" if decision.former else what
-        case Reason.MISSING:
-            return ""
-        case (
-            Reason.DIFFERS
-            | Reason.SAME
-            | Reason.HAS_ONE
-            | Reason.NO_SOURCE
-            | Reason.FINGERPRINT
-            | Reason.NOT_CONVERTIBLE
-            | Reason.NOT_A_LIST
-            | Reason.NOT_WHOLE
-            | Reason.NOT_COPYABLE
-        ):
-            return decision.desire.name
-
-
-def _names(subjects: Iterable[Subject]) -> tuple[str, ...]:
-    return tuple(subject.id for subject in islice(sorted(subjects), _SAMPLES))

@@ -19,7 +19,9 @@ from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.desires import Desire, Want
 from leanplum_sync.kinds.rows.row import Row
 from leanplum_sync.observed.users import ReadsUsers
-from leanplum_sync.operations.plan import Live, PlanRequest, Tally, observe
+from leanplum_sync.operations.observing import Live, observe
+from leanplum_sync.operations.plan import PlanRequest
+from leanplum_sync.operations.tally import Tally
 from leanplum_sync.planfile import PlanFile, PlanWriter
 from leanplum_sync.planner.change import Change, Effect, effect_of, facts
 from leanplum_sync.planner.hazards import hazards

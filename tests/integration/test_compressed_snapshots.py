@@ -15,7 +15,7 @@ from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import SpecError
 from leanplum_sync.observed import SnapshotWriter, read
 from leanplum_sync.operations.check import check
-from leanplum_sync.operations.plan import _stage_observed
+from leanplum_sync.operations.observing import _stage_observed
 from leanplum_sync.progress import SilentProgress
 from leanplum_sync.specs import load
 from leanplum_sync.staging import Staging

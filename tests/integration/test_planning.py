@@ -25,7 +25,8 @@ from leanplum_sync.client.reader import Reader
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import RejectedError, SpecError, StalePlanError, StorageError
 from leanplum_sync.operations.check import check
-from leanplum_sync.operations.plan import Live, PlanRequest, Recorded, make_plan
+from leanplum_sync.operations.observing import Live, Recorded
+from leanplum_sync.operations.plan import PlanRequest, make_plan
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.known import Known, Position

@@ -25,7 +25,8 @@ from leanplum_sync.operations.adopt import Adoption, Choice, adopt
 from leanplum_sync.operations.adopted_files import write_adopted
 from leanplum_sync.operations.adopted_values import WhyLeft
 from leanplum_sync.operations.check import check
-from leanplum_sync.operations.plan import Recorded, decide_met
+from leanplum_sync.operations.observing import Recorded
+from leanplum_sync.operations.plan import decide_met
 from leanplum_sync.planner.change import Effect, effect_of
 from leanplum_sync.planner.known import NOTHING_KNOWN
 from leanplum_sync.planner.subject import Context, waves

@@ -32,7 +32,7 @@ EXPECTED = {
     "MADE_UP_RUN_STATE": {"journal/entry.py", "render/status.py"},
     "MADE_UP_RESOLUTION": {"journal/writer.py", "render/resolve.py"},
     "MADE_UP_STOP": {"applier/receipt.py", "cli/commands/apply.py", "render/receipt.py"},
-    "MADE_UP_REASON": {"operations/plan.py", "planner/notes.py"},
+    "MADE_UP_REASON": {"operations/tally.py", "planner/notes.py"},
     "MADE_UP_STANDING": {"applier/live_state.py", "planner/standing.py"},
     "MADE_UP_ORIGIN": {"operations/drift.py", "render/drift.py"},
     "MADE_UP_KEY": {"cli/commands/doctor.py", "client/credentials.py", "wire/catalogue.py"},

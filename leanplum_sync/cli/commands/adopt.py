@@ -35,7 +35,7 @@ from leanplum_sync.operations.adopt import Adoption, Choice, adopt
 from leanplum_sync.operations.adopted_files import write_adopted
 from leanplum_sync.operations.check import check
 from leanplum_sync.operations.drift import without_sends
-from leanplum_sync.operations.plan import Recorded
+from leanplum_sync.operations.observing import Recorded
 from leanplum_sync.operations.read_rows import read_rows
 from leanplum_sync.project.settings import Settings
 from leanplum_sync.render.adopt import adoption_json, adoption_text, recorded_text

@@ -22,7 +22,7 @@ from leanplum_sync.library.connect import target_of
 from leanplum_sync.library.reading import live_into
 from leanplum_sync.operations.check import check
 from leanplum_sync.operations.drift import Drift, find_drift, without_sends
-from leanplum_sync.operations.plan import Recorded
+from leanplum_sync.operations.observing import Recorded
 from leanplum_sync.operations.read_rows import read_rows
 from leanplum_sync.project.settings import Settings
 from leanplum_sync.render.drift import drift_json, drift_markdown, drift_text

@@ -1,0 +1,134 @@
+"""Where a plan takes observed users from: the API, through a snapshot, or a snapshot made before."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from leanplum_sync.address import Subject
+from leanplum_sync.clock import Clock
+from leanplum_sync.errors import StalePlanError, UnexpectedResponseError
+from leanplum_sync.observed import (
+    OverBoundError,
+    TornFileError,
+    check_users,
+    has_long_line,
+    plain_lines,
+    read,
+)
+from leanplum_sync.observed.users import ReadsUsers
+from leanplum_sync.operations.pull import pull
+from leanplum_sync.progress import Progress
+from leanplum_sync.staging import Staging
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Read users now, into the snapshot *into*. Entries there that are younger than *max_age_seconds* are used again."""
+
+    into: Path
+    max_age_seconds: float
+    concurrency: int
+    requests_per_second: float | None
+    together: int = 1  # users in one request
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Take users from this snapshot, which may be at most *max_age_seconds* old."""
+
+    path: Path
+    max_age_seconds: float | None
+
+
+Observed: TypeAlias = Live | Recorded
+
+
+def observe(
+    staging: Staging,
+    observed: Observed,
+    reader: ReadsUsers,
+    clock: Clock,
+    progress: Progress,
+    *,
+    only: Collection[Subject] | None = None,
+) -> tuple[int, dict[Subject, str]]:
+    """
+    Add observed users to *staging*, all of them or those in *only*.
+
+    Return the billable lookups, and the subjects that could not be read, with reasons.
+    """
+    if isinstance(observed, Live):
+        report = pull(
+            reader,
+            staging.subjects() if only is None else (each for each in staging.subjects() if each in only),
+            observed.into,
+            concurrency=observed.concurrency,
+            requests_per_second=observed.requests_per_second,
+            max_age_seconds=observed.max_age_seconds,
+            clock=clock,
+            progress=progress,
+            total=staging.count_subjects() if only is None else None,
+            together=observed.together,
+        )
+        _stage_observed(staging, observed.into, progress)
+        return report.lookups, {failure.subject: failure.sentence for failure in report.failures}
+    _stage_observed(staging, observed.path, progress)
+    _check_coverage(staging, observed, clock, is_partial=only is not None)
+    return 0, {}
+
+
+def _stage_observed(staging: Staging, snapshot: Path, progress: Progress) -> None:
+    """A snapshot that can't be loaded as a whole is read line by line, which also finds its problems."""
+    with progress.track("Matching users", staging.count_subjects(), "user") as task:
+        if _sift(staging, snapshot):
+            task.advance(staging.count_subjects())
+            return
+        if staging.count_subjects():
+            for entry in read(snapshot):
+                staging.users.observe(entry.subject, entry.element, entry.observed_at)
+                task.advance()
+        staging.users.close()
+
+
+def _sift(staging: Staging, snapshot: Path) -> bool:
+    try:
+        with plain_lines(snapshot, staging.folder) as lines:
+            if lines is None or has_long_line(lines):
+                return False
+            return staging.users.sift(lines, snapshot.stat().st_mtime)
+    except (OSError, TornFileError, OverBoundError):
+        return False
+
+
+def _check_coverage(staging: Staging, observed: Recorded, clock: Clock, *, is_partial: bool) -> None:
+    if not is_partial and (missing := staging.count_unobserved()):
+        raise StalePlanError(
+            f"{observed.path}: the snapshot lacks {missing} of {staging.count_subjects()} listed users. Read all of them"
+            " into a new file with: leanplum-sync pull --out NEW.ndjson"
+        )
+    oldest, _ = staging.users.between()
+    if oldest is not None and observed.max_age_seconds is not None:
+        age = clock.now() - oldest
+        if age > observed.max_age_seconds:
+            raise StalePlanError(
+                f"{observed.path}: the snapshot is {age / 60:.0f} min old, and --max-age allows"
+                f" {observed.max_age_seconds / 60:.0f} min. Make a new one with: leanplum-sync pull --out NEW.ndjson"
+            )
+
+
+@contextmanager
+def naming_the_place(observed: Observed) -> Iterator[None]:
+    """
+    Raises:
+        SpecError: a snapshot, which was loaded as a whole, holds something that is no user; it names the line or row.
+    """
+    try:
+        yield
+    except UnexpectedResponseError:
+        if isinstance(observed, Recorded):
+            check_users(observed.path)
+        raise

@@ -1,0 +1,159 @@
+"""Counts what a plan does: its summary, and notes on the users it leaves alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final
+
+from leanplum_sync.address import Subject
+from leanplum_sync.kinds.rows.desires import Send
+from leanplum_sync.planfile.writing import Packed
+from leanplum_sync.planner.change import ChangeKind, facts
+from leanplum_sync.planner.decide import Decision, Reason
+from leanplum_sync.planner.notes import NOTED, rejected_before_sentence, sentence
+from leanplum_sync.planner.plan import Cost, Note, Summary
+from leanplum_sync.planner.subject import SubjectPlan
+
+_SAMPLES: Final = 3
+
+
+@dataclass(slots=True)
+class _Noted:
+    count: int = 0
+    last: Subject | None = None
+    samples: list[str] = field(default_factory=list)
+
+    def add(self, subject: Subject) -> None:
+        """Count *subject* once, even if it comes several times in a row."""
+        if subject == self.last:
+            return
+        self.count += 1
+        self.last = subject
+        if len(self.samples) < _SAMPLES:
+            self.samples.append(subject.id)
+
+
+class Tally:
+    """
+    Counts subjects as they pass. Its size grows with the specs, not with the subjects.
+
+    *creatable* are the resources, as ``kind/name``, whose specs could create missing users.
+    """
+
+    def __init__(
+        self, listed: int, unreadable: Mapping[Subject, str], creatable: frozenset[str] = frozenset()
+    ) -> None:
+        self.listed = listed
+        self.forced_sends = 0
+        self._unreadable = unreadable
+        self._creatable = creatable
+        self._changed = 0
+        self._missing = 0
+        self._rechecked = 0
+        self._changes: Counter[ChangeKind] = Counter()
+        self._noted: dict[tuple[str, str, Reason], _Noted] = {}
+        self._rejected_before = _Noted()
+
+    def include(self, plan: SubjectPlan) -> None:
+        if plan.is_rejected_before:
+            self._rejected_before.add(plan.subject)
+        self._changed += bool(plan.changes)
+        self._changes.update(change.kind for change in plan.changes)
+        self._rechecked += any(facts(change.kind).is_readable for change in plan.changes)
+        # A user may also be missing without a remark: nothing is desired that an absent user lacks.
+        is_missing = not plan.exists and not plan.changes
+        for decision in plan.decisions:
+            is_missing = is_missing or decision.reason is Reason.MISSING
+            if decision.changes and isinstance(decision.desire, Send) and decision.desire.force:
+                self.forced_sends += 1
+            elif decision.reason in NOTED:
+                key = (str(decision.want.resource), _about(decision), decision.reason)
+                self._noted.setdefault(key, _Noted()).add(plan.subject)
+        self._missing += is_missing
+
+    def notes(self) -> list[Note]:
+        unreadable = [
+            Note(
+                "unreadable",
+                "",
+                "could not be read",
+                len(self._unreadable),
+                names_of(self._unreadable),
+            )
+        ]
+        found = [
+            Note(
+                reason.name.lower(),
+                resource,
+                sentence(reason, what, noted.count, creatable=resource in self._creatable),
+                noted.count,
+                tuple(noted.samples),
+            )
+            for (resource, what, reason), noted in sorted(self._noted.items())
+        ]
+        rejected = self._rejected_before
+        before = Note(
+            "rejected_before",
+            "",
+            rejected_before_sentence(rejected.count),
+            rejected.count,
+            tuple(rejected.samples),
+        )
+        return [
+            *(unreadable if self._unreadable else []),
+            *found,
+            *([before] if rejected.count else []),
+        ]
+
+    def summary(self, packed: Packed, reads: int, requests_per_second: float | None) -> Summary:
+        cost = Cost(
+            reads=reads,
+            writes=packed.lookups,
+            recheck=self._rechecked,
+            requests=packed.requests,
+            one_by_one=packed.actions,
+            by_action=packed.lookups_by_action,
+            separation=packed.lookups - packed.subjects,
+            seconds=packed.requests / requests_per_second if requests_per_second else 0.0,
+        )
+        return Summary(
+            listed=self.listed,
+            changed=self._changed,
+            missing=self._missing,
+            created=self._changes[ChangeKind.CREATE],
+            changes=dict(self._changes),
+            batches=packed.requests,
+            actions=packed.actions,
+            cost=cost,
+        )
+
+
+def _about(decision: Decision) -> str:
+    match decision.reason:
+        case Reason.HELD:
+            return str(decision.held_by)
+        case Reason.DELIVERED | Reason.MOVED:
+            what = "send" if isinstance(decision.desire, Send) else "increment"
+            return f"{what} under its former name {decision.former}" if decision.former else what
+        case Reason.MISSING:
+            return ""
+        case (
+            Reason.DIFFERS
+            | Reason.SAME
+            | Reason.HAS_ONE
+            | Reason.NO_SOURCE
+            | Reason.FINGERPRINT
+            | Reason.NOT_CONVERTIBLE
+            | Reason.NOT_A_LIST
+            | Reason.NOT_WHOLE
+            | Reason.NOT_COPYABLE
+        ):
+            return decision.desire.name
+
+
+def names_of(subjects: Iterable[Subject]) -> tuple[str, ...]:
+    """Return the ids of a few of *subjects*."""
+    return tuple(subject.id for subject in islice(sorted(subjects), _SAMPLES))
