@@ -436,7 +436,7 @@ def test_a_user_that_can_not_be_read_is_left_alone_and_named(app: str, tmp_path:
 def test_a_snapshot_that_lacks_a_user_is_refused(app: str, tmp_path: Path) -> None:
     snapshot = tmp_path / "snapshot.ndjson"
     snapshot.write_text(json.dumps(user("u1")) + "\n")
-    with pytest.raises(StalePlanError, match="lacks 1 of the 1 users"):
+    with pytest.raises(StalePlanError, match="lacks 1 of 1 listed users"):
         Project(tmp_path / "p", AS_THEY_ARE).plan(app, recorded=snapshot)
 
 
