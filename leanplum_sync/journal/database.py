@@ -335,7 +335,7 @@ class Database:
             raise _explained(error, self.name, consequence) from error
         except DamagedCellError as error:
             raise JournalCorruptError(
-                f"{self.name} is damaged: {error.column} has an invalid value; {consequence}. Restore it from a copy."
+                f"{self.name} is damaged: {error.column} has an invalid value; {consequence}. Restore it from a backup."
             ) from error
         # Raised by the driver for a damaged text, also in its own error message.
         except UnicodeDecodeError as error:
@@ -399,7 +399,7 @@ def _is_cut_off(error: sa.exc.DBAPIError) -> bool:
 
 def _damaged(name: str, consequence: str) -> JournalCorruptError:
     return JournalCorruptError(
-        f"{name} is damaged, or is not a journal; {consequence}. Restore it from a copy."
+        f"{name} is damaged, or is not a journal; {consequence}. Restore it from a backup."
     )
 
 

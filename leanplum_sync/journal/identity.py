@@ -69,7 +69,7 @@ class Lapse:
     def _remedy(self) -> str:
         match self.kind:
             case LapseKind.MISSING:
-                return f"Restore it from a copy, rebuild it with leanplum-sync journal rebuild, {_ACCEPT}."
+                return f"Restore it from a backup, rebuild it with leanplum-sync journal rebuild, {_ACCEPT}."
             case LapseKind.OLDER:
                 return f"Restore the latest copy, {_ACCEPT}."
             case LapseKind.OTHER:

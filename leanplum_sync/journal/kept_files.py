@@ -139,7 +139,7 @@ def read(database: Database, keys: SealingKeys, kept: KeptFile, to: SupportsWrit
     )
     name = kept.name.name
     damaged = JournalCorruptError(
-        f"{database.name}: {name} of a run was changed or deleted after it was stored. Use another copy of the file, or restore the journal from a copy."
+        f"{database.name}: the stored file {name} was changed or deleted. Use another copy of the file, or restore the journal from a backup."
     )
     digest, codec, stamp = hashlib.sha256(), None, ""
     try:

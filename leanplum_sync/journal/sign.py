@@ -1,4 +1,4 @@
-"""``journal sign``: signs a journal that was begun without a key, or signs it again after a change of keys."""
+"""``journal sign``: signs a journal that was created without a key, or signs it again after a change of keys."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ _PURPOSE: Final = "journal rows"
 _CHANGES: Final = "leanplum_sync_changes"
 _PAGE: Final = 200
 _ALTERED: Final = f"was altered, or written without {KEY_VARIABLE}"
-_UNSIGNED: Final = f"was begun without {KEY_VARIABLE}, so altered records would not be noticed"
+_UNSIGNED: Final = f"was created without {KEY_VARIABLE}, so altered records would not be noticed"
 
 
 class Signer:
@@ -119,8 +119,8 @@ class Signer:
 
     def unsigned(self) -> JournalCorruptError:
         return JournalCorruptError(
-            f"{self._name} {_UNSIGNED}; nothing was changed. If it was never used with the key, sign it once with"
-            " leanplum-sync journal sign. Otherwise somebody removed its signature: restore it from a copy."
+            f"{self._name} {_UNSIGNED}. Nothing was done. If this journal was never used with the key, sign it:"
+            " leanplum-sync journal sign. If it was, someone removed its signature: restore the journal from a backup."
         )
 
     def signature(self, record: Record) -> str:
@@ -150,13 +150,17 @@ class Signer:
         for run in sorted(batches.keys() | begun.keys()):
             if batches.get(run, 0) != begun.get(run):
                 yield Fault(
-                    run, None, f"has a wrong count of batches: {batches.get(run, 0)}, not {begun.get(run, 0)}"
+                    run,
+                    None,
+                    f"has the wrong number of batches: {batches.get(run, 0)}, not {begun.get(run, 0)}",
                 )
         found = deliveries_of_batch()
         lost = sa.select(batch.run, batch.sequence, batch.deliveries, found.label("found"))
         for row in connection.execute(lost.where(batch.deliveries > 0, batch.deliveries != found)):
             yield Fault(
-                row.run, row.sequence, f"has a wrong count of deliveries: {row.found}, not {row.deliveries}"
+                row.run,
+                row.sequence,
+                f"has the wrong number of deliveries: {row.found}, not {row.deliveries}",
             )
 
     def _faults_of_identity(self, connection: sa.Connection) -> Iterator[Fault]:
@@ -185,7 +189,7 @@ class Signer:
         place = f"run {fault.run}" if fault.run else "its identity"
         place = place if fault.batch is None else f"batch {fault.batch} of {place}"
         return JournalCorruptError(
-            f"{self._name}: {place} {fault.sentence}; nothing was changed. Restore the journal from a copy."
+            f"{self._name}: {place} {fault.sentence}. The command stopped without changing anything. Restore the journal from a backup."
         )
 
 

@@ -73,7 +73,7 @@ def _lost_deliveries(select: Select) -> Iterator[Fault]:
     query = sa.select(batch.c.run, batch.c.sequence, batch.c.deliveries, found.label("found"))
     for row in select(query.where(batch.c.deliveries != found).order_by(batch.c.run, batch.c.sequence)):
         yield Fault(
-            row.run, row.sequence, f"has a wrong count of deliveries: {row.found}, not {row.deliveries}"
+            row.run, row.sequence, f"has the wrong number of deliveries: {row.found}, not {row.deliveries}"
         )
 
 
@@ -105,15 +105,15 @@ def _of_batch(row: Row, run: Row, listed: dict[tuple[int, int, str], int]) -> It
     known = sum(getattr(row, fate.value) for fate in COUNTED) + row.open_count
     # What a superseded run had open is nobody's any more.
     if known > row.actions or (known < row.actions and run.state != RunState.SUPERSEDED.value):
-        yield f"has a wrong count of outcomes: {known} for {_actions(row.actions)}"
+        yield f"has the wrong number of outcomes: {known} for {_actions(row.actions)}"
     open_now = numbers_from(row.open_actions)
     if (row.actions if open_now is None else len(open_now)) != row.open_count:
-        yield "has a wrong count of open actions"
+        yield "has the wrong number of open actions"
     if row.sent_count > row.open_count:
         yield "has more actions in flight than open actions"
     sent_now = numbers_from(row.sent_actions)
     if state in _ON_ITS_WAY and (row.open_count if sent_now is None else len(sent_now)) != row.sent_count:
-        yield "has a wrong count of in-flight actions"
+        yield "has the wrong number of in-flight actions"
     yield from _of_state(state, row)
     for fate in _LISTED:
         count = listed.get((row.run, row.sequence, fate.value), 0)

@@ -48,7 +48,7 @@ class Texts:
 
     def damaged(self, run: str | int) -> JournalCorruptError:
         return JournalCorruptError(
-            f"{self._name} is damaged: a value recorded for run {run} was changed after it was written. Restore the journal from a copy."
+            f"{self._name} is damaged: a value recorded for run {run} was changed after it was written. Restore the journal from a backup."
         )
 
     def stamp(self, digest: str) -> str:

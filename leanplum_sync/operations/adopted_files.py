@@ -161,7 +161,7 @@ def _check_unchanged(loaded: Loaded, paths: Collection[Path]) -> None:
     for each in loaded.inputs:
         if loaded.root / each.path in paths and file_digest(loaded.root / each.path) != each.sha256:
             raise StalePlanError(
-                f"{each.path} was changed while users were read. Nothing was written. Run adopt again."
+                f"{each.path} was changed while users were being read. Nothing was written. Run adopt again."
             )
 
 

@@ -58,7 +58,7 @@ def adoption_text(
         lines += [
             BLANK,
             Text(
-                f"{amount(adoption.pending, 'more value')} {differ} because the spec changed, or was never applied. To adopt"
+                f"{amount(adoption.pending, 'more value')} {differ} because the spec was changed or has never been applied. To adopt"
                 " them too, add --all."
             ),
         ]
@@ -96,7 +96,11 @@ def _row(adopted: Adopted) -> tuple[Text, ...]:
 
 
 def _file_row(file: AdoptedFile, root: Path) -> tuple[Text, ...]:
-    note = f"new; {escaped(file.instead_of)} can't be edited: move its rows there" if file.instead_of else ""
+    note = (
+        f"new, because {escaped(file.instead_of)} can't be edited: copy these rows to it"
+        if file.instead_of
+        else ""
+    )
     return Text(escaped(_relative(file.path, root))), Text(amount(file.values, "value")), faint(note)
 
 
@@ -154,21 +158,26 @@ def adoption_json(
 def recorded_text(recorded: RecordedSends, page: Page) -> str:
     done = "would be recorded" if recorded.is_dry_run else "recorded"
     run = f" as run {recorded.run}" if recorded.run is not None else ""
+    again = "it" if recorded.recorded == 1 else "them"
+    later = "" if recorded.is_dry_run else f" Plans won't send {again} again."
     lines = [
         Text(
-            f"{amount(recorded.recorded, 'send')} of {escaped(recorded.delivery)} {done}{run}. No plan will make"
-            f" {'it' if recorded.recorded == 1 else 'them'}."
+            f"{amount(recorded.recorded, 'send')} of {escaped(recorded.delivery)} {done}{run}.{later}"
             if recorded.recorded
             else "Nothing to record.",
             GOOD,
         )
     ]
     if recorded.already:
-        lines.append(Text(f"{amount(recorded.already, 'recipient')} already counted as having received it."))
+        lines.append(
+            Text(
+                f"According to the journal, {amount(recorded.already, 'recipient')} had already received it."
+            )
+        )
     if recorded.unsettled:
         lines.append(
             Text(
-                f"{amount(recorded.unsettled, 'send')} of an earlier run may have happened. Decide with leanplum-sync resolve.",
+                f"{amount(recorded.unsettled, 'send')} of an earlier run may have happened, and not recorded. Decide about it with leanplum-sync resolve.",
                 CARE,
             )
         )

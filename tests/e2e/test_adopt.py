@@ -208,10 +208,10 @@ def test_a_plan_from_before_does_not_send_what_was_recorded_since(project: Shell
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--sends", "nothing", "--why", "x"], "No spec sends 'nothing'"),
+        (["--sends", "nothing", "--why", "x"], "No spec has the delivery 'nothing'"),
         (["--sends", "hello-2026"], "--why"),
-        (["--sends", "hello-2026", "--why", "x", "--all"], "Leave them out"),
-        (["--why", "x"], "for --sends"),
+        (["--sends", "hello-2026", "--why", "x", "--all"], "can't be used with --sends"),
+        (["--why", "x"], "can only be used with --sends"),
     ],
 )
 def test_contradicting_options_are_refused(arguments: list[str], says: str, project: Shell) -> None:
@@ -229,5 +229,5 @@ def test_a_file_that_changes_meanwhile_is_not_overwritten(
     (applied.folder / "users.csv").write_bytes(changed)
     served.release()
     served_text = process.communicate()[1]
-    assert (process.returncode, "was changed while users were read" in served_text) == (7, True)
+    assert (process.returncode, "was changed while users were being read" in served_text) == (7, True)
     assert (applied.folder / "users.csv").read_bytes() == changed

@@ -1,4 +1,4 @@
-"""With a key, the commands refuse a journal that was altered, or begun without the key, until a person has it signed."""
+"""With a key, the commands refuse a journal that was altered, or created without the key, until a person has it signed."""
 
 from __future__ import annotations
 
@@ -56,16 +56,16 @@ def test_an_altered_batch_is_named_and_nothing_is_sent_again(shell: Shell, serve
     alter(shell, "UPDATE delivery SET state = 'dropped' WHERE subject = 'user:u000'")
     for command in (PLAN, ("journal", "show", "1"), ("journal", "export")):
         refused = " ".join(shell.run(*command, code=7).stderr.split())
-        assert f"journal.db: batch 1 of run 1 was altered, or written without {KEY_VARIABLE};" in refused
-        assert "Restore the journal from a copy." in refused
+        assert f"journal.db: batch 1 of run 1 was altered, or written without {KEY_VARIABLE}." in refused
+        assert "Restore the journal from a backup." in refused
     alter(shell, "DELETE FROM delivery WHERE sequence = 1")
     alter(shell, "DELETE FROM batch WHERE sequence = 1")
     for command in (PLAN, APPLY, ("status",)):
-        assert "run 1 has a wrong count of batches: 1, not 2" in " ".join(
+        assert "run 1 has the wrong number of batches: 1, not 2" in " ".join(
             shell.run(*command, code=7).stderr.split()
         )
     found = shell.json("journal", "verify", code=7)["faults"]
-    assert "has a wrong count of batches: 1, not 2" in [each["fault"] for each in found]
+    assert "has the wrong number of batches: 1, not 2" in [each["fault"] for each in found]
     assert served.sends() == dict.fromkeys(USERS, 1)
 
 
@@ -74,10 +74,10 @@ def test_a_journal_begun_without_the_key_is_signed_once(shell: Shell, served: Se
     shell.run(*APPLY)
     key = shell.environ[KEY_VARIABLE] = new_key()
     refused = " ".join(shell.run(*PLAN, code=7).stderr.split())
-    assert f"was begun without {KEY_VARIABLE}, so altered records would not be noticed" in refused
-    assert "sign it once with leanplum-sync journal sign" in refused
+    assert f"was created without {KEY_VARIABLE}, so altered records would not be noticed" in refused
+    assert "sign it: leanplum-sync journal sign" in refused
     (fault,) = shell.json("journal", "verify", code=7)["faults"]
-    assert fault["fault"].startswith(f"was begun without {KEY_VARIABLE}")
+    assert fault["fault"].startswith(f"was created without {KEY_VARIABLE}")
     assert "is signed: 1 run, 2 batches." in shell.run("journal", "sign").stderr
     assert shell.json("journal", "verify")["isSound"]
     assert shell.json(*PLAN)["actions"] == 0

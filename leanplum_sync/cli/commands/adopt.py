@@ -59,7 +59,7 @@ from leanplum_sync.wire.catalogue import KeyClass
     "--from",
     "from_file",
     exists=True,
-    help="Adopt only the users in this data file. Default: all users in the specs.",
+    help="Adopt only the users in this data file. Default: all users in the specs (with --sends, all recipients).",
 )
 @id_column_option
 @click.option(
@@ -78,8 +78,8 @@ from leanplum_sync.wire.catalogue import KeyClass
 @click.option(
     "--sends",
     metavar="DELIVERY",
-    help="Record in the journal that the recipients of this delivery already received it, outside of leanplum-sync. Default:"
-    " adopt values.",
+    help="Record in the journal that the recipients of this delivery already received it, outside of leanplum-sync."
+    " Without this option, values are adopted.",
 )
 @click.option(
     "--why",
@@ -87,7 +87,9 @@ from leanplum_sync.wire.catalogue import KeyClass
     help="With --sends: the reason, such as `sent from the dashboard on 27 November`. Required with --sends.",
 )
 @click.option(
-    "--by", metavar="NAME", help="With --sends: who says so. Default: your user name and this machine's name."
+    "--by",
+    metavar="NAME",
+    help="With --sends: the person who vouches for this. Default: your user name and this machine's name.",
 )
 @click.option(
     "--yes", is_flag=True, help="With --sends: don't ask for confirmation. Required without a terminal."
@@ -113,14 +115,14 @@ def command(
     yes: bool,
 ) -> ExitCode:
     """
-    Write live values into the specs, so that they ask for what the app has. Nothing is written to the app.
+    Write live values into the specs, so that the specs match the app. Nothing is written to the app.
 
-    SPEC is a spec file or a folder; by default, all specs of the project. Values of inline rows are changed
-    in the spec, and values of CSV and NDJSON files in the file; rows of other sources are written to a new
-    CSV file. Exit code 4: some values could not be adopted.
+    SPEC is a spec file or a folder; by default, all specs of the project. Inline values are changed in
+    the spec; values from CSV and NDJSON files are changed in those files. For other sources, the changed rows
+    are written to a new CSV file. Exit code 4: some values could not be adopted.
 
     With --sends, record that users already received a message: all recipients in the specs, or the ones
-    named with --user or --from. No plan sends it to them.
+    named with --user or --from. Later plans won't send it to them.
     """
     loaded, project = specs_here(specs)
     if loaded.problems:
@@ -130,7 +132,7 @@ def command(
     named = frozenset(subjects_named(users, from_file, id_column, loaded)) if users or from_file else None
     if sends is not None:
         if everything or fill:
-            raise click.UsageError("--all and --fill are about values. Leave them out with --sends.")
+            raise click.UsageError("--all and --fill can't be used with --sends.")
         if not why or not why.strip():
             raise click.UsageError(
                 "Say why the sends are recorded: --why 'sent from the dashboard on 27 November'."
@@ -148,7 +150,7 @@ def command(
             yes=yes,
         )
     if why or by or yes:
-        raise click.UsageError("--why, --by, and --yes are for --sends.")
+        raise click.UsageError("--why, --by, and --yes can only be used with --sends.")
     loaded = without_sends(read_rows(loaded, reading_of(given, console.progress())))
     choice = Choice(named, everything, fill)
     found = _find(loaded, settings, console, choice, observed=observed, max_age=max_age)
@@ -229,7 +231,7 @@ def _record(
         raise JournalError(lapse)
     if not yes and not dry_run:
         console.confirm(
-            f"{settings.name}: {amount(len(subjects), 'recipient')} of {delivery} will count as having received it, for good.",
+            f"{settings.name}: record that {amount(len(subjects), 'recipient')} already received {delivery}. This can't be undone.",
             unattended="There is no terminal to confirm on. Add --yes to skip the question. Nothing was recorded.",
             stopped="Stopped; nothing was recorded.",
         )
@@ -259,8 +261,8 @@ def _sender(loaded: Loaded, delivery: str) -> tuple[Resource, SendPart]:
         if part.delivery == delivery:
             return resource, part
     known = sorted(part.delivery for _, part in senders)
-    have = f"They have {listing(known)}." if known else "They have no sends."
-    raise click.UsageError(f"No spec sends {delivery!r}: specify a `delivery` from the specs. {have}")
+    have = f"The specs' deliveries are {listing(known)}." if known else "The specs have no sends."
+    raise click.UsageError(f"No spec has the delivery {delivery!r}. {have}")
 
 
 def _recipients(

@@ -60,7 +60,8 @@ def command() -> None:
     """
     List, show, check, copy, rebuild, sign, and export the journal.
 
-    The journal records what was sent and what became of it. It holds user ids but no values. Use `resolve`
+    The journal records what was sent and what became of it. It holds user ids but no attribute
+    values, except in API messages and in encrypted files. Use `resolve`
     for held sends.
     """
 
@@ -136,7 +137,7 @@ def show_command(console: Console, run: int) -> None:
 @in_project
 def verify_command(console: Console) -> ExitCode:
     """
-    Check that states, counts, and deliveries are consistent, and that this is the journal of past runs.
+    Check that the journal is consistent, and is the latest copy of the one that earlier runs wrote.
 
     Nothing is changed. Exit code 7: the journal is not consistent, or it was lost, emptied, or replaced by an
     older copy or a different journal; the faults are listed.
@@ -189,11 +190,12 @@ def rebuild_command(console: Console, receipts: tuple[Path, ...]) -> None:
 @in_project
 def fetch_command(console: Console, run: int | None, out: Path | None) -> None:
     """
-    Fetch the plan, the receipt, and the leftover rows of RUN from a shared journal.
+    Fetch RUN's plan, receipt, and files of rejected, held, and conflicting rows from a shared journal.
 
-    Prints the path of each file: the plan first, as run-RUN.lpplan. Without RUN, it is the latest run of the
-    environment. A shared journal keeps these files, encrypted, if LEANPLUM_SYNC_PLAN_KEY is set when a plan is
-    applied. So another machine can continue a run with `apply --resume`, or look at it with `show` and `explain`.
+    Prints the path of each fetched file, starting with the plan (run-RUN.lpplan). RUN defaults to the latest run
+    of the environment. A shared journal keeps these files, encrypted, if LEANPLUM_SYNC_PLAN_KEY is set when a
+    plan is applied. This lets you continue a run on another machine with `apply --resume`, or inspect it with
+    `show` and `explain`.
     """
     settings = settings_here()
     with read_journal(settings.journal) as journal:
@@ -201,8 +203,8 @@ def fetch_command(console: Console, run: int | None, out: Path | None) -> None:
         files = fetch(journal, entry, out or settings.state_folder)
     if not files:
         raise StalePlanError(
-            f"The journal doesn't keep any files of run {entry.number}. If its plan is still on the machine that applied it, it is"
-            f" .leanplum-sync/applied/{kept_name(entry.plan_digest)} there."
+            f"The journal doesn't keep any files of run {entry.number}. The machine that applied its plan may still have it, as"
+            f" .leanplum-sync/applied/{kept_name(entry.plan_digest)}."
         )
     console.document("".join(f"{shortest(path)}\n" for path in files))
 
@@ -246,11 +248,11 @@ def upgrade_command(console: Console) -> None:
 @in_project
 def sign_command(console: Console) -> None:
     """
-    Sign a journal that was begun without LEANPLUM_SYNC_PLAN_KEY.
+    Sign a journal that was created without LEANPLUM_SYNC_PLAN_KEY.
 
-    With the key set, records that were altered, or written without it, are refused (7). A new journal is
-    signed from the start. For an older one, check that you trust it, and sign it once. After a change of keys,
-    this signs it with the first of them. No run may be using it.
+    If the key is set, records that were altered or written without the key are refused (exit code 7). A journal
+    that is created while the key is set is signed from the start. Sign an older journal once, after making sure
+    that it can be trusted. After you add a new key in front, sign the journal again. No run may be using it.
     """
     settings = settings_here()
     signed = sign_journal(settings.journal)

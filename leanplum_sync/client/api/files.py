@@ -29,7 +29,7 @@ def encode_upload(credentials: Mapping[str, str], files: Mapping[str, bytes]) ->
     if not 1 <= len(files) <= FILES_PER_UPLOAD:
         raise InvalidCallError(f"An upload takes 1 to {FILES_PER_UPLOAD} files, not {len(files)}.")
     if sum(map(len, files.values())) > BYTES_PER_UPLOAD:
-        raise InvalidCallError("An upload can have at most 50 MB: split it.")
+        raise InvalidCallError("An upload can be at most 50 MB. Split it.")
     described = [_describe(name, content) for name, content in files.items()]
     if len(files) == 1:
         fields = {name: str(value) for name, value in described[0].items()}

@@ -33,7 +33,7 @@ def id_fault(text: str, column: str) -> tuple[str, str] | None:
     if text in _WORDS:
         return "stands for a missing value", "Leave the cell empty, or list the word under `empty`."
     if text == column:
-        return "is the name of the column", "Is this a second header? Remove the line."
+        return "is the name of the column", "If this is a second header, remove the line."
     if len(text) <= LONGEST_ODD_ID and _ROUNDED.fullmatch(text):
         return "is a number that a spreadsheet rounded", "Export the ids as text."
     if text.startswith("="):

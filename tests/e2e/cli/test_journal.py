@@ -79,9 +79,9 @@ def test_a_journal_that_a_run_wrote_agrees_with_itself(applied: Path, command: C
     ("damage", "said"),
     [
         ("UPDATE batch SET state = 'sent' WHERE sequence = 1", "is sent, which contradicts its counts"),
-        ("UPDATE batch SET done = done - 1 WHERE sequence = 1", "has a wrong count of outcomes"),
+        ("UPDATE batch SET done = done - 1 WHERE sequence = 1", "has the wrong number of outcomes"),
         ("UPDATE batch SET rejected = 1, done = done - 1 WHERE sequence = 1", "but lists 0"),
-        ("UPDATE batch SET open_actions = '[1]' WHERE sequence = 1", "has a wrong count of open actions"),
+        ("UPDATE batch SET open_actions = '[1]' WHERE sequence = 1", "has the wrong number of open actions"),
         ("UPDATE batch SET sent_count = 1 WHERE sequence = 1", "more actions in flight"),
         ("UPDATE batch SET run = 5 WHERE sequence = 1", "belongs to a run that is not"),
         ("UPDATE run SET actions = 1", "but was started with 1"),

@@ -358,7 +358,7 @@ def test_a_journal_that_says_more_is_on_its_way_than_it_counts_is_at_fault(
     with journal._writable.writing("") as connection:
         connection.execute(sa.update(batch_table).values(sent_actions=None))
     (fault,) = journal.faults()
-    assert fault.sentence == "has a wrong count of in-flight actions"
+    assert fault.sentence == "has the wrong number of in-flight actions"
 
 
 def test_deliveries_that_are_gone_are_a_fault_of_their_batch(run: RunJournal, journal: Journal) -> None:
@@ -369,7 +369,7 @@ def test_deliveries_that_are_gone_are_a_fault_of_their_batch(run: RunJournal, jo
     with journal._writable.writing("") as connection:
         connection.execute(sa.delete(delivery_table).where(delivery_table.c.sequence == 1))
     (fault,) = journal.faults()
-    assert (fault.batch, fault.sentence) == (1, "has a wrong count of deliveries: 0, not 2")
+    assert (fault.batch, fault.sentence) == (1, "has the wrong number of deliveries: 0, not 2")
 
 
 def test_applied_specs_are_remembered_once_a_run_finished(run: RunJournal, journal: Journal) -> None:

@@ -25,9 +25,7 @@ from leanplum_sync.wire.outcome import ActionOutcome, Outcome
 NO_KEYS = SealingKeys()
 USERS = [Subject.user(name) for name in ("ann", "ben", "cid", "dan", "eve")]
 IN_DOUBT = ActionOutcome(Outcome.IN_DOUBT, "no answer")
-ALTERED = (
-    f"was altered, or written without {KEY_VARIABLE}; nothing was changed. Restore the journal from a copy."
-)
+ALTERED = f"was altered, or written without {KEY_VARIABLE}. The command stopped without changing anything. Restore the journal from a backup."
 
 
 @pytest.fixture(autouse=True)
@@ -125,7 +123,7 @@ HELD = {
 def test_a_batch_that_was_altered_is_refused(location: Location, statements: str) -> None:
     assert alter(location, *statements.split(";")) == 1
     with pytest.raises(
-        JournalCorruptError, match=rf"batch 1 of run 1 ({ALTERED}|has a wrong count of deliveries)"
+        JournalCorruptError, match=rf"batch 1 of run 1 ({ALTERED}|has the wrong number of deliveries)"
     ):
         read_all(location)
     assert any(each.startswith("1/1 was altered") for each in sentences(location))
@@ -162,10 +160,13 @@ RUN_COLUMNS = ", ".join(column.name for column in run_table.columns if column.na
         ("DELETE FROM @journal_accepted", f"its identity {ALTERED}"),
         ("INSERT INTO @journal_accepted VALUES ('another', 1.0)", f"its identity {ALTERED}"),
         ("INSERT INTO @delivery_rename VALUES ('app', 'november', 'december')", f"its identity {ALTERED}"),
-        ("DELETE FROM @batch WHERE run = 1 AND sequence = 3", "run 1 has a wrong count of batches: 2, not 3"),
+        (
+            "DELETE FROM @batch WHERE run = 1 AND sequence = 3",
+            "run 1 has the wrong number of batches: 2, not 3",
+        ),
         (
             "DELETE FROM @delivery WHERE subject = 'user:ann'",
-            "batch 1 of run 1 has a wrong count of deliveries: 1, not 2",
+            "batch 1 of run 1 has the wrong number of deliveries: 1, not 2",
         ),
         (f"INSERT INTO @run SELECT 3, {RUN_COLUMNS} FROM @run WHERE number = 1", f"its identity {ALTERED}"),
     ],
@@ -186,7 +187,7 @@ def test_a_batch_that_was_deleted_whole_is_missed(location: Location) -> None:
         "DELETE FROM @delivery WHERE run = 1 AND sequence = 1",
         "DELETE FROM @batch WHERE run = 1 AND sequence = 1",
     )
-    with pytest.raises(JournalCorruptError, match="run 1 has a wrong count of batches: 2, not 3"):
+    with pytest.raises(JournalCorruptError, match="run 1 has the wrong number of batches: 2, not 3"):
         open_journal(location)
 
 
@@ -258,9 +259,9 @@ def test_a_journal_begun_without_the_key_is_refused_until_a_person_has_it_signed
     with open_journal(journal_location, clock=clock, keys=NO_KEYS) as journal:
         live(journal)
     for opening in (read_journal, open_journal):
-        with pytest.raises(JournalCorruptError, match="sign it once with leanplum-sync journal sign"):
+        with pytest.raises(JournalCorruptError, match="sign it: leanplum-sync journal sign"):
             opening(journal_location)
-    assert any("was begun without" in each for each in sentences(journal_location))
+    assert any("was created without" in each for each in sentences(journal_location))
     signed = sign_journal(journal_location)
     assert (signed.runs, signed.batches) == (2, 4)
     read_all(journal_location)
@@ -332,7 +333,7 @@ def test_a_journal_without_runs_that_says_it_is_accepted_is_not_signed(journal_l
     open_journal(journal_location, keys=NO_KEYS).close()
     alter(journal_location, "INSERT INTO @journal_accepted VALUES ('app', 1.0)")
     for opening in (read_journal, open_journal):
-        with pytest.raises(JournalCorruptError, match="was begun without"):
+        with pytest.raises(JournalCorruptError, match="was created without"):
             opening(journal_location)
 
 
