@@ -26,8 +26,10 @@ ROWS ?=
 PYTEST_ARGS ?=
 COVERING := tests/unit/journal tests/unit/applier tests/integration/journal \
 	$(addprefix tests/integration/applier/test_,apply.py copies.py crashes.py increment_receipts.py rare_ways.py reading_together.py verify.py) \
-	tests/property/test_applying.py tests/property/test_schedules.py tests/e2e/cli/test_journal.py tests/e2e/cli/test_event_log.py \
-	$(addprefix tests/e2e/test_,main_job.py resolve.py canary.py leftovers.py undo.py shards.py shared_journal.py events.py moving_the_journal.py)
+	$(addprefix tests/property/test_,applying.py schedules.py plan_tampering.py) \
+	$(addprefix tests/e2e/cli/test_,journal.py event_log.py library.py migration.py refused_plans.py) \
+	$(addprefix tests/e2e/test_,main_job.py resolve.py canary.py leftovers.py undo.py shards.py shared_journal.py events.py moving_the_journal.py lost_journal.py rebuilt_journal.py rejected_before.py \
+	older_plans.py renames.py signed_journal.py kept_files.py restarted_database.py adopt.py)
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 

@@ -141,6 +141,18 @@ def test_a_plan_that_may_not_be_applied_is_refused_whoever_applies_it(
     assert "No runs yet" in command("status").stdout
 
 
+def test_a_plan_for_an_environment_that_the_project_no_longer_has_is_refused(
+    sending: Path, command: Command
+) -> None:
+    assert command("plan").returncode == 6
+    project = Path("leanplum-sync.yaml")
+    project.write_text(project.read_text().replace("sandbox", "rehearsal"))
+    error = refusal(PLAN)
+    assert kinds(error) == {MismatchKind.UNKNOWN_ENVIRONMENT}
+    refused = command("apply", str(PLAN), "--yes")
+    assert (refused.returncode, sentence_of(error) in refused.stderr) == (7, True)
+
+
 def refusal(plan: Path) -> LeanplumSyncError:
     with pytest.raises(LeanplumSyncError) as caught:
         apply(Plan.open(plan, Project.find()))

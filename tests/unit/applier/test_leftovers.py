@@ -163,3 +163,11 @@ def test_a_file_that_changed_since_the_plan_gives_no_rows(name: str, tmp_path: P
         "run-1.held.UserAttributes-ndjson.ndjson",
     ]
     assert not (tmp_path / "run-1.held.UserAttributes-csv.csv").exists()
+
+
+def test_a_spec_that_was_removed_since_the_plan_gives_no_rows(tmp_path: Path) -> None:
+    resources = project(tmp_path, {"csv": SOURCES["csv"]})
+    plan = Plan(resources, tmp_path)
+    (tmp_path / "specs" / "csv.yaml").unlink()
+    left = write_leftovers(plan, [Subject.user("u2")], resources, tmp_path, tmp_path / "run-1.held")
+    assert (left.files, left.changed) == ((), ("specs/csv.yaml",))
