@@ -11,7 +11,7 @@ import click
 
 from leanplum_sync.cli.context import remembered
 from leanplum_sync.errors import CredentialError, SpecError
-from leanplum_sync.library.connect import missing_access
+from leanplum_sync.library.access import missing_access
 from leanplum_sync.project.model import ProjectFile
 from leanplum_sync.project.settings import Settings, settle
 from leanplum_sync.specs import Loaded, find_project, load, load_project

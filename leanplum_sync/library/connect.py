@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +12,15 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from leanplum_sync.client.calls import Calls, OnRetry, nobody
-from leanplum_sync.client.credentials import APP_ID_VARIABLE, EMULATOR_APP_ID, EMULATOR_KEYS, Connection, Keys
+from leanplum_sync.client.credentials import EMULATOR_APP_ID, EMULATOR_KEYS, Connection, Keys
 from leanplum_sync.client.http import HttpTransport
 from leanplum_sync.client.reader import Reader
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.emulator import EmulatorError, StateFileError, running
 from leanplum_sync.errors import CredentialError, EmulatorSetupError, StorageError
+from leanplum_sync.library.access import connection_to, keys_of, missing_access
 from leanplum_sync.planner.plan import EMBEDDED, Target
-from leanplum_sync.project.model import EmbeddedEnvironment, Environment, FromVariable, LiveEnvironment
+from leanplum_sync.project.model import EmbeddedEnvironment
 from leanplum_sync.project.settings import Settings
 from leanplum_sync.wire.catalogue import KeyClass
 
@@ -129,35 +130,3 @@ def _digest(file: Path) -> str:
             return hashlib.file_digest(content, "sha256").hexdigest()
     except OSError:
         return "none"  # an emulator that has its users no longer needs the seed
-
-
-def missing_access(environment: Environment, needs: Collection[KeyClass]) -> list[str]:
-    """Return a sentence for each variable that is missing: that with the app's id, and those with the keys in *needs*."""
-    if isinstance(environment, EmbeddedEnvironment):
-        return []
-    keys = keys_of(environment, os.environ)
-    missing = [sentence for each in needs if (sentence := keys.missing(each))]
-    try:
-        connection_to(environment, os.environ)
-    except CredentialError as error:
-        return [str(error), *missing]
-    return missing
-
-
-def connection_to(environment: LiveEnvironment, environ: Mapping[str, str]) -> Connection:
-    """
-    Raises:
-        CredentialError: the app's id is missing, or ``LEANPLUM_API_URL`` is no good.
-    """
-    match environment.app_id:
-        case FromVariable() as variable:
-            name = variable.name
-            return Connection.from_environment(
-                {**environ, name: variable.text(environ)}, app_id_variable=name
-            )
-        case str() as app_id:
-            return Connection.from_environment({**environ, APP_ID_VARIABLE: app_id})
-
-
-def keys_of(environment: LiveEnvironment, environ: Mapping[str, str]) -> Keys:
-    return Keys(environ, variables={key: getattr(environment.keys, key.value) for key in KeyClass})

@@ -102,7 +102,7 @@ EXPECTED = {
     "data/latin.csv:3": "row 2: column tier is not UTF-8",
     "data/tokens.csv:3": "row 2: the value in column token is not an APNs token",
     "data/tokens.csv:4": "row 3: the id in column device is missing",
-    "data/short.csv:3": "row 2: the row has 1 cells",
+    "data/short.csv:3": "row 2: the row has 1 cell,",
     "data/short.csv:4": "row 3: the value in column n is not a whole number",
     "data/short.csv:5": "row 4: the id u1 is listed a second time (see data/short.csv:2)",
     "data/short.csv:6": "row 5: the id in column id is missing",

@@ -223,7 +223,7 @@ def test_overwriting_an_open_plan_changes_nothing(
         overwrite(path, other)
         assert everything(plan) == untouched
         assert [*begun, *batches] == list(plan.batches())
-        keep(plan.write_to, kept)
+        keep(plan.write_to, kept, "it was not kept")
     with open_plan(kept) as plan:
         assert everything(plan) == untouched
 
@@ -231,7 +231,7 @@ def test_overwriting_an_open_plan_changes_nothing(
 def test_a_kept_plan_outlives_the_plan_that_is_overwritten_in_place(tmp_path: Path) -> None:
     path, kept = tmp_path / "a.lpplan", tmp_path / "applied" / "kept.lpplan"
     with write_plan(path, 40) as plan:
-        keep(plan.write_to, kept)
+        keep(plan.write_to, kept, "it was not kept")
         untouched = everything(plan)
     path.write_bytes(bytes(5000))
     assert not kept.samefile(path)

@@ -79,7 +79,7 @@ from leanplum_sync.wire.catalogue import KeyClass
     "--sends",
     metavar="DELIVERY",
     help="Record in the journal that the recipients of this delivery already received it, outside of leanplum-sync."
-    " Without this option, values are adopted.",
+    " Default: adopt values, not sends.",
 )
 @click.option(
     "--why",

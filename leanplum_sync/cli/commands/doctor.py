@@ -23,7 +23,8 @@ from leanplum_sync.encryption import KEY_VARIABLE, SealingKeys
 from leanplum_sync.errors import ApiError, CredentialError, JournalError, SourceUnreachableError
 from leanplum_sync.journal import read_journal
 from leanplum_sync.journal.database import describe
-from leanplum_sync.library.connect import App, keys_of
+from leanplum_sync.library.access import keys_of
+from leanplum_sync.library.connect import App
 from leanplum_sync.library.journal_here import lapse_here
 from leanplum_sync.library.kept_files import only_here
 from leanplum_sync.operations.migration import AsksForMigration

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from shell import Command
 
-from leanplum_sync.specs import tidying
+from leanplum_sync.sources import replacing
 
 UNTIDY = "kind: PushTokens\napiVersion: leanplum-sync/v1   # why\nmetadata: {name:  it}\nspec: {}\n"
 TIDY = "apiVersion: leanplum-sync/v1   # why\nkind: PushTokens\nmetadata: {name: it}\nspec: {}\n"
@@ -123,7 +123,7 @@ def test_a_file_that_cannot_be_written_is_whole_and_nothing_is_left_beside_it(
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tidying.os, "fsync", full)
+    monkeypatch.setattr(replacing.os, "fsync", full)
     before = sorted(spec.parent.iterdir())
     assert command("fmt").returncode == 74
     assert (spec.read_text(), sorted(spec.parent.iterdir())) == (UNTIDY, before)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from leanplum_sync.errors import CredentialError, UsageError
-from leanplum_sync.library.connect import connection_to, target_of
+from leanplum_sync.library.access import connection_to
+from leanplum_sync.library.connect import target_of
 from leanplum_sync.project.model import ProjectFile
 from leanplum_sync.project.settings import Settings, settle
 from leanplum_sync.specs import load_project
