@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from leanplum_sync.specs import Loaded
 
 _TRIES: Final = 3
-_WAIT_SECONDS: Final = 1.0
+WAIT_SECONDS: Final = 1.0  # before the second attempt
 _NUMBERS: Final = (ColumnKind.INTEGER, ColumnKind.DECIMAL, ColumnKind.DOUBLE)
 
 
@@ -262,7 +262,7 @@ def _of_connection(queries: Sequence[_Query], reading: Reading, read: _Read) -> 
         except SourceUnreachableError:
             if attempt == _TRIES:
                 raise
-            reading.clock.sleep(attempt * _WAIT_SECONDS)
+            reading.clock.sleep(attempt * WAIT_SECONDS)
     raise AssertionError  # the last attempt returned or raised
 
 

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import brief_waits
 import pytest
 from faulty_store import FaultyStore, faulty_store
 from lake_project import USERS, write_project, write_tiers
@@ -43,7 +44,7 @@ def store() -> Iterator[FaultyStore]:
 
 @pytest.fixture
 def lake(store: FaultyStore, tmp_path: Path, serve: Serve) -> Shell:
-    environ = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": SECRET}
+    environ = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": SECRET, brief_waits.VARIABLE: "1"}
     shell = Shell(tmp_path / "project", {**serve(*silver(USERS)).environ, **environ})
     write_project(shell.folder, "s3://exports/crm", store.options)
     write_tiers(shell.folder, "*.csv")

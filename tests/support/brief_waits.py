@@ -1,5 +1,5 @@
 """
-Shortens the waits before retries, from 14 seconds a call to a tenth of one, and the settle window of an emulator.
+Shortens the waits before retries, of calls from 14 seconds to a tenth of one, and the settle window of an emulator.
 
 For processes in which these waits are not what is tested. A forked child does it if its environment has the variable; a new
 process calls `install` in a ``sitecustomize``.
@@ -11,6 +11,7 @@ from typing import Final
 
 from leanplum_sync.client import backoff
 from leanplum_sync.library import connect
+from leanplum_sync.operations import read_rows
 
 VARIABLE: Final = "BRIEF_WAITS"
 
@@ -18,3 +19,4 @@ VARIABLE: Final = "BRIEF_WAITS"
 def install() -> None:
     backoff.FIRST_SECONDS = 0.014
     connect.EMULATOR_SETTLES_SECONDS = 0.02
+    read_rows.WAIT_SECONDS = 0.01

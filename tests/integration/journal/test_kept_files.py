@@ -121,9 +121,9 @@ def test_the_plan_comes_first_and_outdated_files_of_a_run_go(opened: Opened) -> 
 
 
 def test_nothing_is_stored_without_a_key_or_in_a_file(
-    postgresql: Server, tmp_path: Path, clock: Clock
+    journal_location: Location, tmp_path: Path, clock: Clock
 ) -> None:
-    with open_journal(postgresql.new_database(), clock=clock, keys=SealingKeys()) as journal:
+    with open_journal(journal_location, clock=clock, keys=SealingKeys()) as journal:
         with journal.acquire("app", "sandbox", heartbeat=False) as lease:
             begin(journal, lease)
         journal.keep_file(PLAN, writing(b"plan"))
