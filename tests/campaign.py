@@ -36,6 +36,7 @@ LAWS: Final = (
     Law(
         "No older plan undoes a later run, and nothing is delivered twice", ("property/test_older_plans.py",)
     ),
+    Law("A command that loses the database ends with 75", ("e2e/test_restarted_database.py",)),
     Law("After adopting live values, a plan leaves them alone", ("property/test_adopting.py",)),
     Law("Renames that are listed repeat nothing, and others are refused", ("property/test_renames.py",)),
     Law(
