@@ -470,7 +470,9 @@ def _postgres(location: str, read_only: bool) -> sa.Engine:  # noqa: FBT001 - pr
         raise JournalError(
             "A shared journal needs the driver for PostgreSQL: pip install 'leanplum-sync[postgres]'."
         ) from error
-    logging.getLogger("psycopg").addHandler(_SILENT)
+    # Both log tracebacks of connections that end, which are errors of ours anyway.
+    for name in ("psycopg", "sqlalchemy.pool"):
+        logging.getLogger(name).addHandler(_SILENT)
     address = _address(location)
     return sa.create_engine(
         address,
