@@ -91,6 +91,31 @@ class Switches:
     export_data_a_day: int = 24
     export_reports_a_day: int = 100
 
+    export_users_rows: Literal["with_attribute", "every_user"] = "with_attribute"
+    """Whether exportUsers of an attribute lists only users who have it, or all users, with an empty value."""
+
+    export_users_quoting: Literal["minimal", "all", "backslash", "none"] = "minimal"
+    """How its CSV quotes: only cells that need it; all cells; backslashes before quotes and commas; or not at all."""
+
+    export_users_order: Literal["by_id", "shuffled"] = "by_id"
+
+    export_users_duplicates: Literal["none", "same", "contradicting"] = "none"
+    """Whether every third user has a second row: the same again, or one with an empty value."""
+
+    export_users_missing: bool = False
+    """Leave out every fifth user."""
+
+    export_users_stale: bool = False
+    """Give the rows as they were at the previous export of the same attribute."""
+
+    export_users_truncated: Literal["no", "in_a_row", "between_rows"] = "no"
+    """Cut the file off after two thirds, within a row or after one."""
+
+    export_users_bytes: bool = False
+    """Whether getExportResults gives the size of the file that exportUsers wrote, as it does for exportData."""
+
+    export_users_outcome: Literal["FINISHED", "FAILED"] = "FINISHED"
+
     time_required: bool = False
     """Refuse a multi without ``time``."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 import pytest
@@ -55,7 +55,7 @@ def test_users_are_exported_as_a_csv_without_a_header(start: Callable[..., Calle
     assert (result["state"], result["fields"]) == ("FINISHED", ["userId"])
     assert requests.get(result["files"][0], timeout=300).text == "a\nb\n"
     valued = _result(caller, _export(caller, "exportUsers", userAttribute="vip"))
-    assert requests.get(valued["files"][0], timeout=300).text == "a,\nb,True\n"
+    assert requests.get(valued["files"][0], timeout=300).text == "b,True\n"
 
 
 def test_users_are_exported_with_their_variant(start: Callable[..., Caller]) -> None:
@@ -236,10 +236,89 @@ def test_start_and_end_time_narrow_an_export(start: Callable[..., Caller], clock
     assert _result(caller, _export(caller, "exportData", **narrow))["numSessions"] == 1
 
 
-@pytest.mark.parametrize(
-    ("value", "cell"), [(None, ""), (1.5e9, "1.5E9"), (["a", 1], '"[""a"",1]"'), ("x,y", '"x,y"')]
-)
+@pytest.mark.parametrize(("value", "cell"), [(1.5e9, "1.5E9"), (["a", 1], '"[""a"",1]"'), ("x,y", '"x,y"')])
 def test_values_in_the_users_export(start: Callable[..., Caller], value: Any, cell: str) -> None:
     caller = start(({"userId": "u", "userAttributes": {"a": value}},))
     result = _result(caller, _export(caller, "exportUsers", userAttribute="a"))
     assert requests.get(result["files"][0], timeout=300).text == f"u,{cell}\n"
+
+
+_SPECIAL: Final = (
+    {"userId": "a", "userAttributes": {"t": 'x,"y"'}},
+    {"userId": "b", "userAttributes": {"t": "z"}},
+)
+_NINE: Final = tuple({"userId": f"u{number}", "userAttributes": {"t": "x"}} for number in range(9))
+
+
+def _exported(caller: Caller, **arguments: Any) -> str:
+    result = _result(caller, _export(caller, "exportUsers", **(arguments or {"userAttribute": "t"})))
+    return requests.get(result["files"][0], timeout=300).text
+
+
+@pytest.mark.parametrize(("rows", "content"), [("with_attribute", "b,z\n"), ("every_user", "a,\nb,z\n")])
+def test_users_without_the_attribute_are_left_out_or_listed_with_an_empty_value(
+    start: Callable[..., Caller], rows: Any, content: str
+) -> None:
+    users = ({"userId": "a"}, {"userId": "b", "userAttributes": {"t": "z"}})
+    assert _exported(start(users, switches=Switches(export_users_rows=rows))) == content
+
+
+@pytest.mark.parametrize(
+    ("quoting", "content"),
+    [
+        ("minimal", 'a,"x,""y"""\nb,z\n'),
+        ("all", '"a","x,""y"""\n"b","z"\n'),
+        ("backslash", 'a,x\\,\\"y\\"\nb,z\n'),
+        ("none", 'a,x,"y"\nb,z\n'),
+    ],
+)
+def test_an_export_of_users_is_quoted_in_any_of_four_ways(
+    start: Callable[..., Caller], quoting: Any, content: str
+) -> None:
+    assert _exported(start(_SPECIAL, switches=Switches(export_users_quoting=quoting))) == content
+
+
+def test_an_export_of_users_can_be_shuffled(start: Callable[..., Caller]) -> None:
+    in_order = _exported(start(_NINE))
+    shuffled = _exported(start(_NINE, switches=Switches(export_users_order="shuffled")))
+    assert in_order != shuffled
+    assert in_order.splitlines() == sorted(shuffled.splitlines())
+
+
+@pytest.mark.parametrize(("duplicates", "value"), [("same", "x"), ("contradicting", "")])
+def test_an_export_of_users_can_repeat_rows(
+    start: Callable[..., Caller], duplicates: Any, value: str
+) -> None:
+    lines = _exported(start(_NINE, switches=Switches(export_users_duplicates=duplicates))).splitlines()
+    assert lines[9:] == [f"u0,{value}", f"u3,{value}", f"u6,{value}"]
+
+
+def test_an_export_of_users_can_lack_rows(start: Callable[..., Caller]) -> None:
+    lines = _exported(start(_NINE, switches=Switches(export_users_missing=True))).splitlines()
+    assert lines == [f"u{number},x" for number in range(9) if number != 4]
+
+
+def test_an_export_of_users_can_be_stale(start: Callable[..., Caller]) -> None:
+    caller = start(_NINE[:1], switches=Switches(export_users_stale=True))
+    shown = [_exported(caller)]
+    for value in ("y", "z"):
+        caller.call("setUserAttributes", userId="u0", userAttributes={"t": value})
+        shown.append(_exported(caller))
+    assert shown == ["u0,x\n", "u0,x\n", "u0,y\n"]
+
+
+@pytest.mark.parametrize(
+    ("truncated", "end"), [("no", "u8,x\n"), ("in_a_row", "u5,x\nu6,"), ("between_rows", "u5,x\n")]
+)
+def test_the_file_of_an_export_of_users_can_be_cut_off(
+    start: Callable[..., Caller], truncated: Any, end: str
+) -> None:
+    caller = start(_NINE, switches=Switches(export_users_truncated=truncated, export_users_bytes=True))
+    result = _result(caller, _export(caller, "exportUsers", userAttribute="t"))
+    assert requests.get(result["files"][0], timeout=300).text.endswith(end)
+    assert result["numBytes"] == 9 * len("u0,x\n")
+
+
+def test_an_export_of_users_can_fail(start: Callable[..., Caller]) -> None:
+    caller = start(_NINE, switches=Switches(export_users_outcome="FAILED"))
+    assert _result(caller, _export(caller, "exportUsers"))["state"] == "FAILED"

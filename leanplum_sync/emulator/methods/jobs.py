@@ -6,21 +6,17 @@ A CSV import is a job over a file in a bucket. Its rows run as actions, in reque
 
 from __future__ import annotations
 
-import csv
-import io
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-import orjson
-
 from leanplum_sync.emulator.deliveries import Delivery
 from leanplum_sync.emulator.errors import RefusedError, invalid
-from leanplum_sync.emulator.experiments import variants_of
 from leanplum_sync.emulator.methods.files import file_url
 from leanplum_sync.emulator.methods.postbacks import number
 from leanplum_sync.emulator.raw_export import as_csv, as_json_lines
 from leanplum_sync.emulator.sessions import end, ends_at
-from leanplum_sync.emulator.values import java_double, to_json
+from leanplum_sync.emulator.user_export import users_csv
+from leanplum_sync.emulator.values import to_json
 from leanplum_sync.emulator.work import Element, Work
 
 # Days begin in California: quotas, and dates of exports.
@@ -37,45 +33,23 @@ _REPORTS = {
 
 
 def export_users(work: Work) -> Element:
-    """Write one CSV without a header: the userId, and the value of an attribute or the variant if asked for."""
     attribute, test_id = work.arguments.text("userAttribute"), work.arguments.text("abTestId")
-    tests = {test_id: work.transaction.thing("abTest", test_id)} if test_id else {}
-    if None in tests.values():
+    test = work.transaction.thing("abTest", test_id) if test_id else None
+    if test_id and test is None:
         raise RefusedError("A/B test not found.", 404)
     _take_quota(work, "exportUsers", work.switches.export_users_a_day)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for user in work.transaction.all_users():
-        if user.blocked:
-            continue
-        row = [user.user_id]
-        if test_id:
-            variant = variants_of(tests, user.user_id).get(test_id, {})
-            row += [str(variant.get("id", "")), str(variant.get("name", ""))]
-        if attribute:
-            row.append(_cell(user.attributes.get(attribute)))
-        writer.writerow(row)
+    content, size = users_csv(work, attribute, test_id, test)
     job_id = f"export_users_{APP_NUMBER}_{number(work.transaction, 'job')}"
     name = f"export/{job_id}.csv"
-    work.transaction.put_file(name, text.getvalue().encode())
+    work.transaction.put_file(name, content)
     fields = [
         "userId",
         *(["variantId", "variantName"] if test_id else []),
         *([attribute] if attribute else []),
     ]
-    return _started(work, job_id, {"files": [name], "fields": fields})
-
-
-def _cell(value: Any) -> str:
-    match value:
-        case None:
-            return ""
-        case float():
-            return java_double(value)
-        case list() | dict():
-            return orjson.dumps(value).decode()
-        case _:
-            return str(value)
+    told = {"numBytes": size} if work.switches.export_users_bytes else {}
+    failed = work.switches.export_users_outcome == "FAILED"
+    return _started(work, job_id, {"files": [name], "fields": fields, **told}, failed=failed)
 
 
 def export_data(work: Work) -> Element:
@@ -180,8 +154,8 @@ def job_and_state(work: Work) -> tuple[str, dict[str, Any]]:
     return "FAILED" if job.get("failed") else "FINISHED", job
 
 
-def _started(work: Work, job_id: str, result: dict[str, Any]) -> Element:
-    work.transaction.put_thing("job", job_id, {"started": work.now, "result": result})
+def _started(work: Work, job_id: str, result: dict[str, Any], *, failed: bool = False) -> Element:
+    work.transaction.put_thing("job", job_id, {"started": work.now, "result": result, "failed": failed})
     return {"jobId": job_id}
 
 
