@@ -16,7 +16,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from leanplum_sync.address import Subject
-from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, RunState
+from leanplum_sync.journal.entry import BatchState, DeliveryState, ExportState, Fate, RunState
 from leanplum_sync.wire.action import DeliveryClass
 
 _LATEST: Final = 253402300799  # the end of the year 9999: no later time can be shown
@@ -42,6 +42,7 @@ class Kind(StrEnum):
     FATE = "fate"
     DELIVERY_STATE = "state of a delivery"
     DELIVERY_CLASS = "delivery class"
+    EXPORT_STATE = "state of an export job"
     BYTES = "bytes"
 
 
@@ -125,6 +126,7 @@ _FORMS: Final[Mapping[Kind, _Form]] = MappingProxyType(
         Kind.FATE: _one_of(Fate),
         Kind.DELIVERY_STATE: _one_of(DeliveryState),
         Kind.DELIVERY_CLASS: _one_of(DeliveryClass),
+        Kind.EXPORT_STATE: _one_of(ExportState),
         Kind.BYTES: _Form(sa.LargeBinary(), _is_bytes),
     }
 )

@@ -17,6 +17,8 @@ from leanplum_sync.errors import JournalError, JournalLockedError
 from leanplum_sync.journal.database import Database, describe, is_address
 from leanplum_sync.journal.lock import is_held, release_abandoned
 from leanplum_sync.journal.schema import (
+    cost_table,
+    export_job_table,
     identity_table,
     kept_chunk_table,
     lock_table,
@@ -29,6 +31,8 @@ _ROWS_AT_ONCE: Final = 5_000
 _CHUNKS_AT_ONCE: Final = 4  # each of about a megabyte
 # The target has these already.
 _OWN: Final = (version_table, identity_table)
+# Commands that read may have recorded their cost in the target already. Keys of these tables are random, so rows never clash.
+_LEDGER: Final = (cost_table, export_job_table)
 _COPIED: Final = tuple(table for table in metadata.sorted_tables if table not in _OWN)
 
 
@@ -69,12 +73,13 @@ def _copy_all(source: str | Path, target: str | Path, old: Database, new: Databa
         now = time.time() + old.clock_ahead(reading)
         check_at_rest(reading, describe(source), now, "nothing was copied")
         _check_empty(writing, describe(target))
+        before = _counts(writing)
         changes_of(writing).journal()
         for table in _COPIED:
             _copy(table, reading, writing)
         new.become(writing, old.mark_in(reading))
         writing.execute(sa.update(lock_table).values(holder=None))
-        counts = _counts(writing)
+        counts = {name: count - before[name] for name, count in _counts(writing).items()}
         if counts != _counts(reading):
             raise JournalError(f"{describe(target)} did not accept all rows; nothing was copied.")
     return counts
@@ -104,7 +109,8 @@ def check_at_rest(connection: sa.Connection, name: str, now: float, consequence:
 
 
 def _check_empty(connection: sa.Connection, name: str) -> None:
-    known = [table for table, count in _counts(connection).items() if count]
+    ledger = {table.name for table in _LEDGER}
+    known = [table for table, count in _counts(connection).items() if count and table not in ledger]
     if known:
         raise JournalError(
             f"{name} already has data, in {', '.join(known)}. Only an empty journal can receive a copy; nothing was"

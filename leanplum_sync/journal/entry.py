@@ -113,6 +113,35 @@ class DeliveryState(StrEnum):
     DROPPED = "dropped"  # unknown whether it happened; a person decided not to send it again
 
 
+class ExportState(StrEnum):
+    """The state of an exportUsers job. Leanplum counts the jobs that succeed, so all but two states count towards the day's quota."""
+
+    ASKED = "asked"  # the request may have left; its response, with the job's id, was not recorded
+    RUNNING = "running"
+    FINISHED = "finished"  # its files can be downloaded
+    USED = "used"  # its files were downloaded and used
+    FAILED = "failed"
+    REFUSED = "refused"  # the API started no job
+
+    @property
+    def counts(self) -> bool:
+        """Whether it counts, or may count, towards the quota."""
+        match self:
+            case ExportState.ASKED | ExportState.RUNNING | ExportState.FINISHED | ExportState.USED:
+                return True
+            case ExportState.FAILED | ExportState.REFUSED:
+                return False
+
+    @property
+    def can_be_resumed(self) -> bool:
+        """Whether the API may still have files of it that were not used."""
+        match self:
+            case ExportState.RUNNING | ExportState.FINISHED:
+                return True
+            case ExportState.ASKED | ExportState.USED | ExportState.FAILED | ExportState.REFUSED:
+                return False
+
+
 class Resolution(StrEnum):
     """A person's decision about a held action."""
 

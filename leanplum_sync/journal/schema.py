@@ -248,6 +248,41 @@ kept_chunk_table = sa.Table(
     sa.Column("sealed", Cell(Kind.BYTES, "kept_chunk.sealed"), nullable=False),
 )
 
+# What commands cost, see ``ledger``: one row per command and day. Not signed, because commands that only read need no key.
+cost_table = sa.Table(
+    "cost",
+    metadata,
+    sa.Column("command_id", Cell(Kind.TEXT, "cost.command_id"), primary_key=True),
+    sa.Column("day", Cell(Kind.TEXT, "cost.day"), primary_key=True),  # of UTC, such as 2026-11-30
+    sa.Column("app", Cell(Kind.TEXT, "cost.app"), nullable=False),
+    sa.Column("environment", Cell(Kind.TEXT, "cost.environment"), nullable=False),
+    sa.Column("command", Cell(Kind.TEXT, "cost.command"), nullable=False),
+    sa.Column("run", Cell(Kind.WHOLE, "cost.run")),
+    sa.Column("plan_digest", Cell(Kind.TEXT, "cost.plan_digest")),
+    sa.Column("began_at", Cell(Kind.TIME, "cost.began_at"), nullable=False),
+    sa.Column("noted_at", Cell(Kind.TIME, "cost.noted_at"), nullable=False),
+    sa.Column("read_lookups", Cell(Kind.LARGE, "cost.read_lookups"), nullable=False),
+    sa.Column("write_lookups", Cell(Kind.LARGE, "cost.write_lookups"), nullable=False),
+    sa.Index("cost_by_day", "app", "environment", "day"),
+)
+
+# Jobs of exportUsers, see ``ledger``. *job_id* is the API's; NULL until its response came.
+export_job_table = sa.Table(
+    "export_job",
+    metadata,
+    sa.Column("id", Cell(Kind.TEXT, "export_job.id"), primary_key=True),
+    sa.Column("app", Cell(Kind.TEXT, "export_job.app"), nullable=False),
+    sa.Column("environment", Cell(Kind.TEXT, "export_job.environment"), nullable=False),
+    sa.Column("command", Cell(Kind.TEXT, "export_job.command"), nullable=False),
+    sa.Column("attribute", Cell(Kind.TEXT, "export_job.attribute"), nullable=False),
+    sa.Column("job_id", Cell(Kind.TEXT, "export_job.job_id")),
+    sa.Column("state", Cell(Kind.EXPORT_STATE, "export_job.state"), nullable=False),
+    sa.Column("asked_at", Cell(Kind.TIME, "export_job.asked_at"), nullable=False),
+    sa.Column("ended_at", Cell(Kind.TIME, "export_job.ended_at")),
+    sa.Column("outcome", Cell(Kind.TEXT, "export_job.outcome"), nullable=False),
+    sa.Index("export_job_by_time", "app", "asked_at"),
+)
+
 
 def _identify_deliveries_by_name(connection: sa.Connection) -> None:
     """Version 4: the document's name is no longer part of a delivery's identity."""
@@ -314,6 +349,12 @@ def _make_room_for_signatures(connection: sa.Connection) -> None:
         _add_column(connection, table.name, "signature", "TEXT")
 
 
+def _keep_a_ledger(connection: sa.Connection) -> None:
+    """Version 12: the journal records what commands cost."""
+    for table in (cost_table, export_job_table):
+        table.create(connection, checkfirst=True)
+
+
 def deliveries_of_batch() -> sa.ScalarSelect[int]:
     """Count the deliveries that belong to the row of ``batch`` in the statement around it."""
     delivery, batch = delivery_table.c, batch_table.c
@@ -363,6 +404,7 @@ STEPS: Final[Mapping[int, Callable[[sa.Connection], None]]] = {
     9: _count_deliveries,
     10: _keep_files,
     11: _make_room_for_signatures,
+    12: _keep_a_ledger,
 }
 VERSION: Final = max(STEPS)
 
