@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +35,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="ROW",
         help="run the scenes of tests/e2e under this row of doubts about the API",
     )
+    parser.addoption(
+        "--doubts-runs",
+        type=Path,
+        metavar="FOLDER",
+        help="with --doubts, leave out the scenes that FOLDER shows to run as they did under another row, and add the others",
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)
 def row_of_doubts(request: pytest.FixtureRequest) -> Iterator[None]:
     """Let the fixtures of whole modules meet the row, too."""
     row = request.config.getoption("doubts")
-    with nullcontext() if row is None else doubts.met(doubts.of_scene(row)):
+    runs = doubts.runs(request.config.getoption("doubts_runs"), row)
+    with ExitStack() as stack:
+        if runs is not None:
+            stack.enter_context(runs.reading(None))
+        if row is not None:
+            stack.enter_context(doubts.met(doubts.of_scene(row)))
         yield
 
 

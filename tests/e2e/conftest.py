@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 from collections import ChainMap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,31 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out what depends on no row."""
     if config.getoption("doubts") is None:
         return
-    left_out = [item for item in items if not has_scenes(item.path)]
+    runs = _runs(config)
+    left_out = [
+        item
+        for item in items
+        if not has_scenes(item.path) or (runs is not None and runs.stands_for(item.nodeid, _declared(item)))
+    ]
     config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if has_scenes(item.path)]
+    items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.when == "call" and report.passed and (runs := _runs(item.config)) is not None:
+        runs.was_right(item.nodeid)
+    return report
+
+
+def _runs(config: pytest.Config) -> doubts.Runs | None:
+    return doubts.runs(config.getoption("doubts_runs"), config.getoption("doubts"))
+
+
+def _declared(item: pytest.Item) -> Mapping[str, Any]:
+    """Return the answers that the test declares."""
+    return ChainMap(*(dict(mark.kwargs) for mark in item.iter_markers("doubt")))  # the closest first
 
 
 def has_scenes(path: Path) -> bool:
@@ -47,11 +69,14 @@ def answers(request: pytest.FixtureRequest) -> Iterator[None]:
     row = getattr(request, "param", None)
     if row is None:
         row = request.config.getoption("doubts")
-    declared = [mark.kwargs for mark in request.node.iter_markers("doubt")]  # the closest first
+    declared = _declared(request.node)
+    runs = _runs(request.config)
     with ExitStack() as stack:
+        if runs is not None:
+            stack.enter_context(runs.reading(request.node.nodeid))
         if declared or row is not None:
             base = {} if row is None else doubts.of_scene(row)
-            stack.enter_context(doubts.met({**base, **ChainMap(*declared)}))
+            stack.enter_context(doubts.met({**base, **declared}))
         yield
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from command import Ended, run
 from fuzzing import Fuzzer
 from shop import (
     CELL,
+    COLUMNS,
     ENVIRON,
     PEOPLE,
     PROJECT,
@@ -39,12 +41,15 @@ def outputs(draw: random.Random, formats: tuple[str, ...] = CHECKED) -> list[str
 
 class Specs(Fuzzer):
     name = "specs"
-    secrets = (*SECRETS, CELL, SENSITIVE)
 
     def case(self, draw: random.Random, folder: Path, *, debug: bool) -> Iterator[Ended]:
         write_shop(folder, specs=())
         chosen = draw.sample([PEOPLE, TOKENS, SEND], draw.choice([1, 1, 2, 3]))
-        (folder / "specs" / "all.yaml").write_bytes(yaml_file(draw, *chosen))
+        content = yaml_file(draw, *chosen)
+        # Ids are shown. Where another column gives the ids, its values are.
+        ids = {found.decode() for found in re.findall(rb"""\b(?:id|user)\b["']?\s*:\s*["']?(\w+)""", content)}
+        self.secrets = SECRETS if ids & (set(COLUMNS) - {"id", "device"}) else (*SECRETS, CELL, SENSITIVE)
+        (folder / "specs" / "all.yaml").write_bytes(content)
         # Most cases end here: the rest of the command is the slower part, and the same for all files with problems.
         if load(folder / "leanplum-sync.yaml").problems and draw.random() < 0.7:
             return

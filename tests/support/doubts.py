@@ -12,6 +12,7 @@ changes them: ``@pytest.mark.doubt(integers="kept")``. Without the option, scene
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import random
@@ -26,6 +27,7 @@ from covering import Row, covering
 from leanplum_sync.emulator import Switches, create_app
 
 _VARIABLE: Final = "DOUBTS"  # the switches that the running test meets, as JSON, for the processes it starts
+_READ: Final = "DOUBTS_READ"  # the file to which emulators add the names of the switches they read
 _AT_START: Final = Path(__file__).with_name("at_start")
 
 # The program refuses to write, or asks first, once a migration has begun: tests/e2e/cli/test_migration.py and test_doubts.py.
@@ -120,12 +122,12 @@ def met(answers: Row) -> Iterator[None]:
 
 def current(**otherwise: Any) -> Switches:
     """Return the answers that the running test meets. Without a row: the defaults, but for *otherwise*."""
-    return Switches(**{**otherwise, **_met()})
+    return _answering({**otherwise, **_met()})
 
 
 def impose() -> None:
     """Make the answers that the running test meets those of each emulator of this process that gets no switches."""
-    create_app.__kwdefaults__["switches"] = Switches(**_met())
+    create_app.__kwdefaults__["switches"] = _answering(_met())
 
 
 def handed_on(environ: Mapping[str, str]) -> dict[str, str]:
@@ -137,10 +139,91 @@ def handed_on(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def for_fork() -> dict[str, str]:
-    """Return the variable that holds the answers which the running test meets, for a child that calls ``impose``."""
-    return {name: value for name, value in os.environ.items() if name == _VARIABLE}
+    """Return the variables that hold the answers which the running test meets, for a child that calls ``impose``."""
+    return {name: value for name, value in os.environ.items() if name in (_VARIABLE, _READ)}
 
 
 def _met() -> Row:
     answers: Row = json.loads(os.environ.get(_VARIABLE, "{}"))
     return answers
+
+
+class _Recording(Switches):
+    """Switches that add the name of each one that is read to a file."""
+
+    __slots__ = ()
+
+    def __getattribute__(self, name: str) -> Any:
+        path = os.environ.get(_READ)
+        if path is not None and name in Switches.__slots__ and (path, name) not in _recorded:
+            _recorded.add((path, name))
+            with Path(path).open("a") as file:
+                file.write(f"{name}\n")
+        return super().__getattribute__(name)
+
+
+_recorded: Final[set[tuple[str, str]]] = set()
+
+
+def _answering(answers: Row) -> Switches:
+    return (Switches if _READ not in os.environ else _Recording)(**answers)
+
+
+class Runs:
+    """
+    The scenes that were right, each with the switches that its emulators read, in the folder *path*.
+
+    A scene under two rows that agree about all switches that it reads runs the same way under both.
+    """
+
+    def __init__(self, path: Path, number: int) -> None:
+        self._path = path
+        self._number = number
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._elsewhere = self._folder / "elsewhere"  # read by what several scenes share
+
+    @property
+    def _folder(self) -> Path:
+        return self._path / str(self._number)
+
+    @contextmanager
+    def reading(self, scene: str | None) -> Iterator[None]:
+        """Note what is read for *scene*, or for what several scenes share."""
+        before = os.environ.get(_READ)
+        os.environ[_READ] = str(self._elsewhere if scene is None else self._file(scene, "read"))
+        impose()
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[_READ]
+            else:
+                os.environ[_READ] = before
+            impose()
+
+    def was_right(self, scene: str) -> None:
+        self._file(scene, "right").touch()
+
+    def stands_for(self, scene: str, declared: Row) -> bool:
+        """Return whether *scene* was right under a row that is the same to it as this one."""
+        ours = {**of_scene(self._number), **declared}
+        for folder in self._path.iterdir():
+            run = Runs(self._path, int(folder.name))
+            if run._file(scene, "right").exists():
+                theirs = {**of_scene(run._number), **declared}
+                read = [*_lines(run._elsewhere), *_lines(run._file(scene, "read"))]
+                if all(ours[name] == theirs[name] for name in read):
+                    return True
+        return False
+
+    def _file(self, scene: str, ending: str) -> Path:
+        return self._folder / f"{hashlib.sha256(scene.encode()).hexdigest()[:24]}.{ending}"
+
+
+def runs(folder: Path | None, row: int | None) -> Runs | None:
+    """Return the runs in *folder* for the row *row*, None if nothing is recorded."""
+    return None if folder is None or row is None else Runs(folder, row)
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().split() if path.exists() else []
