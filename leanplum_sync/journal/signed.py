@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ from leanplum_sync.journal.schema import (
     run_plan_table,
     run_table,
 )
+
+_ID: Final = "leanplum_sync_journal_id"
 
 
 @dataclass(slots=True)
@@ -73,7 +76,23 @@ _SMALL: Final = {table.name: sa.select(*_columns(table)) for table in (accepted_
 
 
 def journal_id(connection: sa.Connection) -> str:
-    return str(connection.scalar(sa.select(sa.type_coerce(identity_table.c.id, sa.types.NullType()))))
+    """Return the journal's id, which is read once in each transaction that ``remembering`` surrounds."""
+    kept = connection.info.get(_ID)
+    if isinstance(kept, str):
+        return kept
+    found = connection.scalar(sa.select(sa.type_coerce(identity_table.c.id, sa.types.NullType())))
+    if isinstance(found, str) and _ID in connection.info:
+        connection.info[_ID] = found
+    return str(found)
+
+
+@contextmanager
+def remembering(connection: sa.Connection) -> Iterator[None]:
+    connection.info[_ID] = None
+    try:
+        yield
+    finally:
+        del connection.info[_ID]
 
 
 def batches(connection: sa.Connection, run: int, sequences: Sequence[int]) -> Mapping[int, Record]:

@@ -250,8 +250,9 @@ def signing(connection: sa.Connection, signer: Signer) -> Iterator[None]:
     info = connection.info
     info[_CHANGES] = changes = Changes(connection, signer)
     try:
-        yield
-        changes.sign()
+        with signed.remembering(connection):
+            yield
+            changes.sign()
     finally:
         del info[_CHANGES]
 

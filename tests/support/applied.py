@@ -1,8 +1,9 @@
 """
 Applies a plan in a process of its own, as fast as it goes, and says what it took.
 
-Run as a script: ``applied.py PLAN URL JOURNAL [--forget] [--part N/M] [--concurrency N] [--at TIME]``. Prints one line of JSON.
-``--at``, in epoch seconds, is when to begin, so that several begin together. ``--forget`` takes a journal that records nothing of batches: what is left is everything else.
+Run as a script: ``applied.py PLAN URL JOURNAL [--forget] [--sign] [--part N/M] [--concurrency N] [--at TIME]``. Prints one line of JSON.
+``--at``, in epoch seconds, is when to begin, so that several begin together. ``--forget`` takes a journal that records nothing of batches: what is left is everything else. ``--sign``
+signs the journal.
 """
 
 from __future__ import annotations
@@ -112,6 +113,7 @@ def main() -> None:
     parser.add_argument("url")
     parser.add_argument("journal")
     parser.add_argument("--forget", action="store_true")
+    parser.add_argument("--sign", action="store_true")
     parser.add_argument("--part", type=Part.parse)
     parser.add_argument("--concurrency", type=int, default=8)
     parser.add_argument("--at", type=float, default=0.0)
@@ -119,9 +121,10 @@ def main() -> None:
     connection, keys, clock = Connection.to_emulator(given.url), Keys.of(EMULATOR_KEYS), SystemClock()
     transport = HttpTransport(is_local=True)
     journal_type = _Forgetting if given.forget else Journal
+    sealing = SealingKeys((bytes(range(32)),) if given.sign else ())
     with (
         open_plan(given.plan) as opened,
-        journal_type(given.journal, clock, SealingKeys()) as journal,
+        journal_type(given.journal, clock, sealing) as journal,
         journal.acquire(opened.header.target.app_id, ENVIRONMENT, part=str(given.part or "")) as lease,
     ):
         plan = PlanPart(opened, given.part)
