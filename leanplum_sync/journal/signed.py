@@ -76,7 +76,7 @@ _SMALL: Final = {table.name: sa.select(*_columns(table)) for table in (accepted_
 
 
 def journal_id(connection: sa.Connection) -> str:
-    """Return the journal's id, which is read once in each transaction that ``remembering`` surrounds."""
+    """Return the journal's id, which is read once in a transaction that ``remembering`` surrounds and doesn't change it."""
     kept = connection.info.get(_ID)
     if isinstance(kept, str):
         return kept
@@ -92,7 +92,12 @@ def remembering(connection: sa.Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        del connection.info[_ID]
+        forget(connection)
+
+
+def forget(connection: sa.Connection) -> None:
+    """Read the id each time from now on: this transaction changes it."""
+    connection.info.pop(_ID, None)
 
 
 def batches(connection: sa.Connection, run: int, sequences: Sequence[int]) -> Mapping[int, Record]:

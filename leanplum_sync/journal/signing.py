@@ -232,6 +232,7 @@ class Changes:
     def journal(self) -> None:
         if self.signer.is_on and not self.is_journal:
             self.signer.check_identity(self.connection)
+            signed.forget(self.connection)
             self.is_journal = True
 
     def sign(self) -> None:
