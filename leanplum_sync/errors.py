@@ -19,7 +19,8 @@ Every exception raised on purpose, cut by what the caller should do next.
     │  ├─ NotSentError             never reached the API: sending again is safe
     │  ├─ NoAnswerError            may have been carried out: its actions are in doubt
     │  ├─ RejectedError            the API refused the whole call: nothing was carried out
-    │  │  └─ RateLimitedError      refused for now (429): sending later is safe
+    │  │  └─ RateLimitedError      refused for now (429, or a daily quota): sending later is safe
+    │  ├─ ExportFailedError        an export job failed, or its file is of no use: export again, or read live
     │  └─ UnexpectedResponseError  the response is not of the documented shape
     │     └─ MovedError            the app is on another host: ask there, or nowhere
     ├─ JournalError                the journal can't be used as it is
@@ -200,6 +201,14 @@ class RejectedError(ApiError):
 
 class RateLimitedError(RejectedError):
     pass
+
+
+class ExportFailedError(ApiError):
+    """*attribute* is the one that was exported, empty if nobody said."""
+
+    def __init__(self, message: str, *, attribute: str = "") -> None:
+        self.attribute = attribute
+        super().__init__(message)
 
 
 class UnexpectedResponseError(ApiError):

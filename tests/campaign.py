@@ -71,6 +71,7 @@ LAWS: Final = (
             "property/test_planning_converges.py",
             "property/test_reading.py",
             "property/test_snapshots.py",
+            "property/test_export_rows.py",
             "property/test_values_come_back.py",
         ),
     ),

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from leanplum_sync.client.calls import Calls, OnRetry, nobody
 from leanplum_sync.client.credentials import EMULATOR_APP_ID, EMULATOR_KEYS, Connection, Keys
+from leanplum_sync.client.exporter import Exporter
 from leanplum_sync.client.http import HttpTransport
 from leanplum_sync.client.reader import Reader
 from leanplum_sync.clock import SystemClock
@@ -45,6 +46,9 @@ class App:
 
     def reader(self) -> Reader:
         return Reader(self.calls)
+
+    def exporter(self) -> Exporter:
+        return Exporter(self.calls, self.transport, is_local=self.connection.is_local)
 
 
 def target_of(settings: Settings) -> Target:

@@ -7,8 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from leanplum_sync.clock import SystemClock
+from leanplum_sync.journal.ledger import open_ledger
+from leanplum_sync.library.connect import App
+from leanplum_sync.operations.exporting import Exporting, Owner
 from leanplum_sync.operations.observing import Live
 from leanplum_sync.planner.parts import Part
+from leanplum_sync.progress import Progress
 from leanplum_sync.project.model import Limits
 from leanplum_sync.project.settings import Settings
 from leanplum_sync.wire.limits import USERS_PER_BATCH
@@ -24,6 +29,23 @@ def together(limits: Limits) -> int:
 def live_into(file: Path, limits: Limits, max_age_seconds: float = 0.0) -> Live:
     """Read users live into *file*, unless it has them and they are younger than *max_age_seconds*."""
     return Live(file, max_age_seconds, limits.concurrency, limits.requests_per_second, together(limits))
+
+
+@contextmanager
+def exporting(
+    settings: Settings, app: App, command: str, max_age_seconds: float, progress: Progress
+) -> Iterator[Exporting]:
+    """Yield what exports users of *app*, with the ledger of the environment's journal."""
+    clock = SystemClock()
+    with open_ledger(settings.journal, clock) as ledger:
+        yield Exporting(
+            app.exporter(),
+            ledger,
+            Owner(app.target.app_id, settings.name, command),
+            clock,
+            progress,
+            max_age_seconds,
+        )
 
 
 @contextmanager

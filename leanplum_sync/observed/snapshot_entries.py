@@ -6,6 +6,8 @@ NDJSON (also ``.gz`` and ``.zst``): one exportUser element a line, with two more
 - ``userId`` or ``deviceId``: the subject that was requested. A line with a top-level ``deviceId`` is about that device.
 - ``observedAt``: when it was read, in epoch seconds. Without it (files from elsewhere), the time of the file counts.
 
+An entry with ``exportedAttributes`` is made from exportUsers, see ``export_snapshot``, and not read here.
+
 Parquet: the columns ``userId``, ``deviceId``, ``observedAt`` and ``element``, the last as JSON text.
 """
 
@@ -29,7 +31,7 @@ from leanplum_sync.sources.parquet_bounds import check_footer, longest_row, rows
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.convert import END_OF_9999
 from leanplum_sync.wire.excess import TOO_DEEP, excess, is_suspect, is_too_deep
-from leanplum_sync.wire.profile import read_profile
+from leanplum_sync.wire.profile import EXPORTED, read_profile
 
 _ROWS_AT_ONCE: Final = 1000
 _REMOVE: Final = "Remove this entry, or pull into a new file."
@@ -125,6 +127,12 @@ def _decode(line: bytes, place: Place, own_time: float) -> Entry:
         raise _bad(place, "this is not a JSON object", f"Write one exportUser response per line.{cut}")
     if is_suspect(line) and (message := excess(fields)):
         raise _bad(place, message, _REMOVE)
+    if EXPORTED in fields:
+        raise _bad(
+            place,
+            "this entry was made by pull --from-export, and shows only some attributes of the user",
+            "Use a snapshot that was made without --from-export.",
+        )
     observed_at = fields.pop("observedAt", own_time)
     device_id = fields.pop("deviceId", None)
     return Entry(_subject(fields.get("userId"), device_id, place), fields, _time(observed_at, place), place)

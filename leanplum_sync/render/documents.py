@@ -390,7 +390,23 @@ class UnreadEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportedEntry:
+    """*uncertain* counts users whose value the export doesn't show exactly. *jobs_left* is of the day's quota."""
+
+    users: int
+    attributes: tuple[str, ...]
+    listed: Annotated[Mapping[str, int], "By attribute."]
+    uncertain: Annotated[Mapping[str, int], "By attribute."]
+    jobs_started: int
+    jobs_resumed: int
+    jobs_left: int
+    asked_at: Time
+
+
+@dataclass(frozen=True, slots=True)
 class Pulled(Document):
+    """*export* is null without ``--from-export``; with it, the other counts are zero."""
+
     NAME: ClassVar = "pull"
 
     target: Target
@@ -400,6 +416,7 @@ class Pulled(Document):
     failed: int
     again: int
     failures: tuple[UnreadEntry, ...]
+    export: ExportedEntry | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The result of a pull."""
+"""The result of a pull, or of an export."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import Final
 from rich.console import RenderableType
 from rich.text import Text
 
+from leanplum_sync.clock import utc
+from leanplum_sync.operations.exporting import ExportReport
 from leanplum_sync.operations.pull import PullReport
 from leanplum_sync.planner.plan import Target
-from leanplum_sync.render.documents import Pulled, UnreadEntry, entry, written
+from leanplum_sync.render.documents import ExportedEntry, Pulled, UnreadEntry, entry, written
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, faint, grid, paint
 from leanplum_sync.render.plan_words import target_words
-from leanplum_sync.render.values import amount, escaped, subject_words
+from leanplum_sync.render.values import amount, escaped, in_words, subject_words, timestamp
 
 _FAILURES_SHOWN: Final = 10
 
@@ -46,3 +48,47 @@ def _failures(report: PullReport) -> list[RenderableType]:
 def pulled_json(report: PullReport, target: Target) -> str:
     failures = tuple(entry(UnreadEntry, each) for each in report.failures)
     return written(entry(Pulled, report, target=target, failures=failures))
+
+
+def exported_text(report: ExportReport, target: Target, path: str, page: Page) -> str:
+    """*path* is the snapshot, quoted for a shell."""
+    counts, quota = report.counts, report.quota
+    names = in_words([escaped(name) for name in report.attributes], "and")
+    jobs = amount(report.started, "job") + (
+        f" started, {report.resumed:,} continued" if report.resumed else " started"
+    )
+    rows = [
+        (Text(f"{counts.users:,}", "bold"), Text(f"exported into {path}, as of {utc(int(report.asked_at))}")),
+        (Text(f"{len(report.attributes):,}"), faint(f"{_plural(report.attributes)}: {names}")),
+        *(
+            (
+                Text(f"{count:,}"),
+                faint(f"of them with a value of {escaped(name)} that an export doesn't show exactly"),
+            )
+            for name, count in sorted(counts.uncertain.items())
+        ),
+        (
+            Text(f"{quota.left:,}"),
+            faint(f"of {quota.most} jobs left until {utc(int(quota.resets_at))}: {jobs}"),
+        ),
+    ]
+    title = Text.assemble(("Export of ", "bold"), target_words(target))
+    return paint([title, BLANK, grid(rows, right=(0,))], page)
+
+
+def _plural(names: tuple[str, ...]) -> str:
+    return "attribute" if len(names) == 1 else "attributes"
+
+
+def exported_json(report: ExportReport, target: Target) -> str:
+    export = ExportedEntry(
+        report.counts.users,
+        report.attributes,
+        report.counts.listed,
+        report.counts.uncertain,
+        report.started,
+        report.resumed,
+        report.quota.left,
+        timestamp(report.asked_at),
+    )
+    return written(Pulled(target, 0, 0, 0, 0, 0, (), export))

@@ -28,6 +28,8 @@ DEVICE_FIELDS: Final = (
     *TOKEN_FIELDS,
 )
 
+# The key of an entry made from exportUsers, which shows some attributes only. exportUser's responses never have it.
+EXPORTED: Final = "exportedAttributes"
 _MISSING: Final = "user not found"  # Source: recorded traffic: "User not found; request skipped."
 
 
@@ -60,6 +62,10 @@ def read_profile(element: Mapping[str, Json]) -> Profile:
     """
     if message := excess(element):
         raise UnexpectedResponseError(f"The API's response about a user can't be read: {message}.")
+    if EXPORTED in element:
+        raise UnexpectedResponseError(
+            "This was made from exportUsers, and shows only some attributes of the user."
+        )
     attributes = element.get("userAttributes")
     if attributes is None and (warning := element.get("warning")):
         return _without_profile(warning)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -20,15 +21,24 @@ from leanplum_sync.cli.output.outputs import deliver, output_options
 from leanplum_sync.cli.project import settings_of, specs_here
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.clock import SystemClock
-from leanplum_sync.library.reading import together
+from leanplum_sync.errors import SpecError, UsageError
+from leanplum_sync.library.reading import exporting, together
 from leanplum_sync.operations.check import check
+from leanplum_sync.operations.exportable import managed
 from leanplum_sync.operations.pull import pull
 from leanplum_sync.operations.read_rows import read_rows
 from leanplum_sync.progress import Progress
-from leanplum_sync.render.pull import pulled_json, pulled_text
+from leanplum_sync.project.settings import Settings
+from leanplum_sync.render.pull import (
+    exported_json,
+    exported_text,
+    pulled_json,
+    pulled_text,
+)
 from leanplum_sync.render.values import in_words
 from leanplum_sync.specs import Loaded
 from leanplum_sync.staging import LEAST_MEMORY_MB, Staging
+from leanplum_sync.staging.scratch import ScratchFolder
 from leanplum_sync.wire.catalogue import KeyClass
 
 _MAX_AGE_SECONDS: Final = 3600.0
@@ -44,13 +54,18 @@ _SNAPSHOTS: Final = (".ndjson", ".ndjson.gz", ".ndjson.zst")
     help="A data file with the ids, such as customers.csv. Default: none.",
 )
 @id_column_option
+@click.option(
+    "--from-export",
+    is_flag=True,
+    help="Export the attributes of the project's specs instead, with one exportUsers job for each: no billable lookups, but at most 40 jobs a day.",
+)
 @file_option(
     "--out", required=True, help="The snapshot file to write: .ndjson, .ndjson.gz, or .ndjson.zst. Required."
 )
 @duration_option(
     "--max-age",
     default=_MAX_AGE_SECONDS,
-    help="Keep users in the snapshot that were read within this time, instead of reading them again. This lets an interrupted pull continue. Default: 1h.",
+    help="Keep users in the snapshot that were read within this time, instead of reading them again. This lets an interrupted pull continue. With --from-export: continue jobs that an interrupted pull started within this time. Default: 1h.",
 )
 @set_option
 @memory_option(LEAST_MEMORY_MB)
@@ -62,6 +77,7 @@ def command(
     users: tuple[str, ...],
     from_file: Path | None,
     id_column: str | None,
+    from_export: bool,
     out: Path,
     max_age: float,
     given: tuple[tuple[str, str], ...],
@@ -71,8 +87,13 @@ def command(
     Read users into a snapshot file, one billable lookup each.
 
     USER is a userId or device:ID. Without USER and --from, all users in the project's specs are read. The
-    file can be used with `plan --observed` or `emulator --seed`.
+    file can be used with `plan --observed` or `emulator --seed`. With --from-export, it shows only the attributes
+    that exports give, and can be used with neither.
     """
+    if from_export and (users or from_file):
+        raise click.UsageError(
+            "--from-export exports all users of the app: don't pass USER or --from with it."
+        )
     if not out.name.lower().endswith(_SNAPSHOTS):
         raise click.UsageError(
             f"{out} can't be used as a snapshot: choose a file name that ends with {in_words(_SNAPSHOTS, 'or')}."
@@ -81,6 +102,8 @@ def command(
     settings = settings_of(project, loaded.root, needs=[KeyClass.DATA_EXPORT])
     limits = settings.environment.limits
     progress = console.progress()
+    if from_export:
+        return _export(loaded, settings, out, max_age, console)
     with Staging(memory_limit_mb=memory, only_rows=True) as staging, connected(settings) as app:
         subjects = (
             subjects_named(users, from_file, id_column, loaded)
@@ -106,6 +129,28 @@ def command(
         json=lambda: pulled_json(report, target),
     )
     return ExitCode.IN_PART if report.failed else ExitCode.OK
+
+
+def _export(loaded: Loaded, settings: Settings, out: Path, max_age: float, console: Console) -> ExitCode:
+    if loaded.problems:
+        raise SpecError(loaded.problems)
+    attributes = managed(loaded.resources)
+    if not attributes:
+        raise UsageError("The project's specs set no attributes of users, so there is nothing to export.")
+    progress = console.progress()
+    with (
+        closing(ScratchFolder(settings.state_folder)) as scratch,
+        connected(settings, [KeyClass.DATA_EXPORT]) as app,
+        exporting(settings, app, "pull", max_age, progress) as jobs,
+    ):
+        report = jobs.export(attributes, out, scratch.path)
+        target = app.target
+    deliver(
+        console,
+        text=lambda page: exported_text(report, target, quoted(out), page),
+        json=lambda: exported_json(report, target),
+    )
+    return ExitCode.OK
 
 
 def _in_specs(loaded: Loaded, staging: Staging, progress: Progress) -> Iterator[Subject]:
