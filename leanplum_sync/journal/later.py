@@ -8,7 +8,7 @@ machines are compared only where users were read before planning began, with a m
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import sqlalchemy as sa
@@ -18,7 +18,7 @@ from leanplum_sync.journal.database import Database
 from leanplum_sync.journal.entry import UNFINISHED
 from leanplum_sync.journal.footprints import rows_about, unpacked
 from leanplum_sync.journal.rows import Row
-from leanplum_sync.journal.schema import batch_subject_table, batch_table, run_table
+from leanplum_sync.journal.schema import batch_subject_table, batch_table, exception_table, run_table
 from leanplum_sync.journal.texts import Texts
 from leanplum_sync.planner.footprint import Written
 from leanplum_sync.planner.known import Position
@@ -27,6 +27,7 @@ Select: TypeAlias = Callable[[sa.Select[Any]], Sequence[Row]]
 
 # By how much the clock of the machine that read may differ from that of a machine that applied.
 _CLOCKS_DIFFER_SECONDS: Final = 300.0
+_PAGE: Final = 10_000  # rows
 
 
 def position(select: Select, app: str, read_since: float | None, last_run: int) -> Position:
@@ -53,6 +54,33 @@ def _requests(select: Select, runs: Collection[int]) -> dict[int, int]:
         .group_by(batch.c.run)
     )
     return dict.fromkeys(runs, 0) | {row.run: int(row.sent) for row in (select(query) if runs else ())}
+
+
+def touched_since(select: Select, app: str, since: Position, besides: int = 0) -> Iterator[str]:
+    """
+    Yield the subjects that runs of *app*, other than *besides*, worked on after *since*: they wrote to them, may have, or found
+    them changed. One may come several times.
+    """
+    run = run_table
+    now = _requests(select, since.unfinished)
+    continued = [number for number, sent in since.unfinished.items() if now[number] != sent]
+    later = sa.or_(run.c.number > since.run, run.c.number.in_(continued))
+    query = sa.select(run.c.number).where(run.c.app == app, run.c.number != besides, later)
+    for row in select(query.order_by(run.c.number)):
+        yield from touched_by(select, row.number)
+
+
+def touched_by(select: Select, run: int) -> Iterator[str]:
+    """Yield the subjects that *run* worked on. One may come several times."""
+    of_batch, exception = batch_subject_table, exception_table
+    for table, place in ((of_batch, of_batch.c.subject), (exception, exception.c.action)):
+        query = sa.select(table.c.sequence, place.label("place"), table.c.subject).where(table.c.run == run)
+        query = query.order_by(table.c.sequence, place).limit(_PAGE)
+        rows = select(query)
+        while rows:
+            yield from (row.subject for row in rows)
+            after = sa.tuple_(sa.literal(rows[-1].sequence), sa.literal(rows[-1].place))
+            rows = select(query.where(sa.tuple_(table.c.sequence, place) > after))
 
 
 class LaterWrites:

@@ -32,7 +32,7 @@ from leanplum_sync.journal.entry import (
 from leanplum_sync.journal.footprints import rows_about, unpacked
 from leanplum_sync.journal.identity import Here, Trace
 from leanplum_sync.journal.kept_files import KeptFile
-from leanplum_sync.journal.later import position
+from leanplum_sync.journal.later import position, touched_by, touched_since
 from leanplum_sync.journal.recording import Recorded, SendElsewhere, would_record
 from leanplum_sync.journal.rejections import rejected_before
 from leanplum_sync.journal.rows import (
@@ -212,6 +212,20 @@ class JournalReader:
     def position(self, app: str, read_since: float | None = None) -> Position:
         """As ``KnowsDeliveries`` says."""
         return position(self._select, app, read_since, self.last_run())
+
+    def touched_since(self, app: str, since: Position, besides: int = 0) -> Iterator[str]:
+        """See ``later.touched_since``."""
+        return touched_since(self._select, app, since, besides)
+
+    def touched_by(self, run: int) -> Iterator[str]:
+        """See ``later.touched_by``."""
+        return touched_by(self._select, run)
+
+    def uid_of(self, run: int) -> str:
+        """Return the unique id of *run*, empty if there is no such run. A rebuilt journal gives its runs other ones."""
+        return next(
+            (row.uid for row in self._select(sa.select(run_table.c.uid).where(run_table.c.number == run))), ""
+        )
 
     def runs(self, app: str | None = None, environment: str | None = None) -> tuple[RunEntry, ...]:
         """Return the runs, the newest first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,7 @@ from leanplum_sync.bounds import LINE
 from leanplum_sync.errors import LeanplumSyncError, SpecError
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.staging.database import Database, Lines
+from leanplum_sync.staging.prints import Assumptions, with_key
 from leanplum_sync.staging.sql import column_types, json_lines, literal, name, time_of_answer
 from leanplum_sync.staging.tables import Table
 from leanplum_sync.wire.action import Json
@@ -32,7 +33,8 @@ CREATE TABLE named (attribute VARCHAR);
 
 class ObservedUsers:
     """
-    Call ``sift`` with a snapshot's file, or ``observe`` for each subject and then ``close``.
+    Call ``sift`` with a snapshot's file, or ``observe`` for each subject and then ``close``. To read only some of them, call
+    ``assume`` first, and then give the responses about ``passed`` to ``observe_passed``, or to ``observe`` and ``close``.
 
     Expects the views ``added`` and ``asked`` of all rows, and creates two tables: ``passed`` has the subjects to compare in
     Python, and ``observed`` the responses about them. *tables* holds the resources that were loaded at once, by number.
@@ -41,6 +43,8 @@ class ObservedUsers:
     def __init__(self, database: Database, folder: Path, tables: Mapping[int, Table]) -> None:
         self._database, self._folder, self._tables = database, folder, tables
         self._lines = Lines(folder / "observed.ndjson")
+        self._has_passed = False
+        self._assumed: tuple[int, float | None] = (0, None)
         database.run(_TABLES)
 
     def sift(self, snapshot: Path, own_time: float) -> bool:
@@ -58,6 +62,76 @@ class ObservedUsers:
             self._database.run("CREATE TABLE passed AS SELECT DISTINCT kind, id FROM passing")
             if not self._observe_picked(snapshot, own_time):
                 self._observe_passed(snapshot, own_time)
+            self._database.run("COMMIT")
+        except LeanplumSyncError:
+            self._database.run("ROLLBACK")
+            return False
+        return True
+
+    def assume(self, assumptions: Assumptions) -> None:
+        """
+        Pass on all subjects but the users who certainly require no change, according to prints.
+
+        Raises:
+            StorageError: the prints can't be read, or there is no room.
+        """
+        self._database.run(with_key(assumptions.key))
+        met = [self._assume_in(table, assumptions) for table in self._tables.values()]
+        self._pass_all("SELECT kind, id FROM added")
+        self._database.run("CREATE TABLE passed AS SELECT DISTINCT kind, id FROM passing")
+        self._has_passed = True
+        rows = (
+            " UNION ALL ".join(f"SELECT id, learnt_at FROM {each}" for each in met)
+            or "SELECT NULL, NULL LIMIT 0"
+        )
+        count, oldest = self._database.one(
+            f"SELECT count(DISTINCT id), min(learnt_at) FROM ({rows}) WHERE id NOT IN (SELECT id FROM passed WHERE kind = 'user')"
+        )
+        self._assumed = count, oldest
+        for each in met:
+            self._database.run(f"DROP TABLE {each}")
+
+    def _assume_in(self, table: Table, assumptions: Assumptions) -> str:
+        """Pass on the users of *table*, except those who certainly require no change, and return a table with all of them."""
+        met, sieve = f"assumed{table.number}", table.assumed
+        if sieve.knows_nothing or not sieve.fields.keys() <= assumptions.fields:
+            self._database.run(
+                f"CREATE TABLE {met} AS SELECT c0 AS id, NULL::DOUBLE AS learnt_at, true AS passes FROM {table.name}"
+            )
+        else:
+            columns = "".join(f", {name(of)} AS {alias}" for of, alias in sieve.fields.items())
+            known = (
+                f"SELECT id, least(seen_at, written_at) AS learnt_at{columns}"
+                f" FROM read_parquet({literal(str(assumptions.path))})"
+            )
+            if assumptions.not_before is not None:
+                known += f" WHERE least(seen_at, written_at) >= {assumptions.not_before!r}"
+            doubtful = ""
+            if assumptions.doubtful is not None:
+                ids = f"read_json({json_lines(assumptions.doubtful)}, columns = {{'id': 'VARCHAR'}})"
+                doubtful = f" AND w.c0 NOT IN (SELECT id FROM {ids})"
+            self._database.run(
+                f"CREATE TABLE {met} AS SELECT w.c0 AS id, p.learnt_at,"
+                f" (p.id IS NOT NULL AND ({sieve.same}){doubtful}) IS NOT TRUE AS passes"
+                f" FROM {table.name} AS w LEFT JOIN ({known}) AS p ON w.c0 = p.id"
+            )
+        self._pass_all(f"SELECT 'user', id FROM {met} WHERE passes")
+        return met
+
+    def assumed(self) -> tuple[int, float | None]:
+        """Return how many users are assumed to require no change, and when the first of them was seen or written, in epoch seconds."""
+        return self._assumed
+
+    def passed(self) -> Iterator[Subject]:
+        for kind, identifier in self._database.stream("SELECT kind, id FROM passed ORDER BY kind, id"):
+            yield Subject(SubjectKind(kind), identifier)
+
+    def observe_passed(self, snapshot: Path, own_time: float) -> bool:
+        """As ``sift``, for a snapshot of those who were passed on."""
+        try:
+            self._database.run("BEGIN")
+            self._sample_names(snapshot)
+            self._observe_passed(snapshot, own_time)
             self._database.run("COMMIT")
         except LeanplumSyncError:
             self._database.run("ROLLBACK")
@@ -82,7 +156,10 @@ class ObservedUsers:
 
     def close(self) -> None:
         self._lines.close()
-        if not self.sift(self._lines.path, 0.0):
+        if self._has_passed:
+            if not self.observe_passed(self._lines.path, 0.0):
+                self._observe_passed(self._lines.path, 0.0)
+        elif not self.sift(self._lines.path, 0.0):
             self._database.run("CREATE TABLE passed AS SELECT DISTINCT kind, id FROM asked")
             self._observe_passed(self._lines.path, 0.0)
         self._lines.path.unlink()

@@ -41,14 +41,14 @@ from leanplum_sync.wire.limits import ID_LENGTH
 from leanplum_sync.wire.profile import NUMBER_FIELDS, TIME_FIELDS
 
 UNKNOWN: Final = "false"
-_INTEGER: Final = "[+-]?[0-9]{1,15}"
+INTEGER: Final = "[+-]?[0-9]{1,15}"
 _NUMBER: Final = "[+-]?([0-9]{1,15}|[0-9]{1,9}[.][0-9]{1,6})"  # 15 digits: every double stores them exactly
 _PLAIN: Final = "[!-~]([ -~]*[!-~])?"  # ASCII without blanks around it
 _DAY: Final = "[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}"
 _HOUR: Final = "([01][0-9]|2[0-3]):[0-5][0-9]"
 _DATE: Final = f"{_DAY}([T ]{_HOUR}(:[0-5][0-9]([.][0-9]{{3}}([0-9]{{3}})?)?)?(Z|[+-]{_HOUR})?)?"
-_TRUE: Final = ("true", "yes", "1")
-_FALSE: Final = ("false", "no", "0")
+TRUE: Final = ("true", "yes", "1")
+FALSE: Final = ("false", "no", "0")
 # Names and texts whose JSON is the same text in quotes, and can't be mistaken for part of another value.
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_ .:/-]+")
 _PLAIN_ITEM = re.compile(r"[A-Za-z0-9_ .:/-]*[A-Za-z0-9_][A-Za-z0-9_ .:/-]*")
@@ -175,7 +175,7 @@ def _sound_cell(text: str, cell: Cell, wish: CellWish) -> str:
         return either(f"{text} IN ({keys})", has_no_blanks if cell.otherwise is not None else UNKNOWN)
     match wish:
         case desires.IncrementAttribute():
-            return matches(text, _INTEGER)
+            return matches(text, INTEGER)
         case desires.SetProfileField(name=name):
             return _sound_profile(text, name, cell.type)
         case desires.SetAttribute():
@@ -189,11 +189,11 @@ def _sound_attribute(text: str, cell: Cell) -> str:
         case None | ValueType.TEXT:
             return "true"
         case ValueType.INTEGER:
-            return matches(text, _INTEGER)
+            return matches(text, INTEGER)
         case ValueType.NUMBER:
             return matches(text, _NUMBER)
         case ValueType.BOOLEAN:
-            return f"lower({text}) IN {_TRUE + _FALSE}"
+            return f"lower({text}) IN {TRUE + FALSE}"
         case ValueType.DATE:
             return _is_date(text)
         case ValueType.LIST:
@@ -204,7 +204,7 @@ def _sound_profile(text: str, name: str, type_: ValueType | None) -> str:
     if name in TIME_FIELDS and type_ in (None, ValueType.DATE, ValueType.TEXT):
         return _is_date(text)
     if name in NUMBER_FIELDS and type_ in (None, ValueType.TEXT, ValueType.INTEGER):
-        return matches(text, _INTEGER)
+        return matches(text, INTEGER)
     if name == "country" and type_ in (None, ValueType.TEXT):
         return matches(text, "[A-Z]{2}")
     if type_ in (None, ValueType.TEXT) and name not in (*TIME_FIELDS, *NUMBER_FIELDS):
@@ -291,7 +291,7 @@ def _equals_cell(value: str, text: str, cell: Cell, names: _Names) -> str:
             return _equals_number(value, text)
         case ValueType.BOOLEAN:
             true, false = ("('\"True\"', '\"true\"', 'true')", "('\"False\"', '\"false\"', 'false')")
-            return f"CASE WHEN lower({text}) IN {_TRUE} THEN {value} IN {true} WHEN lower({text}) IN {_FALSE} THEN {value} IN {false} END"
+            return f"CASE WHEN lower({text}) IN {TRUE} THEN {value} IN {true} WHEN lower({text}) IN {FALSE} THEN {value} IN {false} END"
         case ValueType.LIST:
             return UNKNOWN
 
@@ -312,9 +312,9 @@ def _equals_profile(value: str, text: str, cell: Cell, wish: desires.SetProfileF
     if cell.mapped is not None:
         return UNKNOWN
     if wish.name in TIME_FIELDS:
-        return f"{_is_day(text)} AND epoch(TRY_CAST({text} AS DATE)) = TRY_CAST({value} AS DOUBLE)"
+        return f"{is_day(text)} AND epoch(TRY_CAST({text} AS DATE)) = TRY_CAST({value} AS DOUBLE)"
     if wish.name in NUMBER_FIELDS:
-        return f"{matches(text, _INTEGER)} AND {_equals_number(value, text)}"
+        return f"{matches(text, INTEGER)} AND {_equals_number(value, text)}"
     return _equals_text(value, text, names)
 
 
@@ -336,24 +336,24 @@ def _equals(value: str, wanted: Json) -> str:
     for is_one, write, read in _COMPARED:
         if is_one(wanted):
             return f"{write(wanted)} = {read(value)}"
-    if isinstance(wanted, list) and all(map(_is_text, wanted)):
-        return f"{_raw(wanted)} = {value}"
+    if isinstance(wanted, list) and all(map(is_text, wanted)):
+        return f"{raw(wanted)} = {value}"
     return UNKNOWN
 
 
-def _is_word(wanted: Json) -> bool:
+def is_word(wanted: Json) -> bool:
     return isinstance(wanted, bool) or (isinstance(wanted, str) and wanted.lower() in ("true", "false"))
 
 
-def _is_number(wanted: Json) -> bool:
+def is_number(wanted: Json) -> bool:
     return isinstance(wanted, int | float) and not isinstance(wanted, bool)
 
 
-def _is_text(wanted: Json) -> bool:
-    return isinstance(wanted, str) and not _is_word(wanted)
+def is_text(wanted: Json) -> bool:
+    return isinstance(wanted, str) and not is_word(wanted)
 
 
-def _raw(wanted: Json) -> str:
+def raw(wanted: Json) -> str:
     return literal(json.dumps(wanted, ensure_ascii=False, separators=(",", ":")))
 
 
@@ -380,15 +380,15 @@ def _itself(value: str) -> str:
 
 # The type of a value, its SQL literal, and the part of the observed JSON to compare it with.
 _COMPARED: Final[Sequence[tuple[Callable[[Json], bool], Callable[[Json], str], Callable[[str], str]]]] = (
-    (_is_word, _write_word, _word),
-    (_is_number, _write_number, _number),
-    (_is_text, _raw, _itself),
+    (is_word, _write_word, _word),
+    (is_number, _write_number, _number),
+    (is_text, raw, _itself),
 )
 
 
 def _same_list(value: str, add: Sequence[Json], remove: Sequence[Json]) -> str:
     items = [*add, *remove]
-    if not all(_is_text(item) and _PLAIN_ITEM.fullmatch(item) for item in items):
+    if not all(is_text(item) and _PLAIN_ITEM.fullmatch(item) for item in items):
         return UNKNOWN
     is_flat = both(
         [
@@ -398,8 +398,8 @@ def _same_list(value: str, add: Sequence[Json], remove: Sequence[Json]) -> str:
             f"NOT contains(substr({value}, 2), '[')",
         ]
     )
-    members = [f"contains({value}, {_raw(item)})" for item in add]
-    strangers = [f"NOT contains({value}, {_raw(item)})" for item in remove]
+    members = [f"contains({value}, {raw(item)})" for item in add]
+    strangers = [f"NOT contains({value}, {raw(item)})" for item in remove]
     settled = both([is_flat, *members, *strangers])
     return settled if add else either(_absent(value), settled)
 
@@ -426,7 +426,7 @@ def _is_date(text: str) -> str:
     return f"{matches(text, _DATE)} AND TRY_CAST(left({text}, 10) AS DATE) IS NOT NULL"
 
 
-def _is_day(text: str) -> str:
+def is_day(text: str) -> str:
     return f"{matches(text, _DAY)} AND TRY_CAST({text} AS DATE) IS NOT NULL"
 
 

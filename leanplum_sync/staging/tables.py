@@ -17,6 +17,7 @@ from leanplum_sync.sources.connections import kept
 from leanplum_sync.sources.connections.columns import ColumnKind
 from leanplum_sync.sources.opening import opened
 from leanplum_sync.sources.reading import emptied
+from leanplum_sync.staging.assumed import NO_SIEVE, PrintSieve, print_sieve_of
 from leanplum_sync.staging.csv_table import Shape, delimiters_in_cells, first_line_end, relation, shape_of
 from leanplum_sync.staging.sieve import Sieve, sieve_of
 from leanplum_sync.staging.sql import literal, name
@@ -33,7 +34,8 @@ class Table:
     A resource whose rows were loaded. *rows* is SQL for them.
 
     They have the row's ``number``, and a column for each column of *sieve*. The number is the row's position in the table, so rows are
-    never deleted: DuckDB may close the gap whenever it compacts its file. *kinds* are the kinds of kept columns.
+    never deleted: DuckDB may close the gap whenever it compacts its file. *kinds* are the kinds of kept columns. *assumed* is the
+    sieve for prints.
     """
 
     number: int
@@ -41,6 +43,7 @@ class Table:
     sieve: Sieve
     rows: str
     kinds: Mapping[str, ColumnKind] = field(default_factory=dict)
+    assumed: PrintSieve = NO_SIEVE
 
     @property
     def name(self) -> str:
@@ -121,7 +124,8 @@ class Loader:
             f"CREATE TABLE loaded{number} AS SELECT {aliases} FROM read_parquet({literal(str(path))})"
         )
         sieve = sieve_of(resource, kinds=kinds)
-        return Table(number, source, sieve, _numbered(number, sieve), kinds)
+        assumed = print_sieve_of(resource, kinds=kinds)
+        return Table(number, source, sieve, _numbered(number, sieve), kinds, assumed)
 
     def _csv(self, number: int, resource: Resource, source: FileSource) -> Table | None:
         path = self.root / source.path
@@ -147,7 +151,8 @@ class Loader:
         if shape is None or shape.ends_lines_with != ends_lines_with:
             return None
         sieve = sieve_of(resource, has_backslashes=shape.has_backslashes)
-        table = Table(number, source, sieve, _numbered(number, sieve))
+        assumed = print_sieve_of(resource)
+        table = Table(number, source, sieve, _numbered(number, sieve), assumed=assumed)
         if not self._is_as_it_looks(table, columns, rows, shape, head.delimiter):
             return None
         return self._without_blank(table, columns, rows)

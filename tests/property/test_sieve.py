@@ -14,9 +14,10 @@ from hypothesis import currently_in_test_context, event, given, settings
 from hypothesis import strategies as st
 from random_specs import COLUMNS, NAMES, elements, forms, missing, profiles, texts, users
 from ruamel.yaml import YAML
-from searching import examples
+from searching import IS_CAMPAIGN, examples
 
 from leanplum_sync.address import Subject
+from leanplum_sync.baseline.merge import Merge, write_ids
 from leanplum_sync.kinds.rows.desires import Want
 from leanplum_sync.observed import read
 from leanplum_sync.operations.check import Findings, check, wants_of
@@ -31,7 +32,9 @@ from leanplum_sync.sources.connections.columns import ColumnKind, QueryColumn, U
 from leanplum_sync.sources.connections.keeping import keep
 from leanplum_sync.sources.connections.reader import batch_of
 from leanplum_sync.specs import Loaded, load
-from leanplum_sync.staging import Met, Staging
+from leanplum_sync.staging import LEAST_MEMORY_MB, Met, Staging
+from leanplum_sync.staging.assumed import managed_fields
+from leanplum_sync.staging.prints import Assumptions
 from leanplum_sync.wire.convert import ValueType
 
 PROJECT = """\
@@ -149,6 +152,24 @@ def met(loaded: Loaded, snapshot: Path, *, sieve: bool) -> dict[Subject, Met]:
         return found
 
 
+def met_by_prints(loaded: Loaded, snapshot: Path) -> dict[Subject, Met]:
+    """As ``met``, where the sieve has only prints of what the snapshot shows."""
+    fields = managed_fields(loaded.resources)
+    with Staging() as staging:
+        checked(loaded, staging)
+        nobody, prints = write_ids([], staging.folder / "nobody"), staging.folder / "prints.parquet"
+        merge = Merge(staging.folder, "key", None, frozenset(), sorted(fields), LEAST_MEMORY_MB)
+        merge.read(snapshot, 5.0, stale=nobody, unsure=nobody, into=prints)
+        staging.users.assume(Assumptions(prints, "key", fields))
+        assert staging.users.observe_passed(snapshot, 5.0)
+        found = {each.subject: each for each in staging.met()}
+        assumed, _ = staging.users.assumed()
+        assert assumed == staging.count_subjects() - len(found)
+        if currently_in_test_context():
+            event(f"prints: {len(found)} of {staging.count_subjects()} pass")
+        return found
+
+
 def wanted(staging: Staging, loaded: Loaded) -> list[list[Want]]:
     return [wants_of(each, loaded.resources) for each in staging.met()]
 
@@ -180,11 +201,37 @@ def test_what_the_sieve_drops_the_planner_drops(
     snapshot = root / "seen.ndjson"
     snapshot.write_text("".join(json.dumps({"userId": user, **element}) + "\n" for user, element in seen))
     loaded = project(root, {"attributes": attributes, "profile": profile})
-    assert_drops_only_what_the_planner_drops(loaded, snapshot)
+    assert_drops_only_what_the_planner_drops(loaded, snapshot, met(loaded, snapshot, sieve=True))
 
 
-def assert_drops_only_what_the_planner_drops(loaded: Loaded, snapshot: Path) -> None:
-    everybody, passed = met(loaded, snapshot, sieve=False), met(loaded, snapshot, sieve=True)
+@settings(max_examples=examples(8))
+@given(
+    attributes=st.dictionaries(st.sampled_from(NAMES), forms, max_size=3),
+    profile=profiles,
+    rows=st.lists(st.tuples(users, texts, texts), min_size=1, max_size=6, unique_by=lambda row: row[0]),
+    seen=st.dictionaries(users, st.one_of(elements, elements, elements, missing), min_size=1, max_size=8),
+)
+def test_what_prints_drop_the_planner_drops(
+    attributes: dict[str, Any],
+    profile: dict[str, Any],
+    rows: list[tuple[str, str, str]],
+    seen: dict[str, dict[str, Any]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    root = tmp_path_factory.mktemp("prints")
+    (root / "users.csv").write_text(csv([("id", *COLUMNS), *rows]))
+    snapshot = root / "seen.ndjson"
+    snapshot.write_text(
+        "".join(json.dumps({"userId": user, **element}) + "\n" for user, element in seen.items())
+    )
+    loaded = project(root, {"attributes": attributes, "profile": profile})
+    assert_drops_only_what_the_planner_drops(loaded, snapshot, met_by_prints(loaded, snapshot))
+
+
+def assert_drops_only_what_the_planner_drops(
+    loaded: Loaded, snapshot: Path, passed: Mapping[Subject, Met]
+) -> None:
+    everybody = met(loaded, snapshot, sieve=False)
     context = Context(waves({each.address: () for each in loaded.resources}), {})
     for subject, one in everybody.items():
         if subject in passed:
@@ -262,7 +309,7 @@ def test_what_the_sieve_drops_of_kept_rows_the_planner_drops(
     loaded = with_kept(
         root, {"attributes": attributes, "profile": profile}, KeptTable(table.kinds, rows), empty
     )
-    assert_drops_only_what_the_planner_drops(loaded, snapshot)
+    assert_drops_only_what_the_planner_drops(loaded, snapshot, met(loaded, snapshot, sieve=True))
 
 
 @settings(max_examples=examples(25))
@@ -331,7 +378,9 @@ def test_every_cell_of_a_kind_is_read_and_dropped_as_row_by_row(kind: ColumnKind
     for form in FORMS:
         loaded = with_kept(tmp_path, {"attributes": {"a": form}}, table, [])
         assert_reads_as_row_by_row(loaded)
-        assert_drops_only_what_the_planner_drops(loaded, snapshot)
+        assert_drops_only_what_the_planner_drops(loaded, snapshot, met(loaded, snapshot, sieve=True))
+        if IS_CAMPAIGN:
+            assert_drops_only_what_the_planner_drops(loaded, snapshot, met_by_prints(loaded, snapshot))
         loaded = with_kept(tmp_path, {"attributes": {"a": form}}, faulty, [])
         with Staging(sieve=False) as one_by_one, Staging() as whole:
             assert checked(loaded, whole).problems == checked(loaded, one_by_one).problems

@@ -1,0 +1,221 @@
+"""
+Decides for whole columns at once, in DuckDB, which users are as desired according to prints of their values.
+
+Like ``sieve``, and for the same rows, but ``same`` compares prints (``p.p0``, ...; NULL if unknown) with prints of the cells.
+A rule that would need the value itself answers "unknown", and then the user is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, assert_never
+
+from leanplum_sync.kinds import Resource
+from leanplum_sync.kinds.rows import desires
+from leanplum_sync.kinds.rows.cells import Cell, attribute_value
+from leanplum_sync.kinds.rows.desires import Desire
+from leanplum_sync.kinds.rows.parts import Always, CellPart, CellWish, DevicePart, ListPart, Part, SendPart
+from leanplum_sync.sources.connections.columns import ColumnKind
+from leanplum_sync.staging import prints
+from leanplum_sync.staging.sieve import (
+    FALSE,
+    INTEGER,
+    TRUE,
+    UNKNOWN,
+    is_day,
+    is_number,
+    is_text,
+    is_word,
+    raw,
+)
+from leanplum_sync.staging.sql import both, either, literal, matches
+from leanplum_sync.staging.typed_cells import compares_spelling, has_shape, like_text
+from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.convert import ValueType
+from leanplum_sync.wire.profile import NUMBER_FIELDS, TIME_FIELDS
+
+
+@dataclass(frozen=True, slots=True)
+class PrintSieve:
+    """*same* is SQL that is true for rows that certainly require no change. *fields* maps fields to the aliases of their prints."""
+
+    same: str
+    fields: Mapping[str, str]
+
+    @property
+    def knows_nothing(self) -> bool:
+        return self.same == UNKNOWN
+
+
+NO_SIEVE: Final = PrintSieve(UNKNOWN, {})
+
+
+def print_sieve_of(resource: Resource, *, kinds: Mapping[str, ColumnKind] | None = None) -> PrintSieve:
+    """Return the sieve for *resource*. *kinds* are the kinds of the columns, None if all are text."""
+    columns = tuple(column.name for column in resource.columns_needed())
+    names = _Names(columns, kinds or {})
+    same = [_same(part, names) for part in resource.parts]
+    if UNKNOWN in same or set(prints.storable(tuple(names.fields))) != names.fields.keys():
+        return NO_SIEVE
+    return PrintSieve(both(same), names.fields)
+
+
+def managed_fields(resources: tuple[Resource, ...]) -> frozenset[str]:
+    """Return the fields of users that specs of *resources* compare, as prints name them."""
+    found: set[str] = set()
+    for resource in resources:
+        for part in resource.parts:
+            match part:
+                case Always(wish=wish) | CellPart(wish=wish):
+                    found |= _fields_of(wish)
+                case ListPart(name=name):
+                    found.add(prints.attribute(name))
+                case DevicePart() | SendPart():
+                    pass
+    return frozenset(prints.storable(tuple(found)))
+
+
+def _fields_of(wish: Desire) -> set[str]:
+    match wish:
+        case (
+            desires.SetAttribute(name=name)
+            | desires.RemoveAttribute(name=name)
+            | desires.AlterList(name=name)
+            | desires.IncrementAttribute(name=name)
+        ):
+            return {prints.attribute(name)}
+        case desires.TakeAttribute(name=name, source=source):
+            return {prints.attribute(name), prints.attribute(source)}
+        case desires.SetProfileField(name=name):
+            return {prints.profile(name)}
+        case desires.SetDeviceField() | desires.Send():
+            return set()
+
+
+@dataclass(slots=True)
+class _Names:
+    columns: tuple[str, ...]
+    kinds: Mapping[str, ColumnKind]
+    fields: dict[str, str] = field(default_factory=dict)
+
+    def cell(self, cell: Cell) -> str:
+        return f"w.c{self.columns.index(cell.column)}"
+
+    def kind(self, cell: Cell) -> ColumnKind:
+        return self.kinds.get(cell.column, ColumnKind.TEXT)
+
+    def known(self, of: str) -> str:
+        return "p." + self.fields.setdefault(of, f"p{len(self.fields)}")
+
+    def equals(self, of: str, text: str) -> str:
+        """Return SQL that is true if the field *of* has the print of *text*."""
+        return f"{self.known(of)} = {prints.print_of(of, text)}"
+
+    def is_absent(self, of: str) -> str:
+        return self.equals(of, prints.ABSENT)
+
+    def is_present(self, of: str) -> str:
+        return f"{self.known(of)} <> {prints.print_of(of, prints.ABSENT)}"
+
+
+def _same(part: Part, names: _Names) -> str:
+    match part:
+        case Always(wish=wish):
+            return _same_for_all(wish, names)
+        case CellPart(cell=cell, wish=desires.IncrementAttribute()):
+            return f"{names.cell(cell)} IS NULL"
+        case CellPart(cell=cell, wish=wish):
+            return _same_cell(cell, wish, names)
+        case ListPart(name=name, add=(), remove=tuple()):
+            return names.is_absent(prints.attribute(name))
+        case ListPart(add=add, remove=remove):
+            cells = [side for side in (add, remove) if isinstance(side, Cell)]
+            is_all = len(cells) + [add, remove].count(()) == len((add, remove))
+            return both([f"{names.cell(cell)} IS NULL" for cell in cells]) if is_all else UNKNOWN
+        case DevicePart() | SendPart():
+            return UNKNOWN
+
+
+def _same_for_all(wish: Desire, names: _Names) -> str:
+    match wish:
+        case desires.SetAttribute(name=name, only_if_absent=True):
+            return names.is_present(prints.attribute(name))
+        case desires.SetAttribute(name=name, value=wanted):
+            return _equals(prints.attribute(name), wanted, names)
+        case desires.RemoveAttribute(name=name):
+            return names.is_absent(prints.attribute(name))
+        case desires.TakeAttribute(source=source):
+            return names.is_absent(prints.attribute(source))
+        case desires.AlterList(name=name, add=(), remove=tuple()):
+            return names.is_absent(prints.attribute(name))
+        case desires.SetProfileField(name=name, only_if_absent=True):
+            return names.is_present(prints.profile(name))
+        case desires.SetProfileField(name=name, value=wanted):
+            return _equals(prints.profile(name), wanted, names)
+        case desires.AlterList() | desires.IncrementAttribute() | desires.SetDeviceField() | desires.Send():
+            return UNKNOWN
+
+
+def _equals(of: str, wanted: Json, names: _Names) -> str:
+    is_simple = is_word(wanted) or is_number(wanted) or is_text(wanted)
+    is_list = isinstance(wanted, list) and bool(wanted) and all(map(is_text, wanted))
+    return names.equals(of, prints.of_json(raw(wanted))) if is_simple or is_list else UNKNOWN
+
+
+def _same_cell(cell: Cell, wish: CellWish, names: _Names) -> str:
+    text, kind = names.cell(cell), names.kind(cell)
+    like = like_text(cell, wish, kind)
+    if like is None:
+        return UNKNOWN
+    match wish:
+        case desires.SetAttribute(name=name):
+            of, wanted = prints.attribute(name), _text_of_cell(text, like)
+        case desires.SetProfileField(name=name):
+            of, wanted = prints.profile(name), _text_of_profile(text, like, name)
+        case desires.IncrementAttribute():
+            return UNKNOWN
+        case _:
+            assert_never(wish)
+    equal = UNKNOWN if wanted is None else names.equals(of, f"({wanted})")
+    if equal != UNKNOWN and compares_spelling(like, kind):
+        equal = both([has_shape(text, kind), equal])
+    return either(f"{text} IS NULL", names.is_present(of) if wish.only_if_absent else UNKNOWN, equal)
+
+
+def _text_of_cell(text: str, cell: Cell) -> str | None:
+    """Return SQL for the text of what *cell* makes of *text*, see ``prints``; None where that takes Python. NULL is unknown."""
+    if cell.mapped is not None:
+        return _text_of_mapped(text, cell.mapped, cell.otherwise)
+    match cell.type:
+        case None if cell.check is not attribute_value:  # text in brackets is a list
+            return f"CASE WHEN NOT starts_with({text}, '[') THEN {prints.of_text(text)} END"
+        case None | ValueType.TEXT | ValueType.DATE:
+            return prints.of_text(text)
+        case ValueType.INTEGER | ValueType.NUMBER:
+            return prints.of_number(text)
+        case ValueType.BOOLEAN:
+            word = f"CASE WHEN lower({text}) IN {TRUE} THEN 'true' WHEN lower({text}) IN {FALSE} THEN 'false' END"
+            return prints.of_word(word)
+        case ValueType.LIST:
+            return None
+
+
+def _text_of_profile(text: str, cell: Cell, name: str) -> str | None:
+    if cell.mapped is not None:
+        return None
+    if name in TIME_FIELDS:
+        day = f"CASE WHEN {is_day(text)} THEN epoch(TRY_CAST({text} AS DATE)) END"
+        return prints.of_number(day)
+    if name in NUMBER_FIELDS:
+        return prints.of_number(f"CASE WHEN {matches(text, INTEGER)} THEN {text} END")
+    return prints.of_text(text)
+
+
+def _text_of_mapped(text: str, mapped: Mapping[str, Json], otherwise: Json) -> str | None:
+    known = [*mapped.values(), *([] if otherwise is None else [otherwise])]
+    if not all(is_word(each) or is_number(each) or is_text(each) for each in known):
+        return None
+    cases = " ".join(f"WHEN {literal(key)} THEN {prints.of_json(raw(each))}" for key, each in mapped.items())
+    last = prints.of_json(raw(otherwise)) if otherwise is not None else "NULL"
+    return f"CASE {text} {cases} ELSE {last} END" if cases else last
