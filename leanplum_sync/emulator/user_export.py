@@ -31,7 +31,7 @@ def users_csv(work: Work, attribute: str | None, test_id: str | None, test: Any)
         before = work.transaction.thing(kind, key)
         work.transaction.put_thing(kind, key, rows)
         rows = rows if before is None else before
-    write = _WRITERS[work.switches.export_users_quoting]
+    write = WRITERS[work.switches.export_users_quoting]
     lines = [write(row) for row in _altered(rows, work)]
     return _cut_off(lines, work.switches.export_users_truncated), sum(map(len, lines))
 
@@ -48,11 +48,11 @@ def _rows(work: Work, attribute: str | None, test_id: str | None, test: Any) -> 
             value = user.attributes.get(attribute)
             if value is None and work.switches.export_users_rows == "with_attribute":
                 continue
-            row.append(_cell(value))
+            row.append(cell_of(value))
         yield row
 
 
-def _cell(value: Any) -> str:
+def cell_of(value: Any) -> str:
     match value:
         case None:
             return ""
@@ -94,7 +94,7 @@ def _bare(row: list[str]) -> bytes:
     return (",".join(row) + "\n").encode()
 
 
-_WRITERS: dict[str, Callable[[list[str]], bytes]] = {
+WRITERS: dict[str, Callable[[list[str]], bytes]] = {
     "minimal": _quoted(csv.QUOTE_MINIMAL),
     "all": _quoted(csv.QUOTE_ALL),
     "backslash": _quoted(csv.QUOTE_NONE, escapechar="\\"),

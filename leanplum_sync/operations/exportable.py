@@ -30,19 +30,14 @@ _SHOWN: Final = (None, ValueType.TEXT, ValueType.BOOLEAN, ValueType.DATE)
 
 @dataclass(frozen=True, slots=True)
 class Exportable:
-    """
-    *attributes* to export, by name. *unseen* are the profile fields that specs with such attributes set as well: nobody
-    looks at them. The users of the specs in *read_live* are all read, for the reason given.
-    """
+    """*attributes* to export, by name. The users of the specs in *read_live* are all read, for the reason given."""
 
     attributes: tuple[str, ...]
-    unseen: tuple[str, ...]
     read_live: dict[ResourceAddress, str]
 
 
 def exportable(resources: Iterable[Resource]) -> Exportable:
     attributes: set[str] = set()
-    unseen: set[str] = set()
     read_live: dict[ResourceAddress, str] = {}
     for resource in resources:
         of_resource = set(filter(None, map(_attribute, resource.parts)))
@@ -50,8 +45,7 @@ def exportable(resources: Iterable[Resource]) -> Exportable:
             read_live[resource.address] = reason
         else:
             attributes |= of_resource
-            unseen |= {name for part in resource.parts if (name := _profile_field(part))}
-    return Exportable(tuple(sorted(attributes)), tuple(sorted(unseen)), read_live)
+    return Exportable(tuple(sorted(attributes)), read_live)
 
 
 def managed(resources: Iterable[Resource]) -> tuple[str, ...]:
@@ -89,8 +83,8 @@ def _why_not_shown(wish: Desire) -> str:
     match wish:
         case desires.SetAttribute(name=name, value=value, only_if_absent=only_if_absent):
             return "" if only_if_absent or _is_shown(value) else _unclear(name)
-        case desires.SetProfileField():
-            return ""
+        case desires.SetProfileField(name=name):
+            return f"exports don't show profile fields such as {name}"
         case desires.RemoveAttribute(name=name):
             return f"exports don't show that a user lacks attribute {name}"
         case desires.TakeAttribute(name=name):
@@ -129,11 +123,6 @@ def _attribute(part: Part) -> str:
     """Return the attribute that *part* sets, empty if it sets none."""
     is_one = isinstance(part, Always | CellPart) and isinstance(part.wish, desires.SetAttribute)
     return part.wish.name if is_one else ""  # type: ignore[union-attr]  # mypy doesn't follow the name
-
-
-def _profile_field(part: Part) -> str:
-    is_one = isinstance(part, Always | CellPart) and isinstance(part.wish, desires.SetProfileField)
-    return part.wish.name if is_one else ""  # type: ignore[union-attr]  # as above
 
 
 def _managed(part: Part) -> str:
