@@ -130,11 +130,13 @@ class Repository:
 
 
 @pytest.fixture
-def repository(tmp_path: Path, serve: Callable[..., Served], postgresql: Server) -> Repository:
-    """Made by ``init`` in an empty folder, pushed, and with the secrets that its workflow names. Its machines share the journal."""
+def repository(
+    request: pytest.FixtureRequest, tmp_path: Path, serve: Callable[..., Served], postgresql: Server
+) -> Repository:
+    """Made by ``init``, with a test's options, in an empty folder, pushed, and with the secrets that its workflow names. Its machines share the journal."""
     clone = tmp_path / "shop"
     clone.mkdir()
-    Shell(clone).run("init")
+    Shell(clone).run("init", *getattr(request, "param", ()))
     served = serve(HELLO, seeds=[clone / "seed" / "users.ndjson"])
     secrets = {name: served.environ[name] for name in READ_ONLY}
     secrets |= {"LEANPLUM_SYNC_JOURNAL": postgresql.new_database()}
@@ -200,10 +202,11 @@ def test_a_pull_request_is_planned_its_merge_applies_that_plan_and_the_comment_w
     assert "### Drift in `production`" in drifted.summary
 
 
+@pytest.mark.parametrize("repository", [("--connection", "WAREHOUSE_URL")], indirect=True, ids=["connection"])
 def test_rows_of_a_database_are_planned_and_what_was_approved_is_applied_without_it(
     repository: Repository, postgresql: Server
 ) -> None:
-    """As docs/how-to-pipeline.md says: only the job that plans and the drift check get the connection's variable."""
+    """Only the job that plans and the drift check get the connection's variable."""
     address = postgresql.new_database()
     database = address.split("/")[3].partition("?")[0]
     with postgresql.connect(database) as connection:
@@ -211,15 +214,6 @@ def test_rows_of_a_database_are_planned_and_what_was_approved_is_applied_without
         connection.execute("INSERT INTO customers VALUES ('00001', 3, 'A'), ('00003', 5, 'X')")
     repository.hub.secrets["WAREHOUSE_URL"] = address
     repository.branch()
-    workflow = repository.clone / ".github/workflows/leanplum-sync.yaml"
-    text = workflow.read_text()
-    for job in ("plan", "drift"):
-        at = text.index("LEANPLUM_DATA_EXPORT_KEY: $", text.index(f"\n  {job}:\n"))
-        text = f"{text[:at]}WAREHOUSE_URL: ${{{{ secrets.WAREHOUSE_URL }}}}\n          {text[at:]}"
-    workflow.write_text(text)
-    repository.edit(
-        "spec:\n", "spec:\n  connections: {warehouse: {url: {env: WAREHOUSE_URL}}}\n", "leanplum-sync.yaml"
-    )
     repository.edit("{file: ../data/customers.csv,", "{connection: warehouse, query: customers.sql,")
     (repository.clone / "specs/customers.sql").write_text("SELECT * FROM customers")
     Shell(repository.clone).run("fmt")

@@ -33,6 +33,8 @@ _PIPELINES: Final = {
 }
 PIPELINES: Final = (*_PIPELINES, "all", "none")
 IGNORED: Final = (".leanplum-sync/", "*.lpplan")  # journal, emulator state and plans hold values of users
+_CONNECTION: Final = re.compile(r"^ *# CONNECTION\n", re.MULTILINE)
+_VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9_]*")
 _NAME: Final = re.compile(r"[^a-z0-9]+")
 
 
@@ -44,8 +46,14 @@ _NAME: Final = re.compile(r"[^a-z0-9]+")
     default="all",
     help="Which pipeline files to write: for GitHub Actions, GitLab CI, both, or neither. Default: all.",
 )
+@click.option(
+    "--connection",
+    "variable",
+    metavar="VARIABLE",
+    help="Add the database or object store whose URL is in VARIABLE to the project, and let the pipeline jobs that plan connect to it.",
+)
 @with_console
-def command(console: Console, *, folder: Path, pipeline: str) -> None:
+def command(console: Console, *, folder: Path, pipeline: str, variable: str | None) -> None:
     """
     Create a new project in DIR (default: the working folder).
 
@@ -53,7 +61,12 @@ def command(console: Console, *, folder: Path, pipeline: str) -> None:
     emulator, pipeline files, and settings with which editors complete and check specs. Existing files are
     never overwritten.
     """
-    contents = project_files(folder.resolve().name, pipeline)
+    if variable is not None and not _VARIABLE.fullmatch(variable):
+        raise click.BadParameter(
+            "it must be the name of an environment variable, in capital letters, such as WAREHOUSE_URL.",
+            param_hint="--connection",
+        )
+    contents = project_files(folder.resolve().name, pipeline, variable)
     kept = [
         path for path in _EDITOR if (folder / path).exists()
     ]  # someone's own; the files name their schema, too
@@ -90,9 +103,11 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def project_files(name: str, pipeline: str = "all") -> dict[str, str]:
+def project_files(name: str, pipeline: str = "all", variable: str | None = None) -> dict[str, str]:
     """
     Return each file's text by its path in the project folder, except ``.gitignore``, which may already exist.
+
+    *variable* holds the URL of a connection.
 
     A pipeline installs the version that wrote it, so that what plans is what applies.
     """
@@ -111,7 +126,19 @@ def project_files(name: str, pipeline: str = "all") -> dict[str, str]:
         )
         for path, template in templates.items()
     }
+    for path, text in found.items():
+        found[path] = _CONNECTION.sub(_connection(path, variable), text)
     return found | {_SCHEMA: json.dumps(json_schema(), indent=2) + "\n"}
+
+
+def _connection(path: str, variable: str | None) -> str:
+    """Return the lines that let the file at *path* use the connection whose URL is in *variable*."""
+    if variable is None:
+        return ""
+    if path == "leanplum-sync.yaml":
+        name = project_name(variable.removesuffix("_URL"))
+        return f"  connections: {{{name}: {{url: {{env: {variable}}}}}}}\n"
+    return f"          {variable}: ${{{{ secrets.{variable} }}}}\n"
 
 
 def installed_from() -> tuple[str, str]:

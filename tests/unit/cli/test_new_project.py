@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from click.testing import CliRunner
 from ruamel.yaml import YAML
 
 from leanplum_sync.cli.commands import init
@@ -89,3 +90,22 @@ def test_each_file_of_a_new_project_names_the_schema_that_editors_check_it_with(
         jsonschema.validate(YAML(typ="safe", pure=True).load(files[path]), schema)
     (schema_file, patterns), *_ = json.loads(files[".vscode/settings.json"])["yaml.schemas"].items()
     assert (schema_file in files, patterns) == (True, ["leanplum-sync.yaml", "specs/**/*.yaml"])
+
+
+def test_a_connection_is_in_the_project_and_in_the_jobs_that_plan_only() -> None:
+    files = project_files("shop", variable="CRM_LAKE_URL")
+    assert "  connections: {crm-lake: {url: {env: CRM_LAKE_URL}}}\n" in files["leanplum-sync.yaml"]
+    jobs = YAML(typ="safe").load(files[".github/workflows/leanplum-sync.yaml"])["jobs"]
+    given = {
+        name for name, job in jobs.items() for step in job["steps"] if "CRM_LAKE_URL" in step.get("env", {})
+    }
+    assert given == {"plan", "drift"}
+    assert not any("CONNECTION\n" in text for text in project_files("shop").values())
+
+
+def test_a_connection_is_named_by_a_variable(tmp_path: Path) -> None:
+    secret = "postgresql://reader:hunter2@db/shop"
+    ended = CliRunner().invoke(init.command, [str(tmp_path), "--connection", secret])
+    assert ended.exit_code == 2
+    assert "hunter2" not in ended.output
+    assert not list(tmp_path.iterdir())
