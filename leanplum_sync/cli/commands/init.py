@@ -50,7 +50,7 @@ _NAME: Final = re.compile(r"[^a-z0-9]+")
     "--connection",
     "variable",
     metavar="VARIABLE",
-    help="Add the database or object store whose URL is in VARIABLE to the project, and let the pipeline jobs that plan connect to it.",
+    help="Add the database or object store whose URL is in VARIABLE to the project, and let the pipeline jobs that plan connect to it. Default: none.",
 )
 @with_console
 def command(console: Console, *, folder: Path, pipeline: str, variable: str | None) -> None:
