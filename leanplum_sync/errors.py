@@ -14,7 +14,8 @@ Every exception raised on purpose, cut by what the caller should do next.
     │  │  ├─ PlanMismatchError     made for another target, or from other inputs
     │  │  ├─ ExpiredPlanError      older than it may be
     │  │  └─ MigrationChangedError the app is being moved to another system, or was
-    │  └─ HazardNotAllowedError    over budget: consent by number, or change the specs
+    │  ├─ HazardNotAllowedError    over budget: consent by number, or change the specs
+    │  └─ MonthlyBudgetError       more lookups than the month's budget: consent by number, or wait
     ├─ ApiError
     │  ├─ NotSentError             never reached the API: sending again is safe
     │  ├─ NoAnswerError            may have been carried out: its actions are in doubt
@@ -176,6 +177,31 @@ class HazardNotAllowedError(PlanError):
             for name, count in self.wrong
         ]
         super().__init__(f"The plan needs consent ({'; '.join(found)}).")
+
+
+class MonthlyBudgetError(PlanError):
+    """
+    A command would exceed the environment's billable lookups per month. Nothing was read or sent by the part that was refused.
+
+    *spent* are the lookups of the month so far, *forecast* those that the *command* still needs.
+    """
+
+    def __init__(self, *, environment: str, command: str, spent: int, forecast: int, budget: int) -> None:
+        self.environment, self.command = environment, command
+        self.spent, self.forecast, self.budget = spent, forecast, budget
+        super().__init__(
+            f"{command} needs {_lookups(forecast)}, and {environment} used {spent:,} this month. Together, these"
+            f" are {self.total:,}; the budget allows {budget:,} (billableLookupsPerMonth)."
+        )
+
+    @property
+    def total(self) -> int:
+        """Return the number to consent with."""
+        return self.spent + self.forecast
+
+
+def _lookups(count: int) -> str:
+    return "1 billable lookup" if count == 1 else f"{count:,} billable lookups"
 
 
 class ApiError(LeanplumSyncError):

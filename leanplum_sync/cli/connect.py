@@ -17,8 +17,26 @@ from leanplum_sync.render.values import duration, escaped
 from leanplum_sync.wire.catalogue import KeyClass
 
 
-def connected(settings: Settings, needs: Collection[KeyClass] = ()) -> AbstractContextManager[connect.App]:
-    return connect.connected(settings, tell_changed_seed, needs=needs, on_retry=RetryNotice())
+def connected(
+    settings: Settings,
+    command: str,
+    needs: Collection[KeyClass] = (),
+    *,
+    allowed_lookups: int | None = None,
+) -> AbstractContextManager[connect.App]:
+    return connect.connected(
+        settings,
+        tell_changed_seed,
+        command=command,
+        needs=needs,
+        on_retry=RetryNotice(),
+        warn=tell,
+        allowed_lookups=allowed_lookups,
+    )
+
+
+def tell(sentence: str) -> None:
+    Console().complain(escaped(sentence))
 
 
 def tell_changed_seed(state: Path) -> None:

@@ -38,6 +38,7 @@ _CODES: Final[Mapping[type[BaseException], ExitCode]] = {
     errors.UsageError: ExitCode.USAGE,
     errors.VerificationError: ExitCode.IN_PART,
     errors.HazardNotAllowedError: ExitCode.NO_CONSENT,
+    errors.MonthlyBudgetError: ExitCode.NO_CONSENT,
     errors.PlanError: ExitCode.STALE_PLAN,
     errors.JournalLockedError: ExitCode.LOCKED,
     errors.LockLostError: ExitCode.LOCKED,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Final, TypeAlias, TypeVar
 
@@ -12,6 +13,7 @@ import orjson
 from leanplum_sync.client.backoff import RETRIES, Randomness, delays_seconds
 from leanplum_sync.client.credentials import Connection, Keys
 from leanplum_sync.client.http import BeforeWrite, Request, Response, Transport
+from leanplum_sync.client.meter import Metered, OnSpent, metering, unmetered
 from leanplum_sync.client.migration import MigrationWatch
 from leanplum_sync.clock import Clock
 from leanplum_sync.errors import (
@@ -67,6 +69,7 @@ class Calls:
         randomness: Randomness | None = None,
         retries: int = RETRIES,
         on_retry: OnRetry = nobody,
+        on_spent: OnSpent = unmetered,
     ) -> None:
         self._connection = connection
         self.keys = keys
@@ -75,6 +78,7 @@ class Calls:
         self._randomness = randomness or random.Random()  # noqa: S311 - spreads retries, keeps no secret
         self._retries = retries
         self._on_retry = on_retry
+        self.on_spent = on_spent
         self._migration = MigrationWatch()
 
     def credentials(self, key_class: KeyClass) -> dict[str, str]:
@@ -110,6 +114,10 @@ class Calls:
         self._migration.observe(response.body)
         return replace(response, body=self.keys.hidden(response.body))
 
+    def metered(self, actions: Sequence[Action]) -> AbstractContextManager[Metered]:
+        """Count the billable lookups of the request with *actions* that is made within the block, see ``metering``."""
+        return metering(actions, self.on_spent)
+
     def once(
         self,
         action: Action,
@@ -127,8 +135,9 @@ class Calls:
             NoAnswerError, UnexpectedResponseError: it may have been carried out.
         """
         key_class = key_class or ACTIONS[action.name].key_class
-        response = self.post(action.name, self.body(key_class, action.arguments))
-        return self.only_element(response, key_class, shown=shown)
+        with self.metered([action]):
+            response = self.post(action.name, self.body(key_class, action.arguments))
+            return self.only_element(response, key_class, shown=shown)
 
     def retrying(
         self,

@@ -18,6 +18,7 @@ from leanplum_sync.client.calls import Calls, rejected
 from leanplum_sync.client.credentials import EMULATOR_KEYS, Connection, Keys
 from leanplum_sync.client.download import check_address, download_once, name_of
 from leanplum_sync.client.http import HttpTransport
+from leanplum_sync.client.meter import OnSpent, unmetered
 from leanplum_sync.clock import Clock, SystemClock
 from leanplum_sync.errors import CredentialError, NoAnswerError, UnexpectedResponseError
 from leanplum_sync.progress import Progress, SilentProgress
@@ -64,12 +65,21 @@ class Client:
         *,
         randomness: Randomness | None = None,
         retries: int = RETRIES,
+        on_spent: OnSpent = unmetered,
     ) -> None:
         self._connection = connection
         self._keys = keys
         self._transport = transport
         self._clock = clock or SystemClock()
-        self._calls = Calls(connection, keys, transport, self._clock, randomness=randomness, retries=retries)
+        self._calls = Calls(
+            connection,
+            keys,
+            transport,
+            self._clock,
+            randomness=randomness,
+            retries=retries,
+            on_spent=on_spent,
+        )
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -227,10 +237,13 @@ class Client:
         self, calls: Sequence[Call[Any]], key_class: KeyClass, batch_id: str, request_ids: Sequence[str]
     ) -> Answered:
         actions: list[Action] = [call.action for call in calls]
-        response = self._calls.post(
-            "multi", self._calls.batch_body(key_class, actions, request_ids, batch_id)
-        )
-        match read_batch_answer(response.status, response.body, actions, request_ids):
+        with self._calls.metered(actions) as request:
+            response = self._calls.post(
+                "multi", self._calls.batch_body(key_class, actions, request_ids, batch_id)
+            )
+            answer = read_batch_answer(response.status, response.body, actions, request_ids)
+            request.is_refused = isinstance(answer, Refused)
+        match answer:
             case Answered() as answered:
                 return answered
             case Refused() as refused:

@@ -69,8 +69,10 @@ class Reader:
     def _ask_together(self, actions: Sequence[Action]) -> BatchAnswer:
         ids = [self._calls.clock.new_id() for _ in actions]
         body = self._calls.batch_body(KeyClass.DATA_EXPORT, actions, ids, self._calls.clock.new_id())
-        response = self._calls.post("multi", body)
-        answer = read_batch_answer(response.status, response.body, actions, ids)
+        with self._calls.metered(actions) as request:
+            response = self._calls.post("multi", body)
+            answer = read_batch_answer(response.status, response.body, actions, ids)
+            request.is_refused = isinstance(answer, Refused)
         if isinstance(answer, Refused) and answer.kind is RefusalKind.RATE_LIMITED:
             words = known_words(answer.message)
             raise self._calls.error_of(replace(answer, message=words), KeyClass.DATA_EXPORT)

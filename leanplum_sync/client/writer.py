@@ -8,7 +8,7 @@ from leanplum_sync.client.calls import Calls
 from leanplum_sync.client.http import BeforeWrite
 from leanplum_sync.wire.action import Action
 from leanplum_sync.wire.catalogue import KeyClass
-from leanplum_sync.wire.envelope import BatchAnswer, read_batch_answer
+from leanplum_sync.wire.envelope import BatchAnswer, Refused, read_batch_answer
 
 
 class Writer:
@@ -44,5 +44,8 @@ class Writer:
         """
         if body is None:
             body = self.encode(actions, request_ids=request_ids, batch_id=batch_id)
-        response = self._calls.post("multi", body, before_write)
-        return read_batch_answer(response.status, response.body, actions, request_ids)
+        with self._calls.metered(actions) as request:
+            response = self._calls.post("multi", body, before_write)
+            answer = read_batch_answer(response.status, response.body, actions, request_ids)
+            request.is_refused = isinstance(answer, Refused)
+        return answer

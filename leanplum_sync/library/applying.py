@@ -238,14 +238,16 @@ def applying(
     needs: Collection[KeyClass] = (KeyClass.PRODUCTION,),
 ) -> Iterator[Application]:
     """
-    Open the app, the journal and the run's log. *warn* is called if the log can't be written. The keys in *needs* are checked now.
+    Open the app, the journal and the run's log. *warn* is called if the log or the run's cost can't be written. The keys in *needs* are checked now.
 
     Raises:
         MigrationChangedError: the app has moved to CleverTap, or began to after planning.
     """
     settings = admitted.settings
     with (
-        connected(settings, on_changed_seed, needs=needs, on_retry=on_retry) as app,
+        connected(
+            settings, on_changed_seed, command="apply", needs=needs, on_retry=on_retry, warn=warn
+        ) as app,
         open_for(
             settings, admitted.plan.header.target.app_id, as_it_is=admitted.conditions.new_journal
         ) as journal,
@@ -279,6 +281,7 @@ class Application:
         plan, lock, journal = self.admitted.mine, self.admitted.lock, self.journal
         digest, target = plan.header.digest, plan.header.target
         settings = self.admitted.apply_settings
+        self.app.costs.about(plan_digest=digest)
         keep_plan(self.admitted.plan, self.admitted.settings, journal)
         with journal.acquire(
             target.app_id, target.environment, part=lock, lease_seconds=settings.lease_seconds
@@ -302,7 +305,9 @@ class Application:
             except InterruptedRunError as error:
                 runs = journal.runs(target.app_id, target.environment)
                 run = next(run for run in runs if (run.part, run.plan_digest) == (lock, digest))
+                self.app.costs.about(run=run.number)
                 return read_receipt(plan, journal, run.number, stopped=StopReason.INTERRUPTED), error
+        self.app.costs.about(run=receipt.run)
         return receipt, None
 
     def read_back(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,7 @@ from leanplum_sync.clock import SystemClock
 from leanplum_sync.emulator import EmulatorError, StateFileError, running
 from leanplum_sync.errors import CredentialError, EmulatorSetupError, StorageError
 from leanplum_sync.library.access import connection_to, keys_of, missing_access
+from leanplum_sync.library.costs import Costs
 from leanplum_sync.planner.plan import EMBEDDED, Target
 from leanplum_sync.project.model import EmbeddedEnvironment
 from leanplum_sync.project.settings import Settings
@@ -43,6 +44,7 @@ class App:
     keys: Keys
     transport: HttpTransport
     calls: Calls
+    costs: Costs
 
     def reader(self) -> Reader:
         return Reader(self.calls)
@@ -75,23 +77,36 @@ def connected(
     settings: Settings,
     on_changed_seed: Callable[[Path], None] = lambda _: None,
     *,
+    command: str,
     needs: Collection[KeyClass] = (),
     on_retry: OnRetry = nobody,
+    warn: Callable[[str], None] = lambda _: None,
+    allowed_lookups: int | None = None,
 ) -> Iterator[App]:
     """
     Connect to the app, and start the embedded emulator if it is the environment's.
+
+    What the requests cost is recorded in the journal as the cost of *command*; *warn* is called if it can't be. *allowed_lookups*
+    replaces the budget of the month, None for the project's.
 
     *needs* are keys that will be used: they are checked now, so that one error names all that are missing.
     *on_retry* is called before each wait for another attempt to reach the API.
     *on_changed_seed* is called with the emulator's state file if its seed files changed after they filled it.
     """
+
+    def recording(target: Target) -> Costs:
+        return Costs(settings, target, command, SystemClock(), warn=warn, allowed=allowed_lookups)
+
     environment = settings.environment
     if not isinstance(environment, EmbeddedEnvironment):
         if missing := missing_access(environment, needs):
             raise CredentialError(" ".join(missing))
         keys, connection = keys_of(environment, os.environ), connection_to(environment, os.environ)
-        with HttpTransport(is_local=connection.is_local) as transport:
-            yield _app(target_of(settings), connection, keys, transport, on_retry)
+        with (
+            HttpTransport(is_local=connection.is_local) as transport,
+            closing(recording(target_of(settings))) as costs,
+        ):
+            yield _app(target_of(settings), connection, keys, transport, costs=costs, on_retry=on_retry)
         return
     target = target_of(settings)
     settings.state_folder.mkdir(parents=True, exist_ok=True)
@@ -100,11 +115,15 @@ def connected(
     is_new = not state.exists()
     try:
         emulator = running(state=state, seeds=seeds)
-        with emulator as answering, HttpTransport(is_local=True) as transport:
+        with (
+            emulator as answering,
+            HttpTransport(is_local=True) as transport,
+            closing(recording(target)) as costs,
+        ):
             if _have_changed(seeds, state, is_new=is_new):
                 on_changed_seed(state)
             connection = Connection.to_emulator(answering.url)
-            yield _app(target, connection, Keys.of(EMULATOR_KEYS), transport)
+            yield _app(target, connection, Keys.of(EMULATOR_KEYS), transport, costs=costs)
     except StateFileError as error:
         raise StorageError(str(error)) from error
     except EmulatorError as error:
@@ -112,10 +131,16 @@ def connected(
 
 
 def _app(
-    target: Target, connection: Connection, keys: Keys, transport: HttpTransport, on_retry: OnRetry = nobody
+    target: Target,
+    connection: Connection,
+    keys: Keys,
+    transport: HttpTransport,
+    *,
+    costs: Costs,
+    on_retry: OnRetry = nobody,
 ) -> App:
-    calls = Calls(connection, keys, transport, SystemClock(), on_retry=on_retry)
-    return App(target, connection, keys, transport, calls)
+    calls = Calls(connection, keys, transport, SystemClock(), on_retry=on_retry, on_spent=costs.spend)
+    return App(target, connection, keys, transport, calls, costs)
 
 
 def _have_changed(seeds: Sequence[Path], state: Path, *, is_new: bool) -> bool:

@@ -173,6 +173,7 @@ def write_plan(
     on_changed_seed: Callable[[Path], None] = lambda _: None,
     *,
     on_retry: OnRetry = nobody,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Read rows of connections, check *loaded*, read live state and write the plan. Errors are those of ``plan``."""
     loaded = read_rows(
@@ -195,12 +196,14 @@ def write_plan(
             connected(
                 settings,
                 on_changed_seed,
+                command="plan",
                 needs=keys_for(loaded, reads_users=isinstance(observed, Live)),
                 on_retry=on_retry,
+                warn=warn,
             ) as app,
             read_deliveries(settings.journal) as journal,
         ):
-            make_plan(
+            made = make_plan(
                 loaded,
                 staging,
                 PlanRequest(
@@ -225,6 +228,7 @@ def write_plan(
                 clock=SystemClock(),
                 progress=progress,
             )
+            app.costs.about(plan_digest=made.digest)
 
 
 def select_resources(loaded: Loaded, select: Sequence[str], exclude: Sequence[str]) -> Loaded:

@@ -43,7 +43,7 @@ def verify(
     limits = settings.environment.limits
     with (
         open_plan(plan.path) as opened,
-        connected(settings) as app,
+        connected(settings, command="verify") as app,
         read_journal(settings.journal) as journal,
     ):
         return operation.verify(

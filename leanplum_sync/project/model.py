@@ -124,6 +124,11 @@ class BudgetModel(Edge):
         examples=[20],
     )
     billable_lookups: Count | None = _allowed("Billable lookups to plan and apply.", 250000, None)
+    billable_lookups_per_month: Count | None = _allowed(
+        "Billable lookups of all commands in a calendar month of UTC. Before a command reads or writes more, it stops with exit code 6.",
+        5_000_000,
+        None,
+    )
     removals: Count | None = _allowed("Attributes removed.", 0, None)
     increments: Count | None = _allowed("Increments.", 1000, None)
     renames: Count | None = _allowed("Attributes renamed.", 1000, None)

@@ -59,6 +59,11 @@ class Settings:
         """The budget by the names of hazards; None means no limit."""
         return self.environment.budget.model_dump(by_alias=True)
 
+    @property
+    def lookups_per_month(self) -> int | None:
+        """How many billable lookups all commands may spend in a month; None means no limit."""
+        return self.environment.budget.billable_lookups_per_month
+
 
 def kept_name(digest: str) -> str:
     return f"{digest[:12]}.lpplan"

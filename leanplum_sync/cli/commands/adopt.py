@@ -183,7 +183,7 @@ def _find(
         # Users without a difference have empty cells that may be filled.
         with Staging(settings.state_folder, sieve=not choice.fill) as staging:
             check(loaded, staging, progress).raise_if_any()
-            with connected(settings) as app, read_journal(settings.journal) as journal:
+            with connected(settings, "adopt") as app, read_journal(settings.journal) as journal:
                 return adopt(
                     loaded,
                     staging,

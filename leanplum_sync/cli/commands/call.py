@@ -130,7 +130,7 @@ def command(
     key_class = _KEYS[key] if key else None
     request = _read_request(_spec_of(action), arguments, key_class, out)
     writes = any(ACTIONS[name].writes for name in _actions_of(request))
-    with connected(settings_here(), _needs(request)) as app:
+    with connected(settings_here(), "call", _needs(request)) as app:
         if writes and not yes:
             console.confirm(
                 f"This calls {_deeds(request)} in {target_words(app.target)}.",
@@ -138,7 +138,9 @@ def command(
                 stopped="Stopped; nothing was sent.",
             )
         try:
-            answer = _send(request, Client(app.connection, app.keys, app.transport), key_class)
+            answer = _send(
+                request, Client(app.connection, app.keys, app.transport, on_spent=app.costs.spend), key_class
+            )
         except (NoAnswerError, UnexpectedResponseError) as error:
             if not writes:
                 raise

@@ -113,7 +113,7 @@ def command(console: Console, *, purpose: str) -> ExitCode:
 def _examined(settings: Settings, needed: frozenset[KeyClass]) -> tuple[Target | None, list[Finding]]:
     is_own = isinstance(settings.environment, EmbeddedEnvironment)
     try:
-        with connected(settings) as app:
+        with connected(settings, "doctor") as app:
             told = _asked(app)
             target, keys, found = app.target, app.keys, [_on_host(app.target, told), _on_clock(told)]
             found += _on_migration(told, app.reader())

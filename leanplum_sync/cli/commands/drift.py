@@ -88,7 +88,7 @@ def _find(
     try:
         with Staging(settings.state_folder) as staging:
             check(loaded, staging, progress).raise_if_any()
-            with connected(settings) as app, read_journal(settings.journal) as journal:
+            with connected(settings, "drift") as app, read_journal(settings.journal) as journal:
                 return find_drift(
                     loaded,
                     staging,

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from leanplum_sync.cli.command import Command, in_project, specs_argument
-from leanplum_sync.cli.connect import RetryNotice, tell_changed_seed
+from leanplum_sync.cli.connect import RetryNotice, tell, tell_changed_seed
 from leanplum_sync.cli.context import remembered
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.options.basic import duration_option, file_option
@@ -114,7 +114,15 @@ def command(
         set_values=dict(given),
     )
     try:
-        write_plan(loaded, settings, request, console.progress(), tell_changed_seed, on_retry=RetryNotice())
+        write_plan(
+            loaded,
+            settings,
+            request,
+            console.progress(),
+            tell_changed_seed,
+            on_retry=RetryNotice(),
+            warn=tell,
+        )
     except SpecError as error:
         return _report(error, console, loaded.root, settings.name)
     with open_plan(request.out) as plan:

@@ -104,7 +104,7 @@ def command(
     progress = console.progress()
     if from_export:
         return _export(loaded, settings, out, max_age, console)
-    with Staging(memory_limit_mb=memory, only_rows=True) as staging, connected(settings) as app:
+    with Staging(memory_limit_mb=memory, only_rows=True) as staging, connected(settings, "pull") as app:
         subjects = (
             subjects_named(users, from_file, id_column, loaded)
             if users or from_file
@@ -140,7 +140,7 @@ def _export(loaded: Loaded, settings: Settings, out: Path, max_age: float, conso
     progress = console.progress()
     with (
         closing(ScratchFolder(settings.state_folder)) as scratch,
-        connected(settings, [KeyClass.DATA_EXPORT]) as app,
+        connected(settings, "pull", [KeyClass.DATA_EXPORT]) as app,
         exporting(settings, app, "pull", max_age, progress) as jobs,
     ):
         report = jobs.export(attributes, out, scratch.path)

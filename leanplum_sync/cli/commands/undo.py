@@ -83,7 +83,7 @@ def command(console: Console, *, run: int, of_run: Path | None, out: Path | None
                 sensitive=settings.sensitive | plan.header.sensitive,
                 requests_per_second=limits.requests_per_second,
             )
-            with Staging(settings.state_folder) as staging, connected(settings) as app:
+            with Staging(settings.state_folder) as staging, connected(settings, "undo") as app:
                 made = make_undo(
                     run,
                     plan,
@@ -95,6 +95,7 @@ def command(console: Console, *, run: int, of_run: Path | None, out: Path | None
                     clock=SystemClock(),
                     progress=console.progress(),
                 )
+                app.costs.about(run=run, plan_digest=made.digest)
     reading.unlink(missing_ok=True)
     _list(made.moved_on, moved_file)
     with open_plan(out) as opened:
