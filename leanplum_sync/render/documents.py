@@ -298,6 +298,62 @@ class StatusDocument(Document):
 
 
 @dataclass(frozen=True, slots=True)
+class DayCostEntry:
+    """Lookups are billable: unique users per HTTP request."""
+
+    day: Annotated[str, "Of UTC, such as 2026-11-30."]
+    reads: int
+    writes: int
+    lookups: int
+    export_jobs: Annotated[int, "exportUsers jobs asked for on this day that did not fail."]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandCostEntry:
+    command: str
+    times: int
+    reads: int
+    writes: int
+    lookups: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlanCostEntry:
+    """Making the plan, and applying it in *run*."""
+
+    plan_digest: str
+    run: int | None
+    day: Annotated[str, "The last one with costs of this plan."]
+    reads: int
+    writes: int
+    lookups: int
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentCostsEntry:
+    environment: str
+    reads: int
+    writes: int
+    lookups: int
+    forecast: Annotated[int, "Lookups by the end of the month."]
+    budget: Annotated[int | None, "`billableLookupsPerMonth` of the project."]
+    is_over: Annotated[bool, "Whether the forecast is over the budget."]
+    days: tuple[DayCostEntry, ...]
+    commands: tuple[CommandCostEntry, ...]
+    plans: tuple[PlanCostEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CostsDocument(Document):
+    NAME: ClassVar = "costs"
+
+    journal: str
+    read_at: Time
+    month: Annotated[str, "Of UTC, such as 2026-11."]
+    environments: tuple[EnvironmentCostsEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Runs(Document):
     NAME: ClassVar = "runs"
 
@@ -559,6 +615,7 @@ DOCUMENTS: Final[tuple[type[Document], ...]] = (
     ExplanationDocument,
     ReceiptDocument,
     StatusDocument,
+    CostsDocument,
     Runs,
     RunDocument,
     JournalCheck,
