@@ -191,7 +191,8 @@ class MonthlyBudgetError(PlanError):
         self.spent, self.forecast, self.budget = spent, forecast, budget
         super().__init__(
             f"{command} needs {_lookups(forecast)}, and {environment} used {spent:,} this month. Together, these"
-            f" are {self.total:,}; the budget allows {budget:,} (billableLookupsPerMonth)."
+            f" are {self.total:,}; the budget allows {budget:,} (billableLookupsPerMonth). To allow them this time, add"
+            f" --allow-lookups {self.total}."
         )
 
     @property

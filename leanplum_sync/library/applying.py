@@ -18,12 +18,13 @@ from leanplum_sync.applier.ports import Stop, StopFlag
 from leanplum_sync.applier.preflight import Conditions, Consent, check_journal, check_plan
 from leanplum_sync.applier.receipt import Receipt, StopReason, nothing_sent
 from leanplum_sync.applier.run import apply_plan, read_receipt
-from leanplum_sync.applier.settings import ApplySettings, Recheck
+from leanplum_sync.applier.settings import ApplySettings, Recheck, recheck_is_due
 from leanplum_sync.client.calls import OnRetry
 from leanplum_sync.client.calls import nobody as tell_nobody
 from leanplum_sync.client.writer import Writer
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import InterruptedRunError, Mismatch, MismatchKind, UsageError
+from leanplum_sync.journal.entry import RunState
 from leanplum_sync.journal.events import Listener, both, nobody
 from leanplum_sync.journal.writer import Journal
 from leanplum_sync.library.connect import App, connected, settle_seconds, target_of
@@ -33,6 +34,7 @@ from leanplum_sync.library.kept_files import keep_plan
 from leanplum_sync.library.planning import Plan
 from leanplum_sync.library.progress import Callback, progress_to
 from leanplum_sync.library.reading import together
+from leanplum_sync.library.verifying import Extent, readings_of
 from leanplum_sync.operations.check import check
 from leanplum_sync.operations.migration import check_migration
 from leanplum_sync.operations.read_rows import with_rows
@@ -63,6 +65,7 @@ def apply(
     concurrency: int | None = None,
     requests_per_second: float | None = None,
     new_journal: bool = False,
+    allow_lookups: int | None = None,
     progress: Callback | None = None,
 ) -> Receipt:
     """
@@ -70,11 +73,12 @@ def apply(
 
     *accept* consents to hazards over budget, by the plan's own numbers, such as ``{"sends": 12431}``. *resume* also sends what
     an earlier run parked, *retry_rejected* also what the API rejected in an earlier run. *new_journal* accepts a journal that has
-    no record of earlier sends and increments. The other options are those of the project, unless given. What a run does is
+    no record of earlier sends and increments. *allow_lookups* replaces the budget of billable lookups per month. The other options are those of the project, unless given. What a run does is
     durable: called again after a crash, it continues and repeats nothing that must happen once.
 
     Raises:
         HazardNotAllowedError: a hazard is over budget and not accepted, or a number is not the plan's.
+        MonthlyBudgetError: applying would exceed the budget of the month.
         PlanMismatchError: the plan is for another app, environment or host, its inputs changed, or it was altered.
         ExpiredPlanError: the plan is too old.
         UsageError: *concurrency* or *requests_per_second* is not above 0.
@@ -93,6 +97,7 @@ def apply(
         concurrency=concurrency,
         requests_per_second=requests_per_second,
         new_journal=new_journal,
+        allow_lookups=allow_lookups,
     )
     project = plan.project
     with open_plan(plan.path) as opened:
@@ -101,6 +106,7 @@ def apply(
             note_specs(admitted)
             return nothing_sent(opened.digest)
         with applying(admitted) as run:
+            run.check_costs(reads_back="none")
             receipt, interrupted = run.apply(progress=progress_to(progress))
     if interrupted is not None:
         raise interrupted
@@ -126,6 +132,7 @@ class ApplyOptions:
     wave_failures_share: float = 0.1
     shard: Part | None = None
     new_journal: bool = False
+    allow_lookups: int | None = None
 
     def __post_init__(self) -> None:
         if self.concurrency is not None and self.concurrency < 1:
@@ -144,6 +151,7 @@ class Admitted:
     settings: Settings
     conditions: Conditions
     apply_settings: ApplySettings
+    allow_lookups: int | None
 
     @property
     def changed_specs(self) -> tuple[str, ...]:
@@ -191,7 +199,7 @@ def admit(
         wave_failures_share=options.wave_failures_share,
         sensitive=settings.sensitive | plan.header.sensitive,
     )
-    return Admitted(plan, mine, lock, settings, conditions, apply_settings)
+    return Admitted(plan, mine, lock, settings, conditions, apply_settings, options.allow_lookups)
 
 
 def part_of_plan(plan: PlanFile, shard: Part | None) -> tuple[PlanPart, str]:
@@ -246,7 +254,13 @@ def applying(
     settings = admitted.settings
     with (
         connected(
-            settings, on_changed_seed, command="apply", needs=needs, on_retry=on_retry, warn=warn
+            settings,
+            on_changed_seed,
+            command="apply",
+            needs=needs,
+            on_retry=on_retry,
+            warn=warn,
+            allowed_lookups=admitted.allow_lookups,
         ) as app,
         open_for(
             settings, admitted.plan.header.target.app_id, as_it_is=admitted.conditions.new_journal
@@ -268,6 +282,27 @@ class Application:
     writer: Writer
     journal: Journal
     log: EventLog
+
+    def check_costs(self, *, reads_back: Extent) -> None:
+        """
+        Call it before ``apply``. *reads_back* is how many users will be read back.
+
+        Raises:
+            MonthlyBudgetError: what is left of the plan would exceed the budget of the month.
+        """
+        costs, summary = self.app.costs, self.admitted.mine.summary
+        if costs.admit is None:
+            return
+        header, settings = self.admitted.plan.header, self.admitted.apply_settings
+        runs = self.journal.runs(header.target.app_id, header.target.environment)
+        of_plan = [run for run in runs if (run.part, run.plan_digest) == (self.admitted.lock, header.digest)]
+        writes = summary.cost.writes
+        if of_plan and of_plan[0].state is RunState.FINISHED and of_plan[0].plan_made_at == header.created_at:
+            return  # it was applied already, and sends nothing
+        if of_plan and not of_plan[0].state.is_over:
+            writes = max(0, writes - self.journal.tally(of_plan[0].number).lookups)
+        rechecks = summary.cost.recheck if recheck_is_due(settings, SystemClock().now()) else 0
+        costs.check(writes + rechecks + readings_of(reads_back, summary.changed))
 
     def apply(
         self,

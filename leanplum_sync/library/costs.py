@@ -85,6 +85,11 @@ class Costs:
                 self._write()
             self._opened.close()
 
+    @property
+    def admit(self) -> Callable[[int], None] | None:
+        """Return ``check`` if there is a budget, else None: then nobody needs to count beforehand."""
+        return None if self._budget is None else self.check
+
     def check(self, forecast: int) -> None:
         """
         Call it before *forecast* more lookups are spent.
@@ -93,17 +98,23 @@ class Costs:
             MonthlyBudgetError: the month's lookups of the environment would exceed its budget.
             JournalError: there is a budget, and the ledger can't be read.
         """
-        if self._budget is None:
-            return
+        if refusal := self.refusal(forecast, self._command):
+            raise refusal
+
+    def refusal(self, forecast: int, command: str = "apply") -> MonthlyBudgetError | None:
+        """Return the error if *command* can't spend *forecast* more lookups."""
+        if self._budget is None or not forecast:
+            return None
         spent = self._spent_by_others() + self.total
-        if forecast and spent + forecast > self._budget:
-            raise MonthlyBudgetError(
-                environment=self._settings.name,
-                command=self._command,
-                spent=spent,
-                forecast=forecast,
-                budget=self._budget,
-            )
+        if spent + forecast <= self._budget:
+            return None
+        return MonthlyBudgetError(
+            environment=self._settings.name,
+            command=command,
+            spent=spent,
+            forecast=forecast,
+            budget=self._budget,
+        )
 
     def _spent_by_others(self) -> int:
         from leanplum_sync.journal.ledger import read_ledger  # noqa: PLC0415 - the database library loads only when used

@@ -12,14 +12,14 @@ from typing import Self
 
 from leanplum_sync.client.calls import OnRetry, nobody
 from leanplum_sync.clock import SystemClock
-from leanplum_sync.errors import SpecError, UsageError
+from leanplum_sync.errors import MonthlyBudgetError, SpecError, UsageError
 from leanplum_sync.journal import read_deliveries
 from leanplum_sync.kinds.kind import with_renamed
 from leanplum_sync.library.connect import connected, settle_seconds, target_of
 from leanplum_sync.library.journal_here import journal_here
 from leanplum_sync.library.progress import Callback, progress_to
 from leanplum_sync.library.project import Project
-from leanplum_sync.library.reading import reading_live
+from leanplum_sync.library.reading import admitted, forecast_of, reading_live
 from leanplum_sync.operations.check import check
 from leanplum_sync.operations.migration import is_migrating
 from leanplum_sync.operations.observing import Live, Recorded
@@ -90,13 +90,14 @@ def plan(
     max_age_seconds: float | None = None,
     out: Path | str | None = None,
     set_values: Mapping[str, str] | None = None,
+    allow_lookups: int | None = None,
     progress: Callback | None = None,
 ) -> Plan:
     """
     Compare the project's specs, or only those of *specs*, with live state or a *snapshot*, and write the plan to *out*.
 
     *select* and *exclude* are globs over ``kind/name``. *max_age_seconds* limits how old users and rows that were read earlier
-    may be. *set_values* are values of parameters of queries.
+    may be. *set_values* are values of parameters of queries. *allow_lookups* replaces the budget of billable lookups per month.
     *out* is by default in ``.leanplum-sync``. A plan over budget is written too; ``apply`` refuses it without consent.
 
     Raises:
@@ -105,6 +106,7 @@ def plan(
         UsageError: *select* and *exclude* match no spec, or no query has a parameter of *set_values*.
         ApiError, CredentialError: live state can't be read.
         PlanError: the snapshot can't be used, or the plan can't be written.
+        MonthlyBudgetError: reading would exceed the budget of the month.
         MigrationChangedError: the app has moved to CleverTap.
     """
     chosen = Chosen([Path(spec) for spec in specs], select, exclude)
@@ -118,6 +120,7 @@ def plan(
         problems=ListingFile(project.settings.state_folder / "problems.ndjson"),
         chosen=chosen,
         set_values=set_values or {},
+        allow_lookups=allow_lookups,
     )
     write_plan(loaded, project.settings, request, progress_to(progress))
     return Plan.open(request.out, project)
@@ -142,7 +145,7 @@ class PlanFileRequest:
     """
     *snapshot* None reads live state. *problems* lists all problems of specs and data. *parts* is how many processes can
     share the plan; *shard* plans for one of them alone. *chosen* is what was planned of the project's specs. *set_values* are
-    values of parameters of queries.
+    values of parameters of queries. *allow_lookups* replaces the budget of the month.
     """
 
     out: Path
@@ -154,6 +157,7 @@ class PlanFileRequest:
     memory_mb: int = MEMORY_LIMIT_MB
     chosen: Chosen = field(default_factory=Chosen)
     set_values: Mapping[str, str] = field(default_factory=dict)
+    allow_lookups: int | None = None
 
 
 def keys_for(loaded: Loaded, *, reads_users: bool) -> Sequence[KeyClass]:
@@ -174,8 +178,12 @@ def write_plan(
     *,
     on_retry: OnRetry = nobody,
     warn: Callable[[str], None] = lambda _: None,
-) -> None:
-    """Read rows of connections, check *loaded*, read live state and write the plan. Errors are those of ``plan``."""
+) -> MonthlyBudgetError | None:
+    """
+    Read rows of connections, check *loaded*, read live state and write the plan. Errors are those of ``plan``.
+
+    Return why ``apply`` will refuse the plan, if applying it would exceed the month's budget.
+    """
     loaded = read_rows(
         loaded, Reading(os.environ, SystemClock(), progress, request.set_values, request.max_age_seconds)
     )
@@ -200,6 +208,7 @@ def write_plan(
                 needs=keys_for(loaded, reads_users=isinstance(observed, Live)),
                 on_retry=on_retry,
                 warn=warn,
+                allowed_lookups=request.allow_lookups,
             ) as app,
             read_deliveries(settings.journal) as journal,
         ):
@@ -209,7 +218,7 @@ def write_plan(
                 PlanRequest(
                     target=target_of(settings),
                     out=request.out,
-                    observed=observed,
+                    observed=admitted(observed, app.costs),
                     budget=settings.budget,
                     sensitive=with_renamed(settings.sensitive, loaded.resources),
                     requests_per_second=settings.environment.limits.requests_per_second,
@@ -229,6 +238,7 @@ def write_plan(
                 progress=progress,
             )
             app.costs.about(plan_digest=made.digest)
+            return app.costs.refusal(forecast_of(made.summary))
 
 
 def select_resources(loaded: Loaded, select: Sequence[str], exclude: Sequence[str]) -> Loaded:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from leanplum_sync.clock import SystemClock
-from leanplum_sync.journal.ledger import open_ledger
 from leanplum_sync.library.connect import App
+from leanplum_sync.library.costs import Costs
 from leanplum_sync.operations.exporting import Exporting, Owner
-from leanplum_sync.operations.observing import Live
+from leanplum_sync.operations.observing import Live, Observed, Recorded
 from leanplum_sync.planner.parts import Part
+from leanplum_sync.planner.plan import Summary
 from leanplum_sync.progress import Progress
 from leanplum_sync.project.model import Limits
 from leanplum_sync.project.settings import Settings
 from leanplum_sync.wire.limits import USERS_PER_BATCH
 
+SAMPLE: Final = 1000  # users that are read back, if more changed
 _UNUSED_FOR_SECONDS: Final = 3600.0
 
 
@@ -31,11 +34,27 @@ def live_into(file: Path, limits: Limits, max_age_seconds: float = 0.0) -> Live:
     return Live(file, max_age_seconds, limits.concurrency, limits.requests_per_second, together(limits))
 
 
+def admitted(observed: Observed, costs: Costs) -> Observed:
+    """Return *observed* so that reading users is refused beforehand if it would exceed the month's budget."""
+    match observed:
+        case Live():
+            return replace(observed, admit=costs.admit)
+        case Recorded():
+            return observed
+
+
+def forecast_of(summary: Summary) -> int:
+    """Return the lookups that applying a plan will cost: its writes, and reading users back as ``apply`` does by default."""
+    return summary.cost.writes + min(summary.changed, SAMPLE)
+
+
 @contextmanager
 def exporting(
     settings: Settings, app: App, command: str, max_age_seconds: float, progress: Progress
 ) -> Iterator[Exporting]:
     """Yield what exports users of *app*, with the ledger of the environment's journal."""
+    from leanplum_sync.journal.ledger import open_ledger  # noqa: PLC0415 - the database library loads only when used
+
     clock = SystemClock()
     with open_ledger(settings.journal, clock) as ledger:
         yield Exporting(

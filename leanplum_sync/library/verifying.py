@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Final, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from leanplum_sync.applier.receipt import Receipt
 from leanplum_sync.clock import SystemClock
@@ -11,12 +11,10 @@ from leanplum_sync.journal import read_journal
 from leanplum_sync.library.connect import connected
 from leanplum_sync.library.planning import Plan
 from leanplum_sync.library.progress import Callback, progress_to
-from leanplum_sync.library.reading import together
+from leanplum_sync.library.reading import SAMPLE, together
 from leanplum_sync.operations import verify as operation
 from leanplum_sync.operations.verify import Verification
 from leanplum_sync.planfile import open_plan
-
-SAMPLE: Final = 1000
 
 # ``auto``: all, or a sample if more than that many changed. A number is the size of the sample.
 Extent: TypeAlias = Literal["auto", "all", "none"] | int
@@ -63,6 +61,14 @@ def is_due(extent: Extent, receipt: Receipt) -> bool:
     """Whether there is anything to read back after the run of *receipt*."""
     was_cut_off = receipt.stopped is not None and receipt.stopped.is_early
     return extent != "none" and not was_cut_off and bool(receipt.sent_now)
+
+
+def readings_of(extent: Extent, changed: int) -> int:
+    """Return at most how many users are read back."""
+    if extent == "none":
+        return 0
+    sample = sample_of(extent, changed)
+    return changed if sample is None else min(changed, sample)
 
 
 def sample_of(extent: Extent, changed: int) -> int | None:

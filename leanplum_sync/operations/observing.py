@@ -20,20 +20,25 @@ from leanplum_sync.observed import (
     read,
 )
 from leanplum_sync.observed.users import ReadsUsers
-from leanplum_sync.operations.pull import pull
+from leanplum_sync.operations.pull import Admit, pull
 from leanplum_sync.progress import Progress
 from leanplum_sync.staging import Staging
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """Read users now, into the snapshot *into*. Entries there that are younger than *max_age_seconds* are used again."""
+    """
+    Read users now, into the snapshot *into*. Entries there that are younger than *max_age_seconds* are used again.
+
+    *admit* gets the number of users to read before the first is read; its error is passed on.
+    """
 
     into: Path
     max_age_seconds: float
     concurrency: int
     requests_per_second: float | None
     together: int = 1  # users in one request
+    admit: Admit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ def observe(
             progress=progress,
             total=staging.count_subjects() if only is None else None,
             together=observed.together,
+            admit=observed.admit,
         )
         _stage_observed(staging, observed.into, progress)
         return report.lookups, {failure.subject: failure.sentence for failure in report.failures}

@@ -32,7 +32,7 @@ from leanplum_sync.planner.known import NOTHING_KNOWN, Known, KnowsDeliveries
 from leanplum_sync.planner.messages import resolve
 from leanplum_sync.planner.notes import unsettled_sentence
 from leanplum_sync.planner.parts import Part
-from leanplum_sync.planner.plan import REMARK, SOURCE, Note, Scope, Target
+from leanplum_sync.planner.plan import REMARK, SOURCE, Note, Scope, Summary, Target
 from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject, waves
 from leanplum_sync.problem import Problem, Remark
 from leanplum_sync.progress import Progress
@@ -80,6 +80,7 @@ class PlanRequest:
 class MadePlan:
     path: Path
     digest: str
+    summary: Summary
 
 
 def make_plan(
@@ -175,7 +176,7 @@ def make_plan(
                 ],
                 summary=summary,
             )
-    return MadePlan(request.out, digest)
+    return MadePlan(request.out, digest, summary)
 
 
 def doubt_about(journal: Here | None, target: Target, *, delivers: bool) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from leanplum_sync import errors
 from leanplum_sync.address import Subject
@@ -19,6 +19,8 @@ from leanplum_sync.observed.snapshot_entries import read
 from leanplum_sync.observed.snapshot_writer import SnapshotWriter
 from leanplum_sync.observed.users import Reading, ReadsUsers, Shown, Withheld
 from leanplum_sync.progress import Progress, Task
+
+Admit: TypeAlias = Callable[[int], None]  # gets the number of lookups; raises if they are too many
 
 MOST_FAILURES: Final = 1000  # with more, the problem is not in single users
 # Requests in flight are billed, so an interrupted pull waits for their responses, unless it is interrupted again.
@@ -70,13 +72,14 @@ def pull(
     progress: Progress,
     total: int | None = None,
     together: int = 1,
+    admit: Admit | None = None,
 ) -> PullReport:
     """
     Read *subjects* into the snapshot *into*, in the order of the responses.
 
     Entries in *into* that are younger than *max_age_seconds* are not read again: after an interruption, the same call
     continues. A subject named twice is read once. A rate limit slows all threads down. Up to *together* subjects are read with
-    one request, as long as the API supports it.
+    one request, as long as the API supports it. *admit* is called before the first request, and its error is passed on.
 
     Raises:
         CredentialError: at once; no further request starts.
@@ -91,6 +94,9 @@ def pull(
         reading = Reading(reader, pace, clock, together=together, must_end=stopping.is_set)
         crew = Crew(reading.read, concurrency, stopping)
         tally = _Tally()
+        if admit is not None:
+            subjects = known.listed(subjects)
+            admit(known.count_unknown())
         with progress.track("Reading users", total, "user") as task:
             try:
                 for answer in crew.answers(reading.groups(known.unknown(subjects, tally, task))):
@@ -149,6 +155,21 @@ class _Known:
         fresh = ((str(entry.subject),) for entry in read(path) if entry.observed_at >= not_before)
         self._rows.executemany("INSERT OR IGNORE INTO known VALUES (?)", fresh)
         self._rows.execute("COMMIT")
+
+    def listed(self, subjects: Iterable[Subject]) -> Iterator[Subject]:
+        """Keep *subjects*, and return each once, in their order."""
+        self._rows.execute("CREATE TABLE listed (number INTEGER PRIMARY KEY, subject TEXT UNIQUE)")
+        self._rows.execute("BEGIN")
+        keys = ((str(subject),) for subject in subjects)
+        self._rows.executemany("INSERT OR IGNORE INTO listed (subject) VALUES (?)", keys)
+        self._rows.execute("COMMIT")
+        rows = self._rows.execute("SELECT subject FROM listed ORDER BY number")
+        return (Subject.parse(text) for (text,) in rows)
+
+    def count_unknown(self) -> int:
+        """Return how many of those listed have to be read."""
+        query = "SELECT count(*) FROM listed WHERE subject NOT IN (SELECT subject FROM known)"
+        return int(self._rows.execute(query).fetchone()[0])
 
     def unknown(self, subjects: Iterable[Subject], tally: _Tally, task: Task) -> Iterator[Subject]:
         self._rows.execute("CREATE TABLE asked (subject TEXT PRIMARY KEY) WITHOUT ROWID")

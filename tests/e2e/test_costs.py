@@ -114,9 +114,11 @@ def run_commands(shell: Shell, served: Served, seed: int, count: int) -> Counter
 def test_the_ledger_equals_the_count_of_the_emulator(tmp_path: Path, serve: Serve) -> None:
     shell, served = served_shop(tmp_path, serve)
     write_rows(shell, random.Random(1))
-    shell.run("plan")
+    forecast = shell.json("plan")["cost"]
     planned = costs(shell)
-    shell.run("apply", ".leanplum-sync/live.lpplan", "--yes", "--verify", "all")
+    shell.run("apply", ".leanplum-sync/live.lpplan", "--yes", "--verify", "none")
+    counted = served.counts()["billableLookups"]
+    assert (forecast["reads"], forecast["writes"]) == (counted["reads"], counted["writes"])
     shell.run("call", "exportUser", "userId=u01")
     assert spent(shell) == served.counts()["billableLookups"]
     assert [cost.command for cost in costs(shell)] == ["plan", "apply", "call"]
@@ -135,6 +137,48 @@ def test_the_ledger_equals_the_count_of_the_emulator_over_50_commands(
     told = run_commands(shell, served, seed, 50)
     succeeded = {each.split()[0] for each in told if each.endswith(" 0")}
     assert succeeded >= {"pull", "plan", "apply"}
+
+
+def test_what_would_exceed_the_budget_of_the_month_is_refused_before_it_is_paid(
+    tmp_path: Path, serve: Serve
+) -> None:
+    served = serve({"userId": "u1"}, {"userId": "u2"}, {"userId": "u3"})
+    shell = shop(tmp_path / "shop", served, in_batches=False)
+    project = shell.folder / "leanplum-sync.yaml"
+    project.write_text(
+        project.read_text().replace("createdUsers: 100", "createdUsers: 100, billableLookupsPerMonth: 5")
+    )
+    (shell.folder / "users.csv").write_text("id,tier,visits\nu1,gold,1\nu2,gold,1\nu3,gold,1\n")
+    plan, apply = ["plan"], ["apply", ".leanplum-sync/live.lpplan", "--yes", "--verify", "none"]
+
+    refused = shell.run(*plan, code=6)  # it may read three, but not change them
+    assert (
+        "apply needs 6 billable lookups, and live used 3 this month. Together, these are 9; the budget allows 5"
+        in refused.stderr
+    )
+    shell.run(*apply, code=6)
+    assert served.counts()["billableLookups"]["total"] == 3
+    shell.run(*apply, "--allow-lookups", "6")
+    again = shell.run(*apply)
+    assert "Error" not in again.stderr
+    for command in (
+        ["plan"],
+        ["pull", "--out", "all.ndjson"],
+        ["drift"],
+        ["adopt", "--dry-run"],
+        ["undo", "1"],
+    ):
+        error = shell.run(*command, code=6).stderr
+        assert f"{command[0]} needs 3 billable lookups, and live used 6 this month" in error
+        assert "--allow-lookups 9" in error
+    assert served.counts()["billableLookups"]["total"] == spent(shell)["total"] == 6
+    shell.run("pull", "--out", "all.ndjson", "--allow-lookups", "9")
+
+    [live] = shell.json("status", "--costs")["environments"]
+    assert (live["lookups"], live["budget"], live["isOver"]) == (9, 5, True)
+    assert [each["command"] for each in live["commands"]] == ["apply", "plan", "pull"]
+    assert "the forecast is over it" in shell.run("status", "--costs").stdout
+    shell.run("status", "--costs", "-o", "html", code=64)
 
 
 def test_a_killed_command_leaves_what_it_cost_but_for_the_last_slice(

@@ -15,7 +15,7 @@ from leanplum_sync.address import Subject
 from leanplum_sync.cli.command import Command, in_project, specs_argument
 from leanplum_sync.cli.connect import connected
 from leanplum_sync.cli.exit_codes import ExitCode
-from leanplum_sync.cli.options.basic import duration_option, file_option
+from leanplum_sync.cli.options.basic import allow_lookups_option, duration_option, file_option
 from leanplum_sync.cli.options.checking import LIVE, observed_option, reading_of, set_option
 from leanplum_sync.cli.options.ids import id_column_option, subjects_named
 from leanplum_sync.cli.output.console import Console
@@ -30,7 +30,7 @@ from leanplum_sync.kinds.kind import with_renamed
 from leanplum_sync.kinds.rows.parts import SendPart
 from leanplum_sync.library.connect import target_of
 from leanplum_sync.library.journal_here import lapse_here, open_for
-from leanplum_sync.library.reading import live_into
+from leanplum_sync.library.reading import admitted, live_into
 from leanplum_sync.operations.adopt import Adoption, Choice, adopt
 from leanplum_sync.operations.adopted_files import write_adopted
 from leanplum_sync.operations.check import check
@@ -75,6 +75,7 @@ from leanplum_sync.wire.catalogue import KeyClass
 @observed_option
 @duration_option("--max-age", help="Maximum age of the snapshot FILE, such as 30m or 2h. Default: no limit.")
 @set_option
+@allow_lookups_option
 @click.option(
     "--sends",
     metavar="DELIVERY",
@@ -109,6 +110,7 @@ def command(
     observed: str,
     max_age: float | None,
     given: tuple[tuple[str, str], ...],
+    allow_lookups: int | None,
     sends: str | None,
     why: str | None,
     by: str | None,
@@ -153,7 +155,9 @@ def command(
         raise click.UsageError("--why, --by, and --yes can only be used with --sends.")
     loaded = without_sends(read_rows(loaded, reading_of(given, console.progress())))
     choice = Choice(named, everything, fill)
-    found = _find(loaded, settings, console, choice, observed=observed, max_age=max_age)
+    found = _find(
+        loaded, settings, console, choice, observed=observed, max_age=max_age, allow_lookups=allow_lookups
+    )
     found, files = write_adopted(found, loaded, settings.state_folder, dry_run=dry_run)
     target = target_of(settings)
     mask = Mask(with_renamed(settings.sensitive, loaded.resources), secrets.token_bytes(16))
@@ -174,6 +178,7 @@ def _find(
     *,
     observed: str,
     max_age: float | None,
+    allow_lookups: int | None,
 ) -> Adoption:
     reading = settings.state_folder / f"{settings.name}.adopt.ndjson"
     live = live_into(reading, settings.environment.limits)
@@ -183,11 +188,14 @@ def _find(
         # Users without a difference have empty cells that may be filled.
         with Staging(settings.state_folder, sieve=not choice.fill) as staging:
             check(loaded, staging, progress).raise_if_any()
-            with connected(settings, "adopt") as app, read_journal(settings.journal) as journal:
+            with (
+                connected(settings, "adopt", allowed_lookups=allow_lookups) as app,
+                read_journal(settings.journal) as journal,
+            ):
                 return adopt(
                     loaded,
                     staging,
-                    source,
+                    admitted(source, app.costs),
                     choice,
                     app=app.target.app_id,
                     environment=settings.name,

@@ -29,7 +29,7 @@ from leanplum_sync.cli.options.applying import (
     verify_option,
     wave_failures_option,
 )
-from leanplum_sync.cli.options.basic import duration_option
+from leanplum_sync.cli.options.basic import allow_lookups_option, duration_option
 from leanplum_sync.cli.options.checking import shard_option
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.documents import show_plan
@@ -111,6 +111,7 @@ _Ended: TypeAlias = tuple[Receipt, InterruptedRunError | None, Verification | No
     is_flag=True,
     help="Accept a journal that has no record of earlier sends. Use this for an app's first sends, or if the old journal is lost.",
 )
+@allow_lookups_option
 @click.option("--yes", is_flag=True, help="Don't ask for confirmation. Required without a terminal.")
 @output_options("text", "json", "ndjson", "markdown", "html", "junit")
 @in_project
@@ -130,6 +131,7 @@ def command(
     new_journal: bool,
     resume: bool,
     retry_rejected: bool,
+    allow_lookups: int | None,
     yes: bool,
 ) -> ExitCode:
     """
@@ -152,6 +154,7 @@ def command(
         wave_failures_share=wave_failures,
         shard=shard,
         new_journal=new_journal,
+        allow_lookups=allow_lookups,
     )
     with open_plan(plan) as opened:
         reads_back = verify != "none" and any(facts(kind).is_readable for kind in opened.summary.changes)
@@ -178,6 +181,7 @@ def command(
             on_retry=RetryNotice(),
             needs=needs,
         ) as application:
+            application.check_costs(reads_back=verify if reads_back else "none")
             target = admitted.conditions.target
             if not yes:
                 confirm(console, target, mine.summary)

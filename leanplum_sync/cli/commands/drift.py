@@ -10,7 +10,7 @@ import click
 from leanplum_sync.cli.command import Command, in_project, specs_argument
 from leanplum_sync.cli.connect import connected
 from leanplum_sync.cli.exit_codes import ExitCode
-from leanplum_sync.cli.options.basic import duration_option
+from leanplum_sync.cli.options.basic import allow_lookups_option, duration_option
 from leanplum_sync.cli.options.checking import LIVE, observed_option, reading_of, set_option
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.outputs import deliver, output_options
@@ -19,7 +19,7 @@ from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import SpecError
 from leanplum_sync.journal import read_journal
 from leanplum_sync.library.connect import target_of
-from leanplum_sync.library.reading import live_into
+from leanplum_sync.library.reading import admitted, live_into
 from leanplum_sync.operations.check import check
 from leanplum_sync.operations.drift import Drift, find_drift, without_sends
 from leanplum_sync.operations.observing import Recorded
@@ -37,6 +37,7 @@ from leanplum_sync.wire.catalogue import KeyClass
 @observed_option
 @duration_option("--max-age", help="Maximum age of the snapshot FILE, such as 30m or 2h. Default: no limit.")
 @set_option
+@allow_lookups_option
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2, not 0, if anything has drifted.")
 @output_options("text", "json", "ndjson", "markdown")
 @in_project
@@ -47,6 +48,7 @@ def command(
     observed: str,
     max_age: float | None,
     given: tuple[tuple[str, str], ...],
+    allow_lookups: int | None,
     detailed_exitcode: bool,
 ) -> ExitCode:
     """
@@ -63,7 +65,14 @@ def command(
     settings = settings_of(project, loaded.root, needs=needs)
     loaded = read_rows(loaded, reading_of(given, console.progress()))
     target = target_of(settings)
-    found = _find(without_sends(loaded), settings, console, observed=observed, max_age=max_age)
+    found = _find(
+        without_sends(loaded),
+        settings,
+        console,
+        observed=observed,
+        max_age=max_age,
+        allow_lookups=allow_lookups,
+    )
     mask = Mask(settings.sensitive, secrets.token_bytes(16))
     deliver(
         console,
@@ -75,7 +84,13 @@ def command(
 
 
 def _find(
-    loaded: Loaded, settings: Settings, console: Console, *, observed: str, max_age: float | None
+    loaded: Loaded,
+    settings: Settings,
+    console: Console,
+    *,
+    observed: str,
+    max_age: float | None,
+    allow_lookups: int | None,
 ) -> Drift:
     # Not the snapshot of the latest plan, which `explain` reads.
     reading = settings.state_folder / f"{settings.name}.drift.ndjson"
@@ -88,11 +103,14 @@ def _find(
     try:
         with Staging(settings.state_folder) as staging:
             check(loaded, staging, progress).raise_if_any()
-            with connected(settings, "drift") as app, read_journal(settings.journal) as journal:
+            with (
+                connected(settings, "drift", allowed_lookups=allow_lookups) as app,
+                read_journal(settings.journal) as journal,
+            ):
                 return find_drift(
                     loaded,
                     staging,
-                    source,
+                    admitted(source, app.costs),
                     app=app.target.app_id,
                     environment=settings.name,
                     reader=app.reader(),

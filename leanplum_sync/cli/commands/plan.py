@@ -10,7 +10,7 @@ from leanplum_sync.cli.command import Command, in_project, specs_argument
 from leanplum_sync.cli.connect import RetryNotice, tell, tell_changed_seed
 from leanplum_sync.cli.context import remembered
 from leanplum_sync.cli.exit_codes import ExitCode
-from leanplum_sync.cli.options.basic import duration_option, file_option
+from leanplum_sync.cli.options.basic import allow_lookups_option, duration_option, file_option
 from leanplum_sync.cli.options.checking import (
     LIVE,
     listing_file,
@@ -33,6 +33,7 @@ from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.render.plan_words import consent_options, over_budget
 from leanplum_sync.render.problems import checked_text
+from leanplum_sync.render.values import escaped
 from leanplum_sync.specs import load
 from leanplum_sync.staging import MEMORY_LIMIT_MB
 
@@ -65,6 +66,7 @@ from leanplum_sync.staging import MEMORY_LIMIT_MB
 @all_groups_option
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2, not 0, if there are changes.")
 @problems_option
+@allow_lookups_option
 @memory_option(MEMORY_LIMIT_MB)
 @output_options("text", "json", "ndjson", "markdown", "html", "sarif", "github")
 @in_project
@@ -81,6 +83,7 @@ def command(
     parts: int,
     shard: Part | None,
     problems: Path | None,
+    allow_lookups: int | None,
     memory: int,
     all_groups: bool,
     detailed_exitcode: bool,
@@ -112,9 +115,10 @@ def command(
         memory_mb=memory,
         chosen=Chosen(specs, select, exclude),
         set_values=dict(given),
+        allow_lookups=allow_lookups,
     )
     try:
-        write_plan(
+        refused = write_plan(
             loaded,
             settings,
             request,
@@ -127,7 +131,11 @@ def command(
         return _report(error, console, loaded.root, settings.name)
     with open_plan(request.out) as plan:
         show_plan(plan, console, loaded.root, all_groups=all_groups)
-        return conclude(plan, console, detailed_exitcode=detailed_exitcode)
+        code = conclude(plan, console, detailed_exitcode=detailed_exitcode)
+    if refused is None:
+        return code
+    console.complain(f"\n{escaped(str(refused))}")
+    return ExitCode.NO_CONSENT
 
 
 def _report(error: SpecError, console: Console, root: Path, environment: str) -> ExitCode:

@@ -13,7 +13,7 @@ from leanplum_sync.address import Subject
 from leanplum_sync.cli.command import Command, in_project
 from leanplum_sync.cli.connect import connected
 from leanplum_sync.cli.exit_codes import ExitCode
-from leanplum_sync.cli.options.basic import duration_option, file_option
+from leanplum_sync.cli.options.basic import allow_lookups_option, duration_option, file_option
 from leanplum_sync.cli.options.checking import listing_file, memory_option, reading_of, set_option
 from leanplum_sync.cli.options.ids import id_column_option, subjects_named
 from leanplum_sync.cli.output.console import Console
@@ -69,6 +69,7 @@ _SNAPSHOTS: Final = (".ndjson", ".ndjson.gz", ".ndjson.zst")
 )
 @set_option
 @memory_option(LEAST_MEMORY_MB)
+@allow_lookups_option
 @output_options("text", "json", "ndjson")
 @in_project
 def command(
@@ -82,6 +83,7 @@ def command(
     max_age: float,
     given: tuple[tuple[str, str], ...],
     memory: int,
+    allow_lookups: int | None,
 ) -> ExitCode:
     """
     Read users into a snapshot file, one billable lookup each.
@@ -104,7 +106,10 @@ def command(
     progress = console.progress()
     if from_export:
         return _export(loaded, settings, out, max_age, console)
-    with Staging(memory_limit_mb=memory, only_rows=True) as staging, connected(settings, "pull") as app:
+    with (
+        Staging(memory_limit_mb=memory, only_rows=True) as staging,
+        connected(settings, "pull", allowed_lookups=allow_lookups) as app,
+    ):
         subjects = (
             subjects_named(users, from_file, id_column, loaded)
             if users or from_file
@@ -121,6 +126,7 @@ def command(
             progress=progress,
             total=len(users) if users and not from_file else None,
             together=together(limits),
+            admit=app.costs.admit,
         )
         target = app.target
     deliver(

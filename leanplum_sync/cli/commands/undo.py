@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -13,7 +14,7 @@ from leanplum_sync.cli.command import Command, in_project
 from leanplum_sync.cli.commands.plan import conclude
 from leanplum_sync.cli.connect import connected
 from leanplum_sync.cli.exit_codes import ExitCode
-from leanplum_sync.cli.options.basic import file_option
+from leanplum_sync.cli.options.basic import allow_lookups_option, file_option
 from leanplum_sync.cli.options.runs import known_run, run_argument
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.documents import show_plan
@@ -47,9 +48,12 @@ from leanplum_sync.wire.catalogue import KeyClass
     help="The plan that the run applied. Default: the copy in .leanplum-sync/applied or in the shared journal.",
 )
 @file_option("--out", help="Where to write the plan. Default: undo-RUN.lpplan in .leanplum-sync.")
+@allow_lookups_option
 @output_options("text", "json", "markdown", "html")
 @in_project
-def command(console: Console, *, run: int, of_run: Path | None, out: Path | None) -> ExitCode:
+def command(
+    console: Console, *, run: int, of_run: Path | None, out: Path | None, allow_lookups: int | None
+) -> ExitCode:
     """
     Create a plan that reverts run RUN.
 
@@ -83,13 +87,16 @@ def command(console: Console, *, run: int, of_run: Path | None, out: Path | None
                 sensitive=settings.sensitive | plan.header.sensitive,
                 requests_per_second=limits.requests_per_second,
             )
-            with Staging(settings.state_folder) as staging, connected(settings, "undo") as app:
+            with (
+                Staging(settings.state_folder) as staging,
+                connected(settings, "undo", allowed_lookups=allow_lookups) as app,
+            ):
                 made = make_undo(
                     run,
                     plan,
                     staging,
                     request,
-                    live,
+                    replace(live, admit=app.costs.admit),
                     reader=app.reader(),
                     journal=journal,
                     clock=SystemClock(),

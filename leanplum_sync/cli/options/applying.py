@@ -13,7 +13,8 @@ from leanplum_sync.applier.receipt import Receipt, StopReason
 from leanplum_sync.cli.options.basic import Parsed
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.library.applying import Application
-from leanplum_sync.library.verifying import SAMPLE, Extent, is_due, sample_of
+from leanplum_sync.library.reading import SAMPLE
+from leanplum_sync.library.verifying import Extent, is_due, sample_of
 from leanplum_sync.operations.verify import Verification
 from leanplum_sync.planfile.part import PlanPart
 from leanplum_sync.planner.change import ChangeKind

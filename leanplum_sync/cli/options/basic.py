@@ -48,6 +48,14 @@ def duration_option(name: str, **options: Any) -> Callable[[Decorated], Decorate
     return click.option(name, type=DURATION, metavar="TIME", **options)
 
 
+allow_lookups_option: Final = click.option(
+    "--allow-lookups",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Allow up to N billable lookups in this month, for this command only. Default: the project's billableLookupsPerMonth.",
+)
+
+
 def file_option(*names: str, exists: bool = False, **options: Any) -> Callable[[Decorated], Decorated]:
     kind = click.Path(exists=exists, dir_okay=False, path_type=Path)
     return click.option(*names, type=kind, metavar="FILE", **options)
