@@ -183,7 +183,7 @@ class MonthlyBudgetError(PlanError):
     """
     A command would exceed the environment's billable lookups per month. Nothing was read or sent by the part that was refused.
 
-    *spent* are the lookups of the month so far, *forecast* those that the *command* still needs.
+    *spent* are the lookups of the month so far, *forecast* the ones that the *command* still needs.
     """
 
     def __init__(self, *, environment: str, command: str, spent: int, forecast: int, budget: int) -> None:

@@ -57,7 +57,7 @@ class PlanCost:
 class EnvironmentCosts:
     """
     The *month* so far. *forecast* is for its end. *budget* is ``billableLookupsPerMonth``, None for no limit. *times* counts
-    commands by name. *jobs* counts the day's exportUsers jobs, those that did not fail.
+    commands by name. *jobs* counts each day's exportUsers jobs that did not fail.
     """
 
     environment: str
