@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from leanplum_sync.client.api.jobs import ExportResult, JobState
 from leanplum_sync.clock import Clock, utc
@@ -24,9 +24,11 @@ from leanplum_sync.errors import (
     RateLimitedError,
     RejectedError,
 )
-from leanplum_sync.journal.ledger import ExportJob, Quota
 from leanplum_sync.observed.export_snapshot import ExportCounts, ExportedFile, merge
 from leanplum_sync.progress import Progress
+
+if TYPE_CHECKING:
+    from leanplum_sync.journal.ledger import ExportJob, Quota
 
 POLL_SECONDS: Final = 30.0  # Source: Leanplum docs ask for 30 to 60
 WAIT_SECONDS: Final = 6 * 3600.0
