@@ -99,7 +99,7 @@ class HttpTransport:
         self._answer_timeout = answer_timeout_seconds
         self._download_timeout = download_timeout_seconds
         self._of_thread = threading.local()
-        self._sessions: list[requests.Session] = []
+        self._sessions: list[_Session] = []
         self._in_flight: dict[_Watch, None] = {}
 
     def send(self, request: Request, before_write: BeforeWrite | None = None) -> Response:
@@ -107,15 +107,7 @@ class HttpTransport:
         self._in_flight[watch] = None
         _watching.watch = watch
         try:
-            with self._session().request(
-                request.method,
-                request.url,
-                data=request.body or None,
-                headers={"Accept-Encoding": "gzip", **request.headers},
-                timeout=self._timeout,
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
+            with self._session().send_once(request, self._timeout) as answer:
                 headers = answer.headers
                 body = read_body(answer.raw, headers.get("Content-Encoding", ""))
         except (
@@ -172,16 +164,46 @@ class HttpTransport:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._of_thread, "session", None)
+    def _session(self) -> _Session:
+        session: _Session | None = getattr(self._of_thread, "session", None)
         if session is None:
-            session = requests.Session()
-            session.trust_env = not self._is_local
-            for scheme in ("http://", "https://"):
-                session.mount(scheme, _WatchedAdapter())
-            self._of_thread.session = session
+            session = self._of_thread.session = _Session(is_local=self._is_local)
             self._sessions.append(session)
         return session
+
+
+class _Session(requests.Session):
+    """
+    The session of one thread.
+
+    All calls of an action differ in their bodies only. Their headers, proxies and certificates are found out once, because
+    requests takes longer for these than for the call itself.
+    """
+
+    def __init__(self, *, is_local: bool) -> None:
+        super().__init__()
+        self.trust_env = not is_local
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, _WatchedAdapter())
+        self._prepared: dict[tuple[object, ...], tuple[requests.PreparedRequest, Mapping[str, Any]]] = {}
+
+    def send_once(self, request: Request, timeout: tuple[float, float]) -> requests.Response:
+        """Send *request* without following a redirect. Cookies are not kept: the API sets none."""
+        prepared, settings = self._prepare(request)
+        prepared.body = request.body or None
+        prepared.headers.pop("Content-Length", None)
+        prepared.prepare_content_length(prepared.body)
+        return self.get_adapter(request.url).send(prepared, timeout=timeout, **settings)
+
+    def _prepare(self, request: Request) -> tuple[requests.PreparedRequest, Mapping[str, Any]]:
+        key = (request.method, request.url, *request.headers.items())
+        if key not in self._prepared:
+            headers = {"Accept-Encoding": "gzip", **request.headers}
+            self._prepared[key] = (
+                self.prepare_request(requests.Request(request.method, request.url, headers)),
+                self.merge_environment_settings(request.url, {}, stream=True, verify=None, cert=None),
+            )
+        return self._prepared[key]
 
 
 class _Watch:
