@@ -34,9 +34,18 @@ from typing import IO, Any, Final, NoReturn, Self
 
 import brief_waits
 import doubts
+from pydantic import BaseModel
 
 _MOST_BYTES: Final = 1 << 20
 _LIMITS: Final = (resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE)
+# What the package imports inside functions, and most commands need. None of them starts a thread.
+_IMPORTED_LATER: Final = (
+    "duckdb",
+    "psycopg",
+    "sqlalchemy.dialects.postgresql.psycopg",
+    "sqlalchemy.dialects.sqlite",
+    "uvicorn.protocols.http.h11_impl",
+)
 IS_POSSIBLE: Final = hasattr(os, "pidfd_open")
 
 
@@ -229,8 +238,19 @@ def _import_everything() -> None:
     for module in pkgutil.walk_packages(leanplum_sync.__path__, "leanplum_sync."):
         if module.name != "leanplum_sync.__main__":
             importlib.import_module(module.name)
+    for name in _IMPORTED_LATER:
+        importlib.import_module(name)
+    _build_models(BaseModel)
     gc.collect()
     gc.freeze()
+
+
+def _build_models(base: type[BaseModel]) -> None:
+    """Pydantic builds these models when they are first used, which takes each command some 20 ms."""
+    for model in base.__subclasses__():
+        if model.__module__.startswith("leanplum_sync."):
+            model.model_rebuild()
+        _build_models(model)
 
 
 def _run() -> NoReturn:
