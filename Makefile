@@ -1,6 +1,6 @@
 # Everything here needs only Python 3.11 and make: the first target you run creates .venv.
 #   make demo         a guided run against the embedded emulator; needs no account
-#   make test         the whole test suite, in three processes (WORKERS=4 for more)
+#   make test         the whole test suite, in four processes (WORKERS=8 for more)
 #   make check        style, types, imports, the site, and every command shown in the docs
 #   make lint         style, types and imports alone
 #   make campaign     long searches that are not part of the suite: 200 runs killed at every critical point (RUNS=1000 for more),
@@ -19,7 +19,7 @@
 
 PYTHON ?= $(shell for p in python3.11 python3; do $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV ?= .venv
-WORKERS ?= 3
+WORKERS ?= 4
 SECONDS ?= 60
 RUNS ?= 200
 ROWS ?=
@@ -54,7 +54,7 @@ demo: $(READY)
 	@PATH="$(abspath $(BIN)):$$PATH" examples/demo.sh
 
 test: $(READY)
-	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 check: lint site
 	$(BIN)/python -m pytest -q tests/e2e/test_docs.py

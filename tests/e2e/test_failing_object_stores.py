@@ -17,8 +17,11 @@ from tiers import silver
 
 pytestmark = pytest.mark.slow
 
+# Few users, for each plan reads them all; and long values, for a file of some size.
+ROWS = 40
 FILES = {
-    "crm/a.csv": b"id,tier\n" + b"".join(f"u{number},row-secret\n".encode() for number in range(2000)),
+    "crm/a.csv": b"id,tier\n"
+    + b"".join(f"u{number},{'row-secret' * 60}\n".encode() for number in range(ROWS)),
     "crm/b.csv": b"id,tier\nv1,row-secret\n",
 }
 CASES = {
@@ -86,7 +89,7 @@ def test_a_failure_that_passes_is_not_told(store: FaultyStore, lake: Shell) -> N
             return content
 
     store.files = OnceCut(store.files)
-    assert lake.json("plan")["rows"][0]["rows"] == 2000
+    assert lake.json("plan")["rows"][0]["rows"] == ROWS
 
 
 def test_ctrl_c_while_a_file_is_read_leaves_nothing(store: FaultyStore, lake: Shell) -> None:
