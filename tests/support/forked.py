@@ -53,15 +53,21 @@ class Forked:
     """One process, with the part of the interface of `subprocess.Popen` that the tests need."""
 
     def __init__(
-        self, nursery: Nursery, arguments: Sequence[str], folder: Path, environ: Mapping[str, str]
+        self,
+        nursery: Nursery,
+        arguments: Sequence[str],
+        folder: Path,
+        environ: Mapping[str, str],
+        script: Path | None = None,
     ) -> None:
+        """Run *script*, or the command, with *arguments*."""
         self._nursery, self.args = nursery, arguments
         self.returncode: int | None = None
         (out, out_end), (err, err_end) = os.pipe(), os.pipe()
         self.stdout: IO[str] = os.fdopen(out, encoding="utf-8")
         self.stderr: IO[str] = os.fdopen(err, encoding="utf-8")
         try:
-            self.pid = nursery.fork(arguments, folder, environ, [out_end, err_end])
+            self.pid = nursery.fork(arguments, folder, environ, [out_end, err_end], script)
         finally:
             os.close(out_end)
             os.close(err_end)
@@ -144,13 +150,19 @@ class Nursery:
         self._lock = threading.Lock()
 
     def fork(
-        self, arguments: Sequence[str], folder: Path, environ: Mapping[str, str], streams: Sequence[int]
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        environ: Mapping[str, str],
+        streams: Sequence[int],
+        script: Path | None,
     ) -> int:
         limits = {number: resource.getrlimit(number) for number in _LIMITS}
         mask = os.umask(0)
         os.umask(mask)
         return self._ask(
             {
+                "script": None if script is None else str(script),
                 "arguments": arguments,
                 "folder": str(folder),
                 "environ": environ,
@@ -182,8 +194,8 @@ def nursery() -> Nursery:
     return made
 
 
-def serve(asked: socket.socket) -> list[str]:
-    """Answer requests until the other end closes. In each forked child, return its arguments."""
+def serve(asked: socket.socket) -> tuple[str | None, list[str]]:
+    """Answer requests until the other end closes. In each forked child, return its script, None for the command, and its arguments."""
     while True:
         text, streams, _, _ = socket.recv_fds(asked, _MOST_BYTES, 2)
         if not text:
@@ -192,6 +204,7 @@ def serve(asked: socket.socket) -> list[str]:
             case {"reap": pid}:
                 answer = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             case {
+                "script": script,
                 "arguments": arguments,
                 "folder": folder,
                 "environ": environ,
@@ -205,7 +218,7 @@ def serve(asked: socket.socket) -> list[str]:
                     for number, limit in limits:
                         resource.setrlimit(number, tuple(limit))
                     _begin(folder, environ, streams)
-                    return list(arguments)
+                    return script, list(arguments)
             case other:
                 raise AssertionError(other)
         for stream in streams:
@@ -253,12 +266,15 @@ def _build_models(base: type[BaseModel]) -> None:
         _build_models(model)
 
 
-def _run() -> NoReturn:
-    """Run the command and exit without freeing objects, which would copy most of the nursery's memory."""
+def _run(script: str | None) -> NoReturn:
+    """Run *script* or the command, and exit without freeing objects, which would copy most of the nursery's memory."""
     code: Any = 0
     doubts.impose()
     try:
-        runpy.run_module("leanplum_sync", run_name="__main__", alter_sys=True)
+        if script is None:
+            runpy.run_module("leanplum_sync", run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(script, run_name="__main__")
     except SystemExit as end:
         code = end.code or 0
     except BaseException:  # noqa: BLE001 - as Python itself does
@@ -272,5 +288,6 @@ def _run() -> NoReturn:
 
 if __name__ == "__main__":
     _import_everything()
-    sys.argv = ["leanplum-sync", *serve(socket.socket(fileno=int(sys.argv[1])))]
-    _run()
+    chosen, given = serve(socket.socket(fileno=int(sys.argv[1])))
+    sys.argv = [chosen or "leanplum-sync", *given]
+    _run(chosen)

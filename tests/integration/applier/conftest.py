@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 import orjson
 import pytest
 import requests
+from shell import Process, begin_script
 
 from leanplum_sync import emulator
 
@@ -127,19 +127,13 @@ def run(world: ModuleType, api: Api, journal_path: str | Path) -> Runs:
 
 
 @pytest.fixture
-def child(api: Api, journal_path: str | Path) -> Iterator[Callable[[str, str], subprocess.Popen[str]]]:
+def child(api: Api, journal_path: str | Path, tmp_path: Path) -> Iterator[Callable[[str, str], Process]]:
     """Start a run in a process of its own that dies at a point."""
-    started: list[subprocess.Popen[str]] = []
+    started: list[Process] = []
 
-    def start(kind: str, point: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, str(_WORLD), api.url, str(journal_path), kind, point],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
+    def start(kind: str, point: str) -> Process:
+        started.append(begin_script(_WORLD, tmp_path, api.url, str(journal_path), kind, point))
+        return started[-1]
 
     yield start
     for process in started:

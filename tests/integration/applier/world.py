@@ -357,7 +357,7 @@ def main(url: str, journal: str, kind: str, point: str) -> None:
             def announce(*args: Any, **kwargs: Any) -> Any:
                 found = original(*args, **kwargs)
                 print("working", flush=True)  # noqa: T201 - the parent waits for it
-                threading.Event().wait(60)
+                threading.Event().wait()  # until it is killed
                 return found
 
             RunJournal.record_answer = announce  # type: ignore[method-assign]  # only in this child process
