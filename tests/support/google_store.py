@@ -68,7 +68,7 @@ def serving_google() -> Iterator[GoogleStore]:
             yield store
         finally:
             process.terminate()
-            process.wait(timeout=60)
+            process.wait(timeout=600)
 
 
 def _binary() -> Path:

@@ -67,7 +67,7 @@ def serving_objects() -> Iterator[ObjectStore]:
         yield store
     finally:
         process.terminate()
-        process.wait(timeout=60)
+        process.wait(timeout=600)
 
 
 def _answers(store: ObjectStore, process: subprocess.Popen[bytes]) -> bool:

@@ -24,7 +24,7 @@ from ratios import ROOT
 
 PASSWORD: Final = "not-in-any-message"
 _CRUCIBLE: Final = "crucible-emulator[server]==0.1.0a2"
-_START_SECONDS: Final = 60
+_START_SECONDS: Final = 600
 _SERVE: Final = """
 import socket, sys, uvicorn
 {app}

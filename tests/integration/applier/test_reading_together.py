@@ -272,7 +272,7 @@ class Held:
             element = {"success": True, "userAttributes": {}}
             return UserBatch((element,) * len(subjects), works=True, was_billed=True)
         self.is_asked_again.set()
-        self.is_let_go.wait(10)
+        self.is_let_go.wait(600)
         return unread(subjects, works=True, was_billed=True)
 
     def export_user(self, subject: Any, **_: Any) -> Any:
@@ -292,11 +292,12 @@ def test_who_interrupts_a_proof_waits_for_nothing_and_nobody_more_is_read(world:
             pass
 
         def advance(self, steps: int = 1) -> None:
-            held.is_asked_again.wait(10)
+            held.is_asked_again.wait(600)
             raise KeyboardInterrupt
 
     before = set(threading.enumerate())
-    end = threading.Timer(5, lambda: (let_go_before_the_end.append(True), held.is_let_go.set()))
+    # Only ends a test that hangs.
+    end = threading.Timer(300, lambda: (let_go_before_the_end.append(True), held.is_let_go.set()))
     end.start()
     with pytest.raises(KeyboardInterrupt):
         verify(

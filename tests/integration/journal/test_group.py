@@ -35,7 +35,7 @@ class Watched:
         self, if_it_fails: str, *, durable_at_once: bool, alone: bool = True
     ) -> Iterator[sa.Connection]:
         self.begun.set()
-        assert self.open.wait(30)
+        assert self.open.wait(600)
         with self._lease.writing(if_it_fails, durable_at_once=durable_at_once) as connection:
             yield connection
         self.durable.append(durable_at_once)
@@ -89,7 +89,7 @@ def all_at_once(
         futures = []
         for number, work in enumerate(works):
             futures.append(pool.submit(group.write, work, "lost", durable_at_once=number in durable))
-            assert lease.begun.wait(30)
+            assert lease.begun.wait(600)
         while len(group._waiting) < len(works) - 1:
             pass
         lease.open.set()

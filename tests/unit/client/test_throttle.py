@@ -89,7 +89,7 @@ def test_what_lies_ready_starts_no_faster_than_the_rate_when_places_fall_free() 
         with pace.turn_after(prepared.release):
             starts.append(round(watch.time, 3))
             started.release()
-            free.wait(30)
+            free.wait(600)
 
     ready = [threading.Thread(target=work) for _ in range(2)]
     for thread in ready:
