@@ -49,6 +49,13 @@ def alter(shell: Shell, statement: str) -> None:
         assert journal.execute(statement).rowcount
 
 
+def on_journal(shell: Shell, code: int = 0) -> str:
+    """Return what ``doctor`` says about the journal."""
+    found = {each["about"]: each for each in shell.json("doctor", code=code)["findings"]}
+    assert found["journal"]["level"] == ("bad" if code else "ok")
+    return str(found["journal"]["sentence"])
+
+
 def test_an_altered_batch_is_named_and_nothing_is_sent_again(shell: Shell, served: Served) -> None:
     shell.environ[KEY_VARIABLE] = new_key()
     shell.run(*PLAN)
@@ -78,8 +85,10 @@ def test_a_journal_begun_without_the_key_is_signed_once(shell: Shell, served: Se
     assert "sign it: leanplum-sync journal sign" in refused
     (fault,) = shell.json("journal", "verify", code=7)["faults"]
     assert fault["fault"].startswith(f"was created without {KEY_VARIABLE}")
+    assert "sign it: leanplum-sync journal sign" in on_journal(shell, code=7)
     assert "is signed: 1 run, 2 batches." in shell.run("journal", "sign").stderr
     assert shell.json("journal", "verify")["isSound"]
+    assert "is not in use" in on_journal(shell)
     assert shell.json(*PLAN)["actions"] == 0
 
     write_files(shell.folder, {"users.csv": csv_of_ids([*USERS, "u999"])})
@@ -88,6 +97,7 @@ def test_a_journal_begun_without_the_key_is_signed_once(shell: Shell, served: Se
     assert f"but {KEY_VARIABLE} is not set" in shell.run("journal", "upgrade", code=9).stderr
     shell.environ[KEY_VARIABLE] = new_key()
     assert "is signed with the key" in shell.run("status", code=9).stderr
+    assert "is signed with the key" in on_journal(shell, code=9)
     shell.environ[KEY_VARIABLE] = key
     shell.run(*APPLY)
     assert shell.json("journal", "verify")["isSound"]

@@ -99,7 +99,7 @@ def command(console: Console, *, purpose: str) -> ExitCode:
     findings = [
         *about_app,
         _on_plan_key(os.environ, settings),
-        _on_journal(settings, SystemClock().now()),
+        _on_journal(os.environ, settings, SystemClock().now()),
         *(_on_connection(each, settings.root) for each in load_project(project_file()).connections.values()),
     ]
     deliver(
@@ -260,14 +260,18 @@ def _on_plan_key(environ: Mapping[str, str], settings: Settings) -> Finding:
     )
 
 
-def _on_journal(settings: Settings, now: float) -> Finding:
+def _on_journal(environ: Mapping[str, str], settings: Settings, now: float) -> Finding:
     location, environment = settings.journal, settings.name
     name = describe(shortest(location))
     try:
-        with read_journal(location, keys=SealingKeys()) as journal:  # locks are not encrypted
+        keys = SealingKeys.from_environment(environ)
+    except CredentialError:
+        keys = SealingKeys()  # reported as such
+    try:
+        with read_journal(location, keys=keys) as journal:
             locks = [lock for lock in journal.locks() if lock.environment == environment and lock.until > now]
         lapse = lapse_here(settings)
-    except JournalError as error:
+    except (CredentialError, JournalError) as error:
         return _bad("journal", str(error), exit_code(error))
     if lapse:
         return _bad("journal", lapse, ExitCode.STALE_PLAN)
