@@ -42,7 +42,8 @@ class KnowsWrites(Protocol):
 @dataclass(frozen=True, slots=True)
 class Read:
     """
-    Users who were read into *snapshot*, from *since* on, in epoch seconds. *position* is the journal's at that time.
+    Users who were read into *snapshot*, from *since* on, in epoch seconds. *position* is the journal's at that time. What the snapshot
+    has from before is left out.
 
     *fields* are to have prints from now on, besides those that have them. *names* are attributes that users have.
     """
@@ -127,7 +128,9 @@ class Baseline:
             stale = write_ids(
                 _users(journal.touched_since(self.owner.app, step.since)), step.folder / "stale.ndjson"
             )
-            return step.merge.read(read.snapshot, own_time, stale=stale, unsure=file, into=step.into)
+            return step.merge.read(
+                read.snapshot, own_time, stale=stale, unsure=file, into=step.into, since=read.since
+            )
 
         with self._storing(), self.folder.alone():
             before, key = self._before(journal)
@@ -137,7 +140,6 @@ class Baseline:
         self,
         run: int,
         done: Callable[[Sequence[str]], Mapping[str, bytes]],
-        fields: Collection[str],
         journal: KnowsWrites,
         clock: Clock,
     ) -> Head | None:
@@ -170,7 +172,7 @@ class Baseline:
             before, key = self._before(journal)
             if before is None or run <= before.run:
                 return None
-            return self._next(merge, before, key, journal, clock, fields=fields)
+            return self._next(merge, before, key, journal, clock)
 
     def forget(self) -> None:
         """
@@ -191,7 +193,7 @@ class Baseline:
         journal: KnowsWrites,
         clock: Clock,
         *,
-        fields: Collection[str],
+        fields: Collection[str] = (),
         names: Collection[str] = (),
     ) -> Head:
         # The position comes first: what a run does from now on counts as later.

@@ -44,11 +44,14 @@ class Merge:
     fields: Sequence[str]
     memory_mb: int
 
-    def read(self, snapshot: Path, own_time: float, *, stale: Path, unsure: Path, into: Path) -> int:
+    def read(
+        self, snapshot: Path, own_time: float, *, stale: Path, unsure: Path, into: Path, since: float = 0.0
+    ) -> int:
         """
         Merge what *snapshot* shows into the rows before, without those of the users in *stale*, and return the number of rows in *into*.
 
-        Users in *unsure* may have changed since they were read. The newer of two rows counts. Users who don't exist have none.
+        Users in *unsure* may have changed since they were read, and what was read before *since*, in epoch seconds, is left out. The
+        newer of two rows counts. Users who don't exist have none.
 
         Raises:
             duckdb.Error: there is no room, or *snapshot* can't be read as a whole.
@@ -57,7 +60,7 @@ class Merge:
             self._start(connection, stale)
             connection.execute(
                 f"CREATE TABLE seen AS SELECT * FROM ({self._seen(snapshot, own_time)})"
-                f" WHERE id NOT IN (SELECT id FROM read_json({json_lines(unsure)}, columns = {_IDS}))"
+                f" WHERE seen_at >= {since!r} AND id NOT IN (SELECT id FROM read_json({json_lines(unsure)}, columns = {_IDS}))"
             )
             self._keep_newest(connection)
             connection.execute(

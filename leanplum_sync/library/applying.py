@@ -27,6 +27,7 @@ from leanplum_sync.errors import InterruptedRunError, Mismatch, MismatchKind, Us
 from leanplum_sync.journal.entry import RunState
 from leanplum_sync.journal.events import Listener, both, nobody
 from leanplum_sync.journal.writer import Journal
+from leanplum_sync.library.baseline_here import add_run
 from leanplum_sync.library.connect import App, connected, settle_seconds, target_of
 from leanplum_sync.library.event_log import EventLog
 from leanplum_sync.library.journal_here import journal_here, open_for
@@ -108,6 +109,7 @@ def apply(
         with applying(admitted) as run:
             run.check_costs(reads_back="none")
             receipt, interrupted = run.apply(progress=progress_to(progress))
+            run.note_in_baseline(receipt)
     if interrupted is not None:
         raise interrupted
     return receipt
@@ -344,6 +346,10 @@ class Application:
                 return read_receipt(plan, journal, run.number, stopped=StopReason.INTERRUPTED), error
         self.app.costs.about(run=receipt.run)
         return receipt, None
+
+    def note_in_baseline(self, receipt: Receipt) -> str:
+        """Add what the run wrote to the baseline, if there is one. Return why that can't be done, empty if it was."""
+        return add_run(self.admitted.settings, receipt.run, self.admitted.mine, self.journal)
 
     def read_back(
         self, receipt: Receipt, only: frozenset[Subject] | None, *, sample: int | None, progress: Progress

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Self
+from typing import Self, assert_never
 
+from leanplum_sync.baseline import Read, UnusableError
 from leanplum_sync.client.calls import OnRetry, nobody
 from leanplum_sync.clock import SystemClock
+from leanplum_sync.encryption import SealingKeys
 from leanplum_sync.errors import MonthlyBudgetError, SpecError, UsageError
-from leanplum_sync.journal import read_deliveries
+from leanplum_sync.journal import read_deliveries, read_journal
 from leanplum_sync.kinds.kind import with_renamed
+from leanplum_sync.library.baseline_here import add_read, baseline_of, is_kept
 from leanplum_sync.library.connect import connected, settle_seconds, target_of
 from leanplum_sync.library.journal_here import journal_here
 from leanplum_sync.library.progress import Callback, progress_to
@@ -22,18 +25,20 @@ from leanplum_sync.library.project import Project
 from leanplum_sync.library.reading import admitted, forecast_of, reading_live
 from leanplum_sync.operations.check import check
 from leanplum_sync.operations.migration import is_migrating
-from leanplum_sync.operations.observing import Live, Recorded
-from leanplum_sync.operations.plan import PlanRequest, make_plan
+from leanplum_sync.operations.observing import Assumed, Live, Observed, Recorded
+from leanplum_sync.operations.plan import MadePlan, PlanRequest, make_plan
 from leanplum_sync.operations.problem_list import ListingFile
 from leanplum_sync.operations.read_rows import Reading, read_rows
 from leanplum_sync.planfile import open_plan
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.planner.plan import Hazard, Note, Scope, Summary
+from leanplum_sync.problem import Place, Problem, Remark
 from leanplum_sync.progress import Progress
-from leanplum_sync.project.model import ProjectFile
+from leanplum_sync.project.model import Observe, ProjectFile
 from leanplum_sync.project.settings import Settings
 from leanplum_sync.specs import Loaded, load, spec_inputs
 from leanplum_sync.staging import MEMORY_LIMIT_MB, Staging
+from leanplum_sync.staging.assumed import managed_fields
 from leanplum_sync.wire.catalogue import KeyClass
 
 
@@ -87,6 +92,7 @@ def plan(
     select: Sequence[str] = (),
     exclude: Sequence[str] = (),
     snapshot: Path | str | None = None,
+    observe: Observe | None = None,
     max_age_seconds: float | None = None,
     out: Path | str | None = None,
     set_values: Mapping[str, str] | None = None,
@@ -96,8 +102,10 @@ def plan(
     """
     Compare the project's specs, or only those of *specs*, with live state or a *snapshot*, and write the plan to *out*.
 
-    *select* and *exclude* are globs over ``kind/name``. *max_age_seconds* limits how old users and rows that were read earlier
-    may be. *set_values* are values of parameters of queries. *allow_lookups* replaces the budget of billable lookups per month.
+    Without a snapshot, *observe* says whether all users are read or only those whom the baseline beside the journal doesn't know, or who
+    would change; None is the environment's default. *select* and *exclude* are globs over ``kind/name``. *max_age_seconds* limits how
+    old users and rows that were read earlier may be. *set_values* are values of parameters of queries. *allow_lookups* replaces the
+    budget of billable lookups per month.
     *out* is by default in ``.leanplum-sync``. A plan over budget is written too; ``apply`` refuses it without consent.
 
     Raises:
@@ -115,7 +123,7 @@ def plan(
         raise SpecError(loaded.problems)
     request = PlanFileRequest(
         out=Path(out) if out else project.settings.default_plan,
-        snapshot=None if snapshot is None else Path(snapshot),
+        observed=observe if snapshot is None else Path(snapshot),
         max_age_seconds=max_age_seconds,
         problems=ListingFile(project.settings.state_folder / "problems.ndjson"),
         chosen=chosen,
@@ -143,13 +151,13 @@ class Chosen:
 @dataclass(frozen=True, slots=True)
 class PlanFileRequest:
     """
-    *snapshot* None reads live state. *problems* lists all problems of specs and data. *parts* is how many processes can
+    *observed* is a snapshot, or how to observe users; None is the environment's default. *problems* lists all problems of specs and data. *parts* is how many processes can
     share the plan; *shard* plans for one of them alone. *chosen* is what was planned of the project's specs. *set_values* are
     values of parameters of queries. *allow_lookups* replaces the budget of the month.
     """
 
     out: Path
-    snapshot: Path | None
+    observed: Path | Observe | None
     max_age_seconds: float | None
     problems: ListingFile
     parts: int = 1
@@ -158,6 +166,7 @@ class PlanFileRequest:
     chosen: Chosen = field(default_factory=Chosen)
     set_values: Mapping[str, str] = field(default_factory=dict)
     allow_lookups: int | None = None
+    on_lost_baseline: Callable[[str], None] = lambda _: None
 
 
 def keys_for(loaded: Loaded, *, reads_users: bool) -> Sequence[KeyClass]:
@@ -194,18 +203,14 @@ def write_plan(
             staging.keep(request.shard)
 
         scope = request.chosen.scope(loaded.root, loaded.project) if loaded.project else None
-        source: AbstractContextManager[Live | Recorded] = (
-            reading_live(settings, request.max_age_seconds, request.shard)
-            if request.snapshot is None
-            else nullcontext(Recorded(request.snapshot, request.max_age_seconds))
-        )
+        remarks: list[Remark] = []
         with (
-            source as observed,
+            _observing(settings, request, staging.folder, remarks) as observed,
             connected(
                 settings,
                 on_changed_seed,
                 command="plan",
-                needs=keys_for(loaded, reads_users=isinstance(observed, Live)),
+                needs=keys_for(loaded, reads_users=not isinstance(observed, Recorded)),
                 on_retry=on_retry,
                 warn=warn,
                 allowed_lookups=request.allow_lookups,
@@ -228,7 +233,7 @@ def write_plan(
                     settle_seconds=settle_seconds(settings),
                     is_migrating=is_migrating(app.reader()),
                     repeated_send_days=settings.environment.limits.repeated_send_days,
-                    remarks=findings.remarks,
+                    remarks=[*findings.remarks, *remarks],
                     scope=scope,
                     journal=journal_here(settings, target_of(settings).app_id),
                 ),
@@ -237,8 +242,72 @@ def write_plan(
                 clock=SystemClock(),
                 progress=progress,
             )
+            if lost := _add_to_baseline(settings, observed, made, loaded, progress):
+                request.on_lost_baseline(lost)
             app.costs.about(plan_digest=made.digest)
             return app.costs.refusal(forecast_of(made.summary))
+
+
+@contextmanager
+def _observing(
+    settings: Settings, request: PlanFileRequest, folder: Path, remarks: list[Remark]
+) -> Iterator[Observed]:
+    """Yield where users come from. A baseline that can't be used is left out, with one of *remarks*. Its files are taken to *folder*."""
+    if isinstance(request.observed, Path):
+        yield Recorded(request.observed, request.max_age_seconds)
+        return
+    match request.observed or settings.environment.observe:
+        case Observe.LIVE:
+            with reading_live(settings, request.max_age_seconds, request.shard) as live:
+                yield live
+        case Observe.JOURNAL:
+            with reading_live(settings, None, request.shard) as live:
+                yield _assumed(settings, request, folder, remarks, live)
+
+
+def _assumed(
+    settings: Settings, request: PlanFileRequest, folder: Path, remarks: list[Remark], live: Live
+) -> Assumed | Live:
+    baseline = baseline_of(settings)
+    settings.baseline.mkdir(mode=0o700, parents=True, exist_ok=True)  # from now on, it is kept
+    if not baseline.exists:
+        return live
+    age = request.max_age_seconds
+    not_before = None if age is None else SystemClock().now() - age
+    try:
+        with read_journal(settings.journal, keys=SealingKeys()) as journal:
+            head, assumptions = baseline.assume(journal, folder, not_before)
+    except UnusableError as error:
+        place = Place(os.path.relpath(settings.baseline, settings.root))
+        remarks.append(
+            Remark(
+                Problem(
+                    place, f"the baseline is not used: {error}", "All users were read, and make a new one."
+                )
+            )
+        )
+        return live
+    return Assumed(assumptions, live, frozenset(head.names))
+
+
+def _add_to_baseline(
+    settings: Settings, observed: Observed, made: MadePlan, loaded: Loaded, progress: Progress
+) -> str:
+    """Add the users who were read. Return why that can't be done, empty if it was or need not be."""
+    match observed:
+        case Recorded():
+            return ""
+        case Live():
+            live = observed
+        case Assumed(live=live):
+            pass
+        case _:
+            assert_never(observed)
+    if not is_kept(settings) or not live.into.exists():
+        return ""
+    read = Read(live.into, made.read_since, made.position, managed_fields(loaded.resources), made.names)
+    with progress.track("Updating the baseline", None, "user"):
+        return add_read(settings, read)
 
 
 def select_resources(loaded: Loaded, select: Sequence[str], exclude: Sequence[str]) -> Loaded:

@@ -12,7 +12,7 @@ from leanplum_sync.clock import SystemClock
 from leanplum_sync.library.connect import App
 from leanplum_sync.library.costs import Costs
 from leanplum_sync.operations.exporting import Exporting, Owner
-from leanplum_sync.operations.observing import Live, Observed, Recorded
+from leanplum_sync.operations.observing import Assumed, Live, Observed, Recorded
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.planner.plan import Summary
 from leanplum_sync.progress import Progress
@@ -39,6 +39,8 @@ def admitted(observed: Observed, costs: Costs) -> Observed:
     match observed:
         case Live():
             return replace(observed, admit=costs.admit)
+        case Assumed(live=live):
+            return replace(observed, live=replace(live, admit=costs.admit))
         case Recorded():
             return observed
 

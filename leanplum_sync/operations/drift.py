@@ -32,7 +32,7 @@ from leanplum_sync.address import Subject
 from leanplum_sync.clock import Clock
 from leanplum_sync.journal.entry import AppliedSpec
 from leanplum_sync.kinds.rows.parts import SendPart
-from leanplum_sync.operations.observing import Live, Recorded, naming_the_place, observe
+from leanplum_sync.operations.observing import Observed, naming_the_place, observe
 from leanplum_sync.operations.plan import ReadsLiveState, decided
 from leanplum_sync.planner.attribute_names import AttributeNames
 from leanplum_sync.planner.change import Change, ChangeKind, Effect, effect_of
@@ -132,7 +132,7 @@ class Drift:
 def find_drift(
     loaded: Loaded,
     staging: Staging,
-    observed: Live | Recorded,
+    observed: Observed,
     *,
     app: str,
     environment: str,

@@ -1,12 +1,12 @@
-"""Where a plan takes observed users from: the API, through a snapshot, or a snapshot made before."""
+"""Where a plan takes observed users from: the API, through a snapshot; a snapshot made before; or the baseline, and the API for the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from leanplum_sync.address import Subject
 from leanplum_sync.clock import Clock
@@ -23,6 +23,7 @@ from leanplum_sync.observed.users import ReadsUsers
 from leanplum_sync.operations.pull import Admit, pull
 from leanplum_sync.progress import Progress
 from leanplum_sync.staging import Staging
+from leanplum_sync.staging.prints import Assumptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,21 @@ class Recorded:
     max_age_seconds: float | None
 
 
-Observed: TypeAlias = Live | Recorded
+@dataclass(frozen=True, slots=True)
+class Assumed:
+    """
+    Assume that users are as the baseline shows them, and read all others as *live* says: users that it doesn't know, and users who
+    would change. They are decided by what was read.
+
+    *names* are attributes that users were seen to have.
+    """
+
+    assumptions: Assumptions
+    live: Live
+    names: frozenset[str] = frozenset()
+
+
+Observed: TypeAlias = Live | Recorded | Assumed
 
 
 def observe(
@@ -66,25 +81,66 @@ def observe(
 
     Return the billable lookups, and the subjects that could not be read, with reasons.
     """
-    if isinstance(observed, Live):
-        report = pull(
-            reader,
-            staging.subjects() if only is None else (each for each in staging.subjects() if each in only),
-            observed.into,
-            concurrency=observed.concurrency,
-            requests_per_second=observed.requests_per_second,
-            max_age_seconds=observed.max_age_seconds,
-            clock=clock,
-            progress=progress,
-            total=staging.count_subjects() if only is None else None,
-            together=observed.together,
-            admit=observed.admit,
+    match observed:
+        case Live():
+            total = staging.count_subjects() if only is None else None
+            subjects = (each for each in staging.subjects() if only is None or each in only)
+            found = _read_live(observed, subjects, total, reader=reader, clock=clock, progress=progress)
+            _stage_observed(staging, observed.into, progress)
+            return found
+        case Assumed(assumptions=assumptions, live=live):
+            with progress.track("Comparing with the baseline", staging.count_subjects(), "user") as task:
+                staging.users.assume(assumptions)
+                task.advance(staging.count_subjects())
+            passed, total = staging.users.passed(), staging.users.count_passed()
+            found = _read_live(live, passed, total, reader=reader, clock=clock, progress=progress)
+            _stage_passed(staging, live.into)
+            return found
+        case Recorded():
+            _stage_observed(staging, observed.path, progress)
+            _check_coverage(staging, observed, clock, is_partial=only is not None)
+            return 0, {}
+        case _:
+            assert_never(observed)
+
+
+def _read_live(
+    live: Live,
+    subjects: Iterable[Subject],
+    total: int | None,
+    *,
+    reader: ReadsUsers,
+    clock: Clock,
+    progress: Progress,
+) -> tuple[int, dict[Subject, str]]:
+    report = pull(
+        reader,
+        subjects,
+        live.into,
+        concurrency=live.concurrency,
+        requests_per_second=live.requests_per_second,
+        max_age_seconds=live.max_age_seconds,
+        clock=clock,
+        progress=progress,
+        total=total,
+        together=live.together,
+        admit=live.admit,
+    )
+    return report.lookups, {failure.subject: failure.sentence for failure in report.failures}
+
+
+def _stage_passed(staging: Staging, snapshot: Path) -> None:
+    """Keep the responses about users who were not assumed. As ``_stage_observed``, the reading is whole or line by line."""
+    try:
+        is_whole = not has_long_line(snapshot) and staging.users.observe_passed(
+            snapshot, snapshot.stat().st_mtime
         )
-        _stage_observed(staging, observed.into, progress)
-        return report.lookups, {failure.subject: failure.sentence for failure in report.failures}
-    _stage_observed(staging, observed.path, progress)
-    _check_coverage(staging, observed, clock, is_partial=only is not None)
-    return 0, {}
+    except OSError:
+        is_whole = False
+    if not is_whole:
+        for entry in read(snapshot):
+            staging.users.observe(entry.subject, entry.element, entry.observed_at)
+        staging.users.close()
 
 
 def _stage_observed(staging: Staging, snapshot: Path, progress: Progress) -> None:

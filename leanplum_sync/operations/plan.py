@@ -20,7 +20,7 @@ from leanplum_sync.journal.identity import Here, contradictions, of_plan
 from leanplum_sync.kinds import Resource
 from leanplum_sync.observed.users import ReadsUsers
 from leanplum_sync.operations.check import wants_of
-from leanplum_sync.operations.observing import Live, Observed, naming_the_place, observe
+from leanplum_sync.operations.observing import Assumed, Observed, Recorded, naming_the_place, observe
 from leanplum_sync.operations.read_rows import rows_read
 from leanplum_sync.operations.repeats import Names, RepeatCounter
 from leanplum_sync.operations.tally import Tally, names_of
@@ -28,11 +28,11 @@ from leanplum_sync.planfile import PlanWriter
 from leanplum_sync.planner.attribute_names import AttributeNames
 from leanplum_sync.planner.decide import SendTarget
 from leanplum_sync.planner.hazards import hazards
-from leanplum_sync.planner.known import NOTHING_KNOWN, Known, KnowsDeliveries
+from leanplum_sync.planner.known import NOTHING_KNOWN, Known, KnowsDeliveries, Position
 from leanplum_sync.planner.messages import resolve
-from leanplum_sync.planner.notes import unsettled_sentence
+from leanplum_sync.planner.notes import assumed_sentence, unsettled_sentence
 from leanplum_sync.planner.parts import Part
-from leanplum_sync.planner.plan import REMARK, SOURCE, Note, Scope, Summary, Target
+from leanplum_sync.planner.plan import ASSUMED, REMARK, SOURCE, Note, Scope, Summary, Target
 from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject, waves
 from leanplum_sync.problem import Problem, Remark
 from leanplum_sync.progress import Progress
@@ -78,9 +78,17 @@ class PlanRequest:
 
 @dataclass(frozen=True, slots=True)
 class MadePlan:
+    """
+    Users were read from *read_since* on, in epoch seconds, when the journal was at *position*. *names* are attributes that they
+    have, all of those in specs and nearly all others.
+    """
+
     path: Path
     digest: str
     summary: Summary
+    read_since: float
+    position: Position
+    names: frozenset[str]
 
 
 def make_plan(
@@ -124,6 +132,8 @@ def make_plan(
     )
     names = AttributeNames(request.marker)
     names.observe(staging.users.names_seen())
+    if isinstance(request.observed, Assumed):
+        names.observe(request.observed.names)
     delivery_names = Names.of(loaded.deliveries, loaded.chosen_deliveries, loaded.former_names)
     since = clock.now() - request.repeated_send_days * _DAY
     with (
@@ -144,12 +154,12 @@ def make_plan(
                 task.advance()
         with progress.track("Writing the plan", None, "batch"):
             packed = writer.pack()
-            summary = tally.summary(packed, reads, request.requests_per_second)
+            summary = tally.summary(packed, reads, request.requests_per_second, staging.users.assumed())
             digest = writer.finish(
                 target=request.target,
                 created_at=clock.now(),
                 observed=staging.users.between(),
-                read_after_run=last_run if isinstance(request.observed, Live) else None,
+                read_after_run=None if isinstance(request.observed, Recorded) else last_run,
                 position=position,
                 journal=journal.mark(),
                 journal_doubt=doubt_about(request.journal, request.target, delivers=writer.delivers),
@@ -170,13 +180,21 @@ def make_plan(
                 ),
                 notes=[
                     *tally.notes(),
+                    *_assumed(summary),
                     *_unsettled(staging, request, journal, began),
                     *map(_remark_note, request.remarks),
                     *_rows_notes(loaded),
                 ],
                 summary=summary,
             )
-    return MadePlan(request.out, digest, summary)
+    read_since = began if oldest is None else oldest
+    return MadePlan(request.out, digest, summary, read_since, position, staging.users.names_seen())
+
+
+def _assumed(summary: Summary) -> Iterator[Note]:
+    if summary.assumed_since is not None:
+        sentence = assumed_sentence(summary.assumed, utc(int(summary.assumed_since)))
+        yield Note(ASSUMED, "", sentence, summary.assumed, ())
 
 
 def doubt_about(journal: Here | None, target: Target, *, delivers: bool) -> str:

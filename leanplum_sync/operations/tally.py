@@ -108,7 +108,14 @@ class Tally:
             *([before] if rejected.count else []),
         ]
 
-    def summary(self, packed: Packed, reads: int, requests_per_second: float | None) -> Summary:
+    def summary(
+        self,
+        packed: Packed,
+        reads: int,
+        requests_per_second: float | None,
+        assumed: tuple[int, float | None] = (0, None),
+    ) -> Summary:
+        """*assumed* is how many users were not read, and when the first of them was last seen or written."""
         cost = Cost(
             reads=reads,
             writes=packed.lookups,
@@ -128,6 +135,8 @@ class Tally:
             batches=packed.requests,
             actions=packed.actions,
             cost=cost,
+            assumed=assumed[0],
+            assumed_since=assumed[1],
         )
 
 

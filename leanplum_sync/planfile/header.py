@@ -17,7 +17,7 @@ from leanplum_sync.wire.convert import END_OF_9999
 
 T = TypeVar("T")
 
-_COUNTS: Final = ("listed", "changed", "missing", "created", "batches", "actions")
+_COUNTS: Final = ("listed", "changed", "missing", "created", "batches", "actions", "assumed")
 _COSTS: Final = ("reads", "writes", "recheck", "requests", "one_by_one", "by_action", "separation")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _LARGEST: Final = 1 << 53
@@ -70,6 +70,7 @@ def read_summary(found: Any) -> Summary:
         **{name: _whole(found[name]) for name in _COUNTS},
         changes={ChangeKind(kind): _whole(count) for kind, count in _mapping(found["changes"]).items()},
         cost=Cost(**{name: _whole(cost[name]) for name in _COSTS}, seconds=_seconds(cost["seconds"])),
+        assumed_since=_or_none(_time, found["assumed_since"]),
     )
 
 

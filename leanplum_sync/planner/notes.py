@@ -11,6 +11,10 @@ _UNSETTLED: Final = (
     "has a request in doubt, which may still change its live state: plan again after {until}",
     "have requests in doubt, which may still change their live state: plan again after {until}",
 )
+_ASSUMED: Final = (
+    "was not read: by the baseline, nothing changes. Its entry is from {since}",
+    "were not read: by the baseline, nothing changes. The oldest entry is from {since}",
+)
 _REJECTED_BEFORE: Final = (
     "has a change that the API rejected before, so apply skips it; to send it again: apply --retry-rejected",
     "have changes that the API rejected before, so apply skips them; to send them again: apply --retry-rejected",
@@ -29,6 +33,10 @@ def sentence(reason: Reason, field: str, count: int, *, creatable: bool = False)
 def unsettled_sentence(count: int, until: str) -> str:
     one, several = _UNSETTLED
     return (one if count == 1 else several).format(until=until)
+
+
+def assumed_sentence(count: int, since: str) -> str:
+    return _ASSUMED[count != 1].format(since=since)
 
 
 def rejected_before_sentence(count: int) -> str:

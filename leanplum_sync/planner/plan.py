@@ -12,7 +12,8 @@ from leanplum_sync.planner.known import NO_RUN, JournalMark, Position
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.wire.action import Json
 
-# The codes of notes that are not about skipped users: a doubt about specs or data, and where rows came from.
+ASSUMED: Final = "assumed"  # the hazard, and the code of the note about it
+# The codes of notes that are not about users: a doubt about specs or data, and where rows came from.
 REMARK: Final = "remark"
 SOURCE: Final = "source"
 ABOUT_SPECS: Final = (REMARK, SOURCE)
@@ -192,7 +193,8 @@ class Cohort:
 class Summary:
     """
     *listed* counts the subjects in the specs, *changed* those with a change, *missing* the ones that don't exist and are
-    skipped. *changes* counts changes by kind.
+    skipped. *changes* counts changes by kind. *assumed* counts users who were not read: the baseline shows that they are as desired.
+    The oldest of what it shows is from *assumed_since*, in epoch seconds, None if nobody was assumed.
     """
 
     listed: int
@@ -203,6 +205,8 @@ class Summary:
     batches: int
     actions: int
     cost: Cost
+    assumed: int = 0
+    assumed_since: float | None = None
 
     @property
     def is_empty(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import (
@@ -137,6 +138,9 @@ class BudgetModel(Edge):
         "New attribute names, counted if the app would then have more than 400 names. The API allows 500.", 5
     )
     during_migration: Count = _allowed("Users changed while Leanplum copies the app to CleverTap.", 1000)
+    assumed: Count | None = _allowed(
+        "Users who are not read, because they match the specs according to the baseline.", 1000000, None
+    )
 
 
 class LimitsModel(Edge):
@@ -191,6 +195,22 @@ def _as_list(value: Json) -> Json:
     return [value] if isinstance(value, str) else value
 
 
+class Observe(StrEnum):
+    """What plans compare the specs with."""
+
+    LIVE = "live"
+    JOURNAL = "journal"
+
+
+def _observe(otherwise: str) -> Any:
+    return Field(
+        default=None,
+        description=f"What plans compare the specs with, unless `--observed` says otherwise: `live` reads every user; `journal` reads only users who would change, or whom the baseline beside the journal doesn't know. Default: {otherwise}.",
+        examples=["journal"],
+        strict=False,
+    )
+
+
 class EmbeddedModel(Edge):
     """The emulator, inside the process: no account, no network."""
 
@@ -209,6 +229,7 @@ class EmbeddedModel(Edge):
     budget: BudgetModel | None = Field(
         default=None, description="Replaces the project's budget.", examples=[{"sends": 10}]
     )
+    observe: Observe | None = _observe("the project's")
     limits: LimitsModel | None = Field(
         default=None,
         description="Override the project's limits. An embedded emulator has no rate limit unless it is set here.",
@@ -234,6 +255,7 @@ class LiveModel(Edge):
         description="Replaces the project's budget.",
         examples=[{"sends": 20000, "createdUsers": 0}],
     )
+    observe: Observe | None = _observe("the project's")
     limits: LimitsModel | None = Field(
         default=None, description="Override the project's limits.", examples=[{"concurrency": 4}]
     )
@@ -296,6 +318,7 @@ class ProjectSpec(Edge):
         description="Databases and object stores that specs can take rows from, by name.",
         examples=[{"warehouse": {"url": {"env": "WAREHOUSE_URL"}}}],
     )
+    observe: Observe | None = _observe("`live`")
     limits: LimitsModel = Field(
         default_factory=LimitsModel,
         description="Limits for requests, locks, and plans.",
@@ -369,6 +392,7 @@ class EmbeddedEnvironment:
     seed: tuple[str, ...]
     budget: BudgetModel
     limits: Limits
+    observe: Observe = Observe.LIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,6 +402,7 @@ class LiveEnvironment:
     keys: KeysModel
     budget: BudgetModel
     limits: Limits
+    observe: Observe = Observe.LIVE
 
 
 Environment: TypeAlias = EmbeddedEnvironment | LiveEnvironment
@@ -425,7 +450,8 @@ def build(document: ProjectDocument, place: Callable[[Path], Place], report: Rep
     limits = _limits(spec.limits, Limits())
     environments = {name: _environment(name, form, spec, limits) for name, form in spec.environments.items()}
     if not environments:
-        environments = {"sandbox": EmbeddedEnvironment("sandbox", (), spec.budget, _unpaced(limits))}
+        observe = spec.observe or Observe.LIVE
+        environments = {"sandbox": EmbeddedEnvironment("sandbox", (), spec.budget, _unpaced(limits), observe)}
     default = spec.default_environment
     if default is not None and default not in environments:
         report(
@@ -486,13 +512,16 @@ def _environment(
 ) -> Environment:
     budget = form.budget or spec.budget
     own_limits = form.limits or LimitsModel()
+    observe = form.observe or spec.observe or Observe.LIVE
     match form:
         case EmbeddedModel():
-            return EmbeddedEnvironment(name, tuple(form.seed), budget, _limits(own_limits, _unpaced(limits)))
+            return EmbeddedEnvironment(
+                name, tuple(form.seed), budget, _limits(own_limits, _unpaced(limits)), observe
+            )
         case LiveModel():
             app_id = FromVariable("LEANPLUM_APP_ID") if form.app_id is None else _setting(form.app_id)
             return LiveEnvironment(
-                name, app_id, form.keys or KeysModel(), budget, _limits(own_limits, limits)
+                name, app_id, form.keys or KeysModel(), budget, _limits(own_limits, limits), observe
             )
 
 

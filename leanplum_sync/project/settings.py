@@ -46,6 +46,12 @@ class Settings:
         """The users that are being read, or had been read when a plan was interrupted."""
         return self.state_folder / f"{self.name}.reading.ndjson"
 
+    @property
+    def baseline(self) -> Path:
+        """The folder of the baseline: beside the journal, or, if that is a database, with the plans."""
+        journal = Path(self.journal) if isinstance(self.journal, Path) else self.state_folder / "journal"
+        return journal.with_name(f"{journal.stem}.{self.name}.baseline")
+
     def kept_plan(self, digest: str) -> Path:
         """The copy of an applied plan. Undo and resolve need it long after the next plan was made."""
         return self.kept_plans / kept_name(digest)

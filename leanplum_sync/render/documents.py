@@ -49,6 +49,10 @@ class UserCounts:
     changed: int
     missing: int
     created: int
+    assumed: Annotated[
+        int, "Users who were not read, because they match the specs according to the baseline."
+    ]
+    assumed_since: Time
 
 
 @dataclass(frozen=True, slots=True)

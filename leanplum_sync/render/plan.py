@@ -329,7 +329,7 @@ def plan_json(plan: Plan) -> str:
             created_at=timestamp(header.created_at),
             observed_from=timestamp(header.observed_from),
             observed_until=timestamp(header.observed_until),
-            users=entry(UserCounts, summary),
+            users=entry(UserCounts, summary, assumed_since=timestamp(summary.assumed_since)),
             changes=dict(sorted(summary.changes.items())),
             hazards=tuple(entry(HazardEntry, each) for each in plan.hazards()),
             notes=plan.notes(),

@@ -13,6 +13,7 @@ from rich.cells import cell_len
 from leanplum_sync.planner.change import Change, ChangeKind, Effect, Family, effect_of, facts
 from leanplum_sync.planner.plan import (
     ABOUT_SPECS,
+    ASSUMED,
     REMARK,
     SOURCE,
     Cohort,
@@ -56,7 +57,7 @@ _SHOWN_FIRST: Final = ("sends", "repeatedSends", "suspectedRename", "createdUser
 # Other parts of the text have these counts, so they are listed as hazards only when over budget.
 _SHOWN_WHEN_OVER: Final = ("changedUsers", "changedShare", "billableLookups")
 # Codes of notes that leave no existing user short of what the specs ask.
-_MET: Final = ("delivered", "moved", "missing", "unsettled", *ABOUT_SPECS)
+_MET: Final = ("delivered", "moved", "missing", "unsettled", ASSUMED, *ABOUT_SPECS)
 RECHECK: Final = "--recheck on"
 HAZARD_WORDS: Final[Mapping[str, str]] = {
     "sends": "sends",
@@ -69,6 +70,7 @@ HAZARD_WORDS: Final[Mapping[str, str]] = {
     "increments": "increments",
     "newAttributeNames": f"new attribute names, close to the API's limit of {USER_ATTRIBUTE_NAMES}",
     "duringMigration": "users changed while the app is being copied to CleverTap",
+    "assumed": "users not read, assumed to match the specs",
     "changedUsers": "changed users",
     "changedShare": "percent of listed users changed",
     "billableLookups": "billable lookups to plan and apply",
@@ -109,13 +111,13 @@ def consent_options(hazards: Iterable[Hazard]) -> str:
 
 
 def heading_of(note: Note) -> str:
-    return {REMARK: "Remarks", SOURCE: "Sources"}.get(note.code, "Skipped")
+    return {ASSUMED: "Assumed", REMARK: "Remarks", SOURCE: "Sources"}.get(note.code, "Skipped")
 
 
 def by_heading(notes: Iterable[Note]) -> Iterator[tuple[str, Sequence[Note]]]:
     """Yield the notes under each heading that has some."""
     noted = list(notes)
-    for title in ("Skipped", "Remarks", "Sources"):
+    for title in ("Assumed", "Skipped", "Remarks", "Sources"):
         if some := [note for note in noted if heading_of(note) == title]:
             yield title, some
 
@@ -133,6 +135,14 @@ def nothing_to_do(summary: Summary, notes: Iterable[Note]) -> str:
     if any(note.code not in _MET for note in notes):
         return (
             f"No changes possible, although not all of the {amount(listed, 'listed user')} match the specs."
+        )
+    if summary.assumed:
+        read = listed - summary.assumed - missing
+        gone = f"; {missing:,} {'does' if missing == 1 else 'do'} not exist" if missing else ""
+        return (
+            f"No changes found: {read:,} of {amount(listed, 'listed user')} {'was' if read == 1 else 'were'} read and"
+            f" {'matches' if read == 1 else 'match'} the specs; {summary.assumed:,} {'is' if summary.assumed == 1 else 'are'}"
+            f" assumed to match{gone}."
         )
     if missing:
         existing = listed - missing

@@ -113,7 +113,7 @@ class World:
                 if user in run.done
             }
 
-        return self.baseline.add_run(run.number, done, [FIELD], self.journal, self.clock)
+        return self.baseline.add_run(run.number, done, self.journal, self.clock)
 
     def known(self) -> dict[str, int]:
         """Return the print of each user's value, as a plan would assume it."""

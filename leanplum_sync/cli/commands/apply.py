@@ -192,6 +192,8 @@ def command(
             receipt, interrupted, verified = _go(application, first, verify, console)
             if first is not None and goes_on(console, receipt, verified, len(first), yes=yes):
                 receipt, interrupted, verified = _go(application, None, verify, console)
+            if lost := application.note_in_baseline(receipt):
+                console.complain(lost)
             left = _leftovers(opened, receipt, application.journal, admitted.settings, file)
             document = receipt_document(receipt, target, verified, [str(path) for path in left.files])
             try:

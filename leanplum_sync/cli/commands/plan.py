@@ -12,11 +12,11 @@ from leanplum_sync.cli.context import remembered
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.options.basic import allow_lookups_option, duration_option, file_option
 from leanplum_sync.cli.options.checking import (
-    LIVE,
     listing_file,
     memory_option,
-    observed_option,
+    observed_as,
     parts_option,
+    plan_observed_option,
     problems_option,
     set_option,
     shard_option,
@@ -40,10 +40,10 @@ from leanplum_sync.staging import MEMORY_LIMIT_MB
 
 @click.command("plan", cls=Command)
 @specs_argument
-@observed_option
+@plan_observed_option
 @duration_option(
     "--max-age",
-    help="Maximum age of the snapshot, such as 30m or 2h. With it, query results no older than TIME are reused too. Default: no limit for a snapshot FILE; with live, every user is read again.",
+    help="Maximum age of the snapshot, or of what the baseline shows, such as 30m or 2h. With it, query results no older than TIME are reused too. Default: no limit for a snapshot FILE and the baseline; with live, every user is read again.",
 )
 @file_option("--out", help="Where to write the plan. Default: ENVIRONMENT.lpplan in .leanplum-sync.")
 @click.option(
@@ -74,7 +74,7 @@ def command(
     console: Console,
     *,
     specs: tuple[Path, ...],
-    observed: str,
+    observed: str | None,
     max_age: float | None,
     out: Path | None,
     select: tuple[str, ...],
@@ -99,7 +99,9 @@ def command(
     loaded = select_resources(load(project_file(), specs), select, exclude)
     if loaded.project is None:
         return _report(SpecError(loaded.problems), console, loaded.root, remembered("environment") or "")
-    settings = settings_of(loaded.project, loaded.root, needs=keys_for(loaded, reads_users=observed == LIVE))
+    source = observed_as(observed)
+    needs = keys_for(loaded, reads_users=not isinstance(source, Path))
+    settings = settings_of(loaded.project, loaded.root, needs=needs)
     console.say_more(
         f"Project {loaded.root}, environment {settings.name}, plan {out or settings.default_plan}."
     )
@@ -107,7 +109,7 @@ def command(
         advise(loaded.notes, console)
     request = PlanFileRequest(
         out=out or own(settings.default_plan, shard),
-        snapshot=None if observed == LIVE else Path(observed),
+        observed=source,
         max_age_seconds=max_age,
         problems=listing_file(loaded.root, problems),
         parts=parts,
@@ -116,6 +118,7 @@ def command(
         chosen=Chosen(specs, select, exclude),
         set_values=dict(given),
         allow_lookups=allow_lookups,
+        on_lost_baseline=console.complain,
     )
     try:
         refused = write_plan(

@@ -22,6 +22,7 @@ from leanplum_sync.cli.project import settings_of, specs_here
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import SpecError, UsageError
+from leanplum_sync.library.baseline_here import add_read, before_reading
 from leanplum_sync.library.reading import exporting, together
 from leanplum_sync.operations.check import check
 from leanplum_sync.operations.exportable import managed
@@ -38,6 +39,7 @@ from leanplum_sync.render.pull import (
 from leanplum_sync.render.values import in_words
 from leanplum_sync.specs import Loaded
 from leanplum_sync.staging import LEAST_MEMORY_MB, Staging
+from leanplum_sync.staging.assumed import managed_fields
 from leanplum_sync.staging.scratch import ScratchFolder
 from leanplum_sync.wire.catalogue import KeyClass
 
@@ -115,6 +117,7 @@ def command(
             if users or from_file
             else _in_specs(read_rows(loaded, reading_of(given, progress)), staging, progress)
         )
+        read = before_reading(settings, out, managed_fields(loaded.resources))
         report = pull(
             app.reader(),
             subjects,
@@ -129,6 +132,8 @@ def command(
             admit=app.costs.admit,
         )
         target = app.target
+    if read is not None and (lost := add_read(settings, read)):
+        console.complain(lost)
     deliver(
         console,
         text=lambda page: pulled_text(report, target, quoted(out), page),

@@ -18,6 +18,7 @@ from leanplum_sync.operations.read_rows import Reading
 from leanplum_sync.planner.parts import SHARDS, Part
 from leanplum_sync.problem import SHOWN
 from leanplum_sync.progress import Progress
+from leanplum_sync.project.model import Observe
 from leanplum_sync.project.settings import STATE_FOLDER
 from leanplum_sync.staging import LEAST_MEMORY_MB
 
@@ -31,6 +32,11 @@ observed_option: Final = click.option(
     metavar="live|FILE",
     help="Read users live from the app, or from a snapshot FILE written by pull. Default: live.",
 )
+plan_observed_option: Final = click.option(
+    "--observed",
+    metavar="live|journal|FILE",
+    help="Read all users live from the app; with journal, only users who would change, or whom the baseline doesn't know; or from a snapshot FILE written by pull. Default: the project's observe, or live.",
+)
 problems_option: Final = file_option(
     "--problems",
     help="Write all problems to FILE, one JSON object per line. Default: .leanplum-sync/problems.ndjson, if there are more"
@@ -43,6 +49,13 @@ parts_option: Final = click.option(
     metavar="M",
     help="Split the plan into M parts, so that M processes can apply one part each with --shard N/M. Adds up to M requests per kind of batch. Default: 1.",
 )
+
+
+def observed_as(given: str | None) -> Path | Observe | None:
+    """Return what ``--observed`` of plan says: a snapshot, or a way to observe; None if it is not given."""
+    if given is None:
+        return None
+    return Observe(given) if given in set(Observe) else Path(given)
 
 
 def shard_option(what: str) -> Callable[[Decorated], Decorated]:

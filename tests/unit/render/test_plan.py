@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from html import unescape
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
-from sample_renderings import COST, EMBEDDED, EMPTY, REAL, SomePlan, cohort
+from sample_renderings import COST, EMBEDDED, EMPTY, REAL, SUMMARY, SomePlan, cohort
 
 from leanplum_sync.planner.change import ChangeKind
+from leanplum_sync.planner.notes import assumed_sentence
 from leanplum_sync.planner.plan import Cohort, Hazard, Note, Target, ValuePair
+from leanplum_sync.render.html.plan import plan_html
 from leanplum_sync.render.markdown.plan import plan_markdown
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.plan import plan_json, plan_text
@@ -75,6 +78,31 @@ def test_a_plan_without_changes_says_that_there_is_nothing_to_do() -> None:
     assert "No changes: none of the 6 listed users exists." in lines(SomePlan(nobody))
     one = replace(EMPTY, listed=1, missing=1)
     assert "No changes: the only listed user does not exist." in lines(SomePlan(one))
+
+
+def test_assumed_users_are_counted_in_each_form_with_the_age_of_the_oldest_entry() -> None:
+    summary = replace(SUMMARY, assumed=3, assumed_since=1.8e9)
+    note = Note("assumed", "", assumed_sentence(3, "2027-01-15 08:00:00 UTC"), 3, ())
+    plan = SomePlan(summary, hazards_=(Hazard("assumed", 3, None),), notes_=(note,))
+    words = "users not read, assumed to match the specs"
+    age = "The oldest entry is from 2027-01-15 08:00:00 UTC"
+    for text in (
+        " ".join(plan_text(plan, Page()).split()),
+        unescape(plan_markdown(plan, 10_000)),
+        plan_html(plan),
+    ):
+        assert words in text
+        assert age in text
+    users = json.loads(plan_json(plan))["users"]
+    assert (users["assumed"], users["assumedSince"]) == (3, "2027-01-15T08:00:00Z")
+
+
+def test_a_plan_without_changes_claims_no_match_for_assumed_users() -> None:
+    found = plan_text(SomePlan(replace(EMPTY, assumed=4, assumed_since=1.8e9)), Page(width=200))
+    assert (
+        "No changes found: 2 of 6 listed users were read and match the specs; 4 are assumed to match."
+        in found
+    )
 
 
 def test_groups_show_what_changes_from_what_to_what_for_how_many() -> None:
@@ -340,4 +368,11 @@ def test_the_document_names_its_format_and_holds_all_groups() -> None:
     assert len(document["cohorts"]) == 100
     assert document["hazards"] == [{"name": "sends", "count": 3, "allowed": 0, "isOver": True}]
     assert document["target"]["isEmulator"] is True
-    assert document["users"] == {"listed": 6, "changed": 4, "missing": 1, "created": 0}
+    assert document["users"] == {
+        "listed": 6,
+        "changed": 4,
+        "missing": 1,
+        "created": 0,
+        "assumed": 0,
+        "assumedSince": None,
+    }

@@ -1,0 +1,70 @@
+"""The baseline of an environment: what plans assume, and how plans, pulls and runs add to it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from leanplum_sync.address import Subject
+from leanplum_sync.baseline import Baseline, Folder, Owner, Read, line_of
+from leanplum_sync.clock import SystemClock
+from leanplum_sync.encryption import SealingKeys
+from leanplum_sync.errors import LeanplumSyncError
+from leanplum_sync.journal import read_journal
+from leanplum_sync.journal.reader import JournalReader
+from leanplum_sync.library.connect import settle_seconds, target_of
+from leanplum_sync.planner.change import Changes
+from leanplum_sync.planner.plan import Target
+from leanplum_sync.project.model import Observe
+from leanplum_sync.project.settings import Settings
+
+
+def baseline_of(settings: Settings, target: Target | None = None) -> Baseline:
+    """Return the baseline of the environment, whether there is one or not. *target* None is the environment's."""
+    target = target or target_of(settings)
+    owner = Owner(target.app_id, target.host, target.environment)
+    return Baseline(Folder(settings.baseline), owner, settle_seconds(settings))
+
+
+def is_kept(settings: Settings) -> bool:
+    """Whether reads and runs add to the baseline: plans are made with it by default, or one was made with it before."""
+    return settings.environment.observe is Observe.JOURNAL or settings.baseline.is_dir()
+
+
+def before_reading(settings: Settings, snapshot: Path, fields: Collection[str]) -> Read | None:
+    """Return what to add after users have been read into *snapshot*, None if no baseline is kept. Call it before."""
+    if not is_kept(settings):
+        return None
+    since = SystemClock().now()
+    with read_journal(settings.journal, keys=SealingKeys()) as journal:
+        return Read(snapshot, since, journal.position(target_of(settings).app_id), fields)
+
+
+def add_read(settings: Settings, read: Read) -> str:
+    """Add users who were read. Return why that can't be done, empty if it was: the baseline stays as it was."""
+    try:
+        with read_journal(settings.journal, keys=SealingKeys()) as journal:
+            baseline_of(settings).add_read(read, journal, SystemClock())
+    except LeanplumSyncError as error:
+        return str(error)
+    return ""
+
+
+def add_run(settings: Settings, run: int, plan: Changes, journal: JournalReader) -> str:
+    """Add what *run*, of *plan*, wrote. Return why that can't be done, empty if it was: the next plan reads its users then."""
+    if not is_kept(settings):
+        return ""
+    clock = SystemClock()
+    at = clock.now()
+
+    def done(users: Sequence[str]) -> Mapping[str, bytes]:
+        subjects = [Subject.user(user) for user in users]
+        failed = journal.not_done(run, subjects)
+        changes = plan.changes_of([each for each in subjects if each not in failed])
+        return {subject.id: line_of(subject.id, of_subject, at) for subject, of_subject in changes.items()}
+
+    try:
+        baseline_of(settings).add_run(run, done, journal, clock)
+    except LeanplumSyncError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,162 @@
+"""Plans that read only users who would change, or whom the baseline doesn't know, against the emulator and its own count."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from nightly import Nightly, changes_of, nightly, row, variables
+
+from leanplum_sync import Recheck
+from leanplum_sync.journal.entry import Fate
+from leanplum_sync.planfile import open_plan
+from leanplum_sync.project.model import Observe
+
+USERS = 400
+CHANGING = 4  # one in a hundred
+Served: TypeAlias = Callable[[int], Nightly]
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    running = []
+
+    def serve(users: int) -> Nightly:
+        context = nightly(tmp_path, {f"u{number:06}": row(number) for number in range(users)})
+        found = context.__enter__()
+        running.append(context)
+        for name, value in variables(found.url).items():
+            monkeypatch.setenv(name, value)
+        return found
+
+    yield serve
+    for context in running:
+        context.__exit__(None, None, None)
+
+
+def notes_of(path: Path) -> dict[str, str]:
+    with open_plan(path) as plan:
+        return {note.code: note.sentence for note in plan.notes()}
+
+
+def test_a_nightly_sync_of_which_one_percent_changes_costs_a_fortieth(served: Served) -> None:
+    world = served(USERS)
+    first = world.plan()  # there is no baseline yet
+    assert first.is_empty
+    of_live = world.lookups()
+    assert (of_live, first.summary.assumed) == (USERS, 0)
+
+    for number in range(CHANGING):
+        world.rows[f"u{number:06}"]["tier"] = "platinum"
+    before = world.lookups()
+    cheap = world.plan()
+    of_cheap = world.lookups() - before
+    assert of_cheap == cheap.summary.cost.reads == CHANGING
+    assert cheap.summary.assumed == USERS - CHANGING
+    assert {each.name: each.count for each in cheap.hazards}["assumed"] == USERS - CHANGING
+    live = world.plan(Observe.LIVE)
+    assert changes_of(cheap) == changes_of(live)
+    assert (cheap.digest, cheap.summary.changed) == (live.digest, CHANGING)
+
+    before = world.lookups()
+    receipt = world.apply(cheap, recheck=Recheck.AUTO)
+    assert receipt.complete
+    of_cheap += world.lookups() - before
+    assert of_cheap == 2 * CHANGING <= 0.025 * (of_live + CHANGING)
+
+    before = world.lookups()
+    after = world.plan()
+    assert after.is_empty
+    assert (world.lookups() - before, after.summary.assumed) == (0, USERS)
+
+
+def test_users_whom_the_baseline_does_not_know_are_read(served: Served) -> None:
+    world = served(6)
+    del world.rows["u000005"]
+    world.plan()
+    world.rows["u000005"] = row(5)
+    world.rows["new"] = row(7)  # who doesn't exist, and is read each time
+    before = world.lookups()
+    assert world.plan().summary.assumed == 5
+    assert world.lookups() - before == 2
+    before = world.lookups()
+    made = world.plan()
+    assert (made.summary.assumed, made.summary.missing) == (6, 1)
+    assert world.lookups() - before == 1
+
+
+def test_a_user_who_would_change_is_decided_by_what_is_read(served: Served) -> None:
+    """Somebody else has made one of the changes already, and undone another user's value without anybody noticing."""
+    world = served(4)
+    world.plan()
+    world.set_by_others("u000001", {"tier": "platinum"})
+    world.set_by_others("u000002", {"tier": "bronze"})
+    world.set_by_others("u000003", {"points": 99})
+    world.rows["u000001"]["tier"] = world.rows["u000003"]["tier"] = "platinum"
+    made = world.plan()
+    found = {(each.subject.id, each.field, each.before, each.after) for each in changes_of(made)}
+    assert found == {("u000003", "points", 99, 3), ("u000003", "tier", "gold", "platinum")}
+    assert world.apply(made).complete
+    assert world.values()["u000002"]["userAttributes"]["tier"] == "bronze"  # assumed, and shown as such
+    assert world.plan(Observe.LIVE).summary.changed == 1
+
+
+def test_a_plan_says_how_many_users_it_assumes_and_since_when(served: Served) -> None:
+    world = served(3)
+    world.plan()
+    made = world.plan()
+    assert made.summary.assumed_since is not None
+    assert notes_of(made.path)["assumed"].startswith(
+        "were not read: by the baseline, nothing changes. The oldest entry is from 2"
+    )
+
+
+def test_a_user_with_a_conflict_is_read_again(served: Served) -> None:
+    world = served(4)
+    world.plan()
+    world.rows["u000001"]["tier"] = world.rows["u000002"]["tier"] = "platinum"
+    made = world.plan()
+    world.set_by_others("u000001", {"tier": "silver"})
+    receipt = world.apply(made)
+    assert receipt.actions[Fate.CONFLICTING] == 1
+    before = world.lookups()
+    again = world.plan()
+    assert again.summary.assumed == 3
+    assert [each.before for each in changes_of(again)] == ["silver"]
+    assert world.lookups() - before == 1
+
+
+@pytest.mark.parametrize("what", ["head.json", "key", "journal"])
+def test_a_baseline_that_is_damaged_or_foreign_is_left_out_with_a_remark(
+    what: str, served: Served, tmp_path: Path
+) -> None:
+    world = served(3)
+    world.rows["u000000"]["tier"] = "platinum"
+    world.apply(world.plan())
+    world.plan()
+    folder = tmp_path / ".leanplum-sync" / "journal.production.baseline"
+    if what == "journal":
+        shutil.rmtree(tmp_path / ".leanplum-sync" / "applied")
+        for file in (tmp_path / ".leanplum-sync").glob("journal.db*"):
+            file.unlink()
+        for file in (tmp_path / ".leanplum-sync").glob("run-*"):
+            file.unlink()
+    else:
+        (folder / what).write_text("x")
+    before = world.lookups()
+    made = world.plan()
+    assert (world.lookups() - before, made.summary.assumed) == (3, 0)
+    assert notes_of(made.path)["remark"].startswith("the baseline is not used: ")
+    assert world.plan().summary.assumed == 3  # a new one was made
+
+
+def test_what_is_older_than_the_maximum_age_is_read(served: Served) -> None:
+    world = served(3)
+    world.plan()
+    before = world.lookups()
+    assert world.plan(max_age_seconds=0).summary.assumed == 0
+    assert world.lookups() - before == 3
+    assert world.plan(max_age_seconds=3600).summary.assumed == 3
