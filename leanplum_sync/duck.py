@@ -9,6 +9,17 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
+def failures() -> tuple[type[Exception], ...]:
+    """
+    Return what a statement raises that fails, or that reads a damaged file.
+
+    DuckDB's message may quote bytes of the file. If these are no UTF-8, making the message fails instead.
+    """
+    import duckdb  # noqa: PLC0415 - takes longer to import than a small plan takes to make
+
+    return duckdb.Error, UnicodeDecodeError
+
+
 def connect(
     file: Path | None = None,
     *,

@@ -22,7 +22,7 @@ import orjson
 
 from leanplum_sync.address import Subject
 from leanplum_sync.bounds import LINE
-from leanplum_sync.duck import connect
+from leanplum_sync.duck import connect, failures
 from leanplum_sync.errors import SpecError, UnexpectedResponseError
 from leanplum_sync.kinds.rows.source import Compression, DataFormat, FileSource
 from leanplum_sync.observed.snapshot_pieces import OverBoundError, TornFileError, codec_of, lines, read_pieces
@@ -161,7 +161,7 @@ def _read_parquet(path: Path, own_time: float) -> Iterator[Entry]:
                 f"reading the file takes more than {_MEMORY_MB} MB of memory",
                 "Write it with smaller row groups.",
             ) from error
-        except duckdb.Error as error:
+        except failures() as error:
             raise unusable(
                 path, "this is not a Parquet snapshot", f"It needs the columns {', '.join(_COLUMNS)}."
             ) from error

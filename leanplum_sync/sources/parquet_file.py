@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from leanplum_sync.bounds import CELL
-from leanplum_sync.duck import connect
+from leanplum_sync.duck import connect, failures
 from leanplum_sync.kinds.rows.row import Row
 from leanplum_sync.kinds.rows.source import FileSource
 from leanplum_sync.problem import Place, Problem
@@ -160,7 +160,7 @@ def _reading(source: FileSource, root: Path) -> Iterator[tuple[DuckDBPyConnectio
             "Shorten its text values and lists, or write it with smaller row groups.",
             source.address,
         ) from error
-    except duckdb.Error as error:
+    except failures() as error:
         raise failure(
             Place(source.path),
             "the file is not valid Parquet, or is damaged",

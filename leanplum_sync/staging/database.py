@@ -9,7 +9,7 @@ from typing import IO, Any, Final
 
 import orjson
 
-from leanplum_sync.duck import connect
+from leanplum_sync.duck import connect, failures
 from leanplum_sync.errors import StorageError
 
 MEMORY_LIMIT_MB: Final = 256
@@ -31,14 +31,12 @@ class Database:
     """
 
     def __init__(self, folder: Path, memory_limit_mb: int, threads: int) -> None:
-        import duckdb  # noqa: PLC0415 - takes longer to import than a small plan takes to make
-
-        self._failure = duckdb.Error
+        self._failures = failures()
         try:
             self._connection = connect(
                 folder / "tables", memory_limit_mb=memory_limit_mb, threads=threads, spill=folder / "spill"
             )
-        except duckdb.Error as error:
+        except self._failures as error:
             raise no_room(error) from error
 
     def close(self) -> None:
@@ -47,7 +45,7 @@ class Database:
     def run(self, statement: str, parameters: object = None) -> None:
         try:
             self._connection.execute(statement, parameters)
-        except self._failure as error:
+        except self._failures as error:
             raise no_room(error) from error
 
     def one(self, query: str) -> tuple[Any, ...]:
@@ -62,7 +60,7 @@ class Database:
         """Unlike ``stream``, this sees changes that are not committed yet."""
         try:
             return self._connection.execute(query).fetchall()
-        except self._failure as error:
+        except self._failures as error:
             raise no_room(error) from error
 
     def stream(self, query: str) -> Iterator[tuple[Any, ...]]:
@@ -72,7 +70,7 @@ class Database:
             cursor.execute(query)
             while rows := cursor.fetchmany(_FETCH):
                 yield from rows
-        except self._failure as error:
+        except self._failures as error:
             raise no_room(error) from error
 
 

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from leanplum_sync.duck import connect
+from leanplum_sync.duck import connect, failures
 from leanplum_sync.kinds.rows.row import Row
 from leanplum_sync.kinds.rows.source import ROWS_FOLDER, ReadSource
 from leanplum_sync.problem import Place, Problem
@@ -29,8 +29,6 @@ def rows(source: ReadSource, root: Path, report: Callable[[Problem], None]) -> I
     Raises:
         SourceError: the file is missing, or is not the one that was kept.
     """
-    import duckdb  # noqa: PLC0415 - heavy
-
     path, columns = file_and_columns(source, root)
     try:
         with connect() as connection:
@@ -38,7 +36,7 @@ def rows(source: ReadSource, root: Path, report: Callable[[Problem], None]) -> I
             pieces = iter(partial(found.fetchmany, _PIECE), [])
             for number, cells in enumerate(chain.from_iterable(pieces), start=1):
                 yield row(number, columns, cells, source, report)
-    except duckdb.Error as error:
+    except failures() as error:
         raise _damaged(source, path) from error
 
 

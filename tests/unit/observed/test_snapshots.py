@@ -197,6 +197,18 @@ def test_a_bad_row_of_parquet_is_a_problem_with_its_number(tmp_path: Path) -> No
     assert (problem.place.row, "secret" in str(problem)) == (2, False)
 
 
+def test_json_of_parquet_that_is_no_utf_8_is_a_problem(tmp_path: Path) -> None:
+    path = tmp_path / "s.parquet"
+    duckdb.sql(
+        """COPY (SELECT 'u' AS userId, NULL AS deviceId, 1.0 AS observedAt, '{"city": "needle"}'::JSON AS element)"""
+        f" TO '{path}' (FORMAT parquet, COMPRESSION uncompressed)"
+    )
+    path.write_bytes(path.read_bytes().replace(b"needle", b"nee\xf7le"))
+    with pytest.raises(SpecError) as caught:
+        list(read(path))
+    assert "this is not a Parquet snapshot" in str(caught.value.problems[0])
+
+
 def test_a_place_that_cannot_be_written_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SpecError) as caught:

@@ -118,6 +118,17 @@ def test_a_file_that_is_no_parquet_is_one_problem(data: Any, content: bytes) -> 
     ]
 
 
+def test_json_that_is_no_utf_8_is_one_problem(data: Any) -> None:
+    path = data.root / "x.parquet"
+    select = """SELECT 'u1' AS id, '{"city": "needle"}'::JSON AS profile"""
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY ({select}) TO '{path}' (FORMAT parquet, COMPRESSION uncompressed)")
+    path.write_bytes(path.read_bytes().replace(b"needle", b"nee\xf7le"))
+    assert [problem.message for problem in data.read("x.parquet")[1]] == [
+        "the file is not valid Parquet, or is damaged"
+    ]
+
+
 @pytest.mark.parametrize(
     ("select", "what"),
     [
