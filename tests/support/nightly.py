@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,8 +67,8 @@ class Nightly:
 
     def plan(self, observe: Observe = Observe.JOURNAL, **options: Any) -> Plan:
         self.plans += 1
-        out = self.root / f"{self.plans}.lpplan"
-        return plan(self.project(), observe=observe, out=out, **options)
+        options = {"out": self.root / f"{self.plans}.lpplan", **options}
+        return plan(self.project(), observe=observe, **options)
 
     def apply(self, made: Plan, **options: Any) -> Receipt:
         return apply(
@@ -117,14 +117,17 @@ def variables(url: str) -> dict[str, str]:
 
 
 @contextmanager
-def nightly(root: Path, rows: Mapping[str, dict[str, Any]], **options: Any) -> Iterator[Nightly]:
-    """Serve an app whose users are as desired. The caller sets the ``variables``."""
+def nightly(
+    root: Path, rows: Mapping[str, dict[str, Any]], others: Sequence[dict[str, Any]] = ()
+) -> Iterator[Nightly]:
+    """Serve an app whose users are as desired, with *others* in its seed. The caller sets the ``variables``."""
     seed = root / "seed.ndjson"
     with seed.open("w") as file:
+        file.writelines(json.dumps(each) + "\n" for each in others)
         for user, each in rows.items():
             attributes = {"tier": each["tier"], "points": each["points"], "vip": each["vip"]}
             file.write(
                 json.dumps({"userId": user, "country": each["country"], "userAttributes": attributes}) + "\n"
             )
-    with emulator.running(seeds=[seed], **options) as served:
+    with emulator.running(seeds=[seed]) as served:
         yield Nightly(root, served.url, dict(rows))
