@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self, assert_never
 
 from leanplum_sync.baseline import Read, UnusableError
+from leanplum_sync.baseline.exported import assume_export
 from leanplum_sync.client.calls import OnRetry, nobody
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.encryption import SealingKeys
@@ -18,12 +19,19 @@ from leanplum_sync.errors import MonthlyBudgetError, SpecError, UsageError
 from leanplum_sync.journal import read_deliveries, read_journal
 from leanplum_sync.kinds.kind import with_renamed
 from leanplum_sync.library.baseline_here import add_read, baseline_of, is_kept
-from leanplum_sync.library.connect import connected, settle_seconds, target_of
+from leanplum_sync.library.connect import App, connected, settle_seconds, target_of
 from leanplum_sync.library.journal_here import journal_here
 from leanplum_sync.library.progress import Callback, progress_to
 from leanplum_sync.library.project import Project
-from leanplum_sync.library.reading import admitted, forecast_of, reading_live
+from leanplum_sync.library.reading import (
+    EXPORTED_FOR_SECONDS,
+    admitted,
+    exporting,
+    forecast_of,
+    reading_live,
+)
 from leanplum_sync.operations.check import check
+from leanplum_sync.operations.exportable import exportable
 from leanplum_sync.operations.migration import is_migrating
 from leanplum_sync.operations.observing import Assumed, Live, Observed, Recorded
 from leanplum_sync.operations.plan import MadePlan, PlanRequest, make_plan
@@ -205,16 +213,18 @@ def write_plan(
         scope = request.chosen.scope(loaded.root, loaded.project) if loaded.project else None
         remarks: list[Remark] = []
         with (
-            _observing(settings, request, staging.folder, remarks) as observed,
             connected(
                 settings,
                 on_changed_seed,
                 command="plan",
-                needs=keys_for(loaded, reads_users=not isinstance(observed, Recorded)),
+                needs=keys_for(loaded, reads_users=not isinstance(request.observed, Path)),
                 on_retry=on_retry,
                 warn=warn,
                 allowed_lookups=request.allow_lookups,
             ) as app,
+            _observing(
+                settings, request, _Around(app, loaded, staging.folder, progress), remarks
+            ) as observed,
             read_deliveries(settings.journal) as journal,
         ):
             made = make_plan(
@@ -248,11 +258,21 @@ def write_plan(
             return app.costs.refusal(forecast_of(made.summary))
 
 
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What an export needs besides settings. *folder* is for files that are needed as long as the plan is made."""
+
+    app: App
+    loaded: Loaded
+    folder: Path
+    progress: Progress
+
+
 @contextmanager
 def _observing(
-    settings: Settings, request: PlanFileRequest, folder: Path, remarks: list[Remark]
+    settings: Settings, request: PlanFileRequest, around: _Around, remarks: list[Remark]
 ) -> Iterator[Observed]:
-    """Yield where users come from. A baseline that can't be used is left out, with one of *remarks*. Its files are taken to *folder*."""
+    """Yield where users come from. A baseline that can't be used is left out, with one of *remarks*."""
     if isinstance(request.observed, Path):
         yield Recorded(request.observed, request.max_age_seconds)
         return
@@ -262,7 +282,10 @@ def _observing(
                 yield live
         case Observe.JOURNAL:
             with reading_live(settings, None, request.shard) as live:
-                yield _assumed(settings, request, folder, remarks, live)
+                yield _assumed(settings, request, around.folder, remarks, live)
+        case Observe.EXPORT:
+            with reading_live(settings, None, request.shard) as live:
+                yield _exported(settings, request, around, remarks, live)
 
 
 def _assumed(
@@ -288,6 +311,30 @@ def _assumed(
         )
         return live
     return Assumed(assumptions, live, frozenset(head.names))
+
+
+def _exported(
+    settings: Settings, request: PlanFileRequest, around: _Around, remarks: list[Remark], live: Live
+) -> Assumed | Live:
+    """Export what the specs need. Each spec whose users have to be read anyway gets one of *remarks*."""
+    found = exportable(around.loaded.resources)
+    places = {each.address: each.place for each in around.loaded.resources}
+    remarks.extend(
+        Remark(Problem(places[address], f"all its users were read: {reason}", address=str(address)))
+        for address, reason in found.read_live.items()
+    )
+    if not found.attributes:
+        return live
+    age = EXPORTED_FOR_SECONDS if request.max_age_seconds is None else request.max_age_seconds
+    snapshot = around.folder / "exported.ndjson"
+    with exporting(settings, around.app, "plan", age, around.progress) as jobs:
+        report = jobs.export(found.attributes, snapshot, around.folder)
+    app = around.app.target.app_id
+    with read_journal(settings.journal, keys=SealingKeys()) as journal:
+        touched = journal.touched_since(app, journal.position(app, report.asked_at))
+        written = (each.removeprefix("user:") for each in touched if each.startswith("user:"))
+        assumptions = assume_export(snapshot, found.attributes, written, around.folder)
+    return Assumed(assumptions, live, frozenset(found.attributes), "unseen")
 
 
 def _add_to_baseline(

@@ -22,6 +22,7 @@ from leanplum_sync.wire.limits import USERS_PER_BATCH
 
 SAMPLE: Final = 1000  # users that are read back, if more changed
 _UNUSED_FOR_SECONDS: Final = 3600.0
+EXPORTED_FOR_SECONDS: Final = 3600.0  # how old a job may be that an interrupted plan started
 
 
 def together(limits: Limits) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias, assert_never
+from typing import Literal, TypeAlias, assert_never
 
 from leanplum_sync.address import Subject
 from leanplum_sync.clock import Clock
@@ -56,12 +56,14 @@ class Assumed:
     Assume that users are as the baseline shows them, and read all others as *live* says: users that it doesn't know, and users who
     would change. They are decided by what was read.
 
-    *names* are attributes that users were seen to have.
+    *names* are attributes that users were seen to have. *source* is the hazard of users who are not read: ``assumed``, or ``unseen``
+    if an export shows them instead.
     """
 
     assumptions: Assumptions
     live: Live
     names: frozenset[str] = frozenset()
+    source: Literal["assumed", "unseen"] = "assumed"
 
 
 Observed: TypeAlias = Live | Recorded | Assumed
@@ -88,8 +90,9 @@ def observe(
             found = _read_live(observed, subjects, total, reader=reader, clock=clock, progress=progress)
             _stage_observed(staging, observed.into, progress)
             return found
-        case Assumed(assumptions=assumptions, live=live):
-            with progress.track("Comparing with the baseline", staging.count_subjects(), "user") as task:
+        case Assumed(assumptions=assumptions, live=live, source=source):
+            what = "export" if source == "unseen" else "baseline"
+            with progress.track(f"Comparing with the {what}", staging.count_subjects(), "user") as task:
                 staging.users.assume(assumptions)
                 task.advance(staging.count_subjects())
             passed, total = staging.users.passed(), staging.users.count_passed()

@@ -30,9 +30,9 @@ from leanplum_sync.planner.decide import SendTarget
 from leanplum_sync.planner.hazards import hazards
 from leanplum_sync.planner.known import NOTHING_KNOWN, Known, KnowsDeliveries, Position
 from leanplum_sync.planner.messages import resolve
-from leanplum_sync.planner.notes import assumed_sentence, unsettled_sentence
+from leanplum_sync.planner.notes import assumed_sentence, unseen_sentence, unsettled_sentence
 from leanplum_sync.planner.parts import Part
-from leanplum_sync.planner.plan import ASSUMED, REMARK, SOURCE, Note, Scope, Summary, Target
+from leanplum_sync.planner.plan import ASSUMED, REMARK, SOURCE, UNSEEN, Note, Scope, Summary, Target
 from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject, waves
 from leanplum_sync.problem import Problem, Remark
 from leanplum_sync.progress import Progress
@@ -154,7 +154,13 @@ def make_plan(
                 task.advance()
         with progress.track("Writing the plan", None, "batch"):
             packed = writer.pack()
-            summary = tally.summary(packed, reads, request.requests_per_second, staging.users.assumed())
+            summary = tally.summary(
+                packed,
+                reads,
+                request.requests_per_second,
+                staging.users.assumed(),
+                is_export=isinstance(request.observed, Assumed) and request.observed.source == UNSEEN,
+            )
             digest = writer.finish(
                 target=request.target,
                 created_at=clock.now(),
@@ -192,9 +198,13 @@ def make_plan(
 
 
 def _assumed(summary: Summary) -> Iterator[Note]:
-    if summary.assumed_since is not None:
-        sentence = assumed_sentence(summary.assumed, utc(int(summary.assumed_since)))
-        yield Note(ASSUMED, "", sentence, summary.assumed, ())
+    if summary.assumed_since is None:
+        return
+    since = utc(int(summary.assumed_since))
+    if summary.unseen:
+        yield Note(UNSEEN, "", unseen_sentence(summary.unseen, since), summary.unseen, ())
+    else:
+        yield Note(ASSUMED, "", assumed_sentence(summary.assumed, since), summary.assumed, ())
 
 
 def doubt_about(journal: Here | None, target: Target, *, delivers: bool) -> str:

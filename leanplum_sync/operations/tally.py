@@ -114,8 +114,13 @@ class Tally:
         reads: int,
         requests_per_second: float | None,
         assumed: tuple[int, float | None] = (0, None),
+        *,
+        is_export: bool = False,
     ) -> Summary:
-        """*assumed* is how many users were not read, and when the first of them was last seen or written."""
+        """
+        *assumed* is how many users were not read, and when the first of them was last seen or written. *is_export*: an export shows
+        them, not the baseline.
+        """
         cost = Cost(
             reads=reads,
             writes=packed.lookups,
@@ -135,8 +140,9 @@ class Tally:
             batches=packed.requests,
             actions=packed.actions,
             cost=cost,
-            assumed=assumed[0],
+            assumed=0 if is_export else assumed[0],
             assumed_since=assumed[1],
+            unseen=assumed[0] if is_export else 0,
         )
 
 

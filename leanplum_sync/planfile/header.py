@@ -17,7 +17,7 @@ from leanplum_sync.wire.convert import END_OF_9999
 
 T = TypeVar("T")
 
-_COUNTS: Final = ("listed", "changed", "missing", "created", "batches", "actions", "assumed")
+_COUNTS: Final = ("listed", "changed", "missing", "created", "batches", "actions", "assumed", "unseen")
 _COSTS: Final = ("reads", "writes", "recheck", "requests", "one_by_one", "by_action", "separation")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _LARGEST: Final = 1 << 53

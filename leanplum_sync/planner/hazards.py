@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from leanplum_sync.planner.change import ChangeKind, facts
-from leanplum_sync.planner.plan import ASSUMED, Contents, Hazard, Summary
+from leanplum_sync.planner.plan import ASSUMED, UNSEEN, Contents, Hazard, Summary
 
 # Hazards that count changes of one kind, most important first.
 CHANGE_HAZARDS: Final = tuple(
@@ -66,6 +66,7 @@ def hazards(
         "newAttributeNames": new_names,
         DURING_MIGRATION: summary.changed if is_migrating else 0,
         ASSUMED: summary.assumed,
+        UNSEEN: summary.unseen,
         "changedUsers": summary.changed,
         "changedShare": _percent(summary.changed, summary.listed),
         "billableLookups": summary.cost.reads + summary.cost.writes,

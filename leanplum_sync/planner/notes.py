@@ -15,6 +15,10 @@ _ASSUMED: Final = (
     "was not read: by the baseline, nothing changes. Its entry is from {since}",
     "were not read: by the baseline, nothing changes. The oldest entry is from {since}",
 )
+_UNSEEN: Final = (
+    "was not read: by the export started at {since}, nothing changes. Leanplum doesn't say how recent an export's data is",
+    "were not read: by the export started at {since}, nothing changes. Leanplum doesn't say how recent an export's data is",
+)
 _REJECTED_BEFORE: Final = (
     "has a change that the API rejected before, so apply skips it; to send it again: apply --retry-rejected",
     "have changes that the API rejected before, so apply skips them; to send them again: apply --retry-rejected",
@@ -37,6 +41,10 @@ def unsettled_sentence(count: int, until: str) -> str:
 
 def assumed_sentence(count: int, since: str) -> str:
     return _ASSUMED[count != 1].format(since=since)
+
+
+def unseen_sentence(count: int, since: str) -> str:
+    return _UNSEEN[count != 1].format(since=since)
 
 
 def rejected_before_sentence(count: int) -> str:

@@ -13,6 +13,7 @@ from leanplum_sync.planner.parts import Part
 from leanplum_sync.wire.action import Json
 
 ASSUMED: Final = "assumed"  # the hazard, and the code of the note about it
+UNSEEN: Final = "unseen"  # the same, for users whom an export shows
 # The codes of notes that are not about users: a doubt about specs or data, and where rows came from.
 REMARK: Final = "remark"
 SOURCE: Final = "source"
@@ -194,7 +195,8 @@ class Summary:
     """
     *listed* counts the subjects in the specs, *changed* those with a change, *missing* the ones that don't exist and are
     skipped. *changes* counts changes by kind. *assumed* counts users who were not read: the baseline shows that they are as desired.
-    The oldest of what it shows is from *assumed_since*, in epoch seconds, None if nobody was assumed.
+    *unseen* counts those of whom an export shows it. The oldest of what either shows is from *assumed_since*, in epoch seconds, None
+    if everybody was read.
     """
 
     listed: int
@@ -207,6 +209,7 @@ class Summary:
     cost: Cost
     assumed: int = 0
     assumed_since: float | None = None
+    unseen: int = 0
 
     @property
     def is_empty(self) -> bool:

@@ -141,6 +141,9 @@ class BudgetModel(Edge):
     assumed: Count | None = _allowed(
         "Users who are not read, because they match the specs according to the baseline.", 1000000, None
     )
+    unseen: Count | None = _allowed(
+        "Users who are not read, because they match the specs according to an export.", 1000000, None
+    )
 
 
 class LimitsModel(Edge):
@@ -200,12 +203,13 @@ class Observe(StrEnum):
 
     LIVE = "live"
     JOURNAL = "journal"
+    EXPORT = "export"
 
 
 def _observe(otherwise: str) -> Any:
     return Field(
         default=None,
-        description=f"What plans compare the specs with, unless `--observed` says otherwise: `live` reads every user; `journal` reads only users who would change, or whom the baseline beside the journal doesn't know. Default: {otherwise}.",
+        description=f"What plans compare the specs with, unless `--observed` says otherwise: `live` reads every user; `journal` reads only users who would change, or whom the baseline beside the journal doesn't know; `export` exports the specs' attributes, and reads only users who would change, or whom the export doesn't show exactly. Default: {otherwise}.",
         examples=["journal"],
         strict=False,
     )

@@ -53,6 +53,7 @@ class UserCounts:
         int, "Users who were not read, because they match the specs according to the baseline."
     ]
     assumed_since: Time
+    unseen: Annotated[int, "Users who were not read, because they match the specs according to an export."]
 
 
 @dataclass(frozen=True, slots=True)

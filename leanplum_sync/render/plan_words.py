@@ -16,6 +16,7 @@ from leanplum_sync.planner.plan import (
     ASSUMED,
     REMARK,
     SOURCE,
+    UNSEEN,
     Cohort,
     Cost,
     Hazard,
@@ -57,7 +58,7 @@ _SHOWN_FIRST: Final = ("sends", "repeatedSends", "suspectedRename", "createdUser
 # Other parts of the text have these counts, so they are listed as hazards only when over budget.
 _SHOWN_WHEN_OVER: Final = ("changedUsers", "changedShare", "billableLookups")
 # Codes of notes that leave no existing user short of what the specs ask.
-_MET: Final = ("delivered", "moved", "missing", "unsettled", ASSUMED, *ABOUT_SPECS)
+_MET: Final = ("delivered", "moved", "missing", "unsettled", ASSUMED, UNSEEN, *ABOUT_SPECS)
 RECHECK: Final = "--recheck on"
 HAZARD_WORDS: Final[Mapping[str, str]] = {
     "sends": "sends",
@@ -71,6 +72,7 @@ HAZARD_WORDS: Final[Mapping[str, str]] = {
     "newAttributeNames": f"new attribute names, close to the API's limit of {USER_ATTRIBUTE_NAMES}",
     "duringMigration": "users changed while the app is being copied to CleverTap",
     "assumed": "users not read, assumed to match the specs",
+    "unseen": "users not read, seen only in an export",
     "changedUsers": "changed users",
     "changedShare": "percent of listed users changed",
     "billableLookups": "billable lookups to plan and apply",
@@ -111,13 +113,15 @@ def consent_options(hazards: Iterable[Hazard]) -> str:
 
 
 def heading_of(note: Note) -> str:
-    return {ASSUMED: "Assumed", REMARK: "Remarks", SOURCE: "Sources"}.get(note.code, "Skipped")
+    return {ASSUMED: "Assumed", UNSEEN: "Unseen", REMARK: "Remarks", SOURCE: "Sources"}.get(
+        note.code, "Skipped"
+    )
 
 
 def by_heading(notes: Iterable[Note]) -> Iterator[tuple[str, Sequence[Note]]]:
     """Yield the notes under each heading that has some."""
     noted = list(notes)
-    for title in ("Assumed", "Skipped", "Remarks", "Sources"):
+    for title in ("Assumed", "Unseen", "Skipped", "Remarks", "Sources"):
         if some := [note for note in noted if heading_of(note) == title]:
             yield title, some
 
@@ -136,12 +140,12 @@ def nothing_to_do(summary: Summary, notes: Iterable[Note]) -> str:
         return (
             f"No changes possible, although not all of the {amount(listed, 'listed user')} match the specs."
         )
-    if summary.assumed:
-        read = listed - summary.assumed - missing
+    if unread := summary.assumed + summary.unseen:
+        read = listed - unread - missing
         gone = f"; {missing:,} {'does' if missing == 1 else 'do'} not exist" if missing else ""
         return (
             f"No changes found: {read:,} of {amount(listed, 'listed user')} {'was' if read == 1 else 'were'} read and"
-            f" {'matches' if read == 1 else 'match'} the specs; {summary.assumed:,} {'is' if summary.assumed == 1 else 'are'}"
+            f" {'matches' if read == 1 else 'match'} the specs; {unread:,} {'is' if unread == 1 else 'are'}"
             f" assumed to match{gone}."
         )
     if missing:

@@ -118,7 +118,7 @@ def variables(url: str) -> dict[str, str]:
 
 @contextmanager
 def nightly(
-    root: Path, rows: Mapping[str, dict[str, Any]], others: Sequence[dict[str, Any]] = ()
+    root: Path, rows: Mapping[str, dict[str, Any]], others: Sequence[dict[str, Any]] = (), **options: Any
 ) -> Iterator[Nightly]:
     """Serve an app whose users are as desired, with *others* in its seed. The caller sets the ``variables``."""
     seed = root / "seed.ndjson"
@@ -129,5 +129,5 @@ def nightly(
             file.write(
                 json.dumps({"userId": user, "country": each["country"], "userAttributes": attributes}) + "\n"
             )
-    with emulator.running(seeds=[seed]) as served:
+    with emulator.running(seeds=[seed], **options) as served:
         yield Nightly(root, served.url, dict(rows))

@@ -34,8 +34,8 @@ observed_option: Final = click.option(
 )
 plan_observed_option: Final = click.option(
     "--observed",
-    metavar="live|journal|FILE",
-    help="Read all users live from the app; with journal, only users who would change, or whom the baseline doesn't know; or from a snapshot FILE written by pull. Default: the project's observe, or live.",
+    metavar="live|journal|export|FILE",
+    help="Read all users live from the app; with journal, only users who would change, or whom the baseline doesn't know; with export, only users who would change, or whom an export doesn't show exactly; or from a snapshot FILE written by pull. Default: the project's observe, or live.",
 )
 problems_option: Final = file_option(
     "--problems",

@@ -30,6 +30,7 @@ COUNTS = {
     "newAttributeNames": 6,
     "duringMigration": 30,
     "assumed": 60,
+    "unseen": 70,
     "changedUsers": 30,
     "changedShare": 31,
     "billableLookups": 127,
@@ -37,7 +38,7 @@ COUNTS = {
 
 
 def summary(changed: int = 30, listed: int = 97) -> Summary:
-    return Summary(listed, changed, 0, 1, CHANGES, 1, 40, Cost(97, 30, 30, 1, 40, 60, 0, 0.0), 60, 1.8e9)
+    return Summary(listed, changed, 0, 1, CHANGES, 1, 40, Cost(97, 30, 30, 1, 40, 60, 0, 0.0), 60, 1.8e9, 70)
 
 
 def test_every_hazard_has_its_count() -> None:

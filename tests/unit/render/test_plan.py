@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from sample_renderings import COST, EMBEDDED, EMPTY, REAL, SUMMARY, SomePlan, cohort
 
 from leanplum_sync.planner.change import ChangeKind
-from leanplum_sync.planner.notes import assumed_sentence
+from leanplum_sync.planner.notes import assumed_sentence, unseen_sentence
 from leanplum_sync.planner.plan import Cohort, Hazard, Note, Target, ValuePair
 from leanplum_sync.render.html.plan import plan_html
 from leanplum_sync.render.markdown.plan import plan_markdown
@@ -95,6 +95,23 @@ def test_assumed_users_are_counted_in_each_form_with_the_age_of_the_oldest_entry
         assert age in text
     users = json.loads(plan_json(plan))["users"]
     assert (users["assumed"], users["assumedSince"]) == (3, "2027-01-15T08:00:00Z")
+
+
+def test_users_whom_only_an_export_shows_are_counted_in_each_form() -> None:
+    summary = replace(SUMMARY, unseen=3, assumed_since=1.8e9)
+    note = Note("unseen", "", unseen_sentence(3, "2027-01-15 08:00:00 UTC"), 3, ())
+    plan = SomePlan(summary, hazards_=(Hazard("unseen", 3, None),), notes_=(note,))
+    words = "users not read, seen only in an export"
+    age = "by the export started at 2027-01-15 08:00:00 UTC, nothing changes"
+    for text in (
+        " ".join(plan_text(plan, Page()).split()),
+        unescape(plan_markdown(plan, 10_000)),
+        plan_html(plan),
+    ):
+        assert words in text
+        assert age in text
+    users = json.loads(plan_json(plan))["users"]
+    assert (users["unseen"], users["assumed"], users["assumedSince"]) == (3, 0, "2027-01-15T08:00:00Z")
 
 
 def test_a_plan_without_changes_claims_no_match_for_assumed_users() -> None:
@@ -375,4 +392,5 @@ def test_the_document_names_its_format_and_holds_all_groups() -> None:
         "created": 0,
         "assumed": 0,
         "assumedSince": None,
+        "unseen": 0,
     }
