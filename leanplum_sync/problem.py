@@ -10,10 +10,10 @@ SHOWN: Final = 100  # problems that a person is shown at once; a file has them a
 _SHOWN_PLACE: Final = re.compile(r"(.+?):(?:(\d+)(?::(\d+))?|row (\d+))", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Place:
     """
-    A position in a file the user wrote.
+    A position in a file the user wrote. Places sort by file and position; a missing number comes first.
 
     *file* is relative to the project folder, with forward slashes, so that it reads the same on every machine.
     *line* and *column* count from 1. *row* is the data row of a data file, from 1, its header not counted; it
@@ -24,6 +24,12 @@ class Place:
     line: int | None = None
     column: int | None = None
     row: int | None = None
+
+    def __lt__(self, other: Place) -> bool:
+        return self._order() < other._order()
+
+    def _order(self) -> tuple[str, int, int, int]:
+        return self.file, self.line or 0, self.column or 0, self.row or 0
 
     def __str__(self) -> str:
         position = [str(number) for number in (self.line, self.column) if number is not None]
@@ -72,6 +78,11 @@ class Problem:
 
     def entry(self) -> ProblemEntry:
         return ProblemEntry(self.place, self.address or None, self.message, self.hint or None, self.also)
+
+
+def in_file_order(problem: Problem) -> tuple[Place, str]:
+    """Return a key that sorts problems by place."""
+    return problem.place, problem.message
 
 
 @dataclass(frozen=True, slots=True)

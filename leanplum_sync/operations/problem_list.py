@@ -11,7 +11,7 @@ from typing import IO, Final, Self
 import orjson
 
 from leanplum_sync.errors import StorageError
-from leanplum_sync.problem import SHOWN, Problem
+from leanplum_sync.problem import SHOWN, Problem, in_file_order
 
 KEPT: Final = 10_000  # for documents that machines read
 
@@ -72,7 +72,7 @@ class ProblemList:
 
     def first(self) -> tuple[Problem, ...]:
         """Return the first 10,000 in reading order: by file, then by line."""
-        return tuple(sorted(self._kept, key=_reading_order)[:KEPT])
+        return tuple(sorted(self._kept, key=in_file_order)[:KEPT])
 
     def _open(self, wanted: ListingFile) -> None:
         try:
@@ -102,8 +102,3 @@ class ProblemList:
                 self._file.close()
             wanted.path.unlink()
         self._file = self._wanted = self.listed = None
-
-
-def _reading_order(problem: Problem) -> tuple[str, int, int, str]:
-    place = problem.place
-    return place.file, place.line or place.row or 0, place.column or 0, problem.message

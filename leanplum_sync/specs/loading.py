@@ -24,7 +24,7 @@ from leanplum_sync.kinds.rows.source import (
     files_of,
 )
 from leanplum_sync.planner.plan import Input
-from leanplum_sync.problem import Place, Problem
+from leanplum_sync.problem import Place, Problem, in_file_order
 from leanplum_sync.project import model as project
 from leanplum_sync.project.model import (
     EmbeddedEnvironment,
@@ -130,7 +130,7 @@ def load(project_file: Path, only: Sequence[Path] = ()) -> Loaded:
         root,
         found_project,
         tuple(sorted(resources, key=lambda resource: resource.address)),
-        tuple(sorted(dict.fromkeys(problems), key=_order)),
+        tuple(sorted(dict.fromkeys(problems), key=in_file_order)),
         tuple(sorted(_inputs(root, loading.spec_files, resources))),
         tuple(loading.notes),
         tuple(loading.remarks()),
@@ -218,11 +218,6 @@ def sensitive_in(project_file: Path) -> frozenset[str] | None:
     return _sensitive(read_file(project_file, project_file.name)[0])
 
 
-def _order(problem: Problem) -> tuple[str, int, int, int, str]:
-    place = problem.place
-    return place.file, place.line or 0, place.column or 0, place.row or 0, problem.message
-
-
 def _read_project(
     project_file: Path,
 ) -> tuple[Path, list[OpenDocument], ProjectFile | None, list[Problem]]:
@@ -238,7 +233,7 @@ def _read_project(
 def _raise_if_any(problems: list[Problem], documents: list[OpenDocument]) -> None:
     problems += [problem for document in documents for problem in document.problems]
     if problems:
-        raise SpecError(sorted(problems, key=_order))
+        raise SpecError(sorted(problems, key=in_file_order))
 
 
 def _project(documents: list[OpenDocument], root: Path) -> ProjectFile | None:
