@@ -35,6 +35,7 @@ from leanplum_sync.project.model import ProjectDocument
 from leanplum_sync.specs.key_order import alternatives
 
 ROOT = Path(__file__).parents[2]
+INSTALLED = str(Path(sys.executable).parent)
 PAGES = [
     page.relative_to(ROOT).as_posix()
     for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")]
@@ -85,8 +86,8 @@ def pattern(shown: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("".join(lines))
 
 
-def run(page_steps: list[Step], folder: Path, home: Path) -> list[tuple[int, str]]:
-    """Return the exit status and the output of each step."""
+def run(page_steps: list[Step], folder: Path, home: Path, path: str = INSTALLED) -> list[tuple[int, str]]:
+    """Return the exit status and the output of each step. The command is found in *path*."""
     mark = "\x1e"
     start = "exec 2>&1 </dev/null; trap 'kill $(jobs -p) 2>/dev/null' EXIT\n"
     script = start + "".join(
@@ -94,7 +95,7 @@ def run(page_steps: list[Step], folder: Path, home: Path) -> list[tuple[int, str
         for step in page_steps
     )
     environment = {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join([path, INSTALLED, os.environ["PATH"]]),
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "COLUMNS": "100",
@@ -136,8 +137,10 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_what_a_page_shows_is_what_happens(page: str, project: Path, tmp_path: Path) -> None:
+    from quick_command import quick_path  # noqa: PLC0415 - docs/refresh.py uses this module without our helpers
+
     page_steps = list(steps((ROOT / page).read_text()))
-    results = run(page_steps, project, tmp_path)
+    results = run(page_steps, project, tmp_path, INSTALLED if page == "README.md" else quick_path())
     assert len(results) == len(page_steps), f"{page}: the shell ended early"
     for number, (step, (status, output)) in enumerate(zip(page_steps, results, strict=True)):
         place = f"{page}:{step.line}: {step.command}"

@@ -20,6 +20,7 @@ from hello import HELLO, send_hello
 from hub import published, vanishing
 from journals import shift_doubts
 from postgresql import Server
+from quick_command import quick_path
 from ruamel.yaml import YAML
 from shell import Served, Shell
 
@@ -42,7 +43,7 @@ class GitLab:
         tools.mkdir(exist_ok=True)
         (tools / "pip").write_text("#!/bin/sh\n")
         (tools / "pip").chmod(0o755)
-        path = f"{tools}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        path = f"{tools}:{quick_path()}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         environ = {
             "PATH": path,
             "HOME": str(workspace.parent),

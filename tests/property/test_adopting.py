@@ -111,7 +111,7 @@ def adopted(loaded: Loaded, snapshot: Path, choice: Choice) -> Adoption:
     return write_adopted(found, loaded, loaded.root, dry_run=False)[0]
 
 
-@settings(max_examples=examples(25))
+@settings(max_examples=examples(12))
 @given(
     of_file=st.dictionaries(st.sampled_from(NAMES), likely, max_size=3),
     of_list=st.dictionaries(st.sampled_from(["b", "d"]), likely, min_size=1, max_size=2),
@@ -219,7 +219,7 @@ pieces = st.sampled_from(["u1", "a", " ", "é", '"', ",", ";", "\n", "\r\n", "",
 table_cells = st.lists(pieces, max_size=4).map("".join)
 
 
-@settings(max_examples=examples(100))
+@settings(max_examples=examples(40))
 @given(
     rows=st.lists(st.tuples(table_cells, table_cells), min_size=1, max_size=5),
     quoting=st.sampled_from([csv_module.QUOTE_MINIMAL, csv_module.QUOTE_ALL]),
@@ -316,7 +316,7 @@ yaml_values = st.one_of(
 )
 
 
-@settings(max_examples=examples(100))
+@settings(max_examples=examples(40))
 @given(
     changes=st.dictionaries(
         st.one_of(

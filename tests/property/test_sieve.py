@@ -365,7 +365,7 @@ def assert_reads_as_row_by_row(loaded: Loaded) -> None:
         assert wanted(whole, loaded) == wanted(one_by_one, loaded)
 
 
-@settings(max_examples=examples(25))
+@settings(max_examples=examples(12))
 @given(
     attributes=st.dictionaries(st.sampled_from(NAMES), forms, max_size=3),
     profile=profiles,
@@ -392,7 +392,7 @@ def test_what_the_sieve_drops_of_kept_rows_the_planner_drops(
     assert_drops_only_what_the_planner_drops(loaded, snapshot, met(loaded, snapshot, sieve=True))
 
 
-@settings(max_examples=examples(25))
+@settings(max_examples=examples(12))
 @given(
     attributes=st.dictionaries(st.sampled_from(NAMES), forms, min_size=1, max_size=3),
     profile=profiles,

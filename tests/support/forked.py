@@ -2,8 +2,9 @@
 Starts the command as a real process, without the half second that Python spends on importing it.
 
 A nursery process imports the package once and forks a child for each command. Each child has its own process id, environment,
-folder, streams, limits, signal handlers and exit code, so it can be killed, paused and interrupted like any other. The documents' tests,
-``test_exit_codes.py`` and ``test_process.py`` start the installed command, imports included.
+folder, streams, limits, signal handlers and exit code, so it can be killed, paused and interrupted like any other. The README's test,
+``test_exit_codes.py`` and ``test_process.py`` start the installed command, imports included. Shells of other tests fork it too, see
+``quick_command.py``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
+import io
 import json
 import os
 import pkgutil
@@ -30,7 +32,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Final, NoReturn, Self
+from typing import IO, Any, BinaryIO, Final, NoReturn, Self, cast
 
 import brief_waits
 import doubts
@@ -156,10 +158,14 @@ class Nursery:
         environ: Mapping[str, str],
         streams: Sequence[int],
         script: Path | None,
+        *,
+        mask: int | None = None,
     ) -> int:
+        """*streams* are stdout and stderr, or stdin as well, in their order. *mask* None is that of this process."""
         limits = {number: resource.getrlimit(number) for number in _LIMITS}
-        mask = os.umask(0)
-        os.umask(mask)
+        if mask is None:
+            mask = os.umask(0)
+            os.umask(mask)
         return self._ask(
             {
                 "script": None if script is None else str(script),
@@ -197,7 +203,7 @@ def nursery() -> Nursery:
 def serve(asked: socket.socket) -> tuple[str | None, list[str]]:
     """Answer requests until the other end closes. In each forked child, return its script, None for the command, and its arguments."""
     while True:
-        text, streams, _, _ = socket.recv_fds(asked, _MOST_BYTES, 2)
+        text, streams, _, _ = socket.recv_fds(asked, _MOST_BYTES, 3)
         if not text:
             os._exit(0)
         match json.loads(text):
@@ -231,10 +237,10 @@ def _begin(folder: str, environ: Mapping[str, str], streams: Sequence[int]) -> N
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environ)
-    for number, stream in enumerate(streams, start=1):
+    for number, stream in enumerate(streams, start=3 - len(streams)):
         os.dup2(stream, number)
         os.close(stream)
-    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stdout = _stdout(is_buffered=not environ.get("PYTHONUNBUFFERED"))
     sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
     sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr
     if brief_waits.VARIABLE in environ:
@@ -243,6 +249,13 @@ def _begin(folder: str, environ: Mapping[str, str], streams: Sequence[int]) -> N
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     tempfile.tempdir = None
     time.tzset()
+
+
+def _stdout(*, is_buffered: bool) -> io.TextIOWrapper:
+    if is_buffered:
+        return os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    raw = io.FileIO(1, "w", closefd=False)
+    return io.TextIOWrapper(cast("BinaryIO", raw), encoding="utf-8", write_through=True)
 
 
 def _import_everything() -> None:

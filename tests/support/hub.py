@@ -66,6 +66,8 @@ class Hub:
     settings: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        from quick_command import quick_path  # noqa: PLC0415 - `gh`, which is this file too, would import the package
+
         self.folder.mkdir()
         git(self.folder, "init", "--bare", "--quiet", "--initial-branch=main", "origin.git")
         tools = self.folder / "bin"
@@ -73,7 +75,7 @@ class Hub:
         for name, script in {
             "gh": f'exec {sys.executable} {__file__} "$@"',
             "pip": f'echo "$@" >> {self.folder}/pip',
-            "leanplum-sync": f'exec {sys.executable} -m leanplum_sync "$@"',
+            "leanplum-sync": f'exec {quick_path()}/leanplum-sync "$@"',
         }.items():
             (tools / name).write_text(f"#!/bin/sh\n{script}\n")
             (tools / name).chmod(0o755)
@@ -202,7 +204,7 @@ class Hub:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=3600,
             check=False,
         )
         outputs = files["OUTPUT"].read_text().splitlines() if files["OUTPUT"].exists() else []
