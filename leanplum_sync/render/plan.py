@@ -14,7 +14,6 @@ from rich.text import Text
 
 from leanplum_sync.planner.plan import ABOUT_SPECS, Cohort, Cost, Hazard, Note, RowsRead
 from leanplum_sync.render import plan_words
-from leanplum_sync.render.documents import HazardEntry, PlanSummary, RowsEntry, UserCounts, entry, written
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import (
     BAD,
@@ -306,20 +305,27 @@ def _footer(plan: Plan) -> list[RenderableType]:
     return [faint(f"Plan {header.digest[:12]}{observed}")]
 
 
-def _rows_entry(resource: str, read: RowsRead) -> RowsEntry:
-    kept = read.kept
-    return entry(
+def plan_json(plan: Plan) -> str:
+    from leanplum_sync.render.documents import (  # noqa: PLC0415 - its classes take longer to create than a text to render
+        HazardEntry,
+        PlanSummary,
         RowsEntry,
-        kept,
-        resource=resource,
-        connection=read.connection,
-        source=read.query,
-        rows=kept.count,
-        read_at=timestamp(kept.read_at),
+        UserCounts,
+        entry,
+        written,
     )
 
+    def rows_entry(resource: str, read: RowsRead) -> RowsEntry:
+        return entry(
+            RowsEntry,
+            read.kept,
+            resource=resource,
+            connection=read.connection,
+            source=read.query,
+            rows=read.kept.count,
+            read_at=timestamp(read.kept.read_at),
+        )
 
-def plan_json(plan: Plan) -> str:
     header, summary = plan.header, plan.summary
     return written(
         entry(
@@ -333,7 +339,7 @@ def plan_json(plan: Plan) -> str:
             changes=dict(sorted(summary.changes.items())),
             hazards=tuple(entry(HazardEntry, each) for each in plan.hazards()),
             notes=plan.notes(),
-            rows=tuple(starmap(_rows_entry, plan.rows().items())),
+            rows=tuple(starmap(rows_entry, plan.rows().items())),
             cohorts=plan_words.masked_cohorts(plan),
         )
     )

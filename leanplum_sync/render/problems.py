@@ -10,7 +10,6 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from leanplum_sync.problem import SHOWN, Problem, Remark
-from leanplum_sync.render.documents import CheckedCounts, Problems, entry, written
 from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, prose
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, FAINT, GOOD, paint
@@ -55,6 +54,13 @@ def found_words(checked: Checked) -> str:
 
 
 def checked_json(checked: Checked) -> str:
+    from leanplum_sync.render.documents import (  # noqa: PLC0415 - its classes take longer to create than a text to render
+        CheckedCounts,
+        Problems,
+        entry,
+        written,
+    )
+
     return written(
         Problems(
             total=checked.total,
