@@ -88,6 +88,16 @@ LAWS: Final = (
         ),
     ),
     Law(
+        "Whatever an export shows, a plan writes nothing that a live plan would not",
+        (
+            "integration/test_export_plans.py::test_whatever_an_export_shows_a_plan_writes_what_a_live_plan_would",
+        ),
+    ),
+    Law(
+        "An export killed at any moment uses the jobs that were paid for",
+        ("integration/observed/test_exporting.py::test_after_a_kill_a_job_that_was_paid_for_is_used",),
+    ),
+    Law(
         "A run killed at any moment resumes to the end",
         ("e2e/test_main_job.py::test_a_run_killed_at_any_moment_resumes_to_the_end",),
     ),

@@ -45,7 +45,7 @@ class Read:
     Users who were read into *snapshot*, from *since* on, in epoch seconds. *position* is the journal's at that time. What the snapshot
     has from before is left out.
 
-    *fields* are to have prints from now on, besides those that have them. *names* are attributes that users have.
+    *fields* are to have prints from now on, besides the fields that have them. *names* are attributes that users have.
     """
 
     snapshot: Path

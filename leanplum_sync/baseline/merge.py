@@ -148,7 +148,7 @@ class Merge:
 
     @staticmethod
     def _keep_newest(connection: DuckDBPyConnection) -> None:
-        """Of several rows about one user, keep the newest; none if that is not clear."""
+        """Keep the newest of several rows about one user; none if that is not clear."""
         several = "SELECT id, max(seen_at) AS newest FROM seen GROUP BY id HAVING count(*) > 1"
         connection.execute(f"CREATE TABLE several AS {several}")
         connection.execute(

@@ -62,7 +62,7 @@ def profile_fields_of(fields: Iterable[str]) -> tuple[str, ...]:
 
 
 def storable(fields: Collection[str]) -> tuple[str, ...]:
-    """Return the *fields* that can have prints, sorted. Of names that differ only in case, none can: they are one name for SQL."""
+    """Return the *fields* that can have prints, sorted. Names that differ only in case can't: they are one name for SQL."""
     folded = [each.lower() for each in fields]
     return tuple(
         each

@@ -43,7 +43,7 @@ from leanplum_sync.staging import MEMORY_LIMIT_MB
 @plan_observed_option
 @duration_option(
     "--max-age",
-    help="Maximum age of the snapshot, or of what the baseline shows, such as 30m or 2h. With it, query results no older than TIME are reused too. Default: no limit for a snapshot FILE and the baseline; with live, every user is read again.",
+    help="Maximum age of the snapshot, or of what the baseline shows, such as 30m or 2h. With it, query results no older than TIME are reused too. With export, jobs that an interrupted plan started within TIME are continued, by default 1h. Default: no limit for a snapshot FILE and the baseline; with live, every user is read again.",
 )
 @file_option("--out", help="Where to write the plan. Default: ENVIRONMENT.lpplan in .leanplum-sync.")
 @click.option(
