@@ -13,8 +13,6 @@ from leanplum_sync.applier.receipt import Receipt, StopReason
 from leanplum_sync.journal.entry import Fate, FateGroup
 from leanplum_sync.operations.verify import Verification
 from leanplum_sync.planner.plan import Target
-from leanplum_sync.render.documents import ReceiptDocument, VerificationEntry, entry, written
-from leanplum_sync.render.journal import exception_record
 from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, place, prose, row, table
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, faint, grid, heading, paint
@@ -197,6 +195,14 @@ def effort(receipt: Receipt, verified: Verification | None) -> str:
 def receipt_document(
     receipt: Receipt, target: Target, verified: Verification | None, files: Sequence[str] = ()
 ) -> str:
+    from leanplum_sync.render.documents import (  # noqa: PLC0415 - its classes take longer to create than a text to render
+        ReceiptDocument,
+        VerificationEntry,
+        entry,
+        written,
+    )
+    from leanplum_sync.render.journal import exception_record  # noqa: PLC0415 - as above
+
     return written(
         entry(
             ReceiptDocument,

@@ -51,7 +51,6 @@ from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planner.change import facts
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.project.settings import Settings
-from leanplum_sync.render.html.pages import receipt_html
 from leanplum_sync.render.junit import receipt_junit
 from leanplum_sync.render.plan_words import target_words
 from leanplum_sync.render.receipt import next_steps, receipt_document, receipt_markdown, receipt_text
@@ -233,12 +232,18 @@ def _show(
 ) -> None:
     target = plan.header.target
     steps = next_steps(receipt, verified, quoted(plan.path), [quoted(file) for file in files])
+
+    def html() -> str:
+        from leanplum_sync.render.html.pages import receipt_html  # noqa: PLC0415 - slow to import, and rarely asked for
+
+        return receipt_html(receipt, target, verified, steps)
+
     deliver(
         console,
         text=lambda page: receipt_text(receipt, target, verified, page),
         json=lambda: receipt_document(receipt, target, verified, [str(file) for file in files]),
         markdown=lambda limit: receipt_markdown(receipt, target, verified, steps, limit),
-        html=lambda: receipt_html(receipt, target, verified, steps),
+        html=html,
         junit=lambda: receipt_junit(receipt, target, verified),
     )
     if steps:
