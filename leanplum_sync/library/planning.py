@@ -39,7 +39,7 @@ from leanplum_sync.operations.problem_list import ListingFile
 from leanplum_sync.operations.read_rows import Reading, read_rows
 from leanplum_sync.planfile import open_plan
 from leanplum_sync.planner.parts import Part
-from leanplum_sync.planner.plan import Hazard, Note, Scope, Summary
+from leanplum_sync.planner.plan import UNSEEN, Hazard, Note, Scope, Summary
 from leanplum_sync.problem import Place, Problem, Remark
 from leanplum_sync.progress import Progress
 from leanplum_sync.project.model import Observe, ProjectFile
@@ -260,12 +260,16 @@ def write_plan(
 
 @dataclass(frozen=True, slots=True)
 class _Around:
-    """What an export needs besides settings. *folder* is for files that are needed as long as the plan is made."""
+    """What a plan that assumes something needs besides settings. *folder* is for files that are needed as long as the plan is made."""
 
     app: App
     loaded: Loaded
     folder: Path
     progress: Progress
+
+    def seed(self, source: str) -> str:
+        """Return what decides whom an audit draws: the plan's inputs, and the state of the *source* of what it assumes."""
+        return " ".join([source, *(each.sha256 for each in self.loaded.inputs)])
 
 
 @contextmanager
@@ -282,14 +286,14 @@ def _observing(
                 yield live
         case Observe.JOURNAL:
             with reading_live(settings, None, request.shard) as live:
-                yield _assumed(settings, request, around.folder, remarks, live)
+                yield _assumed(settings, request, around, remarks, live)
         case Observe.EXPORT:
             with reading_live(settings, None, request.shard) as live:
                 yield _exported(settings, request, around, remarks, live)
 
 
 def _assumed(
-    settings: Settings, request: PlanFileRequest, folder: Path, remarks: list[Remark], live: Live
+    settings: Settings, request: PlanFileRequest, around: _Around, remarks: list[Remark], live: Live
 ) -> Assumed | Live:
     baseline = baseline_of(settings)
     settings.baseline.mkdir(mode=0o700, parents=True, exist_ok=True)  # from now on, it is kept
@@ -299,7 +303,7 @@ def _assumed(
     not_before = None if age is None else SystemClock().now() - age
     try:
         with read_journal(settings.journal, keys=SealingKeys()) as journal:
-            head, assumptions = baseline.assume(journal, folder, not_before)
+            head, assumptions = baseline.assume(journal, around.folder, not_before)
     except UnusableError as error:
         place = Place(os.path.relpath(settings.baseline, settings.root))
         remarks.append(
@@ -310,7 +314,8 @@ def _assumed(
             )
         )
         return live
-    return Assumed(assumptions, live, frozenset(head.names))
+    seed = around.seed(head.digest)  # another generation draws others
+    return Assumed(assumptions, live, frozenset(head.names), audit=settings.audit, seed=seed)
 
 
 def _exported(
@@ -334,7 +339,8 @@ def _exported(
         touched = journal.touched_since(app, journal.position(app, report.asked_at))
         written = (each.removeprefix("user:") for each in touched if each.startswith("user:"))
         assumptions = assume_export(snapshot, found.attributes, written, around.folder)
-    return Assumed(assumptions, live, frozenset(found.attributes), "unseen")
+    names, seed = frozenset(found.attributes), around.seed(repr(report.asked_at))
+    return Assumed(assumptions, live, names, UNSEEN, settings.audit, seed)
 
 
 def _add_to_baseline(

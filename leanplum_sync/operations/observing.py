@@ -21,9 +21,10 @@ from leanplum_sync.observed import (
 )
 from leanplum_sync.observed.users import ReadsUsers
 from leanplum_sync.operations.pull import Admit, pull
+from leanplum_sync.planner.audit import AuditGoal, sample_size
 from leanplum_sync.progress import Progress
 from leanplum_sync.staging import Staging
-from leanplum_sync.staging.prints import Assumptions
+from leanplum_sync.staging.prints import Assumptions, Draw
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,21 @@ class Assumed:
     would change. They are decided by what was read.
 
     *names* are attributes that users were seen to have. *source* is the hazard of users who are not read: ``assumed``, or ``unseen``
-    if an export shows them instead.
+    if an export shows them instead. With an *audit*, a sample of the users who are assumed is read, too; *seed* decides who.
     """
 
     assumptions: Assumptions
     live: Live
     names: frozenset[str] = frozenset()
     source: Literal["assumed", "unseen"] = "assumed"
+    audit: AuditGoal | None = None
+    seed: str = ""
+
+    @property
+    def draw(self) -> Draw | None:
+        """Return the sample to read."""
+        goal = self.audit
+        return None if goal is None else Draw(lambda assumed: sample_size(assumed, goal), self.seed)
 
 
 Observed: TypeAlias = Live | Recorded | Assumed
@@ -90,10 +99,10 @@ def observe(
             found = _read_live(observed, subjects, total, reader=reader, clock=clock, progress=progress)
             _stage_observed(staging, observed.into, progress)
             return found
-        case Assumed(assumptions=assumptions, live=live, source=source):
+        case Assumed(assumptions=assumptions, live=live, source=source, draw=draw):
             what = "export" if source == "unseen" else "baseline"
             with progress.track(f"Comparing with the {what}", staging.count_subjects(), "user") as task:
-                staging.users.assume(assumptions)
+                staging.users.assume(assumptions, draw)
                 task.advance(staging.count_subjects())
             passed, total = staging.users.passed(), staging.users.count_passed()
             found = _read_live(live, passed, total, reader=reader, clock=clock, progress=progress)

@@ -30,9 +30,9 @@ from leanplum_sync.planner.decide import SendTarget
 from leanplum_sync.planner.hazards import hazards
 from leanplum_sync.planner.known import NOTHING_KNOWN, Known, KnowsDeliveries, Position
 from leanplum_sync.planner.messages import resolve
-from leanplum_sync.planner.notes import assumed_sentence, unseen_sentence, unsettled_sentence
+from leanplum_sync.planner.notes import assumed_sentence, audit_sentence, unseen_sentence, unsettled_sentence
 from leanplum_sync.planner.parts import Part
-from leanplum_sync.planner.plan import ASSUMED, REMARK, SOURCE, UNSEEN, Note, Scope, Summary, Target
+from leanplum_sync.planner.plan import ASSUMED, AUDIT, REMARK, SOURCE, UNSEEN, Note, Scope, Summary, Target
 from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject, waves
 from leanplum_sync.problem import Problem, Remark
 from leanplum_sync.progress import Progress
@@ -129,6 +129,7 @@ def make_plan(
         listed=staging.count_subjects(),
         unreadable=unreadable,
         creatable=frozenset(str(each.address) for each in loaded.resources if each.kind.creates_users),
+        audited=staging.users.audited(),
     )
     names = AttributeNames(request.marker)
     names.observe(staging.users.names_seen())
@@ -160,6 +161,7 @@ def make_plan(
                 request.requests_per_second,
                 staging.users.assumed(),
                 is_export=isinstance(request.observed, Assumed) and request.observed.source == UNSEEN,
+                goal=request.observed.audit if isinstance(request.observed, Assumed) else None,
             )
             digest = writer.finish(
                 target=request.target,
@@ -198,6 +200,8 @@ def make_plan(
 
 
 def _assumed(summary: Summary) -> Iterator[Note]:
+    if summary.audit is not None and summary.audit.bound.sample:
+        yield Note(AUDIT, "", audit_sentence(summary.audit), summary.audit.bound.sample, ())
     if summary.assumed_since is None:
         return
     since = utc(int(summary.assumed_since))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
@@ -11,6 +11,7 @@ from typing import Final
 from leanplum_sync.address import Subject
 from leanplum_sync.kinds.rows.desires import Send
 from leanplum_sync.planfile.writing import Packed
+from leanplum_sync.planner.audit import AuditGoal, audited
 from leanplum_sync.planner.change import ChangeKind, facts
 from leanplum_sync.planner.decide import Decision, Reason
 from leanplum_sync.planner.notes import NOTED, rejected_before_sentence, sentence
@@ -40,16 +41,23 @@ class Tally:
     """
     Counts subjects as they pass. Its size grows with the specs, not with the subjects.
 
-    *creatable* are the resources, as ``kind/name``, whose specs could create missing users.
+    *creatable* are the resources, as ``kind/name``, whose specs could create missing users. *audited* subjects were expected to
+    need no change.
     """
 
     def __init__(
-        self, listed: int, unreadable: Mapping[Subject, str], creatable: frozenset[str] = frozenset()
+        self,
+        listed: int,
+        unreadable: Mapping[Subject, str],
+        creatable: frozenset[str] = frozenset(),
+        audited: Collection[Subject] = (),
     ) -> None:
         self.listed = listed
         self.forced_sends = 0
         self._unreadable = unreadable
         self._creatable = creatable
+        self._audited = audited
+        self._matching_audited = 0
         self._changed = 0
         self._missing = 0
         self._rechecked = 0
@@ -61,6 +69,9 @@ class Tally:
         if plan.is_rejected_before:
             self._rejected_before.add(plan.subject)
         self._changed += bool(plan.changes)
+        if plan.subject in self._audited:
+            is_odd = any(decision.reason in NOTED for decision in plan.decisions)
+            self._matching_audited += plan.exists and not plan.changes and not is_odd
         self._changes.update(change.kind for change in plan.changes)
         self._rechecked += any(facts(change.kind).is_readable for change in plan.changes)
         # A user may also be missing without a remark: nothing is desired that an absent user lacks.
@@ -116,11 +127,16 @@ class Tally:
         assumed: tuple[int, float | None] = (0, None),
         *,
         is_export: bool = False,
+        goal: AuditGoal | None = None,
     ) -> Summary:
         """
         *assumed* is how many users were not read, and when the first of them was last seen or written. *is_export*: an export shows
-        them, not the baseline.
+        them, not the baseline. *goal* is that of the audit.
+
+        An audited user who could not be read counts as one who doesn't match.
         """
+        sample = len(self._audited)
+        differing = sample - self._matching_audited
         cost = Cost(
             reads=reads,
             writes=packed.lookups,
@@ -143,6 +159,7 @@ class Tally:
             assumed=0 if is_export else assumed[0],
             assumed_since=assumed[1],
             unseen=assumed[0] if is_export else 0,
+            audit=audited(assumed[0] + sample, sample, differing, goal) if goal else None,
         )
 
 

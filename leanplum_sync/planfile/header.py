@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 from leanplum_sync.encryption import Codec
 from leanplum_sync.kinds.rows.source import KeptRows
 from leanplum_sync.planfile.schema import opened_mask_key
+from leanplum_sync.planner.audit import Audit, AuditBound, AuditGoal
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.known import JournalMark, Position
 from leanplum_sync.planner.parts import Part
@@ -71,7 +72,23 @@ def read_summary(found: Any) -> Summary:
         changes={ChangeKind(kind): _whole(count) for kind, count in _mapping(found["changes"]).items()},
         cost=Cost(**{name: _whole(cost[name]) for name in _COSTS}, seconds=_seconds(cost["seconds"])),
         assumed_since=_or_none(_time, found["assumed_since"]),
+        audit=_or_none(_audit, found["audit"]),
     )
+
+
+def _audit(kept: Any) -> Audit:
+    bound, goal = _mapping(kept["bound"]), _mapping(kept["goal"])
+    counts = {name: _whole(bound[name]) for name in ("unseen", "sample", "differing", "most")}
+    return Audit(
+        AuditBound(**counts, confidence=_percent(bound["confidence"])),
+        AuditGoal(_percent(goal["share"]), _percent(goal["confidence"])),
+    )
+
+
+def _percent(value: Any) -> float:
+    if type(value) not in (int, float) or not 0 <= value <= 100:  # noqa: PLR2004 - percent
+        raise TypeError("not a percentage")
+    return float(value)
 
 
 def read_rows(meta: Callable[[str], Any]) -> Mapping[str, RowsRead]:

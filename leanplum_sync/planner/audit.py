@@ -13,8 +13,6 @@ Users who were audited earlier and have not moved since are looked at, too. They
 
 from __future__ import annotations
 
-import hashlib
-import heapq
 import math
 import sys
 from collections.abc import Iterable
@@ -53,9 +51,32 @@ class AuditBound:
         """Return the bound in percent of the users not looked at; 0 if all were looked at."""
         return 100 * self.most / self.unseen if self.unseen else 0.0
 
+    @property
+    def percent(self) -> str:
+        """Return ``share`` for people, rounded up: what is at most 0.1004 % is not at most 0.1 %."""
+        return f"{math.ceil(1000 * self.share - _HALF_A_ROUNDING) / 1000:g}"
+
     def meets(self, goal: AuditGoal) -> bool:
         """Whether the bound is at or below the share of *goal*, compared in whole users."""
         return self.most <= _allowed(self.unseen, goal.share)
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What an audit found (*bound*), and what the project asks of it (*goal*)."""
+
+    bound: AuditBound
+    goal: AuditGoal
+
+    @property
+    def allowed(self) -> int:
+        """Return how many of the users not looked at may differ at most."""
+        return _allowed(self.bound.unseen, self.goal.share)
+
+
+def audited(population: int, sample: int, differing: int, goal: AuditGoal) -> Audit:
+    """Return the audit of a *sample* of *population* users, of whom *differing* differ. Errors are those of ``bound``."""
+    return Audit(bound(population, sample, differing, goal.confidence), goal)
 
 
 def bound(population: int, sample: int, differing: int, confidence: float) -> AuditBound:
@@ -96,20 +117,6 @@ def sample_size(population: int, goal: AuditGoal) -> int:
         else:
             low = middle + 1
     return low
-
-
-def draw(subjects: Iterable[str], size: int, seed: str) -> list[str]:
-    """
-    Return *size* of *subjects*, or all if there are fewer, as a random sample without replacement; sorted.
-
-    The same *seed* draws the same sample, in whatever order they come. Each plan needs a seed of its own: a user who differs must not
-    stay out of every sample. Memory is for the sample only.
-    """
-    return sorted(heapq.nsmallest(size, subjects, key=lambda subject: (_ticket(subject, seed), subject)))
-
-
-def _ticket(subject: str, seed: str) -> bytes:
-    return hashlib.sha256(f"audit\0{seed}\0{subject}".encode("utf-8", "surrogatepass")).digest()
 
 
 def _allowed(unseen: int, share: float) -> int:

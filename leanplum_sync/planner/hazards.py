@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from leanplum_sync.planner.change import ChangeKind, facts
-from leanplum_sync.planner.plan import ASSUMED, UNSEEN, Contents, Hazard, Summary
+from leanplum_sync.planner.plan import ASSUMED, AUDIT, UNSEEN, Contents, Hazard, Summary
 
 # Hazards that count changes of one kind, most important first.
 CHANGE_HAZARDS: Final = tuple(
@@ -49,7 +49,7 @@ def hazards(
     """
     Return every hazard with a count above zero, in the order in which they matter.
 
-    *budget* maps names to the most that is allowed; a name that is missing, or None, has no limit.
+    *budget* maps names to the most that is allowed; a name that is missing, or None, has no limit. The limit of an audit is its goal.
     *new_names* are attribute names that bring the app near the API's ceiling. *is_migrating*: what the app receives is
     copied to another system meanwhile.
     """
@@ -67,11 +67,13 @@ def hazards(
         DURING_MIGRATION: summary.changed if is_migrating else 0,
         ASSUMED: summary.assumed,
         UNSEEN: summary.unseen,
+        AUDIT: summary.audit.bound.most if summary.audit else 0,
         "changedUsers": summary.changed,
         "changedShare": _percent(summary.changed, summary.listed),
         "billableLookups": summary.cost.reads + summary.cost.writes,
     }
-    return tuple(Hazard(name, count, budget.get(name)) for name, count in counts.items() if count)
+    limits = {**budget, AUDIT: summary.audit.allowed if summary.audit else None}
+    return tuple(Hazard(name, count, limits.get(name)) for name, count in counts.items() if count)
 
 
 def counted_hazards(

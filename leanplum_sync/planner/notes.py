@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from leanplum_sync.planner.audit import Audit
 from leanplum_sync.planner.decide import Reason
 
 _CREATABLE: Final = "; to create {them}, set createUsers: true in the spec"
@@ -45,6 +46,20 @@ def assumed_sentence(count: int, since: str) -> str:
 
 def unseen_sentence(count: int, since: str) -> str:
     return _UNSEEN[count != 1].format(since=since)
+
+
+def audit_sentence(audit: Audit) -> str:
+    """Follows the number of audited users."""
+    bound = audit.bound
+    were = "was read as an audit" if bound.sample == 1 else "were read as an audit"
+    found = f"{bound.differing:,} of them did not match" if bound.differing else "all matched"
+    claim = (
+        f"with {bound.confidence:g} % confidence, at most {bound.percent} % of the {bound.unseen:,} users who were not read"
+        f" ({bound.most:,}) do not match either"
+    )
+    if bound.most > audit.allowed:
+        claim += f". This is over the project's limit of {audit.goal.share:g} %: plan with --observed live"
+    return f"{were}: {found}; {claim}"
 
 
 def rejected_before_sentence(count: int) -> str:

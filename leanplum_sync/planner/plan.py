@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from leanplum_sync.kinds.rows.source import KeptRows
+from leanplum_sync.planner.audit import Audit
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.known import NO_RUN, JournalMark, Position
 from leanplum_sync.planner.parts import Part
@@ -14,6 +15,7 @@ from leanplum_sync.wire.action import Json
 
 ASSUMED: Final = "assumed"  # the hazard, and the code of the note about it
 UNSEEN: Final = "unseen"  # the same, for users whom an export shows
+AUDIT: Final = "audit"  # the same of what an audit of these users leaves open
 # The codes of notes that are not about users: a doubt about specs or data, and where rows came from.
 REMARK: Final = "remark"
 SOURCE: Final = "source"
@@ -196,7 +198,7 @@ class Summary:
     *listed* counts the subjects in the specs, *changed* those with a change, *missing* the ones that don't exist and are
     skipped. *changes* counts changes by kind. *assumed* counts users who were not read: the baseline shows that they are as desired.
     *unseen* counts those of whom an export shows it. The oldest of what either shows is from *assumed_since*, in epoch seconds, None
-    if everybody was read.
+    if everybody was read. *audit* says how many users who were not read may differ, None if no sample of them was read.
     """
 
     listed: int
@@ -210,6 +212,7 @@ class Summary:
     assumed: int = 0
     assumed_since: float | None = None
     unseen: int = 0
+    audit: Audit | None = None
 
     @property
     def is_empty(self) -> bool:

@@ -22,6 +22,7 @@ from pydantic import (
 from leanplum_sync.kinds.rows.document import Document, Edge, Name, wrong
 from leanplum_sync.kinds.rows.forms import TAG_MARK
 from leanplum_sync.kinds.rows.site import Path, Report
+from leanplum_sync.planner.audit import AuditGoal
 from leanplum_sync.problem import Place
 from leanplum_sync.project.moved import Move, MovedModel
 from leanplum_sync.wire.action import Json
@@ -215,6 +216,19 @@ def _observe(otherwise: str) -> Any:
     )
 
 
+class AuditModel(Edge):
+    """With `observe: journal` or `export`: read a random sample of the users who are assumed to match, and limit how many of the others may not."""
+
+    share: Annotated[float, Field(gt=0, le=100, strict=False)] = Field(
+        default=0.1,
+        description="At most this share of the users who are not read may fail to match the specs, in percent. Default: 0.1.",
+        examples=[0.1],
+    )
+    confidence: Annotated[float, Field(ge=50, lt=100, strict=False)] = Field(
+        default=99, description="The confidence of that, in percent. Default: 99.", examples=[99]
+    )
+
+
 class EmbeddedModel(Edge):
     """The emulator, inside the process: no account, no network."""
 
@@ -338,6 +352,11 @@ class ProjectSpec(Edge):
         description="An extra attribute that each increment sets to a unique id, so that a read can tell whether the increment happened if the response was lost. Default: none.",
         examples=["last_increment"],
     )
+    audit: AuditModel | None = Field(
+        default=None,
+        description="How plans with `observe: journal` or `export` check what they assume. Default: they don't.",
+        examples=[{"share": 0.1, "confidence": 99}],
+    )
     budget: BudgetModel = Field(
         default_factory=BudgetModel,
         description="What a plan may do without consent, in environments that don't have their own budget.",
@@ -447,6 +466,7 @@ class ProjectFile:
     increment_receipts: str | None
     moved: tuple[Move, ...] = ()
     connections: Mapping[str, Connection] = field(default_factory=dict)
+    audit: AuditGoal | None = None
 
 
 def build(document: ProjectDocument, place: Callable[[Path], Place], report: Report) -> ProjectFile:
@@ -489,6 +509,7 @@ def build(document: ProjectDocument, place: Callable[[Path], Place], report: Rep
             )
             for name, each in spec.connections.items()
         },
+        audit=AuditGoal(spec.audit.share, spec.audit.confidence) if spec.audit else None,
     )
 
 

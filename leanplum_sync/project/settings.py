@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from leanplum_sync.errors import CredentialError, UsageError
+from leanplum_sync.planner.audit import AuditGoal
 from leanplum_sync.project.model import Environment, FromVariable, ProjectFile, Setting
 
 STATE_FOLDER: Final = ".leanplum-sync"
@@ -22,6 +23,7 @@ class Settings:
     journal: str | Path
     sensitive: frozenset[str]
     increment_receipts: str | None = None
+    audit: AuditGoal | None = None
 
     @property
     def name(self) -> str:
@@ -97,6 +99,7 @@ def settle(project: ProjectFile, root: Path, name: str | None, environ: Mapping[
         _journal(project.journal, root, environ),
         project.sensitive,
         project.increment_receipts,
+        project.audit,
     )
 
 

@@ -57,6 +57,20 @@ class UserCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """A sample of the assumed users was read, to bound how many of the others don't match the specs after all."""
+
+    sample: int
+    differing: Annotated[int, "Users in the sample who don't match."]
+    unseen: Annotated[int, "Users who were not read."]
+    most: Annotated[int, "At most this many of them don't match."]
+    share: Annotated[float, "The same in percent."]
+    confidence: Annotated[float, "In percent."]
+    limit: Annotated[float, "The share that the project allows, in percent."]
+    is_over: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RowsEntry:
     """Rows that one resource has from a connection."""
 
@@ -82,6 +96,7 @@ class PlanSummary(Document):
     journal_doubt: str
     is_empty: bool
     users: UserCounts
+    audit: AuditEntry | None
     changes: Mapping[ChangeKind, int]
     actions: int
     batches: int

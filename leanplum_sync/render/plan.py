@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from rich.console import RenderableType
 from rich.text import Text
 
+from leanplum_sync.planner.audit import Audit
 from leanplum_sync.planner.plan import ABOUT_SPECS, Cohort, Cost, Hazard, Note, RowsRead
 from leanplum_sync.render import plan_words
 from leanplum_sync.render.page import Page
@@ -307,6 +308,7 @@ def _footer(plan: Plan) -> list[RenderableType]:
 
 def plan_json(plan: Plan) -> str:
     from leanplum_sync.render.documents import (  # noqa: PLC0415 - its classes take longer to create than a text to render
+        AuditEntry,
         HazardEntry,
         PlanSummary,
         RowsEntry,
@@ -326,6 +328,10 @@ def plan_json(plan: Plan) -> str:
             read_at=timestamp(read.kept.read_at),
         )
 
+    def audit_entry(audit: Audit) -> AuditEntry:
+        is_over = audit.bound.most > audit.allowed
+        return entry(AuditEntry, audit.bound, limit=audit.goal.share, is_over=is_over)
+
     header, summary = plan.header, plan.summary
     return written(
         entry(
@@ -336,6 +342,7 @@ def plan_json(plan: Plan) -> str:
             observed_from=timestamp(header.observed_from),
             observed_until=timestamp(header.observed_until),
             users=entry(UserCounts, summary, assumed_since=timestamp(summary.assumed_since)),
+            audit=audit_entry(summary.audit) if summary.audit else None,
             changes=dict(sorted(summary.changes.items())),
             hazards=tuple(entry(HazardEntry, each) for each in plan.hazards()),
             notes=plan.notes(),

@@ -14,6 +14,7 @@ from leanplum_sync.planner.change import Change, ChangeKind, Effect, Family, eff
 from leanplum_sync.planner.plan import (
     ABOUT_SPECS,
     ASSUMED,
+    AUDIT,
     REMARK,
     SOURCE,
     UNSEEN,
@@ -58,7 +59,7 @@ _SHOWN_FIRST: Final = ("sends", "repeatedSends", "suspectedRename", "createdUser
 # Other parts of the text have these counts, so they are listed as hazards only when over budget.
 _SHOWN_WHEN_OVER: Final = ("changedUsers", "changedShare", "billableLookups")
 # Codes of notes that leave no existing user short of what the specs ask.
-_MET: Final = ("delivered", "moved", "missing", "unsettled", ASSUMED, UNSEEN, *ABOUT_SPECS)
+_MET: Final = ("delivered", "moved", "missing", "unsettled", ASSUMED, UNSEEN, AUDIT, *ABOUT_SPECS)
 RECHECK: Final = "--recheck on"
 HAZARD_WORDS: Final[Mapping[str, str]] = {
     "sends": "sends",
@@ -73,6 +74,7 @@ HAZARD_WORDS: Final[Mapping[str, str]] = {
     "duringMigration": "users changed while the app is being copied to CleverTap",
     "assumed": "users not read, assumed to match the specs",
     "unseen": "users not read, seen only in an export",
+    "audit": "users not read who may not match after all, by the audit",
     "changedUsers": "changed users",
     "changedShare": "percent of listed users changed",
     "billableLookups": "billable lookups to plan and apply",
@@ -113,15 +115,14 @@ def consent_options(hazards: Iterable[Hazard]) -> str:
 
 
 def heading_of(note: Note) -> str:
-    return {ASSUMED: "Assumed", UNSEEN: "Unseen", REMARK: "Remarks", SOURCE: "Sources"}.get(
-        note.code, "Skipped"
-    )
+    titles = {ASSUMED: "Assumed", UNSEEN: "Unseen", AUDIT: "Audit", REMARK: "Remarks", SOURCE: "Sources"}
+    return titles.get(note.code, "Skipped")
 
 
 def by_heading(notes: Iterable[Note]) -> Iterator[tuple[str, Sequence[Note]]]:
     """Yield the notes under each heading that has some."""
     noted = list(notes)
-    for title in ("Assumed", "Unseen", "Skipped", "Remarks", "Sources"):
+    for title in ("Assumed", "Unseen", "Audit", "Skipped", "Remarks", "Sources"):
         if some := [note for note in noted if heading_of(note) == title]:
             yield title, some
 
@@ -146,13 +147,20 @@ def nothing_to_do(summary: Summary, notes: Iterable[Note]) -> str:
         return (
             f"No changes found: {read:,} of {amount(listed, 'listed user')} {'was' if read == 1 else 'were'} read and"
             f" {'matches' if read == 1 else 'match'} the specs; {unread:,} {'is' if unread == 1 else 'are'}"
-            f" assumed to match{gone}."
+            f" assumed to match{_audit_words(summary)}{gone}."
         )
     if missing:
         existing = listed - missing
         match = "matches" if existing == 1 else "match"
         return f"No changes: {existing:,} of {listed:,} listed users {match} the specs; {missing:,} {'does' if missing == 1 else 'do'} not exist."
     return f"No changes: {amount(listed, 'listed user')} {'matches' if listed == 1 else 'match'} the specs."
+
+
+def _audit_words(summary: Summary) -> str:
+    if summary.audit is None:
+        return ""
+    bound = summary.audit.bound
+    return f", of whom at most {bound.percent} % don't ({bound.confidence:g} % confidence)"
 
 
 def worth_showing(plan: Plan) -> Iterable[Hazard]:

@@ -12,7 +12,7 @@ from leanplum_sync.bounds import LINE
 from leanplum_sync.errors import LeanplumSyncError, SpecError
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.staging.database import Database, Lines
-from leanplum_sync.staging.prints import Assumptions, with_key
+from leanplum_sync.staging.prints import Assumptions, Draw, with_key
 from leanplum_sync.staging.sql import column_types, json_lines, literal, name, time_of_answer
 from leanplum_sync.staging.tables import Table
 from leanplum_sync.wire.action import Json
@@ -45,6 +45,7 @@ class ObservedUsers:
         self._lines = Lines(folder / "observed.ndjson")
         self._has_passed = False
         self._assumed: tuple[int, float | None] = (0, None)
+        self._audited: frozenset[Subject] = frozenset()
         database.run(_TABLES)
 
     def sift(self, snapshot: Path, own_time: float) -> bool:
@@ -68,9 +69,10 @@ class ObservedUsers:
             return False
         return True
 
-    def assume(self, assumptions: Assumptions) -> None:
+    def assume(self, assumptions: Assumptions, draw: Draw | None = None) -> None:
         """
-        Pass on all subjects but the users who certainly require no change, according to prints.
+        Pass on all subjects but the users who certainly require no change, according to prints. *draw* says how many of these to pass
+        on nevertheless.
 
         Raises:
             StorageError: the prints can't be read, or there is no room.
@@ -84,12 +86,29 @@ class ObservedUsers:
             " UNION ALL ".join(f"SELECT id, learnt_at FROM {each}" for each in met)
             or "SELECT NULL, NULL LIMIT 0"
         )
-        count, oldest = self._database.one(
-            f"SELECT count(DISTINCT id), min(learnt_at) FROM ({rows}) WHERE id NOT IN (SELECT id FROM passed WHERE kind = 'user')"
-        )
+        assumed = f"({rows}) WHERE id NOT IN (SELECT id FROM passed WHERE kind = 'user')"
+        if draw is not None:
+            (count,) = self._database.one(f"SELECT count(DISTINCT id) FROM {assumed}")
+            self._draw(draw.size(count), draw.seed, assumed)
+        count, oldest = self._database.one(f"SELECT count(DISTINCT id), min(learnt_at) FROM {assumed}")
         self._assumed = count, oldest
         for each in met:
             self._database.run(f"DROP TABLE {each}")
+
+    def _draw(self, size: int, seed: str, assumed: str) -> None:
+        """
+        Pass on *size* of the users in *assumed*, too: a random sample without replacement, the same for the same *seed*.
+
+        Each user gets a number that nobody can tell from a random one without the seed, and the lowest numbers are drawn.
+        """
+        drawn = f"SELECT DISTINCT id FROM {assumed} ORDER BY md5({literal(seed)} || chr(10) || id), id LIMIT {size}"
+        found = self._database.all(drawn)
+        self._audited = frozenset(Subject.user(each) for (each,) in found)
+        self._database.run(f"INSERT INTO passed SELECT 'user', id FROM ({drawn})")
+
+    def audited(self) -> frozenset[Subject]:
+        """Return the users who were drawn, out of those who are assumed to require no change."""
+        return self._audited
 
     def _assume_in(self, table: Table, assumptions: Assumptions) -> str:
         """Pass on the users of *table*, except those who certainly require no change, and return a table with all of them."""

@@ -12,7 +12,7 @@ gains from two values with one print. DuckDB's SHA-256 takes three times as long
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -42,6 +42,14 @@ class Assumptions:
     fields: frozenset[str]
     doubtful: Path | None = None
     not_before: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """A random sample of the users about whom something is assumed. *size* gets their number, and returns how many to read."""
+
+    size: Callable[[int], int]
+    seed: str
 
 
 def attribute(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from nightly import Nightly, changes_of, nightly, row, variables
 from leanplum_sync import Recheck
 from leanplum_sync.journal.entry import Fate
 from leanplum_sync.planfile import open_plan
+from leanplum_sync.planner.audit import AuditGoal, sample_size
 from leanplum_sync.project.model import Observe
 
 USERS = 400
@@ -112,6 +114,61 @@ def test_a_plan_says_how_many_users_it_assumes_and_since_when(served: Served) ->
     assert notes_of(made.path)["assumed"].startswith(
         "were not read: by the baseline, nothing changes. The oldest entry is from 2"
     )
+
+
+def test_an_audit_reads_a_sample_and_says_how_many_others_may_not_match(served: Served) -> None:
+    world = served(300)
+    world.settings = "  audit: {share: 5, confidence: 95}\n"
+    assert world.plan().summary.audit is None, "all were read"
+    before = world.lookups()
+    made = world.plan()
+    audit = made.summary.audit
+    assert audit is not None
+    sample = sample_size(300, AuditGoal(5, 95))
+    assert (audit.bound.sample, audit.bound.differing, audit.bound.unseen) == (sample, 0, 300 - sample)
+    assert world.lookups() - before == made.summary.cost.reads == sample < 100
+    assert made.summary.assumed == 300 - sample
+    assert audit.bound.meets(audit.goal)
+    assert "audit" not in made.over_budget
+    told = notes_of(made.path)["audit"]
+    assert told.startswith("were read as an audit: all matched; with 95 % confidence,")
+    assert f"% of the {300 - sample} users who were not read" in told
+
+
+def test_an_audit_that_finds_too_many_asks_to_read_live(served: Served) -> None:
+    world = served(300)
+    world.settings = "  audit: {share: 5, confidence: 95}\n"
+    world.plan()
+    for number in range(0, 300, 2):
+        world.set_by_others(f"u{number:06}", {"tier": "bronze"})
+    made = world.plan()
+    audit = made.summary.audit
+    assert audit is not None
+    assert audit.bound.differing == made.summary.changed > 10, "what the audit finds is planned, too"
+    assert 150 - audit.bound.differing <= audit.bound.most
+    assert made.over_budget["audit"] == audit.bound.most > audit.allowed
+    assert "over the project's limit of 5 %: plan with --observed live" in notes_of(made.path)["audit"]
+
+
+def test_the_same_inputs_and_baseline_draw_the_same_users_and_the_next_baseline_others(
+    served: Served, tmp_path: Path
+) -> None:
+    world = served(200)
+    world.settings = "  audit: {share: 10, confidence: 90}\n"
+    world.plan()
+    state = tmp_path / ".leanplum-sync"
+    shutil.copytree(state, tmp_path / "kept")
+
+    def drawn() -> set[str]:
+        world.plan()
+        lines = (state / "production.snapshot.ndjson").read_text().splitlines()
+        return {json.loads(line)["userId"] for line in lines}
+
+    first, second = drawn(), drawn()
+    shutil.rmtree(state)
+    shutil.copytree(tmp_path / "kept", state)
+    assert drawn() == first
+    assert first != second
 
 
 def test_a_user_with_a_conflict_is_read_again(served: Served) -> None:

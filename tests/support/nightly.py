@@ -21,7 +21,10 @@ PROJECT = """\
 apiVersion: leanplum-sync/v1
 kind: Project
 metadata: {name: nightly}
-spec: {specs: [specs], environments: {production: {limits: {readInBatches: true}}}, budget: {createdUsers: 1000, sends: 1000}}
+spec:
+  specs: [specs]
+  environments: {production: {limits: {readInBatches: true}}}
+  budget: {createdUsers: 1000, sends: 1000}
 """
 SPEC = """\
 apiVersion: leanplum-sync/v1
@@ -52,10 +55,11 @@ class Nightly:
     rows: dict[str, dict[str, Any]]
     plans: int = 0
     specs: dict[str, str] = field(default_factory=lambda: {"loyalty": SPEC})
+    settings: str = ""  # more lines of the project's spec
 
     def project(self) -> Project:
         (self.root / "specs").mkdir(exist_ok=True)
-        (self.root / "leanplum-sync.yaml").write_text(PROJECT)
+        (self.root / "leanplum-sync.yaml").write_text(PROJECT + self.settings)
         for name, text in self.specs.items():
             (self.root / "specs" / f"{name}.yaml").write_text(text)
         lines = (

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from leanplum_sync.planner.audit import Audit, AuditBound, AuditGoal
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.hazards import Repeats, hazards
 from leanplum_sync.planner.plan import Cost, Summary
@@ -31,14 +34,19 @@ COUNTS = {
     "duringMigration": 30,
     "assumed": 60,
     "unseen": 70,
+    "audit": 7,
     "changedUsers": 30,
     "changedShare": 31,
     "billableLookups": 127,
 }
 
 
+AUDIT = Audit(AuditBound(60, 5, 0, 7, 99), AuditGoal(share=20))
+
+
 def summary(changed: int = 30, listed: int = 97) -> Summary:
-    return Summary(listed, changed, 0, 1, CHANGES, 1, 40, Cost(97, 30, 30, 1, 40, 60, 0, 0.0), 60, 1.8e9, 70)
+    cost = Cost(97, 30, 30, 1, 40, 60, 0, 0.0)
+    return Summary(listed, changed, 0, 1, CHANGES, 1, 40, cost, 60, 1.8e9, 70, AUDIT)
 
 
 def test_every_hazard_has_its_count() -> None:
@@ -52,15 +60,23 @@ def test_every_hazard_has_its_count() -> None:
 
 def test_every_hazard_can_have_a_budget_and_every_budget_is_of_a_hazard() -> None:
     of_a_month = {"billableLookupsPerMonth"}  # of all commands, so it is no hazard of one plan
-    assert BudgetModel().model_dump(by_alias=True).keys() - of_a_month == COUNTS.keys()
+    of_audit = {"audit"}  # the limit is that of the project's `audit`
+    assert BudgetModel().model_dump(by_alias=True).keys() - of_a_month == COUNTS.keys() - of_audit
 
 
-@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize("name", [name for name in COUNTS if name != "audit"])
 def test_a_hazard_is_over_a_budget_below_its_count_and_not_at_it(name: str) -> None:
     for allowed, over in ((COUNTS[name] - 1, [name]), (COUNTS[name], [])):
         found = hazards(summary(), 1, {name: allowed}, 6, is_migrating=True, repeats=Repeats(1, 2))
         assert [hazard.name for hazard in found if hazard.is_over] == over
         assert over_budget(found).endswith(f"(budget {allowed})" if over else "")
+
+
+@pytest.mark.parametrize(("share", "is_over"), [(11, True), (12, False)])
+def test_an_audit_is_over_the_limit_of_its_goal(share: float, *, is_over: bool) -> None:
+    found = hazards(replace(summary(), audit=Audit(AUDIT.bound, AuditGoal(share))), 0, {"audit": 100})
+    [audit] = [hazard for hazard in found if hazard.name == "audit"]
+    assert (audit.count, audit.allowed, audit.is_over) == (7, 60 * share // 100, is_over)
 
 
 @pytest.mark.parametrize(
