@@ -18,7 +18,8 @@ class Exporter:
     """
     Needs the data export key. Nothing here is billed per user, but each job that succeeds takes one from the daily quota of 40.
 
-    The URLs of files are secrets: whoever has one can download the users of the app for 24 hours. No error shows them.
+    The URLs of files are secrets: whoever has one can download the users of the app for 24 hours. No error shows them. They contain
+    the job's id, so it isn't shown either.
     """
 
     def __init__(self, calls: Calls, transport: Streams, *, is_local: bool) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, Self, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
@@ -137,7 +137,7 @@ class HttpTransport:
         """
         Stream *url*, starting at byte *offset* if the server supports it.
 
-        Redirects are followed: no key is sent. The whole content, redirects included, must arrive within
+        Redirects are followed, but not from https to http: no key is sent. The whole content, redirects included, must arrive within
         ``download_timeout_seconds``.
 
         Raises:
@@ -172,6 +172,10 @@ class HttpTransport:
         return session
 
 
+class PlainRedirectError(requests.RequestException):
+    """An https URL redirects to one that isn't: anybody in between could read the file, or replace it."""
+
+
 class _Session(requests.Session):
     """
     The session of one thread.
@@ -194,6 +198,13 @@ class _Session(requests.Session):
         prepared.headers.pop("Content-Length", None)
         prepared.prepare_content_length(prepared.body)
         return self.get_adapter(request.url).send(prepared, timeout=timeout, **settings)
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        target = super().get_redirect_target(resp)
+        is_secure = resp.url.startswith("https:")
+        if target and is_secure and urlsplit(urljoin(resp.url, target)).scheme != "https":
+            raise PlainRedirectError
+        return target
 
     def _prepare(self, request: Request) -> tuple[requests.PreparedRequest, Mapping[str, Any]]:
         key = (request.method, request.url, *request.headers.items())
@@ -315,6 +326,8 @@ def _kind(error: Exception) -> str:
     match error:
         case requests.ConnectTimeout():
             return "connecting took too long"
+        case PlainRedirectError():
+            return "it redirects to a URL that is not https"
         case requests.Timeout() | urllib3.exceptions.TimeoutError() | TimeoutError():
             return "waiting for the response took too long"
         # How requests reports a timeout while it streams.

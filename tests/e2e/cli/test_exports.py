@@ -14,6 +14,16 @@ _AS_DOCUMENTED = pytest.mark.doubt(
     export_users_duplicates="none",
 )  # fmt: skip
 
+_TIERS = """\
+apiVersion: leanplum-sync/v1
+kind: UserAttributes
+metadata: {name: loyalty}
+spec:
+  users: {file: ../data/customers.csv, id: customer_id}
+  attributes:
+    tier: {column: band, map: {A: gold, B: silver}, otherwise: bronze}
+"""
+
 
 @_AS_DOCUMENTED
 def test_an_export_costs_jobs_and_no_lookups(command: Command, shop: Path) -> None:
@@ -60,3 +70,22 @@ def test_a_quota_that_is_used_up_has_the_code_of_limits(command: Command, shop: 
     refused = command("pull", "--from-export", "--out", "users.ndjson")
     assert refused.returncode == 10
     assert "the app's quota of exportUsers jobs is used up" in refused.stderr
+
+
+@_AS_DOCUMENTED
+def test_no_output_shows_a_url_or_the_id_of_a_job_that_it_contains(command: Command, shop: Path) -> None:
+    (shop / "specs" / "loyalty.yaml").write_text(_TIERS)
+    files = [shop / f"plan.{form}" for form in ("json", "markdown", "html", "ndjson")]
+    outputs = [option for file in files for option in ("-o", f"{file.suffix[1:]}={file}")]
+    done = [
+        command("pull", "--from-export", "--out", "users.ndjson"),
+        command("pull", "--from-export", "--out", "users.ndjson", "-o", "json"),
+        command("plan", "--observed", "export", *outputs),
+        command("status", "--costs", "-o", "json"),
+        command("status", "--costs"),
+    ]
+    assert [each.returncode for each in done] == [0] * len(done), [each.stderr for each in done]
+    shown = [*(each.stdout + each.stderr for each in done), *(file.read_text() for file in files)]
+    shown += [(shop / "users.ndjson").read_text()]
+    assert not [text for text in shown if "export_users_" in text or "_emulator/files" in text]
+    assert json.loads((shop / "plan.json").read_text())["users"]["unseen"] > 0
