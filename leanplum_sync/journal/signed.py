@@ -88,11 +88,12 @@ def journal_id(connection: sa.Connection) -> str:
 
 @contextmanager
 def remembering(connection: sa.Connection) -> Iterator[None]:
-    connection.info[_ID] = None
+    info = connection.info  # not asked for at the end: a connection that was lost meanwhile has none
+    info[_ID] = None
     try:
         yield
     finally:
-        forget(connection)
+        info.pop(_ID, None)
 
 
 def forget(connection: sa.Connection) -> None:

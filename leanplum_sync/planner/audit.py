@@ -8,7 +8,7 @@ confidence, it is the largest. It holds for every population, not only for large
 Clopper-Pearson would be exact for a sample with replacement. Here it would only be cautious: a sample of nearly
 everybody, which proves nearly everything, would still leave a wide bound.
 
-Users who were audited earlier and have not moved since are looked at, too. They leave the population together with their results.
+Each bound rests on one sample: what an earlier one showed may have changed since.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ HAZARD_WORDS: Final[Mapping[str, str]] = {
     "duringMigration": "users changed while the app is being copied to CleverTap",
     "assumed": "users not read, assumed to match the specs",
     "unseen": "users not read, seen only in an export",
-    "audit": "users not read who may not match after all, by the audit",
+    "audit": "users not read who may not match",
     "changedUsers": "changed users",
     "changedShare": "percent of listed users changed",
     "billableLookups": "billable lookups to plan and apply",

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from sample_renderings import COST, EMBEDDED, EMPTY, REAL, SUMMARY, SomePlan, cohort
 
+from leanplum_sync.planner.audit import AuditGoal, audited
 from leanplum_sync.planner.change import ChangeKind
-from leanplum_sync.planner.notes import assumed_sentence, unseen_sentence
+from leanplum_sync.planner.notes import assumed_sentence, audit_sentence, unseen_sentence
 from leanplum_sync.planner.plan import Cohort, Hazard, Note, Target, ValuePair
 from leanplum_sync.render.html.plan import plan_html
 from leanplum_sync.render.markdown.plan import plan_markdown
@@ -112,6 +113,41 @@ def test_users_whom_only_an_export_shows_are_counted_in_each_form() -> None:
         assert age in text
     users = json.loads(plan_json(plan))["users"]
     assert (users["unseen"], users["assumed"], users["assumedSince"]) == (3, 0, "2027-01-15T08:00:00Z")
+
+
+def test_an_audit_says_in_each_form_how_many_users_may_not_match() -> None:
+    audit = audited(1_000_000, 4_605, 1, AuditGoal())
+    summary = replace(SUMMARY, assumed=995_395, assumed_since=1.8e9, audit=audit)
+    note = Note("audit", "", audit_sentence(audit), 4_605, ())
+    plan = SomePlan(summary, hazards_=(Hazard("audit", audit.bound.most, audit.allowed),), notes_=(note,))
+    claim = (
+        "1 of them did not match; with 99 % confidence, at most 0.145 % of the 995,395 users who were not read (1,436) do not"
+        " match either. This is over the project's limit of 0.1 %: plan with --observed live"
+    )
+    words = "users not read who may not match"
+    for text in (
+        " ".join(plan_text(plan, Page()).split()),
+        unescape(plan_markdown(plan, 10_000)),
+        unescape(plan_html(plan)),
+    ):
+        assert claim in text
+        assert words in text
+    assert json.loads(plan_json(plan))["audit"] == {
+        "sample": 4_605,
+        "differing": 1,
+        "unseen": 995_395,
+        "most": 1_436,
+        "share": audit.bound.share,
+        "confidence": 99.0,
+        "limit": 0.1,
+        "isOver": True,
+    }
+
+
+def test_the_headline_of_a_plan_without_changes_has_the_bound_of_the_audit() -> None:
+    audit = audited(1_004, 1_000, 0, AuditGoal(share=30))
+    found = plan_text(SomePlan(replace(EMPTY, assumed=4, assumed_since=1.8e9, audit=audit)), Page(width=200))
+    assert "4 are assumed to match, of whom at most 0 % don't (99 % confidence)." in found
 
 
 def test_a_plan_without_changes_claims_no_match_for_assumed_users() -> None:
