@@ -49,7 +49,7 @@ def assume_export(
 
 def _prints(snapshot: Path, fields: Collection[str]) -> str:
     # What is certain is a text. Booleans are exported as texts, and equal them.
-    names = prints.attributes_of(fields)
+    names = [prints.name_of(each) for each in fields]
     shown = ", ".join(f"{name(each)} VARCHAR" for each in names)
     columns = column_types(
         {

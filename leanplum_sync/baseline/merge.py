@@ -79,7 +79,7 @@ class Merge:
         """
         with self._connected() as connection:
             self._start(connection, stale)
-            columns = {"id": "VARCHAR", "at": "DOUBLE", **dict.fromkeys(self.fields, "JSON")}
+            columns = {"id": "VARCHAR", "at": "DOUBLE", **dict.fromkeys(prints.bases_of(self.fields), "JSON")}
             connection.execute(
                 f"CREATE TABLE written AS SELECT DISTINCT ON (id) * FROM read_json({json_lines(written)}, columns = {column_types(columns)})"
             )
@@ -102,13 +102,9 @@ class Merge:
     def _start(self, connection: DuckDBPyConnection, stale: Path) -> None:
         """Create the view ``before``: the rows that still hold, with all fields."""
         connection.execute(prints.with_key(self.key))
-        columns = "".join(
-            f", {name(each) if each in self.fields_before else 'NULL::UBIGINT'} AS {name(each)}"
-            for each in self.fields
-        )
+        columns = "".join(f", {self._kept(each)} AS {name(each)}" for each in self.fields)
         if self.before is None:
             source = "(SELECT NULL::USMALLINT AS shard, NULL::VARCHAR AS id, NULL::DOUBLE AS seen_at, NULL::DOUBLE AS written_at LIMIT 0)"
-            columns = "".join(f", NULL::UBIGINT AS {name(each)}" for each in self.fields)
         else:
             source = f"read_parquet({literal(str(self.before))})"
         connection.execute(
@@ -119,9 +115,15 @@ class Merge:
             " WHERE id NOT IN (SELECT id FROM stale)"
         )
 
+    def _kept(self, field: str) -> str:
+        if self.before is not None and field in self.fields_before:
+            return name(field)
+        return f"NULL::{prints.column_type(field)}"
+
     def _seen(self, snapshot: Path, own_time: float) -> str:
-        attributes = prints.attributes_of(self.fields)
-        fields = prints.profile_fields_of(self.fields)
+        bases = prints.bases_of(self.fields)
+        attributes = [prints.name_of(each) for each in bases if prints.is_attribute(each)]
+        profile = [prints.name_of(each) for each in bases if not prints.is_attribute(each)]
         columns = {
             "userId": "VARCHAR",
             "deviceId": "VARCHAR",
@@ -129,15 +131,16 @@ class Merge:
             "userAttributes": "STRUCT(" + ", ".join(f"{name(each)} JSON" for each in attributes) + ")"
             if attributes
             else "JSON",
-            **dict.fromkeys(fields, "JSON"),
+            **dict.fromkeys(profile, "JSON"),
         }
-        texts = [
-            *((prints.attribute(each), f"userAttributes.{name(each)}::VARCHAR") for each in attributes),
-            *((prints.profile(each), f"{name(each)}::VARCHAR") for each in fields),
-        ]
-        aliased = "".join(f", {text} AS v{place}" for place, (_, text) in enumerate(texts))
+        values = {base: f"v{place}" for place, base in enumerate(bases)}
+        aliased = "".join(
+            f", {'userAttributes.' if prints.is_attribute(base) else ''}{name(prints.name_of(base))}::VARCHAR AS {alias}"
+            for base, alias in values.items()
+        )
         made = "".join(
-            f", {prints.print_of_json(of, f'v{place}')} AS {name(of)}" for place, (of, _) in enumerate(texts)
+            f", {prints.print_of_json(each, values[prints.base_of(each)])} AS {name(each)}"
+            for each in self.fields
         )
         return (
             f"SELECT {_shard('id')} AS shard, id, seen_at, NULL::DOUBLE AS written_at{made} FROM"
@@ -177,7 +180,7 @@ def _shard(identifier: str) -> str:
 
 def _after_write(of: str) -> str:
     """Return SQL for the print of a field: unchanged without a value in ``written``, unknown if that is ``[]``, and else of the value in it."""
-    told = f"w.{name(of)}"
+    told = f"w.{name(prints.base_of(of))}"
     value = f"(json_extract({told}, '$[0]')::VARCHAR)"
     return (
         f"CASE WHEN {told} IS NULL THEN before.{name(of)} WHEN {told}::VARCHAR = '[]' THEN NULL"

@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "adopt": "Write live values into the specs, or record sends made elsewhere.",
     "drift": "Show what others changed since the last apply.",
     "journal": "List, show, check, copy, rebuild, sign, and export the journal.",
+    "baseline": "Show the baseline that plans can compare with, or discard it.",
     "pull": "Read users into a snapshot file.",
     "emulator": "Serve the Leanplum API on this machine, for dry runs.",
     "call": "Call any action of the API.",

@@ -7,7 +7,7 @@ A rule that would need the value itself answers "unknown", and then the user is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, assert_never
 
@@ -70,7 +70,7 @@ def managed_fields(resources: tuple[Resource, ...]) -> frozenset[str]:
                 case Always(wish=wish) | CellPart(wish=wish):
                     found |= _fields_of(wish)
                 case ListPart(name=name):
-                    found.add(prints.attribute(name))
+                    found.add(prints.items(name))
                 case DevicePart() | SendPart():
                     pass
     return frozenset(prints.storable(tuple(found)))
@@ -78,15 +78,16 @@ def managed_fields(resources: tuple[Resource, ...]) -> frozenset[str]:
 
 def _fields_of(wish: Desire) -> set[str]:
     match wish:
-        case (
-            desires.SetAttribute(name=name)
-            | desires.RemoveAttribute(name=name)
-            | desires.AlterList(name=name)
-            | desires.IncrementAttribute(name=name)
-        ):
+        case desires.SetAttribute(name=name) | desires.RemoveAttribute(name=name):
             return {prints.attribute(name)}
-        case desires.TakeAttribute(name=name, source=source):
-            return {prints.attribute(name), prints.attribute(source)}
+        case desires.AlterList(name=name):
+            return {prints.items(name)}
+        case desires.TakeAttribute(name=name, source=source, type=type_) if name == source and type_:
+            return {prints.is_type(name, type_)}
+        case desires.TakeAttribute(source=source):
+            return {prints.attribute(source)}
+        case desires.IncrementAttribute():
+            return set()  # the journal knows who received it, not the baseline
         case desires.SetProfileField(name=name):
             return {prints.profile(name)}
         case desires.SetDeviceField() | desires.Send():
@@ -127,8 +128,8 @@ def _same(part: Part, names: _Names) -> str:
             return f"{names.cell(cell)} IS NULL"
         case CellPart(cell=cell, wish=wish):
             return _same_cell(cell, wish, names)
-        case ListPart(name=name, add=(), remove=tuple()):
-            return names.is_absent(prints.attribute(name))
+        case ListPart(name=name, add=tuple(add), remove=tuple(remove)):
+            return _same_list(name, add, remove, names)
         case ListPart(add=add, remove=remove):
             cells = [side for side in (add, remove) if isinstance(side, Cell)]
             is_all = len(cells) + [add, remove].count(()) == len((add, remove))
@@ -145,22 +146,40 @@ def _same_for_all(wish: Desire, names: _Names) -> str:
             return _equals(prints.attribute(name), wanted, names)
         case desires.RemoveAttribute(name=name):
             return names.is_absent(prints.attribute(name))
+        case desires.TakeAttribute(name=name, source=source, type=type_) if name == source and type_:
+            return names.equals(prints.is_type(name, type_), prints.YES)
         case desires.TakeAttribute(source=source):
             return names.is_absent(prints.attribute(source))
-        case desires.AlterList(name=name, add=(), remove=tuple()):
-            return names.is_absent(prints.attribute(name))
+        case desires.AlterList(name=name, add=add, remove=remove):
+            return _same_list(name, add, remove, names)
         case desires.SetProfileField(name=name, only_if_absent=True):
             return names.is_present(prints.profile(name))
         case desires.SetProfileField(name=name, value=wanted):
             return _equals(prints.profile(name), wanted, names)
-        case desires.AlterList() | desires.IncrementAttribute() | desires.SetDeviceField() | desires.Send():
+        case desires.IncrementAttribute() | desires.SetDeviceField() | desires.Send():
             return UNKNOWN
 
 
+def _same_list(name: str, add: Sequence[Json], remove: Sequence[Json], names: _Names) -> str:
+    of = prints.items(name)
+    if not all(_is_simple(item) for item in (*add, *remove)):
+        return UNKNOWN
+    has = [
+        f"list_contains({names.known(of)}, {prints.print_of(of, f'({prints.of_json(raw(item))})')})"
+        for item in (*add, *remove)
+    ]
+    return both(
+        [f"{names.known(of)} IS NOT NULL", *has[: len(add)], *(f"NOT {each}" for each in has[len(add) :])]
+    )
+
+
+def _is_simple(value: Json) -> bool:
+    return is_word(value) or is_number(value) or is_text(value)
+
+
 def _equals(of: str, wanted: Json, names: _Names) -> str:
-    is_simple = is_word(wanted) or is_number(wanted) or is_text(wanted)
     is_list = isinstance(wanted, list) and bool(wanted) and all(map(is_text, wanted))
-    return names.equals(of, prints.of_json(raw(wanted))) if is_simple or is_list else UNKNOWN
+    return names.equals(of, f"({prints.of_json(raw(wanted))})") if is_list or _is_simple(wanted) else UNKNOWN
 
 
 def _same_cell(cell: Cell, wish: CellWish, names: _Names) -> str:
@@ -214,7 +233,7 @@ def _text_of_profile(text: str, cell: Cell, name: str) -> str | None:
 
 def _text_of_mapped(text: str, mapped: Mapping[str, Json], otherwise: Json) -> str | None:
     known = [*mapped.values(), *([] if otherwise is None else [otherwise])]
-    if not all(is_word(each) or is_number(each) or is_text(each) for each in known):
+    if not all(map(_is_simple, known)):
         return None
     cases = " ".join(f"WHEN {literal(key)} THEN {prints.of_json(raw(each))}" for key, each in mapped.items())
     last = prints.of_json(raw(otherwise)) if otherwise is not None else "NULL"

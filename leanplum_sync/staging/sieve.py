@@ -250,7 +250,7 @@ def _same_for_all(wish: Desire, names: _Names) -> str:
             return _absent(names.attribute(name))
         case desires.TakeAttribute(name=name, source=source, type=type_):
             there = names.attribute(source)
-            is_so = _is_of(there, type_) if source == name and type_ else UNKNOWN
+            is_so = is_of(there, type_) if source == name and type_ else UNKNOWN
             return either(_absent(there), is_so)
         case desires.AlterList(name=name, add=add, remove=remove):
             return _same_list(names.attribute(name), add, remove)
@@ -404,7 +404,7 @@ def _same_list(value: str, add: Sequence[Json], remove: Sequence[Json]) -> str:
     return settled if add else either(_absent(value), settled)
 
 
-def _is_of(value: str, type_: ValueType) -> str:
+def is_of(value: str, type_: ValueType) -> str:
     """True if the value certainly has this type and converting would not change it."""
     match type_:
         case ValueType.TEXT:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+from click.testing import CliRunner
 from nightly import Nightly, changes_of, nightly, row, variables
 
 from leanplum_sync import Recheck
+from leanplum_sync.cli.program import program
 from leanplum_sync.journal.entry import Fate
 from leanplum_sync.planfile import open_plan
 from leanplum_sync.planner.audit import AuditGoal, sample_size
@@ -19,6 +21,16 @@ from leanplum_sync.project.model import Observe
 
 USERS = 400
 CHANGING = 4  # one in a hundred
+LISTS = """\
+apiVersion: leanplum-sync/v1
+kind: UserAttributes
+metadata: {name: lists}
+spec:
+  users: {file: ../users.csv, id: id}
+  attributes:
+    segments: {add: [c], remove: [a]}
+    age: {from: age, type: integer}
+"""
 Served: TypeAlias = Callable[[int], Nightly]
 
 
@@ -217,3 +229,29 @@ def test_what_is_older_than_the_maximum_age_is_read(served: Served) -> None:
     assert world.plan(max_age_seconds=0).summary.assumed == 0
     assert world.lookups() - before == 3
     assert world.plan(max_age_seconds=3600).summary.assumed == 3
+
+
+def test_the_command_shows_the_baseline_and_discards_it(served: Served, tmp_path: Path) -> None:
+    world = served(3)
+    project = ["--project", str(tmp_path / "leanplum-sync.yaml"), "baseline"]
+    world.project()
+    run = CliRunner()
+    assert run.invoke(program, project).output == "There is no baseline.\n"
+    world.plan()
+    shown = run.invoke(program, project).output
+    assert "has 3 users, and was last updated at 2" in shown
+    assert "old_tier, points, tier, vip, and country" in shown
+    assert "new key" in run.invoke(program, [*project, "--rotate"]).output
+    assert run.invoke(program, project).output == "There is no baseline.\n"
+
+
+def test_lists_and_values_that_were_converted_are_known_too(served: Served) -> None:
+    world = served(3)
+    world.specs = {"lists": LISTS}
+    for user in world.rows:
+        world.set_by_others(user, {"segments": ["a", "b"], "age": "12"})
+    world.apply(world.plan())
+    world.plan()
+    before = world.lookups()
+    assert world.plan().summary.assumed == 3
+    assert world.lookups() == before
