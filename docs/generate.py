@@ -340,6 +340,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "live": fields(project.LiveModel),
     "keys": fields(project.KeysModel),
     "variable": fields(project.FromEnvironment),
+    "audit": fields(project.AuditModel),
     "budget": fields(project.BudgetModel),
     "moved": fields(moved.MovedModel),
     "connections": fields(project.ConnectionModel),
