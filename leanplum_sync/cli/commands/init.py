@@ -34,7 +34,7 @@ _PIPELINES: Final = {
 PIPELINES: Final = (*_PIPELINES, "all", "none")
 IGNORED: Final = (".leanplum-sync/", "*.lpplan")  # journal, emulator state and plans hold values of users
 _CONNECTION: Final = re.compile(r"^ *# CONNECTION\n", re.MULTILINE)
-_VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9_]*")
+_VARIABLE: Final = re.compile(r"(?!LEANPLUM_)[A-Z][A-Z0-9_]*")
 _NAME: Final = re.compile(r"[^a-z0-9]+")
 
 
@@ -63,7 +63,7 @@ def command(console: Console, *, folder: Path, pipeline: str, variable: str | No
     """
     if variable is not None and not _VARIABLE.fullmatch(variable):
         raise click.BadParameter(
-            "it must be the name of an environment variable, in capital letters, such as WAREHOUSE_URL.",
+            "it must be the name of an environment variable of yours, in capital letters, such as WAREHOUSE_URL.",
             param_hint="--connection",
         )
     contents = project_files(folder.resolve().name, pipeline, variable)

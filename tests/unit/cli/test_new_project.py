@@ -103,9 +103,9 @@ def test_a_connection_is_in_the_project_and_in_the_jobs_that_plan_only() -> None
     assert not any("CONNECTION\n" in text for text in project_files("shop").values())
 
 
-def test_a_connection_is_named_by_a_variable(tmp_path: Path) -> None:
-    secret = "postgresql://reader:hunter2@db/shop"
-    ended = CliRunner().invoke(init.command, [str(tmp_path), "--connection", secret])
+@pytest.mark.parametrize("name", ["postgresql://reader:hunter2@db/shop", "LEANPLUM_DATA_EXPORT_KEY"])
+def test_a_connection_is_named_by_a_variable(name: str, tmp_path: Path) -> None:
+    ended = CliRunner().invoke(init.command, [str(tmp_path), "--connection", name])
     assert ended.exit_code == 2
     assert "hunter2" not in ended.output
     assert not list(tmp_path.iterdir())
