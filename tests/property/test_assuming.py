@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 import requests
@@ -39,11 +40,12 @@ metadata: {name: late}
 spec: {message: {id: 7}, recipients: {inline: [u000003, u000004]}, delivery: late-orders}
 """
 MESSAGE = {"message": {"id": 7, "name": "Late", "active": True, "messageType": "Push Notification"}}
+Serve: TypeAlias = Callable[[], AbstractContextManager[Nightly]]
 TIERS = ("gold", "silver", "platinum")
 
 
 @pytest.fixture
-def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
+def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
     @contextmanager
     def served() -> Iterator[Nightly]:
         rows = {f"u{number:06}": row(number) for number in range(USERS)}
@@ -105,10 +107,10 @@ def by_user(changes: list[Change]) -> dict[str, list[tuple[object, ...]]]:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_what_a_plan_with_a_baseline_writes_a_live_plan_would_write(seed: int, serve: object) -> None:
+def test_what_a_plan_with_a_baseline_writes_a_live_plan_would_write(seed: int, serve: Serve) -> None:
     chance = random.Random(seed)
     saved: list[Path] = []
-    with serve() as world:  # type: ignore[operator]
+    with serve() as world:
         world.apply(world.plan())
         for _ in range(ROUNDS):
             for user in chance.sample(sorted(world.rows), chance.randrange(USERS // 5 + 1)):

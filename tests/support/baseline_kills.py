@@ -94,8 +94,8 @@ def main(folder: Path, most: int) -> None:
     for moment in chosen:
         copy = folder / str(moment)
         shutil.copytree(base, copy)
-        killed = in_child(lambda copy=copy, moment=moment: learn_new(copy, moment))  # type: ignore[misc]
-        left.append([killed, in_child(lambda copy=copy: what_is_left(copy))])  # type: ignore[misc]
+        killed = in_child(lambda copy=copy, moment=moment: learn_new(copy, moment))  # type: ignore[misc]  # mypy wants no default here
+        left.append([killed, in_child(lambda copy=copy: what_is_left(copy))])  # type: ignore[misc]  # mypy wants no default here
     sys.stdout.write(json.dumps({"moments": moments, "left": left}))
 
 
