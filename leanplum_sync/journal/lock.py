@@ -315,7 +315,7 @@ def _is_dead(of_machine: str, pid: int) -> bool:
 
 
 def _text(path: str) -> str:
-    return _or_unknown(lambda: Path(path).read_text(encoding="ascii").strip())
+    return _or_unknown(lambda: Path(path).read_text("ascii", "replace").strip())
 
 
 def _link(path: str) -> str:

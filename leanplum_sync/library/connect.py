@@ -146,11 +146,11 @@ def _app(
 def _have_changed(seeds: Sequence[Path], state: Path, *, is_new: bool) -> bool:
     """Compare *seeds* with the files that filled the emulator; record them if it is new."""
     record = state.with_name(f"{state.name}.seeds")
-    found = "".join(f"{_digest(seed)}\n" for seed in seeds)
+    found = "".join(f"{_digest(seed)}\n" for seed in seeds).encode()
     if is_new or not record.exists():
-        record.write_text(found)
+        record.write_bytes(found)
         return False
-    return record.read_text() != found
+    return record.read_bytes() != found
 
 
 def _digest(file: Path) -> str:

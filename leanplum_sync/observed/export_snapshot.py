@@ -90,7 +90,7 @@ def merge(files: Sequence[ExportedFile], into: Path, scratch: Path) -> ExportCou
     observed_at = min(each.asked_at for each in files)
     names = [each.attribute for each in files]
     rows = scratch / "rows.ndjson"
-    beside = into.with_name(f"{into.name}.part{into.suffix}")
+    beside = _beside(into)
     try:
         with rows.open("wb") as file:
             file.writelines(_encoded(files))
@@ -103,6 +103,21 @@ def merge(files: Sequence[ExportedFile], into: Path, scratch: Path) -> ExportCou
         rows.unlink(missing_ok=True)
         beside.unlink(missing_ok=True)
     return counts
+
+
+def check_writable(into: Path) -> None:
+    """
+    Raises:
+        OSError: the snapshot can't be written.
+    """
+    into.parent.mkdir(parents=True, exist_ok=True)
+    beside = _beside(into)
+    beside.touch()
+    beside.unlink()
+
+
+def _beside(into: Path) -> Path:
+    return into.with_name(f"{into.name}.part{into.suffix}")
 
 
 def _encoded(files: Sequence[ExportedFile]) -> Iterator[bytes]:

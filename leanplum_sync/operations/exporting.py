@@ -24,7 +24,12 @@ from leanplum_sync.errors import (
     RateLimitedError,
     RejectedError,
 )
-from leanplum_sync.observed.export_snapshot import ExportCounts, ExportedFile, merge
+from leanplum_sync.observed.export_snapshot import (
+    ExportCounts,
+    ExportedFile,
+    check_writable,
+    merge,
+)
 from leanplum_sync.progress import Progress
 
 if TYPE_CHECKING:
@@ -94,12 +99,14 @@ class Exporting:
         Export *attributes* into the snapshot *into*, which is replaced as a whole. Downloads are kept in *scratch* until then.
 
         Raises:
-            RateLimitedError: the quota has too few jobs left; no job was started.
+            RateLimitedError: the quota has too few jobs left. The next call takes the jobs that were started.
             ExportFailedError: a job failed, or its file can't be used. The next call starts another.
             NoAnswerError: a job took too long, or can't be asked about now. The same call continues.
             CredentialError, ApiError: as for the API's calls.
             StorageError, JournalError: the ledger can't be written.
+            OSError: *into* can't be written. No job was started.
         """
+        check_writable(into)
         jobs, started = self._jobs(attributes)
         with self.progress.track("Exporting users", len(jobs), "attribute") as task:
             files = []
@@ -133,7 +140,9 @@ class Exporting:
         quota = self.ledger.quota(self.owner.app)
         if len(missing) > quota.left:
             raise self._used_up(len(missing), quota)
-        return [job or self._start(name) for name, job in found.items()], len(missing)
+        for number, name in enumerate(missing):
+            found[name] = self._start(name, number)
+        return [job for job in found.values() if job is not None], len(missing)
 
     def _known(self, attribute: str, since: float) -> ExportJob | None:
         """Return a job that an earlier call started. One that the API doesn't know, or that failed, is settled on the way."""
@@ -150,10 +159,11 @@ class Exporting:
             self.ledger.job_failed(job, _FAILED)
         return None
 
-    def _start(self, attribute: str) -> ExportJob:
+    def _start(self, attribute: str, before: int) -> ExportJob:
+        """Start a job, after *before* others."""
         job = self.ledger.ask_for_job(self.owner.app, self.owner.environment, self.owner.command, attribute)
         if job is None:  # another process was faster
-            raise self._used_up(1, self.ledger.quota(self.owner.app))
+            raise self._used_up(1, self.ledger.quota(self.owner.app), before)
         try:
             job_id = self.exports.start(attribute)
         except _NOT_STARTED as error:
@@ -162,17 +172,17 @@ class Exporting:
             if not isinstance(error, RateLimitedError | NotSentError) and _LIMIT.search(str(error)):
                 resets = utc(self.ledger.quota(self.owner.app).resets_at)
                 raise RateLimitedError(
-                    "Leanplum started no job, because the app's quota of exportUsers jobs is used up: other programs count"
-                    f" too. Try again after {resets}. {_OTHERWISE}",
+                    "Leanplum refused to start a job, because the app's quota of exportUsers jobs is used up: other programs"
+                    f" count too. {_started(before)} Try again after {resets}. {_OTHERWISE}",
                     status=403,
                 ) from error
             raise
         return self.ledger.job_started(job, job_id)
 
-    def _used_up(self, needed: int, quota: Quota) -> RateLimitedError:
+    def _used_up(self, needed: int, quota: Quota, before: int = 0) -> RateLimitedError:
         return RateLimitedError(
-            f"Exporting takes {_jobs(needed)}, and {quota.left} of {quota.most} a day are left for this app. No job was started."
-            f" Try again after {utc(quota.resets_at)}. {_OTHERWISE}",
+            f"Exporting takes {_jobs(needed)}, and {quota.left} of {quota.most} a day are left for this app."
+            f" {_started(before)} Try again after {utc(quota.resets_at)}. {_OTHERWISE}",
             status=403,
         )
 
@@ -238,6 +248,12 @@ def _useless(job: ExportJob, why: str) -> ExportFailedError:
         f" {_OTHERWISE}",
         attribute=job.attribute,
     )
+
+
+def _started(count: int) -> str:
+    if not count:
+        return "No job was started."
+    return f"{_jobs(count)} that {'was' if count == 1 else 'were'} started before this one will be used then."
 
 
 def _jobs(count: int) -> str:

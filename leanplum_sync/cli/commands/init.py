@@ -35,6 +35,7 @@ PIPELINES: Final = (*_PIPELINES, "all", "none")
 IGNORED: Final = (".leanplum-sync/", "*.lpplan")  # journal, emulator state and plans hold values of users
 _CONNECTION: Final = re.compile(r"^ *# CONNECTION\n", re.MULTILINE)
 _VARIABLE: Final = re.compile(r"(?!LEANPLUM_)[A-Z][A-Z0-9_]*")
+_OTHERS: Final = "surrogateescape"  # keeps the bytes of someone's .gitignore that isn't UTF-8
 _NAME: Final = re.compile(r"[^a-z0-9]+")
 
 
@@ -81,7 +82,7 @@ def command(console: Console, *, folder: Path, pipeline: str, variable: str | No
     for path, text in contents.items():
         _write(folder / path, text)
     gitignore = folder / ".gitignore"
-    _write(gitignore, with_ignored(gitignore.read_text("utf-8") if gitignore.exists() else ""))
+    _write(gitignore, with_ignored(gitignore.read_text("utf-8", _OTHERS) if gitignore.exists() else ""))
     console.document("".join(f"{folder / path}\n" for path in [*contents, ".gitignore"]))
     for path in kept:
         console.say(f"{quoted(folder / path)} already exists and was left unchanged.")
@@ -100,7 +101,7 @@ def _instead(existing: list[str]) -> str:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text, "utf-8", _OTHERS)
 
 
 def project_files(name: str, pipeline: str = "all", variable: str | None = None) -> dict[str, str]:

@@ -289,7 +289,35 @@ def test_a_quota_that_others_used_up_is_reported_as_such(start: Callable[..., Wo
     world.export("tier")
     with pytest.raises(RateLimitedError, match="the app's quota of exportUsers jobs is used up"):
         world.export("vip")
-    assert world.states()[1] == ("vip", ExportState.REFUSED)
+    assert ("vip", ExportState.REFUSED) in world.states()
+
+
+def test_jobs_that_were_started_before_the_quota_ended_are_used_by_the_next_call(
+    start: Callable[..., World],
+) -> None:
+    world = start()
+
+    class Overtaken(Shown):
+        """Another process takes the rest of the quota in the meantime."""
+
+        def start(self, attribute: str) -> str:
+            job_id = super().start(attribute)
+            for _ in range(world.ledger.quota("app_emulator").left):
+                world.ledger.ask_for_job("app_emulator", "live", "pull", "other")
+            return job_id
+
+    with pytest.raises(RateLimitedError, match="1 job that was started before this one will be used then"):
+        world.export("tier", "vip", exports=Overtaken(world))
+    report, _ = world.export("tier")
+    assert (report.started, report.resumed) == (0, 1)
+
+
+def test_no_job_is_paid_for_if_the_snapshot_cannot_be_written(start: Callable[..., World]) -> None:
+    world = start()
+    (world.folder / "users.ndjson").write_text("old")
+    with pytest.raises(OSError, match="Not a directory"):
+        world.export("tier", into="users.ndjson/below.ndjson")
+    assert world.jobs_paid() == 0
 
 
 def test_a_job_that_takes_too_long_is_waited_for_by_the_next_call(start: Callable[..., World]) -> None:

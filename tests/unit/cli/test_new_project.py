@@ -103,6 +103,12 @@ def test_a_connection_is_in_the_project_and_in_the_jobs_that_plan_only() -> None
     assert not any("CONNECTION\n" in text for text in project_files("shop").values())
 
 
+def test_a_gitignore_in_another_encoding_keeps_its_bytes(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_bytes(b"M\xfcll/\n")
+    assert CliRunner().invoke(init.command, [str(tmp_path)]).exit_code == 0
+    assert (tmp_path / ".gitignore").read_bytes().startswith(b"M\xfcll/\n.leanplum-sync/\n")
+
+
 @pytest.mark.parametrize("name", ["postgresql://reader:hunter2@db/shop", "LEANPLUM_DATA_EXPORT_KEY"])
 def test_a_connection_is_named_by_a_variable(name: str, tmp_path: Path) -> None:
     ended = CliRunner().invoke(init.command, [str(tmp_path), "--connection", name])
