@@ -36,14 +36,12 @@ class KnowsWrites(Protocol):
 
     def touched_by(self, run: int) -> Iterator[str]: ...
 
-    def unsettled(self, app: str, settle_seconds: float, now: float) -> Mapping[Subject, float]: ...
-
 
 @dataclass(frozen=True, slots=True)
 class Read:
     """
-    Users who were read into *snapshot*, from *since* on, in epoch seconds. *position* is the journal's at that time. What the snapshot
-    has from before is left out.
+    Users who were read into *snapshot*, from *since* on, in epoch seconds. *position* is the journal's at that time, and *unsettled* are
+    subjects of requests without a response then. What the snapshot has from before is left out.
 
     *fields* are to have prints from now on, besides the fields that have them. *names* are attributes that users have.
     """
@@ -53,15 +51,13 @@ class Read:
     position: Position
     fields: Collection[str]
     names: Collection[str] = ()
+    unsettled: Collection[Subject] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """*settle_seconds* is how long a request whose response was lost may still take effect."""
-
     folder: Folder
     owner: Owner
-    settle_seconds: float
     memory_mb: int = LEAST_MEMORY_MB
 
     @property
@@ -114,15 +110,14 @@ class Baseline:
         """
         Add the users in a snapshot, and return the new head.
 
-        Users whom a run touched after reading began are left out, and so are those with a request in doubt at that time.
+        Users whom a run touched after reading began are left out, and so are those with an unsettled request at that time.
 
         Raises:
             StorageError: the next generation can't be made. The one before still counts.
         """
 
         def merge(step: _Step) -> int:
-            unsettled = journal.unsettled(self.owner.app, self.settle_seconds, read.since)
-            unsure = chain(journal.touched_since(self.owner.app, read.position), map(str, unsettled))
+            unsure = chain(journal.touched_since(self.owner.app, read.position), map(str, read.unsettled))
             file = write_ids(_users(unsure), step.folder / "unsure.ndjson")
             own_time = read.snapshot.stat().st_mtime
             stale = write_ids(
@@ -242,8 +237,9 @@ class Baseline:
 
         try:
             yield
-        except (OSError, duckdb.Error) as error:
-            reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        except (OSError, duckdb.Error, UnicodeDecodeError) as error:
+            # DuckDB's message may quote a value.
+            reason = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
             raise StorageError(
                 f"{self.folder.path}: the baseline can't be written: {reason}. It stays as it was."
             ) from error

@@ -24,7 +24,7 @@ from leanplum_sync.client.calls import nobody as tell_nobody
 from leanplum_sync.client.writer import Writer
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import InterruptedRunError, Mismatch, MismatchKind, UsageError
-from leanplum_sync.journal.entry import RunState
+from leanplum_sync.journal.entry import Fate, RunState
 from leanplum_sync.journal.events import Listener, both, nobody
 from leanplum_sync.journal.writer import Journal
 from leanplum_sync.library.baseline_here import add_run
@@ -348,7 +348,14 @@ class Application:
         return receipt, None
 
     def note_in_baseline(self, receipt: Receipt) -> str:
-        """Add what the run wrote to the baseline, if there is one. Return why that can't be done, empty if it was."""
+        """
+        Add what the run wrote to the baseline, if there is one. Return why that can't be done, empty if it was.
+
+        If some actions were not sent, nothing is added, because the journal doesn't show whose they are. The next plan reads all
+        users of the run.
+        """
+        if receipt.actions.get(Fate.NOT_SENT) or receipt.rejected_before:
+            return ""
         return add_run(self.admitted.settings, receipt.run, self.admitted.mine, self.journal)
 
     def read_back(

@@ -23,7 +23,7 @@ def baseline_of(settings: Settings, target: Target | None = None) -> Baseline:
     """Return the baseline of the environment, whether there is one or not. *target* None is the environment's."""
     target = target or target_of(settings)
     owner = Owner(target.app_id, target.host, target.environment)
-    return Baseline(Folder(settings.baseline), owner, settle_seconds(settings))
+    return Baseline(Folder(settings.baseline), owner)
 
 
 def is_kept(settings: Settings) -> bool:
@@ -37,7 +37,9 @@ def before_reading(settings: Settings, snapshot: Path, fields: Collection[str]) 
         return None
     since = SystemClock().now()
     with read_journal(settings.journal, keys=SealingKeys()) as journal:
-        return Read(snapshot, since, journal.position(target_of(settings).app_id), fields)
+        app = target_of(settings).app_id
+        unsettled = journal.unsettled(app, settle_seconds(settings), since)
+        return Read(snapshot, since, journal.position(app), fields, unsettled=frozenset(unsettled))
 
 
 def add_read(settings: Settings, read: Read) -> str:
@@ -51,11 +53,16 @@ def add_read(settings: Settings, read: Read) -> str:
 
 
 def add_run(settings: Settings, run: int, plan: Changes, journal: JournalReader) -> str:
-    """Add what *run*, of *plan*, wrote. Return why that can't be done, empty if it was: the next plan reads its users then."""
-    if not is_kept(settings):
+    """
+    Add what *run* wrote: everything in *plan*, except for users with an exception or a request in doubt. The next plan reads
+    those.
+
+    Return why that can't be done, empty if it was.
+    """
+    found = journal.run(run)
+    if found is None or not is_kept(settings):
         return ""
-    clock = SystemClock()
-    at = clock.now()
+    at = found.started_at  # the writes are younger, by as long as the run took
 
     def done(users: Sequence[str]) -> Mapping[str, bytes]:
         subjects = [Subject.user(user) for user in users]
@@ -64,7 +71,7 @@ def add_run(settings: Settings, run: int, plan: Changes, journal: JournalReader)
         return {subject.id: line_of(subject.id, of_subject, at) for subject, of_subject in changes.items()}
 
     try:
-        baseline_of(settings).add_run(run, done, journal, clock)
+        baseline_of(settings).add_run(run, done, journal, SystemClock())
     except LeanplumSyncError as error:
         return str(error)
     return ""

@@ -296,7 +296,16 @@ def _assumed(
     settings: Settings, request: PlanFileRequest, around: _Around, remarks: list[Remark], live: Live
 ) -> Assumed | Live:
     baseline = baseline_of(settings)
-    settings.baseline.mkdir(mode=0o700, parents=True, exist_ok=True)  # from now on, it is kept
+
+    def unused(reason: object, then: str) -> Live:
+        place = Place(os.path.relpath(settings.baseline, settings.root))
+        remarks.append(Remark(Problem(place, f"the baseline is not used: {reason}", then)))
+        return live
+
+    try:
+        settings.baseline.mkdir(mode=0o700, parents=True, exist_ok=True)  # from now on, it is kept
+    except OSError as error:
+        return unused(error.strerror, "All users were read live. Move what is in its place.")
     if not baseline.exists:
         return live
     age = request.max_age_seconds
@@ -305,15 +314,7 @@ def _assumed(
         with read_journal(settings.journal, keys=SealingKeys()) as journal:
             head, assumptions = baseline.assume(journal, around.folder, not_before)
     except UnusableError as error:
-        place = Place(os.path.relpath(settings.baseline, settings.root))
-        remarks.append(
-            Remark(
-                Problem(
-                    place, f"the baseline is not used: {error}", "All users were read, and make a new one."
-                )
-            )
-        )
-        return live
+        return unused(error, "All users were read live. A new baseline replaces it.")
     seed = around.seed(head.digest)  # another generation draws others
     return Assumed(assumptions, live, frozenset(head.names), audit=settings.audit, seed=seed)
 
@@ -358,7 +359,8 @@ def _add_to_baseline(
             assert_never(observed)
     if not is_kept(settings) or not live.into.exists():
         return ""
-    read = Read(live.into, made.read_since, made.position, managed_fields(loaded.resources), made.names)
+    fields = managed_fields(loaded.resources)
+    read = Read(live.into, made.read_since, made.position, fields, made.names, made.unsettled)
     with progress.track("Updating the baseline", None, "user"):
         return add_read(settings, read)
 

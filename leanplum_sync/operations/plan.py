@@ -7,7 +7,7 @@ It gets a reader, which can't write. Nothing here has the production key.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -79,8 +79,8 @@ class PlanRequest:
 @dataclass(frozen=True, slots=True)
 class MadePlan:
     """
-    Users were read from *read_since* on, in epoch seconds, when the journal was at *position*. *names* are attributes that they
-    have, all of those in specs and nearly all others.
+    Users were read from *read_since* on, in epoch seconds, when the journal was at *position* and requests about *unsettled* had
+    no response yet. *names* are attributes that users have, all of those in specs and nearly all others.
     """
 
     path: Path
@@ -88,6 +88,7 @@ class MadePlan:
     summary: Summary
     read_since: float
     position: Position
+    unsettled: Collection[Subject]
     names: frozenset[str]
 
 
@@ -121,6 +122,7 @@ def make_plan(
     )
     app = request.target.app_id
     began, last_run, position = clock.now(), journal.last_run(), journal.position(app)
+    unsettled = journal.unsettled(app, request.settle_seconds, began)
     reads, unreadable = observe(staging, request.observed, reader, clock, progress)
     oldest, _ = staging.users.between()
     if oldest is not None and oldest < began:  # from a snapshot, or read by an earlier attempt
@@ -189,14 +191,16 @@ def make_plan(
                 notes=[
                     *tally.notes(),
                     *_assumed(summary),
-                    *_unsettled(staging, request, journal, began),
+                    *_unsettled(staging, unsettled),
                     *map(_remark_note, request.remarks),
                     *_rows_notes(loaded),
                 ],
                 summary=summary,
             )
     read_since = began if oldest is None else oldest
-    return MadePlan(request.out, digest, summary, read_since, position, staging.users.names_seen())
+    return MadePlan(
+        request.out, digest, summary, read_since, position, frozenset(unsettled), staging.users.names_seen()
+    )
 
 
 def _assumed(summary: Summary) -> Iterator[Note]:
@@ -236,11 +240,8 @@ def _rows_notes(loaded: Loaded) -> Iterator[Note]:
         yield Note(SOURCE, address, sentence, kept.count, (f"{origin.connection}:{origin.query}",))
 
 
-def _unsettled(
-    staging: Staging, request: PlanRequest, journal: KnowsDeliveries, began: float
-) -> Iterator[Note]:
-    """Yield a note on users who may have been read too early. Reading *began* then: later settling doesn't count."""
-    ends = journal.unsettled(request.target.app_id, request.settle_seconds, began)
+def _unsettled(staging: Staging, ends: Mapping[Subject, float]) -> Iterator[Note]:
+    """Yield a note on users who may have been read too early: requests about them were unsettled when reading began."""
     if not ends:
         return
     if found := [subject for subject in staging.subjects() if subject in ends]:

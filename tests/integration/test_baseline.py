@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,6 +18,7 @@ from nightly import Nightly, changes_of, nightly, row, variables
 from leanplum_sync import Recheck
 from leanplum_sync.cli.program import program
 from leanplum_sync.journal.entry import Fate
+from leanplum_sync.library.progress import Step
 from leanplum_sync.planfile import open_plan
 from leanplum_sync.planner.audit import AuditGoal, sample_size
 from leanplum_sync.project.model import Observe
@@ -30,6 +34,12 @@ spec:
   attributes:
     segments: {add: [c], remove: [a]}
     age: {from: age, type: integer}
+"""
+LATER = """\
+apiVersion: leanplum-sync/v1
+kind: UserAttributes
+metadata: {name: later, dependsOn: [UserAttributes/loyalty]}
+spec: {users: {file: ../users.csv, id: id}, attributes: {step: 1}}
 """
 Served: TypeAlias = Callable[[int], Nightly]
 
@@ -196,6 +206,85 @@ def test_a_user_with_a_conflict_is_read_again(served: Served) -> None:
     assert again.summary.assumed == 3
     assert [each.before for each in changes_of(again)] == ["silver"]
     assert world.lookups() - before == 1
+
+
+def test_a_run_that_stopped_early_leaves_what_it_did_not_send_to_the_next_plan(served: Served) -> None:
+    """Each user has a batch that was done, or not, and one that was never begun."""
+    world = served(8)
+    world.specs["later"] = LATER
+    world.apply(world.plan())
+    world.plan()
+    for each in world.rows.values():
+        each["tier"] = "platinum"
+    world.specs["later"] = LATER.replace("step: 1", "step: 2")
+    made = world.plan()
+    world.set_by_others("u000001", {"tier": "silver"})
+    world.set_by_others("u000002", {"tier": "silver"})
+    receipt = world.apply(made)
+    assert (receipt.actions[Fate.CONFLICTING], receipt.actions[Fate.NOT_SENT]) == (2, 8)
+    again = world.plan()
+    assert changes_of(again) == changes_of(world.plan(Observe.LIVE))
+    assert again.summary.changed == 8
+
+
+def test_what_was_read_while_a_request_was_in_flight_is_not_assumed(served: Served, tmp_path: Path) -> None:
+    """The response comes while the plan still reads, so that nothing in the journal tells of it afterwards."""
+    world = served(3)
+    world.rows["u000001"]["tier"] = "platinum"
+    made = world.plan()
+    journal = tmp_path / ".leanplum-sync" / "journal.db"
+    baseline = journal.with_name("journal.production.baseline")
+    shutil.copytree(baseline, tmp_path / "kept")
+    world.apply(made)
+    shutil.rmtree(baseline)
+    shutil.copytree(tmp_path / "kept", baseline)  # as it was while the run wrote
+
+    def set_journal(run: str, batch: str) -> None:
+        with closing(sqlite3.connect(journal)) as connection, connection:
+            assert connection.execute(f"UPDATE run SET {run}").rowcount == 1
+            assert connection.execute(f"UPDATE batch SET {batch}").rowcount == 1
+
+    set_journal("state = 'running', ended_at = NULL", f"state = 'sent', sent_at = {time.time()}")
+    answered = []
+
+    def answer(step: Step) -> None:
+        if step.what == "Reading users" and not answered:
+            set_journal(f"state = 'finished', ended_at = {time.time()}", "state = 'done'")
+            answered.append(True)
+
+    made = world.plan(Observe.LIVE, progress=answer)
+    assert answered
+    assert "unsettled" in notes_of(made.path)
+    before = world.lookups()
+    world.plan()
+    assert world.lookups() - before == 1
+
+
+def test_what_a_run_wrote_is_as_old_as_the_run(served: Served) -> None:
+    world = served(3)
+    world.rows["u000001"]["tier"] = "platinum"
+    made = world.plan()
+    world.apply(made)
+    since = world.plan().summary.assumed_since
+    for _ in range(2):
+        assert world.apply(made).sent_now == 0
+    assert world.plan().summary.assumed_since == since
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_something_in_place_of_the_baseline_stops_no_plan(
+    is_link: bool, served: Served, tmp_path: Path
+) -> None:
+    world = served(3)
+    place = tmp_path / ".leanplum-sync" / "journal.production.baseline"
+    place.parent.mkdir(exist_ok=True)
+    if is_link:
+        place.symlink_to(tmp_path / "none" / "below")
+    else:
+        place.touch()
+    made = world.plan()
+    assert (made.summary.assumed, made.is_empty) == (0, True)
+    assert notes_of(made.path)["remark"].startswith("the baseline is not used: ")
 
 
 @pytest.mark.parametrize("what", ["head.json", "key", "journal"])

@@ -64,9 +64,6 @@ class Journal:
     def touched_by(self, run: int) -> Iterator[str]:
         yield from self.runs[run - 1].touched
 
-    def unsettled(self, app: str, settle_seconds: float, now: float) -> Mapping[Subject, float]:
-        return {}
-
 
 @dataclass(slots=True)
 class World:
@@ -79,7 +76,7 @@ class World:
 
     @property
     def baseline(self) -> Baseline:
-        return Baseline(Folder(self.folder / "baseline"), OWNER, 60.0)
+        return Baseline(Folder(self.folder / "baseline"), OWNER)
 
     def read(self, users: Sequence[str]) -> Read:
         """Read users, without telling the baseline."""

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
@@ -315,7 +316,7 @@ def test_jobs_that_were_started_before_the_quota_ended_are_used_by_the_next_call
 def test_no_job_is_paid_for_if_the_snapshot_cannot_be_written(start: Callable[..., World]) -> None:
     world = start()
     (world.folder / "users.ndjson").write_text("old")
-    with pytest.raises(OSError, match="Not a directory"):
+    with pytest.raises(OSError, match="File exists"):
         world.export("tier", into="users.ndjson/below.ndjson")
     assert world.jobs_paid() == 0
 
@@ -373,7 +374,8 @@ def test_a_job_that_failed_or_is_unknown_meanwhile_is_replaced(start: Callable[.
 
     with pytest.raises(ExportFailedError):
         world.export("vip", exports=Failed(world))
-    assert [state for _, state in world.states()] == [ExportState.USED, ExportState.USED, ExportState.FAILED]
+    states = Counter(state for _, state in world.states())
+    assert states == {ExportState.USED: 2, ExportState.FAILED: 1}
 
 
 def test_a_lost_response_counts_towards_the_quota_and_is_not_repeated(start: Callable[..., World]) -> None:

@@ -57,7 +57,7 @@ def test_a_file_that_is_cut_off_or_gone_is_noticed(name: str, world: World) -> N
 )
 def test_a_baseline_of_something_else_is_refused(owner: Owner, world: World) -> None:
     with pytest.raises(UnusableError, match="it is about app app at host, environment production"):
-        Baseline(world.baseline.folder, owner, 60.0).head(world.journal)
+        Baseline(world.baseline.folder, owner).head(world.journal)
 
 
 def test_a_baseline_of_another_journal_is_refused(world: World) -> None:
