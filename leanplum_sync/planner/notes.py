@@ -13,12 +13,12 @@ _UNSETTLED: Final = (
     "have requests in doubt, which may still change their live state: plan again after {until}",
 )
 _ASSUMED: Final = (
-    "was not read: by the baseline, nothing changes. Its entry is from {since}",
-    "were not read: by the baseline, nothing changes. The oldest entry is from {since}",
+    "was not read: according to the baseline, it already matches the specs. Its entry is from {since}",
+    "were not read: according to the baseline, they already match the specs. The oldest entry is from {since}",
 )
 _UNSEEN: Final = (
-    "was not read: by the export started at {since}, nothing changes. Leanplum doesn't say how recent an export's data is",
-    "were not read: by the export started at {since}, nothing changes. Leanplum doesn't say how recent an export's data is",
+    "was not read: according to the export started at {since}, it already matches the specs. Leanplum doesn't say how recent an export's data is",
+    "were not read: according to the export started at {since}, they already match the specs. Leanplum doesn't say how recent an export's data is",
 )
 _REJECTED_BEFORE: Final = (
     "has a change that the API rejected before, so apply skips it; to send it again: apply --retry-rejected",

@@ -127,7 +127,7 @@ class BudgetModel(Edge):
     )
     billable_lookups: Count | None = _allowed("Billable lookups to plan and apply.", 250000, None)
     billable_lookups_per_month: Count | None = _allowed(
-        "Billable lookups of all commands in a calendar month of UTC. Before a command reads or writes more, it stops with exit code 6.",
+        "Billable lookups of all commands in a calendar month of UTC. Before a command other than `call` reads or writes more, it stops with exit code 6.",
         5_000_000,
         None,
     )

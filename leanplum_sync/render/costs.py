@@ -222,9 +222,10 @@ def _text_of(found: EnvironmentCosts, report: CostReport) -> list[RenderableType
         grid(head, right=(0,)),
         BLANK,
         grid([_header("day", "reading", "writing", "lookups", "export jobs"), *days], right=(1, 2, 3)),
-        BLANK,
-        grid([_header("command", "times", "reading", "writing", "lookups"), *commands], right=(1, 2, 3)),
     ]
+    if commands:
+        header = _header("command", "times", "reading", "writing", "lookups")
+        lines += [BLANK, grid([header, *commands], right=(1, 2, 3))]
     if found.plans:
         rows = [
             (

@@ -144,11 +144,12 @@ def nothing_to_do(summary: Summary, notes: Iterable[Note]) -> str:
     if unread := summary.assumed + summary.unseen:
         read = listed - unread - missing
         gone = f"; {missing:,} {'does' if missing == 1 else 'do'} not exist" if missing else ""
-        return (
-            f"No changes found: {read:,} of {amount(listed, 'listed user')} {'was' if read == 1 else 'were'} read and"
-            f" {'matches' if read == 1 else 'match'} the specs; {unread:,} {'is' if unread == 1 else 'are'}"
-            f" assumed to match{_audit_words(summary)}{gone}."
+        was_read = (
+            f"{read:,} of {amount(listed, 'listed user')} {'was' if read == 1 else 'were'} read and"
+            f" {'matches' if read == 1 else 'match'} the specs; {unread:,}"
         )
+        assumed = was_read if read else f"{unread:,} of {amount(listed, 'listed user')}"
+        return f"No changes found: {assumed} {'is' if unread == 1 else 'are'} assumed to match{_audit_words(summary)}{gone}."
     if missing:
         existing = listed - missing
         match = "matches" if existing == 1 else "match"

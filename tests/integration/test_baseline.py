@@ -134,7 +134,7 @@ def test_a_plan_says_how_many_users_it_assumes_and_since_when(served: Served) ->
     made = world.plan()
     assert made.summary.assumed_since is not None
     assert notes_of(made.path)["assumed"].startswith(
-        "were not read: by the baseline, nothing changes. The oldest entry is from 2"
+        "were not read: according to the baseline, they already match the specs. The oldest entry is from 2"
     )
 
 

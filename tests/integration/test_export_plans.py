@@ -81,7 +81,7 @@ def test_a_nightly_sync_of_which_one_percent_changes_costs_a_fortieth(served: Se
     assert (cheap.summary.unseen, cheap.summary.assumed, jobs_of(world)) == (USERS - CHANGING, 0, 2)
     assert {each.name: each.count for each in cheap.hazards}["unseen"] == USERS - CHANGING
     (sentence,) = notes_of(cheap.path)["unseen"]
-    assert sentence.startswith("were not read: by the export started at 2")
+    assert sentence.startswith("were not read: according to the export started at 2")
     assert not list((world.root / ".leanplum-sync").rglob("*.csv"))
     live = world.plan(Observe.LIVE)
     of_live = world.lookups() - of_cheap

@@ -103,7 +103,7 @@ def test_users_whom_only_an_export_shows_are_counted_in_each_form() -> None:
     note = Note("unseen", "", unseen_sentence(3, "2027-01-15 08:00:00 UTC"), 3, ())
     plan = SomePlan(summary, hazards_=(Hazard("unseen", 3, None),), notes_=(note,))
     words = "users not read, seen only in an export"
-    age = "by the export started at 2027-01-15 08:00:00 UTC, nothing changes"
+    age = "according to the export started at 2027-01-15 08:00:00 UTC, they already match the specs"
     for text in (
         " ".join(plan_text(plan, Page()).split()),
         unescape(plan_markdown(plan, 10_000)),
@@ -156,6 +156,8 @@ def test_a_plan_without_changes_claims_no_match_for_assumed_users() -> None:
         "No changes found: 2 of 6 listed users were read and match the specs; 4 are assumed to match."
         in found
     )
+    found = plan_text(SomePlan(replace(EMPTY, assumed=6, assumed_since=1.8e9)), Page(width=200))
+    assert "No changes found: 6 of 6 listed users are assumed to match." in found
 
 
 def test_groups_show_what_changes_from_what_to_what_for_how_many() -> None:
