@@ -111,8 +111,8 @@ def test_what_can_not_be_copied_is_told_and_nothing_is_changed(shop: Shell) -> N
     assert "is empty: there is nothing to copy" in refused("empty.db")
     assert "put it in an environment variable" in refused("postgresql://me:s3cret@127.0.0.1:1/x", 64)
     assert "NOWHERE is not set" in refused("env:NOWHERE", 64)
-    before = content(shop.folder / OLD)
     shop.run("call", "exportUser", "userId=00001", "-e", "production")
+    before = content(shop.folder / OLD)
     (shop.folder / "other.db").write_bytes((shop.folder / OLD).read_bytes())
     assert "already has data, in" in refused("other.db")
     assert content(shop.folder / OLD) == before

@@ -455,7 +455,8 @@ def test_every_cell_of_a_kind_is_read_and_dropped_as_row_by_row(kind: ColumnKind
     snapshot = tmp_path / "seen.ndjson"
     lines = [{"userId": user, "userAttributes": {"a": value}} for user, (_, value) in users.items()]
     snapshot.write_text("".join(json.dumps({"success": True, **line}) + "\n" for line in lines))
-    for form in FORMS:
+    forms = FORMS if IS_CAMPAIGN else FORMS[list(ColumnKind).index(kind) % 3 :: 3]  # each form for some kinds
+    for form in forms:
         loaded = with_kept(tmp_path, {"attributes": {"a": form}}, table, [])
         assert_reads_as_row_by_row(loaded)
         assert_drops_only_what_the_planner_drops(loaded, snapshot, met(loaded, snapshot, sieve=True))
