@@ -19,6 +19,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from leanplum_sync.encryption import KEY_VARIABLE
 from leanplum_sync.kinds.rows.document import Document, Edge, Name, wrong
 from leanplum_sync.kinds.rows.forms import TAG_MARK
 from leanplum_sync.kinds.rows.site import Path, Report
@@ -36,7 +37,7 @@ DEFAULT_JOURNAL: Final = ".leanplum-sync/journal.db"
 # Source: keys seen in public sample configurations start with prod_, dev_ or exp_, and are random letters and digits.
 _KEY = re.compile(r"(?<![A-Za-z0-9])(prod|dev|exp|cro)_(?=[A-Za-z]*[0-9]|[A-Za-z]{20})[A-Za-z0-9]{8,}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PASSWORD = re.compile(r"://[^/@:]*:[^/@]*@|[?&]password=")
+_PASSWORD = re.compile(r"://[^/@:]*:[^/@]*@|(?:^|[?&\s])password\s*=")
 
 
 def holds_key(text: str) -> bool:
@@ -485,7 +486,7 @@ def build(document: ProjectDocument, place: Callable[[Path], Place], report: Rep
         )
     if default is None and len(environments) == 1:
         default = next(iter(environments))
-    _check_variables(spec.journal, environments, report)
+    _check_variables(spec, environments, report)
     return ProjectFile(
         name=document.metadata.name,
         place=place(("kind",)),
@@ -513,22 +514,36 @@ def build(document: ProjectDocument, place: Callable[[Path], Place], report: Rep
     )
 
 
-def _check_variables(
-    journal: str | FromEnvironment, environments: Mapping[str, Environment], report: Report
-) -> None:
-    """An id or a journal's name is shown to people, so it must not come from a variable that holds a key."""
+def _check_variables(spec: ProjectSpec, environments: Mapping[str, Environment], report: Report) -> None:
+    """An id or a journal's name is shown to people, so it must not come from a variable that holds a secret."""
     live = [each for each in environments.values() if isinstance(each, LiveEnvironment)]
     keys = {
-        name for each in (KeysModel(), *(each.keys for each in live)) for name in each.model_dump().values()
+        KEY_VARIABLE,
+        *(
+            name
+            for each in (KeysModel(), *(each.keys for each in live))
+            for name in each.model_dump().values()
+        ),
     }
-    shown: list[tuple[Path, str | FromVariable]] = [
-        (("spec", "journal"), _setting(journal)),
-        *((("spec", "environments", each.name, "appId"), each.app_id) for each in live),
+    addresses = {
+        setting.env
+        for setting in (
+            spec.journal,
+            *(each for found in spec.connections.values() for each in (found.url, *found.options.values())),
+        )
+        if isinstance(setting, FromEnvironment)
+    }
+    shown: list[tuple[Path, str | FromVariable, set[str]]] = [
+        (("spec", "journal"), _setting(spec.journal), keys),
+        *((("spec", "environments", each.name, "appId"), each.app_id, keys | addresses) for each in live),
     ]
-    for path, setting in shown:
-        if isinstance(setting, FromVariable) and setting.name in keys:
+    for path, setting, secrets in shown:
+        if isinstance(setting, FromVariable) and setting.name in secrets:
+            what = "a key" if setting.name in keys else "an address or a secret"
             report(
-                path, f"{setting.name} contains a key, which would be shown here", "Choose another variable."
+                path,
+                f"{setting.name} contains {what}, which would be shown here",
+                "Choose another variable.",
             )
 
 

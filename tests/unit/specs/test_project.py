@@ -132,6 +132,8 @@ def test_a_key_in_the_file_is_refused_and_never_shown(folder: Any, spec: str) ->
         ("environments: {live: {appId: {env: LEANPLUM_PRODUCTION_KEY}}}", "LEANPLUM_PRODUCTION_KEY"),
         ("environments: {live: {appId: {env: SHOP_KEY}, keys: {production: SHOP_KEY}}}", "SHOP_KEY"),
         ("journal: {env: LEANPLUM_DEVELOPMENT_KEY}", "LEANPLUM_DEVELOPMENT_KEY"),
+        ("journal: {env: LEANPLUM_SYNC_PLAN_KEY}", "LEANPLUM_SYNC_PLAN_KEY"),
+        ("environments: {live: {appId: {env: LEANPLUM_SYNC_PLAN_KEY}}}", "LEANPLUM_SYNC_PLAN_KEY"),
     ],
 )
 def test_what_is_shown_does_not_come_from_a_variable_that_holds_a_key(
@@ -140,6 +142,28 @@ def test_what_is_shown_does_not_come_from_a_variable_that_holds_a_key(
     write(folder, spec)
     (problem,) = folder.load().problems
     assert problem.message == f"{variable} contains a key, which would be shown here"
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "journal: {env: SHOP_URL}",
+        "connections: {warehouse: {url: {env: SHOP_URL}}}",
+        "connections: {lake: {url: 's3://shop', options: {token: {env: SHOP_URL}}}}",
+    ],
+)
+def test_an_app_id_does_not_come_from_the_variable_of_an_address(folder: Any, setting: str) -> None:
+    write(folder, f"{setting}\nenvironments: {{live: {{appId: {{env: SHOP_URL}}}}}}")
+    (problem,) = folder.load().problems
+    assert problem.message == "SHOP_URL contains an address or a secret, which would be shown here"
+
+
+@pytest.mark.parametrize("form", ["{}", "{{env: UNSET, otherwise: '{}'}}"])
+@pytest.mark.parametrize("text", ["host=db password=s3cret", "password = s3cret"])
+def test_a_journal_is_not_a_connection_string_with_a_password(folder: Any, form: str, text: str) -> None:
+    write(folder, f"journal: {form.format(text)}")
+    (problem,) = folder.load().problems
+    assert problem.message == "this is a secret"
 
 
 @pytest.mark.parametrize("journal", ["../journal.db", "/tmp/journal.db", "a/../../journal.db"])
