@@ -33,6 +33,7 @@ APPLY = ("apply", "a.lpplan", "--yes", "--new-journal")
 SHARES = (0.0, 0.3, 0.5, 0.7, 0.9, 1.0) if IS_CAMPAIGN else (0.0, 0.5, 0.9)
 COMMANDS = {
     "plan": ("plan", "--out", "b.lpplan"),
+    "apply": ("apply", "a.lpplan", "--yes"),
     "status": ("status",),
     "undo": ("undo", "1", "--out", "undo.lpplan"),
     "drift": ("drift",),
@@ -91,6 +92,24 @@ def test_a_command_that_loses_the_database_ends_with_75(
         assert code == whole or "The shared journal" in err
     server.begin()
     assert ends_with(shell, command)[0] == whole
+
+
+@pytest.mark.parametrize("name", ["plan", "apply", "status"])
+def test_a_statement_that_takes_longer_than_the_server_allows_ends_with_75(
+    name: str, shell: Shell, server: Lossy, postgresql: Server
+) -> None:
+    database = server.address.split("/")[3].partition("?")[0]
+    with postgresql.connect() as connection:
+        connection.execute(f"ALTER DATABASE {database} SET statement_timeout = '200ms'")
+    with postgresql.connect(database) as holding:
+        holding.execute("BEGIN")
+        holding.execute("LOCK TABLE leanplum_sync.run IN ACCESS EXCLUSIVE MODE")
+        code, err = ends_with(shell, COMMANDS[name])
+        holding.execute("ROLLBACK")
+    assert (code, "The shared journal" in err) == (75, True), err
+    with postgresql.connect() as connection:
+        connection.execute(f"ALTER DATABASE {database} RESET statement_timeout")
+    assert ends_with(shell, COMMANDS[name])[0] == 0
 
 
 def test_a_rebuild_that_loses_the_database_leaves_no_part_of_a_journal(
