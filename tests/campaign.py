@@ -40,6 +40,7 @@ LAWS: Final = (
         "While only runs change users, what a baseline shows is true, and nothing is written on it",
         ("property/test_baseline.py", "property/test_assuming.py", "integration/test_baseline_kills.py"),
     ),
+    Law("An audit's bound holds as often as it says", ("unit/planner/test_audit.py",)),
     Law("A command that loses the database ends with 75", ("e2e/test_restarted_database.py",)),
     Law("After adopting live values, a plan leaves them alone", ("property/test_adopting.py",)),
     Law("Renames that are listed repeat nothing, and others are refused", ("property/test_renames.py",)),
