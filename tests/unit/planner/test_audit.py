@@ -127,11 +127,6 @@ def held(populations: int, seed: int) -> int:
     return count
 
 
-def test_the_bound_holds_in_almost_all_populations() -> None:
-    assert held(40, seed=7) >= 39
-
-
-@pytest.mark.campaign
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_bound_holds_in_990_of_1000_populations(seed: int) -> None:
     assert held(1_000, seed) >= 990
