@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from nightly import Nightly, changes_of, nightly, row, variables
 from searching import IS_CAMPAIGN
+
+from leanplum_sync.planfile import open_plan
 
 SUPPORT = Path(__file__).parents[1] / "support"
 OLD, NEW = 1, 2
+THREADS = 2
+MOMENTS = 60 if IS_CAMPAIGN else 4
 
 
 def test_a_killed_process_leaves_the_old_baseline_or_the_new_one(tmp_path: Path) -> None:
@@ -28,3 +36,72 @@ def test_a_killed_process_leaves_the_old_baseline_or_the_new_one(tmp_path: Path)
     assert set(killed) == {-9}
     assert list(left) == sorted(left)  # the old one up to a moment, and the new one from then on
     assert set(left) == {OLD, NEW}
+
+
+def killed_plan(world: Nightly, moment: int) -> subprocess.CompletedProcess[str]:
+    """Plan in a process that is killed at *moment*. It reads one user per request, THREADS at a time."""
+    world.project()
+    project = world.root / "leanplum-sync.yaml"
+    project.write_text(project.read_text().replace("readInBatches: true", f"concurrency: {THREADS}"))
+    arguments = [
+        sys.executable,
+        str(SUPPORT / "killed_plan.py"),
+        str(project),
+        str(world.root / "killed.lpplan"),
+    ]
+    return subprocess.run(
+        [*arguments, str(moment)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(SUPPORT)},
+        check=False,
+    )
+
+
+def test_an_audit_that_is_killed_leaves_the_old_baseline_or_the_new_one_and_what_it_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next plan draws the same users as long as the baseline is the old one, and reads only those that were not read."""
+    with nightly(tmp_path, {f"u{number:06}": row(number) for number in range(60)}) as world:
+        for name, value in variables(world.url).items():
+            monkeypatch.setenv(name, value)
+        world.settings = "  audit: {share: 10, confidence: 90}\n"
+        world.plan()
+        world.rows["u000000"]["tier"] = "platinum"
+        world.set_by_others("u000001", {"tier": "bronze"})
+        state, before = tmp_path / ".leanplum-sync", tmp_path / "before"
+        shutil.copytree(state, before)
+        old = generation(state)
+        whole = killed_plan(world, -1)
+        assert not whole.returncode, whole.stderr
+        with open_plan(tmp_path / "killed.lpplan") as opened:
+            undisturbed = opened.summary.audit, opened.summary.cost.reads
+        assert undisturbed[0] is not None
+        reads = undisturbed[1]
+        moments = int(whole.stdout)
+        generations = []
+        for moment in range(moments - 1, 0, -max(1, moments // MOMENTS)):
+            shutil.rmtree(state)
+            shutil.copytree(before, state)
+            spent = world.lookups()
+            assert killed_plan(world, moment).returncode == -9
+            generations.append(generation(state))
+            made = world.plan()
+            assert made.summary.assumed, "the baseline can be used"
+            assert ("u000000", "tier") in {(each.subject.id, each.field) for each in changes_of(made)}
+            if generations[-1] == old:
+                assert made.summary.audit == undisturbed[0]
+                assert world.lookups() - spent <= reads + THREADS
+            else:
+                assert made.summary.audit is not None
+        assert generations == sorted(generations, reverse=True)
+        assert set(generations) == {old, old + 1}
+        sys.stdout.write(
+            f"{len(generations)} of {moments} moments, {generations.count(old)} before the new baseline\n"
+        )
+
+
+def generation(state: Path) -> int:
+    """Return which generation the head of the baseline names."""
+    head = (state / "journal.production.baseline" / "head.json").read_bytes()
+    return int(json.loads(head.partition(b"\n")[2])["generation"])

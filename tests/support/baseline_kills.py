@@ -28,12 +28,17 @@ def world(folder: Path, values: dict[str, Any], at: float) -> World:
 
 
 def killing(folder: Path, moment: int) -> Callable[[], int]:
-    """Kill this process when it touches a file in *folder* for the time number *moment*. Return what counts these times."""
+    """
+    Kill this process when it touches a file in *folder*, or sends a request, for the time number *moment*.
+
+    Return what counts these times.
+    """
     count = 0
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         nonlocal count
-        if event in _EVENTS and arguments and str(folder) in str(arguments[0]):
+        is_touched = event in _EVENTS and arguments and str(folder) in str(arguments[0])
+        if is_touched or event == "http.client.send":
             count += 1
             if count == moment:
                 os.kill(os.getpid(), signal.SIGKILL)
