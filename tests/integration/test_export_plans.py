@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any, TypeAlias
 import pytest
 import requests
 from nightly import Nightly, changes_of, nightly, row, variables
-from searching import IS_CAMPAIGN
 
 from leanplum_sync import Recheck, emulator
 from leanplum_sync.errors import ExportFailedError
@@ -131,38 +129,3 @@ def test_an_export_that_was_cut_off_makes_no_plan(served: Served) -> None:
     with pytest.raises(ExportFailedError, match="the file was cut off"):
         world.plan(Observe.EXPORT)
     assert (world.lookups(), list(world.root.glob("*.lpplan"))) == (0, [])
-
-
-SWITCHES = {
-    "export_users_rows": ("with_attribute", "every_user"),
-    "export_users_quoting": ("minimal", "all", "backslash", "none"),
-    "export_users_order": ("by_id", "shuffled"),
-    "export_users_duplicates": ("none", "same", "contradicting"),
-    "export_users_missing": (False, True),
-    "export_users_stale": (False, True),
-    "export_users_truncated": ("no", "no", "between_rows"),
-}
-TIERS = ("gold", "platinum", 25, "25", "True", True, 'x,"y"', "", "a\\b", ["gold"], 1e9)
-
-
-@pytest.mark.parametrize("seed", range(300 if IS_CAMPAIGN else 2))
-def test_whatever_an_export_shows_a_plan_writes_what_a_live_plan_would(seed: int, served: Served) -> None:
-    """Others change up to a fifth of the users between two plans. An old export may hide what they did, and nothing else."""
-    draw = random.Random(seed)
-    switches = {name: draw.choice(values) for name, values in SWITCHES.items()}
-    world = served(20, **switches)
-    for _ in range(2):
-        for user in draw.sample(sorted(world.rows), draw.randrange(5)):
-            world.set_by_others(user, {"tier": draw.choice(TIERS), "vip": draw.choice([True, "no", None])})
-        for user in draw.sample(sorted(world.rows), draw.randrange(5)):
-            world.rows[user]["tier"] = draw.choice(["platinum", "25", "gold", "True"])
-        before = world.lookups()
-        made = world.plan(Observe.EXPORT)
-        assert world.lookups() - before == made.summary.cost.reads
-        assert made.summary.unseen + made.summary.cost.reads == len(world.rows)
-        live = changes_of(world.plan(Observe.LIVE))
-        found = changes_of(made)
-        missed = [each for each in live if each not in found]
-        assert [each for each in live if each in found] == found
-        assert not missed or switches["export_users_stale"]
-        assert world.apply(made).complete
