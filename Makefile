@@ -4,13 +4,14 @@
 #   make check        style, types, imports, the site, and every command shown in the docs
 #   make lint         style, types and imports alone
 #   make campaign     long searches that are not part of the suite: 200 runs killed at every critical point (RUNS=1000 for more),
-#                     200 more with other answers to the open questions about the API, `make doubts`, 200 more with lost connections to PostgreSQL, 200 lost journals, 200 plans that read few users while an adversary is at work, small files that ask for much, one minute of random tests for each law (SECONDS=3600 for longer), then `make fuzz`
+#                     200 more with other answers to the open questions about the API, `make doubts`, 200 more with lost connections to PostgreSQL, 200 lost journals, 200 plans that read few users while an adversary is at work, the cost of a nightly sync of 20,000 users (USERS=1000000 for more) in each mode, small files that ask for much, one minute of random tests for each law (SECONDS=3600 for longer), then `make fuzz`
 #   make doubts       runs the end-to-end tests under each combination of answers to the open questions (ROWS="0 7" for some); takes hours
 #   make fuzz         mutates specs, data files, snapshots, plans, journals and answers of the API, one minute for each (SECONDS=600 for longer)
 #   make coverage     fails if a branch of the journal or the applier is not covered by a test; takes about 15 minutes
 #   make mutants      mutation tests of the code that reads the API's answers; takes about 5 minutes
 #   make bench        benchmarks, as ratios within one run; takes several minutes
 #   make bench-quick  a short version of the benchmarks
+#   make bench-largest  a plan of 100,000,000 users with the baseline (USERS=30000000 for fewer); takes an hour or more, and 40 GB of disk
 #   make requirements pins again what pipelines install, in requirements.txt, with hashes
 #   make dist         builds a release in dist/: wheel, sdist, requirements and a list of all components (SBOM)
 #   make docs         regenerates the generated parts of the docs
@@ -23,6 +24,7 @@ WORKERS ?= 4
 SECONDS ?= 60
 RUNS ?= 200
 ROWS ?=
+USERS ?=
 PYTEST_ARGS ?=
 COVERING := tests/unit/journal tests/unit/applier tests/integration/journal \
 	$(addprefix tests/integration/applier/test_,apply.py copies.py crashes.py increment_receipts.py rare_ways.py reading_together.py verify.py) \
@@ -36,7 +38,7 @@ READY := $(VENV)/.ready
 # The tests start hundreds of processes. Without cached bytecode each would compile the whole package.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test check lint campaign doubts fuzz coverage mutants bench bench-quick requirements dist docs site clean
+.PHONY: help demo test check lint campaign doubts fuzz coverage mutants bench bench-quick bench-largest requirements dist docs site clean
 .DEFAULT_GOAL := help
 
 help:
@@ -71,6 +73,7 @@ campaign: $(READY)
 	$(BIN)/python tests/support/crash_campaign.py --runs $(RUNS) --shared
 	$(BIN)/python tests/support/journal_campaign.py --runs $(RUNS)
 	$(BIN)/python tests/support/adversary_campaign.py --runs $(RUNS)
+	$(BIN)/python tests/support/cost_campaign.py $(if $(USERS),--users $(USERS))
 	$(BIN)/python tests/support/scene_campaign.py --jobs $(WORKERS) $(if $(ROWS),--rows $(ROWS))
 	$(BIN)/python tests/support/bombs.py
 	$(BIN)/python tests/campaign.py --seconds $(SECONDS)
@@ -101,6 +104,10 @@ bench: $(READY)
 
 bench-quick: $(READY)
 	BENCH=quick $(BIN)/python -m pytest -q -s -p no:cacheprovider -o python_files="bench_*.py" tests/benchmarks
+
+bench-largest: $(READY)
+	BENCH=largest $(if $(USERS),BENCH_USERS=$(USERS)) $(BIN)/python -m pytest -q -s -p no:cacheprovider -o python_files="bench_*.py" \
+	  tests/benchmarks/bench_assuming.py -k largest
 
 RELEASING = $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dist]'
 

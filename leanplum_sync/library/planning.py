@@ -357,7 +357,7 @@ def _add_to_baseline(
             pass
         case _:
             assert_never(observed)
-    if not is_kept(settings) or not live.into.exists():
+    if made.read_since is None or not is_kept(settings) or not live.into.exists():
         return ""
     fields = managed_fields(loaded.resources)
     read = Read(live.into, made.read_since, made.position, fields, made.names, made.unsettled)

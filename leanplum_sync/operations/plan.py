@@ -79,14 +79,14 @@ class PlanRequest:
 @dataclass(frozen=True, slots=True)
 class MadePlan:
     """
-    Users were read from *read_since* on, in epoch seconds, when the journal was at *position* and requests about *unsettled* had
-    no response yet. *names* are attributes that users have, all of those in specs and nearly all others.
+    Users were read from *read_since* on, in epoch seconds, None if none were, when the journal was at *position* and requests about
+    *unsettled* had no response yet. *names* are attributes that users have, all of those in specs and nearly all others.
     """
 
     path: Path
     digest: str
     summary: Summary
-    read_since: float
+    read_since: float | None
     position: Position
     unsettled: Collection[Subject]
     names: frozenset[str]
@@ -197,9 +197,8 @@ def make_plan(
                 ],
                 summary=summary,
             )
-    read_since = began if oldest is None else oldest
     return MadePlan(
-        request.out, digest, summary, read_since, position, frozenset(unsettled), staging.users.names_seen()
+        request.out, digest, summary, oldest, position, frozenset(unsettled), staging.users.names_seen()
     )
 
 

@@ -119,6 +119,7 @@ class ObservedUsers:
             )
         else:
             columns = "".join(f", {name(of)} AS {alias}" for of, alias in sieve.fields.items())
+            of_rows = "".join(f", {sql} AS {alias}" for sql, alias in sieve.of_rows.items())
             known = (
                 f"SELECT id, least(seen_at, written_at) AS learnt_at{columns}"
                 f" FROM read_parquet({literal(str(assumptions.path))})"
@@ -132,7 +133,7 @@ class ObservedUsers:
             self._database.run(
                 f"CREATE TABLE {met} AS SELECT w.c0 AS id, p.learnt_at,"
                 f" (p.id IS NOT NULL AND ({sieve.same}){doubtful}) IS NOT TRUE AS passes"
-                f" FROM {table.name} AS w LEFT JOIN ({known}) AS p ON w.c0 = p.id"
+                f" FROM (SELECT c0{of_rows} FROM {table.name} AS w) AS w LEFT JOIN ({known}) AS p ON w.c0 = p.id"
             )
         self._pass_all(f"SELECT 'user', id FROM {met} WHERE passes")
         return met

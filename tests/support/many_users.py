@@ -38,6 +38,7 @@ spec:
     tier: {column: band, map: {A: gold, B: silver}, otherwise: bronze}
     city: {column: city}
 """
+ATTRIBUTES: Final = ("name", "segment", "orders", "spent", "newsletter", "birthday", "tier", "city")
 COLUMNS: Final = ("id", "name", "segment", "orders", "spent", "newsletter", "birthday", "band", "city")
 _USERS: Final = """
     SELECT printf('user-%08d', n) AS id,
@@ -50,7 +51,7 @@ _USERS: Final = """
         CASE n % 3 WHEN 0 THEN 'A' WHEN 1 THEN 'B' ELSE 'C' END AS band,
         CASE n % 20 WHEN 0 THEN 'Köln, Ehrenfeld' WHEN 1 THEN 'Saint-Étienne' ELSE 'city ' || n % 977 END AS city,
         n
-    FROM range({users}) AS numbers(n)
+    FROM {numbers} AS numbers(n)
 """
 _CSV: Final = """
     SELECT id, name, segment, CASE WHEN n % 50 = 7 THEN NULL ELSE orders END AS orders, spent,
@@ -59,13 +60,14 @@ _CSV: Final = """
     FROM ({rows})
 """
 _ANSWERS: Final = """
-    SELECT {{userId: id, success: true, created: 1.5e9, totalSessions: n % 90, devices: [{{deviceId: 'device-' || n}}],
-        userAttributes: {{name: CASE WHEN n % {changed} = 0 THEN 'another' ELSE name END, segment: segment,
+    SELECT id, {{userId: id, success: true, created: 1.5e9, totalSessions: n % 90, devices: [{{deviceId: 'device-' || n}}],
+        userAttributes: {{name: CASE WHEN {is_changed} THEN 'another' ELSE name END, segment: segment,
             orders: CAST(orders AS DOUBLE), spent: spent, newsletter: CASE WHEN newsletter THEN 'True' ELSE 'False' END,
             birthday: birthday, tier: CASE band WHEN 'A' THEN 'gold' WHEN 'B' THEN 'silver' ELSE 'bronze' END, city: city}},
-        observedAt: 1790000000.5}} AS answer
+        observedAt: {observed_at}}} AS answer
     FROM ({rows})
 """
+OBSERVED_AT: Final = 1790000000.5
 _TABLE: Final = """
     CREATE TABLE users (id text, name text, segment text, orders integer, spent double precision, newsletter boolean,
         birthday date, band text, city text)
@@ -111,17 +113,29 @@ class ManyUsers:
         return path
 
 
-def make_many(folder: Path, users: int, *, one_changed_in: int = 100) -> ManyUsers:
+def answers(numbers: str, is_changed: str = "false") -> str:
+    """Return SQL for the ``id`` of users, and for an ``answer`` like exportUser's. *numbers* is SQL for their numbers."""
+    rows = _USERS.format(numbers=numbers)
+    return _ANSWERS.format(rows=rows, is_changed=is_changed, observed_at=OBSERVED_AT)
+
+
+def write_csv(folder: Path, users: int) -> None:
+    """Create the project, with the desired values of *users*."""
     (folder / "specs").mkdir(parents=True)
     (folder / "leanplum-sync.yaml").write_text(PROJECT)
     (folder / "specs" / "many.yaml").write_text(SPEC)
-    rows = _USERS.format(users=users)
+    rows = _USERS.format(numbers=f"range({users})")
     with duckdb.connect(config={"memory_limit": "1GB"}) as database:
         database.execute(f"COPY ({_CSV.format(rows=rows)}) TO '{folder}/users.csv' (HEADER)")
-        answers = _ANSWERS.format(rows=rows, changed=one_changed_in)
+
+
+def make_many(folder: Path, users: int, *, one_changed_in: int = 100) -> ManyUsers:
+    write_csv(folder, users)
+    with duckdb.connect(config={"memory_limit": "1GB"}) as database:
+        observed = answers(f"range({users})", f"n % {one_changed_in} = 0")
         # One cell with JSON in it, nothing quoted, is NDJSON.
         database.execute(
-            f"COPY (SELECT CAST(to_json(answer) AS VARCHAR) FROM ({answers})) TO '{folder}/snapshot.ndjson'"
+            f"COPY (SELECT CAST(to_json(answer) AS VARCHAR) FROM ({observed})) TO '{folder}/snapshot.ndjson'"
             " (FORMAT csv, HEADER false, QUOTE '', DELIMITER '\x1f')"
         )
     changed = -(-users // one_changed_in)

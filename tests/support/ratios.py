@@ -106,6 +106,7 @@ def cost_of(
     environ: Mapping[str, str] | None = None,
     *,
     exit_code: int = 0,
+    seconds: float = _LONGEST_SECONDS,
 ) -> Cost:
     """Return the cost of a process that must end with *exit_code*. *environ* is added to the inherited variables."""
     run = run_measured(
@@ -115,6 +116,7 @@ def cost_of(
             **{name: value for name, value in os.environ.items() if not name.startswith("LEANPLUM")},
             **(environ or {}),
         },
+        seconds=seconds,
     )
     assert run.exit_code == exit_code, run.output
     return run.cost
