@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from leanplum_sync.baseline.baseline import Baseline, KnowsWrites, Read
 from leanplum_sync.baseline.folder import Folder, Head, Owner, UnusableError
+from leanplum_sync.baseline.shared import Shared
 from leanplum_sync.baseline.writes import line_of
 
-__all__ = ["Baseline", "Folder", "Head", "KnowsWrites", "Owner", "Read", "UnusableError", "line_of"]
+__all__ = ["Baseline", "Folder", "Head", "KnowsWrites", "Owner", "Read", "Shared", "UnusableError", "line_of"]

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from leanplum_sync.address import Subject
 from leanplum_sync.baseline.folder import Folder, Head, Owner, UnusableError
 from leanplum_sync.baseline.merge import Merge, write_ids
+from leanplum_sync.baseline.shared import Shared
 from leanplum_sync.clock import Clock
 from leanplum_sync.errors import StorageError
 from leanplum_sync.planner.known import JournalMark, Position
@@ -56,13 +57,31 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
+    """*shared* is the copy in a shared journal, None if there is only the folder."""
+
     folder: Folder
     owner: Owner
     memory_mb: int = LEAST_MEMORY_MB
+    shared: Shared | None = None
 
     @property
     def exists(self) -> bool:
         return self.folder.exists
+
+    def fetch(self) -> None:
+        """
+        Bring the folder up to date with the shared copy, if there is one. Call it before anything is assumed.
+
+        Raises:
+            UnusableError: the copy can't be used, or there is no room for it.
+            JournalError: the shared journal can't be read.
+        """
+        if self.shared is not None:
+            try:
+                with self.folder.alone():
+                    self.shared.fetch(self.folder)
+            except OSError as error:
+                raise UnusableError(f"its copy in the journal can't be fetched: {error.strerror}") from error
 
     def head(self, journal: KnowsWrites) -> Head:
         """
@@ -114,6 +133,7 @@ class Baseline:
 
         Raises:
             StorageError: the next generation can't be made. The one before still counts.
+            JournalError: the shared journal can't be read or written.
         """
 
         def merge(step: _Step) -> int:
@@ -146,6 +166,7 @@ class Baseline:
 
         Raises:
             StorageError: the next generation can't be made. The one before still counts.
+            JournalError: the shared journal can't be read or written.
         """
 
         def merge(step: _Step) -> int:
@@ -171,12 +192,15 @@ class Baseline:
 
     def forget(self) -> None:
         """
-        Remove the baseline, and create a new key.
+        Remove the baseline, here and in the shared journal, and create a new key.
 
         Raises:
             StorageError: the folder can't be written.
+            JournalError: the shared journal can't be written.
         """
         with self._storing(), self.folder.alone():
+            if self.shared is not None:
+                self.shared.forget()
             self.folder.forget()
             self.folder.create_key()
 
@@ -216,6 +240,8 @@ class Baseline:
                 made_at=clock.now(),
             )
             self.folder.publish(head, aside, key)
+            if self.shared is not None:
+                self.shared.keep(self.folder)
         finally:
             scratch.close()
         return head
@@ -223,6 +249,8 @@ class Baseline:
     def _before(self, journal: KnowsWrites) -> tuple[Head | None, str]:
         """Return the head, None if there is none that can be used, and the key."""
         try:
+            if self.shared is not None:
+                self.shared.fetch(self.folder)
             return self.head(journal), self.folder.key()
         except UnusableError:
             pass

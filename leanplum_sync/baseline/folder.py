@@ -4,7 +4,8 @@ A baseline on disk: a folder with
 - ``key``: the secret key of all prints and of the seal, as text;
 - ``prints-N.parquet``: the prints of generation N, sorted by shard and id. The generation before stays, for plans that are reading it;
 - ``head.json``: which generation counts, what it belongs to, and the seal, a keyed digest of all this and of the prints;
-- ``lock``: held by the process that writes the next generation.
+- ``lock``: held by the process that writes the next generation;
+- ``shared``: the id of the copy in a shared journal that has this content, see ``shared``.
 
 A generation is written under another name, made durable, and renamed; then the head is. So whoever reads sees the old baseline or
 the new one, whatever happens. Any other content is noticed by the seal.
@@ -23,12 +24,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
 _FORMAT: Final = 1
 _HEAD: Final = "head.json"
+_SHARED: Final = "shared"
+_PARTS: Final = 3  # lines before the prints in a copy: the key, and the two of the head
 _KEY: Final = "key"
 _KEY_BYTES: Final = 16
 _KEY_TEXT: Final = 22  # characters: with the names of most fields and their values, one block of the hash
@@ -180,9 +186,63 @@ class Folder:
 
     def forget(self) -> None:
         """Remove everything but the lock and the key. Call it while ``alone``."""
-        (self.path / _HEAD).unlink(missing_ok=True)
+        for name in (_HEAD, _SHARED):
+            (self.path / name).unlink(missing_ok=True)
         _sync(self.path)
         self._remove_prints(besides=set())
+
+    @property
+    def came_from(self) -> str | None:
+        """Return the id of the shared copy that the content came from, None if it was never shared."""
+        try:
+            return (self.path / _SHARED).read_text("ascii")
+        except (OSError, ValueError):
+            return None
+
+    def comes_from(self, copy: str) -> None:
+        self._put(_SHARED, copy.encode())
+
+    def write_to(self, file: SupportsWrite[bytes]) -> None:
+        """
+        Write everything to *file*, as ``receiving`` reads it. Call it while ``alone``.
+
+        Raises:
+            OSError: it can't be read.
+            UnusableError: the head is of another version.
+        """
+        head = (self.path / _HEAD).read_bytes()
+        file.write((self.path / _KEY).read_bytes() + head + b"\n")
+        with self.prints(_head(head.partition(b"\n")[2]).generation).open("rb") as prints:
+            shutil.copyfileobj(prints, file)
+
+    @contextmanager
+    def receiving(self, copy: str) -> Iterator[SupportsWrite[bytes]]:
+        """
+        Yield a file, and make what was written to it the content, which came from the shared *copy*. Call it while ``alone``.
+
+        Raises:
+            OSError: there is no room. The content before stays.
+            UnusableError: it is of another version.
+        """
+        aside = self.path / "received.new"
+        aside.unlink(missing_ok=True)
+        try:
+            with os.fdopen(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+                parting = _Parting(file)
+                yield parting
+                file.flush()
+                os.fsync(file.fileno())
+            key, seal, told = parting.lines()
+            generation = _head(told).generation
+            # Without the head before, nobody takes a mixture for a baseline if this is interrupted.
+            (self.path / _HEAD).unlink(missing_ok=True)
+            aside.replace(self.prints(generation))
+            self._put(_KEY, key + b"\n")
+            self._put(_HEAD, seal + b"\n" + told)
+            self._put(_SHARED, copy.encode())
+            self._remove_prints(besides={generation})
+        finally:
+            aside.unlink(missing_ok=True)
 
     def latest_generation(self) -> int:
         """Return the highest number that a file has: a head that can't be read doesn't say it."""
@@ -205,6 +265,31 @@ class Folder:
             os.fsync(file.fileno())
         aside.replace(self.path / name)
         _sync(self.path)
+
+
+class _Parting:
+    """Keeps the first lines of what is written to it, and writes the rest to *file*."""
+
+    def __init__(self, file: SupportsWrite[bytes]) -> None:
+        self._file = file
+        self._start: bytes | None = b""
+        self._lines: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        if self._start is None:
+            self._file.write(data)
+            return len(data)
+        self._start += data
+        *lines, rest = self._start.split(b"\n", _PARTS)
+        if len(lines) == _PARTS:
+            self._lines, self._start = lines, None
+            self._file.write(rest)
+        return len(data)
+
+    def lines(self) -> list[bytes]:
+        if len(self._lines) != _PARTS:
+            raise UnusableError("its copy in the journal is damaged")
+        return self._lines
 
 
 def _head(told: bytes) -> Head:

@@ -1,5 +1,5 @@
 """
-Files of runs in a shared journal: applied plans, receipts, and leftover rows. With them, any machine can continue or undo a run.
+Files in a shared journal: applied plans, receipts, leftover rows, and baselines. With them, any machine can continue or undo a run.
 
 They hold values of users, so they are only stored encrypted. A file is stored in chunks, each in a transaction of its own:
 large plans need little memory, and nobody waits for a whole upload. A copy counts once all of its chunks are stored.
@@ -49,7 +49,7 @@ class KeptName:
     @property
     def not_kept(self) -> str:
         """The end of an error's sentence."""
-        if self.run == OF_PLAN:
+        if self.name == PLAN_NAME:
             return "the plan was not stored in it, and nothing was sent"
         return f"{self.name} was not stored in it"
 
@@ -66,22 +66,23 @@ class KeptFile:
         return self.copy, self.name.plan_digest, str(self.name.run), self.name.name, str(chunk)
 
 
-def keep(database: Database, clock: Clock, keys: SealingKeys, name: KeptName, write: Write) -> None:
+def keep(database: Database, clock: Clock, keys: SealingKeys, name: KeptName, write: Write) -> str | None:
     """
-    Store the content that *write* writes, in place of an earlier copy of the file *name*. Without a key, nothing is stored.
+    Store the content that *write* writes, in place of an earlier copy of the file *name*, and return the id of the copy.
 
-    *write* is called twice. If the journal already has this content, nothing is stored.
+    *write* is called twice. If the journal already has this content, nothing is stored. Without a key, nothing is stored, and the
+    result is None.
     """
     salt = os.urandom(SALT_BYTES)
     codec = keys.sealed(salt, PURPOSE)
     if codec is None:
-        return
+        return None
     stamp = _stamp(codec, write)
     file = kept_file_table
     with database.reading() as connection:
         same = sa.select(file.c.copy).where(*_named(name), file.c.stamp == stamp, file.c.chunks.is_not(None))
-        if connection.execute(same).first() is not None:
-            return
+        if (known := connection.scalar(same.limit(1))) is not None:
+            return str(known)
     copy = clock.new_id()
     row = {
         "copy": copy,
@@ -106,6 +107,7 @@ def keep(database: Database, clock: Clock, keys: SealingKeys, name: KeptName, wr
         earlier = sa.select(file.c.copy).where(*_named(name), file.c.copy != copy, file.c.chunks.is_not(None))
         _delete(connection, connection.scalars(earlier).all())
         connection.execute(sa.update(file).where(file.c.copy == copy).values(chunks=upload.chunks))
+    return copy
 
 
 def listed(database: Database, plan_digest: str, run: int) -> Iterator[KeptFile]:
@@ -120,6 +122,22 @@ def listed(database: Database, plan_digest: str, run: int) -> Iterator[KeptFile]
         rows = connection.execute(query).all()
     latest = {_name_of(row): row.copy for row in reversed(rows)}
     yield from (KeptFile(name, latest[name]) for name in dict.fromkeys(map(_name_of, rows)))
+
+
+def latest(database: Database, name: KeptName) -> KeptFile | None:
+    """Return the complete copy of the file *name*, None if there is none."""
+    file = kept_file_table
+    query = sa.select(file.c.copy).where(*_named(name), file.c.chunks.is_not(None))
+    with database.reading() as connection:
+        copy = connection.scalar(query.order_by(file.c.kept_at.desc()).limit(1))
+    return None if copy is None else KeptFile(name, copy)
+
+
+def discard(database: Database, name: KeptName) -> None:
+    """Delete all copies of the file *name*, and uploads that have not ended."""
+    with database.writing("nothing was deleted from it") as connection:
+        copies = sa.select(kept_file_table.c.copy).where(*_named(name))
+        _delete(connection, connection.scalars(copies).all())
 
 
 def read(database: Database, keys: SealingKeys, kept: KeptFile, to: SupportsWrite[bytes]) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from leanplum_sync.address import Subject
-from leanplum_sync.baseline import Baseline, Folder, Owner, Read, line_of
+from leanplum_sync.baseline import Baseline, Folder, Owner, Read, Shared, line_of
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.encryption import SealingKeys
 from leanplum_sync.errors import LeanplumSyncError
 from leanplum_sync.journal import read_journal
+from leanplum_sync.journal.database import is_postgres
 from leanplum_sync.journal.reader import JournalReader
 from leanplum_sync.library.connect import settle_seconds, target_of
 from leanplum_sync.planner.change import Changes
@@ -23,12 +25,31 @@ def baseline_of(settings: Settings, target: Target | None = None) -> Baseline:
     """Return the baseline of the environment, whether there is one or not. *target* None is the environment's."""
     target = target or target_of(settings)
     owner = Owner(target.app_id, target.host, target.environment)
-    return Baseline(Folder(settings.baseline), owner)
+    return Baseline(Folder(settings.baseline), owner, shared=_shared(settings, target))
+
+
+def _shared(settings: Settings, target: Target) -> Shared | None:
+    """Return the copy in the journal. There is none without a key, as of plans: it has ids of users, and the key of the hashes."""
+    if not is_postgres(settings.journal):
+        return None
+    keys = SealingKeys.from_environment(os.environ)
+    if not keys.keys:
+        return None
+    return Shared(str(settings.journal), target.app_id, target.environment, keys, SystemClock())
 
 
 def is_kept(settings: Settings) -> bool:
-    """Whether reads and runs add to the baseline: plans are made with it by default, or one was made with it before."""
-    return settings.environment.observe is Observe.JOURNAL or settings.baseline.is_dir()
+    """
+    Whether reads and runs add to the baseline: plans are made with it by default, or one was made with it before, here or by another
+    machine.
+
+    Raises:
+        JournalError: the shared journal can't be read.
+    """
+    if settings.environment.observe is Observe.JOURNAL or settings.baseline.is_dir():
+        return True
+    shared = baseline_of(settings).shared
+    return shared is not None and shared.exists
 
 
 def before_reading(settings: Settings, snapshot: Path, fields: Collection[str]) -> Read | None:
@@ -60,7 +81,7 @@ def add_run(settings: Settings, run: int, plan: Changes, journal: JournalReader)
     Return why that can't be done, empty if it was.
     """
     found = journal.run(run)
-    if found is None or not is_kept(settings):
+    if found is None:
         return ""
     at = found.started_at  # the writes are younger, by as long as the run took
 
@@ -71,6 +92,8 @@ def add_run(settings: Settings, run: int, plan: Changes, journal: JournalReader)
         return {subject.id: line_of(subject.id, of_subject, at) for subject, of_subject in changes.items()}
 
     try:
+        if not is_kept(settings):
+            return ""
         baseline_of(settings).add_run(run, done, journal, SystemClock())
     except LeanplumSyncError as error:
         return str(error)

@@ -15,7 +15,7 @@ from leanplum_sync.baseline.exported import assume_export
 from leanplum_sync.client.calls import OnRetry, nobody
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.encryption import SealingKeys
-from leanplum_sync.errors import MonthlyBudgetError, SpecError, UsageError
+from leanplum_sync.errors import JournalError, MonthlyBudgetError, SpecError, UsageError
 from leanplum_sync.journal import read_deliveries, read_journal
 from leanplum_sync.kinds.kind import with_renamed
 from leanplum_sync.library.baseline_here import add_read, baseline_of, is_kept
@@ -306,11 +306,12 @@ def _assumed(
         settings.baseline.mkdir(mode=0o700, parents=True, exist_ok=True)  # from now on, it is kept
     except OSError as error:
         return unused(error.strerror, "All users were read live. Move what is in its place.")
-    if not baseline.exists:
-        return live
     age = request.max_age_seconds
     not_before = None if age is None else SystemClock().now() - age
     try:
+        baseline.fetch()
+        if not baseline.exists:
+            return live
         with read_journal(settings.journal, keys=SealingKeys()) as journal:
             head, assumptions = baseline.assume(journal, around.folder, not_before)
     except UnusableError as error:
@@ -357,8 +358,11 @@ def _add_to_baseline(
             pass
         case _:
             assert_never(observed)
-    if made.read_since is None or not is_kept(settings) or not live.into.exists():
-        return ""
+    try:
+        if made.read_since is None or not is_kept(settings) or not live.into.exists():
+            return ""
+    except JournalError as error:
+        return str(error)
     fields = managed_fields(loaded.resources)
     read = Read(live.into, made.read_since, made.position, fields, made.names, made.unsettled)
     with progress.track("Updating the baseline", None, "user"):

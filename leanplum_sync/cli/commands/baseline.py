@@ -14,7 +14,7 @@ from leanplum_sync.cli.shell import shortest
 from leanplum_sync.clock import utc
 from leanplum_sync.encryption import SealingKeys
 from leanplum_sync.journal import read_journal
-from leanplum_sync.library.baseline_here import baseline_of
+from leanplum_sync.library.baseline_here import baseline_of, is_kept
 from leanplum_sync.render.values import amount, in_words
 from leanplum_sync.staging.prints import name_of
 
@@ -35,17 +35,22 @@ def command(console: Console, *, rotate: bool) -> None:
     """
     settings = settings_here()
     baseline, name = baseline_of(settings), shortest(settings.baseline)
+    if not is_kept(settings):
+        console.document("There is no baseline.")
+        return
     if rotate:
         baseline.forget()
         console.document("The baseline was discarded, and there is a new key.")
-    elif not baseline.exists:
-        console.document("There is no baseline.")
-    else:
-        try:
-            with read_journal(settings.journal, keys=SealingKeys()) as journal:
-                console.document(_shown(baseline.head(journal), name))
-        except UnusableError as error:
-            console.document(f"The baseline {name} is not used: {error}.")
+        return
+    try:
+        baseline.fetch()
+        if not baseline.exists:
+            console.document("There is no baseline.")
+            return
+        with read_journal(settings.journal, keys=SealingKeys()) as journal:
+            console.document(_shown(baseline.head(journal), name))
+    except UnusableError as error:
+        console.document(f"The baseline {name} is not used: {error}.")
 
 
 def _shown(head: Head, name: str | Path) -> str:

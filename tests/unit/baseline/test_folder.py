@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -116,3 +117,42 @@ def test_two_keys_give_different_prints(world: World, tmp_path: Path) -> None:
     assert key != world.baseline.folder.key()
     with pytest.raises(UnusableError, match="another key"):
         other.read()
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 1_000_000])
+def test_what_is_written_to_another_folder_in_pieces_is_the_same_baseline(
+    size: int, world: World, tmp_path: Path
+) -> None:
+    content = io.BytesIO()
+    world.baseline.folder.write_to(content)
+    other = Folder(tmp_path / "other")
+    with other.alone(), other.receiving("copy") as file:
+        for start in range(0, len(content.getvalue()), size):
+            file.write(content.getvalue()[start : start + size])
+    assert other.read() == world.baseline.folder.read()
+    assert other.came_from == "copy"
+    assert {path.stat().st_mode & 0o077 for path in other.path.iterdir()} == {0}
+
+
+def test_a_copy_that_is_cut_off_in_its_head_leaves_the_baseline_before(world: World) -> None:
+    before = world.baseline.head(world.journal)
+    folder = world.baseline.folder
+    with pytest.raises(UnusableError, match="damaged"), folder.receiving("copy") as file:
+        file.write(b"key\nseal\n")
+    assert world.baseline.head(world.journal) == before
+    assert folder.came_from is None
+
+
+def test_a_copy_whose_fetching_fails_leaves_the_baseline_before(world: World) -> None:
+    before = world.baseline.head(world.journal)
+    content = io.BytesIO()
+    world.baseline.folder.write_to(content)
+
+    def fail() -> None:
+        with world.baseline.folder.receiving("copy") as file:
+            file.write(content.getvalue()[:-10])
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert world.baseline.head(world.journal) == before
