@@ -1,11 +1,11 @@
-"""Exports users and downloads the files. It can't write: planning may use it."""
+"""Exports users and sessions, and downloads the files. It can't write: planning may use it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
 
-from leanplum_sync.client.api.jobs import ExportResult, export_users, get_export_results
+from leanplum_sync.client.api.jobs import ExportResult, export_data, export_users, get_export_results
 from leanplum_sync.client.calls import Calls
 from leanplum_sync.client.download import Streams, check_address, download_once
 from leanplum_sync.errors import ExportFailedError, InvalidCallError
@@ -36,6 +36,15 @@ class Exporter:
         """
         call = export_users(attribute=attribute)
         # Not repeated after a lost response: every job takes from the quota.
+        return call.read(self._calls.retrying(lambda: self._calls.once(call.action), repeatable=False))
+
+    def start_sessions(self, first_day: str, last_day: str) -> str:
+        """
+        Start a job that exports the sessions of the days from *first_day* to *last_day*, such as ``20261130``, and return the job's id.
+
+        It takes one from a daily quota of 24. Raises as ``start``.
+        """
+        call = export_data(first_day, last_day)
         return call.read(self._calls.retrying(lambda: self._calls.once(call.action), repeatable=False))
 
     def result(self, job_id: str) -> ExportResult:

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Self, assert_never
+from typing import Literal, Self, assert_never
 
 from leanplum_sync.baseline import Read, UnusableError
 from leanplum_sync.baseline.exported import assume_export
+from leanplum_sync.baseline.moved import oldest, without_moved
 from leanplum_sync.client.calls import OnRetry, nobody
-from leanplum_sync.clock import SystemClock
+from leanplum_sync.clock import SystemClock, utc
 from leanplum_sync.encryption import SealingKeys
 from leanplum_sync.errors import JournalError, MonthlyBudgetError, SpecError, UsageError
 from leanplum_sync.journal import read_deliveries, read_journal
@@ -37,7 +38,9 @@ from leanplum_sync.operations.observing import Assumed, Live, Observed, Recorded
 from leanplum_sync.operations.plan import MadePlan, PlanRequest, make_plan
 from leanplum_sync.operations.problem_list import ListingFile
 from leanplum_sync.operations.read_rows import Reading, read_rows
+from leanplum_sync.operations.sessions import export_sessions
 from leanplum_sync.planfile import open_plan
+from leanplum_sync.planner.notes import moved_sentence
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.planner.plan import UNSEEN, Hazard, Note, Scope, Summary
 from leanplum_sync.problem import Place, Problem, Remark
@@ -47,6 +50,7 @@ from leanplum_sync.project.settings import Settings
 from leanplum_sync.specs import Loaded, load, spec_inputs
 from leanplum_sync.staging import MEMORY_LIMIT_MB, Staging
 from leanplum_sync.staging.assumed import managed_fields
+from leanplum_sync.staging.prints import Assumptions
 from leanplum_sync.wire.catalogue import KeyClass
 
 
@@ -105,6 +109,7 @@ def plan(
     out: Path | str | None = None,
     set_values: Mapping[str, str] | None = None,
     allow_lookups: int | None = None,
+    moved_since: Literal["export"] | None = None,
     progress: Callback | None = None,
 ) -> Plan:
     """
@@ -113,13 +118,15 @@ def plan(
     Without a snapshot, *observe* says whether all users are read or only those whom the baseline beside the journal doesn't know, or who
     would change; None is the environment's default. *select* and *exclude* are globs over ``kind/name``. *max_age_seconds* limits how
     old users and rows that were read earlier may be. *set_values* are values of parameters of queries. *allow_lookups* replaces the
-    budget of billable lookups per month.
+    budget of billable lookups per month. With *moved_since*, users of the baseline are also read if an export of sessions shows that they
+    were active since they were last seen; it lacks some sessions, so it never shows that a user was not.
     *out* is by default in ``.leanplum-sync``. A plan over budget is written too; ``apply`` refuses it without consent.
 
     Raises:
         SpecError: specs or data have problems.
         SourceUnreachableError: a database with rows can't be reached.
-        UsageError: *select* and *exclude* match no spec, or no query has a parameter of *set_values*.
+        UsageError: *select* and *exclude* match no spec, no query has a parameter of *set_values*, or *moved_since* is given without
+            a baseline.
         ApiError, CredentialError: live state can't be read.
         PlanError: the snapshot can't be used, or the plan can't be written.
         MonthlyBudgetError: reading would exceed the budget of the month.
@@ -137,6 +144,7 @@ def plan(
         chosen=chosen,
         set_values=set_values or {},
         allow_lookups=allow_lookups,
+        reads_moved=moved_since is not None,
     )
     write_plan(loaded, project.settings, request, progress_to(progress))
     return Plan.open(request.out, project)
@@ -161,7 +169,8 @@ class PlanFileRequest:
     """
     *observed* is a snapshot, or how to observe users; None is the environment's default. *problems* lists all problems of specs and data. *parts* is how many processes can
     share the plan; *shard* plans for one of them alone. *chosen* is what was planned of the project's specs. *set_values* are
-    values of parameters of queries. *allow_lookups* replaces the budget of the month.
+    values of parameters of queries. *allow_lookups* replaces the budget of the month. *reads_moved*: users of the baseline who were active
+    since they were last seen are read, see ``sessions``.
     """
 
     out: Path
@@ -174,6 +183,7 @@ class PlanFileRequest:
     chosen: Chosen = field(default_factory=Chosen)
     set_values: Mapping[str, str] = field(default_factory=dict)
     allow_lookups: int | None = None
+    reads_moved: bool = False
     on_lost_baseline: Callable[[str], None] = lambda _: None
 
 
@@ -201,6 +211,7 @@ def write_plan(
 
     Return why ``apply`` will refuse the plan, if applying it would exceed the month's budget.
     """
+    _check_moved(request, settings)
     loaded = read_rows(
         loaded, Reading(os.environ, SystemClock(), progress, request.set_values, request.max_age_seconds)
     )
@@ -316,8 +327,37 @@ def _assumed(
             head, assumptions = baseline.assume(journal, around.folder, not_before)
     except UnusableError as error:
         return unused(error, "All users were read live. A new baseline replaces it.")
+    if request.reads_moved:
+        assumptions = _without_moved(settings, assumptions, around, remarks)
     seed = around.seed(head.digest)  # another generation draws others
     return Assumed(assumptions, live, frozenset(head.names), audit=settings.audit, seed=seed)
+
+
+def _check_moved(request: PlanFileRequest, settings: Settings) -> None:
+    """
+    Raises:
+        UsageError: active users are to be read, and nothing is assumed of them.
+    """
+    if request.reads_moved and (request.observed or settings.environment.observe) is not Observe.JOURNAL:
+        raise UsageError(
+            "--moved-since needs --observed journal: otherwise, no user is assumed to be as the baseline shows."
+        )
+
+
+def _without_moved(
+    settings: Settings, assumptions: Assumptions, around: _Around, remarks: list[Remark]
+) -> Assumptions:
+    """Assume nothing of users who were active since the baseline last saw them, and say how many they are."""
+    since = oldest(assumptions)
+    if since is None:
+        return assumptions
+    sessions = export_sessions(
+        around.app.exporter(), since, around.folder, clock=SystemClock(), progress=around.progress
+    )
+    assumptions, count = without_moved(assumptions, sessions.files, around.folder)
+    place = Place(os.path.relpath(settings.baseline, settings.root))
+    remarks.append(Remark(Problem(place, moved_sentence(count, utc(int(sessions.since))))))
+    return assumptions
 
 
 def _exported(

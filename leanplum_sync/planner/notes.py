@@ -20,6 +20,14 @@ _UNSEEN: Final = (
     "was not read: according to the export started at {since}, it already matches the specs. Leanplum doesn't say how recent an export's data is",
     "were not read: according to the export started at {since}, they already match the specs. Leanplum doesn't say how recent an export's data is",
 )
+_MOVED_NOBODY: Final = (
+    "no user of the baseline had a session after they were last read or written, according to an export of sessions since {since}."
+    " It lacks some sessions, so users may have changed nevertheless"
+)
+_MOVED: Final = (
+    "{users} of the baseline may have changed, because they had a session after they were last read or written, according to an export of"
+    " sessions since {since}. If a spec lists them, they were read. The export lacks some sessions, so others may have changed, too"
+)
 _REJECTED_BEFORE: Final = (
     "has a change that the API rejected before, so apply skips it; to send it again: apply --retry-rejected",
     "have changes that the API rejected before, so apply skips them; to send them again: apply --retry-rejected",
@@ -42,6 +50,12 @@ def unsettled_sentence(count: int, until: str) -> str:
 
 def assumed_sentence(count: int, since: str) -> str:
     return _ASSUMED[count != 1].format(since=since)
+
+
+def moved_sentence(count: int, since: str) -> str:
+    if not count:
+        return _MOVED_NOBODY.format(since=since)
+    return _MOVED.format(users="1 user" if count == 1 else f"{count:,} users", since=since)
 
 
 def unseen_sentence(count: int, since: str) -> str:

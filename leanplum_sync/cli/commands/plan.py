@@ -65,6 +65,11 @@ from leanplum_sync.staging import MEMORY_LIMIT_MB
 )
 @all_groups_option
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2, not 0, if there are changes.")
+@click.option(
+    "--moved-since",
+    type=click.Choice(["export"]),
+    help="With --observed journal, also read users who were active since they were last read or written, according to an export of their sessions. It lacks some sessions, so it never shows that a user has not changed. Takes one of 24 exportData jobs a day. Default: no sessions are exported.",
+)
 @problems_option
 @allow_lookups_option
 @memory_option(MEMORY_LIMIT_MB)
@@ -82,6 +87,7 @@ def command(
     given: tuple[tuple[str, str], ...],
     parts: int,
     shard: Part | None,
+    moved_since: str | None,
     problems: Path | None,
     allow_lookups: int | None,
     memory: int,
@@ -118,6 +124,7 @@ def command(
         chosen=Chosen(specs, select, exclude),
         set_values=dict(given),
         allow_lookups=allow_lookups,
+        reads_moved=moved_since is not None,
         on_lost_baseline=console.complain,
     )
     try:
