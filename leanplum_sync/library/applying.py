@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -27,7 +27,7 @@ from leanplum_sync.errors import InterruptedRunError, Mismatch, MismatchKind, Us
 from leanplum_sync.journal.entry import Fate, RunState
 from leanplum_sync.journal.events import Listener, both, nobody
 from leanplum_sync.journal.writer import Journal
-from leanplum_sync.library.baseline_here import add_run
+from leanplum_sync.library.baseline_here import ReadBack, add_run
 from leanplum_sync.library.connect import App, connected, settle_seconds, target_of
 from leanplum_sync.library.event_log import EventLog
 from leanplum_sync.library.journal_here import journal_here, open_for
@@ -272,7 +272,8 @@ def applying(
         writer = Writer(app.calls)
         stated = {hazard.name: hazard.count for hazard in admitted.plan.hazards()}
         check_migration(app.reader(), stated, changes=admitted.mine.summary.changed > 0)
-        yield Application(admitted, app, writer, journal, log)
+        with closing(ReadBack(settings)) as seen:
+            yield Application(admitted, app, writer, journal, log, seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +285,7 @@ class Application:
     writer: Writer
     journal: Journal
     log: EventLog
+    seen: ReadBack
 
     def check_costs(self, *, reads_back: Extent) -> None:
         """
@@ -349,20 +351,23 @@ class Application:
 
     def note_in_baseline(self, receipt: Receipt) -> str:
         """
-        Add what the run wrote to the baseline, if there is one. Return why that can't be done, empty if it was.
+        Add what the run wrote to the baseline, if there is one, and then whom ``read_back`` read. Return why that can't be done, empty if
+        it was.
 
         If some actions were not sent, nothing is added, because the journal doesn't show whose they are. The next plan reads all
         users of the run.
         """
         if receipt.actions.get(Fate.NOT_SENT) or receipt.rejected_before:
             return ""
-        return add_run(self.admitted.settings, receipt.run, self.admitted.mine, self.journal)
+        lost = add_run(self.admitted.settings, receipt.run, self.admitted.mine, self.journal)
+        return lost or self.seen.add()
 
     def read_back(
         self, receipt: Receipt, only: frozenset[Subject] | None, *, sample: int | None, progress: Progress
     ) -> Verification:
         """Read back the changed users of *only*, None for all, or a *sample* of them."""
         plan, settings = self.admitted.mine, self.admitted.apply_settings
+        self.seen.begin()
         return verify(
             plan if only is None else Chosen(plan, only),
             self.app.reader(),
@@ -373,6 +378,7 @@ class Application:
             requests_per_second=settings.requests_per_second,
             together=settings.together,
             leave_out=partial(self.journal.not_done, receipt.run),
+            keep=self.seen.keep,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from leanplum_sync.address import Subject
@@ -15,10 +16,13 @@ from leanplum_sync.journal import read_journal
 from leanplum_sync.journal.database import is_postgres
 from leanplum_sync.journal.reader import JournalReader
 from leanplum_sync.library.connect import settle_seconds, target_of
+from leanplum_sync.observed.snapshot_writer import SnapshotWriter
+from leanplum_sync.observed.users import Shown
 from leanplum_sync.planner.change import Changes
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.project.model import Observe
 from leanplum_sync.project.settings import Settings
+from leanplum_sync.staging.scratch import ScratchFolder
 
 
 def baseline_of(settings: Settings, target: Target | None = None) -> Baseline:
@@ -61,6 +65,58 @@ def before_reading(settings: Settings, snapshot: Path, fields: Collection[str]) 
         app = target_of(settings).app_id
         unsettled = journal.unsettled(app, settle_seconds(settings), since)
         return Read(snapshot, since, journal.position(app), fields, unsettled=frozenset(unsettled))
+
+
+class ReadBack:
+    """
+    Users who are read back after a run. Add them to the baseline once what the run wrote was added.
+
+    Nothing that goes wrong here matters to the run: the next plan reads whom the baseline doesn't know.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._scratch: ScratchFolder | None = None
+        self._read: Read | None = None
+        self._writer: SnapshotWriter | None = None
+
+    def begin(self) -> None:
+        """Call it before users are read. Those of an earlier reading are forgotten."""
+        self.close()
+        with suppress(LeanplumSyncError):
+            if not is_kept(self._settings):
+                return
+            self._scratch = ScratchFolder(self._settings.state_folder)
+            snapshot = self._scratch.path / "read-back.ndjson"
+            self._read = before_reading(self._settings, snapshot, ())
+            self._writer = SnapshotWriter(snapshot)
+
+    def keep(self, shown: Shown) -> None:
+        if self._writer is None:
+            return
+        try:
+            self._writer.append(shown.subject, shown.element, shown.observed_at)
+        except LeanplumSyncError:
+            self.close()
+
+    def add(self) -> str:
+        """Add the users. Return why that can't be done, empty if it was or need not be."""
+        if self._writer is None or self._read is None:
+            return ""
+        try:
+            self._writer.close()
+        except LeanplumSyncError as error:
+            return str(error)
+        self._writer = None
+        return add_read(self._settings, self._read)
+
+    def close(self) -> None:
+        if self._writer is not None:
+            with suppress(LeanplumSyncError):
+                self._writer.close()
+        if self._scratch is not None:
+            self._scratch.close()
+        self._scratch = self._read = self._writer = None
 
 
 def add_read(settings: Settings, read: Read) -> str:

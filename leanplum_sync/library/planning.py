@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal, Self, assert_never
 
+from leanplum_sync.address import ResourceAddress
 from leanplum_sync.baseline import Read, UnusableError
 from leanplum_sync.baseline.exported import assume_export
 from leanplum_sync.baseline.moved import oldest, without_moved
@@ -31,6 +32,7 @@ from leanplum_sync.library.reading import (
     forecast_of,
     reading_live,
 )
+from leanplum_sync.operations.assumable import never_assumed
 from leanplum_sync.operations.check import check
 from leanplum_sync.operations.exportable import exportable
 from leanplum_sync.operations.migration import is_migrating
@@ -329,6 +331,7 @@ def _assumed(
         return unused(error, "All users were read live. A new baseline replaces it.")
     if request.reads_moved:
         assumptions = _without_moved(settings, assumptions, around, remarks)
+    _remark_read(around, never_assumed(around.loaded.resources), remarks)
     seed = around.seed(head.digest)  # another generation draws others
     return Assumed(assumptions, live, frozenset(head.names), audit=settings.audit, seed=seed)
 
@@ -360,16 +363,21 @@ def _without_moved(
     return assumptions
 
 
+def _remark_read(around: _Around, reasons: Mapping[ResourceAddress, str], remarks: list[Remark]) -> None:
+    """Add a remark for each spec whose users are all read."""
+    places = {each.address: each.place for each in around.loaded.resources}
+    remarks.extend(
+        Remark(Problem(places[address], f"all its users were read: {reason}", address=str(address)))
+        for address, reason in reasons.items()
+    )
+
+
 def _exported(
     settings: Settings, request: PlanFileRequest, around: _Around, remarks: list[Remark], live: Live
 ) -> Assumed | Live:
     """Export what the specs need. Each spec whose users have to be read anyway gets one of *remarks*."""
     found = exportable(around.loaded.resources)
-    places = {each.address: each.place for each in around.loaded.resources}
-    remarks.extend(
-        Remark(Problem(places[address], f"all its users were read: {reason}", address=str(address)))
-        for address, reason in found.read_live.items()
-    )
+    _remark_read(around, found.read_live, remarks)
     if not found.attributes:
         return live
     age = EXPORTED_FOR_SECONDS if request.max_age_seconds is None else request.max_age_seconds

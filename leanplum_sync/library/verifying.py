@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from functools import partial
 from typing import Literal, TypeAlias
 
 from leanplum_sync.applier.receipt import Receipt
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.journal import read_journal
+from leanplum_sync.library.baseline_here import ReadBack
 from leanplum_sync.library.connect import connected
 from leanplum_sync.library.planning import Plan
 from leanplum_sync.library.progress import Callback, progress_to
@@ -43,8 +45,10 @@ def verify(
         open_plan(plan.path) as opened,
         connected(settings, command="verify") as app,
         read_journal(settings.journal) as journal,
+        closing(ReadBack(settings)) as seen,
     ):
-        return operation.verify(
+        seen.begin()
+        found = operation.verify(
             opened,
             app.reader(),
             sample=sample,
@@ -54,7 +58,10 @@ def verify(
             requests_per_second=limits.requests_per_second,
             together=together(limits),
             leave_out=partial(journal.not_done, receipt.run) if receipt else lambda _: (),
+            keep=seen.keep,
         )
+        seen.add()
+        return found
 
 
 def is_due(extent: Extent, receipt: Receipt) -> bool:

@@ -67,13 +67,14 @@ def verify(
     requests_per_second: float | None = None,
     together: int = 1,
     leave_out: Callable[[Sequence[Subject]], Collection[Subject]] = lambda _: (),
+    keep: Callable[[Shown], None] = lambda _: None,
 ) -> Verification:
     """
     Read changed subjects back, all or *sample* of them, and compare. Each subject is read once, up to *together* of them in
     one request if the API can.
 
     The sample is chosen by a hash of the subject: it is spread evenly, and the same each time. *leave_out* returns
-    the subjects to skip, because the run already knows that they are not as desired. Sends can't be read back.
+    the subjects to skip, because the run already knows that they are not as desired. *keep* gets each response, in this thread. Sends can't be read back.
 
     Raises:
         CredentialError: the data export key is missing or refused.
@@ -89,6 +90,8 @@ def verify(
         try:
             for seen in crew.answers(map(dict, reading.groups(candidates))):
                 tally.add(seen)
+                if seen.answer is not None:
+                    keep(seen.answer)
                 task.advance()
         finally:
             crew.stop()
@@ -103,6 +106,7 @@ class _Seen:
     fields: tuple[str, ...] | None
     lookups: int
     is_proven: bool = True
+    answer: Shown | None = None
 
 
 class _Tally:
@@ -150,7 +154,7 @@ def _seen(answer: Shown | Withheld | Unread, changes: Sequence[Change]) -> _Seen
         }
     )
     is_proven = all(standing is Standing.REACHED for _, standing in seen)
-    return _Seen(answer.subject, tuple(differing), answer.lookups, is_proven)
+    return _Seen(answer.subject, tuple(differing), answer.lookups, is_proven, answer)
 
 
 def _in_order_of_hash(subjects: Iterable[Subject], sample: int) -> Sequence[Subject]:

@@ -13,9 +13,9 @@ from typing import TypeAlias
 
 import pytest
 from click.testing import CliRunner
-from nightly import Nightly, changes_of, nightly, row, variables
+from nightly import SPEC, Nightly, changes_of, nightly, row, variables
 
-from leanplum_sync import Recheck
+from leanplum_sync import Recheck, verify
 from leanplum_sync.cli.program import program
 from leanplum_sync.journal import read_journal
 from leanplum_sync.journal.entry import Fate
@@ -47,6 +47,12 @@ apiVersion: leanplum-sync/v1
 kind: UserAttributes
 metadata: {name: created}
 spec: {users: {file: ../users.csv, id: id}, createUsers: true, attributes: {tier: {column: tier}}}
+"""
+INLINE = """\
+apiVersion: leanplum-sync/v1
+kind: UserAttributes
+metadata: {name: inline}
+spec: {users: {inline: [u000001]}, attributes: {step: 1}}
 """
 Served: TypeAlias = Callable[[int], Nightly]
 
@@ -341,6 +347,41 @@ def test_the_command_shows_the_baseline_and_discards_it(served: Served, tmp_path
     assert "old_tier, points, tier, vip, and country" in shown
     assert "new key" in run.invoke(program, [*project, "--rotate"]).output
     assert run.invoke(program, project).output == "There is no baseline.\n"
+
+
+@pytest.mark.parametrize("how", ["library", "command"])
+def test_users_who_are_read_back_after_a_run_are_known(how: str, served: Served, tmp_path: Path) -> None:
+    """A run knows what it added to a list, and not what the list is then. Who is read back need not be read for the next plan."""
+    world = served(3)
+    world.specs = {"lists": LISTS}
+    made = world.plan()
+    if how == "library":
+        assert verify(made, world.apply(made)).equal == 3
+    else:
+        arguments = [
+            "--project",
+            str(tmp_path / "leanplum-sync.yaml"),
+            "apply",
+            str(made.path),
+            "--yes",
+            "--new-journal",
+        ]
+        run = CliRunner().invoke(program, arguments)
+        assert run.exit_code == 0, run.output
+    before = world.lookups()
+    assert world.plan().summary.assumed == 3
+    assert world.lookups() == before
+
+
+def test_specs_of_which_nothing_can_be_assumed_are_named(served: Served) -> None:
+    world = served(3)
+    world.plan()
+    world.specs = {"loyalty": SPEC, "inline": INLINE}
+    made = world.plan()
+    assert made.summary.assumed == 2
+    assert notes_of(made.path)["remark"] == (
+        "all its users were read: its rows don't come from a CSV file or a connection."
+    )
 
 
 def test_lists_and_values_that_were_converted_are_known_too(served: Served) -> None:
