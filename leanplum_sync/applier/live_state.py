@@ -74,6 +74,8 @@ def settle(
     An increment with a receipt is done if the receipt is found, and safe to send again if it is not. An increment without one
     is done only if the sum is exactly as planned and nothing else in the plan adds to it. Otherwise it is held, even if the
     sum is unchanged: somebody may have subtracted what this run added.
+
+    A re-subscription is done if the user is subscribed. Otherwise it is held: the user may have left again.
     """
     seen = standings(changes, profile)
     return {
@@ -109,6 +111,8 @@ def _settled(planned: PlannedAction, seen: Sequence[Seen], profile: Profile) -> 
         return DONE if is_marked(planned, profile) else None
     own = _own(planned, seen)
     increments = [change.field for change, _ in own if effect_of(change.kind) is Effect.SUM]
+    if not increments and planned.deliveries:
+        return DONE if _is_reached(own) else HELD
     if not increments and (own or planned.delivery_class is DeliveryClass.REPEATABLE):
         return DONE if _is_reached(own) else None
     is_shared = any(

@@ -32,7 +32,7 @@ _UNMANAGED: Final = {
     "states.": "leanplum-sync doesn't manage state counts: import them with Leanplum's own upload.",
     "event": "leanplum-sync doesn't manage events: import them with Leanplum's own upload.",
     "params.": "leanplum-sync doesn't manage events: import them with Leanplum's own upload.",
-    "unsubscribe": "leanplum-sync doesn't manage subscriptions: import them with Leanplum's own upload.",
+    "unsubscribe": "Write a spec of kind Subscriptions for it.",
     "createDisposition": "Set `createUsers` in the spec instead, for all rows.",
     "devMode": "leanplum-sync doesn't use development mode: remove the column.",
     "action": "The spec's kind decides the action: remove the column.",

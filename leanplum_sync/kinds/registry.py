@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from leanplum_sync.kinds import message_send, push_tokens, user_attributes
+from leanplum_sync.kinds import message_send, push_tokens, subscriptions, user_attributes
 from leanplum_sync.kinds.kind import Kind
 
 
@@ -31,5 +31,6 @@ def by_name(*kinds: Kind[Any]) -> Mapping[str, Kind[Any]]:
 KINDS: Final = by_name(
     user_attributes.KIND,
     push_tokens.KIND,
+    subscriptions.KIND,
     message_send.KIND,
 )

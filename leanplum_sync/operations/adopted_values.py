@@ -18,6 +18,7 @@ from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, ListPar
 from leanplum_sync.kinds.rows.row import CellError, Row, checked_id
 from leanplum_sync.kinds.rows.source import csv_file_of, files_of
 from leanplum_sync.kinds.rows.spelling import spellings
+from leanplum_sync.kinds.rows.subscription_part import SubscriptionPart
 from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.decide import Decision, decide
 from leanplum_sync.planner.known import Known
@@ -117,7 +118,7 @@ class Member:
                 return True
             case ListPart(add=add, remove=remove):
                 return (isinstance(add, tuple) and bool(add)) or (isinstance(remove, tuple) and bool(remove))
-            case CellPart() | DevicePart() | SendPart():
+            case CellPart() | DevicePart() | SubscriptionPart() | SendPart():
                 return False
             case _:
                 assert_never(self.part)
@@ -140,6 +141,7 @@ class Member:
                 desires.TakeAttribute()
                 | desires.RemoveAttribute()
                 | desires.IncrementAttribute()
+                | desires.SetSubscription()
                 | desires.Send()
             ):
                 return None
@@ -174,7 +176,8 @@ class Columns:
 
 def members_of(resource: Resource, row: Row, seen: Observation, *, fill: bool) -> Iterator[Member]:
     """
-    Yield what each part of *resource* asks for in *row*, except sends and increments, which are deliveries and no values.
+    Yield what each part of *resource* asks for in *row*, except sends and increments, which are deliveries and no values,
+    and subscriptions: a user who has left is never adopted as one to re-subscribe.
 
     With *fill*, empty cells whose field has a live value are yielded, too.
     """
@@ -198,7 +201,7 @@ def _unsaid(part: Part, row_id: str) -> Desire | None:
             return wish
         case DevicePart(source=Cell(), name=name, asked_at=asked_at):
             return desires.SetDeviceField(row_id, name, "", asked_at)
-        case Always() | CellPart() | ListPart() | DevicePart() | SendPart():
+        case Always() | CellPart() | ListPart() | DevicePart() | SubscriptionPart() | SendPart():
             return None
         case _:
             assert_never(part)
@@ -217,7 +220,7 @@ def _key(desire: Desire) -> FieldKey | None:
             return "profile", name
         case desires.SetDeviceField(device_id=device, name=name):
             return device, name
-        case desires.IncrementAttribute() | desires.Send():
+        case desires.IncrementAttribute() | desires.SetSubscription() | desires.Send():
             return None
         case _:
             assert_never(desire)
@@ -230,7 +233,7 @@ def new_cells(member: Member, seen: Observation, columns: Columns) -> Mapping[st
             return _new_cell(member, cell, seen, columns)
         case ListPart():
             return _new_sides(member, member.part, columns)
-        case Always() | DevicePart() | SendPart():
+        case Always() | DevicePart() | SubscriptionPart() | SendPart():
             return WhyLeft.RENAMED
         case _:
             assert_never(member.part)
@@ -316,6 +319,7 @@ def new_literal(member: Member) -> Json:
             | desires.TakeAttribute()
             | desires.AlterList()
             | desires.IncrementAttribute()
+            | desires.SetSubscription()
             | desires.Send()
         ):
             return None

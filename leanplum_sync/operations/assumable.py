@@ -10,6 +10,7 @@ from leanplum_sync.address import ResourceAddress, SubjectKind
 from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, ListPart, Part, SendPart
+from leanplum_sync.kinds.rows.subscription_part import SubscriptionPart
 from leanplum_sync.staging.assumed import print_sieve_of
 from leanplum_sync.staging.sieve import source_to_load
 
@@ -35,6 +36,8 @@ def _why_unknown(part: Part) -> str:
             return "sends are decided for each user"
         case DevicePart() | Always(wish=desires.SetDeviceField()):
             return "the baseline has no devices"
+        case SubscriptionPart() | Always(wish=desires.SetSubscription()):
+            return "the baseline has no subscriptions"
         case Always(wish=desires.IncrementAttribute()):
             return "increments are counted for each user"
         case (

@@ -205,7 +205,7 @@ def origin_of(change: Change, left: Mapping[str, str], *, unchanged: bool) -> Or
             if Origin.OTHERS in found:
                 return Origin.OTHERS if len(found) == 1 else Origin.BOTH
             return Origin.OURS if Origin.OURS in found else Origin.NEW
-        case Effect.ATTRIBUTE | Effect.PROFILE_FIELD | Effect.DEVICE_FIELD:
+        case Effect.ATTRIBUTE | Effect.PROFILE_FIELD | Effect.DEVICE_FIELD | Effect.SUBSCRIPTION:
             was = left.get(fields[0], COUNTED)
             if was == COUNTED:
                 return unknown

@@ -24,6 +24,7 @@ from leanplum_sync.specs import Loaded
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.convert import convert
 from leanplum_sync.wire.profile import Profile, read_profile
+from leanplum_sync.wire.subscription import SUBSCRIBED
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,5 +176,7 @@ def _seen(desire: Desire, profile: Profile) -> Json:
             | desires.IncrementAttribute() as other
         ):
             return profile.attributes.get(other.name)
+        case desires.SetSubscription(name=name):
+            return profile.subscriptions.get(name, SUBSCRIBED)
         case desires.Send():
             return None

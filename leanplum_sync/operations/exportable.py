@@ -18,13 +18,20 @@ from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.cells import Cell
 from leanplum_sync.kinds.rows.desires import Desire
 from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, ListPart, Part, SendPart
+from leanplum_sync.kinds.rows.subscription_part import SubscriptionPart
 from leanplum_sync.observed.export_rows import is_telling
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.convert import ValueType
 
 _NO_DEVICES: Final = "exports show no devices"
 _NO_SENDS: Final = "sends are decided for each user"
-_NO_ATTRIBUTES: Final = (desires.SetProfileField, desires.SetDeviceField, desires.Send)
+_NO_SUBSCRIPTIONS: Final = "exports show no subscriptions"
+_NO_ATTRIBUTES: Final = (
+    desires.SetProfileField,
+    desires.SetDeviceField,
+    desires.SetSubscription,
+    desires.Send,
+)
 _SHOWN: Final = (None, ValueType.TEXT, ValueType.BOOLEAN, ValueType.DATE)
 
 
@@ -73,6 +80,8 @@ def _why_unknown(part: Part) -> str:
             return _of_list(name)
         case DevicePart():
             return _NO_DEVICES
+        case SubscriptionPart():
+            return _NO_SUBSCRIPTIONS
         case SendPart():
             return _NO_SENDS
         case _:
@@ -95,6 +104,8 @@ def _why_not_shown(wish: Desire) -> str:
             return "increments are counted for each user"
         case desires.SetDeviceField():
             return _NO_DEVICES
+        case desires.SetSubscription():
+            return _NO_SUBSCRIPTIONS
         case desires.Send():
             return _NO_SENDS
         case _:
@@ -131,7 +142,7 @@ def _managed(part: Part) -> str:
             return name
         case Always(wish=wish) | CellPart(wish=wish):
             return "" if isinstance(wish, _NO_ATTRIBUTES) else wish.name
-        case DevicePart() | SendPart():
+        case DevicePart() | SubscriptionPart() | SendPart():
             return ""
         case _:
             assert_never(part)

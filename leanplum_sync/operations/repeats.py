@@ -143,6 +143,7 @@ def _delivery(desire: desires.Desire) -> str | None:
             | desires.AlterList()
             | desires.SetProfileField()
             | desires.SetDeviceField()
+            | desires.SetSubscription()
         ):
             return None
         case _:

@@ -178,6 +178,8 @@ def _about(decision: Decision) -> str:
             | Reason.HAS_ONE
             | Reason.NO_SOURCE
             | Reason.FINGERPRINT
+            | Reason.CONSENT_OLDER
+            | Reason.CONSENT_USED
             | Reason.NOT_CONVERTIBLE
             | Reason.NOT_A_LIST
             | Reason.NOT_WHOLE

@@ -34,6 +34,7 @@ from leanplum_sync.progress import Progress
 from leanplum_sync.staging import Met, Staging
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.profile import Profile, read_profile
+from leanplum_sync.wire.subscription import UNSUBSCRIBED
 from leanplum_sync.wire.values import ABSENT, canonical
 
 _SUBJECTS_AT_ONCE: Final = 500
@@ -44,6 +45,7 @@ _CREATED: Final = "created by this run will not be deleted"
 _NOT_EMPTIED: Final = (
     "will keep a profile or device field that was empty before, because the API can't clear it"
 )
+_UNSUBSCRIBED: Final = "unsubscribed by this run will stay so: re-subscribing needs a dated consent"
 _NESTED: Final = "had a nested value, which can't be written back"
 
 
@@ -191,11 +193,13 @@ def _obstacle(change: Change) -> str:
             return _SENT
         case Effect.PROFILE_FIELD | Effect.DEVICE_FIELD:
             return _NOT_EMPTIED if change.before is None else ""
+        case Effect.SUBSCRIPTION:
+            return _UNSUBSCRIBED if change.after == UNSUBSCRIBED else ""
         case Effect.ATTRIBUTE | Effect.ITEMS_ADDED | Effect.ITEMS_REMOVED | Effect.SUM:
             return _NESTED if isinstance(change.before, dict) else ""
 
 
-def _desires(done: Iterable[Change], profile: Profile) -> Iterator[Desire]:
+def _desires(done: Iterable[Change], profile: Profile) -> Iterator[Desire]:  # noqa: C901 - a case for each effect
     attributes: dict[str, tuple[Json, Place]] = {}
     lists: dict[str, desires.AlterList] = {}
     for change in done:
@@ -213,6 +217,8 @@ def _desires(done: Iterable[Change], profile: Profile) -> Iterator[Desire]:
                 )
             case Effect.PROFILE_FIELD:
                 yield desires.SetProfileField(change.field, change.before, change.asked_at)
+            case Effect.SUBSCRIPTION:
+                yield desires.SetSubscription(change.field, change.before, None, change.asked_at)
             case Effect.DEVICE_FIELD:
                 yield desires.SetDeviceField(change.device_id, change.field, change.before, change.asked_at)
             case Effect.ATTRIBUTE | Effect.SUM:

@@ -42,6 +42,7 @@ class AttributeNames:
                     | Effect.ITEMS_REMOVED
                     | Effect.PROFILE_FIELD
                     | Effect.DEVICE_FIELD
+                    | Effect.SUBSCRIPTION
                     | Effect.MESSAGE
                 ):
                     pass

@@ -30,6 +30,8 @@ class ChangeKind(StrEnum):
     PROFILE = "profile"
     DEVICE = "device"
     TOKEN = "token"  # noqa: S105 - the word names a kind of change
+    UNSUBSCRIBE = "unsubscribe"
+    RESUBSCRIBE = "re-subscribe"
     SEND = "send"  # field: the message's name
 
 
@@ -71,6 +73,7 @@ class Effect(Enum):
     SUM = auto()  # a number is larger or smaller by an amount
     PROFILE_FIELD = auto()
     DEVICE_FIELD = auto()
+    SUBSCRIPTION = auto()  # a channel or category is subscribed or unsubscribed
     MESSAGE = auto()  # the user gets a message, which no read shows
 
 
@@ -86,6 +89,7 @@ class Family(StrEnum):
         return member
 
     SENDS = "sends", "sends"
+    SUBSCRIPTIONS = "subscriptions", "subscriptions"
     CREATES = "creates", "created users"
     REMOVES = "removes", "removals"
     RENAMES = "renames", "renames"
@@ -122,7 +126,7 @@ class ChangeFacts:
     @property
     def needs_care(self) -> bool:
         """Whether it can't be undone, or removes something."""
-        return self.family in (Family.SENDS, Family.CREATES, Family.REMOVES)
+        return self.family in (Family.SENDS, Family.SUBSCRIPTIONS, Family.CREATES, Family.REMOVES)
 
 
 _LAST: Final = 5
@@ -160,6 +164,11 @@ def _facts(kind: ChangeKind) -> ChangeFacts:  # noqa: C901, PLR0912 - a table: a
             return ChangeFacts("device", Family.DEVICES, Effect.DEVICE_FIELD, repeatable, None, _LAST)
         case ChangeKind.TOKEN:
             return ChangeFacts("push token", Family.DEVICES, Effect.DEVICE_FIELD, repeatable, None, _LAST)
+        case ChangeKind.UNSUBSCRIBE:
+            return ChangeFacts("unsubscribe", Family.SUBSCRIPTIONS, Effect.SUBSCRIPTION, repeatable, "unsubscribes", 2)
+        case ChangeKind.RESUBSCRIBE:
+            # The state shows whether it was applied, but not whether the user has left again since: see ``live_state``.
+            return ChangeFacts("re-subscribe", Family.SUBSCRIPTIONS, Effect.SUBSCRIPTION, checkable, "resubscribes", 1)
         case ChangeKind.SEND:
             return ChangeFacts("send", Family.SENDS, Effect.MESSAGE, once, "sends", 0)
     # fmt: on

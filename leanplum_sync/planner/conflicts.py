@@ -11,6 +11,7 @@ from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.desires import Desire, Want
 from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, ListPart, SendPart
+from leanplum_sync.kinds.rows.subscription_part import SubscriptionPart
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.wire.fingerprint import fingerprint
 from leanplum_sync.wire.profile import TOKEN_FIELDS
@@ -84,12 +85,14 @@ def _fields(resource: Resource) -> set[tuple[str, str]]:
                 found.add(("attribute", name))
             case DevicePart(name=name):
                 found.add(("device", name))
+            case SubscriptionPart(name=name):
+                found.add(("subscription", name))
             case SendPart():
                 pass
     return found
 
 
-def _claims(desire: Desire) -> Iterator[tuple[_Target, Hashable]]:
+def _claims(desire: Desire) -> Iterator[tuple[_Target, Hashable]]:  # noqa: C901 - a case for each desire
     """Yield (what, how) pairs. Two desires conflict if they have the same *what* and a different *how*."""
     match desire:
         case desires.SetAttribute(name=name, value=value):
@@ -108,6 +111,8 @@ def _claims(desire: Desire) -> Iterator[tuple[_Target, Hashable]]:
             yield ("attribute", name), ("increment",)
         case desires.SetProfileField(name=name, value=value):
             yield ("profile", name), canonical(value)
+        case desires.SetSubscription(name=name, state=state):
+            yield ("subscription", name), state
         case desires.SetDeviceField(device_id=device_id, name=name, value=value):
             yield ("device", device_id, name), canonical(value)
         case desires.Send():

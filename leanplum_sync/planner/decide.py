@@ -21,6 +21,7 @@ from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.convert import ConversionError, convert
 from leanplum_sync.wire.fingerprint import device_fingerprint
 from leanplum_sync.wire.profile import TOKEN_FIELDS, Profile
+from leanplum_sync.wire.subscription import SUBSCRIBED
 from leanplum_sync.wire.values import ABSENT, canonical, same
 
 
@@ -35,6 +36,8 @@ class Reason(StrEnum):
     MOVED = "already delivered under a former name, or may have been, according to the journal"
     HELD = "may already have been delivered: a run holds it until a person decides"
     FINGERPRINT = "already sent: the journal has the same fingerprint, and the API doesn't return the value"
+    CONSENT_OLDER = "unsubscribed after the consent in the row, and stays unsubscribed"
+    CONSENT_USED = "was already re-subscribed with this consent, or may have been, according to the journal; unsubscribed since"
     MISSING = "does not exist, and the spec does not create it"
     NOT_CONVERTIBLE = "has a value that can't be converted"
     NOT_A_LIST = "has a single value where a list is needed"
@@ -85,6 +88,8 @@ def decide(
             return _set_profile_field(want, desire, profile)
         case desires.SetDeviceField():
             return _set_device_field(want, desire, profile, known)
+        case desires.SetSubscription():
+            return _set_subscription(want, desire, profile, known)
         case desires.Send():
             return _send(want, desire, known, message)
 
@@ -182,6 +187,30 @@ def _set_device_field(want: Want, desire: desires.SetDeviceField, profile: Profi
     return _differs(
         want, desire, _change(want, desire, kind, before, desire.value, device_id=desire.device_id)
     )
+
+
+def _set_subscription(
+    want: Want, desire: desires.SetSubscription, profile: Profile, known: Known
+) -> Decision:
+    """
+    A consent re-subscribes only once, and only if the API shows no later unsubscribe: who leaves again stays away.
+
+    The API shows one date for all channels and categories, so the latest unsubscribe from any of them counts.
+    """
+    before = profile.subscriptions.get(desire.name, SUBSCRIBED)
+    if before == desire.state:
+        return Decision(want, desire, Reason.SAME)
+    if desire.state != SUBSCRIBED:
+        return _differs(want, desire, _change(want, desire, ChangeKind.UNSUBSCRIBE, before, desire.state))
+    if desire.delivery in known.held:
+        return Decision(want, desire, Reason.HELD, held_by=known.held[desire.delivery])
+    if desire.delivery in known.delivered:
+        return Decision(want, desire, Reason.CONSENT_USED)
+    if desire.consented_at is None or (
+        profile.unsubscribed_at is not None and desire.consented_at < profile.unsubscribed_at
+    ):
+        return Decision(want, desire, Reason.CONSENT_OLDER)
+    return _differs(want, desire, _change(want, desire, ChangeKind.RESUBSCRIBE, before, desire.state))
 
 
 def _send(want: Want, desire: desires.Send, known: Known, message: SendTarget | None) -> Decision:

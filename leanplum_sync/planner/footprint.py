@@ -1,7 +1,7 @@
 """
 Fingerprints of the values that a run wrote: enough to see later whether a field still has the value that we wrote.
 
-A field is ``attribute:NAME``, ``profile:NAME`` or ``device:ID:NAME``, and its fingerprint is that of its value. In a
+A field is ``attribute:NAME``, ``profile:NAME``, ``subscription:NAME`` or ``device:ID:NAME``, and its fingerprint is that of its value. In a
 list, each value is a field of its own, ``item:NAME:FINGERPRINT``, which says whether we added or removed it; values of others are
 ignored. The result of an increment is unknown: ``counted``. Sends leave no footprint.
 
@@ -19,6 +19,7 @@ from typing import Final
 from leanplum_sync.planner.change import Change, Effect, effect_of
 from leanplum_sync.wire.action import Action, Json
 from leanplum_sync.wire.profile import DEVICE_FIELDS, PROFILE_FIELDS
+from leanplum_sync.wire.subscription import subscription_states
 from leanplum_sync.wire.values import canonical
 
 ADDED: Final = "added"
@@ -35,6 +36,9 @@ def footprints(action: Action) -> Mapping[str, str]:
             found = {_attribute(name): print_of(value) for name, value in _in(arguments, "userAttributes")}
             found |= {
                 _profile(name): print_of(arguments[name]) for name in PROFILE_FIELDS if name in arguments
+            }
+            found |= {
+                _subscription(name): print_of(state) for name, state in subscription_states(arguments).items()
             }
             for key, word in (
                 ("userAttributeValuesToAdd", ADDED),
@@ -66,6 +70,8 @@ def fields_of(change: Change) -> tuple[str, ...]:
             return tuple(_item(change.field, value) for value in change.after)
         case Effect.PROFILE_FIELD:
             return (_profile(change.field),)
+        case Effect.SUBSCRIPTION:
+            return (_subscription(change.field),)
         case Effect.DEVICE_FIELD:
             return (_device(change.device_id, change.field),)
         case Effect.ATTRIBUTE:
@@ -93,7 +99,14 @@ def written(change: Change, fields: Mapping[str, Written]) -> Written | None:
             names.add(_attribute(change.field))
         case Effect.ATTRIBUTE:
             starts = (f"item:{change.field}:",)
-        case Effect.EXISTENCE | Effect.MESSAGE | Effect.SUM | Effect.PROFILE_FIELD | Effect.DEVICE_FIELD:
+        case (
+            Effect.EXISTENCE
+            | Effect.MESSAGE
+            | Effect.SUM
+            | Effect.PROFILE_FIELD
+            | Effect.DEVICE_FIELD
+            | Effect.SUBSCRIPTION
+        ):
             pass
     found = [each for name, each in fields.items() if name in names or name.startswith(starts)]
     return max(found, key=lambda each: each.run, default=None)
@@ -141,6 +154,10 @@ def _attribute(name: str) -> str:
 
 def _profile(name: str) -> str:
     return f"profile:{name}"
+
+
+def _subscription(name: str) -> str:
+    return f"subscription:{name}"
 
 
 def _device(device: str, name: str) -> str:

@@ -80,7 +80,7 @@ def rejected_before_sentence(count: int) -> str:
     return _REJECTED_BEFORE[count != 1]
 
 
-def _sentences(reason: Reason) -> tuple[str, str] | None:
+def _sentences(reason: Reason) -> tuple[str, str] | None:  # noqa: C901 - a case for each reason
     """
     Return the sentence for one user, and for several; None if no note says it.
 
@@ -89,6 +89,16 @@ def _sentences(reason: Reason) -> tuple[str, str] | None:
     match reason:
         case Reason.DIFFERS | Reason.SAME | Reason.HAS_ONE | Reason.NO_SOURCE | Reason.FINGERPRINT:
             return None
+        case Reason.CONSENT_OLDER:
+            return (
+                "unsubscribed after the consent to {field} in the row, and stays unsubscribed",
+                "unsubscribed after the consent to {field} in their rows, and stay unsubscribed",
+            )
+        case Reason.CONSENT_USED:
+            return (
+                "was re-subscribed to {field} with this consent before, or may have been, and stays unsubscribed",
+                "were re-subscribed to {field} with this consent before, or may have been, and stay unsubscribed",
+            )
         case Reason.MISSING:
             return "does not exist", "do not exist"
         case Reason.DELIVERED | Reason.MOVED:

@@ -10,6 +10,7 @@ from leanplum_sync.planner.change import Change, Effect, effect_of
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.batch import PlannedAction
 from leanplum_sync.wire.profile import Profile
+from leanplum_sync.wire.subscription import SUBSCRIBED, subscription_states
 from leanplum_sync.wire.values import ABSENT, canonical, same
 
 
@@ -55,6 +56,8 @@ def carries(planned: PlannedAction, change: Change) -> bool:
         case Effect.DEVICE_FIELD:
             is_device = planned.action.name == "setDeviceAttributes"
             return is_device and change.device_id == arguments.get("deviceId") and change.field in arguments
+        case Effect.SUBSCRIPTION:
+            return is_of_user and subscription_states(arguments).get(change.field) == change.after
         case Effect.MESSAGE:
             return planned.action.name == "sendMessage" and _delivers(planned, change)
 
@@ -71,6 +74,8 @@ def _standing(change: Change, changes: Iterable[Change], profile: Profile) -> St
             return Standing.UNPROVABLE
         case Effect.PROFILE_FIELD:
             return _of_value(change, profile.fields.get(change.field))
+        case Effect.SUBSCRIPTION:
+            return _of_value(change, profile.subscriptions.get(change.field, SUBSCRIBED))
         case Effect.DEVICE_FIELD:
             return _of_device(change, profile)
         case Effect.ITEMS_ADDED | Effect.ITEMS_REMOVED:

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 from leanplum_sync.address import ResourceAddress, Subject
 from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.desires import Want
-from leanplum_sync.planner.change import Change, Effect, effect_of, facts
+from leanplum_sync.planner.change import Change, ChangeKind, Effect, effect_of, facts
 from leanplum_sync.planner.decide import Decision, Reason, SendTarget, create_user, decide
 from leanplum_sync.planner.known import Known
 from leanplum_sync.planner.marker import marker_value
@@ -19,6 +19,7 @@ from leanplum_sync.planner.standing import is_listed
 from leanplum_sync.wire.action import Action, DeliveryClass, Json
 from leanplum_sync.wire.batch import DeliveryKey
 from leanplum_sync.wire.profile import Profile
+from leanplum_sync.wire.subscription import subscription_arguments
 from leanplum_sync.wire.values import canonical
 
 _RANKS: Final = {each: rank for rank, each in enumerate(DeliveryClass)}
@@ -102,13 +103,16 @@ def _decide_all(
     change is always the observed one.
     """
     attributes, fields, devices = dict(profile.attributes), dict(profile.fields), dict(profile.devices)
-    planned = replace(profile, attributes=attributes, fields=fields, devices=devices)
+    subscriptions = dict(profile.subscriptions)
+    planned = replace(
+        profile, attributes=attributes, fields=fields, devices=devices, subscriptions=subscriptions
+    )
     for want in wants:
         for desire in want.desires:
             decision = decide(want, desire, planned, known, context.messages.get(want.resource))
             if decision.changes:
                 for change in decision.changes:
-                    _carry_out(change, attributes, fields, devices)
+                    _carry_out(change, attributes, fields, devices, subscriptions)
                 changes = tuple(_as_observed(change, profile) for change in decision.changes)
                 yield replace(decision, changes=changes)
             else:
@@ -137,6 +141,7 @@ def _carry_out(
     attributes: dict[str, Json],
     fields: dict[str, Json],
     devices: dict[str, Mapping[str, Json]],
+    subscriptions: dict[str, str],
 ) -> None:
     match effect_of(change.kind):
         case Effect.ITEMS_ADDED:
@@ -152,6 +157,8 @@ def _carry_out(
             fields[change.field] = change.after
         case Effect.DEVICE_FIELD:
             devices[change.device_id] = {**devices.get(change.device_id, {}), change.field: change.after}
+        case Effect.SUBSCRIPTION:
+            subscriptions[change.field] = change.after
         case Effect.ATTRIBUTE:
             attributes[change.field] = change.after
         case Effect.EXISTENCE | Effect.MESSAGE:
@@ -164,7 +171,12 @@ def _as_observed(change: Change, profile: Profile) -> Change:
         case Effect.ITEMS_ADDED | Effect.ITEMS_REMOVED | Effect.SUM:
             return replace(change, before=profile.attributes.get(change.field))
         case (
-            Effect.EXISTENCE | Effect.ATTRIBUTE | Effect.PROFILE_FIELD | Effect.DEVICE_FIELD | Effect.MESSAGE
+            Effect.EXISTENCE
+            | Effect.ATTRIBUTE
+            | Effect.PROFILE_FIELD
+            | Effect.DEVICE_FIELD
+            | Effect.SUBSCRIPTION
+            | Effect.MESSAGE
         ):
             return change
 
@@ -192,6 +204,7 @@ def _actions(
                     | desires.AlterList()
                     | desires.IncrementAttribute()
                     | desires.SetProfileField()
+                    | desires.SetSubscription()
                 ):
                     users.setdefault(phase, _UserAction()).include(decision, change, context)
     create = _disposition(create=not profile.exists)
@@ -213,6 +226,8 @@ class _UserAction:
     def __init__(self) -> None:
         self.arguments: dict[str, dict[str, Json]] = defaultdict(dict)
         self.fields: dict[str, Json] = {}
+        self.subscriptions: dict[str, str] = {}
+        self.has_increments = False
         self.deliveries: list[DeliveryKey] = []
 
     def include(self, decision: Decision, change: Change, context: Context) -> None:
@@ -228,9 +243,18 @@ class _UserAction:
             case Effect.SUM:
                 increments = self.arguments["userAttributeValuesToIncrement"]
                 increments[change.field] = increments.get(change.field, 0) + change.after
+                self.has_increments = True
                 if isinstance(decision.desire, desires.IncrementAttribute):
                     name = decision.desire.delivery
                     self.deliveries.append(context.key(name, change.subject, change.resource))
+            case Effect.SUBSCRIPTION:
+                self.subscriptions[change.field] = change.after
+                if change.kind is ChangeKind.RESUBSCRIBE and isinstance(
+                    decision.desire, desires.SetSubscription
+                ):
+                    self.deliveries.append(
+                        context.key(decision.desire.delivery, change.subject, change.resource)
+                    )
             case Effect.ATTRIBUTE:
                 # Source: Leanplum SDKs clear an attribute by sending null.
                 self.arguments["userAttributes"][change.field] = change.after
@@ -238,9 +262,15 @@ class _UserAction:
                 raise AssertionError(f"setUserAttributes can't carry a change of kind {change.kind}")
 
     def build(self, subject: Subject, create: str, marker: str | None) -> SubjectAction:
-        if self.deliveries and marker is not None:
+        if self.has_increments and marker is not None:
             self.arguments["userAttributes"][marker] = marker_value(self.deliveries)
-        arguments = {**_identity(subject), "createDisposition": create, **self.fields, **self.arguments}
+        arguments = {
+            **_identity(subject),
+            "createDisposition": create,
+            **self.fields,
+            **subscription_arguments(self.subscriptions),
+            **self.arguments,
+        }
         return SubjectAction(Action("setUserAttributes", arguments), tuple(self.deliveries))
 
 

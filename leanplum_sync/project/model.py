@@ -119,6 +119,12 @@ class BudgetModel(Edge):
         "Users who would probably receive a delivery again, because it seems to have been renamed or split: its former name is in the journal, but it is no longer in any spec, or no longer lists these users.",
         0,
     )
+    resubscribes: Count = _allowed(
+        "Channels and categories that users who had unsubscribed are re-subscribed to.", 0
+    )
+    unsubscribes: Count | None = _allowed(
+        "Channels and categories that users are unsubscribed from.", 5000, None
+    )
     created_users: Count = _allowed("Users created.", 0)
     changed_users: Count | None = _allowed("Users changed.", 100000, None)
     changed_share: Annotated[int, Field(ge=0, le=100)] | None = Field(

@@ -113,6 +113,8 @@ def _desired(explanation: Explanation, mask: Mask) -> Json:
             return mask.value(name, value)
         case desires.SetDeviceField(name=name, value=value):
             return mask.value(name, value)
+        case desires.SetSubscription(name=name, state=state):
+            return mask.value(name, state)
         case desires.TakeAttribute() as desire:
             return _hide(desire, explanation.becomes, mask)
         case desires.RemoveAttribute() | desires.AlterList() | desires.IncrementAttribute() | desires.Send():

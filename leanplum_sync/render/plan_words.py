@@ -55,7 +55,14 @@ class Plan(Protocol):
 
 
 ALWAYS_SHOWN: Final = ("sends", "createdUsers", "removals")
-_SHOWN_FIRST: Final = ("sends", "repeatedSends", "suspectedRename", "createdUsers", "removals")
+_SHOWN_FIRST: Final = (
+    "sends",
+    "repeatedSends",
+    "suspectedRename",
+    "resubscribes",
+    "createdUsers",
+    "removals",
+)
 # Other parts of the text have these counts, so they are listed as hazards only when over budget.
 _SHOWN_WHEN_OVER: Final = ("changedUsers", "changedShare", "billableLookups")
 # Codes of notes that leave no existing user short of what the specs ask.
@@ -67,7 +74,9 @@ HAZARD_WORDS: Final[Mapping[str, str]] = {
     "suspectedRename": "recipients of a delivery that looks renamed or split; list it in `moved`",
     "forcedSends": "sends that bypass the message's own targeting",
     "createdUsers": "created users",
+    "resubscribes": "re-subscriptions of users who had unsubscribed",
     "removals": "attribute removals",
+    "unsubscribes": "unsubscriptions",
     "renames": "attribute renames",
     "increments": "increments",
     "newAttributeNames": f"new attribute names, close to the API's limit of {USER_ATTRIBUTE_NAMES}",
@@ -236,7 +245,7 @@ def change_words(kind: ChangeKind, field: str, before: Json, after: Json, cells:
             return f"with {shown(after, cells - 5)}" if after else ""
         case Effect.PROFILE_FIELD if field in TIME_FIELDS:
             return f"{_day(before)} → {_day(after)}"
-        case Effect.ATTRIBUTE | Effect.SUM | Effect.PROFILE_FIELD | Effect.DEVICE_FIELD:
+        case Effect.ATTRIBUTE | Effect.SUM | Effect.PROFILE_FIELD | Effect.DEVICE_FIELD | Effect.SUBSCRIPTION:
             room = cells - len(" → ")
             if isinstance(before, Masked) and isinstance(after, Masked) and room < len(f"{before}{after}"):
                 return cut("(sensitive)", cells)
@@ -269,7 +278,7 @@ def other_ways(cost: Cost) -> str:
 def cost_remarks(cost: Cost) -> Iterable[str]:
     if cost.separation:
         come = "comes" if cost.separation == 1 else "come"
-        yield f"{cost.separation:,} of these lookups {come} from putting sends and increments in separate requests."
+        yield f"{cost.separation:,} of these lookups {come} from putting actions that must not be repeated in separate requests."
     if cost.reads:
         yield f"Reading live state cost {cost.reads:,} more."
     if cost.recheck:
@@ -335,5 +344,5 @@ def sides(kind: ChangeKind, field: str, before: Json, after: Json, cells: int) -
             return "", change_words(kind, field, before, after, cells)
         case Effect.PROFILE_FIELD if field in TIME_FIELDS:
             return _day(before), _day(after)
-        case Effect.ATTRIBUTE | Effect.PROFILE_FIELD | Effect.DEVICE_FIELD:
+        case Effect.ATTRIBUTE | Effect.PROFILE_FIELD | Effect.DEVICE_FIELD | Effect.SUBSCRIPTION:
             return shown(before, cells), shown(after, cells)

@@ -9,6 +9,7 @@ from leanplum_sync.address import ResourceAddress
 from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows.desires import IncrementAttribute
 from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, ListPart, SendPart
+from leanplum_sync.kinds.rows.subscription_part import SubscriptionPart
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.project.moved import Move, former_names
 from leanplum_sync.specs.file import OpenDocument
@@ -26,7 +27,7 @@ def deliveries_of(resource: Resource) -> Iterator[tuple[str, Place]]:
                 yield name, message.place
             case Always(wish=IncrementAttribute() as wish) | CellPart(wish=IncrementAttribute() as wish):
                 yield wish.delivery, wish.asked_at
-            case Always() | CellPart() | ListPart() | DevicePart():
+            case Always() | CellPart() | ListPart() | DevicePart() | SubscriptionPart():
                 pass
             case _:
                 assert_never(part)

@@ -51,6 +51,7 @@ def site_of(
     root: Path,
     *,
     connections: Collection[str] | None,
+    now: float,
     whole: bool,
 ) -> Site:
     """
@@ -71,6 +72,7 @@ def site_of(
         types=known.types if known else {},
         readable=found is not None and known is not None,
         whole=whole,
+        now=now,
         place=document.key_place,
         report=document.report,
     )

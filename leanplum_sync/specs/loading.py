@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar, assert_never
 
 from leanplum_sync.address import ResourceAddress
+from leanplum_sync.clock import Clock, SystemClock
 from leanplum_sync.errors import SpecError
 from leanplum_sync.kinds import Kind, Resource
 from leanplum_sync.kinds.rows.document import Document
@@ -96,14 +97,16 @@ class Loaded:
         }
 
 
-def load(project_file: Path, only: Sequence[Path] = ()) -> Loaded:
+def load(project_file: Path, only: Sequence[Path] = (), clock: Clock | None = None) -> Loaded:
     """
-    Return the project with its resources, or with those of *only* (spec files and folders of them).
+    Return the project with its resources, or with those of *only* (spec files and folders of them). *clock* tells which dates are
+    in the future.
 
     Never raises for the content of the files: their problems are in ``problems``.
     """
+    now = (clock or SystemClock()).now()
     root, documents, found_project, problems = _read_project(project_file)
-    loading = _Loading(root, problems, _sensitive(documents), _connections(found_project))
+    loading = _Loading(root, problems, _sensitive(documents), _connections(found_project), now)
     if found_project is not None:
         loading.notes += _shared_apps(found_project, documents[0])
     if only:
@@ -114,7 +117,7 @@ def load(project_file: Path, only: Sequence[Path] = ()) -> Loaded:
     deliveries = loading.deliveries
     if found_project is not None:
         if only:
-            deliveries = _deliveries_of_all(root, found_project, documents[0]) | deliveries
+            deliveries = _deliveries_of_all(root, found_project, documents[0], now) | deliveries
         check_moved(found_project.moved, deliveries, documents[0].report_at)
         loading.notes += unused_moves(found_project.moved, deliveries, documents[0])
     problems += [problem for document in documents for problem in document.problems]
@@ -139,10 +142,10 @@ def load(project_file: Path, only: Sequence[Path] = ()) -> Loaded:
 
 
 def _deliveries_of_all(
-    root: Path, found: ProjectFile, document: OpenDocument
+    root: Path, found: ProjectFile, document: OpenDocument, now: float
 ) -> dict[str, tuple[ResourceAddress, Place]]:
     """Return the deliveries of all specs of the project. Problems in specs that were not chosen don't matter here."""
-    loading = _Loading(root, [], frozenset(), _connections(found))
+    loading = _Loading(root, [], frozenset(), _connections(found), now)
     loading.read_all(_named(root, found, replace(document, problems=[])))
     loading.resources(complete=False)
     return loading.deliveries
@@ -372,6 +375,7 @@ class _Loading:
     problems: list[Problem]
     sensitive: frozenset[str] | None
     connections: frozenset[str] | None
+    now: float
     notes: list[Problem] = field(default_factory=list)
     spec_files: list[Path] = field(default_factory=list)
     known: dict[ResourceAddress, Place] = field(default_factory=dict)
@@ -438,7 +442,9 @@ class _Loading:
     def _build(
         self, kind: Kind[D], model: D, address: ResourceAddress, document: OpenDocument, *, whole: bool
     ) -> Resource | None:
-        site = site_of(kind, model, address, document, self.root, connections=self.connections, whole=whole)
+        site = site_of(
+            kind, model, address, document, self.root, connections=self.connections, now=self.now, whole=whole
+        )
         advice = long_list(site, document)
         if advice is not None:
             self.notes.append(advice)

@@ -32,6 +32,7 @@ from leanplum_sync.kinds.rows.parts import (
     SendPart,
 )
 from leanplum_sync.kinds.rows.source import FileSource, ReadSource, csv_file_of, read_source_of
+from leanplum_sync.kinds.rows.subscription_part import SubscriptionPart
 from leanplum_sync.sources.connections.columns import ColumnKind
 from leanplum_sync.staging.sql import both, either, literal, matches
 from leanplum_sync.staging.typed_cells import compares_spelling, has_shape, is_sound_by_shape, like_text
@@ -155,7 +156,7 @@ def _sound(part: Part, names: _Names) -> str:
         case ListPart():
             cells = [side for side in (part.add, part.remove) if isinstance(side, Cell)]
             return both([f"{names.cell(cell)} IS NULL" for cell in cells])
-        case DevicePart() | SendPart():
+        case DevicePart() | SubscriptionPart() | SendPart():
             return UNKNOWN
 
 
@@ -236,7 +237,7 @@ def _same(part: Part, names: _Names) -> str:
             cells = [side for side in (add, remove) if isinstance(side, Cell)]
             is_all = len(cells) + [add, remove].count(()) == len((add, remove))
             return both([f"{names.cell(cell)} IS NULL" for cell in cells]) if is_all else UNKNOWN
-        case CellPart() | DevicePart() | SendPart():
+        case CellPart() | DevicePart() | SubscriptionPart() | SendPart():
             return UNKNOWN
 
 
@@ -258,7 +259,12 @@ def _same_for_all(wish: Desire, names: _Names) -> str:
             return _present_field(names.profile(name))
         case desires.SetProfileField(name=name, value=wanted):
             return _equals(names.profile(name), wanted)
-        case desires.IncrementAttribute() | desires.SetDeviceField() | desires.Send():
+        case (
+            desires.IncrementAttribute()
+            | desires.SetDeviceField()
+            | desires.SetSubscription()
+            | desires.Send()
+        ):
             return UNKNOWN
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from leanplum_sync.errors import UnexpectedResponseError
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.excess import excess
+from leanplum_sync.wire.subscription import last_unsubscribed, shown_states
 
 # Source: Leanplum OpenAPI, setUserAttributes and exportUser. The first four also come back for users the SDKs never saw.
 TIME_FIELDS: Final = ("created", "lastActive")
@@ -39,12 +40,16 @@ class Profile:
     *fields* are the top-level profile fields in the response; *devices* maps a deviceId to its device fields.
 
     A device may be shown with fewer fields than it has (recorded: only its deviceId), so an absent field proves nothing.
+    *subscriptions* has the state of each channel and category that the user unsubscribed from; *unsubscribed_at* is when the
+    user last unsubscribed from any, in epoch seconds, None if that isn't shown.
     """
 
     exists: bool
     attributes: Mapping[str, Json]
     fields: Mapping[str, Json]
     devices: Mapping[str, Mapping[str, Json]]
+    subscriptions: Mapping[str, str] = field(default_factory=dict)
+    unsubscribed_at: float | None = None
 
 
 NO_PROFILE: Final = Profile(exists=False, attributes={}, fields={}, devices={})
@@ -72,11 +77,17 @@ def read_profile(element: Mapping[str, Json]) -> Profile:
     devices = element.get("devices") or ()
     if not isinstance(attributes, dict | None) or not isinstance(devices, list | tuple):
         raise _unknown_shape()
+    try:
+        subscriptions = shown_states(element)
+    except TypeError:
+        raise _unknown_shape() from None
     return Profile(
         exists=True,
         attributes=attributes or {},
         fields={name: element[name] for name in PROFILE_FIELDS if element.get(name) is not None},
         devices=dict(_device(device) for device in devices if _is_addressable(device)),
+        subscriptions=subscriptions,
+        unsubscribed_at=last_unsubscribed(element),
     )
 
 

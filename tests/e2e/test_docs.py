@@ -28,9 +28,7 @@ from ruamel.yaml import YAML
 from leanplum_sync.cli.command import SharedOption
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.program import COMMANDS, program
-from leanplum_sync.kinds.message_send import MessageSendDocument
-from leanplum_sync.kinds.push_tokens import PushTokensDocument
-from leanplum_sync.kinds.user_attributes import UserAttributesDocument
+from leanplum_sync.kinds.registry import KINDS
 from leanplum_sync.project.model import ProjectDocument
 from leanplum_sync.specs.key_order import alternatives
 
@@ -44,9 +42,7 @@ PAGES_WITH_COMMANDS = [page for page in PAGES if "```console" in (ROOT / page).r
 NOT_COPIED = shutil.ignore_patterns(".*cache", ".git", ".hypothesis", ".leanplum-sync", ".venv", "*.egg-info", "__pycache__", "tests")  # fmt: skip
 DOCUMENTS: dict[str, type[BaseModel]] = {
     "Project": ProjectDocument,
-    "UserAttributes": UserAttributesDocument,
-    "PushTokens": PushTokensDocument,
-    "MessageSend": MessageSendDocument,
+    **{kind.name: kind.document for kind in KINDS.values()},
 }
 
 
@@ -226,7 +222,7 @@ def fields_of(shape: Any, seen: set[type[BaseModel]]) -> set[str]:
 
 @pytest.mark.parametrize(
     ("page", "kinds"),
-    [("specs", ["UserAttributes", "PushTokens", "MessageSend"]), ("project-file", ["Project"])],
+    [("specs", list(KINDS)), ("project-file", ["Project"])],
 )
 def test_every_field_of_the_spec_language_is_documented(page: str, kinds: list[str]) -> None:
     rows = set(re.findall(r"^\| `(\w+)` \|", (ROOT / f"docs/{page}.md").read_text(), re.MULTILINE))

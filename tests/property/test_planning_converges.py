@@ -19,6 +19,7 @@ from leanplum_sync.kinds.rows.desires import (
     SetAttribute,
     SetDeviceField,
     SetProfileField,
+    SetSubscription,
     TakeAttribute,
     Want,
 )
@@ -33,6 +34,7 @@ from leanplum_sync.problem import Place
 from leanplum_sync.wire.convert import ValueType
 from leanplum_sync.wire.fingerprint import device_fingerprints
 from leanplum_sync.wire.profile import DEVICE_FIELDS, Profile, read_profile
+from leanplum_sync.wire.subscription import subscription_states
 
 USER = Subject.user("00004")
 HERE = Place("specs/a.yaml", 7, 5)
@@ -47,6 +49,19 @@ scalars = st.one_of(
 lists = st.lists(scalars, min_size=1, max_size=3)
 values = st.one_of(scalars, lists)
 tokens = st.sampled_from(["aa" * 32, "bb" * 32])
+# Few contradict each other: most specs agree about a channel.
+subscriptions = st.sampled_from(
+    [
+        *(("Email", "unsubscribed"), ("Webhook", "subscribed")) * 3,
+        ("category 5", "unsubscribed"),
+        ("category 5", "subscribed"),
+    ]
+)
+
+
+def subscribing(field: tuple[str, str], consented_at: float) -> Desire:
+    name, state = field
+    return SetSubscription(name, state, consented_at if state == "subscribed" else None, HERE)
 
 
 def taking(name: str, source: str, to: ValueType | None) -> Desire:
@@ -66,6 +81,7 @@ desires = st.one_of(
     st.builds(
         SetDeviceField, st.just("d1"), st.sampled_from(["iosPushToken", "deviceModel"]), tokens, st.just(HERE)
     ),
+    st.builds(subscribing, subscriptions, st.sampled_from([1e9, 2e9])),
     st.builds(Send, st.sampled_from(["one", "two"]), st.just({"name": "Ann"}), st.booleans(), st.just(HERE)),
 )
 
@@ -89,10 +105,26 @@ def wants(draw: st.DrawFn) -> list[Want]:
 profiles = st.one_of(
     st.none(),
     st.builds(
-        lambda attributes, fields, devices: {"userAttributes": attributes, **fields, "devices": devices},
+        lambda attributes, fields, devices, subscriptions: {
+            "userAttributes": attributes,
+            **fields,
+            "devices": devices,
+            **subscriptions,
+        },
         st.dictionaries(names, st.one_of(values, st.just({"nested": 1}))),
         st.sampled_from([{}, {"country": "DE"}]),
         st.sampled_from([[], [{"deviceId": "d1"}], [{"deviceId": "d1", "iosPushToken": "aa" * 32}]]),
+        st.sampled_from(
+            [
+                {},
+                {"unsubscribeChannels": ["Webhook"]},
+                {
+                    "unsubscribeChannels": ["Email"],
+                    "events": {"Unsubscribe": {"count": 1, "lastTime": 1.5e9}},
+                },
+                {"unsubscribeChannels": ["Email"], "unsubscribeCategories": [{"id": 5, "name": "News"}]},
+            ]
+        ),
     ),
 )
 
@@ -104,6 +136,7 @@ class App:
         self.element = None if element is None else dict(element)
         self.delivered: dict[str, str] = {}
         self.fingerprints: dict[tuple[str, str], str] = {}
+        self.rejoined: set[str] = set()
 
     def observe(self) -> tuple[Profile, Known]:
         element = self.element or {"warning": {"message": "User not found; request skipped."}}
@@ -133,6 +166,20 @@ class App:
             held[name] = held.get(name, 0) + amount
         fields = {name: arguments[name] for name in ("country",) if name in arguments}
         self.element = {**self.element, **fields, "userAttributes": held}
+        for name, state in subscription_states(arguments).items():
+            self._subscribe(name, state)
+
+    def _subscribe(self, name: str, state: str) -> None:
+        assert self.element is not None
+        key, item = (
+            ("unsubscribeCategories", {"id": 5}) if name == "category 5" else ("unsubscribeChannels", name)
+        )
+        rest = [] if name == "category 5" else [each for each in self.element.get(key, []) if each != item]
+        if state == "unsubscribed":
+            self.element["events"] = {"Unsubscribe": {"count": 1, "lastTime": 1.5e9}}
+        else:
+            self.rejoined.add(name)
+        self.element[key] = [*rest, item] if state == "unsubscribed" else rest
 
     def setDeviceAttributes(self, arguments: Mapping[str, Any]) -> None:  # noqa: N802 - the API's name
         assert self.element is not None
@@ -147,6 +194,18 @@ class App:
 
     def sendMessage(self, arguments: Mapping[str, Any]) -> None:  # noqa: N802 - the API's name
         assert arguments["createDisposition"] == "CreateNever"
+
+
+@given(wants(), profiles)
+def test_who_leaves_again_is_not_re_subscribed(wanted: list[Want], element: dict[str, Any] | None) -> None:
+    app = App(element)
+    app.carry_out(plan_subject(wanted, *app.observe(), CONTEXT))
+    assume(app.element is not None)
+    app.setUserAttributes({"unsubscribeChannelsToAdd": ["Email", "Webhook"]})
+    app.element["events"] = {}  # type: ignore[index]  # the API need not show when somebody left
+    found = plan_subject(wanted, *app.observe(), CONTEXT)
+    rejoined = {name for name in app.rejoined if name != "category 5"}
+    assert not [change for change in found.changes if change.field in rejoined]
 
 
 def _read_back(value: Any) -> Any:

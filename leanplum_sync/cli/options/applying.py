@@ -56,6 +56,8 @@ def confirm(console: Console, target: Target, summary: Summary) -> None:
     deeds = [f"changes {amount(summary.changed, 'user')}"]
     if summary.created:
         deeds.append(f"creates {summary.created:,} of them")
+    if resubscribed := summary.count(ChangeKind.RESUBSCRIBE):
+        deeds.append(f"re-subscribes users {amount(resubscribed, 'time')}")
     if sends := summary.count(ChangeKind.SEND):
         deeds.append(f"sends {amount(sends, 'message')}")
     console.confirm(

@@ -10,6 +10,7 @@ from leanplum_sync.address import ResourceAddress, Subject
 from leanplum_sync.problem import Place
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.convert import ValueType
+from leanplum_sync.wire.fingerprint import fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,24 @@ class SetDeviceField:
 
 
 @dataclass(frozen=True, slots=True)
+class SetSubscription:
+    """
+    Give a channel or category this *state*. *consented_at* is when the user consented to be re-subscribed, in epoch seconds; None
+    for unsubscribing.
+    """
+
+    name: str
+    state: str
+    consented_at: float | None
+    asked_at: Place
+
+    @property
+    def delivery(self) -> str:
+        """The name of this use of the consent in the journal: a consent re-subscribes a user only once."""
+        return f"consent/{fingerprint('consent', self.name, repr(self.consented_at))}"
+
+
+@dataclass(frozen=True, slots=True)
 class Send:
     """Send the resource's message, once under the name *delivery*. *force* ignores the message's own targeting."""
 
@@ -109,6 +128,7 @@ Desire: TypeAlias = (
     | IncrementAttribute
     | SetProfileField
     | SetDeviceField
+    | SetSubscription
     | Send
 )
 

@@ -12,6 +12,7 @@ from leanplum_sync.kinds.rows.cells import Cell
 from leanplum_sync.kinds.rows.desires import Desire
 from leanplum_sync.kinds.rows.row import CellError
 from leanplum_sync.kinds.rows.source import NeededColumn
+from leanplum_sync.kinds.rows.subscription_part import SubscriptionPart
 from leanplum_sync.problem import Place
 from leanplum_sync.wire.action import Json
 
@@ -193,4 +194,4 @@ class SendPart:
 # Each part has `columns`, the columns that it reads; `desire`, which returns what is asked for the row *row_id* (a userId or
 # deviceId), None if the row has no value for it, and raises CellError for a bad cell; and `readers`, which can each raise
 # CellError by themselves, so that every problem of a row is found.
-Part: TypeAlias = Always | CellPart | ListPart | DevicePart | SendPart
+Part: TypeAlias = Always | CellPart | ListPart | DevicePart | SubscriptionPart | SendPart

@@ -32,6 +32,7 @@ class Site:
     *header* holds the column names of a data file; None if it has no header.
     *types* are the types of its columns, if the format has types.
     *whole* is false if faulty parts of the document were left out. Missing keys are not reported then.
+    *now* is when the specs were read, in epoch seconds.
     *readable* is false if the data file can't be read. That is already reported, so missing columns are not.
     """
 
@@ -42,6 +43,7 @@ class Site:
     types: Mapping[str, str]
     readable: bool
     whole: bool
+    now: float
     place: Callable[[Path], Place]
     report: Report
 

@@ -39,14 +39,19 @@ HELD_AFTER = {
     # What can't be proved waits for a person: a send or an increment whose request may have been carried out.
     "sends": {"intent, nothing written", "partly written", "answered, not recorded"},
     "increments": {"intent, nothing written", "partly written"},
+    # Who is still unsubscribed may have been re-subscribed, and have left again.
+    "re-subscribes": {"intent, nothing written", "partly written"},
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "backend"),
-    [(kind, "sqlite") for kind in ("attributes", "tokens", "lists", "increments", "sends")]
-    + [(kind, "postgresql") for kind in ("attributes", "increments", "sends")],
+    [
+        (kind, "sqlite")
+        for kind in ("attributes", "tokens", "lists", "unsubscribes", "re-subscribes", "increments", "sends")
+    ]
+    + [(kind, "postgresql") for kind in ("attributes", "re-subscribes", "increments", "sends")],
 )
 @pytest.mark.parametrize("point", POINTS)
 def test_a_killed_run_ends_like_one_that_was_not(
@@ -97,6 +102,11 @@ def _judge(api: Any, world: ModuleType, kind: str, *, held: int, took_effect: bo
             for name, user in users.items():
                 tokens = {device["deviceId"]: device.get("iosPushToken") for device in user["devices"]}
                 assert tokens[f"device-{name}"] == "ab" * 32
+        case "unsubscribes":
+            assert all(user["unsubscribeChannels"] == ["Webhook", "Email"] for user in users.values())
+            assert {user["events"]["Unsubscribe"]["count"] for user in users.values()} == {1}
+        case "re-subscribes":
+            assert [user["unsubscribeChannels"] for user in users.values()].count(["Webhook"]) == held
         case "increments":
             assert all(count == {"visits": 1} for count in api.increments().values())
             assert len(api.increments()) == len(users) - held

@@ -40,6 +40,7 @@ from leanplum_sync.kinds.rows.desires import (
     Send,
     SetAttribute,
     SetDeviceField,
+    SetSubscription,
     Want,
 )
 from leanplum_sync.planner.change import Change, ChangeKind
@@ -72,13 +73,24 @@ def seed() -> str:
         "created": 1.6e9,
     }
     users = [
-        {"userId": user, "userAttributes": OBSERVED.attributes, "devices": [{"deviceId": f"old-{user}"}]}
+        {
+            "userId": user,
+            "userAttributes": OBSERVED.attributes,
+            "devices": [{"deviceId": f"old-{user}"}],
+            "unsubscribeChannels": ["Webhook"],
+        }
         for user in USERS
     ]
     return "".join(json.dumps(line) + "\n" for line in ({"message": message}, *users))
 
 
-OBSERVED = Profile(exists=True, attributes={"tier": "silver", "visits": 5}, fields={}, devices={})
+OBSERVED = Profile(
+    exists=True,
+    attributes={"tier": "silver", "visits": 5},
+    fields={},
+    devices={},
+    subscriptions={"Webhook": "unsubscribed"},
+)
 
 DESIRES: Mapping[str, tuple[Desire, ...]] = {
     "attributes": (SetAttribute("tier", "gold", HERE),),
@@ -87,7 +99,12 @@ DESIRES: Mapping[str, tuple[Desire, ...]] = {
     "increments": (IncrementAttribute("visits", 1, "launch", HERE),),
     "sends": (Send("november", {"name": "Ann"}, force=False, asked_at=HERE),),
 }
-DESIRES = {**DESIRES, "everything": tuple(desire for found in DESIRES.values() for desire in found)}
+DESIRES = {
+    **DESIRES,
+    "everything": tuple(desire for found in DESIRES.values() for desire in found),
+    "unsubscribes": (SetSubscription("Email", "unsubscribed", None, HERE),),
+    "re-subscribes": (SetSubscription("Webhook", "subscribed", 1.6e9, HERE),),
+}
 
 
 @dataclass

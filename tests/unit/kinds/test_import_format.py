@@ -62,7 +62,7 @@ def test_an_attribute_that_the_spec_manages_is_not_taken_from_the_file_too(folde
     [
         ("newUserId", "a spec of this kind can't use column newUserId of this file", "leanplum-sync doesn't rename users: import this column with Leanplum's own upload."),
         ("events.Purchase.count", "a spec of this kind can't use column events.Purchase.count of this file", "leanplum-sync doesn't manage event counts: import them with Leanplum's own upload."),
-        ("unsubscribeChannelsToAdd", "a spec of this kind can't use column unsubscribeChannelsToAdd of this file", "leanplum-sync doesn't manage subscriptions: import them with Leanplum's own upload."),
+        ("unsubscribeChannelsToAdd", "a spec of this kind can't use column unsubscribeChannelsToAdd of this file", "Write a spec of kind Subscriptions for it."),
         ("createDisposition", "a spec of this kind can't use column createDisposition of this file", "Set `createUsers` in the spec instead, for all rows."),
         ("contry", "a spec of this kind can't use column contry of this file", "Did you mean country?"),
         ("zzz", "a spec of this kind can't use column zzz of this file", "Remove it, or name the columns to use in the spec, with `id` for the ids."),

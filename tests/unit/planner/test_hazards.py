@@ -20,6 +20,8 @@ CHANGES = {
     ChangeKind.RENAME: 4,
     ChangeKind.RENAMED_AWAY: 4,
     ChangeKind.INCREMENT: 5,
+    ChangeKind.UNSUBSCRIBE: 8,
+    ChangeKind.RESUBSCRIBE: 9,
 }
 COUNTS = {
     "sends": 2,
@@ -27,7 +29,9 @@ COUNTS = {
     "suspectedRename": 2,
     "forcedSends": 1,
     "createdUsers": 1,
+    "resubscribes": 9,
     "removals": 3,
+    "unsubscribes": 8,
     "renames": 4,
     "increments": 5,
     "newAttributeNames": 6,

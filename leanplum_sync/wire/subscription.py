@@ -1,0 +1,94 @@
+"""
+Subscriptions of a user: what exportUser shows of them, and the arguments of setUserAttributes that change them.
+
+A field is a channel, such as ``Email``, or ``category ID``. Its state is ``subscribed`` or ``unsubscribed``.
+
+Source: Leanplum OpenAPI, setUserAttributes and exportUser. Everyone starts subscribed to everything. A profile lists what
+the user unsubscribed from, without dates. Source: Leanplum docs, manage email subscriptions: unsubscribing fires the event
+``Unsubscribe``. exportUser shows when it last happened, whatever the channel was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from leanplum_sync.wire.action import Json
+
+CHANNELS: Final = ("Email", "Push Notification", "Webhook", "Newsfeed Message")
+SUBSCRIBED: Final = "subscribed"
+UNSUBSCRIBED: Final = "unsubscribed"
+_CATEGORY: Final = "category "
+_EVENT: Final = "Unsubscribe"
+_ARGUMENTS: Final = {
+    (False, UNSUBSCRIBED): "unsubscribeChannelsToAdd",
+    (False, SUBSCRIBED): "unsubscribeChannelsToRemove",
+    (True, UNSUBSCRIBED): "unsubscribeCategoriesToAdd",
+    (True, SUBSCRIBED): "unsubscribeCategoriesToRemove",
+}
+
+
+def category(category_id: Json) -> str:
+    """Return the field of a category."""
+    return f"{_CATEGORY}{category_id}"
+
+
+def subscription_arguments(states: Mapping[str, str]) -> dict[str, Json]:
+    """
+    Return the arguments of setUserAttributes that give each field its state.
+
+    Source: Leanplum OpenAPI types the channels as text; clients send lists, too. So a single channel is text.
+    """
+    found: dict[str, Json] = {}
+    for field in sorted(states):
+        is_category = field.startswith(_CATEGORY)
+        argument = _ARGUMENTS[is_category, states[field]]
+        found.setdefault(argument, []).append(field.removeprefix(_CATEGORY))
+    for state in (UNSUBSCRIBED, SUBSCRIBED):
+        argument = _ARGUMENTS[False, state]
+        if len(found.get(argument, ())) == 1:
+            found[argument] = found[argument][0]
+    return found
+
+
+def subscription_states(arguments: Mapping[str, Json]) -> dict[str, str]:
+    """Return the state that *arguments* give each field: the inverse of ``subscription_arguments``."""
+    found: dict[str, str] = {}
+    for (is_category, state), argument in _ARGUMENTS.items():
+        given = arguments.get(argument) or ()
+        for item in [given] if isinstance(given, str) else given:
+            found[category(item) if is_category else item] = state
+    return found
+
+
+def shown_states(element: Mapping[str, Json]) -> dict[str, str]:
+    """
+    Return the fields that the user in an exportUser *element* unsubscribed from.
+
+    Raises:
+        TypeError: the element shows them in an unknown shape.
+    """
+    channels = map(_text, _list(element.get("unsubscribeChannels")))
+    shown = _list(element.get("unsubscribeCategories"))
+    ids = (_text(each.get("id") if isinstance(each, dict) else each) for each in shown)
+    return dict.fromkeys((*channels, *map(category, ids)), UNSUBSCRIBED)
+
+
+def last_unsubscribed(element: Mapping[str, Json]) -> float | None:
+    """Return when the user last unsubscribed from anything, in epoch seconds; None if the element doesn't show it."""
+    events = element.get("events")
+    event = events.get(_EVENT) if isinstance(events, dict) else None
+    last = event.get("lastTime") if isinstance(event, dict) else None
+    return float(last) if isinstance(last, int | float) and not isinstance(last, bool) else None
+
+
+def _list(value: Json) -> list[Json]:
+    if not isinstance(value, list | None):
+        raise TypeError
+    return value or []
+
+
+def _text(value: Json) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise TypeError
+    return str(value)

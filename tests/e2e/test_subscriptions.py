@@ -1,0 +1,301 @@
+"""Subscriptions from the spec to the proof: who leaves is never brought back without a dated consent, and only once with one."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any, Final
+
+import brief_waits
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from files import ndjson, write_files
+from journals import shift_doubts
+from shell import TIMEOUT_SECONDS, Serve, Served, Shell
+
+PROJECT: Final = """\
+apiVersion: leanplum-sync/v1
+kind: Project
+metadata: {name: shop}
+spec:
+  environments:
+    live: {appId: app_emulator, budget: {resubscribes: 3}, limits: {requestsPerSecond: 1000}}
+  connections:
+    crm: {url: "sqlite:///crm.db"}
+"""
+SPEC: Final = """\
+apiVersion: leanplum-sync/v1
+kind: Subscriptions
+metadata: {name: choices}
+spec:
+  users: {file: choices.csv, id: user}
+  channels:
+    Email: {column: email, map: {"no": unsubscribed, "yes": subscribed}}
+    Push Notification: {column: push}
+  categories:
+    "5": {column: news, map: {"no": unsubscribed}, otherwise: unchanged}
+  consent: {column: consented_at}
+"""
+TIERS: Final = """\
+apiVersion: leanplum-sync/v1
+kind: UserAttributes
+metadata: {name: tiers}
+spec:
+  users: {inline: [leaves, returns]}
+  attributes: {tier: gold}
+"""
+ROWS: Final = """\
+user,email,push,news,consented_at
+leaves,no,,no,
+returns,yes,unsubscribed,yes,2026-03-01
+left-later,yes,,,2026-03-01
+stays,yes,,,2026-03-01
+nobody,no,,,
+"""
+LEFT_EARLY, LEFT_LATER = 1.76e9, 1.78e9  # around the consents of 2026-03-01
+ADDRESS: Final = "Subscriptions/choices"
+
+
+def left(at: float, *channels: str) -> dict[str, Any]:
+    event = {"count": 1, "firstTime": at, "lastTime": at}
+    return {"unsubscribeChannels": list(channels), "events": {"Unsubscribe": event}}
+
+
+SEED: Final = (
+    {"unsubscribeCategory": {"id": 5, "name": "News"}},
+    {"userId": "leaves"},
+    {"userId": "returns", **left(LEFT_EARLY, "Email")},
+    {"userId": "left-later", **left(LEFT_LATER, "Email")},
+    {"userId": "stays"},
+)
+
+
+@pytest.fixture
+def served(serve: Serve) -> Served:
+    return serve(*SEED)
+
+
+@pytest.fixture
+def shell(tmp_path: Path, served: Served) -> Shell:
+    files = {
+        "leanplum-sync.yaml": PROJECT,
+        "specs/choices.yaml": SPEC,
+        "specs/tiers.yaml": TIERS,
+        "specs/choices.csv": ROWS,
+    }
+    write_files(tmp_path / "shop", files)
+    return Shell(tmp_path / "shop", {**served.environ, brief_waits.VARIABLE: "1"})
+
+
+def out_of(shell: Shell, user: str) -> list[str]:
+    shown = json.loads(shell.run("call", "exportUser", f"userId={user}").stdout)
+    categories = [f"category {each['id']}" for each in shown.get("unsubscribeCategories", [])]
+    return [*shown["unsubscribeChannels"], *categories]
+
+
+def test_a_walk_from_the_spec_to_the_proof(shell: Shell, served: Served) -> None:
+    assert "Valid: 2 specs" in shell.run("validate").stdout
+
+    planned = shell.json("plan", "--out", "a.lpplan")
+    hazards = {hazard["name"]: hazard["count"] for hazard in planned["hazards"]}
+    assert (hazards["resubscribes"], hazards["unsubscribes"]) == (1, 3)
+    assert planned["cost"]["writes"] == 3  # two users in one batch, and the re-subscription by itself
+    notes = {note["code"]: note["samples"] for note in planned["notes"]}
+    assert notes["consent_older"] == ["left-later"]
+    assert notes["missing"] == ["nobody"]
+    for output in ("text", "json", "markdown", "html"):
+        shown = shell.run("show", "a.lpplan", "-o", output).stdout
+        assert "re-subscribe" in shown
+        assert "category 5" in shown
+        assert "2026-03-01" not in shown
+
+    explained = shell.json("explain", "a.lpplan", "left-later")
+    assert [
+        (each["field"], each["observed"], each["desired"], each["isChanged"])
+        for each in explained["decisions"]
+    ] == [("Email", "unsubscribed", "subscribed", False)]
+
+    receipt = shell.json("apply", "a.lpplan", "--yes", "--verify", "all")
+    assert receipt["actions"]["done"] == 3
+    assert receipt["verification"]["equal"] == 2
+    assert out_of(shell, "leaves") == ["Email", "category 5"]
+    assert out_of(shell, "returns") == ["Push Notification"]
+    assert out_of(shell, "left-later") == ["Email"]
+    assert served.counts()["requests"]["byAction"]["multi"] == 2
+
+    assert shell.json("plan", "--out", "b.lpplan")["isEmpty"]
+
+
+def test_who_leaves_again_stays_away_whatever_the_api_shows(shell: Shell) -> None:
+    shell.run("plan", "--out", "a.lpplan")
+    shell.run("apply", "a.lpplan", "--yes", "--verify", "none")
+    leave = ("call", "setUserAttributes", "userId=returns", "unsubscribeChannelsToAdd=Email", "--yes")
+    shell.run(*leave)
+    planned = shell.json("plan", "--out", "b.lpplan")
+    assert planned["isEmpty"]
+    assert {"consent_used", "consent_older"} <= {note["code"] for note in planned["notes"]}
+    # A later consent counts; it is later than the unsubscription only if Leanplum shows no later one.
+    csv = shell.folder / "specs" / "choices.csv"
+    csv.write_text(ROWS.replace("yes,unsubscribed,yes,2026-03-01", "yes,unsubscribed,yes,2026-03-02"))
+    codes = {note["code"]: note["samples"] for note in shell.json("plan", "--out", "c.lpplan")["notes"]}
+    assert codes["consent_older"] == ["left-later", "returns"]
+
+
+def test_over_budget_nobody_is_re_subscribed(shell: Shell) -> None:
+    project = shell.folder / "leanplum-sync.yaml"
+    project.write_text(PROJECT.replace(", budget: {resubscribes: 3}", ""))
+    assert "--ack resubscribes=1" in shell.run("plan", "--out", "a.lpplan", code=6).stdout
+    assert "re-subscriptions of users who had unsubscribed (budget 0)" in (
+        shell.run("apply", "a.lpplan", "--yes", code=6).stderr
+    )
+    assert out_of(shell, "returns") == ["Email"]
+    shell.run("apply", "a.lpplan", "--yes", "--ack", "resubscribes=1")
+    assert out_of(shell, "returns") == ["Push Notification"]
+
+
+def test_undo_unsubscribes_again_but_re_subscribes_nobody(shell: Shell) -> None:
+    shell.run("plan", "--out", "a.lpplan")
+    shell.run("apply", "a.lpplan", "--yes", "--verify", "none")
+    undone = shell.json("undo", "1")
+    (note,) = [note for note in undone["notes"] if "will stay so" in note["sentence"]]
+    assert note["samples"] == ["leaves", "returns"]
+    shell.run("apply", ".leanplum-sync/undo-1.lpplan", "--yes")
+    assert out_of(shell, "returns") == ["Push Notification", "Email"]
+    assert out_of(shell, "leaves") == ["Email", "category 5"]
+
+
+def test_drift_shows_who_was_re_subscribed_by_others(shell: Shell) -> None:
+    shell.run("plan", "--out", "a.lpplan")
+    shell.run("apply", "a.lpplan", "--yes", "--verify", "none")
+    assert shell.json("drift")["moved"] == []
+    shell.run("call", "setUserAttributes", "userId=leaves", "unsubscribeChannelsToRemove=Email", "--yes")
+    (moved,) = shell.json("drift", code=0)["moved"]
+    assert (moved["resource"], moved["origin"], moved["field"], moved["samples"]) == (
+        ADDRESS,
+        "others",
+        "Email",
+        ["user:leaves"],
+    )
+
+
+def test_a_re_subscription_in_doubt_waits_for_a_person_if_the_user_is_not_subscribed(
+    shell: Shell, served: Served
+) -> None:
+    shell.run("plan", "--out", "a.lpplan", "--select", ADDRESS)
+    # The first request unsubscribes, the second re-subscribes; it never arrives.
+    served.faults("cut-before:action=multi,after=1,times=1")
+    applied = shell.run("apply", "a.lpplan", "--yes", "--verify", "none", code=5)
+    assert "resolve 1" in applied.stderr
+    (held,) = shell.json("status")["held"]
+    assert held["subject"] == "user:returns"
+    assert out_of(shell, "returns") == ["Email", "Push Notification"]
+    planned = shell.json("plan", "--out", "b.lpplan", "--select", ADDRESS)
+    assert planned["isEmpty"]
+    assert "held" in {note["code"] for note in planned["notes"]}
+    shift_doubts(shell.journal, -3600)
+    again = shell.run("resolve", "1", "--again", "--yes")
+    shell.run(*again.stderr.split("leanplum-sync ")[-1].split(), "--yes")
+    assert out_of(shell, "returns") == ["Push Notification"]
+
+
+def test_a_lost_answer_to_a_re_subscription_is_settled_by_reading(shell: Shell, served: Served) -> None:
+    shell.run("plan", "--out", "a.lpplan", "--select", ADDRESS)
+    served.faults("cut-after:action=multi,after=1,times=1")
+    receipt = shell.json("apply", "a.lpplan", "--yes", "--verify", "all")
+    assert receipt["actions"]["done"] == 3
+    assert shell.json("plan", "--out", "b.lpplan", "--select", ADDRESS)["isEmpty"]
+
+
+@pytest.mark.parametrize("held_calls", range(5))
+def test_a_killed_run_is_resumed_and_does_nothing_twice(
+    shell: Shell, served: Served, held_calls: int
+) -> None:
+    """Killed with its request number *held_calls* sent but not carried out: two for reading, then the writes, then the proof."""
+    shell.run("plan", "--out", "a.lpplan")
+    served.faults(f"latency:seconds=86400,after={held_calls}")
+    process = shell.start(
+        "apply", "a.lpplan", "--yes", "--verify", "all", "--recheck", "on", "--concurrency", "1"
+    )
+    while not served.holds():
+        if process.poll() is not None:
+            break
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=TIMEOUT_SECONDS)
+    served.faults("")
+    resumed = shell.start("apply", "a.lpplan", "--yes", "--verify", "all")
+    _, errors = resumed.communicate(timeout=TIMEOUT_SECONDS)
+    assert resumed.returncode in (0, 5), errors
+    if resumed.returncode == 5:
+        shift_doubts(shell.journal, -3600)
+        again = shell.run("resolve", "1", "--again", "--yes")
+        shell.run(*again.stderr.split("leanplum-sync ")[-1].split(), "--yes")
+    assert out_of(shell, "leaves") == ["Email", "category 5"]
+    assert out_of(shell, "returns") == ["Push Notification"]
+    assert shell.json("plan", "--out", "b.lpplan")["isEmpty"]
+
+
+def rows_in(folder: Path, form: str) -> str:
+    """Write the rows in another form, and return where the spec finds them."""
+    records = [
+        dict(zip(ROWS.splitlines()[0].split(","), line.split(","), strict=True))
+        for line in ROWS.splitlines()[1:]
+    ]
+    match form:
+        case "ndjson":
+            (folder / "specs" / "choices.ndjson").write_text(ndjson(*records))
+            return "{file: choices.ndjson, id: user}"
+        case "parquet":
+            pq.write_table(pa.Table.from_pylist(records), folder / "specs" / "choices.parquet")
+            return "{file: choices.parquet, id: user}"
+        case "query":
+            import sqlite3  # noqa: PLC0415 - only for this form
+
+            with sqlite3.connect(folder / "crm.db") as database:
+                database.execute("CREATE TABLE choices (user, email, push, news, consented_at)")
+                database.executemany(
+                    "INSERT INTO choices VALUES (:user, :email, :push, :news, :consented_at)", records
+                )
+            (folder / "specs" / "choices.sql").write_text("SELECT * FROM choices")
+            return "{connection: crm, query: choices.sql, id: user}"
+        case _:
+            return "{inline: " + json.dumps([{"id": each.pop("user"), **each} for each in records]) + "}"
+
+
+@pytest.mark.parametrize("form", ["inline", "ndjson", "parquet", "query"])
+def test_rows_of_every_source_give_the_same_plan(shell: Shell, form: str) -> None:
+    expected = shell.json("plan", "--out", "a.lpplan", "--select", ADDRESS)
+    users = rows_in(shell.folder, form)
+    spec = shell.folder / "specs" / "choices.yaml"
+    spec.write_text(SPEC.replace("{file: choices.csv, id: user}", users))
+    found = shell.json("plan", "--out", "b.lpplan", "--select", ADDRESS)
+    for key in ("hazards", "users", "actions"):
+        assert found[key] == expected[key]
+
+
+def test_a_rejected_and_a_skipped_action_are_reported(shell: Shell, served: Served) -> None:
+    shell.environ |= served.every_key
+    shell.run("plan", "--out", "a.lpplan", "--select", ADDRESS)
+    shell.run("call", "deleteUser", "userId=leaves", "--yes")
+    served.faults("success-and-error:action=setUserAttributes,user=returns,times=1")
+    receipt = shell.json("apply", "a.lpplan", "--yes", "--verify", "none", "--recheck", "off", code=4)
+    # Two of three were rejected, so the next phase, with the re-subscription, is not sent.
+    assert {fate: count for fate, count in receipt["actions"].items() if count} == {
+        "rejected": 2,
+        "not sent": 1,
+    }
+    assert "Email" in out_of(shell, "returns")
+
+
+@pytest.mark.parametrize("cell", ["", "soon", "2999-01-01", "1970-01-01"])
+def test_without_a_dated_consent_nothing_is_planned(shell: Shell, cell: str) -> None:
+    csv = shell.folder / "specs" / "choices.csv"
+    csv.write_text(ROWS.replace("yes,unsubscribed,yes,2026-03-01", f"yes,unsubscribed,yes,{cell}"))
+    failed = shell.run("validate", code=3)
+    shown = failed.stdout + failed.stderr
+    assert "specs/choices.csv:3: Subscriptions/choices" in shown
+    assert "consent" in shown
+    assert not cell or cell not in shown
+    shell.run("plan", "--out", "a.lpplan", code=3)
+    assert not (shell.folder / "a.lpplan").exists()

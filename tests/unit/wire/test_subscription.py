@@ -1,0 +1,68 @@
+"""Subscriptions: the arguments that change them, and what exportUser shows of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leanplum_sync.errors import UnexpectedResponseError
+from leanplum_sync.wire.profile import read_profile
+from leanplum_sync.wire.subscription import CHANNELS, category, subscription_arguments, subscription_states
+
+FIELDS = st.one_of(st.sampled_from(CHANNELS), st.integers(1, 99).map(category))
+
+
+@given(st.dictionaries(FIELDS, st.sampled_from(["subscribed", "unsubscribed"])))
+def test_the_arguments_say_which_state_each_field_gets(states: dict[str, str]) -> None:
+    assert subscription_states(subscription_arguments(states)) == states
+
+
+def test_one_channel_is_sent_as_text_and_several_as_a_list() -> None:
+    assert subscription_arguments({"Email": "unsubscribed"}) == {"unsubscribeChannelsToAdd": "Email"}
+    assert subscription_arguments(
+        {"Webhook": "subscribed", "Email": "subscribed", "category 5": "unsubscribed"}
+    ) == {
+        "unsubscribeChannelsToRemove": ["Email", "Webhook"],
+        "unsubscribeCategoriesToAdd": ["5"],
+    }
+
+
+@pytest.mark.claim("subscriptions-read")
+def test_a_profile_shows_what_the_user_left_and_when_they_last_left_anything() -> None:
+    profile = read_profile(
+        {
+            "userAttributes": {},
+            "unsubscribeChannels": ["Email"],
+            "unsubscribeCategories": [{"id": 5, "name": "News"}, {"id": "7"}],
+            "events": {"Unsubscribe": {"count": 2, "firstTime": 1.6e9, "lastTime": 1.7e9}},
+        }
+    )
+    assert set(profile.subscriptions) == {"Email", "category 5", "category 7"}
+    assert profile.unsubscribed_at == 1.7e9
+
+
+@pytest.mark.parametrize(
+    "events", [None, {}, [], {"Unsubscribe": {"count": 1}}, {"Unsubscribe": {"lastTime": True}}]
+)
+def test_a_profile_need_not_show_when(events: Any) -> None:
+    profile = read_profile({"userAttributes": {}, "events": events})
+    assert profile.subscriptions == {}
+    assert profile.unsubscribed_at is None
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {"unsubscribeChannels": "Email"},
+        {"unsubscribeChannels": [None]},
+        {"unsubscribeChannels": [True]},
+        {"unsubscribeCategories": {"id": 5}},
+        {"unsubscribeCategories": [{"name": "News"}]},
+    ],
+)
+def test_subscriptions_of_another_shape_are_not_taken_for_none(shown: Any) -> None:
+    with pytest.raises(UnexpectedResponseError):
+        read_profile({"userAttributes": {}, **shown})
