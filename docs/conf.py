@@ -12,6 +12,7 @@ NAVIGATION = {
     "Help": ["docs/troubleshooting"],
     "Reference": [
         "docs/specs",
+        "docs/kinds",
         "docs/values",
         "docs/project-file",
         "docs/commands",

@@ -33,6 +33,7 @@ from leanplum_sync.wire.catalogue import ACTIONS, ActionSpec, CreateDisposition,
 
 HERE = Path(__file__).parent
 fidelity = SimpleNamespace(**runpy.run_path(str(HERE / "evidence.py")))
+BY_HAND: dict[str, str] = runpy.run_path(str(HERE / "by_hand.py"))["BY_HAND"]
 
 
 def main() -> None:
@@ -244,6 +245,26 @@ def kinds() -> str:
     return "\n".join([head, "|---|---|---|---|---|---|", *rows])
 
 
+def coverage() -> str:
+    """
+    Return a table of the API's actions, with the kinds that write or read with each, or the reason why no kind does.
+
+    Raises:
+        ValueError: an action has no kind and no reason, or both, or a reason is about an unknown action.
+    """
+    rows = []
+    if unknown := BY_HAND.keys() - ACTIONS.keys():
+        raise ValueError(f"docs/by_hand.py: the API has no action {sorted(unknown)}")
+    for action in ACTIONS:
+        writing = [kind.name for kind in KINDS.values() if action in kind.writes]
+        reading = [kind.name for kind in KINDS.values() if action in kind.reads]
+        reason = BY_HAND.get(action, "")
+        if bool(writing or reading) is bool(reason):
+            raise ValueError(f"docs/by_hand.py: {action} needs either a kind or a reason, and not both")
+        rows.append(f"| `{action}` | {', '.join(names(writing))} | {', '.join(names(reading))} | {reason} |")
+    return "\n".join(["| action | written by | read by | why by hand |", "|---|---|---|---|", *rows])
+
+
 def plan_tables() -> str:
     with closing(sqlite3.connect(":memory:")) as empty:
         empty.executescript(planfile_schema.CREATE)
@@ -328,6 +349,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "metadata": fields(document.Metadata),
     "listing": fields(document.Listing),
     "kinds": kinds,
+    "coverage": coverage,
     **{name: fields(model) for kind in KINDS.values() for name, model in kind.tables.items()},
     "column": fields(forms.ColumnForm),
     "value": fields(forms.ValueForm),

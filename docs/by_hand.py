@@ -1,0 +1,48 @@
+"""Why no kind of spec covers an action of the API: the reasons on the page about kinds, for each action that no kind uses."""
+
+from __future__ import annotations
+
+_SESSION = "A device does it while a person uses the app. The emulator has it for tests of apps."
+_INBOX = "The app's SDK does it when a person opens the inbox."
+_EXPORT = "It gives a file for other systems, and changes nothing. Use `call` or the [client](client.md)."
+_CONTENT = "It reads what people made in the dashboard, and changes nothing. `call` shows it."
+_VARIABLES = "Variables are managed [by hand](how-to-work-by-hand.md)."
+_CHANNELS = "Notification channels are managed [by hand](how-to-work-by-hand.md)."
+_POSTBACKS = "Postbacks are managed [by hand](how-to-work-by-hand.md)."
+_FILES = "Files are managed [by hand](how-to-work-by-hand.md)."
+_ERASING = "Erasing people is done [by hand](erasure.md), because it also concerns files and the journal."
+
+# No kind uses these actions.
+BY_HAND = {
+    **dict.fromkeys(
+        ("start", "stop", "pauseSession", "resumeSession", "heartbeat", "restart", "log", "trackGeofence"),
+        _SESSION,
+    ),
+    **dict.fromkeys(("advance", "pauseState", "resumeState"), _SESSION),
+    "track": "An event happens once, at a moment. The [client](client.md) sends it, and never repeats it by itself.",
+    "setTrafficSourceInfo": "Ad networks and SDKs send it within two minutes of the start of a session.",
+    "registerDevice": "It marks a person's own device as a test device.",
+    **dict.fromkeys(("deleteUser", "block", "unblock"), _ERASING),
+    "startCampaign": "Leanplum doesn't document how to find out whether a campaign was started for a user.",
+    **dict.fromkeys(
+        ("getMessage", "getUnsubscribeCategories", "getAbTest", "getAbTests", "getVariant"), _CONTENT
+    ),
+    **dict.fromkeys(
+        (
+            "addAndroidNotificationChannel",
+            "getAndroidNotificationChannels",
+            "deleteAndroidNotificationChannel",
+        ),
+        _CHANNELS,
+    ),
+    **dict.fromkeys(("getVars", "setVars", "deleteVars"), _VARIABLES),
+    **dict.fromkeys(("downloadFile", "uploadFile"), _FILES),
+    **dict.fromkeys(("addPostback", "listPostbacks", "deletePostback"), _POSTBACKS),
+    "exportUsers": "No kind needs it. `plan --observed export` and `pull --from-export` [compare with its files](costs.md).",
+    "getExportResults": "No kind needs it. `plan --observed export` and `pull --from-export` wait for their jobs with it.",
+    **dict.fromkeys(("exportData", "exportReport"), _EXPORT),
+    "multi": "It is how actions travel: all kinds send theirs in batches.",
+    "getMultiResults": "It shows the results of Leanplum's own CSV import, which is done [by hand](how-to-work-by-hand.md).",
+    **dict.fromkeys(("getNewsfeedMessages", "markNewsfeedMessageAsRead", "deleteNewsfeedMessage"), _INBOX),
+    "getMigrateState": "No kind needs it. `plan` and `apply` ask for it, because a migration changes what writing does.",
+}
