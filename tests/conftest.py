@@ -36,6 +36,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run the scenes of tests/e2e under this row of doubts about the API",
     )
     parser.addoption(
+        "--install",
+        action="store_true",
+        help="let the pipelines' jobs install the commit that is checked out, on a machine that has nothing else",
+    )
+    parser.addoption(
         "--doubts-runs",
         type=Path,
         metavar="FOLDER",

@@ -55,6 +55,7 @@ def apply_plan(
     only: frozenset[Subject] | None = None,
     events: Listener = nobody,
     specs: Mapping[str, str] | None = None,
+    before_sending: Callable[[], None] = lambda: None,
     executor: Executor | None = None,
     randomness: Randomness | None = None,
 ) -> Receipt:
@@ -64,7 +65,7 @@ def apply_plan(
     A plan that was already applied sends nothing. An interrupted one continues where it stopped; with ``settings.resume``, it
     also sends what it had parked. With *only*, the run stops when it has applied the plan to these subjects. *events* is
     called, from any thread, after each recorded transition. *specs*, ``{kind/name: digest}``, are remembered once everything
-    is done. Tests choose *executor*, by default threads, and *randomness*, which spreads retries.
+    is done. *before_sending* is called when the journal has the run, and what it raises ends the run. Tests choose *executor*, by default threads, and *randomness*, which spreads retries.
 
     Raises:
         InterruptedRunError: *stop* asked for it. In-flight requests completed; ``read_receipt`` returns the state.
@@ -86,6 +87,7 @@ def apply_plan(
     )
     if run.found_state is RunState.FINISHED:
         return read_receipt(plan, journal, run.number, listed=settings.exceptions_listed)
+    before_sending()
     run.tell(events)
     executor = executor or Threads()
     run.wait_with(executor.condition())

@@ -321,7 +321,6 @@ class Application:
         digest, target = plan.header.digest, plan.header.target
         settings = self.admitted.apply_settings
         self.app.costs.about(plan_digest=digest)
-        keep_plan(self.admitted.plan, self.admitted.settings, journal)
         with journal.acquire(
             target.app_id, target.environment, part=lock, lease_seconds=settings.lease_seconds
         ) as lease:
@@ -340,6 +339,8 @@ class Application:
                     only=only,
                     events=self.log if events is nobody else both(self.log, events),
                     specs=plan.whole.resources(),
+                    # Not earlier: a kept plan without a run would be taken for the trace of a lost journal.
+                    before_sending=lambda: keep_plan(self.admitted.plan, self.admitted.settings, journal),
                 )
             except InterruptedRunError as error:
                 runs = journal.runs(target.app_id, target.environment)

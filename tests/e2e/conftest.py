@@ -13,6 +13,7 @@ from typing import Any
 import doubts
 import pytest
 from files import ndjson
+from machine import Machine, bare, ready
 from shell import ROOT, Example, Process, Serve, Served, Shell, Start
 
 from leanplum_sync import emulator
@@ -54,6 +55,12 @@ def _runs(config: pytest.Config) -> doubts.Runs | None:
 def _declared(item: pytest.Item) -> Mapping[str, Any]:
     """Return the answers that the test declares."""
     return ChainMap(*(dict(mark.kwargs) for mark in item.iter_markers("doubt")))  # the closest first
+
+
+@pytest.fixture(scope="session")
+def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    folder = tmp_path_factory.mktemp("machine")
+    return bare(folder) if request.config.getoption("install") else ready(folder)
 
 
 def has_scenes(path: Path) -> bool:

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 from hello import HELLO, send_hello
-from hub import REPOSITORY, Hub, Run, git, vanishing
+from hub import REPOSITORY, Hub, Run, vanishing
 from journals import shift_doubts
+from machine import Machine, git
 from postgresql import Server
 from ruamel.yaml import YAML
 from shell import Served, Shell
@@ -131,7 +132,11 @@ class Repository:
 
 @pytest.fixture
 def repository(
-    request: pytest.FixtureRequest, tmp_path: Path, serve: Callable[..., Served], postgresql: Server
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    serve: Callable[..., Served],
+    postgresql: Server,
+    machine: Machine,
 ) -> Repository:
     """Made by ``init``, with a test's options, in an empty folder, pushed, and with the secrets that its workflow names. Its machines share the journal."""
     clone = tmp_path / "shop"
@@ -142,7 +147,7 @@ def repository(
     secrets |= {"LEANPLUM_SYNC_JOURNAL": postgresql.new_database()}
     secrets |= {"LEANPLUM_SYNC_PLAN_KEY": Shell(clone).run("key").stdout.strip()}
     protected = {"LEANPLUM_PRODUCTION_KEY": served.environ["LEANPLUM_PRODUCTION_KEY"]}
-    hub = Hub(tmp_path / "hub", secrets, protected, {"LEANPLUM_API_URL": served.url})
+    hub = Hub(tmp_path / "hub", secrets, protected, {"LEANPLUM_API_URL": served.url}, machine)
     git(clone, "init", "--quiet", "--initial-branch=main")
     git(clone, "remote", "add", "origin", str(hub.origin))
     made = Repository(hub, clone, served)
@@ -337,24 +342,45 @@ def test_a_plan_over_budget_is_consented_to_by_hand_with_its_number(repository: 
     assert repository.user("00003")["tier"] == "bronze"
 
 
-def test_a_second_merge_waits_while_another_run_works(repository: Repository, tmp_path: Path) -> None:
+def test_jobs_that_write_wait_while_another_run_works(repository: Repository, tmp_path: Path) -> None:
     repository.branch()
     repository.edit("otherwise: bronze", "otherwise: copper")
     green(repository.pull_request())
-    tries = tmp_path / "tries"
-    tool = repository.hub.folder / "bin" / "leanplum-sync"
-    real = tool.read_text()
-    # The lock is held until the second try.
-    tool.write_text(
-        real.replace(
-            "exec ",
-            f'if [ "$1" = apply ]; then echo x >> {tries}; [ $(wc -l < {tries}) -gt 1 ] || exit 8; fi\nexec ',
-        )
-    )
-    repository.hub.variables["LOCK_WAIT_SECONDS"] = "0"
+    lock_while_trying(repository, tmp_path / "first", "apply")
     green(repository.merge())
-    assert len(tries.read_text().split()) == 2
     assert repository.user("00003")["tier"] == "copper"
+    lock_while_trying(repository, tmp_path / "second", "apply")
+    green(repository.by_hand(do="undo", run="1"))
+    assert repository.user("00003").get("tier") is None
+    for said in (tmp_path / "first", tmp_path / "second"):
+        assert "Waiting for the lock. Another run is working on production" in said.read_text()
+
+
+def lock_while_trying(repository: Repository, said: Path, command: str) -> None:
+    """Have the lock held when the *command* starts, until it waits. What it says meanwhile goes to the file *said*."""
+    tool = repository.hub.folder / "bin" / "leanplum-sync"
+    code = f"""\
+import sys
+from subprocess import PIPE, Popen
+from leanplum_sync.journal import open_journal
+with open_journal({repository.journal!r}) as journal, journal.acquire("app_emulator", "production"):
+    process = Popen(["leanplum-sync", *sys.argv[1:]], stderr=PIPE, text=True)
+    for line in process.stderr:
+        if "Waiting" in line:
+            open({str(said)!r}, "w").write(line)
+            break
+print(process.stderr.read(), file=sys.stderr)
+sys.exit(process.wait())
+"""
+    script = tool.with_name("locked.py")
+    script.write_text(code)
+    tool.write_text(f"""\
+#!/bin/sh
+PATH=${{PATH#*:}}
+if [ "$1" = {command} ]; then rm "$0"; exec {sys.executable} {script} "$@"; fi
+exec leanplum-sync "$@"
+""")
+    tool.chmod(0o755)
 
 
 def test_a_run_whose_machine_vanished_is_resumed_and_undone_from_others(

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,10 +15,10 @@ from typing import Any
 
 import pytest
 from hello import HELLO, send_hello
-from hub import published, vanishing
+from hub import vanishing
 from journals import shift_doubts
+from machine import Machine
 from postgresql import Server
-from quick_command import quick_path
 from ruamel.yaml import YAML
 from shell import Served, Shell
 
@@ -32,6 +30,7 @@ class GitLab:
     project: Path
     served: Served
     variables: dict[str, str]
+    machine: Machine
     notes: list[dict[str, Any]] = field(default_factory=list)
     issues: list[dict[str, Any]] = field(default_factory=list)
 
@@ -41,11 +40,10 @@ class GitLab:
         shutil.copytree(self.project, workspace, dirs_exist_ok=True)
         tools = workspace.parent / "bin"
         tools.mkdir(exist_ok=True)
-        (tools / "pip").write_text("#!/bin/sh\n")
+        (tools / "pip").write_text(f"#!/bin/sh\n{self.machine.pip}\n")
         (tools / "pip").chmod(0o755)
-        path = f"{tools}:{quick_path()}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         environ = {
-            "PATH": path,
+            "PATH": f"{tools}:{self.machine.path}",
             "HOME": str(workspace.parent),
             "LANG": "C.UTF-8",
             **self.variables,
@@ -71,19 +69,21 @@ class GitLab:
 
 
 @pytest.fixture
-def gitlab(tmp_path: Path, serve: Callable[..., Served], postgresql: Server) -> Iterator[GitLab]:
+def gitlab(
+    tmp_path: Path, serve: Callable[..., Served], postgresql: Server, machine: Machine
+) -> Iterator[GitLab]:
     project = tmp_path / "shop"
     project.mkdir()
     Shell(project).run("init")
     served = serve(HELLO, seeds=[project / "seed" / "users.ndjson"])
     variables = {
         **served.read_only,
-        **published(tmp_path / "leanplum-sync"),
+        **machine.variables,
         "LEANPLUM_SYNC_JOURNAL": postgresql.new_database(),
         "LEANPLUM_SYNC_PLAN_KEY": Shell(project).run("key").stdout.strip(),
         "CI_PROJECT_ID": "7",
     }
-    found = GitLab(project, served, variables)
+    found = GitLab(project, served, variables, machine)
 
     class Notes(BaseHTTPRequestHandler):
         def answer(self, body: object, page: str = "") -> None:

@@ -22,14 +22,24 @@ def started(example: Example, serve: Serve) -> Shell:
     return shell
 
 
+@pytest.fixture
+def shell(example: Example, serve: Serve, journal_location: str | Path) -> Shell:
+    """Return the example, ready to send, with a journal in a file and then with a shared one."""
+    shell = started(example, serve)
+    if isinstance(journal_location, str):
+        project = shell.folder / "leanplum-sync.yaml"
+        project.write_text(f"{project.read_text()}  journal: {{env: LEANPLUM_SYNC_JOURNAL}}\n")
+        shell.environ["LEANPLUM_SYNC_JOURNAL"] = journal_location
+    return shell
+
+
 def apply(shell: Shell) -> None:
     shell.run("plan", "--out", "a.lpplan")
     shell.run("apply", "a.lpplan", "--yes")
 
 
 @pytest.mark.sampled
-def test_a_renamed_send_goes_to_nobody_again(example: Example, serve: Serve) -> None:
-    shell = started(example, serve)
+def test_a_renamed_send_goes_to_nobody_again(shell: Shell) -> None:
     apply(shell)
     spec = shell.folder / "specs" / "order-delay.yaml"
     renamed = shell.folder / "specs" / "late-orders.yaml"
@@ -41,8 +51,7 @@ def test_a_renamed_send_goes_to_nobody_again(example: Example, serve: Serve) -> 
 
 
 @pytest.mark.doubt(integers="kept")
-def test_a_renamed_increment_is_not_added_again(example: Example, serve: Serve) -> None:
-    shell = started(example, serve)
+def test_a_renamed_increment_is_not_added_again(shell: Shell) -> None:
     (shell.folder / "specs" / "order-delay.yaml").unlink()
     spec: Path = shell.folder / "specs" / "visits.yaml"
     spec.write_text(VISITS.format(name="visits"))
@@ -76,10 +85,7 @@ def moved(shell: Shell, *moves: tuple[str, str]) -> None:
     project.write_text("\n".join([*kept, f"  moved: [{entries}]", ""]))
 
 
-def test_a_send_that_was_moved_goes_to_nobody_again_however_often_it_is_renamed(
-    example: Example, serve: Serve
-) -> None:
-    shell = started(example, serve)
+def test_a_send_that_was_moved_goes_to_nobody_again_however_often_it_is_renamed(shell: Shell) -> None:
     apply(shell)
     rename(shell, "late-orders")
     moved(shell, ("2026-11-order-delay", "late-orders"))
@@ -93,8 +99,7 @@ def test_a_send_that_was_moved_goes_to_nobody_again_however_often_it_is_renamed(
 
 @pytest.mark.doubt(integers="kept")
 @pytest.mark.sampled
-def test_a_moved_increment_is_not_added_again(example: Example, serve: Serve) -> None:
-    shell = started(example, serve)
+def test_a_moved_increment_is_not_added_again(shell: Shell) -> None:
     (shell.folder / "specs" / "order-delay.yaml").unlink()
     spec = shell.folder / "specs" / "visits.yaml"
     spec.write_text(VISITS.format(name="visits"))
@@ -127,10 +132,9 @@ def test_a_plan_made_before_the_former_delivery_was_applied_repeats_nothing(
 
 
 def test_a_plan_with_the_former_name_repeats_nothing_that_was_delivered_under_the_new_one(
-    example: Example, serve: Serve
+    shell: Shell,
 ) -> None:
     """As from another checkout: the journal remembers the rename."""
-    shell = started(example, serve)
     spec = shell.folder / "specs" / "order-delay.yaml"
     before = spec.read_text()
     planned = shell.json("plan", "--out", "old.lpplan")["changes"]["send"]
@@ -147,10 +151,7 @@ def over(plan: Any) -> dict[str, int]:
     return {hazard["name"]: hazard["count"] for hazard in plan["hazards"] if hazard["isOver"]}
 
 
-def test_a_rename_that_is_not_listed_is_refused_until_it_is_acknowledged(
-    example: Example, serve: Serve
-) -> None:
-    shell = started(example, serve)
+def test_a_rename_that_is_not_listed_is_refused_until_it_is_acknowledged(shell: Shell) -> None:
     apply(shell)
     rename(shell, "late-orders")
     plan = shell.json("plan", "--out", "b.lpplan", code=6)
@@ -163,8 +164,7 @@ def test_a_rename_that_is_not_listed_is_refused_until_it_is_acknowledged(
 
 
 @pytest.mark.doubt(integers="kept")
-def test_a_renamed_increment_that_is_not_listed_is_refused(example: Example, serve: Serve) -> None:
-    shell = started(example, serve)
+def test_a_renamed_increment_that_is_not_listed_is_refused(shell: Shell) -> None:
     (shell.folder / "specs" / "order-delay.yaml").unlink()
     spec = shell.folder / "specs" / "visits.yaml"
     spec.write_text(VISITS.format(name="visits"))

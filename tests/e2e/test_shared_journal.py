@@ -13,7 +13,7 @@ from hello import HELLO, send_hello
 from journals import shift_doubts
 from shell import TIMEOUT_SECONDS, Process, Serve, Served, Shell, Start
 from tiers import TIERS, silver
-from waiting import wait_for
+from waiting import lines_until, wait_for
 
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.journal import open_journal
@@ -111,6 +111,32 @@ def test_the_lock_of_a_machine_that_is_gone_ends_with_its_lease(
     assert "Another run is working on live" in shell.run(*APPLY, "--resume", code=8).stderr
     end_lease(journal_location, 0)
     shell.run(*APPLY, "--resume")
+    assert is_done(shell)
+
+
+def test_a_command_waits_for_the_lock_and_then_starts_from_the_beginning(
+    project: Callable[..., Shell], start: Start, journal_location: str | Path
+) -> None:
+    shell = project("one", TIERS, USERS[:10])
+    shell.run("plan", "--out", "a.lpplan")
+    waiting = [*APPLY, "--lock-timeout", "1h"]
+    data = shell.folder / "users.csv"
+    planned = data.read_text()
+    with open_journal(journal_location) as journal, journal.acquire("app_emulator", "live"):
+        assert "Another run is working on live" in shell.run(*APPLY, "--lock-timeout", "1s", code=8).stderr
+        outdated = start(shell, *waiting)
+        assert outdated.stderr is not None
+        lines_until(outdated.stderr, "Waiting for the lock. Another run is working on live")
+        data.write_text(csv_of_ids(USERS[:9]))
+    assert "users.csv" in told(outdated)
+    assert outdated.returncode == 7
+    data.write_text(planned)
+    with open_journal(journal_location) as journal, journal.acquire("app_emulator", "live"):
+        applying = start(shell, *waiting)
+        assert applying.stderr is not None
+        lines_until(applying.stderr, "Waiting for the lock.")
+    told(applying)
+    assert applying.returncode == 0
     assert is_done(shell)
 
 

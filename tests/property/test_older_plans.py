@@ -1,4 +1,7 @@
-"""Random plans and applies from several checkouts: no older plan undoes a later run unnoticed, no delivery happens twice."""
+"""
+Random edits, renames, plans and applies from several checkouts: no older plan undoes a later run unnoticed, no delivery
+happens twice.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -19,7 +23,7 @@ from hypothesis import strategies as st
 from postgresql import Server
 from searching import examples
 
-from leanplum_sync import Plan, Project, StalePlanError, apply, emulator, plan
+from leanplum_sync import HazardNotAllowedError, Plan, Project, StalePlanError, apply, emulator, plan
 from leanplum_sync.applier.settings import Recheck
 
 State: TypeAlias = tuple[Any, Any]  # the level and the push token
@@ -34,14 +38,18 @@ spec:
     live: {appId: app_emulator, budget: {sends: 9}}
     alias: {appId: app_emulator, budget: {sends: 9}}
   limits: {requestsPerSecond: 1000}
+  moved: [MOVED]
 """
+# The names that the deliveries have had, oldest first. A checkout of a later name lists the renames up to it.
+SENDS: Final = ("hello-2026", "greeting", "welcome")
+INCREMENTS: Final = ("launch", "start", "opening")
 ATTRIBUTES: Final = """\
 apiVersion: leanplum-sync/v1
 kind: UserAttributes
-metadata: {{name: levels}}
+metadata: {{name: {document}}}
 spec:
   users: {{inline: [u1]}}
-  attributes: {{level: {level}, visits: {{increment: 1, once: launch}}}}
+  attributes: {{level: {level}, visits: {{increment: 1, once: {once}}}}}
 """
 TOKENS: Final = ("aa" * 32, "bb" * 32, "cc" * 32)
 PUSH_TOKENS: Final = """\
@@ -56,12 +64,14 @@ spec:
 
 @dataclass(frozen=True, slots=True)
 class Make:
-    """A checkout sets the level, and perhaps the push token, in its specs and plans."""
+    """A checkout sets the level, and perhaps the push token, in its specs and plans. *renames* counts those it has."""
 
     level: int
     environment: str
     sends: bool
     token: str = ""
+    document: str = "hello"
+    renames: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,8 @@ MAKES: Final = st.builds(
     st.sampled_from(["live", "alias"]),
     st.booleans(),
     st.sampled_from(["", *TOKENS]),
+    st.sampled_from(["hello", "hello-again"]),
+    st.integers(0, len(SENDS) - 1),
 )
 APPLIES: Final = st.builds(Apply, st.integers(0, 9), st.sampled_from([Recheck.OFF, Recheck.AUTO]))
 STEPS: Final = st.lists(st.one_of(MAKES, APPLIES), min_size=4, max_size=9)
@@ -115,15 +127,21 @@ class World:
 
     def make(self, step: Make) -> None:
         folder = self.folder / str(len(self.made))
-        files = {"leanplum-sync.yaml": PROJECT, "specs/levels.yaml": ATTRIBUTES.format(level=step.level)}
+        once = INCREMENTS[step.renames]
+        files = {
+            "leanplum-sync.yaml": PROJECT.replace("MOVED", moves(step.renames)),
+            "specs/levels.yaml": ATTRIBUTES.format(document=step.document, level=step.level, once=once),
+        }
         if step.sends:
-            files["specs/hello.yaml"] = send_hello("{inline: [u1]}")
+            files[f"specs/{step.document}.yaml"] = send_hello(
+                "{inline: [u1]}", step.document, SENDS[step.renames]
+            )
         if step.token:
             files["specs/tokens.yaml"] = PUSH_TOKENS.format(token=step.token)
         write_files(folder, files)
         project = Project.load(folder / "leanplum-sync.yaml", step.environment)
         assumed = self.state()
-        wanted = step.level, step.token or assumed[1]
+        wanted = step.level, step.token or None  # None: the plan says nothing about the token
         self.made.append((plan(project, out=folder / "a.lpplan"), assumed, wanted))
 
     def apply(self, step: Apply) -> None:
@@ -133,16 +151,24 @@ class World:
         before = self.state()
         try:
             receipt = apply(made, recheck=step.recheck, new_journal=True)
-        except StalePlanError:
+        # The hazard is a rename that this checkout does not list.
+        except (StalePlanError, HazardNotAllowedError):
             assert self.state() == before
             return
         changes = list(zip(before, self.state(), assumed, wanted, strict=True))
         for was, now, planned_from, planned_to in changes:
             if now != was:
                 assert (was, now) == (planned_from, planned_to)
-        is_another = any(was not in (start, to) for was, _, start, to in changes)
+        is_another = any(to not in (None, start) and was not in (start, to) for was, _, start, to in changes)
         if self.state() == before and is_another and not made.is_empty and receipt.sent_now:
             assert not receipt.complete
+
+
+def moves(renames: int) -> str:
+    """Return the entries of ``moved`` after so many renames, as YAML."""
+    visits = [f"{once}/visits" for once in INCREMENTS]
+    pairs = [pair for names in (SENDS, visits) for pair in list(pairwise(names))[:renames]]
+    return ", ".join(f"{{from: {former}, to: {name}}}" for former, name in pairs)
 
 
 @contextmanager
@@ -205,3 +231,13 @@ def test_the_search_would_find_the_older_token() -> None:
         here.apply(Apply(1, Recheck.OFF))
         here.apply(Apply(0, Recheck.OFF))
         assert here.state() == (12, TOKENS[1])
+
+
+def test_the_search_would_find_the_renamed_delivery() -> None:
+    """The journal remembers a rename, so that a checkout from before it repeats nothing."""
+    with world() as here:
+        here.make(Make(12, "live", sends=True))
+        here.make(Make(12, "alias", sends=True, document="hello-again", renames=2))
+        for which in (1, 0):
+            here.apply(Apply(which, Recheck.OFF))
+            assert (here.visits(), here.sends()) == (6, 1)

@@ -15,14 +15,14 @@ HELLO: Final = {
 }
 
 
-def send_hello(recipients: str) -> str:
+def send_hello(recipients: str, document: str = "hello", delivery: str = "hello-2026") -> str:
     """Return a spec; *recipients* is YAML, such as ``{inline: ["00001"]}``."""
     return f"""\
 apiVersion: leanplum-sync/v1
 kind: MessageSend
-metadata: {{name: hello}}
+metadata: {{name: {document}}}
 spec:
   message: {{name: Hello}}
   recipients: {recipients}
-  delivery: hello-2026
+  delivery: {delivery}
 """

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import jq
+from machine import Machine, git
 from ruamel.yaml import YAML
 
 REPOSITORY = "shop/users"
@@ -55,33 +56,31 @@ class Hub:
     """
     The hub of one repository, with the *secrets* of the repository and the *protected* ones of the environment production.
 
-    *variables* are in the environment of each step; *settings* are the repository's variables.
+    *variables* are in the environment of each step; *settings* are the repository's variables. Its jobs run on the *machine*.
     """
 
     folder: Path
     secrets: dict[str, str] = field(repr=False)
     protected: dict[str, str] = field(repr=False)
     variables: dict[str, str]
+    machine: Machine
     inputs: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        from quick_command import quick_path  # noqa: PLC0415 - `gh`, which is this file too, would import the package
-
         self.folder.mkdir()
         git(self.folder, "init", "--bare", "--quiet", "--initial-branch=main", "origin.git")
         tools = self.folder / "bin"
         tools.mkdir()
         for name, script in {
             "gh": f'exec {sys.executable} {__file__} "$@"',
-            "pip": f'echo "$@" >> {self.folder}/pip',
-            "leanplum-sync": f'exec {quick_path()}/leanplum-sync "$@"',
+            "pip": f'echo "$@" >> {self.folder}/pip\n{self.machine.pip}',
         }.items():
             (tools / name).write_text(f"#!/bin/sh\n{script}\n")
             (tools / name).chmod(0o755)
         for name in FILES:
             self.write(name, [])
-        self.variables |= published(self.folder / "leanplum-sync")
+        self.variables |= self.machine.variables
 
     @property
     def origin(self) -> Path:
@@ -186,7 +185,7 @@ class Hub:
             name: self.folder / f"{name}-{run.number}-{job}-{number}" for name in ("OUTPUT", "STEP_SUMMARY")
         }
         environ = {
-            "PATH": f"{self.folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PATH": f"{self.folder / 'bin'}:{self.machine.path}",
             "HOME": str(workspace.parent),
             "LANG": "C.UTF-8",
             "CI": "true",
@@ -237,17 +236,6 @@ class Hub:
         return None
 
 
-def published(folder: Path) -> dict[str, str]:
-    """Make a repository that stands in for leanplum-sync's own; return the variables that name it and its commit."""
-    folder.mkdir()
-    git(folder, "init", "--quiet")
-    (folder / "requirements.txt").write_text("click==8.5.1\n")
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", "Publish")
-    commit = git(folder, "rev-parse", "HEAD")
-    return {"LEANPLUM_SYNC_SOURCE": str(folder), "LEANPLUM_SYNC_COMMIT": commit}
-
-
 def vanishing(folder: Path) -> str:
     """Return the PYTHONPATH of a machine that vanishes once a request was sent, before the answer is recorded."""
     folder.mkdir()
@@ -261,21 +249,6 @@ def vanishing(folder: Path) -> str:
         "Writer.send = vanish\n"
     )
     return str(folder)
-
-
-def git(folder: Path, *arguments: str) -> str:
-    identity = {"GIT_AUTHOR_NAME": "Ada", "GIT_AUTHOR_EMAIL": "ada@example.com", "GIT_COMMITTER_NAME": "Ada"}
-    environ = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "GIT_COMMITTER_EMAIL": "ada@example.com",
-        **identity,
-    }
-    done = subprocess.run(
-        ["git", *arguments], cwd=folder, env=environ, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, f"git {arguments}: {done.stderr}"
-    return done.stdout.strip()
 
 
 def holds(condition: str | None, contexts: dict[str, Any], workspace: Path, *, ok: bool) -> bool:

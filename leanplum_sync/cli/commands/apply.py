@@ -31,6 +31,7 @@ from leanplum_sync.cli.options.applying import (
 )
 from leanplum_sync.cli.options.basic import allow_lookups_option, duration_option
 from leanplum_sync.cli.options.checking import shard_option
+from leanplum_sync.cli.options.waiting import waiting_for_lock
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.documents import show_plan
 from leanplum_sync.cli.output.outputs import deliver, output_options
@@ -114,6 +115,7 @@ _Ended: TypeAlias = tuple[Receipt, InterruptedRunError | None, Verification | No
 @click.option("--yes", is_flag=True, help="Don't ask for confirmation. Required without a terminal.")
 @output_options("text", "json", "ndjson", "markdown", "html", "junit")
 @in_project
+@waiting_for_lock
 def command(
     console: Console,
     *,

@@ -14,6 +14,7 @@ from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.options.basic import file_option
 from leanplum_sync.cli.options.ids import id_column_option, subjects_named
 from leanplum_sync.cli.options.runs import known_run, run_argument
+from leanplum_sync.cli.options.waiting import waiting_for_lock
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.outputs import deliver, output_option
 from leanplum_sync.cli.project import settings_of, specs_here
@@ -61,6 +62,7 @@ from leanplum_sync.render.values import amount
 @click.option("--yes", is_flag=True, help="Don't ask for confirmation. Required without a terminal.")
 @output_option
 @in_project
+@waiting_for_lock
 def command(
     console: Console,
     *,

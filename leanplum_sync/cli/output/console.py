@@ -23,7 +23,11 @@ WIDEST: Final = 110  # longer lines are hard to read
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """*plain* is without color, as is a console where NO_COLOR is set."""
+    """
+    *plain* is without color, as is a console where NO_COLOR is set.
+
+    One that does not repeat itself says nothing again that was *said*.
+    """
 
     quiet: bool = False
     no_progress: bool = False
@@ -32,6 +36,8 @@ class Console:
     events: EventStream | None = None
     stdout: IO[str] = field(default_factory=lambda: sys.stdout)
     stderr: IO[str] = field(default_factory=lambda: sys.stderr)
+    repeats: bool = True
+    said: set[str] = field(default_factory=set)
 
     @property
     def has_color(self) -> bool:
@@ -52,6 +58,9 @@ class Console:
 
     def complain(self, text: str) -> None:
         """Write to stderr even if quiet. On a terminal, lines are wrapped between words."""
+        if text in self.said and not self.repeats:
+            return
+        self.said.add(text)
         if self.stderr.isatty():
             text = "\n".join(map(self._wrapped, text.split("\n")))
         write(self.stderr, f"{text}\n")
