@@ -8,7 +8,9 @@ confidence, it is the largest. It holds for every population, not only for large
 Clopper-Pearson would be exact for a sample with replacement. Here it would only be cautious: a sample of nearly
 everybody, which proves nearly everything, would still leave a wide bound.
 
-Each bound rests on one sample: what an earlier one showed may have changed since.
+Each bound rests on one sample, read at one time. A sample of an earlier plan can't be added to it. That one bounds how many users differed
+then, and somebody may have changed any of them since. It doesn't help to count only users whose entry in the baseline and whose desired
+values are still the same: neither changes if somebody else changes the user, and that is what the audit is to find.
 """
 
 from __future__ import annotations

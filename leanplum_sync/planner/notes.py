@@ -68,8 +68,8 @@ def audit_sentence(audit: Audit) -> str:
     were = "was read as an audit" if bound.sample == 1 else "were read as an audit"
     found = f"{bound.differing:,} of them did not match" if bound.differing else "all matched"
     claim = (
-        f"with {bound.confidence:g} % confidence, at most {bound.percent} % of the {bound.unseen:,} users who were not read"
-        f" ({bound.most:,}) do not match either"
+        f"with {bound.confidence:g} % confidence, at most {bound.most:,} of the {bound.unseen:,} users who were not read"
+        f" ({bound.percent} %) do not match"
     )
     if bound.most > audit.allowed:
         claim += f". This is over the project's limit of {audit.goal.share:g} %: plan with --observed live"

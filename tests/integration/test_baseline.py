@@ -167,7 +167,10 @@ def test_an_audit_reads_a_sample_and_says_how_many_others_may_not_match(served: 
     assert "audit" not in made.over_budget
     told = notes_of(made.path)["audit"]
     assert told.startswith("were read as an audit: all matched; with 95 % confidence,")
-    assert f"% of the {300 - sample} users who were not read" in told
+    assert (
+        f"at most {audit.bound.most} of the {300 - sample} users who were not read ({audit.bound.percent} %) do not match"
+        in told
+    )
 
 
 def test_an_audit_that_finds_too_many_asks_to_read_live(served: Served) -> None:

@@ -127,6 +127,32 @@ def held(populations: int, seed: int) -> int:
     return count
 
 
+def held_with_an_earlier_sample(populations: int, seed: int, *, is_carried: bool) -> int:
+    """
+    As ``held``, for a second audit after others changed some users.
+
+    Whoever was in the first sample matched. *is_carried*: the second bound also counts that sample, less the users who are in both.
+    """
+    choices = random.Random(seed)
+    count = 0
+    for _ in range(populations):
+        population = choices.randrange(1_000, 4_000)
+        earlier = frozenset(choices.sample(range(population), population // 3))
+        moved = frozenset(choices.sample(range(population), population // 100))  # after the first audit
+        later = choices.sample(range(population), 30)
+        found = len(moved.intersection(later))
+        sample = len(earlier.union(later)) if is_carried else len(later)
+        unseen = moved.difference(later, earlier if is_carried else ())
+        count += len(unseen) <= bound(population, sample, found, 99).most
+    return count
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_sample_from_before_others_changed_users_would_make_the_bound_too_low(seed: int) -> None:
+    assert held_with_an_earlier_sample(1_000, seed, is_carried=False) >= 990
+    assert held_with_an_earlier_sample(1_000, seed, is_carried=True) < 700
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_bound_holds_in_990_of_1000_populations(seed: int) -> None:
     assert held(1_000, seed) >= 990

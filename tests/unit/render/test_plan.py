@@ -121,8 +121,8 @@ def test_an_audit_says_in_each_form_how_many_users_may_not_match() -> None:
     note = Note("audit", "", audit_sentence(audit), 4_605, ())
     plan = SomePlan(summary, hazards_=(Hazard("audit", audit.bound.most, audit.allowed),), notes_=(note,))
     claim = (
-        "1 of them did not match; with 99 % confidence, at most 0.145 % of the 995,395 users who were not read (1,436) do not"
-        " match either. This is over the project's limit of 0.1 %: plan with --observed live"
+        "1 of them did not match; with 99 % confidence, at most 1,436 of the 995,395 users who were not read (0.145 %) do not"
+        " match. This is over the project's limit of 0.1 %: plan with --observed live"
     )
     words = "users not read who may not match"
     for text in (
