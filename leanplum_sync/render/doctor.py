@@ -9,12 +9,13 @@ from typing import Final
 
 from rich.text import Text
 
+from leanplum_sync.observed.export_shape import ExportShape
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.render.documents import FindingEntry, Findings, entry, written
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, grid, paint
 from leanplum_sync.render.plan_words import target_words
-from leanplum_sync.render.values import escaped
+from leanplum_sync.render.values import amount, escaped
 
 
 class Level(StrEnum):
@@ -42,6 +43,22 @@ def findings_text(target: Target | None, environment: str, findings: Sequence[Fi
     """*target* is None if the environment doesn't name its app."""
     title = Text(target_words(target) if target else escaped(environment), "bold")
     return paint([title, BLANK, grid(map(_row, findings), indent=0)], page)
+
+
+def shape_words(attribute: str, shape: ExportShape) -> str:
+    """Describe the file of an export of *attribute*."""
+    rows = f"exportUsers wrote {amount(shape.rows, 'row')} for attribute {attribute}"
+    if not shape.rows:
+        return f"{rows}."
+    quotes = "all rows" if shape.quoted == shape.rows else amount(shape.quoted, "row")
+    order = "sorted by user" if shape.is_sorted else "not sorted"
+    repeated = f"{amount(shape.repeated, 'user')} in several rows"
+    if shape.repeated:
+        repeated += f", {shape.contradicting:,} of them with different values"
+    return (
+        f"{rows}, {order}: quotes in {quotes}, backslashes in {shape.escaped:,}, {amount(shape.empty, 'empty value')}, {repeated}."
+        f" {shape.certain:,} of {shape.rows:,} rows show their value for certain."
+    )
 
 
 def _row(finding: Finding) -> tuple[Text, ...]:

@@ -20,7 +20,7 @@ from typing import Any, Final
 import requests
 from nightly import SPEC, Nightly, changes_of, nightly, row
 
-from leanplum_sync import Plan, emulator
+from leanplum_sync import Plan, Receipt, emulator, verify
 from leanplum_sync.baseline import Folder, Head, UnusableError
 from leanplum_sync.errors import ExportFailedError
 from leanplum_sync.planner.change import Change
@@ -112,7 +112,9 @@ def meet(world: Nightly, seed: int, observe: Observe, rounds: int) -> list[str]:
         for user in draw.sample(sorted(world.rows), draw.randrange(MOST_MOVED + 1)):
             world.set_by_others(user, {"tier": draw.choice((world.rows[user]["tier"], *ODD))})
         world.set_by_others(draw.choice(WITHOUT_PLAN), {"plan": draw.choice((None, "paid"))})
-        _apply(world, made)
+        receipt = _apply(world, made)
+        if draw.random() < 0.5:
+            verify(made, receipt)  # which adds to the baseline
     _end(world)
     return told
 
@@ -124,17 +126,18 @@ def _compare(made: Plan, live: Mapping[str, list[tuple[object, ...]]]) -> None:
     assert len(live.keys() - cheap.keys()) <= made.summary.assumed + made.summary.unseen
 
 
-def _apply(world: Nightly, made: Plan) -> None:
+def _apply(world: Nightly, made: Plan) -> Receipt:
     """Apply *made*. Everything that it writes is what a plan from live state would write now."""
     would = {(each.subject.id, each.field): each.after for each in changes_of(unlearned(world)) if each.field}
     before = world.values()
-    world.apply(made)
+    receipt = world.apply(made)
     for user, now in world.values().items():
         for field, value in _fields(now).items():
             was = _fields(before.get(user, {})).get(field)
             if value != was:
                 assert (user, field) in would, f"{field} of {user}"
                 assert field == "visits" or value == would[user, field], f"{field} of {user}"
+    return receipt
 
 
 def _fields(user: Mapping[str, Any]) -> Mapping[str, Any]:

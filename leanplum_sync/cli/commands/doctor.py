@@ -20,22 +20,32 @@ from leanplum_sync.client.credentials import Keys
 from leanplum_sync.client.probe import Probed, probe
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.encryption import KEY_VARIABLE, SealingKeys
-from leanplum_sync.errors import ApiError, CredentialError, JournalError, SourceUnreachableError
+from leanplum_sync.errors import (
+    ApiError,
+    CredentialError,
+    JournalError,
+    LeanplumSyncError,
+    SourceUnreachableError,
+)
 from leanplum_sync.journal import read_journal
 from leanplum_sync.journal.database import describe
 from leanplum_sync.library.access import keys_of
 from leanplum_sync.library.connect import App
 from leanplum_sync.library.journal_here import lapse_here
 from leanplum_sync.library.kept_files import only_here
+from leanplum_sync.library.reading import EXPORTED_FOR_SECONDS, exporting
 from leanplum_sync.operations.migration import AsksForMigration
+from leanplum_sync.operations.probing import probe_export
 from leanplum_sync.operations.read_rows import connected_to
 from leanplum_sync.planner.plan import Target
+from leanplum_sync.progress import Progress
 from leanplum_sync.project.model import Connection, EmbeddedEnvironment
 from leanplum_sync.project.settings import Settings
-from leanplum_sync.render.doctor import Finding, Level, findings_json, findings_text
+from leanplum_sync.render.doctor import Finding, Level, findings_json, findings_text, shape_words
 from leanplum_sync.render.values import amount, duration
 from leanplum_sync.sources.connections.reader import QueryError
 from leanplum_sync.specs import load_project
+from leanplum_sync.staging.scratch import ScratchFolder
 from leanplum_sync.wire.catalogue import ACTIONS, KeyClass
 from leanplum_sync.wire.migration import MIGRATION_KEYS, Migration
 
@@ -85,19 +95,26 @@ def _without(key_class: KeyClass) -> str:
     default="plan",
     help="Which command to check keys for: plan (reads only) or apply (also writes). Default: plan.",
 )
+@click.option(
+    "--export",
+    "exported",
+    metavar="ATTRIBUTE",
+    help="Also export the users who have ATTRIBUTE, with one of 40 exportUsers jobs a day, and describe the file: how it quotes, and whether it is sorted, repeats users, or lists users without a value. Default: no export.",
+)
 @output_option
 @in_project
-def command(console: Console, *, purpose: str) -> ExitCode:
+def command(console: Console, *, purpose: str, exported: str | None) -> ExitCode:
     """
     Check keys, clock, host, journal, and connections, and show how to fix each problem.
 
     Each key's permissions are checked with calls that change nothing and are not billed. Keys are never
-    shown. Exit code 9: a key is wrong, or a key that --for requires is not set.
+    shown. How files of exportUsers are written is not documented; --export finds it out for your app. Exit code 9: a key is wrong, or a key that --for requires is not set.
     """
     settings = settings_here()
     target, about_app = _examined(settings, _NEEDED[purpose])
     findings = [
         *about_app,
+        *([] if exported is None else [_on_export(settings, exported, console.progress())]),
         _on_plan_key(os.environ, settings),
         _on_journal(os.environ, settings, SystemClock().now()),
         *(_on_connection(each, settings.root) for each in load_project(project_file()).connections.values()),
@@ -241,6 +258,23 @@ def _on_key(key_class: KeyClass, keys: Keys, told: _Told, *, is_needed: bool, is
             return _bad(about, sentence, ExitCode.BAD_KEY, advice)
         case Probed() | ApiError() | None:
             return Finding(Level.NOTE, about, f"{variable} is set. Could not check its permissions.")
+
+
+def _on_export(settings: Settings, attribute: str, progress: Progress) -> Finding:
+    scratch = ScratchFolder(settings.state_folder)
+    try:
+        with (
+            connected(settings, "doctor", needs=[KeyClass.DATA_EXPORT]) as app,
+            exporting(settings, app, "doctor", EXPORTED_FOR_SECONDS, progress) as jobs,
+        ):
+            shape = probe_export(jobs, attribute, scratch.path)
+    except LeanplumSyncError as error:
+        return _bad("export", str(error), exit_code(error))
+    finally:
+        scratch.close()
+    level = Level.GOOD if shape.certain or not shape.rows else Level.NOTE
+    advice = "Plans with --observed export read users whose value is not certain."
+    return Finding(level, "export", shape_words(attribute, shape), advice)
 
 
 def _on_plan_key(environ: Mapping[str, str], settings: Settings) -> Finding:

@@ -57,6 +57,44 @@ def test_each_key_is_recognised_and_its_actions_named(doctor: Doctor) -> None:
     assert {name for finding in found.values() for name in finding["actions"]} == ACTIONS.keys()
 
 
+@pytest.mark.parametrize(
+    ("switches", "words"),
+    [
+        (
+            {},
+            "4 rows for attribute tier, sorted by user: quotes in 1 row, backslashes in 0, 0 empty values, 0 users in several rows. 2 of 4 rows",
+        ),
+        ({"export_users_quoting": "all"}, "quotes in all rows"),
+        ({"export_users_quoting": "backslash"}, "backslashes in 1"),
+        ({"export_users_order": "shuffled"}, "not sorted"),
+        ({"export_users_rows": "every_user"}, "1 empty value"),
+        (
+            {"export_users_duplicates": "contradicting"},
+            "2 users in several rows, 2 of them with different values",
+        ),
+        ({"export_users_truncated": "in_a_row"}, "the file was cut off"),
+    ],
+)
+def test_an_export_is_described_if_one_is_asked_for(
+    switches: dict[str, Any], words: str, doctor: Doctor, tmp_path: Path
+) -> None:
+    seed = tmp_path / "exported.ndjson"
+    values = {
+        "a": {"tier": "gold"},
+        "b": {"tier": "silver"},
+        "c": {"tier": 25},
+        "d": {"tier": 'x,"y"'},
+        "e": {},
+    }
+    lines = (json.dumps({"userId": user, "userAttributes": has}) + "\n" for user, has in values.items())
+    seed.write_text("".join(lines))
+    with emulator.running(seeds=[seed], switches=emulator.Switches(**switches)) as running:
+        code, found = doctor("--export", "tier", LEANPLUM_API_URL=running.url)
+    assert words in found["export"]["sentence"]
+    assert "gold" not in str(found)
+    assert code == (75 if "export_users_truncated" in switches else 0)
+
+
 @pytest.mark.parametrize(("seconds", "level"), [(600, "note"), (200_000, "bad")])
 def test_a_clock_that_differs_from_the_hosts_is_told(
     doctor: Doctor, served: str, seconds: int, level: str
