@@ -70,6 +70,12 @@ ROWS_OF_A_SUBJECT: Final = Bound(
     "rows",
     "A file has one row per user, or one row for each of a user's devices.",
 )
+EVENTS_OF_A_USER: Final = Bound(
+    "Events of one user in a spec",
+    10_000,
+    "rows",
+    "All rows about a user are held in memory together. Split longer histories by time, into specs with a `delivery` each.",
+)
 SPEC_FILE: Final = Bound(
     "A spec file or project file",
     2_000_000,
@@ -121,6 +127,7 @@ ALL: Final = (
     ITEMS,
     NESTING,
     ROWS_OF_A_SUBJECT,
+    EVENTS_OF_A_USER,
     SPEC_FILE,
     SPEC_VALUES,
     REPEATED_VALUES,

@@ -26,6 +26,7 @@ from leanplum_sync.errors import (
     Mismatch,
     MismatchKind,
     PlanMismatchError,
+    StalePlanError,
 )
 from leanplum_sync.journal.identity import Here, contradictions
 from leanplum_sync.kinds.registry import KINDS
@@ -37,9 +38,11 @@ from leanplum_sync.planner.hazards import (
     counted_hazards,
 )
 from leanplum_sync.planner.plan import Hazard, Target
+from leanplum_sync.wire.event import REWRITTEN_SECONDS
 
 # What the planner makes. Anything else in a plan was put there by somebody else.
 ALLOWED_ACTIONS: Final = frozenset(action for kind in KINDS.values() for action in kind.writes)
+_TO_APPLY_SECONDS: Final = 24 * 3600  # how long applying may take before an event is too old
 # It depends on names that were seen in the app, which a plan doesn't keep. The same is true of repeats: they depend on the
 # journal as it was. What the plan states of these is taken as it is; `plan` and `apply` both ask for consent to that number.
 _NOT_COUNTED: Final = "newAttributeNames"
@@ -79,6 +82,7 @@ def check_plan(plan: WholePlan, conditions: Conditions, now: float) -> None:
     Raises:
         PlanMismatchError: another app, environment or host; inputs that changed; contents that no plan of ours has.
         ExpiredPlanError: the plan is too old.
+        StalePlanError: its oldest event is so old by now that the API would record it as happening now.
         HazardNotAllowedError: a hazard is over budget without consent, or a consent has another number.
     """
     mismatches = [
@@ -90,6 +94,7 @@ def check_plan(plan: WholePlan, conditions: Conditions, now: float) -> None:
     if mismatches:
         raise PlanMismatchError(plan.path, mismatches)
     _check_age(plan, conditions.max_age_seconds, now)
+    _check_events(plan, now)
     check_consent(current_hazards(plan, conditions.budget), conditions.consents)
 
 
@@ -152,6 +157,15 @@ def _content_mismatches(plan: WholePlan) -> Iterator[Mismatch]:
     for name in sorted(stated.keys() | counted.keys()):
         if stated.get(name, 0) != counted.get(name, 0):
             yield Mismatch(MismatchKind.HAZARD, str(stated.get(name, 0)), str(counted.get(name, 0)), name)
+
+
+def _check_events(plan: WholePlan, now: float) -> None:
+    oldest = plan.contents.oldest_event
+    if oldest is not None and now - oldest > REWRITTEN_SECONDS - _TO_APPLY_SECONDS:
+        raise StalePlanError(
+            f"{plan.path}: since this plan was made, one of its events has become so old that Leanplum would record it as happening now."
+            " Plan again."
+        )
 
 
 def _check_age(plan: WholePlan, max_age_seconds: float | None, now: float) -> None:

@@ -29,6 +29,12 @@ def line_of(user: str, changes: Iterable[Change], at: float) -> bytes:
                 values[prints.profile(change.field)] = [change.after]
             case Effect.ITEMS_ADDED | Effect.ITEMS_REMOVED | Effect.SUM:
                 values[prints.attribute(change.field)] = []
-            case Effect.EXISTENCE | Effect.DEVICE_FIELD | Effect.SUBSCRIPTION | Effect.MESSAGE:
+            case (
+                Effect.EXISTENCE
+                | Effect.DEVICE_FIELD
+                | Effect.SUBSCRIPTION
+                | Effect.MESSAGE
+                | Effect.OCCURRENCE
+            ):
                 pass
     return orjson.dumps({**values, "id": user, "at": at}, option=orjson.OPT_APPEND_NEWLINE)

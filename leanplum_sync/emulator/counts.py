@@ -22,8 +22,9 @@ def counted(store: Store, *, detail: bool) -> dict[str, Any]:
     """
     Return the counts as JSON; ``docs/emulator.md`` explains each field.
 
-    With *detail*, ``sends`` is ``{message: {user: count}}`` and ``increments`` ``{user: {attribute: count}}``. Without, both are
-    totals, so that the response stays short with a million recipients.
+    With *detail*, ``sends`` is ``{message: {user: count}}``, ``increments`` ``{user: {attribute: count}}``, and ``events``
+    ``{user: {event: {"total": ..., "repeated": ...}}}``. Without, all are totals, so that the response stays short with a million
+    recipients.
     """
     counters = store.counters()
 
@@ -43,6 +44,7 @@ def counted(store: Store, *, detail: bool) -> dict[str, Any]:
         "effects": by_key(EFFECTS),
         "sends": _sends(store, detail=detail),
         "increments": _increments(store, detail=detail),
+        "events": _events(store, detail=detail),
         "overlaps": {
             "times": counters.get((OVERLAPS, ""), 0),
             "users": overlapped if detail else len(overlapped),
@@ -66,6 +68,18 @@ def _increments(store: Store, *, detail: bool) -> dict[str, Any]:
         return _nested(store.increments())
     total, users = store.increment_totals()
     return {"total": total, "users": users}
+
+
+def _events(store: Store, *, detail: bool) -> dict[str, Any]:
+    if not detail:
+        return {
+            event: {"total": total, "users": users, "repeated": repeated}
+            for event, total, users, repeated in store.occurrence_totals()
+        }
+    nested: dict[str, dict[str, Any]] = {}
+    for user, event, total, repeated in store.occurrences():
+        nested.setdefault(user, {})[event] = {"total": total, "repeated": repeated}
+    return nested
 
 
 def _nested(rows: Iterable[tuple[str, str, int]]) -> dict[str, dict[str, int]]:

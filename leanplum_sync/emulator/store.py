@@ -31,6 +31,8 @@ CREATE TABLE IF NOT EXISTS sent (message_id TEXT, user_id TEXT, n INTEGER NOT NU
     WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS increment (user_id TEXT, attribute TEXT, n INTEGER NOT NULL, PRIMARY KEY (user_id, attribute))
     WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS occurrence (user_id TEXT, occurrence TEXT, n INTEGER NOT NULL, PRIMARY KEY (user_id, occurrence))
+    WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS session (id INTEGER PRIMARY KEY, user_id TEXT, started REAL, ended REAL, doc BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS file (name TEXT PRIMARY KEY, content BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS name (kind TEXT, name TEXT, PRIMARY KEY (kind, name)) WITHOUT ROWID;
@@ -41,7 +43,7 @@ CREATE INDEX IF NOT EXISTS session_user ON session (user_id);
 CREATE INDEX IF NOT EXISTS session_ended ON session (ended);
 """
 _STATE_TABLES = ("user", "device", "thing", "session", "file", "name", "batch")
-_COUNT_TABLES = ("counter", "sent", "increment")
+_COUNT_TABLES = ("counter", "sent", "increment", "occurrence")
 # Long enough for another process to load a large seed; its requests take milliseconds.
 _LOCK_WAIT_SECONDS = 60
 _PAGE = 1000
@@ -153,6 +155,20 @@ class Store(_Reads):
         total, users = self._db.execute("SELECT total(n), count(DISTINCT user_id) FROM increment").fetchone()
         return int(total), users
 
+    def occurrences(self) -> Iterator[tuple[str, str, int, int]]:
+        """Yield per user and event: how often it was counted, and how often something equal to an earlier one was."""
+        yield from self._db.execute(
+            "SELECT user_id, json_extract(occurrence, '$[0]') AS event, sum(n), sum(n - 1)"
+            " FROM occurrence GROUP BY user_id, event"
+        )
+
+    def occurrence_totals(self) -> Iterator[tuple[str, int, int, int]]:
+        """Yield per event: how often it was counted, for how many users, and how often something equal was counted again."""
+        yield from self._db.execute(
+            "SELECT json_extract(occurrence, '$[0]') AS event, sum(n), count(DISTINCT user_id), sum(n - 1)"
+            " FROM occurrence GROUP BY event"
+        )
+
     def close(self) -> None:
         self._db.close()
 
@@ -169,6 +185,8 @@ class Transaction(_Reads):
         self._counts: dict[tuple[str, str], int] = {}
         self._sent: dict[tuple[str, str], int] = {}
         self._increments: dict[tuple[str, str], int] = {}
+        self._occurrences: dict[tuple[str, str], int] = {}
+        self._triggered: dict[str, Any] | None = None
 
     def fetch(self, user_ids: Iterable[str]) -> None:
         """Read many users at once; ``user`` then finds them."""
@@ -271,6 +289,23 @@ class Transaction(_Reads):
     def count_increment(self, user_id: str, attribute: str) -> None:
         self._increments[user_id, attribute] = self._increments.get((user_id, attribute), 0) + 1
 
+    def triggered(self) -> dict[str, Any]:
+        """Return the active messages that have ``serverTriggers``, and are not sent manually."""
+        if self._triggered is None:
+            self._triggered = {
+                key: message
+                for key, message in self.things("message").items()
+                if message.get("serverTriggers")
+                and message.get("active", True)
+                and str(message.get("delivery", "triggered")).lower() != "manual"
+            }
+        return self._triggered
+
+    def count_occurrence(self, user_id: str, event: str, *details: Any) -> None:
+        """Count an event. One with the same *details* is a duplicate."""
+        key = user_id, orjson.dumps([event, *details], option=orjson.OPT_SORT_KEYS).decode()
+        self._occurrences[key] = self._occurrences.get(key, 0) + 1
+
     def forget(self, *, state: bool, counts: bool) -> None:
         for table in (*(_STATE_TABLES if state else ()), *(_COUNT_TABLES if counts else ())):
             self._db.execute(f"DELETE FROM {table}")  # noqa: S608 (our own table names)
@@ -299,6 +334,7 @@ class Transaction(_Reads):
             ("counter", self._counts),
             ("sent", self._sent),
             ("increment", self._increments),
+            ("occurrence", self._occurrences),
         ):
             if counts:
                 query = f"INSERT INTO {table} VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n=n+excluded.n"  # noqa: S608 (our own table names)

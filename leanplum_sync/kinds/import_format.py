@@ -28,10 +28,10 @@ _INCREMENT: Final = "userAttributeValuesToIncrement."
 # Columns that no kind manages, by their prefix, and what to do instead.
 _UNMANAGED: Final = {
     "newUserId": "leanplum-sync doesn't rename users: import this column with Leanplum's own upload.",
-    "events.": "leanplum-sync doesn't manage event counts: import them with Leanplum's own upload.",
+    "events.": "Write one row per event in a spec of kind Events, with `totals: all`.",
     "states.": "leanplum-sync doesn't manage state counts: import them with Leanplum's own upload.",
-    "event": "leanplum-sync doesn't manage events: import them with Leanplum's own upload.",
-    "params.": "leanplum-sync doesn't manage events: import them with Leanplum's own upload.",
+    "event": "Write the events in a spec of kind Events.",
+    "params.": "Write the events in a spec of kind Events, with `parameters`.",
     "unsubscribe": "Write a spec of kind Subscriptions for it.",
     "createDisposition": "Set `createUsers` in the spec instead, for all rows.",
     "devMode": "leanplum-sync doesn't use development mode: remove the column.",

@@ -13,7 +13,7 @@ from leanplum_sync.address import ResourceAddress, Subject, SubjectKind
 from leanplum_sync.kinds.rows.cells import is_supplied
 from leanplum_sync.kinds.rows.desires import TakeAttribute, Want
 from leanplum_sync.kinds.rows.document import Document, Listing
-from leanplum_sync.kinds.rows.parts import Always, MessageReference, Part, Reader, SendPart
+from leanplum_sync.kinds.rows.parts import Always, EventPart, MessageReference, Part, Reader, SendPart
 from leanplum_sync.kinds.rows.row import CellError, Row, RowError, checked_id
 from leanplum_sync.kinds.rows.site import Path, Site
 from leanplum_sync.kinds.rows.source import DataSource, NeededColumn
@@ -91,6 +91,19 @@ class Resource:
     @property
     def id_columns(self) -> tuple[NeededColumn, ...]:
         return (self.id_column, self.user_column) if self.user_column else (self.id_column,)
+
+    @property
+    def has_events(self) -> bool:
+        """Whether a user may have many rows, each an event of its own."""
+        return any(isinstance(part, EventPart) for part in self.parts)
+
+    @property
+    def required_columns(self) -> tuple[NeededColumn, ...]:
+        """The columns that no row may leave empty: ids, and the keys and times of events."""
+        return (
+            *self.id_columns,
+            *(column for part in self.parts if isinstance(part, EventPart) for column in part.required),
+        )
 
     @property
     def message(self) -> MessageReference | None:

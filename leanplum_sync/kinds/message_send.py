@@ -12,7 +12,7 @@ from leanplum_sync.kinds.kind import Kind, Resource, resource_at
 from leanplum_sync.kinds.rows.cells import attribute_value
 from leanplum_sync.kinds.rows.document import Document, Edge, Listing, OnceName, wrong
 from leanplum_sync.kinds.rows.forms import CellForm, MessageValueForm, compiled_cell
-from leanplum_sync.kinds.rows.parts import MessageReference, MessageValue, SendPart
+from leanplum_sync.kinds.rows.parts import MessageReference, NamedValue, SendPart
 from leanplum_sync.kinds.rows.site import Path, Site, id_column
 from leanplum_sync.wire.action import DeliveryClass, Json
 from leanplum_sync.wire.convert import ConversionError
@@ -96,13 +96,13 @@ def build(document: MessageSendDocument, site: Site) -> Resource:
     )
 
 
-def _value(name: str, form: Json, site: Site) -> Iterator[MessageValue]:
+def _value(name: str, form: Json, site: Site) -> Iterator[NamedValue]:
     path: Path = ("spec", "values", name)
     if isinstance(form, CellForm):
         for cell in compiled_cell(form, _single, path, site, lists=False):
-            yield MessageValue(name, cell, site.place(path))
+            yield NamedValue(name, cell, site.place(path))
     else:
-        yield MessageValue(name, form, site.place(path))
+        yield NamedValue(name, form, site.place(path))
 
 
 def _single(value: Json) -> Json:

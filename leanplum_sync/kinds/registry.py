@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from leanplum_sync.kinds import message_send, push_tokens, subscriptions, user_attributes
+from leanplum_sync.kinds import events, message_send, push_tokens, subscriptions, user_attributes
 from leanplum_sync.kinds.kind import Kind
 
 
@@ -33,4 +33,5 @@ KINDS: Final = by_name(
     push_tokens.KIND,
     subscriptions.KIND,
     message_send.KIND,
+    events.KIND,
 )

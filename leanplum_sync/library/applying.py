@@ -39,6 +39,7 @@ from leanplum_sync.library.verifying import Extent, readings_of
 from leanplum_sync.operations.check import check
 from leanplum_sync.operations.migration import check_migration
 from leanplum_sync.operations.read_rows import with_rows
+from leanplum_sync.operations.triggers import check_triggers
 from leanplum_sync.operations.verify import Verification, verify
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planfile.part import PlanPart
@@ -252,6 +253,7 @@ def applying(
 
     Raises:
         MigrationChangedError: the app has moved to CleverTap, or began to after planning.
+        StalePlanError: its events may trigger messages that were started after planning.
     """
     settings = admitted.settings
     with (
@@ -272,6 +274,7 @@ def applying(
         writer = Writer(app.calls)
         stated = {hazard.name: hazard.count for hazard in admitted.plan.hazards()}
         check_migration(app.reader(), stated, changes=admitted.mine.summary.changed > 0)
+        check_triggers(app.reader(), admitted.plan.summary, admitted.plan.contents)
         with closing(ReadBack(settings)) as seen:
             yield Application(admitted, app, writer, journal, log, seen)
 

@@ -14,7 +14,7 @@ from leanplum_sync.kinds.field_values import device_check, profile_check
 from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.cells import Cell, Check, attribute_value
 from leanplum_sync.kinds.rows.desires import Desire, Want
-from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, ListPart, Part, SendPart
+from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, ListPart, OncePart, Part
 from leanplum_sync.kinds.rows.row import CellError, Row, checked_id
 from leanplum_sync.kinds.rows.source import csv_file_of, files_of
 from leanplum_sync.kinds.rows.spelling import spellings
@@ -118,7 +118,7 @@ class Member:
                 return True
             case ListPart(add=add, remove=remove):
                 return (isinstance(add, tuple) and bool(add)) or (isinstance(remove, tuple) and bool(remove))
-            case CellPart() | DevicePart() | SubscriptionPart() | SendPart():
+            case CellPart() | DevicePart() | SubscriptionPart() | OncePart():
                 return False
             case _:
                 assert_never(self.part)
@@ -142,7 +142,7 @@ class Member:
                 | desires.RemoveAttribute()
                 | desires.IncrementAttribute()
                 | desires.SetSubscription()
-                | desires.Send()
+                | desires.Once()
             ):
                 return None
             case _:
@@ -201,7 +201,7 @@ def _unsaid(part: Part, row_id: str) -> Desire | None:
             return wish
         case DevicePart(source=Cell(), name=name, asked_at=asked_at):
             return desires.SetDeviceField(row_id, name, "", asked_at)
-        case Always() | CellPart() | ListPart() | DevicePart() | SubscriptionPart() | SendPart():
+        case Always() | CellPart() | ListPart() | DevicePart() | SubscriptionPart() | OncePart():
             return None
         case _:
             assert_never(part)
@@ -220,7 +220,7 @@ def _key(desire: Desire) -> FieldKey | None:
             return "profile", name
         case desires.SetDeviceField(device_id=device, name=name):
             return device, name
-        case desires.IncrementAttribute() | desires.SetSubscription() | desires.Send():
+        case desires.IncrementAttribute() | desires.SetSubscription() | desires.Once():
             return None
         case _:
             assert_never(desire)
@@ -233,7 +233,7 @@ def new_cells(member: Member, seen: Observation, columns: Columns) -> Mapping[st
             return _new_cell(member, cell, seen, columns)
         case ListPart():
             return _new_sides(member, member.part, columns)
-        case Always() | DevicePart() | SubscriptionPart() | SendPart():
+        case Always() | DevicePart() | SubscriptionPart() | OncePart():
             return WhyLeft.RENAMED
         case _:
             assert_never(member.part)
@@ -320,7 +320,7 @@ def new_literal(member: Member) -> Json:
             | desires.AlterList()
             | desires.IncrementAttribute()
             | desires.SetSubscription()
-            | desires.Send()
+            | desires.Once()
         ):
             return None
         case _:

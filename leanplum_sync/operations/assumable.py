@@ -9,7 +9,7 @@ from typing import assert_never
 from leanplum_sync.address import ResourceAddress, SubjectKind
 from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows import desires
-from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, ListPart, Part, SendPart
+from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, ListPart, OncePart, Part
 from leanplum_sync.kinds.rows.subscription_part import SubscriptionPart
 from leanplum_sync.staging.assumed import print_sieve_of
 from leanplum_sync.staging.sieve import source_to_load
@@ -32,7 +32,7 @@ def _why(resource: Resource) -> str:
 
 def _why_unknown(part: Part) -> str:
     match part:
-        case SendPart() | Always(wish=desires.Send()):
+        case OncePart() | Always(wish=desires.Once()):
             return "sends are decided for each user"
         case DevicePart() | Always(wish=desires.SetDeviceField()):
             return "the baseline has no devices"

@@ -10,7 +10,7 @@ from heapq import nlargest
 from pathlib import Path
 from typing import Final
 
-from leanplum_sync.bounds import ROWS_OF_A_SUBJECT
+from leanplum_sync.bounds import EVENTS_OF_A_USER, ROWS_OF_A_SUBJECT
 from leanplum_sync.errors import SpecError
 from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows.absence import WORDS, id_remark, means_nothing
@@ -164,11 +164,17 @@ def _at_odds(staging: Staging, resources: Sequence[Resource]) -> Iterator[Proble
     Yield conflicts: of lines of specs, one for each pair, because two specs may disagree about a million users in one way; and
     one for each row of data that is at fault.
     """
-    for subject, count, first_of_them, second in staging.crowded():
+    events = {number: EVENTS_OF_A_USER.most for number, each in enumerate(resources) if each.has_events}
+    for subject, count, first_of_them, second in staging.crowded(events):
+        hint = (
+            f"There may be at most {EVENTS_OF_A_USER}. Split the spec by time, with a `delivery` for each part."
+            if second.resource in events
+            else f"Keep one row for each id. There may be at most {ROWS_OF_A_SUBJECT}, one for each device."
+        )
         yield Problem(
             second.row.place,
             f"{count:,} rows have the id {subject.id}",
-            f"Keep one row for each id. There may be at most {ROWS_OF_A_SUBJECT}, one for each device.",
+            hint,
             str(resources[second.resource].address),
             also=first_of_them.row.place,
         )

@@ -31,7 +31,7 @@ from typing import Final, Protocol, TypeAlias
 from leanplum_sync.address import Subject
 from leanplum_sync.clock import Clock
 from leanplum_sync.journal.entry import AppliedSpec
-from leanplum_sync.kinds.rows.parts import SendPart
+from leanplum_sync.kinds.rows.parts import OncePart
 from leanplum_sync.operations.observing import Observed, naming_the_place, observe
 from leanplum_sync.operations.plan import ReadsLiveState, decided
 from leanplum_sync.planner.attribute_names import AttributeNames
@@ -180,7 +180,7 @@ def without_sends(loaded: Loaded) -> Loaded:
     return replace(
         loaded,
         resources=tuple(
-            replace(each, parts=tuple(part for part in each.parts if not isinstance(part, SendPart)))
+            replace(each, parts=tuple(part for part in each.parts if not isinstance(part, OncePart)))
             for each in loaded.resources
             if each.kind.drifts
         ),
@@ -196,7 +196,7 @@ def origin_of(change: Change, left: Mapping[str, str], *, unchanged: bool) -> Or
     fields = fields_of(change)
     unknown = Origin.OTHERS if unchanged and left else Origin.NEW
     match effect := effect_of(change.kind):
-        case Effect.EXISTENCE | Effect.SUM | Effect.MESSAGE:
+        case Effect.EXISTENCE | Effect.SUM | Effect.MESSAGE | Effect.OCCURRENCE:
             return None
         case Effect.ITEMS_ADDED | Effect.ITEMS_REMOVED:
             word, opposite = (ADDED, TAKEN_OUT) if effect is Effect.ITEMS_ADDED else (TAKEN_OUT, ADDED)

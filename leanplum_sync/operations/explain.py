@@ -16,6 +16,7 @@ from leanplum_sync.observed import read
 from leanplum_sync.planfile import PlanFile
 from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.decide import Decision, Reason, SendTarget
+from leanplum_sync.planner.events import count_of
 from leanplum_sync.planner.known import NOTHING_KNOWN, KnowsDeliveries
 from leanplum_sync.planner.subject import Context, plan_subject, waves
 from leanplum_sync.problem import Place, Problem
@@ -178,5 +179,7 @@ def _seen(desire: Desire, profile: Profile) -> Json:
             return profile.attributes.get(other.name)
         case desires.SetSubscription(name=name):
             return profile.subscriptions.get(name, SUBSCRIBED)
+        case desires.TrackEvent(name=name):
+            return count_of(profile, name)
         case desires.Send():
             return None

@@ -17,7 +17,7 @@ from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.cells import Cell
 from leanplum_sync.kinds.rows.desires import Desire
-from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, ListPart, Part, SendPart
+from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, ListPart, OncePart, Part
 from leanplum_sync.kinds.rows.subscription_part import SubscriptionPart
 from leanplum_sync.observed.export_rows import is_telling
 from leanplum_sync.wire.action import Json
@@ -82,7 +82,7 @@ def _why_unknown(part: Part) -> str:
             return _NO_DEVICES
         case SubscriptionPart():
             return _NO_SUBSCRIPTIONS
-        case SendPart():
+        case OncePart():
             return _NO_SENDS
         case _:
             assert_never(part)
@@ -106,7 +106,7 @@ def _why_not_shown(wish: Desire) -> str:
             return _NO_DEVICES
         case desires.SetSubscription():
             return _NO_SUBSCRIPTIONS
-        case desires.Send():
+        case desires.Once():
             return _NO_SENDS
         case _:
             assert_never(wish)
@@ -142,7 +142,7 @@ def _managed(part: Part) -> str:
             return name
         case Always(wish=wish) | CellPart(wish=wish):
             return "" if isinstance(wish, _NO_ATTRIBUTES) else wish.name
-        case DevicePart() | SubscriptionPart() | SendPart():
+        case DevicePart() | SubscriptionPart() | OncePart():
             return ""
         case _:
             assert_never(part)

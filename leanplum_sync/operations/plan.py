@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -18,6 +17,7 @@ from leanplum_sync.clock import Clock, utc
 from leanplum_sync.errors import SpecError
 from leanplum_sync.journal.identity import Here, contradictions, of_plan
 from leanplum_sync.kinds import Resource
+from leanplum_sync.kinds.rows.parts import OncePart
 from leanplum_sync.observed.users import ReadsUsers
 from leanplum_sync.operations.check import wants_of
 from leanplum_sync.operations.observing import Assumed, Observed, Recorded, naming_the_place, observe
@@ -43,6 +43,7 @@ from leanplum_sync.wire.message import Message
 from leanplum_sync.wire.profile import read_profile
 
 _SUBJECTS_AT_ONCE: Final = 500  # asked of the journal together
+_ROWS_AT_ONCE: Final = 5_000
 _DAY: Final = 24 * 3600
 
 
@@ -113,7 +114,8 @@ def make_plan(
     """
     with PlanWriter(request.out):
         pass  # fail before anything is read and billed if no plan can be written
-    messages = _messages(loaded.resources, reader)
+    catalogue = _catalogue(loaded.resources, reader)
+    messages = _messages(loaded.resources, catalogue)
     context = Context(
         waves({each.address: each.depends_on for each in loaded.resources}),
         messages,
@@ -132,6 +134,7 @@ def make_plan(
         unreadable=unreadable,
         creatable=frozenset(str(each.address) for each in loaded.resources if each.kind.creates_users),
         audited=staging.users.audited(),
+        messages=catalogue,
     )
     names = AttributeNames(request.marker)
     names.observe(staging.users.names_seen())
@@ -248,11 +251,16 @@ def _unsettled(staging: Staging, ends: Mapping[Subject, float]) -> Iterator[Note
         yield Note("unsettled", "", unsettled_sentence(len(found), until), len(found), names_of(found))
 
 
-def _messages(resources: Iterable[Resource], reader: ReadsLiveState) -> dict[ResourceAddress, SendTarget]:
+def _catalogue(resources: Iterable[Resource], reader: ReadsLiveState) -> tuple[Message, ...]:
+    """Return the app's messages if a spec sends one, or has events that may trigger one."""
+    is_needed = any(isinstance(part, OncePart) for each in resources for part in each.parts)
+    return reader.messages() if is_needed else ()
+
+
+def _messages(
+    resources: Iterable[Resource], catalogue: Sequence[Message]
+) -> dict[ResourceAddress, SendTarget]:
     wanted = {each.address: each.message for each in resources if each.message is not None}
-    if not wanted:
-        return {}
-    catalogue = reader.messages()
     found: dict[ResourceAddress, SendTarget] = {}
     problems: list[Problem] = []
     for address, message in wanted.items():
@@ -276,8 +284,7 @@ def decided(
     names: AttributeNames,
     repeats: RepeatCounter | None = None,
 ) -> Iterator[SubjectPlan]:
-    stream = staging.met()
-    while group := list(islice(stream, _SUBJECTS_AT_ONCE)):
+    for group in _groups(staging.met()):
         known = journal.known(app_id, [met.subject for met in group])
         plans = []
         for met in group:
@@ -293,6 +300,20 @@ def decided(
         yield from (
             replace(plan, is_rejected_before=True) if plan.subject in rejected else plan for plan in plans
         )
+
+
+def _groups(stream: Iterable[Met]) -> Iterator[list[Met]]:
+    """Yield subjects in groups with a limited number of rows, because a user may have many events."""
+    group: list[Met] = []
+    rows = 0
+    for met in stream:
+        group.append(met)
+        rows += len(met.rows)
+        if len(group) == _SUBJECTS_AT_ONCE or rows >= _ROWS_AT_ONCE:
+            yield group
+            group, rows = [], 0
+    if group:
+        yield group
 
 
 def _repeatable(plan: SubjectPlan) -> list[Action]:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Final, Self, assert_never
 
 from leanplum_sync.kinds.rows import desires
+from leanplum_sync.planner.events import is_event
 from leanplum_sync.planner.hazards import Repeats
 from leanplum_sync.planner.known import Known, KnowsDeliveries, Sent
 from leanplum_sync.planner.subject import Context, SubjectPlan
+from leanplum_sync.wire.event import import_of
 
 _ROWS_AT_ONCE: Final = 5_000
 _COUNT: Final = """
@@ -134,7 +136,11 @@ class _Again:
 def _delivery(desire: desires.Desire) -> str | None:
     """Return the name of a send or an increment."""
     match desire:
-        case desires.Send(delivery=name) | desires.IncrementAttribute(delivery=name):
+        case (
+            desires.Send(delivery=name)
+            | desires.IncrementAttribute(delivery=name)
+            | desires.TrackEvent(delivery=name)
+        ):
             return name
         case (
             desires.SetAttribute()
@@ -151,20 +157,31 @@ def _delivery(desire: desires.Desire) -> str | None:
 
 
 def _listed(plan: SubjectPlan, context: Context) -> Iterator[str]:
-    """Yield the names of all sends and increments that are asked for the subject, and the names they had before."""
+    """Yield the names of all sends, imports and increments that are asked for the subject, and the names they had before."""
     for decision in plan.decisions:
-        if (name := _delivery(decision.desire)) is not None:
+        if (delivery := _delivery(decision.desire)) is not None:
+            name = import_of(delivery) or delivery
             yield name
             yield from context.former.get(name, ())
 
 
 def _again(plan: SubjectPlan, known: Known, context: Context) -> Iterator[_Again]:
-    """Yield what each planned send and increment would repeat."""
+    """
+    Yield what each planned send, event and increment would repeat.
+
+    Events are told by their imports: the same row in another import is a repetition, whichever key it has.
+    """
+    imports = _imports(known)
     for decision in plan.decisions:
         name = _delivery(decision.desire)
         if not decision.changes or name is None:
             continue
-        others = {each: sent for each, sent in known.sent.items() if each != name}
+        if isinstance(decision.desire, desires.TrackEvent):
+            imported_as = decision.desire.imported_as
+            earlier = imports.get(name.removeprefix(imported_as), {})
+            yield _Again(imported_as, is_send=False, earlier=earlier)
+            continue
+        others = {each: sent for each, sent in known.sent.items() if each != name and not is_event(each)}
         if isinstance(decision.desire, desires.Send):
             # Old journals don't say which message was sent: it may be this one.
             ids = (context.messages[decision.want.resource].id, None)
@@ -173,3 +190,12 @@ def _again(plan: SubjectPlan, known: Known, context: Context) -> Iterator[_Again
             attribute = name.partition("/")[2]
             same = {each: sent for each, sent in others.items() if each.partition("/")[2] == attribute}
         yield _Again(name, isinstance(decision.desire, desires.Send), same)
+
+
+def _imports(known: Known) -> Mapping[str, Mapping[str, Sent]]:
+    """Return the imports that the subject got each event from, by what follows the import's name."""
+    found: dict[str, dict[str, Sent]] = {}
+    for name, sent in known.sent.items():
+        if imported_as := import_of(name):
+            found.setdefault(name.removeprefix(imported_as), {})[imported_as] = sent
+    return found

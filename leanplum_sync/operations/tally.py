@@ -9,16 +9,20 @@ from itertools import islice
 from typing import Final
 
 from leanplum_sync.address import Subject
-from leanplum_sync.kinds.rows.desires import Send
+from leanplum_sync.kinds.rows.desires import Send, TrackEvent
 from leanplum_sync.planfile.writing import Packed
 from leanplum_sync.planner.audit import AuditGoal, audited
 from leanplum_sync.planner.change import ChangeKind, facts
 from leanplum_sync.planner.decide import Decision, Reason
-from leanplum_sync.planner.notes import NOTED, rejected_before_sentence, sentence
-from leanplum_sync.planner.plan import Cost, Note, Summary
+from leanplum_sync.planner.notes import NOTED, rejected_before_sentence, sentence, triggers_sentence
+from leanplum_sync.planner.plan import TRIGGERS, Cost, Note, Summary
 from leanplum_sync.planner.subject import SubjectPlan
+from leanplum_sync.planner.triggers import TriggerCounter
+from leanplum_sync.wire.event import import_of
+from leanplum_sync.wire.message import Message
 
 _SAMPLES: Final = 3
+_ONCE_WORDS: Final[Mapping[type, str]] = {Send: "send", TrackEvent: "event"}
 
 
 @dataclass(slots=True)
@@ -42,7 +46,7 @@ class Tally:
     Counts subjects as they pass. Its size grows with the specs, not with the subjects.
 
     *creatable* are the resources, as ``kind/name``, whose specs could create missing users. *audited* subjects were expected to
-    need no change.
+    need no change. *messages* are the app's, which events may trigger.
     """
 
     def __init__(
@@ -51,8 +55,11 @@ class Tally:
         unreadable: Mapping[Subject, str],
         creatable: frozenset[str] = frozenset(),
         audited: Collection[Subject] = (),
+        messages: Iterable[Message] = (),
     ) -> None:
         self.listed = listed
+        self._triggers = TriggerCounter(messages)
+        self._triggered = 0
         self.forced_sends = 0
         self._unreadable = unreadable
         self._creatable = creatable
@@ -73,7 +80,8 @@ class Tally:
             is_odd = any(decision.reason in NOTED for decision in plan.decisions)
             self._matching_audited += plan.exists and not plan.changes and not is_odd
         self._changes.update(change.kind for change in plan.changes)
-        self._rechecked += any(facts(change.kind).is_readable for change in plan.changes)
+        self._rechecked += any(not facts(change.kind).is_once for change in plan.changes)
+        self._triggered += self._triggers.include(plan.changes)
         # A user may also be missing without a remark: nothing is desired that an absent user lacks.
         is_missing = not plan.exists and not plan.changes
         for decision in plan.decisions:
@@ -117,6 +125,10 @@ class Tally:
             *(unreadable if self._unreadable else []),
             *found,
             *([before] if rejected.count else []),
+            *(
+                Note(TRIGGERS, "", triggers_sentence(trigger), trigger.users, trigger.samples)
+                for trigger in self._triggers.triggers()
+            ),
         ]
 
     def summary(
@@ -160,6 +172,8 @@ class Tally:
             assumed_since=assumed[1],
             unseen=assumed[0] if is_export else 0,
             audit=audited(assumed[0] + sample, sample, differing, goal) if goal else None,
+            triggers=self._triggers.triggers(),
+            triggered=self._triggered,
         )
 
 
@@ -168,8 +182,9 @@ def _about(decision: Decision) -> str:
         case Reason.HELD:
             return str(decision.held_by)
         case Reason.DELIVERED | Reason.MOVED:
-            what = "send" if isinstance(decision.desire, Send) else "increment"
-            return f"{what} under its former name {decision.former}" if decision.former else what
+            what = _ONCE_WORDS.get(type(decision.desire), "increment")
+            former = import_of(decision.former) or decision.former
+            return f"{what} under its former name {former}" if former else what
         case Reason.MISSING:
             return ""
         case (

@@ -41,6 +41,7 @@ _SUBJECTS_AT_ONCE: Final = 500
 _SAMPLES: Final = 3
 MOVED_ON: Final = "changed since the run and will be left unchanged"
 _SENT: Final = "received a message, which can't be unsent"
+_IMPORTED: Final = "received past events, which can't be removed"
 _CREATED: Final = "created by this run will not be deleted"
 _NOT_EMPTIED: Final = (
     "will keep a profile or device field that was empty before, because the API can't clear it"
@@ -168,10 +169,12 @@ def _want(
     note: Callable[[Subject, str], None],
 ) -> Want | None:
     profile = read_profile(met.element or {})
-    seen = [pair for pair in standings(changes, profile) if facts(pair[0].kind).is_readable]
+    seen = [pair for pair in standings(changes, profile) if not facts(pair[0].kind).is_once]
     sent = frozenset(known.delivered.values())
-    if any(effect_of(change.kind) is Effect.MESSAGE and change.resource in sent for change in changes):
-        note(met.subject, _SENT)
+    for sentence in dict.fromkeys(
+        _obstacle(change) for change in changes if facts(change.kind).is_once and change.resource in sent
+    ):
+        note(met.subject, sentence)
     if not seen:
         return None
     if not profile.exists or any(standing is Standing.OVERTAKEN for _, standing in seen):
@@ -191,6 +194,8 @@ def _obstacle(change: Change) -> str:
             return _CREATED
         case Effect.MESSAGE:
             return _SENT
+        case Effect.OCCURRENCE:
+            return _IMPORTED
         case Effect.PROFILE_FIELD | Effect.DEVICE_FIELD:
             return _NOT_EMPTIED if change.before is None else ""
         case Effect.SUBSCRIPTION:
@@ -223,7 +228,7 @@ def _desires(done: Iterable[Change], profile: Profile) -> Iterator[Desire]:  # n
                 yield desires.SetDeviceField(change.device_id, change.field, change.before, change.asked_at)
             case Effect.ATTRIBUTE | Effect.SUM:
                 attributes.setdefault(change.field, (change.before, change.asked_at))
-            case Effect.EXISTENCE | Effect.MESSAGE:
+            case Effect.EXISTENCE | Effect.MESSAGE | Effect.OCCURRENCE:
                 pass  # obstacles, and left out
     for name, (before, place) in attributes.items():
         lists.pop(name, None)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Sequence
 from typing import Any, Final
 
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.plan import Contents
+from leanplum_sync.planner.triggers import Trigger
 
 # All in one scan of the actions. A batch holds a subject's actions one after the other, so each change of subject is a lookup.
 # An action without a change of its subject, or with another id in its arguments, is misdirected.
@@ -27,9 +30,21 @@ FROM (
 """
 
 
-def count_contents(connection: sqlite3.Connection) -> Contents:
+_EVENTS: Final = """
+SELECT DISTINCT json_extract(arguments, '$.event') FROM action WHERE name = 'track' ORDER BY 1
+"""
+_OLDEST_EVENT: Final = "SELECT min(json_extract(arguments, '$.time')) FROM action WHERE name = 'track'"
+_TRIGGERED: Final = """
+SELECT count(DISTINCT subject) FROM action WHERE name = 'track'
+    AND (:any OR json_extract(arguments, '$.event') IN (SELECT value FROM json_each(:events)))
+"""
+
+
+def count_contents(connection: sqlite3.Connection, triggers: Sequence[Trigger] = ()) -> Contents:
     """
     Return what the rows add up to. Where changes and actions differ, the larger number counts.
+
+    *triggers* are the messages that its events trigger, as the plan says.
 
     Raises:
         sqlite3.Error, ValueError: a row is damaged.
@@ -44,10 +59,24 @@ def count_contents(connection: sqlite3.Connection) -> Contents:
     sends = max(actions.get("sendMessage", 0), changes.get(ChangeKind.SEND, 0))
     if sends:
         changes[ChangeKind.SEND] = sends
+    tracked = max(actions.get("track", 0), changes.get(ChangeKind.EVENT, 0))
+    if tracked:
+        changes[ChangeKind.EVENT] = tracked
     forced_sends, creating, lookups, deliveries, misdirected = (
         int(number or 0) for number in connection.execute(_ACTIONS).fetchone()
     )
     (changed,) = connection.execute("SELECT count(DISTINCT subject) FROM change").fetchone()
+    events: tuple[str, ...] = ()
+    oldest, triggered = None, 0
+    if "track" in actions:
+        events = tuple(str(name) for (name,) in connection.execute(_EVENTS))
+        (found,) = connection.execute(_OLDEST_EVENT).fetchone()
+        oldest = float(found)
+        given = {
+            "any": any(not trigger.is_known for trigger in triggers),
+            "events": json.dumps(sorted({event for trigger in triggers for event in trigger.events})),
+        }
+        (triggered,) = connection.execute(_TRIGGERED, given).fetchone()
     return Contents(
         actions=actions,
         changes=changes,
@@ -57,4 +86,7 @@ def count_contents(connection: sqlite3.Connection) -> Contents:
         lookups=lookups,
         misdirected=misdirected,
         deliveries=deliveries,
+        events=events,
+        oldest_event=oldest,
+        triggered=triggered,
     )

@@ -14,6 +14,7 @@ from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.known import JournalMark, Position
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.planner.plan import PLAN_FORMAT, Cost, Header, Input, RowsRead, Scope, Summary, Target
+from leanplum_sync.planner.triggers import Trigger
 from leanplum_sync.wire.convert import END_OF_9999
 
 T = TypeVar("T")
@@ -73,6 +74,19 @@ def read_summary(found: Any) -> Summary:
         cost=Cost(**{name: _whole(cost[name]) for name in _COSTS}, seconds=_seconds(cost["seconds"])),
         assumed_since=_or_none(_time, found["assumed_since"]),
         audit=_or_none(_audit, found["audit"]),
+        triggers=tuple(map(_trigger, found["triggers"])),
+        triggered=_whole(found["triggered"]),
+    )
+
+
+def _trigger(kept: Any) -> Trigger:
+    kept = _mapping(kept)
+    return Trigger(
+        _whole(kept["message"]),
+        text(kept["name"]),
+        texts(kept["events"]),
+        _whole(kept["users"]),
+        texts(kept["samples"]),
     )
 
 

@@ -189,7 +189,7 @@ class PlanFile:
     @cached_property
     def contents(self) -> Contents:
         with self._decoding():
-            return count_contents(self._connection)
+            return count_contents(self._connection, self.summary.triggers)
 
     @cached_property
     def digest(self) -> str:

@@ -44,6 +44,7 @@ class AttributeNames:
                     | Effect.DEVICE_FIELD
                     | Effect.SUBSCRIPTION
                     | Effect.MESSAGE
+                    | Effect.OCCURRENCE
                 ):
                     pass
 

@@ -33,6 +33,8 @@ class ChangeKind(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
     RESUBSCRIBE = "re-subscribe"
     SEND = "send"  # field: the message's name
+    EVENT = "event"  # field: the event's name
+    EVENT_TOTAL = "event total"  # the same, added to the user's totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Change:
     *before* is the observed value, None where there was none; *after* the value asked for, None for none.
 
     For a list that gains or loses values, *after* is those values; for an increment, the amount; for a send, the
-    message's values. *asked_at* is the line of the spec, *found_at* the row of the data.
+    message's values. For an event, *before* is how often the user had it, and *after* the event, see ``planner.events``. *asked_at* is the line of the spec, *found_at* the row of the data.
     """
 
     subject: Subject
@@ -75,6 +77,7 @@ class Effect(Enum):
     DEVICE_FIELD = auto()
     SUBSCRIPTION = auto()  # a channel or category is subscribed or unsubscribed
     MESSAGE = auto()  # the user gets a message, which no read shows
+    OCCURRENCE = auto()  # an event happened once more
 
 
 class Family(StrEnum):
@@ -89,6 +92,7 @@ class Family(StrEnum):
         return member
 
     SENDS = "sends", "sends"
+    EVENTS = "events", "past events"
     SUBSCRIPTIONS = "subscriptions", "subscriptions"
     CREATES = "creates", "created users"
     REMOVES = "removes", "removals"
@@ -121,12 +125,23 @@ class ChangeFacts:
     @property
     def is_compared(self) -> bool:
         """Whether live state just before writing can conflict with it. Increments of different people add up."""
-        return self.effect not in (Effect.SUM, Effect.MESSAGE)
+        return self.effect not in (Effect.SUM, Effect.MESSAGE, Effect.OCCURRENCE)
+
+    @property
+    def is_once(self) -> bool:
+        """Whether it is never sent again, and never undone, whatever a read shows."""
+        return self.delivery is DeliveryClass.ONCE
 
     @property
     def needs_care(self) -> bool:
         """Whether it can't be undone, or removes something."""
-        return self.family in (Family.SENDS, Family.SUBSCRIPTIONS, Family.CREATES, Family.REMOVES)
+        return self.family in (
+            Family.SENDS,
+            Family.EVENTS,
+            Family.SUBSCRIPTIONS,
+            Family.CREATES,
+            Family.REMOVES,
+        )
 
 
 _LAST: Final = 5
@@ -171,6 +186,10 @@ def _facts(kind: ChangeKind) -> ChangeFacts:  # noqa: C901, PLR0912 - a table: a
             return ChangeFacts("re-subscribe", Family.SUBSCRIPTIONS, Effect.SUBSCRIPTION, checkable, "resubscribes", 1)
         case ChangeKind.SEND:
             return ChangeFacts("send", Family.SENDS, Effect.MESSAGE, once, "sends", 0)
+        case ChangeKind.EVENT:
+            return ChangeFacts("event", Family.EVENTS, Effect.OCCURRENCE, once, "events", 0)
+        case ChangeKind.EVENT_TOTAL:
+            return ChangeFacts("event total", Family.EVENTS, Effect.OCCURRENCE, once, "events", 0)
     # fmt: on
 
 

@@ -10,7 +10,7 @@ from leanplum_sync.address import ResourceAddress
 from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.desires import Desire, Want
-from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, ListPart, SendPart
+from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, ListPart, OncePart
 from leanplum_sync.kinds.rows.subscription_part import SubscriptionPart
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.wire.fingerprint import fingerprint
@@ -43,8 +43,7 @@ def conflicts(wants: Sequence[Want]) -> Iterator[Problem]:
         if row in rows:
             yield Problem(
                 want.found_at,
-                f"the id {want.subject.id} is listed a second time",
-                "Keep one row for each id.",
+                *_repeated(want),
                 str(want.resource),
                 also=rows[row].found_at,
             )
@@ -87,7 +86,7 @@ def _fields(resource: Resource) -> set[tuple[str, str]]:
                 found.add(("device", name))
             case SubscriptionPart(name=name):
                 found.add(("subscription", name))
-            case SendPart():
+            case OncePart():
                 pass
     return found
 
@@ -115,15 +114,28 @@ def _claims(desire: Desire) -> Iterator[tuple[_Target, Hashable]]:  # noqa: C901
             yield ("subscription", name), state
         case desires.SetDeviceField(device_id=device_id, name=name, value=value):
             yield ("device", device_id, name), canonical(value)
-        case desires.Send():
+        case desires.Once():
             pass
 
 
 def _row_identity(want: Want) -> Hashable:
-    """A user has one row a resource; in a list of devices, one row each device."""
-    return next(
-        (desire.device_id for desire in want.desires if isinstance(desire, desires.SetDeviceField)), None
-    )
+    """A user has one row a resource; in a list of devices, one row each device; in a list of events, one row each key."""
+    for desire in want.desires:
+        if isinstance(desire, desires.SetDeviceField):
+            return desire.device_id
+        if isinstance(desire, desires.TrackEvent):
+            return desire.key
+    return None
+
+
+def _repeated(want: Want) -> tuple[str, str]:
+    """Return what is wrong with a second row, and what to do."""
+    if any(isinstance(desire, desires.TrackEvent) for desire in want.desires):
+        return (
+            f"the key of this event of {want.subject.id} is listed a second time",
+            "Keep one row for each key, or choose a column that tells the events of a user apart.",
+        )
+    return f"the id {want.subject.id} is listed a second time", "Keep one row for each id."
 
 
 def _conflict(target: _Target, first: _Claim, want: Want, desire: Desire) -> Problem:

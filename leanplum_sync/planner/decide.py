@@ -15,6 +15,7 @@ from leanplum_sync.address import Subject
 from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.desires import Desire, Want
 from leanplum_sync.planner.change import Change, ChangeKind
+from leanplum_sync.planner.events import count_of, kind_of, said_of
 from leanplum_sync.planner.known import Known
 from leanplum_sync.planner.standing import is_listed
 from leanplum_sync.wire.action import Json
@@ -65,7 +66,7 @@ class SendTarget:
     name: str
 
 
-def decide(
+def decide(  # noqa: C901 - a case for each desire
     want: Want, desire: Desire, profile: Profile, known: Known, message: SendTarget | None
 ) -> Decision:
     """
@@ -92,6 +93,8 @@ def decide(
             return _set_subscription(want, desire, profile, known)
         case desires.Send():
             return _send(want, desire, known, message)
+        case desires.TrackEvent():
+            return _track(want, desire, profile, known)
 
 
 def _set_attribute(want: Want, desire: desires.SetAttribute, profile: Profile) -> Decision:
@@ -221,6 +224,13 @@ def _send(want: Want, desire: desires.Send, known: Known, message: SendTarget | 
     return _differs(
         want, desire, _change(want, desire, ChangeKind.SEND, None, dict(desire.values), name=message.name)
     )
+
+
+def _track(want: Want, desire: desires.TrackEvent, profile: Profile, known: Known) -> Decision:
+    if delivered := _delivered(want, desire, known, desire.delivery):
+        return delivered
+    before = count_of(profile, desire.name)
+    return _differs(want, desire, _change(want, desire, kind_of(desire), before, said_of(desire)))
 
 
 def _delivered(want: Want, desire: Desire, known: Known, name: str) -> Decision | None:

@@ -3,7 +3,7 @@ Fingerprints of the values that a run wrote: enough to see later whether a field
 
 A field is ``attribute:NAME``, ``profile:NAME``, ``subscription:NAME`` or ``device:ID:NAME``, and its fingerprint is that of its value. In a
 list, each value is a field of its own, ``item:NAME:FINGERPRINT``, which says whether we added or removed it; values of others are
-ignored. The result of an increment is unknown: ``counted``. Sends leave no footprint.
+ignored. The result of an increment is unknown: ``counted``. Sends and events leave no footprint.
 
 With eight digits, one change in four billion goes unnoticed. Equal values have equal fingerprints in every app.
 """
@@ -64,7 +64,7 @@ def footprints(action: Action) -> Mapping[str, str]:
 def fields_of(change: Change) -> tuple[str, ...]:
     """Return the fields that *change* writes; none if it leaves no footprint."""
     match effect_of(change.kind):
-        case Effect.EXISTENCE | Effect.MESSAGE | Effect.SUM:
+        case Effect.EXISTENCE | Effect.MESSAGE | Effect.OCCURRENCE | Effect.SUM:
             return ()
         case Effect.ITEMS_ADDED | Effect.ITEMS_REMOVED:
             return tuple(_item(change.field, value) for value in change.after)
@@ -106,6 +106,7 @@ def written(change: Change, fields: Mapping[str, Written]) -> Written | None:
             | Effect.PROFILE_FIELD
             | Effect.DEVICE_FIELD
             | Effect.SUBSCRIPTION
+            | Effect.OCCURRENCE
         ):
             pass
     found = [each for name, each in fields.items() if name in names or name.startswith(starts)]

@@ -18,6 +18,7 @@ CHANGE_HAZARDS: Final = tuple(
 )
 REPEATED_SENDS: Final = "repeatedSends"
 SUSPECTED_RENAME: Final = "suspectedRename"
+TRIGGERS_CAMPAIGNS: Final = "triggersCampaigns"
 DURING_MIGRATION: Final = "duringMigration"
 NO_CONSENT: Final = 0  # what a budget allows that doesn't name sends or created users
 
@@ -61,6 +62,8 @@ def hazards(
         "sends": changes["sends"],
         REPEATED_SENDS: repeats.sends,
         SUSPECTED_RENAME: repeats.renames,
+        "events": changes["events"],
+        TRIGGERS_CAMPAIGNS: summary.triggered,
         "forcedSends": forced_sends,
         **{name: changes[name] for name in CHANGE_HAZARDS},
         "newAttributeNames": new_names,
@@ -92,6 +95,7 @@ def counted_hazards(
         created=contents.created,
         changes=contents.changes,
         cost=replace(summary.cost, writes=contents.lookups),
+        triggered=contents.triggered,
     )
     return hazards(
         counted, contents.forced_sends, budget, new_names, is_migrating=is_migrating, repeats=repeats

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from leanplum_sync.address import Subject
 from leanplum_sync.wire.action import Action
+from leanplum_sync.wire.event import import_of, under
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Known:
 
     def with_moved(self, names: Mapping[str, Sequence[str]]) -> Known:
         """Return the same, where deliveries are also known under their new names. *names* maps each to all former ones."""
+        names = {**names, **self._moved_events(names)}
         moved = {
             name: next((each for each in formers if each in self.held), "")
             or next((each for each in formers if each in self.delivered), "")
@@ -60,6 +62,16 @@ class Known:
         return replace(
             self, delivered={**self.delivered, **delivered}, held={**self.held, **held}, former=former
         )
+
+    def _moved_events(self, names: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+        """Return the new name of each event whose import was renamed, and its former ones."""
+        found: dict[str, list[str]] = {}
+        for each in self.delivered if names else ():
+            if imported_as := import_of(each):
+                for name, formers in names.items():
+                    if imported_as in formers:
+                        found.setdefault(under(name, each), []).append(each)
+        return found
 
 
 NOTHING_KNOWN: Final = Known()

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Final
 
 from leanplum_sync.address import ResourceAddress
 from leanplum_sync.kinds.rows.parts import MessageReference
 from leanplum_sync.planner.decide import SendTarget
+from leanplum_sync.planner.triggers import IN_APP
 from leanplum_sync.problem import Problem
 from leanplum_sync.wire.message import Message
-
-_IN_APP: Final = (
-    "in-app"  # Source: Leanplum docs, sending messages via the API: in-app messages can't be sent
-)
 
 
 def resolve(
@@ -48,7 +44,7 @@ def resolve(
             state = f" ({message.state})" if message.state else ""
             hint = "Start it in the dashboard, with its delivery set to Manual."
             return problem(f"{called} is not active{state}, so nobody would receive it", hint)
-        case [message] if message.type.lower().startswith(_IN_APP):
+        case [message] if message.type.lower().startswith(IN_APP):
             return problem(
                 f"{called} is an in-app message, which the API can't send", "Choose another message."
             )

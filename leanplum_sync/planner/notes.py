@@ -6,7 +6,9 @@ from typing import Final
 
 from leanplum_sync.planner.audit import Audit
 from leanplum_sync.planner.decide import Reason
+from leanplum_sync.planner.triggers import Trigger
 
+_EVENTS_NAMED: Final = 3
 _CREATABLE: Final = "; to create {them}, set createUsers: true in the spec"
 _UNSETTLED: Final = (
     "has a request in doubt, which may still change its live state: plan again after {until}",
@@ -74,6 +76,19 @@ def audit_sentence(audit: Audit) -> str:
     if bound.most > audit.allowed:
         claim += f". This is over the project's limit of {audit.goal.share:g} %: plan with --observed live"
     return f"{were}: {found}; {claim}"
+
+
+def triggers_sentence(trigger: Trigger) -> str:
+    """Follows the number of users."""
+    if not trigger.is_known:
+        return f'may be sent "{trigger.name}" (message {trigger.message}), which is active: getMessages doesn\'t show what triggers it'
+    events = ", ".join(trigger.events[:_EVENTS_NAMED])
+    more = (
+        f" and {len(trigger.events) - _EVENTS_NAMED:,} more events"
+        if len(trigger.events) > _EVENTS_NAMED
+        else ""
+    )
+    return f'may be sent "{trigger.name}" (message {trigger.message}), which is active and triggered by {events}{more}'
 
 
 def rejected_before_sentence(count: int) -> str:

@@ -11,11 +11,13 @@ from leanplum_sync.planner.audit import Audit
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.known import NO_RUN, JournalMark, Position
 from leanplum_sync.planner.parts import Part
+from leanplum_sync.planner.triggers import Trigger
 from leanplum_sync.wire.action import Json
 
 ASSUMED: Final = "assumed"  # the hazard, and the code of the note about it
 UNSEEN: Final = "unseen"  # the same, for users whom an export shows
 AUDIT: Final = "audit"  # the same of what an audit of these users leaves open
+TRIGGERS: Final = "triggers"  # the code of a note on a message that events of the plan may send
 # The codes of notes that are not about users: a doubt about specs or data, and where rows came from.
 REMARK: Final = "remark"
 SOURCE: Final = "source"
@@ -199,6 +201,7 @@ class Summary:
     skipped. *changes* counts changes by kind. *assumed* counts users who were not read: the baseline shows that they are as desired.
     *unseen* counts those of whom an export shows it. The oldest of what either shows is from *assumed_since*, in epoch seconds, None
     if everybody was read. *audit* says how many users who were not read may differ, None if no sample of them was read.
+    *triggers* are the active messages that events of the plan may send, and *triggered* counts the users who may get one of them.
     """
 
     listed: int
@@ -213,6 +216,8 @@ class Summary:
     assumed_since: float | None = None
     unseen: int = 0
     audit: Audit | None = None
+    triggers: tuple[Trigger, ...] = ()
+    triggered: int = 0
 
     @property
     def is_empty(self) -> bool:
@@ -228,7 +233,8 @@ class Contents:
     What the rows of a plan add up to, whatever the plan says about itself.
 
     *actions* counts by the API's names. *deliveries* are actions that must happen once: sends and increments. *lookups* are billable: the unique subjects of each batch. *misdirected* are
-    actions whose arguments name another subject than their row does.
+    actions whose arguments name another subject than their row does. *events* are the names of the events that are tracked, the oldest
+    of which happened at *oldest_event*, in epoch seconds. *triggered* are subjects with one that triggers a message.
     """
 
     actions: Mapping[str, int]
@@ -239,3 +245,6 @@ class Contents:
     lookups: int
     misdirected: int
     deliveries: int = 0
+    events: tuple[str, ...] = ()
+    oldest_event: float | None = None
+    triggered: int = 0

@@ -7,6 +7,7 @@ from enum import Enum, auto
 
 from leanplum_sync.address import Subject, SubjectKind
 from leanplum_sync.planner.change import Change, Effect, effect_of
+from leanplum_sync.planner.events import is_counted, records
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.batch import PlannedAction
 from leanplum_sync.wire.profile import Profile
@@ -35,7 +36,7 @@ def standings(changes: Sequence[Change], profile: Profile) -> tuple[tuple[Change
     return tuple((change, _standing(change, changes, profile)) for change in changes)
 
 
-def carries(planned: PlannedAction, change: Change) -> bool:
+def carries(planned: PlannedAction, change: Change) -> bool:  # noqa: C901 - a case for each effect
     """Return whether the action makes *change*, which is one of its subject."""
     arguments = planned.action.arguments
     is_of_user = planned.action.name == "setUserAttributes"
@@ -60,6 +61,8 @@ def carries(planned: PlannedAction, change: Change) -> bool:
             return is_of_user and subscription_states(arguments).get(change.field) == change.after
         case Effect.MESSAGE:
             return planned.action.name == "sendMessage" and _delivers(planned, change)
+        case Effect.OCCURRENCE:
+            return records(planned, change)
 
 
 def _delivers(planned: PlannedAction, change: Change) -> bool:
@@ -72,6 +75,8 @@ def _standing(change: Change, changes: Iterable[Change], profile: Profile) -> St
             return Standing.REACHED if profile.exists else Standing.UNTOUCHED
         case Effect.MESSAGE:
             return Standing.UNPROVABLE
+        case Effect.OCCURRENCE:
+            return Standing.REACHED if is_counted(change, changes, profile) else Standing.UNTOUCHED
         case Effect.PROFILE_FIELD:
             return _of_value(change, profile.fields.get(change.field))
         case Effect.SUBSCRIPTION:

@@ -13,11 +13,13 @@ from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.desires import Want
 from leanplum_sync.planner.change import Change, ChangeKind, Effect, effect_of, facts
 from leanplum_sync.planner.decide import Decision, Reason, SendTarget, create_user, decide
+from leanplum_sync.planner.events import add_to_totals, track_arguments
 from leanplum_sync.planner.known import Known
 from leanplum_sync.planner.marker import marker_value
 from leanplum_sync.planner.standing import is_listed
 from leanplum_sync.wire.action import Action, DeliveryClass, Json
 from leanplum_sync.wire.batch import DeliveryKey
+from leanplum_sync.wire.event import import_of, under
 from leanplum_sync.wire.profile import Profile
 from leanplum_sync.wire.subscription import subscription_arguments
 from leanplum_sync.wire.values import canonical
@@ -40,7 +42,12 @@ class Context:
     former: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def key(self, name: str, subject: Subject, resource: str) -> DeliveryKey:
-        return DeliveryKey(name, subject, resource, self.former.get(name, ()))
+        return DeliveryKey(name, subject, resource, self._former(name))
+
+    def _former(self, name: str) -> tuple[str, ...]:
+        if imported_as := import_of(name):
+            return tuple(under(former, name) for former in self.former.get(imported_as, ()))
+        return self.former.get(name, ())
 
 
 Phase: TypeAlias = tuple[
@@ -120,20 +127,20 @@ def _decide_all(
 
 
 def _without_early_sends(decisions: tuple[Decision, ...], context: Context) -> tuple[Decision, ...]:
-    """A send doesn't create a user, so it reaches nobody unless an earlier action does."""
+    """Sends and events don't create a user, so they reach nobody unless an earlier action does."""
     creating = [
-        context.waves[each.want.resource] for each in decisions if each.changes and not _is_send(each)
+        context.waves[each.want.resource] for each in decisions if each.changes and not _is_once(each)
     ]
     return tuple(
         replace(each, reason=Reason.MISSING, changes=())
-        if _is_send(each) and context.waves[each.want.resource] < min(creating, default=len(context.waves))
+        if _is_once(each) and context.waves[each.want.resource] < min(creating, default=len(context.waves))
         else each
         for each in decisions
     )
 
 
-def _is_send(decision: Decision) -> bool:
-    return isinstance(decision.desire, desires.Send)
+def _is_once(decision: Decision) -> bool:
+    return isinstance(decision.desire, desires.Once)
 
 
 def _carry_out(
@@ -161,7 +168,7 @@ def _carry_out(
             subscriptions[change.field] = change.after
         case Effect.ATTRIBUTE:
             attributes[change.field] = change.after
-        case Effect.EXISTENCE | Effect.MESSAGE:
+        case Effect.EXISTENCE | Effect.MESSAGE | Effect.OCCURRENCE:
             pass
 
 
@@ -177,6 +184,7 @@ def _as_observed(change: Change, profile: Profile) -> Change:
             | Effect.DEVICE_FIELD
             | Effect.SUBSCRIPTION
             | Effect.MESSAGE
+            | Effect.OCCURRENCE
         ):
             return change
 
@@ -184,9 +192,14 @@ def _as_observed(change: Change, profile: Profile) -> Change:
 def _actions(
     subject: Subject, profile: Profile, decisions: Iterable[Decision], context: Context
 ) -> dict[Phase, tuple[SubjectAction, ...]]:
-    """Gather changes into the fewest actions: one for the user and one for each device in a phase, and one for each send."""
+    """
+    Gather changes into the fewest actions: one for the user and one for each device in a phase, and one for each event and send.
+
+    Events come before sends, so that a message can use what they changed.
+    """
     users: dict[Phase, _UserAction] = {}
     devices: dict[Phase, dict[str, dict[str, Json]]] = defaultdict(lambda: defaultdict(dict))
+    events: dict[Phase, list[SubjectAction]] = defaultdict(list)
     sends: dict[Phase, list[SubjectAction]] = defaultdict(list)
     for decision in decisions:
         for change in decision.changes:
@@ -197,6 +210,8 @@ def _actions(
                 case desires.Send() as send:
                     target = context.messages[decision.want.resource]
                     sends[phase].append(_send(decision.want, send, target, context))
+                case desires.TrackEvent(as_total=False) as event:
+                    events[phase].append(_track(decision.want, event, context))
                 case (
                     desires.SetAttribute()
                     | desires.TakeAttribute()
@@ -205,18 +220,20 @@ def _actions(
                     | desires.IncrementAttribute()
                     | desires.SetProfileField()
                     | desires.SetSubscription()
+                    | desires.TrackEvent()
                 ):
                     users.setdefault(phase, _UserAction()).include(decision, change, context)
     create = _disposition(create=not profile.exists)
     found: dict[Phase, tuple[SubjectAction, ...]] = {}
     for phase in sorted(
-        users.keys() | devices.keys() | sends.keys(), key=lambda each: (each[0], _RANKS[each[1]])
+        users.keys() | devices.keys() | events.keys() | sends.keys(),
+        key=lambda each: (each[0], _RANKS[each[1]]),
     ):
         user = [users[phase].build(subject, create, context.marker)] if phase in users else []
         of_devices = [
             _device(subject, device_id, fields, profile) for device_id, fields in devices[phase].items()
         ]
-        found[phase] = (*user, *of_devices, *sends[phase])
+        found[phase] = (*user, *of_devices, *events[phase], *sends[phase])
     return found
 
 
@@ -230,7 +247,7 @@ class _UserAction:
         self.has_increments = False
         self.deliveries: list[DeliveryKey] = []
 
-    def include(self, decision: Decision, change: Change, context: Context) -> None:
+    def include(self, decision: Decision, change: Change, context: Context) -> None:  # noqa: C901 - a case for each effect
         match effect_of(change.kind):
             case Effect.PROFILE_FIELD:
                 self.fields[change.field] = change.after
@@ -258,6 +275,11 @@ class _UserAction:
             case Effect.ATTRIBUTE:
                 # Source: Leanplum SDKs clear an attribute by sending null.
                 self.arguments["userAttributes"][change.field] = change.after
+            case Effect.OCCURRENCE:
+                if isinstance(decision.desire, desires.TrackEvent):
+                    add_to_totals(self.arguments["events"], decision.desire)
+                    name = decision.desire.delivery
+                    self.deliveries.append(context.key(name, change.subject, change.resource))
             case Effect.EXISTENCE | Effect.DEVICE_FIELD | Effect.MESSAGE:
                 raise AssertionError(f"setUserAttributes can't carry a change of kind {change.kind}")
 
@@ -302,6 +324,17 @@ def _send(want: Want, send: desires.Send, target: SendTarget, context: Context) 
         arguments["force"] = True
     return SubjectAction(
         Action("sendMessage", arguments), (context.key(send.delivery, want.subject, str(want.resource)),)
+    )
+
+
+def _track(want: Want, event: desires.TrackEvent, context: Context) -> SubjectAction:
+    arguments = {
+        **_identity(want.subject),
+        "createDisposition": _disposition(create=False),
+        **track_arguments(event),
+    }
+    return SubjectAction(
+        Action("track", arguments), (context.key(event.delivery, want.subject, str(want.resource)),)
     )
 
 

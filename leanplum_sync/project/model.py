@@ -142,6 +142,10 @@ class BudgetModel(Edge):
     increments: Count | None = _allowed("Increments.", 1000, None)
     renames: Count | None = _allowed("Attributes renamed.", 1000, None)
     forced_sends: Count | None = _allowed("Messages sent to users outside the message's targeting.", 0, None)
+    events: Count | None = _allowed("Past events imported.", 100000, None)
+    triggers_campaigns: Count = _allowed(
+        "Users whose past events may trigger active messages, as far as Leanplum shows what triggers them.", 0
+    )
     new_attribute_names: Count = _allowed(
         "New attribute names, counted if the app would then have more than 400 names. The API allows 500.", 5
     )

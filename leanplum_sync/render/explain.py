@@ -117,7 +117,7 @@ def _desired(explanation: Explanation, mask: Mask) -> Json:
             return mask.value(name, state)
         case desires.TakeAttribute() as desire:
             return _hide(desire, explanation.becomes, mask)
-        case desires.RemoveAttribute() | desires.AlterList() | desires.IncrementAttribute() | desires.Send():
+        case desires.RemoveAttribute() | desires.AlterList() | desires.IncrementAttribute() | desires.Once():
             return None
 
 

@@ -17,6 +17,7 @@ from leanplum_sync.planner.plan import (
     AUDIT,
     REMARK,
     SOURCE,
+    TRIGGERS,
     UNSEEN,
     Cohort,
     Cost,
@@ -57,6 +58,7 @@ class Plan(Protocol):
 ALWAYS_SHOWN: Final = ("sends", "createdUsers", "removals")
 _SHOWN_FIRST: Final = (
     "sends",
+    "triggersCampaigns",
     "repeatedSends",
     "suspectedRename",
     "resubscribes",
@@ -66,12 +68,14 @@ _SHOWN_FIRST: Final = (
 # Other parts of the text have these counts, so they are listed as hazards only when over budget.
 _SHOWN_WHEN_OVER: Final = ("changedUsers", "changedShare", "billableLookups")
 # Codes of notes that leave no existing user short of what the specs ask.
-_MET: Final = ("delivered", "moved", "missing", "unsettled", ASSUMED, UNSEEN, AUDIT, *ABOUT_SPECS)
+_MET: Final = ("delivered", "moved", "missing", "unsettled", ASSUMED, UNSEEN, AUDIT, TRIGGERS, *ABOUT_SPECS)
 RECHECK: Final = "--recheck on"
 HAZARD_WORDS: Final[Mapping[str, str]] = {
     "sends": "sends",
     "repeatedSends": "sends of a message that the recipient already got under another delivery name",
     "suspectedRename": "recipients of a delivery that looks renamed or split; list it in `moved`",
+    "events": "past events",
+    "triggersCampaigns": "users whose past events may trigger active messages",
     "forcedSends": "sends that bypass the message's own targeting",
     "createdUsers": "created users",
     "resubscribes": "re-subscriptions of users who had unsubscribed",
@@ -124,14 +128,21 @@ def consent_options(hazards: Iterable[Hazard]) -> str:
 
 
 def heading_of(note: Note) -> str:
-    titles = {ASSUMED: "Assumed", UNSEEN: "Unseen", AUDIT: "Audit", REMARK: "Remarks", SOURCE: "Sources"}
+    titles = {
+        ASSUMED: "Assumed",
+        UNSEEN: "Unseen",
+        AUDIT: "Audit",
+        REMARK: "Remarks",
+        SOURCE: "Sources",
+        TRIGGERS: "Triggered",
+    }
     return titles.get(note.code, "Skipped")
 
 
 def by_heading(notes: Iterable[Note]) -> Iterator[tuple[str, Sequence[Note]]]:
     """Yield the notes under each heading that has some."""
     noted = list(notes)
-    for title in ("Assumed", "Unseen", "Audit", "Skipped", "Remarks", "Sources"):
+    for title in ("Triggered", "Assumed", "Unseen", "Audit", "Skipped", "Remarks", "Sources"):
         if some := [note for note in noted if heading_of(note) == title]:
             yield title, some
 
@@ -243,6 +254,8 @@ def change_words(kind: ChangeKind, field: str, before: Json, after: Json, cells:
             return f"{after:+,}"
         case Effect.MESSAGE:
             return f"with {shown(after, cells - 5)}" if after else ""
+        case Effect.OCCURRENCE:
+            return _event(after, cells)
         case Effect.PROFILE_FIELD if field in TIME_FIELDS:
             return f"{_day(before)} → {_day(after)}"
         case Effect.ATTRIBUTE | Effect.SUM | Effect.PROFILE_FIELD | Effect.DEVICE_FIELD | Effect.SUBSCRIPTION:
@@ -259,6 +272,19 @@ def _day(value: Json) -> str:
     """Return a time, which the API keeps as epoch seconds, as a date."""
     is_time = isinstance(value, int | float) and abs(value) < _LATEST_TIME
     return moment(value).removesuffix(" 00:00 UTC") if is_time else shown(value)
+
+
+def _event(after: Json, cells: int) -> str:
+    """Return such as ``2026-11-02 10:15 UTC, 12.5 EUR, with sku A1 (1001)``: an event's time, value, parameters and key."""
+    if not isinstance(after, dict):
+        return shown(after, cells)
+    value, currency, parameters = after.get("value"), after.get("currency"), after.get("parameters")
+    words = [
+        _day(after.get("time")),
+        *([shown(value) + (f" {shown(currency)}" if currency else "")] if value is not None else []),
+        *([f"with {shown(parameters)}"] if parameters else []),
+    ]
+    return cut(f"{', '.join(words)} ({shown(after.get('key'))})", cells)
 
 
 def _items(values: Json, cells: int) -> str:
@@ -340,7 +366,7 @@ def sides(kind: ChangeKind, field: str, before: Json, after: Json, cells: int) -
     match effect_of(kind):
         case Effect.EXISTENCE:
             return "", ""
-        case Effect.ITEMS_ADDED | Effect.ITEMS_REMOVED | Effect.SUM | Effect.MESSAGE:
+        case Effect.ITEMS_ADDED | Effect.ITEMS_REMOVED | Effect.SUM | Effect.MESSAGE | Effect.OCCURRENCE:
             return "", change_words(kind, field, before, after, cells)
         case Effect.PROFILE_FIELD if field in TIME_FIELDS:
             return _day(before), _day(after)

@@ -8,7 +8,7 @@ from typing import Protocol, assert_never
 from leanplum_sync.address import ResourceAddress
 from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows.desires import IncrementAttribute
-from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, ListPart, SendPart
+from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, EventPart, ListPart, SendPart
 from leanplum_sync.kinds.rows.subscription_part import SubscriptionPart
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.project.moved import Move, former_names
@@ -20,11 +20,13 @@ class Reports(Protocol):
 
 
 def deliveries_of(resource: Resource) -> Iterator[tuple[str, Place]]:
-    """Yield the name of each send and increment that *resource* asks for, and the line that does."""
+    """Yield the name of each send, import of events, and increment that *resource* asks for, and the line that does."""
     for part in resource.parts:
         match part:
             case SendPart(delivery=name, message=message):
                 yield name, message.place
+            case EventPart(imported_as=name, event=event):
+                yield name, event.asked_at
             case Always(wish=IncrementAttribute() as wish) | CellPart(wish=IncrementAttribute() as wish):
                 yield wish.delivery, wish.asked_at
             case Always() | CellPart() | ListPart() | DevicePart() | SubscriptionPart():

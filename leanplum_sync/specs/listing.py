@@ -246,7 +246,7 @@ def with_columns_checked(resource: Resource, site: Site, document: OpenDocument)
     """
     Return *resource* if its rows can be read at all; columns that are missing or unusable are reported.
 
-    Without the id column, every row would be reported for a single mistake.
+    Without a column that every row needs, every row would be reported for a single mistake.
     """
     if not site.readable or not resource.id_column.name:
         return None
@@ -269,7 +269,8 @@ def with_columns_checked(resource: Resource, site: Site, document: OpenDocument)
         if _is_missing(column, columns, where, document)
         or _is_unusable(column, column in ids, site, document)
     }
-    return None if faulty & ids else resource
+    required = {column.name for column in resource.required_columns}
+    return None if required.intersection(column.name for column in faulty) else resource
 
 
 def _is_missing(column: NeededColumn, columns: set[str], where: str, document: OpenDocument) -> bool:

@@ -102,6 +102,8 @@ def load(project_file: Path, only: Sequence[Path] = (), clock: Clock | None = No
     Return the project with its resources, or with those of *only* (spec files and folders of them). *clock* tells which dates are
     in the future.
 
+    *now* is the time, in epoch seconds, that times in rows are compared with; None is the machine's.
+
     Never raises for the content of the files: their problems are in ``problems``.
     """
     now = (clock or SystemClock()).now()

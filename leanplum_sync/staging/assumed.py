@@ -18,7 +18,7 @@ from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.cells import Cell, attribute_value
 from leanplum_sync.kinds.rows.desires import Desire
-from leanplum_sync.kinds.rows.parts import Always, CellPart, CellWish, DevicePart, ListPart, Part, SendPart
+from leanplum_sync.kinds.rows.parts import Always, CellPart, CellWish, DevicePart, ListPart, OncePart, Part
 from leanplum_sync.kinds.rows.subscription_part import SubscriptionPart
 from leanplum_sync.sources.connections.columns import ColumnKind
 from leanplum_sync.staging import prints
@@ -79,7 +79,7 @@ def managed_fields(resources: tuple[Resource, ...]) -> frozenset[str]:
                     found |= _fields_of(wish)
                 case ListPart(name=name):
                     found.add(prints.items(name))
-                case DevicePart() | SubscriptionPart() | SendPart():
+                case DevicePart() | SubscriptionPart() | OncePart():
                     pass
     return frozenset(prints.storable(tuple(found)))
 
@@ -98,7 +98,7 @@ def _fields_of(wish: Desire) -> set[str]:
             return set()  # the journal knows who received it, not the baseline
         case desires.SetProfileField(name=name):
             return {prints.profile(name)}
-        case desires.SetDeviceField() | desires.SetSubscription() | desires.Send():
+        case desires.SetDeviceField() | desires.SetSubscription() | desires.Once():
             return set()
 
 
@@ -154,7 +154,7 @@ def _same(part: Part, names: _Names) -> str:
             cells = [side for side in (add, remove) if isinstance(side, Cell)]
             is_all = len(cells) + [add, remove].count(()) == len((add, remove))
             return both(list(map(names.is_empty, cells))) if is_all else UNKNOWN
-        case DevicePart() | SubscriptionPart() | SendPart():
+        case DevicePart() | SubscriptionPart() | OncePart():
             return UNKNOWN
 
 
@@ -180,7 +180,7 @@ def _same_for_all(wish: Desire, names: _Names) -> str:
             desires.IncrementAttribute()
             | desires.SetDeviceField()
             | desires.SetSubscription()
-            | desires.Send()
+            | desires.Once()
         ):
             return UNKNOWN
 

@@ -28,8 +28,8 @@ from leanplum_sync.kinds.rows.parts import (
     CellWish,
     DevicePart,
     ListPart,
+    OncePart,
     Part,
-    SendPart,
 )
 from leanplum_sync.kinds.rows.source import FileSource, ReadSource, csv_file_of, read_source_of
 from leanplum_sync.kinds.rows.subscription_part import SubscriptionPart
@@ -156,7 +156,7 @@ def _sound(part: Part, names: _Names) -> str:
         case ListPart():
             cells = [side for side in (part.add, part.remove) if isinstance(side, Cell)]
             return both([f"{names.cell(cell)} IS NULL" for cell in cells])
-        case DevicePart() | SubscriptionPart() | SendPart():
+        case DevicePart() | SubscriptionPart() | OncePart():
             return UNKNOWN
 
 
@@ -237,7 +237,7 @@ def _same(part: Part, names: _Names) -> str:
             cells = [side for side in (add, remove) if isinstance(side, Cell)]
             is_all = len(cells) + [add, remove].count(()) == len((add, remove))
             return both([f"{names.cell(cell)} IS NULL" for cell in cells]) if is_all else UNKNOWN
-        case CellPart() | DevicePart() | SubscriptionPart() | SendPart():
+        case CellPart() | DevicePart() | SubscriptionPart() | OncePart():
             return UNKNOWN
 
 
@@ -263,7 +263,7 @@ def _same_for_all(wish: Desire, names: _Names) -> str:
             desires.IncrementAttribute()
             | desires.SetDeviceField()
             | desires.SetSubscription()
-            | desires.Send()
+            | desires.Once()
         ):
             return UNKNOWN
 

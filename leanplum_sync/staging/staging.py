@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 import orjson
@@ -249,15 +249,19 @@ class Staging:
         ):
             yield Subject(SubjectKind(kind), identifier)
 
-    def crowded(self) -> Iterator[tuple[Subject, int, StagedRow, StagedRow]]:
+    def crowded(
+        self, most: Mapping[int, int] = MappingProxyType({})
+    ) -> Iterator[tuple[Subject, int, StagedRow, StagedRow]]:
         """
-        Yield each subject that has more than ``ROWS_OF_A_SUBJECT`` rows of a resource: their number, and
-        the first two.
+        Yield each subject that has more than ``ROWS_OF_A_SUBJECT`` rows of a resource, or more than *most* says for its
+        number: how many, and the first two.
         """
         if not self._find_duplicates():
             return
         self._database.run(
-            f"CREATE TABLE crowded AS SELECT * FROM duplicates WHERE rows > {ROWS_OF_A_SUBJECT.most}"
+            "CREATE TABLE crowded AS SELECT * FROM duplicates WHERE rows >"
+            f" CASE WHEN false THEN 0 {''.join(f'WHEN resource = {number} THEN {rows} ' for number, rows in most.items())}"
+            f"ELSE {ROWS_OF_A_SUBJECT.most} END"
         )
         if not self._database.count("crowded"):
             return

@@ -39,6 +39,8 @@ class Profile:
     """
     *fields* are the top-level profile fields in the response; *devices* maps a deviceId to its device fields.
 
+    *events* maps the name of an event to its ``count``, ``value``, ``firstTime`` and ``lastTime``.
+
     A device may be shown with fewer fields than it has (recorded: only its deviceId), so an absent field proves nothing.
     *subscriptions* has the state of each channel and category that the user unsubscribed from; *unsubscribed_at* is when the
     user last unsubscribed from any, in epoch seconds, None if that isn't shown.
@@ -50,6 +52,7 @@ class Profile:
     devices: Mapping[str, Mapping[str, Json]]
     subscriptions: Mapping[str, str] = field(default_factory=dict)
     unsubscribed_at: float | None = None
+    events: Mapping[str, Json] = field(default_factory=dict)
 
 
 NO_PROFILE: Final = Profile(exists=False, attributes={}, fields={}, devices={})
@@ -88,6 +91,7 @@ def read_profile(element: Mapping[str, Json]) -> Profile:
         devices=dict(_device(device) for device in devices if _is_addressable(device)),
         subscriptions=subscriptions,
         unsubscribed_at=last_unsubscribed(element),
+        events=events if isinstance(events := element.get("events"), dict) else {},
     )
 
 

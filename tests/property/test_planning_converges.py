@@ -21,16 +21,19 @@ from leanplum_sync.kinds.rows.desires import (
     SetProfileField,
     SetSubscription,
     TakeAttribute,
+    TrackEvent,
     Want,
 )
 from leanplum_sync.operations.drift import Origin, origin_of
-from leanplum_sync.planner.change import ChangeKind
+from leanplum_sync.planner.change import ChangeKind, Effect, effect_of
 from leanplum_sync.planner.conflicts import conflicts
 from leanplum_sync.planner.decide import Reason, SendTarget
 from leanplum_sync.planner.footprint import follow, footprints
 from leanplum_sync.planner.known import Known
+from leanplum_sync.planner.standing import Standing, carries, standings
 from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject
 from leanplum_sync.problem import Place
+from leanplum_sync.wire.batch import PlannedAction
 from leanplum_sync.wire.convert import ValueType
 from leanplum_sync.wire.fingerprint import device_fingerprints
 from leanplum_sync.wire.profile import DEVICE_FIELDS, Profile, read_profile
@@ -82,6 +85,18 @@ desires = st.one_of(
         SetDeviceField, st.just("d1"), st.sampled_from(["iosPushToken", "deviceModel"]), tokens, st.just(HERE)
     ),
     st.builds(subscribing, subscriptions, st.sampled_from([1e9, 2e9])),
+    st.builds(
+        TrackEvent,
+        st.sampled_from(["Buy", "Rate"]),
+        st.sampled_from(["orders", "ratings"]),
+        st.sampled_from(["1", "2", "3"]),
+        st.floats(1.7e9, 1.71e9),
+        st.one_of(st.none(), st.floats(-9, 9)),
+        st.none(),
+        st.dictionaries(names, scalars, max_size=2),
+        st.booleans(),
+        st.just(HERE),
+    ),
     st.builds(Send, st.sampled_from(["one", "two"]), st.just({"name": "Ann"}), st.booleans(), st.just(HERE)),
 )
 
@@ -90,8 +105,21 @@ desires = st.one_of(
 def wants(draw: st.DrawFn) -> list[Want]:
     """One row of each of two resources, free of conflicts with itself and with the other."""
     create = draw(st.booleans())
+    listed: set[str] = set()  # an import lists a key once, and no two specs share an import
     found = [
-        Want(address, USER, create, ROW, tuple(draw(st.lists(desires, max_size=4)))) for address in (ONE, TWO)
+        Want(
+            address,
+            USER,
+            create,
+            ROW,
+            tuple(
+                desire
+                for desire in draw(st.lists(desires, max_size=4))
+                if not isinstance(desire, TrackEvent)
+                or (desire.delivery not in listed and not listed.add(desire.delivery))
+            ),
+        )
+        for address in (ONE, TWO)
     ]
     singly = [Want(want.resource, USER, create, ROW, (desire,)) for want in found for desire in want.desires]
     by_desire = [
@@ -166,6 +194,8 @@ class App:
             held[name] = held.get(name, 0) + amount
         fields = {name: arguments[name] for name in ("country",) if name in arguments}
         self.element = {**self.element, **fields, "userAttributes": held}
+        for name, total in arguments.get("events", {}).items():
+            self._count(name, total["countIncrement"])
         for name, state in subscription_states(arguments).items():
             self._subscribe(name, state)
 
@@ -191,6 +221,16 @@ class App:
                 **{k: v for k, v in arguments.items() if k in DEVICE_FIELDS},
             }
         self.element = {**self.element, "devices": list(devices.values())}
+
+    def track(self, arguments: Mapping[str, Any]) -> None:
+        assert arguments["createDisposition"] == "CreateNever"
+        self._count(arguments["event"], 1)
+
+    def _count(self, event: str, number: int) -> None:
+        assert self.element is not None
+        events = dict(self.element.get("events", {}))
+        events[event] = {"count": events.get(event, {}).get("count", 0) + number}
+        self.element = {**self.element, "events": events}
 
     def sendMessage(self, arguments: Mapping[str, Any]) -> None:  # noqa: N802 - the API's name
         assert arguments["createDisposition"] == "CreateNever"
@@ -227,6 +267,25 @@ def test_carrying_out_a_plan_and_planning_again_gives_nothing(
     second = plan_subject(wanted, *app.observe(), CONTEXT)
     assert second.changes == ()
     assert second.actions == {}
+
+
+@given(wants(), profiles)
+def test_what_was_carried_out_is_reached_and_each_event_is_in_one_action(
+    wanted: list[Want], element: dict[str, Any] | None
+) -> None:
+    app = App(element)
+    plan = plan_subject(wanted, *app.observe(), CONTEXT)
+    events = [change for change in plan.changes if effect_of(change.kind) is Effect.OCCURRENCE]
+    actions = [
+        PlannedAction(number, USER, delivery_class, each.action, each.deliveries)
+        for (_, delivery_class), own in plan.actions.items()
+        for number, each in enumerate(own)
+    ]
+    for change in events:
+        assert sum(carries(planned, change) for planned in actions) == 1
+    assert all(standing is Standing.UNTOUCHED for _, standing in standings(events, app.observe()[0]))
+    app.carry_out(plan)
+    assert all(standing is Standing.REACHED for _, standing in standings(events, app.observe()[0]))
 
 
 @given(wants(), wants(), wants(), profiles)

@@ -34,7 +34,7 @@ import doubts
 import orjson
 import requests
 from covering import Row
-from lives import CRASHED, LOCKED, SETTLE_SECONDS, SPEED, Effects, Life, Nursery, world
+from lives import CRASHED, EVENTS, LOCKED, SETTLE_SECONDS, SPEED, Effects, Life, Nursery, world
 from postgresql import Server, serving
 
 from leanplum_sync import emulator
@@ -43,7 +43,7 @@ from leanplum_sync.journal import read_journal
 from leanplum_sync.journal.entry import Fate
 
 JOURNAL_ERRORS: Final = ("JournalError", "JournalStorageError", "JournalUnreachableError")
-KINDS: Final = ("attributes", "increments", "lists", "sends", "everything")
+KINDS: Final = ("attributes", "increments", "lists", "sends", "events", "everything")
 BACKENDS: Final = ("sqlite", "postgresql")
 POINTS: Final = (
     "before the claim",
@@ -113,6 +113,7 @@ class Trial:
 
     backends: Sequence[str] = BACKENDS
     points: Sequence[str] = POINTS
+    kinds: Sequence[str] = KINDS
 
     def __init__(
         self,
@@ -129,8 +130,8 @@ class Trial:
         # The first life's point and what it meets go through all combinations, of a whole plan and of a shared one; the rest
         # is chance.
         self.backend = self.backends[seed % 2]
-        self.kind = KINDS[seed // 2 % len(KINDS)]
-        self.point = self.points[seed // 2 // len(KINDS) % len(self.points)]
+        self.kind = self.kinds[seed // 2 % len(self.kinds)]
+        self.point = self.points[seed // 2 // len(self.kinds) % len(self.points)]
         self._chance = random.Random(seed)
         self._children, self._folder, self._settle_seconds = children, folder, settle_seconds
         self._journal = str(folder / "journal.db") if self.backend == "sqlite" else server.new_database()
@@ -200,8 +201,10 @@ class Trial:
         match self.kind:
             case "sends":
                 return "sendMessage"
+            case "events":
+                return self._chance.choice(["track", "setUserAttributes"])
             case "everything":
-                return self._chance.choice(["sendMessage", "setUserAttributes"])
+                return self._chance.choice(["sendMessage", "setUserAttributes", "track"])
             case _:
                 return "setUserAttributes"
 
@@ -355,6 +358,7 @@ class Trial:
             "lists": attributes.get("interests") == ["running"],
             "increments": effects.increments.get(user) == 1 and attributes.get("visits") == 6,
             "sends": effects.sends.get(user) == 1,
+            "events": all(effects.events.get(user, {}).get(event) == 1 for event in EVENTS.values()),
         }
         return all(of_kind.values()) if self.kind == "everything" else of_kind[self.kind]
 

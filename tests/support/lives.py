@@ -56,6 +56,8 @@ def _load_world() -> ModuleType:
 
 
 world = _load_world()
+# The world's events, by their names in the journal. A user gets each of them once.
+EVENTS: Final[Mapping[str, str]] = {each.delivery: each.name for each in world.DESIRES["events"]}
 
 
 class Clock:
@@ -236,15 +238,16 @@ def resolve(life: Life) -> int:
             run = next(run for run in journal.runs(app, environment) if run.part == life.shard)
             effects = Effects.of(life.url)
             held = [entry for entry in journal.exceptions(run.number) if entry.fate is Fate.HELD]
-            actions = {
-                planned.number: planned.action
+            deliveries = {
+                planned.number: planned.deliveries[0].name
                 for batch in world.plan_for(life.kind, part=life.part).batches()
                 for planned in batch.actions
+                if planned.deliveries
             }
             for entry in held:
                 if life.point and next(calls) == life.nth:
                     world.die()
-                happened = effects.has(actions[entry.action].name, entry.subject.id)
+                happened = effects.has(deliveries[entry.action], entry.subject.id)
                 word = Resolution.DONE if happened else Resolution.AGAIN
                 journal.resolve(lease, run.number, word, sequence=entry.sequence, actions=[entry.action])
     return 0
@@ -263,8 +266,7 @@ def _resolve_all(life: Life) -> int:
             with journal.acquire(run.app, run.environment, lease_seconds=_LEASE_SECONDS) as lease:
                 for entry in held:
                     name = names[run.number, entry.sequence, entry.subject]
-                    action = "setUserAttributes" if "/" in name else "sendMessage"
-                    word = Resolution.DONE if effects.has(action, entry.subject.id) else Resolution.AGAIN
+                    word = Resolution.DONE if effects.has(name, entry.subject.id) else Resolution.AGAIN
                     journal.resolve(lease, run.number, word, sequence=entry.sequence, actions=[entry.action])
     return 0
 
@@ -276,6 +278,7 @@ class Effects:
     writes: int
     sends: Mapping[str, int]
     increments: Mapping[str, int]
+    events: Mapping[str, Mapping[str, int]]
     overlaps: int
     faults: Mapping[str, int]
 
@@ -286,16 +289,24 @@ class Effects:
             found["writes"],
             next(iter(found["sends"].values()), {}),
             {user: counts["visits"] for user, counts in found["increments"].items()},
+            {
+                user: {event: counts["total"] for event, counts in events.items()}
+                for user, events in found["events"].items()
+            },
             found["overlaps"]["times"],
             found["faults"],
         )
 
-    def has(self, action: str, user: str) -> bool:
-        return bool((self.sends if action == "sendMessage" else self.increments).get(user))
+    def has(self, delivery: str, user: str) -> bool:
+        """Return whether *user* got the *delivery*, named as in the journal."""
+        if (event := EVENTS.get(delivery)) is not None:
+            return bool(self.events.get(user, {}).get(event))
+        return bool((self.increments if "/" in delivery else self.sends).get(user))
 
     @property
     def duplicates(self) -> int:
-        return sum(number - 1 for number in (*self.sends.values(), *self.increments.values()))
+        events = (number for counts in self.events.values() for number in counts.values())
+        return sum(number - 1 for number in (*self.sends.values(), *self.increments.values(), *events))
 
 
 class Nursery:

@@ -60,6 +60,8 @@ def confirm(console: Console, target: Target, summary: Summary) -> None:
         deeds.append(f"re-subscribes users {amount(resubscribed, 'time')}")
     if sends := summary.count(ChangeKind.SEND):
         deeds.append(f"sends {amount(sends, 'message')}")
+    if events := summary.count(ChangeKind.EVENT, ChangeKind.EVENT_TOTAL):
+        deeds.append(f"imports {amount(events, 'past event')}")
     console.confirm(
         f"This {listing(deeds)} in {target_words(target)}.",
         expected="the number of users",

@@ -83,6 +83,17 @@ def _send(work: Work, message_id: str, message: Mapping[str, Any]) -> None:
     announce(work, message_id, message, "Sent")
 
 
+def trigger(work: Work, event: str) -> None:
+    """
+    Send the active messages that *event* triggers, however long ago it happened.
+
+    Source: Leanplum docs, CSV file reference: imported past events do trigger campaigns.
+    """
+    for message_id, message in work.transaction.triggered().items():
+        if event in message["serverTriggers"]:
+            _send(work, message_id, message)
+
+
 def start_campaign(work: Work) -> Element:
     """Send the messages of a campaign (the ids in its seed's ``messages``) to the user."""
     campaign = work.transaction.thing("campaign", work.arguments.required_text("campaignId"))

@@ -9,6 +9,7 @@ from leanplum_sync.emulator import sessions
 from leanplum_sync.emulator.errors import RefusedError, SkippedError, invalid, missing
 from leanplum_sync.emulator.methods.content import content_for
 from leanplum_sync.emulator.methods.devices import device_fields, set_fields
+from leanplum_sync.emulator.methods.messages import trigger
 from leanplum_sync.emulator.profile import check_names, happened, location_of, set_attributes
 from leanplum_sync.emulator.work import Element, Work
 
@@ -33,6 +34,9 @@ def track(work: Work) -> Element:
     noted: dict[str, Any] = {"name": event, "time": work.time, "value": float(value or 0.0)}
     noted |= sessions.until_first(work.user, work.time, work.user.events, event)
     happened(work.user.events, event, work.time, value)
+    # By its time as sent: the time as stored also depends on how long the request took.
+    work.transaction.count_occurrence(work.user.user_id, event, arguments.number("time"), value, parameters)
+    trigger(work, event)
     noted |= {"info": info} if (info := arguments.text("info")) else {}
     noted |= {"parameters": parameters} if parameters else {}
     if session is None:

@@ -82,6 +82,7 @@ def set_user_attributes(work: Work) -> Element:
         user.attributes[name] = values.with_added(user.attributes.get(name), value, work.switches)
     skipped = _increment(work, user, incremented)
     _merge_occurrences(user.events, events)
+    _count_totals(work, user, events)
     _merge_occurrences(user.states, states)
     for change in profile:
         change(user)
@@ -155,6 +156,12 @@ def _merge_occurrences(known: dict[str, dict[str, Any]], given: dict[str, dict[s
         for key, pick in (("firstTime", min), ("lastTime", max)):
             if key in summary:
                 entry[key] = float(pick(summary[key], entry.get(key, summary[key])))
+
+
+def _count_totals(work: Work, user: User, events: dict[str, dict[str, float]]) -> None:
+    for name, summary in events.items():
+        if "countIncrement" in summary or "valueIncrement" in summary:
+            work.transaction.count_occurrence(user.user_id, name, "totals", summary)
 
 
 def _profile(work: Work) -> list[Callable[[User], None]]:

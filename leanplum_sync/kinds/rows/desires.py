@@ -10,6 +10,7 @@ from leanplum_sync.address import ResourceAddress, Subject
 from leanplum_sync.problem import Place
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.convert import ValueType
+from leanplum_sync.wire.event import event_delivery
 from leanplum_sync.wire.fingerprint import fingerprint
 
 
@@ -88,6 +89,16 @@ class SetDeviceField:
     asked_at: Place
 
 
+class Once:
+    """
+    What happens at most once for each subject, whatever its profile shows. The journal decides, by *delivery*; reading users doesn't.
+
+    Code about values of profiles matches this class, so that a new desire of this type doesn't have to be added there.
+    """
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class SetSubscription:
     """
@@ -107,7 +118,7 @@ class SetSubscription:
 
 
 @dataclass(frozen=True, slots=True)
-class Send:
+class Send(Once):
     """Send the resource's message, once under the name *delivery*. *force* ignores the message's own targeting."""
 
     delivery: str
@@ -120,6 +131,30 @@ class Send:
         return self.delivery
 
 
+@dataclass(frozen=True, slots=True)
+class TrackEvent(Once):
+    """
+    Record that event *name* happened at *time*, in epoch seconds; once under *imported_as*, the import's name, and *key*.
+
+    *as_total*: only add it to the user's totals for the event, which has no *parameters* and triggers no campaigns.
+    """
+
+    name: str
+    imported_as: str
+    key: str
+    time: float
+    value: float | None
+    currency: str | None
+    parameters: Mapping[str, Json]
+    as_total: bool
+    asked_at: Place
+
+    @property
+    def delivery(self) -> str:
+        """Its name in the journal."""
+        return event_delivery(self.imported_as, self.key)
+
+
 Desire: TypeAlias = (
     SetAttribute
     | TakeAttribute
@@ -130,6 +165,7 @@ Desire: TypeAlias = (
     | SetDeviceField
     | SetSubscription
     | Send
+    | TrackEvent
 )
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.cells import Cell
 from leanplum_sync.kinds.rows.desires import Desire
-from leanplum_sync.kinds.rows.row import CellError
+from leanplum_sync.kinds.rows.row import CellError, checked_key
 from leanplum_sync.kinds.rows.source import NeededColumn
 from leanplum_sync.kinds.rows.subscription_part import SubscriptionPart
 from leanplum_sync.problem import Place
 from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.event import MOST_DAYS, MOST_SECONDS
 
 Reader: TypeAlias = Callable[[Mapping[str, Json]], object]  # raises CellError
 
@@ -149,8 +150,8 @@ class MessageReference:
 
 
 @dataclass(frozen=True, slots=True)
-class MessageValue:
-    """The value of one placeholder: a cell, or what every recipient gets."""
+class NamedValue:
+    """A value of a message or an event: a cell, or the same for every row."""
 
     name: str
     source: Cell | Json
@@ -166,22 +167,24 @@ class MessageValue:
         return self.source.read(values) if isinstance(self.source, Cell) else self.source
 
 
+class OncePart:
+    """A part that asks for something that happens at most once, see ``desires.Once``."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class SendPart:
+class SendPart(OncePart):
     """Send *message* to each row's user, with the *values* that the row has."""
 
     message: MessageReference
     delivery: str
-    values: tuple[MessageValue, ...]
+    values: tuple[NamedValue, ...]
     force: bool
 
     @property
     def columns(self) -> tuple[NeededColumn, ...]:
-        return tuple(
-            NeededColumn(value.source.column, value.asked_at)
-            for value in self.values
-            if isinstance(value.source, Cell)
-        )
+        return tuple(_columns(*self.values))
 
     def desire(self, values: Mapping[str, Json], row_id: str) -> desires.Send:  # noqa: ARG002 - as above
         found = {value.name: read for value in self.values if (read := value.read(values)) is not None}
@@ -191,7 +194,98 @@ class SendPart:
         return ((value.asked_at, value.read) for value in self.values)
 
 
+@dataclass(frozen=True, slots=True)
+class EventPart(OncePart):
+    """
+    Track an event for each row's user. *key* is the column with the row's key; *value* and *currency* are None if it has none.
+
+    Times are compared with *now*, in epoch seconds. Events that are too old are added to totals if *totals* allows it.
+    """
+
+    imported_as: str
+    key: NeededColumn
+    event: NamedValue
+    time: NamedValue
+    value: NamedValue | None
+    currency: NamedValue | None
+    parameters: tuple[NamedValue, ...]
+    totals: Literal["none", "old", "all"]
+    now: float
+
+    @property
+    def columns(self) -> tuple[NeededColumn, ...]:
+        optional = (each for each in (self.value, self.currency, *self.parameters) if each is not None)
+        return (*self.required, *_columns(*optional))
+
+    @property
+    def required(self) -> tuple[NeededColumn, ...]:
+        """The columns that no row may leave empty."""
+        return (self.key, *_columns(self.event, self.time))
+
+    def desire(self, values: Mapping[str, Json], row_id: str) -> desires.TrackEvent:  # noqa: ARG002 - as above
+        time = self._time(values)
+        as_total = self.totals == "all" or (self.totals == "old" and self._is_old(time))
+        found = {each.name: read for each in self.parameters if (read := each.read(values)) is not None}
+        return desires.TrackEvent(
+            self._event(values),
+            self.imported_as,
+            self._key(values),
+            time,
+            None if self.value is None else self.value.read(values),
+            None if self.currency is None else self.currency.read(values),
+            {} if as_total else found,
+            as_total,
+            self.event.asked_at,
+        )
+
+    def readers(self) -> Iterator[tuple[Place, Reader]]:
+        yield self.key.place, self._key
+        yield self.event.asked_at, self._event
+        yield self.time.asked_at, self._time
+        for each in (self.value, self.currency, *self.parameters):
+            if each is not None:
+                yield each.asked_at, each.read
+
+    def _key(self, values: Mapping[str, Json]) -> str:
+        return checked_key(values.get(self.key.name), self.key.name)
+
+    def _event(self, values: Mapping[str, Json]) -> str:
+        name: str | None = self.event.read(values)
+        if name is None:
+            raise CellError(f"the event in {_named(self.event)} is missing", "Every row needs an event.")
+        return name
+
+    def _time(self, values: Mapping[str, Json]) -> float:
+        time: float | None = self.time.read(values)
+        if time is None:
+            raise CellError(
+                f"the time in {_named(self.time)} is missing",
+                "Every event needs its time. Without it, Leanplum would take the time of the import.",
+            )
+        if time > self.now:
+            raise CellError(f"the time in {_named(self.time)} is in the future", "Import past events only.")
+        if self.totals == "none" and self._is_old(time):
+            raise CellError(
+                f"the time in {_named(self.time)} is more than {MOST_DAYS} days ago",
+                "Leanplum would record it as happening now. Remove the row, or write `totals: old`.",
+            )
+        return time
+
+    def _is_old(self, time: float) -> bool:
+        return self.now - time > MOST_SECONDS
+
+
+def _columns(*values: NamedValue) -> Iterator[NeededColumn]:
+    return (
+        NeededColumn(each.source.column, each.asked_at) for each in values if isinstance(each.source, Cell)
+    )
+
+
+def _named(value: NamedValue) -> str:
+    return f"column {value.source.column}" if isinstance(value.source, Cell) else "the spec"
+
+
 # Each part has `columns`, the columns that it reads; `desire`, which returns what is asked for the row *row_id* (a userId or
 # deviceId), None if the row has no value for it, and raises CellError for a bad cell; and `readers`, which can each raise
 # CellError by themselves, so that every problem of a row is found.
-Part: TypeAlias = Always | CellPart | ListPart | DevicePart | SubscriptionPart | SendPart
+Part: TypeAlias = Always | CellPart | ListPart | DevicePart | SubscriptionPart | SendPart | EventPart

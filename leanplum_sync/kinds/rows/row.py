@@ -10,6 +10,7 @@ from leanplum_sync.kinds.rows.absence import id_fault, is_plain_id
 from leanplum_sync.problem import Place
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.limits import ID_LENGTH
+from leanplum_sync.wire.number import Number
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,36 @@ class CellError(ValueError):
         self.message = message
         self.hint = hint
         super().__init__(message)
+
+
+def checked_key(value: Json, column: str) -> str:
+    """
+    Return the key of a row as text. Whole numbers are keys, too, as databases often have them.
+
+    Raises:
+        CellError: it is missing, has blanks around it, or is of another type.
+    """
+    match value:
+        case None | "":
+            raise CellError(
+                f"the key in column {column} is missing",
+                "Every row needs a key, by which it is sent only once.",
+            )
+        case str() if value != value.strip() or "\0" in value:
+            raise CellError(
+                f"the key in column {column} has spaces before or after it, or a NUL character",
+                "Remove them.",
+            )
+        case str():
+            return value
+        case int() if not isinstance(value, bool):
+            return str(value)
+        case Number(text=text) if text.removeprefix("-").isdecimal():
+            return text
+        case _:
+            raise CellError(
+                f"the key in column {column} is not text or a whole number", "Convert it to text."
+            )
 
 
 def checked_id(value: Json, column: str) -> str:

@@ -51,6 +51,13 @@ class Api:
     def increments(self) -> Mapping[str, Mapping[str, int]]:
         return self.counts()["increments"]
 
+    def events(self) -> Mapping[str, Mapping[str, int]]:
+        """Return by user and event how often it was recorded."""
+        return {
+            user: {event: counts["total"] for event, counts in events.items()}
+            for user, events in self.counts()["events"].items()
+        }
+
     def faults(self, text: str) -> None:
         requests.post(f"{self.url}/_emulator/faults", data=text, timeout=300).raise_for_status()
 

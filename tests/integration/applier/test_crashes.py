@@ -38,6 +38,7 @@ POINTS = [
 HELD_AFTER = {
     # What can't be proved waits for a person: a send or an increment whose request may have been carried out.
     "sends": {"intent, nothing written", "partly written", "answered, not recorded"},
+    "events": {"intent, nothing written", "partly written", "answered, not recorded"},
     "increments": {"intent, nothing written", "partly written"},
     # Who is still unsubscribed may have been re-subscribed, and have left again.
     "re-subscribes": {"intent, nothing written", "partly written"},
@@ -49,9 +50,18 @@ HELD_AFTER = {
     ("kind", "backend"),
     [
         (kind, "sqlite")
-        for kind in ("attributes", "tokens", "lists", "unsubscribes", "re-subscribes", "increments", "sends")
+        for kind in (
+            "attributes",
+            "tokens",
+            "lists",
+            "unsubscribes",
+            "re-subscribes",
+            "increments",
+            "sends",
+            "events",
+        )
     ]
-    + [(kind, "postgresql") for kind in ("attributes", "re-subscribes", "increments", "sends")],
+    + [(kind, "postgresql") for kind in ("attributes", "re-subscribes", "increments", "sends", "events")],
 )
 @pytest.mark.parametrize("point", POINTS)
 def test_a_killed_run_ends_like_one_that_was_not(
@@ -65,8 +75,9 @@ def test_a_killed_run_ends_like_one_that_was_not(
 
     assert adds_up(receipt)
     if point in HELD_AFTER.get(kind, ()):
-        assert receipt.actions[Fate.HELD] == 3
-        assert receipt.actions[Fate.DONE] == 9
+        each = len(run.world.DESIRES[kind])
+        assert receipt.actions[Fate.HELD] == 3 * each
+        assert receipt.actions[Fate.DONE] == 9 * each
         assert receipt.needs_person
     else:
         assert receipt.complete
@@ -113,6 +124,10 @@ def _judge(api: Any, world: ModuleType, kind: str, *, held: int, took_effect: bo
         case "sends":
             assert set(api.sends().values()) == {1}
             assert len(api.sends()) == len(users) - (0 if took_effect else held)
+        case "events":
+            counts = api.events()
+            assert all(set(events.values()) == {1} for events in counts.values())
+            assert sum(map(len, counts.values())) == 3 * len(users) - (0 if took_effect else held)
 
 
 @BOTH

@@ -12,11 +12,13 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count, islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,6 +43,7 @@ from leanplum_sync.kinds.rows.desires import (
     SetAttribute,
     SetDeviceField,
     SetSubscription,
+    TrackEvent,
     Want,
 )
 from leanplum_sync.planner.change import Change, ChangeKind
@@ -59,6 +62,8 @@ from leanplum_sync.wire.profile import Profile
 MESSAGE_ID = 4500000000000001
 HERE = Place("specs/a.yaml", 7, 5)
 ROW = Place("data/a.csv", 2, None, 1)
+_DAY = 24 * 3600
+A_MONTH_AGO = float(time.time() // _DAY * _DAY - 30 * _DAY)  # the same in every process of a test
 USERS = [f"u{number:03}" for number in range(12)]
 
 
@@ -92,12 +97,30 @@ OBSERVED = Profile(
     subscriptions={"Webhook": "unsubscribed"},
 )
 
+
+def event(
+    name: str,
+    key: str,
+    value: float | None = None,
+    parameters: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    as_total: bool = False,
+) -> TrackEvent:
+    """Return an event of the import ``orders``."""
+    return TrackEvent(name, "orders", key, A_MONTH_AGO, value, None, dict(parameters), as_total, HERE)
+
+
 DESIRES: Mapping[str, tuple[Desire, ...]] = {
     "attributes": (SetAttribute("tier", "gold", HERE),),
     "tokens": (SetDeviceField("of-user", "iosPushToken", "ab" * 32, HERE),),
     "lists": (AlterList("interests", ("running",), (), HERE),),
     "increments": (IncrementAttribute("visits", 1, "launch", HERE),),
     "sends": (Send("november", {"name": "Ann"}, force=False, asked_at=HERE),),
+    "events": (
+        event("Bought", "1001", 9.5, parameters={"sku": "A1"}),
+        event("Rated", "1002", 5.0),
+        event("Visited", "1003", as_total=True),
+    ),
 }
 DESIRES = {
     **DESIRES,

@@ -61,7 +61,7 @@ def test_an_attribute_that_the_spec_manages_is_not_taken_from_the_file_too(folde
     ("column", "message", "hint"),
     [
         ("newUserId", "a spec of this kind can't use column newUserId of this file", "leanplum-sync doesn't rename users: import this column with Leanplum's own upload."),
-        ("events.Purchase.count", "a spec of this kind can't use column events.Purchase.count of this file", "leanplum-sync doesn't manage event counts: import them with Leanplum's own upload."),
+        ("events.Purchase.count", "a spec of this kind can't use column events.Purchase.count of this file", "Write one row per event in a spec of kind Events, with `totals: all`."),
         ("unsubscribeChannelsToAdd", "a spec of this kind can't use column unsubscribeChannelsToAdd of this file", "Write a spec of kind Subscriptions for it."),
         ("createDisposition", "a spec of this kind can't use column createDisposition of this file", "Set `createUsers` in the spec instead, for all rows."),
         ("contry", "a spec of this kind can't use column contry of this file", "Did you mean country?"),

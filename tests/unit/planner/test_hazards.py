@@ -22,11 +22,15 @@ CHANGES = {
     ChangeKind.INCREMENT: 5,
     ChangeKind.UNSUBSCRIBE: 8,
     ChangeKind.RESUBSCRIBE: 9,
+    ChangeKind.EVENT: 5,
+    ChangeKind.EVENT_TOTAL: 4,
 }
 COUNTS = {
     "sends": 2,
     "repeatedSends": 1,
     "suspectedRename": 2,
+    "events": 9,
+    "triggersCampaigns": 8,
     "forcedSends": 1,
     "createdUsers": 1,
     "resubscribes": 9,
@@ -50,7 +54,7 @@ AUDIT = Audit(AuditBound(60, 5, 0, 7, 99), AuditGoal(share=20))
 
 def summary(changed: int = 30, listed: int = 97) -> Summary:
     cost = Cost(97, 30, 30, 1, 40, 60, 0, 0.0)
-    return Summary(listed, changed, 0, 1, CHANGES, 1, 40, cost, 60, 1.8e9, 70, AUDIT)
+    return Summary(listed, changed, 0, 1, CHANGES, 1, 40, cost, 60, 1.8e9, 70, AUDIT, triggered=8)
 
 
 def test_every_hazard_has_its_count() -> None:
