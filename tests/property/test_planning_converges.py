@@ -206,7 +206,8 @@ class App:
         )
         rest = [] if name == "category 5" else [each for each in self.element.get(key, []) if each != item]
         if state == "unsubscribed":
-            self.element["events"] = {"Unsubscribe": {"count": 1, "lastTime": 1.5e9}}
+            told = {"Unsubscribe": {"count": 1, "lastTime": 1.5e9}}
+            self.element["events"] = {**self.element.get("events", {}), **told}
         else:
             self.rejoined.add(name)
         self.element[key] = [*rest, item] if state == "unsubscribed" else rest
