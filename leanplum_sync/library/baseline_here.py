@@ -11,7 +11,7 @@ from leanplum_sync.address import Subject
 from leanplum_sync.baseline import Baseline, Folder, Owner, Read, Shared, line_of
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.encryption import SealingKeys
-from leanplum_sync.errors import LeanplumSyncError
+from leanplum_sync.errors import JournalError, LeanplumSyncError
 from leanplum_sync.journal import read_journal
 from leanplum_sync.journal.database import is_postgres
 from leanplum_sync.journal.reader import JournalReader
@@ -57,9 +57,17 @@ def is_kept(settings: Settings) -> bool:
 
 
 def before_reading(settings: Settings, snapshot: Path, fields: Collection[str]) -> Read | None:
-    """Return what to add after users have been read into *snapshot*, None if no baseline is kept. Call it before."""
-    if not is_kept(settings):
-        return None
+    """
+    Return what to add after users have been read into *snapshot*, None if no baseline is kept. Call it before.
+
+    Raises:
+        JournalError: a baseline is kept on this machine, and the journal can't be read.
+    """
+    try:
+        if not is_kept(settings):
+            return None
+    except JournalError:
+        return None  # reading needs no journal, and a machine without a baseline adds nothing
     since = SystemClock().now()
     with read_journal(settings.journal, keys=SealingKeys()) as journal:
         app = target_of(settings).app_id

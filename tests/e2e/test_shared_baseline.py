@@ -165,6 +165,13 @@ def test_the_database_shows_no_id_of_a_user_in_the_baseline(machine: Machine, jo
     assert not [chunk for (chunk,) in chunks if b"user-" in bytes(chunk) or b"PAR1" in bytes(chunk)]
 
 
+def test_users_can_be_read_while_the_database_is_gone(machine: Machine) -> None:
+    shell = machine(LEANPLUM_SYNC_JOURNAL="postgresql://127.0.0.1:1/gone")
+    project = shell.folder / "leanplum-sync.yaml"
+    project.write_text(project.read_text().replace("  observe: journal\n", ""))
+    assert "20" in shell.run("pull", "--out", "users.ndjson").stdout
+
+
 def test_without_a_key_each_machine_has_a_baseline_of_its_own(
     machine: Machine, journal_location: str
 ) -> None:

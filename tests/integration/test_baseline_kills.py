@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
+import baseline_kills
 import pytest
+from baseline_kills import in_child, killing, learn, world
 from nightly import Nightly, changes_of, nightly, row, variables
 from searching import IS_CAMPAIGN
 
+from leanplum_sync.baseline import Folder, UnusableError
 from leanplum_sync.planfile import open_plan
 
 SUPPORT = Path(__file__).parents[1] / "support"
 OLD, NEW = 1, 2
+OLD_VALUES, NEW_VALUES = baseline_kills.OLD, baseline_kills.NEW
 THREADS = 2
 MOMENTS = 60 if IS_CAMPAIGN else 4
 
@@ -105,3 +112,42 @@ def generation(state: Path) -> int:
     """Return which generation the head of the baseline names."""
     head = (state / "journal.production.baseline" / "head.json").read_bytes()
     return int(json.loads(head.partition(b"\n")[2])["generation"])
+
+
+def test_a_killed_fetch_of_a_shared_copy_leaves_a_whole_baseline_or_is_repeated(tmp_path: Path) -> None:
+    """A folder that says which copy it came from has that copy, or the one before; another one is fetched again."""
+    for name, values, at in (("old", OLD_VALUES, 1e6), ("new", NEW_VALUES, 2e6)):
+        (tmp_path / name).mkdir()
+        in_child(lambda name=name, values=values, at=at: learn(world(tmp_path / name, values, at)))  # type: ignore[misc]  # mypy wants no default here
+    copy = io.BytesIO()
+    Folder(tmp_path / "new" / "baseline").write_to(copy)
+    old, new = (Folder(tmp_path / name / "baseline").read() for name in ("old", "new"))
+    with Folder(tmp_path / "old" / "baseline").alone():
+        Folder(tmp_path / "old" / "baseline").comes_from("old")
+    found = []
+    for moment in count(1):
+        path = tmp_path / str(moment)
+        shutil.copytree(tmp_path / "old", path)
+        folder = Folder(path / "baseline")
+        if in_child(lambda folder=folder, moment=moment: fetch(folder, copy.getvalue(), moment)) == 0:  # type: ignore[misc]  # as above
+            break
+        if folder.came_from == "new":
+            assert folder.read() == new
+            found.append(NEW)
+        else:
+            with suppress(UnusableError):  # without a head, until it is fetched again
+                assert folder.read() in (old, new)
+            fetch(folder, copy.getvalue(), 0)
+            assert folder.read() == new
+            found.append(OLD)
+    assert found == sorted(found)
+    assert set(found) == {OLD, NEW}
+
+
+def fetch(folder: Folder, content: bytes, moment: int) -> int:
+    """Let *folder* receive the copy, in a process that is killed at *moment*; 0 for never."""
+    if moment:
+        killing(folder.path, moment)
+    with folder.alone(), folder.receiving("new") as file:
+        file.write(content)
+    return 0
