@@ -9,6 +9,7 @@
 #   make fuzz         mutates specs, data files, snapshots, plans, journals and answers of the API, one minute for each (SECONDS=600 for longer)
 #   make coverage     fails if a branch of the journal or the applier is not covered by a test; takes about 15 minutes
 #   make mutants      mutation tests of the code that reads the API's answers; takes about 5 minutes
+#   make pipelines    the pipelines of init, on a machine that has only what they install; takes about 5 minutes
 #   make bench        benchmarks, as ratios within one run; takes several minutes
 #   make bench-quick  a short version of the benchmarks
 #   make bench-largest  a plan of 100,000,000 users with the baseline (USERS=30000000 for fewer); takes an hour or more, and 40 GB of disk
@@ -38,7 +39,7 @@ READY := $(VENV)/.ready
 # The tests start hundreds of processes. Without cached bytecode each would compile the whole package.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test check lint campaign doubts fuzz coverage mutants bench bench-quick bench-largest requirements dist docs site clean
+.PHONY: help demo test check lint campaign doubts fuzz coverage mutants pipelines bench bench-quick bench-largest requirements dist docs site clean
 .DEFAULT_GOAL := help
 
 help:
@@ -98,6 +99,10 @@ mutants: $(READY)
 	rm -rf mutants
 	$(BIN)/mutmut run --max-children $(WORKERS) > /dev/null
 	$(BIN)/mutmut results
+
+# SCENES: which of them, as pytest's -k selects them.
+pipelines: $(READY)
+	$(BIN)/python -m pytest -q --install tests/e2e/test_pipeline.py tests/e2e/test_pipeline_gitlab.py $(if $(SCENES),-k "$(SCENES)")
 
 bench: $(READY)
 	$(BIN)/python -m pytest -q -s -p no:cacheprovider -o python_files="bench_*.py" tests/benchmarks

@@ -38,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--install",
         action="store_true",
-        help="let the pipelines' jobs install the commit that is checked out, on a machine that has nothing else",
+        help="run the pipelines' jobs on a machine that has only what they install",
     )
     parser.addoption(
         "--doubts-runs",

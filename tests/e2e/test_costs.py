@@ -181,6 +181,24 @@ def test_what_would_exceed_the_budget_of_the_month_is_refused_before_it_is_paid(
     shell.run("status", "--costs", "-o", "html", code=64)
 
 
+@pytest.mark.parametrize("recheck", ["on", "off"])
+@pytest.mark.parametrize("verify", ["all", "3", "none"])
+def test_a_receipt_has_the_lookups_that_the_emulator_counts(
+    tmp_path: Path, serve: Serve, recheck: str, verify: str
+) -> None:
+    shell, served = served_shop(tmp_path, serve)
+    write_rows(shell, random.Random(2))
+    shell.run("plan")
+    before = served.counts()["billableLookups"]
+    options = ("--yes", "--recheck", recheck, "--verify", verify)
+    receipt = shell.json("apply", ".leanplum-sync/live.lpplan", *options)
+    after = served.counts()["billableLookups"]
+    verified = receipt["verification"] or {"checked": 0, "again": 0}
+    reads = receipt["recheckReads"] + receipt["settleReads"] + verified["checked"] + verified["again"]
+    assert reads == after["reads"] - before["reads"]
+    assert receipt["billableLookups"] == after["writes"] - before["writes"] > 0
+
+
 def test_a_killed_command_leaves_what_it_cost_but_for_the_last_slice(
     tmp_path: Path, serve: Serve, start: Start
 ) -> None:

@@ -280,3 +280,68 @@ def test_drift_opens_one_issue_and_closes_it(gitlab: GitLab, tmp_path: Path) -> 
     change("bronze")
     assert gitlab.run("drift", tmp_path / "drift-after", **variables).returncode == 0
     assert gitlab.issues[0]["state_event"] == "close"
+
+
+MERGED = {"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BRANCH": "main"}
+BY_HAND = {"CI_PIPELINE_SOURCE": "web", "CI_COMMIT_BRANCH": "main"}
+REQUESTED = {"CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "7"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "changed", "jobs"),
+    [
+        (REQUESTED, "specs/a/b.yaml", {"check", "plan"}),
+        (REQUESTED, "README.md", set()),
+        (REQUESTED | {"CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "8"}, "specs/a.yaml", {"check"}),  # from a fork
+        (MERGED, "data/customers.csv", {"check", "plan", "apply"}),
+        (MERGED, "docs/a.md", set()),
+        (MERGED, ".gitlab-ci.yml", set()),
+        (REQUESTED, ".gitlab-ci.yml", {"check", "plan"}),
+        ({"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BRANCH": "change"}, "specs/a.yaml", None),
+        (BY_HAND, "", {"plan", "apply"}),
+        (BY_HAND | {"DO": "resume"}, "", {"resume"}),
+        (BY_HAND | {"DO": "undo"}, "", {"undo"}),
+        (BY_HAND | {"DO": "resolve"}, "", {"resolve"}),
+        (BY_HAND | {"CI_COMMIT_BRANCH": "change"}, "", None),
+        ({"CI_PIPELINE_SOURCE": "schedule", "CI_COMMIT_BRANCH": "main"}, "", {"drift"}),
+    ],
+)
+def test_which_jobs_a_pipeline_has(
+    tmp_path: Path, variables: dict[str, str], changed: str, jobs: set[str] | None
+) -> None:
+    """None: there is no pipeline at all. An empty *changed* is a pipeline in which GitLab takes every file for changed."""
+    Shell(tmp_path).run("init")
+    described = YAML(typ="safe").load((tmp_path / ".gitlab-ci.yml").read_text())
+    known = {"CI_DEFAULT_BRANCH": "main", "CI_PROJECT_ID": "7", **variables}
+    if not holds(described["workflow"]["rules"], known, changed):
+        assert jobs is None
+        return
+    ours = {name: job for name, job in described.items() if isinstance(job, dict) and "rules" in job}
+    del ours["workflow"]
+    assert {name for name, job in ours.items() if holds(job["rules"], known, changed)} == jobs
+    writing = {"apply", "resume", "undo", "resolve"}
+    assert {name for name, job in ours.items() if job.get("environment") == "production"} == writing
+    assert {name for name, job in ours.items() if job.get("resource_group") == "production"} == writing
+    assert all(rule["when"] == "manual" for name in writing for rule in ours[name]["rules"])
+
+
+def holds(rules: list[dict[str, Any]], variables: dict[str, str], changed: str) -> bool:
+    return any(
+        all(compared(part, variables) for part in rule["if"].split(" && "))
+        and (not changed or "changes" not in rule or any(matches(changed, each) for each in rule["changes"]))
+        for rule in rules
+    )
+
+
+def compared(text: str, variables: dict[str, str]) -> bool:
+    left, sign, right = text.split()
+    assert sign == "=="
+    values = [
+        variables.get(side[1:]) if side.startswith("$") else None if side == "null" else side.strip('"')
+        for side in (left, right)
+    ]
+    return values[0] == values[1]
+
+
+def matches(path: str, pattern: str) -> bool:
+    return path == pattern or (pattern.endswith("/**/*") and path.startswith(pattern.removesuffix("**/*")))

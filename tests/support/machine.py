@@ -2,13 +2,13 @@
 The machine on which a pipeline's job runs.
 
 By default its pip only records what it was asked for, and ``leanplum-sync`` is the program under test. With ``--install``, the
-machine is bare: it has a Python of its own, and nothing of ours but what the pipeline's own script installs, from the commit that is
-checked out.
+machine is bare: it has a Python of its own, and nothing of ours but what the pipeline's own script installs.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -43,20 +43,23 @@ def ready(folder: Path) -> Machine:
 
     source = folder / "leanplum-sync"
     source.mkdir()
-    git(source, "init", "--quiet")
     (source / "requirements.txt").write_text("click==8.5.1\n")
-    git(source, "add", "--all")
-    git(source, "commit", "--quiet", "--message", "Publish")
     path = f"{quick_path()}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return Machine(path, "", str(source), git(source, "rev-parse", "HEAD"))
+    return Machine(path, "", str(source), published(source))
 
 
 def bare(folder: Path) -> Machine:
     """
     Return a machine with a Python of its own in *folder*, which all jobs share: each of the two installations is carried out once.
 
-    pip takes packages from the index that it is configured for.
+    pip takes packages from the index that it is configured for, and leanplum-sync from a repository of the files here.
     """
+    source = folder / "leanplum-sync"
+    shutil.copytree(
+        ROOT / "leanplum_sync", source / "leanplum_sync", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    for name in ("pyproject.toml", "requirements.txt", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
     venv.create(folder / "python", with_pip=True, symlinks=True)
     tools = folder / "python" / "bin"
     pip = f"""\
@@ -64,7 +67,15 @@ case "$*" in *--require-hashes*) mark={folder}/requirements ;; *) mark={folder}/
 [ -e "$mark" ] || {{ {tools}/python -m pip "$@" && touch "$mark"; }}"""
     ours = Path(sys.executable).parent
     others = [each for each in os.environ["PATH"].split(":") if Path(each) != ours]
-    return Machine(":".join([str(tools), *others]), pip, str(ROOT), git(ROOT, "rev-parse", "HEAD"))
+    return Machine(":".join([str(tools), *others]), pip, str(source), published(source))
+
+
+def published(source: Path) -> str:
+    """Make a repository of what is in the folder *source*, and return its commit."""
+    git(source, "init", "--quiet")
+    git(source, "add", "--all")
+    git(source, "commit", "--quiet", "--message", "Publish")
+    return git(source, "rev-parse", "HEAD")
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -201,5 +201,6 @@ def amounts_that_fit(task: _BarTask, done: int, total: float | None, columns: in
 def progress_line(what: str, unit: str, done: int, total: int | None, rate: float) -> str:
     """Return such as ``Reading users: 12,000 of 100,000 users, 1,200 a second, about 1 min 13 s left.``."""
     of = "" if total is None else f" of {total:,}"
-    left = f", about {duration((total - done) / rate)} left" if total is not None and rate > 0 else ""
+    is_under_way = total is not None and done < total and rate > 0
+    left = f", about {duration((total - done) / rate)} left" if is_under_way and total is not None else ""
     return f"{what}: {done:,}{of} {plural(unit)}, {rate:,.0f} a second{left}."

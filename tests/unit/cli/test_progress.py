@@ -105,6 +105,10 @@ def test_work_of_unknown_length_has_no_time_left() -> None:
     assert progress_line("Checking", "row", 3000, None, 1500) == "Checking: 3,000 rows, 1,500 a second."
 
 
+def test_work_that_is_done_has_no_time_left() -> None:
+    assert progress_line("Checking", "row", 9, 9, 3) == "Checking: 9 of 9 rows, 3 a second."
+
+
 def test_a_bar_appears_after_a_second_and_not_before() -> None:
     terminal = StringIO()
     clock = Clock(0.0)
