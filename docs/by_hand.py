@@ -19,14 +19,11 @@ BY_HAND = {
         _SESSION,
     ),
     **dict.fromkeys(("advance", "pauseState", "resumeState"), _SESSION),
-    "track": "An event happens once, at a moment. The [client](client.md) sends it, and never repeats it by itself.",
     "setTrafficSourceInfo": "Ad networks and SDKs send it within two minutes of the start of a session.",
     "registerDevice": "It marks a person's own device as a test device.",
     **dict.fromkeys(("deleteUser", "block", "unblock"), _ERASING),
     "startCampaign": "Leanplum doesn't document how to find out whether a campaign was started for a user.",
-    **dict.fromkeys(
-        ("getMessage", "getUnsubscribeCategories", "getAbTest", "getAbTests", "getVariant"), _CONTENT
-    ),
+    **dict.fromkeys(("getMessage", "getAbTest", "getAbTests", "getVariant"), _CONTENT),
     **dict.fromkeys(
         (
             "addAndroidNotificationChannel",

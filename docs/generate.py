@@ -237,7 +237,7 @@ def kinds() -> str:
     a plan.
     """
     rows = [
-        f"| `{kind.name}` | {kind.summary} | {kind.subjects.value}s | {', '.join(names(kind.writes))} |"
+        f"| `{kind.name}` | {kind.summary} | {kind.subjects.value + 's' if kind.has_rows else 'none'} | {', '.join(names(kind.writes))} |"
         f" {', '.join(kind.delivery)} | {', '.join(names(kind.hazards))} |"
         for kind in KINDS.values()
     ]

@@ -17,6 +17,7 @@ from leanplum_sync.wire.known_words import known_words
 from leanplum_sync.wire.message import Message, read_message, read_messages
 from leanplum_sync.wire.migration import MIGRATION_KEYS, Migration, read_migration
 from leanplum_sync.wire.profile import read_profile
+from leanplum_sync.wire.subscription import read_categories
 from leanplum_sync.wire.user_batch import UserBatch, read_user_batch, unread
 
 # Drafts and finished messages too, so that an error can say that a message is a draft, not that it doesn't exist.
@@ -101,6 +102,10 @@ class Reader:
     def messages(self) -> tuple[Message, ...]:
         """Every message of the app, drafts and finished ones included, in the API's order."""
         return read_messages(self._ask(Action("getMessages", _EVERY_MESSAGE)))
+
+    def categories(self) -> dict[str, str]:
+        """Return the name of each unsubscribe category, by its id."""
+        return read_categories(self._ask(Action("getUnsubscribeCategories", {})))
 
     def message(self, message_id: int) -> Message | None:
         """Return the message, or None if the app has none with that id."""

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar, get_args
 from pydantic import BaseModel
 
 from leanplum_sync.address import ResourceAddress, Subject, SubjectKind
+from leanplum_sync.kinds.expectation import Expectation
 from leanplum_sync.kinds.rows.cells import is_supplied
 from leanplum_sync.kinds.rows.desires import TakeAttribute, Want
 from leanplum_sync.kinds.rows.document import Document, Listing
@@ -34,8 +35,8 @@ class Kind(Generic[D]):
     name: str  # the document's `kind`
     summary: str  # one sentence for the reference pages and for editors
     document: type[D]
-    rows_key: str  # the key of `spec` that says where the rows are
-    rows: Callable[[D], Listing]
+    rows_key: str  # the key of `spec` that says where the rows are; empty for a kind without rows
+    rows: Callable[[D], Listing | None]
     subjects: SubjectKind  # what the id in a row identifies
     build: Callable[[D, Site], Resource]
     entries: tuple[
@@ -54,8 +55,15 @@ class Kind(Generic[D]):
         literal = get_args(self.document.model_fields["kind"].annotation)
         if literal != (self.name,):
             raise ValueError(f"{self.name}: its document says `kind` is {literal}")
-        if not (self.reads and self.writes and self.delivery and self.tables and self.summary):
-            raise ValueError(f"{self.name}: summary, reads, writes, delivery, and tables must not be empty")
+        if not (self.reads and self.tables and self.summary):
+            raise ValueError(f"{self.name}: summary, reads, and tables must not be empty")
+        if not self.has_rows == bool(self.writes) == bool(self.delivery):
+            raise ValueError(f"{self.name}: only a kind with rows writes, and says with which delivery class")
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether its documents list users or devices. One without rows is compared with the app as a whole, and writes nothing."""
+        return bool(self.rows_key)
 
     @property
     def creates_users(self) -> bool:
@@ -65,7 +73,7 @@ class Kind(Generic[D]):
     @property
     def drifts(self) -> bool:
         """Whether anything that this kind writes can be read back later, and so differ from what was written."""
-        return self.delivery != (DeliveryClass.ONCE,)
+        return self.has_rows and self.delivery != (DeliveryClass.ONCE,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +82,7 @@ class Resource:
     A document, ready to be asked what each of its rows wants.
 
     *place* is the document's ``kind`` line. *user_column* holds the userId in rows about devices, if they name one.
-    *parts* are the lines of the spec, in order. *digest* depends on what the spec says, but not on its layout or its data file.
+    *parts* are the lines of the spec, in order; *expectations* are what the app must have. *digest* depends on what the spec says, but not on its layout or its data file.
     """
 
     kind: Kind[Any]
@@ -87,6 +95,7 @@ class Resource:
     create_users: bool = False
     user_column: NeededColumn | None = None
     digest: str = ""
+    expectations: tuple[Expectation, ...] = ()
 
     @property
     def id_columns(self) -> tuple[NeededColumn, ...]:
@@ -173,6 +182,7 @@ def resource_at(
     parts: tuple[Part, ...],
     create_users: bool = False,
     user_column: NeededColumn | None = None,
+    expectations: tuple[Expectation, ...] = (),
 ) -> Resource:
     """Return a resource of *kind* for the document at *site*."""
     return Resource(
@@ -185,6 +195,7 @@ def resource_at(
         parts=parts,
         create_users=create_users,
         user_column=user_column,
+        expectations=expectations,
     )
 
 

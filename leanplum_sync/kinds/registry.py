@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from leanplum_sync.kinds import events, message_send, push_tokens, subscriptions, user_attributes
+from leanplum_sync.kinds import (
+    events,
+    expectations,
+    message_send,
+    push_tokens,
+    subscriptions,
+    user_attributes,
+)
 from leanplum_sync.kinds.kind import Kind
 
 
@@ -34,4 +41,5 @@ KINDS: Final = by_name(
     subscriptions.KIND,
     message_send.KIND,
     events.KIND,
+    expectations.KIND,
 )

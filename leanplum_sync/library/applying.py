@@ -30,6 +30,7 @@ from leanplum_sync.journal.writer import Journal
 from leanplum_sync.library.baseline_here import ReadBack, add_run
 from leanplum_sync.library.connect import App, connected, settle_seconds, target_of
 from leanplum_sync.library.event_log import EventLog
+from leanplum_sync.library.expecting import check_still_met
 from leanplum_sync.library.journal_here import journal_here, open_for
 from leanplum_sync.library.kept_files import keep_plan
 from leanplum_sync.library.planning import Plan
@@ -254,6 +255,7 @@ def applying(
     Raises:
         MigrationChangedError: the app has moved to CleverTap, or began to after planning.
         StalePlanError: its events may trigger messages that were started after planning.
+        StalePlanError: the app is no longer as the specs expect.
     """
     settings = admitted.settings
     with (
@@ -275,6 +277,7 @@ def applying(
         stated = {hazard.name: hazard.count for hazard in admitted.plan.hazards()}
         check_migration(app.reader(), stated, changes=admitted.mine.summary.changed > 0)
         check_triggers(app.reader(), admitted.plan.summary, admitted.plan.contents)
+        check_still_met(admitted.plan, admitted.conditions.root, app.reader())
         with closing(ReadBack(settings)) as seen:
             yield Application(admitted, app, writer, journal, log, seen)
 

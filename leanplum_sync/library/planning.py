@@ -22,6 +22,7 @@ from leanplum_sync.journal import read_deliveries, read_journal
 from leanplum_sync.kinds.kind import with_renamed
 from leanplum_sync.library.baseline_here import add_read, baseline_of, is_kept
 from leanplum_sync.library.connect import App, connected, settle_seconds, target_of
+from leanplum_sync.library.expecting import unmet_in_app
 from leanplum_sync.library.journal_here import journal_here
 from leanplum_sync.library.progress import Callback, progress_to
 from leanplum_sync.library.project import Project
@@ -42,6 +43,7 @@ from leanplum_sync.operations.problem_list import ListingFile
 from leanplum_sync.operations.read_rows import Reading, read_rows
 from leanplum_sync.operations.sessions import export_sessions
 from leanplum_sync.planfile import open_plan
+from leanplum_sync.planner.expectations import with_expected
 from leanplum_sync.planner.notes import moved_sentence
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.planner.plan import UNSEEN, Hazard, Note, Scope, Summary
@@ -191,7 +193,7 @@ class PlanFileRequest:
 
 def keys_for(loaded: Loaded, *, reads_users: bool) -> Sequence[KeyClass]:
     """Return the keys that planning *loaded* needs. It *reads_users* unless there is a snapshot."""
-    finds_messages = any(each.message is not None for each in loaded.resources)
+    finds_messages = any(each.message is not None or each.expectations for each in loaded.resources)
     return [
         *([KeyClass.DATA_EXPORT] if reads_users else []),
         *([KeyClass.CONTENT_READ_ONLY] if finds_messages else []),
@@ -240,6 +242,8 @@ def write_plan(
             ) as observed,
             read_deliveries(settings.journal) as journal,
         ):
+            if problems := unmet_in_app(loaded.resources, app.reader()):
+                raise SpecError(list(problems))
             made = make_plan(
                 loaded,
                 staging,
@@ -420,17 +424,21 @@ def _add_to_baseline(
 def select_resources(loaded: Loaded, select: Sequence[str], exclude: Sequence[str]) -> Loaded:
     """
     Keep the resources whose ``kind/name`` matches one of *select*, if there are any, and none of *exclude*.
+    Expectations on which they depend are kept, too, unless they are in *exclude*.
 
     Raises:
         UsageError: none is left.
     """
 
+    def is_excluded(address: str) -> bool:
+        return any(fnmatchcase(address, glob) for glob in exclude)
+
     def is_wanted(address: str) -> bool:
         selected = not select or any(fnmatchcase(address, glob) for glob in select)
-        return selected and not any(fnmatchcase(address, glob) for glob in exclude)
+        return selected and not is_excluded(address)
 
     kept = tuple(each for each in loaded.resources if is_wanted(str(each.address)))
     if loaded.resources and not kept:
         known = ", ".join(str(each.address) for each in loaded.resources)
         raise UsageError(f"--select and --exclude leave no spec to plan. The project has {known}.")
-    return replace(loaded, resources=kept)
+    return replace(loaded, resources=with_expected(kept, loaded.resources, is_excluded))

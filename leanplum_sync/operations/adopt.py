@@ -146,7 +146,9 @@ def adopt(
         each for each, digest in digests.items() if each in applied and applied[each].digest == digest
     }
     context = Context(
-        waves({each.address: each.depends_on for each in loaded.resources}), {}, former=loaded.former_names
+        waves({each.address: each.depends_on for each in loaded.resources if each.kind.has_rows}),
+        {},
+        former=loaded.former_names,
     )
     found = _Finding(loaded, context, choice, unchanged)
     with (

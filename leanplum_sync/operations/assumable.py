@@ -17,7 +17,7 @@ from leanplum_sync.staging.sieve import source_to_load
 
 def never_assumed(resources: Iterable[Resource]) -> Mapping[ResourceAddress, str]:
     """Return the specs of whose users a baseline can show nothing, with the reason."""
-    reasons = ((each.address, _why(each)) for each in resources)
+    reasons = ((each.address, _why(each)) for each in resources if each.kind.has_rows)
     return {address: reason for address, reason in reasons if reason}
 
 

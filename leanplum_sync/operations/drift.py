@@ -149,7 +149,9 @@ def find_drift(
         ApiError, CredentialError: live state can't be read.
     """
     context = Context(
-        waves({each.address: each.depends_on for each in loaded.resources}), {}, former=loaded.former_names
+        waves({each.address: each.depends_on for each in loaded.resources if each.kind.has_rows}),
+        {},
+        former=loaded.former_names,
     )
     reads, unreadable = observe(staging, observed, reader, clock, progress)
     specs = _in_force(loaded, journal.applied_specs(app, environment))

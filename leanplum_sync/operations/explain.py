@@ -121,7 +121,7 @@ def _context(loaded: Loaded) -> Context:
         if each.message is not None
     }
     return Context(
-        waves({each.address: each.depends_on for each in loaded.resources}),
+        waves({each.address: each.depends_on for each in loaded.resources if each.kind.has_rows}),
         messages,
         former=loaded.former_names,
     )

@@ -47,6 +47,8 @@ def exportable(resources: Iterable[Resource]) -> Exportable:
     attributes: set[str] = set()
     read_live: dict[ResourceAddress, str] = {}
     for resource in resources:
+        if not resource.kind.has_rows:
+            continue
         of_resource = set(filter(None, map(_attribute, resource.parts)))
         if reason := _why_live(resource, of_resource):
             read_live[resource.address] = reason

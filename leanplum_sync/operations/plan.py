@@ -117,7 +117,7 @@ def make_plan(
     catalogue = _catalogue(loaded.resources, reader)
     messages = _messages(loaded.resources, catalogue)
     context = Context(
-        waves({each.address: each.depends_on for each in loaded.resources}),
+        waves({each.address: each.depends_on for each in loaded.resources if each.kind.has_rows}),
         messages,
         request.marker,
         loaded.former_names,

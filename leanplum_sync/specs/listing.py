@@ -61,12 +61,25 @@ def site_of(
     if that is unknown.
     """
     key, listing = kind.rows_key, kind.rows(model)
+    if listing is None:
+        return Site(
+            address=address,
+            depends_on=_dependencies(model),
+            source=InlineSource((), document.key_place(("spec",))),
+            header=None,
+            types={},
+            readable=True,
+            whole=whole,
+            now=now,
+            place=document.key_place,
+            report=document.report,
+        )
     lost = _is_lost(document.document.value["spec"].get(key), listing)
     found = None if lost else _source(listing, ("spec", key), document, root, connections)
     known = None if found is None else _header(found, document, root)
     return Site(
         address=address,
-        depends_on=tuple(ResourceAddress.parse(text) for text in model.metadata.depends_on),
+        depends_on=_dependencies(model),
         source=found or InlineSource((), document.key_place(("spec", key))),
         header=known.columns if known else None,
         types=known.types if known else {},
@@ -76,6 +89,10 @@ def site_of(
         place=document.key_place,
         report=document.report,
     )
+
+
+def _dependencies(model: Document) -> tuple[ResourceAddress, ...]:
+    return tuple(map(ResourceAddress.parse, model.metadata.depends_on))
 
 
 def _is_lost(written: Json, listing: Listing) -> bool:
@@ -248,6 +265,8 @@ def with_columns_checked(resource: Resource, site: Site, document: OpenDocument)
 
     Without a column that every row needs, every row would be reported for a single mistake.
     """
+    if not resource.kind.has_rows:
+        return resource
     if not site.readable or not resource.id_column.name:
         return None
     needed = resource.columns_needed()

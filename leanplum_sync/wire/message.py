@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from leanplum_sync.errors import UnexpectedResponseError
 from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.fingerprint import fingerprint
+
+FINGERPRINT: Final = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,11 @@ class Message:
     type: str
     state: str
     fields: Mapping[str, Json]
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that differ once anything that Leanplum shows of the message differs."""
+        return fingerprint("message", json.dumps(self.fields, sort_keys=True))[:16]
 
 
 def read_message(fields: Mapping[str, Json]) -> Message:

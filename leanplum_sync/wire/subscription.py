@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from leanplum_sync.errors import UnexpectedResponseError
 from leanplum_sync.wire.action import Json
 
 CHANNELS: Final = ("Email", "Push Notification", "Webhook", "Newsfeed Message")
@@ -80,6 +81,21 @@ def last_unsubscribed(element: Mapping[str, Json]) -> float | None:
     event = events.get(_EVENT) if isinstance(events, dict) else None
     last = event.get("lastTime") if isinstance(event, dict) else None
     return float(last) if isinstance(last, int | float) and not isinstance(last, bool) else None
+
+
+def read_categories(element: Mapping[str, Json]) -> dict[str, str]:
+    """
+    Return the name of each category in a getUnsubscribeCategories *element*, by its id.
+
+    Raises:
+        UnexpectedResponseError: *element* lists no categories.
+    """
+    try:
+        return {_text(each["id"]): str(each.get("name") or "") for each in _list(element["categories"])}
+    except (TypeError, KeyError, AttributeError):
+        raise UnexpectedResponseError(
+            'The response to getUnsubscribeCategories has no list of categories named "categories".'
+        ) from None
 
 
 def _list(value: Json) -> list[Json]:

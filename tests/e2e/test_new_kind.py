@@ -23,6 +23,7 @@ from leanplum_sync.kinds.kind import Kind
 
 SOURCE = (ROOT / "tests" / "support" / "membership_kind.py").read_text()
 REGISTRY = "leanplum_sync/kinds/registry.py"
+KIND = "from leanplum_sync.kinds.kind import Kind\n"
 PROJECT = """\
 apiVersion: leanplum-sync/v1
 kind: Project
@@ -68,7 +69,7 @@ def copy(tmp_path: Path) -> Copy:
         shutil.copytree(ROOT / folder, root / folder)
     (root / "leanplum_sync" / "kinds" / "membership.py").write_text(SOURCE)
     registry = (root / REGISTRY).read_text()
-    registered = registry.replace("import message_send,", "import membership, message_send,").replace(
+    registered = registry.replace(KIND, f"from leanplum_sync.kinds import membership\n{KIND}").replace(
         "    message_send.KIND,\n", "    message_send.KIND,\n    membership.KIND,\n"
     )
     (root / REGISTRY).write_text(registered)

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from leanplum_sync.errors import UnexpectedResponseError
 from leanplum_sync.wire.profile import read_profile
-from leanplum_sync.wire.subscription import CHANNELS, category, subscription_arguments, subscription_states
+from leanplum_sync.wire.subscription import (
+    CHANNELS,
+    category,
+    read_categories,
+    subscription_arguments,
+    subscription_states,
+)
 
 FIELDS = st.one_of(st.sampled_from(CHANNELS), st.integers(1, 99).map(category))
 
@@ -66,3 +72,16 @@ def test_a_profile_need_not_show_when(events: Any) -> None:
 def test_subscriptions_of_another_shape_are_not_taken_for_none(shown: Any) -> None:
     with pytest.raises(UnexpectedResponseError):
         read_profile({"userAttributes": {}, **shown})
+
+
+def test_categories_are_listed_by_their_ids() -> None:
+    shown = {"categories": [{"id": 5, "name": "News", "description": ""}, {"id": "7"}]}
+    assert read_categories(shown) == {"5": "News", "7": ""}
+
+
+@pytest.mark.parametrize(
+    "element", [{}, {"categories": {}}, {"categories": [5]}, {"categories": [{"name": "News"}]}]
+)
+def test_categories_of_another_shape_are_not_taken_for_none(element: Any) -> None:
+    with pytest.raises(UnexpectedResponseError):
+        read_categories(element)
