@@ -208,10 +208,10 @@ class Folder:
 
         Raises:
             OSError: it can't be read.
-            UnusableError: the head is of another version.
+            UnusableError: the key is damaged, or the head is of another version.
         """
         head = (self.path / _HEAD).read_bytes()
-        file.write((self.path / _KEY).read_bytes() + head + b"\n")
+        file.write(f"{self.key()}\n".encode() + head + b"\n")
         with self.prints(_head(head.partition(b"\n")[2]).generation).open("rb") as prints:
             shutil.copyfileobj(prints, file)
 

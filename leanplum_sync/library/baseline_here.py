@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from leanplum_sync.address import Subject
@@ -125,6 +125,22 @@ class ReadBack:
         if self._scratch is not None:
             self._scratch.close()
         self._scratch = self._read = self._writer = None
+
+
+@contextmanager
+def learning(
+    settings: Settings, snapshot: Path, fields: Collection[str], complain: Callable[[str], None]
+) -> Iterator[None]:
+    """
+    Add the users who are read live into *snapshot* meanwhile, if a baseline is kept. *complain* gets why that can't be done.
+
+    Raises:
+        JournalError: as for ``before_reading``.
+    """
+    read = before_reading(settings, snapshot, fields)
+    yield
+    if read is not None and snapshot.exists() and (lost := add_read(settings, read)):
+        complain(lost)
 
 
 def add_read(settings: Settings, read: Read) -> str:

@@ -376,6 +376,23 @@ def test_users_who_are_read_back_after_a_run_are_known(how: str, served: Served,
     assert world.lookups() == before
 
 
+@pytest.mark.parametrize(
+    "command", [["drift"], ["adopt", "--dry-run"], ["pull", "--out", "{folder}/users.ndjson"]]
+)
+def test_users_who_are_read_by_another_command_are_known(
+    command: list[str], served: Served, tmp_path: Path
+) -> None:
+    world = served(3)
+    world.plan()
+    run, project = CliRunner(), ["--project", str(tmp_path / "leanplum-sync.yaml")]
+    assert run.invoke(program, [*project, "baseline", "--rotate"]).exit_code == 0
+    done = run.invoke(program, [*project, *(part.format(folder=tmp_path) for part in command)])
+    assert done.exit_code == 0, done.output
+    before = world.lookups()
+    assert world.plan().summary.assumed == 3
+    assert world.lookups() == before
+
+
 def test_specs_of_which_nothing_can_be_assumed_are_named(served: Served) -> None:
     world = served(3)
     world.plan()

@@ -103,7 +103,7 @@ def meet(world: Nightly, seed: int, observe: Observe, rounds: int) -> list[str]:
         told.append(disturb(world, draw, saved) if observe is Observe.JOURNAL else "export")
         before = world.lookups()
         try:
-            made = world.plan(observe)
+            made = world.plan(observe, **_options(observe, draw))
         except ExportFailedError:
             told[-1] = "refused export"
             continue
@@ -117,6 +117,10 @@ def meet(world: Nightly, seed: int, observe: Observe, rounds: int) -> list[str]:
             verify(made, receipt)  # which adds to the baseline
     _end(world)
     return told
+
+
+def _options(observe: Observe, draw: random.Random) -> Mapping[str, Any]:
+    return {"moved_since": "export"} if observe is Observe.JOURNAL and draw.random() < 0.3 else {}
 
 
 def _compare(made: Plan, live: Mapping[str, list[tuple[object, ...]]]) -> None:

@@ -6,6 +6,7 @@ import getpass
 import secrets
 import socket
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from leanplum_sync.journal.recording import SendElsewhere
 from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.kind import with_renamed
 from leanplum_sync.kinds.rows.parts import SendPart
+from leanplum_sync.library.baseline_here import learning
 from leanplum_sync.library.connect import target_of
 from leanplum_sync.library.journal_here import lapse_here, open_for
 from leanplum_sync.library.reading import admitted, live_into
@@ -43,6 +45,7 @@ from leanplum_sync.render.documents import RecordedSends, entry, written
 from leanplum_sync.render.values import Mask, amount, listing
 from leanplum_sync.specs import Loaded
 from leanplum_sync.staging import Staging
+from leanplum_sync.staging.assumed import managed_fields
 from leanplum_sync.wire.catalogue import KeyClass
 
 
@@ -184,6 +187,7 @@ def _find(
     live = live_into(reading, settings.environment.limits)
     source = live if observed == LIVE else Recorded(Path(observed), max_age)
     progress = console.progress()
+    is_live, fields = observed == LIVE, managed_fields(loaded.resources)
     try:
         # Users without a difference have empty cells that may be filled.
         with Staging(settings.state_folder, sieve=not choice.fill) as staging:
@@ -191,6 +195,7 @@ def _find(
             with (
                 connected(settings, "adopt", allowed_lookups=allow_lookups) as app,
                 read_journal(settings.journal) as journal,
+                learning(settings, reading, fields, console.complain) if is_live else nullcontext(),
             ):
                 return adopt(
                     loaded,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -18,6 +19,7 @@ from leanplum_sync.cli.project import settings_of, specs_here
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import SpecError
 from leanplum_sync.journal import read_journal
+from leanplum_sync.library.baseline_here import learning
 from leanplum_sync.library.connect import target_of
 from leanplum_sync.library.reading import admitted, live_into
 from leanplum_sync.operations.check import check
@@ -29,6 +31,7 @@ from leanplum_sync.render.drift import drift_json, drift_markdown, drift_text
 from leanplum_sync.render.values import Mask
 from leanplum_sync.specs import Loaded
 from leanplum_sync.staging import Staging
+from leanplum_sync.staging.assumed import managed_fields
 from leanplum_sync.wire.catalogue import KeyClass
 
 
@@ -100,12 +103,14 @@ def _find(
         else Recorded(Path(observed), max_age)
     )
     progress = console.progress()
+    is_live, fields = observed == LIVE, managed_fields(loaded.resources)
     try:
         with Staging(settings.state_folder) as staging:
             check(loaded, staging, progress).raise_if_any()
             with (
                 connected(settings, "drift", allowed_lookups=allow_lookups) as app,
                 read_journal(settings.journal) as journal,
+                learning(settings, reading, fields, console.complain) if is_live else nullcontext(),
             ):
                 return find_drift(
                     loaded,
