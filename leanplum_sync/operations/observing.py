@@ -24,6 +24,7 @@ from leanplum_sync.operations.pull import Admit, pull
 from leanplum_sync.planner.audit import AuditGoal, sample_size
 from leanplum_sync.progress import Progress
 from leanplum_sync.staging import Staging
+from leanplum_sync.staging.columns import find_columns
 from leanplum_sync.staging.prints import Assumptions, Draw
 
 
@@ -170,6 +171,10 @@ def _stage_observed(staging: Staging, snapshot: Path, progress: Progress) -> Non
 
 def _sift(staging: Staging, snapshot: Path) -> bool:
     try:
+        if (columns := find_columns(snapshot)) is not None and staging.users.sift_columns(
+            columns, snapshot, snapshot.stat().st_mtime
+        ):
+            return True
         with plain_lines(snapshot, staging.folder) as lines:
             if lines is None or has_long_line(lines):
                 return False

@@ -11,6 +11,7 @@ from leanplum_sync.address import Subject, SubjectKind
 from leanplum_sync.bounds import LINE
 from leanplum_sync.errors import LeanplumSyncError, SpecError
 from leanplum_sync.problem import Place, Problem
+from leanplum_sync.staging.columns import Columns
 from leanplum_sync.staging.database import Database, Lines
 from leanplum_sync.staging.prints import Assumptions, Draw, with_key
 from leanplum_sync.staging.sql import column_types, json_lines, literal, name, time_of_answer
@@ -69,6 +70,57 @@ class ObservedUsers:
             return False
         return True
 
+    def sift_columns(self, columns: Columns, snapshot: Path, own_time: float) -> bool:
+        """As ``sift``, with the columns of the snapshot. Return False if they lack a field, or can't be read."""
+        if not all(_knows(table, columns.assumptions) for table in self._tables.values()):
+            return False
+        try:
+            self._database.run("BEGIN")
+            self._database.run(with_key(columns.assumptions.key))
+            met = [
+                self._assume_in(table, columns.assumptions, id_of="CASE WHEN passes THEN id END")
+                for table in self._tables.values()
+            ]
+            self._pass_all("SELECT kind, id FROM added")
+            self._database.run("CREATE TABLE passed AS SELECT DISTINCT kind, id FROM passing")
+            for each in met:
+                self._database.run(
+                    f"INSERT INTO bounds SELECT unnest([min(learnt_at), max(learnt_at)]) FROM {each} WHERE NOT passes"
+                )
+                self._database.run(f"DROP TABLE {each}")
+            for attribute in columns.names:
+                self._database.run(f"INSERT INTO named VALUES ({literal(attribute)})")
+            self._sample_names(snapshot)
+            if self.count_passed() > _MOST_PICKED:
+                self._observe_passed(snapshot, own_time)
+            else:
+                self._observe_at(columns, snapshot, own_time)
+            self._database.run("COMMIT")
+        except LeanplumSyncError:
+            self._database.run("ROLLBACK")
+            return False
+        return True
+
+    def _observe_at(self, columns: Columns, snapshot: Path, own_time: float) -> None:
+        """
+        Keep the whole responses about the users who were passed on, which *columns* find.
+
+        Raises:
+            SpecError: they are not at these places.
+        """
+        found = self._database.all(
+            f"SELECT starts_at, size FROM read_parquet({literal(str(columns.assumptions.path))})"
+            " WHERE CASE WHEN is_device THEN other IN (SELECT id FROM passed WHERE kind = 'device')"
+            " ELSE coalesce(id, other) IN (SELECT id FROM passed WHERE kind = 'user') END ORDER BY starts_at"
+        )
+        picked = self._folder / "picked.ndjson"
+        with snapshot.open("rb") as lines, picked.open("wb") as file:
+            for start, size in found:
+                lines.seek(start)
+                file.write(lines.read(size) + b"\n")
+        if self._observe_passed(picked, own_time) != len(found):
+            raise unreadable("it is not where it was")
+
     def assume(self, assumptions: Assumptions, draw: Draw | None = None) -> None:
         """
         Pass on all subjects but the users who certainly require no change, according to prints. *draw* says how many of these to pass
@@ -110,10 +162,14 @@ class ObservedUsers:
         """Return the users who were drawn, out of those who are assumed to require no change."""
         return self._audited
 
-    def _assume_in(self, table: Table, assumptions: Assumptions) -> str:
-        """Pass on the users of *table*, except those who certainly require no change, and return a table with all of them."""
+    def _assume_in(self, table: Table, assumptions: Assumptions, id_of: str = "id") -> str:
+        """
+        Pass on the users of *table*, except those who certainly require no change, and return a table with all of them.
+
+        *id_of* is SQL for the id to keep there. It takes time to store a million.
+        """
         met, sieve = f"assumed{table.number}", table.assumed
-        if sieve.knows_nothing or not sieve.fields.keys() <= assumptions.fields:
+        if not _knows(table, assumptions):
             self._database.run(
                 f"CREATE TABLE {met} AS SELECT c0 AS id, NULL::DOUBLE AS learnt_at, true AS passes FROM {table.name}"
             )
@@ -131,9 +187,9 @@ class ObservedUsers:
                 ids = f"read_json({json_lines(assumptions.doubtful)}, columns = {{'id': 'VARCHAR'}})"
                 doubtful = f" AND w.c0 NOT IN (SELECT id FROM {ids})"
             self._database.run(
-                f"CREATE TABLE {met} AS SELECT w.c0 AS id, p.learnt_at,"
+                f"CREATE TABLE {met} AS SELECT {id_of} AS id, learnt_at, passes FROM (SELECT w.c0 AS id, p.learnt_at,"
                 f" (p.id IS NOT NULL AND ({sieve.same}){doubtful}) IS NOT TRUE AS passes"
-                f" FROM (SELECT c0{of_rows} FROM {table.name} AS w) AS w LEFT JOIN ({known}) AS p ON w.c0 = p.id"
+                f" FROM (SELECT c0{of_rows} FROM {table.name} AS w) AS w LEFT JOIN ({known}) AS p ON w.c0 = p.id)"
             )
         self._pass_all(f"SELECT 'user', id FROM {met} WHERE passes")
         return met
@@ -321,6 +377,11 @@ class ObservedUsers:
 
     def count_passed(self) -> int:
         return self._database.count("passed")
+
+
+def _knows(table: Table, assumptions: Assumptions) -> bool:
+    """Tell whether *assumptions* may show that users of *table* require no change."""
+    return not table.assumed.knows_nothing and table.assumed.fields.keys() <= assumptions.fields
 
 
 def unreadable(why: str) -> SpecError:

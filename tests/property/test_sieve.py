@@ -40,7 +40,8 @@ from leanplum_sync.sources.connections.reader import batch_of
 from leanplum_sync.specs import Loaded, load
 from leanplum_sync.staging import LEAST_MEMORY_MB, Met, Staging
 from leanplum_sync.staging.assumed import managed_fields
-from leanplum_sync.staging.prints import Assumptions
+from leanplum_sync.staging.columns import find_columns, write_columns
+from leanplum_sync.staging.prints import Assumptions, storable
 from leanplum_sync.wire.convert import ValueType
 
 PROJECT = """\
@@ -176,6 +177,32 @@ def met_by_prints(loaded: Loaded, snapshot: Path) -> dict[Subject, Met]:
         return found
 
 
+def met_by_columns(loaded: Loaded, snapshot: Path) -> dict[Subject, Met]:
+    """As ``met``, with the columns beside the snapshot."""
+    fields = managed_fields(loaded.resources)
+    with Staging() as staging:
+        checked(loaded, staging)
+        has_columns = write_columns(snapshot, fields, least_bytes=0)
+        assert has_columns == bool(storable(fields))
+        columns = find_columns(snapshot)
+        time = snapshot.stat().st_mtime
+        if columns is None or not staging.users.sift_columns(columns, snapshot, time):
+            assert staging.users.sift(snapshot, time)
+            event("without columns")
+        elif currently_in_test_context():
+            event(f"columns: {staging.users.count_passed()} of {staging.count_subjects()} pass")
+        found = {each.subject: each for each in staging.met()}
+        between, names = staging.users.between(), staging.users.names_seen()
+    with Staging() as staging:
+        checked(loaded, staging)
+        assert staging.users.sift(snapshot, time)
+        assert names == staging.users.names_seen()
+        subjects = [entry.subject for entry in read(snapshot)]
+        if len(set(subjects)) == len(subjects):
+            assert between == staging.users.between()
+    return found
+
+
 def met_by_export(loaded: Loaded, files: Sequence[ExportedFile], snapshot: Path) -> dict[Subject, Met]:
     """As ``met``, where the sieve has what *files* show for certain."""
     with Staging() as staging:
@@ -250,6 +277,39 @@ def test_what_prints_drop_the_planner_drops(
     )
     loaded = project(root, {"attributes": attributes, "profile": profile})
     assert_drops_only_what_the_planner_drops(loaded, snapshot, met_by_prints(loaded, snapshot))
+
+
+@settings(max_examples=examples(8))
+@given(
+    attributes=st.dictionaries(st.sampled_from(NAMES), forms, max_size=3),
+    profile=profiles,
+    rows=st.lists(st.tuples(users, texts, texts), min_size=1, max_size=6, unique_by=lambda row: row[0]),
+    seen=st.lists(
+        st.tuples(
+            users,
+            st.sampled_from([{}, {}, {"deviceId": "d"}, {"deviceId": ""}, {"observedAt": 9.5}]),
+            st.one_of(elements, elements, elements, missing),
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+)
+def test_what_the_columns_of_a_snapshot_drop_the_planner_drops(
+    attributes: dict[str, Any],
+    profile: dict[str, Any],
+    rows: list[tuple[str, str, str]],
+    seen: list[tuple[str, dict[str, Any], dict[str, Any]]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Several lines may be about one user, or about a device: the last one of a user counts."""
+    root = tmp_path_factory.mktemp("columns")
+    (root / "users.csv").write_text(csv([("id", *COLUMNS), *rows]))
+    snapshot = root / "seen.ndjson"
+    snapshot.write_text(
+        "".join(json.dumps({"userId": user, **more, **element}) + "\n" for user, more, element in seen)
+    )
+    loaded = project(root, {"attributes": attributes, "profile": profile})
+    assert_drops_only_what_the_planner_drops(loaded, snapshot, met_by_columns(loaded, snapshot))
 
 
 # Forms that an export can settle, among others.

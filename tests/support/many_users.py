@@ -14,6 +14,10 @@ from typing import Final
 
 import duckdb
 
+from leanplum_sync.specs import load
+from leanplum_sync.staging.assumed import managed_fields
+from leanplum_sync.staging.columns import write_columns
+
 PROJECT: Final = """\
 apiVersion: leanplum-sync/v1
 kind: Project
@@ -144,6 +148,13 @@ def make_many(folder: Path, users: int, *, one_changed_in: int = 100) -> ManyUse
     return ManyUsers(folder, users, changed, one_changed_in)
 
 
+def with_columns(many: ManyUsers) -> ManyUsers:
+    """Write the columns of the snapshot, as ``pull`` does."""
+    fields = managed_fields(load(many.folder / "leanplum-sync.yaml").resources)
+    assert write_columns(many.folder / many.snapshot, fields, least_bytes=0)
+    return many
+
+
 def with_rows_in(address: str, many: ManyUsers) -> ManyUsers:
     """Load the rows into the PostgreSQL at *address*, and return a project that reads them at ``WAREHOUSE_URL``."""
     import psycopg  # noqa: PLC0415 - only this needs it
@@ -155,7 +166,8 @@ def with_rows_in(address: str, many: ManyUsers) -> ManyUsers:
     source = "{connection: warehouse, query: many.sql, id: id}"
     (folder / "specs" / "many.yaml").write_text(SPEC.replace("{file: ../users.csv, id: id}", source))
     (folder / "specs" / "many.sql").write_text("SELECT * FROM users")
-    (folder / many.snapshot).hardlink_to(many.folder / many.snapshot)
+    for file in many.folder.glob(f"{many.snapshot}*"):
+        (folder / file.name).hardlink_to(file)
     with (
         psycopg.connect(address, autocommit=True) as connection,
         (many.folder / "users.csv").open("rb") as file,

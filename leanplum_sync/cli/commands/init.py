@@ -32,7 +32,8 @@ _PIPELINES: Final = {
     "gitlab": {".gitlab-ci.yml": "gitlab.yaml", **_INSTALL},
 }
 PIPELINES: Final = (*_PIPELINES, "all", "none")
-IGNORED: Final = (".leanplum-sync/", "*.lpplan")  # journal, emulator state and plans hold values of users
+# Journal, emulator state and plans hold values of users. What pull writes beside a snapshot has ids.
+IGNORED: Final = (".leanplum-sync/", "*.lpplan", "*.ndjson.prints-*")
 _CONNECTION: Final = re.compile(r"^ *# CONNECTION\n", re.MULTILINE)
 _VARIABLE: Final = re.compile(r"(?!LEANPLUM_)[A-Z][A-Z0-9_]*")
 _OTHERS: Final = "surrogateescape"  # keeps the bytes of someone's .gitignore that isn't UTF-8

@@ -40,6 +40,7 @@ from leanplum_sync.render.values import in_words
 from leanplum_sync.specs import Loaded
 from leanplum_sync.staging import LEAST_MEMORY_MB, Staging
 from leanplum_sync.staging.assumed import managed_fields
+from leanplum_sync.staging.columns import write_columns
 from leanplum_sync.staging.scratch import ScratchFolder
 from leanplum_sync.wire.catalogue import KeyClass
 
@@ -132,6 +133,8 @@ def command(
             admit=app.costs.admit,
         )
         target = app.target
+    with progress.track("Preparing the snapshot for plans", None, "user"):
+        write_columns(out, managed_fields(loaded.resources))
     if read is not None and (lost := add_read(settings, read)):
         console.complain(lost)
     deliver(
