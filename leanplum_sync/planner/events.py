@@ -7,10 +7,10 @@ the ``time`` in epoch seconds, and ``value``, ``currency`` and ``parameters`` if
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from leanplum_sync.kinds.rows.desires import TrackEvent
-from leanplum_sync.planner.change import Change, ChangeKind, Effect, effect_of
+from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.batch import PlannedAction
 from leanplum_sync.wire.event import MARK, event_delivery
@@ -87,15 +87,12 @@ def count_of(profile: Profile, event: str) -> int | None:
     return int(count) if isinstance(count, int | float) and count else None
 
 
-def is_counted(change: Change, changes: Iterable[Change], profile: Profile) -> bool:
+def is_counted(change: Change, planned: int, profile: Profile) -> bool:
     """
-    Return whether the user's count of the event has grown by at least all of *changes*.
+    Return whether the user's count of the event has grown by at least *planned*, the number of such changes of the user.
 
     The app may have recorded more, so only a count that is too small proves something.
     """
-    planned = sum(
-        effect_of(other.kind) is Effect.OCCURRENCE and other.field == change.field for other in changes
-    )
     return (count_of(profile, change.field) or 0) >= (change.before or 0) + planned
 
 

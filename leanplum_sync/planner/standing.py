@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum, auto
 
 from leanplum_sync.address import Subject, SubjectKind
@@ -33,7 +34,9 @@ class Standing(Enum):
 
 def standings(changes: Sequence[Change], profile: Profile) -> tuple[tuple[Change, Standing], ...]:
     """Compare each of one subject's *changes* with *profile*. Increments of one attribute are judged by their sum."""
-    return tuple((change, _standing(change, changes, profile)) for change in changes)
+    # Counted once: a user may have thousands of events.
+    occurrences = Counter(change.field for change in changes if effect_of(change.kind) is Effect.OCCURRENCE)
+    return tuple((change, _standing(change, changes, occurrences, profile)) for change in changes)
 
 
 def carries(planned: PlannedAction, change: Change) -> bool:  # noqa: C901 - a case for each effect
@@ -69,14 +72,20 @@ def _delivers(planned: PlannedAction, change: Change) -> bool:
     return any(key.resource == change.resource for key in planned.deliveries)
 
 
-def _standing(change: Change, changes: Iterable[Change], profile: Profile) -> Standing:
+def _standing(
+    change: Change, changes: Iterable[Change], occurrences: Mapping[str, int], profile: Profile
+) -> Standing:
     match effect_of(change.kind):
         case Effect.EXISTENCE:
             return Standing.REACHED if profile.exists else Standing.UNTOUCHED
         case Effect.MESSAGE:
             return Standing.UNPROVABLE
         case Effect.OCCURRENCE:
-            return Standing.REACHED if is_counted(change, changes, profile) else Standing.UNTOUCHED
+            return (
+                Standing.REACHED
+                if is_counted(change, occurrences[change.field], profile)
+                else Standing.UNTOUCHED
+            )
         case Effect.PROFILE_FIELD:
             return _of_value(change, profile.fields.get(change.field))
         case Effect.SUBSCRIPTION:
