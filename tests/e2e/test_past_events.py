@@ -18,6 +18,11 @@ from files import ndjson, write_files
 from journals import shift_doubts
 from shell import Serve, Served, Shell
 
+from leanplum_sync.applier.binding import ProjectNow
+from leanplum_sync.applier.preflight import Conditions, check_plan
+from leanplum_sync.errors import StalePlanError
+from leanplum_sync.planfile import open_plan
+
 PROJECT = """\
 apiVersion: leanplum-sync/v1
 kind: Project
@@ -50,6 +55,7 @@ THANKS = {
 }
 IDLE = THANKS | {"active": False}
 USERS = ("u1", "u2", "u3")
+DAY = 24 * 3600
 APPLY = ("apply", "a.lpplan", "--yes", "--verify", "all")
 
 
@@ -234,12 +240,19 @@ def test_a_renamed_import_sends_nothing_again(shell: Shell, serve: Serve) -> Non
 
 
 def test_an_event_that_became_too_old_is_refused(shell: Shell, serve: Serve) -> None:
-    app = served(shell, serve)
+    served(shell, serve)
     (shell.folder / "orders.csv").write_text(orders(("u1", "1", 359)))
     shell.run("plan", "--out", "a.lpplan")
-    with sqlite3.connect(shell.folder / "a.lpplan") as plan:
-        assert plan.execute("SELECT count(*) FROM action WHERE name = 'track'").fetchone() == (1,)
-    assert counts(app)["writes"] == 0
+    with open_plan(shell.folder / "a.lpplan") as plan:
+        conditions = Conditions(
+            plan.header.target,
+            shell.folder,
+            {},
+            project=ProjectNow(plan.header.scope.files if plan.header.scope else ()),
+        )
+        check_plan(plan, conditions, time.time() + 4 * DAY)
+        with pytest.raises(StalePlanError, match="record it as happening now"):
+            check_plan(plan, conditions, time.time() + 6 * DAY)
 
 
 def test_sensitive_parameters_are_masked(shell: Shell, serve: Serve) -> None:
