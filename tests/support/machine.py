@@ -55,11 +55,8 @@ def bare(folder: Path) -> Machine:
     pip takes packages from the index that it is configured for, and leanplum-sync from a repository of the files here.
     """
     source = folder / "leanplum-sync"
-    shutil.copytree(
-        ROOT / "leanplum_sync", source / "leanplum_sync", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    for name in ("pyproject.toml", "requirements.txt", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
+    left_out = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "mutants", "tests")
+    shutil.copytree(ROOT, source, ignore=left_out)
     venv.create(folder / "python", with_pip=True, symlinks=True)
     tools = folder / "python" / "bin"
     pip = f"""\
