@@ -74,7 +74,7 @@ def find_columns(snapshot: Path) -> Columns | None:
 
 def write_columns(snapshot: Path, fields: Collection[str], least_bytes: int | None = None) -> bool:
     """
-    Write the columns of *snapshot* with prints of *fields*, and remove those that were beside it.
+    Write the columns of *snapshot* with prints of *fields*, in place of earlier ones beside it.
 
     Return whether there are any now. There are none if the snapshot is compressed, or smaller than *least_bytes* (16 MB), if there are no
     *fields*, if a line can't be read by columns, or if there is no room.
