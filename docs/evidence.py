@@ -285,6 +285,13 @@ QUESTIONS: Final = (
         "text_increments",
     ),
     Question(
+        "Does unsubscribing with `setUserAttributes` add the event `Unsubscribe`?",
+        "yes; documented for unsubscribing, but not for this call",
+        _I,
+        "test_attributes.py::test_unsubscribing_is_an_event_or_leaves_no_trace",
+        "unsubscribe_event",
+    ),
+    Question(
         "Which users are anonymous?",
         "users without an id, and users whose id is the device id",
         _S,

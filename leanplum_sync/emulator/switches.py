@@ -72,6 +72,9 @@ class Switches:
     text_increments: Literal["skip", "count"] = "skip"
     """Whether an increment given as text, such as ``"3"``, is skipped like any that is not an integer."""
 
+    unsubscribe_event: Literal["recorded", "none"] = "recorded"
+    """Whether unsubscribing with setUserAttributes adds the event ``Unsubscribe``, which exportUser shows with its time."""
+
     beside_new_user_id: Literal["new", "old"] = "new"
     """Whose the attributes beside a ``newUserId`` are when one known user is switched for another."""
 

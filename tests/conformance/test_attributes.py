@@ -237,6 +237,16 @@ def test_channels_may_be_one_or_a_list(start: Callable[..., Caller], channels: A
     assert caller.user("u")["unsubscribeChannels"] == []
 
 
+@pytest.mark.parametrize(("switch", "events"), [("recorded", {"Unsubscribe"}), ("none", set())])
+def test_unsubscribing_is_an_event_or_leaves_no_trace(
+    start: Callable[..., Caller], switch: Any, events: set[str]
+) -> None:
+    """Evidence: Leanplum's documentation: unsubscribing fires an event, which it doesn't say of this call."""
+    caller = start(switches=Switches(unsubscribe_event=switch))
+    caller.call("setUserAttributes", userId="u", unsubscribeChannelsToAdd="Email")
+    assert caller.user("u")["events"].keys() == events
+
+
 def test_a_category_is_told_with_its_name_and_outlasts_the_channel(start: Callable[..., Caller]) -> None:
     caller = start(({"unsubscribeCategory": {"id": 1, "name": "News"}},))
     caller.call(

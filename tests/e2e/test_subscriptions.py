@@ -128,19 +128,39 @@ def test_a_walk_from_the_spec_to_the_proof(shell: Shell, served: Served) -> None
     assert shell.json("plan", "--out", "b.lpplan")["isEmpty"]
 
 
-def test_who_leaves_again_stays_away_whatever_the_api_shows(shell: Shell) -> None:
+@pytest.mark.parametrize(
+    "event",
+    [pytest.param(event, marks=pytest.mark.doubt(unsubscribe_event=event)) for event in ("recorded", "none")],
+)
+def test_who_leaves_again_stays_away_whatever_the_api_shows(shell: Shell, event: str) -> None:
     shell.run("plan", "--out", "a.lpplan")
     shell.run("apply", "a.lpplan", "--yes", "--verify", "none")
     leave = ("call", "setUserAttributes", "userId=returns", "unsubscribeChannelsToAdd=Email", "--yes")
     shell.run(*leave)
     planned = shell.json("plan", "--out", "b.lpplan")
     assert planned["isEmpty"]
-    assert {"consent_used", "consent_older"} <= {note["code"] for note in planned["notes"]}
-    # A later consent counts; it is later than the unsubscription only if Leanplum shows no later one.
+    used = {note["code"]: note["samples"] for note in planned["notes"]}["consent_used"]
+    assert used == ["returns"], event
+
+
+@pytest.mark.parametrize(
+    ("is_planned", "event"),
+    [
+        pytest.param(False, "recorded", marks=pytest.mark.doubt(unsubscribe_event="recorded")),
+        pytest.param(True, "none", marks=pytest.mark.doubt(unsubscribe_event="none")),
+    ],
+)
+def test_a_later_consent_counts_unless_the_api_shows_that_the_user_left_after_it(
+    shell: Shell, event: str, *, is_planned: bool
+) -> None:
+    shell.run("plan", "--out", "a.lpplan")
+    shell.run("apply", "a.lpplan", "--yes", "--verify", "none")
+    shell.run("call", "setUserAttributes", "userId=returns", "unsubscribeChannelsToAdd=Email", "--yes")
     csv = shell.folder / "specs" / "choices.csv"
     csv.write_text(ROWS.replace("yes,unsubscribed,yes,2026-03-01", "yes,unsubscribed,yes,2026-03-02"))
-    codes = {note["code"]: note["samples"] for note in shell.json("plan", "--out", "c.lpplan")["notes"]}
-    assert codes["consent_older"] == ["left-later", "returns"]
+    planned = shell.json("plan", "--out", "b.lpplan")
+    older = next(note["samples"] for note in planned["notes"] if note["code"] == "consent_older")
+    assert (planned["users"]["changed"] == 1, "returns" not in older) == (is_planned, is_planned), event
 
 
 def test_over_budget_nobody_is_re_subscribed(shell: Shell) -> None:

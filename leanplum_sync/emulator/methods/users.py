@@ -200,7 +200,8 @@ def _subscribe(work: Work, user: User) -> None:
         for item in map(str, arguments.sequence(f"{group}ToAdd")):
             if item not in known:
                 known.append(item)
-                happened(user.events, "Unsubscribe", work.time)
+                if work.switches.unsubscribe_event == "recorded":
+                    happened(user.events, "Unsubscribe", work.time)
         for item in map(str, arguments.sequence(f"{group}ToRemove")):
             if item in known:
                 known.remove(item)
