@@ -103,7 +103,7 @@ def observe(
         case Assumed(assumptions=assumptions, live=live, source=source, draw=draw):
             what = "export" if source == "unseen" else "baseline"
             with progress.track(f"Comparing with the {what}", staging.count_subjects(), "user") as task:
-                staging.users.assume(assumptions, draw)
+                staging.users.assume(assumptions, draw, have_one_row_each=staging.has_one_row_each)
                 task.advance(staging.count_subjects())
             passed, total = staging.users.passed(), staging.users.count_passed()
             found = _read_live(live, passed, total, reader=reader, clock=clock, progress=progress)

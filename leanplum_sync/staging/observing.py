@@ -23,6 +23,7 @@ from leanplum_sync.wire.profile import EXPORTED
 _SAMPLED: Final = 10_000  # users
 _MANY_NAMES: Final = USER_ATTRIBUTE_NAMES // 2
 _BITS: Final = 60
+_ID_OF_PASSED: Final = "CASE WHEN passes THEN id END"
 _MOST_PICKED: Final = 200_000  # lines
 
 _TABLES: Final = """
@@ -78,8 +79,7 @@ class ObservedUsers:
             self._database.run("BEGIN")
             self._database.run(with_key(columns.assumptions.key))
             met = [
-                self._assume_in(table, columns.assumptions, id_of="CASE WHEN passes THEN id END")
-                for table in self._tables.values()
+                self._assume_in(table, columns.assumptions, _ID_OF_PASSED) for table in self._tables.values()
             ]
             self._pass_all("SELECT kind, id FROM added")
             self._database.run("CREATE TABLE passed AS SELECT DISTINCT kind, id FROM passing")
@@ -121,19 +121,37 @@ class ObservedUsers:
         if self._observe_passed(picked, own_time) != len(found):
             raise unreadable("it is not where it was")
 
-    def assume(self, assumptions: Assumptions, draw: Draw | None = None) -> None:
+    def assume(
+        self, assumptions: Assumptions, draw: Draw | None = None, *, have_one_row_each: bool = False
+    ) -> None:
         """
         Pass on all subjects but the users who certainly require no change, according to prints. *draw* says how many of these to pass
-        on nevertheless.
+        on nevertheless. If all subjects *have_one_row_each*, users can be counted without looking at their ids.
 
         Raises:
             StorageError: the prints can't be read, or there is no room.
         """
         self._database.run(with_key(assumptions.key))
-        met = [self._assume_in(table, assumptions) for table in self._tables.values()]
+        needs_ids = draw is not None or not have_one_row_each
+        id_of = "id" if needs_ids else _ID_OF_PASSED
+        met = [self._assume_in(table, assumptions, id_of) for table in self._tables.values()]
         self._pass_all("SELECT kind, id FROM added")
         self._database.run("CREATE TABLE passed AS SELECT DISTINCT kind, id FROM passing")
         self._has_passed = True
+        self._assumed = self._count_assumed(met, draw) if needs_ids else self._count_certain(met)
+        for each in met:
+            self._database.run(f"DROP TABLE {each}")
+
+    def _count_certain(self, met: list[str]) -> tuple[int, float | None]:
+        """Return how many rows don't pass, and when the first of their users was seen or written."""
+        rows = " UNION ALL ".join(f"SELECT learnt_at FROM {each} WHERE NOT passes" for each in met)
+        count, oldest = (
+            self._database.one(f"SELECT count(*), min(learnt_at) FROM ({rows})") if met else (0, None)
+        )
+        return count, oldest
+
+    def _count_assumed(self, met: list[str], draw: Draw | None) -> tuple[int, float | None]:
+        """As ``_count_certain``, for users, and without those who are drawn."""
         rows = (
             " UNION ALL ".join(f"SELECT id, learnt_at FROM {each}" for each in met)
             or "SELECT NULL, NULL LIMIT 0"
@@ -143,9 +161,7 @@ class ObservedUsers:
             (count,) = self._database.one(f"SELECT count(DISTINCT id) FROM {assumed}")
             self._draw(draw.size(count), draw.seed, assumed)
         count, oldest = self._database.one(f"SELECT count(DISTINCT id), min(learnt_at) FROM {assumed}")
-        self._assumed = count, oldest
-        for each in met:
-            self._database.run(f"DROP TABLE {each}")
+        return count, oldest
 
     def _draw(self, size: int, seed: str, assumed: str) -> None:
         """

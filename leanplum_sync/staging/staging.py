@@ -243,6 +243,11 @@ class Staging:
     def count_subjects(self) -> int:
         return self._subjects
 
+    @property
+    def has_one_row_each(self) -> bool:
+        """Whether no subject has several rows."""
+        return self.count_rows() == self._subjects
+
     def subjects(self) -> Iterator[Subject]:
         for kind, identifier in self._database.stream(
             "SELECT DISTINCT kind, id FROM asked ORDER BY kind, id"
@@ -305,7 +310,7 @@ class Staging:
 
     def _find_duplicates(self) -> bool:
         """Find the subjects with several rows of a resource; False if every subject has one row."""
-        if self.count_rows() == self._subjects:
+        if self.has_one_row_each:
             return False
         self._database.run(
             "CREATE TABLE IF NOT EXISTS duplicates AS"

@@ -167,7 +167,7 @@ def met_by_prints(loaded: Loaded, snapshot: Path) -> dict[Subject, Met]:
         nobody, prints = write_ids([], staging.folder / "nobody"), staging.folder / "prints.parquet"
         merge = Merge(staging.folder, "key", None, frozenset(), sorted(fields), LEAST_MEMORY_MB)
         merge.read(snapshot, 5.0, stale=nobody, unsure=nobody, into=prints)
-        staging.users.assume(Assumptions(prints, "key", fields))
+        staging.users.assume(Assumptions(prints, "key", fields), have_one_row_each=staging.has_one_row_each)
         assert staging.users.observe_passed(snapshot, 5.0)
         found = {each.subject: each for each in staging.met()}
         assumed, _ = staging.users.assumed()
