@@ -21,7 +21,7 @@ class MovedModel(Edge):
 
     former: DeliveryName = Field(
         alias="from",
-        description="The former name: the `delivery` of a send, or `once/attribute` of an increment.",
+        description="The former name: the `delivery` of a send or of past events, or `once/attribute` of an increment.",
         examples=["2026-11-order-delay", "launch/visits"],
     )
     name: DeliveryName = Field(
