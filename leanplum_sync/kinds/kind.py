@@ -155,12 +155,11 @@ class Resource:
                 read(row.values)
             except CellError as fault:
                 faults.append((fault, asked_at))
-        return RowError(
-            [
-                Problem(row.place, fault.message, fault.hint, address=str(self.address), also=asked_at)
-                for fault, asked_at in faults
-            ]
+        problems = (
+            Problem(row.place, fault.message, fault.hint, address=str(self.address), also=asked_at)
+            for fault, asked_at in faults
         )
+        return RowError(list(dict.fromkeys(problems)))
 
     def _readers(self, values: Mapping[str, Json]) -> Iterator[tuple[Place | None, Reader]]:
         for column in self.id_columns:

@@ -49,6 +49,16 @@ from leanplum_sync.wire.action import Json
 _SUBJECTS_AT_ONCE: Final = 500
 _SAMPLES: Final = 3
 _PAIRS: Final = 3
+_SHORT: Final = frozenset(
+    {
+        Reason.CONSENT_OLDER,
+        Reason.CONSENT_USED,
+        Reason.NOT_A_LIST,
+        Reason.NOT_CONVERTIBLE,
+        Reason.NOT_COPYABLE,
+        Reason.NOT_WHOLE,
+    }
+)
 _PAIRS_COUNTED: Final = 100  # of a group: memory must not grow with the users
 # Instead of a field: the user is gone.
 WHOLE_USER: Final = ""
@@ -157,18 +167,19 @@ def find_drift(
     specs = _in_force(loaded, journal.applied_specs(app, environment))
     unchanged = {each.resource for each in specs if each.applied is not None and not each.changed}
     listed = staging.count_subjects()
-    tally = _Tally()
+    tally, short = _Tally(), 0
     with progress.track("Comparing", listed, "user") as task, naming_the_place(observed):
         stream = decided(loaded, staging, app, journal, context, names=AttributeNames(None))
         while page := list(islice(stream, _SUBJECTS_AT_ONCE)):
             differing = [plan for plan in page if plan.changes or _is_missing(plan)]
+            short += sum(_falls_short(plan) for plan in page)
             left = journal.footprints(app, environment, [plan.subject for plan in differing])
             for plan in differing:
                 tally.include(plan.subject, _moved(plan, left.get(plan.subject, {}), unchanged))
             task.advance(len(page))
     return Drift(
         listed=listed,
-        in_step=listed - len(unreadable) - tally.subjects,
+        in_step=listed - len(unreadable) - tally.subjects - short,
         unreadable=len(unreadable),
         reads=reads,
         observed=staging.users.between(),
@@ -223,6 +234,11 @@ def _in_force(loaded: Loaded, applied: Mapping[str, AppliedSpec]) -> tuple[InFor
         InForce(address, found := applied.get(address), changed=found is not None and found.digest != digest)
         for address, digest in sorted(loaded.digests().items())
     )
+
+
+def _falls_short(plan: SubjectPlan) -> bool:
+    """Whether the user doesn't match the specs, and no plan would change that."""
+    return not plan.changes and any(decision.reason in _SHORT for decision in plan.decisions)
 
 
 def _is_missing(plan: SubjectPlan) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 from leanplum_sync.kinds.rows.cells import Cell, is_supplied
@@ -80,18 +79,33 @@ class SubscriptionPart:
         return (*own, *consent)
 
     def desire(self, values: Mapping[str, Json], row_id: str) -> SetSubscription | None:  # noqa: ARG002 - as every part
-        state = self.source.read(values) if isinstance(self.source, Cell) else self.source
-        if state is None or state == UNCHANGED:
+        state = self._state(values)
+        if state is None:
             return None
-        consented_at = None
-        if state == SUBSCRIBED:
-            if self.consent is None:
-                raise CellError(
-                    "the row re-subscribes its user, but the spec has no `consent`",
-                    "Name the column with the dates of the consents: consent: {column: consented_at}.",
-                )
-            consented_at = self.consent.given_at(values)
-        return SetSubscription(self.name, state, consented_at, self.asked_at)
+        return SetSubscription(self.name, state, self._consented_at(values, state), self.asked_at)
 
-    def readers(self) -> Iterator[tuple[Place, partial[SetSubscription | None]]]:
-        yield self.asked_at, partial(self.desire, row_id="")
+    def readers(self) -> Iterator[tuple[Place, Callable[[Mapping[str, Json]], object]]]:
+        yield self.asked_at, self._state
+        if self.consent is not None:
+            yield self.consent.asked_at, self._consent_if_needed
+
+    def _state(self, values: Mapping[str, Json]) -> str | None:
+        state = self.source.read(values) if isinstance(self.source, Cell) else self.source
+        if state == SUBSCRIBED and self.consent is None:
+            raise CellError(
+                "the row re-subscribes its user, but the spec has no `consent`",
+                "Name the column with the dates of the consents: consent: {column: consented_at}.",
+            )
+        return None if state is None or state == UNCHANGED else str(state)
+
+    def _consented_at(self, values: Mapping[str, Json], state: str) -> float | None:
+        return self.consent.given_at(values) if self.consent is not None and state == SUBSCRIBED else None
+
+    def _consent_if_needed(self, values: Mapping[str, Json]) -> None:
+        """Report the consent apart from the state: it is one mistake, however many channels need it."""
+        try:
+            state = self._state(values)
+        except CellError:
+            return  # reported by itself
+        if state is not None:
+            self._consented_at(values, state)

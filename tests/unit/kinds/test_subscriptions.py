@@ -164,3 +164,14 @@ def test_a_faulty_line_with_the_consent_is_one_problem(folder: Any) -> None:
     complaints = folder.complaints()
     assert complaints
     assert all(complaint.startswith("specs/it.yaml:7:") for complaint in complaints)
+
+
+def test_one_bad_consent_for_several_channels_is_one_problem_at_the_line_of_the_consent(folder: Any) -> None:
+    folder.spec(
+        "Subscriptions",
+        "users: {inline: [{id: u1, e: subscribed, p: subscribed, n: what, at: soon}]}\n"
+        "channels: {Email: {column: e}, Push Notification: {column: p}, Webhook: {column: n}}\n"
+        "consent: {column: at}",
+    )
+    ((state, consent),) = [sorted(problems, key=lambda each: -len(each.hint)) for problems in folder.wants()]
+    assert {str(state.also), str(consent.also)} == {"specs/it.yaml:6:66", "specs/it.yaml:7:3"}
