@@ -41,7 +41,9 @@ def test_no_file_of_a_new_project_holds_a_key() -> None:
 @pytest.mark.parametrize("file", [".github/workflows/leanplum-sync.yaml", ".gitlab-ci.yml"])
 def test_pipelines_run_commands_that_exist(file: str) -> None:
     text = project_files("shop")[file]
-    commands = set(re.findall(r"^ +(?:- |run: )?leanplum-sync ([a-z-]+)", text, re.MULTILINE))
+    commands = set(
+        re.findall(r"^ +(?:- |run: )?(?:'\[.*\] \|\| )?leanplum-sync ([a-z-]+)", text, re.MULTILINE)
+    )
     assert {"fmt", "validate", "plan", "apply", "undo", "resolve", "drift"} <= commands <= set(COMMANDS)
 
 
