@@ -73,6 +73,10 @@ class PrivateCopy:
         self._file.seek(0)
         return self._file.read(len(header)) == header
 
+    def has_at(self, offset: int, content: bytes) -> bool:
+        self._file.seek(offset)
+        return self._file.read(len(content)) == content
+
     def is_at(self, path: Path) -> bool:
         """Whether the file at *path* has the same bytes. A file that can't be read has not."""
         self._file.seek(0)

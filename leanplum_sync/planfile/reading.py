@@ -55,6 +55,8 @@ _SUBJECTS_AT_ONCE: Final = 500
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _SQLITE_HEADER: Final = b"SQLite format 3\0"  # Source: SQLite docs, database file format
+_APPLICATION_ID_AT: Final = 68  # Source: as above
+_APPLICATION_ID: Final = schema.APPLICATION_ID.to_bytes(4, "big")
 
 
 def open_plan(path: Path, keys: SealingKeys | None = None) -> PlanFile:
@@ -69,17 +71,22 @@ def open_plan(path: Path, keys: SealingKeys | None = None) -> PlanFile:
         StalePlanError: there is no such file, it is no plan, of a newer format, or was altered or made without the key.
         StorageError: there is no room for the copy.
     """
-    if not path.is_file():
+    if path.is_dir():
         raise StalePlanError(
-            f"{path}: this plan doesn't exist. Make one with: leanplum-sync plan --out {path}"
+            f"{path} is a folder, not a plan. Make a plan with: leanplum-sync plan --out FILE.lpplan"
+        )
+    if not path.is_file():
+        name = path if path.suffix == ".lpplan" else "FILE.lpplan"
+        raise StalePlanError(
+            f"{path}: this plan doesn't exist. Make one with: leanplum-sync plan --out {name}"
         )
     plan = PlanFile(path)
     try:
         plan.check(SealingKeys.from_environment(os.environ) if keys is None else keys)
     except (sqlite3.Error, ValueError, KeyError, TypeError, IndexError) as error:
-        is_sqlite = plan.is_sqlite
+        looks_like_a_plan = plan.has_header
         plan.close()
-        if not is_sqlite:
+        if not looks_like_a_plan:
             raise StalePlanError(
                 f"{path} is not a plan. Make one with: leanplum-sync plan --out FILE.lpplan"
             ) from error
@@ -109,8 +116,11 @@ class PlanFile:
         self._copy.close()
 
     @property
-    def is_sqlite(self) -> bool:
-        return self._copy.starts_with(_SQLITE_HEADER)
+    def has_header(self) -> bool:
+        """Whether the file starts as a plan does. A journal, or another database, doesn't."""
+        return self._copy.starts_with(_SQLITE_HEADER) and self._copy.has_at(
+            _APPLICATION_ID_AT, _APPLICATION_ID
+        )
 
     def write_to(self, file: SupportsWrite[bytes]) -> None:
         """Write the bytes of the plan as it was checked, whatever is at its path by now."""

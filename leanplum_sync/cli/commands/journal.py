@@ -15,8 +15,9 @@ from leanplum_sync.applier.settings import EXCEPTIONS_LISTED
 from leanplum_sync.cli.command import Command, Group, in_project
 from leanplum_sync.cli.context import remembered
 from leanplum_sync.cli.exit_codes import ExitCode
-from leanplum_sync.cli.options.basic import duration_option, file_option
+from leanplum_sync.cli.options.basic import duration_option
 from leanplum_sync.cli.options.runs import known_run, latest_run, run_argument
+from leanplum_sync.cli.options.written import EXPORT, written_option
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.outputs import deliver, output_option
 from leanplum_sync.cli.project import settings_here
@@ -211,7 +212,9 @@ def fetch_command(console: Console, run: int | None, out: Path | None) -> None:
 
 @command.command("export", cls=Command)
 @click.argument("run", metavar="[RUN]", type=click.IntRange(min=1), required=False)
-@file_option("--out", help="The .ndjson or .parquet file to write. Default: NDJSON on standard output.")
+@written_option(
+    "--out", written=EXPORT, help="The .ndjson or .parquet file to write. Default: NDJSON on standard output."
+)
 @in_project
 def export_command(console: Console, run: int | None, out: Path | None) -> None:
     """

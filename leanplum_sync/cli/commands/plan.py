@@ -10,7 +10,7 @@ from leanplum_sync.cli.command import Command, in_project, specs_argument
 from leanplum_sync.cli.connect import RetryNotice, tell, tell_changed_seed
 from leanplum_sync.cli.context import remembered
 from leanplum_sync.cli.exit_codes import ExitCode
-from leanplum_sync.cli.options.basic import allow_lookups_option, duration_option, file_option
+from leanplum_sync.cli.options.basic import allow_lookups_option, duration_option
 from leanplum_sync.cli.options.checking import (
     listing_file,
     memory_option,
@@ -21,6 +21,7 @@ from leanplum_sync.cli.options.checking import (
     set_option,
     shard_option,
 )
+from leanplum_sync.cli.options.written import PLAN, written_option
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.documents import advise, all_groups_option, checked_of, show_plan, show_problems
 from leanplum_sync.cli.output.outputs import asked_for, output_options
@@ -45,7 +46,9 @@ from leanplum_sync.staging import MEMORY_LIMIT_MB
     "--max-age",
     help="Maximum age of the snapshot, or of what the baseline shows, such as 30m or 2h. With it, query results no older than TIME are reused too. With export, jobs that an interrupted plan started within TIME are continued, by default 1h. Default: no limit for a snapshot FILE and the baseline; with live, every user is read again.",
 )
-@file_option("--out", help="Where to write the plan. Default: ENVIRONMENT.lpplan in .leanplum-sync.")
+@written_option(
+    "--out", written=PLAN, help="Where to write the plan. Default: ENVIRONMENT.lpplan in .leanplum-sync."
+)
 @click.option(
     "--select",
     multiple=True,

@@ -16,6 +16,7 @@ from leanplum_sync.cli.connect import connected
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.options.basic import allow_lookups_option, file_option
 from leanplum_sync.cli.options.runs import known_run, run_argument
+from leanplum_sync.cli.options.written import PLAN, written_option
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.documents import show_plan
 from leanplum_sync.cli.output.outputs import output_options
@@ -47,7 +48,9 @@ from leanplum_sync.wire.catalogue import KeyClass
     "of_run",
     help="The plan that the run applied. Default: the copy in .leanplum-sync/applied or in the shared journal.",
 )
-@file_option("--out", help="Where to write the plan. Default: undo-RUN.lpplan in .leanplum-sync.")
+@written_option(
+    "--out", written=PLAN, help="Where to write the plan. Default: undo-RUN.lpplan in .leanplum-sync."
+)
 @allow_lookups_option
 @output_options("text", "json", "markdown", "html")
 @in_project

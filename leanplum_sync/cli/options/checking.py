@@ -11,7 +11,8 @@ from typing import Final
 import click
 
 from leanplum_sync.cli.command import Decorated
-from leanplum_sync.cli.options.basic import Parsed, file_option
+from leanplum_sync.cli.options.basic import Parsed
+from leanplum_sync.cli.options.written import PROBLEMS, written_option
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.operations.problem_list import ListingFile
 from leanplum_sync.operations.read_rows import Reading
@@ -37,8 +38,9 @@ plan_observed_option: Final = click.option(
     metavar="live|journal|export|FILE",
     help="Read all users live from the app; with journal, only users who would change, or whom the baseline doesn't know; with export, only users who would change, or whom an export doesn't show exactly; or from a snapshot FILE written by pull. Default: the project's observe, or live.",
 )
-problems_option: Final = file_option(
+problems_option: Final = written_option(
     "--problems",
+    written=PROBLEMS,
     help="Write all problems to FILE, one JSON object per line. Default: .leanplum-sync/problems.ndjson, if there are more"
     f" than the {SHOWN} shown.",
 )

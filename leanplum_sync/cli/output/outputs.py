@@ -24,6 +24,18 @@ _MARKDOWN: Final = "markdown"
 # Plans, specs, data and journals: a document is never written over them by mistake.
 _NOT_DOCUMENTS: Final = frozenset((".lpplan", ".yaml", ".yml", ".csv", ".parquet", ".gz", ".zst", ".db"))
 _ROWS: Final = frozenset((".ndjson", ".jsonl"))
+# What names promise. Other names, such as .txt, promise nothing.
+_PROMISED: Final = {
+    ".json": frozenset(("json", "ndjson", "sarif")),
+    ".ndjson": frozenset(("json", "ndjson")),
+    ".jsonl": frozenset(("json", "ndjson")),
+    ".sarif": frozenset(("sarif",)),
+    ".md": frozenset(("markdown",)),
+    ".markdown": frozenset(("markdown",)),
+    ".html": frozenset(("html",)),
+    ".htm": frozenset(("html",)),
+    ".xml": frozenset(("junit",)),
+}
 _START_BYTES: Final = 200
 STREAM: Final = "ndjson"  # written while the command runs, not at its end
 _LIMIT: Final = "leanplum_sync.cli.markdown_bytes"
@@ -45,6 +57,13 @@ class Output:
         name, _, path = text.partition("=")
         return cls(name, Path(path) if path else None)
 
+    @property
+    def is_misnamed(self) -> bool:
+        """Whether the file's name promises another format."""
+        return self.path is not None and self.format not in _PROMISED.get(
+            self.path.suffix.lower(), (self.format,)
+        )
+
 
 class OutputType(click.ParamType[Output]):
     name = "format"
@@ -59,6 +78,10 @@ class OutputType(click.ParamType[Output]):
         if output.format not in self._formats:
             known = listing(list(self._formats))
             self.fail(f"{output.format!r} is not a format. Choose from {known}.", param, ctx)
+        if output.is_misnamed:
+            self.fail(
+                f"{output.path} is not a name for {output.format} output. Choose another file.", param, ctx
+            )
         return output
 
     def found_in(self, words: Sequence[str]) -> Sequence[Output]:
@@ -66,7 +89,8 @@ class OutputType(click.ParamType[Output]):
         values = [
             match[1] for word in words if (match := re.fullmatch(r"(?:-o=?|--output=)(.+)", word, re.DOTALL))
         ] + [value for name, value in pairwise(words) if name in ("-o", "--output")]
-        found = [output for output in map(Output.parse, values) if output.format in self._formats]
+        parsed = map(Output.parse, values)
+        found = [output for output in parsed if output.format in self._formats and not output.is_misnamed]
         on_stdout = [each for each in found if each.path is None]
         return on_stdout[:1] + [each for each in found if each.path is not None]
 

@@ -86,3 +86,59 @@ def test_two_documents_for_stdout_are_refused_with_one(second: str, shop: Path, 
     assert done.returncode == ExitCode.USAGE
     assert json.loads(done.stdout)["format"] == "leanplum-sync/error"
     assert "only one output can go to stdout" in (shop / "why.md").read_text()
+
+
+REPLACED = [
+    ("plan", "--out", "data/users.csv"),
+    ("plan", "--out", "leanplum-sync.yaml"),
+    ("plan", "--out", "specs/spec.txt"),
+    ("plan", "--out", ".leanplum-sync/journal.db"),
+    ("plan", "--problems", "specs/loyalty.yaml"),
+    ("plan", "--problems", "specs/spec.txt"),
+    ("validate", "--problems", "seed/users.ndjson"),
+    ("undo", "1", "--out", "specs/spec.txt"),
+    ("undo", "1", "--out", "new.csv"),
+    ("journal", "export", "--out", "seed/users.ndjson"),
+    ("journal", "export", "--out", "users.parquet"),
+]
+
+
+@pytest.mark.parametrize("slip", REPLACED, ids=" ".join)
+def test_no_file_is_replaced_that_the_command_did_not_write(
+    slip: tuple[str, ...], full_shop: Path, command: Command
+) -> None:
+    (full_shop / "users.parquet").write_bytes(b"PAR1 somebody's users PAR1")
+    before = contents(full_shop)
+    done = command(*slip)
+    assert (done.returncode, len(done.stderr.splitlines())) == (ExitCode.USAGE, 2)
+    assert slip[-1] in done.stderr
+    assert contents(full_shop) == before
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        ("plan", "--out", "a.plan"),
+        ("validate", "--problems", "found"),
+        ("journal", "export", "--out", "all.ndjson"),
+        ("journal", "export", "--out", "all.parquet"),
+    ],
+    ids=" ".join,
+)
+def test_what_the_command_wrote_is_replaced(again: tuple[str, ...], shop: Path, command: Command) -> None:
+    assert command("plan", "--out", "a.lpplan").returncode == 0
+    assert command("apply", "a.lpplan", "--yes").returncode == 0
+    if "--problems" in again:
+        next((shop / "specs").glob("*.yaml")).write_text("kind: Nothing\n")
+    first, second = command(*again), command(*again)
+    assert first.returncode == second.returncode != ExitCode.USAGE
+    assert (shop / again[-1]).stat().st_size
+
+
+@pytest.mark.parametrize(
+    "slip", ["json=a.md", "html=a.json", "markdown=a.html", "text=a.json", "sarif=a.md", "json=a.XML"]
+)
+def test_no_document_gets_the_name_of_another_format(slip: str, shop: Path, command: Command) -> None:
+    done = command("validate", "-o", slip) if "html" not in slip else command("plan", "-o", slip)
+    assert (done.returncode, len(done.stderr.splitlines())) == (ExitCode.USAGE, 2)
+    assert not (shop / slip.partition("=")[2]).exists()

@@ -231,6 +231,10 @@ def test_a_file_that_is_no_plan_is_not_called_a_damaged_one(shop: Path, command:
         done = command(verb, "data/customers.csv")
         assert done.returncode == 7
         assert "data/customers.csv is not a plan" in done.stderr
+    command("plan")
+    assert ".leanplum-sync/journal.db is not a plan" in command("show", ".leanplum-sync/journal.db").stderr
+    assert "specs is a folder, not a plan" in command("show", "specs").stderr
+    assert "plan --out FILE.lpplan" in command("show", "new.md").stderr
 
 
 def test_pull_writes_no_ndjson_under_another_name(shop: Path, command: Command) -> None:
