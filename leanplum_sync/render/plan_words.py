@@ -75,7 +75,7 @@ HAZARD_WORDS: Final[Mapping[str, str]] = {
     "repeatedSends": "sends of a message that the recipient already got under another delivery name",
     "suspectedRename": "recipients of a delivery that looks renamed or split; list it in `moved`",
     "events": "past events",
-    "triggersCampaigns": "users whose past events may trigger active messages",
+    "triggersCampaigns": "users who may be sent triggered messages",
     "forcedSends": "sends that bypass the message's own targeting",
     "createdUsers": "created users",
     "resubscribes": "re-subscriptions of users who had unsubscribed",

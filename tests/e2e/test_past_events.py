@@ -144,7 +144,7 @@ def test_new_rows_are_sent_and_changed_ones_are_not(shell: Shell, serve: Serve) 
 def test_a_backfill_never_sends_a_message_without_consent(shell: Shell, serve: Serve) -> None:
     app = served(shell, serve, THANKS)
     planned = shell.run("plan", "--out", "a.lpplan", code=6)
-    assert "2  users whose past events may trigger active messages" in planned.stdout
+    assert "2  users who may be sent triggered messages" in planned.stdout
     assert '2 users may be sent "Thanks" (message 4500000000000001)' in " ".join(planned.stdout.split())
     shell.run(*APPLY, code=6)
     shell.run(*APPLY, "--ack", "triggersCampaigns=1", code=6)
