@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import zlib
@@ -49,7 +50,8 @@ def reload(transaction: Transaction, seeds: Sequence[Path], switches: Switches, 
     for path in seeds:
         for count, (line_number, line) in enumerate(_lines(path), start=1):
             try:
-                _load_line(transaction, orjson.loads(line), switches, now)
+                content = line.removeprefix(codecs.BOM_UTF8) if line_number == 1 else line
+                _load_line(transaction, orjson.loads(content), switches, now)
             except orjson.JSONDecodeError as error:
                 raise EmulatorError(f"{path}:{line_number}: not a line of JSON: {error}.") from error
             except (ValueError, TypeError, AttributeError) as error:

@@ -13,6 +13,7 @@ Parquet: the columns ``userId``, ``deviceId``, ``observedAt`` and ``element``, t
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,8 +103,9 @@ def _read_lines(path: Path, own_time: float) -> Iterator[Entry]:
     with path.open("rb") as file:
         try:
             for number, line in enumerate(lines(read_pieces(file, codec_of(path))), start=1):
-                if line.strip():
-                    yield _decode(line, Place(str(path), number), own_time)
+                content = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+                if content.strip():
+                    yield _decode(content, Place(str(path), number), own_time)
         except TornFileError as error:
             raise unusable(
                 path,

@@ -345,3 +345,12 @@ def test_users_who_do_not_exist_are_created_on_request_or_seeded_again(shop: Pat
     # In the emulator there is a budget for it. Elsewhere it is for a person to consent to.
     assert "1  created users       within the budget of 1,000" in command("plan", "specs/own.yaml").stdout
     assert command("apply", "--yes", ".leanplum-sync/sandbox.lpplan").returncode == 0
+
+
+def test_a_byte_order_mark_in_a_seed_and_in_a_snapshot_is_skipped(shop: Path, command: Command) -> None:
+    mark = "\ufeff".encode()
+    seed, snapshot = shop / "seed" / "users.ndjson", shop / "users.ndjson"
+    seed.write_bytes(mark + seed.read_bytes())
+    assert command("pull", "--out", "users.ndjson").returncode == 0
+    snapshot.write_bytes(mark + snapshot.read_bytes())
+    assert command("plan", "--observed", "users.ndjson").returncode == 0
