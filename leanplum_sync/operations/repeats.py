@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Final, Self, assert_never
 
 from leanplum_sync.kinds.rows import desires
-from leanplum_sync.planner.events import is_event
 from leanplum_sync.planner.hazards import Repeats
 from leanplum_sync.planner.known import Known, KnowsDeliveries, Sent
 from leanplum_sync.planner.subject import Context, SubjectPlan
-from leanplum_sync.wire.event import import_of
+from leanplum_sync.wire.event import import_of, is_event
 
 _ROWS_AT_ONCE: Final = 5_000
 _COUNT: Final = """

@@ -13,7 +13,7 @@ from leanplum_sync.kinds.rows.desires import TrackEvent
 from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.batch import PlannedAction
-from leanplum_sync.wire.event import MARK, event_delivery
+from leanplum_sync.wire.event import event_delivery
 from leanplum_sync.wire.profile import Profile
 
 
@@ -94,7 +94,3 @@ def is_counted(change: Change, planned: int, profile: Profile) -> bool:
     The app may have recorded more, so only a count that is too small proves something.
     """
     return (count_of(profile, change.field) or 0) >= (change.before or 0) + planned
-
-
-def is_event(delivery: str) -> bool:
-    return MARK in delivery

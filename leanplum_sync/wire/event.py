@@ -1,7 +1,8 @@
 """
 Past events: how the journal names them, and how old they may be.
 
-An event of an import is known by the import's name and the row's key, as ``orders#1f3a...``. No other delivery has a ``#``.
+An event of an import is known by the import's name and the row's key, as ``orders#1f3a...``. Other deliveries may have a ``#``
+after a ``/``, as the increment ``spring/points#1``, but the name of an import has neither.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from typing import Final
 
 from leanplum_sync.wire.fingerprint import fingerprint
 
-MARK: Final = "#"
+_MARK: Final = "#"
+_OF_ATTRIBUTE: Final = "/"  # separates the two parts of an increment's name
 _DAY: Final = 24 * 3600
 # Source: Leanplum docs, CSV file reference: older than 365 days is stamped with the time of the import, so use 360 days.
 MOST_DAYS: Final = 360
@@ -22,15 +24,19 @@ PARAMETERS: Final = 50  # of one event; Source: Leanplum's OpenAPI, track
 
 def event_delivery(imported_as: str, key: str) -> str:
     """Return the name of an event in the journal. *key* may be personal data, so only its fingerprint is kept."""
-    return f"{imported_as}{MARK}{fingerprint('event', key)}"
+    return f"{imported_as}{_MARK}{fingerprint('event', key)}"
 
 
 def import_of(delivery: str) -> str:
-    """Return the name of the import that the delivery is part of; of other deliveries, empty."""
-    imported_as, mark, _ = delivery.partition(MARK)
-    return imported_as if mark else ""
+    """Return the name of the import that the delivery is part of; empty if the delivery is not an event."""
+    imported_as, mark, _ = delivery.partition(_MARK)
+    return imported_as if mark and _OF_ATTRIBUTE not in imported_as else ""
+
+
+def is_event(delivery: str) -> bool:
+    return bool(import_of(delivery))
 
 
 def under(imported_as: str, delivery: str) -> str:
     """Return the name that the event *delivery* has in another import."""
-    return f"{imported_as}{MARK}{delivery.partition(MARK)[2]}"
+    return f"{imported_as}{_MARK}{delivery.partition(_MARK)[2]}"
