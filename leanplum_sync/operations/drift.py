@@ -120,10 +120,14 @@ class InForce:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """*listed* counts the users of the specs, *in_step* those who match them, *unreadable* those who could not be read."""
+    """
+    *listed* counts the users of the specs: *in_step* match them, *missing* don't exist and were never written to, and *unreadable*
+    could not be read.
+    """
 
     listed: int
     in_step: int
+    missing: int
     unreadable: int
     reads: int
     observed: tuple[float | None, float | None]
@@ -167,7 +171,7 @@ def find_drift(
     specs = _in_force(loaded, journal.applied_specs(app, environment))
     unchanged = {each.resource for each in specs if each.applied is not None and not each.changed}
     listed = staging.count_subjects()
-    tally, short = _Tally(), 0
+    tally, short, missing = _Tally(), 0, 0
     with progress.track("Comparing", listed, "user") as task, naming_the_place(observed):
         stream = decided(loaded, staging, app, journal, context, names=AttributeNames(None))
         while page := list(islice(stream, _SUBJECTS_AT_ONCE)):
@@ -175,11 +179,14 @@ def find_drift(
             short += sum(_falls_short(plan) for plan in page)
             left = journal.footprints(app, environment, [plan.subject for plan in differing])
             for plan in differing:
-                tally.include(plan.subject, _moved(plan, left.get(plan.subject, {}), unchanged))
+                found = left.get(plan.subject, {})
+                missing += not plan.changes and not found
+                tally.include(plan.subject, _moved(plan, found, unchanged))
             task.advance(len(page))
     return Drift(
         listed=listed,
-        in_step=listed - len(unreadable) - tally.subjects - short,
+        in_step=listed - len(unreadable) - tally.subjects - short - missing,
+        missing=missing,
         unreadable=len(unreadable),
         reads=reads,
         observed=staging.users.between(),

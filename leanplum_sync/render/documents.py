@@ -543,6 +543,7 @@ class DriftDocument(Document):
     has_drifted: bool
     listed: int
     in_step: int
+    missing: Annotated[int, "Listed users who don't exist, and to whom no run ever wrote."]
     unreadable: int
     reads: int
     observed_from: Time

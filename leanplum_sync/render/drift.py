@@ -69,7 +69,8 @@ def drift_words(drift: Drift) -> str:
 
 def in_step_words(drift: Drift) -> str:
     match = "matches" if drift.in_step == 1 else "match"
-    return f"{drift.in_step:,} of {amount(drift.listed, 'listed user')} {match} the specs."
+    gone = f"; {drift.missing:,} {'does' if drift.missing == 1 else 'do'} not exist" if drift.missing else ""
+    return f"{drift.in_step:,} of {amount(drift.listed, 'listed user')} {match} the specs{gone}."
 
 
 def masked_moved(drift: Drift, mask: Mask) -> tuple[Moved, ...]:

@@ -22,9 +22,19 @@ _FAILURES_SHOWN: Final = 10
 
 def pulled_text(report: PullReport, target: Target, path: str, page: Page) -> str:
     """*path* is the snapshot, quoted for a shell."""
-    rows = [(Text(f"{report.read:,}", "bold"), Text(f"read into {path}"))]
+    rows = [
+        (
+            Text(f"{report.read:,}", "bold"),
+            Text(f"{'user' if report.read == 1 else 'users'} read into {path}"),
+        )
+    ]
     if report.missing:
-        rows.append((Text(f"{report.missing:,}"), faint("of them do not exist in the app")))
+        rows.append(
+            (
+                Text(f"{report.missing:,}"),
+                faint(f"of them {'does' if report.missing == 1 else 'do'} not exist in the app"),
+            )
+        )
     if report.again:
         rows.append(
             (Text(f"{report.again:,}"), faint("of them had to be read twice, which may be billed twice"))

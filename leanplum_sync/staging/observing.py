@@ -154,7 +154,7 @@ class ObservedUsers:
         """As ``_count_certain``, for users, and without those who are drawn."""
         rows = (
             " UNION ALL ".join(f"SELECT id, learnt_at FROM {each}" for each in met)
-            or "SELECT NULL, NULL LIMIT 0"
+            or "SELECT NULL AS id, NULL AS learnt_at LIMIT 0"
         )
         assumed = f"({rows}) WHERE id NOT IN (SELECT id FROM passed WHERE kind = 'user')"
         if draw is not None:

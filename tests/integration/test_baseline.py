@@ -8,8 +8,9 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import pytest
 from click.testing import CliRunner
@@ -53,6 +54,30 @@ apiVersion: leanplum-sync/v1
 kind: UserAttributes
 metadata: {name: inline}
 spec: {users: {inline: [u000001]}, attributes: {step: 1}}
+"""
+INCREMENT: Final = """\
+apiVersion: leanplum-sync/v1
+kind: UserAttributes
+metadata: {name: visits}
+spec: {users: {file: ../users.csv, id: id}, attributes: {visits: {increment: 1, once: launch}}}
+"""
+OPT_OUT: Final = """\
+apiVersion: leanplum-sync/v1
+kind: Subscriptions
+metadata: {name: optouts}
+spec: {users: {file: ../users.csv, id: id}, channels: {Email: unsubscribed}}
+"""
+YESTERDAY: Final = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"
+ORDERS: Final = f"""\
+apiVersion: leanplum-sync/v1
+kind: Events
+metadata: {{name: orders}}
+spec:
+  users: {{inline: [{{id: u000001, order: 7, at: "{YESTERDAY}"}}], id: id}}
+  event: Order
+  key: order
+  time: {{column: at}}
+  delivery: orders
 """
 Served: TypeAlias = Callable[[int], Nightly]
 
@@ -402,6 +427,17 @@ def test_specs_of_which_nothing_can_be_assumed_are_named(served: Served) -> None
     assert notes_of(made.path)["remark"] == (
         "all its users were read: its rows don't come from a CSV file or a connection."
     )
+
+
+@pytest.mark.parametrize("spec", [INCREMENT, OPT_OUT, ORDERS], ids=["increment", "subscription", "event"])
+def test_a_project_of_which_nothing_can_be_assumed_is_planned_again(served: Served, spec: str) -> None:
+    world = served(3)
+    world.specs = {"only": spec}
+    world.settings = "  audit: {share: 5, confidence: 95}\n"
+    for _ in range(2):
+        world.plan()
+    world.apply(world.plan())
+    assert changes_of(world.plan()) == []
 
 
 def test_lists_and_values_that_were_converted_are_known_too(served: Served) -> None:

@@ -112,7 +112,7 @@ def renderings(text: str) -> Mapping[str, Sequence[Callable[[], str]]]:
     moved = tuple(
         Moved(origin, text, ChangeKind.SET, text, 4, (f"user:{text}",), values, 1) for origin in Origin
     )
-    drift = Drift(9, 5, 1, 9, (1.8e9, 1.8e9), (InForce(text, None, changed=True),), moved)
+    drift = Drift(9, 5, 1, 1, 9, (1.8e9, 1.8e9), (InForce(text, None, changed=True),), moved)
     failed = Failure("plan", 9, text or "x", {"sends": 2}, text)
     return {
         "text": [

@@ -26,7 +26,7 @@ def moved(kind: ChangeKind, field: str, before: Json, after: Json, others: int =
 
 
 def drift_of(*found: Moved) -> Drift:
-    return Drift(9, 5, 0, 9, (1.8e9, 1.8e9), (InForce(SPEC, None, changed=False),), found)
+    return Drift(9, 5, 0, 0, 9, (1.8e9, 1.8e9), (InForce(SPEC, None, changed=False),), found)
 
 
 def rendered(*found: Moved) -> Sequence[str]:
