@@ -60,9 +60,9 @@ class Lapse:
             case LapseKind.OTHER:
                 return f"{name} is not the journal that {self.evidence} belongs to"
             case LapseKind.UNPROVEN:
-                return f"{name} has no record of any sends or increments, so it doesn't show which were made"
+                return f"{name} has no record of any sends, increments, or past events, so it doesn't show which were made"
             case LapseKind.INCOMPLETE:
-                return f"{name} may lack some sends and increments, so it doesn't show which were made"
+                return f"{name} may lack some sends, increments, or past events, so it doesn't show which were made"
             case _:
                 assert_never(self.kind)
 
@@ -77,7 +77,7 @@ class Lapse:
                     "Plan again." if self.is_lifted_by_planning else f"Restore the right journal, {_ACCEPT}."
                 )
             case LapseKind.UNPROVEN:
-                return "If this plan makes the app's first sends or increments, apply with --new-journal. Otherwise, restore the journal that recorded the earlier ones."
+                return "If this plan makes the app's first sends, increments, or past events, apply with --new-journal. Otherwise, restore the journal that recorded the earlier ones."
             case LapseKind.INCOMPLETE:
                 return "Apply with --new-journal to continue without the missing records, or restore the journal that recorded them."
             case _:

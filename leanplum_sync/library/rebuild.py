@@ -174,7 +174,7 @@ def _unknown(run: LoggedRun, plan: PlanFile | None) -> Iterator[str]:
     if run.unreadable:
         are = "is" if run.unreadable == 1 else "are"
         yield (
-            f"{name}: {amount(run.unreadable, 'line')} of its log {are} damaged, so all its sends and increments without an"
+            f"{name}: {amount(run.unreadable, 'line')} of its log {are} damaged, so all its sends, increments, and past events without an"
             " outcome are held."
         )
     elif not run.has_ended:

@@ -190,7 +190,7 @@ def rebuilt_text(rebuilt: Restored, journal: str, page: Page) -> str:
     counts = [
         (Text(f"{rebuilt.runs:,}"), Text("run" if rebuilt.runs == 1 else "runs")),
         *(
-            (Text(f"{count:,}"), Text(f"sends and increments {state.value}"))
+            (Text(f"{count:,}"), Text(f"sends, increments, and past events {state.value}"))
             for state, count in _by_state(rebuilt)
         ),
     ]
@@ -203,7 +203,10 @@ def rebuilt_text(rebuilt: Restored, journal: str, page: Page) -> str:
         Text(_NEVER_LOGGED),
     ]
     if not rebuilt.is_accepted:
-        lines += [BLANK, Text("The next apply with sends or increments therefore needs --new-journal.")]
+        lines += [
+            BLANK,
+            Text("The next apply with sends, increments, or past events therefore needs --new-journal."),
+        ]
     return paint(lines, page)
 
 

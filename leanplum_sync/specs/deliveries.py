@@ -67,7 +67,7 @@ def check_moved(
             report(
                 move.place,
                 "one of these names belongs to a send, and the other to an increment",
-                "The name of a send is its `delivery`. The name of an increment is `once/attribute`.",
+                "The name of a send or of an import of past events is its `delivery`. The name of an increment is `once/attribute`.",
             )
         elif move.former in deliveries:
             address, place = deliveries[move.former]

@@ -86,7 +86,7 @@ def sent_once(served: Served) -> bool:
 
 def test_the_first_sends_need_a_yes_and_later_ones_do_not(shell: Shell, served: Served) -> None:
     told = shell.run(*PLAN).stdout
-    assert "has no record of any sends or increments" in " ".join(told.split())
+    assert "has no record of any sends, increments, or past events" in " ".join(told.split())
     assert "apply with --new-journal. Otherwise, restore the journal" in refused(shell, *APPLY)
     assert served.sends() == {}
     assert shell.json("journal", "list")["runs"] == []
@@ -106,7 +106,7 @@ def test_attributes_need_no_yes_but_do_not_give_it_either(
     shell.run(*APPLY)
     (shell.folder / "specs" / "spec.yaml").write_text(SEND)
     shell.run(*PLAN)
-    assert "has no record of any sends or increments" in refused(shell, *APPLY)
+    assert "has no record of any sends, increments, or past events" in refused(shell, *APPLY)
 
 
 @pytest.mark.parametrize("when", ["before planning", "after planning"])

@@ -105,7 +105,7 @@ def test_a_send_that_was_cut_off_is_held(shell: Shell, served: Served, start: St
     assert "50" in text
     plan = shell.json(*PLAN)
     assert plan["actions"] == 20
-    assert "may lack some sends and increments" in plan["journalDoubt"]
+    assert "may lack some sends, increments, or past events" in plan["journalDoubt"]
     shell.run(*APPLY, code=7)
     shell.run(*FIRST)
     assert all(count == 1 for count in served.sends().values())
