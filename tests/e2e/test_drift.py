@@ -98,7 +98,7 @@ def test_before_anything_was_applied_all_is_new_and_no_drift(project: Project) -
 
 def test_users_who_never_existed_do_not_match(project: Project) -> None:
     shell = applied(project())
-    list_users(shell.folder, USERS | {"nobody": "gold", "none": "gold"})
+    list_users(shell.folder, USERS | {"nobody": "gold", "nowhere": "gold"})
     drift = shell.json("drift", "--detailed-exitcode")
     assert (drift["listed"], drift["inStep"], drift["missing"]) == (10, 8, 2)
     assert "8 of 10 listed users match the specs; 2 do not exist." in shell.run("drift").stdout

@@ -256,7 +256,7 @@ def test_pull_reads_a_snapshot_that_plan_takes(shop: Path, command: Command) -> 
     pulled = command("pull", "--from", "data/customers.csv", "--out", "before.ndjson.gz")
     assert pulled.returncode == 0
     assert "6  users read into before.ndjson.gz" in pulled.stdout
-    assert "1  of them do not exist in the app" in pulled.stdout
+    assert "1  of them does not exist in the app" in pulled.stdout
     assert command("plan", "--observed", "before.ndjson.gz", "-o", "json").returncode == 0
     assert command("plan", "--observed", "before.ndjson.gz", "--max-age", "0s").returncode == 7
     again = command("pull", "00001", "device:D1", "--out", "before.ndjson.gz", "-o", "json")
