@@ -255,7 +255,11 @@ class JournalError(LeanplumSyncError):
 
 
 class JournalLockedError(JournalError):
-    pass
+    """*who* is a sentence about the other run."""
+
+    def __init__(self, who: str, *, advice: str = "Wait for it, or stop it.") -> None:
+        self.who = who
+        super().__init__(f"{who} {advice}")
 
 
 class LockLostError(JournalError):

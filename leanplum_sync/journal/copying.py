@@ -103,8 +103,8 @@ def check_at_rest(connection: sa.Connection, name: str, now: float, consequence:
     for row in connection.execute(sa.select(lock_table)):
         if is_held(row, now):
             raise JournalLockedError(
-                f"{name} is in use: process {row.pid} on {row.host} has been working on {row.environment} since {utc(row.since)}."
-                f" Wait for it, or stop it; {consequence}."
+                f"{name} is in use: process {row.pid} on {row.host} has been working on {row.environment} since {utc(row.since)}.",
+                advice=f"Wait for it, or stop it; {consequence}.",
             )
 
 

@@ -171,8 +171,7 @@ class Lease:
             if overlap(row.part, self.part) and is_held(row, now):
                 raise JournalLockedError(
                     f"Another run is working on {self._named(row)}: process {row.pid} on {row.host} since "
-                    f"{utc(row.since)}. Its lock expires at {utc(row.until)} unless it is renewed. "
-                    "Wait for it, or stop it."
+                    f"{utc(row.since)}. Its lock expires at {utc(row.until)} unless it is renewed."
                 )
         # Higher than every fence of the app, because environments and overlapping parts take the lock from
         # each other too.

@@ -9,6 +9,8 @@ from journals import shift_doubts
 from shell import Example, Serve, Served, Shell
 from terminal import Terminal
 
+from leanplum_sync.journal import open_journal
+
 pytestmark = pytest.mark.slow
 
 RECIPIENTS = 39
@@ -48,6 +50,19 @@ def test_after_the_canary_a_person_says_whether_the_rest_goes_out(
         assert terminal.end() == 0
     assert len(served.sends()) == sent
     assert ("the rest were not sent" in terminal.shown) == (sent == 4)
+
+
+def test_who_waits_for_the_lock_is_asked_once(sending: Callable[..., tuple[Shell, Served]]) -> None:
+    shell, served = sending()
+    with on_a_terminal(shell, "apply", "a.lpplan", "--lock-timeout", "1h") as terminal:
+        with open_journal(shell.journal) as journal, journal.acquire("app_emulator", "live"):
+            terminal.wait_for("Type the number of users to go ahead, anything else to stop: ")
+            terminal.answer("39")
+            terminal.wait_for("Waiting for the lock. Another run is working on live")
+        assert terminal.end() == 0
+    assert "Type the number" not in terminal.shown
+    assert "or stop it" not in terminal.shown
+    assert len(served.sends()) == RECIPIENTS
 
 
 def test_a_canary_that_is_not_well_does_not_ask(sending: Callable[..., tuple[Shell, Served]]) -> None:

@@ -38,7 +38,7 @@ def waiting_for_lock(function: Callable[..., R]) -> Callable[..., R]:
                 if left <= 0:
                     raise
                 if console.repeats:
-                    console.complain(f"Waiting for the lock. {error}")
+                    console.complain(f"Waiting for the lock. {error.who}")
                     console = replace(console, repeats=False)
                 time.sleep(min(pause, left))
                 pause = min(2 * pause, _LONGEST_PAUSE)

@@ -96,16 +96,21 @@ class Console:
         """
         Ask *question* and return if the answer is one of *accepted*. *expected* tells people what to type.
 
+        A command that starts again asks only what was not answered before: the numbers in the question may be others by then.
+
         Raises:
             click.ClickException: there is nobody to ask; the sentence is *unattended*.
             click.Abort: another answer was given, and *stopped* was printed.
         """
+        if question in self.said and not self.repeats:
+            return
         if not self.is_interactive:
             raise click.ClickException(unattended)
         answer = self.ask(f"{question}\nType {expected} to go ahead, anything else to stop: ")
         if answer.lower() not in accepted:
             self.complain(stopped)
             raise click.Abort
+        self.said.add(question)
 
     def page(self, stream: IO[str] | None = None) -> Page:
         stream = stream or self.stdout

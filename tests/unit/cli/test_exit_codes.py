@@ -18,7 +18,7 @@ from leanplum_sync.cli.exit_codes import ExitCode, exit_code
         (errors.VerificationError(), 4),
         (errors.HazardNotAllowedError(over={"sends": 3}, allowed={"sends": 0}), 6),
         (errors.StalePlanError(), 7),
-        (errors.JournalLockedError(), 8),
+        (errors.JournalLockedError("held"), 8),
         (errors.LockLostError(), 8),
         (errors.CredentialError(), 9),
         (errors.RateLimitedError("slow down", status=429), 10),
