@@ -86,6 +86,10 @@ class InvalidCallError(LeanplumSyncError):
     pass
 
 
+class ClockError(LeanplumSyncError):
+    """This machine's clock differs too much from the host's."""
+
+
 class SourceUnreachableError(LeanplumSyncError):
     """The message names the connection, and shows no part of its URL."""
 

@@ -16,6 +16,7 @@ class StopReason(StrEnum):
     UNAVAILABLE = "the API kept refusing or did not answer"
     INTERRUPTED = "interrupted"
     WAVE = "too much of a wave failed"
+    WRONG_TIME = "events were recorded with a wrong time"
     CANARY = "the canary is done"
 
     @property
@@ -24,7 +25,13 @@ class StopReason(StrEnum):
         match self:
             case StopReason.CANARY:
                 return False
-            case StopReason.REJECTIONS | StopReason.UNAVAILABLE | StopReason.INTERRUPTED | StopReason.WAVE:
+            case (
+                StopReason.REJECTIONS
+                | StopReason.UNAVAILABLE
+                | StopReason.INTERRUPTED
+                | StopReason.WAVE
+                | StopReason.WRONG_TIME
+            ):
                 return True
 
 

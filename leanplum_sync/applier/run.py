@@ -360,7 +360,9 @@ class _Driver:
         self._failures_in_a_row = self._failures_in_a_row + 1 if failed else 0
         if self._failures_in_a_row >= self._settings.failures_in_a_row:
             self.stopped = StopReason.UNAVAILABLE
-        if (
+        if ended.mistimed:
+            self.stopped = StopReason.WRONG_TIME
+        elif (
             self._rejected > self._settings.rejections_limit
             and self._rejected > self._settings.rejections_share * self._answered
         ):

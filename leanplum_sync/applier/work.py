@@ -6,7 +6,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeAlias
 
@@ -48,8 +48,9 @@ from leanplum_sync.planner.change import Change
 from leanplum_sync.wire.action import DeliveryClass
 from leanplum_sync.wire.batch import Batch, PlannedAction
 from leanplum_sync.wire.envelope import Answered, BatchAnswer, RefusalKind, Refused, Unreadable
+from leanplum_sync.wire.event import has_wrong_time
 from leanplum_sync.wire.fingerprint import fingerprint
-from leanplum_sync.wire.outcome import Outcome
+from leanplum_sync.wire.outcome import ActionOutcome, Outcome
 from leanplum_sync.wire.profile import Profile, read_profile
 
 # How often a wait checks whether the run should end.
@@ -60,13 +61,14 @@ NOT_CHOSEN: Final = "not in the canary; will be sent with the rest"
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The state of a batch after some work. *rejected* counts some of the *answered* actions."""
+    """The state of a batch after some work. *rejected* and *mistimed*, events with a wrong time, count some of the *answered* actions."""
 
     batch: Batch
     state: BatchState
     requests: int = 0
     answered: int = 0
     rejected: int = 0
+    mistimed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,8 +282,7 @@ class Worker:
                     self._pace.answered()
                     by_number = dict(zip(numbers, outcomes, strict=True))
                     state = self._run.record_answer(batch, by_number, rest_waits=rest_waits, waiting=waiting)
-                    rejected = sum(found.outcome is Outcome.REJECTED for found in outcomes)
-                    return Ended(batch, state, attempt, len(outcomes), rejected)
+                    return self._answered(Ended(batch, state, attempt), sending, outcomes)
                 case Unreadable(reason=reason):
                     self._run.record_doubt(batch, numbers, reason)
                     return Ended(batch, BatchState.IN_DOUBT, attempt)
@@ -305,6 +306,16 @@ class Worker:
             if not self.pause(delay_seconds(attempt, self._randomness)):
                 return Ended(batch, BatchState.PLANNED, attempt)
         raise AssertionError("the last attempt returns")  # pragma: no cover - it does
+
+    def _answered(
+        self, ended: Ended, sent: Sequence[PlannedAction], outcomes: Sequence[ActionOutcome]
+    ) -> Ended:
+        """Return *ended* with the counts of *outcomes*. If events got a wrong time, nothing more is sent."""
+        rejected = sum(found.outcome is Outcome.REJECTED for found in outcomes)
+        mistimed = sum(has_wrong_time(each.action, found) for each, found in zip(sent, outcomes, strict=True))
+        if mistimed:
+            self.abandon()
+        return replace(ended, answered=len(outcomes), rejected=rejected, mistimed=mistimed)
 
     @contextmanager
     def _turn(self, batch: Batch, record_intent: Callable[[], None]) -> Iterator[None]:

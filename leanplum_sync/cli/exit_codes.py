@@ -35,6 +35,7 @@ class ExitCode(IntEnum):
 _CODES: Final[Mapping[type[BaseException], ExitCode]] = {
     errors.SpecError: ExitCode.INVALID,
     errors.EmulatorSetupError: ExitCode.INVALID,
+    errors.ClockError: ExitCode.INVALID,
     errors.UsageError: ExitCode.USAGE,
     errors.VerificationError: ExitCode.IN_PART,
     errors.HazardNotAllowedError: ExitCode.NO_CONSENT,

@@ -12,6 +12,7 @@ import orjson
 
 from leanplum_sync.client.backoff import RETRIES, Randomness, delays_seconds
 from leanplum_sync.client.credentials import Connection, Keys
+from leanplum_sync.client.host_clock import seconds_ahead
 from leanplum_sync.client.http import BeforeWrite, Request, Response, Transport
 from leanplum_sync.client.meter import Metered, OnSpent, metering, unmetered
 from leanplum_sync.client.migration import MigrationWatch
@@ -57,6 +58,8 @@ class Calls:
     Calls to one app. Keys are sent in the body, never in a URL, which proxies and logs would keep.
 
     A failure that doesn't show whether the call was carried out, including 5xx, is a ``NoAnswerError``.
+
+    *host_ahead_seconds* is how far the host's clock is ahead of ours by its last response, None if no response showed it.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class Calls:
         self._on_retry = on_retry
         self.on_spent = on_spent
         self._migration = MigrationWatch()
+        self.host_ahead_seconds: float | None = None
 
     def credentials(self, key_class: KeyClass) -> dict[str, str]:
         key = self.keys.key(key_class)
@@ -110,7 +114,10 @@ class Calls:
     ) -> Response:
         self._migration.check()
         request = Request("POST", f"{self._connection.url}?action={action}", body, headers)
+        before = self.clock.now()
         response = self._transport.send(request, before_write)
+        ahead = seconds_ahead(response.date, (before + self.clock.now()) / 2)
+        self.host_ahead_seconds = self.host_ahead_seconds if ahead is None else ahead
         self._migration.observe(response.body)
         return replace(response, body=self.keys.hidden(response.body))
 

@@ -7,7 +7,6 @@ For each class there is one action that it permits; what the call returns doesn'
 from __future__ import annotations
 
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final
 
@@ -56,9 +55,8 @@ def probe(key: str, connection: Connection, transport: Transport, clock: Clock) 
     skew: float | None = None
     for key_class, action in _PROBES:
         calls = Calls(connection, Keys.of({key_class: key}), transport, clock)
-        before = clock.now()
         response = calls.post(action.name, calls.body(key_class, action.arguments))
-        skew = _skew(response.date, (before + clock.now()) / 2)
+        skew = calls.host_ahead_seconds
         reason = _refusal_of_key(response)
         if reason is None:
             return Probed(key_class, knows_app=True, skew_seconds=skew)
@@ -82,10 +80,3 @@ def _refusal_of_key(response: Response) -> str | None:
     if refused.kind is RefusalKind.KEY:
         return refused.message
     raise rejected(response.status, sentence(element))
-
-
-def _skew(date: str, now: float) -> float | None:
-    try:
-        return parsedate_to_datetime(date).timestamp() - now
-    except ValueError:
-        return None

@@ -32,13 +32,15 @@ from leanplum_sync.journal.texts import Texts
 from leanplum_sync.journal.transition import Move, Step, Transitions, open_numbers
 from leanplum_sync.journal.verdict import DONE, Verdict
 from leanplum_sync.planner.known import JournalMark
-from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.action import Action, Json
 from leanplum_sync.wire.batch import Batch, PlannedAction
+from leanplum_sync.wire.event import has_wrong_time
 from leanplum_sync.wire.outcome import ActionOutcome, Outcome
 
 SET_ASIDE: Final = "an earlier change of the same subject did not succeed"
 NONE_WAITING: Final[Mapping[int, Verdict]] = MappingProxyType({})
 _NOTHING_SENT: Final = "nothing was sent"
+WRONG_TIME: Final = "Leanplum recorded it, but as happening now"
 _NOT_RECORDED: Final = "what was sent is in doubt until the next run settles it"
 
 
@@ -154,8 +156,11 @@ class RunJournal:
         *rest_waits* is the reason why other open actions were not sent; *waiting* is as in ``record_found``.
         """
         doubts = frozenset(number for number, found in outcomes.items() if found.outcome is Outcome.IN_DOUBT)
+        actions = {planned.number: planned.action for planned in batch.actions}
         verdicts = {
-            number: verdict for number, found in outcomes.items() if (verdict := _verdict(found)) is not None
+            number: verdict
+            for number, found in outcomes.items()
+            if (verdict := _verdict(found, actions[number])) is not None
         }
         if doubts:
             reason = next(outcomes[number].message for number in sorted(doubts))
@@ -382,8 +387,11 @@ def sent_actions(entry: BatchEntry, batch: Batch) -> tuple[PlannedAction, ...]:
     return tuple(planned for planned in batch.actions if planned.number in entry.sent)
 
 
-def _verdict(found: ActionOutcome) -> Verdict | None:
+def _verdict(found: ActionOutcome, action: Action) -> Verdict | None:
     match found.outcome:
+        case Outcome.DONE if has_wrong_time(action, found):
+            # It must not be sent again, and it isn't as desired: that is for a person to know.
+            return Verdict(Fate.HELD, f"{WRONG_TIME}: {found.message}")
         case Outcome.DONE:
             return DONE
         case Outcome.SKIPPED:

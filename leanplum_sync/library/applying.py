@@ -38,6 +38,7 @@ from leanplum_sync.library.progress import Callback, progress_to
 from leanplum_sync.library.reading import together
 from leanplum_sync.library.verifying import Extent, readings_of
 from leanplum_sync.operations.check import check
+from leanplum_sync.operations.host_clock import check_clock
 from leanplum_sync.operations.migration import check_migration
 from leanplum_sync.operations.read_rows import with_rows
 from leanplum_sync.operations.triggers import check_triggers
@@ -85,6 +86,7 @@ def apply(
         PlanMismatchError: the plan is for another app, environment or host, its inputs changed, or it was altered.
         ExpiredPlanError: the plan is too old.
         UsageError: *concurrency* or *requests_per_second* is not above 0.
+        ClockError: the plan has events, and this machine's clock differs by more than five minutes from the host's.
         StalePlanError: the plan file is damaged, or a later plan took over.
         MigrationChangedError: the app has moved to CleverTap, or began to after planning.
         JournalLockedError: another run works on this app and environment.
@@ -255,6 +257,7 @@ def applying(
     Raises:
         MigrationChangedError: the app has moved to CleverTap, or began to after planning.
         StalePlanError: its events may trigger messages that were started after planning.
+        ClockError: it has events, and this machine's clock differs too much from the host's.
         StalePlanError: the app is no longer as the specs expect.
     """
     settings = admitted.settings
@@ -277,6 +280,7 @@ def applying(
         stated = {hazard.name: hazard.count for hazard in admitted.plan.hazards()}
         check_migration(app.reader(), stated, changes=admitted.mine.summary.changed > 0)
         check_triggers(app.reader(), admitted.plan.summary, admitted.plan.contents)
+        check_clock(app.calls.host_ahead_seconds, admitted.plan.contents)
         check_still_met(admitted.plan, admitted.conditions.root, app.reader())
         with closing(ReadBack(settings)) as seen:
             yield Application(admitted, app, writer, journal, log, seen)

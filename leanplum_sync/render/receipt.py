@@ -68,6 +68,8 @@ def stop_words(reason: StopReason) -> str:
             return (
                 "Stopped early: too many actions failed, so the actions that depend on them were not started."
             )
+        case StopReason.WRONG_TIME:
+            return "Stopped early: Leanplum recorded events as happening now, not at their own time. Check this machine's clock with leanplum-sync doctor."
         case StopReason.CANARY:
             return "The canary is complete; the rest were not sent."
         case StopReason.INTERRUPTED:
@@ -232,6 +234,10 @@ def next_steps(
             "Some actions may or may not have happened. They are never sent again automatically; leanplum-sync status lists them.",
             f"To resolve the held actions: leanplum-sync resolve {receipt.run} --done (or --again, or --drop)",
         ]
+    if receipt.stopped is StopReason.WRONG_TIME:
+        found.append(
+            "The events that Leanplum recorded as happening now can't be corrected. Resolve them with --done: sent again, they would count twice."
+        )
     if receipt.actions.get(Fate.IN_DOUBT):
         found.append(
             "The next apply checks the actions in doubt first, and sends them again only if that is safe."

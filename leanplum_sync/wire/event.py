@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from leanplum_sync.wire.action import Action
 from leanplum_sync.wire.fingerprint import fingerprint
+from leanplum_sync.wire.outcome import ActionOutcome, Outcome
 
 _MARK: Final = "#"
 _OF_ATTRIBUTE: Final = "/"  # separates the two parts of an increment's name
@@ -40,3 +42,12 @@ def is_event(delivery: str) -> bool:
 def under(imported_as: str, delivery: str) -> str:
     """Return the name that the event *delivery* has in another import."""
     return f"{imported_as}{_MARK}{delivery.partition(_MARK)[2]}"
+
+
+def has_wrong_time(action: Action, outcome: ActionOutcome) -> bool:
+    """
+    Return whether the API recorded an event, but as happening now.
+
+    Source: recorded traffic: the warnings about clock skew and past events come with events that were recorded like this.
+    """
+    return action.name == "track" and outcome.outcome is Outcome.DONE and outcome.advisory

@@ -204,6 +204,37 @@ def test_an_event_in_doubt_is_held_and_never_sent_again_without_a_persons_word(
     assert happened(app) == {"u1": 2, "u2": 2}
 
 
+def test_nothing_is_sent_while_the_clocks_differ(shell: Shell, serve: Serve) -> None:
+    app = served(shell, serve)
+    shell.run("plan", "--out", "a.lpplan")
+    for seconds, word in ((400, "7 minutes behind the host's"), (-200_000, "minutes ahead of the host's")):
+        app.faults(f"skew:seconds={seconds}")
+        refused = shell.run(*APPLY, code=3)
+        assert word in " ".join(refused.stderr.split())
+        assert "Set the clock" in refused.stderr
+    assert counts(app)["writes"] == 0
+    app.faults("skew:seconds=100")
+    shell.run(*APPLY)
+    assert happened(app) == {"u1": 2, "u2": 2}
+
+
+def test_events_that_were_recorded_with_a_wrong_time_are_held(shell: Shell, serve: Serve) -> None:
+    app = served(shell, serve)
+    shell.run("plan", "--out", "a.lpplan")
+    app.faults("skew:seconds=200000,action=multi")
+    applied = shell.run(*APPLY, code=5)
+    assert "Leanplum recorded events as happening now" in " ".join(applied.stdout.split())
+    assert "Resolve them with --done" in " ".join(applied.stderr.split())
+    assert "Leanplum recorded it, but as happening now" in " ".join(applied.stdout.split())
+    assert "Verified" not in applied.stdout
+    app.faults("")
+    assert shell.json("plan", "--out", "b.lpplan")["isEmpty"]
+    shell.run("resolve", "1", "--done", "--yes")
+    receipt = shell.json("apply", "a.lpplan", "--yes", "--resume")
+    assert receipt["actions"]["done"] == 4
+    assert happened(app) == {"u1": 2, "u2": 2}
+
+
 def test_rejected_and_skipped_events_end_as_documented(shell: Shell, serve: Serve) -> None:
     app = served(shell, serve)
     shell.run("plan", "--out", "a.lpplan")

@@ -282,7 +282,7 @@ def code_of(receipt: Receipt, verified: Verification | None) -> ExitCode:
             return ExitCode.LIMITED
         case StopReason.CANARY:
             is_through = receipt.is_clean
-        case StopReason.REJECTIONS | StopReason.WAVE | StopReason.INTERRUPTED | None:
+        case StopReason.REJECTIONS | StopReason.WAVE | StopReason.WRONG_TIME | StopReason.INTERRUPTED | None:
             is_through = receipt.complete
         case _:
             assert_never(receipt.stopped)

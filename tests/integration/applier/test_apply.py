@@ -209,6 +209,28 @@ def test_rejections_past_the_limit_stop_the_run(run: Any, api: Any, world: Modul
     assert adds_up(receipt)
 
 
+def test_events_that_get_a_wrong_time_stop_the_run_and_are_neither_done_nor_sent_again(
+    run: Any, api: Any, world: ModuleType
+) -> None:
+    api.faults("skew:seconds=200000,action=multi,times=1")
+    plan = world.plan_for("events", users_per_batch=1)
+    receipt = run(plan=plan, settings={"concurrency": 1}).go()
+    assert receipt.stopped is StopReason.WRONG_TIME
+    assert receipt.needs_person
+    assert not receipt.complete
+    assert receipt.actions[Fate.HELD] == 2
+    assert receipt.actions[Fate.NOT_SENT] > 0
+    assert adds_up(receipt)
+    held = {each.message for each in receipt.exceptions if each.fate is Fate.HELD}
+    assert held == {
+        "Leanplum recorded it, but as happening now: Device clock skew detected (2 days behind). Rewriting timestamp."
+    }
+    again = run(plan=plan, settings={"concurrency": 1, "resume": True}).go()
+    assert again.actions[Fate.HELD] == 2
+    assert again.actions[Fate.DONE] == again.planned - 2
+    assert adds_up(again)
+
+
 def test_a_refused_key_ends_the_run_at_once_and_leaves_nothing_in_doubt(
     run: Any, api: Any, journal_path: Path, monkeypatch: pytest.MonkeyPatch, world: ModuleType
 ) -> None:

@@ -31,6 +31,7 @@ from leanplum_sync.cli.exit_codes import ExitCode, exit_code
         (errors.JournalCorruptError(), 7),
         (errors.StorageError(), 74),
         (errors.EmulatorSetupError(), 3),
+        (errors.ClockError(), 3),
         (OSError(28, "No space left on device"), 74),
         (PermissionError(13, "Permission denied"), 74),
         (ConnectionResetError(), 75),
