@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-_SESSION = "A device does it while a person uses the app. The emulator has it for tests of apps."
-_INBOX = "The app's SDK does it when a person opens the inbox."
-_EXPORT = "It gives a file for other systems, and changes nothing. Use `call` or the [client](client.md)."
-_CONTENT = "It reads what people made in the dashboard, and changes nothing. `call` shows it."
+_SESSION = "A device does this while a person uses the app. The emulator supports it, for tests of apps."
+_INBOX = "The app's SDK does this when a person opens the inbox."
+_EXPORT = "This makes files for other systems, and changes nothing. Use `call` or the [client](client.md)."
+_CONTENT = "This shows what people made in the dashboard, and changes nothing. Use `call`."
 _VARIABLES = "Variables are managed [by hand](how-to-work-by-hand.md)."
 _CHANNELS = "Notification channels are managed [by hand](how-to-work-by-hand.md)."
 _POSTBACKS = "Postbacks are managed [by hand](how-to-work-by-hand.md)."
@@ -20,7 +20,7 @@ BY_HAND = {
     ),
     **dict.fromkeys(("advance", "pauseState", "resumeState"), _SESSION),
     "setTrafficSourceInfo": "Ad networks and SDKs send it within two minutes of the start of a session.",
-    "registerDevice": "It marks a person's own device as a test device.",
+    "registerDevice": "This marks a person's own device as a test device.",
     **dict.fromkeys(("deleteUser", "block", "unblock"), _ERASING),
     "startCampaign": "Leanplum doesn't document how to find out whether a campaign was started for a user.",
     **dict.fromkeys(("getMessage", "getAbTest", "getAbTests", "getVariant"), _CONTENT),
@@ -38,8 +38,8 @@ BY_HAND = {
     "exportUsers": "No kind needs it. `plan --observed export` and `pull --from-export` [compare with its files](costs.md).",
     "getExportResults": "No kind needs it. `plan --observed export` and `pull --from-export` wait for their jobs with it.",
     **dict.fromkeys(("exportData", "exportReport"), _EXPORT),
-    "multi": "It is how actions travel: all kinds send theirs in batches.",
-    "getMultiResults": "It shows the results of Leanplum's own CSV import, which is done [by hand](how-to-work-by-hand.md).",
+    "multi": "This is how actions travel: all kinds send theirs in batches.",
+    "getMultiResults": "This shows the results of Leanplum's own CSV import, which is done [by hand](how-to-work-by-hand.md).",
     **dict.fromkeys(("getNewsfeedMessages", "markNewsfeedMessageAsRead", "deleteNewsfeedMessage"), _INBOX),
     "getMigrateState": "No kind needs it. `plan` and `apply` ask for it, because a migration changes what writing does.",
 }

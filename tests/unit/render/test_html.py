@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from importlib.resources import files
 
+import pytest
 from sample_renderings import cohort
 
 from leanplum_sync.planner.change import ChangeKind
-from leanplum_sync.render.html.chart import chart, family
+from leanplum_sync.render.html.chart import FAMILIES, chart, family
 
 
 class Bars(HTMLParser):
@@ -55,3 +58,11 @@ def test_parts_too_thin_to_be_seen_are_widened_within_the_bar() -> None:
     cohorts = [replace(cohort(kind, "tier"), users=count) for kind, count in kinds.items()]
     [bar] = Bars(chart(cohorts).source).bars
     assert sorted(width for _, _, width in bar) == [0.4, 0.4, 99.2]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_each_family_has_its_color_in_light_dark_and_print(name: str) -> None:
+    sheet = (files("leanplum_sync.render.html") / "page.css").read_text()
+    assert len(re.findall(rf"--{name}: #[0-9a-f]{{6}};", sheet)) == 3
+    assert f"rect.{name} {{ fill: var(--{name}); }}" in sheet
+    assert f".swatch.{name} {{ background: var(--{name}); }}" in sheet
