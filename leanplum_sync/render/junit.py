@@ -50,7 +50,7 @@ def receipt_junit(receipt: Receipt, target: Target, verified: Verification | Non
 def _applied(receipt: Receipt) -> Sequence[_Case]:
     reasons: dict[str, list[str]] = {}
     for (fate, message), ids in groups(receipt):
-        reasons.setdefault(fate.value, []).append(f"{message} (e.g. {', '.join(ids[:_SAMPLES])})")
+        reasons.setdefault(fate.value, []).append(f"{message} (e.g. {', '.join(list(ids)[:_SAMPLES])})")
     return [
         _Case(
             f"{amount(count, 'action')}: {words}",

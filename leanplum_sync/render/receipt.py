@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -120,26 +120,26 @@ def _exceptions(receipt: Receipt, page: Page) -> list[RenderableType]:
         return []
     largest = groups(receipt)
     rows = [_exception_row(*key, ids, page) for key, ids in largest[:_GROUPS_SHOWN]]
-    rest = receipt.exceptions_total - sum(len(ids) for _, ids in largest[:_GROUPS_SHOWN])
+    rest = receipt.exceptions_total - sum(ids.total() for _, ids in largest[:_GROUPS_SHOWN])
     more = [faint(f"  and {rest:,} more; -o json lists {len(receipt.exceptions):,}")] if rest else []
     return [heading("Needs attention"), grid(rows, right=(0,)), *more, BLANK]
 
 
-def groups(receipt: Receipt) -> Sequence[tuple[tuple[Fate, str], Sequence[str]]]:
-    """Return the listed users by fate and message, the largest group first."""
-    found = defaultdict(list)
+def groups(receipt: Receipt) -> Sequence[tuple[tuple[Fate, str], Counter[str]]]:
+    """Return how often each user is listed, by fate and message, the largest group first."""
+    found: defaultdict[tuple[Fate, str], Counter[str]] = defaultdict(Counter)
     for each in receipt.exceptions:
-        found[each.fate, each.message].append(subject_words(str(each.subject)))
-    return sorted(found.items(), key=lambda group: -len(group[1]))
+        found[each.fate, each.message][subject_words(str(each.subject))] += 1
+    return sorted(found.items(), key=lambda group: -group[1].total())
 
 
-def _exception_row(fate: Fate, message: str, ids: Sequence[str], page: Page) -> tuple[Text, ...]:
+def _exception_row(fate: Fate, message: str, ids: Counter[str], page: Page) -> tuple[Text, ...]:
     return (
-        Text(f"{len(ids):,}"),
+        Text(f"{ids.total():,}"),
         Text(fate.value, fate_style(fate)),
         Text.assemble(
             cut(escaped(message), page.width),
-            (f"  e.g. {', '.join(map(cut, ids[:_SAMPLES_SHOWN]))}", FAINT),
+            (f"  e.g. {', '.join(map(cut, list(ids)[:_SAMPLES_SHOWN]))}", FAINT),
         ),
     )
 
@@ -288,10 +288,10 @@ def _markdown_fates(receipt: Receipt) -> Iterable[str]:
 def _markdown_exceptions(receipt: Receipt) -> Iterable[Rows]:
     lines = [
         row(
-            f"**{len(ids):,}**",
+            f"**{ids.total():,}**",
             fate.value,
             code(cut(escaped(message), _COMMENT_CELLS)),
-            ", ".join(code(cut(each)) for each in ids[:_SAMPLES_SHOWN]),
+            ", ".join(code(cut(each)) for each in list(ids)[:_SAMPLES_SHOWN]),
         )
         for (fate, message), ids in groups(receipt)
     ]

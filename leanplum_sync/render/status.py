@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +16,7 @@ from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, pr
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, faint, grid, heading, paint
 from leanplum_sync.render.values import amount, cut, duration, escaped, moment, subject_words, timestamp
+from leanplum_sync.wire.event import import_of
 
 NO_RUNS: Final = "No runs yet: nothing has been applied with this journal."
 NOTHING_HELD: Final = "No actions are held."
@@ -101,17 +102,18 @@ def _held(status: Status) -> list[RenderableType]:
     return [title, grid(rows, right=(0,)), BLANK, Text("To resolve the held actions:"), *decide]
 
 
-def held_groups(status: Status) -> Sequence[tuple[tuple[str, str, int], Sequence[str]]]:
-    """Return the held subjects by resource, delivery and run."""
-    groups = defaultdict(list)
+def held_groups(status: Status) -> Sequence[tuple[tuple[str, str, int], Counter[str]]]:
+    """Return how often each subject is held, by resource, delivery and run. The events of one import are one group."""
+    groups: defaultdict[tuple[str, str, int], Counter[str]] = defaultdict(Counter)
     for each in status.held:
-        groups[each.key.resource, each.key.name, each.run].append(subject_words(str(each.key.subject)))
+        name = import_of(each.key.name) or each.key.name
+        groups[each.key.resource, name, each.run][subject_words(str(each.key.subject))] += 1
     return list(groups.items())
 
 
-def _held_row(resource: str, name: str, run: int, ids: Sequence[str]) -> tuple[Text, ...]:
-    samples = f"  run {run}, e.g. {', '.join(map(cut, ids[:_SAMPLES_SHOWN]))}"
-    return Text(f"{len(ids):,}"), Text.assemble(
+def _held_row(resource: str, name: str, run: int, ids: Counter[str]) -> tuple[Text, ...]:
+    samples = f"  run {run}, e.g. {', '.join(map(cut, list(ids)[:_SAMPLES_SHOWN]))}"
+    return Text(f"{ids.total():,}"), Text.assemble(
         cut(escaped(f"{resource}, {name}"), _NAME_CELLS), (samples, FAINT)
     )
 
@@ -186,11 +188,11 @@ def _held_words(status: Status) -> str:
 def _markdown_held(status: Status) -> Rows:
     lines = [
         row(
-            f"**{len(ids):,}**",
+            f"**{ids.total():,}**",
             code(cut(resource)),
             code(cut(name)),
             str(run),
-            ", ".join(code(cut(each)) for each in ids[:_SAMPLES_SHOWN]),
+            ", ".join(code(cut(each)) for each in list(ids)[:_SAMPLES_SHOWN]),
         )
         for (resource, name, run), ids in held_groups(status)
     ]

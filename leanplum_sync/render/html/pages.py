@@ -64,7 +64,7 @@ def _verified(verified: Verification | None) -> Html:
 
 def _exceptions(receipt: Receipt) -> Html:
     rows: list[Sequence[Content]] = [
-        (f"{len(ids):,}", fate.value, cut(message, _MESSAGE_CELLS), codes(ids[:_SAMPLES]))
+        (f"{ids.total():,}", fate.value, cut(message, _MESSAGE_CELLS), codes(list(ids)[:_SAMPLES]))
         for (fate, message), ids in groups(receipt)
     ]
     if not rows:
@@ -108,7 +108,7 @@ def status_html(status: Status) -> str:
 
 def _held(status: Status) -> Html:
     rows: list[Sequence[Content]] = [
-        (f"{len(ids):,}", code(resource), code(name), str(run), codes(ids[:_SAMPLES]))
+        (f"{ids.total():,}", code(resource), code(name), str(run), codes(list(ids)[:_SAMPLES]))
         for (resource, name, run), ids in held_groups(status)
     ]
     if not rows:

@@ -9,6 +9,7 @@ import pytest
 from sample_renderings import ALL_DONE, HELD, LOCK, NO_PROOF, NOTHING, PROOF, RUN, SOME_DONE
 from sample_renderings import EMBEDDED as SANDBOX
 
+from leanplum_sync.address import Subject
 from leanplum_sync.applier.receipt import Receipt, StopReason
 from leanplum_sync.cli.commands.apply import code_of
 from leanplum_sync.journal.entry import (
@@ -18,6 +19,8 @@ from leanplum_sync.operations.verify import Verification
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.receipt import next_steps, receipt_document, receipt_text
 from leanplum_sync.render.status import status_json, status_text
+from leanplum_sync.wire.batch import DeliveryKey
+from leanplum_sync.wire.event import event_delivery
 
 
 def test_what_became_of_everything_adds_up_to_what_was_planned() -> None:
@@ -44,7 +47,7 @@ def test_what_was_not_done_is_grouped_by_its_reason_with_a_few_ids() -> None:
     text = receipt_text(SOME_DONE, SANDBOX, None, Page())
     assert text.startswith("Partially applied to sandbox")
     assert "Stopped early: too many actions were rejected." in text
-    assert r"  12  rejected  Invalid\x1b[31m value  e.g. 00004, 00004, 00004" in text
+    assert r"  12  rejected  Invalid\x1b[31m value  e.g. 00004" in text
     assert "  and 28 more; -o json lists 12" in text
 
 
@@ -121,6 +124,16 @@ def test_status_names_runs_the_one_at_work_and_what_is_held() -> None:
     assert "    7  partial  production   2027-01-15 08:00       12  3f2a91c04b3f" in text
     assert "Held: 1 action that may or may not have happened" in text
     assert "1  MessageSend/delay, 2026-11  run 7, e.g. u1" in text
+
+
+def test_the_held_events_of_an_import_are_one_group_and_each_user_is_an_example_once() -> None:
+    events = [
+        replace(HELD, key=DeliveryKey(event_delivery("orders", key), Subject.user(user), "Events/orders"))
+        for user in ("u1", "u2")
+        for key in ("1001", "1002", "1003")
+    ]
+    text = status_text(replace(NOTHING, runs=(RUN,), held=tuple(events)), Page(width=100))
+    assert "6  Events/orders, orders  run 7, e.g. u1, u2\n" in f"{text}\n"
 
 
 def test_a_lock_whose_time_has_passed_is_free() -> None:
