@@ -32,6 +32,7 @@ from leanplum_sync.journal.identity import Here, contradictions
 from leanplum_sync.kinds.registry import KINDS
 from leanplum_sync.planner.hazards import (
     DURING_MIGRATION,
+    REPEATED_EVENTS,
     REPEATED_SENDS,
     SUSPECTED_RENAME,
     Repeats,
@@ -122,7 +123,9 @@ def current_hazards(plan: WholePlan, budget: Mapping[str, int | None]) -> tuple[
         budget,
         stated.get(_NOT_COUNTED, 0),
         is_migrating=DURING_MIGRATION in stated,
-        repeats=Repeats(stated.get(REPEATED_SENDS, 0), stated.get(SUSPECTED_RENAME, 0)),
+        repeats=Repeats(
+            stated.get(REPEATED_SENDS, 0), stated.get(SUSPECTED_RENAME, 0), stated.get(REPEATED_EVENTS, 0)
+        ),
     )
 
 

@@ -207,6 +207,6 @@ KIND: Final[Kind[EventsDocument]] = Kind(
     reads=("exportUser", "getMessages"),
     writes=("track", "setUserAttributes"),
     delivery=(DeliveryClass.ONCE,),
-    hazards=("events", "triggersCampaigns", "suspectedRename"),
+    hazards=("events", "repeatedEvents", "triggersCampaigns", "suspectedRename"),
     tables={"Events": EventsSpec},
 )

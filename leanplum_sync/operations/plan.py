@@ -140,7 +140,7 @@ def make_plan(
     names.observe(staging.users.names_seen())
     if isinstance(request.observed, Assumed):
         names.observe(request.observed.names)
-    delivery_names = Names.of(loaded.deliveries, loaded.chosen_deliveries, loaded.former_names)
+    delivery_names = Names.of(loaded.deliveries, loaded.chosen_deliveries, loaded.former_names, loaded.events)
     since = clock.now() - request.repeated_send_days * _DAY
     with (
         PlanWriter(request.out, parts=request.parts, part=request.part) as writer,

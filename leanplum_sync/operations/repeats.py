@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Self, assert_never
 
 from leanplum_sync.kinds.rows import desires
@@ -32,18 +32,27 @@ class Names:
     """
     Names of deliveries: *used* by any spec of the project, and *planned* by the specs of this plan.
 
-    Each set includes the names that its deliveries had before, as ``moved`` lists them.
+    Each set includes the names that its deliveries had before, as ``moved`` lists them. *events* has the event of each import
+    in the specs, by the same names, unless it comes from a column.
     """
 
     used: frozenset[str]
     planned: frozenset[str]
+    events: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, used: Iterable[str], planned: Iterable[str], former: Mapping[str, tuple[str, ...]]) -> Self:
+    def of(
+        cls,
+        used: Iterable[str],
+        planned: Iterable[str],
+        former: Mapping[str, tuple[str, ...]],
+        events: Mapping[str, str],
+    ) -> Self:
         def with_former(names: Iterable[str]) -> frozenset[str]:
             return frozenset(each for name in names for each in (name, *former.get(name, ())))
 
-        return cls(with_former(used), with_former(planned))
+        by_former = {each: event for name, event in events.items() for each in former.get(name, ())}
+        return cls(with_former(used), with_former(planned), {**by_former, **events})
 
 
 class RepeatCounter:
@@ -57,7 +66,7 @@ class RepeatCounter:
         self._context = context
         self._names = names
         self._since = since
-        self._sends = self._subjects = 0
+        self._sends = self._events = self._subjects = 0
         self._numbers: dict[str, int] = {}
         self._rows: list[tuple[int, int, int, bool]] = []
         self._connection = sqlite3.connect("", isolation_level=None)  # a temporary file
@@ -72,7 +81,10 @@ class RepeatCounter:
         self._connection.close()
 
     def include(self, plan: SubjectPlan, known: Known) -> None:
-        if not known.sent or not plan.changes:
+        if not plan.changes:
+            return
+        self._events += _repeated_events(plan, known, self._names.events)
+        if not known.sent:
             return
         listed = frozenset(_listed(plan, self._context))
         rows = set[tuple[int, int, int, bool]]()
@@ -120,7 +132,7 @@ class RepeatCounter:
             ),
         )
         ((subjects,),) = self._connection.execute(_COUNT, {"parts": parts}).fetchall()
-        return Repeats(self._sends, subjects)
+        return Repeats(self._sends, subjects, self._events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +201,27 @@ def _again(plan: SubjectPlan, known: Known, context: Context) -> Iterator[_Again
             attribute = name.partition("/")[2]
             same = {each: sent for each, sent in others.items() if each.partition("/")[2] == attribute}
         yield _Again(name, isinstance(decision.desire, desires.Send), same)
+
+
+def _repeated_events(plan: SubjectPlan, known: Known, events: Mapping[str, str]) -> int:
+    """
+    Return how many planned events have the key of an event that the subject has from another import, or gets from one in this plan.
+
+    Imports of different *events* may share keys, as orders and their refunds do. The journal doesn't know the event of a key, so
+    an import that is in no spec any more may have been of the same event.
+    """
+    imports = _imports(known)
+    count, planned = 0, set[tuple[str, str]]()
+    for decision in plan.decisions:
+        event = decision.desire
+        if not isinstance(event, desires.TrackEvent) or not decision.changes:
+            continue
+        key = event.delivery.removeprefix(event.imported_as)
+        count += (key, event.name) in planned or any(
+            events.get(each, event.name) == event.name for each in imports.get(key, ())
+        )
+        planned.add((key, event.name))
+    return count
 
 
 def _imports(known: Known) -> Mapping[str, Mapping[str, Sent]]:

@@ -17,6 +17,7 @@ CHANGE_HAZARDS: Final = tuple(
     )
 )
 REPEATED_SENDS: Final = "repeatedSends"
+REPEATED_EVENTS: Final = "repeatedEvents"
 SUSPECTED_RENAME: Final = "suspectedRename"
 TRIGGERS_CAMPAIGNS: Final = "triggersCampaigns"
 DURING_MIGRATION: Final = "duringMigration"
@@ -28,11 +29,13 @@ class Repeats:
     """
     What the journal shows that a plan would repeat under another name.
 
-    *sends* have a recipient who was sent the same message lately; *renames* counts recipients of deliveries that look renamed.
+    *sends* have a recipient who was sent the same message lately; *renames* counts recipients of deliveries that look renamed;
+    *events* have the key of an event of the same user in another import.
     """
 
     sends: int = 0
     renames: int = 0
+    events: int = 0
 
 
 NO_REPEATS: Final = Repeats()
@@ -63,6 +66,7 @@ def hazards(
         REPEATED_SENDS: repeats.sends,
         SUSPECTED_RENAME: repeats.renames,
         "events": changes["events"],
+        REPEATED_EVENTS: repeats.events,
         TRIGGERS_CAMPAIGNS: summary.triggered,
         "forcedSends": forced_sends,
         **{name: changes[name] for name in CHANGE_HAZARDS},

@@ -143,6 +143,10 @@ class BudgetModel(Edge):
     renames: Count | None = _allowed("Attributes renamed.", 1000, None)
     forced_sends: Count | None = _allowed("Messages sent to users outside the message's targeting.", 0, None)
     events: Count | None = _allowed("Past events imported.", 100000, None)
+    repeated_events: Count = _allowed(
+        "Past events whose key the user already has from another import, or gets from two imports of the plan. Imports that are in the specs with different events don't count.",
+        0,
+    )
     triggers_campaigns: Count = _allowed(
         "Users whose past events may trigger active messages, as far as Leanplum shows what triggers them.", 0
     )

@@ -35,6 +35,13 @@ def deliveries_of(resource: Resource) -> Iterator[tuple[str, Place]]:
                 assert_never(part)
 
 
+def events_of(resource: Resource) -> Iterator[tuple[str, str]]:
+    """Yield the name of each import of *resource*, and of its event, unless the event's name comes from a column."""
+    for part in resource.parts:
+        if isinstance(part, EventPart) and isinstance(part.event.source, str):
+            yield part.imported_as, part.event.source
+
+
 def check_moved(
     moves: Sequence[Move], deliveries: Mapping[str, tuple[ResourceAddress, Place]], report: Reports
 ) -> None:

@@ -38,7 +38,7 @@ from leanplum_sync.project.model import (
 from leanplum_sync.project.moved import former_names
 from leanplum_sync.sources import file_digest
 from leanplum_sync.specs.check import checked, kind_of
-from leanplum_sync.specs.deliveries import check_moved, deliveries_of, unused_moves
+from leanplum_sync.specs.deliveries import check_moved, deliveries_of, events_of, unused_moves
 from leanplum_sync.specs.dependencies import Dependency, check_circles, check_targets
 from leanplum_sync.specs.file import OpenDocument, read_file
 from leanplum_sync.specs.listing import long_list, site_of, with_columns_checked
@@ -58,7 +58,8 @@ class Loaded:
 
     *resources* are sorted by address, *problems* by file and line, *inputs* by path. *notes* are advice,
     not problems, and *remarks* are about what data files look like. *deliveries* are the names of the whole
-    project's sends and increments, also of specs that were not chosen.
+    project's sends and increments, also of specs that were not chosen. *events* has the event of each import of the whole
+    project, unless it comes from a column.
     """
 
     root: Path
@@ -69,6 +70,7 @@ class Loaded:
     notes: tuple[Problem, ...] = ()
     remarks: tuple[Problem, ...] = ()
     deliveries: frozenset[str] = frozenset()
+    events: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def chosen_deliveries(self) -> frozenset[str]:
@@ -116,10 +118,11 @@ def load(project_file: Path, only: Sequence[Path] = (), clock: Clock | None = No
     elif found_project is not None:
         loading.read_all(_named(root, found_project, documents[0]))
     resources = loading.resources(complete=not only)
-    deliveries = loading.deliveries
+    deliveries, events = loading.deliveries, loading.events
     if found_project is not None:
         if only:
-            deliveries = _deliveries_of_all(root, found_project, documents[0], now) | deliveries
+            whole = _whole_project(root, found_project, documents[0], now)
+            deliveries, events = whole.deliveries | deliveries, whole.events | events
         check_moved(found_project.moved, deliveries, documents[0].report_at)
         loading.notes += unused_moves(found_project.moved, deliveries, documents[0])
     problems += [problem for document in documents for problem in document.problems]
@@ -140,17 +143,16 @@ def load(project_file: Path, only: Sequence[Path] = (), clock: Clock | None = No
         tuple(loading.notes),
         tuple(loading.remarks()),
         frozenset(deliveries),
+        events,
     )
 
 
-def _deliveries_of_all(
-    root: Path, found: ProjectFile, document: OpenDocument, now: float
-) -> dict[str, tuple[ResourceAddress, Place]]:
-    """Return the deliveries of all specs of the project. Problems in specs that were not chosen don't matter here."""
+def _whole_project(root: Path, found: ProjectFile, document: OpenDocument, now: float) -> _Loading:
+    """Load all specs of the project, for their deliveries. Problems in specs that were not chosen don't matter here."""
     loading = _Loading(root, [], frozenset(), _connections(found), now)
     loading.read_all(_named(root, found, replace(document, problems=[])))
     loading.resources(complete=False)
-    return loading.deliveries
+    return loading
 
 
 def find_project(start: Path) -> Path:
@@ -384,6 +386,7 @@ class _Loading:
     _documents: list[OpenDocument] = field(default_factory=list)
     _dependencies: list[Dependency] = field(default_factory=list)
     deliveries: dict[str, tuple[ResourceAddress, Place]] = field(default_factory=dict)
+    events: dict[str, str] = field(default_factory=dict)
 
     def read_all(self, paths: Iterable[Path]) -> None:
         for path in dict.fromkeys(paths):
@@ -452,6 +455,7 @@ class _Loading:
             self.notes.append(advice)
         resource = kind.build(model, site)
         self._check_deliveries(resource, document)
+        self.events |= events_of(resource)
         said = json.dumps(document.document.value["spec"], sort_keys=True)
         return with_columns_checked(replace(resource, digest=fingerprint(said)), site, document)
 

@@ -270,6 +270,48 @@ def test_a_renamed_import_sends_nothing_again(shell: Shell, serve: Serve) -> Non
     assert happened(app) == {"u1": 2, "u2": 2, "u3": 1}
 
 
+def copied(shell: Shell, **replaced: str) -> None:
+    """Add a spec with the same rows under another name, with *replaced* texts."""
+    text = SPEC.replace("name: orders", "name: copy").replace("2026-orders", "copied-orders")
+    for old, new in replaced.items():
+        text = text.replace(f"{old}: ", f"{old}: {new} #")
+    (shell.folder / "specs" / "copy.yaml").write_text(text)
+
+
+def test_the_same_keys_under_another_import_need_consent(shell: Shell, serve: Serve) -> None:
+    served(shell, serve)
+    # Two new specs over one file.
+    copied(shell)
+    both = shell.json("plan", "--out", "a.lpplan", code=6)
+    assert (hazards(both)["events"], hazards(both)["repeatedEvents"]) == (10, 5)
+    (shell.folder / "specs" / "copy.yaml").unlink()
+    shell.run("plan", "--out", "a.lpplan")
+    shell.run(*APPLY)
+    # A copy of a spec that was applied, planned with it and alone.
+    copied(shell)
+    for selected in ((), ("--select", "Events/copy")):
+        planned = shell.json("plan", "--out", "a.lpplan", *selected, code=6)
+        assert hazards(planned)["repeatedEvents"] == 5
+    assert "past events that the user already has" in shell.run("show", "a.lpplan").stdout
+    shell.run("apply", "a.lpplan", "--yes", code=6)
+    shell.run("apply", "a.lpplan", "--yes", "--ack", "repeatedEvents=5")
+
+
+@pytest.mark.parametrize("selected", [(), ("--select", "Events/copy")])
+def test_imports_of_different_events_may_share_keys(
+    shell: Shell, serve: Serve, selected: tuple[str, ...]
+) -> None:
+    served(shell, serve)
+    shell.run("plan", "--out", "a.lpplan")
+    shell.run(*APPLY)
+    copied(shell, event="Refund")
+    planned = shell.json("plan", "--out", "a.lpplan", *selected)
+    assert (hazards(planned)["events"], hazards(planned).get("repeatedEvents")) == (5, None)
+    # The journal doesn't know which event the keys of a removed spec were for.
+    (shell.folder / "specs" / "orders.yaml").unlink()
+    assert hazards(shell.json("plan", "--out", "a.lpplan", code=6))["repeatedEvents"] == 5
+
+
 def test_an_event_that_became_too_old_is_refused(shell: Shell, serve: Serve) -> None:
     served(shell, serve)
     (shell.folder / "orders.csv").write_text(orders(("u1", "1", 359)))

@@ -51,6 +51,7 @@ PROJECT: Final[dict[str, Any]] = {
                     "changedShare": 50,
                     "removals": 0,
                     "repeatedSends": 3,
+                    "repeatedEvents": 3,
                 },
                 "limits": {
                     "requestsPerSecond": 1000,
