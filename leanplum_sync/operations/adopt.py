@@ -108,7 +108,7 @@ class Adoption:
     """
     *pending* counts the differences that others did not make, and that were left out for that.
 
-    *listed* counts the users of the specs, *unreadable* those who could not be read.
+    *listed* counts the users of the specs, *unreadable* those who could not be read. *unlisted* were asked for, but are in no spec.
     """
 
     adopted: tuple[Adopted, ...]
@@ -116,6 +116,7 @@ class Adoption:
     pending: int
     listed: int
     unreadable: int
+    unlisted: int
     reads: int
     observed: tuple[float | None, float | None]
 
@@ -151,6 +152,7 @@ def adopt(
         former=loaded.former_names,
     )
     found = _Finding(loaded, context, choice, unchanged)
+    unlisted = set(choice.users or ())
     with (
         progress.track("Comparing", staging.users.count_passed(), "user") as task,
         naming_the_place(observed),
@@ -160,6 +162,7 @@ def adopt(
             subjects = [met.subject for met in page]
             known = journal.known(app, subjects)
             footprints = journal.footprints(app, environment, subjects)
+            unlisted.difference_update(subjects)
             for met in page:
                 if met.element is not None and (choice.users is None or met.subject in choice.users):
                     left = footprints.get(met.subject, {})
@@ -173,6 +176,7 @@ def adopt(
         found.pending,
         staging.count_subjects(),
         len(unreadable),
+        len(unlisted),
         reads,
         staging.users.between(),
     )

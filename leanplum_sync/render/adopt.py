@@ -53,6 +53,9 @@ def adoption_text(
         lines += [BLANK, heading("Not adopted"), *_left(adoption.left)]
     if adoption.unreadable:
         lines += [BLANK, Text(f"{amount(adoption.unreadable, 'user')} could not be read.", CARE)]
+    if adoption.unlisted:
+        are = "is" if adoption.unlisted == 1 else "are"
+        lines += [BLANK, Text(f"{amount(adoption.unlisted, 'user')} {are} in no spec.", CARE)]
     if adoption.pending:
         differ = "differs" if adoption.pending == 1 else "differ"
         lines += [

@@ -593,6 +593,7 @@ class AdoptionDocument(Document):
     is_dry_run: bool
     listed: int
     unreadable: int
+    unlisted: Annotated[int, "Users who were asked for, but are in no spec."]
     reads: int
     observed_from: Time
     observed_until: Time

@@ -134,6 +134,12 @@ def test_only_the_named_users_are_read_and_adopted(applied: Shell) -> None:
     assert ([each["subject"] for each in shown["adopted"]], shown["reads"]) == (["user:u2"], 1)
 
 
+def test_users_who_are_in_no_spec_are_counted(applied: Shell) -> None:
+    told = applied.run("adopt", "--user", "nobody", code=4).stdout
+    assert "Nothing to adopt." in told
+    assert "1 user is in no spec." in told
+
+
 def test_live_values_fill_empty_cells(applied: Shell) -> None:
     filled = applied.json("adopt", "--fill")
     assert [(each["subject"], each["before"], each["after"]) for each in filled["adopted"]] == [

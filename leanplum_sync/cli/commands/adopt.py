@@ -169,7 +169,7 @@ def command(
         text=lambda page: adoption_text(found, files, target, mask, page, dry_run=dry_run, root=loaded.root),
         json=lambda: adoption_json(found, files, target, mask, dry_run=dry_run, root=loaded.root),
     )
-    in_part = found.left or found.unreadable or any(each.instead_of for each in files)
+    in_part = found.left or found.unreadable or found.unlisted or any(each.instead_of for each in files)
     return ExitCode.IN_PART if in_part else ExitCode.OK
 
 
