@@ -8,8 +8,19 @@ users who would change are read first. So a wrong baseline can only hide a chang
 from __future__ import annotations
 
 from leanplum_sync.baseline.baseline import Baseline, KnowsWrites, Read
-from leanplum_sync.baseline.folder import Folder, Head, Owner, UnusableError
+from leanplum_sync.baseline.folder import Folder, Head, Owner, UnusableError, new_key
 from leanplum_sync.baseline.shared import Shared
 from leanplum_sync.baseline.writes import line_of
 
-__all__ = ["Baseline", "Folder", "Head", "KnowsWrites", "Owner", "Read", "Shared", "UnusableError", "line_of"]
+__all__ = [
+    "Baseline",
+    "Folder",
+    "Head",
+    "KnowsWrites",
+    "Owner",
+    "Read",
+    "Shared",
+    "UnusableError",
+    "line_of",
+    "new_key",
+]

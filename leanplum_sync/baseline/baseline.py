@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from leanplum_sync.address import Subject
-from leanplum_sync.baseline.folder import Folder, Head, Owner, UnusableError
+from leanplum_sync.baseline.folder import Folder, Head, Owner, UnusableError, new_key
 from leanplum_sync.baseline.merge import Merge, write_ids
 from leanplum_sync.baseline.shared import Shared
 from leanplum_sync.clock import Clock
@@ -113,17 +113,21 @@ class Baseline:
         Return what a plan may assume. Its files are in the folder *into*, and no later generation changes them.
 
         Raises:
-            UnusableError: as for ``head``.
+            UnusableError: as for ``head``, or the folder can't be written.
             StorageError: there is no room in *into*.
         """
-        head = self.head(journal)
-        prints = self.folder.take(head, into)
+        try:
+            with self.folder.alone():  # until all three are from the same baseline
+                head, key = self.head(journal), self.folder.key()
+                prints = self.folder.take(head, into)
+        except OSError as error:
+            raise UnusableError(f"its folder can't be locked: {error.strerror}") from error
         doubtful = _users(journal.touched_since(self.owner.app, Position(head.run, head.unfinished)))
         try:
             file = write_ids(doubtful, into / "doubtful.ndjson")
         except OSError as error:
             raise StorageError(f"{into}: the baseline can't be prepared: {error.strerror}.") from error
-        return head, Assumptions(prints, self.folder.key(), frozenset(head.fields), file, not_before)
+        return head, Assumptions(prints, key, frozenset(head.fields), file, not_before)
 
     def add_read(self, read: Read, journal: KnowsWrites, clock: Clock) -> Head:
         """
@@ -148,7 +152,9 @@ class Baseline:
             )
 
         with self._storing(), self.folder.alone():
-            before, key = self._before(journal)
+            before = self._before(journal)
+            # Without a baseline to add to, no print is kept, and a key that somebody discarded must not be used again.
+            key = new_key() if before is None else self.folder.key()
             return self._next(merge, before, key, journal, clock, fields=read.fields, names=read.names)
 
     def add_run(
@@ -185,14 +191,14 @@ class Baseline:
             return step.merge.write(written, stale=stale, into=step.into)
 
         with self._storing(), self.folder.alone():
-            before, key = self._before(journal)
+            before = self._before(journal)
             if before is None or run <= before.run:
                 return None
-            return self._next(merge, before, key, journal, clock)
+            return self._next(merge, before, self.folder.key(), journal, clock)
 
     def forget(self) -> None:
         """
-        Remove the baseline, here and in the shared journal, and create a new key.
+        Remove the baseline and its key, here and in the shared journal. The next one has a new key.
 
         Raises:
             StorageError: the folder can't be written.
@@ -202,7 +208,6 @@ class Baseline:
             if self.shared is not None:
                 self.shared.forget()
             self.folder.forget()
-            self.folder.create_key()
 
     def _next(
         self,
@@ -246,18 +251,14 @@ class Baseline:
             scratch.close()
         return head
 
-    def _before(self, journal: KnowsWrites) -> tuple[Head | None, str]:
-        """Return the head, None if there is none that can be used, and the key."""
+    def _before(self, journal: KnowsWrites) -> Head | None:
+        """Return the head, None if there is none that can be used."""
         try:
             if self.shared is not None:
                 self.shared.fetch(self.folder)
-            return self.head(journal), self.folder.key()
+            return self.head(journal)
         except UnusableError:
-            pass
-        try:
-            return None, self.folder.key()
-        except UnusableError:
-            return None, self.folder.create_key()
+            return None
 
     @contextmanager
     def _storing(self) -> Iterator[None]:

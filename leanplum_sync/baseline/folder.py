@@ -40,6 +40,10 @@ _KEY_BYTES: Final = 16
 _KEY_TEXT: Final = 22  # characters: with the names of most fields and their values, one block of the hash
 
 
+def new_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(_KEY_BYTES)).decode().rstrip("=")
+
+
 class UnusableError(Exception):
     """There is a baseline, and it must not be used. The message is the reason, without a full stop."""
 
@@ -103,12 +107,6 @@ class Folder:
             raise UnusableError("its key is damaged")
         return text
 
-    def create_key(self) -> str:
-        """Return a new key, which makes all prints so far unusable."""
-        key = base64.urlsafe_b64encode(secrets.token_bytes(_KEY_BYTES)).decode().rstrip("=")
-        self._put(_KEY, f"{key}\n".encode())
-        return key
-
     def read(self) -> Head:
         """
         Return the head, once it and the prints have been checked.
@@ -136,6 +134,8 @@ class Folder:
     def take(self, head: Head, into: Path) -> Path:
         """
         Return a file in the folder *into* with the prints of *head*, which stays when further generations are written.
+
+        Call it while ``alone``, since *head* was read: a copy that is received may have other prints of the same generation.
 
         Raises:
             UnusableError: it is gone.
@@ -170,7 +170,7 @@ class Folder:
 
     def publish(self, head: Head, prints: Path, key: str) -> None:
         """
-        Make *prints*, a file in this folder, the generation of *head*. Call it while ``alone``.
+        Make *prints*, a file in this folder that was made with *key*, the generation of *head*. Call it while ``alone``.
 
         Raises:
             OSError: there is no room. The generation before still counts.
@@ -180,14 +180,16 @@ class Folder:
         sealed = asdict(head) | {"digest": _digest(key, prints)}
         prints.replace(self.prints(head.generation))
         _sync(self.path)
+        self._put(_KEY, f"{key}\n".encode())
         told = orjson.dumps(sealed, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS)
         self._put(_HEAD, _seal(key, told).encode() + b"\n" + told)
         self._remove_prints(besides={head.generation, head.generation - 1})
 
     def forget(self) -> None:
-        """Remove everything but the lock and the key. Call it while ``alone``."""
-        for name in (_HEAD, _SHARED):
+        """Remove everything but the lock. Call it while ``alone``."""
+        for name in (_HEAD, _KEY, _SHARED):
             (self.path / name).unlink(missing_ok=True)
+            self._aside(name).unlink(missing_ok=True)  # of a process that was killed
         _sync(self.path)
         self._remove_prints(besides=set())
 
@@ -256,8 +258,11 @@ class Folder:
                 with suppress(OSError):
                     path.unlink()
 
+    def _aside(self, name: str) -> Path:
+        return self.path / f"{name}.new"
+
     def _put(self, name: str, content: bytes) -> None:
-        aside = self.path / f"{name}.new"
+        aside = self._aside(name)
         aside.unlink(missing_ok=True)
         with os.fdopen(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
             file.write(content)

@@ -46,8 +46,8 @@ class Shared:
         """
         Let *folder* have what the journal has. Call it while *folder* is ``alone``.
 
-        A folder that came from a copy which the journal no longer has is emptied: somebody discarded the baseline. One that
-        was never shared stays.
+        A folder that came from a copy which the journal no longer has is emptied, and its key is deleted: somebody discarded the
+        baseline, perhaps because the key leaked. A folder that was never shared stays.
 
         Raises:
             UnusableError: the copy is damaged, or was encrypted with another key.

@@ -108,13 +108,18 @@ def test_a_baseline_that_is_discarded_is_used_by_no_machine_again(
     applied(machine)
     first = machine("first")
     assert plan(first)[:2] == (20, 0)
+    (key,) = (first.folder / ".leanplum-sync").glob("*.baseline/key")
+    old = key.read_text()
     machine("second").run(*command)
     with psycopg.connect(journal_location) as connection:
         assert connection.execute(f"SELECT * {OF_BASELINE}").fetchall() == []
     assert first.run("baseline").stdout == "There is no baseline.\n"
     assert not list((first.folder / ".leanplum-sync").glob("*.baseline/prints-*"))
     assert plan(first)[:2] == (0, 20)
-    assert plan(machine("third"))[:2] == (20, 0)
+    third = machine("third")
+    assert plan(third)[:2] == (20, 0)
+    (new,) = (third.folder / ".leanplum-sync").glob("*.baseline/key")
+    assert new.read_text() == key.read_text() != old
 
 
 def test_two_machines_that_add_at_once_leave_one_whole_baseline(machine: Machine) -> None:

@@ -16,7 +16,7 @@ import duckdb
 import orjson
 from many_users import ATTRIBUTES, COLUMNS, OBSERVED_AT, PROJECT, answers, write_csv
 
-from leanplum_sync.baseline import Folder, Head, Owner
+from leanplum_sync.baseline import Folder, Head, Owner, new_key
 from leanplum_sync.staging import prints
 from leanplum_sync.staging.sql import literal, name, shard_of_subject
 
@@ -52,7 +52,7 @@ def make_many_prints(folder: Path, users: int, host: str) -> Path:
     baseline = Folder(folder / BASELINE)
     baseline.path.parent.mkdir()
     with baseline.alone():
-        key = baseline.create_key()
+        key = new_key()
         aside = baseline.path / "next.parquet"
         _write_prints(aside, users, key)
         app, environment = _OWNER

@@ -40,7 +40,7 @@ def command(console: Console, *, rotate: bool) -> None:
         return
     if rotate:
         baseline.forget()
-        console.document("The baseline was discarded, and there is a new key.")
+        console.document("The baseline was discarded with its key. The next one will have a new key.")
         return
     try:
         baseline.fetch()

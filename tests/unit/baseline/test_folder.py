@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
-from baselines import OWNER, World
+from baselines import OWNER, Journal, World
 
-from leanplum_sync.baseline import Baseline, Folder, Owner, UnusableError
+from leanplum_sync.baseline import Baseline, Folder, Owner, UnusableError, new_key
 
 
 @pytest.fixture
@@ -113,10 +115,79 @@ def test_two_keys_give_different_prints(world: World, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(world.baseline.folder.path, copy)
     other = Folder(copy)
-    key = other.create_key()
+    key = new_key()
     assert key != world.baseline.folder.key()
+    (copy / "key").write_text(key)
     with pytest.raises(UnusableError, match="another key"):
         other.read()
+
+
+def test_a_plan_takes_the_prints_that_it_checked_while_another_plan_fetches_a_copy(
+    world: World, tmp_path: Path
+) -> None:
+    """The copy, from another machine, has other prints of the same generation."""
+    other = World(tmp_path / "other", {"a": "silver", "b": 12}, journal=world.journal)
+    other.folder.mkdir()
+    shutil.copytree(world.baseline.folder.path, other.baseline.folder.path)
+    world.learn(world.read(["a", "b"]))
+    other.learn(other.read(["a", "b"]))
+    copy = io.BytesIO()
+    other.baseline.folder.write_to(copy)
+    folder, into = world.baseline.folder, tmp_path / "plan"
+    into.mkdir()
+
+    def fetch() -> None:
+        with folder.alone(), folder.receiving("copy") as file:
+            file.write(copy.getvalue())
+
+    @dataclass(slots=True)
+    class Fetching(Journal):
+        """Another plan fetches when the head has been checked, if it can."""
+
+        fetcher: Thread | None = None
+
+        def uid_of(self, run: int) -> str:
+            if self.fetcher is None:
+                self.fetcher = Thread(target=fetch)
+                self.fetcher.start()
+                while self.fetcher.is_alive() and not waits_for_lock(folder.path / "lock"):
+                    self.fetcher.join(0.01)
+            return world.journal.uid_of(run)
+
+    journal = Fetching(world.journal.id, world.journal.number, world.journal.runs)
+    head, assumed = world.baseline.assume(journal, into)
+    assert journal.fetcher is not None
+    journal.fetcher.join()
+    sealed = hashlib.blake2b(assumed.path.read_bytes(), key=assumed.key.encode(), digest_size=16)
+    assert sealed.hexdigest() == head.digest
+    assert folder.read() == other.baseline.folder.read() != head
+
+
+def waits_for_lock(path: Path) -> bool:
+    """Tell whether a thread waits for the lock on the file: the kernel marks it with an arrow."""
+    inode = f":{path.stat().st_ino} "
+    return any("->" in line and inode in line for line in Path("/proc/locks").read_text().splitlines())
+
+
+def test_a_discarded_key_is_never_used_again(world: World) -> None:
+    folder = world.baseline.folder
+    old = folder.key()
+    (folder.path / "key.new").write_text(old)  # a process was killed while it wrote the key
+    world.baseline.forget()
+    assert [path.name for path in folder.path.iterdir()] == ["lock"]
+    world.learn(world.read(["a"]))
+    assert folder.key() != old
+    assert world.known().keys() == {"a"}
+
+
+def test_a_baseline_that_replaces_an_unusable_one_has_a_new_key(world: World) -> None:
+    """The unusable one may have been discarded elsewhere, because its key leaked."""
+    old = world.baseline.folder.key()
+    (world.baseline.folder.path / "head.json").write_text("{}")
+    assert world.learn_run(world.journal.begin()) is None
+    assert world.baseline.folder.key() == old
+    world.learn(world.read(["b"]))
+    assert world.baseline.folder.key() != old
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 1_000_000])

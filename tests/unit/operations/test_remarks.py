@@ -117,6 +117,22 @@ def test_a_delimiter_that_the_header_shows_is_a_remark(
     assert (named.total, named.rows, named.remarks) == (0, 2, ())
 
 
+@pytest.mark.parametrize("last", ["", "\n"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    "lines", [["id,v", "u1,gold", "u2,é"], ['id,v,"x,y"', 'u1,"a ""b"", c",""', ",,", "u2,,z"], ["id,v"]]
+)
+def test_a_file_is_loaded_whichever_way_its_lines_end(
+    folder: Any, lines: list[str], end: str, last: str
+) -> None:
+    """Otherwise the baseline would save nothing."""
+    folder.write("specs/u.csv", ("\n".join(lines) + last).replace("\n", end).encode())
+    folder.spec("UserAttributes", USERS % "")
+    (resource,) = folder.load().resources
+    with Staging(folder.root / "state", 128) as staging:
+        assert staging.load(0, resource, folder.root) == sum(line.startswith("u") for line in lines[1:])
+
+
 @PATHS
 def test_the_line_with_which_excel_names_a_delimiter_is_understood(folder: Any, sieve: bool) -> None:
     found = checked(folder, "sep=;\r\nid;v\r\nu1;a\r\n;b\r\n", sieve=sieve)
