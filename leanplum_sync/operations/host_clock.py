@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from leanplum_sync.errors import ClockError
 from leanplum_sync.planner.plan import Contents
-
-# Source: recorded traffic: the API stores an event at its own time minus the difference between the times of the call and of the
-# event. So each event would be wrong by the difference between the clocks; from a day on, the API records it as happening now.
-# Responses may take two minutes, which makes the difference imprecise.
-TOLERATED_SECONDS: Final = 300.0
+from leanplum_sync.wire.event import CLOCKS_DIFFER_SECONDS
 
 
 def check_clock(host_ahead_seconds: float | None, contents: Contents) -> None:
@@ -20,7 +14,7 @@ def check_clock(host_ahead_seconds: float | None, contents: Contents) -> None:
     Raises:
         ClockError: the clocks differ by more than five minutes.
     """
-    if not contents.events or host_ahead_seconds is None or abs(host_ahead_seconds) <= TOLERATED_SECONDS:
+    if not contents.events or host_ahead_seconds is None or abs(host_ahead_seconds) <= CLOCKS_DIFFER_SECONDS:
         return
     minutes = round(abs(host_ahead_seconds) / 60)
     raise ClockError(

@@ -13,7 +13,7 @@ from leanplum_sync.kinds.rows.desires import TrackEvent
 from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.batch import PlannedAction
-from leanplum_sync.wire.event import event_delivery
+from leanplum_sync.wire.event import CLOCKS_DIFFER_SECONDS, event_delivery
 from leanplum_sync.wire.profile import Profile
 
 
@@ -94,3 +94,16 @@ def is_counted(change: Change, planned: int, profile: Profile) -> bool:
     The app may have recorded more, so only a count that is too small proves something.
     """
     return (count_of(profile, change.field) or 0) >= (change.before or 0) + planned
+
+
+def is_in_time(change: Change, profile: Profile) -> bool:
+    """
+    Return whether the event may have been recorded at its own time: the user's first one was not later.
+
+    Source: recorded traffic: the API keeps the earliest first time.
+    """
+    first = profile.events.get(change.field, {}).get("firstTime")
+    time = change.after.get("time") if isinstance(change.after, Mapping) else None
+    if not isinstance(first, int | float) or not isinstance(time, int | float):
+        return True
+    return first <= time + CLOCKS_DIFFER_SECONDS

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 
 from leanplum_sync.address import Subject, SubjectKind
 from leanplum_sync.planner.change import Change, Effect, effect_of
-from leanplum_sync.planner.events import is_counted, records
+from leanplum_sync.planner.events import is_counted, is_in_time, records
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.batch import PlannedAction
 from leanplum_sync.wire.profile import Profile
@@ -34,9 +34,14 @@ class Standing(Enum):
 
 def standings(changes: Sequence[Change], profile: Profile) -> tuple[tuple[Change, Standing], ...]:
     """Compare each of one subject's *changes* with *profile*. Increments of one attribute are judged by their sum."""
-    # Counted once: a user may have thousands of events.
-    occurrences = Counter(change.field for change in changes if effect_of(change.kind) is Effect.OCCURRENCE)
-    return tuple((change, _standing(change, changes, occurrences, profile)) for change in changes)
+    # Counted and added up once: a user may have thousands of events.
+    occurrences: dict[str, int] = defaultdict(int)
+    sums: dict[str, Json] = defaultdict(int)
+    for change in changes:
+        effect = effect_of(change.kind)
+        occurrences[change.field] += effect is Effect.OCCURRENCE
+        sums[change.field] += change.after if effect is Effect.SUM else 0
+    return tuple((change, _standing(change, occurrences, sums, profile)) for change in changes)
 
 
 def carries(planned: PlannedAction, change: Change) -> bool:  # noqa: C901 - a case for each effect
@@ -73,7 +78,7 @@ def _delivers(planned: PlannedAction, change: Change) -> bool:
 
 
 def _standing(
-    change: Change, changes: Iterable[Change], occurrences: Mapping[str, int], profile: Profile
+    change: Change, occurrences: Mapping[str, int], sums: Mapping[str, Json], profile: Profile
 ) -> Standing:
     match effect_of(change.kind):
         case Effect.EXISTENCE:
@@ -81,11 +86,7 @@ def _standing(
         case Effect.MESSAGE:
             return Standing.UNPROVABLE
         case Effect.OCCURRENCE:
-            return (
-                Standing.REACHED
-                if is_counted(change, occurrences[change.field], profile)
-                else Standing.UNTOUCHED
-            )
+            return _of_event(change, occurrences[change.field], profile)
         case Effect.PROFILE_FIELD:
             return _of_value(change, profile.fields.get(change.field))
         case Effect.SUBSCRIPTION:
@@ -95,14 +96,15 @@ def _standing(
         case Effect.ITEMS_ADDED | Effect.ITEMS_REMOVED:
             return _of_list(change, profile.attributes.get(change.field))
         case Effect.SUM:
-            amount = sum(
-                other.after
-                for other in changes
-                if effect_of(other.kind) is Effect.SUM and other.field == change.field
-            )
-            return _of_sum(change, amount, profile.attributes.get(change.field))
+            return _of_sum(change, sums[change.field], profile.attributes.get(change.field))
         case Effect.ATTRIBUTE:
             return _of_value(change, profile.attributes.get(change.field))
+
+
+def _of_event(change: Change, planned: int, profile: Profile) -> Standing:
+    if not is_counted(change, planned, profile):
+        return Standing.UNTOUCHED
+    return Standing.REACHED if is_in_time(change, profile) else Standing.OVERTAKEN
 
 
 def _of_value(change: Change, observed: Json) -> Standing:

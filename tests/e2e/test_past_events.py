@@ -235,6 +235,19 @@ def test_events_that_were_recorded_with_a_wrong_time_are_held(shell: Shell, serv
     assert happened(app) == {"u1": 2, "u2": 2}
 
 
+def test_verify_finds_events_that_were_recorded_too_late_without_a_warning(
+    shell: Shell, serve: Serve
+) -> None:
+    app = served(shell, serve)
+    shell.run("plan", "--out", "a.lpplan")
+    app.faults("skew:seconds=50000,action=multi")
+    verified = shell.json(*APPLY, code=4)["verification"]
+    # The totals of u2 are of even earlier events.
+    assert [(each["subject"], each["fields"]) for each in verified["differing"]] == [
+        ("user:u1", ["Purchase"])
+    ]
+
+
 def test_rejected_and_skipped_events_end_as_documented(shell: Shell, serve: Serve) -> None:
     app = served(shell, serve)
     shell.run("plan", "--out", "a.lpplan")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -150,3 +151,43 @@ def test_an_increment_is_carried_by_the_action_of_its_own_resource() -> None:
     arguments = {"userAttributeValuesToIncrement": {"visits": 1}}
     assert carries(planned("setUserAttributes", arguments, "A/a"), found)
     assert not carries(planned("setUserAttributes", arguments, "B/b"), found)
+
+
+class Looked(list[Change]):
+    """Changes that count how often all of them are looked at."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[Change]:
+        self.times += 1
+        return super().__iter__()
+
+
+@pytest.mark.parametrize("kind", [ChangeKind.EVENT, ChangeKind.EVENT_TOTAL, ChangeKind.INCREMENT])
+def test_comparing_looks_at_the_changes_equally_often_however_many_there_are(kind: ChangeKind) -> None:
+    after = 1 if kind is ChangeKind.INCREMENT else {"key": "k", "time": 1.0}
+    few, many = (Looked([change(kind, "Buy", None, after)] * count) for count in (2, 200))
+    standings(few, profile())
+    standings(many, profile())
+    assert few.times == many.times
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ({}, Standing.UNTOUCHED),
+        ({"Buy": {"count": 1, "firstTime": 1000.0}}, Standing.UNTOUCHED),
+        ({"Buy": {"count": 2, "firstTime": 1000.0}}, Standing.REACHED),
+        ({"Buy": {"count": 3, "firstTime": 1299.0}}, Standing.REACHED),
+        ({"Buy": {"count": 2, "firstTime": 5000.0}}, Standing.OVERTAKEN),
+        ({"Buy": {"count": 2}}, Standing.REACHED),
+    ],
+)
+def test_an_event_is_reached_if_it_is_counted_and_not_recorded_later_than_it_happened(
+    events: Any, expected: Standing
+) -> None:
+    one, other = (
+        change(ChangeKind.EVENT, "Buy", None, {"key": key, "time": time})
+        for key, time in (("1", 1000.0), ("2", 9000.0))
+    )
+    assert standing(one, profile(events=events), other) is expected
