@@ -9,15 +9,18 @@ from typing import Final, TypeAlias
 from leanplum_sync.address import Subject
 from leanplum_sync.journal.entry import Fate
 from leanplum_sync.journal.verdict import DONE, Verdict
-from leanplum_sync.planner.change import Change, Effect, effect_of, facts
+from leanplum_sync.planner.change import Change, ChangeKind, Effect, effect_of, facts
+from leanplum_sync.planner.consent import is_consent_valid
 from leanplum_sync.planner.footprint import Written, print_of, written
 from leanplum_sync.planner.marker import has_marker, is_marked
 from leanplum_sync.planner.standing import Standing, carries, standings
 from leanplum_sync.wire.action import DeliveryClass
 from leanplum_sync.wire.batch import PlannedAction
 from leanplum_sync.wire.profile import Profile
+from leanplum_sync.wire.subscription import resubscribed
 
 HELD: Final = Verdict(Fate.HELD, "sent, but no trustworthy response came back: it may have happened")
+LEFT_SINCE: Final = "unsubscribed after the consent, and stays unsubscribed"
 BY_OTHERS: Final = "changed by someone else since the plan was made"
 NOTHING_LATER: Final[Mapping[str, Written]] = MappingProxyType({})
 
@@ -40,6 +43,8 @@ def recheck(
 
     *later* are the fields that other runs wrote after the plan was made. A conflict names the run. Where the API doesn't show a
     field, such as a push token, the value that the run left there decides.
+
+    A re-subscription is in conflict if the user unsubscribed after the consent. This holds back only the actions that carry it.
     """
     if not profile.exists and not any(effect_of(change.kind) is Effect.EXISTENCE for change in changes):
         return _all(actions, Verdict(Fate.CONFLICTING, "the user no longer exists"))
@@ -57,11 +62,24 @@ def recheck(
     if overtaken:
         message = "; ".join(f"{by}: {', '.join(sorted(overtaken[by]))}" for by in sorted(overtaken))
         return _all(actions, Verdict(Fate.CONFLICTING, message))
-    return {
-        planned.number: Verdict(Fate.ALREADY)
-        for planned in actions
-        if _is_reached(own := _own(planned, seen))
-        and all(facts(change.kind).is_compared for change, _ in own)
+    verdicts: dict[int, Verdict] = {}
+    for planned in actions:
+        own = _own(planned, seen)
+        if _is_reached(own) and all(facts(change.kind).is_compared for change, _ in own):
+            verdicts[planned.number] = Verdict(Fate.ALREADY)
+        elif left := sorted(_without_consent(planned, own, profile)):
+            verdicts[planned.number] = Verdict(Fate.CONFLICTING, f"{LEFT_SINCE}: {', '.join(left)}")
+    return verdicts
+
+
+def _without_consent(planned: PlannedAction, own: Sequence[Seen], profile: Profile) -> frozenset[str]:
+    """Return what the action would re-subscribe the user to although no consent is later than the last unsubscription."""
+    fields = resubscribed(planned.action.arguments)
+    return fields - {
+        change.field
+        for change, standing in own
+        if change.kind is ChangeKind.RESUBSCRIBE
+        and (standing is Standing.REACHED or is_consent_valid(change.consented_at, profile))
     }
 
 

@@ -52,6 +52,7 @@ from leanplum_sync.wire.event import has_wrong_time
 from leanplum_sync.wire.fingerprint import fingerprint
 from leanplum_sync.wire.outcome import ActionOutcome, Outcome
 from leanplum_sync.wire.profile import Profile, read_profile
+from leanplum_sync.wire.subscription import resubscribed
 
 # How often a wait checks whether the run should end.
 _GLANCE_SECONDS: Final = 0.2
@@ -140,7 +141,7 @@ class Worker:
         Send the open actions of *batch*.
 
         First, live state is compared with what the plan assumed: with *recheck_first*, of all subjects;
-        otherwise, only of subjects that another run wrote to after the plan was made.
+        otherwise, only of subjects that another run wrote to after the plan was made, or that are re-subscribed.
         """
         aside = {**self._run.set_aside(batch), **self._not_chosen(batch)}
         open_now = open_actions(entry, batch)
@@ -214,7 +215,7 @@ class Worker:
         Return the *actions* of subjects that have to be read before writing.
 
         A subject that this run read and began to write to isn't read again, unless another run wrote to it
-        after the plan.
+        after the plan. A user who is re-subscribed is always read, because the user may have left again meanwhile.
         """
         if batch.delivery_class is DeliveryClass.ONCE:
             return ()
@@ -222,6 +223,7 @@ class Worker:
         begun = self._run.begun(batch) if everybody or written else {}
         if batch.delivery_class is not DeliveryClass.REPEATABLE:
             written -= begun.keys()  # increments add up, whatever the sum is
+        written |= {planned.subject for planned in actions if resubscribed(planned.action.arguments)}
         return [
             planned
             for planned in actions

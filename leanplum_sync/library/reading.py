@@ -48,7 +48,7 @@ def admitted(observed: Observed, costs: Costs) -> Observed:
 
 def forecast_of(summary: Summary) -> int:
     """Return the lookups that applying a plan will cost: its writes, and reading users back as ``apply`` does by default."""
-    return summary.cost.writes + min(summary.changed, SAMPLE)
+    return summary.cost.to_apply + min(summary.changed, SAMPLE)
 
 
 @contextmanager

@@ -12,14 +12,16 @@ from leanplum_sync.address import Subject
 from leanplum_sync.kinds.rows.desires import Send, TrackEvent
 from leanplum_sync.planfile.writing import Packed
 from leanplum_sync.planner.audit import AuditGoal, audited
-from leanplum_sync.planner.change import ChangeKind, facts
+from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.decide import Decision, Reason
 from leanplum_sync.planner.notes import NOTED, rejected_before_sentence, sentence, triggers_sentence
 from leanplum_sync.planner.plan import TRIGGERS, Cost, Note, Summary
-from leanplum_sync.planner.subject import SubjectPlan
+from leanplum_sync.planner.subject import Phase, SubjectPlan
 from leanplum_sync.planner.triggers import TriggerCounter
+from leanplum_sync.wire.action import DeliveryClass
 from leanplum_sync.wire.event import import_of
 from leanplum_sync.wire.message import Message
+from leanplum_sync.wire.subscription import resubscribed
 
 _SAMPLES: Final = 3
 _ONCE_WORDS: Final[Mapping[type, str]] = {Send: "send", TrackEvent: "event"}
@@ -67,7 +69,7 @@ class Tally:
         self._matching_audited = 0
         self._changed = 0
         self._missing = 0
-        self._rechecked = 0
+        self._rechecked = self._checks = 0
         self._changes: Counter[ChangeKind] = Counter()
         self._noted: dict[tuple[str, str, Reason], _Noted] = {}
         self._rejected_before = _Noted()
@@ -80,7 +82,9 @@ class Tally:
             is_odd = any(decision.reason in NOTED for decision in plan.decisions)
             self._matching_audited += plan.exists and not plan.changes and not is_odd
         self._changes.update(change.kind for change in plan.changes)
-        self._rechecked += any(not facts(change.kind).is_once for change in plan.changes)
+        self._checks += len(checked := _checked_phases(plan))
+        first = next((phase for phase in plan.actions if phase[1] is not DeliveryClass.ONCE), None)
+        self._rechecked += first is not None and first not in checked
         self._triggered += self._triggers.include(plan.changes)
         # A user may also be missing without a remark: nothing is desired that an absent user lacks.
         is_missing = not plan.exists and not plan.changes
@@ -158,6 +162,7 @@ class Tally:
             by_action=packed.lookups_by_action,
             separation=packed.lookups - packed.subjects,
             seconds=packed.requests / requests_per_second if requests_per_second else 0.0,
+            checks=self._checks,
         )
         return Summary(
             listed=self.listed,
@@ -175,6 +180,16 @@ class Tally:
             triggers=self._triggers.triggers(),
             triggered=self._triggered,
         )
+
+
+def _checked_phases(plan: SubjectPlan) -> frozenset[Phase]:
+    """Return the phases before which the user is read, however fresh the plan is, because they re-subscribe the user."""
+    return frozenset(
+        phase
+        for phase, actions in plan.actions.items()
+        if phase[1] is DeliveryClass.CHECKABLE
+        and any(resubscribed(planned.action.arguments) for planned in actions)
+    )
 
 
 def _about(decision: Decision) -> str:

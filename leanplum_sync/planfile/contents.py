@@ -19,6 +19,9 @@ SELECT
     count(DISTINCT CASE WHEN name = 'setUserAttributes'
         AND json_extract(arguments, '$.createDisposition') = 'CreateIfNeeded' THEN subject END),
     sum((batch, subject) IS NOT (previous_batch, previous_subject)),
+    count(DISTINCT CASE WHEN deliveries <> '[]' AND name = 'setUserAttributes' AND
+        json_extract(arguments, '$.unsubscribeChannelsToRemove', '$.unsubscribeCategoriesToRemove') <> '[null,null]'
+        THEN batch || ' ' || subject END),
     sum(deliveries <> '[]'),
     sum(subject IS NOT coalesce(
             'user:' || json_extract(arguments, '$.userId'), 'device:' || json_extract(arguments, '$.deviceId'))
@@ -62,7 +65,7 @@ def count_contents(connection: sqlite3.Connection, triggers: Sequence[Trigger] =
     tracked = max(actions.get("track", 0), changes.get(ChangeKind.EVENT, 0))
     if tracked:
         changes[ChangeKind.EVENT] = tracked
-    forced_sends, creating, lookups, deliveries, misdirected = (
+    forced_sends, creating, lookups, checks, deliveries, misdirected = (
         int(number or 0) for number in connection.execute(_ACTIONS).fetchone()
     )
     (changed,) = connection.execute("SELECT count(DISTINCT subject) FROM change").fetchone()
@@ -84,6 +87,7 @@ def count_contents(connection: sqlite3.Connection, triggers: Sequence[Trigger] =
         created=max(changes.get(ChangeKind.CREATE, 0), creating),
         forced_sends=forced_sends,
         lookups=lookups,
+        checks=checks,
         misdirected=misdirected,
         deliveries=deliveries,
         events=events,

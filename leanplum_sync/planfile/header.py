@@ -20,7 +20,7 @@ from leanplum_sync.wire.convert import END_OF_9999
 T = TypeVar("T")
 
 _COUNTS: Final = ("listed", "changed", "missing", "created", "batches", "actions", "assumed", "unseen")
-_COSTS: Final = ("reads", "writes", "recheck", "requests", "one_by_one", "by_action", "separation")
+_COSTS: Final = ("reads", "writes", "recheck", "requests", "one_by_one", "by_action", "separation", "checks")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _LARGEST: Final = 1 << 53
 
@@ -71,7 +71,7 @@ def read_summary(found: Any) -> Summary:
     return Summary(
         **{name: _whole(found[name]) for name in _COUNTS},
         changes={ChangeKind(kind): _whole(count) for kind, count in _mapping(found["changes"]).items()},
-        cost=Cost(**{name: _whole(cost[name]) for name in _COSTS}, seconds=_seconds(cost["seconds"])),
+        cost=Cost(**{name: _whole(cost[name]) for name in _COSTS}, seconds=seconds(cost["seconds"])),
         assumed_since=_or_none(_time, found["assumed_since"]),
         audit=_or_none(_audit, found["audit"]),
         triggers=tuple(map(_trigger, found["triggers"])),
@@ -174,16 +174,16 @@ def _whole(value: Any) -> int:
     return value
 
 
-def _seconds(value: Any) -> float:
+def seconds(value: Any) -> float:
     if type(value) not in (int, float) or not 0 <= value <= _LARGEST:
         raise TypeError("not a number of seconds")
     return float(value)
 
 
 def _time(value: Any) -> float:
-    if (seconds := _seconds(value)) > END_OF_9999:
+    if (time := seconds(value)) > END_OF_9999:
         raise ValueError("not a time")
-    return seconds
+    return time
 
 
 def _or_none(read: Callable[[Any], T], value: Any) -> T | None:

@@ -22,7 +22,15 @@ from leanplum_sync.encryption import KEY_VARIABLE, PLAIN, Codec, SealingKeys
 from leanplum_sync.errors import StalePlanError
 from leanplum_sync.planfile import schema
 from leanplum_sync.planfile.contents import count_contents
-from leanplum_sync.planfile.header import read_header, read_rows, read_summary, text, text_by_text, texts
+from leanplum_sync.planfile.header import (
+    read_header,
+    read_rows,
+    read_summary,
+    seconds,
+    text,
+    text_by_text,
+    texts,
+)
 from leanplum_sync.planfile.private import PrivateCopy
 from leanplum_sync.planner.change import Change, ChangeKind, facts
 from leanplum_sync.planner.parts import SHARDS, Part
@@ -432,6 +440,7 @@ def _change(row: tuple[Any, ...]) -> Change:
         asked_at=Place(*row[8:12]),
         found_at=Place(*row[12:16]),
         device_id=device_id,
+        consented_at=None if row[16] is None else seconds(orjson.loads(row[16])),
     )
 
 

@@ -1,5 +1,5 @@
 """
-The plan file's tables, format 1, and the digest over them.
+The plan file's tables, format 2, and the digest over them.
 
 =========  ==============================================================================================================
 meta       one row a key: format, target, times, journal, sensitive names, mask key, summary, resources, digest, checksum, encryption;
@@ -7,13 +7,13 @@ meta       one row a key: format, target, times, journal, sensitive names, mask 
 input      each spec and data file with the SHA-256 of its bytes
 hazard     what needs consent, in order
 note       what the plan leaves alone, and why
-change     one difference on one subject; ``before`` and ``after`` are JSON
+change     one difference on one subject; ``before`` and ``after`` are JSON, as is ``consented_at``, the date of a re-subscription's consent
 batch      one ``multi``: its wave, delivery class, part, and how many subjects and actions it holds
 owner      the user of a device that is listed without one: no two requests in flight may be about the same user
 action     one API call inside a batch: ``arguments`` are JSON; ``deliveries`` what the journal must remember: resource, name and any former names
 =========  ==============================================================================================================
 
-``before``, ``after`` and ``arguments`` are text, or blobs where the plan is encrypted; so is the mask key.
+``before``, ``after``, ``consented_at`` and ``arguments`` are text, or blobs where the plan is encrypted; so is the mask key.
 
 Batches and actions are numbered from 1 in the order in which they are sent. ``shard`` is ``shard_of``, out of 1,024, of the
 subject or, in a plan for all parts, of its owner; ``part`` is which of the header's ``parts`` all subjects of the batch are in.
@@ -48,7 +48,7 @@ CREATE TABLE change (
     id INTEGER PRIMARY KEY, subject TEXT NOT NULL, shard INTEGER NOT NULL, resource TEXT NOT NULL, kind TEXT NOT NULL,
     field TEXT NOT NULL, device_id TEXT NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL,
     asked_file TEXT NOT NULL, asked_line INTEGER, asked_column INTEGER, asked_row INTEGER,
-    found_file TEXT NOT NULL, found_line INTEGER, found_column INTEGER, found_row INTEGER
+    found_file TEXT NOT NULL, found_line INTEGER, found_column INTEGER, found_row INTEGER, consented_at TEXT
 );
 CREATE TABLE batch (
     number INTEGER PRIMARY KEY, wave INTEGER NOT NULL, class INTEGER NOT NULL, part INTEGER NOT NULL,
@@ -79,23 +79,24 @@ CREATE_INDEX: Final = "CREATE INDEX change_by_subject ON change (subject)"
 
 CHANGE_COLUMNS: Final = (
     "subject, shard, resource, kind, field, device_id, before, after, asked_file, asked_line, asked_column, asked_row,"
-    " found_file, found_line, found_column, found_row"
+    " found_file, found_line, found_column, found_row, consented_at"
 )
-INSERT_CHANGE: Final = f"INSERT INTO change ({CHANGE_COLUMNS}) VALUES ({', '.join('?' * 16)})"  # noqa: S608 - constants
+INSERT_CHANGE: Final = f"INSERT INTO change ({CHANGE_COLUMNS}) VALUES ({', '.join('?' * 17)})"  # noqa: S608 - constants
 INSERT_DRAFT: Final = (
     "INSERT INTO draft (id, subject, shard, name, arguments, deliveries) VALUES (?, ?, ?, ?, ?, ?)"
 )
 # The same for a plan whose values are sealed: each is bound to its column and to what stands beside it.
 INSERT_SEALED_CHANGE: Final = (
     f"INSERT INTO change ({CHANGE_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, sealed(?7, 'before', ?1, ?3, ?4, ?5, ?6),"  # noqa: S608 - constants
-    " sealed(?8, 'after', ?1, ?3, ?4, ?5, ?6), ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+    " sealed(?8, 'after', ?1, ?3, ?4, ?5, ?6), ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,"
+    " CASE WHEN ?17 IS NOT NULL THEN sealed(?17, 'consented_at', ?1, ?3, ?4, ?5, ?6) END)"
 )
 INSERT_SEALED_DRAFT: Final = (
     "INSERT INTO draft (id, subject, shard, name, arguments, deliveries)"
     " VALUES (?1, ?2, ?3, ?4, sealed(?5, 'arguments', ?2, ?4), ?6)"
 )
 _TABLES: Final = ("meta", "input", "hazard", "note", "change", "batch", "action", "owner")
-_SEALED: Final = ("before", "after", "arguments")
+_SEALED: Final = ("before", "after", "arguments", "consented_at")
 PURPOSE: Final = "plan"  # of the key that the file's values are sealed with
 # They take the tables' places in every query, and open values as they are asked for.
 _OPENED_VIEWS: Final = (
@@ -103,7 +104,9 @@ _OPENED_VIEWS: Final = (
         "CREATE TEMP VIEW change AS SELECT id, subject, shard, resource, kind, field, device_id,"
         " opened(before, 'before', subject, resource, kind, field, device_id) AS before,"
         " opened(after, 'after', subject, resource, kind, field, device_id) AS after,"
-        " asked_file, asked_line, asked_column, asked_row, found_file, found_line, found_column, found_row FROM main.change"
+        " asked_file, asked_line, asked_column, asked_row, found_file, found_line, found_column, found_row,"
+        " CASE WHEN consented_at IS NOT NULL THEN"
+        " opened(consented_at, 'consented_at', subject, resource, kind, field, device_id) END AS consented_at FROM main.change"
     ),
     (
         "CREATE TEMP VIEW action AS SELECT number, batch, subject, shard, name,"

@@ -278,6 +278,7 @@ def _change_columns(change: Change) -> tuple[Any, ...]:
         encode(change.after),
         *_place_columns(change.asked_at),
         *_place_columns(change.found_at),
+        None if change.consented_at is None else encode(change.consented_at),
     )
 
 

@@ -44,6 +44,8 @@ class Change:
 
     For a list that gains or loses values, *after* is those values; for an increment, the amount; for a send, the
     message's values. For an event, *before* is how often the user had it, and *after* the event, see ``planner.events``. *asked_at* is the line of the spec, *found_at* the row of the data.
+
+    *consented_at*, of a re-subscription alone, is when the user consented to it, in epoch seconds.
     """
 
     subject: Subject
@@ -55,6 +57,7 @@ class Change:
     asked_at: Place
     found_at: Place
     device_id: str = ""  # of a device's change; empty for the rest
+    consented_at: float | None = None
 
 
 class Changes(Protocol):

@@ -8,13 +8,14 @@ Each rule reads the observed profile and what the journal knows, and nothing els
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from leanplum_sync.address import Subject
 from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.desires import Desire, Want
 from leanplum_sync.planner.change import Change, ChangeKind
+from leanplum_sync.planner.consent import is_consent_valid
 from leanplum_sync.planner.events import count_of, kind_of, said_of
 from leanplum_sync.planner.known import Known
 from leanplum_sync.planner.standing import is_listed
@@ -195,11 +196,7 @@ def _set_device_field(want: Want, desire: desires.SetDeviceField, profile: Profi
 def _set_subscription(
     want: Want, desire: desires.SetSubscription, profile: Profile, known: Known
 ) -> Decision:
-    """
-    A consent re-subscribes only once, and only if the API shows no later unsubscribe: who leaves again stays away.
-
-    The API shows one date for all channels and categories, so the latest unsubscribe from any of them counts.
-    """
+    """A consent re-subscribes only once, and only if the API shows no later unsubscribe: who leaves again stays away."""
     before = profile.subscriptions.get(desire.name, SUBSCRIBED)
     if before == desire.state:
         return Decision(want, desire, Reason.SAME)
@@ -209,11 +206,10 @@ def _set_subscription(
         return Decision(want, desire, Reason.HELD, held_by=known.held[desire.delivery])
     if desire.delivery in known.delivered:
         return Decision(want, desire, Reason.CONSENT_USED)
-    if desire.consented_at is None or (
-        profile.unsubscribed_at is not None and desire.consented_at < profile.unsubscribed_at
-    ):
+    if not is_consent_valid(desire.consented_at, profile):
         return Decision(want, desire, Reason.CONSENT_OLDER)
-    return _differs(want, desire, _change(want, desire, ChangeKind.RESUBSCRIBE, before, desire.state))
+    change = _change(want, desire, ChangeKind.RESUBSCRIBE, before, desire.state)
+    return _differs(want, desire, replace(change, consented_at=desire.consented_at))
 
 
 def _send(want: Want, desire: desires.Send, known: Known, message: SendTarget | None) -> Decision:

@@ -77,7 +77,7 @@ def hazards(
         AUDIT: summary.audit.bound.most if summary.audit else 0,
         "changedUsers": summary.changed,
         "changedShare": _percent(summary.changed, summary.listed),
-        "billableLookups": summary.cost.reads + summary.cost.writes,
+        "billableLookups": summary.cost.reads + summary.cost.to_apply,
     }
     limits = {**budget, AUDIT: summary.audit.allowed if summary.audit else None}
     return tuple(Hazard(name, count, limits.get(name)) for name, count in counts.items() if count)
@@ -98,7 +98,7 @@ def counted_hazards(
         changed=contents.changed,
         created=contents.created,
         changes=contents.changes,
-        cost=replace(summary.cost, writes=contents.lookups),
+        cost=replace(summary.cost, writes=contents.lookups, checks=contents.checks),
         triggered=contents.triggered,
     )
     return hazards(

@@ -22,7 +22,7 @@ TRIGGERS: Final = "triggers"  # the code of a note on a message that events of t
 REMARK: Final = "remark"
 SOURCE: Final = "source"
 ABOUT_SPECS: Final = (REMARK, SOURCE)
-PLAN_FORMAT: Final = 1
+PLAN_FORMAT: Final = 2
 
 
 EMBEDDED: Final = "embedded emulator"
@@ -114,7 +114,7 @@ class Cost:
     *reads* were spent on observing; *writes* is what applying will cost. *one_by_one* is what a call for every action
     would cost, *by_action* what batches of one kind of action would; *separation* is the part of *writes* that is spent on
     keeping delivery classes apart. *recheck* is what checking each user again just before writing would add. *seconds*
-    estimates the apply at the configured rate.
+    estimates the apply at the configured rate. *checks* is what reading users just before they are re-subscribed will cost.
     """
 
     reads: int
@@ -125,6 +125,11 @@ class Cost:
     by_action: int
     separation: int
     seconds: float
+    checks: int = 0
+
+    @property
+    def to_apply(self) -> int:
+        return self.writes + self.checks
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +237,7 @@ class Contents:
     """
     What the rows of a plan add up to, whatever the plan says about itself.
 
-    *actions* counts by the API's names. *deliveries* are actions that must happen once: sends and increments. *lookups* are billable: the unique subjects of each batch. *misdirected* are
+    *actions* counts by the API's names. *deliveries* are actions that must happen once: sends and increments. *lookups* are billable: the unique subjects of each batch; *checks* are those who are re-subscribed, and read before. *misdirected* are
     actions whose arguments name another subject than their row does. *events* are the names of the events that are tracked, the oldest
     of which happened at *oldest_event*, in epoch seconds. *triggered* are subjects with one that triggers a message.
     """
@@ -244,6 +249,7 @@ class Contents:
     forced_sends: int
     lookups: int
     misdirected: int
+    checks: int = 0
     deliveries: int = 0
     events: tuple[str, ...] = ()
     oldest_event: float | None = None

@@ -196,14 +196,29 @@ def _actions(
     Gather changes into the fewest actions: one for the user and one for each device in a phase, and one for each event and send.
 
     Events come before sends, so that a message can use what they changed.
+
+    A user who is re-subscribed to one channel is unsubscribed from others just after it, in the same request. If it came first,
+    Leanplum would show a date of unsubscription that is later than the consent.
     """
+    decisions = tuple(decisions)
+    returning = {
+        context.waves[decision.want.resource]
+        for decision in decisions
+        for change in decision.changes
+        if change.kind is ChangeKind.RESUBSCRIBE
+    }
     users: dict[Phase, _UserAction] = {}
+    leaving: dict[Phase, _UserAction] = {}
     devices: dict[Phase, dict[str, dict[str, Json]]] = defaultdict(lambda: defaultdict(dict))
     events: dict[Phase, list[SubjectAction]] = defaultdict(list)
     sends: dict[Phase, list[SubjectAction]] = defaultdict(list)
     for decision in decisions:
         for change in decision.changes:
             phase = context.waves[decision.want.resource], facts(change.kind).delivery
+            if change.kind is ChangeKind.UNSUBSCRIBE and phase[0] in returning:
+                phase = phase[0], facts(ChangeKind.RESUBSCRIBE).delivery
+                leaving.setdefault(phase, _UserAction()).include(decision, change, context)
+                continue
             match decision.desire:
                 case desires.SetDeviceField(device_id=device_id, name=name, value=value):
                     devices[phase][device_id][name] = value
@@ -229,7 +244,11 @@ def _actions(
         users.keys() | devices.keys() | events.keys() | sends.keys(),
         key=lambda each: (each[0], _RANKS[each[1]]),
     ):
-        user = [users[phase].build(subject, create, context.marker)] if phase in users else []
+        user = [
+            of_user[phase].build(subject, create, context.marker)
+            for of_user in (users, leaving)
+            if phase in of_user
+        ]
         of_devices = [
             _device(subject, device_id, fields, profile) for device_id, fields in devices[phase].items()
         ]

@@ -260,7 +260,7 @@ def _short_notes(notes: Sequence[Note], page: Page) -> list[RenderableType]:
 
 def _short_cost(cost: Cost) -> RenderableType:
     return Text(
-        f"Applying costs {amount(cost.writes, 'billable lookup')} in {amount(cost.requests, 'request')}{plan_words.about(cost)}."
+        f"Applying costs {amount(cost.to_apply, 'billable lookup')} in {amount(cost.requests, 'request')}{plan_words.about(cost)}."
     )
 
 
@@ -284,7 +284,7 @@ def _cost(plan: Plan) -> list[RenderableType]:
     rows = [
         (faint("billable lookups"), faint("requests"), Text()),
         (
-            Text(f"{cost.writes:,}", "bold"),
+            Text(f"{cost.to_apply:,}", "bold"),
             Text(f"{cost.requests:,}", "bold"),
             Text(f"to apply{plan_words.about(cost)}"),
         ),

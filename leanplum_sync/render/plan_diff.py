@@ -142,7 +142,7 @@ def _counts(diff: PlanDiff) -> tuple[CountEntry, ...]:
     return (
         *hazards,
         CountEntry("changedUsers", was.changed, now.changed, is_over=False),
-        CountEntry("billableLookups", was.cost.writes, now.cost.writes, is_over=False),
+        CountEntry("billableLookups", was.cost.to_apply, now.cost.to_apply, is_over=False),
         CountEntry("requests", was.cost.requests, now.cost.requests, is_over=False),
     )
 

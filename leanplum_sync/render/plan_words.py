@@ -307,6 +307,8 @@ def cost_remarks(cost: Cost) -> Iterable[str]:
     if cost.separation:
         come = "comes" if cost.separation == 1 else "come"
         yield f"{cost.separation:,} of these lookups {come} from putting actions that must not be repeated in separate requests."
+    if cost.checks:
+        yield f"{cost.checks:,} of these lookups {'checks' if cost.checks == 1 else 'check'} users just before they are re-subscribed."
     if cost.reads:
         yield f"Reading live state cost {cost.reads:,} more."
     if cost.recheck:
@@ -317,7 +319,7 @@ def full_cost(plan: Plan) -> str:
     """Return what a plan for all users, from live state, costs; empty if *plan* is one."""
     part, summary = plan.header.part, plan.summary
     if part is not None:
-        reads, writes = (summary.cost.reads or summary.listed) * part.of, summary.cost.writes * part.of
+        reads, writes = (summary.cost.reads or summary.listed) * part.of, summary.cost.to_apply * part.of
         return (
             f"This plan is for part {part} of the users, about one user in {part.of}. For all users, reading costs about"
             f" {amount(reads, 'billable lookup')}, and applying about {writes:,}."

@@ -62,6 +62,12 @@ def subscription_states(arguments: Mapping[str, Json]) -> dict[str, str]:
     return found
 
 
+def resubscribed(arguments: Mapping[str, Json]) -> frozenset[str]:
+    """Return the fields that *arguments* of setUserAttributes re-subscribe."""
+    states = subscription_states(arguments)
+    return frozenset(field for field, state in states.items() if state == SUBSCRIBED)
+
+
 def shown_states(element: Mapping[str, Json]) -> dict[str, str]:
     """
     Return the fields that the user in an exportUser *element* unsubscribed from.

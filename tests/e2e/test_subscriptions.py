@@ -101,7 +101,8 @@ def test_a_walk_from_the_spec_to_the_proof(shell: Shell, served: Served) -> None
     planned = shell.json("plan", "--out", "a.lpplan")
     hazards = {hazard["name"]: hazard["count"] for hazard in planned["hazards"]}
     assert (hazards["resubscribes"], hazards["unsubscribes"]) == (1, 3)
-    assert planned["cost"]["writes"] == 3  # two users in one batch, and the re-subscription by itself
+    # Two users in one batch. The re-subscription comes by itself, and is checked just before.
+    assert (planned["cost"]["writes"], planned["cost"]["checks"]) == (3, 1)
     notes = {note["code"]: note["samples"] for note in planned["notes"]}
     assert notes["consent_older"] == ["left-later"]
     assert notes["missing"] == ["nobody"]
@@ -117,9 +118,13 @@ def test_a_walk_from_the_spec_to_the_proof(shell: Shell, served: Served) -> None
         for each in explained["decisions"]
     ] == [("Email", "unsubscribed", "subscribed", False)]
 
-    receipt = shell.json("apply", "a.lpplan", "--yes", "--verify", "all")
-    assert receipt["actions"]["done"] == 3
+    before = served.counts()["billableLookups"]
+    receipt = shell.json("apply", "a.lpplan", "--yes", "--verify", "all", "--recheck", "off")
+    assert receipt["actions"]["done"] == 4
     assert receipt["verification"]["equal"] == 2
+    after = served.counts()["billableLookups"]
+    assert after["writes"] - before["writes"] == 3
+    assert after["reads"] - before["reads"] == 1 + receipt["verification"]["checked"]
     assert out_of(shell, "leaves") == ["Email", "category 5"]
     assert out_of(shell, "returns") == ["Push Notification"]
     assert out_of(shell, "left-later") == ["Email"]
@@ -141,6 +146,55 @@ def test_who_leaves_again_stays_away_whatever_the_api_shows(shell: Shell, event:
     assert planned["isEmpty"]
     used = {note["code"]: note["samples"] for note in planned["notes"]}["consent_used"]
     assert used == ["returns"], event
+
+
+def only_return(shell: Shell) -> None:
+    csv = shell.folder / "specs" / "choices.csv"
+    csv.write_text(ROWS.replace("returns,yes,unsubscribed,yes", "returns,yes,,yes"))
+
+
+def leave_again(shell: Shell, user: str) -> None:
+    """The user returns to Email, and leaves it again: live state looks the same, but for the date."""
+    for argument in ("unsubscribeChannelsToRemove=Email", "unsubscribeChannelsToAdd=Email"):
+        shell.run("call", "setUserAttributes", f"userId={user}", argument, "--yes")
+
+
+@pytest.mark.parametrize("recheck", ["auto", "on", "off"])
+def test_who_leaves_again_after_the_plan_stays_away_whatever_recheck_says(shell: Shell, recheck: str) -> None:
+    shell.run("plan", "--out", "a.lpplan")
+    leave_again(shell, "returns")
+    receipt = shell.json("apply", "a.lpplan", "--yes", "--verify", "none", "--recheck", recheck, code=4)
+    assert (receipt["actions"]["done"], receipt["actions"]["conflicting"]) == (3, 1)
+    (conflict,) = receipt["exceptions"]
+    assert conflict["subject"] == "user:returns"
+    assert conflict["message"] == "unsubscribed after the consent, and stays unsubscribed: Email"
+    # The choice to leave is carried out all the same.
+    assert out_of(shell, "returns") == ["Email", "Push Notification"]
+    planned = shell.json("plan", "--out", "b.lpplan")
+    assert planned["isEmpty"]
+
+
+def test_who_leaves_again_while_a_run_is_in_doubt_stays_away_though_a_person_says_again(
+    shell: Shell, served: Served
+) -> None:
+    shell.run("plan", "--out", "a.lpplan", "--select", ADDRESS)
+    served.faults("cut-before:action=multi,after=1,times=1")
+    shell.run("apply", "a.lpplan", "--yes", "--verify", "none", code=5)
+    leave_again(shell, "returns")
+    shift_doubts(shell.journal, -3600)
+    again = shell.run("resolve", "1", "--again", "--yes")
+    shell.run(*again.stderr.split("leanplum-sync ")[-1].split(), "--yes", code=4)
+    assert "Email" in out_of(shell, "returns")
+
+
+def test_who_leaves_again_before_a_parked_run_is_resumed_stays_away(shell: Shell, served: Served) -> None:
+    shell.run("plan", "--out", "a.lpplan", "--select", ADDRESS)
+    served.faults("429:action=multi,after=1")
+    shell.run("apply", "a.lpplan", "--yes", "--verify", "none", code=4)
+    served.faults("")
+    leave_again(shell, "returns")
+    shell.run("apply", "a.lpplan", "--yes", "--verify", "none", "--resume", code=4)
+    assert "Email" in out_of(shell, "returns")
 
 
 @pytest.mark.parametrize(
@@ -205,6 +259,7 @@ def test_drift_shows_who_was_re_subscribed_by_others(shell: Shell) -> None:
 def test_a_re_subscription_in_doubt_waits_for_a_person_if_the_user_is_not_subscribed(
     shell: Shell, served: Served
 ) -> None:
+    only_return(shell)
     shell.run("plan", "--out", "a.lpplan", "--select", ADDRESS)
     # The first request unsubscribes, the second re-subscribes; it never arrives.
     served.faults("cut-before:action=multi,after=1,times=1")
@@ -212,14 +267,28 @@ def test_a_re_subscription_in_doubt_waits_for_a_person_if_the_user_is_not_subscr
     assert "resolve 1" in applied.stderr
     (held,) = shell.json("status")["held"]
     assert held["subject"] == "user:returns"
-    assert out_of(shell, "returns") == ["Email", "Push Notification"]
+    assert out_of(shell, "returns") == ["Email"]
     planned = shell.json("plan", "--out", "b.lpplan", "--select", ADDRESS)
     assert planned["isEmpty"]
     assert "held" in {note["code"] for note in planned["notes"]}
     shift_doubts(shell.journal, -3600)
     again = shell.run("resolve", "1", "--again", "--yes")
     shell.run(*again.stderr.split("leanplum-sync ")[-1].split(), "--yes")
-    assert out_of(shell, "returns") == ["Push Notification"]
+    assert out_of(shell, "returns") == []
+
+
+def test_choosing_to_leave_is_sent_again_though_the_re_subscription_before_it_is_in_doubt(
+    shell: Shell, served: Served
+) -> None:
+    shell.run("plan", "--out", "a.lpplan", "--select", ADDRESS)
+    served.faults("cut-before:action=multi,after=1,times=1")
+    shell.run("apply", "a.lpplan", "--yes", "--verify", "none", code=5)
+    assert out_of(shell, "returns") == ["Email", "Push Notification"]
+    # This unsubscription is now the user's latest, and later than the consent.
+    shift_doubts(shell.journal, -3600)
+    again = shell.run("resolve", "1", "--again", "--yes")
+    shell.run(*again.stderr.split("leanplum-sync ")[-1].split(), "--yes", code=4)
+    assert out_of(shell, "returns") == ["Email", "Push Notification"]
 
 
 def test_a_lost_answer_to_a_re_subscription_is_settled_by_reading(shell: Shell, served: Served) -> None:
@@ -298,14 +367,14 @@ def test_rows_of_every_source_give_the_same_plan(shell: Shell, form: str) -> Non
 
 def test_a_rejected_and_a_skipped_action_are_reported(shell: Shell, served: Served) -> None:
     shell.environ |= served.every_key
-    shell.run("plan", "--out", "a.lpplan", "--select", ADDRESS)
+    shell.run("plan", "--out", "a.lpplan")
     shell.run("call", "deleteUser", "userId=leaves", "--yes")
     served.faults("success-and-error:action=setUserAttributes,user=returns,times=1")
     receipt = shell.json("apply", "a.lpplan", "--yes", "--verify", "none", "--recheck", "off", code=4)
-    # Two of three were rejected, so the next phase, with the re-subscription, is not sent.
+    # What follows for a user whose first action was rejected is not sent.
     assert {fate: count for fate, count in receipt["actions"].items() if count} == {
         "rejected": 2,
-        "not sent": 1,
+        "not sent": 2,
     }
     assert "Email" in out_of(shell, "returns")
 

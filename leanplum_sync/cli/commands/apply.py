@@ -74,7 +74,7 @@ _Ended: TypeAlias = tuple[Receipt, InterruptedRunError | None, Verification | No
     "--recheck",
     type=click.Choice([choice.value for choice in Recheck]),
     default=Recheck.AUTO.value,
-    help="Precondition check: read users again before writing, and skip users that someone else has changed since the plan was made. Default: auto, which checks if the plan's live state is older than ten minutes.",
+    help="Precondition check: read users again before writing, and skip users that someone else has changed since the plan was made. Default: auto, which checks if the plan's live state is older than ten minutes. Users are always read before they are re-subscribed.",
 )
 @verify_option
 @click.option(

@@ -94,7 +94,7 @@ def _cost_tile(plan: Plan) -> Html:
     return tag(
         "div",
         tag("dt", "billable lookups to apply"),
-        tag("dd", f"{cost.writes:,}"),
+        tag("dd", f"{cost.to_apply:,}"),
         tag("dd", effort, class_="budget"),
         class_="cost",
     )

@@ -68,7 +68,7 @@ def _doubt(plan: Plan) -> list[str]:
 
 def _cost(plan: Plan) -> str:
     cost = plan.summary.cost
-    apply = f"**{amount(cost.writes, 'billable lookup')}** in {amount(cost.requests, 'request')}{plan_words.about(cost)}"
+    apply = f"**{amount(cost.to_apply, 'billable lookup')}** in {amount(cost.requests, 'request')}{plan_words.about(cost)}"
     return " ".join([f"Applying costs {apply}.", plan_words.other_ways(cost), *plan_words.cost_remarks(cost)])
 
 

@@ -143,3 +143,41 @@ def test_a_plan_says_what_becomes_of_each_channel() -> None:
         (ChangeKind.UNSUBSCRIBE, "Email", "subscribed", "unsubscribed"),
         (ChangeKind.RESUBSCRIBE, "category 5", "unsubscribed", "subscribed"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("left_at", "fates"),
+    [(None, {}), (1.7e9, {}), (1.7e9 + 1, {1: Fate.CONFLICTING}), (1.8e9, {1: Fate.CONFLICTING})],
+)
+@pytest.mark.parametrize("begun", [False, True])
+def test_who_leaves_again_before_the_write_stays_away(
+    left_at: float | None, fates: dict[int, Fate], *, begun: bool
+) -> None:
+    actions, found = in_doubt(RETURN, OUT)
+    verdicts = recheck(actions, found.changes, replace(OUT, unsubscribed_at=left_at), begun=begun)
+    assert {number: verdict.fate for number, verdict in verdicts.items()} == fates
+
+
+def test_a_re_subscription_whose_change_has_no_consent_is_not_written() -> None:
+    actions, found = in_doubt(RETURN, OUT)
+    changes = [replace(change, consented_at=None) for change in found.changes]
+    assert recheck(actions, changes, OUT, begun=False)[1].fate is Fate.CONFLICTING
+    assert recheck(actions, [], OUT, begun=False)[1].fate is Fate.CONFLICTING
+
+
+def test_who_is_re_subscribed_to_one_channel_leaves_others_just_after_it() -> None:
+    leave_push = replace(LEAVE, name="Push Notification")
+    found = plan(leave_push, RETURN)
+    ((phase, planned),) = found.actions.items()
+    assert phase == (0, DeliveryClass.CHECKABLE)
+    assert [sorted(each.action.arguments) for each in planned] == [
+        ["createDisposition", "unsubscribeChannelsToRemove", "userId"],
+        ["createDisposition", "unsubscribeChannelsToAdd", "userId"],
+    ]
+    actions = [
+        PlannedAction(number, USER, phase[1], own.action, own.deliveries)
+        for number, own in enumerate(planned, start=1)
+    ]
+    left = replace(OUT, unsubscribed_at=1.8e9)
+    assert set(recheck(actions, found.changes, left, begun=False)) == {1}, "only the re-subscription waits"
+    assert settle(actions, found.changes, OUT).keys() == {1}, "the choice to leave is sent again"
