@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
@@ -18,7 +19,7 @@ from leanplum_sync.kinds.rows.parts import EventPart, NamedValue
 from leanplum_sync.kinds.rows.site import Path, Site, id_column
 from leanplum_sync.kinds.rows.source import NeededColumn
 from leanplum_sync.wire.action import DeliveryClass, Json
-from leanplum_sync.wire.convert import ConversionError, ValueType, convert, epoch_seconds
+from leanplum_sync.wire.convert import ConversionError, InexactError, ValueType, convert, epoch_seconds
 from leanplum_sync.wire.event import PARAMETERS
 from leanplum_sync.wire.limits import NAME_LENGTH
 
@@ -96,16 +97,17 @@ def build(document: EventsDocument, site: Site) -> Resource:
     spec = document.spec
     _check(spec, site)
     identity = id_column(spec.users.id, "users", ("userId",), site)
-    if _UNNAMED in (spec.key, spec.time.column):  # left out, and reported
-        return resource_at(site, KIND, id_column=identity, parts=())
-    event = next(_value("event", spec.event, _event_name, site), None)
-    time = next(_value("time", spec.time, epoch_seconds, site), None)
+    # Keys that are missing or wrong are reported, and the rest is still checked.
+    key = None if spec.key == _UNNAMED else NeededColumn(spec.key, site.place(("spec", "key")))
+    event = next(_value("event", spec.event, _event_name, site, is_required=True), None)
+    has_time = spec.time.column != _UNNAMED
+    time = next(_value("time", spec.time if has_time else None, epoch_seconds, site, is_required=True), None)
     part = EventPart(
         imported_as=spec.delivery,
-        key=NeededColumn(spec.key, site.place(("spec", "key"))),
+        key=key,
         event=event or NamedValue("event", "unnamed", site.place(("spec", "event"))),
         time=time or NamedValue("time", site.now, site.place(("spec", "time"))),
-        value=next(_value("value", spec.value, _number, site), None),
+        value=next(_value("value", spec.value, _number, site, is_number=True), None),
         currency=next(_value("currency", spec.currency, _currency, site), None),
         parameters=tuple(
             each
@@ -144,7 +146,14 @@ def _check(spec: EventsSpec, site: Site) -> None:
 
 
 def _value(
-    name: str, form: Json, check: Check, site: Site, *, under: tuple[str, ...] = ()
+    name: str,
+    form: Json,
+    check: Check,
+    site: Site,
+    *,
+    under: tuple[str, ...] = (),
+    is_required: bool = False,
+    is_number: bool = False,
 ) -> Iterator[NamedValue]:
     """Yield the value of *name*, a cell or the same for all rows; nothing if there is none, or it has a problem."""
     path: Path = ("spec", *under, name)
@@ -152,12 +161,14 @@ def _value(
         return
     if isinstance(form, CellForm):
         for cell in compiled_cell(form, check, path, site, lists=False):
-            yield NamedValue(name, cell, site.place(path))
+            source = replace(cell, is_required=is_required, is_number=is_number)
+            yield NamedValue(name, source, site.place(path))
         return
     try:
         yield NamedValue(name, check(form), site.place(path))
     except ConversionError as error:
-        site.report(path, f"this is not a valid value: expected {error.expected}", error.hint)
+        hint = "" if is_number and isinstance(error, InexactError) else error.hint
+        site.report(path, f"this is not a valid value: expected {error.expected}", hint)
 
 
 def _event_name(value: Json) -> str:

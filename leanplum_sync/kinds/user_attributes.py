@@ -147,7 +147,7 @@ def _attribute_part(name: str, form: Json, site: Site) -> Iterator[Part]:
         case forms.ListForm():
             yield ListPart(name, _list_side(form.add), _list_side(form.remove), asked_at)
         case forms.IncrementForm(increment=forms.PlainColumnForm() as amount):
-            cell = Cell(amount.column, ValueType.INTEGER)
+            cell = Cell(amount.column, ValueType.INTEGER, is_number=True)
             yield CellPart(cell, desires.IncrementAttribute(name, 0, form.once, asked_at))
         case forms.IncrementForm(increment=int(amount)):
             yield Always(desires.IncrementAttribute(name, amount, form.once, asked_at))

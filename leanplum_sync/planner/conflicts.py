@@ -124,7 +124,8 @@ def _row_identity(want: Want) -> Hashable:
         if isinstance(desire, desires.SetDeviceField):
             return desire.device_id
         if isinstance(desire, desires.TrackEvent):
-            return desire.key
+            # Without a column of keys, which is a problem of the spec, nothing is known about repeated rows.
+            return desire.key or id(want)
     return None
 
 

@@ -61,7 +61,7 @@ class TriggerCounter:
         for number, events in by_message.items():
             seen = self._seen.setdefault(number, _Seen())
             seen.users += 1
-            if "serverTriggers" in self._messages[number].fields:
+            if _shown_triggers(self._messages[number]) is not None:
                 seen.events |= events
             if len(seen.samples) < _SAMPLES:
                 seen.samples.append(subject)
@@ -126,10 +126,17 @@ def may_trigger(event: str, message: Message) -> bool:
     Leanplum's OpenAPI has ``serverTriggers`` as a text, and doesn't give its form. So a trigger is any text in it that contains
     the event's name, in any case. Recorded responses lack the field: then any event may trigger the message.
     """
-    if "serverTriggers" not in message.fields:
+    shown = _shown_triggers(message)
+    if shown is None:
         return True
     name = event.casefold()
-    return any(name in text.casefold() for text in _texts(message.fields["serverTriggers"]))
+    return any(name in text.casefold() for text in _texts(shown))
+
+
+def _shown_triggers(message: Message) -> Json:
+    """Return what getMessages shows of the message's triggers; None if that is nothing, or nothing that can have a name in it."""
+    shown = message.fields.get("serverTriggers")
+    return shown if isinstance(shown, str | list | dict) else None
 
 
 def _texts(value: Json) -> Iterator[str]:

@@ -41,6 +41,9 @@ _BARE_LIST = re.compile(r"\[([^\[\]{}\"]*)\]", re.DOTALL)
 _QUOTED_ITEM = re.compile(r"'.*'", re.DOTALL)
 _SEPARATORS = (",", ";", "|", "\t", "\n")
 _NOTHING = ("null", "none", "nan")  # what a list of Python, pandas or SQL has for a missing item
+START_OF_2000 = (
+    946_684_800.0  # in seconds; databases and spreadsheets write earlier dates where there is none
+)
 END_OF_9999 = 253_402_300_799  # in seconds; in milliseconds it is a moment of 1978
 _COMPACT_DATE = re.compile(r"(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])")
 _FIRST_DAY_NUMBER, _LAST_DAY_NUMBER = (
@@ -50,9 +53,12 @@ _FIRST_DAY_NUMBER, _LAST_DAY_NUMBER = (
 _AS_TEXT = "`type: text` keeps every digit."
 
 
-def inexact() -> ConversionError:
-    """Return the error for a number that the API would change."""
-    return ConversionError(
+class InexactError(ConversionError):
+    """A number that the API would change. Its hint applies only where text is allowed in place of a number."""
+
+
+def inexact() -> InexactError:
+    return InexactError(
         "a number that the API stores exactly: a whole number up to 2^53, or a decimal with about 15 digits",
         _AS_TEXT,
     )

@@ -130,6 +130,16 @@ def test_each_event_is_recorded_once_and_proven(shell: Shell, serve: Serve) -> N
     assert shell.json("drift")["moved"] == []
 
 
+@pytest.mark.parametrize("line", ["  key: order\n", "  time: {column: at}\n"])
+def test_without_a_key_or_time_no_row_counts_as_repeated(shell: Shell, line: str) -> None:
+    spec = shell.folder / "specs" / "orders.yaml"
+    for new in ("", line.partition(":")[0] + ": 2026\n"):
+        spec.write_text(SPEC.replace(line, new))
+        told = shell.run("validate", code=3).stdout
+        assert "1 problem" in told
+        assert "a second time" not in told
+
+
 def test_new_rows_are_sent_and_changed_ones_are_not(shell: Shell, serve: Serve) -> None:
     app = served(shell, serve)
     shell.run("plan", "--out", "a.lpplan")

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from leanplum_sync.kinds.rows.row import CellError
 from leanplum_sync.wire.action import Json
-from leanplum_sync.wire.convert import ConversionError, ValueType, convert, inexact
+from leanplum_sync.wire.convert import ConversionError, InexactError, ValueType, convert, inexact
 from leanplum_sync.wire.limits import LARGEST_EXACT_INTEGER
 from leanplum_sync.wire.number import Number, double_text
 
@@ -66,7 +66,8 @@ class Cell:
     """
     A value taken from *column*: looked up in *mapped* or converted to *type*, and then passed through *check*.
 
-    *otherwise* stands for values that *mapped* doesn't name; None refuses them.
+    *otherwise* stands for values that *mapped* doesn't name; None refuses them. *is_required*: no row may leave it empty.
+    *is_number*: it can't be text in place of a number. Both matter for what a person is advised to do.
     """
 
     column: str
@@ -74,6 +75,8 @@ class Cell:
     mapped: Mapping[str, Json] | None = None
     otherwise: Json = None
     check: Check = attribute_value
+    is_required: bool = False
+    is_number: bool = False
 
     def read(self, values: Mapping[str, Json]) -> Json:
         """
@@ -91,9 +94,13 @@ class Cell:
             return self.check(value if self.type is None else convert(value, self.type))
         except ConversionError as error:
             raise CellError(
-                f"the value in column {self.column} is not {error.expected}",
-                error.hint or "Correct the data, or leave the cell empty.",
+                f"the value in column {self.column} is not {error.expected}", self._hint(error)
             ) from None
+
+    def _hint(self, error: ConversionError) -> str:
+        if error.hint and not (self.is_number and isinstance(error, InexactError)):
+            return error.hint
+        return "Correct the data." if self.is_required else "Correct the data, or leave the cell empty."
 
     def _look_up(self, value: Json, mapped: Mapping[str, Json]) -> Json:
         text = convert(value, ValueType.TEXT)

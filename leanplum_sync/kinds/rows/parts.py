@@ -15,6 +15,7 @@ from leanplum_sync.kinds.rows.source import NeededColumn
 from leanplum_sync.kinds.rows.subscription_part import SubscriptionPart
 from leanplum_sync.problem import Place
 from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.convert import START_OF_2000
 from leanplum_sync.wire.event import MOST_DAYS, MOST_SECONDS
 
 Reader: TypeAlias = Callable[[Mapping[str, Json]], object]  # raises CellError
@@ -197,13 +198,14 @@ class SendPart(OncePart):
 @dataclass(frozen=True, slots=True)
 class EventPart(OncePart):
     """
-    Track an event for each row's user. *key* is the column with the row's key; *value* and *currency* are None if it has none.
+    Track an event for each row's user. *key* is the column with the row's key, None if the spec doesn't say, which is a problem;
+    *value* and *currency* are None if there is none.
 
     Times are compared with *now*, in epoch seconds. Events that are too old are added to totals if *totals* allows it.
     """
 
     imported_as: str
-    key: NeededColumn
+    key: NeededColumn | None
     event: NamedValue
     time: NamedValue
     value: NamedValue | None
@@ -220,7 +222,7 @@ class EventPart(OncePart):
     @property
     def required(self) -> tuple[NeededColumn, ...]:
         """The columns that no row may leave empty."""
-        return (self.key, *_columns(self.event, self.time))
+        return (*([self.key] if self.key else []), *_columns(self.event, self.time))
 
     def desire(self, values: Mapping[str, Json], row_id: str) -> desires.TrackEvent:  # noqa: ARG002 - as above
         time = self._time(values)
@@ -239,7 +241,8 @@ class EventPart(OncePart):
         )
 
     def readers(self) -> Iterator[tuple[Place, Reader]]:
-        yield self.key.place, self._key
+        if self.key is not None:
+            yield self.key.place, self._key
         yield self.event.asked_at, self._event
         yield self.time.asked_at, self._time
         for each in (self.value, self.currency, *self.parameters):
@@ -247,7 +250,7 @@ class EventPart(OncePart):
                 yield each.asked_at, each.read
 
     def _key(self, values: Mapping[str, Json]) -> str:
-        return checked_key(values.get(self.key.name), self.key.name)
+        return "" if self.key is None else checked_key(values.get(self.key.name), self.key.name)
 
     def _event(self, values: Mapping[str, Json]) -> str:
         name: str | None = self.event.read(values)
@@ -261,6 +264,12 @@ class EventPart(OncePart):
             raise CellError(
                 f"the time in {_named(self.time)} is missing",
                 "Every event needs its time. Without it, Leanplum would take the time of the import.",
+            )
+        if time < START_OF_2000:
+            # It could not be corrected: the first time of an event in a profile only ever gets earlier.
+            raise CellError(
+                f"the time in {_named(self.time)} is from before 2000, so it probably stands for no time",
+                "Enter the time of the event, or remove the row.",
             )
         if time > self.now:
             raise CellError(f"the time in {_named(self.time)} is in the future", "Import past events only.")

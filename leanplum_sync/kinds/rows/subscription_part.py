@@ -12,12 +12,11 @@ from leanplum_sync.kinds.rows.row import CellError
 from leanplum_sync.kinds.rows.source import NeededColumn
 from leanplum_sync.problem import Place
 from leanplum_sync.wire.action import Json
-from leanplum_sync.wire.convert import ConversionError, ValueType, convert, epoch_seconds
+from leanplum_sync.wire.convert import START_OF_2000, ConversionError, ValueType, convert, epoch_seconds
 from leanplum_sync.wire.subscription import SUBSCRIBED, UNSUBSCRIBED
 
 UNCHANGED: Final = "unchanged"
 STATES: Final = (UNSUBSCRIBED, SUBSCRIBED, UNCHANGED)
-_2000: Final = 946_684_800.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +53,7 @@ class Consent:
                 f"the consent in column {self.column} is in the future",
                 "Correct the date. Without an offset, it is in UTC.",
             )
-        if given_at < _2000:
-            # Databases and spreadsheets write 1900-01-01 and 1970-01-01 where there is no date.
+        if given_at < START_OF_2000:
             raise CellError(
                 f"the consent in column {self.column} is from before 2000, so it probably stands for no date",
                 "Enter the date of the consent, or don't re-subscribe the user.",

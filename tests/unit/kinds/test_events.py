@@ -116,6 +116,9 @@ def test_old_events_or_all_are_added_to_totals(folder: Any, totals: str, days: f
         ),
         ("u1,7,{tomorrow},1", "the time in column at is in the future"),
         ("u1,7,{old},1", "the time in column at is more than 360 days ago"),
+        ("u1,7,1999-12-31,1", "the time in column at is from before 2000, so it probably stands for no time"),
+        ("u1,7,0001-01-01,1", "the time in column at is from before 2000, so it probably stands for no time"),
+        ("u1,7,0,1", "the time in column at is from before 2000, so it probably stands for no time"),
         ("u1,7,{now},much", "the value in column total is not a number"),
         (",7,{now},1", "the id in column user is missing"),
     ],
@@ -126,6 +129,67 @@ def test_a_bad_row_is_a_problem_with_its_place(folder: Any, row: str, message: s
     ((problem,),) = folder.wants()
     assert problem.message.startswith(message)
     assert problem.place.row == 1
+
+
+@pytest.mark.parametrize("totals", ["old", "all"])
+@pytest.mark.parametrize("at", ["0001-01-01", "1900-01-01", "1970-01-01", "0"])
+def test_a_time_that_stands_for_no_time_is_not_added_to_totals(folder: Any, totals: str, at: str) -> None:
+    written(folder, f"user,order,at\nu1,1,{at}\n", f"totals: {totals}")
+    ((problem,),) = folder.wants()
+    assert "from before 2000" in problem.message
+    assert "leave the cell empty" not in problem.hint
+
+
+def test_no_problem_advises_what_would_be_another_problem(folder: Any) -> None:
+    folder.write(
+        "specs/orders.csv",
+        f"user,order,at,what,total\nu1,1,never,Buy,1\nu1,2,{days_ago(3)},{'x' * 200},1\nu1,3,{days_ago(3)},Buy,9007199254740993\n",
+    )
+    folder.spec(
+        "Events",
+        SPEC.format(more="value: {column: total, type: number}").replace("Purchase", "{column: what}"),
+    )
+    hints = [problem.hint for problems in folder.wants() for problem in problems]
+    assert len(hints) == 3
+    assert not any("leave the cell empty" in hint for hint in hints[:2])
+    assert not any("type: text" in hint for hint in hints)
+    assert "leave the cell empty" in hints[2]
+
+
+MISTAKES = {
+    "time": ("time: 2026-11-01", "time"),
+    "key": ("key: [order]", "key"),
+    "event": ('event: "12"', "it is a number"),
+    "value": ("value: x", "expected a number"),
+    "currency": ("currency: euro", "three capital letters"),
+}
+
+
+@pytest.mark.parametrize("left_out", ["time", "key"])
+@pytest.mark.parametrize("is_missing", [True, False])
+def test_a_missing_or_wrong_time_or_key_hides_no_other_problem(
+    folder: Any, left_out: str, *, is_missing: bool
+) -> None:
+    right = {
+        "users": "users: {file: orders.csv, id: user}",
+        "event": "event: Purchase",
+        "key": "key: order",
+        "time": "time: {column: at}",
+        "value": "value: 3",
+        "currency": "currency: EUR",
+        "delivery": "delivery: orders",
+    }
+    folder.write(
+        "specs/orders.csv", "".join(["user,order,at\n", *(f"u1,{n},{days_ago(3)}\n" for n in range(3))])
+    )
+    wrong = {each: MISTAKES[each] for each in (left_out, "event", "value", "currency")}
+    lines = right | {each: line for each, (line, _) in wrong.items()}
+    if is_missing:
+        del lines[left_out]
+    folder.spec("Events", "\n".join(lines.values()))
+    told = folder.complaints()
+    assert len(told) == len(wrong), told
+    assert all(any(words in each for each in told) for _, words in wrong.values())
 
 
 def test_ten_mistakes_of_a_spec_are_told_in_one_run(folder: Any) -> None:

@@ -40,7 +40,6 @@ def counted(*messages: Message, users: dict[str, list[Change]]) -> tuple[int, tu
         ("Repurchase", True),
         ("Start", False),
         ("", False),
-        (None, False),
     ],
 )
 def test_a_trigger_is_any_text_with_the_name_of_the_event(shown: Any, is_triggered: bool) -> None:
@@ -48,8 +47,9 @@ def test_a_trigger_is_any_text_with_the_name_of_the_event(shown: Any, is_trigger
     assert total == len(found) == is_triggered
 
 
-def test_a_message_whose_triggers_are_not_shown_may_be_triggered_by_anything() -> None:
-    total, (found,) = counted(message(), users={"u1": [event("u1", "Purchase")]})
+@pytest.mark.parametrize("shown", [{}, {"serverTriggers": None}, {"serverTriggers": True}])
+def test_a_message_whose_triggers_are_not_shown_may_be_triggered_by_anything(shown: Any) -> None:
+    total, (found,) = counted(message(**shown), users={"u1": [event("u1", "Purchase")]})
     assert total == 1
     assert not found.is_known
 
