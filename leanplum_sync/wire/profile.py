@@ -43,7 +43,7 @@ class Profile:
 
     A device may be shown with fewer fields than it has (recorded: only its deviceId), so an absent field proves nothing.
     *subscriptions* has the state of each channel and category that the user unsubscribed from; *unsubscribed_at* is when the
-    user last unsubscribed from any, in epoch seconds, None if that isn't shown.
+    user last unsubscribed from any, in epoch seconds; None if never, infinity if it happened but its date can't be read.
     """
 
     exists: bool

@@ -5,11 +5,13 @@ A field is a channel, such as ``Email``, or ``category ID``. Its state is ``subs
 
 Source: Leanplum OpenAPI, setUserAttributes and exportUser. Everyone starts subscribed to everything. A profile lists what
 the user unsubscribed from, without dates. Source: Leanplum docs, manage email subscriptions: unsubscribing fires the event
-``Unsubscribe``. exportUser shows when it last happened, whatever the channel was.
+``Unsubscribe``. Messages have events of their own, ``.mID Unsubscribe`` and ``.mID Marked as spam``. exportUser shows when each
+last happened, whatever the channel was.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -20,7 +22,7 @@ CHANNELS: Final = ("Email", "Push Notification", "Webhook", "Newsfeed Message")
 SUBSCRIBED: Final = "subscribed"
 UNSUBSCRIBED: Final = "unsubscribed"
 _CATEGORY: Final = "category "
-_EVENT: Final = "Unsubscribe"
+_UNSUBSCRIPTIONS: Final = ("unsubscribe", "marked as spam")  # how the names of such events end, in lower case
 _ARGUMENTS: Final = {
     (False, UNSUBSCRIBED): "unsubscribeChannelsToAdd",
     (False, SUBSCRIBED): "unsubscribeChannelsToRemove",
@@ -82,11 +84,26 @@ def shown_states(element: Mapping[str, Json]) -> dict[str, str]:
 
 
 def last_unsubscribed(element: Mapping[str, Json]) -> float | None:
-    """Return when the user last unsubscribed from anything, in epoch seconds; None if the element doesn't show it."""
+    """
+    Return when the user last unsubscribed from anything, in epoch seconds; None if the element shows no such event.
+
+    Every event counts that may be an unsubscription. If one has no readable date, that is infinity, later than any consent.
+    """
     events = element.get("events")
-    event = events.get(_EVENT) if isinstance(events, dict) else None
+    if not isinstance(events, dict):
+        return math.inf if events else None
+    dates = (
+        _last_time(event)
+        for name, event in events.items()
+        if name.strip().lower().endswith(_UNSUBSCRIPTIONS)
+    )
+    return max(dates, default=None)
+
+
+def _last_time(event: Json) -> float:
     last = event.get("lastTime") if isinstance(event, dict) else None
-    return float(last) if isinstance(last, int | float) and not isinstance(last, bool) else None
+    is_date = isinstance(last, int | float) and not isinstance(last, bool) and last > 0
+    return float(last) if is_date else math.inf
 
 
 def read_categories(element: Mapping[str, Json]) -> dict[str, str]:

@@ -174,6 +174,26 @@ def test_who_leaves_again_after_the_plan_stays_away_whatever_recheck_says(shell:
     assert planned["isEmpty"]
 
 
+@pytest.mark.parametrize(
+    "events",
+    [
+        {".m5670583287676928 Unsubscribe": {"count": 1, "lastTime": LEFT_LATER}},
+        {".m5670583287676928 Marked as spam": {"count": 1, "lastTime": LEFT_LATER}},
+        {"Unsubscribe": {"count": 1}},
+        {"Unsubscribe": {"count": 1, "lastTime": "1.76E9"}},
+    ],
+)
+def test_an_unsubscription_by_message_or_without_a_date_is_later_than_the_consent(
+    shell: Shell, tmp_path: Path, events: Any
+) -> None:
+    shown = {"userId": "returns", "userAttributes": {}, "unsubscribeChannels": ["Email"], "events": events}
+    users = [shown, *({"userId": user, "userAttributes": {}} for user in ("leaves", "left-later", "stays", "nobody"))]
+    (tmp_path / "users.ndjson").write_text(ndjson(*users))
+    planned = shell.json("plan", "--observed", str(tmp_path / "users.ndjson"), "--select", ADDRESS, "--out", "a.lpplan")
+    assert {note["code"]: note["samples"] for note in planned["notes"]}["consent_older"] == ["returns"]
+    assert "resubscribes" not in {hazard["name"] for hazard in planned["hazards"]}
+
+
 def test_who_leaves_again_while_a_run_is_in_doubt_stays_away_though_a_person_says_again(
     shell: Shell, served: Served
 ) -> None:

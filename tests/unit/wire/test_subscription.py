@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -50,13 +51,40 @@ def test_a_profile_shows_what_the_user_left_and_when_they_last_left_anything() -
     assert profile.unsubscribed_at == 1.7e9
 
 
-@pytest.mark.parametrize(
-    "events", [None, {}, [], {"Unsubscribe": {"count": 1}}, {"Unsubscribe": {"lastTime": True}}]
-)
+@pytest.mark.parametrize("events", [None, {}, [], {"Purchase": {"lastTime": 1.7e9}, "Subscribe": None}])
 def test_a_profile_need_not_show_when(events: Any) -> None:
     profile = read_profile({"userAttributes": {}, "events": events})
     assert profile.subscriptions == {}
     assert profile.unsubscribed_at is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Unsubscribe",
+        ".m5670583287676928 Unsubscribe",
+        ".m5670583287676928 Marked as spam",
+        ".m5670583287676928 Marked As Spam",
+        "unsubscribe",
+    ],
+)
+def test_each_event_that_may_be_an_unsubscription_counts_and_the_latest_decides(name: str) -> None:
+    events = {"Unsubscribe": {"lastTime": 1.6e9}, name: {"lastTime": 1.7e9}, ".m1 Unsubscribe": {"lastTime": 1}}
+    assert read_profile({"userAttributes": {}, "events": events}).unsubscribed_at == 1.7e9
+
+
+@pytest.mark.parametrize(
+    "event",
+    [{"count": 1}, {"lastTime": True}, {"lastTime": "1.795E9"}, {"lastTime": None}, {"lastTime": 0}, {}, None, 1.7e9],
+)
+@pytest.mark.parametrize("name", ["Unsubscribe", ".m1 Marked as spam"])
+def test_an_unsubscription_without_a_readable_date_is_later_than_any_consent(name: str, event: Any) -> None:
+    events = {"Unsubscribe": {"lastTime": 1.6e9}, name: event, "Purchase": {"lastTime": 1.7e9}}
+    assert read_profile({"userAttributes": {}, "events": events}).unsubscribed_at == math.inf
+
+
+def test_events_of_another_shape_may_be_unsubscriptions() -> None:
+    assert read_profile({"userAttributes": {}, "events": ["Unsubscribe"]}).unsubscribed_at == math.inf
 
 
 @pytest.mark.parametrize(
