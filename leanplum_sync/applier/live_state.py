@@ -23,6 +23,7 @@ HELD: Final = Verdict(Fate.HELD, "sent, but no trustworthy response came back: i
 LEFT_SINCE: Final = "unsubscribed after the consent, and stays unsubscribed"
 BY_OTHERS: Final = "changed by someone else since the plan was made"
 NOTHING_LATER: Final[Mapping[str, Written]] = MappingProxyType({})
+NEVER: Final[Mapping[str, float]] = MappingProxyType({})
 
 Seen: TypeAlias = tuple[Change, Standing]
 
@@ -34,6 +35,7 @@ def recheck(
     *,
     begun: bool,
     later: Mapping[str, Written] = NOTHING_LATER,
+    unsubscribed: Mapping[str, float] = NEVER,
 ) -> Mapping[int, Verdict]:
     """
     Return verdicts on those of one subject's *actions* that must not be sent: already as desired, or in conflict.
@@ -45,6 +47,7 @@ def recheck(
     field, such as a push token, the value that the run left there decides.
 
     A re-subscription is in conflict if the user unsubscribed after the consent. This holds back only the actions that carry it.
+    *unsubscribed* is when runs did that for the user, by channel and category.
     """
     if not profile.exists and not any(effect_of(change.kind) is Effect.EXISTENCE for change in changes):
         return _all(actions, Verdict(Fate.CONFLICTING, "the user no longer exists"))
@@ -67,19 +70,24 @@ def recheck(
         own = _own(planned, seen)
         if _is_reached(own) and all(facts(change.kind).is_compared for change, _ in own):
             verdicts[planned.number] = Verdict(Fate.ALREADY)
-        elif left := sorted(_without_consent(planned, own, profile)):
+        elif left := sorted(_without_consent(planned, own, profile, unsubscribed)):
             verdicts[planned.number] = Verdict(Fate.CONFLICTING, f"{LEFT_SINCE}: {', '.join(left)}")
     return verdicts
 
 
-def _without_consent(planned: PlannedAction, own: Sequence[Seen], profile: Profile) -> frozenset[str]:
+def _without_consent(
+    planned: PlannedAction, own: Sequence[Seen], profile: Profile, unsubscribed: Mapping[str, float]
+) -> frozenset[str]:
     """Return what the action would re-subscribe the user to although no consent is later than the last unsubscription."""
     fields = resubscribed(planned.action.arguments)
     return fields - {
         change.field
         for change, standing in own
         if change.kind is ChangeKind.RESUBSCRIBE
-        and (standing is Standing.REACHED or is_consent_valid(change.consented_at, profile))
+        and (
+            standing is Standing.REACHED
+            or is_consent_valid(change.field, change.consented_at, profile, unsubscribed)
+        )
     }
 
 

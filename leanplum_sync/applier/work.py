@@ -15,6 +15,7 @@ import orjson
 from leanplum_sync.address import Subject
 from leanplum_sync.applier.live_state import (
     HELD,
+    NEVER,
     NOTHING_LATER,
     by_subject,
     needs_reading,
@@ -233,6 +234,8 @@ class Worker:
     def _recheck(self, batch: Batch, actions: Sequence[PlannedAction], bill: Bill) -> Mapping[int, Verdict]:
         begun = self._run.begun(batch)
         later = self._later.fields({planned.subject for planned in actions})
+        returning = {p.subject for p in actions if resubscribed(p.action.arguments)}
+        unsubscribed = self._later.unsubscriptions(returning) if returning else {}
         verdicts: dict[int, Verdict] = {}
         for each in self._observed(actions, bill):
             if isinstance(each.seen, RejectedError):
@@ -245,6 +248,7 @@ class Worker:
                     each.seen,
                     begun=each.subject in begun,
                     later=later.get(each.subject, NOTHING_LATER),
+                    unsubscribed=unsubscribed.get(each.subject, NEVER),
                 )
         return verdicts
 

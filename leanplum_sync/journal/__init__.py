@@ -93,6 +93,13 @@ class _Nothing:
     def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]:  # noqa: ARG002 - the protocol's
         return {}
 
+    def unsubscriptions(
+        self,
+        app: str,  # noqa: ARG002 - the protocol's
+        subjects: Sequence[Subject],  # noqa: ARG002 - as above
+    ) -> Mapping[Subject, Mapping[str, float]]:
+        return {}
+
     def recipients(self, app: str, names: Sequence[str]) -> Mapping[str, int]:  # noqa: ARG002 - as above
         return {}
 

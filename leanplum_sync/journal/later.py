@@ -20,6 +20,7 @@ from leanplum_sync.journal.footprints import rows_about, unpacked
 from leanplum_sync.journal.rows import Row
 from leanplum_sync.journal.schema import batch_subject_table, batch_table, exception_table, run_table
 from leanplum_sync.journal.texts import Texts
+from leanplum_sync.journal.unsubscriptions import unsubscriptions
 from leanplum_sync.planner.footprint import Written
 from leanplum_sync.planner.known import Position
 
@@ -122,6 +123,11 @@ class LaterWrites:
                 written = {field: Written(row.run, runs[row.run], value) for field, value in left.items()}
                 found[names[name]].update(written)
         return found
+
+    def unsubscriptions(self, subjects: Collection[Subject]) -> Mapping[Subject, Mapping[str, float]]:
+        """Return when any run last unsubscribed each of *subjects*, in epoch seconds, by channel and category."""
+        found = unsubscriptions(self._select, self._texts, self._app, sorted(map(str, subjects)))
+        return {Subject.parse(name): left for name, left in found.items()}
 
     def _runs(self) -> Mapping[int, str]:
         """Return the digests of the plans of later runs, by number. Each call sees runs that began meanwhile."""

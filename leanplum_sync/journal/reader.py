@@ -60,6 +60,7 @@ from leanplum_sync.journal.schema import (
 from leanplum_sync.journal.settling import still_unsettled
 from leanplum_sync.journal.soundness import Fault, faults
 from leanplum_sync.journal.texts import Texts
+from leanplum_sync.journal.unsubscriptions import unsubscriptions
 from leanplum_sync.planner.footprint import follow
 from leanplum_sync.planner.known import NOTHING_KNOWN, JournalMark, Known, Position, Sent
 from leanplum_sync.wire.action import Action, DeliveryClass
@@ -349,6 +350,12 @@ class JournalReader:
             .where(table.c.app == app, table.c.environment == environment)
         )
         return {row.resource: applied_spec(row) for row in self._select(query)}
+
+    def unsubscriptions(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Mapping[str, float]]:
+        found: dict[str, Mapping[str, float]] = {}
+        for page in _pages([str(subject) for subject in subjects]):
+            found |= unsubscriptions(self._select, self._texts, app, page)
+        return {Subject.parse(name): left for name, left in found.items()}
 
     def footprints(
         self, app: str, environment: str, subjects: Sequence[Subject]

@@ -18,6 +18,7 @@ from leanplum_sync.kinds.rows.parts import Always, EventPart, MessageReference, 
 from leanplum_sync.kinds.rows.row import CellError, Row, RowError, checked_id
 from leanplum_sync.kinds.rows.site import Path, Site
 from leanplum_sync.kinds.rows.source import DataSource, NeededColumn
+from leanplum_sync.kinds.rows.subscription_part import SubscriptionPart
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.wire.action import DeliveryClass, Json
 
@@ -105,6 +106,11 @@ class Resource:
     def has_events(self) -> bool:
         """Whether a user may have many rows, each an event of its own."""
         return any(isinstance(part, EventPart) for part in self.parts)
+
+    @property
+    def may_resubscribe(self) -> bool:
+        """Whether a row with a consent can re-subscribe its user."""
+        return any(isinstance(part, SubscriptionPart) and part.consent is not None for part in self.parts)
 
     @property
     def required_columns(self) -> tuple[NeededColumn, ...]:

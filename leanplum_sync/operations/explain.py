@@ -75,6 +75,8 @@ def explain(
         return Explained(subject, bool(wants), element is not None, changes, (), tuple(unread))
     profile = read_profile(element)
     known = journal.known(plan.header.target.app_id, [subject]).get(subject, NOTHING_KNOWN)
+    left = journal.unsubscriptions(plan.header.target.app_id, [subject]).get(subject, {})
+    known = replace(known, unsubscribed=left)
     decisions = plan_subject(wants, profile, known, _context(loaded)).decisions
     return Explained(
         subject,

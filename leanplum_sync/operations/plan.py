@@ -284,12 +284,17 @@ def decided(
     names: AttributeNames,
     repeats: RepeatCounter | None = None,
 ) -> Iterator[SubjectPlan]:
+    returning = {number for number, each in enumerate(loaded.resources) if each.may_resubscribe}
     for group in _groups(staging.met()):
         known = journal.known(app_id, [met.subject for met in group])
+        may_return = [met.subject for met in group if any(row.resource in returning for row in met.rows)]
+        left = journal.unsubscriptions(app_id, may_return) if may_return else {}
         plans = []
         for met in group:
             if met.element is not None:
-                of_subject = known.get(met.subject, NOTHING_KNOWN)
+                of_subject = replace(
+                    known.get(met.subject, NOTHING_KNOWN), unsubscribed=left.get(met.subject, {})
+                )
                 plan = decide_met(met, loaded.resources, of_subject, context)
                 names.observe(met.element.get("userAttributes") or ())
                 if repeats is not None:

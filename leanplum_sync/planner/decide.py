@@ -206,7 +206,7 @@ def _set_subscription(
         return Decision(want, desire, Reason.HELD, held_by=known.held[desire.delivery])
     if desire.delivery in known.delivered:
         return Decision(want, desire, Reason.CONSENT_USED)
-    if not is_consent_valid(desire.consented_at, profile):
+    if not is_consent_valid(desire.name, desire.consented_at, profile, known.unsubscribed):
         return Decision(want, desire, Reason.CONSENT_OLDER)
     change = _change(want, desire, ChangeKind.RESUBSCRIBE, before, desire.state)
     return _differs(want, desire, replace(change, consented_at=desire.consented_at))

@@ -10,7 +10,7 @@ With eight digits, one change in four billion goes unnoticed. Equal values have 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -19,7 +19,7 @@ from typing import Final
 from leanplum_sync.planner.change import Change, Effect, effect_of
 from leanplum_sync.wire.action import Action, Json
 from leanplum_sync.wire.profile import DEVICE_FIELDS, PROFILE_FIELDS
-from leanplum_sync.wire.subscription import subscription_states
+from leanplum_sync.wire.subscription import UNSUBSCRIBED, subscription_states
 from leanplum_sync.wire.values import canonical
 
 ADDED: Final = "added"
@@ -111,6 +111,14 @@ def written(change: Change, fields: Mapping[str, Written]) -> Written | None:
             pass
     found = [each for name, each in fields.items() if name in names or name.startswith(starts)]
     return max(found, key=lambda each: each.run, default=None)
+
+
+def left_by(fields: Mapping[str, str]) -> Iterator[str]:
+    """Yield the channels and categories from which footprints show that the user was unsubscribed."""
+    start, unsubscribed = _subscription(""), print_of(UNSUBSCRIBED)
+    for name, fingerprint in fields.items():
+        if name.startswith(start) and fingerprint == unsubscribed:
+            yield name.removeprefix(start)
 
 
 def follow(left: dict[str, str], later: Mapping[str, str]) -> None:

@@ -37,6 +37,9 @@ class Known:
     *delivered*, and in *held* if it is held.
 
     *fingerprints* maps ``(deviceId, field)`` to the fingerprint of the value that was last accepted.
+
+    *unsubscribed* is when a run last unsubscribed the user, in epoch seconds, by channel and category. Only for users who may be
+    re-subscribed.
     """
 
     delivered: Mapping[str, str] = field(default_factory=dict)
@@ -44,6 +47,7 @@ class Known:
     held: Mapping[str, int] = field(default_factory=dict)
     former: Mapping[str, str] = field(default_factory=dict)
     sent: Mapping[str, Sent] = field(default_factory=dict)
+    unsubscribed: Mapping[str, float] = field(default_factory=dict)
 
     def with_moved(self, names: Mapping[str, Sequence[str]]) -> Known:
         """Return the same, where deliveries are also known under their new names. *names* maps each to all former ones."""
@@ -113,6 +117,9 @@ class KnowsDeliveries(Protocol):
         """Return the mark of the journal now, None if there is no journal."""
 
     def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]: ...
+
+    def unsubscriptions(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Mapping[str, float]]:
+        """Return when runs last unsubscribed each of *subjects*, in epoch seconds, by channel and category."""
 
     def recipients(self, app: str, names: Sequence[str]) -> Mapping[str, int]: ...
 

@@ -93,17 +93,16 @@ def last_unsubscribed(element: Mapping[str, Json]) -> float | None:
     if not isinstance(events, dict):
         return math.inf if events else None
     dates = (
-        _last_time(event)
-        for name, event in events.items()
-        if name.strip().lower().endswith(_UNSUBSCRIPTIONS)
+        _last_time(event) for name, event in events.items() if name.strip().lower().endswith(_UNSUBSCRIPTIONS)
     )
     return max(dates, default=None)
 
 
 def _last_time(event: Json) -> float:
     last = event.get("lastTime") if isinstance(event, dict) else None
-    is_date = isinstance(last, int | float) and not isinstance(last, bool) and last > 0
-    return float(last) if is_date else math.inf
+    if isinstance(last, bool) or not isinstance(last, int | float) or last <= 0:
+        return math.inf
+    return float(last)
 
 
 def read_categories(element: Mapping[str, Json]) -> dict[str, str]:

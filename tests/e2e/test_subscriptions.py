@@ -187,9 +187,14 @@ def test_an_unsubscription_by_message_or_without_a_date_is_later_than_the_consen
     shell: Shell, tmp_path: Path, events: Any
 ) -> None:
     shown = {"userId": "returns", "userAttributes": {}, "unsubscribeChannels": ["Email"], "events": events}
-    users = [shown, *({"userId": user, "userAttributes": {}} for user in ("leaves", "left-later", "stays", "nobody"))]
+    users = [
+        shown,
+        *({"userId": user, "userAttributes": {}} for user in ("leaves", "left-later", "stays", "nobody")),
+    ]
     (tmp_path / "users.ndjson").write_text(ndjson(*users))
-    planned = shell.json("plan", "--observed", str(tmp_path / "users.ndjson"), "--select", ADDRESS, "--out", "a.lpplan")
+    planned = shell.json(
+        "plan", "--observed", str(tmp_path / "users.ndjson"), "--select", ADDRESS, "--out", "a.lpplan"
+    )
     assert {note["code"]: note["samples"] for note in planned["notes"]}["consent_older"] == ["returns"]
     assert "resubscribes" not in {hazard["name"] for hazard in planned["hazards"]}
 
@@ -235,6 +240,36 @@ def test_a_later_consent_counts_unless_the_api_shows_that_the_user_left_after_it
     planned = shell.json("plan", "--out", "b.lpplan")
     older = next(note["samples"] for note in planned["notes"] if note["code"] == "consent_older")
     assert (planned["users"]["changed"] == 1, "returns" not in older) == (is_planned, is_planned), event
+
+
+@pytest.mark.doubt(unsubscribe_event="none")
+@pytest.mark.parametrize("is_planned_before", [False, True])
+def test_an_unsubscription_by_a_run_is_later_than_the_consent_though_the_api_shows_no_date(
+    shell: Shell, *, is_planned_before: bool
+) -> None:
+    """Either the run comes before the plan that would re-subscribe the user, or another run comes between plan and apply."""
+    csv, header = shell.folder / "specs" / "choices.csv", ROWS.splitlines()[0]
+    returns = f"{header}\nleaves,yes,,,2026-03-01\n"
+    leaves = f"{header}\nleaves,no,,,\n"
+    if is_planned_before:
+        shell.run("call", "setUserAttributes", "userId=leaves", "unsubscribeChannelsToAdd=Email", "--yes")
+        csv.write_text(returns)
+        shell.run("plan", "--out", "early.lpplan", "--select", ADDRESS)
+        kept = csv.read_bytes()
+        shell.run("call", "setUserAttributes", "userId=leaves", "unsubscribeChannelsToRemove=Email", "--yes")
+    csv.write_text(leaves)
+    shell.run("plan", "--out", "a.lpplan", "--select", ADDRESS)
+    shell.run("apply", "a.lpplan", "--yes", "--verify", "none")
+    csv.write_text(returns)
+    if is_planned_before:
+        assert csv.read_bytes() == kept
+        receipt = shell.json("apply", "early.lpplan", "--yes", "--verify", "none", "--recheck", "off", code=4)
+        assert receipt["actions"]["conflicting"] == 1
+    else:
+        planned = shell.json("plan", "--out", "b.lpplan", "--select", ADDRESS)
+        assert {note["code"]: note["samples"] for note in planned["notes"]}["consent_older"] == ["leaves"]
+        assert planned["isEmpty"]
+    assert out_of(shell, "leaves") == ["Email"]
 
 
 def test_over_budget_nobody_is_re_subscribed(shell: Shell) -> None:

@@ -59,6 +59,9 @@ class Journal:
     def known(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Known]:
         return {subject: self.deliveries[subject] for subject in subjects if subject in self.deliveries}
 
+    def unsubscriptions(self, app: str, subjects: Sequence[Subject]) -> Mapping[Subject, Mapping[str, float]]:
+        return {}
+
     def recipients(self, app: str, names: Sequence[str]) -> Mapping[str, int]:
         return {}
 

@@ -86,6 +86,23 @@ def test_a_consent_counts_only_if_the_user_has_not_left_since(left_at: float | N
     assert reasons(plan(RETURN, profile=replace(OUT, unsubscribed_at=left_at))) == [reason]
 
 
+@pytest.mark.parametrize(
+    ("left", "reason"),
+    [
+        ({"Email": 1.6e9}, Reason.DIFFERS),
+        ({"Email": 1.7e9 + 1}, Reason.CONSENT_OLDER),
+        ({"Webhook": 1.8e9, "category 5": 1.8e9}, Reason.DIFFERS),
+    ],
+)
+def test_an_unsubscription_by_a_run_counts_though_the_api_shows_no_date(
+    left: dict[str, float], reason: Reason
+) -> None:
+    assert reasons(plan(RETURN, known=Known(unsubscribed=left))) == [reason]
+    actions, found = in_doubt(RETURN, OUT)
+    verdicts = recheck(actions, found.changes, OUT, begun=False, unsubscribed=left)
+    assert bool(verdicts) == (reason is Reason.CONSENT_OLDER)
+
+
 def test_a_consent_is_used_once_though_the_api_shows_no_date() -> None:
     known = Known(delivered={RETURN.delivery: str(NAME)})
     assert reasons(plan(RETURN, known=known)) == [Reason.CONSENT_USED]

@@ -69,13 +69,26 @@ def test_a_profile_need_not_show_when(events: Any) -> None:
     ],
 )
 def test_each_event_that_may_be_an_unsubscription_counts_and_the_latest_decides(name: str) -> None:
-    events = {"Unsubscribe": {"lastTime": 1.6e9}, name: {"lastTime": 1.7e9}, ".m1 Unsubscribe": {"lastTime": 1}}
+    events = {
+        "Unsubscribe": {"lastTime": 1.6e9},
+        name: {"lastTime": 1.7e9},
+        ".m1 Unsubscribe": {"lastTime": 1},
+    }
     assert read_profile({"userAttributes": {}, "events": events}).unsubscribed_at == 1.7e9
 
 
 @pytest.mark.parametrize(
     "event",
-    [{"count": 1}, {"lastTime": True}, {"lastTime": "1.795E9"}, {"lastTime": None}, {"lastTime": 0}, {}, None, 1.7e9],
+    [
+        {"count": 1},
+        {"lastTime": True},
+        {"lastTime": "1.795E9"},
+        {"lastTime": None},
+        {"lastTime": 0},
+        {},
+        None,
+        1.7e9,
+    ],
 )
 @pytest.mark.parametrize("name", ["Unsubscribe", ".m1 Marked as spam"])
 def test_an_unsubscription_without_a_readable_date_is_later_than_any_consent(name: str, event: Any) -> None:
