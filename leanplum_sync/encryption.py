@@ -134,9 +134,9 @@ class SealingKeys:
     def to_seal(self, salt: bytes, purpose: str) -> Codec:
         return Sealed(self.keys[0], salt, purpose) if self.keys else PLAIN
 
-    def sealed(self, salt: bytes, purpose: str) -> Sealed | None:
-        """As ``to_seal``; None without a key, for what is never stored unencrypted."""
-        return Sealed(self.keys[0], salt, purpose) if self.keys else None
+    def sealed(self, salt: bytes, purpose: str) -> Sealed:
+        """As ``to_seal``, for what is never stored unencrypted: there must be a key."""
+        return Sealed(self.keys[0], salt, purpose)
 
     def ids(self) -> tuple[str, ...]:
         return tuple(map(_id_of, self.keys))

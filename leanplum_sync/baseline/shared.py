@@ -84,8 +84,7 @@ class Shared:
         """
         with self._database() as database:
             copy = keep(database, self.clock, self.keys, self._name, folder.write_to)
-        if copy is not None:
-            folder.comes_from(copy)
+        folder.comes_from(copy)
 
     def forget(self) -> None:
         """

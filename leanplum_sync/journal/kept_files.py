@@ -66,17 +66,14 @@ class KeptFile:
         return self.copy, self.name.plan_digest, str(self.name.run), self.name.name, str(chunk)
 
 
-def keep(database: Database, clock: Clock, keys: SealingKeys, name: KeptName, write: Write) -> str | None:
+def keep(database: Database, clock: Clock, keys: SealingKeys, name: KeptName, write: Write) -> str:
     """
     Store the content that *write* writes, in place of an earlier copy of the file *name*, and return the id of the copy.
 
-    *write* is called twice. If the journal already has this content, nothing is stored. Without a key, nothing is stored, and the
-    result is None.
+    *keys* has at least one. *write* is called twice. If the journal already has this content, nothing is stored.
     """
     salt = os.urandom(SALT_BYTES)
     codec = keys.sealed(salt, PURPOSE)
-    if codec is None:
-        return None
     stamp = _stamp(codec, write)
     file = kept_file_table
     with database.reading() as connection:

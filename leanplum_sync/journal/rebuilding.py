@@ -78,7 +78,7 @@ class Outcome:
 
 def outcomes(batch: Batch, logged: Logged, listed: Mapping[int, Fate]) -> Iterator[Outcome]:
     """
-    Yield what became of each action of *batch*. *listed* are the exceptions of the batch that a receipt lists, by number; empty
+    Yield what became of each action of *batch*, which was sent or may have been. *listed* are the exceptions of the batch that a receipt lists, by number; empty
     if there is no receipt.
     """
     known = _of_all(logged, len(batch.actions))
@@ -90,9 +90,7 @@ def outcomes(batch: Batch, logged: Logged, listed: Mapping[int, Fate]) -> Iterat
         }
     )
     for planned in batch.actions:
-        if not logged.was_sent:
-            yield Outcome(planned, None)
-        elif known is not None:
+        if known is not None:
             yield Outcome(planned, _HAPPENED[known])
         elif listed and fits and not logged.open:
             yield Outcome(planned, _state(listed.get(planned.number, Fate.DONE)))

@@ -46,6 +46,7 @@ _PURPOSE: Final = "journal rows"
 _CHANGES: Final = "leanplum_sync_changes"
 _PAGE: Final = 200
 _ALTERED: Final = f"was altered, or written without {KEY_VARIABLE}"
+_INVALID: Final = "has a value that leanplum-sync never writes"
 _UNSIGNED: Final = f"was created without {KEY_VARIABLE}, so altered records would not be noticed"
 
 
@@ -123,10 +124,16 @@ class Signer:
             " leanplum-sync journal sign. If it was, someone removed its signature: restore the journal from a backup."
         )
 
-    def signature(self, record: Record) -> str:
+    def signature(self, record: Record, run: int = 0, batch: int | None = None) -> str:
+        """
+        Return the signature of *record*. *run* and *batch* say where it is, as in a ``Fault``.
+
+        Raises:
+            JournalCorruptError: it has a value that we never write.
+        """
         text = record.text()
         if text is None:
-            raise self._error(Fault(0, None, _ALTERED))
+            raise self._error(Fault(run, batch, _INVALID))
         return f"{self._codec.key_id}:{self._codec.stamp(text)}"
 
     def _accepts(self, record: Record) -> bool:
@@ -272,7 +279,11 @@ def sign_batches(connection: sa.Connection, signer: Signer, places: Iterable[tup
         connection.execute(
             statement,
             [
-                {"of_run": run, "of_sequence": sequence, "to_signature": signer.signature(record)}
+                {
+                    "of_run": run,
+                    "of_sequence": sequence,
+                    "to_signature": signer.signature(record, run, sequence),
+                }
                 for sequence, record in records.items()
             ],
         )
@@ -286,7 +297,7 @@ def sign_runs(connection: sa.Connection, signer: Signer, numbers: Iterable[int])
         connection.execute(
             statement,
             [
-                {"of_number": number, "to_signature": signer.signature(record)}
+                {"of_number": number, "to_signature": signer.signature(record, number)}
                 for number, record in records.items()
             ],
         )

@@ -30,7 +30,7 @@ from leanplum_sync.journal.schema import (
 Select: TypeAlias = Callable[[sa.Select[Any]], Sequence[Row]]
 
 _PAGE: Final = 1000
-_ON_ITS_WAY: Final = (BatchState.SENT, BatchState.IN_DOUBT)
+_IN_FLIGHT: Final = (BatchState.SENT, BatchState.IN_DOUBT)
 # Each action of one of these fates has a row of its own.
 _LISTED: Final = fates_of(FateGroup.NOT_CARRIED_OUT, FateGroup.HELD)
 
@@ -45,7 +45,11 @@ class Fault:
 
 
 def faults(select: Select) -> Iterator[Fault]:
-    """Yield what is wrong, run by run: states, counts, and deliveries against batches."""
+    """
+    Yield what is wrong, run by run: states, counts, and deliveries against batches.
+
+    Cells are checked as they are read, see ``cells``: an invalid one ends it with ``DamagedCellError``.
+    """
     runs = {row.number: row for row in select(sa.select(run_table).order_by(run_table.c.number))}
     listed = _listed(select)
     totals: Counter[int] = Counter()
@@ -95,9 +99,6 @@ def _listed(select: Select) -> dict[tuple[int, int, str], int]:
 
 
 def _of_batch(row: Row, run: Row, listed: dict[tuple[int, int, str], int]) -> Iterator[str]:
-    if row.state not in set(BatchState):
-        yield f"has the state {row.state!r}, which does not exist"
-        return
     state = BatchState(row.state)
     # Batches of a part keep their numbers in the whole plan.
     if row.sequence < 1 or (row.sequence > run.batches and not run.part):
@@ -112,7 +113,7 @@ def _of_batch(row: Row, run: Row, listed: dict[tuple[int, int, str], int]) -> It
     if row.sent_count > row.open_count:
         yield "has more actions in flight than open actions"
     sent_now = numbers_from(row.sent_actions)
-    if state in _ON_ITS_WAY and (row.open_count if sent_now is None else len(sent_now)) != row.sent_count:
+    if state in _IN_FLIGHT and (row.open_count if sent_now is None else len(sent_now)) != row.sent_count:
         yield "has the wrong number of in-flight actions"
     yield from _of_state(state, row)
     for fate in _LISTED:
@@ -146,8 +147,6 @@ def _is_as_it_says(state: BatchState, row: Row) -> bool:
 
 
 def _of_run(run: Row, actions: int, settled: int) -> Iterator[str]:
-    if run.state not in set(RunState):
-        yield f"has the state {run.state!r}, which does not exist"
     if actions > run.actions:
         yield f"has {_actions(actions)} in its batches, but was started with {run.actions}"
     if run.state == RunState.FINISHED.value and settled != run.actions:
@@ -190,15 +189,12 @@ def _of_deliveries(select: Select) -> Iterator[Fault]:
 
 
 def _agrees(row: Row) -> bool:
-    match row.state:
+    match DeliveryState(row.state):
         case DeliveryState.SENT:
-            allowed = row.batch_state in _ON_ITS_WAY
+            return row.batch_state in _IN_FLIGHT
         case DeliveryState.HELD:
-            allowed = row.fate == Fate.HELD
+            return bool(row.fate == Fate.HELD)
         case DeliveryState.DROPPED:
-            allowed = row.fate == Fate.SKIPPED
+            return bool(row.fate == Fate.SKIPPED)
         case DeliveryState.DONE:
-            allowed = row.batch_state is not None and row.fate is None
-        case _:
-            allowed = False
-    return bool(allowed)
+            return row.batch_state is not None and row.fate is None

@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 from files import csv_of_ids, write_files
 from hello import HELLO, send_hello
+from journals import shift_doubts
 from shell import Serve, Served, Shell, Start
 from tiers import silver
 from waiting import wait_for
@@ -127,6 +128,19 @@ def test_a_receipt_tells_which_of_a_batch_were_skipped(shell: Shell) -> None:
     lose(shell)
     assert rebuilt(shell, "receipt.json")["deliveries"] == {"done": 240 + len(UNTARGETED)}
     assert shell.json(*PLAN)["actions"] == len(UNTARGETED)
+
+
+def test_a_receipt_doesn_t_decide_what_was_held(shell: Shell, served: Served) -> None:
+    write_files(shell.folder, {"users.csv": csv_of_ids(USERS[:5])})
+    shell.run(*PLAN)
+    served.faults("cut-before:action=sendMessage,times=1")
+    shell.run(*FIRST, code=5)
+    shift_doubts(shell.folder / "journal.db", -3600)
+    receipt = shell.json(*APPLY, "--resume", code=5)
+    assert receipt["actions"]["held"] == 5
+    (shell.folder / "receipt.json").write_text(json.dumps(receipt))
+    lose(shell)
+    assert rebuilt(shell, "receipt.json")["deliveries"] == {"done": 5, "held": 5}
 
 
 def test_what_nothing_shows_is_said(shell: Shell) -> None:

@@ -19,7 +19,6 @@ import leanplum_sync
 ROOT = Path(leanplum_sync.__file__).parent
 
 ALLOWED = {
-    "journal/soundness.py:_agrees": "the state is a text from the database, which may be damaged",
     "kinds/user_attributes.py:_attribute_part": "what is no form is a literal from YAML; `case Edge()` catches a form without a case",
     "kinds/user_attributes.py:_list_side": "what is no column is a list from YAML",
     "kinds/user_attributes.py:_profile_part": "as `_attribute_part`",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -23,6 +24,7 @@ from leanplum_sync.errors import (
 from leanplum_sync.journal import database, open_journal, read_journal
 from leanplum_sync.journal.entry import BatchState, DeliveryState, Fate, Resolution, RunState
 from leanplum_sync.journal.lock import Lease
+from leanplum_sync.journal.recording import SendElsewhere
 from leanplum_sync.journal.run import RunJournal, open_actions, sent_actions
 from leanplum_sync.journal.schema import batch_table, delivery_table, footprint_table
 from leanplum_sync.journal.verdict import Verdict
@@ -113,6 +115,35 @@ def test_what_a_run_beside_has_sent_is_in_doubt_here_too(journal: Journal) -> No
         send(begin(journal, one), sends(1, "u1"))
         found = begin(journal, beside, "e").delivered_by_others(sends(1, "u1"))
     assert found[10] == Verdict(Fate.IN_DOUBT, "run 1 sent it and has no response yet")
+
+
+def test_a_batch_that_was_written_under_a_later_lock_is_not_changed(
+    run: RunJournal, journal: Journal
+) -> None:
+    batch = sends(1, "u1")
+    send(run, batch)
+    with journal._writable.writing("") as connection:
+        connection.execute(sa.update(batch_table).values(fence=run.lease.fence + 1))
+    with pytest.raises(JournalCorruptError, match="Batch 1 of run 1 is no longer sent: another process"):
+        run.record_answer(batch, {10: DONE})
+    assert [entry.state for entry in journal.batches(1)] == [BatchState.SENT]
+    assert [entry.state for entry in journal.deliveries()] == [DeliveryState.SENT]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "counts"),
+    [((DONE, DONE), (1, 1, 0)), ((DONE, None), (1, 0, 1)), ((None, DONE), (1, 0, 1))],
+)
+def test_a_send_that_the_journal_has_under_two_names_is_counted_once(
+    run: RunJournal, journal: Journal, lease: Lease, outcomes: tuple[Any, Any], counts: tuple[int, int, int]
+) -> None:
+    """If one of the two may not have happened, a person decides."""
+    for number, name, outcome in ((1, "october", outcomes[0]), (2, "november", outcomes[1])):
+        send(run, sends(number, "u1", name=name), *([outcome] if outcome else []))
+    elsewhere = SendElsewhere("november", ("october",), "MessageSend/m", 7, "by hand")
+    users = [Subject.user("u1"), Subject.user("u2")]
+    found = journal.record_elsewhere(lease, elsewhere, users)
+    assert (found.recorded, found.already, found.unsettled) == counts
 
 
 @ONLY_SQLITE

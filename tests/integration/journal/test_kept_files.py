@@ -93,6 +93,14 @@ def test_a_file_is_stored_in_chunks_that_show_nothing_of_it(opened: Opened) -> N
     assert not any("platinum" in str(cell) for cell in row)
 
 
+def test_a_file_that_fills_its_chunks_has_no_empty_one(opened: Opened) -> None:
+    content = b"x" * (2 << 20)
+    journal = opened(KEY)
+    journal.keep_file(PLAN, writing(content))
+    assert content_of(journal, PLAN_NAME) == content
+    assert count(journal, kept_chunk_table) == 2
+
+
 def test_an_empty_file_is_a_file(opened: Opened) -> None:
     journal = opened(KEY)
     journal.keep_file(RECEIPT, writing(b""))

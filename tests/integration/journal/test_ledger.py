@@ -48,6 +48,18 @@ def test_costs_are_found_by_day_and_environment(ledger: Ledger) -> None:
     assert ledger.costs(environment="production") == [other]
 
 
+def test_jobs_are_found_by_time_and_environment(ledger: Ledger, clock: Clock) -> None:
+    first = ledger.ask_for_job("app", "sandbox", "plan", "tier")
+    clock.sleep(60)
+    since = clock.now() - 30
+    second = ledger.ask_for_job("app", "production", "pull", "vip")
+    assert ledger.jobs() == [first, second]
+    assert ledger.jobs(environment="sandbox") == [first]
+    assert ledger.jobs(environment="staging") == []
+    assert ledger.jobs(since=since) == [second]
+    assert ledger.jobs(since=since, environment="sandbox") == []
+
+
 def test_a_job_that_was_paid_is_resumed_until_it_is_used(ledger: Ledger, clock: Clock) -> None:
     job = ledger.ask_for_job("app", "sandbox", "plan", "tier")
     assert job is not None

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from journals import sends
 
-from leanplum_sync.errors import JournalError, LeanplumSyncError, LockLostError
+from leanplum_sync.errors import JournalError, JournalStorageError, LeanplumSyncError, LockLostError
 from leanplum_sync.journal import database, lock, open_journal
 from leanplum_sync.journal.database import Database
 from leanplum_sync.journal.entry import BatchState, Fate, Resolution
 from leanplum_sync.journal.export import lines, write_parquet
+from leanplum_sync.journal.highwater import HighWater
 from leanplum_sync.journal.run import RunJournal
 from leanplum_sync.journal.verdict import DONE, Verdict
 from leanplum_sync.journal.writer import Journal
@@ -56,6 +58,37 @@ def test_a_full_disk_is_named(journal_location: Path) -> None:
         with found.writing("nothing was sent"):
             raise sqlite3.OperationalError("database or disk is full")
     found.close()
+
+
+def test_a_new_journal_that_finds_no_room_leaves_no_part_of_one(journal_location: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # As on a full disk: SQLite's first page fits, the tables don't. Python ignores the signal that the kernel sends.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2 * 4096, limits[1]))
+    try:
+        with pytest.raises(JournalStorageError, match="its disk is full or failing; it was not opened"):
+            open_journal(journal_location)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [path.name for path in journal_location.parent.iterdir()] == ["journal.db.mark"]
+    open_journal(journal_location).close()
+
+
+def test_a_journal_that_another_process_creates_at_the_same_time_is_opened_and_not_replaced(
+    journal_location: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = HighWater.alone
+    ids = []
+
+    def beaten(memory: HighWater) -> AbstractContextManager[int]:
+        """Lock the file after another process did, and created the journal."""
+        monkeypatch.setattr(HighWater, "alone", alone)
+        with open_journal(journal_location) as other:
+            ids.append(other.mark())
+        return alone(memory)
+
+    monkeypatch.setattr(HighWater, "alone", beaten)
+    with open_journal(journal_location) as journal:
+        assert [journal.mark()] == ids
 
 
 def test_where_nobody_may_write_a_reader_leaves_the_write_ahead_log_alone(

@@ -112,6 +112,12 @@ BATCH = {
     "no signature": "UPDATE @batch SET signature = NULL WHERE run = 1 AND sequence = 1",
     "an invalid signature": "UPDATE @batch SET signature = 'x' WHERE run = 1 AND sequence = 1",
 }
+# SQLite stores bytes in any column.
+BYTES = {
+    "UPDATE @exception SET message = x'00' WHERE run = 1 AND sequence = 3": "batch 3 of run 1",
+    "UPDATE @run_plan SET plan_made_at = x'00'": "run 1",
+    "UPDATE @journal_accepted SET app = x'00'": "its identity",
+}
 HELD = {
     "a decision on a held send": "UPDATE @exception SET fate = 'skipped' WHERE run = 1 AND sequence = 2",
     "a held send": "DELETE FROM @exception WHERE run = 1 AND sequence = 2",
@@ -277,6 +283,29 @@ def test_a_journal_that_is_not_consistent_is_not_signed(journal_location: Locati
     alter(journal_location, "UPDATE @batch SET state = 'planned' WHERE run = 1 AND sequence = 1")
     with pytest.raises(JournalCorruptError, match="is not consistent; nothing was signed"):
         sign_journal(journal_location)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+@pytest.mark.parametrize(("statement", "place"), BYTES.items())
+def test_a_record_with_a_value_that_is_never_written_is_not_signed(
+    journal_location: Location, clock: Clock, statement: str, place: str
+) -> None:
+    with open_journal(journal_location, clock=clock, keys=NO_KEYS) as journal:
+        live(journal)
+    assert alter(journal_location, statement) == 1
+    with pytest.raises(JournalCorruptError, match=f"{place} has a value that leanplum-sync never writes"):
+        sign_journal(journal_location)
+    assert any("was created without" in each for each in sentences(journal_location))
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+@pytest.mark.parametrize(("statement", "place"), BYTES.items())
+def test_a_signed_record_with_a_value_that_is_never_written_is_refused(
+    location: Location, statement: str, place: str
+) -> None:
+    assert alter(location, statement) == 1
+    with pytest.raises(JournalCorruptError, match=f"{place} {ALTERED}"):
+        read_all(location)
 
 
 def test_a_journal_in_use_is_not_signed(journal_location: Location) -> None:
