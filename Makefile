@@ -32,7 +32,7 @@ COVERING := tests/unit/journal tests/unit/applier tests/integration/journal \
 	$(addprefix tests/property/test_,applying.py schedules.py plan_tampering.py) \
 	$(addprefix tests/e2e/cli/test_,journal.py event_log.py library.py migration.py refused_plans.py) \
 	$(addprefix tests/e2e/test_,main_job.py resolve.py canary.py leftovers.py undo.py shards.py shared_journal.py events.py moving_the_journal.py lost_journal.py rebuilt_journal.py rejected_before.py \
-	older_plans.py renames.py signed_journal.py kept_files.py restarted_database.py adopt.py)
+	older_plans.py renames.py signed_journal.py kept_files.py restarted_database.py adopt.py devices_without_users.py shared_baseline.py past_events.py subscriptions.py)
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 

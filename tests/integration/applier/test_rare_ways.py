@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from clocks import Clock
 
 from leanplum_sync.applier.ports import StopFlag
 from leanplum_sync.applier.receipt import StopReason
@@ -182,3 +183,55 @@ def test_a_key_that_is_found_wanting_while_sending_leaves_nothing_in_doubt(
     with read_journal(journal_path) as journal:
         assert [entry.state for entry in journal.batches(1)] == [BatchState.PARKED]
     assert run("sends", settings={"resume": True}).go().complete
+
+
+class Noting:
+    """A writer that notes when it sends which action."""
+
+    def __init__(self, writer: Any, clock: Clock) -> None:
+        self._writer, self._clock = writer, clock
+        self.sent: list[tuple[str, float]] = []
+
+    def send(self, actions: Any, **given: Any) -> Any:
+        self.sent.append((actions[0].name, self._clock.now()))
+        return self._writer.send(actions, **given)
+
+
+def plan_of_a_user_and_their_device(world: ModuleType) -> Any:
+    """Batch 1 is about the user, and batch 2 about a device of theirs that is listed without them."""
+    of_user = world.plan_for("attributes", ["u000"])
+    user, device = world.Subject.user("u000"), world.Subject.device("old-u000")
+    resource = world.ResourceAddress("Resource", "tokens")
+    desire = world.SetDeviceField("old-u000", "iosPushToken", "ab" * 32, world.HERE)
+    want = world.Want(resource, device, create=False, found_at=world.ROW, desires=(desire,))
+    planned = world.plan_subject(
+        [want], world.OBSERVED, world.NOTHING_KNOWN, world.Context({resource: 0}, {}, None)
+    )
+    ((phase, (own,)),) = planned.actions.items()
+    action = world.PlannedAction(of_user.action_count + 1, device, phase[1], own.action, owner=user)
+    batches = [*of_user.all_batches, world.Batch(2, 0, phase[1], (action,))]
+    return world.ListPlan(batches, {**of_user.changes, device: planned.changes}, has_owners=True)
+
+
+def test_a_device_in_doubt_is_not_written_again_while_a_lost_request_about_its_user_may_take_effect(
+    run: Any, api: Any, world: ModuleType
+) -> None:
+    plan = plan_of_a_user_and_their_device(world)
+    clock = Clock()
+    given = {"plan": plan, "clock": clock, "lease_seconds": 1e6}
+    settings = {"concurrency": 1, "settle_seconds": 60.0, "retries": 0}
+    api.faults("status:status=429,action=setUserAttributes;cut-before:action=setDeviceAttributes")
+    receipt = run(**given, settings=settings, wrap_reader=lambda _: Failing(NO_ANSWER)).go()
+    assert (receipt.batches[BatchState.PARKED], receipt.batches[BatchState.IN_DOUBT]) == (1, 1)
+
+    api.faults("cut-before:action=setUserAttributes,times=1")
+    noting: list[Noting] = []
+
+    def note(writer: Any) -> Noting:
+        noting.append(Noting(writer, clock))
+        return noting[-1]
+
+    assert run(**given, settings={**settings, "resume": True, "retries": 1}, wrap_writer=note).go().complete
+    (lost, began), (again, written), (last, _) = noting[0].sent
+    assert (lost, again, last) == ("setUserAttributes", "setDeviceAttributes", "setUserAttributes")
+    assert written - began >= settings["settle_seconds"]
