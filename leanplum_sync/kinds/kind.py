@@ -108,6 +108,10 @@ class Resource:
         return any(isinstance(part, EventPart) for part in self.parts)
 
     @property
+    def manages_subscriptions(self) -> bool:
+        return any(isinstance(part, SubscriptionPart) for part in self.parts)
+
+    @property
     def may_resubscribe(self) -> bool:
         """Whether a row with a consent can re-subscribe its user."""
         return any(isinstance(part, SubscriptionPart) and part.consent is not None for part in self.parts)

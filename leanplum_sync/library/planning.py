@@ -24,6 +24,7 @@ from leanplum_sync.library.baseline_here import add_read, baseline_of, is_kept
 from leanplum_sync.library.connect import App, connected, settle_seconds, target_of
 from leanplum_sync.library.expecting import unmet_in_app
 from leanplum_sync.library.journal_here import journal_here
+from leanplum_sync.library.opting_out import check_opt_outs
 from leanplum_sync.library.progress import Callback, progress_to
 from leanplum_sync.library.project import Project
 from leanplum_sync.library.reading import (
@@ -216,9 +217,8 @@ def write_plan(
     Return why ``apply`` will refuse the plan, if applying it would exceed the month's budget.
     """
     _check_moved(request, settings)
-    loaded = read_rows(
-        loaded, Reading(os.environ, SystemClock(), progress, request.set_values, request.max_age_seconds)
-    )
+    reading = Reading(os.environ, SystemClock(), progress, request.set_values, request.max_age_seconds)
+    loaded = read_rows(loaded, reading)
     with Staging(settings.state_folder, request.memory_mb) as staging:
         findings = check(loaded, staging, progress, request.problems)
         findings.raise_if_any()
@@ -226,6 +226,9 @@ def write_plan(
             staging.keep(request.shard)
 
         scope = request.chosen.scope(loaded.root, loaded.project) if loaded.project else None
+        if scope is not None:
+            files = [loaded.root / each.path for each in scope.files]
+            check_opt_outs(loaded, files, reading, settings.state_folder)
         remarks: list[Remark] = []
         with (
             connected(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 from pathlib import Path
 from typing import Any, Final
 
@@ -284,6 +285,55 @@ def test_over_budget_nobody_is_re_subscribed(shell: Shell) -> None:
     assert out_of(shell, "returns") == ["Push Notification"]
 
 
+OPT_OUTS: Final = """\
+apiVersion: leanplum-sync/v1
+kind: Subscriptions
+metadata: {name: opt-outs}
+spec:
+  users: {file: opt-outs.csv, id: user}
+  channels: {Email: {column: email}}
+"""
+
+
+@pytest.mark.parametrize(
+    "chosen", [("--select", ADDRESS), ("--exclude", "*/opt-outs"), ("specs/choices.yaml",)]
+)
+@pytest.mark.parametrize("is_query", [False, True])
+def test_choosing_specs_does_not_hide_who_left_in_another(
+    shell: Shell, chosen: tuple[str, ...], *, is_query: bool
+) -> None:
+    spec = OPT_OUTS
+    if is_query:
+        sqlite3.connect(shell.folder / "crm.db").close()
+        spec = OPT_OUTS.replace("{file: opt-outs.csv,", "{connection: crm, query: opt-outs.sql,")
+        (shell.folder / "specs" / "opt-outs.sql").write_text(
+            "SELECT 'returns' AS user, 'unsubscribed' AS email"
+        )
+    write_files(
+        shell.folder,
+        {"specs/opt-outs.yaml": spec, "specs/opt-outs.csv": "user,email\nreturns,unsubscribed\n"},
+    )
+    failed = shell.run("plan", *chosen, "--out", "a.lpplan", code=3)
+    assert "Email conflicts with Subscriptions/choices for the same user" in failed.stdout + failed.stderr
+    assert not (shell.folder / "a.lpplan").exists()
+
+
+def test_choosing_specs_that_agree_is_planned(shell: Shell) -> None:
+    write_files(
+        shell.folder,
+        {"specs/opt-outs.yaml": OPT_OUTS, "specs/opt-outs.csv": "user,email\nleaves,unsubscribed\n"},
+    )
+    assert not shell.json("plan", "--select", ADDRESS, "--out", "a.lpplan")["isEmpty"]
+
+
+def test_another_spec_whose_rows_cannot_be_compared_is_reported(shell: Shell) -> None:
+    write_files(
+        shell.folder, {"specs/opt-outs.yaml": OPT_OUTS, "specs/opt-outs.csv": "user,email\nreturns,soon\n"}
+    )
+    failed = shell.run("plan", "--select", ADDRESS, "--out", "a.lpplan", code=3)
+    assert "specs/opt-outs.csv:2" in failed.stdout + failed.stderr
+
+
 def test_undo_unsubscribes_again_but_re_subscribes_nobody(shell: Shell) -> None:
     shell.run("plan", "--out", "a.lpplan")
     shell.run("apply", "a.lpplan", "--yes", "--verify", "none")
@@ -397,8 +447,6 @@ def rows_in(folder: Path, form: str) -> str:
             pq.write_table(pa.Table.from_pylist(records), folder / "specs" / "choices.parquet")
             return "{file: choices.parquet, id: user}"
         case "query":
-            import sqlite3  # noqa: PLC0415 - only for this form
-
             with sqlite3.connect(folder / "crm.db") as database:
                 database.execute("CREATE TABLE choices (user, email, push, news, consented_at)")
                 database.executemany(
