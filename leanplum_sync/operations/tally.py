@@ -24,7 +24,8 @@ from leanplum_sync.wire.message import Message
 from leanplum_sync.wire.subscription import resubscribed
 
 _SAMPLES: Final = 3
-_ONCE_WORDS: Final[Mapping[type, str]] = {Send: "send", TrackEvent: "event"}
+# A user is noted once, however many of the events the user has.
+_ONCE_WORDS: Final[Mapping[type, str]] = {Send: "this send", TrackEvent: "one or more of these events"}
 
 
 @dataclass(slots=True)
@@ -197,7 +198,7 @@ def _about(decision: Decision) -> str:
         case Reason.HELD:
             return str(decision.held_by)
         case Reason.DELIVERED | Reason.MOVED:
-            what = _ONCE_WORDS.get(type(decision.desire), "increment")
+            what = _ONCE_WORDS.get(type(decision.desire), "this increment")
             former = import_of(decision.former) or decision.former
             return f"{what} under its former name {former}" if former else what
         case Reason.MISSING:

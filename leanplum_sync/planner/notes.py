@@ -99,7 +99,7 @@ def _sentences(reason: Reason) -> tuple[str, str] | None:  # noqa: C901 - a case
     """
     Return the sentence for one user, and for several; None if no note says it.
 
-    {field} is an attribute; a send or an increment, with its former name, if delivered; the run if held.
+    {field} is an attribute; ``this send`` and so on, with its former name, if delivered; the run if held.
     """
     match reason:
         case Reason.DIFFERS | Reason.SAME | Reason.HAS_ONE | Reason.NO_SOURCE | Reason.FINGERPRINT:
@@ -117,7 +117,7 @@ def _sentences(reason: Reason) -> tuple[str, str] | None:  # noqa: C901 - a case
         case Reason.MISSING:
             return "does not exist", "do not exist"
         case Reason.DELIVERED | Reason.MOVED:
-            same = "already received this {field}, or may have"
+            same = "already received {field}, or may have"
             return same, same
         case Reason.HELD:
             return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
+from typing import Final
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -11,7 +12,7 @@ from rich.text import Text
 from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.desires import Desire
 from leanplum_sync.operations.explain import Explained, Explanation
-from leanplum_sync.planner.change import Change
+from leanplum_sync.planner.change import Change, Effect, effect_of
 from leanplum_sync.planner.decide import Reason
 from leanplum_sync.planner.plan import SOURCE, Note, Target
 from leanplum_sync.problem import Place
@@ -24,11 +25,13 @@ from leanplum_sync.render.documents import (
     written,
 )
 from leanplum_sync.render.page import Page
-from leanplum_sync.render.paint import BLANK, CARE, GOOD, NAME, faint, grid, heading, paint
+from leanplum_sync.render.paint import BLANK, CARE, FAINT, GOOD, NAME, faint, grid, heading, paint
 from leanplum_sync.render.plan_words import KIND_WORDS, change_words, hiders, target_words, with_hidden
 from leanplum_sync.render.values import Mask, Masked, escaped, shown
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.values import normal_form
+
+_WHOLE_EVENT: Final = 2000  # cells
 
 
 def explained_text(
@@ -75,12 +78,16 @@ def _stays(stays: Sequence[Explanation], mask: Mask, page: Page, *, with_row: bo
 
 
 def _change_row(change: Change, page: Page, *, with_row: bool) -> tuple[Text, ...]:
-    words = change_words(change.kind, change.field, change.before, change.after, page.width // 3)
+    places = _places(change.asked_at, change.found_at, with_row=with_row)
+    is_event = effect_of(change.kind) is Effect.OCCURRENCE
+    cells = _WHOLE_EVENT if is_event else page.width // 3
+    words = change_words(change.kind, change.field, change.before, change.after, cells)
+    # An event is its time, value, parameters and key: they go to the last column, where long text wraps.
     return (
         Text(f"{KIND_WORDS[change.kind]}"),
         Text(_field(change.field, change.device_id), NAME),
-        Text(words),
-        faint(_places(change.asked_at, change.found_at, with_row=with_row)),
+        Text("" if is_event else words),
+        Text.assemble(words, (f"  {places}", FAINT)) if is_event else faint(places),
     )
 
 

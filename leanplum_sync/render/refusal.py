@@ -28,7 +28,7 @@ def consent_sentence(error: errors.HazardNotAllowedError) -> str:
     over = [Hazard(name, count, error.allowed[name]) for name, count in error.over.items()]
     missing = [hazard for hazard in over if hazard.name in error.unaccepted]
     sentences = [
-        f"--ack {name}={count} does not match this plan, which has {error.counts.get(name, 0)} {name}."
+        f"--ack {name}={count} does not match this plan, whose number is {error.counts.get(name, 0)}."
         for name, count in error.wrong
     ]
     if missing:

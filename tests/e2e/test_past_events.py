@@ -125,6 +125,7 @@ def test_each_event_is_recorded_once_and_proven(shell: Shell, serve: Serve) -> N
     assert happened(app) == {"u1": 2, "u2": 2}
     again = shell.json("plan", "--out", "b.lpplan")
     assert again["isEmpty"]
+    assert "already received one or more of these events, or may have" in str(again["notes"])
     shell.run("undo", "1", "--out", "u.lpplan")
     assert "can't be removed" in shell.run("show", "u.lpplan").stdout
     assert shell.json("drift")["moved"] == []

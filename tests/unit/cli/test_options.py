@@ -98,7 +98,7 @@ def test_any_other_number_is_refused_and_the_plans_is_named(ack: Consent) -> Non
     with pytest.raises(HazardNotAllowedError) as caught:
         check_consent([SENDS, REMOVALS], [Consent("sends", 12431), ack])
     assert caught.value.wrong == ((ack.hazard, ack.count),)
-    assert re.search(r"does not match this plan, which has (12431|5|0) ", sentence_of(caught.value))
+    assert re.search(r"does not match this plan, whose number is (12431|5|0)\.", sentence_of(caught.value))
 
 
 def test_every_violation_is_told_at_once_with_options_that_suffice() -> None:
@@ -106,7 +106,7 @@ def test_every_violation_is_told_at_once_with_options_that_suffice() -> None:
     with pytest.raises(HazardNotAllowedError) as caught:
         check_consent(hazards, [Consent("renames", 4)])
     sentence = sentence_of(caught.value)
-    assert "--ack renames=4 does not match this plan, which has 3 renames." in sentence
+    assert "--ack renames=4 does not match this plan, whose number is 3." in sentence
     assert "Over budget: 12,431 sends (budget 0) and 7 created users (budget 0)." in sentence
     options = sentence.partition(", add ")[2].replace("--ack ", "").split()
     assert options == ["sends=12431", "createdUsers=7", "renames=3"]

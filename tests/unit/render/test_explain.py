@@ -11,6 +11,7 @@ from sample_renderings import REAL
 from leanplum_sync.address import ResourceAddress, Subject
 from leanplum_sync.kinds.rows.desires import SetAttribute, TakeAttribute, Want
 from leanplum_sync.operations.explain import Explained, Explanation, _explanations
+from leanplum_sync.planner.change import Change, ChangeKind
 from leanplum_sync.planner.decide import Reason
 from leanplum_sync.planner.known import NOTHING_KNOWN
 from leanplum_sync.planner.subject import Context, plan_subject
@@ -96,3 +97,20 @@ def test_sensitive_values_are_masked_also_where_they_are_compared() -> None:
     hidden = explained("a@example.com", "a@example.com", "email")
     made = explained_json(hidden, REAL, MASK) + explained_text(replace(hidden), REAL, MASK, Page())
     assert "example.com" not in made
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_a_planned_event_is_shown_whole(width: int) -> None:
+    after = {
+        "key": "order-1001",
+        "time": 1.7e9,
+        "value": 12.5,
+        "currency": "EUR",
+        "parameters": {"sku": "a-long-article"},
+    }
+    change = Change(
+        Subject.user("u1"), "Events/orders", ChangeKind.EVENT, "Purchase", None, after, LINE, ROW, ""
+    )
+    found = Explained(Subject.user("u1"), listed=True, observed=True, changes=(change,), explanations=())
+    text = " ".join(explained_text(found, REAL, MASK, Page(width=width)).split())
+    assert "2023-11-14 22:13 UTC, 12.5 EUR, with sku: a-long-article (order-1001) specs/a.yaml:9" in text
