@@ -16,6 +16,7 @@ from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, pr
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, faint, grid, heading, paint
 from leanplum_sync.render.values import amount, cut, duration, escaped, moment, subject_words, timestamp
+from leanplum_sync.wire.consent import resubscription_of
 from leanplum_sync.wire.event import import_of
 
 NO_RUNS: Final = "No runs yet: nothing has been applied with this journal."
@@ -103,10 +104,13 @@ def _held(status: Status) -> list[RenderableType]:
 
 
 def held_groups(status: Status) -> Sequence[tuple[tuple[str, str, int], Counter[str]]]:
-    """Return how often each subject is held, by resource, delivery and run. The events of one import are one group."""
+    """
+    Return how often each subject is held, by resource, delivery and run. The events of one import are one group, and so are the
+    re-subscriptions to a channel or category.
+    """
     groups: defaultdict[tuple[str, str, int], Counter[str]] = defaultdict(Counter)
     for each in status.held:
-        name = import_of(each.key.name) or each.key.name
+        name = import_of(each.key.name) or resubscription_of(each.key.name) or each.key.name
         groups[each.key.resource, name, each.run][subject_words(str(each.key.subject))] += 1
     return list(groups.items())
 

@@ -373,6 +373,10 @@ def test_a_re_subscription_in_doubt_waits_for_a_person_if_the_user_is_not_subscr
     assert "resolve 1" in applied.stderr
     (held,) = shell.json("status")["held"]
     assert held["subject"] == "user:returns"
+    assert held["name"].startswith("consent/Email/")
+    assert (
+        "Subscriptions/choices, re-subscription to Email  run 1, e.g. returns" in shell.run("status").stdout
+    )
     assert out_of(shell, "returns") == ["Email"]
     planned = shell.json("plan", "--out", "b.lpplan", "--select", ADDRESS)
     assert planned["isEmpty"]

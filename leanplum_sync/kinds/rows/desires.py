@@ -9,9 +9,9 @@ from typing import TypeAlias
 from leanplum_sync.address import ResourceAddress, Subject
 from leanplum_sync.problem import Place
 from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.consent import consent_delivery
 from leanplum_sync.wire.convert import ValueType
 from leanplum_sync.wire.event import event_delivery
-from leanplum_sync.wire.fingerprint import fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class SetSubscription:
     @property
     def delivery(self) -> str:
         """The name of this use of the consent in the journal: a consent re-subscribes a user only once."""
-        return f"consent/{fingerprint('consent', self.name, repr(self.consented_at))}"
+        return consent_delivery(self.name, self.consented_at)
 
 
 @dataclass(frozen=True, slots=True)

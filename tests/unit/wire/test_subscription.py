@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leanplum_sync.errors import UnexpectedResponseError
+from leanplum_sync.wire.consent import consent_delivery, resubscription_of
 from leanplum_sync.wire.profile import read_profile
 from leanplum_sync.wire.subscription import (
     CHANNELS,
@@ -113,6 +114,21 @@ def test_events_of_another_shape_may_be_unsubscriptions() -> None:
 def test_subscriptions_of_another_shape_are_not_taken_for_none(shown: Any) -> None:
     with pytest.raises(UnexpectedResponseError):
         read_profile({"userAttributes": {}, **shown})
+
+
+@pytest.mark.parametrize("field", [*CHANNELS, category(5)])
+def test_a_re_subscription_is_named_by_its_channel_and_not_by_the_date_of_its_consent(field: str) -> None:
+    name = consent_delivery(field, 1.7e9)
+    assert resubscription_of(name) == f"re-subscription to {field}"
+    assert "1700000000" not in name
+    assert consent_delivery(field, 1.8e9) != name
+
+
+@pytest.mark.parametrize(
+    "delivery", ["consent/visits", "consent/a/b", "spring/consent/Email", "orders#1", "once"]
+)
+def test_other_deliveries_are_not_re_subscriptions(delivery: str) -> None:
+    assert resubscription_of(delivery) == ""
 
 
 def test_categories_are_listed_by_their_ids() -> None:
