@@ -21,6 +21,9 @@ from leanplum_sync.wire.subscription import resubscribed
 
 HELD: Final = Verdict(Fate.HELD, "sent, but no trustworthy response came back: it may have happened")
 LEFT_SINCE: Final = "unsubscribed after the consent, and stays unsubscribed"
+_HELD_EVENT: Final = Verdict(
+    Fate.HELD, f"{HELD.message}. All held events of a user are resolved together, not one by one"
+)
 BY_OTHERS: Final = "changed by someone else since the plan was made"
 NOTHING_LATER: Final[Mapping[str, Written]] = MappingProxyType({})
 NEVER: Final[Mapping[str, float]] = MappingProxyType({})
@@ -114,8 +117,15 @@ def settle(
 def settle_unseen(actions: Iterable[PlannedAction]) -> Mapping[int, Verdict]:
     """Return the verdicts of ``settle`` for a subject that the API refuses to show."""
     return {
-        planned.number: HELD for planned in actions if planned.delivery_class is not DeliveryClass.REPEATABLE
+        planned.number: held(planned)
+        for planned in actions
+        if planned.delivery_class is not DeliveryClass.REPEATABLE
     }
+
+
+def held(planned: PlannedAction) -> Verdict:
+    """Return the verdict on an action in doubt that only a person can settle."""
+    return _HELD_EVENT if planned.action.name == "track" else HELD
 
 
 def needs_reading(planned: PlannedAction) -> bool:
@@ -132,7 +142,7 @@ def by_subject(actions: Iterable[PlannedAction]) -> Mapping[Subject, Sequence[Pl
 
 def _settled(planned: PlannedAction, seen: Sequence[Seen], profile: Profile) -> Verdict | None:
     if not needs_reading(planned):
-        return HELD
+        return held(planned)
     if has_marker(planned):
         return DONE if is_marked(planned, profile) else None
     own = _own(planned, seen)

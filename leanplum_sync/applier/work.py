@@ -14,10 +14,10 @@ import orjson
 
 from leanplum_sync.address import Subject
 from leanplum_sync.applier.live_state import (
-    HELD,
     NEVER,
     NOTHING_LATER,
     by_subject,
+    held,
     needs_reading,
     recheck,
     settle,
@@ -181,7 +181,7 @@ class Worker:
         """
         entry = self._run.entries(batch.number, batch.number)[batch.number]
         doubted = sent_actions(entry, batch)
-        verdicts = {planned.number: HELD for planned in doubted if not needs_reading(planned)}
+        verdicts = {planned.number: held(planned) for planned in doubted if not needs_reading(planned)}
         readable = [planned for planned in doubted if needs_reading(planned)]
         bill = Bill()
         if readable:

@@ -209,6 +209,10 @@ def test_an_event_in_doubt_is_held_and_never_sent_again_without_a_persons_word(
         shell.run("apply", "a.lpplan", "--yes", "--resume", code=5)
     assert happened(app) == before == ({"u1": 2, "u2": 2} if fault == "cut-after" else {})
     assert "held" in shell.run("status").stdout
+    assert (
+        "All held events of a user are resolved together"
+        in shell.run("journal", "show", "1", "-o", "json").stdout
+    )
     shift_doubts(shell.journal, -3600)
     shell.run("resolve", "1", word, "--yes")
     shell.run("apply", "a.lpplan", "--yes", "--resume")
