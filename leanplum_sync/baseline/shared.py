@@ -19,7 +19,7 @@ from typing import Final
 from leanplum_sync.baseline.folder import Folder, UnusableError
 from leanplum_sync.clock import Clock
 from leanplum_sync.encryption import SealingKeys
-from leanplum_sync.errors import CredentialError, JournalCorruptError
+from leanplum_sync.errors import CredentialError, JournalCorruptError, JournalError
 from leanplum_sync.journal.database import Database
 from leanplum_sync.journal.kept_files import OF_PLAN, KeptName, discard, keep, latest, read
 
@@ -79,11 +79,17 @@ class Shared:
         Store what *folder* has. Call it while *folder* is ``alone``.
 
         Raises:
-            JournalError: the journal can't be written. What it had before still counts.
+            JournalError: the journal can't be written. What it had before still counts, and the folder keeps what it has.
             OSError: the folder can't be read.
         """
-        with self._database() as database:
-            copy = keep(database, self.clock, self.keys, self._name, folder.write_to)
+        try:
+            with self._database() as database:
+                copy = keep(database, self.clock, self.keys, self._name, folder.write_to)
+        except JournalError as error:
+            told = str(error).removesuffix(" Run the command again.")
+            raise type(error)(
+                f"{told} Other machines don't know the users that were added here, and read them themselves. Nothing else needs to be done."
+            ) from error
         folder.comes_from(copy)
 
     def forget(self) -> None:

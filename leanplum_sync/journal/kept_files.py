@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from leanplum_sync.clock import Clock
 from leanplum_sync.encryption import SALT_BYTES, Sealed, SealingKeys
-from leanplum_sync.errors import JournalCorruptError
+from leanplum_sync.errors import JournalCorruptError, JournalError
 from leanplum_sync.journal.database import Database
 from leanplum_sync.journal.rows import Row
 from leanplum_sync.journal.schema import kept_chunk_table, kept_file_table
@@ -51,7 +51,7 @@ class KeptName:
         """The end of an error's sentence."""
         if self.name == PLAN_NAME:
             return "the plan was not stored in it, and nothing was sent"
-        return f"{self.name} was not stored in it"
+        return f"{'the ' if self.run == OF_PLAN else ''}{self.name} was not stored in it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,11 @@ def keep(database: Database, clock: Clock, keys: SealingKeys, name: KeptName, wr
     """
     Store the content that *write* writes, in place of an earlier copy of the file *name*, and return the id of the copy.
 
-    *keys* has at least one. *write* is called twice. If the journal already has this content, nothing is stored.
+    *keys* has at least one. *write* is called twice. If the journal already has this content, nothing is stored. Copies of the file
+    whose upload was cut off more than a day ago are deleted.
+
+    Raises:
+        JournalError: the journal can't be written. What was uploaded is deleted again, if possible.
     """
     salt = os.urandom(SALT_BYTES)
     codec = keys.sealed(salt, PURPOSE)
@@ -97,14 +101,30 @@ def keep(database: Database, clock: Clock, keys: SealingKeys, name: KeptName, wr
         connection.execute(
             sa.insert(file), {**row, "kept_at": clock.now() + database.clock_ahead(connection)}
         )
-    upload = _Upload(database, codec, KeptFile(name, copy))
-    write(upload)
-    upload.end()
-    with database.writing(name.not_kept) as connection:
-        earlier = sa.select(file.c.copy).where(*_named(name), file.c.copy != copy, file.c.chunks.is_not(None))
-        _delete(connection, connection.scalars(earlier).all())
-        connection.execute(sa.update(file).where(file.c.copy == copy).values(chunks=upload.chunks))
+    try:
+        upload = _Upload(database, codec, KeptFile(name, copy))
+        write(upload)
+        upload.end()
+        with database.writing(name.not_kept) as connection:
+            cut_off = clock.now() + database.clock_ahead(connection) - _UPLOAD_SECONDS
+            earlier = sa.select(file.c.copy).where(
+                *_named(name), file.c.copy != copy, file.c.chunks.is_not(None) | (file.c.kept_at < cut_off)
+            )
+            _delete(connection, connection.scalars(earlier).all())
+            connection.execute(sa.update(file).where(file.c.copy == copy).values(chunks=upload.chunks))
+    except BaseException:
+        _delete_unfinished(database, copy)
+        raise
     return copy
+
+
+def _delete_unfinished(database: Database, copy: str) -> None:
+    # It may be complete: nobody knows whether a transaction was committed if the connection broke then.
+    unfinished = sa.select(kept_file_table.c.copy).where(
+        kept_file_table.c.copy == copy, kept_file_table.c.chunks.is_(None)
+    )
+    with suppress(JournalError), database.writing("nothing was deleted from it", alone=False) as connection:
+        _delete(connection, connection.scalars(unfinished).all())
 
 
 def listed(database: Database, plan_digest: str, run: int) -> Iterator[KeptFile]:

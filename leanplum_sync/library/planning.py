@@ -302,13 +302,13 @@ def _observing(
         return
     match request.observed or settings.environment.observe:
         case Observe.LIVE:
-            with reading_live(settings, request.max_age_seconds, request.shard) as live:
+            with reading_live(settings, request.max_age_seconds, around.folder, request.shard) as live:
                 yield live
         case Observe.JOURNAL:
-            with reading_live(settings, None, request.shard) as live:
+            with reading_live(settings, None, around.folder, request.shard) as live:
                 yield _assumed(settings, request, around, remarks, live)
         case Observe.EXPORT:
-            with reading_live(settings, None, request.shard) as live:
+            with reading_live(settings, None, around.folder, request.shard) as live:
                 yield _exported(settings, request, around, remarks, live)
 
 

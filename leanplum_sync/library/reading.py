@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -72,22 +75,47 @@ def exporting(
 
 @contextmanager
 def reading_live(
-    settings: Settings, max_age_seconds: float | None, part: Part | None = None
+    settings: Settings, max_age_seconds: float | None, scratch: Path, part: Part | None = None
 ) -> Iterator[Live]:
     """
     Yield the file to read into, and how old users that are already in it may be.
 
     A finished snapshot is used again only if *max_age_seconds* allows it: an apply may have made it outdated. An interrupted
-    one was never used for a plan, so it is continued for an hour. Each *part* has its own.
+    one was never used for a plan, so it is continued for an hour. Each *part* has its own. While another process reads into the
+    file, a new one in the folder *scratch* takes its place.
     """
     unfinished, finished = (own(path, part) for path in (settings.unfinished_snapshot, settings.snapshot))
     settings.state_folder.mkdir(parents=True, exist_ok=True)
-    if max_age_seconds is not None and finished.exists() and not unfinished.exists():
-        finished.replace(unfinished)
-    age = _UNUSED_FOR_SECONDS if max_age_seconds is None else max_age_seconds
-    yield live_into(unfinished, settings.environment.limits, age)
-    if unfinished.exists():
-        unfinished.replace(finished)
+    with _locked(unfinished.with_suffix(".lock")) as is_ours:
+        if not is_ours:
+            unfinished = scratch / unfinished.name
+        if max_age_seconds is not None and finished.exists() and not unfinished.exists():
+            if is_ours:
+                finished.replace(unfinished)
+            else:
+                with suppress(FileNotFoundError):  # the other process has just taken it
+                    shutil.copyfile(finished, unfinished)
+        age = _UNUSED_FOR_SECONDS if max_age_seconds is None else max_age_seconds
+        yield live_into(unfinished, settings.environment.limits, age)
+        if unfinished.exists():
+            unfinished.replace(finished)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[bool]:
+    """Lock the file, and yield whether that was possible: False if another process holds the lock."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        is_ours = True
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            is_ours = False
+        except OSError:
+            pass  # a file system without locks
+        yield is_ours
+    finally:
+        os.close(file)
 
 
 def own(path: Path, part: Part | None) -> Path:

@@ -39,6 +39,7 @@ from typing import Final
 from leanplum_sync.bounds import CONTINUED_ROW, LINE
 from leanplum_sync.errors import ExportFailedError
 
+_REMEMBERED: Final = 200  # characters: longer texts would fill the memory, and are rarely repeated
 _SPECIAL: Final = r'",\\\x00-\x1f\x7f\x85\u2028\u2029\ufffd'
 _BARE: Final = re.compile(rf"([^{_SPECIAL}]+),([^{_SPECIAL}]*)")
 _QUOTED: Final = re.compile(r'"((?:[^"]|"")+)","((?:[^"]|"")*)"', re.DOTALL)
@@ -83,9 +84,12 @@ def read_rows(path: Path) -> Iterator[ExportRow]:
         yield ExportRow(user_id.replace('""', '"'), text, bool(is_plain) and is_telling(text))
 
 
-@lru_cache(maxsize=10_000)
 def is_telling(text: str) -> bool:
     """Whether only one value of an attribute is exported as *text*, or only values that count as equal."""
+    return _is_telling_remembered(text) if len(text) <= _REMEMBERED else _is_telling(text)
+
+
+def _is_telling(text: str) -> bool:
     bare = text.strip()
     if bare.lower() in _NO_VALUE or bare.startswith(("[", "{")):
         return False
@@ -93,6 +97,9 @@ def is_telling(text: str) -> bool:
         float(bare)
         return False
     return True
+
+
+_is_telling_remembered: Final = lru_cache(maxsize=10_000)(_is_telling)
 
 
 def _odd_row(record: str, number: int) -> ExportRow:

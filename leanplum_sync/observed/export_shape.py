@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -30,32 +29,50 @@ class ExportShape:
     is_sorted: bool
 
 
-def shape_of(paths: Iterable[Path]) -> ExportShape:
-    """
-    Return the shape of the files of one job.
+class ShapeFinder:
+    """Finds the shape of the files of one job, which are added one after the other."""
 
-    Raises:
-        ExportFailedError: one can't be read.
-    """
-    rows = empty = certain = quoted = escaped = 0
-    is_sorted, last = True, ""
-    seen: dict[str, str] = {}
-    repeated: set[str] = set()
-    contradicting: set[str] = set()
-    for path in paths:
+    def __init__(self) -> None:
+        self.shape = ExportShape(0, 0, 0, 0, 0, 0, 0, is_sorted=True)
+        self._last = ""
+        # Hashes of ids and values: either may be long. Of a million, two are the same once in 30 million files.
+        self._seen: dict[int, int] = {}
+        self._repeated: set[int] = set()
+        self._contradicting: set[int] = set()
+
+    def add(self, path: Path) -> None:
+        """
+        Raises:
+            ExportFailedError: the file can't be read.
+        """
+        rows = empty = certain = quoted = escaped = 0
+        is_sorted, last = self.shape.is_sorted, self._last
         for row in read_rows(path):
             rows += 1
             empty += not row.text
             certain += row.is_certain
             is_sorted, last = is_sorted and last <= row.user_id, row.user_id
-            if row.user_id in seen:
-                repeated.add(row.user_id)
-                if seen[row.user_id] != row.text:
-                    contradicting.add(row.user_id)
-            elif len(seen) < _MOST_REMEMBERED:
-                seen[row.user_id] = row.text
+            self._remember(hash(row.user_id), hash(row.text))
         with path.open("rb") as file:  # whose lines are short: the rows were read
             for line in file:
                 quoted += b'"' in line
                 escaped += b"\\" in line
-    return ExportShape(rows, empty, certain, quoted, escaped, len(repeated), len(contradicting), is_sorted)
+        before, self._last = self.shape, last
+        self.shape = ExportShape(
+            before.rows + rows,
+            before.empty + empty,
+            before.certain + certain,
+            before.quoted + quoted,
+            before.escaped + escaped,
+            len(self._repeated),
+            len(self._contradicting),
+            is_sorted,
+        )
+
+    def _remember(self, user: int, text: int) -> None:
+        if user in self._seen:
+            self._repeated.add(user)
+            if self._seen[user] != text:
+                self._contradicting.add(user)
+        elif len(self._seen) < _MOST_REMEMBERED:
+            self._seen[user] = text

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from leanplum_sync.client.api.jobs import ExportResult
-from leanplum_sync.observed.export_shape import ExportShape, shape_of
+from leanplum_sync.observed.export_shape import ExportShape, ShapeFinder
 from leanplum_sync.operations.exporting import Exporting, Exports
 
 
@@ -18,7 +18,7 @@ def probe_export(exporting: Exporting, attribute: str, scratch: Path) -> ExportS
     """
     watched = _Watched(exporting.exports)
     replace(exporting, exports=watched).export([attribute], scratch / "probed.ndjson", scratch)
-    return watched.shape
+    return watched.finder.shape
 
 
 class _Watched:
@@ -26,8 +26,7 @@ class _Watched:
 
     def __init__(self, exports: Exports) -> None:
         self._exports = exports
-        self._paths: list[Path] = []
-        self.shape = ExportShape(0, 0, 0, 0, 0, 0, 0, is_sorted=True)
+        self.finder = ShapeFinder()
 
     def start(self, attribute: str) -> str:
         return self._exports.start(attribute)
@@ -37,5 +36,4 @@ class _Watched:
 
     def download(self, url: str, into: Path) -> None:
         self._exports.download(url, into)
-        self._paths.append(into)
-        self.shape = shape_of(self._paths)
+        self.finder.add(into)

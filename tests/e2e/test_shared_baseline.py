@@ -161,6 +161,30 @@ def test_a_copy_that_can_t_be_read_is_left_out_with_a_remark_and_replaced(
     assert plan(machine())[:2] == (20, 0)
 
 
+def test_a_plan_whose_reads_can_t_be_shared_says_so_and_keeps_them_here(
+    machine: Machine, journal_location: str
+) -> None:
+    applied(machine)
+    with psycopg.connect(journal_location, autocommit=True) as connection:
+        connection.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger AS $$ BEGIN"
+            " RAISE EXCEPTION 'canceling statement due to statement timeout' USING ERRCODE = 'query_canceled';"
+            " END $$ LANGUAGE plpgsql"
+        )
+        connection.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON leanplum_sync.kept_chunk EXECUTE FUNCTION refuse()"
+        )
+        shell = machine(tier="platinum")
+        said = shell.run("plan", "--out", "a.lpplan").stderr
+        assert "statement timeout; the baseline was not stored in it. Other machines" in said
+        assert "Nothing else needs to be done." in said
+        assert "Run the command again" not in said
+        connection.execute("DROP TRIGGER refuse ON leanplum_sync.kept_chunk")
+        found = connection.execute(f"SELECT chunks {OF_BASELINE}").fetchall()
+    assert len(found) == 1  # the one before, which is complete
+    assert found[0][0] is not None
+
+
 def test_the_database_shows_no_id_of_a_user_in_the_baseline(machine: Machine, journal_location: str) -> None:
     shell = machine()
     plan(shell)

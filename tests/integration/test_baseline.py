@@ -21,6 +21,7 @@ from leanplum_sync.cli.program import program
 from leanplum_sync.journal import read_journal
 from leanplum_sync.journal.entry import Fate
 from leanplum_sync.library.progress import Step
+from leanplum_sync.library.reading import reading_live
 from leanplum_sync.planfile import open_plan
 from leanplum_sync.planner.audit import AuditGoal, bound, sample_size
 from leanplum_sync.project.model import Observe
@@ -133,6 +134,19 @@ def test_a_nightly_sync_of_which_one_percent_changes_costs_a_fortieth(served: Se
     after = world.plan()
     assert after.is_empty
     assert (world.lookups() - before, after.summary.assumed) == (0, USERS)
+
+
+def test_of_two_plans_at_once_both_add_what_they_read(served: Served, tmp_path: Path) -> None:
+    world = served(3)
+    settings = world.project().settings
+    first = tmp_path / ".leanplum-sync" / "production.reading.ndjson"
+    with reading_live(settings, None, tmp_path) as live:
+        assert live.into == first
+        first.write_text("")  # the other plan has begun to read
+        made = world.plan()
+        assert first.exists()
+        assert made.summary.assumed == 0
+    assert world.plan().summary.assumed == 3
 
 
 def test_users_whom_the_baseline_does_not_know_are_read(served: Served) -> None:

@@ -273,7 +273,11 @@ def _on_export(settings: Settings, attribute: str, progress: Progress) -> Findin
     finally:
         scratch.close()
     level = Level.GOOD if shape.certain or not shape.rows else Level.NOTE
-    advice = "Plans with --observed export read users whose value is not certain."
+    advice = ""
+    if not shape.rows:
+        advice = "Check the spelling: perhaps no user has this attribute."
+    elif shape.certain < shape.rows:
+        advice = "Plans with --observed export read users whose value is not certain."
     return Finding(level, "export", shape_words(attribute, shape), advice)
 
 

@@ -95,6 +95,28 @@ def test_an_export_is_described_if_one_is_asked_for(
     assert code == (75 if "export_users_truncated" in switches else 0)
 
 
+def test_the_advice_on_an_export_is_about_what_it_shows(doctor: Doctor, tmp_path: Path) -> None:
+    seed = tmp_path / "exported.ndjson"
+    values = {
+        "a": {"tier": "gold", "points": 1},
+        "b": {"points": 25, "mixed": 'x,"y"'},
+        "c": {"mixed": "NULL"},
+    }
+    lines = (json.dumps({"userId": user, "userAttributes": has}) + "\n" for user, has in values.items())
+    seed.write_text("".join(lines))
+    with emulator.running(seeds=[seed]) as running:
+        advice = {
+            name: doctor("--export", name, LEANPLUM_API_URL=running.url)[1]["export"].get("advice")
+            for name in ("tier", "mixed", "teir")
+        }
+    about_values = "Plans with --observed export read users whose value is not certain."
+    assert advice == {
+        "tier": "",
+        "mixed": about_values,
+        "teir": "Check the spelling: perhaps no user has this attribute.",
+    }
+
+
 @pytest.mark.parametrize(("seconds", "level"), [(600, "note"), (200_000, "bad")])
 def test_a_clock_that_differs_from_the_hosts_is_told(
     doctor: Doctor, served: str, seconds: int, level: str

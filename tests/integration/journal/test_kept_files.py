@@ -173,23 +173,60 @@ def test_a_file_that_was_changed_or_cut_short_is_refused(damage: str, opened: Op
         content_of(journal, name)
 
 
-def test_an_upload_that_was_cut_off_is_no_file_and_goes_after_a_day(opened: Opened, clock: Clock) -> None:
-    journal = opened(KEY)
+def failing(error: BaseException) -> Callable[..., None]:
+    """Return what fails after three chunks of the upload."""
     calls = []
 
-    def cut_off(file: IO[bytes]) -> None:
+    def write(file: IO[bytes]) -> None:
         calls.append(file)
         file.write(CONTENT)
         if len(calls) > 1:
-            raise KeyboardInterrupt
+            raise error
 
-    with pytest.raises(KeyboardInterrupt):
-        journal.keep_file(PLAN, cut_off)
+    return write
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_an_upload_that_fails_leaves_nothing(error: BaseException, opened: Opened) -> None:
+    journal = opened(KEY)
+    journal.keep_file(PLAN, writing(b"before"))
+    with pytest.raises(type(error)):
+        journal.keep_file(PLAN, failing(error))
+    assert content_of(journal, PLAN_NAME) == b"before"
+    assert (count(journal, kept_file_table), count(journal, kept_chunk_table)) == (1, 1)
+
+
+def leave_cut_off(journal: Journal, name: KeptName) -> None:
+    """Leave three chunks of a copy, as a process that is killed does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("leanplum_sync.journal.kept_files._delete_unfinished", lambda *_: None)
+        with pytest.raises(KeyboardInterrupt):
+            journal.keep_file(name, failing(KeyboardInterrupt()))
+
+
+def let_a_day_pass(journal: Journal) -> None:
+    with journal._writable.writing("") as connection:
+        connection.execute(sa.update(kept_file_table).values(kept_at=kept_file_table.c.kept_at - 2 * DAY))
+
+
+def test_the_next_upload_of_a_file_deletes_those_that_were_cut_off(opened: Opened) -> None:
+    journal = opened(KEY)
+    for name in (PLAN, RECEIPT):
+        leave_cut_off(journal, name)
+    let_a_day_pass(journal)
+    leave_cut_off(journal, PLAN)  # it may be going on
+    journal.keep_file(PLAN, writing(b"plan"))
+    assert content_of(journal, PLAN_NAME) == b"plan"
+    assert (count(journal, kept_file_table), count(journal, kept_chunk_table)) == (3, 7)
+
+
+def test_an_upload_that_was_cut_off_is_no_file_and_goes_after_a_day(opened: Opened, clock: Clock) -> None:
+    journal = opened(KEY)
+    leave_cut_off(journal, PLAN)
     assert names_of(journal) == []
     assert count(journal, kept_chunk_table) == 3
     assert journal.prune_files({"d": True}.get, before=0) == 0  # it may be going on
-    with journal._writable.writing("") as connection:
-        connection.execute(sa.update(kept_file_table).values(kept_at=kept_file_table.c.kept_at - 2 * DAY))
+    let_a_day_pass(journal)
     assert journal.prune_files({"d": True}.get, before=0) == 1
     assert (count(journal, kept_file_table), count(journal, kept_chunk_table)) == (0, 0)
 
