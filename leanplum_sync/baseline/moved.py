@@ -3,36 +3,68 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from leanplum_sync.address import Subject, SubjectKind
+from leanplum_sync.baseline.merge import write_ids
 from leanplum_sync.bounds import LINE
 from leanplum_sync.duck import connect, failures
-from leanplum_sync.errors import ExportFailedError
+from leanplum_sync.errors import ExportFailedError, StorageError
 from leanplum_sync.staging.prints import Assumptions
 from leanplum_sync.staging.sql import column_types, literal
 
 _MEMORY_MB: Final = 256
+_ID: Final = "{'id': 'VARCHAR'}"
 _LEARNT: Final = "least(p.seen_at, p.written_at)"
 
 
-def oldest(assumptions: Assumptions) -> float | None:
-    """Return when the user of *assumptions* who was not seen or written for longest was, in epoch seconds; None if there is nobody."""
+def write_listed(subjects: Iterable[Subject], into: Path) -> Path:
+    """
+    Write the ids of the users among *subjects* to a file in the folder *into*.
+
+    Raises:
+        StorageError: there is no room.
+    """
+    users = (each.id for each in subjects if each.kind is SubjectKind.USER)
+    try:
+        return write_ids(users, into / "listed.ndjson")
+    except OSError as error:
+        raise StorageError(f"{into}: the listed users can't be stored: {error.strerror}.") from error
+
+
+def oldest(assumptions: Assumptions, listed: Path) -> float | None:
+    """
+    Return when the user of *assumptions* who was not seen or written for longest was, in epoch seconds; None if there is nobody.
+
+    Only users in *listed*, a file of ids, count: the baseline also has users whom no spec lists any more, and nobody reads them.
+    """
     with connect(memory_limit_mb=_MEMORY_MB) as connection:
         rows = f"FROM read_parquet({literal(str(assumptions.path))}) AS p"
-        (found,) = connection.execute(f"SELECT min({_LEARNT}) {rows}").fetchall()[0]
+        (found,) = connection.execute(
+            f"SELECT min({_LEARNT}) {rows} WHERE id IN ({_ids(listed)})"
+        ).fetchall()[0]
     if found is None or assumptions.not_before is None:
         return None if found is None else float(found)
     return max(float(found), assumptions.not_before)
 
 
-def without_moved(assumptions: Assumptions, sessions: Sequence[Path], into: Path) -> tuple[Assumptions, int]:
+def _ids(file: Path) -> str:
+    return (
+        f"SELECT id FROM read_json({literal(str(file))}, format = 'newline_delimited', columns = {_ID},"
+        f" maximum_object_size = {LINE.most})"
+    )
+
+
+def without_moved(
+    assumptions: Assumptions, listed: Path, sessions: Sequence[Path], into: Path
+) -> tuple[Assumptions, int]:
     """
     Return *assumptions* without the users who have one of *sessions* that ended after they were last seen or written, and how many these are.
 
-    *sessions* are files of exportData. Lines that can't be read are left out, as the files are incomplete anyway; a session without a
+    Only users in *listed*, a file of ids, count. *sessions* are files of exportData. Lines that can't be read are left out, as the files are incomplete anyway; a session without a
     valid time counts. Files are in the folder *into*.
 
     Raises:
@@ -50,7 +82,8 @@ def without_moved(assumptions: Assumptions, sessions: Sequence[Path], into: Path
     )
     try:
         with connect(memory_limit_mb=_MEMORY_MB, spill=into) as connection:
-            query = f"SELECT id FROM ({active}) JOIN read_parquet({literal(str(assumptions.path))}) AS p USING (id) WHERE ended >= {_LEARNT}"
+            query = f"SELECT id FROM ({active}) JOIN read_parquet({literal(str(assumptions.path))}) AS p USING (id)"
+            query += f" WHERE ended >= {_LEARNT} AND id IN ({_ids(listed)})"
             (count,) = connection.execute(
                 f"COPY ({query}) TO {literal(str(moved))} (FORMAT json)"
             ).fetchall()[0]

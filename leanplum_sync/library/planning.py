@@ -13,7 +13,7 @@ from typing import Literal, Self, assert_never
 from leanplum_sync.address import ResourceAddress
 from leanplum_sync.baseline import Read, UnusableError
 from leanplum_sync.baseline.exported import assume_export
-from leanplum_sync.baseline.moved import oldest, without_moved
+from leanplum_sync.baseline.moved import oldest, without_moved, write_listed
 from leanplum_sync.client.calls import OnRetry, nobody
 from leanplum_sync.clock import SystemClock, utc
 from leanplum_sync.encryption import SealingKeys
@@ -240,9 +240,7 @@ def write_plan(
                 warn=warn,
                 allowed_lookups=request.allow_lookups,
             ) as app,
-            _observing(
-                settings, request, _Around(app, loaded, staging.folder, progress), remarks
-            ) as observed,
+            _observing(settings, request, _Around(app, loaded, staging, progress), remarks) as observed,
             read_deliveries(settings.journal) as journal,
         ):
             if problems := unmet_in_app(loaded.resources, app.reader()):
@@ -280,12 +278,17 @@ def write_plan(
 
 @dataclass(frozen=True, slots=True)
 class _Around:
-    """What a plan that assumes something needs besides settings. *folder* is for files that are needed as long as the plan is made."""
+    """What a plan that assumes something needs besides settings. *staging* has all rows."""
 
     app: App
     loaded: Loaded
-    folder: Path
+    staging: Staging
     progress: Progress
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder for files that are needed as long as the plan is made."""
+        return self.staging.folder
 
     def seed(self, source: str) -> str:
         """Return what decides whom an audit draws: the plan's inputs, and the state of the *source* of what it assumes."""
@@ -358,13 +361,14 @@ def _without_moved(
     settings: Settings, assumptions: Assumptions, around: _Around, remarks: list[Remark]
 ) -> Assumptions:
     """Assume nothing of users who were active since the baseline last saw them, and say how many they are."""
-    since = oldest(assumptions)
+    listed = write_listed(around.staging.subjects(), around.folder)
+    since = oldest(assumptions, listed)
     if since is None:
         return assumptions
     sessions = export_sessions(
         around.app.exporter(), since, around.folder, clock=SystemClock(), progress=around.progress
     )
-    assumptions, count = without_moved(assumptions, sessions.files, around.folder)
+    assumptions, count = without_moved(assumptions, listed, sessions.files, around.folder)
     place = Place(os.path.relpath(settings.baseline, settings.root))
     remarks.append(Remark(Problem(place, moved_sentence(count, utc(int(sessions.since))))))
     return assumptions

@@ -35,7 +35,7 @@ class ShapeFinder:
     def __init__(self) -> None:
         self.shape = ExportShape(0, 0, 0, 0, 0, 0, 0, is_sorted=True)
         self._last = ""
-        # Hashes of ids and values: either may be long. Of a million, two are the same once in 30 million files.
+        # Hashes of ids and values: either may be long. Two of a million hashes are equal in one of 30 million files.
         self._seen: dict[int, int] = {}
         self._repeated: set[int] = set()
         self._contradicting: set[int] = set()
