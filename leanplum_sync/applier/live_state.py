@@ -147,7 +147,7 @@ def _settled(planned: PlannedAction, seen: Sequence[Seen], profile: Profile) -> 
         return DONE if is_marked(planned, profile) else None
     own = _own(planned, seen)
     increments = [change.field for change, _ in own if effect_of(change.kind) is Effect.SUM]
-    if not increments and planned.deliveries:
+    if resubscribed(planned.action.arguments):
         return DONE if _is_reached(own) else HELD
     if not increments and (own or planned.delivery_class is DeliveryClass.REPEATABLE):
         return DONE if _is_reached(own) else None

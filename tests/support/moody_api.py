@@ -14,6 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+from lives import world
 
 from leanplum_sync.address import Subject
 from leanplum_sync.client.http import Response
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 USERS: Final = ("ann", "bob", "cem")
 # How long a request whose connection is gone may still take effect.
 SETTLE_SECONDS: Final = 60.0
+
+
+# The names in the journal of the world's events, by their names in the app.
+EVENTS: Final = {each.name: each.delivery for each in world.DESIRES["events"]}
 
 
 class Mood(Enum):
@@ -232,6 +237,8 @@ class Api:
         match action["action"]:
             case "sendMessage":
                 self.delivered[user, "november"] += 1
+            case "track":
+                self.delivered[user, EVENTS[action["event"]]] += 1
             case "setDeviceAttributes":
                 self.tokens[action["deviceId"]] = action["iosPushToken"]
                 self.ever.add((user, "iosPushToken", action["iosPushToken"]))
@@ -245,6 +252,8 @@ class Api:
                 for name, amount in action.get("userAttributeValuesToIncrement", {}).items():
                     attributes[name] += amount
                     self.delivered[user, "launch/visits"] += 1
+                for name in action.get("events", {}):
+                    self.delivered[user, EVENTS[name]] += 1
 
 
 def wanted(action: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:

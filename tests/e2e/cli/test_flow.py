@@ -110,8 +110,8 @@ def test_a_send_needs_consent_by_the_plans_number_and_is_made_once(
     assert (shop_that_sends / PLAN).exists()
     for options, says in (
         ((), "--ack sends=2"),
-        (("--ack", "sends=3"), "this plan, which has 2 sends"),
-        (("--ack", "sends=2", "--ack", "removals=9"), "this plan, which has 2 removals"),
+        (("--ack", "sends=3"), "this plan, whose number is 2"),
+        (("--ack", "sends=2", "--ack", "removals=9"), "this plan, whose number is 2"),
     ):
         refused = command("apply", PLAN, "--yes", *options)
         assert (refused.returncode, says in refused.stderr) == (6, True)
