@@ -23,15 +23,11 @@ def kind_of(event: TrackEvent) -> ChangeKind:
 
 def said_of(event: TrackEvent) -> dict[str, Json]:
     """Return the *after* of the change."""
-    optional = {
-        "value": event.value,
-        "currency": event.currency,
-        "parameters": dict(event.parameters) or None,
-    }
+    parameters = dict(event.parameters) or None
     return {
         "key": event.key,
         "time": event.time,
-        **{name: value for name, value in optional.items() if value is not None},
+        **_given(value=event.value, currency=event.currency, parameters=parameters),
     }
 
 
@@ -41,17 +37,17 @@ def track_arguments(event: TrackEvent) -> dict[str, Json]:
 
     ``passive``: importing an event doesn't mark the user as active. Source: Leanplum's OpenAPI, track.
     """
-    optional = {
-        "value": event.value,
-        "currencyCode": event.currency,
-        "params": dict(event.parameters) or None,
-    }
+    parameters = dict(event.parameters) or None
     return {
         "event": event.name,
         "time": event.time,
         "disposition": "passive",
-        **{name: value for name, value in optional.items() if value is not None},
+        **_given(value=event.value, currencyCode=event.currency, params=parameters),
     }
+
+
+def _given(**values: Json) -> dict[str, Json]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def add_to_totals(totals: dict[str, dict[str, Json]], event: TrackEvent) -> None:

@@ -6,8 +6,8 @@ Users are as desired. A plan with the baseline reads none of them, except for th
 
 from __future__ import annotations
 
-import asyncio
 import re
+from asyncio import StreamReader, StreamWriter
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +15,7 @@ from typing import Any, Final
 import duckdb
 import orjson
 from many_users import ATTRIBUTES, COLUMNS, OBSERVED_AT, PROJECT, answers, write_csv
+from servers import answer_with
 
 from leanplum_sync.baseline import Folder, Head, Owner, new_key
 from leanplum_sync.staging import prints
@@ -129,7 +130,7 @@ def serve_many(ready: Pipe) -> None:
         ]
         return orjson.dumps({"response": elements})
 
-    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def converse(reader: StreamReader, writer: StreamWriter) -> None:
         while head := await reader.readuntil(b"\r\n\r\n"):
             length = re.search(rb"(?i)content-length: (\d+)", head)
             body = await reader.readexactly(int(length[1]) if length else 0)
@@ -139,15 +140,4 @@ def serve_many(ready: Pipe) -> None:
                 % (len(content), content)
             )
 
-    async def main() -> None:
-        def silently(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.ensure_future(converse(reader, writer))
-            tasks.add(task)
-            task.add_done_callback(lambda done: (tasks.discard(done), done.exception()))
-
-        tasks: set[asyncio.Task[None]] = set()
-        server = await asyncio.start_server(silently, "127.0.0.1", 0)
-        ready.send(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-        await asyncio.to_thread(ready.recv)
-
-    asyncio.run(main())
+    answer_with(converse, ready)

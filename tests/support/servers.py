@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import os
 import re
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from asyncio import StreamReader, StreamWriter
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -26,15 +29,13 @@ def serve_emulator(ready: Pipe, *seeds: str) -> None:
 
 def serve_nothing(ready: Pipe, after_seconds: float = 0.0) -> None:
     """Answer every request after *after_seconds* with a batch of successes, so that only the client's own work is measured."""
-    import asyncio  # noqa: PLC0415 - for this process alone
-
     body = orjson.dumps({"response": [{"success": True}] * USERS_PER_BATCH})
     answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
         len(body),
         body,
     )
 
-    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def converse(reader: StreamReader, writer: StreamWriter) -> None:
         loop = asyncio.get_running_loop()
         while head := await reader.readuntil(b"\r\n\r\n"):
             due = loop.time() + after_seconds
@@ -44,8 +45,16 @@ def serve_nothing(ready: Pipe, after_seconds: float = 0.0) -> None:
                 await asyncio.sleep(due - loop.time())
             writer.write(answer)
 
+    answer_with(converse, ready)
+
+
+def answer_with(
+    converse: Callable[[StreamReader, StreamWriter], Coroutine[Any, Any, None]], ready: Pipe
+) -> None:
+    """Serve on loopback, with *converse* for each connection. Send the address to *ready*, and end when it says so."""
+
     async def main() -> None:
-        def silently(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        def silently(reader: StreamReader, writer: StreamWriter) -> None:
             task = asyncio.ensure_future(converse(reader, writer))
             tasks.add(task)
             task.add_done_callback(lambda done: (tasks.discard(done), done.exception()))
