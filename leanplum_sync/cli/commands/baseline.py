@@ -23,7 +23,7 @@ from leanplum_sync.staging.prints import name_of
 @click.option(
     "--rotate",
     is_flag=True,
-    help="Discard the baseline, and create a new key for the next one. Default: only show it.",
+    help="Discard the baseline with its key; the next one gets a new key. Default: only show it.",
 )
 @in_project
 def command(console: Console, *, rotate: bool) -> None:
