@@ -20,6 +20,19 @@ def failures() -> tuple[type[Exception], ...]:
     return duckdb.Error, UnicodeDecodeError
 
 
+def mistakes() -> tuple[type[Exception], ...]:
+    """Return what a statement raises that is wrong in itself, or that DuckDB can't carry out: a bug, whatever the machine and the data."""
+    import duckdb  # noqa: PLC0415 - takes longer to import than a small plan takes to make
+
+    return (
+        duckdb.BinderException,
+        duckdb.CatalogException,
+        duckdb.InternalException,
+        duckdb.ParserException,
+        duckdb.SyntaxException,
+    )
+
+
 def connect(
     file: Path | None = None,
     *,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import orjson
 
-from leanplum_sync.duck import connect, failures
+from leanplum_sync.duck import connect, failures, mistakes
 from leanplum_sync.errors import StorageError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 MEMORY_LIMIT_MB: Final = 256
 LEAST_MEMORY_MB: Final = 128
@@ -31,22 +34,17 @@ class Database:
     """
 
     def __init__(self, folder: Path, memory_limit_mb: int, threads: int) -> None:
-        self._failures = failures()
-        try:
+        with _storage_errors():
             self._connection = connect(
                 folder / "tables", memory_limit_mb=memory_limit_mb, threads=threads, spill=folder / "spill"
             )
-        except self._failures as error:
-            raise no_room(error) from error
 
     def close(self) -> None:
         self._connection.close()
 
     def run(self, statement: str, parameters: object = None) -> None:
-        try:
+        with _storage_errors():
             self._connection.execute(statement, parameters)
-        except self._failures as error:
-            raise no_room(error) from error
 
     def one(self, query: str) -> tuple[Any, ...]:
         (row,) = self.all(query)
@@ -58,20 +56,21 @@ class Database:
 
     def all(self, query: str) -> list[tuple[Any, ...]]:
         """Unlike ``stream``, this sees changes that are not committed yet."""
-        try:
+        with _storage_errors():
             return self._connection.execute(query).fetchall()
-        except self._failures as error:
-            raise no_room(error) from error
 
     def stream(self, query: str) -> Iterator[tuple[Any, ...]]:
         # A separate cursor: a second query on the same cursor would end the first.
         cursor = self._connection.cursor()
-        try:
+        with _storage_errors():
             cursor.execute(query)
-            while rows := cursor.fetchmany(_FETCH):
-                yield from rows
-        except self._failures as error:
-            raise no_room(error) from error
+        while rows := self._fetched(cursor):
+            yield from rows
+
+    @staticmethod
+    def _fetched(cursor: DuckDBPyConnection) -> list[tuple[Any, ...]]:
+        with _storage_errors():
+            return cursor.fetchmany(_FETCH)
 
 
 class Lines:
@@ -103,6 +102,16 @@ def threads_for(memory_limit_mb: int, cores: int, *, only_rows: bool = False) ->
     """Return the number of threads that fit into the memory."""
     each = _MB_OF_A_ROWS_THREAD if only_rows else _MB_OF_A_THREAD
     return max(1, min(cores, memory_limit_mb // each))
+
+
+@contextmanager
+def _storage_errors() -> Iterator[None]:
+    try:
+        yield
+    except mistakes():  # not the user's disk: reported as a bug
+        raise
+    except failures() as error:
+        raise no_room(error) from error
 
 
 def no_room(error: Exception) -> StorageError:

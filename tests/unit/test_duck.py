@@ -9,6 +9,8 @@ import pytest
 
 import leanplum_sync
 from leanplum_sync.duck import connect
+from leanplum_sync.errors import StorageError
+from leanplum_sync.staging.database import LEAST_MEMORY_MB, Database
 
 
 def test_duckdb_is_opened_nowhere_else() -> None:
@@ -24,3 +26,19 @@ def test_it_installs_and_loads_no_extension() -> None:
         names = "('autoinstall_known_extensions', 'autoload_known_extensions')"
         settings = connection.execute(f"SELECT value FROM duckdb_settings() WHERE name IN {names}").fetchall()
     assert settings == [("false",), ("false",)]
+
+
+@pytest.mark.parametrize("query", ["SELECT", "SELECT a FROM b", "SELECT nothing(1)"])
+def test_a_wrong_statement_is_not_reported_as_a_full_disk(tmp_path: Path, query: str) -> None:
+    database = Database(tmp_path, LEAST_MEMORY_MB, 1)
+    for run in (database.run, database.all, lambda query: list(database.stream(query))):
+        with pytest.raises(duckdb.ProgrammingError):
+            run(query)
+    database.close()
+
+
+def test_a_file_that_is_missing_is_reported_as_storage(tmp_path: Path) -> None:
+    database = Database(tmp_path, LEAST_MEMORY_MB, 1)
+    with pytest.raises(StorageError, match=r"can't be stored .* No files found"):
+        database.all(f"SELECT * FROM read_csv('{tmp_path}/gone.csv')")
+    database.close()

@@ -36,7 +36,10 @@ def test_what_goes_wrong_while_rows_stream_by_is_told_too(tmp_path: Path) -> Non
     with Staging(tmp_path) as staging:
         staging.close_rows()
         subjects = staging.subjects()
-        staging._database.run("DROP VIEW asked")
+        (lost := tmp_path / "lost.csv").write_text("a\n1\n")
+        staging._database.run("ALTER VIEW asked RENAME TO whole")
+        staging._database.run(f"CREATE VIEW asked AS SELECT whole.* FROM whole, read_csv('{lost}')")
+        lost.unlink()
         with pytest.raises(LeanplumSyncError, match="Rows and users can't be stored"):
             list(subjects)
         with pytest.raises(LeanplumSyncError, match="Rows and users can't be stored"):
