@@ -217,3 +217,33 @@ def test_both_drivers_give_the_same_digest(postgresql: Server, tmp_path: Path) -
         (kept,) = (folder / ".leanplum-sync" / "rows").iterdir()
         digests.add(kept.name)
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize(
+    ("grants", "writable", "accepted"),
+    [
+        ("GRANT SELECT ON shop TO guarded", 0, False),
+        ("GRANT INSERT ON shop TO guarded", 1, False),  # the trial deletes
+        ("GRANT DELETE ON shop TO guarded", 1, True),
+        ("GRANT CREATE ON SCHEMA public TO guarded", 0, True),
+    ],
+)
+def test_a_write_is_tried_and_nothing_is_left_of_it(
+    postgresql: Server, scheme: str, grants: str, writable: int, accepted: bool
+) -> None:
+    address = postgresql.new_database()
+    name = address.split("/")[3].partition("?")[0]
+    guarded = postgresql.address(name, f"guarded:{PASSWORD}").replace("postgresql:", f"{scheme}:")
+    with postgresql.connect(name) as connection:
+        connection.execute("CREATE TABLE shop (id text); INSERT INTO shop VALUES ('u1')")
+        connection.execute(grants.encode())
+        with opened("db", guarded, Path(), {}, Path()) as reader:
+            account = reader.account()
+            assert (account.writable, account.accepts_writes) == (writable, accepted)
+            # The transaction after it can't write either.
+            query = parse("SELECT lo_creat(-1)::text AS id")
+            with pytest.raises(QueryError, match="read-only transaction"):
+                list(reader.batches(query, {}, reader.columns(query, {})))
+        tables = connection.execute("SELECT relname FROM pg_class WHERE relname LIKE 'leanplum%'").fetchall()
+        assert tables == []
+        assert connection.execute("SELECT id FROM shop").fetchall() == [("u1",)]

@@ -121,3 +121,11 @@ def test_a_file_that_is_missing_or_no_sqlite_is_told(root: Path) -> None:
         ):
             pass
     assert not (root / "gone.db").exists()
+
+
+def test_a_trial_write_is_refused_and_rows_can_be_read_after_it(root: Path) -> None:
+    before = (root / "shop.db").read_bytes()
+    with opened("db", URL, root, {}, Path()) as reader:
+        assert reader.account().accepts_writes is False
+        assert [column.name for column in reader.columns(parse("SELECT id FROM shop"), {})] == ["id"]
+    assert (root / "shop.db").read_bytes() == before

@@ -340,20 +340,29 @@ def _on_connection(connection: Connection, root: Path) -> Finding:
     if not account.is_checked:
         sentence = f"{server} is reachable. Queries run inside a SELECT; the account's other permissions were not checked.{zone}"
         return Finding(Level.NOTE, about, sentence, "Use a read-only account.")
+    refused = " A trial write was refused." if account.accepts_writes is False else ""
     match account.writable:
         case None:
-            return Finding(Level.GOOD, about, f"{server} is reachable. It was opened read-only.{zone}")
-        case 0:
             return Finding(
-                Level.GOOD, about, f"{server} is reachable. The account can't write to any table.{zone}"
+                Level.GOOD, about, f"{server} is reachable. It was opened read-only.{refused}{zone}"
             )
-        case count:
+        case 0 if refused:
             return Finding(
-                Level.NOTE,
+                Level.GOOD,
                 about,
-                f"{server} is reachable. The account has write access to {amount(count, 'table')}, but queries run read-only.{zone}",
-                "Use a read-only account.",
+                f"{server} is reachable. The account can't write to any table.{refused}{zone}",
             )
+        case 0:
+            can = "can create tables (a trial write was accepted, and rolled back)"
+        case count:
+            trial = "a trial write was refused" if refused else "a trial write was accepted, and rolled back"
+            can = f"has write access to {amount(count, 'table')} ({trial})"
+    return Finding(
+        Level.NOTE,
+        about,
+        f"{server} is reachable. The account {can}, but queries run read-only.{zone}",
+        "Use a read-only account.",
+    )
 
 
 def _bad(about: str, sentence: str, code: ExitCode, advice: str = "") -> Finding:

@@ -91,8 +91,10 @@ class PostgreSQLReader:
 
     def account(self) -> Account:
         with self._cursor() as execute:
-            ((writable, time_zone),) = execute(postgresql.ACCOUNT).fetchall()
-        return Account(int(writable), time_zone)
+            ((writable, time_zone, table),) = execute(postgresql.ACCOUNT).fetchall()
+        accepts = postgresql.accepts_writes(table, self._execute, self._rollback)
+        self.begin()
+        return Account(int(writable), time_zone, accepts_writes=accepts)
 
     def columns(self, query: Wanted, parameters: Mapping[str, Json]) -> tuple[QueryColumn, ...]:
         query = statement_of(query)
@@ -122,6 +124,14 @@ class PostgreSQLReader:
                         size = next_size(batch)
                         yield batch
             execute(f"CLOSE {_CURSOR}")
+
+    def _execute(self, statement: str) -> None:
+        with self._cursor() as execute:
+            execute(statement)
+
+    def _rollback(self) -> None:
+        with _errors(self.name):
+            self.connection.rollback()
 
     @contextmanager
     def _cursor(self) -> Iterator[Callable[..., Any]]:

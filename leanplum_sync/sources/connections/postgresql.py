@@ -47,12 +47,15 @@ BEGIN: Final = (
 )
 ENUMS: Final = "SELECT typname::text FROM pg_type WHERE typtype = 'e'"
 # Source: PostgreSQL's documentation, access privilege inquiry functions: any of the privileges listed counts.
+# The last column is the table that a write is tried on: one that the account may delete from, if there is one.
 ACCOUNT: Final = """
 SELECT count(*) FILTER (WHERE has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE'))::text,
-    (SELECT reset_val FROM pg_settings WHERE name = 'TimeZone')
+    (SELECT reset_val FROM pg_settings WHERE name = 'TimeZone'),
+    coalesce((array_agg(format('%I.%I', n.nspname, c.relname) ORDER BY has_table_privilege(c.oid, 'DELETE') DESC, c.oid))[1], '')
 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
 """
+_CREATE: Final = "CREATE TABLE leanplum_sync_write_test (id int)"
 VERSION: Final = "SELECT current_setting('server_version')"
 
 # Source: PostgreSQL's documentation, appendix A: the first two characters of a code are its class.
@@ -124,6 +127,29 @@ def _cell(column: QueryColumn) -> str:
             | ColumnKind.OTHER
         ):
             return f"{name}::text"
+
+
+def accepts_writes(table: str, execute: Callable[[str], object], rollback: Callable[[], object]) -> bool:
+    """
+    Return whether the database accepts a write: a new table, or deleting no row of *table*, which is a quoted name, or empty.
+
+    Each is tried in a transaction of its own, which is rolled back. The caller begins the next one.
+    """
+    trials = [_CREATE, *([f"DELETE FROM {table} WHERE false"] if table else [])]  # noqa: S608 - quoted by the server
+    return any(_accepts(trial, execute, rollback) for trial in trials)
+
+
+def _accepts(trial: str, execute: Callable[[str], object], rollback: Callable[[], object]) -> bool:
+    rollback()
+    try:
+        execute("SET TRANSACTION READ WRITE")
+        execute(trial)
+    except (QueryError, SourceUnreachableError):  # if the connection is lost, the rollback fails, too
+        return False
+    else:
+        return True
+    finally:
+        rollback()
 
 
 def quoted(name: str) -> str:

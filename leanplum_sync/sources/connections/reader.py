@@ -55,14 +55,17 @@ class QueryError(Exception):
 @dataclass(frozen=True, slots=True)
 class Account:
     """
-    *writable* counts the tables that the account may write to, None if the database has no accounts. *time_zone* is its own.
+    What an account may do. *time_zone* is its own.
 
-    *is_checked* is false if only the database's administrators can see what the account may do.
+    *writable* counts the tables that the account may write to, None if the database has no accounts. *accepts_writes* tells whether
+    the database accepted a write, which was rolled back; None if none was tried. *is_checked* is false if only the database's
+    administrators can see what the account may do.
     """
 
     writable: int | None = None
     time_zone: str = ""
     is_checked: bool = True
+    accepts_writes: bool | None = None
 
 
 class Reader(Protocol):
@@ -81,7 +84,7 @@ class Reader(Protocol):
         """The versions of the files or tables that were read, by path; empty for a database, whose state has no name."""
 
     def account(self) -> Account:
-        """Return what the account may do in this database."""
+        """Return what the account may do in this database. Where a transaction can take it back, a write is tried."""
 
     def columns(self, query: Wanted, parameters: Mapping[str, Json]) -> tuple[QueryColumn, ...]:
         """Return the columns of *query*, without reading a row."""

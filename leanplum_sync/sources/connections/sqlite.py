@@ -125,7 +125,15 @@ class SqliteReader:
             ).fetchall()  # from here on, one state of the file
 
     def account(self) -> Account:
-        return Account()
+        try:
+            with _errors(self.name):
+                self.connection.execute("CREATE TABLE leanplum_sync_write_test (id INTEGER)")
+        except QueryError:
+            return Account(accepts_writes=False)
+        with _errors(self.name):
+            self.connection.execute("ROLLBACK")
+        self.begin()
+        return Account(accepts_writes=True)
 
     def columns(self, query: Wanted, parameters: Mapping[str, Json]) -> tuple[QueryColumn, ...]:
         query = statement_of(query)

@@ -102,8 +102,10 @@ class SqlAlchemyReader:
         self.enums = frozenset(self._execute(postgresql.ENUMS).scalars())
 
     def account(self) -> Account:
-        writable, time_zone = self._execute(postgresql.ACCOUNT).one()
-        return Account(int(writable), time_zone)
+        writable, time_zone, table = self._execute(postgresql.ACCOUNT).one()
+        accepts = postgresql.accepts_writes(table, self._execute, self._rollback)
+        self.begin()
+        return Account(int(writable), time_zone, accepts_writes=accepts)
 
     def columns(self, query: Wanted, parameters: Mapping[str, Json]) -> tuple[QueryColumn, ...]:
         query = statement_of(query)
@@ -142,6 +144,10 @@ class SqlAlchemyReader:
         text = sa.text(statement if is_escaped or values else _escaped(statement))
         with _errors(self.name):
             return interruptible(partial((on or self.connection).execute, text, values), self._cancel)
+
+    def _rollback(self) -> None:
+        with _errors(self.name):
+            self.connection.rollback()
 
     def _cancel(self) -> None:
         driver = self.connection.connection.driver_connection
