@@ -487,6 +487,19 @@ def test_a_rejected_and_a_skipped_action_are_reported(shell: Shell, served: Serv
     assert "Email" in out_of(shell, "returns")
 
 
+def test_a_rejected_re_subscription_is_listed_and_not_held(shell: Shell, served: Served) -> None:
+    only_return(shell)
+    shell.run("plan", "--out", "a.lpplan", "--select", ADDRESS)
+    served.faults("success-and-error:action=setUserAttributes,user=returns,times=1")
+    receipt = shell.json("apply", "a.lpplan", "--yes", "--verify", "none", code=4)
+    assert receipt["actions"]["rejected"] == 1
+    (rejected,) = (shell.folder / ".leanplum-sync").glob("run-1.rejected.Subscriptions-choices.csv")
+    assert [line.split(",")[0] for line in rejected.read_text().splitlines()[1:]] == ["returns"]
+    assert shell.json("status")["held"] == []
+    # The API carried it out, whatever it answered.
+    assert shell.json("plan", "--out", "b.lpplan", "--select", ADDRESS)["isEmpty"]
+
+
 @pytest.mark.parametrize("cell", ["", "soon", "2999-01-01", "1970-01-01"])
 def test_without_a_dated_consent_nothing_is_planned(shell: Shell, cell: str) -> None:
     csv = shell.folder / "specs" / "choices.csv"
