@@ -228,7 +228,7 @@ def write_plan(
         scope = request.chosen.scope(loaded.root, loaded.project) if loaded.project else None
         if scope is not None:
             files = [loaded.root / each.path for each in scope.files]
-            check_opt_outs(loaded, files, reading, settings.state_folder)
+            loaded = check_opt_outs(loaded, files, reading, settings.state_folder)
         remarks: list[Remark] = []
         with (
             connected(

@@ -40,8 +40,8 @@ _NUMBERS: Final = (ColumnKind.INTEGER, ColumnKind.DECIMAL, ColumnKind.DOUBLE)
 @dataclass(frozen=True, slots=True)
 class Reading:
     """
-    *environ* holds the URLs that the project file leaves to it. *given* are the values of ``--set``. Rows that were read less
-    than *max_age_seconds* ago are not read again; None reads all.
+    *environ* holds the URLs that the project file leaves to it. *given* are the values of ``--set``; one that no query uses is
+    refused if *refuses_unused*. Rows that were read less than *max_age_seconds* ago are not read again; None reads all.
     """
 
     environ: Mapping[str, str]
@@ -49,6 +49,7 @@ class Reading:
     progress: Progress
     given: Mapping[str, str]
     max_age_seconds: float | None = None
+    refuses_unused: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,8 @@ def _read(loaded: Loaded, reading: Reading, read: _Read) -> Loaded:
             queries[source.connection].append(
                 _Query(resource, source, wanted, parameters, loaded.root, connection, url, options)
             )
-    _check_given(reading.given, [query for each in queries.values() for query in each])
+    if reading.refuses_unused:
+        _check_given(reading.given, [query for each in queries.values() for query in each])
     found: dict[str, KeptRows | None] = {}
     for of_connection in queries.values() if not problems else ():
         for query, answer in zip(of_connection, _of_connection(of_connection, reading, read), strict=True):

@@ -324,6 +324,22 @@ def test_choosing_specs_that_agree_is_planned(shell: Shell) -> None:
         {"specs/opt-outs.yaml": OPT_OUTS, "specs/opt-outs.csv": "user,email\nleaves,unsubscribed\n"},
     )
     assert not shell.json("plan", "--select", ADDRESS, "--out", "a.lpplan")["isEmpty"]
+    # Whoever leaves in the other spec, too, makes the plan outdated.
+    (shell.folder / "specs" / "opt-outs.csv").write_text("user,email\nreturns,unsubscribed\n")
+    refused = shell.run("apply", "a.lpplan", "--yes", code=7)
+    assert "specs/opt-outs.csv" in refused.stderr
+
+
+def test_values_for_parameters_reach_the_queries_of_specs_that_are_compared(shell: Shell) -> None:
+    sqlite3.connect(shell.folder / "crm.db").close()
+    spec = OPT_OUTS.replace("{file: opt-outs.csv,", "{connection: crm, query: opt-outs.sql,")
+    query = "SELECT :who AS user, 'unsubscribed' AS email"
+    write_files(shell.folder, {"specs/opt-outs.yaml": spec, "specs/opt-outs.sql": query})
+    chosen = SPEC.replace("{file: choices.csv,", "{connection: crm, query: choices.sql,")
+    rows = "SELECT :who AS user, 'yes' AS email, '' AS push, '' AS news, '2026-03-01' AS consented_at"
+    write_files(shell.folder, {"specs/choices.yaml": chosen, "specs/choices.sql": rows})
+    failed = shell.run("plan", "--select", ADDRESS, "--set", "who=returns", "--out", "a.lpplan", code=3)
+    assert "Email conflicts with Subscriptions/choices for the same user" in failed.stdout + failed.stderr
 
 
 def test_another_spec_whose_rows_cannot_be_compared_is_reported(shell: Shell) -> None:
