@@ -13,7 +13,7 @@ from leanplum_sync.address import SubjectKind
 from leanplum_sync.kinds.kind import Kind, Resource, resource_at
 from leanplum_sync.kinds.names import attribute_fault
 from leanplum_sync.kinds.rows.cells import Check, attribute_value
-from leanplum_sync.kinds.rows.document import ColumnName, Document, Edge, Listing, OnceName, wrong
+from leanplum_sync.kinds.rows.document import UNNAMED, ColumnName, Document, Edge, Listing, OnceName, wrong
 from leanplum_sync.kinds.rows.forms import CellForm, MessageValueForm, compiled_cell
 from leanplum_sync.kinds.rows.parts import EventPart, NamedValue
 from leanplum_sync.kinds.rows.site import Path, Site, id_column
@@ -105,7 +105,7 @@ def build(document: EventsDocument, site: Site) -> Resource:
     part = EventPart(
         imported_as=spec.delivery,
         key=key,
-        event=event or NamedValue("event", "unnamed", site.place(("spec", "event"))),
+        event=event or NamedValue("event", UNNAMED, site.place(("spec", "event"))),
         time=time or NamedValue("time", site.now, site.place(("spec", "time"))),
         value=next(_value("value", spec.value, _number, site, is_number=True), None),
         currency=next(_value("currency", spec.currency, _currency, site), None),
@@ -210,10 +210,10 @@ KIND: Final[Kind[EventsDocument]] = Kind(
     build=build,
     entries=("parameters",),
     stand_ins={
-        ("spec", "event"): "unnamed",
+        ("spec", "event"): UNNAMED,
         ("spec", "key"): _UNNAMED,
         ("spec", "time"): {"column": _UNNAMED},
-        ("spec", "delivery"): "unnamed",
+        ("spec", "delivery"): UNNAMED,
     },
     reads=("exportUser", "getMessages"),
     writes=("track", "setUserAttributes"),

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, 
 from leanplum_sync.address import SubjectKind
 from leanplum_sync.kinds.kind import Kind, Resource, resource_at
 from leanplum_sync.kinds.rows.cells import attribute_value
-from leanplum_sync.kinds.rows.document import Document, Edge, Listing, OnceName, wrong
+from leanplum_sync.kinds.rows.document import UNNAMED, Document, Edge, Listing, OnceName, wrong
 from leanplum_sync.kinds.rows.forms import CellForm, MessageValueForm, compiled_cell
 from leanplum_sync.kinds.rows.parts import MessageReference, NamedValue, SendPart
 from leanplum_sync.kinds.rows.site import Path, Site, id_column
@@ -120,7 +120,7 @@ KIND: Final[Kind[MessageSendDocument]] = Kind(
     subjects=SubjectKind.USER,
     build=build,
     entries=("values",),
-    stand_ins={("spec", "message"): {"name": "unnamed"}, ("spec", "delivery"): "unnamed"},
+    stand_ins={("spec", "message"): {"name": UNNAMED}, ("spec", "delivery"): UNNAMED},
     reads=("exportUser", "getMessages"),
     writes=("sendMessage",),
     delivery=(DeliveryClass.ONCE,),

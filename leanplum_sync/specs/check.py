@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from leanplum_sync.errors import SpecError
 from leanplum_sync.kinds import Kind
 from leanplum_sync.kinds.registry import KINDS
-from leanplum_sync.kinds.rows.document import API_VERSION, Document
+from leanplum_sync.kinds.rows.document import API_VERSION, UNNAMED, Document
 from leanplum_sync.kinds.rows.site import Path
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.project.model import FILE_NAME, ProjectDocument
@@ -30,7 +30,7 @@ MODELS: Final[dict[str, type[Document]]] = {
 # Every document needs these. With them filled in, the rest of a document that lacks them can still be checked.
 _STAND_INS: Final[Mapping[Path, Json]] = {
     ("apiVersion",): API_VERSION,
-    ("metadata", "name"): "unnamed",
+    ("metadata", "name"): UNNAMED,
 }
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -159,7 +159,7 @@ def _remove(value: Json, path: Path) -> None:
                 return
             value = value[part]
         elif isinstance(value, list) and isinstance(part, int):
-            value[part] = f"unnamed-{part}"
+            value[part] = f"{UNNAMED}-{part}"
             return
 
 

@@ -13,7 +13,7 @@ from leanplum_sync.address import ResourceAddress
 from leanplum_sync.clock import Clock, SystemClock
 from leanplum_sync.errors import SpecError
 from leanplum_sync.kinds import Kind, Resource
-from leanplum_sync.kinds.rows.document import Document
+from leanplum_sync.kinds.rows.document import UNNAMED, Document
 from leanplum_sync.kinds.rows.site import Path as KeyPath
 from leanplum_sync.kinds.rows.source import (
     DataSource,
@@ -429,7 +429,7 @@ class _Loading:
             return None
         if model is None:
             return None
-        address = ResourceAddress.parse(document.address or f"{document.document.value['kind']}/unnamed")
+        address = ResourceAddress.parse(document.address or f"{document.document.value['kind']}/{UNNAMED}")
         self._dependencies += [
             Dependency(address, ResourceAddress.parse(text), document, index)
             for index, text in enumerate(model.metadata.depends_on)
@@ -454,13 +454,15 @@ class _Loading:
         if advice is not None:
             self.notes.append(advice)
         resource = kind.build(model, site)
-        self._check_deliveries(resource, document)
+        self._check_deliveries(resource, document, whole=whole)
         self.events |= events_of(resource)
         said = json.dumps(document.document.value["spec"], sort_keys=True)
         return with_columns_checked(replace(resource, digest=fingerprint(said)), site, document)
 
-    def _check_deliveries(self, resource: Resource, document: OpenDocument) -> None:
+    def _check_deliveries(self, resource: Resource, document: OpenDocument, *, whole: bool) -> None:
         for name, place in deliveries_of(resource):
+            if name == UNNAMED and not whole:
+                continue  # its own name is wrong or missing, which is reported
             first, first_place = self.deliveries.setdefault(name, (resource.address, place))
             if first != resource.address:
                 document.report_at(

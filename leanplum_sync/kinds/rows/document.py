@@ -20,6 +20,9 @@ from pydantic_core import PydanticCustomError
 from leanplum_sync.wire.action import Json
 
 API_VERSION = "leanplum-sync/v1"
+UNNAMED: Final = (
+    "unnamed"  # stands in for a name that is wrong or missing, while the rest of its document is checked
+)
 
 
 def wrong(message: str, hint: str = "") -> PydanticCustomError:

@@ -140,6 +140,12 @@ def test_a_wrong_send_is_said_so_once(folder: Any, spec: str, place: str, messag
     assert folder.complaints() == [f"specs/it.yaml:{place}: MessageSend/it: {message}"]
 
 
+def test_two_wrong_deliveries_are_not_the_same_delivery(folder: Any) -> None:
+    for name in ("a", "b"):
+        folder.spec("MessageSend", "message: {name: a}\nrecipients: {inline: [u]}\ndelivery: a/b", name)
+    assert ["invalid characters" in each for each in folder.complaints()] == [True, True]
+
+
 def test_names_that_differ_only_in_case_are_pointed_out(folder: Any) -> None:
     folder.spec("UserAttributes", ATTRIBUTES + "tier: x\n  Tier: y")
     (complaint,) = folder.complaints()
