@@ -111,6 +111,7 @@ class MismatchKind(StrEnum):
     UNKNOWN_ENVIRONMENT = "unknown environment"  # the project has none of that name
     APP = "app"
     HOST = "host"
+    KEY = "key"  # the environment now writes with another key
     INPUT_CHANGED = "input changed"
     INPUT_MISSING = "input missing"
     SPECS_UNCHECKED = (

@@ -62,6 +62,8 @@ def target_mismatches(planned: Target, here: Target) -> Iterator[Mismatch]:
         yield Mismatch(MismatchKind.APP, planned.app_id, here.app_id, here.environment)
     if planned.host != here.host:
         yield Mismatch(MismatchKind.HOST, planned.host, here.host, here.environment)
+    if planned.writes != here.writes:
+        yield Mismatch(MismatchKind.KEY, planned.writes.words, here.writes.words, here.environment)
 
 
 def input_mismatches(plan: WholePlan, root: Path) -> Iterator[Mismatch]:

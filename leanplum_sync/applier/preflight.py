@@ -39,10 +39,14 @@ from leanplum_sync.planner.hazards import (
     counted_hazards,
 )
 from leanplum_sync.planner.plan import Hazard, Target
+from leanplum_sync.wire.catalogue import KeyClass
 from leanplum_sync.wire.event import REWRITTEN_SECONDS
 
-# What the planner makes. Anything else in a plan was put there by somebody else.
-ALLOWED_ACTIONS: Final = frozenset(action for kind in KINDS.values() for action in kind.writes)
+# What the planner makes, by the key that a plan writes with. Anything else in a plan was put there by somebody else.
+ALLOWED_ACTIONS: Final[Mapping[KeyClass, frozenset[str]]] = {
+    key: frozenset(action for kind in KINDS.values() if kind.key is key for action in kind.writes)
+    for key in KeyClass
+}
 _TO_APPLY_SECONDS: Final = 24 * 3600  # how long applying may take before an event is too old
 # It depends on names that were seen in the app, which a plan doesn't keep. The same is true of repeats: they depend on the
 # journal as it was. What the plan states of these is taken as it is; `plan` and `apply` both ask for consent to that number.
@@ -151,7 +155,7 @@ def check_consent(hazards: Sequence[Hazard], consents: Sequence[Consent]) -> Non
 
 def _content_mismatches(plan: WholePlan) -> Iterator[Mismatch]:
     contents = plan.contents
-    for name in sorted(contents.actions.keys() - ALLOWED_ACTIONS):
+    for name in sorted(contents.actions.keys() - ALLOWED_ACTIONS[plan.header.target.writes]):
         yield Mismatch(MismatchKind.ACTION, str(contents.actions[name]), name=name)
     if contents.misdirected:
         yield Mismatch(MismatchKind.SUBJECT, str(contents.misdirected))

@@ -295,7 +295,7 @@ class Worker:
                 case Refused(kind=RefusalKind.KEY, message=message):
                     self._run.record_not_carried_out(batch, message, park=True)
                     raise CredentialError(
-                        f"Leanplum does not accept the production key for this app ({message.rstrip('.')}). None of the actions in the last call were carried out. Check the key and the app id, then run apply with --resume."
+                        f"Leanplum does not accept the {self._plan.header.target.writes.words} key for this app ({message.rstrip('.')}). None of the actions in the last call were carried out. Check the key and the app id, then run apply with --resume."
                     )
                 case Refused(kind=RefusalKind.BUG, message=message, status=status):
                     self._run.record_not_carried_out(batch, f"HTTP {status}: {message}", park=True)

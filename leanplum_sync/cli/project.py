@@ -12,9 +12,10 @@ import click
 from leanplum_sync.cli.context import remembered
 from leanplum_sync.errors import CredentialError, SpecError
 from leanplum_sync.library.access import missing_access
-from leanplum_sync.project.model import ProjectFile
+from leanplum_sync.project.model import Environment, ProjectFile
 from leanplum_sync.project.settings import Settings, settle
 from leanplum_sync.specs import Loaded, find_project, load, load_project
+from leanplum_sync.specs.covering import check_selection, covered
 from leanplum_sync.wire.catalogue import KeyClass
 
 
@@ -26,17 +27,29 @@ def project_file() -> Path:
     return named.resolve() if named else find_project(Path.cwd())
 
 
-def specs_here(only: Sequence[Path] = ()) -> tuple[Loaded, ProjectFile]:
+def specs_here(only: Sequence[Path] = (), name: str | None = None) -> tuple[Loaded, ProjectFile]:
     """
-    Return the project's specs, or those of *only*, with their problems, and the project file.
+    Return the project's specs, or those of *only*, with their problems, and the project file. Specs that the environment doesn't
+    cover are left out.
 
     Raises:
         SpecError: the project file can't be used.
+        UsageError: the environment covers no spec of *only*.
     """
     loaded = load(project_file(), only)
-    if loaded.project is None:
+    project = loaded.project
+    if project is None:
         raise SpecError(loaded.problems)
-    return loaded, loaded.project
+    environment = environment_here(project, name)
+    if environment is not None:
+        check_selection(loaded, environment, is_chosen=bool(only))
+        loaded = covered(loaded, environment)
+    return loaded, project
+
+
+def environment_here(project: ProjectFile, name: str | None = None) -> Environment | None:
+    """Return the environment *name*, or that ``-e`` names, or the default one. None if there is none: ``settings_of`` says so."""
+    return project.environments.get(name or remembered("environment") or project.default_environment or "")
 
 
 def settings_here() -> Settings:

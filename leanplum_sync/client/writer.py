@@ -12,15 +12,15 @@ from leanplum_sync.wire.envelope import BatchAnswer, Refused, read_batch_answer
 
 
 class Writer:
-    """Requires the production key when it is created, so that a run without it fails before it starts."""
+    """Writes with one key, which it requires when it is created, so that a run without it fails before it starts."""
 
-    def __init__(self, calls: Calls) -> None:
-        calls.keys.key(KeyClass.PRODUCTION)
-        self._calls = calls
+    def __init__(self, calls: Calls, key_class: KeyClass = KeyClass.PRODUCTION) -> None:
+        calls.keys.key(key_class)
+        self._calls, self._key_class = calls, key_class
 
     def encode(self, actions: Sequence[Action], *, request_ids: Sequence[str], batch_id: str) -> bytes:
         """Return the body of one ``multi``. It contains the key and the time, so it differs from call to call."""
-        return self._calls.batch_body(KeyClass.PRODUCTION, actions, request_ids, batch_id)
+        return self._calls.batch_body(self._key_class, actions, request_ids, batch_id)
 
     def send(
         self,

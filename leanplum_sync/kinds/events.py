@@ -19,6 +19,7 @@ from leanplum_sync.kinds.rows.parts import EventPart, NamedValue
 from leanplum_sync.kinds.rows.site import Path, Site, id_column
 from leanplum_sync.kinds.rows.source import NeededColumn
 from leanplum_sync.wire.action import DeliveryClass, Json
+from leanplum_sync.wire.catalogue import KeyClass
 from leanplum_sync.wire.convert import ConversionError, InexactError, ValueType, convert, epoch_seconds
 from leanplum_sync.wire.event import PARAMETERS
 from leanplum_sync.wire.limits import NAME_LENGTH
@@ -217,6 +218,7 @@ KIND: Final[Kind[EventsDocument]] = Kind(
     },
     reads=("exportUser", "getMessages"),
     writes=("track", "setUserAttributes"),
+    key=KeyClass.PRODUCTION,
     delivery=(DeliveryClass.ONCE,),
     hazards=("events", "repeatedEvents", "triggersCampaigns", "suspectedRename"),
     tables={"Events": EventsSpec},

@@ -121,6 +121,7 @@ KIND: Final[Kind[ExpectationsDocument]] = Kind(
     stand_ins={},
     reads=("getMessages", "getUnsubscribeCategories"),
     writes=(),
+    key=None,
     delivery=(),
     hazards=(),
     tables={

@@ -21,6 +21,7 @@ from leanplum_sync.kinds.rows.source import DataSource, NeededColumn
 from leanplum_sync.kinds.rows.subscription_part import SubscriptionPart
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.wire.action import DeliveryClass, Json
+from leanplum_sync.wire.catalogue import KeyClass
 
 D = TypeVar("D", bound=Document)
 
@@ -48,6 +49,7 @@ class Kind(Generic[D]):
     ]  # values for required keys, so that a document without them can still be checked
     reads: tuple[str, ...]  # API actions that planning calls
     writes: tuple[str, ...]  # API actions that applying calls
+    key: KeyClass | None  # which key its writes need; None for a kind that writes nothing
     delivery: tuple[DeliveryClass, ...]
     hazards: tuple[str, ...]  # names of hazards that only some kinds add to a plan
     tables: Mapping[str, type[BaseModel]]  # tables of keys on the reference pages, by their names there
@@ -58,8 +60,10 @@ class Kind(Generic[D]):
             raise ValueError(f"{self.name}: its document says `kind` is {literal}")
         if not (self.reads and self.tables and self.summary):
             raise ValueError(f"{self.name}: summary, reads, and tables must not be empty")
-        if not self.has_rows == bool(self.writes) == bool(self.delivery):
-            raise ValueError(f"{self.name}: only a kind with rows writes, and says with which delivery class")
+        if not self.has_rows == bool(self.writes) == bool(self.delivery) == (self.key is not None):
+            raise ValueError(
+                f"{self.name}: only a kind with rows writes, and says with which key and delivery class"
+            )
 
     @property
     def has_rows(self) -> bool:

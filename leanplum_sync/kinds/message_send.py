@@ -15,6 +15,7 @@ from leanplum_sync.kinds.rows.forms import CellForm, MessageValueForm, compiled_
 from leanplum_sync.kinds.rows.parts import MessageReference, NamedValue, SendPart
 from leanplum_sync.kinds.rows.site import Path, Site, id_column
 from leanplum_sync.wire.action import DeliveryClass, Json
+from leanplum_sync.wire.catalogue import KeyClass
 from leanplum_sync.wire.convert import ConversionError
 
 
@@ -123,6 +124,7 @@ KIND: Final[Kind[MessageSendDocument]] = Kind(
     stand_ins={("spec", "message"): {"name": UNNAMED}, ("spec", "delivery"): UNNAMED},
     reads=("exportUser", "getMessages"),
     writes=("sendMessage",),
+    key=KeyClass.PRODUCTION,
     delivery=(DeliveryClass.ONCE,),
     hazards=("sends", "repeatedSends", "suspectedRename", "forcedSends"),
     tables={"MessageSend": MessageSendSpec, "message": MessageModel},

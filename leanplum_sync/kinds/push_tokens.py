@@ -19,6 +19,7 @@ from leanplum_sync.kinds.rows.parts import DevicePart, Part
 from leanplum_sync.kinds.rows.site import Path, Site, id_column
 from leanplum_sync.kinds.rows.source import NeededColumn
 from leanplum_sync.wire.action import DeliveryClass, Json
+from leanplum_sync.wire.catalogue import KeyClass
 from leanplum_sync.wire.convert import ConversionError
 
 
@@ -148,6 +149,7 @@ KIND: Final[Kind[PushTokensDocument]] = Kind(
     stand_ins={},
     reads=("exportUser",),
     writes=("setDeviceAttributes",),
+    key=KeyClass.PRODUCTION,
     delivery=(DeliveryClass.REPEATABLE,),
     hazards=("createdUsers",),
     tables={"PushTokens": PushTokensSpec, "devices": DeviceListing, "tokens": Tokens},

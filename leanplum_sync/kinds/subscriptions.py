@@ -15,6 +15,7 @@ from leanplum_sync.kinds.rows.forms import CellForm, MessageValueForm, PlainColu
 from leanplum_sync.kinds.rows.site import Path, Site, id_column
 from leanplum_sync.kinds.rows.subscription_part import STATES, UNCHANGED, Consent, SubscriptionPart
 from leanplum_sync.wire.action import DeliveryClass, Json
+from leanplum_sync.wire.catalogue import KeyClass
 from leanplum_sync.wire.convert import ConversionError
 from leanplum_sync.wire.subscription import CHANNELS, SUBSCRIBED, category
 
@@ -187,6 +188,7 @@ KIND: Final[Kind[SubscriptionsDocument]] = Kind(
     stand_ins={},
     reads=("exportUser",),
     writes=("setUserAttributes",),
+    key=KeyClass.PRODUCTION,
     delivery=(DeliveryClass.REPEATABLE, DeliveryClass.CHECKABLE),
     hazards=("resubscribes", "unsubscribes"),
     tables={"Subscriptions": SubscriptionsSpec},

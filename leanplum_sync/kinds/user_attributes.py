@@ -25,6 +25,7 @@ from leanplum_sync.kinds.rows.parts import (
 )
 from leanplum_sync.kinds.rows.site import Path, Site, id_column
 from leanplum_sync.wire.action import DeliveryClass, Json
+from leanplum_sync.wire.catalogue import KeyClass
 from leanplum_sync.wire.convert import ConversionError, ValueType
 
 
@@ -212,6 +213,7 @@ KIND: Final[Kind[UserAttributesDocument]] = Kind(
     stand_ins={},
     reads=("exportUser",),
     writes=("setUserAttributes",),
+    key=KeyClass.PRODUCTION,
     delivery=(DeliveryClass.REPEATABLE, DeliveryClass.CHECKABLE),
     hazards=("createdUsers", "removals", "renames", "increments", "suspectedRename", "newAttributeNames"),
     tables={"UserAttributes": UserAttributesSpec},

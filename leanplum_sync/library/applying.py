@@ -249,10 +249,11 @@ def applying(
     warn: Callable[[str], None] = lambda _: None,
     on_changed_seed: Callable[[Path], None] = lambda _: None,
     on_retry: OnRetry = tell_nobody,
-    needs: Collection[KeyClass] = (KeyClass.PRODUCTION,),
+    needs: Collection[KeyClass] = (),
 ) -> Iterator[Application]:
     """
-    Open the app, the journal and the run's log. *warn* is called if the log or the run's cost can't be written. The keys in *needs* are checked now.
+    Open the app, the journal and the run's log. *warn* is called if the log or the run's cost can't be written. The key that
+    the plan writes with and those in *needs* are checked now.
 
     Raises:
         MigrationChangedError: the app has moved to CleverTap, or began to after planning.
@@ -266,7 +267,7 @@ def applying(
             settings,
             on_changed_seed,
             command="apply",
-            needs=needs,
+            needs=[admitted.conditions.target.writes, *needs],
             on_retry=on_retry,
             warn=warn,
             allowed_lookups=admitted.allow_lookups,
@@ -276,7 +277,7 @@ def applying(
         ) as journal,
         EventLog(settings.state_folder, SystemClock(), warn) as log,
     ):
-        writer = Writer(app.calls)
+        writer = Writer(app.calls, app.target.writes)
         stated = {hazard.name: hazard.count for hazard in admitted.plan.hazards()}
         check_migration(app.reader(), stated, changes=admitted.mine.summary.changed > 0)
         check_triggers(app.reader(), admitted.plan.summary, admitted.plan.contents)

@@ -57,11 +57,21 @@ def target_of(settings: Settings) -> Target:
     """Return the app and host of the environment, without connecting to it."""
     environment = settings.environment
     if isinstance(environment, EmbeddedEnvironment):
-        return Target(environment=settings.name, host=EMBEDDED, app_id=EMULATOR_APP_ID, is_emulator=True)
+        return Target(
+            environment=settings.name,
+            host=EMBEDDED,
+            app_id=EMULATOR_APP_ID,
+            is_emulator=True,
+            writes=environment.writes,
+        )
     connection = connection_to(environment, os.environ)
     host = urlsplit(connection.base_url).hostname or ""
     return Target(
-        environment=settings.name, host=host, app_id=connection.app_id, is_emulator=connection.is_emulator
+        environment=settings.name,
+        host=host,
+        app_id=connection.app_id,
+        is_emulator=connection.is_emulator,
+        writes=environment.writes,
     )
 
 

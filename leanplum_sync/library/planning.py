@@ -53,6 +53,7 @@ from leanplum_sync.progress import Progress
 from leanplum_sync.project.model import Observe, ProjectFile
 from leanplum_sync.project.settings import Settings
 from leanplum_sync.specs import Loaded, load, spec_inputs
+from leanplum_sync.specs.covering import check_selection, covered, left_out_remark
 from leanplum_sync.staging import MEMORY_LIMIT_MB, Staging
 from leanplum_sync.staging.assumed import managed_fields
 from leanplum_sync.staging.prints import Assumptions
@@ -130,7 +131,7 @@ def plan(
     Raises:
         SpecError: specs or data have problems.
         SourceUnreachableError: a database with rows can't be reached.
-        UsageError: *select* and *exclude* match no spec, no query has a parameter of *set_values*, or *moved_since* is given without
+        UsageError: *select* and *exclude* match no spec that the environment covers, no query has a parameter of *set_values*, or *moved_since* is given without
             a baseline.
         ApiError, CredentialError: live state can't be read.
         PlanError: the snapshot can't be used, or the plan can't be written.
@@ -141,6 +142,7 @@ def plan(
     loaded = select_resources(load(project.path, chosen.specs), select, exclude)
     if loaded.project is None:
         raise SpecError(loaded.problems)
+    check_selection(loaded, project.settings.environment, select, is_chosen=bool(specs))
     request = PlanFileRequest(
         out=Path(out) if out else project.settings.default_plan,
         observed=observe if snapshot is None else Path(snapshot),
@@ -217,6 +219,8 @@ def write_plan(
     Return why ``apply`` will refuse the plan, if applying it would exceed the month's budget.
     """
     _check_moved(request, settings)
+    uncovered = left_out_remark(loaded, settings.environment)
+    loaded = covered(loaded, settings.environment)
     reading = Reading(os.environ, SystemClock(), progress, request.set_values, request.max_age_seconds)
     loaded = read_rows(loaded, reading)
     with Staging(settings.state_folder, request.memory_mb) as staging:
@@ -229,7 +233,7 @@ def write_plan(
         if scope is not None:
             files = [loaded.root / each.path for each in scope.files]
             loaded = check_opt_outs(loaded, files, reading, settings.state_folder)
-        remarks: list[Remark] = []
+        remarks: list[Remark] = [uncovered] if uncovered is not None else []
         with (
             connected(
                 settings,

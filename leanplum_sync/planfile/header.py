@@ -15,6 +15,7 @@ from leanplum_sync.planner.known import JournalMark, Position
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.planner.plan import PLAN_FORMAT, Cost, Header, Input, RowsRead, Scope, Summary, Target
 from leanplum_sync.planner.triggers import Trigger
+from leanplum_sync.wire.catalogue import KeyClass
 from leanplum_sync.wire.convert import END_OF_9999
 
 T = TypeVar("T")
@@ -32,7 +33,7 @@ def read_header(meta: Callable[[str], Any], codec: Codec) -> Header:
     Raises:
         ValueError, TypeError, KeyError: a value is missing, or not of its type.
     """
-    app_id, environment, host, is_emulator = meta("target")
+    app_id, environment, host, is_emulator, writes = meta("target")
     observed_from, observed_until = meta("observed")
     parts, part = meta("parts")
     run, unfinished = meta("position")
@@ -44,6 +45,7 @@ def read_header(meta: Callable[[str], Any], codec: Codec) -> Header:
             host=text(host),
             app_id=text(app_id),
             is_emulator=is_emulator is True,
+            writes=KeyClass(writes),
         ),
         created_at=_time(meta("created_at")),
         observed_from=_or_none(_time, observed_from),

@@ -213,7 +213,7 @@ class PlanWriter:
             ((each.code, each.resource, each.sentence, each.count, encode(each.samples)) for each in notes),
         )
         self._meta(
-            target=[target.app_id, target.environment, target.host, target.is_emulator],
+            target=[target.app_id, target.environment, target.host, target.is_emulator, target.writes],
             created_at=created_at,
             observed=observed,
             read_after_run=read_after_run,

@@ -13,6 +13,7 @@ from leanplum_sync.planner.known import NO_RUN, JournalMark, Position
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.planner.triggers import Trigger
 from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.catalogue import KeyClass
 
 ASSUMED: Final = "assumed"  # the hazard, and the code of the note about it
 UNSEEN: Final = "unseen"  # the same, for users whom an export shows
@@ -33,13 +34,15 @@ class Target:
     """
     The app that a plan was made for, and the only one that it may be applied to.
 
-    *host* is the API's host without a port, or ``EMBEDDED`` for an environment that starts its own emulator.
+    *host* is the API's host without a port, or ``EMBEDDED`` for an environment that starts its own emulator. *writes* is the class of
+    the only key that may be used to write.
     """
 
     environment: str
     host: str
     app_id: str
     is_emulator: bool
+    writes: KeyClass = KeyClass.PRODUCTION
 
     @property
     def is_embedded(self) -> bool:

@@ -27,6 +27,7 @@ from leanplum_sync.planner.audit import AuditGoal
 from leanplum_sync.problem import Place
 from leanplum_sync.project.moved import Move, MovedModel
 from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.catalogue import KeyClass
 
 KIND: Final = "Project"
 # Mappings and lists of `spec` whose entries are checked one by one, so that a bad one can be left out.
@@ -207,7 +208,11 @@ class KeysModel(Edge):
     content_read_only: Variable = _key(
         "LEANPLUM_CONTENT_READ_ONLY_KEY", "content read-only key, which reads messages", "SHOP_CONTENT_KEY"
     )
-    development: Variable = _key("LEANPLUM_DEVELOPMENT_KEY", "development key", "SHOP_DEV_KEY")
+    development: Variable = _key(
+        "LEANPLUM_DEVELOPMENT_KEY",
+        "development key, which writes where `writes: development` says so",
+        "SHOP_DEV_KEY",
+    )
 
 
 def _as_list(value: Json) -> Json:
@@ -244,6 +249,18 @@ class AuditModel(Edge):
     )
 
 
+def _writes() -> Any:
+    return Field(
+        default=KeyClass.PRODUCTION.value,
+        description="The class of key to write with: `production` or `development`. Only specs whose kinds need this key are planned"
+        " and applied here.",
+        examples=["development"],
+    )
+
+
+Writes = Literal["production", "development"]
+
+
 class EmbeddedModel(Edge):
     """The emulator, inside the process: no account, no network."""
 
@@ -259,6 +276,7 @@ class EmbeddedModel(Edge):
         description="NDJSON files with the initial users of the emulator. After changing them, run `rm .leanplum-sync/emulator.db*` to start again.",
         examples=["seed/users.ndjson"],
     )
+    writes: Writes = _writes()
     budget: BudgetModel | None = Field(
         default=None, description="Replaces the project's budget.", examples=[{"sends": 10}]
     )
@@ -283,6 +301,7 @@ class LiveModel(Edge):
         description="The variables with the keys, if they are not the default ones.",
         examples=[{"production": "SHOP_PROD_KEY"}],
     )
+    writes: Writes = _writes()
     budget: BudgetModel | None = Field(
         default=None,
         description="Replaces the project's budget.",
@@ -431,6 +450,7 @@ class EmbeddedEnvironment:
     budget: BudgetModel
     limits: Limits
     observe: Observe = Observe.LIVE
+    writes: KeyClass = KeyClass.PRODUCTION
 
 
 @dataclass(frozen=True, slots=True)
@@ -441,6 +461,7 @@ class LiveEnvironment:
     budget: BudgetModel
     limits: Limits
     observe: Observe = Observe.LIVE
+    writes: KeyClass = KeyClass.PRODUCTION
 
 
 Environment: TypeAlias = EmbeddedEnvironment | LiveEnvironment
@@ -566,16 +587,16 @@ def _environment(
 ) -> Environment:
     budget = form.budget or spec.budget
     own_limits = form.limits or LimitsModel()
-    observe = form.observe or spec.observe or Observe.LIVE
+    observe, writes = form.observe or spec.observe or Observe.LIVE, KeyClass(form.writes)
     match form:
         case EmbeddedModel():
             return EmbeddedEnvironment(
-                name, tuple(form.seed), budget, _limits(own_limits, _unpaced(limits)), observe
+                name, tuple(form.seed), budget, _limits(own_limits, _unpaced(limits)), observe, writes
             )
         case LiveModel():
             app_id = FromVariable("LEANPLUM_APP_ID") if form.app_id is None else _setting(form.app_id)
             return LiveEnvironment(
-                name, app_id, form.keys or KeysModel(), budget, _limits(own_limits, limits), observe
+                name, app_id, form.keys or KeysModel(), budget, _limits(own_limits, limits), observe, writes
             )
 
 

@@ -39,7 +39,7 @@ def consent_sentence(error: errors.HazardNotAllowedError) -> str:
     return " ".join(sentences)
 
 
-def _mismatch(mismatch: errors.Mismatch) -> str:  # noqa: C901 - a case for each kind
+def _mismatch(mismatch: errors.Mismatch) -> str:  # noqa: C901, PLR0912 - a case for each kind
     planned, found, name = mismatch.planned, mismatch.found, mismatch.name
     match mismatch.kind:
         case errors.MismatchKind.ENVIRONMENT:
@@ -50,6 +50,8 @@ def _mismatch(mismatch: errors.Mismatch) -> str:  # noqa: C901 - a case for each
             return f"it was made for app {planned}, but {name} uses app {found}"
         case errors.MismatchKind.HOST:
             return f"it was made for {planned}, but {name} is at {found}"
+        case errors.MismatchKind.KEY:
+            return f"it writes with the {planned} key, but {name} writes with the {found} key"
         case errors.MismatchKind.INPUT_CHANGED:
             return f"{name} has changed"
         case errors.MismatchKind.INPUT_MISSING:

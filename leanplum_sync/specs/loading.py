@@ -38,11 +38,13 @@ from leanplum_sync.project.model import (
 from leanplum_sync.project.moved import former_names
 from leanplum_sync.sources import file_digest
 from leanplum_sync.specs.check import checked, kind_of
+from leanplum_sync.specs.coverage import uncovered
 from leanplum_sync.specs.deliveries import check_moved, deliveries_of, events_of, unused_moves
 from leanplum_sync.specs.dependencies import Dependency, check_circles, check_targets
 from leanplum_sync.specs.file import OpenDocument, read_file
 from leanplum_sync.specs.listing import long_list, site_of, with_columns_checked
 from leanplum_sync.specs.paths import PathFault, inside
+from leanplum_sync.wire.catalogue import KeyClass
 from leanplum_sync.wire.fingerprint import fingerprint
 
 D = TypeVar("D", bound=Document)
@@ -125,6 +127,7 @@ def load(project_file: Path, only: Sequence[Path] = (), clock: Clock | None = No
             deliveries, events = whole.deliveries | deliveries, whole.events | events
         check_moved(found_project.moved, deliveries, documents[0].report_at)
         loading.notes += unused_moves(found_project.moved, deliveries, documents[0])
+        loading.notes += uncovered(found_project, sorted(resources, key=lambda resource: resource.address))
     problems += [problem for document in documents for problem in document.problems]
     if not loading.spec_files and not problems:
         loading.notes.append(
@@ -305,21 +308,21 @@ def _check_seeds(name: str, environment: EmbeddedEnvironment, document: OpenDocu
 
 def _shared_apps(found: ProjectFile, document: OpenDocument) -> Iterator[Problem]:
     """
-    Yield advice on environments that name the same app.
+    Yield advice on environments that name the same app and write with the same key.
 
     Ids in variables are not compared: they differ by machine.
     """
-    first: dict[str, KeyPath] = {}
+    first: dict[tuple[str, KeyClass], KeyPath] = {}
     for name, environment in found.environments.items():
         if isinstance(environment, LiveEnvironment) and isinstance(environment.app_id, str):
             path: KeyPath = ("spec", "environments", name, "appId")
-            before = first.setdefault(environment.app_id, path)
+            before = first.setdefault((environment.app_id, environment.writes), path)
             if before != path:
                 yield document.file.problem(
                     document.value_place(path),
                     f"{name} and {before[2]} use the same app: only one of them can run at a time, and an unfinished run of the other"
                     " can't be resumed afterwards",
-                    "Use one environment per app.",
+                    "Use one environment per app and key.",
                     address=document.address,
                     also=document.value_place(before),
                 )

@@ -13,6 +13,7 @@ from leanplum_sync.kinds.rows.document import Document, Edge, Listing
 from leanplum_sync.kinds.rows.parts import Always
 from leanplum_sync.kinds.rows.site import Site, id_column
 from leanplum_sync.wire.action import DeliveryClass
+from leanplum_sync.wire.catalogue import KeyClass
 
 
 class MembershipSpec(Edge):
@@ -50,6 +51,7 @@ KIND: Final[Kind[MembershipDocument]] = Kind(
     stand_ins={("spec", "level"): "basic"},
     reads=("exportUser",),
     writes=("setUserAttributes",),
+    key=KeyClass.PRODUCTION,
     delivery=(DeliveryClass.REPEATABLE,),
     hazards=(),
     tables={"Membership": MembershipSpec},

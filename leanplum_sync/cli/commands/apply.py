@@ -159,8 +159,9 @@ def command(
     )
     with open_plan(plan) as opened:
         reads_back = verify != "none" and any(facts(kind).is_readable for kind in opened.summary.changes)
-        needs = [KeyClass.PRODUCTION, *([KeyClass.DATA_EXPORT] if reads_back else [])]
-        with naming_all_missing(project, opened.header.target.environment, needs):
+        needs = [KeyClass.DATA_EXPORT] if reads_back else []
+        target = opened.header.target
+        with naming_all_missing(project, target.environment, [target.writes, *needs]):
             admitted = admit(opened, project, file.parent, remembered("environment"), options)
         mine = admitted.mine
         if changed := admitted.changed_specs:

@@ -57,10 +57,13 @@ _NOTICEABLE_SECONDS: Final = 60.0  # ages of plans, snapshots and locks are meas
 _REWRITTEN_SECONDS: Final = (
     86_400.0  # Source: recorded traffic: from here on the API warns and replaces the timestamps of events
 )
-_NEEDED: Final[Mapping[str, frozenset[KeyClass]]] = {
-    "plan": frozenset({KeyClass.DATA_EXPORT, KeyClass.CONTENT_READ_ONLY}),
-    "apply": frozenset({KeyClass.DATA_EXPORT, KeyClass.CONTENT_READ_ONLY, KeyClass.PRODUCTION}),
-}
+_PURPOSES: Final = ("plan", "apply")
+
+
+def _needed(purpose: str, writes: KeyClass) -> frozenset[KeyClass]:
+    """Return the keys that *purpose* may need in an environment that *writes* with this key."""
+    reads = frozenset({KeyClass.DATA_EXPORT, KeyClass.CONTENT_READ_ONLY})
+    return reads | {writes} if purpose == "apply" else reads
 
 
 def _may(key_class: KeyClass) -> str:
@@ -75,10 +78,12 @@ def _may(key_class: KeyClass) -> str:
             return "read messages, A/B tests, and categories"
 
 
-def _without(key_class: KeyClass) -> str:
+def _without(key_class: KeyClass, writes: KeyClass) -> str:
+    if key_class is writes:
+        return "`apply` can't write without it"
     match key_class:
         case KeyClass.PRODUCTION:
-            return "`apply` can't write without it"
+            return "this environment writes with the development key"
         case KeyClass.DEVELOPMENT:
             return "only some actions of `call` need it"
         case KeyClass.DATA_EXPORT:
@@ -91,7 +96,7 @@ def _without(key_class: KeyClass) -> str:
 @click.option(
     "--for",
     "purpose",
-    type=click.Choice(list(_NEEDED)),
+    type=click.Choice(_PURPOSES),
     default="plan",
     help="Which command to check keys for: plan (reads only) or apply (also writes). Default: plan.",
 )
@@ -111,7 +116,7 @@ def command(console: Console, *, purpose: str, exported: str | None) -> ExitCode
     shown. How files of exportUsers are written is not documented; --export finds it out for your app. Exit code 9: a key is wrong, or a key that --for requires is not set.
     """
     settings = settings_here()
-    target, about_app = _examined(settings, _NEEDED[purpose])
+    target, about_app = _examined(settings, _needed(purpose, settings.environment.writes))
     findings = [
         *about_app,
         *([] if exported is None else [_on_export(settings, exported, console.progress())]),
@@ -139,7 +144,10 @@ def _examined(settings: Settings, needed: frozenset[KeyClass]) -> tuple[Target |
             raise
         told, keys = {}, keys_of(settings.environment, os.environ)
         target, found = None, [_bad("app", str(error), ExitCode.BAD_KEY)]
-    of_keys = [_on_key(each, keys, told, is_needed=each in needed, is_own=is_own) for each in KeyClass]
+    writes = settings.environment.writes
+    of_keys = [
+        _on_key(each, keys, told, writes, is_needed=each in needed, is_own=is_own) for each in KeyClass
+    ]
     return target, [*found, *of_keys]
 
 
@@ -231,7 +239,9 @@ def _on_migration(told: _Told, reader: AsksForMigration) -> list[Finding]:
             return [_bad("migration", sentence, ExitCode.STALE_PLAN, "Work with CleverTap instead.")]
 
 
-def _on_key(key_class: KeyClass, keys: Keys, told: _Told, *, is_needed: bool, is_own: bool) -> Finding:
+def _on_key(
+    key_class: KeyClass, keys: Keys, told: _Told, writes: KeyClass, *, is_needed: bool, is_own: bool
+) -> Finding:
     """*is_own*: the embedded emulator holds the key, so there is no variable to name."""
     about = f"{key_class.words} key"
     variable = keys.variable(key_class)
@@ -239,7 +249,7 @@ def _on_key(key_class: KeyClass, keys: Keys, told: _Told, *, is_needed: bool, is
         return Finding(
             Level.BAD if is_needed else Level.NOTE,
             about,
-            f"{variable} is not set: {_without(key_class)}.",
+            f"{variable} is not set: {_without(key_class, writes)}.",
             f"Find it in {_WHERE}." if is_needed else "",
             exit_code=ExitCode.BAD_KEY,
         )

@@ -37,9 +37,10 @@ def command(console: Console, *, plan: Path, user: str, observed: Path | None) -
     USER is a userId, taken literally (00004 is not 4), or device:ID. Exit code 64: neither the plan nor the
     specs list USER.
     """
-    loaded, project = specs_here()
     with open_plan(plan) as opened:
-        settings = settings_of(project, loaded.root, opened.header.target.environment)
+        environment = opened.header.target.environment
+        loaded, project = specs_here(name=environment)
+        settings = settings_of(project, loaded.root, environment)
         with read_journal(settings.journal) as journal:
             explained = explain(
                 subject_of(user),

@@ -25,7 +25,7 @@ from leanplum_sync.cli.options.written import PLAN, written_option
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.documents import advise, all_groups_option, checked_of, show_plan, show_problems
 from leanplum_sync.cli.output.outputs import asked_for, output_options
-from leanplum_sync.cli.project import project_file, settings_of
+from leanplum_sync.cli.project import environment_here, project_file, settings_of
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.errors import SpecError
 from leanplum_sync.library.planning import Chosen, PlanFileRequest, keys_for, select_resources, write_plan
@@ -36,6 +36,7 @@ from leanplum_sync.render.plan_words import consent_options, over_budget
 from leanplum_sync.render.problems import checked_text
 from leanplum_sync.render.values import escaped
 from leanplum_sync.specs import load
+from leanplum_sync.specs.covering import check_selection, covered
 from leanplum_sync.staging import MEMORY_LIMIT_MB
 
 
@@ -109,7 +110,11 @@ def command(
     if loaded.project is None:
         return _report(SpecError(loaded.problems), console, loaded.root, remembered("environment") or "")
     source = observed_as(observed)
-    needs = keys_for(loaded, reads_users=not isinstance(source, Path))
+    environment = environment_here(loaded.project)
+    if environment is not None:
+        check_selection(loaded, environment, select, is_chosen=bool(specs))
+    reads = covered(loaded, environment) if environment is not None else loaded
+    needs = keys_for(reads, reads_users=not isinstance(source, Path))
     settings = settings_of(loaded.project, loaded.root, needs=needs)
     console.say_more(
         f"Project {loaded.root}, environment {settings.name}, plan {out or settings.default_plan}."

@@ -90,7 +90,7 @@ def test_with_several_environments_none_is_taken_by_default(folder: Any) -> None
         ("budget: {send: 1}", "5:12", "unknown key `send`. Did you mean sends?"),
         ("defaultEnvironment: live", "5:3", "unknown environment. Choose one of: sandbox."),
         ("environments: {a: {emulator: embeded}}", "5:32", '`emulator` is "embeded", but must be embedded. Did you mean embedded?'),
-        ("environments: {a: {emulator: embedded, appId: x}}", "5:42", "unknown key `appId`. The keys here are emulator, seed, budget, observe, limits."),
+        ("environments: {a: {emulator: embedded, appId: x}}", "5:42", "unknown key `appId`. The keys here are emulator, seed, writes, budget, observe, limits."),
         ("environments: {a: {seed: x.ndjson}}", "5:18", "`emulator` is missing. Write it, such as `emulator: embedded`."),
         ("environments: {a: {emulator: embedded, seed: x.ndjson}}", "5:42", "this file or folder doesn't exist. Paths are relative to this file."),
         ("environments: {a: {keys: {prod: X}}}", "5:29", "unknown key `prod`. Did you mean production?"),
@@ -226,6 +226,7 @@ def test_environments_that_name_one_app_are_advised_against(folder: Any) -> None
             appId: "app_123"
           mine: {appId: {env: SHOP_APP}}
           yours: {appId: {env: SHOP_APP}}
+          erasing: {appId: app_123, writes: development}
         """,
     )
     folder.spec("UserAttributes", "{users: {inline: [u1]}, attributes: {tier: gold}}")
@@ -234,5 +235,5 @@ def test_environments_that_name_one_app_are_advised_against(folder: Any) -> None
     (note,) = loaded.notes
     assert str(note) == (
         "leanplum-sync.yaml:10:14: Project/shop: again and live use the same app: only one of them can run at a time, and an"
-        " unfinished run of the other can't be resumed afterwards (see leanplum-sync.yaml:8:19). Use one environment per app."
+        " unfinished run of the other can't be resumed afterwards (see leanplum-sync.yaml:8:19). Use one environment per app and key."
     )
