@@ -11,10 +11,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from azure_store import AZURE_SECRET, serving_azure
 from files import write_files
 from google_store import GoogleStore, serving_google
 from object_store import SECRET, ObjectStore, serving_objects
-from places import Place, as_csv, in_folder, in_google, in_postgresql, in_s3, some_rows
+from places import Place, as_csv, in_azure, in_folder, in_google, in_postgresql, in_s3, some_rows
 from postgresql import Server
 from shell import Serve, Shell
 from tiers import silver
@@ -117,6 +118,23 @@ def test_the_same_rows_give_the_same_plan_wherever_they_are(
         **in_google(rows, google, "crm"),
         **in_postgresql(rows, postgresql.new_database()),
     }
+    check_plans(tmp_path, serve, rows, places)
+
+
+@pytest.mark.campaign
+def test_azure_gives_the_same_plan_and_its_key_is_in_no_byte_of_the_project(
+    tmp_path: Path, serve: Serve
+) -> None:
+    rows = some_rows(COUNT)
+    with serving_azure() as azure:
+        places = {**in_folder(rows, tmp_path / "lake"), **in_azure(rows, azure, "crm")}
+        check_plans(tmp_path, serve, rows, places)
+    written = [each for each in tmp_path.glob("project-*/**/*") if each.is_file()]
+    assert len(written) > len(places)
+    assert not [each for each in written if AZURE_SECRET.encode() in each.read_bytes()]
+
+
+def check_plans(tmp_path: Path, serve: Serve, rows: pa.Table, places: Mapping[str, Place]) -> None:
     environ = serve(*silver(f"u{number:04}" for number in range(COUNT))).environ
     write_files(tmp_path / "beside", {"customers.csv": as_csv(rows).decode()})
     expected = planned(tmp_path / "beside", environ, None)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from azure_store import AzureStore, serving_azure
 from lake_project import USERS, write_project, write_tiers
 from object_store import SECRET, ObjectStore, serving_objects
 from pyarrow import parquet
@@ -56,7 +57,14 @@ def s3() -> Iterator[ObjectStore]:
         yield served
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture(scope="module")
+def azure() -> Iterator[AzureStore]:
+    with serving_azure() as served:
+        served.put({f"crm/{path}": content for path, content in FILES.items()})
+        yield served
+
+
+@pytest.fixture(params=["folder", "s3", pytest.param("az", marks=pytest.mark.campaign)])
 def lake(request: Any, tmp_path: Path, serve: Serve) -> Shell:
     folder = tmp_path / "project"
     environ: Mapping[str, str] = {}
@@ -67,8 +75,8 @@ def lake(request: Any, tmp_path: Path, serve: Serve) -> Shell:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
     else:
-        served: ObjectStore = request.getfixturevalue("s3")
-        url, options, environ = "s3://exports/crm", served.options, served.environ
+        served: ObjectStore | AzureStore = request.getfixturevalue({"s3": "s3", "az": "azure"}[request.param])
+        url, options, environ = f"{request.param}://exports/crm", served.options, served.environ
     write_project(folder, url, options)
     return Shell(folder, {**serve(*silver(USERS)).environ, **environ})
 
@@ -173,7 +181,7 @@ def test_a_plan_is_applied_without_the_store(lake: Shell) -> None:
     lake.run("plan", "--out", "a.lpplan")
     project = lake.folder / "leanplum-sync.yaml"
     text = project.read_text()
-    gone = text.replace("s3://exports", "s3://gone").replace('/lake"', '/gone"')
+    gone = text.replace("://exports", "://gone").replace('/lake"', '/gone"')
     project.write_text(gone)
     assert gone != text
     lake.run("plan", "--out", "b.lpplan", code=9)

@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pyarrow as pa
+from azure_store import AzureStore
 from deltalake import write_deltalake
 from google_store import GoogleStore
 from object_store import SECRET, ObjectStore
@@ -163,6 +164,11 @@ def in_s3(rows: pa.Table, store: ObjectStore, prefix: str, scratch: Path) -> Map
 def in_google(rows: pa.Table, store: GoogleStore, prefix: str) -> Mapping[str, Place]:
     store.put({f"{prefix}/{name}": content for name, content in files_of(rows).items()})
     return _places("gs", _LISTINGS, f"gs://{store.bucket}/{prefix}", store.options, {})
+
+
+def in_azure(rows: pa.Table, store: AzureStore, prefix: str) -> Mapping[str, Place]:
+    store.put({f"{prefix}/{name}": content for name, content in files_of(rows).items()})
+    return _places("az", _LISTINGS, f"az://{store.container}/{prefix}", store.options, store.environ)
 
 
 def in_postgresql(rows: pa.Table, address: str) -> Mapping[str, Place]:

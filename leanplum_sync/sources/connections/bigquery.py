@@ -41,6 +41,8 @@ _KINDS: Final = {
         ColumnKind.OTHER,
     ),
 }
+# What the client raises for a key file or a response that isn't Google's, such as a proxy's page: it doesn't check them.
+_UNREADABLE: Final = (TypeError, ValueError, LookupError, AttributeError)
 # The messages of BigQuery that name what the query names, and no value of a row.
 _TOLD: Final = re.compile(
     r"(?:\d{3} )?((?:Syntax error|Unrecognized name|Not found|Table-valued function not found)\b[^\n]*)"
@@ -80,7 +82,7 @@ def opened(name: str, url: str) -> Iterator[BigQueryReader]:
             location=location,
             default_query_job_config=config,
         )
-    except (GoogleAuthError, OSError, ValueError):
+    except (GoogleAuthError, OSError, *_UNREADABLE):
         raise CredentialError(
             f"Connection {name}: there are no valid Google credentials. Set GOOGLE_APPLICATION_CREDENTIALS to the path of a key file,"
             " or run: gcloud auth application-default login"
@@ -178,8 +180,13 @@ class BigQueryReader:
         if parameters:
             config.query_parameters = parameters
         again = bigquery.DEFAULT_RETRY.with_timeout(_SECONDS)
-        job = self.client.query(statement, job_config=config, timeout=_SECONDS, retry=again, job_retry=None)
-        return job.result(page_size=_ROWS_AT_ONCE, retry=again)
+        try:
+            job = self.client.query(
+                statement, job_config=config, timeout=_SECONDS, retry=again, job_retry=None
+            )
+            return job.result(page_size=_ROWS_AT_ONCE, retry=again)
+        except _UNREADABLE:
+            raise _unreachable(self.name) from None
 
 
 def _chained(first: pa.RecordBatch, rest: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
