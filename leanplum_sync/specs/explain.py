@@ -120,6 +120,8 @@ _TYPES: Final = {
 def _advice(kind: str, value: Json) -> str:
     if value is None:
         return "Write it after the colon, or leave the line out."
+    if isinstance(value, dict | list) and not kind.startswith(("list", "dict", "model")):
+        return "Write a single value after the colon."
     if (
         kind == "bool_type"
         and isinstance(value, str)

@@ -133,6 +133,7 @@ def test_a_wrong_device_spec_is_said_so_once(folder: Any, spec: str, place: str,
         ("message: {name: a}\nrecipients: {inline: [u]}\ndelivery: a/b", "7:13", "`delivery` contains invalid characters. Write letters, digits, dots, hyphens, and underscores, such as 2026-11-order-delay."),
         ("message: {name: a}\nrecipients: {inline: [u]}\ndelivery: d\nvalues: {x: [1]}", "8:15", "this is not a single value. Write text, a number, or true or false."),
         ("message: {name: a}\nrecipients: {inline: [u]}\ndelivery: 2026", "7:13", "`delivery` is the number 2026, but must be text. Put it in quotes."),
+        ("message: {name: a}\nrecipients: {inline: [u]}\ndelivery: {column: x}", "7:13", "`delivery` is a mapping, but must be text. Write a single value after the colon."),
     ],
 )  # fmt: skip
 def test_a_wrong_send_is_said_so_once(folder: Any, spec: str, place: str, message: str) -> None:
