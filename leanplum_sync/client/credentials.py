@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
 from leanplum_sync.client.hiding import without
 from leanplum_sync.errors import CredentialError
 from leanplum_sync.wire.catalogue import KeyClass
+from leanplum_sync.wire.hosts import is_loopback
 
 __all__ = ["EMULATOR_APP_ID", "EMULATOR_KEYS", "Connection", "KeyClass", "Keys"]
 
@@ -75,7 +75,7 @@ class Connection:
 
     @property
     def is_local(self) -> bool:
-        return _is_loopback(urlsplit(self.base_url).hostname or "")
+        return is_loopback(urlsplit(self.base_url).hostname or "")
 
     @classmethod
     def to_emulator(cls, base_url: str) -> Connection:
@@ -99,7 +99,7 @@ class Connection:
         base_url = environ.get(API_URL_VARIABLE, "").strip() or API_URL
         checked = _checked(base_url)
         # The app id alone proves nothing. Only an address on this machine can't be Leanplum's.
-        is_emulator = app_id == EMULATOR_APP_ID and _is_loopback(urlsplit(checked).hostname or "")
+        is_emulator = app_id == EMULATOR_APP_ID and is_loopback(urlsplit(checked).hostname or "")
         return cls(checked, app_id, is_emulator=is_emulator)
 
 
@@ -176,15 +176,8 @@ def _checked(base_url: str) -> str:
         )
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise CredentialError(f"{API_URL_VARIABLE} has a path: leave it out; the client adds /api itself.")
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         raise CredentialError(
             f"{API_URL_VARIABLE} starts with http:, so keys would cross the network unencrypted. Use https:."
         )
     return f"{parts.scheme}://{parts.netloc}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -1,4 +1,4 @@
-"""Specs whose rows are in Snowflake or BigQuery: planned as the same rows of a file, and failures that show nothing."""
+"""Specs whose rows are in Snowflake, BigQuery or behind Flight SQL: planned as the same rows of a file, and failures that show nothing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from files import write_files
+from flight_sql import serving_flight_sql
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 from google_cloud import TOKEN, VALUE, serving_google_cloud
@@ -71,6 +72,13 @@ TYPES = {
         "flag": "BOOLEAN",
     },
     "bigquery": {"text": "STRING", "whole": "INT64", "number": "FLOAT64", "exact": "NUMERIC", "flag": "BOOL"},
+    "flightsql": {
+        "text": "VARCHAR",
+        "whole": "BIGINT",
+        "number": "DOUBLE",
+        "exact": "DECIMAL(38, 9)",
+        "flag": "BOOLEAN",
+    },
     "postgresql": {
         "text": "text",
         "whole": "bigint",
@@ -109,9 +117,21 @@ def in_bigquery() -> Iterator[Warehouse]:
         yield warehouse
 
 
-@pytest.fixture(scope="module", params=["snowflake", pytest.param("bigquery", marks=pytest.mark.campaign)])
+@contextmanager
+def behind_flight_sql() -> Iterator[Warehouse]:
+    with serving_flight_sql(*statements("flightsql", "")) as served:
+        yield Warehouse(served.url, {}, served.process)
+
+
+PLACES = {"snowflake": in_snowflake, "bigquery": in_bigquery, "flightsql": behind_flight_sql}
+
+
+@pytest.fixture(
+    scope="module",
+    params=["snowflake", "flightsql", pytest.param("bigquery", marks=pytest.mark.campaign)],
+)
 def warehouse(request: pytest.FixtureRequest) -> Iterator[Warehouse]:
-    with {"snowflake": in_snowflake, "bigquery": in_bigquery}[request.param]() as serving:
+    with PLACES[request.param]() as serving:
         yield serving
 
 
@@ -153,9 +173,14 @@ def test_the_same_rows_have_the_digest_that_they_have_in_postgresql(
     assert (found.digest, found.count) == (expected.digest, len(USERS))
 
 
-def test_a_password_is_in_no_byte_that_is_written_whatever_fails(serve: Serve, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("place", "server"), [("snowflake", "Snowflake"), ("flightsql", "The Flight SQL server")]
+)
+def test_a_password_is_in_no_byte_that_is_written_whatever_fails(
+    place: str, server: str, serve: Serve, tmp_path: Path
+) -> None:
     said = []
-    with in_snowflake() as warehouse:
+    with PLACES[place]() as warehouse:
         shell = project(tmp_path / "project", serve, QUERY, {"WAREHOUSE_URL": warehouse.url})
         query = shell.folder / "queries/all.sql"
         for text, code in (
@@ -169,13 +194,13 @@ def test_a_password_is_in_no_byte_that_is_written_whatever_fails(serve: Serve, t
         query.write_text("SELECT * FROM customers")
         done = shell.run("doctor")
         said.append(done.stdout + done.stderr)
-        assert "Snowflake" in said[-1]
+        assert f"{server} " in said[-1]
         kept = sorted((shell.folder / ".leanplum-sync/rows").iterdir())
         warehouse.process.send_signal(signal.SIGKILL)
         warehouse.process.wait()
         done = shell.run("plan", "--verbose", code=75)
         said.append(done.stdout + done.stderr)
-    assert "Connection warehouse: Snowflake can't be reached, or ended the query" in done.stderr
+    assert "can't be reached, or ended the query" in done.stderr
     assert PASSWORD not in json.dumps(said)
     assert sorted((shell.folder / ".leanplum-sync/rows").iterdir()) == kept
     written = [path for path in shell.folder.rglob("*") if path.is_file() and path != query]

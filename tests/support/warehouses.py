@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import adbc_driver_snowflake.dbapi as snowflake
 from ratios import ROOT
@@ -45,7 +45,7 @@ class Warehouse:
 
     url: str
     environ: Mapping[str, str]
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[Any]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Rows of databases whose drivers return Arrow batches with types of their own: Snowflake and BigQuery."""
+"""Rows of databases whose drivers return Arrow batches with types of their own: Snowflake, BigQuery and Flight SQL."""
 
 from __future__ import annotations
 
@@ -19,6 +19,14 @@ def columns_of(schema: pa.Schema) -> Sequence[QueryColumn]:
     """Return the columns of *schema*, with the types that DuckDB gives to them."""
     types = table_texts.types_of(schema)
     return [_with_whole_numbers(table_texts.column(name, types[name])) for name in schema.names]
+
+
+def readable(schema: pa.Schema) -> pa.Schema:
+    """Return *schema* with texts for decimals of more than 38 digits, which DuckDB doesn't know."""
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    is_long = pa.types.is_decimal256
+    return pa.schema([field.with_type(pa.string()) if is_long(field.type) else field for field in schema])
 
 
 def as_texts(

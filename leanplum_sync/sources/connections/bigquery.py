@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from leanplum_sync.errors import CredentialError, LeanplumSyncError, SourceUnreachableError
 from leanplum_sync.sources.connections.adbc import missing_extra
-from leanplum_sync.sources.connections.arrow_rows import as_texts, columns_of, renamed
+from leanplum_sync.sources.connections.arrow_rows import as_texts, columns_of, readable, renamed
 from leanplum_sync.sources.connections.columns import ColumnKind, QueryColumn
 from leanplum_sync.sources.connections.interrupting import interruptible
 from leanplum_sync.sources.connections.reader import (
@@ -154,7 +154,7 @@ class BigQueryReader:
         own = {field.name: _type(field) for field in found.schema}
         with _errors(self.name):
             schema = interruptible(partial(found.to_arrow, create_bqstorage_client=False)).schema
-        return tuple(renamed(columns_of(_readable(schema)), own))
+        return tuple(renamed(columns_of(readable(schema)), own))
 
     def batches(
         self, query: Wanted, parameters: Mapping[str, Json], columns: Sequence[QueryColumn]
@@ -163,7 +163,7 @@ class BigQueryReader:
         query = statement_of(query)
         found = self._run(_wrapped(query), _values(query, parameters))
         with _errors(self.name):
-            batches = (_readable_batch(each) for each in found.to_arrow_iterable())
+            batches = (each.cast(readable(each.schema)) for each in found.to_arrow_iterable())
             first = interruptible(partial(next, batches, None))
             if first is None:
                 return
@@ -224,15 +224,3 @@ def _type(field: bigquery.SchemaField) -> tuple[ColumnKind | None, str]:
     if field.mode == "REPEATED":
         return (ColumnKind.OTHER if kind is not None else None), f"ARRAY<{field.field_type}>"
     return kind, field.field_type
-
-
-def _readable_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """DuckDB doesn't know decimals of more than 38 digits."""
-    return batch.cast(_readable(batch.schema))
-
-
-def _readable(schema: pa.Schema) -> pa.Schema:
-    import pyarrow as pa  # noqa: PLC0415 - an extra
-
-    is_long = pa.types.is_decimal256
-    return pa.schema([field.with_type(pa.string()) if is_long(field.type) else field for field in schema])

@@ -10,14 +10,14 @@ from typing import Final
 from urllib.parse import unquote
 
 from leanplum_sync.errors import CredentialError
-from leanplum_sync.sources.connections import adbc, bigquery, objects, snowflake, sqlite
+from leanplum_sync.sources.connections import adbc, bigquery, flightsql, objects, snowflake, sqlite
 from leanplum_sync.sources.connections.reader import Reader
 
 _POSTGRESQL: Final = ("postgresql", "postgres")
 _THROUGH_SQLALCHEMY: Final = "postgresql+"
 _RELATIVE: Final = "file://./"
 _PASSWORD: Final = re.compile("^([^:/?#]*://[^:@/?#]*):[^@/?#]*@")
-_SECRETS: Final = frozenset({"password", "sslpassword"})
+_SECRETS: Final = frozenset({"password", "sslpassword", "token"})
 _SECRET_OPTION: Final = re.compile("secret|token|password|sas|key$", re.IGNORECASE)
 _ID: Final = re.compile("key_?id$", re.IGNORECASE)
 # Variables with which an object store's tools choose another store for the same URL.
@@ -46,6 +46,8 @@ def opened(
         return snowflake.opened(name, url)
     if scheme == "bigquery":
         return bigquery.opened(name, url)
+    if scheme == "flightsql":
+        return flightsql.opened(name, url)
     if scheme == "sqlite":
         return sqlite.opened(name, url, root)
     if scheme.startswith(_THROUGH_SQLALCHEMY):
@@ -54,7 +56,7 @@ def opened(
         return through_sqlalchemy.opened(name, url)
     raise CredentialError(
         f"Connection {name}: rows can't be read from its URL. It must start with postgresql://,"
-        " postgresql+psycopg://, snowflake://, bigquery://, sqlite:///, s3://, gs://, az://, or file:///"
+        " postgresql+psycopg://, snowflake://, bigquery://, flightsql://, sqlite:///, s3://, gs://, az://, or file:///"
     )
 
 

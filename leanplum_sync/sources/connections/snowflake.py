@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from leanplum_sync.errors import CredentialError, LeanplumSyncError, SourceUnreachableError
+from leanplum_sync.sources.connections import adbc_select
 from leanplum_sync.sources.connections.adbc import missing_extra
 from leanplum_sync.sources.connections.arrow_rows import as_texts, columns_of, renamed
 from leanplum_sync.sources.connections.columns import ColumnKind, QueryColumn
@@ -21,7 +22,6 @@ from leanplum_sync.sources.connections.reader import (
     check_columns,
     statement_of,
 )
-from leanplum_sync.sources.connections.statement import Statement
 from leanplum_sync.wire.action import Json
 
 if TYPE_CHECKING:
@@ -123,20 +123,19 @@ class SnowflakeReader:
     versions: Mapping[str, str] = field(default_factory=dict)
 
     def begin(self) -> None:
-        with self._cursor() as (execute, _):
+        with _errors(self.name), adbc_select.executing(self.connection) as (execute, _):
             self.server = f"Snowflake {execute('SELECT current_version()').fetchone()[0]}"
 
     def account(self) -> Account:
-        with self._cursor() as (execute, _):
+        with _errors(self.name), adbc_select.executing(self.connection) as (execute, _):
             row = execute("SHOW PARAMETERS LIKE 'TIMEZONE'").fetchone()
         return Account(time_zone=str(row[1]) if row else "", is_checked=False)
 
     def columns(self, query: Wanted, parameters: Mapping[str, Json]) -> tuple[QueryColumn, ...]:
         query = statement_of(query)
-        with self._cursor() as (execute, _):
-            schema = (
-                execute(f"{_wrapped(query)} LIMIT 0", _values(query, parameters)).fetch_record_batch().schema
-            )
+        text, values = adbc_select.wrapped(query), adbc_select.values(query, parameters)
+        with _errors(self.name), adbc_select.executing(self.connection) as (execute, _):
+            schema = execute(f"{text} LIMIT 0", values).fetch_record_batch().schema
         check_columns([QueryColumn(each, ColumnKind.OTHER, "") for each in schema.names])
         return tuple(renamed(columns_of(schema), {field.name: _type(field) for field in schema}))
 
@@ -145,28 +144,10 @@ class SnowflakeReader:
     ) -> Generator[pa.RecordBatch, None, None]:
         del columns  # they are those of the query
         query = statement_of(query)
-        with self._cursor() as (execute, cancel):
-            rows = execute(_wrapped(query), _values(query, parameters)).fetch_record_batch()
+        with _errors(self.name), adbc_select.executing(self.connection) as (execute, cancel):
+            text, values = adbc_select.wrapped(query), adbc_select.values(query, parameters)
+            rows = execute(text, values).fetch_record_batch()
             yield from as_texts(iter(rows), rows.schema, cancel)
-
-    @contextmanager
-    def _cursor(self) -> Iterator[tuple[Callable[..., Any], Callable[[], None]]]:
-        """Yield what executes a statement and returns the cursor for its rows, and what cancels it."""
-        with _errors(self.name), self.connection.cursor() as cursor:
-
-            def execute(statement: str, values: Sequence[Json] | None = None) -> Any:
-                interruptible(partial(cursor.execute, statement, values), cursor.adbc_cancel)
-                return cursor
-
-            yield execute, cursor.adbc_cancel
-
-
-def _wrapped(query: Statement) -> str:
-    return f'SELECT * FROM (\n{query.with_marks("?".format)}\n) AS "found"'  # noqa: S608 - the user's query
-
-
-def _values(query: Statement, parameters: Mapping[str, Json]) -> list[Json] | None:
-    return [parameters[name] for name in query.names] or None
 
 
 def _type(field: pa.Field) -> tuple[ColumnKind | None, str]:

@@ -31,6 +31,7 @@ def test_another_account_server_database_or_schema_has_other_rows(old: str, new:
         "postgresql://reader:secret@db,db2:5432/shop",
         "postgresql://reader@db/shop?password=secret",
         "postgresql:///shop?user=reader&password=secret&sslpassword=secret",
+        "flightsql://db:31337?token=secret",
     ],
 )
 def test_another_password_has_the_same_rows(url: str) -> None:

@@ -71,6 +71,7 @@ def test_any_text_is_a_statement_or_refused(text: str) -> None:
         ("psycopg", "postgresql+psycopg://a:b@c/d", "postgres"),
         ("adbc_driver_snowflake", "snowflake://a:b@c/d/e", "snowflake"),
         ("google.cloud.bigquery", "bigquery://a/b", "bigquery"),
+        ("adbc_driver_flightsql", "flightsql://a:b@c:1", "flightsql"),
         ("pyarrow", "sqlite:///a.db", "sqlite"),
     ],
 )
