@@ -129,9 +129,9 @@ class _Names:
         """Return SQL that is true if the field *of* has the print of *text*, a constant."""
         return f"{self.known(of)} = {prints.print_of(of, text)}"
 
-    def equals_row(self, of: str, text: str) -> str:
-        """As ``equals``, of a *text* that is made of the cells of a row."""
-        return f"{self.known(of)} = {self.of_row(prints.print_of(of, text))}"
+    def equals_row(self, of: str, made: str) -> str:
+        """As ``equals``, for the print *made*, which is about the cells of a row."""
+        return f"{self.known(of)} = {self.of_row(made)}"
 
     def is_absent(self, of: str) -> str:
         return self.equals(of, prints.ABSENT)
@@ -214,52 +214,67 @@ def _same_cell(cell: Cell, wish: CellWish, names: _Names) -> str:
         return UNKNOWN
     match wish:
         case desires.SetAttribute(name=name):
-            of, wanted = prints.attribute(name), _text_of_cell(text, like)
+            of = prints.attribute(name)
+            made = _print_of_cell(of, text, like)
         case desires.SetProfileField(name=name):
-            of, wanted = prints.profile(name), _text_of_profile(text, like, name)
+            of = prints.profile(name)
+            made = _print_of_profile(of, text, like, name)
         case desires.IncrementAttribute():
             return UNKNOWN
         case _:
             assert_never(wish)
-    equal = UNKNOWN if wanted is None else names.equals_row(of, f"({wanted})")
+    equal = UNKNOWN if made is None else names.equals_row(of, made)
     if equal != UNKNOWN and compares_spelling(like, kind):
         equal = both([names.of_row(has_shape(text, kind)), equal])
     return either(names.is_empty(cell), names.is_present(of) if wish.only_if_absent else UNKNOWN, equal)
 
 
-def _text_of_cell(text: str, cell: Cell) -> str | None:
-    """Return SQL for the text of what *cell* makes of *text*, see ``prints``; None where that takes Python. NULL is unknown."""
+def _print_of_cell(of: str, text: str, cell: Cell) -> str | None:
+    """
+    Return SQL for the print of what *cell* makes of *text*; None where that takes Python. NULL is unknown.
+
+    Where there are few possible values, each branch is a constant print. DuckDB calculates these once, but the print of
+    the result of a CASE once for each row.
+    """
     if cell.mapped is not None:
-        return _text_of_mapped(text, cell.mapped, cell.otherwise)
+        return _print_of_mapped(of, text, cell.mapped, cell.otherwise)
     match cell.type:
         case None if cell.check is not attribute_value:  # text in brackets is a list
-            return f"CASE WHEN NOT starts_with({text}, '[') THEN {prints.of_text(text)} END"
+            made = prints.print_of(of, f"({prints.of_text(text)})")
+            return f"CASE WHEN NOT starts_with({text}, '[') THEN {made} END"
         case None | ValueType.TEXT | ValueType.DATE:
-            return prints.of_text(text)
+            return prints.print_of(of, f"({prints.of_text(text)})")
         case ValueType.INTEGER | ValueType.NUMBER:
-            return prints.of_number(text)
+            return prints.print_of(of, f"({prints.of_number(text)})")
         case ValueType.BOOLEAN:
-            word = f"CASE WHEN lower({text}) IN {TRUE} THEN 'true' WHEN lower({text}) IN {FALSE} THEN 'false' END"
-            return prints.of_word(word)
+            true, false = (
+                prints.print_of(of, f"({prints.of_word(literal(word))})") for word in ("true", "false")
+            )
+            return f"CASE WHEN lower({text}) IN {TRUE} THEN {true} WHEN lower({text}) IN {FALSE} THEN {false} END"
         case ValueType.LIST:
             return None
 
 
-def _text_of_profile(text: str, cell: Cell, name: str) -> str | None:
+def _print_of_profile(of: str, text: str, cell: Cell, name: str) -> str | None:
     if cell.mapped is not None:
         return None
     if name in TIME_FIELDS:
         day = f"CASE WHEN {is_day(text)} THEN epoch(TRY_CAST({text} AS DATE)) END"
-        return prints.of_number(day)
+        return prints.print_of(of, f"({prints.of_number(day)})")
     if name in NUMBER_FIELDS:
-        return prints.of_number(f"CASE WHEN {matches(text, INTEGER)} THEN {text} END")
-    return prints.of_text(text)
+        number = f"CASE WHEN {matches(text, INTEGER)} THEN {text} END"
+        return prints.print_of(of, f"({prints.of_number(number)})")
+    return prints.print_of(of, f"({prints.of_text(text)})")
 
 
-def _text_of_mapped(text: str, mapped: Mapping[str, Json], otherwise: Json) -> str | None:
+def _print_of_mapped(of: str, text: str, mapped: Mapping[str, Json], otherwise: Json) -> str | None:
     known = [*mapped.values(), *([] if otherwise is None else [otherwise])]
     if not all(map(_is_simple, known)):
         return None
-    cases = " ".join(f"WHEN {literal(key)} THEN {prints.of_json(raw(each))}" for key, each in mapped.items())
-    last = prints.of_json(raw(otherwise)) if otherwise is not None else "NULL"
+
+    def made(value: Json) -> str:
+        return prints.print_of(of, f"({prints.of_json(raw(value))})")
+
+    cases = " ".join(f"WHEN {literal(key)} THEN {made(each)}" for key, each in mapped.items())
+    last = made(otherwise) if otherwise is not None else "NULL"
     return f"CASE {text} {cases} ELSE {last} END" if cases else last
