@@ -231,7 +231,7 @@ class Staging:
                 f"CREATE TABLE {kept} AS SELECT * FROM {table.name} WHERE {shard_of_subject(subject)} {shards}"
             )
             self._view(table, f"SELECT * FROM {kept}")
-            self._database.run(f"DROP TABLE loaded{table.number}")
+            self._database.run(f"DROP TABLE IF EXISTS loaded{table.number}")
         self._count_subjects()
 
     def _count_subjects(self) -> None:

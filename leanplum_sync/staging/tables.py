@@ -1,4 +1,4 @@
-"""Resources whose rows are loaded into a table at once: CSV files that DuckDB certainly reads as Python does, and kept rows."""
+"""Resources whose rows are read as a table: CSV files that DuckDB certainly reads as Python does, and kept rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from leanplum_sync.kinds.rows.row import Row
 from leanplum_sync.kinds.rows.source import Compression, FileSource, ObjectsSource, QuerySource, ReadSource
@@ -27,14 +27,16 @@ if TYPE_CHECKING:
     from leanplum_sync.kinds import Resource
     from leanplum_sync.staging.database import Database
 
+_POSITION: Final = "file_row_number"  # DuckDB's own name for a column with it
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """
     A resource whose rows were loaded. *rows* is SQL for them.
 
-    They have the row's ``number``, and a column for each column of *sieve*. The number is the row's position in the table, so rows are
-    never deleted: DuckDB may close the gap whenever it compacts its file. *kinds* are the kinds of kept columns. *assumed* is the
+    They have the row's ``number``, and a column for each column of *sieve*. The number is the row's position in the table or the kept
+    file, so rows are never deleted: DuckDB may close the gap whenever it compacts a table. *kinds* are the kinds of kept columns. *assumed* is the
     sieve for prints.
     """
 
@@ -94,7 +96,7 @@ class Loader:
 
     def load(self, number: int, resource: Resource, source: FileSource | ReadSource) -> Table | None:
         """
-        Load the rows of *source* into the table ``loaded`` *number*.
+        Load the rows of *source* into the table ``loaded`` *number*. Kept rows stay in their file.
 
         Return None if that can't be done, or might give other rows than reading them one by one.
 
@@ -111,21 +113,22 @@ class Loader:
                 assert_never(source)
 
     def _kept(self, number: int, resource: Resource, source: ReadSource) -> Table | None:
-        path, columns = kept.file_and_columns(source, self.root)
+        path, columns = kept.file_and_columns(source, self.root, self.folder / f"rows{number}.parquet")
         kinds = dict(columns)
         taken = [column.name for column in resource.columns_needed()]
         if not set(taken) <= kinds.keys() or kinds[taken[0]] is not ColumnKind.TEXT:
+            return None
+        if _POSITION in map(str.lower, kinds):
             return None
         aliases = ", ".join(
             f"{_emptied(name(column), source.empty if kinds[column] is ColumnKind.TEXT else ())} AS c{place}"
             for place, column in enumerate(taken)
         )
-        self.database.run(
-            f"CREATE TABLE loaded{number} AS SELECT {aliases} FROM read_parquet({literal(str(path))})"
-        )
+        # The file is sorted, compressed and small: a table made of it would only take time.
+        rows = f"SELECT {_POSITION} + 1 AS number, {aliases} FROM read_parquet({literal(str(path))}, {_POSITION} = true)"
         sieve = sieve_of(resource, kinds=kinds)
         assumed = print_sieve_of(resource, kinds=kinds)
-        return Table(number, source, sieve, _numbered(number, sieve), kinds, assumed)
+        return Table(number, source, sieve, rows, kinds, assumed)
 
     def _csv(self, number: int, resource: Resource, source: FileSource) -> Table | None:
         path = self.root / source.path

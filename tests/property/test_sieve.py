@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from exports import QUOTINGS, exported_files
@@ -23,6 +23,7 @@ from leanplum_sync.baseline.merge import Merge, write_ids
 from leanplum_sync.emulator.user_export import cell_of
 from leanplum_sync.errors import ExportFailedError
 from leanplum_sync.kinds.rows.desires import Want
+from leanplum_sync.kinds.rows.source import ROWS_FOLDER
 from leanplum_sync.observed import read
 from leanplum_sync.observed.export_snapshot import ExportedFile, merge
 from leanplum_sync.operations.check import Findings, check, wants_of
@@ -103,13 +104,19 @@ def kept_tables(draw: st.DrawFn, ids: st.SearchStrategy[str | None]) -> KeptTabl
     return KeptTable(kinds, draw(st.lists(st.tuples(ids, *cells), min_size=1, max_size=6)))
 
 
-def with_kept(root: Path, spec: dict[str, Any], table: KeptTable, empty: Sequence[str]) -> Loaded:
+def with_kept(
+    root: Path,
+    spec: dict[str, Any],
+    table: KeptTable,
+    empty: Sequence[str] = (),
+    names: Sequence[str] = COLUMNS,
+) -> Loaded:
     """Return a project whose spec takes its rows from a connection, with *table* as what the query returned."""
     (root / "one.sql").write_text("SELECT 1")
     source = {"connection": "db", "query": "../one.sql", "id": "id", "empty": list(empty)}
     loaded = project(root, {**spec, "users": source})
     columns = [QueryColumn("id", ColumnKind.TEXT, "text")]
-    columns += [QueryColumn(name, kind, str(kind)) for name, kind in zip(COLUMNS, table.kinds, strict=True)]
+    columns += [QueryColumn(name, kind, str(kind)) for name, kind in zip(names, table.kinds, strict=True)]
     scratch = root / "scratch"
     scratch.mkdir(exist_ok=True)
     kept = keep(
@@ -579,3 +586,26 @@ def test_every_value_that_an_export_shows_is_dropped_only_where_it_is_desired(
     assert not [pair for pair in by_column if pair[0] in ("12", "0.1", "1e3", "None", '["a"]')]
     assert {value for _, value in if_absent} >= {"gold", "x", "true", "2026-01-31"}
     assert always >= {(cell, True) for cell in cells}
+
+
+KEPT: Final = KeptTable((ColumnKind.TEXT, ColumnKind.INTEGER), [("u2", "b", "2"), ("u1", "a", "1")])
+
+
+def test_kept_rows_that_another_process_removes_meanwhile_are_planned_to_the_end(tmp_path: Path) -> None:
+    loaded = with_kept(tmp_path, {"attributes": {"tier": {"column": COLUMNS[0]}}}, KEPT)
+    with Staging() as staging:
+        checked(loaded, staging)
+        for file in (tmp_path / ROWS_FOLDER).iterdir():
+            file.unlink()
+        assert list(staging.subjects()) == [Subject.user("u1"), Subject.user("u2")]
+
+
+def test_a_kept_column_may_have_the_name_that_duckdb_gives_to_positions(tmp_path: Path) -> None:
+    name = "File_Row_Number"
+    spec = {"attributes": {"tier": {"column": name}}}
+    loaded = with_kept(tmp_path, spec, KEPT, names=[name, COLUMNS[1]])
+    with Staging() as staging:
+        assert checked(loaded, staging).rows == len(KEPT.rows)
+        staging.users.close()
+        rows = [each.rows[0].row for each in staging.met()]
+    assert [(row.number, row.values[name]) for row in rows] == [(1, "a"), (2, "b")]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 COLUMNS_KEY: Final = "leanplum-sync columns"  # of the file's metadata
 _FORMAT: Final = 1
 _ROWS_AT_ONCE: Final = 20_000
+_GROUP_ROWS: Final = 120_000  # values that repeat within a group of rows are stored, and compared, once
+_GROUP_BYTES: Final = 16 << 20
 _SORT_MEMORY_MB: Final = 128
 
 
@@ -61,10 +64,10 @@ def keep(
     part = scratch / "rows.parquet"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        database = scratch / "rows.duckdb"
-        with connect(database, memory_limit_mb=_SORT_MEMORY_MB, threads=2, spill=scratch) as connection:
-            _load(connection, columns, batches, advance)
-            digest, count = _write_sorted(connection, columns, part, sorted_by)
+        unsorted = scratch / "rows.arrow"
+        _spool(unsorted, columns, batches, advance)
+        with connect(memory_limit_mb=_SORT_MEMORY_MB, threads=2, spill=scratch / "rows.spill") as connection:
+            digest, count = _write_sorted(connection, unsorted, columns, part, sorted_by)
         kept = KeptRows(digest, file_digest(part), count, read_at, server, parameters)
         part.chmod(0o600)
         part.replace(root / kept.path)
@@ -75,38 +78,42 @@ def keep(
         ) from error
     finally:
         for each in scratch.glob("rows.*"):
-            each.unlink()
+            each.unlink() if each.is_file() else shutil.rmtree(each)
     return kept
 
 
-def _load(
-    connection: DuckDBPyConnection,
+def _spool(
+    path: Path,
     columns: Sequence[QueryColumn],
     batches: Iterable[pa.RecordBatch],
     advance: Callable[[int], None],
 ) -> None:
+    """Write the rows as they come. The database must not wait for the sorting, and a file takes no memory."""
     import pyarrow as pa  # noqa: PLC0415 - an extra
     from pyarrow import compute  # noqa: PLC0415 - as above
 
-    types = ", ".join(f"c{number} VARCHAR" for number, _ in enumerate(columns))
-    connection.execute(f"CREATE TABLE rows ({types})")
-    names = [f"c{number}" for number, _ in enumerate(columns)]
-    for batch in batches:
-        for column, texts in zip(columns, batch.columns, strict=True):
-            longest = compute.max(compute.binary_length(texts)).as_py() or 0
-            if longest > LONGEST_TEXT:
-                raise QueryError(
-                    f"column {column.name} has a text of {longest:,} bytes",
-                    f"At most {LONGEST_TEXT:,} are allowed in a value. Leave the column out, or shorten it in the query.",
-                )
-        connection.register("batch", pa.table(batch.columns, names=names))
-        connection.execute("INSERT INTO rows SELECT * FROM batch")
-        connection.unregister("batch")
-        advance(batch.num_rows)
+    schema = pa.schema([(f"c{number}", pa.string()) for number, _ in enumerate(columns)])
+    with _private(path) as file, pa.ipc.new_stream(file, schema) as rows:
+        for batch in batches:
+            for column, texts in zip(columns, batch.columns, strict=True):
+                longest = compute.max(compute.binary_length(texts)).as_py() or 0
+                if longest > LONGEST_TEXT:
+                    raise QueryError(
+                        f"column {column.name} has a text of {longest:,} bytes",
+                        f"At most {LONGEST_TEXT:,} are allowed in a value. Leave the column out, or shorten it in the query.",
+                    )
+            rows.write_batch(
+                pa.record_batch([texts.cast(pa.string()) for texts in batch.columns], schema=schema)
+            )
+            advance(batch.num_rows)
 
 
 def _write_sorted(
-    connection: DuckDBPyConnection, columns: Sequence[QueryColumn], path: Path, sorted_by: str
+    connection: DuckDBPyConnection,
+    unsorted: Path,
+    columns: Sequence[QueryColumn],
+    path: Path,
+    sorted_by: str,
 ) -> tuple[str, int]:
     import pyarrow as pa  # noqa: PLC0415 - an extra
     from pyarrow import parquet  # noqa: PLC0415 - as above
@@ -119,14 +126,36 @@ def _write_sorted(
         metadata={COLUMNS_KEY: json.dumps([[column.name, column.kind, column.type] for column in columns])},
     )
     digest = _RowsDigest(columns)
-    with _private(path) as file, parquet.ParquetWriter(file, schema, compression="zstd") as writer:
-        for batch in connection.sql(f"SELECT * FROM rows ORDER BY {order}").to_arrow_reader(  # noqa: S608 - our own names
-            _ROWS_AT_ONCE
-        ):
-            texts = [column.cast(pa.string()) for column in batch.columns]
+    with (
+        pa.OSFile(str(unsorted)) as stream,
+        pa.ipc.open_stream(stream) as rows,
+        _private(path) as file,
+        parquet.ParquetWriter(file, schema, compression="zstd") as writer,
+    ):
+        connection.register("rows", rows)
+        found = connection.sql(f"SELECT * FROM rows ORDER BY {order}").to_arrow_reader(_ROWS_AT_ONCE)  # noqa: S608 - our own names
+        for group in _groups(found):
+            texts = [column.cast(pa.string()) for column in group.columns]
             digest.update(texts)
-            writer.write_batch(pa.record_batch(texts, schema=schema))
+            writer.write_batch(pa.record_batch(texts, schema=schema), group.num_rows)
     return digest.hexdigest(), digest.count
+
+
+def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of *batches*, as many at once as belong into a group of the file."""
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    group: list[pa.RecordBatch] = []
+    for batch in batches:
+        group.append(batch)
+        if (
+            sum(each.num_rows for each in group) >= _GROUP_ROWS
+            or sum(each.nbytes for each in group) >= _GROUP_BYTES
+        ):
+            yield pa.concat_batches(group)
+            group.clear()
+    if group:
+        yield pa.concat_batches(group)
 
 
 class _RowsDigest:

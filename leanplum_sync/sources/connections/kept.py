@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
@@ -40,9 +41,13 @@ def rows(source: ReadSource, root: Path, report: Callable[[Problem], None]) -> I
         raise _damaged(source, path) from error
 
 
-def file_and_columns(source: ReadSource, root: Path) -> tuple[Path, Sequence[tuple[str, ColumnKind]]]:
+def file_and_columns(
+    source: ReadSource, root: Path, own: Path | None = None
+) -> tuple[Path, Sequence[tuple[str, ColumnKind]]]:
     """
     Return the Parquet file of the rows, with a text for each cell, and its columns.
+
+    With *own*, that is the file: linked there, so that it stays if another process removes old rows.
 
     Raises:
         SourceError: the file is missing, or is not the one that was kept.
@@ -52,17 +57,27 @@ def file_and_columns(source: ReadSource, root: Path) -> tuple[Path, Sequence[tup
     place = Place(source.name)
     if source.kept is None:
         raise failure(place, "the rows were not read", _PLAN_AGAIN, source.address)
-    path = root / source.kept.path
+    path = file = root / source.kept.path
     try:
-        if file_digest(path) != source.kept.sha256:
+        if own is not None:
+            file = _linked(path, own)
+        if file_digest(file) != source.kept.sha256:
             raise failure(place, f"{source.kept.path} was changed", _PLAN_AGAIN, source.address)
         with connect() as connection:
             result = connection.execute(
-                "SELECT value FROM parquet_kv_metadata(?) WHERE key = ?", [str(path), COLUMNS_KEY.encode()]
+                "SELECT value FROM parquet_kv_metadata(?) WHERE key = ?", [str(file), COLUMNS_KEY.encode()]
             ).fetchall()
-        return path, [(name, ColumnKind(kind)) for name, kind, _ in json.loads(result[0][0])]
+        return file, [(name, ColumnKind(kind)) for name, kind, _ in json.loads(result[0][0])]
     except (OSError, duckdb.Error, ValueError, LookupError) as error:
         raise _damaged(source, path) from error
+
+
+def _linked(path: Path, own: Path) -> Path:
+    try:
+        own.hardlink_to(path)
+    except OSError:  # a file system without links
+        shutil.copyfile(path, own)
+    return own
 
 
 def _damaged(source: ReadSource, path: Path) -> SourceError:
