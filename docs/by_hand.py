@@ -10,7 +10,7 @@ _VARIABLES = "Variables are managed [by hand](how-to-work-by-hand.md)."
 _CHANNELS = "Notification channels are managed [by hand](how-to-work-by-hand.md)."
 _POSTBACKS = "Postbacks are managed [by hand](how-to-work-by-hand.md)."
 _FILES = "Files are managed [by hand](how-to-work-by-hand.md)."
-_ERASING = "Erasing people is done [by hand](erasure.md), because it also concerns files and the journal."
+_UNBLOCKING = "It brings nothing back. Use `call` if a user was [blocked](erasure.md) by mistake."
 
 # No kind uses these actions.
 BY_HAND = {
@@ -21,7 +21,7 @@ BY_HAND = {
     **dict.fromkeys(("advance", "pauseState", "resumeState"), _SESSION),
     "setTrafficSourceInfo": "Ad networks and SDKs send it within two minutes of the start of a session.",
     "registerDevice": "This marks a person's own device as a test device.",
-    **dict.fromkeys(("deleteUser", "block", "unblock"), _ERASING),
+    "unblock": _UNBLOCKING,
     "startCampaign": "Leanplum doesn't document how to find out whether a campaign was started for a user.",
     **dict.fromkeys(("getMessage", "getAbTest", "getAbTests", "getVariant"), _CONTENT),
     **dict.fromkeys(

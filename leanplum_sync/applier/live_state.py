@@ -16,6 +16,7 @@ from leanplum_sync.planner.marker import has_marker, is_marked
 from leanplum_sync.planner.standing import Standing, carries, standings
 from leanplum_sync.wire.action import DeliveryClass
 from leanplum_sync.wire.batch import PlannedAction
+from leanplum_sync.wire.erasing import is_blocked, is_erasing
 from leanplum_sync.wire.profile import Profile
 from leanplum_sync.wire.subscription import resubscribed
 
@@ -52,7 +53,8 @@ def recheck(
     A re-subscription is in conflict if the user unsubscribed after the consent. This holds back only the actions that carry it.
     *unsubscribed* is when runs did that for the user, by channel and category.
     """
-    if not profile.exists and not any(effect_of(change.kind) is Effect.EXISTENCE for change in changes):
+    about_existence = (Effect.EXISTENCE, Effect.ABSENCE)
+    if not profile.exists and not any(effect_of(change.kind) in about_existence for change in changes):
         return _all(actions, Verdict(Fate.CONFLICTING, "the user no longer exists"))
     seen = standings(changes, profile)
     overtaken: dict[str, list[str]] = {}
@@ -114,12 +116,25 @@ def settle(
     }
 
 
-def settle_unseen(actions: Iterable[PlannedAction]) -> Mapping[int, Verdict]:
-    """Return the verdicts of ``settle`` for a subject that the API refuses to show."""
+def settle_unseen(actions: Iterable[PlannedAction], message: str) -> Mapping[int, Verdict]:
+    """Return the verdicts of ``settle`` for a subject that the API refuses to show, with this *message*."""
     return {
-        planned.number: held(planned)
+        planned.number: DONE if is_erasing(planned.action) else held(planned)
         for planned in actions
         if planned.delivery_class is not DeliveryClass.REPEATABLE
+        or (is_erasing(planned.action) and is_blocked(message))
+    }
+
+
+def unseen(actions: Iterable[PlannedAction], message: str, sentence: str) -> Mapping[int, Verdict]:
+    """
+    Return the verdicts of ``recheck`` for a subject that the API refuses to show, with this *message*. A blocked user is as erased
+    as can be; anything else is rejected, with *sentence*.
+    """
+    rejected, already = Verdict(Fate.REJECTED, sentence), Verdict(Fate.ALREADY)
+    return {
+        planned.number: already if is_erasing(planned.action) and is_blocked(message) else rejected
+        for planned in actions
     }
 
 

@@ -33,7 +33,7 @@ from leanplum_sync.journal.run import RunJournal
 from leanplum_sync.journal.settling import still_unsettled
 from leanplum_sync.journal.specs import NO_RUN
 from leanplum_sync.journal.writer import Journal
-from leanplum_sync.observed.users import ReadsUsers
+from leanplum_sync.observed.users import ReadsUsers, Shown
 from leanplum_sync.progress import Progress, Task
 from leanplum_sync.wire.batch import Batch
 
@@ -56,6 +56,7 @@ def apply_plan(
     events: Listener = nobody,
     specs: Mapping[str, str] | None = None,
     before_sending: Callable[[], None] = lambda: None,
+    on_erasing: Callable[[Shown], None] = lambda _: None,
     executor: Executor | None = None,
     randomness: Randomness | None = None,
 ) -> Receipt:
@@ -65,7 +66,8 @@ def apply_plan(
     A plan that was already applied sends nothing. An interrupted one continues where it stopped; with ``settings.resume``, it
     also sends what it had parked. With *only*, the run stops when it has applied the plan to these subjects. *events* is
     called, from any thread, after each recorded transition. *specs*, ``{kind/name: digest}``, are remembered once everything
-    is done. *before_sending* is called when the journal has the run, and what it raises ends the run. Tests choose *executor*, by default threads, and *randomness*, which spreads retries.
+    is done. *before_sending* is called when the journal has the run, and what it raises ends the run.
+    *on_erasing* gets each user just before that user is erased, from any thread. Tests choose *executor*, by default threads, and *randomness*, which spreads retries.
 
     Raises:
         InterruptedRunError: *stop* asked for it. In-flight requests completed; ``read_receipt`` returns the state.
@@ -109,6 +111,7 @@ def apply_plan(
         settings=settings,
         stop=stop,
         only=only,
+        on_erasing=on_erasing,
         randomness=randomness,
     )
     driver = _Driver(

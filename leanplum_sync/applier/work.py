@@ -22,6 +22,7 @@ from leanplum_sync.applier.live_state import (
     recheck,
     settle,
     settle_unseen,
+    unseen,
 )
 from leanplum_sync.applier.ports import Plan, Stop, Writer
 from leanplum_sync.applier.quiet import quiet
@@ -49,6 +50,7 @@ from leanplum_sync.planner.change import Change
 from leanplum_sync.wire.action import DeliveryClass
 from leanplum_sync.wire.batch import Batch, PlannedAction
 from leanplum_sync.wire.envelope import Answered, BatchAnswer, RefusalKind, Refused, Unreadable
+from leanplum_sync.wire.erasing import is_erasing
 from leanplum_sync.wire.event import has_wrong_time
 from leanplum_sync.wire.fingerprint import fingerprint
 from leanplum_sync.wire.outcome import ActionOutcome, Outcome
@@ -107,12 +109,13 @@ class Worker:
         settings: ApplySettings,
         stop: Stop,
         only: frozenset[Subject] | None = None,
+        on_erasing: Callable[[Shown], None] = lambda _: None,
         randomness: Randomness | None = None,
     ) -> None:
         self._plan, self._writer, self._run, self._later = plan, writer, run, later
         self._pace, self._clock, self._settings, self._stop = pace, clock, settings, stop
         self._randomness = randomness or random.Random()  # noqa: S311 - spreads retries, keeps no secret
-        self._only = only
+        self._only, self._on_erasing = only, on_erasing
         self._asking = threading.Lock()  # a plan is one file, read from several threads
         self._abandoned = threading.Event()
         self._reading = Reading(
@@ -142,7 +145,7 @@ class Worker:
         Send the open actions of *batch*.
 
         First, live state is compared with what the plan assumed: with *recheck_first*, of all subjects;
-        otherwise, only of subjects that another run wrote to after the plan was made, or that are re-subscribed.
+        otherwise, only of subjects that another run wrote to after the plan was made, or that are re-subscribed or erased.
         """
         aside = {**self._run.set_aside(batch), **self._not_chosen(batch)}
         open_now = open_actions(entry, batch)
@@ -191,7 +194,7 @@ class Worker:
             try:
                 for each in self._observed(readable, bill):
                     verdicts |= (
-                        settle_unseen(each.actions)
+                        settle_unseen(each.actions, each.seen.reason)
                         if isinstance(each.seen, RejectedError)
                         else settle(each.actions, each.changes, each.seen)
                     )
@@ -216,7 +219,8 @@ class Worker:
         Return the *actions* of subjects that have to be read before writing.
 
         A subject that this run read and began to write to isn't read again, unless another run wrote to it
-        after the plan. A user who is re-subscribed is always read, because the user may have left again meanwhile.
+        after the plan. A user who is re-subscribed is always read, because the user may have left again meanwhile. One who is erased
+        is always read, too: what is known of the user is searched for afterwards.
         """
         if batch.delivery_class is DeliveryClass.ONCE:
             return ()
@@ -224,7 +228,11 @@ class Worker:
         begun = self._run.begun(batch) if everybody or written else {}
         if batch.delivery_class is not DeliveryClass.REPEATABLE:
             written -= begun.keys()  # increments add up, whatever the sum is
-        written |= {planned.subject for planned in actions if resubscribed(planned.action.arguments)}
+        written |= {
+            planned.subject
+            for planned in actions
+            if is_erasing(planned.action) or resubscribed(planned.action.arguments)
+        }
         return [
             planned
             for planned in actions
@@ -239,8 +247,7 @@ class Worker:
         verdicts: dict[int, Verdict] = {}
         for each in self._observed(actions, bill):
             if isinstance(each.seen, RejectedError):
-                verdict = Verdict(Fate.REJECTED, _unseen(each.seen))
-                verdicts |= {planned.number: verdict for planned in each.actions}
+                verdicts |= unseen(each.actions, each.seen.reason, _unseen(each.seen))
             else:
                 verdicts |= recheck(
                     each.actions,
@@ -258,6 +265,8 @@ class Worker:
         changes = self._changes_of(tuple(grouped))
         for answer in self._reading.read(grouped, bill):
             subject = answer.subject
+            if isinstance(answer, Shown) and any(is_erasing(planned.action) for planned in grouped[subject]):
+                self._on_erasing(answer)
             seen = read_profile(answer.element) if isinstance(answer, Shown) else answer.error
             yield _Observed(subject, grouped[subject], changes.get(subject, ()), seen)
 

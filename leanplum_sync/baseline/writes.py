@@ -31,6 +31,7 @@ def line_of(user: str, changes: Iterable[Change], at: float) -> bytes:
                 values[prints.attribute(change.field)] = []
             case (
                 Effect.EXISTENCE
+                | Effect.ABSENCE
                 | Effect.DEVICE_FIELD
                 | Effect.SUBSCRIPTION
                 | Effect.MESSAGE

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -262,6 +262,29 @@ class Database:
         if raised is not None and self.memory is not None:
             with self._reporting(if_it_fails):
                 self.memory.raise_to(raised)
+
+    def compact(self, tables: Iterable[sa.Table]) -> None:
+        """
+        Write the journal's files again, or those of *tables*, so that deleted values are no longer in them.
+
+        Raises:
+            JournalError: another process uses it, or the account may not. The values are deleted nevertheless.
+        """
+        with self._writing, self._reporting("deleted values may still be in its files"):
+            if self._is_postgres:
+                # Source: PostgreSQL docs, VACUUM: FULL writes a new file. It runs outside of transactions.
+                options = {"isolation_level": "AUTOCOMMIT"}
+                with self._engine.connect().execution_options(**options) as connection:
+                    for table in tables:
+                        connection.exec_driver_sql(f'VACUUM (FULL) {SCHEMA}."{table.name}"')
+                return
+            raw = self._engine.raw_connection()
+            try:
+                # Source: SQLite docs, VACUUM, and wal_checkpoint: TRUNCATE empties the write-ahead log.
+                raw.cursor().execute("VACUUM")
+                raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                raw.close()
 
     def ahead(self) -> float:
         """Return by how many seconds the journal's clock is ahead of this machine's, by asking it now."""

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from leanplum_sync.address import Subject
 from leanplum_sync.encryption import SealingKeys
-from leanplum_sync.journal import kept_files
+from leanplum_sync.journal import erasing, kept_files
 from leanplum_sync.journal.database import Database, describe, is_address, memory_of
 from leanplum_sync.journal.entry import (
     COUNTED,
@@ -51,6 +51,7 @@ from leanplum_sync.journal.schema import (
     batch_subject_table,
     batch_table,
     delivery_table,
+    erasure_table,
     exception_table,
     fingerprint_table,
     lock_table,
@@ -368,6 +369,17 @@ class JournalReader:
                 for subject, left in unpacked(row, self._texts, frozenset(page)).items():
                     follow(found[subject], left)
         return {subject: found[str(subject)] for subject in subjects if str(subject) in found}
+
+    def erasures(self, app: str | None = None) -> tuple[erasing.ErasureEntry, ...]:
+        """Return the erased users of *app*, or of all apps, the earliest first."""
+        table = erasure_table
+        query = sa.select(table).order_by(table.c.planned_at, table.c.person)
+        return erasing.entries(self._select(query if app is None else query.where(table.c.app == app)))
+
+    def people(self, app: str, subject: Subject) -> tuple[str, ...]:
+        """Return the keyed hashes of *subject* in ``erasures``, see ``erasing.people``."""
+        mark = self.mark()
+        return erasing.people(mark.id if mark else "", self._keys, app, str(subject))
 
     def kept_files(self, run: RunEntry) -> tuple[KeptFile, ...]:
         """Return the files of *run* that the journal keeps, its plan first."""

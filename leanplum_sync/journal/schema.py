@@ -284,6 +284,24 @@ export_job_table = sa.Table(
 )
 
 
+# Erased users, as keyed hashes, see ``erasing``.
+erasure_table = sa.Table(
+    "erasure",
+    metadata,
+    sa.Column("app", Cell(Kind.TEXT, "erasure.app"), primary_key=True),
+    sa.Column("person", Cell(Kind.TEXT, "erasure.person"), primary_key=True),
+    sa.Column("environment", Cell(Kind.TEXT, "erasure.environment"), nullable=False),
+    sa.Column("run", Cell(Kind.WHOLE, "erasure.run"), nullable=False),
+    sa.Column("full", Cell(Kind.WHOLE, "erasure.full"), nullable=False),
+    sa.Column("block", Cell(Kind.WHOLE, "erasure.block"), nullable=False),
+    sa.Column("request", Cell(Kind.TEXT, "erasure.request"), nullable=False),
+    sa.Column("planned_at", Cell(Kind.TIME, "erasure.planned_at"), nullable=False),
+    sa.Column("erased_at", Cell(Kind.TIME, "erasure.erased_at")),
+    sa.Column("cleaned_at", Cell(Kind.TIME, "erasure.cleaned_at")),
+    sa.Column("checked_at", Cell(Kind.TIME, "erasure.checked_at")),
+)
+
+
 def _identify_deliveries_by_name(connection: sa.Connection) -> None:
     """Version 4: the document's name is no longer part of a delivery's identity."""
     if "resource" not in _primary_key(connection, delivery_table):
@@ -355,6 +373,11 @@ def _keep_a_ledger(connection: sa.Connection) -> None:
         table.create(connection, checkfirst=True)
 
 
+def _remember_erasures(connection: sa.Connection) -> None:
+    """Version 13: the journal knows who was erased, by keyed hashes."""
+    erasure_table.create(connection, checkfirst=True)
+
+
 def deliveries_of_batch() -> sa.ScalarSelect[int]:
     """Count the deliveries that belong to the row of ``batch`` in the statement around it."""
     delivery, batch = delivery_table.c, batch_table.c
@@ -405,6 +428,7 @@ STEPS: Final[Mapping[int, Callable[[sa.Connection], None]]] = {
     10: _keep_files,
     11: _make_room_for_signatures,
     12: _keep_a_ledger,
+    13: _remember_erasures,
 }
 VERSION: Final = max(STEPS)
 

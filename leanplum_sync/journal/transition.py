@@ -21,6 +21,7 @@ from leanplum_sync.journal.states import BatchStates, Transition, resting_state
 from leanplum_sync.journal.texts import Texts
 from leanplum_sync.journal.verdict import Verdict
 from leanplum_sync.wire.batch import Batch
+from leanplum_sync.wire.catalogue import is_billable
 
 # Temporary: deleted when the batch is sent again.
 _PASSING: Final = fates_of(FateGroup.OPEN)
@@ -137,7 +138,11 @@ class Transitions:
         now = self._clock.now() + self._database.clock_ahead(move.connection)
         is_sent = to is BatchState.SENT
         was_carried_out = row is not None and row.state == BatchState.SENT.value and not step.refused
-        sent_subjects = {planned.subject for planned in batch.actions if planned.number in step.sent}
+        sent_subjects = {
+            planned.subject
+            for planned in batch.actions
+            if planned.number in step.sent and is_billable(planned.action)
+        }
         values = {
             "reason": self._texts.seal(step.reason, "reason", self._run, batch.number),
             "open_actions": None if len(open_now) == len(batch.actions) else numbers_text(open_now),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +13,7 @@ from leanplum_sync.address import Subject
 from leanplum_sync.clock import Clock
 from leanplum_sync.encryption import SealingKeys
 from leanplum_sync.errors import JournalError, StalePlanError
-from leanplum_sync.journal import kept_files
+from leanplum_sync.journal import erasing, kept_files
 from leanplum_sync.journal.database import Database, describe, is_postgres
 from leanplum_sync.journal.entry import UNFINISHED, BatchState, DeliveryState, Fate, Resolution, RunState
 from leanplum_sync.journal.kept_files import KeptName, Write
@@ -69,6 +69,14 @@ class Journal(JournalReader):
     def record_elsewhere(self, lease: Lease, send: SendElsewhere, subjects: Iterable[Subject]) -> Recorded:
         """See ``recording.record``."""
         return record(Book(self._writable, self._texts, self._clock, lease), send, subjects)
+
+    def store_erasures(self, lease: Lease, entries: Sequence[erasing.ErasureEntry]) -> None:
+        """See ``erasing.store``."""
+        erasing.store(self._writable, lease, entries)
+
+    def erase(self, lease: Lease, subjects: Collection[Subject]) -> Mapping[str, int]:
+        """See ``erasing.erase``."""
+        return erasing.erase(self._writable, self._texts, lease, set(map(str, subjects)))
 
     def accept(self, lease: Lease, above: int = 0) -> None:
         """

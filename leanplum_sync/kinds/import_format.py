@@ -37,7 +37,7 @@ _UNMANAGED: Final = {
     "devMode": "leanplum-sync doesn't use development mode: remove the column.",
     "action": "The spec's kind decides the action: remove the column.",
     "defaultAction": "The spec's kind decides the action: remove the column.",
-    "fullErasure": "leanplum-sync never deletes users: remove the column.",
+    "fullErasure": "Write a spec of kind Erasure for it.",
     "time": "The time of the run is used: remove the column.",
     "devices": "Write the devices in a spec of kind PushTokens.",
 }

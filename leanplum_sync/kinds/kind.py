@@ -14,6 +14,7 @@ from leanplum_sync.kinds.expectation import Expectation
 from leanplum_sync.kinds.rows.cells import is_supplied
 from leanplum_sync.kinds.rows.desires import TakeAttribute, Want
 from leanplum_sync.kinds.rows.document import Document, Listing
+from leanplum_sync.kinds.rows.erase_part import ErasePart
 from leanplum_sync.kinds.rows.parts import Always, EventPart, MessageReference, Part, Reader, SendPart
 from leanplum_sync.kinds.rows.row import CellError, Row, RowError, checked_id
 from leanplum_sync.kinds.rows.site import Path, Site
@@ -119,6 +120,11 @@ class Resource:
     def may_resubscribe(self) -> bool:
         """Whether a row with a consent can re-subscribe its user."""
         return any(isinstance(part, SubscriptionPart) and part.consent is not None for part in self.parts)
+
+    @property
+    def erases(self) -> bool:
+        """Whether its rows list users to erase."""
+        return any(isinstance(part, ErasePart) for part in self.parts)
 
     @property
     def required_columns(self) -> tuple[NeededColumn, ...]:

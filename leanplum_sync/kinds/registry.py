@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from leanplum_sync.kinds import (
+    erasure,
     events,
     expectations,
     message_send,
@@ -41,5 +42,6 @@ KINDS: Final = by_name(
     subscriptions.KIND,
     message_send.KIND,
     events.KIND,
+    erasure.KIND,
     expectations.KIND,
 )

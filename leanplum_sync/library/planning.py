@@ -22,6 +22,7 @@ from leanplum_sync.journal import read_deliveries, read_journal
 from leanplum_sync.kinds.kind import with_renamed
 from leanplum_sync.library.baseline_here import add_read, baseline_of, is_kept
 from leanplum_sync.library.connect import App, connected, settle_seconds, target_of
+from leanplum_sync.library.erasing_alone import check_erased_alone
 from leanplum_sync.library.expecting import unmet_in_app
 from leanplum_sync.library.journal_here import journal_here
 from leanplum_sync.library.opting_out import check_opt_outs
@@ -219,6 +220,7 @@ def write_plan(
     Return why ``apply`` will refuse the plan, if applying it would exceed the month's budget.
     """
     _check_moved(request, settings)
+    _check_live(loaded, request, settings)
     uncovered = left_out_remark(loaded, settings.environment)
     loaded = covered(loaded, settings.environment)
     reading = Reading(os.environ, SystemClock(), progress, request.set_values, request.max_age_seconds)
@@ -233,6 +235,7 @@ def write_plan(
         if scope is not None:
             files = [loaded.root / each.path for each in scope.files]
             loaded = check_opt_outs(loaded, files, reading, settings.state_folder)
+            loaded = check_erased_alone(loaded, files, reading, settings.state_folder)
         remarks: list[Remark] = [uncovered] if uncovered is not None else []
         with (
             connected(
@@ -358,6 +361,18 @@ def _check_moved(request: PlanFileRequest, settings: Settings) -> None:
     if request.reads_moved and (request.observed or settings.environment.observe) is not Observe.JOURNAL:
         raise UsageError(
             "--moved-since needs --observed journal: otherwise, no user is assumed to be as the baseline shows."
+        )
+
+
+def _check_live(loaded: Loaded, request: PlanFileRequest, settings: Settings) -> None:
+    """
+    Raises:
+        UsageError: users are to be erased, and a snapshot is to show who of them exists.
+    """
+    erasing = [str(each.address) for each in covered(loaded, settings.environment).resources if each.erases]
+    if erasing and isinstance(request.observed, Path):
+        raise UsageError(
+            f"{', '.join(erasing)}: only reading users shows who of them still exists. Leave out --observed, or use --exclude."
         )
 
 

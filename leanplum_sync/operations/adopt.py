@@ -372,5 +372,12 @@ def _key_of(change: Change) -> FieldKey | None:
             return "profile", change.field
         case Effect.DEVICE_FIELD:
             return change.device_id, change.field
-        case Effect.EXISTENCE | Effect.SUM | Effect.SUBSCRIPTION | Effect.MESSAGE | Effect.OCCURRENCE:
+        case (
+            Effect.EXISTENCE
+            | Effect.ABSENCE
+            | Effect.SUM
+            | Effect.SUBSCRIPTION
+            | Effect.MESSAGE
+            | Effect.OCCURRENCE
+        ):
             return None

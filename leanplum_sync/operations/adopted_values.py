@@ -14,6 +14,7 @@ from leanplum_sync.kinds.field_values import device_check, profile_check
 from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.cells import Cell, Check, attribute_value
 from leanplum_sync.kinds.rows.desires import Desire, Want
+from leanplum_sync.kinds.rows.erase_part import ErasePart
 from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, ListPart, OncePart, Part
 from leanplum_sync.kinds.rows.row import CellError, Row, checked_id
 from leanplum_sync.kinds.rows.source import csv_file_of, files_of
@@ -118,7 +119,7 @@ class Member:
                 return True
             case ListPart(add=add, remove=remove):
                 return (isinstance(add, tuple) and bool(add)) or (isinstance(remove, tuple) and bool(remove))
-            case CellPart() | DevicePart() | SubscriptionPart() | OncePart():
+            case CellPart() | DevicePart() | SubscriptionPart() | OncePart() | ErasePart():
                 return False
             case _:
                 assert_never(self.part)
@@ -143,6 +144,7 @@ class Member:
                 | desires.IncrementAttribute()
                 | desires.SetSubscription()
                 | desires.Once()
+                | desires.Erase()
             ):
                 return None
             case _:
@@ -201,7 +203,9 @@ def _unsaid(part: Part, row_id: str) -> Desire | None:
             return wish
         case DevicePart(source=Cell(), name=name, asked_at=asked_at):
             return desires.SetDeviceField(row_id, name, "", asked_at)
-        case Always() | CellPart() | ListPart() | DevicePart() | SubscriptionPart() | OncePart():
+        case (
+            Always() | CellPart() | ListPart() | DevicePart() | SubscriptionPart() | OncePart() | ErasePart()
+        ):
             return None
         case _:
             assert_never(part)
@@ -220,7 +224,7 @@ def _key(desire: Desire) -> FieldKey | None:
             return "profile", name
         case desires.SetDeviceField(device_id=device, name=name):
             return device, name
-        case desires.IncrementAttribute() | desires.SetSubscription() | desires.Once():
+        case desires.IncrementAttribute() | desires.SetSubscription() | desires.Once() | desires.Erase():
             return None
         case _:
             assert_never(desire)
@@ -233,7 +237,7 @@ def new_cells(member: Member, seen: Observation, columns: Columns) -> Mapping[st
             return _new_cell(member, cell, seen, columns)
         case ListPart():
             return _new_sides(member, member.part, columns)
-        case Always() | DevicePart() | SubscriptionPart() | OncePart():
+        case Always() | DevicePart() | SubscriptionPart() | OncePart() | ErasePart():
             return WhyLeft.RENAMED
         case _:
             assert_never(member.part)
@@ -321,6 +325,7 @@ def new_literal(member: Member) -> Json:
             | desires.IncrementAttribute()
             | desires.SetSubscription()
             | desires.Once()
+            | desires.Erase()
         ):
             return None
         case _:

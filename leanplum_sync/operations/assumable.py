@@ -9,8 +9,10 @@ from typing import assert_never
 from leanplum_sync.address import ResourceAddress, SubjectKind
 from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows import desires
+from leanplum_sync.kinds.rows.erase_part import ErasePart
 from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, ListPart, OncePart, Part
 from leanplum_sync.kinds.rows.subscription_part import SubscriptionPart
+from leanplum_sync.operations.exportable import ALWAYS_READ
 from leanplum_sync.staging.assumed import print_sieve_of
 from leanplum_sync.staging.sieve import source_to_load
 
@@ -38,6 +40,8 @@ def _why_unknown(part: Part) -> str:
             return "the baseline has no devices"
         case SubscriptionPart() | Always(wish=desires.SetSubscription()):
             return "the baseline has no subscriptions"
+        case ErasePart() | Always(wish=desires.Erase()):
+            return ALWAYS_READ
         case Always(wish=desires.IncrementAttribute()):
             return "increments are counted for each user"
         case (

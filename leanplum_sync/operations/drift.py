@@ -218,6 +218,8 @@ def origin_of(change: Change, left: Mapping[str, str], *, unchanged: bool) -> Or
     match effect := effect_of(change.kind):
         case Effect.EXISTENCE | Effect.SUM | Effect.MESSAGE | Effect.OCCURRENCE:
             return None
+        case Effect.ABSENCE:
+            return Origin.OTHERS if unchanged else Origin.NEW  # the user exists again
         case Effect.ITEMS_ADDED | Effect.ITEMS_REMOVED:
             word, opposite = (ADDED, TAKEN_OUT) if effect is Effect.ITEMS_ADDED else (TAKEN_OUT, ADDED)
             origins = {word: Origin.OTHERS, opposite: Origin.OURS}

@@ -183,5 +183,5 @@ def _seen(desire: Desire, profile: Profile) -> Json:
             return profile.subscriptions.get(name, SUBSCRIBED)
         case desires.TrackEvent(name=name):
             return count_of(profile, name)
-        case desires.Send():
+        case desires.Send() | desires.Erase():
             return None

@@ -17,6 +17,7 @@ from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.cells import Cell
 from leanplum_sync.kinds.rows.desires import Desire
+from leanplum_sync.kinds.rows.erase_part import ErasePart
 from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, ListPart, OncePart, Part
 from leanplum_sync.kinds.rows.subscription_part import SubscriptionPart
 from leanplum_sync.observed.export_rows import is_telling
@@ -26,11 +27,13 @@ from leanplum_sync.wire.convert import ValueType
 _NO_DEVICES: Final = "exports show no devices"
 _NO_SENDS: Final = "sends are decided for each user"
 _NO_SUBSCRIPTIONS: Final = "exports show no subscriptions"
+ALWAYS_READ: Final = "only reading a user shows that there is nothing left to erase"
 _NO_ATTRIBUTES: Final = (
     desires.SetProfileField,
     desires.SetDeviceField,
     desires.SetSubscription,
     desires.Send,
+    desires.Erase,
 )
 _SHOWN: Final = (None, ValueType.TEXT, ValueType.BOOLEAN, ValueType.DATE)
 
@@ -86,11 +89,13 @@ def _why_unknown(part: Part) -> str:
             return _NO_SUBSCRIPTIONS
         case OncePart():
             return _NO_SENDS
+        case ErasePart():
+            return ALWAYS_READ
         case _:
             assert_never(part)
 
 
-def _why_not_shown(wish: Desire) -> str:
+def _why_not_shown(wish: Desire) -> str:  # noqa: C901 - a case for each desire
     match wish:
         case desires.SetAttribute(name=name, value=value, only_if_absent=only_if_absent):
             return "" if only_if_absent or _is_shown(value) else _unclear(name)
@@ -110,6 +115,8 @@ def _why_not_shown(wish: Desire) -> str:
             return _NO_SUBSCRIPTIONS
         case desires.Once():
             return _NO_SENDS
+        case desires.Erase():
+            return ALWAYS_READ
         case _:
             assert_never(wish)
 
@@ -144,7 +151,7 @@ def _managed(part: Part) -> str:
             return name
         case Always(wish=wish) | CellPart(wish=wish):
             return "" if isinstance(wish, _NO_ATTRIBUTES) else wish.name
-        case DevicePart() | SubscriptionPart() | OncePart():
+        case DevicePart() | SubscriptionPart() | OncePart() | ErasePart():
             return ""
         case _:
             assert_never(part)

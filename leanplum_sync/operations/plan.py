@@ -30,15 +30,33 @@ from leanplum_sync.planner.decide import SendTarget
 from leanplum_sync.planner.hazards import hazards
 from leanplum_sync.planner.known import NOTHING_KNOWN, Known, KnowsDeliveries, Position
 from leanplum_sync.planner.messages import resolve
-from leanplum_sync.planner.notes import assumed_sentence, audit_sentence, unseen_sentence, unsettled_sentence
+from leanplum_sync.planner.notes import (
+    BLOCKED_WORDS,
+    assumed_sentence,
+    audit_sentence,
+    unseen_sentence,
+    unsettled_sentence,
+)
 from leanplum_sync.planner.parts import Part
-from leanplum_sync.planner.plan import ASSUMED, AUDIT, REMARK, SOURCE, UNSEEN, Note, Scope, Summary, Target
+from leanplum_sync.planner.plan import (
+    ASSUMED,
+    AUDIT,
+    BLOCKED,
+    REMARK,
+    SOURCE,
+    UNSEEN,
+    Note,
+    Scope,
+    Summary,
+    Target,
+)
 from leanplum_sync.planner.subject import Context, SubjectPlan, plan_subject, waves
 from leanplum_sync.problem import Problem, Remark
 from leanplum_sync.progress import Progress
 from leanplum_sync.specs import Loaded
 from leanplum_sync.staging import Met, Staging
 from leanplum_sync.wire.action import Action, DeliveryClass
+from leanplum_sync.wire.erasing import is_blocked
 from leanplum_sync.wire.message import Message
 from leanplum_sync.wire.profile import read_profile
 
@@ -123,12 +141,16 @@ def make_plan(
         loaded.former_names,
     )
     app = request.target.app_id
+    erases = any(each.erases for each in loaded.resources)
     began, last_run, position = clock.now(), journal.last_run(), journal.position(app)
     unsettled = journal.unsettled(app, request.settle_seconds, began)
     reads, unreadable = observe(staging, request.observed, reader, clock, progress)
     oldest, _ = staging.users.between()
     if oldest is not None and oldest < began:  # from a snapshot, or read by an earlier attempt
         position = journal.position(app, oldest)
+    blocked = [subject for subject, message in unreadable.items() if erases and is_blocked(message)]
+    for subject in blocked:
+        del unreadable[subject]
     tally = Tally(
         listed=staging.count_subjects(),
         unreadable=unreadable,
@@ -193,6 +215,7 @@ def make_plan(
                 ),
                 notes=[
                     *tally.notes(),
+                    *_blocked(blocked),
                     *_assumed(summary),
                     *_unsettled(staging, unsettled),
                     *map(_remark_note, request.remarks),
@@ -203,6 +226,13 @@ def make_plan(
     return MadePlan(
         request.out, digest, summary, oldest, position, frozenset(unsettled), staging.users.names_seen()
     )
+
+
+def _blocked(subjects: Sequence[Subject]) -> Iterator[Note]:
+    if subjects:
+        one, several = BLOCKED_WORDS
+        sentence = one if len(subjects) == 1 else several
+        yield Note(BLOCKED, "", sentence, len(subjects), names_of(subjects))
 
 
 def _assumed(summary: Summary) -> Iterator[Note]:

@@ -161,6 +161,7 @@ def _delivery(desire: desires.Desire) -> str | None:
             | desires.SetProfileField()
             | desires.SetDeviceField()
             | desires.SetSubscription()
+            | desires.Erase()
         ):
             return None
         case _:

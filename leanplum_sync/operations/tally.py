@@ -19,6 +19,7 @@ from leanplum_sync.planner.plan import TRIGGERS, Cost, Note, Summary
 from leanplum_sync.planner.subject import Phase, SubjectPlan
 from leanplum_sync.planner.triggers import TriggerCounter
 from leanplum_sync.wire.action import DeliveryClass
+from leanplum_sync.wire.erasing import is_erasing
 from leanplum_sync.wire.event import import_of
 from leanplum_sync.wire.message import Message
 from leanplum_sync.wire.subscription import resubscribed
@@ -184,12 +185,11 @@ class Tally:
 
 
 def _checked_phases(plan: SubjectPlan) -> frozenset[Phase]:
-    """Return the phases before which the user is read, however fresh the plan is, because they re-subscribe the user."""
+    """Return the phases before which the user is read, however fresh the plan is, because they re-subscribe or erase the user."""
     return frozenset(
         phase
         for phase, actions in plan.actions.items()
-        if phase[1] is DeliveryClass.CHECKABLE
-        and any(resubscribed(planned.action.arguments) for planned in actions)
+        if any(is_erasing(planned.action) or resubscribed(planned.action.arguments) for planned in actions)
     )
 
 
@@ -209,6 +209,7 @@ def _about(decision: Decision) -> str:
             | Reason.HAS_ONE
             | Reason.NO_SOURCE
             | Reason.FINGERPRINT
+            | Reason.ABSENT
             | Reason.CONSENT_OLDER
             | Reason.CONSENT_USED
             | Reason.NOT_CONVERTIBLE

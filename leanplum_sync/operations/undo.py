@@ -42,6 +42,7 @@ _SAMPLES: Final = 3
 MOVED_ON: Final = "changed since the run and will be left unchanged"
 _SENT: Final = "received a message, which can't be unsent"
 _IMPORTED: Final = "received past events, which can't be removed"
+_ERASED: Final = "erased, which can't be undone"
 _CREATED: Final = "created by this run will not be deleted"
 _NOT_EMPTIED: Final = (
     "will keep a profile or device field that was empty before, because the API can't clear it"
@@ -177,6 +178,9 @@ def _want(
         note(met.subject, sentence)
     if not seen:
         return None
+    if any(effect_of(change.kind) is Effect.ABSENCE for change, _ in seen):
+        note(met.subject, _ERASED)
+        return None
     if not profile.exists or any(standing is Standing.OVERTAKEN for _, standing in seen):
         note(met.subject, MOVED_ON)
         return None
@@ -196,6 +200,8 @@ def _obstacle(change: Change) -> str:
             return _SENT
         case Effect.OCCURRENCE:
             return _IMPORTED
+        case Effect.ABSENCE:
+            return _ERASED
         case Effect.PROFILE_FIELD | Effect.DEVICE_FIELD:
             return _NOT_EMPTIED if change.before is None else ""
         case Effect.SUBSCRIPTION:
@@ -228,7 +234,7 @@ def _desires(done: Iterable[Change], profile: Profile) -> Iterator[Desire]:  # n
                 yield desires.SetDeviceField(change.device_id, change.field, change.before, change.asked_at)
             case Effect.ATTRIBUTE | Effect.SUM:
                 attributes.setdefault(change.field, (change.before, change.asked_at))
-            case Effect.EXISTENCE | Effect.MESSAGE | Effect.OCCURRENCE:
+            case Effect.EXISTENCE | Effect.ABSENCE | Effect.MESSAGE | Effect.OCCURRENCE:
                 pass  # obstacles, and left out
     for name, (before, place) in attributes.items():
         lists.pop(name, None)

@@ -15,9 +15,10 @@ from leanplum_sync.client.throttle import Pace
 from leanplum_sync.clock import Clock
 from leanplum_sync.observed.crew import Crew
 from leanplum_sync.observed.users import Reading, ReadsUsers, Shown, Unread, Withheld
-from leanplum_sync.planner.change import Change, Changes, facts
+from leanplum_sync.planner.change import Change, Changes, Effect, effect_of, facts
 from leanplum_sync.planner.standing import Standing, standings
 from leanplum_sync.progress import Progress
+from leanplum_sync.wire.erasing import is_blocked
 from leanplum_sync.wire.fingerprint import fingerprint
 from leanplum_sync.wire.profile import read_profile
 
@@ -143,6 +144,8 @@ def _check(reading: Reading, group: Mapping[Subject, Sequence[Change]]) -> Itera
 
 
 def _seen(answer: Shown | Withheld | Unread, changes: Sequence[Change]) -> _Seen:
+    if isinstance(answer, Withheld) and _is_erased(answer, changes):
+        return _Seen(answer.subject, (), answer.lookups)
     if not isinstance(answer, Shown):
         return _Seen(answer.subject, None, answer.lookups)
     seen = standings(changes, read_profile(answer.element))
@@ -155,6 +158,12 @@ def _seen(answer: Shown | Withheld | Unread, changes: Sequence[Change]) -> _Seen
     )
     is_proven = all(standing is Standing.REACHED for _, standing in seen)
     return _Seen(answer.subject, tuple(differing), answer.lookups, is_proven, answer)
+
+
+def _is_erased(answer: Withheld, changes: Sequence[Change]) -> bool:
+    """Whether the user was to be erased, and is blocked."""
+    is_asked = all(effect_of(change.kind) is Effect.ABSENCE for change in changes)
+    return is_asked and is_blocked(answer.error.reason)
 
 
 def _in_order_of_hash(subjects: Iterable[Subject], sample: int) -> Sequence[Subject]:

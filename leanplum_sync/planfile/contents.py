@@ -12,15 +12,16 @@ from leanplum_sync.planner.plan import Contents
 from leanplum_sync.planner.triggers import Trigger
 
 # All in one scan of the actions. A batch holds a subject's actions one after the other, so each change of subject is a lookup.
-# An action without a change of its subject, or with another id in its arguments, is misdirected.
+# ``deleteUser`` is not billed. An action without a change of its subject, or with another id in its arguments, is misdirected.
 _ACTIONS: Final = """
 SELECT
     sum(name = 'sendMessage' AND json_extract(arguments, '$.force') IS NOT NULL),
     count(DISTINCT CASE WHEN name = 'setUserAttributes'
         AND json_extract(arguments, '$.createDisposition') = 'CreateIfNeeded' THEN subject END),
-    sum((batch, subject) IS NOT (previous_batch, previous_subject)),
+    sum(name <> 'deleteUser' AND (batch, subject) IS NOT (previous_batch, previous_subject)),
     count(DISTINCT CASE WHEN deliveries <> '[]' AND name = 'setUserAttributes' AND
         json_extract(arguments, '$.unsubscribeChannelsToRemove', '$.unsubscribeCategoriesToRemove') <> '[null,null]'
+        OR name IN ('deleteUser', 'block')
         THEN batch || ' ' || subject END),
     sum(deliveries <> '[]'),
     sum(subject IS NOT coalesce(
@@ -62,6 +63,9 @@ def count_contents(connection: sqlite3.Connection, triggers: Sequence[Trigger] =
     sends = max(actions.get("sendMessage", 0), changes.get(ChangeKind.SEND, 0))
     if sends:
         changes[ChangeKind.SEND] = sends
+    for kind, name in ((ChangeKind.ERASE, "deleteUser"), (ChangeKind.BLOCK, "block")):
+        if erased := max(actions.get(name, 0), changes.get(kind, 0)):
+            changes[kind] = erased
     tracked = max(actions.get("track", 0), changes.get(ChangeKind.EVENT, 0))
     if tracked:
         changes[ChangeKind.EVENT] = tracked

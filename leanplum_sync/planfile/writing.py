@@ -129,8 +129,8 @@ class PlanWriter:
                 self.delivers |= bool(action.deliveries)
                 self._drafts.rows.append((self._drafted, name, shard, *_action_columns(action)))
                 names.add(action.action.name)
-        self._subjects += bool(names)
-        self._lookups_by_action += len(names)
+        self._subjects += bool(names - {"deleteUser"})
+        self._lookups_by_action += len(names - {"deleteUser"})
         if len(self._changes.rows) >= _ROWS_AT_ONCE or len(self._drafts.rows) >= _ROWS_AT_ONCE:
             self._write_rows()
 
@@ -160,7 +160,8 @@ class PlanWriter:
         batches.write(run)
         run.execute(_FILL_BATCHES)
         lookups, requests, actions = run.execute(
-            "SELECT coalesce(sum(subjects), 0), count(*), coalesce(sum(actions), 0) FROM batch"
+            "SELECT coalesce(sum(subjects), 0) - (SELECT count(*) FROM action WHERE name = 'deleteUser'), count(*),"
+            " coalesce(sum(actions), 0) FROM batch"
         ).fetchone()
         return Packed(
             requests=requests,

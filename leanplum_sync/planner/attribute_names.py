@@ -39,6 +39,7 @@ class AttributeNames:
                         self._planned.add(self._marker)
                 case (
                     Effect.EXISTENCE
+                    | Effect.ABSENCE
                     | Effect.ITEMS_REMOVED
                     | Effect.PROFILE_FIELD
                     | Effect.DEVICE_FIELD

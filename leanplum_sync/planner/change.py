@@ -35,6 +35,8 @@ class ChangeKind(StrEnum):
     SEND = "send"  # field: the message's name
     EVENT = "event"  # field: the event's name
     EVENT_TOTAL = "event total"  # the same, added to the user's totals
+    ERASE = "erase"  # field is empty
+    BLOCK = "block"  # the same, but the id stays, and nothing more is accepted for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Change:
     *before* is the observed value, None where there was none; *after* the value asked for, None for none.
 
     For a list that gains or loses values, *after* is those values; for an increment, the amount; for a send, the
-    message's values. For an event, *before* is how often the user had it, and *after* the event, see ``planner.events``. *asked_at* is the line of the spec, *found_at* the row of the data.
+    message's values. For an event, *before* is how often the user had it, and *after* the event, see ``planner.events``. For an erasure, *after* has ``full`` and ``request``. *asked_at* is the line of the spec, *found_at* the row of the data.
 
     *consented_at*, of a re-subscription alone, is when the user consented to it, in epoch seconds.
     """
@@ -72,6 +74,7 @@ class Effect(Enum):
     """What a change does, and so where a later read of the user shows it."""
 
     EXISTENCE = auto()  # the user exists
+    ABSENCE = auto()  # the user doesn't exist, or is blocked
     ATTRIBUTE = auto()  # an attribute has another value, or none
     ITEMS_ADDED = auto()  # a list has these values
     ITEMS_REMOVED = auto()  # a list doesn't have these values
@@ -94,6 +97,7 @@ class Family(StrEnum):
         member.words = words
         return member
 
+    ERASURES = "erasures", "erased users"
     SENDS = "sends", "sends"
     EVENTS = "events", "past events"
     SUBSCRIPTIONS = "subscriptions", "subscriptions"
@@ -139,6 +143,7 @@ class ChangeFacts:
     def needs_care(self) -> bool:
         """Whether it can't be undone, or removes something."""
         return self.family in (
+            Family.ERASURES,
             Family.SENDS,
             Family.EVENTS,
             Family.SUBSCRIPTIONS,
@@ -193,6 +198,11 @@ def _facts(kind: ChangeKind) -> ChangeFacts:  # noqa: C901, PLR0912 - a table: a
             return ChangeFacts("event", Family.EVENTS, Effect.OCCURRENCE, once, "events", 0)
         case ChangeKind.EVENT_TOTAL:
             return ChangeFacts("event total", Family.EVENTS, Effect.OCCURRENCE, once, "events", 0)
+        case ChangeKind.ERASE:
+            # A second deleteUser finds nobody. A user who exists after a lost response was not deleted, or is back: both want it.
+            return ChangeFacts("erase user", Family.ERASURES, Effect.ABSENCE, repeatable, "erased", 0)
+        case ChangeKind.BLOCK:
+            return ChangeFacts("erase and block user", Family.ERASURES, Effect.ABSENCE, repeatable, "erased", 0)
     # fmt: on
 
 

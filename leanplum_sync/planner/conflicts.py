@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from leanplum_sync.address import ResourceAddress
 from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.desires import Desire, Want
+from leanplum_sync.kinds.rows.erase_part import ErasePart
 from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, ListPart, OncePart
 from leanplum_sync.kinds.rows.subscription_part import SubscriptionPart
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.wire.fingerprint import fingerprint
 from leanplum_sync.wire.profile import TOKEN_FIELDS
 from leanplum_sync.wire.values import canonical
+
+ERASED_ELSEWHERE: Final = "is to be erased by"
 
 _Target: TypeAlias = tuple[
     Hashable, ...
@@ -48,6 +51,8 @@ def conflicts(wants: Sequence[Want]) -> Iterator[Problem]:
                 also=rows[row].found_at,
             )
             continue
+        if (other := _at_odds_about_existence(want, rows.values())) is not None:
+            yield _erased_elsewhere(want, other)
         rows[row] = want
         for desire in want.desires:
             for target, says in _claims(desire):
@@ -63,6 +68,8 @@ def shared_fields(resources: Sequence[Resource]) -> list[tuple[int, int]]:
     Only subjects with rows in two resources that share a field can have a conflict between them.
     """
     askers: dict[tuple[str, str], list[int]] = {}
+    if any(resource.erases for resource in resources):
+        askers["user", "erased"] = list(range(len(resources)))
     for number, resource in enumerate(resources):
         for field in sorted(_fields(resource)):
             askers.setdefault(field, []).append(number)
@@ -86,6 +93,8 @@ def _fields(resource: Resource) -> set[tuple[str, str]]:
                 found.add(("device", name))
             case SubscriptionPart(name=name):
                 found.add(("subscription", name))
+            case ErasePart():
+                pass  # it contradicts every other resource, see ``shared_fields``
             case OncePart():
                 pass
     return found
@@ -114,8 +123,31 @@ def _claims(desire: Desire) -> Iterator[tuple[_Target, Hashable]]:  # noqa: C901
             yield ("subscription", name), state
         case desires.SetDeviceField(device_id=device_id, name=name, value=value):
             yield ("device", device_id, name), canonical(value)
-        case desires.Once():
+        case desires.Erase() | desires.Once():
             pass
+
+
+def _at_odds_about_existence(want: Want, earlier: Iterable[Want]) -> Want | None:
+    """Return the one of *earlier* that, unlike *want*, erases the user, or that *want* erases; None if there is none."""
+    return next(
+        (each for each in earlier if each.resource != want.resource and _erases(each) is not _erases(want)),
+        None,
+    )
+
+
+def _erases(want: Want) -> bool:
+    return any(isinstance(desire, desires.Erase) for desire in want.desires)
+
+
+def _erased_elsewhere(want: Want, other: Want) -> Problem:
+    erasing, listing = (want, other) if _erases(want) else (other, want)
+    return Problem(
+        listing.found_at,
+        f"{listing.subject.id} {ERASED_ELSEWHERE} {erasing.resource}",
+        "Remove this row: otherwise the user could be created again, or be sent something.",
+        str(listing.resource),
+        also=erasing.found_at,
+    )
 
 
 def _row_identity(want: Want) -> Hashable:

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     FINGERPRINT = "already sent: the journal has the same fingerprint, and the API doesn't return the value"
     CONSENT_OLDER = "unsubscribed after the consent in the row, and stays unsubscribed"
     CONSENT_USED = "was already re-subscribed with this consent, or may have been, according to the journal; unsubscribed since"
+    ABSENT = "does not exist, as desired"
     MISSING = "does not exist, and the spec does not create it"
     NOT_CONVERTIBLE = "has a value that can't be converted"
     NOT_A_LIST = "has a single value where a list is needed"
@@ -96,6 +97,8 @@ def decide(  # noqa: C901 - a case for each desire
             return _send(want, desire, known, message)
         case desires.TrackEvent():
             return _track(want, desire, profile, known)
+        case desires.Erase():
+            return _erase(want, desire, profile)
 
 
 def _set_attribute(want: Want, desire: desires.SetAttribute, profile: Profile) -> Decision:
@@ -227,6 +230,14 @@ def _track(want: Want, desire: desires.TrackEvent, profile: Profile, known: Know
         return delivered
     before = count_of(profile, desire.name)
     return _differs(want, desire, _change(want, desire, kind_of(desire), before, said_of(desire)))
+
+
+def _erase(want: Want, desire: desires.Erase, profile: Profile) -> Decision:
+    if not profile.exists:
+        return Decision(want, desire, Reason.ABSENT)
+    kind = ChangeKind.BLOCK if desire.block else ChangeKind.ERASE
+    after = {"full": desire.full, "request": desire.request}
+    return _differs(want, desire, _change(want, desire, kind, None, after))
 
 
 def _delivered(want: Want, desire: Desire, known: Known, name: str) -> Decision | None:

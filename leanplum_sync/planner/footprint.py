@@ -64,7 +64,7 @@ def footprints(action: Action) -> Mapping[str, str]:
 def fields_of(change: Change) -> tuple[str, ...]:
     """Return the fields that *change* writes; none if it leaves no footprint."""
     match effect_of(change.kind):
-        case Effect.EXISTENCE | Effect.MESSAGE | Effect.OCCURRENCE | Effect.SUM:
+        case Effect.EXISTENCE | Effect.ABSENCE | Effect.MESSAGE | Effect.OCCURRENCE | Effect.SUM:
             return ()
         case Effect.ITEMS_ADDED | Effect.ITEMS_REMOVED:
             return tuple(_item(change.field, value) for value in change.after)
@@ -101,6 +101,7 @@ def written(change: Change, fields: Mapping[str, Written]) -> Written | None:
             starts = (f"item:{change.field}:",)
         case (
             Effect.EXISTENCE
+            | Effect.ABSENCE
             | Effect.MESSAGE
             | Effect.SUM
             | Effect.PROFILE_FIELD

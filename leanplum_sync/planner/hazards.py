@@ -62,6 +62,7 @@ def hazards(
         if hazard := facts(kind).hazard:
             changes[hazard] += count
     counts = {
+        "erased": changes["erased"],
         "sends": changes["sends"],
         REPEATED_SENDS: repeats.sends,
         SUSPECTED_RENAME: repeats.renames,

@@ -10,6 +10,10 @@ from leanplum_sync.planner.triggers import Trigger
 
 _EVENTS_NAMED: Final = 3
 _CREATABLE: Final = "; to create {them}, set createUsers: true in the spec"
+BLOCKED_WORDS: Final = (
+    "is already blocked: Leanplum keeps only the id",
+    "are already blocked: Leanplum keeps only their ids",
+)
 _UNSETTLED: Final = (
     "has a request in doubt, which may still change its live state: plan again after {until}",
     "have requests in doubt, which may still change their live state: plan again after {until}",
@@ -102,7 +106,14 @@ def _sentences(reason: Reason) -> tuple[str, str] | None:  # noqa: C901 - a case
     {field} is an attribute; ``this send`` and so on, with its former name, if delivered; the run if held.
     """
     match reason:
-        case Reason.DIFFERS | Reason.SAME | Reason.HAS_ONE | Reason.NO_SOURCE | Reason.FINGERPRINT:
+        case (
+            Reason.DIFFERS
+            | Reason.SAME
+            | Reason.HAS_ONE
+            | Reason.NO_SOURCE
+            | Reason.FINGERPRINT
+            | Reason.ABSENT
+        ):
             return None
         case Reason.CONSENT_OLDER:
             return (

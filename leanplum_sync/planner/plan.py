@@ -19,6 +19,7 @@ ASSUMED: Final = "assumed"  # the hazard, and the code of the note about it
 UNSEEN: Final = "unseen"  # the same, for users whom an export shows
 AUDIT: Final = "audit"  # the same of what an audit of these users leaves open
 TRIGGERS: Final = "triggers"  # the code of a note on a message that events of the plan may send
+BLOCKED: Final = "blocked"  # the code of a note on users who were to be erased
 # The codes of notes that are not about users: a doubt about specs or data, and where rows came from.
 REMARK: Final = "remark"
 SOURCE: Final = "source"

@@ -11,6 +11,7 @@ from leanplum_sync.planner.change import Change, Effect, effect_of
 from leanplum_sync.planner.events import is_counted, is_in_time, records
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.batch import PlannedAction
+from leanplum_sync.wire.erasing import is_erasing
 from leanplum_sync.wire.profile import Profile
 from leanplum_sync.wire.subscription import SUBSCRIBED, subscription_states
 from leanplum_sync.wire.values import ABSENT, canonical, same
@@ -51,6 +52,8 @@ def carries(planned: PlannedAction, change: Change) -> bool:  # noqa: C901 - a c
     match effect_of(change.kind):
         case Effect.EXISTENCE:
             return arguments.get("createDisposition") == "CreateIfNeeded"
+        case Effect.ABSENCE:
+            return is_erasing(planned.action)
         case Effect.ATTRIBUTE:
             return is_of_user and change.field in (arguments.get("userAttributes") or {})
         case Effect.ITEMS_ADDED:
@@ -77,12 +80,14 @@ def _delivers(planned: PlannedAction, change: Change) -> bool:
     return any(key.resource == change.resource for key in planned.deliveries)
 
 
-def _standing(
+def _standing(  # noqa: C901 - a case for each effect
     change: Change, occurrences: Mapping[str, int], sums: Mapping[str, Json], profile: Profile
 ) -> Standing:
     match effect_of(change.kind):
         case Effect.EXISTENCE:
             return Standing.REACHED if profile.exists else Standing.UNTOUCHED
+        case Effect.ABSENCE:
+            return Standing.UNTOUCHED if profile.exists else Standing.REACHED
         case Effect.MESSAGE:
             return Standing.UNPROVABLE
         case Effect.OCCURRENCE:

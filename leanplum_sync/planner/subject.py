@@ -87,7 +87,11 @@ def plan_subject(wants: Sequence[Want], profile: Profile, known: Known, context:
     subject = wants[0].subject
     ordered = sorted(wants, key=lambda want: (context.waves[want.resource], want.resource))
     if not profile.exists and not any(want.create for want in wants):
-        missing = tuple(Decision(want, desire, Reason.MISSING) for want in ordered for desire in want.desires)
+        missing = tuple(
+            Decision(want, desire, Reason.ABSENT if isinstance(desire, desires.Erase) else Reason.MISSING)
+            for want in ordered
+            for desire in want.desires
+        )
         return SubjectPlan(subject, (), {}, missing, exists=False)
     known = known.with_moved(context.former)
     decisions = tuple(_decide_all(ordered, profile, known, context))
@@ -168,7 +172,7 @@ def _carry_out(
             subscriptions[change.field] = change.after
         case Effect.ATTRIBUTE:
             attributes[change.field] = change.after
-        case Effect.EXISTENCE | Effect.MESSAGE | Effect.OCCURRENCE:
+        case Effect.EXISTENCE | Effect.ABSENCE | Effect.MESSAGE | Effect.OCCURRENCE:
             pass
 
 
@@ -179,6 +183,7 @@ def _as_observed(change: Change, profile: Profile) -> Change:
             return replace(change, before=profile.attributes.get(change.field))
         case (
             Effect.EXISTENCE
+            | Effect.ABSENCE
             | Effect.ATTRIBUTE
             | Effect.PROFILE_FIELD
             | Effect.DEVICE_FIELD
@@ -212,6 +217,7 @@ def _actions(
     devices: dict[Phase, dict[str, dict[str, Json]]] = defaultdict(lambda: defaultdict(dict))
     events: dict[Phase, list[SubjectAction]] = defaultdict(list)
     sends: dict[Phase, list[SubjectAction]] = defaultdict(list)
+    erasures: dict[Phase, list[SubjectAction]] = defaultdict(list)
     for decision in decisions:
         for change in decision.changes:
             phase = context.waves[decision.want.resource], facts(change.kind).delivery
@@ -227,6 +233,8 @@ def _actions(
                     sends[phase].append(_send(decision.want, send, target, context))
                 case desires.TrackEvent(as_total=False) as event:
                     events[phase].append(_track(decision.want, event, context))
+                case desires.Erase() as erase:
+                    erasures[phase].append(_erase(subject, erase))
                 case (
                     desires.SetAttribute()
                     | desires.TakeAttribute()
@@ -241,7 +249,7 @@ def _actions(
     create = _disposition(create=not profile.exists)
     found: dict[Phase, tuple[SubjectAction, ...]] = {}
     for phase in sorted(
-        users.keys() | devices.keys() | events.keys() | sends.keys(),
+        users.keys() | devices.keys() | events.keys() | sends.keys() | erasures.keys(),
         key=lambda each: (each[0], _RANKS[each[1]]),
     ):
         user = [
@@ -252,7 +260,7 @@ def _actions(
         of_devices = [
             _device(subject, device_id, fields, profile) for device_id, fields in devices[phase].items()
         ]
-        found[phase] = (*user, *of_devices, *events[phase], *sends[phase])
+        found[phase] = (*user, *of_devices, *events[phase], *sends[phase], *erasures[phase])
     return found
 
 
@@ -299,7 +307,7 @@ class _UserAction:
                     add_to_totals(self.arguments["events"], decision.desire)
                     name = decision.desire.delivery
                     self.deliveries.append(context.key(name, change.subject, change.resource))
-            case Effect.EXISTENCE | Effect.DEVICE_FIELD | Effect.MESSAGE:
+            case Effect.EXISTENCE | Effect.ABSENCE | Effect.DEVICE_FIELD | Effect.MESSAGE:
                 raise AssertionError(f"setUserAttributes can't carry a change of kind {change.kind}")
 
     def build(self, subject: Subject, create: str, marker: str | None) -> SubjectAction:
@@ -355,6 +363,14 @@ def _track(want: Want, event: desires.TrackEvent, context: Context) -> SubjectAc
     return SubjectAction(
         Action("track", arguments), (context.key(event.delivery, want.subject, str(want.resource)),)
     )
+
+
+def _erase(subject: Subject, erase: desires.Erase) -> SubjectAction:
+    """``block`` erases whatever ``deleteUser`` does. Sent after it, it would find nobody to block."""
+    if erase.block:
+        return SubjectAction(Action("block", _identity(subject)))
+    full = {"fullErasure": True} if erase.full else {}
+    return SubjectAction(Action("deleteUser", {**_identity(subject), **full}))
 
 
 def _identity(subject: Subject) -> dict[str, Json]:

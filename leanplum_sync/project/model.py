@@ -126,6 +126,7 @@ class BudgetModel(Edge):
     unsubscribes: Count | None = _allowed(
         "Channels and categories that users are unsubscribed from.", 5000, None
     )
+    erased: Count = _allowed("Users erased.", 0)
     created_users: Count = _allowed("Users created.", 0)
     changed_users: Count | None = _allowed("Users changed.", 100000, None)
     changed_share: Annotated[int, Field(ge=0, le=100)] | None = Field(

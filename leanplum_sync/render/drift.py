@@ -19,6 +19,7 @@ from leanplum_sync.render.plan_words import masked, sides, target_words
 from leanplum_sync.render.values import Mask, amount, cut, escaped, moment, subject_words, timestamp
 
 USER_GONE: Final = "user no longer exists"
+USER_BACK: Final = "user exists, but is to be erased"
 _ROWS_SHOWN: Final = 10
 _CELLS: Final = 40
 _FIELD_CELLS: Final = 24
@@ -102,10 +103,14 @@ def _table(groups: Sequence[Moved]) -> RenderableType:
 
 
 def _row(moved: Moved) -> tuple[Text, ...]:
-    what = USER_GONE if moved.field == WHOLE_USER else cut(escaped(moved.field), _FIELD_CELLS)
+    what = _whole_user(moved) if moved.field == WHOLE_USER else cut(escaped(moved.field), _FIELD_CELLS)
     live, desired = value_words(moved, _VALUE_CELLS)
     samples = ", ".join(cut(subject_words(each), _SAMPLE_CELLS) for each in moved.samples)
     return Text(what), Text(f"{moved.users:,}"), Text(live), Text(desired), faint(samples)
+
+
+def _whole_user(moved: Moved) -> str:
+    return USER_GONE if moved.kind is None else USER_BACK
 
 
 def applied_words(spec: InForce) -> str:
@@ -177,7 +182,7 @@ def _markdown_moved(moved: Sequence[Moved]) -> Iterable[str | Rows]:
 
 def _markdown_row(moved: Moved) -> str:
     return row(
-        USER_GONE if moved.field == WHOLE_USER else code(cut(escaped(moved.field), _COMMENT_CELLS)),
+        _whole_user(moved) if moved.field == WHOLE_USER else code(cut(escaped(moved.field), _COMMENT_CELLS)),
         *map(code, value_words(moved, _COMMENT_CELLS)),
         f"**{moved.users:,}**",
         code(cut(escaped(moved.resource), _COMMENT_CELLS)),

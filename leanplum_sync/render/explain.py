@@ -124,7 +124,13 @@ def _desired(explanation: Explanation, mask: Mask) -> Json:
             return mask.value(name, state)
         case desires.TakeAttribute() as desire:
             return _hide(desire, explanation.becomes, mask)
-        case desires.RemoveAttribute() | desires.AlterList() | desires.IncrementAttribute() | desires.Once():
+        case (
+            desires.RemoveAttribute()
+            | desires.AlterList()
+            | desires.IncrementAttribute()
+            | desires.Once()
+            | desires.Erase()
+        ):
             return None
 
 

@@ -15,6 +15,7 @@ from leanplum_sync.planner.plan import (
     ABOUT_SPECS,
     ASSUMED,
     AUDIT,
+    BLOCKED,
     REMARK,
     SOURCE,
     TRIGGERS,
@@ -57,6 +58,7 @@ class Plan(Protocol):
 
 ALWAYS_SHOWN: Final = ("sends", "createdUsers", "removals")
 _SHOWN_FIRST: Final = (
+    "erased",
     "sends",
     "triggersCampaigns",
     "repeatedSends",
@@ -69,9 +71,21 @@ _SHOWN_FIRST: Final = (
 # Other parts of the text have these counts, so they are listed as hazards only when over budget.
 _SHOWN_WHEN_OVER: Final = ("changedUsers", "changedShare", "billableLookups")
 # Codes of notes that leave no existing user short of what the specs ask.
-_MET: Final = ("delivered", "moved", "missing", "unsettled", ASSUMED, UNSEEN, AUDIT, TRIGGERS, *ABOUT_SPECS)
+_MET: Final = (
+    BLOCKED,
+    "delivered",
+    "moved",
+    "missing",
+    "unsettled",
+    ASSUMED,
+    UNSEEN,
+    AUDIT,
+    TRIGGERS,
+    *ABOUT_SPECS,
+)
 RECHECK: Final = "--recheck on"
 HAZARD_WORDS: Final[Mapping[str, str]] = {
+    "erased": "erased users",
     "sends": "sends",
     "repeatedSends": "sends of a message that the recipient already got under another delivery name",
     "suspectedRename": "recipients of a delivery that looks renamed or split; list it in `moved`",
@@ -243,7 +257,9 @@ def masked_cohorts(plan: Plan) -> tuple[Cohort, ...]:
     return masked(plan.cohorts(), mask_for(plan), attrgetter("asked_at"))
 
 
-def change_words(kind: ChangeKind, field: str, before: Json, after: Json, cells: int) -> str:
+def change_words(  # noqa: C901 - a case for each effect
+    kind: ChangeKind, field: str, before: Json, after: Json, cells: int
+) -> str:
     """Return a change such as ``bronze → gold``, ``+ running``, ``- golf`` or ``+3``, in about *cells* terminal cells."""
     match effect_of(kind):
         case Effect.EXISTENCE:
@@ -254,6 +270,8 @@ def change_words(kind: ChangeKind, field: str, before: Json, after: Json, cells:
             return f"- {_items(after, cells - 2)}"
         case Effect.SUM if isinstance(after, int):
             return f"{after:+,}"
+        case Effect.ABSENCE:
+            return _erasure(after, cells)
         case Effect.MESSAGE:
             return f"with {shown(after, cells - 5)}" if after else ""
         case Effect.OCCURRENCE:
@@ -289,6 +307,15 @@ def _event(after: Json, cells: int) -> str:
     return cut(f"{', '.join(words)} ({shown(after.get('key'))})", cells)
 
 
+def _erasure(after: Json, cells: int) -> str:
+    """Return such as ``with analytics, request T-17``."""
+    if not isinstance(after, dict):
+        return shown(after, cells)
+    words = "with analytics" if after.get("full") is True else "only the profile"
+    request = after.get("request")
+    return cut(f"{words}, request {shown(request)}" if request else words, cells)
+
+
 def _items(values: Json, cells: int) -> str:
     return (
         cut(", ".join(shown(value, cells) for value in values), cells)
@@ -308,7 +335,7 @@ def cost_remarks(cost: Cost) -> Iterable[str]:
         come = "comes" if cost.separation == 1 else "come"
         yield f"{cost.separation:,} of these lookups {come} from putting actions that must not be repeated in separate requests."
     if cost.checks:
-        yield f"{cost.checks:,} of these lookups {'checks' if cost.checks == 1 else 'check'} users just before they are re-subscribed."
+        yield f"{cost.checks:,} of these lookups {'checks' if cost.checks == 1 else 'check'} users just before they are re-subscribed or erased."
     if cost.reads:
         yield f"Reading live state cost {cost.reads:,} more."
     if cost.recheck:
@@ -370,7 +397,14 @@ def sides(kind: ChangeKind, field: str, before: Json, after: Json, cells: int) -
     match effect_of(kind):
         case Effect.EXISTENCE:
             return "", ""
-        case Effect.ITEMS_ADDED | Effect.ITEMS_REMOVED | Effect.SUM | Effect.MESSAGE | Effect.OCCURRENCE:
+        case (
+            Effect.ITEMS_ADDED
+            | Effect.ITEMS_REMOVED
+            | Effect.SUM
+            | Effect.MESSAGE
+            | Effect.OCCURRENCE
+            | Effect.ABSENCE
+        ):
             return "", change_words(kind, field, before, after, cells)
         case Effect.PROFILE_FIELD if field in TIME_FIELDS:
             return _day(before), _day(after)

@@ -8,6 +8,7 @@ from typing import Protocol, assert_never
 from leanplum_sync.address import ResourceAddress
 from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows.desires import IncrementAttribute
+from leanplum_sync.kinds.rows.erase_part import ErasePart
 from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, EventPart, ListPart, SendPart
 from leanplum_sync.kinds.rows.subscription_part import SubscriptionPart
 from leanplum_sync.problem import Place, Problem
@@ -29,7 +30,7 @@ def deliveries_of(resource: Resource) -> Iterator[tuple[str, Place]]:
                 yield name, event.asked_at
             case Always(wish=IncrementAttribute() as wish) | CellPart(wish=IncrementAttribute() as wish):
                 yield wish.delivery, wish.asked_at
-            case Always() | CellPart() | ListPart() | DevicePart() | SubscriptionPart():
+            case Always() | CellPart() | ListPart() | DevicePart() | SubscriptionPart() | ErasePart():
                 pass
             case _:
                 assert_never(part)

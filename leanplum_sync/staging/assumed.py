@@ -18,6 +18,7 @@ from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.cells import Cell, attribute_value
 from leanplum_sync.kinds.rows.desires import Desire
+from leanplum_sync.kinds.rows.erase_part import ErasePart
 from leanplum_sync.kinds.rows.parts import Always, CellPart, CellWish, DevicePart, ListPart, OncePart, Part
 from leanplum_sync.kinds.rows.subscription_part import SubscriptionPart
 from leanplum_sync.sources.connections.columns import ColumnKind
@@ -79,7 +80,7 @@ def managed_fields(resources: tuple[Resource, ...]) -> frozenset[str]:
                     found |= _fields_of(wish)
                 case ListPart(name=name):
                     found.add(prints.items(name))
-                case DevicePart() | SubscriptionPart() | OncePart():
+                case DevicePart() | SubscriptionPart() | OncePart() | ErasePart():
                     pass
     return frozenset(prints.storable(tuple(found)))
 
@@ -98,7 +99,7 @@ def _fields_of(wish: Desire) -> set[str]:
             return set()  # the journal knows who received it, not the baseline
         case desires.SetProfileField(name=name):
             return {prints.profile(name)}
-        case desires.SetDeviceField() | desires.SetSubscription() | desires.Once():
+        case desires.SetDeviceField() | desires.SetSubscription() | desires.Once() | desires.Erase():
             return set()
 
 
@@ -154,7 +155,7 @@ def _same(part: Part, names: _Names) -> str:
             cells = [side for side in (add, remove) if isinstance(side, Cell)]
             is_all = len(cells) + [add, remove].count(()) == len((add, remove))
             return both(list(map(names.is_empty, cells))) if is_all else UNKNOWN
-        case DevicePart() | SubscriptionPart() | OncePart():
+        case DevicePart() | SubscriptionPart() | OncePart() | ErasePart():
             return UNKNOWN
 
 
@@ -181,6 +182,7 @@ def _same_for_all(wish: Desire, names: _Names) -> str:
             | desires.SetDeviceField()
             | desires.SetSubscription()
             | desires.Once()
+            | desires.Erase()
         ):
             return UNKNOWN
 

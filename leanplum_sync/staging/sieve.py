@@ -22,6 +22,7 @@ from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.absence import LONGEST_ODD_ID, POINT_ZERO, ROUNDED, WORDS
 from leanplum_sync.kinds.rows.cells import Cell, attribute_value
 from leanplum_sync.kinds.rows.desires import Desire
+from leanplum_sync.kinds.rows.erase_part import ErasePart
 from leanplum_sync.kinds.rows.parts import (
     Always,
     CellPart,
@@ -156,7 +157,7 @@ def _sound(part: Part, names: _Names) -> str:
         case ListPart():
             cells = [side for side in (part.add, part.remove) if isinstance(side, Cell)]
             return both([f"{names.cell(cell)} IS NULL" for cell in cells])
-        case DevicePart() | SubscriptionPart() | OncePart():
+        case DevicePart() | SubscriptionPart() | OncePart() | ErasePart():
             return UNKNOWN
 
 
@@ -237,7 +238,7 @@ def _same(part: Part, names: _Names) -> str:
             cells = [side for side in (add, remove) if isinstance(side, Cell)]
             is_all = len(cells) + [add, remove].count(()) == len((add, remove))
             return both([f"{names.cell(cell)} IS NULL" for cell in cells]) if is_all else UNKNOWN
-        case CellPart() | DevicePart() | SubscriptionPart() | OncePart():
+        case CellPart() | DevicePart() | SubscriptionPart() | OncePart() | ErasePart():
             return UNKNOWN
 
 
@@ -264,6 +265,7 @@ def _same_for_all(wish: Desire, names: _Names) -> str:
             | desires.SetDeviceField()
             | desires.SetSubscription()
             | desires.Once()
+            | desires.Erase()
         ):
             return UNKNOWN
 

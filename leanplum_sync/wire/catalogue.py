@@ -546,6 +546,12 @@ def delivery_class(action: Action) -> DeliveryClass:
     return spec.delivery_class if spec else DeliveryClass.ONCE
 
 
+def is_billable(action: Action) -> bool:
+    """Whether a request with *action* counts as a lookup of its user. Source: Leanplum docs: deleteUser doesn't."""
+    spec = ACTIONS.get(action.name)
+    return spec is None or spec.billable
+
+
 def _counts_up(action: Action) -> bool:
     return any(
         field_name in entry

@@ -53,7 +53,10 @@ def confirm(console: Console, target: Target, summary: Summary) -> None:
         click.ClickException: there is nobody to ask.
         click.Abort: another answer was given.
     """
-    deeds = [f"changes {amount(summary.changed, 'user')}"]
+    erased = summary.count(ChangeKind.ERASE, ChangeKind.BLOCK)
+    deeds = [f"changes {amount(summary.changed, 'user')}"] if summary.changed > erased else []
+    if erased:
+        deeds.append(f"erases {amount(erased, 'user')}, which can't be undone,")
     if summary.created:
         deeds.append(f"creates {summary.created:,} of them")
     if resubscribed := summary.count(ChangeKind.RESUBSCRIBE):

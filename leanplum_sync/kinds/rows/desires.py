@@ -155,6 +155,25 @@ class TrackEvent(Once):
         return event_delivery(self.imported_as, self.key)
 
 
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """
+    Delete the user; with *full*, sessions and analytics too; with *block*, erase all of it and accept nothing more for the id.
+
+    *request* identifies the user's request, empty if nobody said.
+    """
+
+    full: bool
+    block: bool
+    request: str
+    asked_at: Place
+
+    @property
+    def name(self) -> str:
+        """Empty: it is about the user as a whole."""
+        return ""
+
+
 Desire: TypeAlias = (
     SetAttribute
     | TakeAttribute
@@ -166,6 +185,7 @@ Desire: TypeAlias = (
     | SetSubscription
     | Send
     | TrackEvent
+    | Erase
 )
 
 

@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeAlias
 from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.cells import Cell
 from leanplum_sync.kinds.rows.desires import Desire
+from leanplum_sync.kinds.rows.erase_part import ErasePart
 from leanplum_sync.kinds.rows.row import CellError, checked_key
 from leanplum_sync.kinds.rows.source import NeededColumn
 from leanplum_sync.kinds.rows.subscription_part import SubscriptionPart
@@ -297,4 +298,6 @@ def _named(value: NamedValue) -> str:
 # Each part has `columns`, the columns that it reads; `desire`, which returns what is asked for the row *row_id* (a userId or
 # deviceId), None if the row has no value for it, and raises CellError for a bad cell; and `readers`, which can each raise
 # CellError by themselves, so that every problem of a row is found.
-Part: TypeAlias = Always | CellPart | ListPart | DevicePart | SubscriptionPart | SendPart | EventPart
+Part: TypeAlias = (
+    Always | CellPart | ListPart | DevicePart | SubscriptionPart | SendPart | EventPart | ErasePart
+)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -70,6 +71,10 @@ class Api:
             "userId": user_id,
         }
         return requests.post(f"{self.url}/api", data=orjson.dumps(body), timeout=300).json()["response"][0]
+
+    def remaining(self, users: Iterable[str]) -> set[str]:
+        """Return which of *users* the app has: a profile, or a blocked id."""
+        return {user for user in users if "not found" not in json.dumps(self.user(user))}
 
     def set(self, user_id: str, **attributes: Any) -> None:
         body = {

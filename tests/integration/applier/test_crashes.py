@@ -55,13 +55,18 @@ HELD_AFTER = {
             "tokens",
             "lists",
             "unsubscribes",
+            "erasures",
+            "blocks",
             "re-subscribes",
             "increments",
             "sends",
             "events",
         )
     ]
-    + [(kind, "postgresql") for kind in ("attributes", "re-subscribes", "increments", "sends", "events")],
+    + [
+        (kind, "postgresql")
+        for kind in ("attributes", "re-subscribes", "increments", "sends", "events", "erasures")
+    ],
 )
 @pytest.mark.parametrize("point", POINTS)
 def test_a_killed_run_ends_like_one_that_was_not(
@@ -102,9 +107,13 @@ def test_a_killed_run_ends_like_one_that_was_not_with_a_signed_journal_too(
         assert not list(journal.faults())
 
 
-def _judge(api: Any, world: ModuleType, kind: str, *, held: int, took_effect: bool) -> None:
-    users = {user: api.user(user) for user in world.USERS}
+def _judge(  # noqa: C901 - a case for each kind
+    api: Any, world: ModuleType, kind: str, *, held: int, took_effect: bool
+) -> None:
+    users = {} if kind in ("erasures", "blocks") else {user: api.user(user) for user in world.USERS}
     match kind:
+        case "erasures" | "blocks":
+            assert not api.remaining(world.USERS)
         case "attributes":
             assert {user["userAttributes"]["tier"] for user in users.values()} == {"gold"}
         case "lists":

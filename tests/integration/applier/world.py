@@ -38,6 +38,7 @@ from leanplum_sync.journal import open_journal
 from leanplum_sync.kinds.rows.desires import (
     AlterList,
     Desire,
+    Erase,
     IncrementAttribute,
     Send,
     SetAttribute,
@@ -57,6 +58,8 @@ from leanplum_sync.problem import Place
 from leanplum_sync.progress import SilentProgress
 from leanplum_sync.wire.action import DeliveryClass
 from leanplum_sync.wire.batch import Batch, PlannedAction
+from leanplum_sync.wire.catalogue import KeyClass
+from leanplum_sync.wire.erasing import is_erasing as is_erasing_action
 from leanplum_sync.wire.profile import Profile
 
 MESSAGE_ID = 4500000000000001
@@ -126,6 +129,8 @@ DESIRES = {
     **DESIRES,
     "everything": tuple(desire for found in DESIRES.values() for desire in found),
     "unsubscribes": (SetSubscription("Email", "unsubscribed", None, HERE),),
+    "erasures": (Erase(full=True, block=False, request="T-17", asked_at=HERE),),
+    "blocks": (Erase(full=True, block=True, request="", asked_at=HERE),),
     "re-subscribes": (SetSubscription("Webhook", "subscribed", 1.6e9, HERE),),
 }
 
@@ -151,7 +156,14 @@ class ListPlan:
 
     @property
     def header(self) -> Header:
-        target = Target(environment=self.environment, host="127.0.0.1", app_id=self.app_id, is_emulator=True)
+        is_erasing = any(is_erasing_action(p.action) for batch in self.all_batches for p in batch.actions)
+        target = Target(
+            environment=self.environment,
+            host="127.0.0.1",
+            app_id=self.app_id,
+            is_emulator=True,
+            writes=KeyClass.DEVELOPMENT if is_erasing else KeyClass.PRODUCTION,
+        )
         return Header(
             format=1,
             digest=self.digest,
@@ -311,7 +323,9 @@ class Run:
                 return apply_plan(
                     self.plan,
                     conditions=replace(self.plan.conditions, new_journal=is_new),
-                    writer=self.wrap_writer(Writer(Calls(connection, keys, transport, calling))),
+                    writer=self.wrap_writer(
+                        Writer(Calls(connection, keys, transport, calling), self.plan.header.target.writes)
+                    ),
                     reader=self.wrap_reader(Reader(Calls(connection, keys, transport, calling))),
                     journal=journal,
                     lease=lease,

@@ -21,11 +21,14 @@ CHANGES = {
     ChangeKind.RENAMED_AWAY: 4,
     ChangeKind.INCREMENT: 5,
     ChangeKind.UNSUBSCRIBE: 8,
+    ChangeKind.ERASE: 6,
+    ChangeKind.BLOCK: 7,
     ChangeKind.RESUBSCRIBE: 9,
     ChangeKind.EVENT: 5,
     ChangeKind.EVENT_TOTAL: 4,
 }
 COUNTS = {
+    "erased": 13,
     "sends": 2,
     "repeatedSends": 1,
     "suspectedRename": 2,
