@@ -19,6 +19,7 @@ import orjson
 import sqlalchemy as sa
 
 from leanplum_sync.encryption import SealingKeys
+from leanplum_sync.journal.cells import unchecked
 from leanplum_sync.journal.database import Database
 from leanplum_sync.journal.lock import Lease
 from leanplum_sync.journal.schema import (
@@ -29,6 +30,8 @@ from leanplum_sync.journal.schema import (
     exception_table,
     fingerprint_table,
     footprint_table,
+    kept_chunk_table,
+    metadata,
     rejection_table,
     run_table,
 )
@@ -99,6 +102,30 @@ def entries(rows: Sequence[Any]) -> tuple[ErasureEntry, ...]:
 
 def _flags(row: Mapping[str, Any]) -> dict[str, int]:
     return {name: int(row[name]) for name in ("full", "block")}
+
+
+def texts(database: Database, opened: Texts) -> Iterator[tuple[str, bytes]]:
+    """
+    Yield each row of each table as text, its cells with zeros between them, and what is encrypted in it.
+
+    Raises:
+        CredentialError: it is encrypted with a key that isn't here.
+    """
+    for table in metadata.sorted_tables:
+        if table is kept_chunk_table:
+            continue  # each file was searched before it was left here
+        with database.reading() as connection:
+            for row in connection.execution_options(yield_per=1000).execute(sa.select(*unchecked(table))):
+                cells = [str(cell) for cell in row]
+                if table is footprint_table:
+                    cells.append(opened.open(row.fields, "fields", row.run, row.sequence))
+                elif table is exception_table:
+                    cells.append(opened.open(row.message, "message", row.run, row.sequence, row.action))
+                elif table is rejection_table:
+                    cells.append(opened.open(row.message, "rejection", row.run, row.subject))
+                elif table is batch_table:
+                    cells.append(opened.open(row.reason, "reason", row.run, row.sequence))
+                yield table.name, "\0".join(["", *cells, ""]).encode(errors="surrogatepass")
 
 
 def erase(database: Database, texts: Texts, lease: Lease, subjects: Collection[str]) -> Mapping[str, int]:

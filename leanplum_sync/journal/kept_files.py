@@ -141,6 +141,14 @@ def listed(database: Database, plan_digest: str, run: int) -> Iterator[KeptFile]
     yield from (KeptFile(name, latest[name]) for name in dict.fromkeys(map(_name_of, rows)))
 
 
+def every(database: Database, app: str) -> tuple[KeptFile, ...]:
+    """Return every complete file of *app*."""
+    file = kept_file_table
+    query = sa.select(file).where(file.c.app == app, file.c.chunks.is_not(None)).order_by(file.c.kept_at)
+    with database.reading() as connection:
+        return tuple(KeptFile(_name_of(row), row.copy) for row in connection.execute(query).all())
+
+
 def latest(database: Database, name: KeptName) -> KeptFile | None:
     """Return the complete copy of the file *name*, None if there is none."""
     file = kept_file_table

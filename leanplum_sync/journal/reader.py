@@ -381,6 +381,15 @@ class JournalReader:
         mark = self.mark()
         return erasing.people(mark.id if mark else "", self._keys, app, str(subject))
 
+    def texts(self) -> Iterator[tuple[str, bytes]]:
+        """Yield every row of every table, but for the files, as text: with what is encrypted in it. To be searched."""
+        if self._database is not None and not self._database.is_empty:
+            yield from erasing.texts(self._database, self._texts)
+
+    def every_kept_file(self, app: str) -> tuple[KeptFile, ...]:
+        """Return every complete file of *app* in the journal, whatever run it is of."""
+        return () if self._database is None else kept_files.every(self._database, app)
+
     def kept_files(self, run: RunEntry) -> tuple[KeptFile, ...]:
         """Return the files of *run* that the journal keeps, its plan first."""
         if self._database is None or self._database.is_empty:

@@ -16,7 +16,7 @@ from leanplum_sync.errors import JournalError, StalePlanError
 from leanplum_sync.journal import erasing, kept_files
 from leanplum_sync.journal.database import Database, describe, is_postgres
 from leanplum_sync.journal.entry import UNFINISHED, BatchState, DeliveryState, Fate, Resolution, RunState
-from leanplum_sync.journal.kept_files import KeptName, Write
+from leanplum_sync.journal.kept_files import KeptFile, KeptName, Write
 from leanplum_sync.journal.later import LaterWrites
 from leanplum_sync.journal.lock import LEASE_SECONDS, Lease, overlap
 from leanplum_sync.journal.reader import SETTLED, JournalReader
@@ -220,6 +220,10 @@ class Journal(JournalReader):
     def forget_files(self, run: KeptName, besides: Iterable[str]) -> None:
         """See ``kept_files.forget``."""
         kept_files.forget(self._writable, run, besides)
+
+    def discard_kept(self, kept: KeptFile) -> None:
+        """Delete all copies of a file."""
+        kept_files.discard(self._writable, kept.name)
 
     def prune_files(self, needed: Callable[[str], bool | None], before: float) -> int:
         """See ``kept_files.prune``."""

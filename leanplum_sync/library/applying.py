@@ -26,9 +26,12 @@ from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import InterruptedRunError, Mismatch, MismatchKind, UsageError
 from leanplum_sync.journal.entry import Fate, RunState
 from leanplum_sync.journal.events import Listener, both, nobody
+from leanplum_sync.journal.lock import Lease
 from leanplum_sync.journal.writer import Journal
 from leanplum_sync.library.baseline_here import ReadBack, add_run
 from leanplum_sync.library.connect import App, connected, settle_seconds, target_of
+from leanplum_sync.library.erasing.finishing import Around, Erasures, Finished
+from leanplum_sync.library.erasing.needles import KnownUsers
 from leanplum_sync.library.event_log import EventLog
 from leanplum_sync.library.expecting import check_still_met
 from leanplum_sync.library.journal_here import journal_here, open_for
@@ -50,7 +53,7 @@ from leanplum_sync.problem import Problem
 from leanplum_sync.progress import Progress, SilentProgress
 from leanplum_sync.project.model import FILE_NAME, ProjectFile
 from leanplum_sync.project.settings import Settings, settle
-from leanplum_sync.specs import load, spec_inputs
+from leanplum_sync.specs import load, load_project, spec_inputs
 from leanplum_sync.staging import Staging
 from leanplum_sync.wire.catalogue import KeyClass
 
@@ -114,6 +117,8 @@ def apply(
             run.check_costs(reads_back="none")
             receipt, interrupted = run.apply(progress=progress_to(progress))
             run.note_in_baseline(receipt)
+            if interrupted is None:
+                run.finish_erasures(receipt)
     if interrupted is not None:
         raise interrupted
     return receipt
@@ -284,7 +289,8 @@ def applying(
         check_clock(app.calls.host_ahead_seconds, admitted.plan.contents)
         check_still_met(admitted.plan, admitted.conditions.root, app.reader())
         with closing(ReadBack(settings)) as seen:
-            yield Application(admitted, app, writer, journal, log, seen)
+            erasures, known = Erasures.of(admitted.plan), KnownUsers()
+            yield Application(admitted, app, writer, journal, log, seen, erasures, known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +303,8 @@ class Application:
     journal: Journal
     log: EventLog
     seen: ReadBack
+    erasures: Erasures | None
+    known: KnownUsers
 
     def check_costs(self, *, reads_back: Extent) -> None:
         """
@@ -350,16 +358,47 @@ class Application:
                     only=only,
                     events=self.log if events is nobody else both(self.log, events),
                     specs=plan.whole.resources(),
-                    # Not earlier: a kept plan without a run would be taken for the trace of a lost journal.
-                    before_sending=lambda: keep_plan(self.admitted.plan, self.admitted.settings, journal),
+                    before_sending=lambda: self._before_sending(lease),
+                    on_erasing=lambda shown: self.known.add(shown.subject, shown.element),
                 )
             except InterruptedRunError as error:
-                runs = journal.runs(target.app_id, target.environment)
-                run = next(run for run in runs if (run.part, run.plan_digest) == (lock, digest))
-                self.app.costs.about(run=run.number)
-                return read_receipt(plan, journal, run.number, stopped=StopReason.INTERRUPTED), error
+                run = self._run()
+                self.app.costs.about(run=run)
+                return read_receipt(plan, journal, run, stopped=StopReason.INTERRUPTED), error
         self.app.costs.about(run=receipt.run)
         return receipt, None
+
+    def _before_sending(self, lease: Lease) -> None:
+        # Not earlier: a kept plan without a run would be taken for the trace of a lost journal.
+        keep_plan(self.admitted.plan, self.admitted.settings, self.journal)
+        if self.erasures is not None:
+            self.erasures.begin(self.journal, lease, self._run(), SystemClock().now())
+
+    def _run(self) -> int:
+        """Return the number of the run of this plan that the journal knows."""
+        header, part = self.admitted.plan.header, self.admitted.lock
+        runs = self.journal.runs(header.target.app_id, header.target.environment)
+        return next(run.number for run in runs if (run.part, run.plan_digest) == (part, header.digest))
+
+    def finish_erasures(self, receipt: Receipt) -> Finished | None:
+        """
+        Prove that the users whom the plan erases are gone, and delete what the project keeps about them. None if it erases nobody.
+
+        Call it last. It can be repeated, also after the run has ended.
+
+        Raises:
+            ApiError, CredentialError: the users can't be read. Nothing was deleted.
+            JournalError, StorageError: something can't be deleted or written. Apply the plan again to continue.
+        """
+        if self.erasures is None:
+            return None
+        target, settings = self.admitted.plan.header.target, self.admitted.settings
+        with self.journal.acquire(
+            target.app_id, target.environment, lease_seconds=self.admitted.apply_settings.lease_seconds
+        ) as lease:
+            project = load_project(settings.root / FILE_NAME)
+            around = Around(settings, project, self.journal, lease, SystemClock())
+            return self.erasures.finish(around, receipt.run, self.known, self.app.reader())
 
     def note_in_baseline(self, receipt: Receipt) -> str:
         """

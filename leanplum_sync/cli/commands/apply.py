@@ -34,6 +34,7 @@ from leanplum_sync.cli.options.checking import shard_option
 from leanplum_sync.cli.options.waiting import waiting_for_lock
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.documents import show_plan
+from leanplum_sync.cli.output.erasures import tell_finished
 from leanplum_sync.cli.output.outputs import deliver, output_options
 from leanplum_sync.cli.project import naming_all_missing, project_file
 from leanplum_sync.cli.shell import quoted
@@ -44,6 +45,7 @@ from leanplum_sync.journal.entry import Fate
 from leanplum_sync.journal.events import nobody
 from leanplum_sync.journal.reader import JournalReader
 from leanplum_sync.library.applying import Application, ApplyOptions, admit, applying, note_specs
+from leanplum_sync.library.erasing.finishing import Finished
 from leanplum_sync.library.kept_files import keep_results, only_here
 from leanplum_sync.library.verifying import Extent
 from leanplum_sync.operations.read_rows import with_rows
@@ -202,10 +204,12 @@ def command(
                 keep_results(opened, receipt.run, application.journal, document, left.files)
             except JournalError as error:  # the run is over, and its exit code says how it ended
                 console.complain(str(error))
-        _show(receipt, verified, opened, console, files=left.files)
+            finished = None if interrupted else application.finish_erasures(receipt)
+        _show(receipt, verified, opened, console, files=[file for file in left.files if file.exists()])
+        tell_finished(finished, console)
         if left.changed:
             console.complain(_changed_words(left, receipt.run))
-        return exit_code(interrupted) if interrupted else code_of(receipt, verified)
+        return exit_code(interrupted) if interrupted else _code_with(finished, code_of(receipt, verified))
 
 
 def _go(
@@ -273,6 +277,11 @@ def _leftovers(
 
 def _changed_words(left: Leftovers, run: int) -> str:
     return f"These specs or their data changed during the run, so no files with the affected rows were written: {', '.join(left.changed)}. `leanplum-sync journal show {run}` lists the users."
+
+
+def _code_with(finished: Finished | None, code: ExitCode) -> ExitCode:
+    """Return *code*, unless it is good and erasures are not complete."""
+    return ExitCode.IN_PART if code is ExitCode.OK and finished and not finished.is_complete else code
 
 
 def code_of(receipt: Receipt, verified: Verification | None) -> ExitCode:

@@ -73,6 +73,8 @@ def command(
             raise click.UsageError(
                 f"Run {run} recorded sends that were made elsewhere. It changed nothing in the app."
             )
+        if any(erased.run == run for erased in journal.erasures(entry.app)):
+            raise click.UsageError(f"Run {run} erased users, which can't be undone.")
         settings = settings_of(project, file.parent, entry.environment, needs=[KeyClass.DATA_EXPORT])
         _check_settled(journal, run, settle_seconds(settings))
         out = out or settings.state_folder / f"undo-{run}.lpplan"

@@ -1,0 +1,1 @@
+"""What follows an erasure: proof, deleting the project's own traces, a search for what is left, and receipts."""

@@ -1,0 +1,243 @@
+"""
+Finishes the erasures of a run: proves that the users are gone, deletes the project's own traces of them, searches for what is left,
+and writes a receipt for each request.
+
+Every step can be repeated. The plan itself is deleted last, so that applying it again continues after an interruption.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from leanplum_sync.address import Subject
+from leanplum_sync.client.throttle import Pace
+from leanplum_sync.clock import Clock
+from leanplum_sync.errors import JournalError, LeanplumSyncError, StorageError
+from leanplum_sync.journal.database import describe, is_address
+from leanplum_sync.journal.erasing import ErasureEntry
+from leanplum_sync.journal.lock import Lease
+from leanplum_sync.journal.writer import Journal
+from leanplum_sync.library.erasing import cleaning, searching
+from leanplum_sync.library.erasing.needles import KnownUsers, Matcher, Needles
+from leanplum_sync.observed.snapshot_entries import read
+from leanplum_sync.observed.users import Reading, ReadsUsers, Shown, Withheld
+from leanplum_sync.planfile import PlanFile
+from leanplum_sync.planner.change import Change, ChangeKind, Effect, effect_of
+from leanplum_sync.project.model import ProjectFile
+from leanplum_sync.project.settings import Settings
+from leanplum_sync.render.erasure import ErasureReceipt, receipt_json, receipt_markdown
+from leanplum_sync.wire.erasing import is_blocked
+from leanplum_sync.wire.profile import read_profile
+
+_AT_ONCE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """*receipts* are files. *remaining* are users who still exist, or could not be read: nothing about them was deleted."""
+
+    erased: int
+    remaining: tuple[Subject, ...]
+    cleaned: cleaning.Cleaned
+    search: searching.Search
+    receipts: tuple[Path, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.remaining and not self.cleaned.failed
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What finishing works with."""
+
+    settings: Settings
+    project: ProjectFile
+    journal: Journal
+    lease: Lease
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Erasures:
+    """The users whom *plan* erases, by their changes."""
+
+    plan: PlanFile
+    changes: Mapping[Subject, Change]
+
+    @classmethod
+    def of(cls, plan: PlanFile) -> Erasures | None:
+        """Return those of *plan*, None if it erases nobody."""
+        if not plan.summary.count(ChangeKind.ERASE, ChangeKind.BLOCK):
+            return None
+        found: dict[Subject, Change] = {}
+        subjects = list(plan.subjects())
+        for start in range(0, len(subjects), _AT_ONCE):
+            page = subjects[start : start + _AT_ONCE]
+            for subject, changes in plan.changes_of(page).items():
+                found.update((subject, each) for each in changes if effect_of(each.kind) is Effect.ABSENCE)
+        return cls(plan, found)
+
+    def begin(self, journal: Journal, lease: Lease, run: int, now: float) -> None:
+        """Record that the users are about to be erased, so that ``status`` shows what was not finished."""
+        journal.store_erasures(lease, [self._entry(journal, each, run, now) for each in self.changes])
+
+    def _entry(self, journal: Journal, subject: Subject, run: int, now: float) -> ErasureEntry:
+        change, target = self.changes[subject], self.plan.header.target
+        return ErasureEntry(
+            app=target.app_id,
+            person=journal.people(target.app_id, subject)[0],
+            environment=target.environment,
+            run=run,
+            full=change.after["full"] is True,
+            block=change.kind is ChangeKind.BLOCK,
+            request=str(change.after["request"]),
+            planned_at=now,
+        )
+
+    def finish(self, around: Around, run: int, known: KnownUsers, reader: ReadsUsers) -> Finished:
+        """
+        Raises:
+            ApiError, CredentialError: the users can't be read. Nothing was deleted.
+            JournalError, StorageError: something can't be deleted or written. Apply the plan again to continue.
+        """
+        settings, journal, lease, clock = around.settings, around.journal, around.lease, around.clock
+        gone = _absent(self.changes, reader, settings, clock)
+        remaining = tuple(sorted(self.changes.keys() - gone))
+        cleaned, search = cleaning.Cleaned(), searching.Search()
+        if not gone:
+            return Finished(0, remaining, cleaned, search, ())
+        _learn(known, settings, gone)
+        needles = known.of(gone)
+        matcher = Matcher(needles)
+        devices = needles.ids - {each.id for each in gone}
+        self._clean(around, matcher, cleaned, gone | {Subject.device(each) for each in devices})
+        searching.search_folder(
+            settings.root, matcher, search, lambda path: cleaning.is_not_ours_to_search(path, settings)
+        )
+        for table, content in journal.texts():
+            search.note(f"the journal, table {table}", matcher.find(content))
+        now = clock.now()
+        done = [
+            replace(self._entry(journal, each, run, now), erased_at=now, cleaned_at=now)
+            for each in sorted(gone)
+        ]
+        journal.store_erasures(lease, done)
+        receipts = write_receipts(
+            _receipts(self.plan, settings, run, done, cleaned, search, needles), settings
+        )
+        return Finished(len(gone), remaining, cleaned, search, receipts)
+
+    def _clean(
+        self, around: Around, matcher: Matcher, cleaned: cleaning.Cleaned, everybody: Collection[Subject]
+    ) -> None:
+        settings, journal = around.settings, around.journal
+        cleaning.discard_baselines(settings, around.project, cleaned)
+        cleaning.delete_kept_files(journal, settings, self.plan.header.target.app_id, matcher, cleaned)
+        cleaning.delete_files(settings, matcher, cleaned, besides=self.plan.path.resolve())
+        try:
+            cleaned.rows.update(journal.erase(around.lease, everybody))
+        except JournalError as error:
+            cleaned.failed.append((describe(settings.journal), str(error)))
+        if not cleaned.failed:
+            cleaning.delete_plan(self.plan.path, settings, cleaned)
+
+
+def _absent(
+    changes: Mapping[Subject, Change], reader: ReadsUsers, settings: Settings, clock: Clock
+) -> frozenset[Subject]:
+    """Return which of the users don't exist, or are blocked, by reading each of them now."""
+    limits = settings.environment.limits
+    pace = Pace(concurrency=1, requests_per_second=limits.requests_per_second, clock=clock)
+    found = set()
+    for answer in Reading(reader, pace, clock).try_to_read(sorted(changes)):
+        match answer:
+            case Shown(element=element) if not read_profile(element).exists:
+                found.add(answer.subject)
+            case Withheld(error=error) if is_blocked(error.reason):
+                found.add(answer.subject)
+            case _:
+                continue
+    return frozenset(found)
+
+
+def _learn(known: KnownUsers, settings: Settings, subjects: Collection[Subject]) -> None:
+    """Learn what the latest snapshot has of *subjects*: after an interruption, nobody can read them any more."""
+    for path in (settings.snapshot, settings.unfinished_snapshot):
+        try:
+            for entry in read(path):
+                if entry.subject in subjects:
+                    known.add(entry.subject, entry.element)
+        except (LeanplumSyncError, OSError, ValueError):
+            continue
+
+
+def _receipts(  # noqa: PLR0917 - all that it tells
+    plan: PlanFile,
+    settings: Settings,
+    run: int,
+    done: Sequence[ErasureEntry],
+    cleaned: cleaning.Cleaned,
+    search: searching.Search,
+    needles: Needles,
+) -> Iterator[ErasureReceipt]:
+    """Yield a receipt for each request. Users without a request have one together."""
+    by_request: dict[str, list[ErasureEntry]] = defaultdict(list)
+    for entry in done:
+        by_request[entry.request].append(entry)
+    for request, entries in by_request.items():
+        yield ErasureReceipt(
+            request=request,
+            run=run,
+            plan_digest=plan.header.digest,
+            target=plan.header.target,
+            people=tuple(entries),
+            deleted_files=tuple(cleaned.files),
+            deleted_kept_files=tuple(cleaned.kept),
+            discarded_baselines=tuple(cleaned.baselines),
+            journal_rows=cleaned.rows,
+            not_deleted=tuple(cleaned.failed),
+            journal=_journal_name(settings),
+            searched_files=search.files,
+            searched_bytes=search.size,
+            not_searched=(*search.unread, *((name, "the emulator's own state") for name in search.skipped)),
+            found=tuple((each.place, each.ids, each.values) for each in search.found),
+            too_common=needles.too_common,
+        )
+
+
+def write_receipts(receipts: Iterable[ErasureReceipt], settings: Settings) -> tuple[Path, ...]:
+    """
+    Write each of *receipts* as JSON and as Markdown, readable by the owner only, and return the files.
+
+    Raises:
+        StorageError: they can't be written.
+    """
+    folder, written = settings.state_folder / cleaning.RECEIPTS, []
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for number, receipt in enumerate(receipts, 1):
+            stem = folder / f"run-{receipt.run}-{number}"
+            for suffix, text in ((".json", receipt_json(receipt)), (".md", receipt_markdown(receipt))):
+                path = stem.with_suffix(suffix)
+                with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                    file.write(text)
+                written.append(path)
+    except OSError as error:
+        raise StorageError(
+            f"The receipts of the erasure can't be written to {folder}: {error.strerror}. The users were erased."
+        ) from error
+    return tuple(written)
+
+
+def _journal_name(settings: Settings) -> str:
+    location = settings.journal
+    if is_address(location):
+        return describe(location)
+    path = Path(location)
+    return path.relative_to(settings.root).as_posix() if path.is_relative_to(settings.root) else path.name

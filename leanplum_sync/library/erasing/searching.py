@@ -1,0 +1,222 @@
+"""
+Searches files for needles: every byte, and what is inside compressed files, Parquet files, databases, plans, and Git.
+
+Nothing that is found is kept: only in which files.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import shutil
+import sqlite3
+import subprocess
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from leanplum_sync.duck import connect, failures
+from leanplum_sync.errors import LeanplumSyncError, StalePlanError
+from leanplum_sync.library.erasing.needles import NOTHING, Hit, Matcher
+from leanplum_sync.planfile import open_plan
+
+_CHUNK: Final = 1 << 20
+_SQLITE: Final = b"SQLite format 3\0"
+_PARQUET: Final = b"PAR1"
+_GZIP, _ZSTD, _ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
+_GIT: Final = ".git"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """*place* is a file, relative to the project folder, or a table. *ids*: it has ids of erased users; *values*: their values."""
+
+    place: str
+    ids: bool
+    values: bool
+
+
+@dataclass(slots=True)
+class Search:
+    """What was searched, so far: *files* and *size* in bytes. *unread* could not be, with reasons."""
+
+    files: int = 0
+    size: int = 0
+    found: list[Found] = field(default_factory=list)
+    unread: list[tuple[str, str]] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+    def note(self, place: str, hit: Hit) -> None:
+        if hit:
+            self.found.append(Found(place, hit.ids, hit.values))
+
+
+def unreadable() -> tuple[type[Exception], ...]:
+    """Return what reading a damaged file raises, besides OSError."""
+    return ValueError, EOFError, zlib.error, zipfile.BadZipFile, sqlite3.Error, *failures()
+
+
+def unsearchable() -> tuple[type[Exception], ...]:
+    """Return the same, and what keeps a file from being read at all."""
+    return OSError, LeanplumSyncError, *unreadable()
+
+
+def search_folder(root: Path, matcher: Matcher, search: Search, skips: Callable[[Path], bool]) -> None:
+    """Search every file below *root*, except what it *skips*."""
+    for path in files_below(root):
+        name = path.relative_to(root).as_posix()
+        if skips(path):
+            search.skipped.append(name)
+            continue
+        try:
+            search.size += path.stat().st_size
+            hit = search_file(path, matcher)
+        except unsearchable() as error:
+            search.unread.append((name, type(error).__name__))
+            continue
+        search.files += 1
+        search.note(name, hit)
+    if (root / _GIT).exists():
+        _search_git(root, matcher, search)
+
+
+def files_below(root: Path) -> Iterator[Path]:
+    """Yield the files below *root*, without those of Git, which are searched by its own tool. Links are not followed."""
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if name != _GIT)
+        for name in sorted(names):
+            path = Path(folder, name)
+            if not path.is_symlink() and path.is_file():
+                yield path
+
+
+def search_file(path: Path, matcher: Matcher, *, opens_plans: bool = True) -> Hit:
+    """
+    Return what is in the file at *path*: in its bytes, and in what they mean. The encrypted values of a plan are searched only if it
+    *opens_plans*; ids are not encrypted.
+
+    Raises:
+        OSError, ValueError, EOFError, zlib.error, sqlite3.Error, LeanplumSyncError, duckdb.Error: a part of it can't be read.
+    """
+    with path.open("rb") as file:
+        start = file.read(len(_SQLITE))
+        file.seek(0)
+        hit = matcher.find_in(_chunks(file))
+    if start == _SQLITE:
+        hit |= matcher.find_in(_cells(path))
+        return hit | _in_plan(path, matcher) if opens_plans else hit
+    if start.startswith(_PARQUET):
+        return hit | matcher.find_in(_rows(path))
+    if start.startswith((_GZIP, _ZSTD, _ZIP)):
+        with path.open("rb") as file:
+            return hit | _inside(file, start, matcher)
+    return hit
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    while chunk := file.read(_CHUNK):
+        yield chunk
+
+
+def _inside(file: BinaryIO, start: bytes, matcher: Matcher) -> Hit:
+    """Return what is in a compressed file."""
+    if start.startswith(_GZIP):
+        with gzip.GzipFile(fileobj=file) as content:
+            return matcher.find_in(_chunks(content))  # type: ignore[arg-type]  # it reads as a file does
+    if start.startswith(_ZSTD):
+        import zstandard  # noqa: PLC0415 - few files need it
+
+        with zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True) as content:
+            return matcher.find_in(_chunks(content))
+    hit = NOTHING
+    with zipfile.ZipFile(file) as archive:
+        for member in archive.namelist():
+            with archive.open(member) as content:
+                hit |= matcher.find_in(_chunks(content))  # type: ignore[arg-type]  # as above
+    return hit
+
+
+def _cells(path: Path) -> Iterator[bytes]:
+    """Yield every cell of a database, and what is inside compressed ones."""
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+        database.text_factory = bytes
+        tables = database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+        for (name,) in tables:
+            quoted = name.decode().replace('"', '""')
+            for row in database.execute(f'SELECT * FROM "{quoted}"'):  # noqa: S608 - a name from the file itself, quoted
+                yield b"\0".join([b"", *map(_cell, row), b""])
+
+
+def _cell(value: object) -> bytes:
+    if isinstance(value, bytes):
+        return value + b"\0" + _unpacked(value)
+    return str(value).encode()
+
+
+def _unpacked(content: bytes) -> bytes:
+    try:
+        if content.startswith(_GZIP):
+            return gzip.decompress(content)
+        if content.startswith(_ZSTD):
+            import zstandard  # noqa: PLC0415 - as above
+
+            with zstandard.ZstdDecompressor().stream_reader(io.BytesIO(content)) as file:
+                return bytes(file.read())
+    except (OSError, EOFError, zlib.error):
+        pass  # it only looks compressed
+    return b""
+
+
+def _rows(path: Path) -> Iterator[bytes]:
+    with closing(connect()) as database:
+        rows = database.execute("SELECT * FROM read_parquet(?)", [str(path)])
+        while page := rows.fetchmany(1000):
+            for row in page:
+                yield b"\0".join([b"", *(str(cell).encode(errors="surrogatepass") for cell in row), b""])
+
+
+def _in_plan(path: Path, matcher: Matcher) -> Hit:
+    """Return what is in the encrypted values of a plan. A plan that can't be opened was searched cell by cell."""
+    if path.suffix != ".lpplan":
+        return NOTHING
+    try:
+        opened = open_plan(path)
+    except StalePlanError:
+        return NOTHING
+    with opened as plan:
+        texts = (
+            str((planned.action.arguments, planned.subject)).encode(errors="surrogatepass")
+            for batch in plan.batches()
+            for planned in batch.actions
+        )
+        hit = matcher.find_in(texts)
+        subjects = list(plan.subjects())
+        changes = plan.changes_of(subjects)
+        sides = (
+            str((change.before, change.after)).encode(errors="surrogatepass")
+            for each in changes.values()
+            for change in each
+        )
+        return hit | matcher.find_in(sides)
+
+
+def _search_git(root: Path, matcher: Matcher, search: Search) -> None:
+    """Search all that Git keeps of this folder's repository: every version of every file, and every message."""
+    git = shutil.which("git")
+    place = "the Git history"
+    if git is None:
+        search.unread.append((place, "git is not installed"))
+        return
+    command: Sequence[str] = (git, "-C", str(root), "cat-file", "--batch-all-objects", "--batch", "--buffer")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:  # noqa: S603 - no user input
+        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        chunks: Iterable[bytes] = iter(lambda: process.stdout.read(_CHUNK), b"")  # type: ignore[union-attr]  # as above
+        hit = matcher.find_in(chunks)
+        process.stdout.close()
+        process.terminate()
+    search.note(place, hit)

@@ -1,0 +1,250 @@
+"""
+After an erasure, none of the erased users' values is left anywhere in the project or its journal.
+
+The search here is not the product's: it expands each file by itself, with other tools where there are any.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import brief_waits
+import psycopg
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+from files import write_files
+from shell import Serve, Served, Shell
+
+from leanplum_sync.encryption import KEY_VARIABLE, new_key
+
+PROJECT: Final = """\
+apiVersion: leanplum-sync/v1
+kind: Project
+metadata: {name: shop}
+spec:
+  journal: {env: LEANPLUM_SYNC_JOURNAL, otherwise: .leanplum-sync/journal.db}
+  environments:
+    live: {appId: app_emulator, observe: journal, limits: {requestsPerSecond: 1000}, budget: {sends: 10, createdUsers: 10, events: 100}}
+    erasing: {appId: app_emulator, writes: development, limits: {requestsPerSecond: 1000}, budget: {erased: 10}}
+  defaultEnvironment: live
+  connections:
+    crm: {url: "sqlite:///crm.db"}
+"""
+TIERS: Final = """\
+apiVersion: leanplum-sync/v1
+kind: UserAttributes
+metadata: {name: tiers}
+spec:
+  users: {connection: crm, query: tiers.sql, id: user}
+  attributes: {tier: {column: tier}, email: {column: email}}
+"""
+SENDS: Final = """\
+apiVersion: leanplum-sync/v1
+kind: MessageSend
+metadata: {name: hello}
+spec:
+  message: {name: Hello}
+  recipients: {file: people.csv, id: user}
+  values: {name: {column: name}}
+  delivery: hello
+"""
+TOKENS: Final = """\
+apiVersion: leanplum-sync/v1
+kind: PushTokens
+metadata: {name: tokens}
+spec:
+  devices: {file: devices.csv, id: device, user: user}
+  token: {ios: {column: token}}
+"""
+ERASURE: Final = """\
+apiVersion: leanplum-sync/v1
+kind: Erasure
+metadata: {name: requests}
+spec:
+  users: {file: requests.csv, id: user}
+  full: true
+  request: {column: ticket}
+"""
+LEAVES: Final = "leaves-7f3a91"
+EMAIL: Final = "zoe.quince@example.com"
+NAME: Final = 'Zoë "Quince" Ümlaut'
+DEVICE: Final = "phone-of-zoe-55"
+TOKEN: Final = "ab" * 32
+PLANTED: Final = (LEAVES, EMAIL, NAME, DEVICE, TOKEN)
+MESSAGE: Final = {
+    "message": {
+        "id": 4500000000000001,
+        "name": "Hello",
+        "active": True,
+        "delivery": "manual",
+        "messageType": "Push Notification",
+        "created": 1.6e9,
+    }
+}
+SEED: Final = (
+    MESSAGE,
+    {
+        "userId": LEAVES,
+        "userAttributes": {"email": "old-" + EMAIL, "fullName": NAME},
+        "devices": [{"deviceId": DEVICE}],
+    },
+    {"userId": "stays-22", "userAttributes": {"tier": "basic"}},
+)
+
+
+def everything(root: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield each file with its bytes, and with everything that is inside."""
+    for folder, _, names in os.walk(root):
+        for name in names:
+            path = Path(folder, name)
+            content = path.read_bytes()
+            yield str(path), content
+            if content[:2] == b"\x1f\x8b":
+                yield str(path), gzip.decompress(content)
+            if content[:4] == b"\x28\xb5\x2f\xfd":
+                yield str(path), zstandard.ZstdDecompressor().stream_reader(content).read()
+            if content[:4] == b"PAR1":
+                yield str(path), json.dumps(pq.read_table(path).to_pydict(), default=str).encode()
+            if content[:15] == b"SQLite format 3":
+                copy = sqlite3.connect(path)
+                yield str(path), "\n".join(copy.iterdump()).encode()
+                copy.close()
+
+
+def left(root: Path, besides: tuple[str, ...] = ()) -> set[str]:
+    """Return the files that still have a planted value, in any of the ways in which it is written."""
+    forms = [
+        form
+        for text in PLANTED
+        for form in (text.encode(), json.dumps(text)[1:-1].encode(), text.replace('"', '""').encode())
+    ]
+    return {
+        Path(name).relative_to(root).as_posix()
+        for name, content in everything(root)
+        if not Path(name).name.startswith(besides) and any(form in content for form in forms)
+    }
+
+
+@pytest.fixture
+def served(serve: Serve) -> Served:
+    return serve(*SEED)
+
+
+@pytest.fixture(params=["sqlite", "sqlite with a key", "postgresql with a key"])
+def shell(tmp_path: Path, served: Served, request: pytest.FixtureRequest) -> Shell:
+    environ = {**served.every_key, brief_waits.VARIABLE: "1"}
+    if "key" in request.param:
+        environ[KEY_VARIABLE] = new_key()
+    if request.param.startswith("postgresql"):
+        environ["LEANPLUM_SYNC_JOURNAL"] = request.getfixturevalue("postgresql").new_database()
+    files = {
+        "leanplum-sync.yaml": PROJECT,
+        "specs/tiers.yaml": TIERS,
+        "specs/tiers.sql": "SELECT * FROM tier",
+        "specs/hello.yaml": SENDS,
+        "specs/tokens.yaml": TOKENS,
+        "specs/people.csv": f'user,name\n{LEAVES},"{NAME.replace(chr(34), chr(34) * 2)}"\nstays-22,Ann\n',
+        "specs/devices.csv": f"device,user,token\n{DEVICE},{LEAVES},{TOKEN}\nphone-22,stays-22,{'cd' * 32}\n",
+    }
+    folder = tmp_path / "shop"
+    write_files(folder, files)
+    with sqlite3.connect(folder / "crm.db") as crm:
+        crm.execute("CREATE TABLE tier (user TEXT, tier TEXT, email TEXT)")
+        crm.executemany(
+            "INSERT INTO tier VALUES (?, ?, ?)",
+            [(LEAVES, "gold", EMAIL), ("stays-22", "gold", "ann@example.com")],
+        )
+    crm.close()
+    return Shell(folder, environ)
+
+
+def use(shell: Shell) -> None:
+    """Leave traces everywhere: rows of queries, plans, snapshots, a baseline, receipts, leftovers, and the journal."""
+    shell.run("plan", "--out", "first.lpplan")
+    shell.run("apply", "first.lpplan", "--yes", "--verify", "all")
+    shell.run("pull", "--out", ".leanplum-sync/pulled.ndjson.zst")
+    shell.run("pull", "--out", ".leanplum-sync/pulled.ndjson.gz")
+    shell.run("drift")
+    with sqlite3.connect(shell.folder / "crm.db") as crm:
+        crm.execute("UPDATE tier SET tier = 'silver'")
+    crm.close()
+    shell.run("plan")
+    shell.run("apply", ".leanplum-sync/live.lpplan", "--yes")
+    shell.run("plan", "--observed", "live")
+    write_files(
+        shell.folder / ".leanplum-sync",
+        {
+            "run-1.rejected.tiers.csv": f"user,email\n{LEAVES},{EMAIL}\n",
+            "undo-1.moved.csv": f"user\n{LEAVES}\n",
+            "tiers.adopted.csv": f"user,email\n{LEAVES},{EMAIL}\n",
+        },
+    )
+
+
+def leave(shell: Shell) -> None:
+    """Remove the user from the project's own files, and ask for the erasure."""
+    with sqlite3.connect(shell.folder / "crm.db") as crm:
+        crm.execute("PRAGMA secure_delete = ON")
+        crm.execute("DELETE FROM tier WHERE user = ?", (LEAVES,))
+    crm.close()
+    for name in ("people.csv", "devices.csv"):
+        path = shell.folder / "specs" / name
+        path.write_text("".join(line for line in path.read_text().splitlines(True) if LEAVES not in line))
+    write_files(
+        shell.folder / "specs", {"requests.yaml": ERASURE, "requests.csv": f"user,ticket\n{LEAVES},T-17\n"}
+    )
+
+
+def test_nothing_is_left_of_an_erased_user(shell: Shell) -> None:
+    use(shell)
+    before = left(shell.folder)
+    assert {".leanplum-sync/live.lpplan", ".leanplum-sync/pulled.ndjson.zst", "first.lpplan"} <= before
+    assert any(name.startswith(".leanplum-sync/rows/") for name in before)
+    assert any(name.startswith(".leanplum-sync/applied/") for name in before)
+    assert any(".baseline/" in name for name in before)
+    (shell.folder / "first.lpplan").unlink()
+    leave(shell)
+    shell.run("plan", "-e", "erasing", "--out", "erase.lpplan")
+    done = shell.run("apply", "erase.lpplan", "--yes", "--verify", "all")
+
+    # The list of requests is the user's own: it is named, and not changed.
+    assert left(shell.folder) == {"specs/requests.csv"}
+    assert "specs/requests.csv: an id" in done.stderr
+    if location := shell.environ.get("LEANPLUM_SYNC_JOURNAL"):
+        dumped = dump(location)
+        assert not [text for text in PLANTED if text.encode() in dumped]
+    (receipt,) = (shell.folder / ".leanplum-sync" / "erasures").glob("*.json")
+    told = json.loads(receipt.read_text())
+    assert told["request"] == "T-17"
+    assert [each["place"] for each in told["found"]] == ["specs/requests.csv"]
+    assert told["searched"]["files"] > 5
+    assert told["deleted"]["files"]
+    assert not told["deleted"]["failed"]
+    markdown = receipt.with_suffix(".md").read_text()
+    assert not [text for text in PLANTED if text in receipt.read_text() + markdown]
+
+    # The rest still works: other users' sends are remembered, and the journal is consistent.
+    shell.run("journal", "verify")
+    assert shell.json("plan", "-e", "erasing", "--out", "again.lpplan")["isEmpty"]
+    (shell.folder / "again.lpplan").unlink()
+    after = shell.json("plan", "--out", "after.lpplan")
+    assert not after["changes"].get("send")
+
+
+def dump(location: str) -> bytes:
+    """Return all rows of all tables of the journal as text."""
+    found = []
+    with psycopg.connect(location) as connection:
+        tables = connection.execute(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'leanplum_sync'"
+        ).fetchall()
+        for (table,) in tables:
+            found += map(str, connection.execute(f'SELECT * FROM leanplum_sync."{table}"').fetchall())
+    return "\n".join(found).encode()
