@@ -48,13 +48,31 @@ def connect(
     """
     import duckdb  # noqa: PLC0415 - takes longer to import than a small plan takes to make
 
-    return duckdb.connect(
-        file or ":memory:",
-        config={
-            "memory_limit": f"{memory_limit_mb}MB",
-            "threads": threads,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            **({"temp_directory": str(spill)} if spill else {}),
-        },
-    )
+    return duckdb.connect(file or ":memory:", config=_config(memory_limit_mb, threads, spill))
+
+
+def connect_read_only(file: Path, *, memory_limit_mb: int, spill: Path) -> DuckDBPyConnection:
+    """
+    Open the database *file* for statements that others wrote: they can't change it, open another file, or change a setting.
+
+    Raises:
+        duckdb.Error: it can't be opened.
+    """
+    import duckdb  # noqa: PLC0415 - as above
+
+    connection = duckdb.connect(file, read_only=True, config=_config(memory_limit_mb, 2, spill))
+    # Not in the configuration: with the first, DuckDB refuses the folder to spill to.
+    connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+    return connection
+
+
+def _config(
+    memory_limit_mb: int, threads: int, spill: Path | None
+) -> dict[str, str | bool | int | float | list[str]]:
+    return {
+        "memory_limit": f"{memory_limit_mb}MB",
+        "threads": threads,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        **({"temp_directory": str(spill)} if spill else {}),
+    }

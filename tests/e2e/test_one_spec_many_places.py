@@ -15,7 +15,20 @@ from azure_store import AZURE_SECRET, serving_azure
 from files import write_files
 from google_store import GoogleStore, serving_google
 from object_store import SECRET, ObjectStore, serving_objects
-from places import Place, as_csv, in_azure, in_folder, in_google, in_postgresql, in_s3, some_rows
+from places import (
+    Place,
+    as_csv,
+    behind_flight_sql,
+    in_azure,
+    in_bigquery,
+    in_duckdb,
+    in_folder,
+    in_google,
+    in_postgresql,
+    in_s3,
+    in_snowflake,
+    some_rows,
+)
 from postgresql import Server
 from shell import Serve, Shell
 from tiers import silver
@@ -73,7 +86,7 @@ def planned(
         ""
         if place is None
         else (
-            f'  connections: {{lake: {{url: "{place.url}", options: {json.dumps(dict(place.options))}}}}}\n'
+            f"  connections: {{lake: {{url: {{env: LAKE_URL}}, options: {json.dumps(dict(place.options))}}}}}\n"
         )
     )
     listing = "file: ../customers.csv" if place is None else f"connection: lake, {place.listing}"
@@ -85,7 +98,7 @@ def planned(
             "rows.sql": "SELECT * FROM customers",
         },
     )
-    shell = Shell(folder, {**environ, **({} if place is None else place.environ)})
+    shell = Shell(folder, {**environ, **({} if place is None else {"LAKE_URL": place.url, **place.environ})})
     document = shell.json("plan", "--out", "a.lpplan")
     rows = document.pop("rows")
     for key in ("digest", "createdAt", "observedFrom", "observedUntil", "notes"):
@@ -112,13 +125,24 @@ def test_the_same_rows_give_the_same_plan_wherever_they_are(
     tmp_path: Path, serve: Serve, s3: ObjectStore, google: GoogleStore, postgresql: Server
 ) -> None:
     rows = some_rows(COUNT)
-    places = {
-        **in_folder(rows, tmp_path / "lake"),
-        **in_s3(rows, s3, "crm", tmp_path),
-        **in_google(rows, google, "crm"),
-        **in_postgresql(rows, postgresql.new_database()),
-    }
-    check_plans(tmp_path, serve, rows, places)
+    with in_snowflake(rows) as snowflake, behind_flight_sql(rows, tmp_path / "flight") as flight_sql:
+        places = {
+            **in_folder(rows, tmp_path / "lake"),
+            **in_s3(rows, s3, "crm", tmp_path),
+            **in_google(rows, google, "crm"),
+            **in_postgresql(rows, postgresql.new_database()),
+            **in_duckdb(rows, tmp_path / "duckdb"),
+            **snowflake,
+            **flight_sql,
+        }
+        check_plans(tmp_path, serve, rows, places)
+
+
+@pytest.mark.campaign
+def test_bigquery_gives_the_same_plan(tmp_path: Path, serve: Serve) -> None:
+    rows = some_rows(COUNT)
+    with in_bigquery(rows) as places:
+        check_plans(tmp_path, serve, rows, {**in_folder(rows, tmp_path / "lake"), **places})
 
 
 @pytest.mark.campaign

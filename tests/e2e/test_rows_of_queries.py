@@ -368,6 +368,20 @@ def test_a_database_that_fails_again_and_again_is_told_and_nothing_is_kept(slow:
     assert not slow.kept
 
 
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg"])
+def test_a_query_that_takes_longer_than_the_server_allows_is_told_and_nothing_is_kept(
+    slow: Shop, scheme: str
+) -> None:
+    mark = "&" if "?" in slow.database else "?"
+    address = slow.database.replace("postgresql:", f"{scheme}:")
+    slow.environ["WAREHOUSE_URL"] = f"{address}{mark}options=-cstatement_timeout%3D200"
+    refused = slow.run("plan", "--select", "UserAttributes/*", code=75).stderr
+    assert (
+        "Connection warehouse: the database can't be reached, or ended the connection (code 57014)" in refused
+    )
+    assert not slow.kept
+
+
 def test_a_password_is_in_no_byte_that_is_written(shop: Shop) -> None:
     guarded = shop.database.replace("postgres@", f"guarded:{PASSWORD}@")
     said = []

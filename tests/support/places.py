@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import psycopg
 import pyarrow as pa
+import pytest
 from azure_store import AzureStore
 from deltalake import write_deltalake
+from flight_sql import serving_flight_sql
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import bigquery
 from google_store import GoogleStore
 from object_store import SECRET, ObjectStore
 from pyarrow import parquet
 from pyiceberg.catalog.sql import SqlCatalog
+from warehouses import bigquery_serving, run_in_snowflake, snowflake_serving
 
 from leanplum_sync.wire.number import Number, dumps_exact
 
@@ -188,6 +196,71 @@ def in_postgresql(rows: pa.Table, address: str) -> Mapping[str, Place]:
         "PostgreSQL through SQLAlchemy": address.replace("postgresql:", "postgresql+psycopg:"),
     }
     return {name: Place(url, "query: ../rows.sql") for name, url in urls.items()}
+
+
+def in_duckdb(rows: pa.Table, folder: Path) -> Mapping[str, Place]:
+    folder.mkdir()
+    with duckdb.connect(folder / "customers.duckdb") as connection:
+        connection.register("rows", rows)
+        connection.execute("CREATE TABLE customers AS SELECT * FROM rows")
+    return {"DuckDB": Place(f"duckdb:///{folder}/customers.duckdb", "query: ../rows.sql")}
+
+
+@contextmanager
+def behind_flight_sql(rows: pa.Table, folder: Path) -> Iterator[Mapping[str, Place]]:
+    folder.mkdir()
+    file = folder / "customers.parquet"
+    file.write_bytes(as_parquet(rows))
+    with serving_flight_sql(f"CREATE TABLE customers AS SELECT * FROM '{file}'") as served:
+        yield {"Flight SQL": Place(served.url, "query: ../rows.sql")}
+
+
+@contextmanager
+def in_snowflake(rows: pa.Table) -> Iterator[Mapping[str, Place]]:
+    types = (
+        "varchar, varchar, number(38, 0), number(12, 2), float, boolean, date, timestamp_ntz, timestamp_tz"
+    )
+    columns = ", ".join(f'"{name}" {kind}' for name, kind in zip(SCHEMA.names, _split(types), strict=True))
+    values = ", ".join(_values(rows, types, "'"))
+    with snowflake_serving() as served:
+        run_in_snowflake(
+            served.url,
+            f"CREATE TABLE shop.public.customers ({columns})",
+            f"INSERT INTO shop.public.customers VALUES {values}",
+        )
+        yield {"Snowflake": Place(served.url, "query: ../rows.sql", {}, served.environ)}
+
+
+@contextmanager
+def in_bigquery(rows: pa.Table) -> Iterator[Mapping[str, Place]]:
+    """Its decimals always have nine places, so its digest differs."""
+    types = "STRING, STRING, INT64, NUMERIC, FLOAT64, BOOL, DATE, DATETIME, TIMESTAMP"
+    columns = ", ".join(f"`{name}` {kind}" for name, kind in zip(SCHEMA.names, _split(types), strict=True))
+    values = ", ".join(_values(rows, types, "'''"))
+    with bigquery_serving() as served, pytest.MonkeyPatch.context() as patch:
+        for name, text in served.environ.items():
+            patch.setenv(name, text)
+        anonymous: Any = AnonymousCredentials
+        client = bigquery.Client("shop", credentials=anonymous())
+        client.create_dataset("public")
+        client.query_and_wait(f"CREATE TABLE public.customers ({columns})")
+        client.query_and_wait(f"INSERT INTO public.customers VALUES {values}")
+        yield {"BigQuery": Place(served.url, "query: ../rows.sql", {}, served.environ, has_types=False)}
+
+
+def _split(types: str) -> list[str]:
+    """Return the types of a list, whose parentheses may hold commas, too."""
+    return re.split(r", (?![0-9])", types)
+
+
+def _values(rows: pa.Table, types: str, quote: str) -> Iterator[str]:
+    for row in rows.to_pylist():
+        cells = zip(row.values(), _split(types), strict=True)
+        yield f"({', '.join(_literal(value, kind, quote) for value, kind in cells)})"
+
+
+def _literal(value: Any, kind: str, quote: str) -> str:
+    return "NULL" if value is None else f"CAST({quote}{_text(value)}{quote} AS {kind})"
 
 
 def _places(

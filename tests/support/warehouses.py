@@ -30,8 +30,20 @@ import socket, sys, uvicorn
 {app}
 uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
 """
+# fakesnow sends times that are NULL as the start of 1970. Snowflake's struct is null then.
+_FAKESNOW: Final = """
+import fakesnow.arrow, pyarrow as pa
+from pyarrow import compute
+without_nulls = fakesnow.arrow.timestamp_to_sf_struct
+def with_nulls(times):
+    times = times.combine_chunks() if isinstance(times, pa.ChunkedArray) else times
+    found = without_nulls(compute.fill_null(times, pa.scalar(0, times.type)))
+    return pa.StructArray.from_arrays(found.flatten(), fields=list(found.type), mask=compute.is_null(times))
+fakesnow.arrow.timestamp_to_sf_struct = with_nulls
+from fakesnow.server import app
+"""
 _APPS: Final = {
-    "snowflake": "from fakesnow.server import app",
+    "snowflake": _FAKESNOW,
     "bigquery": (
         "from crucible.engine import Engine\nfrom crucible.server.app import create_app\n"
         'app = create_app("bigquery", Engine(None))'

@@ -10,7 +10,15 @@ from typing import Final
 from urllib.parse import unquote
 
 from leanplum_sync.errors import CredentialError
-from leanplum_sync.sources.connections import adbc, bigquery, flightsql, objects, snowflake, sqlite
+from leanplum_sync.sources.connections import (
+    adbc,
+    bigquery,
+    duckdb_file,
+    flightsql,
+    objects,
+    snowflake,
+    sqlite,
+)
 from leanplum_sync.sources.connections.reader import Reader
 
 _POSTGRESQL: Final = ("postgresql", "postgres")
@@ -50,13 +58,15 @@ def opened(
         return flightsql.opened(name, url)
     if scheme == "sqlite":
         return sqlite.opened(name, url, root)
+    if scheme == "duckdb":
+        return duckdb_file.opened(name, url, root, scratch)
     if scheme.startswith(_THROUGH_SQLALCHEMY):
         from leanplum_sync.sources.connections import through_sqlalchemy  # noqa: PLC0415 - SQLAlchemy takes 0.2 s to import, at each start
 
         return through_sqlalchemy.opened(name, url)
     raise CredentialError(
         f"Connection {name}: rows can't be read from its URL. It must start with postgresql://,"
-        " postgresql+psycopg://, snowflake://, bigquery://, flightsql://, sqlite:///, s3://, gs://, az://, or file:///"
+        " postgresql+psycopg://, snowflake://, bigquery://, flightsql://, sqlite:///, duckdb:///, s3://, gs://, az://, or file:///"
     )
 
 

@@ -54,6 +54,11 @@ def cell(found: QueryColumn, kind: ColumnKind) -> str:
     return text if kind is found.kind or found.kind in _IS_JSON else f"to_json({text})::VARCHAR"
 
 
+def selected(found: QueryColumn) -> str:
+    """Return SQL for the texts of a column as ``column`` returned it, under its name."""
+    return f"{_text(found)} AS {quoted(found.name)}"
+
+
 def constant(text: str | None) -> str:
     """Return SQL for a column with the same text in each row."""
     return "NULL::VARCHAR" if text is None else f"{literal(text)}::VARCHAR"
@@ -63,7 +68,7 @@ def texts(batches: Iterable[pa.RecordBatch], columns: Sequence[QueryColumn]) -> 
     """Yield the rows of *batches*, each cell as its text."""
     import pyarrow as pa  # noqa: PLC0415 - an extra
 
-    cells = ", ".join(f"{_text(each)} AS {quoted(each.name)}" for each in columns)
+    cells = ", ".join(map(selected, columns))
     with connect(memory_limit_mb=_MEMORY_MB) as connection:
         for batch in batches:
             connection.register("batch", pa.Table.from_batches([batch]))

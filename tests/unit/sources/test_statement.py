@@ -73,6 +73,7 @@ def test_any_text_is_a_statement_or_refused(text: str) -> None:
         ("google.cloud.bigquery", "bigquery://a/b", "bigquery"),
         ("adbc_driver_flightsql", "flightsql://a:b@c:1", "flightsql"),
         ("pyarrow", "sqlite:///a.db", "sqlite"),
+        ("pyarrow", "duckdb:///a.duckdb", "duckdb"),
     ],
 )
 def test_a_missing_driver_is_told_with_the_command_that_installs_it(
