@@ -53,6 +53,7 @@ LAWS: Final = (
         "Without each protection the search of schedules finds a failure",
         ("property/test_schedules.py::test_the_search_finds_what_each_protection_is_for",),
     ),
+    Law("Who is erased stays erased, and no other spec lists the user", ("property/test_erasing.py",)),
     Law("Whatever the API answers, a run's numbers add up", ("property/test_applying.py",)),
     Law("The emulator answers any actions and keeps a valid state", ("property/emulator",)),
     Law(

@@ -32,12 +32,12 @@ ADDED: Final[Mapping[str, Sequence[tuple[str, str, str]]]] = {
     "MadeUpPart": [
         (
             "kinds/rows/parts.py",
-            "Part: TypeAlias = Always",
+            "Part: TypeAlias = (\n",
             (
                 "class MadeUpPart:\n    columns: tuple[NeededColumn, ...] = ()\n\n"
                 "    def desire(self, values: Mapping[str, Json], row_id: str) -> Desire | None: ...\n"
                 "    def readers(self) -> Iterator[tuple[Place, Reader]]: ...\n\n\n"
-                "Part: TypeAlias = MadeUpPart | Always"
+                "Part: TypeAlias = (\n    MadeUpPart |\n"
             ),
         )
     ],
