@@ -322,9 +322,9 @@ def decided(
         plans = []
         for met in group:
             if met.element is not None:
-                of_subject = replace(
-                    known.get(met.subject, NOTHING_KNOWN), unsubscribed=left.get(met.subject, {})
-                )
+                of_subject = known.get(met.subject, NOTHING_KNOWN)
+                if met.subject in left:
+                    of_subject = replace(of_subject, unsubscribed=left[met.subject])
                 plan = decide_met(met, loaded.resources, of_subject, context)
                 names.observe(met.element.get("userAttributes") or ())
                 if repeats is not None:

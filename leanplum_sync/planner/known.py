@@ -51,6 +51,8 @@ class Known:
 
     def with_moved(self, names: Mapping[str, Sequence[str]]) -> Known:
         """Return the same, where deliveries are also known under their new names. *names* maps each to all former ones."""
+        if not names:
+            return self
         names = {**names, **self._moved_events(names)}
         moved = {
             name: next((each for each in formers if each in self.held), "")
@@ -70,7 +72,7 @@ class Known:
     def _moved_events(self, names: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
         """Return the new name of each event whose import was renamed, and its former ones."""
         found: dict[str, list[str]] = {}
-        for each in self.delivered if names else ():
+        for each in self.delivered:
             if imported_as := import_of(each):
                 for name, formers in names.items():
                     if imported_as in formers:

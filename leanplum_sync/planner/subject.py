@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
+from operator import is_
 from typing import Final, TypeAlias
 
 from leanplum_sync.address import ResourceAddress, Subject
@@ -115,8 +116,14 @@ def _decide_all(
     """
     attributes, fields, devices = dict(profile.attributes), dict(profile.fields), dict(profile.devices)
     subscriptions = dict(profile.subscriptions)
-    planned = replace(
-        profile, attributes=attributes, fields=fields, devices=devices, subscriptions=subscriptions
+    planned = Profile(
+        profile.exists,
+        attributes,
+        fields,
+        devices,
+        subscriptions,
+        profile.unsubscribed_at,
+        profile.events,
     )
     for want in wants:
         for desire in want.desires:
@@ -125,7 +132,8 @@ def _decide_all(
                 for change in decision.changes:
                     _carry_out(change, attributes, fields, devices, subscriptions)
                 changes = tuple(_as_observed(change, profile) for change in decision.changes)
-                yield replace(decision, changes=changes)
+                is_same = all(map(is_, changes, decision.changes))
+                yield decision if is_same else replace(decision, changes=changes)
             else:
                 yield decision
 
@@ -205,7 +213,7 @@ def _actions(
     A user who is re-subscribed to one channel is unsubscribed from others just after it, in the same request. If it came first,
     Leanplum would show a date of unsubscription that is later than the consent.
     """
-    decisions = tuple(decisions)
+    decisions = [decision for decision in decisions if decision.changes]
     returning = {
         context.waves[decision.want.resource]
         for decision in decisions

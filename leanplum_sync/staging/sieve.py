@@ -35,7 +35,7 @@ from leanplum_sync.kinds.rows.parts import (
 from leanplum_sync.kinds.rows.source import FileSource, ReadSource, csv_file_of, read_source_of
 from leanplum_sync.kinds.rows.subscription_part import SubscriptionPart
 from leanplum_sync.sources.connections.columns import ColumnKind
-from leanplum_sync.staging.sql import both, either, literal, matches
+from leanplum_sync.staging.sql import both, either, has_form_of_day, is_integer, literal, matches
 from leanplum_sync.staging.typed_cells import compares_spelling, has_shape, is_sound_by_shape, like_text
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.convert import ValueType
@@ -46,7 +46,8 @@ UNKNOWN: Final = "false"
 INTEGER: Final = "[+-]?[0-9]{1,15}"
 _NUMBER: Final = "[+-]?([0-9]{1,15}|[0-9]{1,9}[.][0-9]{1,6})"  # 15 digits: every double stores them exactly
 _PLAIN: Final = "[!-~]([ -~]*[!-~])?"  # ASCII without blanks around it
-_DAY: Final = "[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}"
+_YEAR: Final = "[1-9][0-9][0-9][0-9]"
+_DAY: Final = f"{_YEAR}-[0-9]{{2}}-[0-9]{{2}}"
 _HOUR: Final = "([01][0-9]|2[0-3]):[0-5][0-9]"
 _DATE: Final = f"{_DAY}([T ]{_HOUR}(:[0-5][0-9]([.][0-9]{{3}}([0-9]{{3}})?)?)?(Z|[+-]{_HOUR})?)?"
 TRUE: Final = ("true", "yes", "1")
@@ -141,7 +142,9 @@ class _Names:
 def _sound_id(cell: str, column: str) -> str:
     """Unusual ids are left to Python, which reports problems and remarks about them."""
     words = ", ".join(map(literal, (column, *WORDS)))
-    is_odd = either(f"{cell} IN ({words})", matches(cell, f"{ROUNDED}|{POINT_ZERO}"))
+    has_digit = f"{cell} BETWEEN '0' AND ':'"  # as its first character, like all odd numbers
+    is_number = f"CASE WHEN {has_digit} THEN {matches(cell, f'{ROUNDED}|{POINT_ZERO}')} ELSE false END"
+    is_odd = either(f"{cell} IN ({words})", is_number)
     return (
         f"length({cell}) <= {ID_LENGTH} AND {matches(cell, _PLAIN)} AND NOT starts_with({cell}, '=')"
         f" AND CASE WHEN length({cell}) <= {max(LONGEST_ODD_ID, len(column))} THEN NOT ({is_odd}) ELSE true END"
@@ -174,10 +177,10 @@ def _sound_cell(text: str, cell: Cell, wish: CellWish) -> str:
     if cell.mapped is not None:
         keys = ", ".join(map(literal, cell.mapped))
         has_no_blanks = matches(text, _PLAIN)
-        return either(f"{text} IN ({keys})", has_no_blanks if cell.otherwise is not None else UNKNOWN)
+        return f"CASE WHEN {text} IN ({keys}) THEN true ELSE {has_no_blanks if cell.otherwise is not None else UNKNOWN} END"
     match wish:
         case desires.IncrementAttribute():
-            return matches(text, INTEGER)
+            return is_integer(text, matches(text, INTEGER))
         case desires.SetProfileField(name=name):
             return _sound_profile(text, name, cell.type)
         case desires.SetAttribute():
@@ -191,7 +194,7 @@ def _sound_attribute(text: str, cell: Cell) -> str:
         case None | ValueType.TEXT:
             return "true"
         case ValueType.INTEGER:
-            return matches(text, INTEGER)
+            return is_integer(text, matches(text, INTEGER))
         case ValueType.NUMBER:
             return matches(text, _NUMBER)
         case ValueType.BOOLEAN:
@@ -431,11 +434,14 @@ def is_of(value: str, type_: ValueType) -> str:
 
 
 def _is_date(text: str) -> str:
-    return f"{matches(text, _DATE)} AND TRY_CAST(left({text}, 10) AS DATE) IS NOT NULL"
+    return (
+        f"CASE WHEN {has_form_of_day(text, _YEAR)} THEN TRY_CAST({text} AS DATE) IS NOT NULL"
+        f" ELSE {matches(text, _DATE)} AND TRY_CAST(left({text}, 10) AS DATE) IS NOT NULL END"
+    )
 
 
 def is_day(text: str) -> str:
-    return f"{matches(text, _DAY)} AND TRY_CAST({text} AS DATE) IS NOT NULL"
+    return f"{has_form_of_day(text, _YEAR)} AND TRY_CAST({text} AS DATE) IS NOT NULL"
 
 
 def _absent(value: str) -> str:

@@ -30,6 +30,19 @@ def matches(text: str, pattern: str) -> str:
     return f"regexp_full_match({text}, {literal(pattern)})"
 
 
+# DuckDB calculates casts and GLOB once for each value of a dictionary, but regular expressions once for each row.
+
+
+def is_integer(text: str, otherwise: str) -> str:
+    """Return SQL that is true if *text* is a whole number of up to 15 characters in its usual form, else what *otherwise* says."""
+    return f"CASE WHEN length({text}) <= 15 AND TRY_CAST({text} AS BIGINT)::VARCHAR = {text} THEN true ELSE {otherwise} END"
+
+
+def has_form_of_day(text: str, year: str) -> str:
+    """Tell whether *text* looks like ``2026-11-30``. *year* is a pattern of GLOB."""
+    return f"{text} GLOB '{year}-[0-9][0-9]-[0-9][0-9]'"
+
+
 def shard_of_subject(subject: str) -> str:
     """Return SQL for the number that ``shard_of`` returns."""
     return f"('0x' || sha256({subject})[1:4])::INTEGER % {SHARDS}"

@@ -149,7 +149,8 @@ class Loader:
         with ThreadPoolExecutor(1) as other:
             scanned = other.submit(shape_of, path, head.delimiter)
             # In parallel: DuckDB works outside of Python's lock.
-            self.database.run(f"CREATE TABLE loaded{number} AS SELECT {aliases} FROM {rows}")
+            self.database.run(f"CREATE TABLE loaded{number} ({_typed(len(taken))})")
+            self.database.run(f"INSERT INTO loaded{number} SELECT {aliases} FROM {rows}")
             shape = scanned.result()
         if shape is None or shape.ends_lines_with != ends_lines_with:
             return None
@@ -195,6 +196,12 @@ class Loader:
 
 def _numbered(number: int, sieve: Sieve) -> str:
     return f"SELECT rowid + 1 AS number, {_aliases(sieve)} FROM loaded{number}"
+
+
+def _typed(columns: int) -> str:
+    """Return the columns of a table for rows. Hardly an id is repeated, so compressing ids takes long and saves little."""
+    others = "".join(f", c{place} VARCHAR" for place in range(1, columns))
+    return f"c0 VARCHAR USING COMPRESSION uncompressed{others}"
 
 
 def _aliases(sieve: Sieve) -> str:

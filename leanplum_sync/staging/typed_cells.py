@@ -16,7 +16,7 @@ from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.cells import Cell, attribute_value
 from leanplum_sync.kinds.rows.parts import CellWish
 from leanplum_sync.sources.connections.columns import ColumnKind
-from leanplum_sync.staging.sql import matches
+from leanplum_sync.staging.sql import has_form_of_day, is_integer, matches
 from leanplum_sync.wire.convert import ValueType
 from leanplum_sync.wire.profile import NUMBER_FIELDS
 
@@ -36,13 +36,13 @@ def has_shape(text: str, kind: ColumnKind) -> str:
         case ColumnKind.BOOLEAN:
             return f"{text} IN ('true', 'false')"
         case ColumnKind.INTEGER:
-            return matches(text, _INTEGER)
+            return is_integer(text, matches(text, _INTEGER))
         case ColumnKind.DECIMAL:
             return matches(text, _DECIMAL)
         case ColumnKind.DOUBLE:
             return f"{matches(text, _DOUBLE)} AND isfinite(TRY_CAST({text} AS DOUBLE))"
         case ColumnKind.DATE:
-            return matches(text, _DATE)
+            return has_form_of_day(text, "[0-9][0-9][0-9][0-9]")
         case ColumnKind.TIMESTAMP:
             return matches(text, _TIMESTAMP)
         case ColumnKind.TEXTS | ColumnKind.NUMBERS | ColumnKind.JSON | ColumnKind.OTHER:

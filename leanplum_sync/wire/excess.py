@@ -32,17 +32,17 @@ def excess(values: Mapping[str, Json]) -> str:
     for _ in range(NESTING.most):
         deeper: list[Json] = []
         is_flat = True
-        for value in level:
-            match value:
-                case str() if len(value) > CELL.most:
+        for (
+            value
+        ) in level:  # not with `match`, which takes twice as long: this runs for each value of each user
+            if isinstance(value, str):
+                if len(value) > CELL.most:
                     return f"a text value has more than {CELL}"
-                case list() | dict() if len(value) > ITEMS.most:
+            elif isinstance(value, list | dict):
+                if len(value) > ITEMS.most:
                     return f"a list has more than {ITEMS}"
-                case list() | dict():
-                    is_flat = False
-                    deeper += value if isinstance(value, list) else value.values()
-                case _:
-                    pass
+                is_flat = False
+                deeper += value if isinstance(value, list) else value.values()
         if is_flat:
             return ""
         level = deeper
