@@ -6,7 +6,6 @@ _SESSION = "A device does this while a person uses the app. The emulator support
 _INBOX = "The app's SDK does this when a person opens the inbox."
 _EXPORT = "This makes files for other systems, and changes nothing. Use `call` or the [client](client.md)."
 _CONTENT = "This shows what people made in the dashboard, and changes nothing. Use `call`."
-_VARIABLES = "Variables are managed [by hand](how-to-work-by-hand.md)."
 _CHANNELS = "Notification channels are managed [by hand](how-to-work-by-hand.md)."
 _POSTBACKS = "Postbacks are managed [by hand](how-to-work-by-hand.md)."
 _FILES = "Files are managed [by hand](how-to-work-by-hand.md)."
@@ -23,7 +22,7 @@ BY_HAND = {
     "registerDevice": "This marks a person's own device as a test device.",
     "unblock": _UNBLOCKING,
     "startCampaign": "Leanplum doesn't document how to find out whether a campaign was started for a user.",
-    **dict.fromkeys(("getMessage", "getAbTest", "getAbTests", "getVariant"), _CONTENT),
+    **dict.fromkeys(("getMessage", "getAbTest", "getVariant"), _CONTENT),
     **dict.fromkeys(
         (
             "addAndroidNotificationChannel",
@@ -32,13 +31,12 @@ BY_HAND = {
         ),
         _CHANNELS,
     ),
-    **dict.fromkeys(("getVars", "setVars", "deleteVars"), _VARIABLES),
     **dict.fromkeys(("downloadFile", "uploadFile"), _FILES),
     **dict.fromkeys(("addPostback", "listPostbacks", "deletePostback"), _POSTBACKS),
     "exportUsers": "No kind needs it. `plan --observed export` and `pull --from-export` [compare with its files](costs.md).",
     "getExportResults": "No kind needs it. `plan --observed export` and `pull --from-export` wait for their jobs with it.",
     **dict.fromkeys(("exportData", "exportReport"), _EXPORT),
-    "multi": "This is how actions travel: all kinds send theirs in batches.",
+    "multi": "This is how actions travel: kinds send theirs in batches, except for things of the app.",
     "getMultiResults": "This shows the results of Leanplum's own CSV import, which is done [by hand](how-to-work-by-hand.md).",
     **dict.fromkeys(("getNewsfeedMessages", "markNewsfeedMessageAsRead", "deleteNewsfeedMessage"), _INBOX),
     "getMigrateState": "No kind needs it. `plan` and `apply` ask for it, because a migration changes what writing does.",

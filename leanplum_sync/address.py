@@ -1,4 +1,4 @@
-"""Names of things in specs, plans and journals: the address of a resource, the id of a subject."""
+"""Names in specs, plans and journals: the address of a resource, the id of a subject."""
 
 from __future__ import annotations
 
@@ -25,21 +25,36 @@ class ResourceAddress:
 class SubjectKind(StrEnum):
     DEVICE = "device"
     USER = "user"
+    VARIABLE = "variable"  # the id is its name, with its groups
 
     @property
     def id_argument(self) -> str:
-        """The API's argument that holds the id, which is also the column of Leanplum's own files."""
+        """
+        The API's argument that holds the id, which is also the column of Leanplum's own files. Things of the app have no such
+        argument: for them, it is the column in files of ours.
+        """
         match self:
             case SubjectKind.DEVICE:
                 return "deviceId"
             case SubjectKind.USER:
                 return "userId"
+            case SubjectKind.VARIABLE:
+                return "variable"
+
+    @property
+    def is_thing(self) -> bool:
+        """Whether it belongs to the app as a whole: it is read without a user, and writing to it is no billable lookup."""
+        match self:
+            case SubjectKind.DEVICE | SubjectKind.USER:
+                return False
+            case SubjectKind.VARIABLE:
+                return True
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Subject:
     """
-    A user, or a device without a user.
+    A user, a device without a user, or a thing of the app.
 
     Ids are text: ``00123`` and ``123`` are two users. Subjects sort by kind, then by the UTF-8 bytes of the id,
     which is the order in every file and stream of subjects.
@@ -63,6 +78,10 @@ class Subject:
     @classmethod
     def device(cls, device_id: str) -> Subject:
         return cls(SubjectKind.DEVICE, device_id)
+
+    @classmethod
+    def variable(cls, name: str) -> Subject:
+        return cls(SubjectKind.VARIABLE, name)
 
     @classmethod
     def parse(cls, text: str) -> Subject:

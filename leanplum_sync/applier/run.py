@@ -376,4 +376,4 @@ def _share_a_device(batches: Sequence[Batch]) -> bool:
     """Whether one of *batches* is about a device that is listed without its user, and another about this user."""
     shared = Counter(user for batch in batches for user in batch.users)
     listed = Counter(subject for batch in batches for subject in batch.subjects)
-    return any(count > max(1, listed[user]) for user, count in shared.items())
+    return any(count > max(1, listed[user]) for user, count in shared.items() if not user.kind.is_thing)

@@ -220,10 +220,13 @@ class Worker:
 
         A subject that this run read and began to write to isn't read again, unless another run wrote to it
         after the plan. A user who is re-subscribed is always read, because the user may have left again meanwhile. One who is erased
-        is always read, too: what is known of the user is searched for afterwards.
+        is always read, too: what is known of the user is searched for afterwards. So is a thing of the app: what it is now may
+        concern all users.
         """
         if batch.delivery_class is DeliveryClass.ONCE:
             return ()
+        if batch.is_of_the_app:
+            return actions
         written = self._later.subjects(batch.subjects)
         begun = self._run.begun(batch) if everybody or written else {}
         if batch.delivery_class is not DeliveryClass.REPEATABLE:

@@ -36,6 +36,7 @@ def line_of(user: str, changes: Iterable[Change], at: float) -> bytes:
                 | Effect.SUBSCRIPTION
                 | Effect.MESSAGE
                 | Effect.OCCURRENCE
+                | Effect.THING
             ):
                 pass
     return orjson.dumps({**values, "id": user, "at": at}, option=orjson.OPT_APPEND_NEWLINE)

@@ -8,27 +8,33 @@ from http import HTTPStatus
 from typing import Final
 
 from leanplum_sync.address import Subject
-from leanplum_sync.client.calls import Calls
+from leanplum_sync.client.calls import Calls, rejected
 from leanplum_sync.errors import CredentialError, NoAnswerError, RejectedError
+from leanplum_sync.wire.ab_test import AbTest, read_ab_tests
 from leanplum_sync.wire.action import Action, Json
 from leanplum_sync.wire.catalogue import KeyClass
 from leanplum_sync.wire.envelope import BatchAnswer, RefusalKind, Refused, read_batch_answer
 from leanplum_sync.wire.known_words import known_words
 from leanplum_sync.wire.message import Message, read_message, read_messages
 from leanplum_sync.wire.migration import MIGRATION_KEYS, Migration, read_migration
-from leanplum_sync.wire.profile import read_profile
+from leanplum_sync.wire.profile import THINGS, read_profile
 from leanplum_sync.wire.subscription import read_categories
 from leanplum_sync.wire.user_batch import UserBatch, read_user_batch, unread
+from leanplum_sync.wire.variable import read_variables, seen_in
 
 # Drafts and finished messages too, so that an error can say that a message is a draft, not that it doesn't exist.
 _EVERY_MESSAGE: Final = {"includeDrafts": True, "recent": False}
 
 
 class Reader:
-    """Needs the data export key for users and the content read-only key for messages, each when first used."""
+    """
+    Needs the data export key for users, the content read-only key for messages and A/B tests, and the production or the development key for
+    variables, each when first used. *variables_user* is the user as whom variables are read, None for nobody.
+    """
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Calls, *, variables_user: str | None = None) -> None:
         self._calls = calls
+        self._variables_user = variables_user
 
     def export_user(
         self, subject: Subject, *, on_rate_limit: Callable[[], None] | None = None
@@ -42,6 +48,10 @@ class Reader:
         Raises:
             CredentialError, RejectedError, RateLimitedError, NotSentError, NoAnswerError, UnexpectedResponseError
         """
+        if subject.kind.is_thing:
+            [of_thing] = self._things([subject], on_rate_limit).elements
+            assert of_thing is not None  # noqa: S101 - each thing has one
+            return of_thing
         element = self._ask(_export(subject), on_rate_limit, shown=known_words)
         read_profile(element)  # raises for a response that is not a user, before more lookups are paid for
         return element
@@ -55,9 +65,14 @@ class Reader:
         Retries after 429, as ``export_user`` does, but not after a lost response: reading each user alone then costs less than
         losing another batch.
 
+        *subjects* may also be things of the app, all of one kind: these are read together with one call, and errors are those of
+        ``export_user``.
+
         Raises:
             CredentialError, RateLimitedError, NotSentError
         """
+        if all(subject.kind.is_thing for subject in subjects):
+            return self._things(subjects, on_rate_limit)
         actions = [_export(subject) for subject in subjects]
         try:
             answer = self._calls.retrying(
@@ -66,6 +81,35 @@ class Reader:
         except NoAnswerError:
             return unread(subjects, works=True, was_billed=True)
         return read_user_batch(answer, subjects)
+
+    def _things(self, subjects: Sequence[Subject], on_rate_limit: Callable[[], None] | None) -> UserBatch:
+        element = self._ask(self._get_vars(), on_rate_limit, self._key_for_variables())
+        if "vars" not in element and element.get("warning") is not None:
+            what = "a new user" if self._variables_user is None else "the user that `variablesUser` names"
+            raise rejected(
+                HTTPStatus.OK,
+                f"It shows no variables of {what}. Name a user who exists under `variablesUser` in the project file.",
+            )
+        tree = read_variables(element)
+        elements = tuple({"success": True, THINGS: seen_in(tree, subject.id)} for subject in subjects)
+        return UserBatch(elements, works=True, was_billed=self._variables_user is not None)
+
+    def _get_vars(self) -> Action:
+        """
+        Source: older docs: without a user, it shows what a new user would see. The OpenAPI calls the userId required, so a project can
+        name a user whom nothing in the dashboard targets.
+        """
+        return Action("getVars", {} if self._variables_user is None else {"userId": self._variables_user})
+
+    def _key_for_variables(self) -> KeyClass:
+        """Return the class of a key that there is. Source: OpenAPI: production; SDKs call getVars with the development key, too."""
+        keys = self._calls.keys
+        only_development = keys.has(KeyClass.DEVELOPMENT) and not keys.has(KeyClass.PRODUCTION)
+        return KeyClass.DEVELOPMENT if only_development else KeyClass.PRODUCTION
+
+    def ab_tests(self) -> tuple[AbTest, ...]:
+        """Every A/B test of the app but drafts, with the variables of its variants. Needs the content read-only key."""
+        return read_ab_tests(self._ask(Action("getAbTests", {"includeDrafts": False, "recent": False})))
 
     def _ask_together(self, actions: Sequence[Action]) -> BatchAnswer:
         ids = [self._calls.clock.new_id() for _ in actions]
@@ -121,11 +165,12 @@ class Reader:
         self,
         action: Action,
         on_rate_limit: Callable[[], None] | None = None,
+        key_class: KeyClass | None = None,
         *,
         shown: Callable[[str], str] = str,
     ) -> Mapping[str, Json]:
         return self._calls.retrying(
-            lambda: self._calls.once(action, shown=shown), on_rate_limit=on_rate_limit
+            lambda: self._calls.once(action, key_class, shown=shown), on_rate_limit=on_rate_limit
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from leanplum_sync.client.calls import Calls
 from leanplum_sync.client.http import BeforeWrite
 from leanplum_sync.wire.action import Action
-from leanplum_sync.wire.catalogue import KeyClass
+from leanplum_sync.wire.catalogue import ACTIONS, KeyClass, Target
 from leanplum_sync.wire.envelope import BatchAnswer, Refused, read_batch_answer
 
 
@@ -32,7 +32,7 @@ class Writer:
         body: bytes | None = None,
     ) -> BatchAnswer:
         """
-        Send *actions* in one ``multi``, once, and return what the response proves.
+        Send *actions* in one ``multi``, once, and return what the response proves. An action about a thing of the app is sent alone.
 
         *body* is the result of ``encode`` for the same actions, if there is one. *before_write* is called when the connection is
         open and nothing is written; if it raises, nothing is sent and its error is passed on.
@@ -42,10 +42,18 @@ class Writer:
             NoAnswerError: every action is in doubt.
             MigrationChangedError: the app's migration state has changed; nothing was sent.
         """
-        if body is None:
+        name = "multi"
+        if is_sent_alone(actions):  # see ``Batch``
+            [action] = actions
+            name, body = action.name, self._calls.body(self._key_class, action.arguments)
+        elif body is None:
             body = self.encode(actions, request_ids=request_ids, batch_id=batch_id)
         with self._calls.metered(actions) as request:
-            response = self._calls.post("multi", body, before_write)
+            response = self._calls.post(name, body, before_write)
             answer = read_batch_answer(response.status, response.body, actions, request_ids)
             request.is_refused = isinstance(answer, Refused)
         return answer
+
+
+def is_sent_alone(actions: Sequence[Action]) -> bool:
+    return len(actions) == 1 and ACTIONS[actions[0].name].target is Target.APP

@@ -40,7 +40,9 @@ class Kind(Generic[D]):
     document: type[D]
     rows_key: str  # the key of `spec` that says where the rows are; empty for a kind without rows
     rows: Callable[[D], Listing | None]
-    subjects: SubjectKind  # what the id in a row identifies
+    subjects: (
+        SubjectKind  # what the id in a row identifies; of a kind without rows, the things that it writes
+    )
     build: Callable[[D, Site], Resource]
     entries: tuple[
         str, ...
@@ -61,15 +63,20 @@ class Kind(Generic[D]):
             raise ValueError(f"{self.name}: its document says `kind` is {literal}")
         if not (self.reads and self.tables and self.summary):
             raise ValueError(f"{self.name}: summary, reads, and tables must not be empty")
-        if not self.has_rows == bool(self.writes) == bool(self.delivery) == (self.key is not None):
-            raise ValueError(
-                f"{self.name}: only a kind with rows writes, and says with which key and delivery class"
-            )
+        if not bool(self.writes) == bool(self.delivery) == (self.key is not None):
+            raise ValueError(f"{self.name}: only a kind that writes says with which key and delivery class")
+        if self.has_rows and (not self.writes or self.subjects.is_thing):
+            raise ValueError(f"{self.name}: a kind with rows writes users or devices")
 
     @property
     def has_rows(self) -> bool:
-        """Whether its documents list users or devices. One without rows is compared with the app as a whole, and writes nothing."""
+        """Whether its documents list users or devices. One without rows is compared with the app as a whole."""
         return bool(self.rows_key)
+
+    @property
+    def has_waves(self) -> bool:
+        """Whether others may have to wait until what it asks for was written."""
+        return bool(self.writes)
 
     @property
     def creates_users(self) -> bool:
@@ -79,7 +86,7 @@ class Kind(Generic[D]):
     @property
     def drifts(self) -> bool:
         """Whether anything that this kind writes can be read back later, and so differ from what was written."""
-        return self.has_rows and self.delivery != (DeliveryClass.ONCE,)
+        return bool(self.writes) and self.delivery != (DeliveryClass.ONCE,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +95,8 @@ class Resource:
     A document, ready to be asked what each of its rows wants.
 
     *place* is the document's ``kind`` line. *user_column* holds the userId in rows about devices, if they name one.
-    *parts* are the lines of the spec, in order; *expectations* are what the app must have. *digest* depends on what the spec says, but not on its layout or its data file.
+    *parts* are the lines of the spec, in order; *expectations* are what the app must have; *wants* are about things of the app, one for each.
+    *digest* depends on what the spec says, but not on its layout or its data file.
     """
 
     kind: Kind[Any]
@@ -102,6 +110,7 @@ class Resource:
     user_column: NeededColumn | None = None
     digest: str = ""
     expectations: tuple[Expectation, ...] = ()
+    wants: tuple[Want, ...] = ()
 
     @property
     def id_columns(self) -> tuple[NeededColumn, ...]:
@@ -202,6 +211,7 @@ def resource_at(
     create_users: bool = False,
     user_column: NeededColumn | None = None,
     expectations: tuple[Expectation, ...] = (),
+    wants: tuple[Want, ...] = (),
 ) -> Resource:
     """Return a resource of *kind* for the document at *site*."""
     return Resource(
@@ -215,6 +225,7 @@ def resource_at(
         create_users=create_users,
         user_column=user_column,
         expectations=expectations,
+        wants=wants,
     )
 
 

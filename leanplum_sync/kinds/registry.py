@@ -18,6 +18,7 @@ from leanplum_sync.kinds import (
     push_tokens,
     subscriptions,
     user_attributes,
+    variables,
 )
 from leanplum_sync.kinds.kind import Kind
 
@@ -43,5 +44,6 @@ KINDS: Final = by_name(
     message_send.KIND,
     events.KIND,
     erasure.KIND,
+    variables.KIND,
     expectations.KIND,
 )

@@ -44,6 +44,7 @@ from leanplum_sync.operations.check import check
 from leanplum_sync.operations.host_clock import check_clock
 from leanplum_sync.operations.migration import check_migration
 from leanplum_sync.operations.read_rows import with_rows
+from leanplum_sync.operations.things import check_tests
 from leanplum_sync.operations.triggers import check_triggers
 from leanplum_sync.operations.verify import Verification, verify
 from leanplum_sync.planfile import PlanFile, open_plan
@@ -286,6 +287,7 @@ def applying(
         stated = {hazard.name: hazard.count for hazard in admitted.plan.hazards()}
         check_migration(app.reader(), stated, changes=admitted.mine.summary.changed > 0)
         check_triggers(app.reader(), admitted.plan.summary, admitted.plan.contents)
+        check_tests(app.reader(), admitted.plan.summary, admitted.plan.contents)
         check_clock(app.calls.host_ahead_seconds, admitted.plan.contents)
         check_still_met(admitted.plan, admitted.conditions.root, app.reader())
         with closing(ReadBack(settings)) as seen:

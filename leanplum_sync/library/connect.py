@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -45,9 +45,10 @@ class App:
     transport: HttpTransport
     calls: Calls
     costs: Costs
+    variables_user: str | None = None
 
     def reader(self) -> Reader:
-        return Reader(self.calls)
+        return Reader(self.calls, variables_user=self.variables_user)
 
     def exporter(self) -> Exporter:
         return Exporter(self.calls, self.transport, is_local=self.connection.is_local)
@@ -116,7 +117,8 @@ def connected(
             HttpTransport(is_local=connection.is_local) as transport,
             closing(recording(target_of(settings))) as costs,
         ):
-            yield _app(target_of(settings), connection, keys, transport, costs=costs, on_retry=on_retry)
+            app = _app(target_of(settings), connection, keys, transport, costs=costs, on_retry=on_retry)
+            yield replace(app, variables_user=settings.variables_user)
         return
     target = target_of(settings)
     settings.state_folder.mkdir(parents=True, exist_ok=True)
@@ -133,7 +135,8 @@ def connected(
             if _have_changed(seeds, state, is_new=is_new):
                 on_changed_seed(state)
             connection = Connection.to_emulator(answering.url)
-            yield _app(target, connection, Keys.of(EMULATOR_KEYS), transport, costs=costs)
+            app = _app(target, connection, Keys.of(EMULATOR_KEYS), transport, costs=costs)
+            yield replace(app, variables_user=settings.variables_user)
     except StateFileError as error:
         raise StorageError(str(error)) from error
     except EmulatorError as error:

@@ -39,7 +39,7 @@ def check_still_met(plan: PlanFile, root: Path, reader: Reader) -> None:
         ApiError, CredentialError: the app can't be asked.
     """
     planned = plan.resources()
-    if all(KINDS[name.partition("/")[0]].has_rows for name in planned if name.partition("/")[0] in KINDS):
+    if all(KINDS[name.partition("/")[0]].writes for name in planned if name.partition("/")[0] in KINDS):
         return
     resources = [each for each in load(root / FILE_NAME).resources if str(each.address) in planned]
     if problems := unmet_in_app(resources, reader):

@@ -197,6 +197,7 @@ class PlanFileRequest:
 
 def keys_for(loaded: Loaded, *, reads_users: bool) -> Sequence[KeyClass]:
     """Return the keys that planning *loaded* needs. It *reads_users* unless there is a snapshot."""
+    reads_users = reads_users and any(each.kind.has_rows for each in loaded.resources)
     finds_messages = any(each.message is not None or each.expectations for each in loaded.resources)
     return [
         *([KeyClass.DATA_EXPORT] if reads_users else []),

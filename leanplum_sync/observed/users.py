@@ -23,7 +23,7 @@ class ReadsUsers(Protocol):
         """Return the exportUser element of *subject*. Retries if that can help, and reports each 429."""
 
     def export_users(self, subjects: Sequence[Subject], *, on_rate_limit: Callable[[], None]) -> UserBatch:
-        """The same for several, with one request."""
+        """The same for several, with one request. Things of the app are all of one kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +116,38 @@ class Reading:
         for group in self.groups(subjects):
             if self._must_end():
                 return
-            if len(group) > 1:
+            if any(subject.kind.is_thing for subject in group):
+                yield from self._with_things(group, bill)
+            elif len(group) > 1:
                 yield from self._together(group, bill)
             else:
                 yield from self._alone(group[0], bill)
+
+    def _with_things(self, subjects: Sequence[Subject], bill: Bill) -> Iterator[Shown | Withheld | Unread]:
+        """Read things of the app, kind by kind, and then the users among *subjects*."""
+        for kind in dict.fromkeys(subject.kind for subject in subjects if subject.kind.is_thing):
+            yield from self._things([subject for subject in subjects if subject.kind is kind], bill)
+        users = [subject for subject in subjects if not subject.kind.is_thing]
+        if len(users) > 1:
+            yield from self._together(users, bill)
+        elif users:
+            yield from self._alone(users[0], bill)
+
+    def _things(self, subjects: Sequence[Subject], bill: Bill) -> Iterator[Shown | Unread]:
+        try:
+            with self._pace.turn():
+                if self._must_end():
+                    return
+                began = self._clock.now()
+                batch = self._reader.export_users(subjects, on_rate_limit=self._pace.refused)
+        except ApiError as error:
+            yield from (Unread(subject, error) for subject in subjects)
+            return
+        self._pace.answered()
+        bill.lookups += batch.was_billed
+        for subject, element in zip(subjects, batch.elements, strict=True):
+            assert element is not None  # noqa: S101 - each thing has one
+            yield Shown(subject, element, began)
 
     def _together(self, subjects: Sequence[Subject], bill: Bill) -> Iterator[Shown | Withheld | Unread]:
         try:

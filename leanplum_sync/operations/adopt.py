@@ -147,7 +147,7 @@ def adopt(
         each for each, digest in digests.items() if each in applied and applied[each].digest == digest
     }
     context = Context(
-        waves({each.address: each.depends_on for each in loaded.resources if each.kind.has_rows}),
+        waves({each.address: each.depends_on for each in loaded.resources if each.kind.has_waves}),
         {},
         former=loaded.former_names,
     )
@@ -379,5 +379,6 @@ def _key_of(change: Change) -> FieldKey | None:
             | Effect.SUBSCRIPTION
             | Effect.MESSAGE
             | Effect.OCCURRENCE
+            | Effect.THING
         ):
             return None

@@ -145,6 +145,7 @@ class Member:
                 | desires.SetSubscription()
                 | desires.Once()
                 | desires.Erase()
+                | desires.OfTheApp()
             ):
                 return None
             case _:
@@ -224,7 +225,13 @@ def _key(desire: Desire) -> FieldKey | None:
             return "profile", name
         case desires.SetDeviceField(device_id=device, name=name):
             return device, name
-        case desires.IncrementAttribute() | desires.SetSubscription() | desires.Once() | desires.Erase():
+        case (
+            desires.IncrementAttribute()
+            | desires.SetSubscription()
+            | desires.Once()
+            | desires.Erase()
+            | desires.OfTheApp()
+        ):
             return None
         case _:
             assert_never(desire)
@@ -326,6 +333,7 @@ def new_literal(member: Member) -> Json:
             | desires.SetSubscription()
             | desires.Once()
             | desires.Erase()
+            | desires.OfTheApp()
         ):
             return None
         case _:

@@ -18,6 +18,7 @@ from leanplum_sync.kinds.rows.desires import Want
 from leanplum_sync.kinds.rows.row import Row, RowError
 from leanplum_sync.kinds.rows.source import is_readable_now, read_source_of, rows_files_of
 from leanplum_sync.operations.problem_list import ListingFile, ProblemList
+from leanplum_sync.operations.things import thing_problems
 from leanplum_sync.planner.conflicts import conflicts, device_and_token, shared_fields, token_conflict
 from leanplum_sync.problem import Place, Problem, Remark
 from leanplum_sync.progress import Progress
@@ -77,6 +78,8 @@ def check(
             found.report(problem)
         remarks += _stage(loaded, staging, progress, found)
         for problem in _at_odds(staging, loaded.resources):
+            found.report(problem)
+        for problem in thing_problems(loaded.resources):
             found.report(problem)
         if (shared := staging.shared_tokens()) is not None:
             count, one, other = shared

@@ -25,6 +25,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from heapq import merge
 from itertools import islice
 from typing import Final, Protocol, TypeAlias
 
@@ -34,10 +35,11 @@ from leanplum_sync.journal.entry import AppliedSpec
 from leanplum_sync.kinds.rows.parts import OncePart
 from leanplum_sync.operations.observing import Observed, naming_the_place, observe
 from leanplum_sync.operations.plan import ReadsLiveState, decided
+from leanplum_sync.operations.things import decided_things, read_things, things_of
 from leanplum_sync.planner.attribute_names import AttributeNames
 from leanplum_sync.planner.change import Change, ChangeKind, Effect, effect_of
 from leanplum_sync.planner.decide import Reason
-from leanplum_sync.planner.footprint import ADDED, COUNTED, TAKEN_OUT, fields_of, print_of
+from leanplum_sync.planner.footprint import ADDED, COUNTED, TAKEN_OUT, fields_of, print_in
 from leanplum_sync.planner.known import KnowsDeliveries
 from leanplum_sync.planner.plan import ValuePair
 from leanplum_sync.planner.subject import Context, SubjectPlan, waves
@@ -53,6 +55,7 @@ _SHORT: Final = frozenset(
     {
         Reason.CONSENT_OLDER,
         Reason.CONSENT_USED,
+        Reason.IN_THE_WAY,
         Reason.NOT_A_LIST,
         Reason.NOT_CONVERTIBLE,
         Reason.NOT_COPYABLE,
@@ -121,8 +124,8 @@ class InForce:
 @dataclass(frozen=True, slots=True)
 class Drift:
     """
-    *listed* counts the users of the specs: *in_step* match them, *missing* don't exist and were never written to, and *unreadable*
-    could not be read.
+    *listed* counts the users and the things of the app in the specs: *in_step* match them, *missing* don't exist and were never written to, and *unreadable*
+    could not be read. *things* are how many of the listed are things of the app.
     """
 
     listed: int
@@ -133,6 +136,7 @@ class Drift:
     observed: tuple[float | None, float | None]
     specs: tuple[InForce, ...]
     moved: tuple[Moved, ...]
+    things: int = 0
 
     @property
     def has_drifted(self) -> bool:
@@ -163,17 +167,21 @@ def find_drift(
         ApiError, CredentialError: live state can't be read.
     """
     context = Context(
-        waves({each.address: each.depends_on for each in loaded.resources if each.kind.has_rows}),
+        waves({each.address: each.depends_on for each in loaded.resources if each.kind.has_waves}),
         {},
         former=loaded.former_names,
     )
     reads, unreadable = observe(staging, observed, reader, clock, progress)
     specs = _in_force(loaded, journal.applied_specs(app, environment))
     unchanged = {each.resource for each in specs if each.applied is not None and not each.changed}
-    listed = staging.count_subjects()
+    things = things_of(loaded.resources)
+    of_app = read_things(things, reader, clock)
+    listed = staging.count_subjects() + len(things)
     tally, short, missing = _Tally(), 0, 0
     with progress.track("Comparing", listed, "user") as task, naming_the_place(observed):
-        stream = decided(loaded, staging, app, journal, context, names=AttributeNames(None))
+        of_users = decided(loaded, staging, app, journal, context, names=AttributeNames(None))
+        of_things = decided_things(things, of_app, app, journal, context)
+        stream = merge(of_users, of_things, key=lambda plan: plan.subject)
         while page := list(islice(stream, _SUBJECTS_AT_ONCE)):
             differing = [plan for plan in page if plan.changes or _is_missing(plan)]
             short += sum(_falls_short(plan) for plan in page)
@@ -188,10 +196,11 @@ def find_drift(
         in_step=listed - len(unreadable) - tally.subjects - short - missing,
         missing=missing,
         unreadable=len(unreadable),
-        reads=reads,
-        observed=staging.users.between(),
+        reads=reads + of_app.lookups,
+        observed=of_app.between(staging.users.between()),
         specs=specs,
         moved=tally.moved(),
+        things=len(things),
     )
 
 
@@ -227,15 +236,17 @@ def origin_of(change: Change, left: Mapping[str, str], *, unchanged: bool) -> Or
             if Origin.OTHERS in found:
                 return Origin.OTHERS if len(found) == 1 else Origin.BOTH
             return Origin.OURS if Origin.OURS in found else Origin.NEW
-        case Effect.ATTRIBUTE | Effect.PROFILE_FIELD | Effect.DEVICE_FIELD | Effect.SUBSCRIPTION:
+        case (
+            Effect.ATTRIBUTE | Effect.PROFILE_FIELD | Effect.DEVICE_FIELD | Effect.SUBSCRIPTION | Effect.THING
+        ):
             was = left.get(fields[0], COUNTED)
             if was == COUNTED:
                 return unknown
             # The API may not show a device's fields; then only a changed spec causes a difference.
             is_hidden = bool(change.device_id) and change.before is None
-            if is_hidden or was == print_of(change.before):
+            if is_hidden or was == print_in(change, change.before):
                 return Origin.OURS
-            return Origin.OTHERS if was == print_of(change.after) else Origin.BOTH
+            return Origin.OTHERS if was == print_in(change, change.after) else Origin.BOTH
 
 
 def _in_force(loaded: Loaded, applied: Mapping[str, AppliedSpec]) -> tuple[InForce, ...]:

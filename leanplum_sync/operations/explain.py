@@ -24,7 +24,7 @@ from leanplum_sync.sources import rows
 from leanplum_sync.specs import Loaded
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.convert import convert
-from leanplum_sync.wire.profile import Profile, read_profile
+from leanplum_sync.wire.profile import THINGS, Profile, read_profile
 from leanplum_sync.wire.subscription import SUBSCRIBED
 
 
@@ -71,6 +71,8 @@ def explain(
     wants = _wants(subject, loaded.resources, loaded.root, unread)
     element = _observed(subject, snapshot) if snapshot is not None and snapshot.exists() else None
     changes = plan.changes_of([subject]).get(subject, ())
+    if subject.kind.is_thing and wants:
+        element = _thing_as_planned(wants, changes)
     if not wants or element is None:
         return Explained(subject, bool(wants), element is not None, changes, (), tuple(unread))
     profile = read_profile(element)
@@ -92,6 +94,9 @@ def _wants(subject: Subject, resources: Sequence[Resource], root: Path, unread: 
     """Return what *resources* ask for *subject*. A file without a readable row is added to *unread*, with the problem."""
     found: list[Want] = []
     for resource in resources:
+        if not resource.kind.has_rows:
+            found += [want for want in resource.wants if want.subject == subject]
+            continue
         problems: list[Problem] = []
         is_read = False
         for row in rows(resource.source, root, problems.append):
@@ -115,6 +120,15 @@ def _observed(subject: Subject, snapshot: Path) -> Mapping[str, Json] | None:
     return entries[-1] if entries else None
 
 
+def _thing_as_planned(wants: Sequence[Want], changes: Sequence[Change]) -> Mapping[str, Json]:
+    """Return what the plan observed of a thing of the app: snapshots have none, but what a plan doesn't change was as desired."""
+    if changes:
+        values = {change.field: change.before for change in changes if change.before is not None}
+        return {THINGS: values}
+    desired = wants[0].desires[0]
+    return {THINGS: {desired.name: desired.value} if isinstance(desired, desires.SetVariable) else {}}
+
+
 def _context(loaded: Loaded) -> Context:
     """Explaining needs a message for each send, but doesn't look it up."""
     messages = {
@@ -123,7 +137,7 @@ def _context(loaded: Loaded) -> Context:
         if each.message is not None
     }
     return Context(
-        waves({each.address: each.depends_on for each in loaded.resources if each.kind.has_rows}),
+        waves({each.address: each.depends_on for each in loaded.resources if each.kind.has_waves}),
         messages,
         former=loaded.former_names,
     )
@@ -183,5 +197,7 @@ def _seen(desire: Desire, profile: Profile) -> Json:
             return profile.subscriptions.get(name, SUBSCRIBED)
         case desires.TrackEvent(name=name):
             return count_of(profile, name)
+        case desires.SetVariable(name=name) | desires.RemoveVariable(name=name):
+            return profile.things.get(name)
         case desires.Send() | desires.Erase():
             return None

@@ -117,6 +117,8 @@ def _why_not_shown(wish: Desire) -> str:  # noqa: C901 - a case for each desire
             return _NO_SENDS
         case desires.Erase():
             return ALWAYS_READ
+        case desires.OfTheApp():
+            return "exports show users only"
         case _:
             assert_never(wish)
 

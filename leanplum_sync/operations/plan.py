@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from heapq import merge
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -18,14 +19,15 @@ from leanplum_sync.errors import SpecError
 from leanplum_sync.journal.identity import Here, contradictions, of_plan
 from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows.parts import OncePart
-from leanplum_sync.observed.users import ReadsUsers
 from leanplum_sync.operations.check import wants_of
 from leanplum_sync.operations.observing import Assumed, Observed, Recorded, naming_the_place, observe
 from leanplum_sync.operations.read_rows import rows_read
 from leanplum_sync.operations.repeats import Names, RepeatCounter
 from leanplum_sync.operations.tally import Tally, names_of
+from leanplum_sync.operations.things import ReadsThings, decided_things, read_things, tested_among, things_of
 from leanplum_sync.planfile import PlanWriter
 from leanplum_sync.planner.attribute_names import AttributeNames
+from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.decide import SendTarget
 from leanplum_sync.planner.hazards import hazards
 from leanplum_sync.planner.known import NOTHING_KNOWN, Known, KnowsDeliveries, Position
@@ -65,7 +67,7 @@ _ROWS_AT_ONCE: Final = 5_000
 _DAY: Final = 24 * 3600
 
 
-class ReadsLiveState(ReadsUsers, Protocol):
+class ReadsLiveState(ReadsThings, Protocol):
     def messages(self) -> tuple[Message, ...]: ...
 
 
@@ -135,7 +137,7 @@ def make_plan(
     catalogue = _catalogue(loaded.resources, reader)
     messages = _messages(loaded.resources, catalogue)
     context = Context(
-        waves({each.address: each.depends_on for each in loaded.resources if each.kind.has_rows}),
+        waves({each.address: each.depends_on for each in loaded.resources if each.kind.has_waves}),
         messages,
         request.marker,
         loaded.former_names,
@@ -145,6 +147,8 @@ def make_plan(
     began, last_run, position = clock.now(), journal.last_run(), journal.position(app)
     unsettled = journal.unsettled(app, request.settle_seconds, began)
     reads, unreadable = observe(staging, request.observed, reader, clock, progress)
+    things = things_of(loaded.resources, request.part)
+    of_app = read_things(things, reader, clock)
     oldest, _ = staging.users.between()
     if oldest is not None and oldest < began:  # from a snapshot, or read by an earlier attempt
         position = journal.position(app, oldest)
@@ -157,6 +161,7 @@ def make_plan(
         creatable=frozenset(str(each.address) for each in loaded.resources if each.kind.creates_users),
         audited=staging.users.audited(),
         messages=catalogue,
+        things=len(things),
     )
     names = AttributeNames(request.marker)
     names.observe(staging.users.names_seen())
@@ -172,28 +177,36 @@ def make_plan(
             progress.track("Comparing", staging.users.count_passed(), "user") as task,
             naming_the_place(request.observed),
         ):
-            for plan in decided(
+            of_users = decided(
                 loaded, staging, request.target.app_id, journal, context, names=names, repeats=repeats
-            ):
+            )
+            of_things = decided_things(things, of_app, request.target.app_id, journal, context)
+            changed_things: list[Change] = []
+            for plan in merge(of_users, of_things, key=lambda each: each.subject):
                 _check_part(plan, request.part)
                 tally.include(plan)
                 names.plan(plan.changes)
                 writer.add(plan)
-                task.advance()
+                if plan.subject.kind.is_thing:
+                    changed_things += plan.changes
+                else:
+                    task.advance()
+        tested = tested_among(changed_things, reader)
         with progress.track("Writing the plan", None, "batch"):
             packed = writer.pack()
             summary = tally.summary(
                 packed,
-                reads,
+                reads + of_app.lookups,
                 request.requests_per_second,
                 staging.users.assumed(),
                 is_export=isinstance(request.observed, Assumed) and request.observed.source == UNSEEN,
                 goal=request.observed.audit if isinstance(request.observed, Assumed) else None,
+                tested=tested.names,
             )
             digest = writer.finish(
                 target=request.target,
                 created_at=clock.now(),
-                observed=staging.users.between(),
+                observed=of_app.between(staging.users.between()),
                 read_after_run=None if isinstance(request.observed, Recorded) else last_run,
                 position=position,
                 journal=journal.mark(),
@@ -216,6 +229,7 @@ def make_plan(
                 notes=[
                     *tally.notes(),
                     *_blocked(blocked),
+                    *tested.notes,
                     *_assumed(summary),
                     *_unsettled(staging, unsettled),
                     *map(_remark_note, request.remarks),

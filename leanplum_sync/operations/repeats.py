@@ -162,6 +162,7 @@ def _delivery(desire: desires.Desire) -> str | None:
             | desires.SetDeviceField()
             | desires.SetSubscription()
             | desires.Erase()
+            | desires.OfTheApp()
         ):
             return None
         case _:

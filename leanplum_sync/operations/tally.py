@@ -15,7 +15,7 @@ from leanplum_sync.planner.audit import AuditGoal, audited
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.decide import Decision, Reason
 from leanplum_sync.planner.notes import NOTED, rejected_before_sentence, sentence, triggers_sentence
-from leanplum_sync.planner.plan import TRIGGERS, Cost, Note, Summary
+from leanplum_sync.planner.plan import REJECTED_THINGS, TRIGGERS, Cost, Note, Summary
 from leanplum_sync.planner.subject import Phase, SubjectPlan
 from leanplum_sync.planner.triggers import TriggerCounter
 from leanplum_sync.wire.action import DeliveryClass
@@ -50,18 +50,20 @@ class Tally:
     Counts subjects as they pass. Its size grows with the specs, not with the subjects.
 
     *creatable* are the resources, as ``kind/name``, whose specs could create missing users. *audited* subjects were expected to
-    need no change. *messages* are the app's, which events may trigger.
+    need no change. *messages* are the app's, which events may trigger. *things* are how many things of the app are listed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - all but the first two are named
         self,
         listed: int,
         unreadable: Mapping[Subject, str],
         creatable: frozenset[str] = frozenset(),
         audited: Collection[Subject] = (),
         messages: Iterable[Message] = (),
+        things: int = 0,
     ) -> None:
         self.listed = listed
+        self._things = things
         self._triggers = TriggerCounter(messages)
         self._triggered = 0
         self.forced_sends = 0
@@ -69,16 +71,20 @@ class Tally:
         self._creatable = creatable
         self._audited = audited
         self._matching_audited = 0
-        self._changed = 0
+        self._changed = self._changed_things = 0
         self._missing = 0
         self._rechecked = self._checks = 0
         self._changes: Counter[ChangeKind] = Counter()
         self._noted: dict[tuple[str, str, Reason], _Noted] = {}
-        self._rejected_before = _Noted()
+        self._rejected_before, self._rejected_things = _Noted(), _Noted()
 
     def include(self, plan: SubjectPlan) -> None:
         if plan.is_rejected_before:
-            self._rejected_before.add(plan.subject)
+            of_kind = self._rejected_things if plan.subject.kind.is_thing else self._rejected_before
+            of_kind.add(plan.subject)
+        if plan.subject.kind.is_thing:
+            self._include_thing(plan)
+            return
         self._changed += bool(plan.changes)
         if plan.subject in self._audited:
             is_odd = any(decision.reason in NOTED for decision in plan.decisions)
@@ -98,6 +104,14 @@ class Tally:
                 key = (str(decision.want.resource), _about(decision), decision.reason)
                 self._noted.setdefault(key, _Noted()).add(plan.subject)
         self._missing += is_missing
+
+    def _include_thing(self, plan: SubjectPlan) -> None:
+        self._changed_things += bool(plan.changes)
+        self._changes.update(change.kind for change in plan.changes)
+        for decision in plan.decisions:
+            if decision.reason in NOTED:
+                key = (str(decision.want.resource), decision.desire.name, decision.reason)
+                self._noted.setdefault(key, _Noted()).add(plan.subject)
 
     def notes(self) -> list[Note]:
         unreadable = [
@@ -119,18 +133,18 @@ class Tally:
             )
             for (resource, what, reason), noted in sorted(self._noted.items())
         ]
-        rejected = self._rejected_before
-        before = Note(
-            "rejected_before",
-            "",
-            rejected_before_sentence(rejected.count),
-            rejected.count,
-            tuple(rejected.samples),
-        )
+        before = [
+            Note(code, "", rejected_before_sentence(rejected.count), rejected.count, tuple(rejected.samples))
+            for code, rejected in (
+                ("rejected_before", self._rejected_before),
+                (REJECTED_THINGS, self._rejected_things),
+            )
+            if rejected.count
+        ]
         return [
             *(unreadable if self._unreadable else []),
             *found,
-            *([before] if rejected.count else []),
+            *before,
             *(
                 Note(TRIGGERS, "", triggers_sentence(trigger), trigger.users, trigger.samples)
                 for trigger in self._triggers.triggers()
@@ -146,10 +160,11 @@ class Tally:
         *,
         is_export: bool = False,
         goal: AuditGoal | None = None,
+        tested: tuple[str, ...] = (),
     ) -> Summary:
         """
         *assumed* is how many users were not read, and when the first of them was last seen or written. *is_export*: an export shows
-        them, not the baseline. *goal* is that of the audit.
+        them, not the baseline. *goal* is that of the audit. *tested* are variables in running A/B tests.
 
         An audited user who could not be read counts as one who doesn't match.
         """
@@ -160,7 +175,7 @@ class Tally:
             writes=packed.lookups,
             recheck=self._rechecked,
             requests=packed.requests,
-            one_by_one=packed.actions,
+            one_by_one=packed.actions - packed.about_things,
             by_action=packed.lookups_by_action,
             separation=packed.lookups - packed.subjects,
             seconds=packed.requests / requests_per_second if requests_per_second else 0.0,
@@ -181,6 +196,9 @@ class Tally:
             audit=audited(assumed[0] + sample, sample, differing, goal) if goal else None,
             triggers=self._triggers.triggers(),
             triggered=self._triggered,
+            things=self._things,
+            changed_things=self._changed_things,
+            tested=tested,
         )
 
 
@@ -216,6 +234,7 @@ def _about(decision: Decision) -> str:
             | Reason.NOT_A_LIST
             | Reason.NOT_WHOLE
             | Reason.NOT_COPYABLE
+            | Reason.IN_THE_WAY
         ):
             return decision.desire.name
 

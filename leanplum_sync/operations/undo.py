@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Final, Protocol
 
 from leanplum_sync.address import ResourceAddress, Subject
@@ -18,17 +18,18 @@ from leanplum_sync.clock import Clock
 from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.desires import Desire, Want
 from leanplum_sync.kinds.rows.row import Row
-from leanplum_sync.observed.users import ReadsUsers
 from leanplum_sync.operations.observing import Live, observe
 from leanplum_sync.operations.plan import PlanRequest
 from leanplum_sync.operations.tally import Tally
+from leanplum_sync.operations.things import ReadsThings, read_things, tested_among
 from leanplum_sync.planfile import PlanFile, PlanWriter
 from leanplum_sync.planner.change import Change, Effect, effect_of, facts
 from leanplum_sync.planner.hazards import hazards
 from leanplum_sync.planner.known import NOTHING_KNOWN, JournalMark, Known, KnowsDeliveries
-from leanplum_sync.planner.plan import Note
+from leanplum_sync.planner.plan import THINGS_NOT_UNDONE, Note
 from leanplum_sync.planner.standing import Standing, standings
 from leanplum_sync.planner.subject import Context, plan_subject
+from leanplum_sync.planner.tested import variables_of
 from leanplum_sync.problem import Place
 from leanplum_sync.progress import Progress
 from leanplum_sync.staging import Met, Staging
@@ -74,7 +75,7 @@ def make_undo(
     request: PlanRequest,
     live: Live,
     *,
-    reader: ReadsUsers,
+    reader: ReadsThings,
     journal: KnowsRuns,
     clock: Clock,
     progress: Progress,
@@ -86,37 +87,48 @@ def make_undo(
         ApiError, CredentialError: live state can't be read.
         PlanError: the plan file can't be written.
     """
+    things: list[Subject] = []
     for subject in _reached(run, plan, journal):
-        staging.add(0, subject, Row(1, Place("", row=1), {}))
+        if subject.kind.is_thing:
+            things.append(subject)
+        else:
+            staging.add(0, subject, Row(1, Place("", row=1), {}))
     staging.close_rows()
     began, last_run, position = clock.now(), journal.last_run(), journal.position(request.target.app_id)
     lookups, unreadable = observe(staging, live, reader, clock, progress)
+    of_app = read_things(things, reader, clock)
     oldest, _ = staging.users.between()
     if oldest is not None and oldest < began:
         position = journal.position(request.target.app_id, oldest)
-    tally = Tally(listed=staging.count_subjects(), unreadable=unreadable)
+    tally = Tally(listed=staging.count_subjects(), unreadable=unreadable, things=len(things))
     resource = ResourceAddress("Undo", f"run-{run}")
     context = Context({resource: 0}, {})
     noted = _Noted()
     with PlanWriter(request.out) as writer:
-        for met, changes, known in _with_changes(plan, staging, journal):
+        mets = chain(staging.met(), (Met(subject, (), of_app.elements[subject]) for subject in things))
+        changed_things: list[Change] = []
+        for met, changes, known in _with_changes(plan, mets, journal):
             if (want := _want(resource, met, changes, known, noted.add)) is not None:
                 decided = plan_subject([want], read_profile(met.element or {}), NOTHING_KNOWN, context)
                 tally.include(decided)
                 writer.add(decided)
+                changed_things += variables_of(decided.changes)
+        tested = tested_among(changed_things, reader)
         packed = writer.pack()
-        summary = tally.summary(packed, lookups, request.requests_per_second)
+        summary = tally.summary(
+            packed, lookups + of_app.lookups, request.requests_per_second, tested=tested.names
+        )
         digest = writer.finish(
             target=request.target,
             created_at=clock.now(),
-            observed=staging.users.between(),
+            observed=of_app.between(staging.users.between()),
             read_after_run=last_run,
             position=position,
             journal=journal.mark(),
             sensitive=request.sensitive,
             inputs=(),  # the specs may have changed: the values to restore are in the run's plan
             hazards=hazards(summary, 0, request.budget),
-            notes=[*tally.notes(), *noted.notes(str(resource))],
+            notes=[*tally.notes(), *tested.notes, *noted.notes(str(resource))],
             summary=summary,
         )
     return MadeUndo(digest, tuple(noted.moved_on))
@@ -125,20 +137,21 @@ def make_undo(
 class _Noted:
     def __init__(self) -> None:
         self.moved_on: list[Subject] = []
-        self._counts: Counter[str] = Counter()
-        self._samples: dict[str, list[str]] = defaultdict(list)
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._samples: dict[tuple[str, str], list[str]] = defaultdict(list)
 
     def add(self, subject: Subject, sentence: str) -> None:
-        self._counts[sentence] += 1
-        if len(self._samples[sentence]) < _SAMPLES:
-            self._samples[sentence].append(subject.id)
+        key = THINGS_NOT_UNDONE if subject.kind.is_thing else "not undone", sentence
+        self._counts[key] += 1
+        if len(self._samples[key]) < _SAMPLES:
+            self._samples[key].append(subject.id)
         if sentence == MOVED_ON:
             self.moved_on.append(subject)
 
     def notes(self, resource: str) -> list[Note]:
         return [
-            Note("not undone", resource, sentence, count, tuple(self._samples[sentence]))
-            for sentence, count in self._counts.items()
+            Note(code, resource, sentence, count, tuple(self._samples[code, sentence]))
+            for (code, sentence), count in self._counts.items()
         ]
 
 
@@ -149,11 +162,10 @@ def _reached(run: int, plan: PlanFile, journal: KnowsRuns) -> Iterator[Subject]:
 
 
 def _with_changes(
-    plan: PlanFile, staging: Staging, journal: KnowsRuns
+    plan: PlanFile, mets: Iterator[Met], journal: KnowsRuns
 ) -> Iterator[tuple[Met, Sequence[Change], Known]]:
     """Yield the subjects that could be read, with their changes in the plan and what the journal knows."""
-    stream = staging.met()
-    while page := list(islice(stream, _SUBJECTS_AT_ONCE)):
+    while page := list(islice(mets, _SUBJECTS_AT_ONCE)):
         subjects = [met.subject for met in page]
         changes = plan.changes_of(subjects)
         known = journal.known(plan.header.target.app_id, subjects)
@@ -208,9 +220,11 @@ def _obstacle(change: Change) -> str:
             return _UNSUBSCRIBED if change.after == UNSUBSCRIBED else ""
         case Effect.ATTRIBUTE | Effect.ITEMS_ADDED | Effect.ITEMS_REMOVED | Effect.SUM:
             return _NESTED if isinstance(change.before, dict) else ""
+        case Effect.THING:
+            return ""
 
 
-def _desires(done: Iterable[Change], profile: Profile) -> Iterator[Desire]:  # noqa: C901 - a case for each effect
+def _desires(done: Iterable[Change], profile: Profile) -> Iterator[Desire]:  # noqa: C901, PLR0912 - a case for each effect
     attributes: dict[str, tuple[Json, Place]] = {}
     lists: dict[str, desires.AlterList] = {}
     for change in done:
@@ -234,6 +248,10 @@ def _desires(done: Iterable[Change], profile: Profile) -> Iterator[Desire]:  # n
                 yield desires.SetDeviceField(change.device_id, change.field, change.before, change.asked_at)
             case Effect.ATTRIBUTE | Effect.SUM:
                 attributes.setdefault(change.field, (change.before, change.asked_at))
+            case Effect.THING if change.before is None:
+                yield desires.RemoveVariable(change.field, change.asked_at)
+            case Effect.THING:
+                yield desires.SetVariable(change.field, change.before, change.asked_at)
             case Effect.EXISTENCE | Effect.ABSENCE | Effect.MESSAGE | Effect.OCCURRENCE:
                 pass  # obstacles, and left out
     for name, (before, place) in attributes.items():

@@ -41,7 +41,7 @@ class Verification:
     be read. *unproven* counts equal subjects with a change that the API doesn't show, such as a push token.
 
     *differing* names the first 1,000 of the different. *again* were requested twice, because a response for
-    several subjects was unusable; they may be billed twice.
+    several subjects was unusable; they may be billed twice. *things* counts the checked things of the app.
     """
 
     checked: int
@@ -51,6 +51,7 @@ class Verification:
     unproven: int
     differing: tuple[Difference, ...]
     again: int = 0
+    things: int = 0
 
     @property
     def is_proof(self) -> bool:
@@ -112,11 +113,12 @@ class _Seen:
 
 class _Tally:
     def __init__(self) -> None:
-        self._checked = self._different = self._unread = self._unproven = self._again = 0
+        self._things = self._checked = self._different = self._unread = self._unproven = self._again = 0
         self._differing: list[Difference] = []
 
     def add(self, seen: _Seen) -> None:
         self._checked += 1
+        self._things += seen.subject.kind.is_thing
         self._again += seen.lookups - 1
         if seen.fields is None:
             self._unread += 1
@@ -136,6 +138,7 @@ class _Tally:
             unproven=self._unproven,
             differing=tuple(sorted(self._differing, key=lambda difference: difference.subject)),
             again=self._again,
+            things=self._things,
         )
 
 

@@ -20,7 +20,18 @@ from leanplum_sync.wire.convert import END_OF_9999
 
 T = TypeVar("T")
 
-_COUNTS: Final = ("listed", "changed", "missing", "created", "batches", "actions", "assumed", "unseen")
+_COUNTS: Final = (
+    "listed",
+    "changed",
+    "missing",
+    "created",
+    "batches",
+    "actions",
+    "assumed",
+    "unseen",
+    "things",
+    "changed_things",
+)
 _COSTS: Final = ("reads", "writes", "recheck", "requests", "one_by_one", "by_action", "separation", "checks")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _LARGEST: Final = 1 << 53
@@ -78,6 +89,7 @@ def read_summary(found: Any) -> Summary:
         audit=_or_none(_audit, found["audit"]),
         triggers=tuple(map(_trigger, found["triggers"])),
         triggered=_whole(found["triggered"]),
+        tested=texts(found["tested"]),
     )
 
 

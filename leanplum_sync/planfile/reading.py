@@ -301,7 +301,8 @@ class PlanFile:
         batches, actions = run.execute(f"SELECT count(DISTINCT batch), count(*) {of_part}", shards).fetchone()
         return replace(
             self.summary,
-            changed=sum(1 for _ in self.subjects(part)),
+            changed=sum(not subject.kind.is_thing for subject in self.subjects(part)),
+            changed_things=sum(subject.kind.is_thing for subject in self.subjects(part)),
             created=changes.get(ChangeKind.CREATE, 0),
             changes=changes,
             batches=batches,

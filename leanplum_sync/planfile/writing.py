@@ -25,7 +25,7 @@ from leanplum_sync.problem import Place
 from leanplum_sync.wire.limits import BatchLimits
 
 _INSERT_OWNER = "INSERT INTO owner (subject, owner) VALUES (?, ?)"
-_INSERT_BUNDLE = "INSERT INTO bundle (wave, class, part, first, actions) VALUES (?, ?, ?, ?, ?)"
+_INSERT_BUNDLE = "INSERT INTO bundle (wave, class, part, is_thing, first, actions) VALUES (?, ?, ?, ?, ?, ?)"
 _INSERT_BATCH = "INSERT INTO batch (wave, class, part, subjects, actions) VALUES (?, ?, ?, ?, ?)"
 _INSERT_PLACE = "INSERT INTO place (draft, batch) VALUES (?, ?)"
 _FILL_BATCHES = (
@@ -33,6 +33,7 @@ _FILL_BATCHES = (
     " SELECT number, batch, subject, shard, name, arguments, deliveries FROM place JOIN draft ON draft.id = place.draft"
     " ORDER BY number"
 )
+_ALONE: Final = BatchLimits(users=1, actions=1)
 _ROWS_AT_ONCE: Final = 5_000
 _NUMBER_OF: Final = {delivery_class: number for number, delivery_class in enumerate(schema.CLASSES)}
 
@@ -40,8 +41,8 @@ _NUMBER_OF: Final = {delivery_class: number for number, delivery_class in enumer
 @dataclass(frozen=True, slots=True)
 class Packed:
     """
-    *lookups* are billable: each unique subject in each batch. *subjects* is what they would be if classes shared batches,
-    *lookups_by_action* if each batch held actions of one kind only.
+    *lookups* are billable: each unique user in each batch. *subjects* is what they would be if classes shared batches,
+    *lookups_by_action* if each batch held actions of one kind only. *about_things* counts actions about things of the app, which cost none.
     """
 
     requests: int
@@ -49,6 +50,7 @@ class Packed:
     lookups: int
     subjects: int
     lookups_by_action: int
+    about_things: int = 0
 
 
 class PlanWriter:
@@ -77,7 +79,7 @@ class PlanWriter:
         self._changes = _Rows(schema.INSERT_SEALED_CHANGE if self._is_sealed else schema.INSERT_CHANGE)
         self._drafts = _Rows(schema.INSERT_SEALED_DRAFT if self._is_sealed else schema.INSERT_DRAFT)
         self._bundles, self._owners = _Rows(_INSERT_BUNDLE), _Rows(_INSERT_OWNER)
-        self._drafted = self._subjects = self._lookups_by_action = 0
+        self._about_things = self._drafted = self._subjects = self._lookups_by_action = 0
         try:
             self._part.parent.mkdir(parents=True, exist_ok=True)
             self._part.unlink(missing_ok=True)
@@ -119,18 +121,22 @@ class PlanWriter:
         for change in plan.changes:
             self._changes.rows.append((name, shard, *_change_columns(change)))
         part = part_of(shard, self._parts)
+        is_thing = plan.subject.kind.is_thing
         names = set()
         for (wave, delivery_class), actions in plan.actions.items():
             self._bundles.rows.append(
-                (wave, _NUMBER_OF[delivery_class], part, self._drafted + 1, len(actions))
+                (wave, _NUMBER_OF[delivery_class], part, is_thing, self._drafted + 1, len(actions))
             )
             for action in actions:
                 self._drafted += 1
                 self.delivers |= bool(action.deliveries)
                 self._drafts.rows.append((self._drafted, name, shard, *_action_columns(action)))
                 names.add(action.action.name)
-        self._subjects += bool(names - {"deleteUser"})
-        self._lookups_by_action += len(names - {"deleteUser"})
+        if is_thing:  # which nothing is looked up for
+            self._about_things += sum(map(len, plan.actions.values()))
+        else:
+            self._subjects += bool(names - {"deleteUser"})
+            self._lookups_by_action += len(names - {"deleteUser"})
         if len(self._changes.rows) >= _ROWS_AT_ONCE or len(self._drafts.rows) >= _ROWS_AT_ONCE:
             self._write_rows()
 
@@ -139,19 +145,25 @@ class PlanWriter:
             rows.write(self._connection)
 
     def pack(self, limits: BatchLimits | None = None) -> Packed:
-        """Make batches of the actions of all subjects, phase by phase and part by part, and say what they cost."""
+        """
+        Make batches of the actions of all subjects, phase by phase and part by part, and say what they cost.
+
+        Each action about a thing of the app is a batch of its own, see ``Batch``.
+        """
         run = self._connection
         self._write_rows()
         batches, places = _Rows(_INSERT_BATCH), _Rows(_INSERT_PLACE)
-        run.execute("CREATE INDEX temp.bundle_by_phase ON bundle (wave, class, part, first)")
+        run.execute("CREATE INDEX temp.bundle_by_phase ON bundle (wave, class, part, is_thing, first)")
         phases = run.execute(
-            "SELECT DISTINCT wave, class, part FROM bundle ORDER BY wave, class, part"
+            "SELECT DISTINCT wave, class, part, is_thing FROM bundle ORDER BY wave, class, part, is_thing"
         ).fetchall()
         number = 0
-        for phase in phases:
-            for batch in into_batches(self._bundles_of(*phase), limits):
+        for wave, class_, part, is_thing in phases:
+            bundles = self._bundles_of(wave, class_, part, is_thing)
+            for batch in into_batches(bundles, _ALONE if is_thing else limits):
                 number += 1
-                batches.rows.append((*phase, len(batch), sum(map(len, batch))))
+                subjects = 0 if is_thing else len(batch)
+                batches.rows.append((wave, class_, part, subjects, sum(map(len, batch))))
                 places.rows.extend((draft, number) for bundle in batch for draft in bundle)
                 if len(places.rows) >= _ROWS_AT_ONCE:
                     places.write(run)
@@ -169,12 +181,16 @@ class PlanWriter:
             lookups=lookups,
             subjects=self._subjects,
             lookups_by_action=self._lookups_by_action,
+            about_things=self._about_things,
         )
 
-    def _bundles_of(self, wave: int, class_: int, part: int) -> Iterator[range]:
+    def _bundles_of(self, wave: int, class_: int, part: int, is_thing: int) -> Iterator[range]:
         """Yield each subject's drafts, by number."""
-        query = "SELECT first, actions FROM bundle WHERE wave = ? AND class = ? AND part = ? ORDER BY first"
-        for first, actions in self._connection.execute(query, (wave, class_, part)):
+        query = (
+            "SELECT first, actions FROM bundle WHERE wave = ? AND class = ? AND part = ? AND is_thing = ?"
+            " ORDER BY first"
+        )
+        for first, actions in self._connection.execute(query, (wave, class_, part, is_thing)):
             yield range(first, first + actions)
 
     def finish(

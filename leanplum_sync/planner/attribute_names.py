@@ -46,6 +46,7 @@ class AttributeNames:
                     | Effect.SUBSCRIPTION
                     | Effect.MESSAGE
                     | Effect.OCCURRENCE
+                    | Effect.THING
                 ):
                     pass
 

@@ -37,6 +37,8 @@ class ChangeKind(StrEnum):
     EVENT_TOTAL = "event total"  # the same, added to the user's totals
     ERASE = "erase"  # field is empty
     BLOCK = "block"  # the same, but the id stays, and nothing more is accepted for it
+    VARIABLE = "variable"
+    VARIABLE_GONE = "variable removed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class Effect(Enum):
     SUBSCRIPTION = auto()  # a channel or category is subscribed or unsubscribed
     MESSAGE = auto()  # the user gets a message, which no read shows
     OCCURRENCE = auto()  # an event happened once more
+    THING = auto()  # a thing of the app has another value, or is gone
 
 
 class Family(StrEnum):
@@ -103,6 +106,7 @@ class Family(StrEnum):
     SUBSCRIPTIONS = "subscriptions", "subscriptions"
     CREATES = "creates", "created users"
     REMOVES = "removes", "removals"
+    VARIABLES = "variables", "variables"
     RENAMES = "renames", "renames"
     SETS = "sets", "values set or converted"
     LISTS = "lists", "lists and increments"
@@ -141,7 +145,7 @@ class ChangeFacts:
 
     @property
     def needs_care(self) -> bool:
-        """Whether it can't be undone, or removes something."""
+        """Whether it can't be undone, removes something, or reaches all users."""
         return self.family in (
             Family.ERASURES,
             Family.SENDS,
@@ -149,6 +153,7 @@ class ChangeFacts:
             Family.SUBSCRIPTIONS,
             Family.CREATES,
             Family.REMOVES,
+            Family.VARIABLES,
         )
 
 
@@ -203,6 +208,10 @@ def _facts(kind: ChangeKind) -> ChangeFacts:  # noqa: C901, PLR0912 - a table: a
             return ChangeFacts("erase user", Family.ERASURES, Effect.ABSENCE, repeatable, "erased", 0)
         case ChangeKind.BLOCK:
             return ChangeFacts("erase and block user", Family.ERASURES, Effect.ABSENCE, repeatable, "erased", 0)
+        case ChangeKind.VARIABLE:
+            return ChangeFacts("set variable", Family.VARIABLES, Effect.THING, repeatable, "variables", 1)
+        case ChangeKind.VARIABLE_GONE:
+            return ChangeFacts("remove variable", Family.VARIABLES, Effect.THING, repeatable, "variables", 1)
     # fmt: on
 
 

@@ -14,9 +14,11 @@ from leanplum_sync.kinds.rows.erase_part import ErasePart
 from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, ListPart, OncePart
 from leanplum_sync.kinds.rows.subscription_part import SubscriptionPart
 from leanplum_sync.problem import Place, Problem
+from leanplum_sync.wire.exact import exact_form
 from leanplum_sync.wire.fingerprint import fingerprint
 from leanplum_sync.wire.profile import TOKEN_FIELDS
 from leanplum_sync.wire.values import canonical
+from leanplum_sync.wire.variable import overlaps
 
 ERASED_ELSEWHERE: Final = "is to be erased by"
 
@@ -59,6 +61,23 @@ def conflicts(wants: Sequence[Want]) -> Iterator[Problem]:
                 first = claims.setdefault(target, _Claim(want, desire, says))
                 if first.says != says:
                     yield _conflict(target, first, want, desire)
+
+
+def groups_in_the_way(wants: Sequence[Want]) -> Iterator[Problem]:
+    """Yield a problem for each of *wants*, one for each variable, that is in a group which another one wants to be a single value."""
+    wanted = {
+        want.subject.id: want for want in wants if not isinstance(want.desires[0], desires.RemoveVariable)
+    }
+    for name, group in overlaps(list(wanted)):
+        want, other = wanted[name], wanted[group]
+        if want.resource != other.resource:  # its own document reports it
+            yield Problem(
+                want.found_at,
+                f"{name} can't be a variable while {group} is one, in {other.resource}: {group} is its group",
+                "Rename one of them.",
+                str(want.resource),
+                also=other.found_at,
+            )
 
 
 def shared_fields(resources: Sequence[Resource]) -> list[tuple[int, int]]:
@@ -123,6 +142,10 @@ def _claims(desire: Desire) -> Iterator[tuple[_Target, Hashable]]:  # noqa: C901
             yield ("subscription", name), state
         case desires.SetDeviceField(device_id=device_id, name=name, value=value):
             yield ("device", device_id, name), canonical(value)
+        case desires.SetVariable(name=name, value=value):
+            yield ("variable", name), ("set", exact_form(value))
+        case desires.RemoveVariable(name=name):
+            yield ("variable", name), ("remove",)
         case desires.Erase() | desires.Once():
             pass
 
@@ -175,8 +198,12 @@ def _conflict(target: _Target, first: _Claim, want: Want, desire: Desire) -> Pro
     what = target[2] if target[0] == "device" else target[1]
     return Problem(
         desire.asked_at,
-        f"{what} conflicts with {first.want.resource} for the same user: "
-        f"{_row(want.found_at)} here, {_row(first.want.found_at)} there",
+        f"{what} conflicts with {first.want.resource}"
+        + (
+            ""
+            if want.subject.kind.is_thing
+            else f" for the same user: {_row(want.found_at)} here, {_row(first.want.found_at)} there"
+        ),
         "Remove one of them, or set the same value in both.",
         str(want.resource),
         also=first.desire.asked_at,

@@ -21,6 +21,7 @@ from leanplum_sync.planner.known import Known
 from leanplum_sync.planner.standing import is_listed
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.convert import ConversionError, convert
+from leanplum_sync.wire.exact import same_exactly
 from leanplum_sync.wire.fingerprint import device_fingerprint
 from leanplum_sync.wire.profile import TOKEN_FIELDS, Profile
 from leanplum_sync.wire.subscription import SUBSCRIBED
@@ -46,6 +47,9 @@ class Reason(StrEnum):
     NOT_A_LIST = "has a single value where a list is needed"
     NOT_WHOLE = "has a value that is not a whole number, which the API doesn't increment"
     NOT_COPYABLE = "has a nested value, which can't be written back"
+    IN_THE_WAY = (
+        "is a group with variables that the specs don't name, or would be in one that is a single value"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class SendTarget:
     name: str
 
 
-def decide(  # noqa: C901 - a case for each desire
+def decide(  # noqa: C901, PLR0912 - a case for each desire
     want: Want, desire: Desire, profile: Profile, known: Known, message: SendTarget | None
 ) -> Decision:
     """
@@ -99,6 +103,10 @@ def decide(  # noqa: C901 - a case for each desire
             return _track(want, desire, profile, known)
         case desires.Erase():
             return _erase(want, desire, profile)
+        case desires.SetVariable(value=value):
+            return _variable(want, desire, ChangeKind.VARIABLE, value, profile)
+        case desires.RemoveVariable():
+            return _variable(want, desire, ChangeKind.VARIABLE_GONE, None, profile)
 
 
 def _set_attribute(want: Want, desire: desires.SetAttribute, profile: Profile) -> Decision:
@@ -238,6 +246,16 @@ def _erase(want: Want, desire: desires.Erase, profile: Profile) -> Decision:
     kind = ChangeKind.BLOCK if desire.block else ChangeKind.ERASE
     after = {"full": desire.full, "request": desire.request}
     return _differs(want, desire, _change(want, desire, kind, None, after))
+
+
+def _variable(want: Want, desire: Desire, kind: ChangeKind, after: Json, profile: Profile) -> Decision:
+    """Variables that the specs don't name stay: those of a group, and the one that is where a group would have to be."""
+    before = profile.things.get(desire.name)
+    if same_exactly(before, after) and not profile.things.keys() - {desire.name}:
+        return Decision(want, desire, Reason.SAME)
+    if isinstance(before, dict) or profile.things.keys() - {desire.name}:
+        return Decision(want, desire, Reason.IN_THE_WAY)
+    return _differs(want, desire, _change(want, desire, kind, before, after))
 
 
 def _delivered(want: Want, desire: Desire, known: Known, name: str) -> Decision | None:

@@ -1,7 +1,7 @@
 """
 Fingerprints of the values that a run wrote: enough to see later whether a field still has the value that we wrote.
 
-A field is ``attribute:NAME``, ``profile:NAME``, ``subscription:NAME`` or ``device:ID:NAME``, and its fingerprint is that of its value. In a
+A field is ``attribute:NAME``, ``profile:NAME``, ``subscription:NAME``, ``device:ID:NAME`` or, of a thing of the app, ``thing:NAME``, and its fingerprint is that of its value. In a
 list, each value is a field of its own, ``item:NAME:FINGERPRINT``, which says whether we added or removed it; values of others are
 ignored. The result of an increment is unknown: ``counted``. Sends and events leave no footprint.
 
@@ -18,9 +18,11 @@ from typing import Final
 
 from leanplum_sync.planner.change import Change, Effect, effect_of
 from leanplum_sync.wire.action import Action, Json
+from leanplum_sync.wire.exact import exact_form
 from leanplum_sync.wire.profile import DEVICE_FIELDS, PROFILE_FIELDS
 from leanplum_sync.wire.subscription import UNSUBSCRIBED, subscription_states
 from leanplum_sync.wire.values import canonical
+from leanplum_sync.wire.variable import written_by
 
 ADDED: Final = "added"
 TAKEN_OUT: Final = "taken out"
@@ -57,6 +59,9 @@ def footprints(action: Action) -> Mapping[str, str]:
                 for name in DEVICE_FIELDS
                 if name in arguments
             }
+        case "setVars" | "deleteVars" if found_variable := written_by(action.name, arguments):
+            name, value = found_variable
+            return {_thing(name): exact_print_of(value)}
         case _:
             return {}
 
@@ -76,6 +81,13 @@ def fields_of(change: Change) -> tuple[str, ...]:
             return (_device(change.device_id, change.field),)
         case Effect.ATTRIBUTE:
             return (_attribute(change.field),)
+        case Effect.THING:
+            return (_thing(change.field),)
+
+
+def print_in(change: Change, value: Json) -> str:
+    """Return the fingerprint of *value*, which is the one before or after *change*."""
+    return exact_print_of(value) if effect_of(change.kind) is Effect.THING else print_of(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +120,7 @@ def written(change: Change, fields: Mapping[str, Written]) -> Written | None:
             | Effect.DEVICE_FIELD
             | Effect.SUBSCRIPTION
             | Effect.OCCURRENCE
+            | Effect.THING
         ):
             pass
     found = [each for name, each in fields.items() if name in names or name.startswith(starts)]
@@ -138,6 +151,11 @@ def follow(left: dict[str, str], later: Mapping[str, str]) -> None:
 def print_of(value: Json) -> str:
     """Return a fingerprint that is equal for values that the API can't distinguish."""
     return _print(canonical(value))
+
+
+def exact_print_of(value: Json) -> str:
+    """Return a fingerprint that is equal for values that are the same exactly: those of things of the app."""
+    return _print(exact_form(value))
 
 
 @lru_cache(maxsize=1 << 14)  # most values are those of many users
@@ -172,6 +190,10 @@ def _subscription(name: str) -> str:
 
 def _device(device: str, name: str) -> str:
     return f"device:{device}:{name}"
+
+
+def _thing(name: str) -> str:
+    return f"thing:{name}"
 
 
 def _item(name: str, value: Json) -> str:

@@ -20,6 +20,7 @@ REPEATED_SENDS: Final = "repeatedSends"
 REPEATED_EVENTS: Final = "repeatedEvents"
 SUSPECTED_RENAME: Final = "suspectedRename"
 TRIGGERS_CAMPAIGNS: Final = "triggersCampaigns"
+IN_RUNNING_TEST: Final = "inRunningTest"
 DURING_MIGRATION: Final = "duringMigration"
 NO_CONSENT: Final = 0  # what a budget allows that doesn't name sends or created users
 
@@ -71,6 +72,7 @@ def hazards(
         TRIGGERS_CAMPAIGNS: summary.triggered,
         "forcedSends": forced_sends,
         **{name: changes[name] for name in CHANGE_HAZARDS},
+        IN_RUNNING_TEST: len(summary.tested),
         "newAttributeNames": new_names,
         DURING_MIGRATION: summary.changed if is_migrating else 0,
         ASSUMED: summary.assumed,

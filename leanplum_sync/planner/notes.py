@@ -155,6 +155,11 @@ def _sentences(reason: Reason) -> tuple[str, str] | None:  # noqa: C901 - a case
                 "has a nested value in {field}, which can't be written back",
                 "have nested values in {field}, which can't be written back",
             )
+        case Reason.IN_THE_WAY:
+            return (
+                "is a group of other variables, or would be in a group that is a single variable now, so it stays as it is",
+                "",
+            )
 
 
 NOTED: Final = frozenset(reason for reason in Reason if _sentences(reason) is not None)

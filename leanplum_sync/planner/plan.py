@@ -18,6 +18,21 @@ from leanplum_sync.wire.catalogue import KeyClass
 ASSUMED: Final = "assumed"  # the hazard, and the code of the note about it
 UNSEEN: Final = "unseen"  # the same, for users whom an export shows
 AUDIT: Final = "audit"  # the same of what an audit of these users leaves open
+# Codes of notes about things of the app, not about users.
+IN_TEST: Final = "in_test"
+ENDED_TEST: Final = "ended_test"
+UNKNOWN_TESTS: Final = "unknown_tests"
+IN_THE_WAY: Final = "in_the_way"
+REJECTED_THINGS: Final = "things_rejected_before"
+THINGS_NOT_UNDONE: Final = "things_not_undone"
+ABOUT_THINGS: Final = (
+    IN_TEST,
+    ENDED_TEST,
+    UNKNOWN_TESTS,
+    IN_THE_WAY,
+    REJECTED_THINGS,
+    THINGS_NOT_UNDONE,
+)
 TRIGGERS: Final = "triggers"  # the code of a note on a message that events of the plan may send
 BLOCKED: Final = "blocked"  # the code of a note on users who were to be erased
 # The codes of notes that are not about users: a doubt about specs or data, and where rows came from.
@@ -206,11 +221,14 @@ class Cohort:
 @dataclass(frozen=True, slots=True)
 class Summary:
     """
-    *listed* counts the subjects in the specs, *changed* those with a change, *missing* the ones that don't exist and are
+    *listed* counts the users and devices in the specs, *changed* those with a change, *missing* the ones that don't exist and are
     skipped. *changes* counts changes by kind. *assumed* counts users who were not read: the baseline shows that they are as desired.
     *unseen* counts those of whom an export shows it. The oldest of what either shows is from *assumed_since*, in epoch seconds, None
     if everybody was read. *audit* says how many users who were not read may differ, None if no sample of them was read.
     *triggers* are the active messages that events of the plan may send, and *triggered* counts the users who may get one of them.
+
+    Things of the app are counted apart: *things* are the ones in the specs, *changed_things* the ones with a change. *tested* names the changed
+    variables that are in a running A/B test, or may be.
     """
 
     listed: int
@@ -227,6 +245,9 @@ class Summary:
     audit: Audit | None = None
     triggers: tuple[Trigger, ...] = ()
     triggered: int = 0
+    things: int = 0
+    changed_things: int = 0
+    tested: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -244,6 +265,7 @@ class Contents:
     *actions* counts by the API's names. *deliveries* are actions that must happen once: sends and increments. *lookups* are billable: the unique subjects of each batch; *checks* are those who are re-subscribed, and read before. *misdirected* are
     actions whose arguments name another subject than their row does. *events* are the names of the events that are tracked, the oldest
     of which happened at *oldest_event*, in epoch seconds. *triggered* are subjects with one that triggers a message.
+    *variables* are the names of the variables that are set or deleted.
     """
 
     actions: Mapping[str, int]
@@ -258,3 +280,4 @@ class Contents:
     events: tuple[str, ...] = ()
     oldest_event: float | None = None
     triggered: int = 0
+    variables: tuple[str, ...] = ()

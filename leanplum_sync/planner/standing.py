@@ -12,6 +12,7 @@ from leanplum_sync.planner.events import is_counted, is_in_time, records
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.batch import PlannedAction
 from leanplum_sync.wire.erasing import is_erasing
+from leanplum_sync.wire.exact import same_exactly
 from leanplum_sync.wire.profile import Profile
 from leanplum_sync.wire.subscription import SUBSCRIBED, subscription_states
 from leanplum_sync.wire.values import ABSENT, canonical, same
@@ -74,6 +75,8 @@ def carries(planned: PlannedAction, change: Change) -> bool:  # noqa: C901 - a c
             return planned.action.name == "sendMessage" and _delivers(planned, change)
         case Effect.OCCURRENCE:
             return records(planned, change)
+        case Effect.THING:
+            return planned.subject == change.subject  # which has one action
 
 
 def _delivers(planned: PlannedAction, change: Change) -> bool:
@@ -104,12 +107,23 @@ def _standing(  # noqa: C901 - a case for each effect
             return _of_sum(change, sums[change.field], profile.attributes.get(change.field))
         case Effect.ATTRIBUTE:
             return _of_value(change, profile.attributes.get(change.field))
+        case Effect.THING:
+            return _of_thing(change, profile)
 
 
 def _of_event(change: Change, planned: int, profile: Profile) -> Standing:
     if not is_counted(change, planned, profile):
         return Standing.UNTOUCHED
     return Standing.REACHED if is_in_time(change, profile) else Standing.OVERTAKEN
+
+
+def _of_thing(change: Change, profile: Profile) -> Standing:
+    if profile.things.keys() - {change.field}:  # something else is where it should be
+        return Standing.OVERTAKEN
+    observed = profile.things.get(change.field)
+    if same_exactly(observed, change.after):
+        return Standing.REACHED
+    return Standing.UNTOUCHED if same_exactly(observed, change.before) else Standing.OVERTAKEN
 
 
 def _of_value(change: Change, observed: Json) -> Standing:
@@ -152,6 +166,8 @@ def is_listed(device_id: str, subject: Subject, profile: Profile) -> bool:
             return device_id in profile.devices
         case SubjectKind.DEVICE:
             return profile.exists or device_id in profile.devices
+        case SubjectKind.VARIABLE:
+            return False
 
 
 def _holds(lists: Json, change: Change) -> bool:

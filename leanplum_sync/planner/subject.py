@@ -24,6 +24,7 @@ from leanplum_sync.wire.event import import_of, under
 from leanplum_sync.wire.profile import Profile
 from leanplum_sync.wire.subscription import subscription_arguments
 from leanplum_sync.wire.values import canonical
+from leanplum_sync.wire.variable import delete_vars, set_vars
 
 _RANKS: Final = {each: rank for rank, each in enumerate(DeliveryClass)}
 
@@ -180,7 +181,7 @@ def _carry_out(
             subscriptions[change.field] = change.after
         case Effect.ATTRIBUTE:
             attributes[change.field] = change.after
-        case Effect.EXISTENCE | Effect.ABSENCE | Effect.MESSAGE | Effect.OCCURRENCE:
+        case Effect.EXISTENCE | Effect.ABSENCE | Effect.MESSAGE | Effect.OCCURRENCE | Effect.THING:
             pass
 
 
@@ -198,11 +199,12 @@ def _as_observed(change: Change, profile: Profile) -> Change:
             | Effect.SUBSCRIPTION
             | Effect.MESSAGE
             | Effect.OCCURRENCE
+            | Effect.THING
         ):
             return change
 
 
-def _actions(
+def _actions(  # noqa: C901 - a case for each desire
     subject: Subject, profile: Profile, decisions: Iterable[Decision], context: Context
 ) -> dict[Phase, tuple[SubjectAction, ...]]:
     """
@@ -226,6 +228,7 @@ def _actions(
     events: dict[Phase, list[SubjectAction]] = defaultdict(list)
     sends: dict[Phase, list[SubjectAction]] = defaultdict(list)
     erasures: dict[Phase, list[SubjectAction]] = defaultdict(list)
+    things: dict[Phase, list[SubjectAction]] = defaultdict(list)
     for decision in decisions:
         for change in decision.changes:
             phase = context.waves[decision.want.resource], facts(change.kind).delivery
@@ -243,6 +246,10 @@ def _actions(
                     events[phase].append(_track(decision.want, event, context))
                 case desires.Erase() as erase:
                     erasures[phase].append(_erase(subject, erase))
+                case desires.SetVariable(name=name, value=value):
+                    things[phase].append(SubjectAction(set_vars(name, value)))
+                case desires.RemoveVariable(name=name):
+                    things[phase].append(SubjectAction(delete_vars(name)))
                 case (
                     desires.SetAttribute()
                     | desires.TakeAttribute()
@@ -257,7 +264,7 @@ def _actions(
     create = _disposition(create=not profile.exists)
     found: dict[Phase, tuple[SubjectAction, ...]] = {}
     for phase in sorted(
-        users.keys() | devices.keys() | events.keys() | sends.keys() | erasures.keys(),
+        users.keys() | devices.keys() | events.keys() | sends.keys() | erasures.keys() | things.keys(),
         key=lambda each: (each[0], _RANKS[each[1]]),
     ):
         user = [
@@ -268,7 +275,7 @@ def _actions(
         of_devices = [
             _device(subject, device_id, fields, profile) for device_id, fields in devices[phase].items()
         ]
-        found[phase] = (*user, *of_devices, *events[phase], *sends[phase], *erasures[phase])
+        found[phase] = (*user, *of_devices, *events[phase], *sends[phase], *erasures[phase], *things[phase])
     return found
 
 
@@ -315,7 +322,7 @@ class _UserAction:
                     add_to_totals(self.arguments["events"], decision.desire)
                     name = decision.desire.delivery
                     self.deliveries.append(context.key(name, change.subject, change.resource))
-            case Effect.EXISTENCE | Effect.ABSENCE | Effect.DEVICE_FIELD | Effect.MESSAGE:
+            case Effect.EXISTENCE | Effect.ABSENCE | Effect.DEVICE_FIELD | Effect.MESSAGE | Effect.THING:
                 raise AssertionError(f"setUserAttributes can't carry a change of kind {change.kind}")
 
     def build(self, subject: Subject, create: str, marker: str | None) -> SubjectAction:

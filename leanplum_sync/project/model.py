@@ -149,6 +149,10 @@ class BudgetModel(Edge):
         "Past events whose key the user already has from another import, or gets from two imports of the plan. Imports that are in the specs with different events don't count.",
         0,
     )
+    variables: Count = _allowed("Variables set or deleted.", 10)
+    in_running_test: Count = _allowed(
+        "Variables set or deleted that are in a running A/B test, as far as Leanplum shows its tests.", 0
+    )
     triggers_campaigns: Count = _allowed(
         "Users whose past events may trigger active messages, as far as Leanplum shows what triggers them.", 0
     )
@@ -387,6 +391,11 @@ class ProjectSpec(Edge):
         description="An extra attribute that each increment sets to a unique id, so that a read can tell whether the increment happened if the response was lost. Default: none.",
         examples=["last_increment"],
     )
+    variables_user: Annotated[str, StringConstraints(min_length=1)] | None = Field(
+        default=None,
+        description="The user as whom variables are read: one who exists, and whom no A/B test and nothing else in the dashboard targets. Each read is a billable lookup. Default: nobody, which shows what a new user would see.",
+        examples=["variables-reader"],
+    )
     audit: AuditModel | None = Field(
         default=None,
         description="How plans with `observe: journal` or `export` check what they assume. Default: they don't.",
@@ -504,6 +513,7 @@ class ProjectFile:
     moved: tuple[Move, ...] = ()
     connections: Mapping[str, Connection] = field(default_factory=dict)
     audit: AuditGoal | None = None
+    variables_user: str | None = None
 
 
 def build(document: ProjectDocument, place: Callable[[Path], Place], report: Report) -> ProjectFile:
@@ -533,6 +543,7 @@ def build(document: ProjectDocument, place: Callable[[Path], Place], report: Rep
         environments=environments,
         sensitive=frozenset(spec.sensitive),
         increment_receipts=spec.increment_receipts,
+        variables_user=spec.variables_user,
         moved=tuple(
             Move(each.former, each.name, place(("spec", "moved", index)))
             for index, each in enumerate(spec.moved)

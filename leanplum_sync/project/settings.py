@@ -24,6 +24,7 @@ class Settings:
     sensitive: frozenset[str]
     increment_receipts: str | None = None
     audit: AuditGoal | None = None
+    variables_user: str | None = None
 
     @property
     def name(self) -> str:
@@ -100,6 +101,7 @@ def settle(project: ProjectFile, root: Path, name: str | None, environ: Mapping[
         project.sensitive,
         project.increment_receipts,
         project.audit,
+        project.variables_user,
     )
 
 

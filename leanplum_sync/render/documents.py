@@ -57,6 +57,15 @@ class UserCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class ThingCounts:
+    listed: int
+    changed: int
+    tested: Annotated[
+        tuple[str, ...], "Variables that would change, and are in a running A/B test, or may be."
+    ]
+
+
+@dataclass(frozen=True, slots=True)
 class AuditEntry:
     """A sample of the assumed users was read, to bound how many of the others don't match the specs after all."""
 
@@ -96,6 +105,7 @@ class PlanSummary(Document):
     journal_doubt: str
     is_empty: bool
     users: UserCounts
+    things: Annotated[ThingCounts, "Things of the app, such as variables."]
     audit: AuditEntry | None
     changes: Mapping[ChangeKind, int]
     actions: int

@@ -16,7 +16,16 @@ from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, pl
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BLANK, CARE, GOOD, faint, grid, heading, paint
 from leanplum_sync.render.plan_words import masked, sides, target_words
-from leanplum_sync.render.values import Mask, amount, cut, escaped, moment, subject_words, timestamp
+from leanplum_sync.render.values import (
+    Mask,
+    amount,
+    cut,
+    escaped,
+    moment,
+    subject_words,
+    timestamp,
+    users_or_variables,
+)
 
 USER_GONE: Final = "user no longer exists"
 USER_BACK: Final = "user exists, but is to be erased"
@@ -65,13 +74,14 @@ def drift_words(drift: Drift) -> str:
     if not drift.has_drifted:
         return "No drift detected."
     count = sum(drift.users(origin) for origin in Origin if origin.is_drift)
-    return f"{amount(count, 'attribute')} {'has' if count == 1 else 'have'} drifted since the last apply."
+    return f"{amount(count, 'value' if drift.things else 'attribute')} {'has' if count == 1 else 'have'} drifted since the last apply."
 
 
 def in_step_words(drift: Drift) -> str:
+    what = users_or_variables(drift.things, drift.listed)
     match = "matches" if drift.in_step == 1 else "match"
     gone = f"; {drift.missing:,} {'does' if drift.missing == 1 else 'do'} not exist" if drift.missing else ""
-    return f"{drift.in_step:,} of {amount(drift.listed, 'listed user')} {match} the specs{gone}."
+    return f"{drift.in_step:,} of {amount(drift.listed, f'listed {what}')} {match} the specs{gone}."
 
 
 def masked_moved(drift: Drift, mask: Mask) -> tuple[Moved, ...]:

@@ -116,7 +116,11 @@ def _equal(explanation: Explanation, mask: Mask, page: Page) -> str:
 def _desired(explanation: Explanation, mask: Mask) -> Json:
     """Return the desired value; None where it depends on the live value, or where no value is desired."""
     match explanation.desire:
-        case desires.SetAttribute(name=name, value=value) | desires.SetProfileField(name=name, value=value):
+        case (
+            desires.SetAttribute(name=name, value=value)
+            | desires.SetProfileField(name=name, value=value)
+            | desires.SetVariable(name=name, value=value)
+        ):
             return mask.value(name, value)
         case desires.SetDeviceField(name=name, value=value):
             return mask.value(name, value)
@@ -130,6 +134,7 @@ def _desired(explanation: Explanation, mask: Mask) -> Json:
             | desires.IncrementAttribute()
             | desires.Once()
             | desires.Erase()
+            | desires.RemoveVariable()
         ):
             return None
 

@@ -13,6 +13,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from leanplum_sync.planner.audit import Audit
+from leanplum_sync.planner.change import Effect, effect_of
 from leanplum_sync.planner.plan import ABOUT_SPECS, Cohort, Cost, Hazard, Note, RowsRead
 from leanplum_sync.render import plan_words
 from leanplum_sync.render.page import Page
@@ -94,7 +95,7 @@ def _headline(plan: Plan, page: Page) -> list[RenderableType]:
     doubt = [BLANK, Text(escaped(plan.header.journal_doubt), CARE)] if plan.header.journal_doubt else []
     if summary.is_empty:
         return [title, BLANK, Text(plan_words.nothing_to_do(summary, plan.notes()), GOOD), *doubt, BLANK]
-    change = f"{summary.changed:,} of {amount(summary.listed, 'listed user')} would change:"
+    change = f"{plan_words.would_change(summary)}:"
     hazards = grid(_hazard_rows(tuple(plan_words.worth_showing(plan)), page), right=(0,))
     return [title, BLANK, Text(change), hazards, *_consent(plan), *doubt, BLANK]
 
@@ -221,6 +222,8 @@ def _field(cohort: Cohort, cells: int) -> str:
 
 def _samples(cohort: Cohort, cells: int, *, most: int = 3) -> str:
     """Return as many whole IDs as fit; if not even one fits, a part of it that ends in an ellipsis."""
+    if effect_of(cohort.kind) is Effect.THING:
+        return ""  # the thing is named already
     names = [subject_words(sample) for sample in cohort.samples[:most]]
     some = (", ".join(names[:count]) for count in range(len(names), 1, -1))
     return next((each for each in some if cell_len(each) <= cells), cut(", ".join(names[:1]), cells))
@@ -269,7 +272,7 @@ def _note_words(note: Note, names_resource: bool) -> Text:  # noqa: FBT001 - onl
         return Text(cut(escaped(f"{note.samples[0]}: {note.sentence}"), _NOTE + _NOTE_SAMPLES))
     resource = f"{note.resource}: " if names_resource and note.resource else ""
     samples = f" (e.g. {', '.join(map(subject_words, note.samples))})" if note.samples else ""
-    said = f"{resource}{amount(note.count, 'user')} {note.sentence}"
+    said = f"{resource}{plan_words.noted(note)} {note.sentence}"
     return Text.assemble(cut(escaped(said), _NOTE), (cut(samples, _NOTE_SAMPLES), "dim"))
 
 
@@ -288,6 +291,8 @@ def _cost(plan: Plan) -> list[RenderableType]:
             Text(f"{cost.requests:,}", "bold"),
             Text(f"to apply{plan_words.about(cost)}"),
         ),
+    ]
+    others = [
         (
             faint(f"{cost.one_by_one:,}"),
             faint(f"{cost.one_by_one:,}"),
@@ -296,7 +301,8 @@ def _cost(plan: Plan) -> list[RenderableType]:
         (faint(f"{cost.by_action:,}"), Text(), faint("with actions batched by kind")),
     ]
     remarks = [grid([(faint(each),)]) for each in plan_words.cost_remarks(cost)]
-    return [heading("Cost"), grid(rows, right=(0, 1)), *remarks, BLANK]
+    compared = [*rows, *others] if cost.one_by_one else rows
+    return [heading("Cost"), grid(compared, right=(0, 1)), *remarks, BLANK]
 
 
 def _footer(plan: Plan) -> list[RenderableType]:
@@ -312,6 +318,7 @@ def plan_json(plan: Plan) -> str:
         HazardEntry,
         PlanSummary,
         RowsEntry,
+        ThingCounts,
         UserCounts,
         entry,
         written,
@@ -342,6 +349,7 @@ def plan_json(plan: Plan) -> str:
             observed_from=timestamp(header.observed_from),
             observed_until=timestamp(header.observed_until),
             users=entry(UserCounts, summary, assumed_since=timestamp(summary.assumed_since)),
+            things=ThingCounts(summary.things, summary.changed_things, summary.tested),
             audit=audit_entry(summary.audit) if summary.audit else None,
             changes=dict(sorted(summary.changes.items())),
             hazards=tuple(entry(HazardEntry, each) for each in plan.hazards()),

@@ -13,12 +13,16 @@ from rich.cells import cell_len
 from leanplum_sync.planner.change import Change, ChangeKind, Effect, Family, effect_of, facts
 from leanplum_sync.planner.plan import (
     ABOUT_SPECS,
+    ABOUT_THINGS,
     ASSUMED,
     AUDIT,
     BLOCKED,
+    ENDED_TEST,
+    IN_TEST,
     REMARK,
     SOURCE,
     TRIGGERS,
+    UNKNOWN_TESTS,
     UNSEEN,
     Cohort,
     Cost,
@@ -30,6 +34,7 @@ from leanplum_sync.planner.plan import (
     Target,
     ValuePair,
 )
+from leanplum_sync.render.deep_diff import deep_words
 from leanplum_sync.render.values import Mask, Masked, amount, cut, duration, escaped, listing, moment, shown
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.limits import USER_ATTRIBUTE_NAMES
@@ -65,6 +70,8 @@ _SHOWN_FIRST: Final = (
     "repeatedEvents",
     "suspectedRename",
     "resubscribes",
+    "variables",
+    "inRunningTest",
     "createdUsers",
     "removals",
 )
@@ -95,10 +102,12 @@ HAZARD_WORDS: Final[Mapping[str, str]] = {
     "forcedSends": "sends that bypass the message's own targeting",
     "createdUsers": "created users",
     "resubscribes": "re-subscriptions of users who had unsubscribed",
+    "variables": "variables set or deleted, for all users",
     "removals": "attribute removals",
     "unsubscribes": "unsubscriptions",
     "renames": "attribute renames",
     "increments": "increments",
+    "inRunningTest": "variables in a running A/B test",
     "newAttributeNames": f"new attribute names, close to the API's limit of {USER_ATTRIBUTE_NAMES}",
     "duringMigration": "users changed while the app is being copied to CleverTap",
     "assumed": "users not read, assumed to match the specs",
@@ -143,6 +152,19 @@ def consent_options(hazards: Iterable[Hazard]) -> str:
     return " ".join(f"--ack {hazard.name}={hazard.count}" for hazard in hazards if hazard.is_over)
 
 
+def noted(note: Note) -> str:
+    """Return how many a note is about, such as ``14 users``."""
+    return amount(note.count, "variable" if note.code in ABOUT_THINGS else "user")
+
+
+def would_change(summary: Summary) -> str:
+    """Return such as ``2 of 40 listed users would change``."""
+    users = f"{summary.changed:,} of {amount(summary.listed, 'listed user')}"
+    things = f"{summary.changed_things:,} of {amount(summary.things, 'listed variable')}"
+    counted = [users] if summary.listed or not summary.things else []
+    return f"{listing([*counted, *([things] if summary.things else [])])} would change"
+
+
 def heading_of(note: Note) -> str:
     titles = {
         ASSUMED: "Assumed",
@@ -151,6 +173,9 @@ def heading_of(note: Note) -> str:
         REMARK: "Remarks",
         SOURCE: "Sources",
         TRIGGERS: "Triggered",
+        IN_TEST: "A/B tests",
+        ENDED_TEST: "A/B tests",
+        UNKNOWN_TESTS: "A/B tests",
     }
     return titles.get(note.code, "Skipped")
 
@@ -158,14 +183,25 @@ def heading_of(note: Note) -> str:
 def by_heading(notes: Iterable[Note]) -> Iterator[tuple[str, Sequence[Note]]]:
     """Yield the notes under each heading that has some."""
     noted = list(notes)
-    for title in ("Triggered", "Assumed", "Unseen", "Audit", "Skipped", "Remarks", "Sources"):
+    for title in ("Triggered", "A/B tests", "Assumed", "Unseen", "Audit", "Skipped", "Remarks", "Sources"):
         if some := [note for note in noted if heading_of(note) == title]:
             yield title, some
 
 
 def nothing_to_do(summary: Summary, notes: Iterable[Note]) -> str:
     """Return the headline of a plan without changes. It claims no match for users who don't exist."""
+    notes = list(notes)
     listed, missing = summary.listed, summary.missing
+    if summary.things and not any(note.code not in _MET for note in notes):
+        match = "matches" if listed + summary.things == 1 else "match"
+        things = amount(summary.things, "listed variable")
+        if not listed:
+            return f"No changes: {things} {match} the specs."
+        if not missing and not summary.assumed + summary.unseen:
+            return f"No changes: {amount(listed, 'listed user')} and {things} match the specs."
+    elif summary.things and not listed:
+        things = amount(summary.things, "listed variable")
+        return f"No changes possible, although not all of the {things} match the specs."
     if listed and missing == listed:
         nobody = (
             "the only listed user does not exist"
@@ -278,7 +314,16 @@ def change_words(  # noqa: C901 - a case for each effect
             return _event(after, cells)
         case Effect.PROFILE_FIELD if field in TIME_FIELDS:
             return f"{_day(before)} → {_day(after)}"
-        case Effect.ATTRIBUTE | Effect.SUM | Effect.PROFILE_FIELD | Effect.DEVICE_FIELD | Effect.SUBSCRIPTION:
+        case Effect.THING if difference := deep_words(before, after, cells):
+            return difference
+        case (
+            Effect.ATTRIBUTE
+            | Effect.SUM
+            | Effect.PROFILE_FIELD
+            | Effect.DEVICE_FIELD
+            | Effect.SUBSCRIPTION
+            | Effect.THING
+        ):
             room = cells - len(" → ")
             if isinstance(before, Masked) and isinstance(after, Masked) and room < len(f"{before}{after}"):
                 return cut("(sensitive)", cells)
@@ -326,6 +371,8 @@ def _items(values: Json, cells: int) -> str:
 
 def other_ways(cost: Cost) -> str:
     """Compare the cost with simpler ways of sending the same actions."""
+    if not cost.one_by_one:
+        return ""  # it is about things of the app alone
     one_by_one = amount(cost.one_by_one, "lookup")
     return f"One call per action would cost {one_by_one}; batching by kind of action would cost {cost.by_action:,}."
 
@@ -343,7 +390,7 @@ def cost_remarks(cost: Cost) -> Iterable[str]:
 
 
 def full_cost(plan: Plan) -> str:
-    """Return what a plan for all users, from live state, costs; empty if *plan* is one."""
+    """Return what a plan for all users, from live state, costs; empty if *plan* is one, or about no users."""
     part, summary = plan.header.part, plan.summary
     if part is not None:
         reads, writes = (summary.cost.reads or summary.listed) * part.of, summary.cost.to_apply * part.of
@@ -351,7 +398,7 @@ def full_cost(plan: Plan) -> str:
             f"This plan is for part {part} of the users, about one user in {part.of}. For all users, reading costs about"
             f" {amount(reads, 'billable lookup')}, and applying about {writes:,}."
         )
-    if not summary.cost.reads:
+    if not summary.cost.reads and summary.listed:
         return f"No live state was read for this plan. Reading it costs {amount(summary.listed, 'billable lookup')}."
     return ""
 
@@ -408,5 +455,9 @@ def sides(kind: ChangeKind, field: str, before: Json, after: Json, cells: int) -
             return "", change_words(kind, field, before, after, cells)
         case Effect.PROFILE_FIELD if field in TIME_FIELDS:
             return _day(before), _day(after)
-        case Effect.ATTRIBUTE | Effect.PROFILE_FIELD | Effect.DEVICE_FIELD | Effect.SUBSCRIPTION:
+        case Effect.THING if difference := deep_words(before, after, cells):
+            return "", difference
+        case (
+            Effect.ATTRIBUTE | Effect.PROFILE_FIELD | Effect.DEVICE_FIELD | Effect.SUBSCRIPTION | Effect.THING
+        ):
             return shown(before, cells), shown(after, cells)

@@ -17,7 +17,7 @@ from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, pl
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, faint, grid, heading, paint
 from leanplum_sync.render.plan_words import target_words
-from leanplum_sync.render.values import amount, cut, escaped, listing, subject_words
+from leanplum_sync.render.values import amount, cut, escaped, listing, subject_words, users_or_variables
 
 _REJECTED_BEFORE: Final = "skipped: rejected before by the API, so not sent again"
 _GROUPS_SHOWN: Final = 10
@@ -167,7 +167,7 @@ def _verified(verified: Verification | None) -> list[RenderableType]:
 
 def verified_words(verified: Verification) -> Sequence[str]:
     match = "matches" if verified.equal == 1 else "match"
-    equal = f"{verified.equal:,} of {amount(verified.checked, 'user')} read back {match} the plan."
+    equal = f"{verified.equal:,} of {amount(verified.checked, users_or_variables(verified.things, verified.checked))} read back {match} the plan."
     unproven = (
         f" For {verified.unproven:,} of them, the API does not return every written value."
         if verified.unproven
@@ -185,7 +185,7 @@ def verified_words(verified: Verification) -> Sequence[str]:
 def effort(receipt: Receipt, verified: Verification | None) -> str:
     """Return the requests and the billable lookups of a run, by what the lookups were for."""
     checks = receipt.recheck_reads + receipt.settle_reads
-    verifying = verified.checked + verified.again if verified is not None else 0
+    verifying = verified.checked - verified.things + verified.again if verified is not None else 0
     lookups = [
         f"{amount(receipt.lookups, 'billable lookup')} to write",
         *([f"{checks:,} to check before and after"] if checks else []),

@@ -22,6 +22,7 @@ from rich.cells import cell_len
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.limits import LARGEST_EXACT_INTEGER
 from leanplum_sync.wire.profile import TOKEN_FIELDS
+from leanplum_sync.wire.variable import groups_above
 
 NOTHING: Final = "(none)"
 LONGEST: Final = 48  # cells; longer values are cut
@@ -132,8 +133,12 @@ class Mask:
     key: bytes
 
     def covers(self, field: str) -> bool:
-        """Tell whether *field*, an attribute's name or ``deviceId/fieldName``, is sensitive."""
-        return field in self.sensitive or field.rpartition("/")[2] in self.sensitive.union(TOKEN_FIELDS)
+        """Tell whether *field*, a name or ``deviceId/fieldName``, is sensitive. Of a variable, one of its groups may be."""
+        return (
+            field in self.sensitive
+            or field.rpartition("/")[2] in self.sensitive.union(TOKEN_FIELDS)
+            or not self.sensitive.isdisjoint(groups_above(field))
+        )
 
     def value(self, field: str, value: Json) -> Json:
         """Return *value* with every sensitive part replaced by a ``Masked``."""
@@ -165,7 +170,16 @@ def amount(count: int, unit: str) -> str:
     return f"{count:,} {unit if count == 1 else plural(unit)}"
 
 
+def users_or_variables(things: int, total: int) -> str:
+    """Return the unit of *total* subjects, *things* of which are things of the app."""
+    if not things:
+        return "user"
+    return "variable" if things == total else "user or variable"
+
+
 def plural(unit: str) -> str:
+    if " or " in unit:
+        return " or ".join(map(plural, unit.split(" or ")))
     return unit if unit.endswith("s") else f"{unit}es" if unit.endswith("ch") else f"{unit}s"
 
 

@@ -99,7 +99,13 @@ def _fields_of(wish: Desire) -> set[str]:
             return set()  # the journal knows who received it, not the baseline
         case desires.SetProfileField(name=name):
             return {prints.profile(name)}
-        case desires.SetDeviceField() | desires.SetSubscription() | desires.Once() | desires.Erase():
+        case (
+            desires.SetDeviceField()
+            | desires.SetSubscription()
+            | desires.Once()
+            | desires.Erase()
+            | desires.OfTheApp()
+        ):
             return set()
 
 
@@ -183,6 +189,7 @@ def _same_for_all(wish: Desire, names: _Names) -> str:
             | desires.SetSubscription()
             | desires.Once()
             | desires.Erase()
+            | desires.OfTheApp()
         ):
             return UNKNOWN
 

@@ -269,6 +269,7 @@ def _same_for_all(wish: Desire, names: _Names) -> str:
             | desires.SetSubscription()
             | desires.Once()
             | desires.Erase()
+            | desires.OfTheApp()
         ):
             return UNKNOWN
 

@@ -50,6 +50,9 @@ class Batch:
     """
     Actions of one class, sent in one ``multi``.
 
+    An action about a thing of the app is sent alone, and not in a ``multi``: of these actions, only setVars is known to work in one, and
+    a response to one action leaves no doubt which thing it is about.
+
     *number* counts from 1 through the plan. Batches of a wave are settled before those of the next wave start, and,
     within a wave, those of one delivery class before those of the next.
     """
@@ -61,10 +64,23 @@ class Batch:
 
     @property
     def subjects(self) -> frozenset[Subject]:
-        """Each of them is one billable lookup."""
+        """Each of them is one billable lookup, unless it is a thing of the app."""
         return frozenset(planned.subject for planned in self.actions)
 
     @property
     def users(self) -> frozenset[Subject]:
-        """Users and devices about whom no other request may be in flight: devices count as their users where these are known."""
-        return frozenset(planned.owner or planned.subject for planned in self.actions)
+        """
+        Users and devices about whom no other request may be in flight: devices count as their users where these are known. All things
+        of the app of one kind count as one, because Leanplum doesn't say whether it keeps two requests about them apart.
+        """
+        return frozenset(
+            Subject(planned.subject.kind, "")
+            if planned.subject.kind.is_thing
+            else planned.owner or planned.subject
+            for planned in self.actions
+        )
+
+    @property
+    def is_of_the_app(self) -> bool:
+        """Whether it is about a thing of the app."""
+        return any(planned.subject.kind.is_thing for planned in self.actions)

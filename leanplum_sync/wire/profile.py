@@ -31,6 +31,8 @@ DEVICE_FIELDS: Final = (
 
 # The key of an entry made from exportUsers, which shows some attributes only. exportUser's responses never have it.
 EXPORTED: Final = "exportedAttributes"
+# The key of an entry about a thing of the app, which the reader makes. exportUser's responses never have it.
+THINGS: Final = "thingsOfTheApp"
 _MISSING: Final = "user not found"  # Source: recorded traffic: "User not found; request skipped."
 
 
@@ -40,6 +42,8 @@ class Profile:
     *fields* are the top-level profile fields in the response; *devices* maps a deviceId to its device fields.
 
     *events* maps the name of an event to its ``count``, ``value``, ``firstTime`` and ``lastTime``.
+
+    Of a thing of the app, *things* has its value by its name, and nothing if the app has no such thing; all else is empty.
 
     A device may be shown with fewer fields than it has (recorded: only its deviceId), so an absent field proves nothing.
     *subscriptions* has the state of each channel and category that the user unsubscribed from; *unsubscribed_at* is when the
@@ -53,6 +57,7 @@ class Profile:
     subscriptions: Mapping[str, str] = field(default_factory=dict)
     unsubscribed_at: float | None = None
     events: Mapping[str, Json] = field(default_factory=dict)
+    things: Mapping[str, Json] = field(default_factory=dict)
 
 
 NO_PROFILE: Final = Profile(exists=False, attributes={}, fields={}, devices={})
@@ -74,6 +79,8 @@ def read_profile(element: Mapping[str, Json]) -> Profile:
         raise UnexpectedResponseError(
             "This was made from exportUsers, and shows only some attributes of the user."
         )
+    if (things := element.get(THINGS)) is not None:
+        return Profile(exists=True, attributes={}, fields={}, devices={}, things=things)
     attributes = element.get("userAttributes")
     if attributes is None and (warning := element.get("warning")):
         return _without_profile(warning)

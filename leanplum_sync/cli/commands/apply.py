@@ -51,7 +51,7 @@ from leanplum_sync.library.verifying import Extent
 from leanplum_sync.operations.read_rows import with_rows
 from leanplum_sync.operations.verify import Verification
 from leanplum_sync.planfile import PlanFile, open_plan
-from leanplum_sync.planner.change import facts
+from leanplum_sync.planner.change import Effect, effect_of, facts
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.project.settings import Settings
 from leanplum_sync.render.junit import receipt_junit
@@ -161,7 +161,8 @@ def command(
     )
     with open_plan(plan) as opened:
         reads_back = verify != "none" and any(facts(kind).is_readable for kind in opened.summary.changes)
-        needs = [KeyClass.DATA_EXPORT] if reads_back else []
+        of_users = any(effect_of(kind) is not Effect.THING for kind in opened.summary.changes)
+        needs = [KeyClass.DATA_EXPORT] if reads_back and of_users else []
         target = opened.header.target
         with naming_all_missing(project, target.environment, [target.writes, *needs]):
             admitted = admit(opened, project, file.parent, remembered("environment"), options)

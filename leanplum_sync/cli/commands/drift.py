@@ -64,7 +64,8 @@ def command(
     loaded, project = specs_here(specs)
     if loaded.problems:
         raise SpecError(loaded.problems)
-    needs = [KeyClass.DATA_EXPORT] if observed == LIVE else []
+    reads_users = observed == LIVE and any(each.kind.has_rows for each in loaded.resources)
+    needs = [KeyClass.DATA_EXPORT] if reads_users else []
     settings = settings_of(project, loaded.root, needs=needs)
     loaded = read_rows(loaded, reading_of(given, console.progress()))
     target = target_of(settings)

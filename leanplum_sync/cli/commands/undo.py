@@ -35,7 +35,7 @@ from leanplum_sync.operations.plan import PlanRequest
 from leanplum_sync.operations.undo import make_undo
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.project.settings import Settings
-from leanplum_sync.render.values import amount
+from leanplum_sync.render.values import amount, users_or_variables
 from leanplum_sync.specs import load_project
 from leanplum_sync.staging import Staging
 from leanplum_sync.wire.catalogue import KeyClass
@@ -75,7 +75,7 @@ def command(
             )
         if any(erased.run == run for erased in journal.erasures(entry.app)):
             raise click.UsageError(f"Run {run} erased users, which can't be undone.")
-        settings = settings_of(project, file.parent, entry.environment, needs=[KeyClass.DATA_EXPORT])
+        settings = settings_of(project, file.parent, entry.environment)
         _check_settled(journal, run, settle_seconds(settings))
         out = out or settings.state_folder / f"undo-{run}.lpplan"
         moved_file = settings.state_folder / f"undo-{run}.moved.csv"
@@ -84,6 +84,8 @@ def command(
         live = live_into(reading, limits)
         with _plan_of(entry, of_run or plan_of(journal, entry, settings)) as plan:
             _check_target(plan, settings)
+            if plan.summary.changed:
+                settings_of(project, file.parent, entry.environment, needs=[KeyClass.DATA_EXPORT])
             request = PlanRequest(
                 target=target_of(settings),
                 out=out,
@@ -115,7 +117,7 @@ def command(
         code = conclude(opened, console, detailed_exitcode=False)
     if made.moved_on:
         console.say(
-            f"{amount(len(made.moved_on), 'user')} {'has' if len(made.moved_on) == 1 else 'have'} changed since the run and {'is' if len(made.moved_on) == 1 else 'are'} left alone: see {quoted(moved_file)}"
+            f"{amount(len(made.moved_on), users_or_variables(sum(each.kind.is_thing for each in made.moved_on), len(made.moved_on)))} {'has' if len(made.moved_on) == 1 else 'have'} changed since the run and {'is' if len(made.moved_on) == 1 else 'are'} left alone: see {quoted(moved_file)}"
         )
     return code
 
@@ -163,7 +165,8 @@ def _list(subjects: Sequence[Subject], path: Path) -> None:
     if not subjects:
         return
     with path.open("w", newline="", encoding="utf-8") as file:
-        columns = [SubjectKind.USER.id_argument, SubjectKind.DEVICE.id_argument]
+        kinds = {SubjectKind.USER, SubjectKind.DEVICE, *(each.kind for each in subjects)}
+        columns = [kind.id_argument for kind in sorted(kinds, reverse=True)]
         lines = csv.DictWriter(file, columns, lineterminator="\n")
         lines.writeheader()
         lines.writerows({each.kind.id_argument: each.id} for each in subjects)

@@ -165,11 +165,11 @@ def verification(
     """Read back the changed users of *only*, None for all, or a sample of them. None if nothing is to be read back."""
     if not is_due(extent, receipt):
         return None
-    keys = application.app.keys
-    if extent == "auto" and not keys.has(KeyClass.DATA_EXPORT):
+    keys, summary = application.app.keys, application.admitted.mine.summary
+    if extent == "auto" and summary.changed and not keys.has(KeyClass.DATA_EXPORT):
         console.complain(f"Not verified: {keys.variable(KeyClass.DATA_EXPORT)} is not set.")
         return None
-    changed = application.admitted.mine.summary.changed if only is None else len(only)
+    changed = summary.changed + summary.changed_things if only is None else len(only)
     return application.read_back(
         receipt, only, sample=sample_of(extent, changed), progress=console.progress()
     )

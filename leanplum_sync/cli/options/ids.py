@@ -33,10 +33,12 @@ id_column_option: Final = click.option(
 
 
 def subject_of(text: str) -> Subject:
-    """Return the subject that *text* names: a userId, taken literally, or ``device:ID``."""
+    """Return the subject that *text* names: a userId, taken literally, ``device:ID``, or ``variable:NAME``."""
     kind, separator, identifier = text.partition(":")
     if separator and kind == "device":
         return Subject.device(identifier)
+    if separator and kind == "variable":
+        return Subject.variable(identifier)
     return Subject.user(text)
 
 

@@ -174,6 +174,31 @@ class Erase:
         return ""
 
 
+class OfTheApp:
+    """
+    What is about a thing of the app, and so never in a row of a user or device.
+
+    Code about rows matches this class, so that a new desire of this type doesn't have to be added there.
+    """
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SetVariable(OfTheApp):
+    """Give a variable of the app this default value, which is no group."""
+
+    name: str
+    value: Json
+    asked_at: Place
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveVariable(OfTheApp):
+    name: str
+    asked_at: Place
+
+
 Desire: TypeAlias = (
     SetAttribute
     | TakeAttribute
@@ -186,6 +211,8 @@ Desire: TypeAlias = (
     | Send
     | TrackEvent
     | Erase
+    | SetVariable
+    | RemoveVariable
 )
 
 

@@ -39,7 +39,7 @@ def plan_html(plan: PlanWithMembers) -> str:
     headline = (
         plan_words.nothing_to_do(summary, plan.notes())
         if summary.is_empty
-        else f"{summary.changed:,} of {amount(summary.listed, 'listed user')} would change"
+        else plan_words.would_change(summary)
     )
     cohorts = plan.cohorts()
     return page(
@@ -61,7 +61,7 @@ def _risks(plan: Plan) -> Html:
         read = f"Reading live state cost {amount(cost.reads, 'billable lookup')}."
         return joined([doubt, tag("p", read, class_="note") if cost.reads else NOTHING])
     tiles = [*map(_risk, plan_words.worth_showing(plan)), _cost_tile(plan)]
-    remarks = [plan_words.other_ways(cost), *plan_words.cost_remarks(cost)]
+    remarks = [*filter(None, [plan_words.other_ways(cost)]), *plan_words.cost_remarks(cost)]
     return tag(
         "section",
         tag("h2", "Risks and cost", id="risks", class_="unseen"),
@@ -123,7 +123,7 @@ def _note(note: Note) -> Html:
         return together(code(note.samples[0]), f" {note.sentence}")
     resource = together(code(note.resource), ": ") if note.resource else NOTHING
     samples = together(" (e.g. ", codes(map(subject_words, note.samples)), ")") if note.samples else NOTHING
-    return together(resource, tag("strong", amount(note.count, "user")), f" {note.sentence}", samples)
+    return together(resource, tag("strong", plan_words.noted(note)), f" {note.sentence}", samples)
 
 
 def _changes(plan: PlanWithMembers, cohorts: Sequence[Cohort]) -> Html:

@@ -29,7 +29,7 @@ def _body(plan: Plan) -> list[str | Rows]:
         spent = [f"Reading live state cost {amount(reads, 'billable lookup')}."] if reads else []
         headline = f"**{plan_words.nothing_to_do(summary, plan.notes())}**"
         return [headline, *_doubt(plan), *_notes(plan.notes()), *spent, *_full_cost(plan)]
-    change = f"**{summary.changed:,} of {amount(summary.listed, 'listed user')} would change.**"
+    change = f"**{plan_words.would_change(summary)}.**"
     hazards = "\n".join([table("Count:", "Risk", "Budget"), *map(_hazard, plan_words.worth_showing(plan))])
     return [
         change,
@@ -69,7 +69,8 @@ def _doubt(plan: Plan) -> list[str]:
 def _cost(plan: Plan) -> str:
     cost = plan.summary.cost
     apply = f"**{amount(cost.to_apply, 'billable lookup')}** in {amount(cost.requests, 'request')}{plan_words.about(cost)}"
-    return " ".join([f"Applying costs {apply}.", plan_words.other_ways(cost), *plan_words.cost_remarks(cost)])
+    remarks = [plan_words.other_ways(cost), *plan_words.cost_remarks(cost)]
+    return " ".join([f"Applying costs {apply}.", *filter(None, remarks)])
 
 
 def _full_cost(plan: Plan) -> list[str]:
@@ -120,7 +121,7 @@ def _note(note: Note) -> str:
     resource = f"{code(note.resource)}: " if note.resource else ""
     samples = ", ".join(code(cut(subject_words(each), _SAMPLE_CELLS)) for each in note.samples)
     examples = f" (e.g. {samples})" if samples else ""
-    return f"- {resource}{amount(note.count, 'user')} {prose(cut(note.sentence, 400))}{examples}"
+    return f"- {resource}{plan_words.noted(note)} {prose(cut(note.sentence, 400))}{examples}"
 
 
 def _footer(plan: Plan) -> str:

@@ -26,6 +26,8 @@ CHANGES = {
     ChangeKind.RESUBSCRIBE: 9,
     ChangeKind.EVENT: 5,
     ChangeKind.EVENT_TOTAL: 4,
+    ChangeKind.VARIABLE: 5,
+    ChangeKind.VARIABLE_GONE: 2,
 }
 COUNTS = {
     "erased": 13,
@@ -38,10 +40,12 @@ COUNTS = {
     "forcedSends": 1,
     "createdUsers": 1,
     "resubscribes": 9,
+    "variables": 7,
     "removals": 3,
     "unsubscribes": 8,
     "renames": 4,
     "increments": 5,
+    "inRunningTest": 2,
     "newAttributeNames": 6,
     "duringMigration": 30,
     "assumed": 60,
@@ -58,7 +62,9 @@ AUDIT = Audit(AuditBound(60, 5, 0, 7, 99), AuditGoal(share=20))
 
 def summary(changed: int = 30, listed: int = 97) -> Summary:
     cost = Cost(97, 30, 30, 1, 40, 60, 0, 0.0)
-    return Summary(listed, changed, 0, 1, CHANGES, 1, 40, cost, 60, 1.8e9, 70, AUDIT, triggered=8)
+    return Summary(
+        listed, changed, 0, 1, CHANGES, 1, 40, cost, 60, 1.8e9, 70, AUDIT, triggered=8, tested=("a", "b")
+    )
 
 
 def test_every_hazard_has_its_count() -> None:
