@@ -13,7 +13,7 @@ from leanplum_sync.errors import CredentialError, NoAnswerError, RejectedError
 from leanplum_sync.wire.ab_test import AbTest, read_ab_tests
 from leanplum_sync.wire.action import Action, Json
 from leanplum_sync.wire.catalogue import KeyClass
-from leanplum_sync.wire.envelope import BatchAnswer, RefusalKind, Refused, read_batch_answer
+from leanplum_sync.wire.envelope import BatchAnswer, RefusalKind, Refused, read_batch_answer, sentence
 from leanplum_sync.wire.known_words import known_words
 from leanplum_sync.wire.message import Message, read_message, read_messages
 from leanplum_sync.wire.migration import MIGRATION_KEYS, Migration, read_migration
@@ -24,6 +24,11 @@ from leanplum_sync.wire.variable import read_variables, seen_in
 
 # Drafts and finished messages too, so that an error can say that a message is a draft, not that it doesn't exist.
 _EVERY_MESSAGE: Final = {"includeDrafts": True, "recent": False}
+
+
+_NAME_A_USER: Final = (
+    "To read variables as a user who exists, name one under `variablesUser` in the project file."
+)
 
 
 class Reader:
@@ -83,16 +88,18 @@ class Reader:
         return read_user_batch(answer, subjects)
 
     def _things(self, subjects: Sequence[Subject], on_rate_limit: Callable[[], None] | None) -> UserBatch:
-        element = self._ask(self._get_vars(), on_rate_limit, self._key_for_variables())
-        if "vars" not in element and element.get("warning") is not None:
-            what = "a new user" if self._variables_user is None else "the user that `variablesUser` names"
-            raise rejected(
-                HTTPStatus.OK,
-                f"It shows no variables of {what}. Name a user who exists under `variablesUser` in the project file.",
-            )
-        tree = read_variables(element)
+        tree = read_variables(self._variables(on_rate_limit))
         elements = tuple({"success": True, THINGS: seen_in(tree, subject.id)} for subject in subjects)
         return UserBatch(elements, works=True, was_billed=self._variables_user is not None)
+
+    def _variables(self, on_rate_limit: Callable[[], None] | None) -> Mapping[str, Json]:
+        try:
+            element = self._ask(self._get_vars(), on_rate_limit, self._key_for_variables())
+        except RejectedError as error:
+            raise rejected(error.status, f"{error.reason.rstrip('.')}. {_NAME_A_USER}") from error
+        if "vars" not in element and element.get("warning") is not None:  # the user doesn't exist
+            raise rejected(HTTPStatus.OK, f"{sentence(element).rstrip('.')}. {_NAME_A_USER}")
+        return element
 
     def _get_vars(self) -> Action:
         """

@@ -133,7 +133,7 @@ class Mask:
     key: bytes
 
     def covers(self, field: str) -> bool:
-        """Tell whether *field*, a name or ``deviceId/fieldName``, is sensitive. Of a variable, one of its groups may be."""
+        """Tell whether *field*, a name or ``deviceId/fieldName``, is sensitive. A variable is, too, if one of its groups is."""
         return (
             field in self.sensitive
             or field.rpartition("/")[2] in self.sensitive.union(TOKEN_FIELDS)

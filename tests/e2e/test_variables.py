@@ -328,6 +328,9 @@ def test_variables_are_read_as_the_user_that_the_project_names(tmp_path: Path, s
     file.write_text(PROJECT.replace("  sensitive:", "  variablesUser: nobody-there\n  sensitive:"))
     refused = shell.run("plan", "--out", "b.lpplan", code=4)
     assert "variablesUser" in refused.stderr
+    file.write_text(PROJECT)
+    served.faults('status:status=400,action=getVars,text="userId is required"')
+    assert "variablesUser" in shell.run("plan", "--out", "b.lpplan", code=4).stderr
 
 
 def test_ten_mistakes_are_reported_in_one_run(shell: Shell) -> None:

@@ -47,7 +47,7 @@ ack_option: Final = click.option(
 
 def confirm(console: Console, target: Target, summary: Summary) -> None:
     """
-    Ask a person on a terminal to type the number of users back.
+    Ask a person on a terminal to type the number of users back, or that of variables if no users change.
 
     Raises:
         click.ClickException: there is nobody to ask.
@@ -57,6 +57,9 @@ def confirm(console: Console, target: Target, summary: Summary) -> None:
     deeds = [f"changes {amount(summary.changed, 'user')}"] if summary.changed > erased else []
     if erased:
         deeds.append(f"erases {amount(erased, 'user')}, which can't be undone,")
+    if summary.changed_things:
+        deeds.append(f"changes {amount(summary.changed_things, 'variable')}")
+    count, what = (summary.changed, "users") if summary.changed else (summary.changed_things, "variables")
     if summary.created:
         deeds.append(f"creates {summary.created:,} of them")
     if resubscribed := summary.count(ChangeKind.RESUBSCRIBE):
@@ -67,8 +70,8 @@ def confirm(console: Console, target: Target, summary: Summary) -> None:
         deeds.append(f"imports {amount(events, 'past event')}")
     console.confirm(
         f"This {listing(deeds)} in {target_words(target)}.",
-        expected="the number of users",
-        accepted=(str(summary.changed), f"{summary.changed:,}"),
+        expected=f"the number of {what}",
+        accepted=(str(count), f"{count:,}"),
         unattended="There is no terminal to ask on. Add --yes to apply the plan without being asked; nothing was sent.",
         stopped="Stopped; nothing was sent.",
     )
@@ -115,7 +118,11 @@ wave_failures_option: Final = click.option(
 
 def chosen(plan: PlanPart, canary: Canary | None) -> frozenset[Subject] | None:
     """Return the subjects to apply to first, None for all."""
-    return None if canary is None else choose(plan.subjects(), canary.count(plan.summary.changed))
+    return (
+        None
+        if canary is None
+        else choose(plan.subjects(), canary.count(plan.summary.changed + plan.summary.changed_things))
+    )
 
 
 def goes_on(
