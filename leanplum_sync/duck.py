@@ -51,7 +51,7 @@ def connect(
     return duckdb.connect(file or ":memory:", config=_config(memory_limit_mb, threads, spill))
 
 
-def connect_read_only(file: Path, *, memory_limit_mb: int, spill: Path) -> DuckDBPyConnection:
+def connect_read_only(file: Path, *, memory_limit_mb: int, spill: Path | None = None) -> DuckDBPyConnection:
     """
     Open the database *file* for statements that others wrote: they can't change it, open another file, or change a setting.
 

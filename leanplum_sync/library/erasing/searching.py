@@ -6,8 +6,10 @@ Nothing that is found is kept: only in which files.
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import os
 import shutil
 import sqlite3
@@ -18,17 +20,33 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
-from leanplum_sync.duck import connect, failures
+from leanplum_sync.duck import connect, connect_read_only, failures
 from leanplum_sync.errors import LeanplumSyncError, StalePlanError
 from leanplum_sync.library.erasing.needles import NOTHING, Hit, Matcher
 from leanplum_sync.planfile import open_plan
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 _CHUNK: Final = 1 << 20
 _SQLITE: Final = b"SQLite format 3\0"
 _PARQUET: Final = b"PAR1"
 _GZIP, _ZSTD, _ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
+_BZIP2, _XZ = b"BZh", b"\xfd7zXZ\0"
+_DUCKDB, _DUCKDB_AT = b"DUCK", 8
+# Compressed in ways that nothing here can open: Arrow, ORC, Avro, 7-Zip, LZ4, RAR, Snappy.
+_CLOSED: Final = (
+    b"ARROW1",
+    b"ORC",
+    b"Obj\x01",
+    b"7z\xbc\xaf",
+    b"\x04\x22\x4d\x18",
+    b"Rar!",
+    b"\xff\x06\0\0sNaPpY",
+)
+_MEMORY_MB: Final = 256
 _GIT: Final = ".git"
 
 
@@ -56,9 +74,13 @@ class Search:
             self.found.append(Found(place, hit.ids, hit.values))
 
 
+class UnknownFormatError(ValueError):
+    """A file is compressed in a way that can't be opened, so what is in it isn't known."""
+
+
 def unreadable() -> tuple[type[Exception], ...]:
     """Return what reading a damaged file raises, besides OSError."""
-    return ValueError, EOFError, zlib.error, zipfile.BadZipFile, sqlite3.Error, *failures()
+    return ValueError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, sqlite3.Error, *failures()
 
 
 def unsearchable() -> tuple[type[Exception], ...]:
@@ -112,7 +134,11 @@ def search_file(path: Path, matcher: Matcher, *, opens_plans: bool = True) -> Hi
         return hit | _in_plan(path, matcher) if opens_plans else hit
     if start.startswith(_PARQUET):
         return hit | matcher.find_in(_rows(path))
-    if start.startswith((_GZIP, _ZSTD, _ZIP)):
+    if start.startswith(_DUCKDB, _DUCKDB_AT):
+        return hit | matcher.find_in(_cells_of_duckdb(path))
+    if start.startswith(_CLOSED) and not hit:
+        raise UnknownFormatError
+    if start.startswith((_GZIP, _ZSTD, _ZIP, _BZIP2, _XZ)):
         with path.open("rb") as file:
             return hit | _inside(file, start, matcher)
     return hit
@@ -133,6 +159,9 @@ def _inside(file: BinaryIO, start: bytes, matcher: Matcher) -> Hit:
 
         with zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True) as content:
             return matcher.find_in(_chunks(content))
+    if start.startswith((_BZIP2, _XZ)):
+        with bz2.BZ2File(file) if start.startswith(_BZIP2) else lzma.LZMAFile(file) as content:
+            return matcher.find_in(_chunks(content))  # type: ignore[arg-type]  # as above
     hit = NOTHING
     with zipfile.ZipFile(file) as archive:
         for member in archive.namelist():
@@ -150,6 +179,17 @@ def _cells(path: Path) -> Iterator[bytes]:
             quoted = name.decode().replace('"', '""')
             for row in database.execute(f'SELECT * FROM "{quoted}"'):  # noqa: S608 - a name from the file itself, quoted
                 yield b"\0".join([b"", *map(_cell, row), b""])
+
+
+def _cells_of_duckdb(path: Path) -> Iterator[bytes]:
+    """Yield every cell of a DuckDB file, whose texts are compressed."""
+    with closing(connect_read_only(path, memory_limit_mb=_MEMORY_MB)) as database:
+        tables = database.execute(
+            "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal AND NOT temporary"
+        ).fetchall()
+        for names in tables:
+            table = ".".join('"' + name.replace('"', '""') + '"' for name in names)
+            yield from _lines(database.execute(f"SELECT * FROM {table}"))  # noqa: S608 - names from the file itself, quoted
 
 
 def _cell(value: object) -> bytes:
@@ -174,10 +214,13 @@ def _unpacked(content: bytes) -> bytes:
 
 def _rows(path: Path) -> Iterator[bytes]:
     with closing(connect()) as database:
-        rows = database.execute("SELECT * FROM read_parquet(?)", [str(path)])
-        while page := rows.fetchmany(1000):
-            for row in page:
-                yield b"\0".join([b"", *(str(cell).encode(errors="surrogatepass") for cell in row), b""])
+        yield from _lines(database.execute("SELECT * FROM read_parquet(?)", [str(path)]))
+
+
+def _lines(rows: DuckDBPyConnection) -> Iterator[bytes]:
+    while page := rows.fetchmany(1000):
+        for row in page:
+            yield b"\0".join([b"", *(str(cell).encode(errors="surrogatepass") for cell in row), b""])
 
 
 def _in_plan(path: Path, matcher: Matcher) -> Hit:

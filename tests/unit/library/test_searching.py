@@ -1,0 +1,88 @@
+"""The search after an erasure opens files, whatever they are packed in, and names those that it can't open."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import sqlite3
+import zipfile
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+import zstandard
+from pyarrow import feather, parquet
+
+from leanplum_sync.library.erasing.needles import Matcher, Needles
+from leanplum_sync.library.erasing.searching import Search, search_folder
+
+PLANTED = "leaves-7f3a91"
+# Long enough for DuckDB, Parquet and the others to compress.
+LINES = [f"stays-{number * 7919 % 100_000:05}" for number in range(20_000)]
+LINES[7_000] = PLANTED
+TEXT = "\n".join(LINES).encode()
+TABLE = pa.table({"user": LINES})
+
+
+def in_zip(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("users.csv", TEXT)
+
+
+def in_sqlite(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE users (packed BLOB)")
+        database.execute("INSERT INTO users VALUES (?)", [gzip.compress(TEXT)])
+        database.commit()
+
+
+def in_duckdb(path: Path) -> None:
+    with duckdb.connect(path) as database:
+        database.register("lines", TABLE)
+        database.execute("CREATE SCHEMA crm; CREATE TABLE crm.users AS SELECT * FROM lines")
+
+
+OPENED: dict[str, Callable[[Path], object]] = {
+    "users.csv": lambda path: path.write_bytes(TEXT),
+    "users.csv.gz": lambda path: path.write_bytes(gzip.compress(TEXT)),
+    "users.csv.zst": lambda path: path.write_bytes(zstandard.compress(TEXT)),
+    "users.csv.bz2": lambda path: path.write_bytes(bz2.compress(TEXT)),
+    "users.csv.xz": lambda path: path.write_bytes(lzma.compress(TEXT)),
+    "users.zip": in_zip,
+    "users.parquet": lambda path: parquet.write_table(TABLE, path),
+    "users.db": in_sqlite,
+    "users.duckdb": in_duckdb,
+}
+NOT_OPENED: dict[str, Callable[[Path], object]] = {
+    "users.feather": lambda path: feather.write_feather(TABLE, path, compression="zstd"),
+    "users.orc": lambda path: path.write_bytes(b"ORC compressed"),
+    "users.avro": lambda path: path.write_bytes(b"Obj\x01 compressed"),
+    "users.7z": lambda path: path.write_bytes(b"7z\xbc\xaf\x27\x1c compressed"),
+    "users.lz4": lambda path: path.write_bytes(b"\x04\x22\x4d\x18 compressed"),
+}
+
+
+def searched(folder: Path) -> Search:
+    search = Search()
+    search_folder(folder, Matcher(Needles(frozenset({PLANTED}))), search, lambda _: False)
+    return search
+
+
+@pytest.mark.parametrize("name", OPENED)
+def test_an_id_is_found_in_files_of_every_format_that_can_be_opened(name: str, tmp_path: Path) -> None:
+    OPENED[name](tmp_path / name)
+    search = searched(tmp_path)
+    assert [each.place for each in search.found] == [name]
+    assert not search.unread
+
+
+@pytest.mark.parametrize("name", NOT_OPENED)
+def test_a_file_whose_format_can_not_be_opened_is_named(name: str, tmp_path: Path) -> None:
+    NOT_OPENED[name](tmp_path / name)
+    search = searched(tmp_path)
+    assert [place for place, _ in search.unread] == [name]
+    assert search.files == 0
