@@ -125,6 +125,7 @@ def _decide_all(
         subscriptions,
         profile.unsubscribed_at,
         profile.events,
+        profile.things,
     )
     for want in wants:
         for desire in want.desires:
