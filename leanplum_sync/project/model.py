@@ -26,6 +26,7 @@ from leanplum_sync.kinds.rows.site import Path, Report
 from leanplum_sync.planner.audit import AuditGoal
 from leanplum_sync.problem import Place
 from leanplum_sync.project.moved import Move, MovedModel
+from leanplum_sync.sources.connections.secret_names import SECRET_PARAMETERS, is_secret_option
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.catalogue import KeyClass
 
@@ -38,7 +39,10 @@ DEFAULT_JOURNAL: Final = ".leanplum-sync/journal.db"
 # Source: keys seen in public sample configurations start with prod_, dev_ or exp_, and are random letters and digits.
 _KEY = re.compile(r"(?<![A-Za-z0-9])(prod|dev|exp|cro)_(?=[A-Za-z]*[0-9]|[A-Za-z]{20})[A-Za-z0-9]{8,}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PASSWORD = re.compile(r"://[^/@:]*:[^/@]*@|(?:^|[?&\s])password\s*=")
+_PASSWORD = re.compile(
+    rf"://[^/@:]*:[^/@]*@|(?:^|[?&\s])password\s*=|[?&](?:{'|'.join(sorted(SECRET_PARAMETERS))})=",
+    re.IGNORECASE,
+)
 
 
 def holds_key(text: str) -> bool:
@@ -334,6 +338,21 @@ FORMS: Final[dict[str, type[Edge]]] = {
 }
 
 
+def _no_secrets(options: dict[str, SettingForm]) -> dict[str, SettingForm]:
+    found = [
+        f"`{name}`"
+        for name, setting in options.items()
+        if is_secret_option(name) and (isinstance(setting, str) or setting.otherwise)
+    ]
+    if found:
+        raise wrong(
+            f"{' and '.join(found)} {'is a secret' if len(found) == 1 else 'are secrets'}",
+            "Put the secret in an environment variable, and write {env: NAME_OF_THE_VARIABLE}. Replace the secret itself, because others may"
+            " have seen it.",
+        )
+    return options
+
+
 class ConnectionModel(Edge):
     """A database or an object store that specs take rows from."""
 
@@ -343,7 +362,7 @@ class ConnectionModel(Edge):
         " in an environment variable.",
         examples=[{"env": "WAREHOUSE_URL"}],
     )
-    options: dict[str, SettingForm] = Field(
+    options: Annotated[dict[str, SettingForm], AfterValidator(_no_secrets)] = Field(
         default={},
         description="Options of an object store, such as `region` or `endpoint`. Credentials come from the"
         " store's standard environment variables, such as AWS_ACCESS_KEY_ID.",

@@ -20,14 +20,12 @@ from leanplum_sync.sources.connections import (
     sqlite,
 )
 from leanplum_sync.sources.connections.reader import Reader
+from leanplum_sync.sources.connections.secret_names import SECRET_PARAMETERS, is_secret_option
 
 _POSTGRESQL: Final = ("postgresql", "postgres")
 _THROUGH_SQLALCHEMY: Final = "postgresql+"
 _RELATIVE: Final = "file://./"
 _PASSWORD: Final = re.compile("^([^:/?#]*://[^:@/?#]*):[^@/?#]*@")
-_SECRETS: Final = frozenset({"password", "sslpassword", "token"})
-_SECRET_OPTION: Final = re.compile("secret|token|password|sas|key$", re.IGNORECASE)
-_ID: Final = re.compile("key_?id$", re.IGNORECASE)
 # Variables with which an object store's tools choose another store for the same URL.
 _CHOOSES_STORE: Final = re.compile(
     r"(?:AWS|AZURE|GOOGLE)_\w*(?:ENDPOINT|ACCOUNT_NAME|EMULATOR|BASE_URL|ACCESS_KEY_ID)\w*"
@@ -89,18 +87,14 @@ def target_of(
     The account and its search path decide what a query reads, too; and an endpoint, which may also be in *environ*, decides
     whose bucket it is. It is only for hashing: where a URL is malformed, it may have a password.
     """
-    told = [f"{name}={text}" for name, text in sorted((options or {}).items()) if not _is_secret(name)]
+    told = [f"{name}={text}" for name, text in sorted((options or {}).items()) if not is_secret_option(name)]
     if scheme_of(url) in objects.SCHEMES:
         chosen = (each for each in sorted((environ or {}).items()) if _CHOOSES_STORE.fullmatch(each[0]))
         told += [f"{name}={text}" for name, text in chosen]
     return "\n".join([_without_passwords(url), *told])
 
 
-def _is_secret(option: str) -> bool:
-    return _SECRET_OPTION.search(option) is not None and not _ID.search(option)
-
-
 def _without_passwords(url: str) -> str:
     address, mark, query = _PASSWORD.sub(r"\1@", url, count=1).partition("?")
-    told = [each for each in query.split("&") if each.partition("=")[0] not in _SECRETS]
+    told = [each for each in query.split("&") if each.partition("=")[0].lower() not in SECRET_PARAMETERS]
     return f"{address}{mark}{'&'.join(told)}"

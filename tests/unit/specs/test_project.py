@@ -127,6 +127,39 @@ def test_a_key_in_the_file_is_refused_and_never_shown(folder: Any, spec: str) ->
 
 
 @pytest.mark.parametrize(
+    "connection",
+    [
+        "{url: 'postgresql://a:SECRET@b/c'}",
+        "{url: 'postgresql://b/c?user=a&password=SECRET'}",
+        "{url: 'postgresql://a@b/c?sslpassword=SECRET'}",
+        "{url: 'flightsql://b:1?token=SECRET'}",
+        "{url: 'snowflake://a@b/c?passcode=SECRET'}",
+        "{url: 'snowflake://a@b/c?authenticator=SNOWFLAKE_JWT&privateKey=SECRET'}",
+        "{url: 's3://b', options: {secret_access_key: SECRET}}",
+        "{url: 's3://b', options: {region: eu, AWS_SESSION_TOKEN: SECRET}}",
+        "{url: 'gs://b', options: {service_account_key: SECRET}}",
+        "{url: 'az://b', options: {account_key: {env: KEY, otherwise: SECRET}}}",
+        "{url: 'az://b', options: {sas_token: SECRET}}",
+        "{url: 'az://b', options: {client_secret: SECRET}}",
+    ],
+)
+def test_a_secret_of_a_connection_is_refused_and_never_shown(folder: Any, connection: str) -> None:
+    secret = "s3cret-of-ours"
+    write(folder, f"connections: {{lake: {connection.replace('SECRET', secret)}}}")
+    loaded = folder.load()
+    (problem,) = loaded.problems
+    assert problem.message.endswith("is a secret")
+    assert "{env: NAME_OF_THE_VARIABLE}" in problem.hint
+    assert secret not in repr(loaded)
+
+
+def test_names_of_keys_and_files_of_a_connection_are_no_secrets(folder: Any) -> None:
+    options = "{access_key_id: A, federated_token_file: /run/token, skip_signature: 'true', account_key: {env: KEY}}"
+    write(folder, f"connections: {{lake: {{url: 's3://b', options: {options}}}}}")
+    assert folder.load().problems == ()
+
+
+@pytest.mark.parametrize(
     ("spec", "variable"),
     [
         ("environments: {live: {appId: {env: LEANPLUM_PRODUCTION_KEY}}}", "LEANPLUM_PRODUCTION_KEY"),
