@@ -47,7 +47,7 @@ def write_leftovers(
     plan: Planned, subjects: Iterable[Subject], resources: Iterable[Resource], root: Path, stem: Path
 ) -> Leftovers:
     """
-    Write the rows that asked for the changes of *subjects*, one file a resource.
+    Write the rows that asked for the changes of *subjects*, one file a resource that has rows.
 
     The files are beside *stem* and named after it and the resource: ``run-3.rejected.UserAttributes-loyalty.csv``. Rows
     keep every column and every digit. Rows of CSV stay CSV; all others become NDJSON. Rows are found by their place, so
@@ -59,7 +59,7 @@ def write_leftovers(
     changed: dict[str, None] = {}
     for resource in resources:
         places = wanted.get(str(resource.address))
-        if not places:
+        if not places or not resource.kind.has_rows:
             continue
         source = resource.source
         csv_source = csv_file_of(source)

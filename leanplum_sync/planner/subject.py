@@ -116,7 +116,7 @@ def _decide_all(
     change is always the observed one.
     """
     attributes, fields, devices = dict(profile.attributes), dict(profile.fields), dict(profile.devices)
-    subscriptions = dict(profile.subscriptions)
+    subscriptions, things = dict(profile.subscriptions), dict(profile.things)
     planned = Profile(
         profile.exists,
         attributes,
@@ -125,14 +125,14 @@ def _decide_all(
         subscriptions,
         profile.unsubscribed_at,
         profile.events,
-        profile.things,
+        things,
     )
     for want in wants:
         for desire in want.desires:
             decision = decide(want, desire, planned, known, context.messages.get(want.resource))
             if decision.changes:
                 for change in decision.changes:
-                    _carry_out(change, attributes, fields, devices, subscriptions)
+                    _carry_out(change, attributes, fields, devices, subscriptions, things)
                 changes = tuple(_as_observed(change, profile) for change in decision.changes)
                 is_same = all(map(is_, changes, decision.changes))
                 yield decision if is_same else replace(decision, changes=changes)
@@ -157,12 +157,13 @@ def _is_once(decision: Decision) -> bool:
     return isinstance(decision.desire, desires.Once)
 
 
-def _carry_out(
+def _carry_out(  # noqa: PLR0917 - one for each part of a profile
     change: Change,
     attributes: dict[str, Json],
     fields: dict[str, Json],
     devices: dict[str, Mapping[str, Json]],
     subscriptions: dict[str, str],
+    things: dict[str, Json],
 ) -> None:
     match effect_of(change.kind):
         case Effect.ITEMS_ADDED:
@@ -182,7 +183,9 @@ def _carry_out(
             subscriptions[change.field] = change.after
         case Effect.ATTRIBUTE:
             attributes[change.field] = change.after
-        case Effect.EXISTENCE | Effect.ABSENCE | Effect.MESSAGE | Effect.OCCURRENCE | Effect.THING:
+        case Effect.THING:
+            things[change.field] = change.after
+        case Effect.EXISTENCE | Effect.ABSENCE | Effect.MESSAGE | Effect.OCCURRENCE:
             pass
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from rich.console import RenderableType
 from rich.text import Text
 
+from leanplum_sync.planner.change import Effect, effect_of
 from leanplum_sync.planner.differences import Difference, Differences, Group, GroupDifference
 from leanplum_sync.planner.plan import Hazard
 from leanplum_sync.render import documents, plan_words
@@ -70,15 +71,24 @@ def _headline(diff: PlanDiff) -> list[RenderableType]:
     rows = [
         (
             Text(f"{found.subjects.get(each, 0):,}"),
-            Text(f"users {words}", CARE if found.subjects.get(each) else FAINT),
+            Text(f"{_unit(found)}s {words}", CARE if found.subjects.get(each) else FAINT),
         )
         for each, words in _WORDS.items()
     ]
-    return [grid([*rows, (Text(f"{found.same:,}"), faint("users would change as before"))], right=(0,))]
+    return [
+        grid([*rows, (Text(f"{found.same:,}"), faint(f"{_unit(found)}s would change as before"))], right=(0,))
+    ]
 
 
 def _nothing(found: Differences) -> str:
-    return f"No difference: {amount(found.same, 'user')} would change as before."
+    return f"No difference: {amount(found.same, _unit(found))} would change as before."
+
+
+def _unit(found: Differences) -> str:
+    """Return what the differences are about: variables, if they are about nothing else."""
+    kinds = {group.kind for group in found.groups}
+    only_things = bool(kinds) and all(effect_of(kind) is Effect.THING for kind in kinds)
+    return "variable" if only_things else "user"
 
 
 def _groups(diff: PlanDiff, fits: int) -> list[RenderableType]:
@@ -188,7 +198,10 @@ def plan_diff_markdown(diff: PlanDiff, limit: int) -> str:
     foot = f"<sub>{_digests(diff)}</sub>"
     if found.are_none:
         return fitted([*head, f"**{_nothing(found)}**", foot], limit)
-    users = [row(f"**{found.subjects.get(each, 0):,}**", f"users {words}") for each, words in _WORDS.items()]
+    unit = _unit(found)
+    users = [
+        row(f"**{found.subjects.get(each, 0):,}**", f"{unit}s {words}") for each, words in _WORDS.items()
+    ]
     counts = [
         row(
             f"{each.old:,}",
@@ -211,7 +224,11 @@ def plan_diff_markdown(diff: PlanDiff, limit: int) -> str:
         [
             *head,
             "\n".join(
-                [table("Count:", "Users"), *users, row(f"{found.same:,}", "users would change as before")]
+                [
+                    table("Count:", f"{unit.capitalize()}s"),
+                    *users,
+                    row(f"{found.same:,}", f"{unit}s would change as before"),
+                ]
             ),
             "\n".join([table("Before:", "Now:", "What", "Difference"), *counts]),
             Rows(

@@ -193,6 +193,7 @@ def test_a_value_that_changed_after_the_plan_is_not_overwritten(
     assert (receipt["actions"]["done"], receipt["actions"]["conflicting"]) == (5, 1)
     (conflict,) = receipt["exceptions"]
     assert conflict["subject"] == "variable:paywall.title"
+    assert not receipt["files"]  # there are no rows to send again
     assert variables(served)["paywall"]["title"] == "Somebody's"
 
 
@@ -386,6 +387,16 @@ def test_half_a_file_is_a_problem_or_changes_only_what_it_names(shell: Shell, se
     }
 
 
+def test_two_documents_that_agree_set_a_variable_once(shell: Shell, served: Served) -> None:
+    other = SPEC.replace("name: paywall", "name: other")
+    (shell.folder / "specs" / "z.yaml").write_text(other)
+    planned = shell.json("plan", "--out", "a.lpplan")
+    assert (planned["things"]["listed"], planned["actions"]) == (8, 6)
+    shell.run(*APPLY)
+    assert variables(served) == AFTER
+    assert requests(served, "setVars") + requests(served, "deleteVars") == 6
+
+
 def test_two_documents_that_disagree_name_both_lines(shell: Shell) -> None:
     other = SPEC.replace("name: paywall", "name: other").partition("  variables:\n")[0]
     (shell.folder / "specs" / "z.yaml").write_text(
@@ -394,3 +405,15 @@ def test_two_documents_that_disagree_name_both_lines(shell: Shell) -> None:
     found = shell.json("validate", code=3)["problems"]
     assert {(each["place"]["line"], each["also"]["line"]) for each in found} == {(6, 6), (7, 8)}
     assert not any("for the same user" in each["message"] for each in found)
+
+
+def test_two_plans_are_compared_by_their_variables(shell: Shell) -> None:
+    shell.run("plan", "--out", "a.lpplan")
+    path = shell.folder / "specs" / "paywall.yaml"
+    path.write_text(SPEC.replace("value: 20", "value: 21"))
+    shell.run("plan", "--out", "b.lpplan")
+    assert (
+        "1  variables would change now but not before"
+        in shell.run("plan-diff", "a.lpplan", "b.lpplan").stdout
+    )
+    assert "6 variables would change as before" in shell.run("plan-diff", "a.lpplan", "a.lpplan").stdout
