@@ -18,6 +18,7 @@ from typing import Any, Final
 import orjson
 import sqlalchemy as sa
 
+from leanplum_sync.address import Subject
 from leanplum_sync.encryption import SealingKeys
 from leanplum_sync.journal.cells import unchecked
 from leanplum_sync.journal.database import Database
@@ -79,11 +80,26 @@ class ErasureEntry:
         return None if self.erased_at is None else self.erased_at + SECOND_CHECK_SECONDS
 
 
-def people(journal: str, keys: SealingKeys, app: str, subject: str) -> tuple[str, ...]:
-    """Return the hashes by which *journal* may know *subject*, by each of *keys*: the first is the one to store."""
-    plain = hmac.digest(journal.encode(), f"{app}\0{subject}".encode(), hashlib.sha256).hex()
-    stamps = (SealingKeys((key,)).sealed(b"", "erasure").stamp(plain) for key in keys.keys)
-    return tuple(each[:_DIGITS] for each in (*stamps, plain))
+class People:
+    """Returns the hashes by which *journal* may know a subject of *app*, by each of *keys*: the first is the one to store."""
+
+    def __init__(self, journal: str, keys: SealingKeys, app: str) -> None:
+        self._journal, self._app = journal.encode(), app
+        self._codecs = [SealingKeys((key,)).sealed(b"", "erasure") for key in keys.keys]
+
+    def __call__(self, subject: Subject) -> tuple[str, ...]:
+        text = f"{self._app}\0{subject}".encode(errors="surrogatepass")
+        plain = hmac.digest(self._journal, text, hashlib.sha256).hex()
+        return tuple(each[:_DIGITS] for each in (*(codec.stamp(plain) for codec in self._codecs), plain))
+
+
+def note_checked(database: Database, app: str, people: Collection[str], at: float) -> None:
+    """Record that none of *people* existed when they were read *at* this time, in epoch seconds."""
+    table = erasure_table
+    with database.writing("the second check was not recorded") as connection:
+        for person in people:
+            this = (table.c.app == app, table.c.person == person)
+            connection.execute(sa.update(table).where(*this).values(checked_at=at))
 
 
 def store(database: Database, lease: Lease, entries: Sequence[ErasureEntry]) -> None:

@@ -376,10 +376,10 @@ class JournalReader:
         query = sa.select(table).order_by(table.c.planned_at, table.c.person)
         return erasing.entries(self._select(query if app is None else query.where(table.c.app == app)))
 
-    def people(self, app: str, subject: Subject) -> tuple[str, ...]:
-        """Return the keyed hashes of *subject* in ``erasures``, see ``erasing.people``."""
+    def people(self, app: str) -> erasing.People:
+        """Return what makes the keyed hashes of users of *app* in ``erasures``."""
         mark = self.mark()
-        return erasing.people(mark.id if mark else "", self._keys, app, str(subject))
+        return erasing.People(mark.id if mark else "", self._keys, app)
 
     def texts(self) -> Iterator[tuple[str, bytes]]:
         """Yield every row of every table, but for the files, as text: with what is encrypted in it. To be searched."""

@@ -74,6 +74,10 @@ class Journal(JournalReader):
         """See ``erasing.store``."""
         erasing.store(self._writable, lease, entries)
 
+    def note_checked(self, app: str, people: Collection[str], at: float) -> None:
+        """See ``erasing.note_checked``."""
+        erasing.note_checked(self._writable, app, people, at)
+
     def erase(self, lease: Lease, subjects: Collection[Subject]) -> Mapping[str, int]:
         """See ``erasing.erase``."""
         return erasing.erase(self._writable, self._texts, lease, set(map(str, subjects)))

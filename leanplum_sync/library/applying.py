@@ -30,6 +30,7 @@ from leanplum_sync.journal.lock import Lease
 from leanplum_sync.journal.writer import Journal
 from leanplum_sync.library.baseline_here import ReadBack, add_run
 from leanplum_sync.library.connect import App, connected, settle_seconds, target_of
+from leanplum_sync.library.erasing.checking import check_not_erased
 from leanplum_sync.library.erasing.finishing import Around, Erasures, Finished
 from leanplum_sync.library.erasing.needles import KnownUsers
 from leanplum_sync.library.event_log import EventLog
@@ -263,6 +264,7 @@ def applying(
 
     Raises:
         MigrationChangedError: the app has moved to CleverTap, or began to after planning.
+        StalePlanError: a user of it was erased since.
         StalePlanError: its events may trigger messages that were started after planning.
         ClockError: it has events, and this machine's clock differs too much from the host's.
         StalePlanError: the app is no longer as the specs expect.
@@ -283,6 +285,7 @@ def applying(
         ) as journal,
         EventLog(settings.state_folder, SystemClock(), warn) as log,
     ):
+        check_not_erased(admitted.plan, journal)
         writer = Writer(app.calls, app.target.writes)
         stated = {hazard.name: hazard.count for hazard in admitted.plan.hazards()}
         check_migration(app.reader(), stated, changes=admitted.mine.summary.changed > 0)

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from heapq import merge
@@ -47,6 +47,7 @@ from leanplum_sync.progress import Progress
 from leanplum_sync.specs import Loaded
 from leanplum_sync.staging import Staging
 from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.erasing import is_blocked
 
 _SUBJECTS_AT_ONCE: Final = 500
 _SAMPLES: Final = 3
@@ -158,9 +159,11 @@ def find_drift(
     journal: KnowsFootprints,
     clock: Clock,
     progress: Progress,
+    on_absent: Callable[[Subject], None] = lambda _: None,
 ) -> Drift:
     """
-    Compare the subjects of *loaded*, whose rows ``check`` staged, with what the journal says we left there.
+    Compare the subjects of *loaded*, whose rows ``check`` staged, with what the journal says we left there. *on_absent* gets each user who was
+    to be erased, and doesn't exist.
 
     Raises:
         StalePlanError: the snapshot is too old, or lacks subjects.
@@ -172,6 +175,9 @@ def find_drift(
         former=loaded.former_names,
     )
     reads, unreadable = observe(staging, observed, reader, clock, progress)
+    for subject, message in unreadable.items():
+        if is_blocked(message):
+            on_absent(subject)
     specs = _in_force(loaded, journal.applied_specs(app, environment))
     unchanged = {each.resource for each in specs if each.applied is not None and not each.changed}
     things = things_of(loaded.resources)
@@ -184,6 +190,9 @@ def find_drift(
         stream = merge(of_users, of_things, key=lambda plan: plan.subject)
         while page := list(islice(stream, _SUBJECTS_AT_ONCE)):
             differing = [plan for plan in page if plan.changes or _is_missing(plan)]
+            for plan in page:
+                if any(decision.reason is Reason.ABSENT for decision in plan.decisions):
+                    on_absent(plan.subject)
             short += sum(_falls_short(plan) for plan in page)
             left = journal.footprints(app, environment, [plan.subject for plan in differing])
             for plan in differing:

@@ -317,6 +317,22 @@ class HeldRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ErasureRecord:
+    """An erased user, by a keyed hash; *erased_at* is when the user was read back and did not exist. The second check is due 15 days later."""
+
+    person: str
+    request: str
+    app_id: str
+    environment: str
+    run: int
+    full: bool
+    block: bool
+    erased_at: Time
+    due_at: Time
+    checked_at: Time
+
+
+@dataclass(frozen=True, slots=True)
 class StatusDocument(Document):
     NAME: ClassVar = "status"
 
@@ -324,6 +340,7 @@ class StatusDocument(Document):
     read_at: Time
     locks: tuple[LockRecord, ...]
     runs: tuple[RunRecord, ...]
+    erasures: tuple[ErasureRecord, ...]
     held: tuple[HeldRecord, ...]
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from leanplum_sync.journal.erasing import ErasureEntry
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.render.plan_words import target_words
-from leanplum_sync.render.values import amount, timestamp
+from leanplum_sync.render.values import amount, cut, escaped, moment, timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,45 @@ def method_words(entry: ErasureEntry) -> str:
     if entry.block:
         return "blocked: profile, sessions, and analytics erased, the id kept"
     return "profile, sessions, and analytics erased" if entry.full else "profile erased, analytics kept"
+
+
+def second_check_json(passed: Iterable[ErasureEntry], now: float) -> dict[str, object]:
+    """Return one line of a file: people who still did not exist 15 days later."""
+    return {
+        "document": "second check of erasures",
+        "checkedAt": timestamp(now),
+        "people": [
+            {
+                "person": each.person,
+                "request": each.request or None,
+                "run": each.run,
+                "absentAt": timestamp(each.erased_at),
+            }
+            for each in passed
+        ],
+    }
+
+
+def erasure_words(entries: Iterable[ErasureEntry], now: float) -> Iterator[str]:
+    """Yield what is left to do about erasures: what was not finished, and second checks that are due or will be."""
+    entries = [each for each in entries if each.checked_at is None]
+    for environment in sorted({each.environment for each in entries}):
+        own = [each for each in entries if each.environment == environment]
+        named = cut(escaped(environment))
+        if open_now := [each for each in own if each.erased_at is None]:
+            yield (
+                f"{named}: {amount(len(open_now), 'user')} of run {open_now[-1].run} not yet proven to be erased."
+                " Apply the plan again, or make a new one."
+            )
+        due = [each.due_at for each in own if each.due_at is not None]
+        if ready := [at for at in due if at <= now]:
+            are = "is" if len(ready) == 1 else "are"
+            yield (
+                f"{named}: {amount(len(ready), 'erased user')} {are} due for the second check:"
+                f" leanplum-sync drift -e {named}"
+            )
+        if later := [at for at in due if at > now]:
+            yield f"{named}: {amount(len(later), 'erased user')}, second check from {moment(min(later))}"
 
 
 def receipt_json(receipt: ErasureReceipt) -> str:

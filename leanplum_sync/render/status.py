@@ -11,7 +11,17 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from leanplum_sync.journal.entry import DeliveryEntry, LockHolder, RunEntry, RunState
-from leanplum_sync.render.documents import HeldRecord, LockRecord, RunRecord, StatusDocument, entry, written
+from leanplum_sync.journal.erasing import ErasureEntry
+from leanplum_sync.render.documents import (
+    ErasureRecord,
+    HeldRecord,
+    LockRecord,
+    RunRecord,
+    StatusDocument,
+    entry,
+    written,
+)
+from leanplum_sync.render.erasure import erasure_words
 from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, prose, row, table
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, faint, grid, heading, paint
@@ -36,6 +46,7 @@ class Status:
     locks: Sequence[LockHolder]
     runs: Sequence[RunEntry]
     held: Sequence[DeliveryEntry]
+    erasures: Sequence[ErasureEntry] = ()
 
 
 def status_text(status: Status, page: Page) -> str:
@@ -44,7 +55,7 @@ def status_text(status: Status, page: Page) -> str:
         lines += [Text(NO_RUNS)]
         return paint(lines, page)
     lines += [*_locks(status), heading("Recent runs"), runs_grid(status.runs), BLANK]
-    return paint([*lines, *_held(status)], page)
+    return paint([*lines, *_erasures(status), *_held(status)], page)
 
 
 def _locks(status: Status) -> list[RenderableType]:
@@ -93,6 +104,11 @@ def _run_row(run: RunEntry) -> tuple[Text, ...]:
     )
 
 
+def _erasures(status: Status) -> list[RenderableType]:
+    words = list(erasure_words(status.erasures, status.now))
+    return [heading("Erasures"), *(Text(each, CARE) for each in words), BLANK] if words else []
+
+
 def _held(status: Status) -> list[RenderableType]:
     if not status.held:
         return [Text(NOTHING_HELD, GOOD)]
@@ -129,8 +145,20 @@ def status_json(status: Status) -> str:
             read_at=timestamp(status.now),
             locks=tuple(_lock_record(lock, status.now) for lock in status.locks),
             runs=tuple(map(run_record, status.runs)),
+            erasures=tuple(_erasure_record(each) for each in status.erasures),
             held=tuple(entry(HeldRecord, each.key, each, app_id=each.app) for each in status.held),
         )
+    )
+
+
+def _erasure_record(erased: ErasureEntry) -> ErasureRecord:
+    return entry(
+        ErasureRecord,
+        erased,
+        app_id=erased.app,
+        erased_at=timestamp(erased.erased_at),
+        due_at=timestamp(erased.due_at),
+        checked_at=timestamp(erased.checked_at),
     )
 
 
@@ -166,6 +194,7 @@ def status_markdown(status: Status, limit: int) -> str:
             title,
             _held_words(status),
             _markdown_held(status),
+            Rows("", [f"- {prose(each)}" for each in erasure_words(status.erasures, status.now)]),
             Rows(
                 "", [f"- {prose(cut(lock_words(lock, status.now), _COMMENT_CELLS))}" for lock in status.locks]
             ),

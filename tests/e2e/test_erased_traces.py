@@ -9,7 +9,11 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -20,7 +24,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 from files import write_files
-from shell import Serve, Served, Shell
+from shell import ROOT, Serve, Served, Shell
 
 from leanplum_sync.encryption import KEY_VARIABLE, new_key
 
@@ -236,6 +240,46 @@ def test_nothing_is_left_of_an_erased_user(shell: Shell) -> None:
     (shell.folder / "again.lpplan").unlink()
     after = shell.json("plan", "--out", "after.lpplan")
     assert not after["changes"].get("send")
+
+
+BEFORE_THE_PLAN = ("proof", "baselines", "files", "journal", "plan")
+AFTER_THE_PLAN = ("search", "receipts")
+
+
+@pytest.mark.parametrize(
+    "shell", ["sqlite", pytest.param("postgresql with a key", marks=pytest.mark.slow)], indirect=True
+)
+@pytest.mark.parametrize("moment", [*BEFORE_THE_PLAN, *AFTER_THE_PLAN])
+def test_a_killed_erasure_is_finished_when_it_is_applied_again(shell: Shell, moment: str) -> None:
+    use(shell)
+    (shell.folder / "first.lpplan").unlink()
+    leave(shell)
+    shell.run("plan", "-e", "erasing", "--out", "erase.lpplan")
+    # Whoever applies from a copy, as pipelines do, can always continue: the project's own plan is deleted with the rest.
+    outside = shell.folder.parent / "erase.lpplan"
+    shutil.copy(shell.folder / "erase.lpplan", outside)
+    killed = subprocess.run(
+        [sys.executable, str(ROOT / "tests/support/killed_erasure.py"), moment, "erase.lpplan", "--yes"],
+        cwd=shell.folder,
+        env={**shell.variables, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    status = shell.json("status")
+    assert [each["erasedAt"] for each in status["erasures"]] == [None]
+    assert "not yet proven to be erased" in shell.run("status").stdout
+    assert (shell.folder / "erase.lpplan").exists() is (moment in BEFORE_THE_PLAN)
+    plan = "erase.lpplan" if moment in BEFORE_THE_PLAN else str(outside)
+    shell.run("apply", plan, "--yes")
+    assert left(shell.folder) == {"specs/requests.csv"}
+    if location := shell.environ.get("LEANPLUM_SYNC_JOURNAL"):
+        dumped = dump(location)
+        assert not [text for text in PLANTED if text.encode() in dumped]
+    (erased,) = shell.json("status")["erasures"]
+    assert erased["erasedAt"]
+    assert len(list((shell.folder / ".leanplum-sync" / "erasures").glob("*.json"))) == 1
+    shell.run("journal", "verify")
 
 
 def dump(location: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any, Final
 
@@ -228,3 +229,55 @@ def test_a_user_who_is_gone_by_then_needs_no_erasing(shell: Shell) -> None:
     shell.run("call", "deleteUser", "userId=leaves", "--yes", "-e", "erasing")
     receipt = shell.json("apply", "a.lpplan", "--yes", "--ack", "erased=1", "--verify", "all")
     assert receipt["actions"]["already"] == 1
+
+
+def test_status_reminds_of_the_second_check_and_drift_makes_it(shell: Shell) -> None:
+    plan(shell)
+    shell.run("apply", "a.lpplan", "--yes", "--ack", "erased=1")
+    (erased,) = shell.json("status")["erasures"]
+    assert (erased["request"], erased["full"], erased["checkedAt"]) == ("T-17", True, None)
+    assert "leaves" not in json.dumps(erased)
+    assert "1 erased user, second check from" in shell.run("status").stdout
+    early = shell.run("drift", "-e", "erasing", "specs/requests.yaml")
+    assert "1 erased user: the second check is due from" in early.stderr
+    assert shell.json("status")["erasures"][0]["checkedAt"] is None
+
+    with sqlite3.connect(shell.folder / ".leanplum-sync" / "journal.db") as journal:
+        journal.execute("UPDATE erasure SET erased_at = erased_at - 16 * 86400")
+    journal.close()
+    for output in ("text", "markdown", "html"):
+        assert "due for the second check" in shell.run("status", "-o", output).stdout
+    assert "leanplum-sync drift -e erasing" in " ".join(shell.run("status").stdout.split())
+    checked = shell.run("drift", "-e", "erasing", "specs/requests.yaml")
+    assert "Second check: 1 erased user still not there." in checked.stderr
+    assert shell.json("status")["erasures"][0]["checkedAt"]
+    assert "second check" not in shell.run("status").stdout
+    (file,) = (shell.folder / ".leanplum-sync" / "erasures").glob("second-check-*.json")
+    told = json.loads(file.read_text())
+    assert [each["request"] for each in told["people"]] == ["T-17"]
+    assert "leaves" not in file.read_text()
+
+
+def test_who_is_back_by_the_second_check_does_not_pass_it(shell: Shell) -> None:
+    plan(shell)
+    shell.run("apply", "a.lpplan", "--yes", "--ack", "erased=1")
+    with sqlite3.connect(shell.folder / ".leanplum-sync" / "journal.db") as journal:
+        journal.execute("UPDATE erasure SET erased_at = erased_at - 16 * 86400")
+    journal.close()
+    shell.run("call", "start", "userId=leaves", "deviceId=phone", "createDisposition=CreateIfNeeded", "--yes")
+    shell.run("drift", "-e", "erasing", "specs/requests.yaml", "--detailed-exitcode", code=2)
+    assert shell.json("status")["erasures"][0]["checkedAt"] is None
+
+
+def test_a_plan_from_before_an_erasure_is_refused(shell: Shell) -> None:
+    (shell.folder / "specs" / "tiers.csv").write_text("user,tier\nleaves,gold\n")
+    (shell.folder / "specs" / "requests.csv").write_text("user,ticket\nnobody,T-18\n")
+    shell.run("plan", "--out", "../old.lpplan")
+    (shell.folder / "specs" / "tiers.csv").write_text("user,tier\nstays,gold\n")
+    (shell.folder / "specs" / "requests.csv").write_text("user,ticket\nleaves,T-17\n")
+    plan(shell)
+    shell.run("apply", "a.lpplan", "--yes", "--ack", "erased=1")
+    (shell.folder / "specs" / "tiers.csv").write_text("user,tier\nleaves,gold\n")
+    (shell.folder / "specs" / "requests.csv").write_text("user,ticket\nnobody,T-18\n")
+    refused = shell.run("apply", "../old.lpplan", "--yes", code=7)
+    assert "run 1 has erased a user whom it changes. Plan again." in refused.stderr

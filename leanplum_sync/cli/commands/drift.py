@@ -8,12 +8,14 @@ from pathlib import Path
 
 import click
 
+from leanplum_sync.address import Subject
 from leanplum_sync.cli.command import Command, in_project, specs_argument
 from leanplum_sync.cli.connect import connected
 from leanplum_sync.cli.exit_codes import ExitCode
 from leanplum_sync.cli.options.basic import allow_lookups_option, duration_option
 from leanplum_sync.cli.options.checking import LIVE, observed_option, reading_of, set_option
 from leanplum_sync.cli.output.console import Console
+from leanplum_sync.cli.output.erasures import tell_second_check
 from leanplum_sync.cli.output.outputs import deliver, output_options
 from leanplum_sync.cli.project import settings_of, specs_here
 from leanplum_sync.clock import SystemClock
@@ -113,7 +115,8 @@ def _find(
                 read_journal(settings.journal) as journal,
                 learning(settings, reading, fields, console.complain) if is_live else nullcontext(),
             ):
-                return find_drift(
+                absent: list[Subject] = []
+                found = find_drift(
                     loaded,
                     staging,
                     admitted(source, app.costs),
@@ -123,6 +126,9 @@ def _find(
                     journal=journal,
                     clock=SystemClock(),
                     progress=progress,
+                    on_absent=absent.append,
                 )
+                tell_second_check(absent if is_live else (), settings, app.target.app_id, console)
+                return found
     finally:
         reading.unlink(missing_ok=True)

@@ -54,6 +54,7 @@ def command(console: Console, *, shows_costs: bool) -> None:
             now=SystemClock().now(),
             locks=journal.locks(),
             runs=journal.runs(environment=remembered("environment"))[:_RUNS],
+            erasures=journal.erasures(),
             held=tuple(journal.deliveries(states=(DeliveryState.HELD,))),
         )
     if lapse := lapse_here(settings):

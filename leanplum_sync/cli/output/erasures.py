@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
+from leanplum_sync.address import Subject
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.shell import shortest
+from leanplum_sync.clock import SystemClock
+from leanplum_sync.library.erasing.checking import second_check
+from leanplum_sync.library.erasing.cleaning import RECEIPTS
 from leanplum_sync.library.erasing.finishing import Finished
-from leanplum_sync.render.values import amount, cut, escaped
+from leanplum_sync.library.journal_here import open_for
+from leanplum_sync.project.settings import Settings
+from leanplum_sync.render.values import amount, cut, escaped, moment
 
 _LISTED: Final = 20
 
@@ -34,6 +41,23 @@ def tell_finished(finished: Finished | None, console: Console) -> None:
     for path in finished.receipts:
         if path.suffix == ".md":
             console.say(f"Receipt: {shortest(path)}")
+
+
+def tell_second_check(absent: Collection[Subject], settings: Settings, app: str, console: Console) -> None:
+    """Record and tell for which of the *absent* users, who were to be erased, this was the second check."""
+    if not absent:
+        return
+    with open_for(settings, app) as journal:
+        checked = second_check(absent, settings, app, journal, SystemClock().now())
+    if checked.passed:
+        console.say(
+            f"Second check: {amount(len(checked.passed), 'erased user')} still not there. Recorded in {shortest(settings.state_folder / RECEIPTS)}."
+        )
+    if checked.early:
+        due = min(each.due_at for each in checked.early if each.due_at is not None)
+        console.say(
+            f"{amount(len(checked.early), 'erased user')}: the second check is due from {moment(due)}."
+        )
 
 
 def _erased_words(finished: Finished) -> str:

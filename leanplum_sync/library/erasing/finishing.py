@@ -19,7 +19,7 @@ from leanplum_sync.client.throttle import Pace
 from leanplum_sync.clock import Clock
 from leanplum_sync.errors import JournalError, LeanplumSyncError, StorageError
 from leanplum_sync.journal.database import describe, is_address
-from leanplum_sync.journal.erasing import ErasureEntry
+from leanplum_sync.journal.erasing import ErasureEntry, People
 from leanplum_sync.journal.lock import Lease
 from leanplum_sync.journal.writer import Journal
 from leanplum_sync.library.erasing import cleaning, searching
@@ -85,13 +85,14 @@ class Erasures:
 
     def begin(self, journal: Journal, lease: Lease, run: int, now: float) -> None:
         """Record that the users are about to be erased, so that ``status`` shows what was not finished."""
-        journal.store_erasures(lease, [self._entry(journal, each, run, now) for each in self.changes])
+        people = journal.people(self.plan.header.target.app_id)
+        journal.store_erasures(lease, [self._entry(people, each, run, now) for each in self.changes])
 
-    def _entry(self, journal: Journal, subject: Subject, run: int, now: float) -> ErasureEntry:
+    def _entry(self, people: People, subject: Subject, run: int, now: float) -> ErasureEntry:
         change, target = self.changes[subject], self.plan.header.target
         return ErasureEntry(
             app=target.app_id,
-            person=journal.people(target.app_id, subject)[0],
+            person=people(subject)[0],
             environment=target.environment,
             run=run,
             full=change.after["full"] is True,
@@ -122,15 +123,15 @@ class Erasures:
         )
         for table, content in journal.texts():
             search.note(f"the journal, table {table}", matcher.find(content))
-        now = clock.now()
+        now, people = clock.now(), journal.people(self.plan.header.target.app_id)
         done = [
-            replace(self._entry(journal, each, run, now), erased_at=now, cleaned_at=now)
+            replace(self._entry(people, each, run, now), erased_at=now, cleaned_at=now)
             for each in sorted(gone)
         ]
-        journal.store_erasures(lease, done)
         receipts = write_receipts(
             _receipts(self.plan, settings, run, done, cleaned, search, needles), settings
         )
+        journal.store_erasures(lease, done)  # last: until then, `status` shows that they are not finished
         return Finished(len(gone), remaining, cleaned, search, receipts)
 
     def _clean(

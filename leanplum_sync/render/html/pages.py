@@ -9,6 +9,7 @@ from leanplum_sync.journal.entry import Fate, FateGroup
 from leanplum_sync.operations.verify import Verification
 from leanplum_sync.planner.plan import Target
 from leanplum_sync.problem import Problem, Remark
+from leanplum_sync.render.erasure import erasure_words
 from leanplum_sync.render.html.parts import code, codes, items, main, masthead, section, table
 from leanplum_sync.render.html.writing import NOTHING, Content, Html, page, tag, together
 from leanplum_sync.render.problems import Checked, found_words, headline
@@ -100,6 +101,9 @@ def status_html(status: Status) -> str:
             _held(status),
             section("Running now", items(lock_words(lock, status.now) for lock in status.locks))
             if status.locks
+            else NOTHING,
+            section("Erasures", items(erasing))
+            if (erasing := list(erasure_words(status.erasures, status.now)))
             else NOTHING,
             section("Recent runs", latest) if runs else NOTHING,
         ),
