@@ -36,8 +36,8 @@ def tell_finished(finished: Finished | None, console: Console) -> None:
         for each in finished.search.found[:_LISTED]:
             what = "an id" if each.ids else "a value, which may also be of others"
             console.say(f"  {escaped(each.place)}: {what}")
-        if more := len(finished.search.found) - _LISTED:
-            console.say(f"  and {more:,} more, in the receipt" if more > 0 else "")
+        if (more := len(finished.search.found) - _LISTED) > 0:
+            console.say(f"  and {more:,} more, in the receipt")
     for path in finished.receipts:
         if path.suffix == ".md":
             console.say(f"Receipt: {shortest(path)}")
