@@ -1,8 +1,9 @@
 r"""
 Names of variables, and what getVars and setVars say of them.
 
-A dotted name is a path of groups: ``paywall.title`` is ``{"paywall": {"title": ...}}`` in both. ``\.`` is a dot of its own. Source:
-recorded replies of getVars; Leanplum's SDKs, which send setVars the same way.
+A dotted name is a path of groups: ``paywall.title`` is ``{"paywall": {"title": ...}}`` in both. ``\.`` is a dot of its own: without the
+backslash, setVars takes a key with a dot for groups, too. Source: recorded replies of getVars; Leanplum's SDKs, which send setVars the
+same way.
 """
 
 from __future__ import annotations
@@ -23,7 +24,11 @@ def parts_of(name: str) -> list[str]:
 
 
 def joined(path: Iterable[str]) -> str:
-    return ".".join(part.replace(".", "\\.") for part in path)
+    return ".".join(map(_escaped, path))
+
+
+def _escaped(part: str) -> str:
+    return part.replace(".", "\\.")
 
 
 def groups_above(name: str) -> list[str]:
@@ -44,7 +49,7 @@ def leaves_of(name: str, value: Json) -> Iterator[tuple[str, Json]]:
 def set_vars(name: str, value: Json) -> Action:
     """Set one variable, and no other of its groups."""
     for part in reversed(parts_of(name)):
-        value = {part: value}
+        value = {_escaped(part): value}
     return Action("setVars", {"vars": value})
 
 
@@ -59,7 +64,7 @@ def written_by(action: str, arguments: Mapping[str, Json]) -> tuple[str, Json] |
             return name, None
         case "setVars", dict() as value:
             path, leaf = _only_leaf(value)
-            return None if isinstance(leaf, dict) else (joined(path), leaf)
+            return None if isinstance(leaf, dict) else (".".join(path), leaf)  # as ``set_vars`` escaped them
         case _:
             return None
 

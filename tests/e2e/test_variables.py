@@ -117,6 +117,26 @@ def shell(tmp_path: Path, served: Served) -> Shell:
     return project(tmp_path, served)
 
 
+def test_dots_of_a_names_own_are_no_groups(tmp_path: Path, serve: Serve) -> None:
+    served = serve(*seeds({"old\\.name": 1, "stays": 2}))
+    spec = (
+        "apiVersion: leanplum-sync/v1\nkind: Variables\nmetadata: {name: paywall}\nspec:\n  variables:\n"
+        "    www\\.example\\.com: {kind: string, value: a}\n"
+        "    hosts: {kind: group, value: {b.example.com: 1, c: {d.e: [{f.g: 2}]}}}\n"
+        "    old\\.name: {state: absent}\n"
+    )
+    shell = project(tmp_path, served, spec)
+    shell.run("plan", "--out", "a.lpplan")
+    receipt = shell.json(*APPLY, "--verify", "all")
+    assert receipt["actions"]["done"] == 4
+    assert variables(served) == {
+        "stays": 2,
+        "www.example.com": "a",
+        "hosts": {"b.example.com": 1, "c": {"d.e": [{"f.g": 2}]}},
+    }
+    assert shell.json("plan")["isEmpty"]
+
+
 def test_a_walk_from_the_spec_to_the_proof(shell: Shell, served: Served) -> None:
     assert "Valid: 1 spec" in shell.run("validate").stdout
     planned = shell.json("plan", "--out", "a.lpplan")
