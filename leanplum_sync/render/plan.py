@@ -295,7 +295,7 @@ def _cost(plan: Plan) -> list[RenderableType]:
     others = [
         (
             faint(f"{cost.one_by_one:,}"),
-            faint(f"{cost.one_by_one:,}"),
+            faint(f"{plan.summary.actions:,}"),
             faint("with one call per action"),
         ),
         (faint(f"{cost.by_action:,}"), Text(), faint("with actions batched by kind")),

@@ -37,7 +37,7 @@ EMBEDDED = Target(environment="sandbox", host="embedded emulator", app_id="app_e
 REAL = Target(environment="production", host="api.leanplum.com", app_id="app_1", is_emulator=False)
 COST = Cost(reads=6, writes=5, recheck=5, requests=2, one_by_one=14, by_action=9, separation=0, seconds=4.0)
 SUMMARY = Summary(
-    listed=6, changed=4, missing=1, created=0, changes={ChangeKind.SET: 4}, batches=2, actions=5, cost=COST
+    listed=6, changed=4, missing=1, created=0, changes={ChangeKind.SET: 4}, batches=2, actions=14, cost=COST
 )
 EMPTY = replace(SUMMARY, changed=0, missing=0, changes={}, batches=0, actions=0)
 
