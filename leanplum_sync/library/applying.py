@@ -330,7 +330,13 @@ class Application:
         if of_plan and not of_plan[0].state.is_over:
             writes = max(0, writes - self.journal.tally(of_plan[0].number).lookups)
         rechecks = summary.cost.recheck if recheck_is_due(settings, SystemClock().now()) else 0
-        costs.check(writes + summary.cost.checks + rechecks + readings_of(reads_back, summary.changed))
+        costs.check(
+            writes
+            + summary.cost.checks
+            + summary.cost.thing_checks
+            + rechecks
+            + readings_of(reads_back, summary.changed)
+        )
 
     def apply(
         self,

@@ -202,6 +202,7 @@ def make_plan(
                 is_export=isinstance(request.observed, Assumed) and request.observed.source == UNSEEN,
                 goal=request.observed.audit if isinstance(request.observed, Assumed) else None,
                 tested=tested.names,
+                bills_things=of_app.lookups > 0,
             )
             digest = writer.finish(
                 target=request.target,

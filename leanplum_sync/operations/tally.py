@@ -161,10 +161,12 @@ class Tally:
         is_export: bool = False,
         goal: AuditGoal | None = None,
         tested: tuple[str, ...] = (),
+        bills_things: bool = False,
     ) -> Summary:
         """
         *assumed* is how many users were not read, and when the first of them was last seen or written. *is_export*: an export shows
-        them, not the baseline. *goal* is that of the audit. *tested* are variables in running A/B tests.
+        them, not the baseline. *goal* is that of the audit. *tested* are variables in running A/B tests. *bills_things*: reading
+        things of the app is billed.
 
         An audited user who could not be read counts as one who doesn't match.
         """
@@ -180,6 +182,7 @@ class Tally:
             separation=packed.lookups - packed.subjects,
             seconds=packed.requests / requests_per_second if requests_per_second else 0.0,
             checks=self._checks,
+            thing_checks=packed.about_things if bills_things else 0,
         )
         return Summary(
             listed=self.listed,

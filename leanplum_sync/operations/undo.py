@@ -116,7 +116,11 @@ def make_undo(
         tested = tested_among(changed_things, reader)
         packed = writer.pack()
         summary = tally.summary(
-            packed, lookups + of_app.lookups, request.requests_per_second, tested=tested.names
+            packed,
+            lookups + of_app.lookups,
+            request.requests_per_second,
+            tested=tested.names,
+            bills_things=of_app.lookups > 0,
         )
         digest = writer.finish(
             target=request.target,

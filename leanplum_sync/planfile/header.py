@@ -32,7 +32,17 @@ _COUNTS: Final = (
     "things",
     "changed_things",
 )
-_COSTS: Final = ("reads", "writes", "recheck", "requests", "one_by_one", "by_action", "separation", "checks")
+_COSTS: Final = (
+    "reads",
+    "writes",
+    "recheck",
+    "requests",
+    "one_by_one",
+    "by_action",
+    "separation",
+    "checks",
+    "thing_checks",
+)
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _LARGEST: Final = 1 << 53
 

@@ -134,6 +134,7 @@ class Cost:
     would cost, *by_action* what batches of one kind of action would; *separation* is the part of *writes* that is spent on
     keeping delivery classes apart. *recheck* is what checking each user again just before writing would add. *seconds*
     estimates the apply at the configured rate. *checks* is what reading users just before they are re-subscribed will cost.
+    *thing_checks* is the same for variables, where they are read as a user.
     """
 
     reads: int
@@ -145,10 +146,11 @@ class Cost:
     separation: int
     seconds: float
     checks: int = 0
+    thing_checks: int = 0
 
     @property
     def to_apply(self) -> int:
-        return self.writes + self.checks
+        return self.writes + self.checks + self.thing_checks
 
 
 @dataclass(frozen=True, slots=True)

@@ -383,6 +383,8 @@ def cost_remarks(cost: Cost) -> Iterable[str]:
         yield f"{cost.separation:,} of these lookups {come} from putting actions that must not be repeated in separate requests."
     if cost.checks:
         yield f"{cost.checks:,} of these lookups {'checks' if cost.checks == 1 else 'check'} users just before they are re-subscribed or erased."
+    if cost.thing_checks:
+        yield f"{cost.thing_checks:,} of these lookups {'reads' if cost.thing_checks == 1 else 'read'} variables just before they are written."
     if cost.reads:
         yield f"Reading live state cost {cost.reads:,} more."
     if cost.recheck:

@@ -310,6 +310,13 @@ def test_a_test_that_was_started_after_planning_stops_apply(tmp_path: Path, serv
     assert requests(after, "setVars") == 0
 
 
+def test_without_the_key_that_a_plan_was_made_with_nothing_is_sent(shell: Shell, served: Served) -> None:
+    shell.run("plan", "--out", "a.lpplan")
+    del shell.environ["LEANPLUM_CONTENT_READ_ONLY_KEY"]
+    assert "LEANPLUM_CONTENT_READ_ONLY_KEY" in shell.run(*APPLY, code=9).stderr
+    assert requests(served, "setVars") == 0
+
+
 def test_without_the_key_for_tests_each_variable_may_be_in_one(shell: Shell, served: Served) -> None:
     del shell.environ["LEANPLUM_CONTENT_READ_ONLY_KEY"]
     planned = shell.json("plan", "--out", "a.lpplan", code=6)
@@ -343,8 +350,14 @@ def test_variables_are_read_as_the_user_that_the_project_names(tmp_path: Path, s
     file = shell.folder / "leanplum-sync.yaml"
     file.write_text(PROJECT.replace("  sensitive:", "  variablesUser: reader\n  sensitive:"))
     planned = shell.json("plan", "--out", "a.lpplan")
-    assert planned["cost"]["reads"] == 1
-    shell.run(*APPLY)
+    assert (planned["cost"]["reads"], planned["cost"]["thingChecks"]) == (1, 6)
+    assert (
+        "6 of these lookups read variables just before they are written"
+        in shell.run("show", "a.lpplan").stdout
+    )
+    before = served.counts()["billableLookups"]["reads"]
+    shell.run(*APPLY, "--verify", "none")
+    assert served.counts()["billableLookups"]["reads"] - before == 6
     assert variables(served) == AFTER
     file.write_text(PROJECT.replace("  sensitive:", "  variablesUser: nobody-there\n  sensitive:"))
     refused = shell.run("plan", "--out", "b.lpplan", code=4)

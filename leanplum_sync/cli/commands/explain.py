@@ -8,7 +8,7 @@ import click
 
 from leanplum_sync.cli.command import Command, in_project, plan_argument
 from leanplum_sync.cli.options.basic import file_option
-from leanplum_sync.cli.options.ids import subject_of
+from leanplum_sync.cli.options.ids import subject_or_thing
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.outputs import deliver, output_option
 from leanplum_sync.cli.project import settings_of, specs_here
@@ -34,7 +34,7 @@ def command(console: Console, *, plan: Path, user: str, observed: Path | None) -
     """
     Show what the plan in the file PLAN changes for USER, and the spec lines behind each change.
 
-    USER is a userId, taken literally (00004 is not 4), or device:ID. Exit code 64: neither the plan nor the
+    USER is a userId, taken literally (00004 is not 4), device:ID, or variable:NAME. Exit code 64: neither the plan nor the
     specs list USER.
     """
     with open_plan(plan) as opened:
@@ -43,7 +43,7 @@ def command(console: Console, *, plan: Path, user: str, observed: Path | None) -
         settings = settings_of(project, loaded.root, environment)
         with read_journal(settings.journal) as journal:
             explained = explain(
-                subject_of(user),
+                subject_or_thing(user),
                 opened,
                 with_rows(loaded, opened.rows()),
                 snapshot=observed or settings.snapshot,

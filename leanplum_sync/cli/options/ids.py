@@ -33,13 +33,17 @@ id_column_option: Final = click.option(
 
 
 def subject_of(text: str) -> Subject:
-    """Return the subject that *text* names: a userId, taken literally, ``device:ID``, or ``variable:NAME``."""
+    """Return the subject that *text* names: a userId, taken literally, or ``device:ID``."""
     kind, separator, identifier = text.partition(":")
     if separator and kind == "device":
         return Subject.device(identifier)
-    if separator and kind == "variable":
-        return Subject.variable(identifier)
     return Subject.user(text)
+
+
+def subject_or_thing(text: str) -> Subject:
+    """Return the subject that *text* names, as ``subject_of``, or the thing of the app: ``variable:NAME``."""
+    kind, separator, identifier = text.partition(":")
+    return Subject.variable(identifier) if separator and kind == "variable" else subject_of(text)
 
 
 def subjects_named(
