@@ -15,7 +15,7 @@ from leanplum_sync.render.documents import DriftDocument, MovedEntry, SpecEntry,
 from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, place, prose, row, table
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BLANK, CARE, GOOD, faint, grid, heading, paint
-from leanplum_sync.render.plan_words import masked, sides, target_words
+from leanplum_sync.render.plan_words import masked, sides, target_words, users_words
 from leanplum_sync.render.values import (
     Mask,
     amount,
@@ -116,7 +116,7 @@ def _row(moved: Moved) -> tuple[Text, ...]:
     what = _whole_user(moved) if moved.field == WHOLE_USER else cut(escaped(moved.field), _FIELD_CELLS)
     live, desired = value_words(moved, _VALUE_CELLS)
     samples = ", ".join(cut(subject_words(each), _SAMPLE_CELLS) for each in moved.samples)
-    return Text(what), Text(f"{moved.users:,}"), Text(live), Text(desired), faint(samples)
+    return Text(what), Text(users_words(moved.kind, moved.users)), Text(live), Text(desired), faint(samples)
 
 
 def _whole_user(moved: Moved) -> str:
@@ -194,7 +194,7 @@ def _markdown_row(moved: Moved) -> str:
     return row(
         _whole_user(moved) if moved.field == WHOLE_USER else code(cut(escaped(moved.field), _COMMENT_CELLS)),
         *map(code, value_words(moved, _COMMENT_CELLS)),
-        f"**{moved.users:,}**",
+        f"**{users_words(moved.kind, moved.users)}**",
         code(cut(escaped(moved.resource), _COMMENT_CELLS)),
         ", ".join(code(cut(subject_words(each), _COMMENT_CELLS)) for each in moved.samples),
     )

@@ -155,7 +155,7 @@ def _taken(cohorts: Sequence[Cohort], page: Page) -> int:
     widths = (
         max(len(plan_words.KIND_WORDS[cohort.kind]) for cohort in cohorts) + len("  "),
         max(cell_len(_field(cohort, page.width // 4)) for cohort in cohorts),
-        max(len("users"), *(len(f"{cohort.users:,}") for cohort in cohorts)),
+        max(len("users"), *(len(_users(cohort)) for cohort in cohorts)),
     )
     return max(widths[0], len("Changes")) + sum(widths[1:]) + 4 * len("  ")
 
@@ -185,7 +185,7 @@ def _columns(cohorts: Sequence[Cohort], page: Page, cells: int) -> RenderableTyp
 
 def _paragraphs(cohorts: Sequence[Cohort], page: Page) -> RenderableType:
     """Return groups for a page too narrow for columns: one line each for name, values and examples."""
-    room = page.width - max(len(f"{cohort.users:,}") for cohort in cohorts) - 2 * len("  ")
+    room = page.width - max(len(_users(cohort)) for cohort in cohorts) - 2 * len("  ")
     rows = []
     for cohort in cohorts:
         kind, field = _kind_and_field(cohort, room - len(plan_words.KIND_WORDS[cohort.kind]) - 1)
@@ -213,7 +213,7 @@ def _kind_and_field(cohort: Cohort, cells: int, indent: str = "") -> tuple[Text,
 
 
 def _users(cohort: Cohort) -> Text:
-    return Text(f"{cohort.users:,}", "bold")
+    return Text(plan_words.users_words(cohort.kind, cohort.users), "bold")
 
 
 def _field(cohort: Cohort, cells: int) -> str:

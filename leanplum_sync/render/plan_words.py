@@ -463,3 +463,8 @@ def sides(kind: ChangeKind, field: str, before: Json, after: Json, cells: int) -
             Effect.ATTRIBUTE | Effect.PROFILE_FIELD | Effect.DEVICE_FIELD | Effect.SUBSCRIPTION | Effect.THING
         ):
             return shown(before, cells), shown(after, cells)
+
+
+def users_words(kind: ChangeKind | None, users: int) -> str:
+    """Return for how many users a change is. A thing of the app, such as a variable, is for all of them."""
+    return "all" if kind is not None and effect_of(kind) is Effect.THING else f"{users:,}"

@@ -137,6 +137,18 @@ def test_dots_of_a_names_own_are_no_groups(tmp_path: Path, serve: Serve) -> None
     assert shell.json("plan")["isEmpty"]
 
 
+def test_a_variable_is_shown_to_be_for_all_users(shell: Shell, served: Served) -> None:
+    shell.run("plan", "--out", "a.lpplan")
+    shown = shell.run("show", "a.lpplan").stdout
+    assert [line.split()[-1] for line in shown.splitlines() if "set variable " in line] == ["all"] * 5
+    assert "| **all** |" in shell.run("show", "a.lpplan", "-o", "markdown").stdout
+    assert ">all<" in shell.run("show", "a.lpplan", "-o", "html").stdout
+    shell.run(*APPLY)
+    set_variable(served, {"paywall": {"title": "Other"}})
+    (line,) = (line for line in shell.run("drift").stdout.splitlines() if "variable:paywall" in line)
+    assert " all " in line
+
+
 def test_a_walk_from_the_spec_to_the_proof(shell: Shell, served: Served) -> None:
     assert "Valid: 1 spec" in shell.run("validate").stdout
     planned = shell.json("plan", "--out", "a.lpplan")

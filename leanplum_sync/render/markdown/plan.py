@@ -103,7 +103,7 @@ def _cohort(cohort: Cohort) -> str:
         code(cut(escaped(cohort.field))),
         code(before),
         f"{code(after)}{more}",
-        f"**{cohort.users:,}**",
+        f"**{plan_words.users_words(cohort.kind, cohort.users)}**",
         samples,
     )
 
