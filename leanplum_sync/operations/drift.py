@@ -15,7 +15,7 @@ we never wrote the field  anything else                          not changed: ne
 ========================  =====================================  ===================
 
 The fourth line covers fields that were already as desired when the spec was applied. A user is known if we ever wrote to them;
-any other user is new.
+any other user is new. A thing of the app is known if its spec was applied.
 """
 
 from __future__ import annotations
@@ -232,7 +232,9 @@ def origin_of(change: Change, left: Mapping[str, str], *, unchanged: bool) -> Or
     *left* holds the footprints of the user, by field. *unchanged* tells that the spec was applied and has not changed since.
     """
     fields = fields_of(change)
-    unknown = Origin.OTHERS if unchanged and left else Origin.NEW
+    # When a spec was applied, each thing that it names was compared. A user may have been added to the rows since.
+    is_known = bool(left) or change.subject.kind.is_thing
+    unknown = Origin.OTHERS if unchanged and is_known else Origin.NEW
     match effect := effect_of(change.kind):
         case Effect.EXISTENCE | Effect.SUM | Effect.MESSAGE | Effect.OCCURRENCE:
             return None

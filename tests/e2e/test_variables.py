@@ -187,17 +187,21 @@ def test_a_walk_from_the_spec_to_the_proof(shell: Shell, served: Served) -> None
 def test_what_others_changed_is_drift_and_undo_leaves_it(shell: Shell, served: Served) -> None:
     shell.run("plan", "--out", "a.lpplan")
     shell.run(*APPLY)
-    set_variable(served, {"paywall": {"title": "Somebody's"}, "prices": [1]})
+    set_variable(served, {"paywall": {"title": "Somebody's"}, "prices": [1], "maxItems": 7, "neverThere": 1})
     drift = shell.json("drift")
     assert {(each["field"], each["origin"]) for each in drift["moved"]} == {
         ("paywall.title", "others"),
         ("prices", "others"),
+        # They were as desired when the spec was applied, so that no run wrote them.
+        ("maxItems", "others"),
+        ("neverThere", "others"),
     }
     undone = shell.json("undo", "1", "--out", "u.lpplan")
     assert undone["things"]["changed"] == 4
     shell.run("apply", "u.lpplan", "--yes")
     assert variables(served) == {
-        "maxItems": 20.0,
+        "maxItems": 7,
+        "neverThere": 1,
         "oldBanner": True,
         "other": "stays",
         "paywall": {"badge": "new", "title": "Somebody's"},
