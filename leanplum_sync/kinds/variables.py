@@ -18,10 +18,14 @@ from leanplum_sync.kinds.rows.source import NeededColumn
 from leanplum_sync.wire.action import DeliveryClass, Json
 from leanplum_sync.wire.catalogue import KeyClass
 from leanplum_sync.wire.limits import LARGEST_EXACT_INTEGER
-from leanplum_sync.wire.variable import leaves_of, overlaps, parts_of
+from leanplum_sync.wire.variable import is_name, leaves_of, overlaps
 
 ValueKind = Literal["string", "integer", "float", "boolean", "list", "group", "file", "color"]
 
+_NAMES: Final = (
+    "Write its groups and its own name with dots between them, such as paywall.title. A dot in a name is \\., and no other character has"
+    " a backslash before it."
+)
 _DELETE: Final = "To delete the variable, write `state: absent` without a value."
 
 
@@ -30,11 +34,8 @@ def variable_name(name: str) -> str:
     Raises:
         PydanticCustomError: no variable can have this name.
     """
-    if any(not part or part != part.strip() or not part.isprintable() for part in parts_of(name)):
-        raise wrong(
-            "this is not the name of a variable",
-            r"Write its groups and its own name with dots between them, such as paywall.title. A dot in a name is \.",
-        )
+    if not is_name(name):
+        raise wrong("this is not the name of a variable", _NAMES)
     return name
 
 
@@ -140,12 +141,16 @@ def _wants(name: str, model: VariableModel, path: Path, site: Site) -> Iterator[
     if not _is(model.kind, model.value):
         site.report(value_path, f"this is not {_EXPECTED[model.kind]}", "Correct the value or the kind.")
         return
-    faults = [fault for _, leaf in leaves_of(name, model.value) for fault in _faults(leaf)]
+    leaves = list(leaves_of(name, model.value))
+    if not all(is_name(leaf) for leaf, _ in leaves):
+        site.report(value_path, "a key is not the name of a variable", _NAMES)
+        return
+    faults = [fault for _, leaf in leaves for fault in _faults(leaf)]
     for what, hint in dict.fromkeys(faults):
         site.report(value_path, what, hint)
     if faults:
         return
-    for leaf_name, value in leaves_of(name, model.value):
+    for leaf_name, value in leaves:
         desire = SetVariable(leaf_name, value, place)
         yield Want(site.address, Subject.variable(leaf_name), create=False, found_at=place, desires=(desire,))
 

@@ -16,11 +16,19 @@ from leanplum_sync.errors import UnexpectedResponseError
 from leanplum_sync.wire.action import Action, Json
 
 _DOT: Final = re.compile(r"(?<!\\)\.")
-_ESCAPED: Final = re.compile(r"\\(.)")
+_BACKSLASH: Final = re.compile(r"\\(?!\.)")  # in no name of ours: nobody knows whether the API drops it
 
 
 def parts_of(name: str) -> list[str]:
-    return [_ESCAPED.sub(r"\1", part) for part in _DOT.split(name)]
+    return [part.replace("\\.", ".") for part in _DOT.split(name)]
+
+
+def is_name(name: str) -> bool:
+    """Whether a variable can have this name, and no other one means the same variable."""
+    parts = parts_of(name)
+    return not _BACKSLASH.search(name) and all(
+        part and part == part.strip() and part.isprintable() for part in parts
+    )
 
 
 def joined(path: Iterable[str]) -> str:

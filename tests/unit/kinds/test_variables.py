@@ -75,6 +75,11 @@ def test_a_group_is_its_variables(folder: Any) -> None:
         ("'': {state: absent}", "this is not the name of a variable"),
         ("'a. b': {state: absent}", "this is not the name of a variable"),
         ("a..b: {state: absent}", "this is not the name of a variable"),
+        # It would be read and deleted as ab.
+        (r"'a\b': {state: absent}", "this is not the name of a variable"),
+        (r"'a\\.b': {state: absent}", "this is not the name of a variable"),
+        (r"a: {kind: group, value: {'c:\path': 1}}", "a key is not the name of a variable"),
+        ("a: {kind: group, value: {'': 1}}", "a key is not the name of a variable"),
     ],
 )
 def test_a_mistake_is_reported_once(folder: Any, entry: str, message: str) -> None:
