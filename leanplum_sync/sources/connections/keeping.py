@@ -59,6 +59,7 @@ def keep(
         StorageError: there is no room for the rows.
     """
     import duckdb  # noqa: PLC0415 - heavy
+    import pyarrow as pa  # noqa: PLC0415 - an extra
 
     folder = root / ROWS_FOLDER
     part = scratch / "rows.parquet"
@@ -68,6 +69,7 @@ def keep(
         _spool(unsorted, columns, batches, advance)
         with connect(memory_limit_mb=_SORT_MEMORY_MB, threads=2, spill=scratch / "rows.spill") as connection:
             digest, count = _write_sorted(connection, unsorted, columns, part, sorted_by)
+        pa.default_memory_pool().release_unused()  # 50 MB for batches that won't come; comparing needs them
         kept = KeptRows(digest, file_digest(part), count, read_at, server, parameters)
         part.chmod(0o600)
         part.replace(root / kept.path)
