@@ -294,7 +294,7 @@ def applying(
         check_clock(app.calls.host_ahead_seconds, admitted.plan.contents)
         check_still_met(admitted.plan, admitted.conditions.root, app.reader())
         with closing(ReadBack(settings)) as seen:
-            erasures, known = Erasures.of(admitted.plan), KnownUsers()
+            erasures, known = Erasures.of(admitted.plan, admitted.mine), KnownUsers()
             yield Application(admitted, app, writer, journal, log, seen, erasures, known)
 
 
@@ -405,7 +405,10 @@ class Application:
             return None
         target, settings = self.admitted.plan.header.target, self.admitted.settings
         with self.journal.acquire(
-            target.app_id, target.environment, lease_seconds=self.admitted.apply_settings.lease_seconds
+            target.app_id,
+            target.environment,
+            part=self.admitted.lock,
+            lease_seconds=self.admitted.apply_settings.lease_seconds,
         ) as lease:
             project = load_project(settings.root / FILE_NAME)
             around = Around(settings, project, self.journal, lease, SystemClock())

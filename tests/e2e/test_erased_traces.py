@@ -242,6 +242,31 @@ def test_nothing_is_left_of_an_erased_user(shell: Shell) -> None:
     assert not after["changes"].get("send")
 
 
+@pytest.mark.parametrize("shell", ["sqlite"], indirect=True)
+def test_the_plan_stays_until_all_of_its_users_are_erased(shell: Shell) -> None:
+    use(shell)
+    (shell.folder / "first.lpplan").unlink()
+    leave(shell)
+    (shell.folder / "specs" / "requests.csv").write_text(f"user,ticket\n{LEAVES},T-17\nstays-22,T-18\n")
+    for name in ("tiers", "hello", "tokens"):
+        (shell.folder / "specs" / f"{name}.yaml").unlink()
+    shell.run("plan", "-e", "erasing", "--out", "erase.lpplan")
+    first = shell.run("apply", "erase.lpplan", "--yes", "--canary", "1", code=4)
+    assert "1 user erased: it does not exist any more." in first.stderr
+    assert "1 user still exists, or could not be read" in first.stderr
+    assert (shell.folder / "erase.lpplan").exists()
+    told = sorted((each["request"], each["erasedAt"] is None) for each in shell.json("status")["erasures"])
+    assert sorted(is_open for _, is_open in told) == [False, True]
+    second = shell.run("apply", "erase.lpplan", "--yes")
+    assert "2 users erased" in second.stderr
+    assert not (shell.folder / "erase.lpplan").exists()
+    assert left(shell.folder) <= {"specs/requests.csv", "crm.db"}
+    receipts = [
+        json.loads(each.read_text()) for each in (shell.folder / ".leanplum-sync/erasures").glob("*.json")
+    ]
+    assert sorted(each["request"] for each in receipts) == ["T-17", "T-18"]
+
+
 BEFORE_THE_PLAN = ("proof", "baselines", "files", "journal", "plan")
 AFTER_THE_PLAN = ("search", "receipts")
 

@@ -17,7 +17,7 @@ from typing import Final
 from leanplum_sync.address import Subject
 from leanplum_sync.client.throttle import Pace
 from leanplum_sync.clock import Clock
-from leanplum_sync.errors import JournalError, LeanplumSyncError, StorageError
+from leanplum_sync.errors import CredentialError, JournalError, LeanplumSyncError, StorageError
 from leanplum_sync.journal.database import describe, is_address
 from leanplum_sync.journal.erasing import ErasureEntry, People
 from leanplum_sync.journal.lock import Lease
@@ -27,6 +27,7 @@ from leanplum_sync.library.erasing.needles import KnownUsers, Matcher, Needles
 from leanplum_sync.observed.snapshot_entries import read
 from leanplum_sync.observed.users import Reading, ReadsUsers, Shown, Withheld
 from leanplum_sync.planfile import PlanFile
+from leanplum_sync.planfile.part import PlanPart
 from leanplum_sync.planner.change import Change, ChangeKind, Effect, effect_of
 from leanplum_sync.project.model import ProjectFile
 from leanplum_sync.project.settings import Settings
@@ -65,21 +66,21 @@ class Around:
 
 @dataclass(frozen=True, slots=True)
 class Erasures:
-    """The users whom *plan* erases, by their changes."""
+    """The users whom *plan*, or the part of it that is applied, erases, by their changes."""
 
     plan: PlanFile
     changes: Mapping[Subject, Change]
 
     @classmethod
-    def of(cls, plan: PlanFile) -> Erasures | None:
-        """Return those of *plan*, None if it erases nobody."""
-        if not plan.summary.count(ChangeKind.ERASE, ChangeKind.BLOCK):
+    def of(cls, plan: PlanFile, part: PlanPart) -> Erasures | None:
+        """Return those of *part*, the part of *plan* that is applied; None if it erases nobody."""
+        if not part.summary.count(ChangeKind.ERASE, ChangeKind.BLOCK):
             return None
         found: dict[Subject, Change] = {}
-        subjects = list(plan.subjects())
+        subjects = list(part.subjects())
         for start in range(0, len(subjects), _AT_ONCE):
             page = subjects[start : start + _AT_ONCE]
-            for subject, changes in plan.changes_of(page).items():
+            for subject, changes in part.changes_of(page).items():
                 found.update((subject, each) for each in changes if effect_of(each.kind) is Effect.ABSENCE)
         return cls(plan, found)
 
@@ -118,11 +119,16 @@ class Erasures:
         matcher = Matcher(needles)
         devices = needles.ids - {each.id for each in gone}
         self._clean(around, matcher, cleaned, gone | {Subject.device(each) for each in devices})
+        if not remaining and not cleaned.failed:  # otherwise, it is needed to continue
+            cleaning.delete_plan(self.plan.path, settings, cleaned)
         searching.search_folder(
             settings.root, matcher, search, lambda path: cleaning.is_not_ours_to_search(path, settings)
         )
-        for table, content in journal.texts():
-            search.note(f"the journal, table {table}", matcher.find(content))
+        try:
+            for table, content in journal.texts():
+                search.note(f"the journal, table {table}", matcher.find(content))
+        except CredentialError:
+            search.unread.append(("the journal", "a part of it is encrypted with another key"))
         now, people = clock.now(), journal.people(self.plan.header.target.app_id)
         done = [
             replace(self._entry(people, each, run, now), erased_at=now, cleaned_at=now)
@@ -145,8 +151,6 @@ class Erasures:
             cleaned.rows.update(journal.erase(around.lease, everybody))
         except JournalError as error:
             cleaned.failed.append((describe(settings.journal), str(error)))
-        if not cleaned.failed:
-            cleaning.delete_plan(self.plan.path, settings, cleaned)
 
 
 def _absent(
