@@ -128,7 +128,8 @@ def _find(
                     progress=progress,
                     on_absent=absent.append,
                 )
-                tell_second_check(absent if is_live else (), settings, app.target.app_id, console)
+                if is_live and journal.erasures(app.target.app_id):
+                    tell_second_check(absent, settings, app.target.app_id, console)
                 return found
     finally:
         reading.unlink(missing_ok=True)

@@ -161,13 +161,12 @@ def _absent(
     pace = Pace(concurrency=1, requests_per_second=limits.requests_per_second, clock=clock)
     found = set()
     for answer in Reading(reader, pace, clock).try_to_read(sorted(changes)):
-        match answer:
-            case Shown(element=element) if not read_profile(element).exists:
-                found.add(answer.subject)
-            case Withheld(error=error) if is_blocked(error.reason):
-                found.add(answer.subject)
-            case _:
-                continue
+        if isinstance(answer, Shown):
+            is_gone = not read_profile(answer.element).exists
+        else:
+            is_gone = isinstance(answer, Withheld) and is_blocked(answer.error.reason)
+        if is_gone:
+            found.add(answer.subject)
     return frozenset(found)
 
 
