@@ -175,6 +175,7 @@ class CheckedCounts:
     resources: int
     rows: int
     users: int
+    things: Annotated[int, "Things of the app, such as variables."]
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ class Checked:
     The result of a check.
 
     *problems* may be cut; *total* counts all of them, and *listed* names a file that has them all, if there is one.
-    *rows* and *users* count the valid ones. *remarks* don't make it invalid. *is_connected* says that databases checked queries.
+    *rows*, *users* and *things* of the app count the valid ones. *remarks* don't make it invalid. *is_connected* says that databases checked queries.
     """
 
     problems: Sequence[Problem]
@@ -38,6 +38,7 @@ class Checked:
     listed: str = ""
     remarks: Sequence[Remark] = ()
     is_connected: bool = False
+    things: int = 0
 
 
 def checked_text(checked: Checked, page: Page) -> str:
@@ -48,9 +49,11 @@ def checked_text(checked: Checked, page: Page) -> str:
 
 def found_words(checked: Checked) -> str:
     """Return how much was checked and found valid."""
-    rows = f"{amount(checked.rows, 'row')} for {amount(checked.users, 'user')}"
+    rows = f", {amount(checked.rows, 'row')} for {amount(checked.users, 'user')}"
+    things = f", {amount(checked.things, 'variable')}" if checked.things else ""
     how = "Query columns checked against the databases." if checked.is_connected else "Checked offline."
-    return f"{amount(checked.resources, 'spec')}, {rows}. {how}"
+    counted = things if checked.things and not checked.rows else rows + things
+    return f"{amount(checked.resources, 'spec')}{counted}. {how}"
 
 
 def checked_json(checked: Checked) -> str:

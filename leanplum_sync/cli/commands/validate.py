@@ -25,6 +25,7 @@ from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import LeanplumSyncError
 from leanplum_sync.operations.check import check
 from leanplum_sync.operations.read_rows import Reading, check_queries
+from leanplum_sync.operations.things import things_of
 from leanplum_sync.problem import Remark
 from leanplum_sync.render.problems import Checked
 from leanplum_sync.specs import load
@@ -123,6 +124,7 @@ def _check(
         listed_words(findings.listed),
         remarks,
         is_connected=reading is not None,
+        things=len(things_of(loaded.resources)),
     )
     show_problems(checked, console, loaded.root)
     advise(remarks, console)
