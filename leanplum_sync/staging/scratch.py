@@ -45,6 +45,18 @@ class ScratchFolder:
         self._owner.close()
 
 
+def is_in_use(folder: Path) -> bool:
+    """Whether *folder* is a scratch folder whose process is running, as far as can be told."""
+    if not folder.name.startswith(_PREFIX) or not folder.is_dir():
+        return False
+    try:
+        with (folder / _OWNER).open("r+b") as owner:
+            fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    return False
+
+
 def _remove_if_abandoned(folder: Path) -> None:
     if folder.lstat().st_uid != os.geteuid():  # in a shared folder, anybody could have created it
         return

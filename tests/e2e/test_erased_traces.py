@@ -15,6 +15,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,7 @@ from files import write_files
 from shell import ROOT, Serve, Served, Shell
 
 from leanplum_sync.encryption import KEY_VARIABLE, new_key
+from leanplum_sync.staging.scratch import ScratchFolder
 
 PROJECT: Final = """\
 apiVersion: leanplum-sync/v1
@@ -82,6 +84,12 @@ NAME: Final = 'Zoë "Quince" Ümlaut'
 DEVICE: Final = "phone-of-zoe-55"
 TOKEN: Final = "ab" * 32
 PLANTED: Final = (LEAVES, EMAIL, NAME, DEVICE, TOKEN)
+# Files under names that the user chose: they are named, and never changed or deleted.
+OF_THE_USER: Final = {
+    "specs/requests.csv",
+    ".leanplum-sync/pulled.ndjson.gz",
+    ".leanplum-sync/pulled.ndjson.zst",
+}
 MESSAGE: Final = {
     "message": {
         "id": 4500000000000001,
@@ -108,6 +116,8 @@ def everything(root: Path) -> Iterator[tuple[str, bytes]]:
     for folder, _, names in os.walk(root):
         for name in names:
             path = Path(folder, name)
+            if not path.exists():
+                continue  # SQLite removed it, after its database was read
             content = path.read_bytes()
             yield str(path), content
             if content[:2] == b"\x1f\x8b":
@@ -218,16 +228,16 @@ def test_nothing_is_left_of_an_erased_user(shell: Shell) -> None:
     shell.run("plan", "-e", "erasing", "--out", "erase.lpplan")
     done = shell.run("apply", "erase.lpplan", "--yes", "--verify", "all")
 
-    # The list of requests is the user's own: it is named, and not changed.
-    assert left(shell.folder) == {"specs/requests.csv"}
-    assert "specs/requests.csv: an id" in done.stderr
+    assert left(shell.folder) == OF_THE_USER
+    for name in OF_THE_USER:
+        assert f"{name}: an id" in done.stderr
     if location := shell.environ.get("LEANPLUM_SYNC_JOURNAL"):
         dumped = dump(location)
         assert not [text for text in PLANTED if text.encode() in dumped]
     (receipt,) = (shell.folder / ".leanplum-sync" / "erasures").glob("*.json")
     told = json.loads(receipt.read_text())
     assert told["request"] == "T-17"
-    assert [each["place"] for each in told["found"]] == ["specs/requests.csv"]
+    assert {each["place"] for each in told["found"]} == OF_THE_USER
     assert told["searched"]["files"] > 5
     assert told["deleted"]["files"]
     assert not told["deleted"]["failed"]
@@ -260,7 +270,7 @@ def test_the_plan_stays_until_all_of_its_users_are_erased(shell: Shell) -> None:
     second = shell.run("apply", "erase.lpplan", "--yes")
     assert "2 users erased" in second.stderr
     assert not (shell.folder / "erase.lpplan").exists()
-    assert left(shell.folder) <= {"specs/requests.csv", "crm.db"}
+    assert left(shell.folder) <= {*OF_THE_USER, "crm.db"}
     receipts = [
         json.loads(each.read_text()) for each in (shell.folder / ".leanplum-sync/erasures").glob("*.json")
     ]
@@ -297,7 +307,7 @@ def test_a_killed_erasure_is_finished_when_it_is_applied_again(shell: Shell, mom
     assert (shell.folder / "erase.lpplan").exists() is (moment in BEFORE_THE_PLAN)
     plan = "erase.lpplan" if moment in BEFORE_THE_PLAN else str(outside)
     shell.run("apply", plan, "--yes")
-    assert left(shell.folder) == {"specs/requests.csv"}
+    assert left(shell.folder) == OF_THE_USER
     if location := shell.environ.get("LEANPLUM_SYNC_JOURNAL"):
         dumped = dump(location)
         assert not [text for text in PLANTED if text.encode() in dumped]
@@ -305,6 +315,90 @@ def test_a_killed_erasure_is_finished_when_it_is_applied_again(shell: Shell, mom
     assert erased["erasedAt"]
     assert len(list((shell.folder / ".leanplum-sync" / "erasures").glob("*.json"))) == 1
     shell.run("journal", "verify")
+
+
+@pytest.mark.parametrize("shell", ["sqlite"], indirect=True)
+def test_only_files_that_commands_write_are_deleted(shell: Shell) -> None:
+    """Not journals, under whatever name, not a user's files, not what can't be read, and not what a running command works with."""
+    use(shell)
+    (shell.folder / "first.lpplan").unlink()
+    state = shell.folder / ".leanplum-sync"
+    for name in (
+        "backup.db",
+        "before-upgrade.sqlite",
+        "copy.lpplan",
+        "old.snapshot.ndjson",
+        "journal.db.bak",
+    ):
+        shutil.copy(state / "journal.db", state / name)
+    shell.run("journal", "export", "--out", ".leanplum-sync/journal.ndjson")
+    shutil.copy(state / "live.lpplan", state / "plan-of-mine.txt")
+    write_files(state, {"notes/todo.txt": f"call {LEAVES}", "applied/notes.lpplan": f"{LEAVES}: no plan"})
+    copies = {
+        ".leanplum-sync/" + name
+        for name in (
+            *("backup.db", "before-upgrade.sqlite", "copy.lpplan", "old.snapshot.ndjson", "journal.db.bak"),
+            *("journal.ndjson", "plan-of-mine.txt", "notes/todo.txt", "applied/notes.lpplan"),
+        )
+    }
+    for name, content in {
+        "mine.gz": b"\x1f\x8b damaged",
+        "mine.zip": b"PK\x03\x04 damaged",
+        "mine.parquet": b"PAR1 damaged",
+        "mine.zst": b"\x28\xb5\x2f\xfd damaged",
+    }.items():
+        (state / "notes" / name).write_bytes(content)
+    with sqlite3.connect(state / "crm.db") as crm:
+        crm.execute("CREATE TABLE tier (user TEXT)")
+    crm.close()
+    leave(shell)
+    shell.run("plan", "-e", "erasing", "--out", "erase.lpplan")
+    staging = ScratchFolder(state)
+    (staging.path / "tables").write_bytes(b"PAR1 being written")
+    unread = {
+        ".leanplum-sync/crm.db",
+        *(f".leanplum-sync/notes/mine.{suffix}" for suffix in ("gz", "zip", "parquet", "zst")),
+    }
+    kept = {name: (shell.folder / name).read_bytes() for name in copies | unread}
+    # Its reader has to wait for it, and gives up.
+    with closing(sqlite3.connect(state / "crm.db", isolation_level=None)) as locked:
+        locked.execute("BEGIN EXCLUSIVE")
+        done = shell.run("apply", "erase.lpplan", "--yes", "--verify", "all")
+    assert {name: (shell.folder / name).read_bytes() for name in copies | unread} == kept
+    assert (staging.path / "tables").read_bytes() == b"PAR1 being written"
+    in_use = staging.path.relative_to(shell.folder).as_posix()
+    staging.close()
+    for name in unread:
+        (shell.folder / name).unlink()
+
+    assert left(shell.folder) - copies == OF_THE_USER
+    (receipt,) = (state / "erasures").glob("*.json")
+    told = json.loads(receipt.read_text())
+    assert {each["place"] for each in told["found"]} == copies | OF_THE_USER
+    not_searched = {each["place"] for each in told["searched"]["notSearched"]}
+    assert not_searched == unread | {in_use}
+    assert not told["deleted"]["failed"]
+    for name in unread:
+        assert f"{name}: " in receipt.with_suffix(".md").read_text()
+        assert f"{name}: " in done.stderr
+
+
+@pytest.mark.parametrize("shell", ["sqlite"], indirect=True)
+def test_the_journal_at_another_address_is_not_deleted(shell: Shell) -> None:
+    """It knows who has received a send, also if an erasure is applied with another journal."""
+    use(shell)
+    (shell.folder / "first.lpplan").unlink()
+    leave(shell)
+    (shell.folder / "journals").mkdir()
+    others = Shell(shell.folder, {**shell.environ, "LEANPLUM_SYNC_JOURNAL": "./journals/other.db"})
+    before = (shell.folder / ".leanplum-sync/journal.db").read_bytes()
+    others.run("plan", "-e", "erasing", "--observed", "live", "--out", "erase.lpplan")
+    done = others.run("apply", "erase.lpplan", "--yes", "--verify", "all", "--new-journal")
+    assert (shell.folder / ".leanplum-sync/journal.db").read_bytes() == before
+    assert ".leanplum-sync/journal.db: an id" in done.stderr
+    assert left(shell.folder) == {*OF_THE_USER, ".leanplum-sync/journal.db"}
+    after = shell.json("plan", "--observed", "live", "--out", "after.lpplan")
+    assert not after["changes"].get("send")
 
 
 def dump(location: str) -> bytes:

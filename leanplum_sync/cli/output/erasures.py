@@ -12,6 +12,7 @@ from leanplum_sync.clock import SystemClock
 from leanplum_sync.library.erasing.checking import second_check
 from leanplum_sync.library.erasing.cleaning import RECEIPTS
 from leanplum_sync.library.erasing.finishing import Finished
+from leanplum_sync.library.erasing.searching import Search
 from leanplum_sync.library.journal_here import open_for
 from leanplum_sync.project.settings import Settings
 from leanplum_sync.render.values import amount, cut, escaped, moment
@@ -31,16 +32,24 @@ def tell_finished(finished: Finished | None, console: Console) -> None:
             f"{amount(len(finished.remaining), 'user')} still exist{'s' if len(finished.remaining) == 1 else ''}, or could not be read:"
             f" {names}. Nothing about them was deleted here. Apply the plan again, or make a new one."
         )
-    if finished.search.found:
-        console.say("Found elsewhere; remove by hand what is about the erased users:")
-        for each in finished.search.found[:_LISTED]:
-            what = "an id" if each.ids else "a value, which may also be of others"
-            console.say(f"  {escaped(each.place)}: {what}")
-        if (more := len(finished.search.found) - _LISTED) > 0:
-            console.say(f"  and {more:,} more, in the receipt")
+    _tell_search(finished.search, console)
     for path in finished.receipts:
         if path.suffix == ".md":
             console.say(f"Receipt: {shortest(path)}")
+
+
+def _tell_search(search: Search, console: Console) -> None:
+    for place, reason in search.unread[:_LISTED]:
+        console.complain(f"Not searched: {escaped(place)}: {escaped(reason)}")
+    if (more := len(search.unread) - _LISTED) > 0:
+        console.complain(f"Not searched: {more:,} more, listed in the receipt")
+    if search.found:
+        console.say("Found elsewhere; remove by hand what is about the erased users:")
+        for each in search.found[:_LISTED]:
+            what = "an id" if each.ids else "a value, which may also be of others"
+            console.say(f"  {escaped(each.place)}: {what}")
+        if (more := len(search.found) - _LISTED) > 0:
+            console.say(f"  and {more:,} more, in the receipt")
 
 
 def tell_second_check(absent: Collection[Subject], settings: Settings, app: str, console: Console) -> None:

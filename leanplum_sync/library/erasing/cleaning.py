@@ -2,26 +2,27 @@
 Deletes what the project keeps about erased users: files of commands, baselines, and files in a shared journal.
 
 Files of commands can't be edited, because they are digested, so each one that has an id of an erased user is deleted whole. They can be
-made again: plans, snapshots, rows of queries, leftovers. The user's own files are never changed.
+made again: plans, snapshots, rows of queries, leftovers. All other files are never changed, see ``own_files``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from leanplum_sync.errors import CredentialError, LeanplumSyncError
-from leanplum_sync.journal.database import is_address
+from leanplum_sync.journal.kept_files import KeptFile
 from leanplum_sync.journal.writer import Journal
 from leanplum_sync.library.baseline_here import baseline_of
 from leanplum_sync.library.connect import target_of
 from leanplum_sync.library.erasing.needles import Matcher
+from leanplum_sync.library.erasing.own_files import is_own
 from leanplum_sync.library.erasing.searching import files_below, search_file, unreadable, unsearchable
 from leanplum_sync.project.model import ProjectFile
 from leanplum_sync.project.settings import Settings
-from leanplum_sync.staging.scratch import ScratchFolder
+from leanplum_sync.staging.scratch import ScratchFolder, is_in_use
 
 RECEIPTS: Final = "erasures"  # the folder of receipts, in the state folder
 _EMULATOR: Final = "emulator.db"
@@ -38,26 +39,42 @@ class Cleaned:
     failed: list[tuple[str, str]] = field(default_factory=list)
 
 
-def is_not_ours_to_search(path: Path, settings: Settings) -> bool:
-    """Whether *path* is the state of the emulator, which stands for Leanplum: what it keeps was erased by the call."""
-    return path.parent == settings.state_folder and path.name.startswith(_EMULATOR)
+def why_skipped(path: Path, settings: Settings) -> str | None:
+    """Return why the search skips the file or folder at *path*; None if it doesn't."""
+    if path.parent == settings.state_folder:
+        if path.name.startswith(_EMULATOR):  # it stands for Leanplum: what it has was erased by the call
+            return "the emulator's own state"
+        if is_in_use(path):
+            return "temporary files of a command that is running; they are deleted when it ends"
+    return None
 
 
-def delete_files(settings: Settings, matcher: Matcher, cleaned: Cleaned, besides: Path) -> None:
-    """Delete the files in the state folder that have ids, but for *besides*, which is needed to continue if this is interrupted."""
-    for path in list(_candidates(settings)):
-        if path == besides:
+def delete_files(settings: Settings, matcher: Matcher, cleaned: Cleaned, besides: Collection[Path]) -> None:
+    """
+    Delete the commands' own files in the state folder that have ids, or are damaged. *besides* are left: they are needed to continue
+    if this is interrupted.
+    """
+    if not settings.state_folder.is_dir():
+        return
+    for path in list(files_below(settings.state_folder)):
+        if path.resolve() in besides:
             continue
         name = path.relative_to(settings.root).as_posix()
         try:
-            is_found = search_file(path, matcher, opens_plans=False).ids
-        except unreadable():
-            is_found = True  # it was cut off, and is of no use to anybody
+            is_found = is_own(path, settings) and _has_ids(path, matcher)
         except OSError as error:
             cleaned.failed.append((name, error.strerror or type(error).__name__))
             continue
         if is_found:
             _delete(path, name, cleaned)
+
+
+def _has_ids(path: Path, matcher: Matcher) -> bool:
+    """Return whether a file of a command has ids. If it is damaged, it was cut off, and is of no use to anybody: it counts as if."""
+    try:
+        return search_file(path, matcher, opens_plans=False).ids
+    except unreadable():
+        return True
 
 
 def _delete(path: Path, name: str, cleaned: Cleaned) -> None:
@@ -74,17 +91,6 @@ def delete_plan(path: Path, settings: Settings, cleaned: Cleaned) -> None:
     place = path.resolve()
     if place.is_relative_to(settings.root.resolve()) and place.is_file():
         _delete(place, place.relative_to(settings.root.resolve()).as_posix(), cleaned)
-
-
-def _candidates(settings: Settings) -> Iterator[Path]:
-    journal = settings.journal
-    if not settings.state_folder.is_dir():
-        return
-    for path in files_below(settings.state_folder):
-        is_journal = not is_address(journal) and path.name.startswith(Path(journal).name)
-        is_receipt = path.parent.name == RECEIPTS
-        if not (is_journal or is_receipt or is_not_ours_to_search(path, settings)):
-            yield path
 
 
 def discard_baselines(settings: Settings, project: ProjectFile, cleaned: Cleaned) -> None:
@@ -118,14 +124,17 @@ def delete_kept_files(
                     journal.read_kept(kept, file)
                 is_found = search_file(path, matcher, opens_plans=False).ids
             except CredentialError:
-                cleaned.failed.append(
-                    (f"{kept.name.name} in the journal", "it is encrypted with another key")
-                )
+                cleaned.failed.append((_kept_name(kept), "it is encrypted with another key"))
                 continue
-            except unsearchable():
-                is_found = True
+            except unsearchable() as error:
+                cleaned.failed.append((_kept_name(kept), f"it can't be read: {type(error).__name__}"))
+                continue
             if is_found:
                 journal.discard_kept(kept)
                 cleaned.kept.append(f"{kept.name.name} of plan {kept.name.plan_digest[:12]}")
     finally:
         scratch.close()
+
+
+def _kept_name(kept: KeptFile) -> str:
+    return f"{kept.name.name} of plan {kept.name.plan_digest[:12]}, in the journal"

@@ -122,7 +122,7 @@ class Erasures:
         if not remaining and not cleaned.failed:  # otherwise, it is needed to continue
             cleaning.delete_plan(self.plan.path, settings, cleaned)
         searching.search_folder(
-            settings.root, matcher, search, lambda path: cleaning.is_not_ours_to_search(path, settings)
+            settings.root, matcher, search, lambda path: cleaning.why_skipped(path, settings)
         )
         try:
             for table, content in journal.texts():
@@ -146,7 +146,7 @@ class Erasures:
         settings, journal = around.settings, around.journal
         cleaning.discard_baselines(settings, around.project, cleaned)
         cleaning.delete_kept_files(journal, settings, self.plan.header.target.app_id, matcher, cleaned)
-        cleaning.delete_files(settings, matcher, cleaned, besides=self.plan.path.resolve())
+        cleaning.delete_files(settings, matcher, cleaned, besides={self.plan.path.resolve()})
         try:
             cleaned.rows.update(journal.erase(around.lease, everybody))
         except JournalError as error:
@@ -209,7 +209,7 @@ def _receipts(  # noqa: PLR0917 - all that it tells
             journal=_journal_name(settings),
             searched_files=search.files,
             searched_bytes=search.size,
-            not_searched=(*search.unread, *((name, "the emulator's own state") for name in search.skipped)),
+            not_searched=(*search.unread, *search.skipped),
             found=tuple((each.place, each.ids, each.values) for each in search.found),
             too_common=needles.too_common,
         )

@@ -61,13 +61,16 @@ class Found:
 
 @dataclass(slots=True)
 class Search:
-    """What was searched, so far: *files* and *size* in bytes. *unread* could not be, with reasons."""
+    """
+    What was searched, so far: *files* and *size* in bytes. *unread* are places that could not be searched, *skipped* places that are not
+    to be searched, both with reasons.
+    """
 
     files: int = 0
     size: int = 0
     found: list[Found] = field(default_factory=list)
     unread: list[tuple[str, str]] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
 
     def note(self, place: str, hit: Hit) -> None:
         if hit:
@@ -79,8 +82,21 @@ class UnknownFormatError(ValueError):
 
 
 def unreadable() -> tuple[type[Exception], ...]:
-    """Return what reading a damaged file raises, besides OSError."""
-    return ValueError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, sqlite3.Error, *failures()
+    """Return what reading a damaged or locked file raises, besides OSError."""
+    from zstandard import ZstdError  # noqa: PLC0415 - few files need it
+
+    # A zip file that needs a password, or is compressed in an unknown way, raises RuntimeError.
+    return (
+        ValueError,
+        EOFError,
+        RuntimeError,
+        zlib.error,
+        lzma.LZMAError,
+        zipfile.BadZipFile,
+        sqlite3.Error,
+        ZstdError,
+        *failures(),
+    )
 
 
 def unsearchable() -> tuple[type[Exception], ...]:
@@ -88,29 +104,53 @@ def unsearchable() -> tuple[type[Exception], ...]:
     return OSError, LeanplumSyncError, *unreadable()
 
 
-def search_folder(root: Path, matcher: Matcher, search: Search, skips: Callable[[Path], bool]) -> None:
-    """Search every file below *root*, except what it *skips*."""
-    for path in files_below(root):
-        name = path.relative_to(root).as_posix()
-        if skips(path):
-            search.skipped.append(name)
-            continue
-        try:
-            search.size += path.stat().st_size
-            hit = search_file(path, matcher)
-        except unsearchable() as error:
-            search.unread.append((name, type(error).__name__))
-            continue
-        search.files += 1
-        search.note(name, hit)
+def search_folder(root: Path, matcher: Matcher, search: Search, skips: Callable[[Path], str | None]) -> None:
+    """Search every file below *root*, except files and folders that it *skips*, for the reason that it returns."""
+
+    def note_unlisted(error: OSError) -> None:
+        search.unread.append((_relative(Path(error.filename), root), error.strerror or type(error).__name__))
+
+    for here, folders, names in os.walk(root, onerror=note_unlisted):
+        for path in (Path(here, name) for name in sorted(folders)):
+            if path.name == _GIT and path.parent != root:
+                search.unread.append((_relative(path, root), "the history of another Git repository"))
+            elif reason := skips(path):
+                search.skipped.append((_relative(path, root), reason))
+            else:
+                continue
+            folders.remove(path.name)
+        folders[:] = sorted(name for name in folders if name != _GIT)
+        for path in (Path(here, name) for name in sorted(names)):
+            if path.is_symlink() or not path.is_file():
+                continue
+            if reason := skips(path):
+                search.skipped.append((_relative(path, root), reason))
+            else:
+                _search_one(path, _relative(path, root), matcher, search)
     if (root / _GIT).exists():
         _search_git(root, matcher, search)
 
 
+def _search_one(path: Path, name: str, matcher: Matcher, search: Search) -> None:
+    try:
+        search.size += path.stat().st_size
+        hit = search_file(path, matcher)
+    except FileNotFoundError:
+        return  # another process removed it meanwhile
+    except unsearchable() as error:
+        search.unread.append((name, type(error).__name__))
+        return
+    search.files += 1
+    search.note(name, hit)
+
+
+def _relative(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()
+
+
 def files_below(root: Path) -> Iterator[Path]:
-    """Yield the files below *root*, without those of Git, which are searched by its own tool. Links are not followed."""
-    for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if name != _GIT)
+    """Yield the files below *root*. Links are not followed."""
+    for folder, _, names in os.walk(root):
         for name in sorted(names):
             path = Path(folder, name)
             if not path.is_symlink() and path.is_file():
@@ -261,5 +301,8 @@ def _search_git(root: Path, matcher: Matcher, search: Search) -> None:
         chunks: Iterable[bytes] = iter(lambda: process.stdout.read(_CHUNK), b"")  # type: ignore[union-attr]  # as above
         hit = matcher.find_in(chunks)
         process.stdout.close()
-        process.terminate()
+        if hit:
+            process.terminate()  # the rest isn't needed
+    if process.returncode and not hit:
+        search.unread.append((place, f"git cat-file ended with code {process.returncode}"))
     search.note(place, hit)

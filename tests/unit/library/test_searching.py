@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 import duckdb
 import pyarrow as pa
@@ -64,11 +65,19 @@ NOT_OPENED: dict[str, Callable[[Path], object]] = {
     "users.7z": lambda path: path.write_bytes(b"7z\xbc\xaf\x27\x1c compressed"),
     "users.lz4": lambda path: path.write_bytes(b"\x04\x22\x4d\x18 compressed"),
 }
+DAMAGED: Final = {
+    "users.csv.gz": gzip.compress(TEXT)[:-100],
+    "users.csv.zst": b"\x28\xb5\x2f\xfd damaged",
+    "users.csv.xz": lzma.compress(TEXT)[:-100],
+    "users.zip": b"PK\x03\x04 damaged",
+    "users.parquet": b"PAR1 damaged",
+    "users.db": b"SQLite format 3\0 damaged",
+}
 
 
 def searched(folder: Path) -> Search:
     search = Search()
-    search_folder(folder, Matcher(Needles(frozenset({PLANTED}))), search, lambda _: False)
+    search_folder(folder, Matcher(Needles(frozenset({PLANTED}))), search, lambda _: None)
     return search
 
 
@@ -86,3 +95,28 @@ def test_a_file_whose_format_can_not_be_opened_is_named(name: str, tmp_path: Pat
     search = searched(tmp_path)
     assert [place for place, _ in search.unread] == [name]
     assert search.files == 0
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_file_is_named_as_not_searched(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(DAMAGED[name].replace(PLANTED.encode(), b""))
+    search = searched(tmp_path)
+    assert [place for place, _ in search.unread] == [name]
+    assert search.files == 0
+
+
+def test_a_zip_file_with_a_password_is_named_as_not_searched(tmp_path: Path) -> None:
+    in_zip(tmp_path / "users.zip")
+    content = bytearray((tmp_path / "users.zip").read_bytes())
+    for header, flags_at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(header) + flags_at] |= (
+            1  # Source: PKWARE's APPNOTE: bit 0 says that it is encrypted
+        )
+    (tmp_path / "users.zip").write_bytes(content)
+    assert [place for place, _ in searched(tmp_path).unread] == ["users.zip"]
+
+
+def test_git_histories_that_can_not_be_searched_are_named(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()  # not a repository: git fails
+    (tmp_path / "library" / ".git").mkdir(parents=True)
+    assert [place for place, _ in searched(tmp_path).unread] == ["library/.git", "the Git history"]
