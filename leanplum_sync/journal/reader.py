@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -153,12 +154,29 @@ class JournalReader:
                     held[row.subject][row.name] = row.run
             for row in self._select(_of_subjects(fingerprint_table, app, page)):
                 fingerprints[row.subject][row.device, row.field] = row.fingerprint
-        return {
+        known = {
             subject: Known(delivered[key], fingerprints[key], held[key], sent=sent[key])
             if (key := str(subject)) in delivered or key in fingerprints
             else NOTHING_KNOWN
             for subject in subjects
         }
+        for subject, entry in self._erased_among(app, subjects):
+            known[subject] = replace(
+                known[subject], erased_by=entry.run, is_cleaned=entry.cleaned_at is not None
+            )
+        return known
+
+    def _erased_among(
+        self, app: str, subjects: Sequence[Subject]
+    ) -> Iterator[tuple[Subject, erasing.ErasureEntry]]:
+        """Yield those of *subjects* who were erased. All erased users of the app are loaded at once: they are few."""
+        erased = {each.person: each for each in self.erasures(app) if each.erased_at is not None}
+        if not erased:
+            return  # so that journals without erasures cost no hashing
+        people = self.people(app)
+        for subject in subjects:
+            if entry := next((erased[each] for each in people(subject) if each in erased), None):
+                yield subject, entry
 
     def would_record(self, app: str, send: SendElsewhere, subjects: Iterable[Subject]) -> Recorded:
         """See ``recording.would_record``."""

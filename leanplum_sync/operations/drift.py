@@ -189,9 +189,11 @@ def find_drift(
         of_things = decided_things(things, of_app, app, journal, context)
         stream = merge(of_users, of_things, key=lambda plan: plan.subject)
         while page := list(islice(stream, _SUBJECTS_AT_ONCE)):
-            differing = [plan for plan in page if plan.changes or _is_missing(plan)]
+            differing = [
+                plan for plan in page if (plan.changes and not _is_absent(plan)) or _is_missing(plan)
+            ]
             for plan in page:
-                if any(decision.reason is Reason.ABSENT for decision in plan.decisions):
+                if _is_absent(plan):
                     on_absent(plan.subject)
             short += sum(_falls_short(plan) for plan in page)
             left = journal.footprints(app, environment, [plan.subject for plan in differing])
@@ -270,6 +272,11 @@ def _in_force(loaded: Loaded, applied: Mapping[str, AppliedSpec]) -> tuple[InFor
 def _falls_short(plan: SubjectPlan) -> bool:
     """Whether the user doesn't match the specs, and no plan would change that."""
     return not plan.changes and any(decision.reason in _SHORT for decision in plan.decisions)
+
+
+def _is_absent(plan: SubjectPlan) -> bool:
+    """Whether the user was to be erased and doesn't exist, whether or not something about the user is left here."""
+    return any(decision.reason in (Reason.ABSENT, Reason.GONE) for decision in plan.decisions)
 
 
 def _is_missing(plan: SubjectPlan) -> bool:

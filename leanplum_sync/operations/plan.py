@@ -178,7 +178,14 @@ def make_plan(
             naming_the_place(request.observed),
         ):
             of_users = decided(
-                loaded, staging, request.target.app_id, journal, context, names=names, repeats=repeats
+                loaded,
+                staging,
+                request.target.app_id,
+                journal,
+                context,
+                names=names,
+                repeats=repeats,
+                blocked=frozenset(blocked),
             )
             of_things = decided_things(things, of_app, request.target.app_id, journal, context)
             changed_things: list[Change] = []
@@ -328,7 +335,12 @@ def decided(
     *,
     names: AttributeNames,
     repeats: RepeatCounter | None = None,
+    blocked: Collection[Subject] = (),
 ) -> Iterator[SubjectPlan]:
+    """
+    Yield the plan of each subject that was read, in order. *blocked* users can't be read, and are as good as absent: they are yielded
+    only if something about them is left here.
+    """
     returning = {number for number, each in enumerate(loaded.resources) if each.may_resubscribe}
     for group in _groups(staging.met()):
         known = journal.known(app_id, [met.subject for met in group])
@@ -345,6 +357,9 @@ def decided(
                 if repeats is not None:
                     repeats.include(plan, of_subject)
                 plans.append(plan)
+            elif met.subject in blocked:
+                plan = decide_met(met, loaded.resources, known.get(met.subject, NOTHING_KNOWN), context)
+                plans += [plan] if plan.changes else []
         repeated = {plan.subject: actions for plan in plans if (actions := _repeatable(plan))}
         rejected = journal.rejected_before(app_id, repeated)
         yield from (

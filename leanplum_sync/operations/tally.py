@@ -222,7 +222,7 @@ def _about(decision: Decision) -> str:
             what = _ONCE_WORDS.get(type(decision.desire), "this increment")
             former = import_of(decision.former) or decision.former
             return f"{what} under its former name {former}" if former else what
-        case Reason.MISSING:
+        case Reason.MISSING | Reason.GONE:
             return ""
         case (
             Reason.DIFFERS

@@ -47,7 +47,7 @@ class Change:
     *before* is the observed value, None where there was none; *after* the value asked for, None for none.
 
     For a list that gains or loses values, *after* is those values; for an increment, the amount; for a send, the
-    message's values. For an event, *before* is how often the user had it, and *after* the event, see ``planner.events``. For an erasure, *after* has ``full`` and ``request``. *asked_at* is the line of the spec, *found_at* the row of the data.
+    message's values. For an event, *before* is how often the user had it, and *after* the event, see ``planner.events``. For an erasure, *after* has ``full`` and ``request``, and ``exists``: False of a user who doesn't exist. *asked_at* is the line of the spec, *found_at* the row of the data.
 
     *consented_at*, of a re-subscription alone, is when the user consented to it, in epoch seconds.
     """

@@ -42,6 +42,7 @@ class Reason(StrEnum):
     CONSENT_OLDER = "unsubscribed after the consent in the row, and stays unsubscribed"
     CONSENT_USED = "was already re-subscribed with this consent, or may have been, according to the journal; unsubscribed since"
     ABSENT = "does not exist, as desired"
+    GONE = "does not exist, but the journal does not show that what this project keeps about the user was deleted"
     MISSING = "does not exist, and the spec does not create it"
     NOT_CONVERTIBLE = "has a value that can't be converted"
     NOT_A_LIST = "has a single value where a list is needed"
@@ -102,7 +103,7 @@ def decide(  # noqa: C901, PLR0912 - a case for each desire
         case desires.TrackEvent():
             return _track(want, desire, profile, known)
         case desires.Erase():
-            return _erase(want, desire, profile)
+            return _erase(want, desire, profile, known)
         case desires.SetVariable(value=value):
             return _variable(want, desire, ChangeKind.VARIABLE, value, profile)
         case desires.RemoveVariable():
@@ -240,12 +241,19 @@ def _track(want: Want, desire: desires.TrackEvent, profile: Profile, known: Know
     return _differs(want, desire, _change(want, desire, kind_of(desire), before, said_of(desire)))
 
 
-def _erase(want: Want, desire: desires.Erase, profile: Profile) -> Decision:
-    if not profile.exists:
+def _erase(want: Want, desire: desires.Erase, profile: Profile, known: Known) -> Decision:
+    """
+    A user who doesn't exist is erased, too, unless the journal shows that what the project keeps about the user was deleted. ``apply``
+    reads the user first, finds nobody, and sends nothing.
+    """
+    if not profile.exists and known.is_cleaned:
         return Decision(want, desire, Reason.ABSENT)
     kind = ChangeKind.BLOCK if desire.block else ChangeKind.ERASE
-    after = {"full": desire.full, "request": desire.request}
-    return _differs(want, desire, _change(want, desire, kind, None, after))
+    after: dict[str, Json] = {"full": desire.full, "request": desire.request}
+    if profile.exists:
+        return _differs(want, desire, _change(want, desire, kind, None, after))
+    change = _change(want, desire, kind, None, {**after, "exists": False})
+    return Decision(want, desire, Reason.GONE, (change,))
 
 
 def _variable(want: Want, desire: Desire, kind: ChangeKind, after: Json, profile: Profile) -> Decision:

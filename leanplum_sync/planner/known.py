@@ -40,6 +40,8 @@ class Known:
 
     *unsubscribed* is when a run last unsubscribed the user, in epoch seconds, by channel and category. Only for users who may be
     re-subscribed.
+
+    *erased_by* is the run that erased the user, None if none did. *is_cleaned*: what the project kept about the user was deleted, too.
     """
 
     delivered: Mapping[str, str] = field(default_factory=dict)
@@ -48,6 +50,8 @@ class Known:
     former: Mapping[str, str] = field(default_factory=dict)
     sent: Mapping[str, Sent] = field(default_factory=dict)
     unsubscribed: Mapping[str, float] = field(default_factory=dict)
+    erased_by: int | None = None
+    is_cleaned: bool = False
 
     def with_moved(self, names: Mapping[str, Sequence[str]]) -> Known:
         """Return the same, where deliveries are also known under their new names. *names* maps each to all former ones."""

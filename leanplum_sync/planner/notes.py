@@ -127,6 +127,11 @@ def _sentences(reason: Reason) -> tuple[str, str] | None:  # noqa: C901 - a case
             )
         case Reason.MISSING:
             return "does not exist", "do not exist"
+        case Reason.GONE:
+            return (
+                "to be erased does not exist: apply only deletes what this project keeps about the user",
+                "to be erased do not exist: apply only deletes what this project keeps about them",
+            )
         case Reason.DELIVERED | Reason.MOVED:
             same = "already received {field}, or may have"
             return same, same

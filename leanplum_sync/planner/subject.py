@@ -89,12 +89,16 @@ def plan_subject(wants: Sequence[Want], profile: Profile, known: Known, context:
     subject = wants[0].subject
     ordered = sorted(wants, key=lambda want: (context.waves[want.resource], want.resource))
     if not profile.exists and not any(want.create for want in wants):
-        missing = tuple(
-            Decision(want, desire, Reason.ABSENT if isinstance(desire, desires.Erase) else Reason.MISSING)
+        decisions = tuple(
+            decide(want, desire, profile, known, None)
+            if isinstance(desire, desires.Erase)
+            else Decision(want, desire, Reason.MISSING)
             for want in ordered
             for desire in want.desires
         )
-        return SubjectPlan(subject, (), {}, missing, exists=False)
+        changes = tuple(change for decision in decisions for change in decision.changes)
+        actions = _actions(subject, profile, decisions, context)
+        return SubjectPlan(subject, changes, actions, decisions, exists=False)
     known = known.with_moved(context.former)
     decisions = tuple(_decide_all(ordered, profile, known, context))
     if not profile.exists:

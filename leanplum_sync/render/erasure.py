@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from leanplum_sync.journal.erasing import ErasureEntry
@@ -15,8 +15,8 @@ from leanplum_sync.render.values import amount, cut, escaped, moment, timestamp
 @dataclass(frozen=True, slots=True)
 class ErasureReceipt:
     """
-    *found* are places that still have data about the people, each with whether there are ids and values. *too_common* is how many
-    values were not searched for, because many files have them.
+    *absent* are those of *people* who did not exist when the plan was made. *found* are places that still have data about the people,
+    each with whether there are ids and values. *too_common* is how many values were not searched for, because many files have them.
     """
 
     request: str
@@ -24,6 +24,7 @@ class ErasureReceipt:
     plan_digest: str
     target: Target
     people: Sequence[ErasureEntry]
+    absent: Collection[str]
     deleted_files: Sequence[str]
     deleted_kept_files: Sequence[str]
     discarded_baselines: Sequence[str]
@@ -37,7 +38,9 @@ class ErasureReceipt:
     too_common: int
 
 
-def method_words(entry: ErasureEntry) -> str:
+def method_words(entry: ErasureEntry, *, was_absent: bool) -> str:
+    if was_absent:
+        return "did not exist when the plan was made"
     if entry.block:
         return "blocked: profile, sessions, and analytics erased, the id kept"
     return "profile, sessions, and analytics erased" if entry.full else "profile erased, analytics kept"
@@ -97,6 +100,7 @@ def receipt_json(receipt: ErasureReceipt) -> str:
                 "person": each.person,
                 "full": each.full,
                 "block": each.block,
+                "wasAbsent": each.person in receipt.absent,
                 "absentAt": timestamp(each.erased_at),
                 "secondCheckDue": timestamp(each.due_at),
             }
@@ -137,7 +141,7 @@ def _lines(receipt: ErasureReceipt) -> Iterator[str]:
     )
     for each in receipt.people:
         times = f"{timestamp(each.erased_at)} | {timestamp(each.due_at)}"
-        yield f"| `{each.person}` | {method_words(each)} | {times} |"
+        yield f"| `{each.person}` | {method_words(each, was_absent=each.person in receipt.absent)} | {times} |"
     yield from (
         "",
         "Leanplum needs up to 15 days to erase sessions and analytics. Ask Leanplum about its backups.",

@@ -82,6 +82,7 @@ _MET: Final = (
     BLOCKED,
     "delivered",
     "moved",
+    "gone",
     "missing",
     "unsettled",
     ASSUMED,
@@ -356,7 +357,10 @@ def _erasure(after: Json, cells: int) -> str:
     """Return such as ``with analytics, request T-17``."""
     if not isinstance(after, dict):
         return shown(after, cells)
-    words = "with analytics" if after.get("full") is True else "only the profile"
+    if after.get("exists") is False:
+        words = "already gone, only here"
+    else:
+        words = "with analytics" if after.get("full") is True else "only the profile"
     request = after.get("request")
     return cut(f"{words}, request {shown(request)}" if request else words, cells)
 

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leanplum_sync.address import ResourceAddress, Subject
+from leanplum_sync.applier.live_state import recheck
+from leanplum_sync.journal.entry import Fate
 from leanplum_sync.kinds.rows.desires import (
     AlterList,
     Desire,
@@ -22,10 +24,13 @@ from leanplum_sync.kinds.rows.desires import (
     Want,
 )
 from leanplum_sync.planner.conflicts import ERASED_ELSEWHERE, conflicts
-from leanplum_sync.planner.known import NOTHING_KNOWN
+from leanplum_sync.planner.decide import Reason
+from leanplum_sync.planner.known import NOTHING_KNOWN, Known
 from leanplum_sync.planner.standing import Standing, standings
 from leanplum_sync.planner.subject import Context, plan_subject
 from leanplum_sync.problem import Place
+from leanplum_sync.wire.action import DeliveryClass
+from leanplum_sync.wire.batch import PlannedAction
 from leanplum_sync.wire.profile import NO_PROFILE, Profile, read_profile
 
 USER = Subject.user("00004")
@@ -78,10 +83,23 @@ def test_erasing_and_planning_again_gives_nothing(form: Erase, element: dict[str
     after = carried_out(planned.action.name, profile)
     assert (after is None) is form.block
     if after is not None:
-        again = plan_subject([wanting(ERASURE, form)], after, NOTHING_KNOWN, CONTEXT)
+        cleaned = Known(erased_by=1, is_cleaned=True)
+        again = plan_subject([wanting(ERASURE, form)], after, cleaned, CONTEXT)
         assert again.changes == ()
         assert again.actions == {}
         assert all(standing is Standing.REACHED for _, standing in standings(plan.changes, after))
+
+
+@given(forms, st.sampled_from([NOTHING_KNOWN, Known(erased_by=1)]))
+def test_who_is_gone_is_planned_until_nothing_is_left_here_and_nothing_is_sent(
+    form: Erase, known: Known
+) -> None:
+    plan = plan_subject([wanting(ERASURE, form)], NO_PROFILE, known, CONTEXT)
+    assert not plan.exists
+    assert [decision.reason for decision in plan.decisions] == [Reason.GONE]
+    ((_, (planned,)),) = plan.actions.items()
+    sent = PlannedAction(1, USER, DeliveryClass.REPEATABLE, planned.action)
+    assert recheck([sent], plan.changes, NO_PROFILE, begun=False)[1].fate is Fate.ALREADY
 
 
 @given(form=forms, other=others, create=st.booleans(), is_first=st.booleans())

@@ -134,8 +134,9 @@ class Erasures:
             replace(self._entry(people, each, run, now), erased_at=now, cleaned_at=now)
             for each in sorted(gone)
         ]
+        absent = {people(each)[0] for each in gone if self.changes[each].after.get("exists") is False}
         receipts = write_receipts(
-            _receipts(self.plan, settings, run, done, cleaned, search, needles), settings
+            _receipts(self.plan, settings, run, done, absent, cleaned, search, needles), settings
         )
         journal.store_erasures(lease, done)  # last: until then, `status` shows that they are not finished
         return Finished(len(gone), remaining, cleaned, search, receipts)
@@ -186,6 +187,7 @@ def _receipts(  # noqa: PLR0917 - all that it tells
     settings: Settings,
     run: int,
     done: Sequence[ErasureEntry],
+    absent: Collection[str],
     cleaned: cleaning.Cleaned,
     search: searching.Search,
     needles: Needles,
@@ -201,6 +203,7 @@ def _receipts(  # noqa: PLR0917 - all that it tells
             plan_digest=plan.header.digest,
             target=plan.header.target,
             people=tuple(entries),
+            absent=absent,
             deleted_files=tuple(cleaned.files),
             deleted_kept_files=tuple(cleaned.kept),
             discarded_baselines=tuple(cleaned.baselines),
