@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -28,11 +31,13 @@ IN_DOUBT = ActionOutcome(Outcome.IN_DOUBT, "no answer")
 ALTERED = f"was altered, or written without {KEY_VARIABLE}. The command stopped without changing anything. Restore the journal from a backup."
 
 
+KEY = new_key()
+
+
 @pytest.fixture(autouse=True)
 def key(monkeypatch: pytest.MonkeyPatch) -> str:
-    key = new_key()
-    monkeypatch.setenv(KEY_VARIABLE, key)
-    return key
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    return KEY
 
 
 def live(journal: Journal) -> None:
@@ -51,11 +56,30 @@ def live(journal: Journal) -> None:
         send(second, sends(1, "dan", name="december"))
 
 
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[], str]], Location]:
+    """Return a journal of each backend that has lived, made once. It is to be copied."""
+    made: dict[str, Location] = {}
+
+    def found(backend: str, new_database: Callable[[], str]) -> Location:
+        if backend not in made:
+            is_file = backend == "sqlite"
+            made[backend] = tmp_path_factory.mktemp("lived") / "journal.db" if is_file else new_database()
+            with open_journal(made[backend], clock=Clock()) as journal:
+                live(journal)
+        return made[backend]
+
+    return found
+
+
 @pytest.fixture
-def location(journal_location: Location, clock: Clock) -> Location:
-    with open_journal(journal_location, clock=clock) as journal:
-        live(journal)
-    return journal_location
+def location(request: Any, backend: str, tmp_path: Path, lived: Any) -> Location:
+    if backend == "sqlite":
+        source = lived(backend, str)
+        shutil.copytree(source.parent, tmp_path / "deep")
+        return tmp_path / "deep" / source.name
+    server = request.getfixturevalue("postgresql")
+    return server.copy_database(lived(backend, server.new_database))
 
 
 def alter(location: Location, *statements: str) -> int:
