@@ -32,6 +32,7 @@ from leanplum_sync.journal.identity import Here, contradictions
 from leanplum_sync.kinds.registry import KINDS
 from leanplum_sync.planner.hazards import (
     DURING_MIGRATION,
+    ERASED_BEFORE,
     REPEATED_EVENTS,
     REPEATED_SENDS,
     SUSPECTED_RENAME,
@@ -128,7 +129,10 @@ def current_hazards(plan: WholePlan, budget: Mapping[str, int | None]) -> tuple[
         stated.get(_NOT_COUNTED, 0),
         is_migrating=DURING_MIGRATION in stated,
         repeats=Repeats(
-            stated.get(REPEATED_SENDS, 0), stated.get(SUSPECTED_RENAME, 0), stated.get(REPEATED_EVENTS, 0)
+            stated.get(REPEATED_SENDS, 0),
+            stated.get(SUSPECTED_RENAME, 0),
+            stated.get(REPEATED_EVENTS, 0),
+            stated.get(ERASED_BEFORE, 0),
         ),
     )
 

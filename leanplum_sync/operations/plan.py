@@ -29,13 +29,14 @@ from leanplum_sync.planfile import PlanWriter
 from leanplum_sync.planner.attribute_names import AttributeNames
 from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.decide import SendTarget
-from leanplum_sync.planner.hazards import hazards
+from leanplum_sync.planner.hazards import ERASED_BEFORE, hazards
 from leanplum_sync.planner.known import NOTHING_KNOWN, Known, KnowsDeliveries, Position
 from leanplum_sync.planner.messages import resolve
 from leanplum_sync.planner.notes import (
     BLOCKED_WORDS,
     assumed_sentence,
     audit_sentence,
+    erased_before_sentence,
     unseen_sentence,
     unsettled_sentence,
 )
@@ -237,6 +238,7 @@ def make_plan(
                 notes=[
                     *tally.notes(),
                     *_blocked(blocked),
+                    *_erased_before(repeats.erased()),
                     *tested.notes,
                     *_assumed(summary),
                     *_unsettled(staging, unsettled),
@@ -255,6 +257,12 @@ def _blocked(subjects: Sequence[Subject]) -> Iterator[Note]:
         one, several = BLOCKED_WORDS
         sentence = one if len(subjects) == 1 else several
         yield Note(BLOCKED, "", sentence, len(subjects), names_of(subjects))
+
+
+def _erased_before(by_run: Mapping[int, Sequence[Subject]]) -> Iterator[Note]:
+    for run, subjects in sorted(by_run.items()):
+        count = len(subjects)
+        yield Note(ERASED_BEFORE, "", erased_before_sentence(count, run), count, names_of(subjects))
 
 
 def _assumed(summary: Summary) -> Iterator[Note]:

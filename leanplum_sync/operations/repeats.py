@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self, assert_never
 
+from leanplum_sync.address import Subject
 from leanplum_sync.kinds.rows import desires
+from leanplum_sync.planner.change import Change, Effect, effect_of
 from leanplum_sync.planner.hazards import Repeats
 from leanplum_sync.planner.known import Known, KnowsDeliveries, Sent
 from leanplum_sync.planner.subject import Context, SubjectPlan
@@ -67,6 +69,7 @@ class RepeatCounter:
         self._names = names
         self._since = since
         self._sends = self._events = self._subjects = 0
+        self._erased: dict[int, list[Subject]] = {}  # by run: they are few
         self._numbers: dict[str, int] = {}
         self._rows: list[tuple[int, int, int, bool]] = []
         self._connection = sqlite3.connect("", isolation_level=None)  # a temporary file
@@ -83,6 +86,8 @@ class RepeatCounter:
     def include(self, plan: SubjectPlan, known: Known) -> None:
         if not plan.changes:
             return
+        if known.erased_by is not None and any(_is_after_erasure(each) for each in plan.changes):
+            self._erased.setdefault(known.erased_by, []).append(plan.subject)
         self._events += _repeated_events(plan, known, self._names.events)
         if not known.sent:
             return
@@ -132,7 +137,15 @@ class RepeatCounter:
             ),
         )
         ((subjects,),) = self._connection.execute(_COUNT, {"parts": parts}).fetchall()
-        return Repeats(self._sends, subjects, self._events)
+        return Repeats(self._sends, subjects, self._events, sum(map(len, self._erased.values())))
+
+    def erased(self) -> Mapping[int, Sequence[Subject]]:
+        """Return the users who would be changed, or sent something, although a run erased them, by that run."""
+        return self._erased
+
+
+def _is_after_erasure(change: Change) -> bool:
+    return effect_of(change.kind) is not Effect.ABSENCE  # who is back may be erased once more
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ CHANGE_HAZARDS: Final = tuple(
         each.hazard for each in sorted(map(facts, ChangeKind), key=lambda each: each.rank) if each.hazard
     )
 )
+ERASED_BEFORE: Final = "erasedBefore"
 REPEATED_SENDS: Final = "repeatedSends"
 REPEATED_EVENTS: Final = "repeatedEvents"
 SUSPECTED_RENAME: Final = "suspectedRename"
@@ -28,15 +29,17 @@ NO_CONSENT: Final = 0  # what a budget allows that doesn't name sends or created
 @dataclass(frozen=True, slots=True)
 class Repeats:
     """
-    What the journal shows that a plan would repeat under another name.
+    What the journal shows that a plan would repeat under another name, or undo.
 
     *sends* have a recipient who was sent the same message lately; *renames* counts recipients of deliveries that look renamed;
-    *events* have the key of an event of the same user in another import.
+    *events* have the key of an event of the same user in another import. *erased* counts users who would be changed, or sent
+    something, although a run erased them.
     """
 
     sends: int = 0
     renames: int = 0
     events: int = 0
+    erased: int = 0
 
 
 NO_REPEATS: Final = Repeats()
@@ -64,6 +67,7 @@ def hazards(
             changes[hazard] += count
     counts = {
         "erased": changes["erased"],
+        ERASED_BEFORE: repeats.erased,
         "sends": changes["sends"],
         REPEATED_SENDS: repeats.sends,
         SUSPECTED_RENAME: repeats.renames,

@@ -64,6 +64,10 @@ def moved_sentence(count: int, since: str) -> str:
     return _MOVED.format(users="1 user" if count == 1 else f"{count:,} users", since=since)
 
 
+def erased_before_sentence(count: int, run: int) -> str:
+    return f"{'was' if count == 1 else 'were'} erased by run {run}: look up why the specs list {'it' if count == 1 else 'them'} again"
+
+
 def unseen_sentence(count: int, since: str) -> str:
     return _UNSEEN[count != 1].format(since=since)
 

@@ -131,6 +131,10 @@ class BudgetModel(Edge):
         "Channels and categories that users are unsubscribed from.", 5000, None
     )
     erased: Count = _allowed("Users erased.", 0)
+    erased_before: Count = _allowed(
+        "Users who are created, changed, or sent something, although the journal shows that they were erased.",
+        0,
+    )
     created_users: Count = _allowed("Users created.", 0)
     changed_users: Count | None = _allowed("Users changed.", 100000, None)
     changed_share: Annotated[int, Field(ge=0, le=100)] | None = Field(

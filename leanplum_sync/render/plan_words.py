@@ -64,6 +64,7 @@ class Plan(Protocol):
 ALWAYS_SHOWN: Final = ("sends", "createdUsers", "removals")
 _SHOWN_FIRST: Final = (
     "erased",
+    "erasedBefore",
     "sends",
     "triggersCampaigns",
     "repeatedSends",
@@ -94,6 +95,7 @@ _MET: Final = (
 RECHECK: Final = "--recheck on"
 HAZARD_WORDS: Final[Mapping[str, str]] = {
     "erased": "erased users",
+    "erasedBefore": "users changed, or sent something, after they were erased",
     "sends": "sends",
     "repeatedSends": "sends of a message that the recipient already got under another delivery name",
     "suspectedRename": "recipients of a delivery that looks renamed or split; list it in `moved`",

@@ -321,3 +321,23 @@ def test_a_user_whom_somebody_else_blocked_is_erased_here(shell: Shell) -> None:
     assert receipt["actions"]["already"] == 1
     assert list((shell.folder / ".leanplum-sync" / "erasures").glob("run-*.md"))
     assert shell.json("plan", *selected, "--out", "b.lpplan")["isEmpty"]
+
+
+def test_nobody_is_created_or_changed_after_an_erasure_without_consent(shell: Shell) -> None:
+    plan(shell)
+    shell.run("apply", "a.lpplan", "--yes", "--ack", "erased=1")
+    (shell.folder / "specs" / "requests.yaml").unlink()
+    (shell.folder / "specs" / "tiers.csv").write_text("user,tier\nleaves,gold\nstays,gold\n")
+    for created in (1, 0):
+        planned = shell.json("plan", "--out", "b.lpplan", code=6)
+        assert {each["name"]: each["count"] for each in planned["hazards"]}["erasedBefore"] == 1
+        (note,) = (each for each in planned["notes"] if each["code"] == "erasedBefore")
+        assert "erased by run 1" in note["sentence"]
+        assert (note["count"], note["samples"]) == (1, ["leaves"])
+        for output in ("text", "markdown", "html"):
+            assert "erased by run 1" in " ".join(shell.run("show", "b.lpplan", "-o", output).stdout.split())
+        acknowledged = ["--ack", "createdUsers=1"] if created else []
+        refused = shell.run("apply", "b.lpplan", "--yes", *acknowledged, code=6)
+        assert "--ack erasedBefore=1" in refused.stderr
+        shell.run("apply", "b.lpplan", "--yes", *acknowledged, "--ack", "erasedBefore=1")
+        (shell.folder / "specs" / "tiers.csv").write_text("user,tier\nleaves,silver\nstays,gold\n")

@@ -31,6 +31,7 @@ CHANGES = {
 }
 COUNTS = {
     "erased": 13,
+    "erasedBefore": 4,
     "sends": 2,
     "repeatedSends": 1,
     "suspectedRename": 2,
@@ -70,7 +71,7 @@ def summary(changed: int = 30, listed: int = 97) -> Summary:
 def test_every_hazard_has_its_count() -> None:
     found = {
         hazard.name: hazard.count
-        for hazard in hazards(summary(), 1, {}, 6, is_migrating=True, repeats=Repeats(1, 2, 3))
+        for hazard in hazards(summary(), 1, {}, 6, is_migrating=True, repeats=Repeats(1, 2, 3, 4))
     }
     assert found == COUNTS
     assert list(found) == list(HAZARD_WORDS)
@@ -85,7 +86,7 @@ def test_every_hazard_can_have_a_budget_and_every_budget_is_of_a_hazard() -> Non
 @pytest.mark.parametrize("name", [name for name in COUNTS if name != "audit"])
 def test_a_hazard_is_over_a_budget_below_its_count_and_not_at_it(name: str) -> None:
     for allowed, over in ((COUNTS[name] - 1, [name]), (COUNTS[name], [])):
-        found = hazards(summary(), 1, {name: allowed}, 6, is_migrating=True, repeats=Repeats(1, 2, 3))
+        found = hazards(summary(), 1, {name: allowed}, 6, is_migrating=True, repeats=Repeats(1, 2, 3, 4))
         assert [hazard.name for hazard in found if hazard.is_over] == over
         assert over_budget(found).endswith(f"(budget {allowed})" if over else "")
 
