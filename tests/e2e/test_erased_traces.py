@@ -277,22 +277,38 @@ def test_the_plan_stays_until_all_of_its_users_are_erased(shell: Shell) -> None:
     assert sorted(each["request"] for each in receipts) == ["T-17", "T-18"]
 
 
-BEFORE_THE_PLAN = ("proof", "baselines", "files", "journal", "plan")
-AFTER_THE_PLAN = ("search", "receipts")
+@pytest.mark.parametrize("shell", ["sqlite"], indirect=True)
+def test_the_plan_stays_until_each_of_its_parts_is_applied(shell: Shell) -> None:
+    for name in ("tiers", "hello", "tokens"):
+        (shell.folder / "specs" / f"{name}.yaml").unlink()
+    leave(shell)
+    (shell.folder / "specs" / "requests.csv").write_text(f"user,ticket\n{LEAVES},T-17\nstays-22,T-18\n")
+    shell.run("plan", "-e", "erasing", "--parts", "2", "--out", "erase.lpplan")
+    shell.run("apply", "erase.lpplan", "--yes", "--shard", "1/2")
+    assert (shell.folder / "erase.lpplan").exists()
+    shell.run("apply", "erase.lpplan", "--yes", "--shard", "2/2")
+    assert not (shell.folder / "erase.lpplan").exists()
+    assert not list((shell.folder / ".leanplum-sync/applied").glob("*.lpplan"))
+    assert left(shell.folder) <= {"specs/requests.csv", "crm.db"}
+
+
+BEFORE_THE_ENTRY = (
+    *("proof", "baselines", "files", "journal"),
+    *("search", "in search", "receipts", "entry"),
+)
+AFTER_THE_ENTRY = ("snapshot", "copy of the plan", "plan")
 
 
 @pytest.mark.parametrize(
     "shell", ["sqlite", pytest.param("postgresql with a key", marks=pytest.mark.slow)], indirect=True
 )
-@pytest.mark.parametrize("moment", [*BEFORE_THE_PLAN, *AFTER_THE_PLAN])
+@pytest.mark.parametrize("moment", [*BEFORE_THE_ENTRY, *AFTER_THE_ENTRY])
 def test_a_killed_erasure_is_finished_when_it_is_applied_again(shell: Shell, moment: str) -> None:
     use(shell)
     (shell.folder / "first.lpplan").unlink()
     leave(shell)
+    (shell.folder / "mails.txt").write_text(EMAIL)  # nobody can read it from the API any more
     shell.run("plan", "-e", "erasing", "--out", "erase.lpplan")
-    # Whoever applies from a copy, as pipelines do, can always continue: the project's own plan is deleted with the rest.
-    outside = shell.folder.parent / "erase.lpplan"
-    shutil.copy(shell.folder / "erase.lpplan", outside)
     killed = subprocess.run(
         [sys.executable, str(ROOT / "tests/support/killed_erasure.py"), moment, "erase.lpplan", "--yes"],
         cwd=shell.folder,
@@ -301,19 +317,20 @@ def test_a_killed_erasure_is_finished_when_it_is_applied_again(shell: Shell, mom
         check=False,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    status = shell.json("status")
-    assert [each["erasedAt"] for each in status["erasures"]] == [None]
-    assert "not yet proven to be erased" in shell.run("status").stdout
-    assert (shell.folder / "erase.lpplan").exists() is (moment in BEFORE_THE_PLAN)
-    plan = "erase.lpplan" if moment in BEFORE_THE_PLAN else str(outside)
-    shell.run("apply", plan, "--yes")
-    assert left(shell.folder) == OF_THE_USER
+    (begun,) = shell.json("status")["erasures"]
+    assert (begun["erasedAt"] is None) is (moment in BEFORE_THE_ENTRY)
+    assert (shell.folder / "erase.lpplan").exists()
+    shell.run("apply", "erase.lpplan", "--yes")
+    assert left(shell.folder) == {*OF_THE_USER, "mails.txt"}
     if location := shell.environ.get("LEANPLUM_SYNC_JOURNAL"):
         dumped = dump(location)
         assert not [text for text in PLANTED if text.encode() in dumped]
     (erased,) = shell.json("status")["erasures"]
     assert erased["erasedAt"]
-    assert len(list((shell.folder / ".leanplum-sync" / "erasures").glob("*.json"))) == 1
+    (receipt,) = (shell.folder / ".leanplum-sync" / "erasures").glob("*.json")
+    told = json.loads(receipt.read_text())
+    assert {"place": "mails.txt", "ids": False, "values": True} in told["found"]
+    assert "erase.lpplan" in told["deleted"]["files"]
     shell.run("journal", "verify")
 
 

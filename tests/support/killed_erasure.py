@@ -9,30 +9,43 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from leanplum_sync.__main__ import main
 from leanplum_sync.journal import erasing
 from leanplum_sync.library.erasing import cleaning, finishing, searching
 
-# What is killed before it begins.
+# What is killed before it begins, after so many calls of it.
 MOMENTS = {
-    "proof": (finishing, "_absent"),
-    "baselines": (cleaning, "discard_baselines"),
-    "files": (cleaning, "delete_files"),
-    "journal": (erasing, "erase"),
-    "plan": (cleaning, "delete_plan"),
-    "search": (searching, "search_folder"),
-    "receipts": (finishing, "write_receipts"),
+    "proof": (finishing, "_absent", 0),
+    "baselines": (cleaning, "discard_baselines", 0),
+    "files": (cleaning, "delete_files", 0),
+    "journal": (erasing, "erase", 0),
+    "search": (searching, "search_folder", 0),
+    "in search": (searching, "_search_one", 5),
+    "receipts": (finishing, "write_receipts", 0),
+    "entry": (erasing, "store", 1),  # the first call records that the erasure begins
+    "snapshot": (cleaning, "_delete_last", 0),
+    "copy of the plan": (cleaning, "_delete_last", 1),
+    "plan": (cleaning, "_delete_last", 2),
 }
 
 
-def die(*_args: Any, **_options: Any) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+def dying(function: Callable[..., Any], calls: int) -> Callable[..., Any]:
+    left = [None] * calls
+
+    def call_or_die(*args: Any, **options: Any) -> Any:
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left.pop()
+        return function(*args, **options)
+
+    return call_or_die
 
 
 if __name__ == "__main__":
-    module, name = MOMENTS[sys.argv[1]]
-    setattr(module, name, die)
+    module, name, calls = MOMENTS[sys.argv[1]]
+    setattr(module, name, dying(getattr(module, name), calls))
     sys.argv = ["leanplum-sync", "apply", *sys.argv[2:]]
     main()

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Final
 
 from leanplum_sync.errors import CredentialError, LeanplumSyncError
-from leanplum_sync.journal.kept_files import KeptFile
+from leanplum_sync.journal.kept_files import OF_PLAN, KeptFile
 from leanplum_sync.journal.writer import Journal
 from leanplum_sync.library.baseline_here import baseline_of
 from leanplum_sync.library.connect import target_of
 from leanplum_sync.library.erasing.needles import Matcher
 from leanplum_sync.library.erasing.own_files import is_own
 from leanplum_sync.library.erasing.searching import files_below, search_file, unreadable, unsearchable
+from leanplum_sync.planfile import PlanFile
 from leanplum_sync.project.model import ProjectFile
 from leanplum_sync.project.settings import Settings
 from leanplum_sync.staging.scratch import ScratchFolder, is_in_use
@@ -37,6 +38,10 @@ class Cleaned:
     baselines: list[str] = field(default_factory=list)
     rows: dict[str, int] = field(default_factory=dict)
     failed: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def is_anything(self) -> bool:
+        return bool(self.files or self.kept or self.baselines or self.rows or self.failed)
 
 
 def why_skipped(path: Path, settings: Settings) -> str | None:
@@ -86,11 +91,69 @@ def _delete(path: Path, name: str, cleaned: Cleaned) -> None:
         cleaned.files.append(name)
 
 
-def delete_plan(path: Path, settings: Settings, cleaned: Cleaned) -> None:
-    """Delete the plan that was applied, if it is in the project."""
-    place = path.resolve()
-    if place.is_relative_to(settings.root.resolve()) and place.is_file():
-        _delete(place, place.relative_to(settings.root.resolve()).as_posix(), cleaned)
+@dataclass(frozen=True, slots=True)
+class Last:
+    """
+    What is deleted last, because it takes this to continue after an interruption: the plan, and snapshots, which have the values to
+    search for. *files* are paths with the names that are shown, the plan at the end. *kept* are files in a shared journal.
+    """
+
+    files: tuple[tuple[Path, str], ...]
+    kept: tuple[KeptFile, ...]
+
+    @property
+    def paths(self) -> frozenset[Path]:
+        return frozenset(path.resolve() for path, _ in self.files)
+
+    def announce(self, cleaned: Cleaned) -> None:
+        """Add all to what was deleted: the receipts are written before."""
+        cleaned.kept += map(_words, self.kept)
+        cleaned.files += [name for _, name in self.files]
+
+    def delete(self, journal: Journal, cleaned: Cleaned) -> None:
+        """
+        Raises:
+            JournalError: the shared journal can't be written.
+        """
+        for kept in self.kept:
+            journal.discard_kept(kept)
+        for path, name in self.files:
+            try:
+                _delete_last(path)
+            except OSError as error:
+                cleaned.files.remove(name)
+                cleaned.failed.append((name, error.strerror or type(error).__name__))
+
+
+def last_of(plan: PlanFile, settings: Settings, journal: Journal, matcher: Matcher) -> Last:
+    """Return what is to be deleted last. A plan outside the project is left."""
+    snapshots = (settings.snapshot, settings.unfinished_snapshot)
+    files = [path for path in snapshots if path.is_file() and _is_to_delete(path, settings, matcher)]
+    named = {path.resolve(): path.relative_to(settings.root).as_posix() for path in files}
+    for path in (settings.kept_plan(plan.digest), plan.path):
+        place = path.resolve()
+        for folder in (settings.root, settings.state_folder):  # the state folder may be a link
+            if place.is_file() and place.is_relative_to(folder.resolve()):
+                below = place.relative_to(folder.resolve())
+                named.pop(place, None)
+                named[place] = (folder / below).relative_to(settings.root).as_posix()
+    kept = (each for each in journal.every_kept_file(plan.header.target.app_id) if _is_copy(each, plan))
+    return Last(tuple(named.items()), tuple(kept))
+
+
+def _is_to_delete(snapshot: Path, settings: Settings, matcher: Matcher) -> bool:
+    try:
+        return is_own(snapshot, settings) and _has_ids(snapshot, matcher)
+    except OSError:
+        return False  # `delete_files` tells why
+
+
+def _is_copy(kept: KeptFile, plan: PlanFile) -> bool:
+    return kept.name.run == OF_PLAN and kept.name.plan_digest == plan.digest
+
+
+def _delete_last(path: Path) -> None:
+    path.unlink(missing_ok=True)
 
 
 def discard_baselines(settings: Settings, project: ProjectFile, cleaned: Cleaned) -> None:
@@ -112,29 +175,39 @@ def discard_baselines(settings: Settings, project: ProjectFile, cleaned: Cleaned
 
 
 def delete_kept_files(
-    journal: Journal, settings: Settings, app: str, matcher: Matcher, cleaned: Cleaned
+    journal: Journal,
+    settings: Settings,
+    app: str,
+    matcher: Matcher,
+    cleaned: Cleaned,
+    *,
+    besides: Collection[KeptFile],
 ) -> None:
-    """Delete the files in a shared journal that have ids, but not files that are encrypted with another key."""
+    """Delete the files in a shared journal that have ids, except *besides*, and files that are encrypted with another key."""
     scratch = ScratchFolder(settings.state_folder)
     try:
         for kept in journal.every_kept_file(app):
+            if kept in besides:
+                continue
             path = scratch.path / f"kept{Path(kept.name.name).suffix}"
             try:
                 with path.open("wb") as file:
                     journal.read_kept(kept, file)
                 is_found = search_file(path, matcher, opens_plans=False).ids
             except CredentialError:
-                cleaned.failed.append((_kept_name(kept), "it is encrypted with another key"))
+                cleaned.failed.append((f"in the journal: {_words(kept)}", "it is encrypted with another key"))
                 continue
             except unsearchable() as error:
-                cleaned.failed.append((_kept_name(kept), f"it can't be read: {type(error).__name__}"))
+                cleaned.failed.append(
+                    (f"in the journal: {_words(kept)}", f"it can't be read: {type(error).__name__}")
+                )
                 continue
             if is_found:
                 journal.discard_kept(kept)
-                cleaned.kept.append(f"{kept.name.name} of plan {kept.name.plan_digest[:12]}")
+                cleaned.kept.append(_words(kept))
     finally:
         scratch.close()
 
 
-def _kept_name(kept: KeptFile) -> str:
-    return f"{kept.name.name} of plan {kept.name.plan_digest[:12]}, in the journal"
+def _words(kept: KeptFile) -> str:
+    return f"{kept.name.name} of plan {kept.name.plan_digest[:12]}"

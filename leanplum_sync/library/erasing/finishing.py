@@ -2,7 +2,8 @@
 Finishes the erasures of a run: proves that the users are gone, deletes the project's own traces of them, searches for what is left,
 and writes a receipt for each request.
 
-Every step can be repeated. The plan itself is deleted last, so that applying it again continues after an interruption.
+Every step can be repeated. The plan, its copies, and its snapshot are deleted last, after the receipts and the journal's entry: applying the
+plan again continues after an interruption, and the snapshot has the values to search for.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +38,7 @@ from leanplum_sync.wire.erasing import is_blocked
 from leanplum_sync.wire.profile import read_profile
 
 _AT_ONCE: Final = 500
+_LATER: Final = "needed until the erasure is finished"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +69,26 @@ class Around:
 
 @dataclass(frozen=True, slots=True)
 class Erasures:
-    """The users whom *plan*, or the part of it that is applied, erases, by their changes."""
+    """The users whom *plan*, or the part of it that is applied, erases, by their changes. *others* are those of its other parts."""
 
     plan: PlanFile
     changes: Mapping[Subject, Change]
+    others: frozenset[Subject]
 
     @classmethod
     def of(cls, plan: PlanFile, part: PlanPart) -> Erasures | None:
         """Return those of *part*, the part of *plan* that is applied; None if it erases nobody."""
         if not part.summary.count(ChangeKind.ERASE, ChangeKind.BLOCK):
             return None
-        found: dict[Subject, Change] = {}
-        subjects = list(part.subjects())
-        for start in range(0, len(subjects), _AT_ONCE):
-            page = subjects[start : start + _AT_ONCE]
-            for subject, changes in part.changes_of(page).items():
-                found.update((subject, each) for each in changes if effect_of(each.kind) is Effect.ABSENCE)
-        return cls(plan, found)
+        found = _erased_by(part)
+        others = () if part.part is None else _erased_by(plan).keys() - found.keys()
+        return cls(plan, found, frozenset(others))
 
     def begin(self, journal: Journal, lease: Lease, run: int, now: float) -> None:
         """Record that the users are about to be erased, so that ``status`` shows what was not finished."""
-        people = journal.people(self.plan.header.target.app_id)
-        journal.store_erasures(lease, [self._entry(people, each, run, now) for each in self.changes])
+        people, recorded = journal.people(self.plan.header.target.app_id), self._recorded(journal)
+        entries = [self._entry(people, each, run, now) for each in self.changes]
+        journal.store_erasures(lease, [each for each in entries if (each.person, run) not in recorded])
 
     def _entry(self, people: People, subject: Subject, run: int, now: float) -> ErasureEntry:
         change, target = self.changes[subject], self.plan.header.target
@@ -118,40 +119,107 @@ class Erasures:
         needles = known.of(gone)
         matcher = Matcher(needles)
         devices = needles.ids - {each.id for each in gone}
-        self._clean(around, matcher, cleaned, gone | {Subject.device(each) for each in devices})
-        if not remaining and not cleaned.failed:  # otherwise, it is needed to continue
-            cleaning.delete_plan(self.plan.path, settings, cleaned)
-        searching.search_folder(
-            settings.root, matcher, search, lambda path: cleaning.why_skipped(path, settings)
-        )
-        try:
-            for table, content in journal.texts():
-                search.note(f"the journal, table {table}", matcher.find(content))
-        except CredentialError:
-            search.unread.append(("the journal", "a part of it is encrypted with another key"))
+        last = cleaning.last_of(self.plan, settings, journal, matcher)
+        self._clean(around, matcher, cleaned, last, gone | {Subject.device(each) for each in devices})
+        # Otherwise, what is deleted last is needed to continue.
+        is_clean = not (remaining or cleaned.failed)
+        is_complete = is_clean and not self._others_left(journal)
+        _search(around, matcher, search, last.paths, is_complete=is_complete)
         now, people = clock.now(), journal.people(self.plan.header.target.app_id)
+        cleaned_at = now if is_clean else None
         done = [
-            replace(self._entry(people, each, run, now), erased_at=now, cleaned_at=now)
+            replace(self._entry(people, each, run, now), erased_at=now, cleaned_at=cleaned_at)
             for each in sorted(gone)
         ]
+        recorded = self._recorded(journal)
+        if (
+            is_complete
+            and not cleaned.is_anything
+            and all((each.person, each.run) in recorded for each in done)
+        ):
+            # Only this was left. The earlier receipts also have what values were found, which may not be known any more.
+            last.announce(cleaned)
+            last.delete(journal, cleaned)
+            return Finished(len(gone), remaining, cleaned, search, earlier_receipts(run, settings))
+        if is_complete:
+            last.announce(cleaned)
         absent = {people(each)[0] for each in gone if self.changes[each].after.get("exists") is False}
-        receipts = write_receipts(
-            _receipts(self.plan, settings, run, done, absent, cleaned, search, needles), settings
-        )
-        journal.store_erasures(lease, done)  # last: until then, `status` shows that they are not finished
+        told = partial(_receipts, self.plan, settings, run, done, absent, cleaned, search, needles)
+        receipts = write_receipts(told(), settings)
+        journal.store_erasures(lease, done)  # until then, `status` shows that they are not finished
+        if is_complete:
+            last.delete(journal, cleaned)
+            if cleaned.failed:
+                receipts = write_receipts(told(), settings)
         return Finished(len(gone), remaining, cleaned, search, receipts)
 
+    def _others_left(self, journal: Journal) -> bool:
+        """Whether the plan has other parts whose users are not erased, as far as this journal knows."""
+        header = self.plan.header
+        people = journal.people(header.target.app_id) if self.others else None
+        erased = {
+            each.person
+            for each in journal.erasures(header.target.app_id)
+            if each.erased_at is not None and each.planned_at >= header.created_at
+        }
+        return people is not None and any(erased.isdisjoint(people(each)) for each in self.others)
+
+    def _recorded(self, journal: Journal) -> frozenset[tuple[str, int]]:
+        """Return the people, with runs, whose erasures the journal has as finished: they have receipts."""
+        return frozenset(
+            (each.person, each.run)
+            for each in journal.erasures(self.plan.header.target.app_id)
+            if each.cleaned_at is not None
+        )
+
     def _clean(
-        self, around: Around, matcher: Matcher, cleaned: cleaning.Cleaned, everybody: Collection[Subject]
+        self,
+        around: Around,
+        matcher: Matcher,
+        cleaned: cleaning.Cleaned,
+        last: cleaning.Last,
+        everybody: Collection[Subject],
     ) -> None:
         settings, journal = around.settings, around.journal
+        app = self.plan.header.target.app_id
         cleaning.discard_baselines(settings, around.project, cleaned)
-        cleaning.delete_kept_files(journal, settings, self.plan.header.target.app_id, matcher, cleaned)
-        cleaning.delete_files(settings, matcher, cleaned, besides={self.plan.path.resolve()})
+        cleaning.delete_kept_files(journal, settings, app, matcher, cleaned, besides=last.kept)
+        cleaning.delete_files(settings, matcher, cleaned, besides=last.paths)
         try:
             cleaned.rows.update(journal.erase(around.lease, everybody))
         except JournalError as error:
             cleaned.failed.append((describe(settings.journal), str(error)))
+
+
+def _search(
+    around: Around, matcher: Matcher, search: searching.Search, last: Collection[Path], *, is_complete: bool
+) -> None:
+    """Search the project folder and the journal. *last* are files that will be deleted if the erasure *is_complete*."""
+    settings = around.settings
+
+    def why_skipped(path: Path) -> str | None:
+        if path.resolve() in last:
+            return _LATER
+        return cleaning.why_skipped(path, settings)
+
+    searching.search_folder(settings.root, matcher, search, why_skipped)
+    if is_complete:
+        search.skipped[:] = [each for each in search.skipped if each[1] != _LATER]
+    try:
+        for table, content in around.journal.texts():
+            search.note(f"the journal, table {table}", matcher.find(content))
+    except CredentialError:
+        search.unread.append(("the journal", "a part of it is encrypted with another key"))
+
+
+def _erased_by(plan: PlanFile | PlanPart) -> dict[Subject, Change]:
+    found: dict[Subject, Change] = {}
+    subjects = list(plan.subjects())
+    for start in range(0, len(subjects), _AT_ONCE):
+        page = subjects[start : start + _AT_ONCE]
+        for subject, changes in plan.changes_of(page).items():
+            found.update((subject, each) for each in changes if effect_of(each.kind) is Effect.ABSENCE)
+    return found
 
 
 def _absent(
@@ -240,6 +308,10 @@ def write_receipts(receipts: Iterable[ErasureReceipt], settings: Settings) -> tu
             f"The receipts of the erasure can't be written to {folder}: {error.strerror}. The users were erased."
         ) from error
     return tuple(written)
+
+
+def earlier_receipts(run: int, settings: Settings) -> tuple[Path, ...]:
+    return tuple(sorted((settings.state_folder / cleaning.RECEIPTS).glob(f"run-{run}-*")))
 
 
 def _journal_name(settings: Settings) -> str:
