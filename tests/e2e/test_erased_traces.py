@@ -329,7 +329,8 @@ def test_a_killed_erasure_is_finished_when_it_is_applied_again(shell: Shell, mom
     assert erased["erasedAt"]
     (receipt,) = (shell.folder / ".leanplum-sync" / "erasures").glob("*.json")
     told = json.loads(receipt.read_text())
-    assert {"place": "mails.txt", "ids": False, "values": True} in told["found"]
+    if moment not in AFTER_THE_ENTRY[1:]:  # without the snapshot, the values are not known any more
+        assert {"place": "mails.txt", "ids": False, "values": True} in told["found"]
     assert "erase.lpplan" in told["deleted"]["files"]
     shell.run("journal", "verify")
 
