@@ -20,7 +20,7 @@ from leanplum_sync.cli.options.written import PLAN, written_option
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.cli.output.documents import show_plan
 from leanplum_sync.cli.output.outputs import output_options
-from leanplum_sync.cli.project import project_file, settings_of
+from leanplum_sync.cli.project import naming_all_missing, project_file, settings_of
 from leanplum_sync.cli.shell import quoted
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import StalePlanError
@@ -76,14 +76,16 @@ def command(
         if any(erased.run == run for erased in journal.erasures(entry.app)):
             raise click.UsageError(f"Run {run} erased users, which can't be undone.")
         settings = settings_of(project, file.parent, entry.environment)
-        _check_settled(journal, run, settle_seconds(settings))
+        with naming_all_missing(project, entry.environment, [KeyClass.DATA_EXPORT]):
+            _check_settled(journal, run, settle_seconds(settings))
         out = out or settings.state_folder / f"undo-{run}.lpplan"
         moved_file = settings.state_folder / f"undo-{run}.moved.csv"
         reading = settings.state_folder / f"undo-{run}.reading.ndjson"
         limits = settings.environment.limits
         live = live_into(reading, limits)
         with _plan_of(entry, of_run or plan_of(journal, entry, settings)) as plan:
-            _check_target(plan, settings)
+            with naming_all_missing(project, entry.environment, [KeyClass.DATA_EXPORT]):
+                _check_target(plan, settings)
             if plan.summary.changed:
                 settings_of(project, file.parent, entry.environment, needs=[KeyClass.DATA_EXPORT])
             request = PlanRequest(

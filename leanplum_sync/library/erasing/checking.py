@@ -17,7 +17,6 @@ from leanplum_sync.library.erasing.cleaning import RECEIPTS
 from leanplum_sync.planfile import PlanFile
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.project.settings import Settings
-from leanplum_sync.render.erasure import second_check_json
 
 
 def check_not_erased(plan: PlanFile, journal: JournalReader) -> None:
@@ -72,6 +71,8 @@ def second_check(
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         day = dt.datetime.fromtimestamp(now, dt.UTC).date().isoformat()
         path = folder / f"second-check-{day}.json"
+        from leanplum_sync.render.erasure import second_check_json  # noqa: PLC0415 - brings what draws on terminals; few runs write it
+
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as file:
             file.write(json.dumps(second_check_json(passed, now)) + "\n")
     return SecondCheck(passed, tuple(each for each in waiting if each not in passed))

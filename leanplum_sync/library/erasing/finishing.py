@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from leanplum_sync.address import Subject
 from leanplum_sync.client.throttle import Pace
@@ -33,9 +33,11 @@ from leanplum_sync.planfile.part import PlanPart
 from leanplum_sync.planner.change import Change, ChangeKind, Effect, effect_of
 from leanplum_sync.project.model import ProjectFile
 from leanplum_sync.project.settings import Settings
-from leanplum_sync.render.erasure import ErasureReceipt, receipt_json, receipt_markdown
 from leanplum_sync.wire.erasing import is_blocked
 from leanplum_sync.wire.profile import read_profile
+
+if TYPE_CHECKING:
+    from leanplum_sync.render.erasure import ErasureReceipt
 
 _AT_ONCE: Final = 500
 _LATER: Final = "needed until the erasure is finished"
@@ -261,6 +263,8 @@ def _receipts(  # noqa: PLR0917 - all that it tells
     needles: Needles,
 ) -> Iterator[ErasureReceipt]:
     """Yield a receipt for each request. Users without a request have one together."""
+    from leanplum_sync.render.erasure import ErasureReceipt  # noqa: PLC0415 - as in ``write_receipts``
+
     by_request: dict[str, list[ErasureEntry]] = defaultdict(list)
     for entry in done:
         by_request[entry.request].append(entry)
@@ -293,6 +297,8 @@ def write_receipts(receipts: Iterable[ErasureReceipt], settings: Settings) -> tu
     Raises:
         StorageError: they can't be written.
     """
+    from leanplum_sync.render.erasure import receipt_json, receipt_markdown  # noqa: PLC0415 - brings what draws on terminals; few runs write it
+
     folder, written = settings.state_folder / cleaning.RECEIPTS, []
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -99,10 +99,16 @@ CASES = {
         {MismatchKind.ENVIRONMENT},
     ),
     "an unknown action": Case(
-        lambda plan: forge(plan, "UPDATE action SET name = 'deleteUser' WHERE number = 1"),
+        lambda plan: forge(plan, "UPDATE action SET name = 'startCampaign' WHERE number = 1"),
         7,
         kinds,
         {MismatchKind.ACTION},
+    ),
+    "an action that needs another key": Case(
+        lambda plan: forge(plan, "UPDATE action SET name = 'deleteUser' WHERE number = 1"),
+        7,
+        kinds,
+        {MismatchKind.ACTION, MismatchKind.HAZARD},
     ),
     "hazards are forged": Case(
         lambda plan: forge(plan, "UPDATE hazard SET count = 0 WHERE name = 'sends'"),

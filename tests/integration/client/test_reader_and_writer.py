@@ -159,6 +159,7 @@ def test_a_list_of_something_else_is_an_unexpected_response(
 
 def test_a_reader_has_no_way_to_write() -> None:
     assert {name for name in dir(Reader) if not name.startswith("_")} == {
+        "ab_tests",
         "categories",
         "export_user",
         "export_users",
