@@ -22,6 +22,7 @@ from leanplum_sync.address import Subject
 from leanplum_sync.encryption import SealingKeys
 from leanplum_sync.journal.cells import unchecked
 from leanplum_sync.journal.database import Database
+from leanplum_sync.journal.entry import BatchState, Fate
 from leanplum_sync.journal.lock import Lease
 from leanplum_sync.journal.schema import (
     batch_subject_table,
@@ -37,7 +38,7 @@ from leanplum_sync.journal.schema import (
     run_table,
 )
 from leanplum_sync.journal.signing import changes_of
-from leanplum_sync.journal.states import BatchStates
+from leanplum_sync.journal.states import BatchStates, Transition, resting_state
 from leanplum_sync.journal.texts import Texts
 
 ERASED: Final = "user:erased"  # in place of the subject, in rows that count actions
@@ -173,6 +174,7 @@ def _erase_page(
         for run, sequence in _places(connection, table, runs, page):
             changes.batch(run, sequence)
     of_page = (exception.c.run.in_(runs), exception.c.subject.in_(page))
+    _drop_held(connection, lease, of_page)
     named = sa.update(exception).where(*of_page).values(subject=ERASED, message="")
     counts[exception.name] += connection.execute(named).rowcount
     of_deliveries = list(_places(connection, delivery, runs, page))
@@ -183,6 +185,29 @@ def _erase_page(
         BatchStates(run, lease.fence).count_deliveries(connection, sequence)
     gone = sa.delete(of_batch).where(of_batch.c.run.in_(runs), of_batch.c.subject.in_(page))
     counts[of_batch.name] += connection.execute(gone).rowcount
+
+
+def _drop_held(connection: sa.Connection, lease: Lease, of_page: Sequence[sa.ColumnElement[bool]]) -> None:
+    """Drop the held actions of erased users: there is nobody left for whom a person could decide, or to whom they could be sent."""
+    batch, exception = batch_table, exception_table
+    of_held = (*of_page, exception.c.fate == Fate.HELD.value)
+    counts = sa.select(exception.c.run, exception.c.sequence, sa.func.count().label("dropped")).where(
+        *of_held
+    )
+    held = connection.execute(counts.group_by(exception.c.run, exception.c.sequence)).all()
+    for run, sequence, dropped in held:
+        this = (batch.c.run == run, batch.c.sequence == sequence)
+        row = connection.execute(
+            sa.select(batch.c.state, batch.c.open_count, batch.c.held).where(*this)
+        ).one()
+        states, state = BatchStates(run, lease.fence), BatchState(row.state)
+        added = {"held": -dropped, "skipped": dropped}
+        rests_in = resting_state(row.open_count, row.held - dropped)
+        if state is BatchState.HELD and rests_in is not BatchState.HELD:
+            states.move(connection, sequence, Transition(state, rests_in), {}, added)
+        else:
+            states.amend(connection, sequence, state, {}, added)
+    connection.execute(sa.update(exception).where(*of_held).values(fate=Fate.SKIPPED.value))
 
 
 def _places(

@@ -86,7 +86,7 @@ def receipt_text(receipt: Receipt, target: Target, verified: Verification | None
         is_fine = receipt.stopped is StopReason.CANARY and receipt.is_clean
         lines += [Text(stop_words(receipt.stopped), GOOD if is_fine else BAD), BLANK]
     if receipt.complete and not receipt.sent_now:
-        lines += [Text("Nothing to send: this plan had already been applied."), BLANK]
+        lines += [Text(_nothing_words(receipt)), BLANK]
     rows = [
         (Text(f"{receipt.planned:,}"), Text("action planned" if receipt.planned == 1 else "actions planned")),
         *(_fate_row(*each) for each in fates(receipt)),
@@ -100,6 +100,14 @@ def receipt_text(receipt: Receipt, target: Target, verified: Verification | None
         faint(f"Plan {receipt.plan_digest[:12]}"),
     ]
     return paint(lines, page)
+
+
+def _nothing_words(receipt: Receipt) -> str:
+    if not receipt.planned:
+        return "Nothing to send."
+    if not receipt.requests:
+        return "Nothing to send: everything was already as planned."
+    return "Nothing to send: this plan had already been applied."
 
 
 def fates(receipt: Receipt) -> Sequence[tuple[Fate, int, str]]:

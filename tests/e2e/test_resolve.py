@@ -10,6 +10,14 @@ from journals import shift_doubts
 from shell import Example, Serve, Served, Shell
 
 RECIPIENTS = 39
+ERASURE = """\
+apiVersion: leanplum-sync/v1
+kind: Erasure
+metadata: {{name: erasures}}
+spec:
+  users: {{inline: [{user}]}}
+  full: true
+"""
 
 
 @pytest.fixture
@@ -36,6 +44,23 @@ def held_users(shell: Shell) -> list[str]:
     return [entry["subject"].removeprefix("user:") for entry in shell.json("status")["held"]]
 
 
+def erase(shell: Shell, served: Served, user: str) -> None:
+    """Move *user* from the recipients to a list of erasures, and apply it."""
+    shell.environ = served.every_key
+    project = shell.folder / "leanplum-sync.yaml"
+    erasing = (
+        "  environments:\n    erasing: {appId: app_emulator, writes: development, budget: {erased: 40}}\n"
+    )
+    project.write_text(project.read_text().replace("  environments:\n", erasing))
+    (shell.folder / "specs" / "erasures.yaml").write_text(ERASURE.format(user=user))
+    rows = shell.folder / "data" / "late-orders.csv"
+    rows.write_text(
+        "".join(row for row in rows.read_text().splitlines(True) if not row.startswith(f"{user},"))
+    )
+    shell.run("plan", "-e", "erasing", "--out", "b.lpplan")
+    shell.run("apply", "b.lpplan", "--yes")
+
+
 @pytest.mark.sampled
 def test_each_held_action_ends_as_the_person_said(held: tuple[Shell, Served]) -> None:
     shell, served = held
@@ -60,6 +85,18 @@ def test_each_held_action_ends_as_the_person_said(held: tuple[Shell, Served]) ->
     assert receipt["actions"]["skipped"] == 3
     assert served.sends() == dict.fromkeys(users[4:], 1)
     assert shell.json("plan", "--out", "b.lpplan")["actions"] == 0, "what was dropped is not planned again"
+
+
+def test_nobody_decides_about_the_held_actions_of_an_erased_user(held: tuple[Shell, Served]) -> None:
+    shell, served = held
+    erased, *others = held_users(shell)
+    erase(shell, served, erased)
+
+    assert held_users(shell) == others
+    assert "1  skipped" in shell.run("journal", "show", "1").stdout
+    shell.run("journal", "verify")
+    again = shell.run("resolve", "1", "--again", "--yes")
+    assert f"{len(others)} held actions for {len(others)} users are marked to be sent again" in again.stdout
 
 
 def test_a_run_is_finished_once_the_last_held_action_is_decided(held: tuple[Shell, Served]) -> None:
