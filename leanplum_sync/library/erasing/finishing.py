@@ -204,7 +204,7 @@ def _search(
             return _LATER
         return cleaning.why_skipped(path, settings)
 
-    searching.search_folder(settings.root, matcher, search, why_skipped)
+    searching.search_folder(settings.root, matcher, search, why_skipped, linked=[settings.state_folder])
     if is_complete:
         search.skipped[:] = [each for each in search.skipped if each[1] != _LATER]
     try:

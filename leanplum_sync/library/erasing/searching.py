@@ -16,7 +16,7 @@ import sqlite3
 import subprocess
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,31 +104,71 @@ def unsearchable() -> tuple[type[Exception], ...]:
     return OSError, LeanplumSyncError, *unreadable()
 
 
-def search_folder(root: Path, matcher: Matcher, search: Search, skips: Callable[[Path], str | None]) -> None:
-    """Search every file below *root*, except files and folders that it *skips*, for the reason that it returns."""
+def search_folder(
+    root: Path,
+    matcher: Matcher,
+    search: Search,
+    skips: Callable[[Path], str | None],
+    linked: Collection[Path] = (),
+) -> None:
+    """
+    Search every file below *root*, except files and folders that it *skips*, for the reason that it returns.
 
+    Links are not followed, except to the folders *linked*: what a link points to is searched at its own place, if that is below
+    *root*. Otherwise, the link is named as not searched.
+    """
+    inside = root.resolve()
+    links = [path for path in linked if path.is_symlink() and not path.resolve().is_relative_to(inside)]
+    for folder in (root, *links):
+        _search_below(folder, root, matcher, search, skips, links)
+    if (root / _GIT).exists():
+        _search_git(root, matcher, search)
+
+
+def _search_below(  # noqa: PLR0917 - see `search_folder`
+    folder: Path,
+    root: Path,
+    matcher: Matcher,
+    search: Search,
+    skips: Callable[[Path], str | None],
+    links: Collection[Path],
+) -> None:
     def note_unlisted(error: OSError) -> None:
         search.unread.append((_relative(Path(error.filename), root), error.strerror or type(error).__name__))
 
-    for here, folders, names in os.walk(root, onerror=note_unlisted):
+    for here, folders, names in os.walk(folder, onerror=note_unlisted):
         for path in (Path(here, name) for name in sorted(folders)):
-            if path.name == _GIT and path.parent != root:
-                search.unread.append((_relative(path, root), "the history of another Git repository"))
-            elif reason := skips(path):
-                search.skipped.append((_relative(path, root), reason))
-            else:
-                continue
-            folders.remove(path.name)
-        folders[:] = sorted(name for name in folders if name != _GIT)
+            if path not in links and _is_left_out(path, root, search, skips):
+                folders.remove(path.name)
+        folders.sort()
         for path in (Path(here, name) for name in sorted(names)):
-            if path.is_symlink() or not path.is_file():
-                continue
-            if reason := skips(path):
-                search.skipped.append((_relative(path, root), reason))
-            else:
+            if (path.is_symlink() or path.is_file()) and not _is_left_out(path, root, search, skips):
                 _search_one(path, _relative(path, root), matcher, search)
-    if (root / _GIT).exists():
-        _search_git(root, matcher, search)
+
+
+def _is_left_out(path: Path, root: Path, search: Search, skips: Callable[[Path], str | None]) -> bool:
+    """Return whether a file or folder is not searched at *path*, and note why, unless it is searched in another way."""
+    if path.is_symlink():
+        _note_link(path, root, search)
+    elif path.name == _GIT and path.is_dir():
+        if path.parent != root:
+            search.unread.append((_relative(path, root), "the history of another Git repository"))
+    elif reason := skips(path):
+        search.skipped.append((_relative(path, root), reason))
+    else:
+        return False
+    return True
+
+
+def _note_link(path: Path, root: Path, search: Search) -> None:
+    """Name the link at *path* as not searched, unless it points below *root*."""
+    try:
+        target = path.resolve(strict=True)
+    except (OSError, RuntimeError):  # a loop of links raises RuntimeError
+        search.unread.append((_relative(path, root), "a link that can't be followed"))
+        return
+    if not target.is_relative_to(root.resolve()):
+        search.unread.append((_relative(path, root), "a link to a place outside the project folder"))
 
 
 def _search_one(path: Path, name: str, matcher: Matcher, search: Search) -> None:

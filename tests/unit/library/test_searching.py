@@ -77,7 +77,8 @@ DAMAGED: Final = {
 
 def searched(folder: Path) -> Search:
     search = Search()
-    search_folder(folder, Matcher(Needles(frozenset({PLANTED}))), search, lambda _: None)
+    matcher = Matcher(Needles(frozenset({PLANTED})))
+    search_folder(folder, matcher, search, lambda _: None, linked=[folder / "state"])
     return search
 
 
@@ -120,3 +121,32 @@ def test_git_histories_that_can_not_be_searched_are_named(tmp_path: Path) -> Non
     (tmp_path / ".git").mkdir()  # not a repository: git fails
     (tmp_path / "library" / ".git").mkdir(parents=True)
     assert [place for place, _ in searched(tmp_path).unread] == ["library/.git", "the Git history"]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with a link to each kind of place."""
+    project, outside = tmp_path / "project", tmp_path / "outside"
+    for folder in (project / "data", outside / "state"):
+        folder.mkdir(parents=True)
+    for path in (project / "data" / "users.csv", outside / "users.csv", outside / "state" / "users.csv"):
+        path.write_text(PLANTED)
+    (project / "inside.csv").symlink_to("data/users.csv")
+    (project / "inside").symlink_to("data")
+    (project / "outside.csv").symlink_to(outside / "users.csv")
+    (project / "outside").symlink_to(outside)
+    (project / "missing.csv").symlink_to("nothing.csv")
+    (project / "loop.csv").symlink_to("loop.csv")
+    (project / "state").symlink_to(outside / "state")
+    return project
+
+
+def test_links_out_of_the_project_are_named_and_others_are_searched_at_their_own_place(project: Path) -> None:
+    search = searched(project)
+    assert [each.place for each in search.found] == ["data/users.csv", "state/users.csv"]
+    assert dict(search.unread) == {
+        "outside.csv": "a link to a place outside the project folder",
+        "outside": "a link to a place outside the project folder",
+        "missing.csv": "a link that can't be followed",
+        "loop.csv": "a link that can't be followed",
+    }
