@@ -41,7 +41,8 @@ class Cleaned:
 
     @property
     def is_anything(self) -> bool:
-        return bool(self.files or self.kept or self.baselines or self.rows or self.failed)
+        # Not baselines: the folder of one that was discarded stays, and is discarded again.
+        return bool(self.files or self.kept or self.rows or self.failed)
 
 
 def why_skipped(path: Path, settings: Settings) -> str | None:
@@ -142,6 +143,8 @@ def last_of(plan: PlanFile, settings: Settings, journal: Journal, matcher: Match
 
 
 def _is_to_delete(snapshot: Path, settings: Settings, matcher: Matcher) -> bool:
+    if snapshot.is_symlink():
+        return False  # what it points to may be the user's own
     try:
         return is_own(snapshot, settings) and _has_ids(snapshot, matcher)
     except OSError:
