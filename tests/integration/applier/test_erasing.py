@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -17,17 +18,19 @@ class Earlier:
 
     def __init__(self, writer: Any, url: str, gone: list[str]) -> None:
         self._writer, self._url, self._gone = writer, url, gone
+        self._deleting = threading.Lock()
 
     def send(self, *args: Any, **options: Any) -> Any:
-        while self._gone:
-            body = {
-                "action": "deleteUser",
-                "appId": emulator.APP_ID,
-                "clientKey": emulator.KEYS["development"],
-                "apiVersion": "1.0.6",
-                "userId": self._gone.pop(),
-            }
-            requests.post(f"{self._url}/api", json=body, timeout=300).raise_for_status()
+        with self._deleting:  # no call of another thread may come before the users are gone
+            while self._gone:
+                body = {
+                    "action": "deleteUser",
+                    "appId": emulator.APP_ID,
+                    "clientKey": emulator.KEYS["development"],
+                    "apiVersion": "1.0.6",
+                    "userId": self._gone.pop(),
+                }
+                requests.post(f"{self._url}/api", json=body, timeout=300).raise_for_status()
         return self._writer.send(*args, **options)
 
 
