@@ -1,5 +1,5 @@
 """
-Which files an erasure may delete: those that commands write into the state folder, under fixed names, and nothing else.
+Which files an erasure may delete: the ones that commands write into the state folder, under fixed names, and nothing else.
 
 A journal is never deleted, whatever its name is: it knows who has already received a send. Without it, everything would be sent again.
 """
