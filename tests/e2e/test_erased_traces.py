@@ -12,8 +12,6 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -25,7 +23,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 from files import write_files
-from shell import ROOT, Serve, Served, Shell
+from shell import ROOT, TIMEOUT_SECONDS, Serve, Served, Shell, begin_script
 
 from leanplum_sync.encryption import KEY_VARIABLE, new_key
 from leanplum_sync.staging.scratch import ScratchFolder
@@ -78,6 +76,7 @@ spec:
   full: true
   request: {column: ticket}
 """
+KILLED: Final = ROOT / "tests/support/killed_erasure.py"
 LEAVES: Final = "leaves-7f3a91"
 EMAIL: Final = "zoe.quince@example.com"
 NAME: Final = 'Zoë "Quince" Ümlaut'
@@ -313,24 +312,26 @@ AFTER_THE_ENTRY = ("snapshot", "copy of the plan", "plan")
 @pytest.mark.parametrize(
     "shell", ["sqlite", pytest.param("postgresql with a key", marks=pytest.mark.slow)], indirect=True
 )
-@pytest.mark.parametrize("moment", [*BEFORE_THE_ENTRY, *AFTER_THE_ENTRY])
-def test_a_killed_erasure_is_finished_when_it_is_applied_again(shell: Shell, moment: str) -> None:
+@pytest.mark.parametrize(
+    "moments",
+    [(*BEFORE_THE_ENTRY, *AFTER_THE_ENTRY), ("journal",), ("plan",)],
+    ids=["all, one after the other", "journal", "plan"],
+)
+def test_a_killed_erasure_is_finished_when_it_is_applied_again(
+    shell: Shell, moments: tuple[str, ...]
+) -> None:
     use(shell)
     (shell.folder / "first.lpplan").unlink()
     leave(shell)
     (shell.folder / "mails.txt").write_text(EMAIL)  # nobody can read it from the API any more
     shell.run("plan", "-e", "erasing", "--out", "erase.lpplan")
-    killed = subprocess.run(
-        [sys.executable, str(ROOT / "tests/support/killed_erasure.py"), moment, "erase.lpplan", "--yes"],
-        cwd=shell.folder,
-        env={**shell.variables, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        check=False,
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    (begun,) = shell.json("status")["erasures"]
-    assert (begun["erasedAt"] is None) is (moment in BEFORE_THE_ENTRY)
-    assert (shell.folder / "erase.lpplan").exists()
+    for moment in moments:
+        killed = begin_script(KILLED, shell.folder, moment, "erase.lpplan", "--yes", environ=shell.variables)
+        _, errors = killed.communicate(timeout=TIMEOUT_SECONDS)
+        assert killed.returncode == -signal.SIGKILL, f"{moment}: {errors}"
+        (begun,) = shell.json("status")["erasures"]
+        assert (begun["erasedAt"] is None) is (moment in BEFORE_THE_ENTRY)
+        assert (shell.folder / "erase.lpplan").exists()
     shell.run("apply", "erase.lpplan", "--yes")
     assert left(shell.folder) == {*OF_THE_USER, "mails.txt"}
     if location := shell.environ.get("LEANPLUM_SYNC_JOURNAL"):

@@ -157,14 +157,17 @@ Serve: TypeAlias = Callable[..., Served]
 Start: TypeAlias = Callable[..., Process]
 
 
-def begin_script(script: Path, folder: Path, *arguments: str) -> Process:
-    """Start *script*, which uses the package, in *folder*, with the environment of the tests."""
+def begin_script(
+    script: Path, folder: Path, *arguments: str, environ: dict[str, str] | None = None
+) -> Process:
+    """Start *script*, which uses the package, in *folder*, with *environ*, by default the environment of the tests."""
     # Where coverage is measured, each process has to start it.
     if IS_POSSIBLE and not any(name.startswith("COVERAGE_") for name in os.environ):
-        return Forked(nursery(), arguments, folder, dict(os.environ), script)
+        return Forked(nursery(), arguments, folder, environ or dict(os.environ), script)
     return subprocess.Popen(
         [sys.executable, script, *arguments],
         cwd=folder,
+        env=environ,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
