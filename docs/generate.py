@@ -360,6 +360,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "document": fields(document.Document),
     "metadata": fields(document.Metadata),
     "listing": fields(document.Listing),
+    "audience": fields(document.AudienceModel),
     "kinds": kinds,
     "covered": covered,
     "by hand": by_hand,

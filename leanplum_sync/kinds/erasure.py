@@ -60,6 +60,12 @@ def build(document: ErasureDocument, site: Site) -> Resource:
             "blocking a user erases sessions and analytics too",
             "Write full: true, or delete the line with `block`.",
         )
+    if spec.users.audience is not None:
+        site.report(
+            ("spec", "users", "audience"),
+            "an audience can't be erased: who belongs to it may change before anybody looks",
+            "List the users in a file, or under `inline`.",
+        )
     request = None
     if spec.request is not None:
         request = NeededColumn(spec.request.column, site.place(("spec", "request")))

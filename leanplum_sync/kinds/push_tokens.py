@@ -97,6 +97,12 @@ def build(document: PushTokensDocument, site: Site) -> Resource:
             for part in _part(name, form, ("spec", "attributes", name), site)
         ),
     ]
+    if spec.devices.audience is not None:
+        site.report(
+            ("spec", "devices", "audience"),
+            "an audience lists users, but these rows are about devices",
+            "List the devices in a file, a connection, or under `inline`.",
+        )
     identity = id_column(spec.devices.id, "devices", ("deviceId",), site)
     if spec.devices.id is None and site.header is not None and identity.name:
         named = {column.name for part in parts for column in part.columns} | {spec.devices.user or ""}

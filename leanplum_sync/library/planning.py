@@ -20,6 +20,7 @@ from leanplum_sync.encryption import SealingKeys
 from leanplum_sync.errors import JournalError, MonthlyBudgetError, SpecError, UsageError
 from leanplum_sync.journal import read_deliveries, read_journal
 from leanplum_sync.kinds.kind import with_renamed
+from leanplum_sync.kinds.rows.source import audience_of
 from leanplum_sync.library.baseline_here import add_read, baseline_of, is_kept
 from leanplum_sync.library.connect import App, connected, settle_seconds, target_of
 from leanplum_sync.library.erasing_alone import check_erased_alone
@@ -31,6 +32,7 @@ from leanplum_sync.library.project import Project
 from leanplum_sync.library.reading import (
     EXPORTED_FOR_SECONDS,
     admitted,
+    audiences,
     exporting,
     forecast_of,
     reading_live,
@@ -198,9 +200,10 @@ class PlanFileRequest:
 def keys_for(loaded: Loaded, *, reads_users: bool) -> Sequence[KeyClass]:
     """Return the keys that planning *loaded* needs. It *reads_users* unless there is a snapshot."""
     reads_users = reads_users and any(each.kind.has_rows for each in loaded.resources)
+    exports_users = any(audience_of(each.source) for each in loaded.resources)
     finds_messages = any(each.message is not None or each.expectations for each in loaded.resources)
     return [
-        *([KeyClass.DATA_EXPORT] if reads_users else []),
+        *([KeyClass.DATA_EXPORT] if reads_users or exports_users else []),
         *([KeyClass.CONTENT_READ_ONLY] if finds_messages else []),
     ]
 
@@ -224,7 +227,14 @@ def write_plan(
     _check_live(loaded, request, settings)
     uncovered = left_out_remark(loaded, settings.environment)
     loaded = covered(loaded, settings.environment)
-    reading = Reading(os.environ, SystemClock(), progress, request.set_values, request.max_age_seconds)
+    reading = Reading(
+        os.environ,
+        SystemClock(),
+        progress,
+        request.set_values,
+        request.max_age_seconds,
+        audiences=audiences(settings, "plan", on_retry=on_retry, warn=warn),
+    )
     loaded = read_rows(loaded, reading)
     with Staging(settings.state_folder, request.memory_mb) as staging:
         findings = check(loaded, staging, progress, request.problems)

@@ -5,25 +5,31 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from leanplum_sync.client.calls import OnRetry, nobody
 from leanplum_sync.clock import SystemClock
-from leanplum_sync.library.connect import App
+from leanplum_sync.library.connect import App, connected
 from leanplum_sync.library.costs import Costs
+from leanplum_sync.operations.audiences import read_audiences
 from leanplum_sync.operations.exporting import Exporting, Owner
 from leanplum_sync.operations.observing import Assumed, Live, Observed, Recorded
+from leanplum_sync.operations.read_rows import Reading, ReadsAudiences
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.planner.plan import Summary
 from leanplum_sync.progress import Progress
 from leanplum_sync.project.model import Limits
 from leanplum_sync.project.settings import Settings
+from leanplum_sync.specs import Loaded
+from leanplum_sync.wire.catalogue import KeyClass
 from leanplum_sync.wire.limits import USERS_PER_BATCH
 
 SAMPLE: Final = 1000  # users that are read back, if more changed
+OTHERWISE: Final = "Or list the users in a file instead of an audience."
 _UNUSED_FOR_SECONDS: Final = 3600.0
 EXPORTED_FOR_SECONDS: Final = 3600.0  # how old a job may be that an interrupted plan started
 
@@ -52,6 +58,29 @@ def admitted(observed: Observed, costs: Costs) -> Observed:
 def forecast_of(summary: Summary) -> int:
     """Return the lookups that applying a plan will cost: its writes, and reading users back as ``apply`` does by default."""
     return summary.cost.to_apply + min(summary.changed, SAMPLE)
+
+
+def audiences(
+    settings: Settings,
+    command: str,
+    *,
+    on_retry: OnRetry = nobody,
+    warn: Callable[[str], None] = lambda _: None,
+) -> ReadsAudiences:
+    """Return what exports the users of audiences. It connects to the app only if there are any."""
+
+    def read(loaded: Loaded, reading: Reading) -> Loaded:
+        age = EXPORTED_FOR_SECONDS if reading.max_age_seconds is None else reading.max_age_seconds
+        with (
+            connected(
+                settings, command=command, needs=[KeyClass.DATA_EXPORT], on_retry=on_retry, warn=warn
+            ) as app,
+            exporting(settings, app, command, age, reading.progress) as jobs,
+        ):
+            exporter = replace(jobs, otherwise=OTHERWISE)
+            return read_audiences(loaded, reading, exporter, f"{app.target.app_id} {app.target.host}")
+
+    return read
 
 
 @contextmanager

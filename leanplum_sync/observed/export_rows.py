@@ -29,25 +29,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from leanplum_sync.bounds import CONTINUED_ROW, LINE
 from leanplum_sync.errors import ExportFailedError
+from leanplum_sync.wire.exported_text import SPECIAL, is_telling
 
-_REMEMBERED: Final = 200  # characters: longer texts would fill the memory, and are rarely repeated
-_SPECIAL: Final = r'",\\\x00-\x1f\x7f\x85\u2028\u2029\ufffd'
-_BARE: Final = re.compile(rf"([^{_SPECIAL}]+),([^{_SPECIAL}]*)")
+_BARE: Final = re.compile(rf"([^{SPECIAL}]+),([^{SPECIAL}]*)")
 _QUOTED: Final = re.compile(r'"((?:[^"]|"")+)","((?:[^"]|"")*)"', re.DOTALL)
-_PLAIN: Final = re.compile(rf"(?:[^{_SPECIAL}]|,)*")
+_PLAIN: Final = re.compile(rf"(?:[^{SPECIAL}]|,)*")
 _IN_QUOTES: Final = re.compile(r'"(?:[^"]|"")*"')
 _INSIDE: Final = re.compile(r'(?:[^"]|"")*')
 _TO_COMMA: Final = re.compile(r"(?:\\.|[^,\\])*", re.DOTALL)
-_NO_VALUE: Final = ("", "null", "none", "nil", "undefined", "nan", "n/a")
 _MARK: Final = "\ufeff"
 
 
@@ -82,24 +78,6 @@ def read_rows(path: Path) -> Iterator[ExportRow]:
         user_id, text = match.groups()
         is_plain = not is_quoted or (_PLAIN.fullmatch(user_id) and _PLAIN.fullmatch(text))
         yield ExportRow(user_id.replace('""', '"'), text, bool(is_plain) and is_telling(text))
-
-
-def is_telling(text: str) -> bool:
-    """Whether only one value of an attribute is exported as *text*, or only values that count as equal."""
-    return _is_telling_remembered(text) if len(text) <= _REMEMBERED else _is_telling(text)
-
-
-def _is_telling(text: str) -> bool:
-    bare = text.strip()
-    if bare.lower() in _NO_VALUE or bare.startswith(("[", "{")):
-        return False
-    with suppress(ValueError):
-        float(bare)
-        return False
-    return True
-
-
-_is_telling_remembered: Final = lru_cache(maxsize=10_000)(_is_telling)
 
 
 def _odd_row(record: str, number: int) -> ExportRow:

@@ -16,7 +16,7 @@ from typing import Final
 from leanplum_sync.errors import StalePlanError
 from leanplum_sync.kinds import FileSource, Resource
 from leanplum_sync.kinds.rows.site import Path as KeyPath
-from leanplum_sync.kinds.rows.source import InlineSource, ObjectsSource, QuerySource
+from leanplum_sync.kinds.rows.source import AudienceSource, InlineSource, ObjectsSource, QuerySource
 from leanplum_sync.operations.adopt import Adopted, Adoption, Left
 from leanplum_sync.operations.adopted_values import WhyLeft
 from leanplum_sync.problem import Place
@@ -96,7 +96,7 @@ def _beside(resource: Resource, root: Path, state_folder: Path) -> Path:
         case FileSource(path=path):
             name = PurePosixPath(path)
             return root / name.parent / (name.name.partition(".")[0] + _SUFFIX)
-        case InlineSource() | QuerySource() | ObjectsSource():
+        case InlineSource() | QuerySource() | ObjectsSource() | AudienceSource():
             return state_folder / f"{resource.address.name}{_SUFFIX}"
 
 
@@ -206,7 +206,7 @@ def _source_name(resource: Resource) -> str:
     match resource.source:
         case FileSource(path=path):
             return path
-        case QuerySource() | ObjectsSource() as source:
+        case QuerySource() | ObjectsSource() | AudienceSource() as source:
             return source.name
         case InlineSource():
             raise AssertionError(resource.address)

@@ -20,9 +20,9 @@ from leanplum_sync.kinds.rows.desires import Desire
 from leanplum_sync.kinds.rows.erase_part import ErasePart
 from leanplum_sync.kinds.rows.parts import Always, CellPart, DevicePart, ListPart, OncePart, Part
 from leanplum_sync.kinds.rows.subscription_part import SubscriptionPart
-from leanplum_sync.observed.export_rows import is_telling
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.convert import ValueType
+from leanplum_sync.wire.exported_text import is_telling
 
 _NO_DEVICES: Final = "exports show no devices"
 _NO_SENDS: Final = "sends are decided for each user"

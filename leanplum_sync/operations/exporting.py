@@ -8,11 +8,11 @@ asked for. After a crash, the same call waits for the jobs that were started, or
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from leanplum_sync.client.api.jobs import ExportResult, JobState
 from leanplum_sync.clock import Clock, utc
@@ -34,6 +34,8 @@ from leanplum_sync.progress import Progress
 
 if TYPE_CHECKING:
     from leanplum_sync.journal.ledger import ExportJob, Quota
+
+T = TypeVar("T")
 
 POLL_SECONDS: Final = 30.0  # Source: Leanplum docs ask for 30 to 60
 WAIT_SECONDS: Final = 6 * 3600.0
@@ -70,6 +72,16 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
+class Used(Generic[T]):
+    """The *result* of using the files of *jobs*, of which *started* were paid for by this call; the others by an earlier one."""
+
+    result: T
+    jobs: Sequence[ExportJob]
+    started: int
+    quota: Quota
+
+
+@dataclass(frozen=True, slots=True)
 class ExportReport:
     """*started* jobs were paid for by this call; *resumed* by an earlier one. *asked_at* is when the oldest was asked for."""
 
@@ -83,7 +95,10 @@ class ExportReport:
 
 @dataclass(frozen=True, slots=True)
 class Exporting:
-    """Jobs that an earlier call started and didn't use are taken if they are no older than *max_age_seconds*."""
+    """
+    Jobs that an earlier call started and didn't use are taken if they are no older than *max_age_seconds*. *otherwise* is what errors
+    advise people to do instead.
+    """
 
     exports: Exports
     ledger: KeepsJobs
@@ -93,6 +108,7 @@ class Exporting:
     max_age_seconds: float
     poll_seconds: float = POLL_SECONDS
     wait_seconds: float = WAIT_SECONDS
+    otherwise: str = _OTHERWISE
 
     def export(self, attributes: Sequence[str], into: Path, scratch: Path) -> ExportReport:
         """
@@ -107,6 +123,24 @@ class Exporting:
             OSError: *into* can't be written. No job was started.
         """
         check_writable(into)
+        used = self.use(attributes, scratch, lambda files: merge(files, into, scratch))
+        return ExportReport(
+            tuple(attributes),
+            used.started,
+            len(used.jobs) - used.started,
+            min(job.asked_at for job in used.jobs),
+            used.result,
+            used.quota,
+        )
+
+    def use(
+        self, attributes: Sequence[str], scratch: Path, use: Callable[[Sequence[ExportedFile]], T]
+    ) -> Used[T]:
+        """
+        Export *attributes*, and pass their files to *use*, which must make durable what it needs of them: they are deleted afterwards.
+
+        Raises the errors of ``export``, and those of *use*.
+        """
         jobs, started = self._jobs(attributes)
         with self.progress.track("Exporting users", len(jobs), "attribute") as task:
             files = []
@@ -117,20 +151,13 @@ class Exporting:
                 files.append(ExportedFile(job.attribute, self._download(job, result, folder), job.asked_at))
                 task.advance()
         with self._checking(jobs), self.progress.track("Merging the exports", None, "user"):
-            counts = merge(files, into, scratch)
+            used = use(files)
         for job in jobs:
             self.ledger.job_used(job)
         for each in files:
             for path in each.paths:
                 path.unlink()
-        return ExportReport(
-            tuple(attributes),
-            started,
-            len(jobs) - started,
-            min(job.asked_at for job in jobs),
-            counts,
-            self.ledger.quota(self.owner.app),
-        )
+        return Used(used, jobs, started, self.ledger.quota(self.owner.app))
 
     def _jobs(self, attributes: Sequence[str]) -> tuple[list[ExportJob], int]:
         """Return the jobs to wait for, in the order of *attributes*, and how many were started now: all of them together."""
@@ -173,7 +200,7 @@ class Exporting:
                 resets = utc(self.ledger.quota(self.owner.app).resets_at)
                 raise RateLimitedError(
                     "Leanplum refused to start a job, because the app's quota of exportUsers jobs is used up: other programs"
-                    f" count too. {_started(before)} Try again after {resets}. {_OTHERWISE}",
+                    f" count too. {_started(before)} Try again after {resets}. {self.otherwise}",
                     status=403,
                 ) from error
             raise
@@ -182,7 +209,7 @@ class Exporting:
     def _used_up(self, needed: int, quota: Quota, before: int = 0) -> RateLimitedError:
         return RateLimitedError(
             f"Exporting takes {_jobs(needed)}, and {quota.left} of {quota.most} a day are left for this app."
-            f" {_started(before)} Try again after {utc(quota.resets_at)}. {_OTHERWISE}",
+            f" {_started(before)} Try again after {utc(quota.resets_at)}. {self.otherwise}",
             status=403,
         )
 
@@ -195,14 +222,14 @@ class Exporting:
                     return result
                 case JobState.FAILED:
                     self.ledger.job_failed(job, _FAILED)
-                    raise _useless(job, _FAILED)
+                    raise self._useless(job, _FAILED)
                 case JobState.PENDING | JobState.RUNNING:
                     pass
             if self.clock.monotonic() + self.poll_seconds > deadline:
                 raise NoAnswerError(
                     f"The job that exports attribute {job.attribute} is still {result.state.value.lower()} after"
                     f" {self.wait_seconds / 3600:.0f} h. Run the same command again to continue waiting: the job is not paid for"
-                    f" again. {_OTHERWISE}"
+                    f" again. {self.otherwise}"
                 )
             self.clock.sleep(self.poll_seconds)
 
@@ -231,7 +258,14 @@ class Exporting:
     def _failed(self, job: ExportJob, why: str) -> ExportFailedError:
         """The API counts the job, but its files are of no use, now or later."""
         self.ledger.job_used(job, why)
-        return _useless(job, why)
+        return self._useless(job, why)
+
+    def _useless(self, job: ExportJob, why: str) -> ExportFailedError:
+        return ExportFailedError(
+            f"The export of attribute {job.attribute} can't be used. {why} Run the same command again to start another job."
+            f" {self.otherwise}",
+            attribute=job.attribute,
+        )
 
     @contextmanager
     def _checking(self, jobs: Sequence[ExportJob]) -> Iterator[None]:
@@ -240,14 +274,6 @@ class Exporting:
         except ExportFailedError as error:
             job = next(job for job in jobs if job.attribute == error.attribute)
             raise self._failed(job, str(error)) from error
-
-
-def _useless(job: ExportJob, why: str) -> ExportFailedError:
-    return ExportFailedError(
-        f"The export of attribute {job.attribute} can't be used. {why} Run the same command again to start another job."
-        f" {_OTHERWISE}",
-        attribute=job.attribute,
-    )
 
 
 def _started(count: int) -> str:

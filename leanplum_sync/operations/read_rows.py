@@ -7,10 +7,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, assert_never
 
 from leanplum_sync.errors import CredentialError, SourceUnreachableError, UsageError
-from leanplum_sync.kinds.rows.source import KeptRows, ObjectsSource, QuerySource, ReadSource, read_source_of
+from leanplum_sync.kinds.rows.source import (
+    ConnectedSource,
+    KeptRows,
+    ObjectsSource,
+    QuerySource,
+    audience_of,
+    connected_source_of,
+    read_source_of,
+)
 from leanplum_sync.planner.plan import RowsRead
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.project.model import Connection, FromVariable, Setting
@@ -37,11 +45,16 @@ WAIT_SECONDS: Final = 1.0  # before the second attempt
 _NUMBERS: Final = (ColumnKind.INTEGER, ColumnKind.DECIMAL, ColumnKind.DOUBLE)
 
 
+class ReadsAudiences(Protocol):
+    def __call__(self, loaded: Loaded, reading: Reading) -> Loaded:
+        """Return *loaded*, which has no problems, with the rows of its audiences kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """
     *environ* holds the URLs that the project file leaves to it. *given* are the values of ``--set``; one that no query uses is
-    refused if *refuses_unused*. Rows that were read less than *max_age_seconds* ago are not read again; None reads all.
+    refused if *refuses_unused*. *audiences* exports the users of audiences; None leaves them unread. Rows that were read less than *max_age_seconds* ago are not read again; None reads all.
     """
 
     environ: Mapping[str, str]
@@ -50,6 +63,7 @@ class Reading:
     given: Mapping[str, str]
     max_age_seconds: float | None = None
     refuses_unused: bool = True
+    audiences: ReadsAudiences | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +71,7 @@ class _Query:
     """One resource's query, with all its parameters."""
 
     resource: Resource
-    source: ReadSource
+    source: ConnectedSource
     wanted: Wanted
     parameters: Mapping[str, Json]
     root: Path
@@ -72,7 +86,7 @@ _Read: TypeAlias = Callable[[Reader, _Query, Reading], _Answer]
 
 def read_rows(loaded: Loaded, reading: Reading) -> Loaded:
     """
-    Return *loaded* with the rows of all its queries kept, and with the problems of these queries.
+    Return *loaded* with the rows of all its queries and audiences kept, and with the problems of these queries.
 
     Nothing is read if *loaded* has problems already. All queries of a connection see one state of its database.
 
@@ -81,8 +95,13 @@ def read_rows(loaded: Loaded, reading: Reading) -> Loaded:
         CredentialError: a URL is missing, a database refuses the account, or a driver is not installed.
         UsageError: a value of ``--set`` is for no query.
         StorageError: there is no room for the rows.
+        RateLimitedError, ExportFailedError, NoAnswerError, ApiError: an audience can't be exported now.
     """
-    return _read(loaded, reading, _kept)
+    loaded = _read(loaded, reading, _kept)
+    has_audiences = any(audience_of(each.source) for each in loaded.resources)
+    if reading.audiences is None or loaded.problems or not has_audiences:
+        return loaded
+    return reading.audiences(loaded, reading)
 
 
 def check_queries(loaded: Loaded, reading: Reading) -> Loaded:
@@ -93,7 +112,7 @@ def check_queries(loaded: Loaded, reading: Reading) -> Loaded:
 def with_rows(loaded: Loaded, kept: Mapping[str, RowsRead]) -> Loaded:
     """Return *loaded* with the rows that a plan was made from, by ``kind/name``."""
     resources = (
-        _with_kept(each, kept[str(each.address)].kept) if str(each.address) in kept else each
+        with_kept(each, kept[str(each.address)].kept) if str(each.address) in kept else each
         for each in loaded.resources
     )
     return replace(loaded, resources=tuple(resources))
@@ -108,7 +127,7 @@ def rows_read(loaded: Loaded) -> Mapping[str, RowsRead]:
     }
 
 
-def _with_kept(resource: Resource, kept: KeptRows | None) -> Resource:
+def with_kept(resource: Resource, kept: KeptRows | None) -> Resource:
     source = read_source_of(resource.source)
     return resource if source is None else replace(resource, source=replace(source, kept=kept))
 
@@ -119,7 +138,7 @@ def _read(loaded: Loaded, reading: Reading, read: _Read) -> Loaded:
     queries: dict[str, list[_Query]] = defaultdict(list)
     problems: list[Problem] = []
     for resource in loaded.resources:
-        if (source := read_source_of(resource.source)) is not None:
+        if (source := connected_source_of(resource.source)) is not None:
             connection = loaded.project.connections[source.connection]
             url, options = url_of(connection, reading.environ), _options(connection, reading.environ)
             wanted, parameters = _wanted(source, loaded.root, reading.given, problems)
@@ -135,7 +154,10 @@ def _read(loaded: Loaded, reading: Reading, read: _Read) -> Loaded:
                 problems += answer
             else:
                 found[str(query.resource.address)] = answer
-    resources = tuple(_with_kept(each, found.get(str(each.address))) for each in loaded.resources)
+    resources = tuple(
+        each if connected_source_of(each.source) is None else with_kept(each, found.get(str(each.address)))
+        for each in loaded.resources
+    )
     return replace(loaded, resources=resources, problems=(*loaded.problems, *problems))
 
 
@@ -157,7 +179,7 @@ def connected_to(connection: Connection, root: Path, environ: Mapping[str, str])
     """
     url = url_of(connection, environ)
     options = _options(connection, environ)
-    with _scratch(root) as scratch, opened(connection.name, url, root, options, scratch) as reader:
+    with scratch_in(root) as scratch, opened(connection.name, url, root, options, scratch) as reader:
         yield reader
 
 
@@ -190,7 +212,7 @@ def text_of(setting: Setting, environ: Mapping[str, str]) -> str:
 
 
 def _wanted(
-    source: ReadSource, root: Path, given: Mapping[str, str], problems: list[Problem]
+    source: ConnectedSource, root: Path, given: Mapping[str, str], problems: list[Problem]
 ) -> tuple[Wanted, Mapping[str, Json]]:
     match source:
         case QuerySource():
@@ -216,7 +238,7 @@ def _wanted(
 
 
 def _parameters(
-    source: ReadSource, names: Sequence[str], given: Mapping[str, str], problems: list[Problem]
+    source: ConnectedSource, names: Sequence[str], given: Mapping[str, str], problems: list[Problem]
 ) -> Mapping[str, Json]:
     found: dict[str, Json] = {}
     for name in names:
@@ -297,7 +319,7 @@ def _kept(reader: Reader, query: _Query, reading: Reading) -> KeptRows | list[Pr
         return columns
     try:
         with (
-            _scratch(root) as scratch,
+            scratch_in(root) as scratch,
             reading.progress.track(f"Reading {source.name}", None, "row") as task,
             closing(reader.batches(query.wanted, query.parameters, columns)) as batches,
         ):
@@ -320,7 +342,7 @@ def _kept(reader: Reader, query: _Query, reading: Reading) -> KeptRows | list[Pr
 
 
 @contextmanager
-def _scratch(root: Path) -> Iterator[Path]:
+def scratch_in(root: Path) -> Iterator[Path]:
     folder = ScratchFolder(root / STATE_FOLDER)
     try:
         yield folder.path
@@ -328,7 +350,7 @@ def _scratch(root: Path) -> Iterator[Path]:
         folder.close()
 
 
-def _problems(source: ReadSource, error: QueryError | FilesError) -> list[Problem]:
+def _problems(source: ConnectedSource, error: QueryError | FilesError) -> list[Problem]:
     match error:
         case QueryError():
             return [Problem(Place(source.name), error.message, error.hint, source.address)]

@@ -9,6 +9,7 @@ from typing import assert_never
 
 from leanplum_sync.kinds.rows.row import Row
 from leanplum_sync.kinds.rows.source import (
+    AudienceSource,
     DataFormat,
     DataSource,
     FileSource,
@@ -78,7 +79,7 @@ def _rows(source: DataSource, root: Path, report: Callable[[Problem], None]) -> 
             for number, item in enumerate(source.items, start=1):
                 values = {column: as_cell(value) for column, value in item.values.items()}
                 yield Row(number, item.place, values)
-        case FileSource() | QuerySource() | ObjectsSource():
+        case FileSource() | QuerySource() | ObjectsSource() | AudienceSource():
             try:
                 yield from _rows_of_file(source, root, report)
             except SourceError as error:

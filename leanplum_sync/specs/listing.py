@@ -14,7 +14,9 @@ from leanplum_sync.kinds.rows.document import Document, Listing
 from leanplum_sync.kinds.rows.site import INLINE_ID, Site
 from leanplum_sync.kinds.rows.site import Path as KeyPath
 from leanplum_sync.kinds.rows.source import (
+    AUDIENCE_ID,
     FORMATS,
+    AudienceSource,
     Compression,
     DataFormat,
     DataSource,
@@ -29,6 +31,7 @@ from leanplum_sync.kinds.rows.source import (
 from leanplum_sync.problem import Problem
 from leanplum_sync.sources import Header, SourceError, header, parquet_file
 from leanplum_sync.sources.connections.tables import FORMATS as TABLE_FORMATS
+from leanplum_sync.specs.audience import audience_source
 from leanplum_sync.specs.explain import did_you_mean
 from leanplum_sync.specs.file import OpenDocument
 from leanplum_sync.specs.paths import PathFault, inside
@@ -102,6 +105,7 @@ def _is_lost(written: Json, listing: Listing) -> bool:
         for name in (
             "file",
             "inline",
+            "audience",
             "connection",
             "query",
             "path",
@@ -117,7 +121,7 @@ def _is_lost(written: Json, listing: Listing) -> bool:
 def long_list(site: Site, document: OpenDocument) -> Problem | None:
     """Return advice on an inline list that belongs in a data file."""
     match site.source:
-        case FileSource() | QuerySource() | ObjectsSource():
+        case FileSource() | QuerySource() | ObjectsSource() | AudienceSource():
             return None
         case InlineSource(items=items, place=place):
             if len(items) <= _LONG_INLINE:
@@ -135,6 +139,8 @@ def long_list(site: Site, document: OpenDocument) -> Problem | None:
 def _source(
     listing: Listing, path: KeyPath, document: OpenDocument, root: Path, connections: Collection[str] | None
 ) -> DataSource | None:
+    if listing.audience is not None:
+        return audience_source(listing.audience, listing, path, document)
     if any(
         each is not None
         for each in (
@@ -177,7 +183,7 @@ def _source(
             document.report(
                 path,
                 "the source of the rows is missing",
-                "Write `file: path`, `connection:` with `query:` or `path:`, or `inline:` with a list.",
+                "Write `file: path`, `connection:` with `query:` or `path:`, `audience:`, or `inline:` with a list.",
             )
         case _:
             document.report(
@@ -247,7 +253,7 @@ def _header(source: DataSource, document: OpenDocument, root: Path) -> Header | 
         match source:
             case FileSource():
                 known = header(source, root)
-            case InlineSource() | QuerySource() | ObjectsSource():
+            case InlineSource() | QuerySource() | ObjectsSource() | AudienceSource():
                 known = Header(None)
             case _:
                 assert_never(source)
@@ -277,6 +283,8 @@ def with_columns_checked(resource: Resource, site: Site, document: OpenDocument)
             where, columns = path, set(site.header or ())
         case InlineSource(items=items):
             where, columns = "the inline list", {column for item in items for column in item.values}
+        case AudienceSource() as source:
+            return _with_ids_only(replace(resource, source=replace(source, needed=needed)), document)
         case QuerySource() | ObjectsSource() as source:  # only the other side knows its columns
             return replace(resource, source=replace(source, needed=needed))
         case _:
@@ -290,6 +298,18 @@ def with_columns_checked(resource: Resource, site: Site, document: OpenDocument)
     }
     required = {column.name for column in resource.required_columns}
     return None if required.intersection(column.name for column in faulty) else resource
+
+
+def _with_ids_only(resource: Resource, document: OpenDocument) -> Resource | None:
+    """Return *resource* unless its rows need more than a userId, which is reported."""
+    others = [column for column in resource.columns_needed() if column.name != AUDIENCE_ID]
+    for column in others:
+        document.report_at(
+            column.place,
+            f"an audience has no column {column.name}, only {AUDIENCE_ID}",
+            "Write a value that holds for all its users, or take the users from a file or a connection.",
+        )
+    return None if others else resource
 
 
 def _is_missing(column: NeededColumn, columns: set[str], where: str, document: OpenDocument) -> bool:

@@ -16,6 +16,7 @@ from leanplum_sync.kinds import Kind, Resource
 from leanplum_sync.kinds.rows.document import UNNAMED, Document
 from leanplum_sync.kinds.rows.site import Path as KeyPath
 from leanplum_sync.kinds.rows.source import (
+    AudienceSource,
     DataSource,
     FileSource,
     InlineSource,
@@ -368,9 +369,13 @@ def spec_files(path: Path) -> Iterator[Path]:
 
 def _rows_digest(source: DataSource) -> tuple[str, ...]:
     match source:
-        case QuerySource(kept=KeptRows(digest=digest)) | ObjectsSource(kept=KeptRows(digest=digest)):
+        case (
+            QuerySource(kept=KeptRows(digest=digest))
+            | ObjectsSource(kept=KeptRows(digest=digest))
+            | AudienceSource(kept=KeptRows(digest=digest))
+        ):
             return (digest,)
-        case FileSource() | InlineSource() | QuerySource() | ObjectsSource():
+        case FileSource() | InlineSource() | QuerySource() | ObjectsSource() | AudienceSource():
             return ()
         case _:
             assert_never(source)

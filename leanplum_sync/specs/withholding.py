@@ -2,7 +2,7 @@
 Decides which lines of a spec are not shown: lines that may contain a value of a sensitive attribute, or a push token.
 
 It looks at the text, not at its meaning, because a file that isn't valid YAML also has problems and values. A line is
-withheld if it names a sensitive attribute, or is indented under a line that does. Rows of inline lists, push tokens, and options of object stores are always
+withheld if it names a sensitive attribute, or is indented under a line that does. Rows of inline lists, audiences, push tokens, and options of object stores are always
 withheld.
 """
 
@@ -14,7 +14,9 @@ from typing import Final
 
 from leanplum_sync.wire.profile import TOKEN_FIELDS
 
-_ALWAYS: Final = re.compile(rf"(?<!\w)({'|'.join(('inline', 'options', 'token', *TOKEN_FIELDS))})[\"']?\s*:")
+_ALWAYS: Final = re.compile(
+    rf"(?<!\w)({'|'.join(('inline', 'audience', 'options', 'token', *TOKEN_FIELDS))})[\"']?\s*:"
+)
 # Nothing here is tried in two ways, so that long lines take linear time.
 _ENTRY: Final = re.compile(
     r" *+(?:- ++)*+(?:[^\s\"'{}\[\],#&*!|>%@`][^\"'{}\[\],]*|(?:\"[^\"]*\"|'[^']*')\s*):(?:\s|$)"

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, assert_never
 
 from leanplum_sync.kinds.rows.row import Row
-from leanplum_sync.kinds.rows.source import Compression, FileSource, ObjectsSource, QuerySource, ReadSource
+from leanplum_sync.kinds.rows.source import (
+    AudienceSource,
+    Compression,
+    FileSource,
+    ObjectsSource,
+    QuerySource,
+    ReadSource,
+)
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.sources import header
 from leanplum_sync.sources.connections import kept
@@ -61,7 +68,7 @@ class Table:
         match self.source:
             case FileSource():
                 return ", ".join(f"coalesce(c{place}, '')" for place in range(len(self.sieve.columns)))
-            case QuerySource() | ObjectsSource():
+            case QuerySource() | ObjectsSource() | AudienceSource():
                 return self.columns
             case _:
                 assert_never(self.source)
@@ -79,7 +86,7 @@ class Table:
                 # No cell of such a file contains a line break, so each line after the header is a row.
                 values: dict[str, Json] = dict(zip(self.sieve.columns, cells, strict=True))
                 return Row(number, Place(self.source.path, number + 1, row=number), values)
-            case QuerySource() | ObjectsSource():
+            case QuerySource() | ObjectsSource() | AudienceSource():
                 columns = [(column, self.kinds[column]) for column in self.sieve.columns]
                 return emptied(kept.row(number, columns, cells, self.source, report), self.source)
             case _:
@@ -107,7 +114,7 @@ class Loader:
         match source:
             case FileSource():
                 return self._csv(number, resource, source)
-            case QuerySource() | ObjectsSource():
+            case QuerySource() | ObjectsSource() | AudienceSource():
                 return self._kept(number, resource, source)
             case _:
                 assert_never(source)

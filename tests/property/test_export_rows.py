@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from leanplum_sync.errors import ExportFailedError
 from leanplum_sync.observed.export_rows import read_rows
+from leanplum_sync.operations.audiences import Belongs, belongs
 
 PIECES = st.sampled_from(
     ["a", "b", "gold", "True", "1", ",", '"', '""', "\\", " ", "\r", "é", "[", ";", "\t"]
@@ -76,3 +77,38 @@ def test_a_file_that_was_cut_off_is_refused_or_only_lacks_rows(
     certain = _read(cut)
     assert (certain is None) == (bool(cut) and not cut.endswith(b"\n"))
     assert set(certain or ()) <= rows.items()
+
+
+def _audience(content: bytes, *values: str) -> set[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "users.csv")
+        path.write_bytes(content)
+        try:
+            return {row.user_id for row in read_rows(path) if belongs(row, values) is Belongs.YES}
+        except ExportFailedError:
+            return set()
+
+
+@given(
+    st.dictionaries(IDS, VALUES, max_size=5),
+    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
+    st.sampled_from(["\n", "\r\n"]),
+)
+def test_an_audience_of_a_quoted_file_has_only_users_who_belong(
+    rows: dict[str, str], quoting: Any, ending: str
+) -> None:
+    content = _written(rows, ending, quoting=quoting)
+    assert _audience(content, "gold", "True") <= {
+        user for user, text in rows.items() if text in ("gold", "True")
+    }
+    assert _audience(content) <= {user for user, text in rows.items() if text}
+
+
+@given(st.dictionaries(PLAIN_IDS, PLAIN_VALUES, max_size=5), st.sampled_from(["\n", "\r\n"]))
+def test_an_audience_of_a_file_without_quotes_has_only_users_who_belong(
+    rows: dict[str, str], ending: str
+) -> None:
+    bare = "".join(f"{user_id},{value}{ending}" for user_id, value in rows.items())
+    for content in (bare.encode(), _written(rows, ending, quoting=csv.QUOTE_NONE, escapechar="\\")):
+        assert _audience(content, "gold") <= {user for user, text in rows.items() if text == "gold"}
+        assert _audience(content) <= {user for user, text in rows.items() if text}

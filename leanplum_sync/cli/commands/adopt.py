@@ -29,10 +29,11 @@ from leanplum_sync.journal.recording import SendElsewhere
 from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.kind import with_renamed
 from leanplum_sync.kinds.rows.parts import SendPart
+from leanplum_sync.kinds.rows.source import audience_of
 from leanplum_sync.library.baseline_here import learning
 from leanplum_sync.library.connect import target_of
 from leanplum_sync.library.journal_here import lapse_here, open_for
-from leanplum_sync.library.reading import admitted, live_into
+from leanplum_sync.library.reading import admitted, audiences, live_into
 from leanplum_sync.operations.adopt import Adoption, Choice, adopt
 from leanplum_sync.operations.adopted_files import write_adopted
 from leanplum_sync.operations.check import check
@@ -156,7 +157,8 @@ def command(
         )
     if why or by or yes:
         raise click.UsageError("--why, --by, and --yes can only be used with --sends.")
-    loaded = without_sends(read_rows(loaded, reading_of(given, console.progress())))
+    reading = reading_of(given, console.progress(), audiences(settings, "adopt"))
+    loaded = without_sends(read_rows(loaded, reading))
     choice = Choice(named, everything, fill)
     found = _find(
         loaded, settings, console, choice, observed=observed, max_age=max_age, allow_lookups=allow_lookups
@@ -281,6 +283,10 @@ def _sender(loaded: Loaded, delivery: str) -> tuple[Resource, SendPart]:
 def _recipients(
     loaded: Loaded, resource: Resource, given: tuple[tuple[str, str], ...], console: Console
 ) -> Iterator[Subject]:
+    if audience_of(resource.source) is not None:
+        raise click.UsageError(
+            "The recipients are an audience, which may have changed since the send. Name the users who received it."
+        )
     progress = console.progress()
     only = read_rows(replace(loaded, resources=(resource,)), reading_of(given, progress))
     with Staging(only_rows=True) as staging:

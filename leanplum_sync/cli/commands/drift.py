@@ -21,9 +21,10 @@ from leanplum_sync.cli.project import settings_of, specs_here
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import SpecError
 from leanplum_sync.journal import read_journal
+from leanplum_sync.kinds.rows.source import audience_of
 from leanplum_sync.library.baseline_here import learning
 from leanplum_sync.library.connect import target_of
-from leanplum_sync.library.reading import admitted, live_into
+from leanplum_sync.library.reading import admitted, audiences, live_into
 from leanplum_sync.operations.check import check
 from leanplum_sync.operations.drift import Drift, find_drift, without_sends
 from leanplum_sync.operations.observing import Recorded
@@ -67,9 +68,10 @@ def command(
     if loaded.problems:
         raise SpecError(loaded.problems)
     reads_users = observed == LIVE and any(each.kind.has_rows for each in loaded.resources)
-    needs = [KeyClass.DATA_EXPORT] if reads_users else []
+    exports_users = any(audience_of(each.source) for each in loaded.resources)
+    needs = [KeyClass.DATA_EXPORT] if reads_users or exports_users else []
     settings = settings_of(project, loaded.root, needs=needs)
-    loaded = read_rows(loaded, reading_of(given, console.progress()))
+    loaded = read_rows(loaded, reading_of(given, console.progress(), audiences(settings, "drift")))
     target = target_of(settings)
     found = _find(
         without_sends(loaded),

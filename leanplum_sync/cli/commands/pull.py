@@ -23,7 +23,7 @@ from leanplum_sync.cli.shell import quoted
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import SpecError, UsageError
 from leanplum_sync.library.baseline_here import add_read, before_reading
-from leanplum_sync.library.reading import exporting, together
+from leanplum_sync.library.reading import audiences, exporting, together
 from leanplum_sync.operations.check import check
 from leanplum_sync.operations.exportable import managed
 from leanplum_sync.operations.pull import pull
@@ -109,6 +109,8 @@ def command(
     progress = console.progress()
     if from_export:
         return _export(loaded, settings, out, max_age, console)
+    if not users and from_file is None:  # before connecting: exporting audiences connects, too
+        loaded = read_rows(loaded, reading_of(given, progress, audiences(settings, "pull")))
     with (
         Staging(memory_limit_mb=memory, only_rows=True) as staging,
         connected(settings, "pull", allowed_lookups=allow_lookups) as app,
@@ -116,7 +118,7 @@ def command(
         subjects = (
             subjects_named(users, from_file, id_column, loaded)
             if users or from_file
-            else _in_specs(read_rows(loaded, reading_of(given, progress)), staging, progress)
+            else _in_specs(loaded, staging, progress)
         )
         read = before_reading(settings, out, managed_fields(loaded.resources))
         report = pull(

@@ -15,7 +15,7 @@ from leanplum_sync.cli.options.basic import Parsed
 from leanplum_sync.cli.options.written import PROBLEMS, written_option
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.operations.problem_list import ListingFile
-from leanplum_sync.operations.read_rows import Reading
+from leanplum_sync.operations.read_rows import Reading, ReadsAudiences
 from leanplum_sync.planner.parts import SHARDS, Part
 from leanplum_sync.problem import SHOWN
 from leanplum_sync.progress import Progress
@@ -82,9 +82,9 @@ set_option: Final = click.option(
 
 
 def reading_of(
-    given: tuple[tuple[str, str], ...], progress: Progress, max_age_seconds: float | None = None
+    given: tuple[tuple[str, str], ...], progress: Progress, audiences: ReadsAudiences | None = None
 ) -> Reading:
-    return Reading(os.environ, SystemClock(), progress, dict(given), max_age_seconds)
+    return Reading(os.environ, SystemClock(), progress, dict(given), audiences=audiences)
 
 
 def _megabytes(text: str) -> int:

@@ -18,6 +18,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.exported_text import boolean_text, is_telling, may_be_quoted
 
 API_VERSION = "leanplum-sync/v1"
 UNNAMED: Final = (
@@ -134,6 +135,75 @@ Parameter = Annotated[
 ]
 
 
+def _attribute_name(name: str) -> str:
+    if not name or name != name.strip():
+        raise wrong("this is not the name of an attribute", "Write the name as the dashboard shows it.")
+    return name
+
+
+def _exported(value: Any) -> str:
+    """Return *value* as an export spells it, if no other value is spelled like this."""
+    match value:
+        case bool():
+            return boolean_text(value)
+        case str() if value == value.strip() and is_telling(value) and not may_be_quoted(value):
+            return value
+        case str():
+            raise wrong(
+                "an export may spell this text in several ways, or spell another value like it",
+                "Compare with a text that has no quotes, commas, or backslashes, and is no number, list, or empty value.",
+            )
+        case int() | float():
+            raise wrong(
+                "an export doesn't show whether a value is a number or a text",
+                "Compare with a text, true, or false; or read the users from a file or a database.",
+            )
+        case _:
+            raise wrong(
+                "an audience compares with a text, true, or false",
+                "Write `equals: gold`, or `in:` with a list of them.",
+            )
+
+
+ExportedValue = Annotated[str, PlainValidator(_exported), WithJsonSchema({"type": ["string", "boolean"]})]
+
+
+class AudienceModel(Edge):
+    """The users who have an attribute, as Leanplum's exportUsers lists them."""
+
+    user_attribute: Annotated[str, AfterValidator(_attribute_name)] = Field(
+        description="The attribute that the users have.", examples=["tier"]
+    )
+    equals: ExportedValue | None = Field(
+        default=None,
+        description="The value that the attribute must have: a text, or true or false. Numbers can't be compared, because exports spell"
+        " them in several ways.",
+        examples=["gold"],
+    )
+    in_: Annotated[list[ExportedValue], Field(min_length=1)] | None = Field(
+        default=None,
+        alias="in",
+        description="The values of which the attribute must have one.",
+        examples=[["gold", "platinum"]],
+    )
+    exists: Literal[True] | None = Field(
+        default=None,
+        description="`true`: the attribute may have any value. An empty value doesn't count, because exports don't tell it from none.",
+        examples=[True],
+    )
+
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """The operators that are written, as the spec calls them."""
+        written = {"equals": self.equals, "in": self.in_, "exists": self.exists}
+        return tuple(name for name, value in written.items() if value is not None)
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The values as an export spells them, each once; none if any value will do."""
+        return tuple(dict.fromkeys([self.equals] if self.equals is not None else self.in_ or ()))
+
+
 class Listing(Edge):
     """Where the rows are: a data file, a query, or a list in the spec itself."""
 
@@ -198,6 +268,12 @@ class Listing(Edge):
         " never inserted into the query. Text is bound as text: to compare it with a date, write CAST(:since AS date). For a `path`,"
         " they are the values of the names in braces. Other values must be passed with `--set`.",
         examples=[{"since": "2026-11-01"}],
+    )
+    audience: AudienceModel | None = Field(
+        default=None,
+        description="The users who have an attribute in Leanplum now, instead of a list. `plan` exports them with one of 40 exportUsers"
+        " jobs a day. Its rows have only the userId.",
+        examples=[{"userAttribute": "tier", "equals": "gold"}],
     )
     inline: list[InlineListItem] | None = Field(
         default=None,

@@ -8,6 +8,8 @@ from typing import Final, Protocol, TypeAlias, assert_never
 
 from leanplum_sync.address import ResourceAddress
 from leanplum_sync.kinds.rows.source import (
+    AUDIENCE_ID,
+    AudienceSource,
     DataSource,
     FileSource,
     InlineSource,
@@ -55,7 +57,7 @@ def id_column(named: str | None, key: str, own: tuple[str, ...], site: Site) -> 
     """
     Return the column with the ids of the listing under *key*.
 
-    Where the spec names none, an inline list has ``id``, and a file the first of *own* that is in its header. Without
+    Where the spec names none, an inline list has ``id``, an audience ``userId``, and a file the first of *own* that is in its header. Without
     any of these, the name is empty, and that is reported.
     """
     if named is not None:
@@ -63,6 +65,8 @@ def id_column(named: str | None, key: str, own: tuple[str, ...], site: Site) -> 
     match site.source:
         case InlineSource():
             return NeededColumn(INLINE_ID, site.place(("spec", key, "inline")))
+        case AudienceSource(place=place):
+            return NeededColumn(AUDIENCE_ID, place)
         case FileSource():
             path = ("spec", key, "file")
         case QuerySource():

@@ -12,6 +12,8 @@ from leanplum_sync.problem import Place
 from leanplum_sync.wire.action import Json
 
 ROWS_FOLDER: Final = ".leanplum-sync/rows"
+AUDIENCE: Final = "audience"
+AUDIENCE_ID: Final = "userId"
 
 
 class DataFormat(StrEnum):
@@ -157,8 +159,40 @@ class ObjectsSource:
         return f"{self.connection}:{self.path}"
 
 
-ReadSource: TypeAlias = QuerySource | ObjectsSource
-DataSource: TypeAlias = FileSource | InlineSource | QuerySource | ObjectsSource
+@dataclass(frozen=True, slots=True)
+class AudienceSource:
+    """
+    The users who have *attribute* in the app, with one of *values* as an export spells it; without any, with whatever value.
+
+    *place* is where the spec names the audience. The rows have one column, ``AUDIENCE_ID``. *kept* is as for a query.
+    """
+
+    attribute: str
+    values: tuple[str, ...]
+    place: Place
+    address: str = ""
+    needed: tuple[NeededColumn, ...] = ()
+    empty: tuple[str, ...] = ()
+    kept: KeptRows | None = None
+
+    @property
+    def connection(self) -> str:
+        """Where the rows come from, as for sources that name a connection."""
+        return AUDIENCE
+
+    @property
+    def path(self) -> str:
+        return self.attribute
+
+    @property
+    def name(self) -> str:
+        """What people call it, also in the places of its rows: ``audience:tier``. It shows no value."""
+        return f"{AUDIENCE}:{self.attribute}"
+
+
+ConnectedSource: TypeAlias = QuerySource | ObjectsSource
+ReadSource: TypeAlias = QuerySource | ObjectsSource | AudienceSource
+DataSource: TypeAlias = FileSource | InlineSource | QuerySource | ObjectsSource | AudienceSource
 
 
 def files_of(source: DataSource) -> tuple[str, ...]:
@@ -166,7 +200,7 @@ def files_of(source: DataSource) -> tuple[str, ...]:
     match source:
         case FileSource(path=path) | QuerySource(path=path):
             return (path,)
-        case InlineSource() | ObjectsSource():
+        case InlineSource() | ObjectsSource() | AudienceSource():
             return ()
         case _:
             assert_never(source)
@@ -177,7 +211,7 @@ def rows_files_of(source: DataSource) -> tuple[str, ...]:
     match source:
         case FileSource(path=path):
             return (path,)
-        case QuerySource(kept=kept) | ObjectsSource(kept=kept):
+        case QuerySource(kept=kept) | ObjectsSource(kept=kept) | AudienceSource(kept=kept):
             return () if kept is None else (kept.path,)
         case InlineSource():
             return ()
@@ -189,16 +223,16 @@ def csv_file_of(source: DataSource) -> FileSource | None:
     match source:
         case FileSource():
             return source if source.format is DataFormat.CSV else None
-        case InlineSource() | QuerySource() | ObjectsSource():
+        case InlineSource() | QuerySource() | ObjectsSource() | AudienceSource():
             return None
         case _:
             assert_never(source)
 
 
 def read_source_of(source: DataSource) -> ReadSource | None:
-    """Return *source* if its rows come from a connection."""
+    """Return *source* if its rows come from a connection, or are an audience."""
     match source:
-        case QuerySource() | ObjectsSource():
+        case QuerySource() | ObjectsSource() | AudienceSource():
             return source
         case FileSource() | InlineSource():
             return None
@@ -206,7 +240,28 @@ def read_source_of(source: DataSource) -> ReadSource | None:
             assert_never(source)
 
 
+def connected_source_of(source: DataSource) -> ConnectedSource | None:
+    """Return *source* if its rows come from a connection."""
+    match source:
+        case QuerySource() | ObjectsSource():
+            return source
+        case FileSource() | InlineSource() | AudienceSource():
+            return None
+        case _:
+            assert_never(source)
+
+
+def audience_of(source: DataSource) -> AudienceSource | None:
+    match source:
+        case AudienceSource():
+            return source
+        case FileSource() | InlineSource() | QuerySource() | ObjectsSource():
+            return None
+        case _:
+            assert_never(source)
+
+
 def is_readable_now(source: DataSource) -> bool:
-    """Tell whether the rows can be read without a connection."""
+    """Tell whether the rows can be read without a connection or an export."""
     read = read_source_of(source)
     return read is None or read.kept is not None

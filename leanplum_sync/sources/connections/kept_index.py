@@ -12,7 +12,14 @@ from typing import Any, Final, assert_never
 import orjson
 
 from leanplum_sync.errors import StorageError
-from leanplum_sync.kinds.rows.source import ROWS_FOLDER, KeptRows, ObjectsSource, QuerySource, ReadSource
+from leanplum_sync.kinds.rows.source import (
+    ROWS_FOLDER,
+    AudienceSource,
+    KeptRows,
+    ObjectsSource,
+    QuerySource,
+    ReadSource,
+)
 from leanplum_sync.sources.opening import file_digest
 from leanplum_sync.wire.action import Json
 
@@ -20,12 +27,14 @@ _FORMAT: Final = 1
 
 
 def key_of(source: ReadSource, root: Path, target: str, parameters: Mapping[str, Json]) -> str:
-    """Return what stands for a query or files with their parameters, and the *target* where they are."""
+    """Return what stands for a query or files with their parameters, or an audience, and the *target* where they are."""
     match source:
         case QuerySource():
             wanted = file_digest(root / source.path)
         case ObjectsSource():
             wanted = f"{source.path} {source.format} {source.delimiter} {source.version}"
+        case AudienceSource(attribute=attribute, values=values):
+            wanted = orjson.dumps([attribute, *sorted(values)]).decode()
         case _:
             assert_never(source)
     told = [_FORMAT, source.connection, target, wanted, dict(parameters)]

@@ -8,7 +8,8 @@ import pytest
 
 from leanplum_sync.bounds import CONTINUED_ROW, LINE
 from leanplum_sync.errors import ExportFailedError
-from leanplum_sync.observed.export_rows import is_telling, read_rows
+from leanplum_sync.observed.export_rows import read_rows
+from leanplum_sync.wire.exported_text import is_telling
 
 
 def rows(folder: Path, content: bytes) -> list[tuple[str, str, bool]]:

@@ -82,7 +82,7 @@ def test_these_attributes_are_fine(folder: Any, line: str) -> None:
     ("spec", "place", "message"),
     [
         ("attributes: {a: 1}", "4:1", "`users` is missing. The users, one per row."),
-        ("users: {}\nattributes: {a: 1}", "5:3", "the source of the rows is missing. Write `file: path`, `connection:` with `query:` or `path:`, or `inline:` with a list."),
+        ("users: {}\nattributes: {a: 1}", "5:3", "the source of the rows is missing. Write `file: path`, `connection:` with `query:` or `path:`, `audience:`, or `inline:` with a list."),
         ("users: {inline: [u], file: x.csv}\nattributes: {a: 1}", "5:11", "rows come from a file or an inline list, not both. Remove one."),
         ("users: {inline: [u], format: csv}\nattributes: {a: 1}", "5:24", "`format` is for files, but this is an inline list. Remove it."),
         ("users: {file: x.csv, format: delta, id: i}\nattributes: {a: 1}", "5:24", "a table of format delta can't be a file beside a spec. Name a `connection` of the project file, and the table's folder with `path`."),
