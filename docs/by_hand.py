@@ -33,8 +33,6 @@ BY_HAND = {
     ),
     **dict.fromkeys(("downloadFile", "uploadFile"), _FILES),
     **dict.fromkeys(("addPostback", "listPostbacks", "deletePostback"), _POSTBACKS),
-    "exportUsers": "No kind needs it. It gives the rows of [audiences](how-to-use-audiences.md), and `plan --observed export` and `pull --from-export` [compare with its files](costs.md).",
-    "getExportResults": "No kind needs it. `plan --observed export` and `pull --from-export` wait for their jobs with it.",
     **dict.fromkeys(("exportData", "exportReport"), _EXPORT),
     "multi": "This is how actions travel: kinds send theirs in batches, except for things of the app.",
     "getMultiResults": "This shows the results of Leanplum's own CSV import, which is done [by hand](how-to-work-by-hand.md).",

@@ -33,4 +33,26 @@ class ExpectedCategory:
     place: Place
 
 
-Expectation: TypeAlias = ExpectedMessage | ExpectedCategory
+@dataclass(frozen=True, slots=True)
+class ExpectedAudience:
+    """
+    The users who have *attribute* in the app, with one of *values* as an export spells it, or with any value if there are none: from
+    *at_least* to *at_most* of them. None: any number.
+    """
+
+    attribute: str
+    values: tuple[str, ...]
+    at_least: int | None
+    at_most: int | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class AudienceSize:
+    """How many users belong to an audience for sure, and how many more may, whose rows can be read in several ways."""
+
+    sure: int
+    perhaps: int
+
+
+Expectation: TypeAlias = ExpectedMessage | ExpectedCategory | ExpectedAudience

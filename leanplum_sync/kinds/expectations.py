@@ -1,16 +1,16 @@
-"""Expectations: messages and unsubscribe categories that the app must have before other documents are planned or applied."""
+"""Expectations: messages, unsubscribe categories, and sizes of audiences without which other documents are not planned or applied."""
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from leanplum_sync.address import SubjectKind
-from leanplum_sync.kinds.expectation import Expectation, ExpectedCategory, ExpectedMessage
+from leanplum_sync.kinds.expectation import Expectation, ExpectedAudience, ExpectedCategory, ExpectedMessage
 from leanplum_sync.kinds.kind import Kind, Resource, resource_at
 from leanplum_sync.kinds.message_send import MessageModel
-from leanplum_sync.kinds.rows.document import Document, Edge, wrong
+from leanplum_sync.kinds.rows.document import AudienceModel, Document, Edge, wrong
 from leanplum_sync.kinds.rows.site import Site
 from leanplum_sync.kinds.rows.source import NeededColumn
 from leanplum_sync.kinds.subscriptions import category_id
@@ -57,6 +57,30 @@ class ExpectedCategoryModel(Edge):
     )
 
 
+UserCount = Annotated[int, Field(ge=0)]
+
+
+class ExpectedAudienceModel(AudienceModel):
+    at_least: UserCount | None = Field(
+        default=None,
+        description="The fewest users that it may have. Users whose row in the export can be read in several ways don't count.",
+        examples=[1000],
+    )
+    at_most: UserCount | None = Field(
+        default=None,
+        description="The most users that it may have. Users whose row in the export can be read in several ways count.",
+        examples=[5000],
+    )
+
+    @model_validator(mode="after")
+    def _has_bounds(self) -> Self:
+        if self.at_least is None and self.at_most is None:
+            raise wrong("nothing is said about the number of users", "Write `atLeast`, `atMost`, or both.")
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise wrong(f"no number is at least {self.at_least:,} and at most {self.at_most:,}", "Swap them.")
+        return self
+
+
 class ExpectationsSpec(Edge):
     messages: list[ExpectedMessageModel] = Field(
         default=[],
@@ -67,6 +91,12 @@ class ExpectationsSpec(Edge):
         default=[],
         description="Unsubscribe categories that must exist.",
         examples=[[{"id": 5, "name": "Newsletter"}]],
+    )
+    audiences: list[ExpectedAudienceModel] = Field(
+        default=[],
+        description="How many users must have an attribute, or a value of it. `plan` counts them with one of 40 exportUsers jobs a day for"
+        " each attribute; `apply` doesn't count again.",
+        examples=[[{"userAttribute": "tier", "equals": "gold", "atLeast": 1000, "atMost": 5000}]],
     )
 
 
@@ -95,6 +125,16 @@ def build(document: ExpectationsDocument, site: Site) -> Resource:
             ExpectedCategory(each.id, each.name, site.place(("spec", "categories", number)))
             for number, each in enumerate(spec.categories)
         ),
+        *(
+            ExpectedAudience(
+                each.user_attribute,
+                each.values,
+                each.at_least,
+                each.at_most,
+                site.place(("spec", "audiences", number)),
+            )
+            for number, each in enumerate(spec.audiences)
+        ),
     ]
     if site.depends_on:
         site.report(
@@ -103,7 +143,7 @@ def build(document: ExpectationsDocument, site: Site) -> Resource:
             "Let the other documents depend on this one.",
         )
     if not found and site.whole:
-        site.report(("spec",), "this spec expects nothing", "List messages or categories.")
+        site.report(("spec",), "this spec expects nothing", "List messages, categories, or audiences.")
     return resource_at(
         site, KIND, id_column=NeededColumn("", site.place(("kind",))), parts=(), expectations=tuple(found)
     )
@@ -111,7 +151,7 @@ def build(document: ExpectationsDocument, site: Site) -> Resource:
 
 KIND: Final[Kind[ExpectationsDocument]] = Kind(
     name="Expectations",
-    summary="Stops the documents that depend on it unless the app has the listed messages and categories.",
+    summary="Stops the documents that depend on it unless the app has the listed messages, categories, and numbers of users.",
     document=ExpectationsDocument,
     rows_key="",
     rows=lambda _: None,
@@ -119,7 +159,7 @@ KIND: Final[Kind[ExpectationsDocument]] = Kind(
     build=build,
     entries=(),
     stand_ins={},
-    reads=("getMessages", "getUnsubscribeCategories"),
+    reads=("getMessages", "getUnsubscribeCategories", "exportUsers", "getExportResults"),
     writes=(),
     key=None,
     delivery=(),
@@ -128,5 +168,6 @@ KIND: Final[Kind[ExpectationsDocument]] = Kind(
         "Expectations": ExpectationsSpec,
         "expected message": ExpectedMessageModel,
         "expected category": ExpectedCategoryModel,
+        "expected audience": ExpectedAudienceModel,
     },
 )

@@ -11,7 +11,7 @@ from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.expectation import ExpectedCategory, ExpectedMessage
 from leanplum_sync.kinds.registry import KINDS
 from leanplum_sync.planfile import PlanFile
-from leanplum_sync.planner.expectations import unmet
+from leanplum_sync.planner.expectations import Facts, unmet
 from leanplum_sync.problem import Problem
 from leanplum_sync.project.model import FILE_NAME
 from leanplum_sync.specs import load
@@ -21,13 +21,16 @@ def unmet_in_app(resources: Sequence[Resource], reader: Reader) -> tuple[Problem
     """
     Return a problem for each expectation of *resources* that the app doesn't meet. Asks only for what they expect.
 
+    Audiences are not counted here: that takes a job of a small daily quota, which can run for hours, and the data export key. So only
+    ``plan`` counts them, with the audiences that give rows. What ``apply`` changes doesn't depend on their size by then.
+
     Raises:
         ApiError, CredentialError: the app can't be asked.
     """
     expected = [each for resource in resources for each in resource.expectations]
-    messages = reader.messages() if any(isinstance(each, ExpectedMessage) for each in expected) else ()
-    categories = reader.categories() if any(isinstance(each, ExpectedCategory) for each in expected) else {}
-    return unmet(resources, messages, categories)
+    messages = reader.messages() if any(isinstance(each, ExpectedMessage) for each in expected) else None
+    categories = reader.categories() if any(isinstance(each, ExpectedCategory) for each in expected) else None
+    return unmet(resources, Facts(messages=messages, categories=categories))
 
 
 def check_still_met(plan: PlanFile, root: Path, reader: Reader) -> None:

@@ -47,7 +47,7 @@ from leanplum_sync.operations.problem_list import ListingFile
 from leanplum_sync.operations.read_rows import Reading, read_rows
 from leanplum_sync.operations.sessions import export_sessions
 from leanplum_sync.planfile import open_plan
-from leanplum_sync.planner.expectations import with_expected
+from leanplum_sync.planner.expectations import expected_audiences, with_expected
 from leanplum_sync.planner.notes import moved_sentence
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.planner.plan import UNSEEN, Hazard, Note, Scope, Summary
@@ -200,8 +200,12 @@ class PlanFileRequest:
 def keys_for(loaded: Loaded, *, reads_users: bool) -> Sequence[KeyClass]:
     """Return the keys that planning *loaded* needs. It *reads_users* unless there is a snapshot."""
     reads_users = reads_users and any(each.kind.has_rows for each in loaded.resources)
-    exports_users = any(audience_of(each.source) for each in loaded.resources)
-    finds_messages = any(each.message is not None or each.expectations for each in loaded.resources)
+    counted = expected_audiences(loaded.resources)
+    exports_users = bool(counted) or any(audience_of(each.source) for each in loaded.resources)
+    finds_messages = any(
+        each.message is not None or not set(counted).issuperset(each.expectations)
+        for each in loaded.resources
+    )
     return [
         *([KeyClass.DATA_EXPORT] if reads_users or exports_users else []),
         *([KeyClass.CONTENT_READ_ONLY] if finds_messages else []),
@@ -233,7 +237,7 @@ def write_plan(
         progress,
         request.set_values,
         request.max_age_seconds,
-        audiences=audiences(settings, "plan", on_retry=on_retry, warn=warn),
+        audiences=audiences(settings, "plan", expects=True, on_retry=on_retry, warn=warn),
     )
     loaded = read_rows(loaded, reading)
     with Staging(settings.state_folder, request.memory_mb) as staging:

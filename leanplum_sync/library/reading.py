@@ -13,12 +13,14 @@ from typing import Final
 
 from leanplum_sync.client.calls import OnRetry, nobody
 from leanplum_sync.clock import SystemClock
+from leanplum_sync.kinds.rows.source import audience_of
 from leanplum_sync.library.connect import App, connected
 from leanplum_sync.library.costs import Costs
 from leanplum_sync.operations.audiences import read_audiences
 from leanplum_sync.operations.exporting import Exporting, Owner
 from leanplum_sync.operations.observing import Assumed, Live, Observed, Recorded
 from leanplum_sync.operations.read_rows import Reading, ReadsAudiences
+from leanplum_sync.planner.expectations import expected_audiences
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.planner.plan import Summary
 from leanplum_sync.progress import Progress
@@ -64,12 +66,19 @@ def audiences(
     settings: Settings,
     command: str,
     *,
+    expects: bool = False,
     on_retry: OnRetry = nobody,
     warn: Callable[[str], None] = lambda _: None,
 ) -> ReadsAudiences:
-    """Return what exports the users of audiences. It connects to the app only if there are any."""
+    """
+    Return what exports the users of audiences. It connects to the app only if there are any. Audiences whose size is expected are
+    counted only if it *expects* them.
+    """
 
     def read(loaded: Loaded, reading: Reading) -> Loaded:
+        expected = expected_audiences(loaded.resources) if expects else ()
+        if not expected and not any(audience_of(each.source) for each in loaded.resources):
+            return loaded
         age = EXPORTED_FOR_SECONDS if reading.max_age_seconds is None else reading.max_age_seconds
         with (
             connected(
@@ -78,7 +87,9 @@ def audiences(
             exporting(settings, app, command, age, reading.progress) as jobs,
         ):
             exporter = replace(jobs, otherwise=OTHERWISE)
-            return read_audiences(loaded, reading, exporter, f"{app.target.app_id} {app.target.host}")
+            return read_audiences(
+                loaded, reading, exporter, f"{app.target.app_id} {app.target.host}", expected
+            )
 
     return read
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from enum import IntEnum
 from functools import partial
@@ -21,10 +22,12 @@ import orjson
 
 from leanplum_sync.duck import connect
 from leanplum_sync.errors import ExportFailedError, StorageError
+from leanplum_sync.kinds.expectation import AudienceSize, ExpectedAudience
 from leanplum_sync.kinds.rows.source import AUDIENCE_ID, ROWS_FOLDER, AudienceSource, KeptRows, audience_of
 from leanplum_sync.observed.export_rows import ExportRow, read_rows
 from leanplum_sync.observed.export_snapshot import ExportedFile
 from leanplum_sync.operations.read_rows import Reading, scratch_in, with_kept
+from leanplum_sync.planner.expectations import Facts, unmet
 from leanplum_sync.problem import Problem
 from leanplum_sync.sources import file_digest
 from leanplum_sync.sources.connections import kept_index
@@ -34,6 +37,8 @@ from leanplum_sync.staging.sql import literal
 from leanplum_sync.wire.exported_text import may_be_quoted, may_mean_nothing
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     from leanplum_sync.operations.exporting import Exporting
     from leanplum_sync.specs import Loaded
 
@@ -70,9 +75,16 @@ def _is_sure_id(row: ExportRow) -> bool:
     return not may_be_quoted(row.user_id) and (is_quoted or "," not in row.text)
 
 
-def read_audiences(loaded: Loaded, reading: Reading, jobs: Exporting, target: str) -> Loaded:
+def read_audiences(
+    loaded: Loaded,
+    reading: Reading,
+    jobs: Exporting,
+    target: str,
+    expected: Sequence[ExpectedAudience] = (),
+) -> Loaded:
     """
-    Return *loaded* with the rows of its audiences kept, exported with one job for each attribute. *target* is the app and its host.
+    Return *loaded* with the rows of its audiences kept, exported with one job for each attribute, and with a problem for each of those
+    *expected* that has too few or too many users. *target* is the app and its host.
 
     Audiences that were read less than ``reading.max_age_seconds`` ago are not exported again.
 
@@ -94,37 +106,31 @@ def read_audiences(loaded: Loaded, reading: Reading, jobs: Exporting, target: st
         }
     missing = {name: source for name, source in sources.items() if name not in found}
     remarks: list[Problem] = []
-    if missing:
+    sizes: dict[ExpectedAudience, AudienceSize] = {}
+    attributes = sorted({each.attribute for each in missing.values()} | {each.attribute for each in expected})
+
+    def use(files: Sequence[ExportedFile]) -> None:
+        by_attribute = {each.attribute: each for each in files}
+        for name, source in missing.items():
+            found[name], left_out = _keep(source, by_attribute[source.attribute], loaded.root, scratch, jobs)
+            kept_index.note(keys[name], found[name], loaded.root)
+            remarks.extend(_remarks(source, found[name].count, left_out))
+        for each in expected:
+            sizes[each] = _count(each, by_attribute[each.attribute], scratch)
+
+    if attributes:
         with scratch_in(loaded.root) as scratch:
-            found |= _exported(missing, loaded.root, scratch, jobs, keys=keys, remarks=remarks)
+            jobs.use(attributes, scratch, use)
     resources = (
         with_kept(each, found[str(each.address)]) if str(each.address) in found else each
         for each in loaded.resources
     )
-    return replace(loaded, resources=tuple(resources), remarks=(*loaded.remarks, *remarks))
-
-
-def _exported(
-    sources: Mapping[str, AudienceSource],
-    root: Path,
-    scratch: Path,
-    jobs: Exporting,
-    *,
-    keys: Mapping[str, str],
-    remarks: list[Problem],
-) -> Mapping[str, KeptRows]:
-    attributes = sorted({source.attribute for source in sources.values()})
-
-    def keep_all(files: Sequence[ExportedFile]) -> Mapping[str, KeptRows]:
-        by_attribute = {each.attribute: each for each in files}
-        kept: dict[str, KeptRows] = {}
-        for name, source in sources.items():
-            kept[name], left_out = _keep(source, by_attribute[source.attribute], root, scratch, jobs)
-            kept_index.note(keys[name], kept[name], root)
-            remarks.extend(_remarks(source, kept[name].count, left_out))
-        return kept
-
-    return jobs.use(attributes, scratch, keep_all).result
+    return replace(
+        loaded,
+        resources=tuple(resources),
+        remarks=(*loaded.remarks, *remarks),
+        problems=unmet(loaded.resources, Facts(sizes=sizes)) if expected else (),
+    )
 
 
 def _remarks(source: AudienceSource, count: int, left_out: int) -> Iterator[Problem]:
@@ -151,24 +157,19 @@ def _keep(
     """Write the userIds of the audience as rows of connections are kept. Return also how many users were left out."""
     import duckdb  # noqa: PLC0415 - heavy
 
-    folder, rows, part = root / ROWS_FOLDER, scratch / "audience.ndjson", scratch / "audience.parquet"
+    folder, part = root / ROWS_FOLDER, scratch / "audience.parquet"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with rows.open("wb") as file:
-            file.writelines(_encoded(source, exported))
-        with connect(memory_limit_mb=_MEMORY_MB, spill=scratch / "audience.spill") as connection:
-            connection.execute(f"CREATE TABLE users AS {_ROWS.format(rows=literal(str(rows)))}")
+        with _users(source.values, exported, scratch) as connection:
             columns = orjson.dumps([[AUDIENCE_ID, ColumnKind.TEXT, "userId"]]).decode()
             ids = f'SELECT id AS "{AUDIENCE_ID}" FROM users WHERE least = {Belongs.YES} ORDER BY id'  # noqa: S608 - our own names
             metadata = f"{{{literal(COLUMNS_KEY)}: {literal(columns)}}}"
             connection.execute(
                 f"COPY ({ids}) TO {literal(str(part))} (FORMAT parquet, COMPRESSION zstd, KV_METADATA {metadata})"
             )
-            doubtful = connection.execute(
-                f"SELECT count(*) FROM users WHERE least < {Belongs.YES} AND most > {Belongs.NO}"  # noqa: S608 - our own numbers
-            ).fetchone()
             found = connection.execute("SELECT * FROM read_parquet(?)", [str(part)])
             digest, count = _digest(chain.from_iterable(iter(partial(found.fetchmany, _ROWS_AT_ONCE), [])))
+            left_out = _perhaps(connection)
         quota = jobs.ledger.quota(jobs.owner.app)
         server = f"exportUsers ({quota.left} of the day's {quota.most} jobs left)"
         kept = KeptRows(digest, file_digest(part), count, exported.asked_at, server, {})
@@ -181,18 +182,44 @@ def _keep(
             f"{folder}: the rows can't be kept: {reason}. Free some space on the disk."
         ) from error
     finally:
-        rows.unlink(missing_ok=True)
         part.unlink(missing_ok=True)
-    return kept, doubtful[0] if doubtful else 0
+    return kept, left_out
 
 
-def _encoded(source: AudienceSource, exported: ExportedFile) -> Iterator[bytes]:
+def _count(expected: ExpectedAudience, exported: ExportedFile, scratch: Path) -> AudienceSize:
+    with _users(expected.values, exported, scratch) as connection:
+        sure = connection.execute("SELECT count(*) FROM users WHERE least = ?", [Belongs.YES]).fetchone()
+        return AudienceSize(sure[0] if sure else 0, _perhaps(connection))
+
+
+def _perhaps(connection: DuckDBPyConnection) -> int:
+    """Return how many users can't be told to belong or not to."""
+    found = connection.execute(
+        "SELECT count(*) FROM users WHERE least < ? AND most > ?", [Belongs.YES, Belongs.NO]
+    ).fetchone()
+    return found[0] if found else 0
+
+
+@contextmanager
+def _users(values: Sequence[str], exported: ExportedFile, scratch: Path) -> Iterator[DuckDBPyConnection]:
+    """Yield a database with the table ``users``: the least and the most that the rows of each say about belonging."""
+    rows = scratch / "audience.ndjson"
+    try:
+        with rows.open("wb") as file:
+            file.writelines(_encoded(values, exported))
+        with connect(memory_limit_mb=_MEMORY_MB, spill=scratch / "audience.spill") as connection:
+            connection.execute(f"CREATE TABLE users AS {_ROWS.format(rows=literal(str(rows)))}")
+            yield connection
+    finally:
+        rows.unlink(missing_ok=True)
+
+
+def _encoded(values: Sequence[str], exported: ExportedFile) -> Iterator[bytes]:
     try:
         for path in exported.paths:
             for row in read_rows(path):
                 yield orjson.dumps(
-                    {"id": row.user_id, "belongs": belongs(row, source.values)},
-                    option=orjson.OPT_APPEND_NEWLINE,
+                    {"id": row.user_id, "belongs": belongs(row, values)}, option=orjson.OPT_APPEND_NEWLINE
                 )
     except ExportFailedError as error:
         raise ExportFailedError(str(error), attribute=exported.attribute) from None

@@ -15,7 +15,6 @@ from leanplum_sync.kinds.rows.source import (
     KeptRows,
     ObjectsSource,
     QuerySource,
-    audience_of,
     connected_source_of,
     read_source_of,
 )
@@ -47,7 +46,7 @@ _NUMBERS: Final = (ColumnKind.INTEGER, ColumnKind.DECIMAL, ColumnKind.DOUBLE)
 
 class ReadsAudiences(Protocol):
     def __call__(self, loaded: Loaded, reading: Reading) -> Loaded:
-        """Return *loaded*, which has no problems, with the rows of its audiences kept."""
+        """Return *loaded*, which has no problems, with the rows of its audiences kept, and a problem for each audience that is not of the expected size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +97,7 @@ def read_rows(loaded: Loaded, reading: Reading) -> Loaded:
         RateLimitedError, ExportFailedError, NoAnswerError, ApiError: an audience can't be exported now.
     """
     loaded = _read(loaded, reading, _kept)
-    has_audiences = any(audience_of(each.source) for each in loaded.resources)
-    if reading.audiences is None or loaded.problems or not has_audiences:
-        return loaded
-    return reading.audiences(loaded, reading)
+    return loaded if reading.audiences is None or loaded.problems else reading.audiences(loaded, reading)
 
 
 def check_queries(loaded: Loaded, reading: Reading) -> Loaded:

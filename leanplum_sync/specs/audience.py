@@ -21,7 +21,6 @@ _OTHERS = (
     "id",
     "empty",
 )
-_ONE = "Write one of `equals: VALUE`, `in: [VALUE, ...]`, and `exists: true`."
 
 
 def audience_source(
@@ -33,14 +32,7 @@ def audience_source(
         document.report(
             (*path, key), f"`{key}` can't be used with `audience`", f"Remove either `{key}` or `audience`."
         )
-    operators = audience.operators
-    if not operators:
-        document.report((*path, "audience"), "the audience says nothing about its attribute", _ONE)
-    for operator in operators[1:]:
-        document.report(
-            (*path, "audience", operator), f"`{operator}` can't be used with `{operators[0]}`", _ONE
-        )
-    if unusable or len(operators) != 1:
+    if unusable:
         return None
     return AudienceSource(
         audience.user_attribute, audience.values, document.key_place((*path, "audience")), document.address

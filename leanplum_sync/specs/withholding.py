@@ -15,7 +15,7 @@ from typing import Final
 from leanplum_sync.wire.profile import TOKEN_FIELDS
 
 _ALWAYS: Final = re.compile(
-    rf"(?<!\w)({'|'.join(('inline', 'audience', 'options', 'token', *TOKEN_FIELDS))})[\"']?\s*:"
+    rf"(?<!\w)({'|'.join(('inline', 'audience', 'audiences', 'options', 'token', *TOKEN_FIELDS))})[\"']?\s*:"
 )
 # Nothing here is tried in two ways, so that long lines take linear time.
 _ENTRY: Final = re.compile(

@@ -221,3 +221,77 @@ def test_all_mistakes_are_reported_in_one_run(shell: Shell) -> None:
     assert "an audience can't be erased" in every
     assert "an audience lists users, but these rows are about devices" in every
     assert "gold" not in told
+
+
+EXPECTED: Final = """\
+apiVersion: leanplum-sync/v1
+kind: Expectations
+metadata: {name: sizes}
+spec:
+  audiences:
+    - {userAttribute: tier, equals: gold, atLeast: 1, atMost: 4}
+"""
+DEPENDENT: Final = SPEC.replace("{name: loyalty}", "{name: loyalty, dependsOn: [Expectations/sizes]}")
+
+
+def expect(shell: Shell, *lines: str) -> None:
+    text = EXPECTED.partition("    - ")[0] + "".join(f"    - {line}\n" for line in lines)
+    write_files(shell.folder, {"specs/sizes.yaml": text, "specs/loyalty.yaml": DEPENDENT})
+
+
+def test_an_audience_of_the_expected_size_is_counted_with_the_job_of_the_rows(
+    shell: Shell, served: Served
+) -> None:
+    expect(shell, "{userAttribute: tier, equals: gold, atLeast: 2, atMost: 3}")
+    shell.run("validate")
+    assert jobs(served) == 0
+    assert planned(shell)["changes"]
+    assert shell.json("apply", "a.lpplan", "--yes")["actions"]["done"] == 2
+    assert jobs(served) == 1
+    assert planned(shell)["isEmpty"]
+    shell.run("drift")
+    assert jobs(served) == 3  # drift asks for the rows, not for the size
+
+
+def test_an_audience_that_is_too_small_or_too_large_stops_what_depends_on_it(shell: Shell) -> None:
+    expect(
+        shell,
+        "{userAttribute: tier, equals: gold, atLeast: 3}",
+        "{userAttribute: tier, equals: gold, atMost: 2}",
+        "{userAttribute: vip, exists: true, atMost: 1}",
+        "{userAttribute: vip, equals: true, atLeast: 1, atMost: 1}",
+    )
+    failed = " ".join(shell.run("plan", "--out", "a.lpplan", code=3).stderr.split())
+    perhaps = "has 2 users, and perhaps 1 more whose rows can be read in several ways"
+    assert f"the audience of attribute tier {perhaps}, but must have at least 3" in failed
+    assert f"the audience of attribute tier {perhaps}, but must have at most 2" in failed
+    assert "the audience of attribute vip has 2 users, but must have at most 1" in failed
+    assert "This stops UserAttributes/loyalty." in failed
+    assert "3 problems" in failed
+    assert "gold" not in failed
+    assert not (shell.folder / "a.lpplan").exists()
+
+
+def test_mistakes_in_expected_sizes_are_reported_in_one_run(shell: Shell) -> None:
+    mistakes = {
+        "{userAttribute: tier, equals: gold}": "nothing is said about the number of users",
+        "{userAttribute: tier, atLeast: 1}": "the audience says nothing about its attribute",
+        "{userAttribute: tier, equals: gold, exists: true, atLeast: 1}": "`exists` can't be used with `equals`",
+        "{userAttribute: tier, equals: gold, atLeast: 3, atMost: 2}": "no number is at least 3 and at most 2",
+        "{userAttribute: tier, equals: gold, atLeast: -1}": "atLeast",
+        "{userAttribute: tier, equals: gold, atLeast: many}": "atLeast",
+        "{userAttribute: tier, equals: 3, atLeast: 1}": "whether a value is a number or a text",
+        "{userAttribute: tier, equals: '', atLeast: 1}": "may spell this text in several ways",
+        "{userAttribute: '', exists: true, atLeast: 1}": "this is not the name of an attribute",
+        "{equals: gold, atLeast: 1}": "userAttribute",
+        "{userAttribute: tier, equals: gold, least: 1}": "least",
+    }
+    expect(shell, *mistakes)
+    problems = shell.json("validate", code=3)["problems"]
+    told = {
+        line: [each for each in problems if each["place"]["line"] == number]
+        for number, line in enumerate(mistakes, start=6)
+    }
+    assert [
+        line for line, found in told.items() if not any(mistakes[line] in each["message"] for each in found)
+    ] == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -13,6 +13,7 @@ from pydantic import (
     PlainValidator,
     StringConstraints,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
@@ -192,11 +193,16 @@ class AudienceModel(Edge):
         examples=[True],
     )
 
-    @property
-    def operators(self) -> tuple[str, ...]:
-        """The operators that are written, as the spec calls them."""
+    @model_validator(mode="after")
+    def _has_one_operator(self) -> Self:
         written = {"equals": self.equals, "in": self.in_, "exists": self.exists}
-        return tuple(name for name, value in written.items() if value is not None)
+        found = [name for name, value in written.items() if value is not None]
+        hint = "Write one of `equals: VALUE`, `in: [VALUE, ...]`, and `exists: true`."
+        if not found:
+            raise wrong("the audience says nothing about its attribute", hint)
+        if len(found) > 1:
+            raise wrong(f"`{found[1]}` can't be used with `{found[0]}`", hint)
+        return self
 
     @property
     def values(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from leanplum_sync.kinds import Resource
-from leanplum_sync.planner.expectations import unmet, with_expected
+from leanplum_sync.planner.expectations import Facts, unmet, with_expected
 from leanplum_sync.wire.message import read_message
 
 SPECS = {
@@ -38,11 +38,11 @@ def resources(folder: Any) -> dict[str, Resource]:
 
 
 def test_what_is_met_is_no_problem(resources: dict[str, Resource]) -> None:
-    assert unmet(list(resources.values()), [read_message(HI)], {"5": "News"}) == ()
+    assert unmet(list(resources.values()), Facts(messages=[read_message(HI)], categories={"5": "News"})) == ()
 
 
 def test_a_problem_names_what_it_stops_directly_and_through_others(resources: dict[str, Resource]) -> None:
-    message, category = unmet(list(resources.values()), [], {})
+    message, category = unmet(list(resources.values()), Facts(messages=[], categories={}))
     assert message.message == 'the message "Hi" does not exist in this app'
     assert category.message == "the unsubscribe category 5 does not exist in this app"
     for problem in (message, category):
@@ -52,7 +52,7 @@ def test_a_problem_names_what_it_stops_directly_and_through_others(resources: di
 
 def test_two_messages_of_one_name_are_a_problem(resources: dict[str, Resource]) -> None:
     messages = [read_message(HI), read_message(HI | {"id": 2})]
-    (problem,) = unmet(list(resources.values()), messages, {"5": ""})
+    (problem,) = unmet(list(resources.values()), Facts(messages=messages, categories={"5": ""}))
     assert problem.message == 'several messages are named "Hi"'
 
 
