@@ -5,7 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import time
 import uuid
-from typing import Protocol
+from collections.abc import Callable
+from typing import Final, Protocol
+
+GLANCE_SECONDS: Final = 0.2  # how often a wait checks whether it must end
 
 
 class Clock(Protocol):
@@ -33,6 +36,13 @@ class SystemClock:
 
     def new_id(self) -> str:
         return uuid.uuid4().hex
+
+
+def pause(seconds: float, clock: Clock, must_end: Callable[[], bool]) -> None:
+    """Wait so long, or until this *must_end*."""
+    while seconds > 0 and not must_end():
+        clock.sleep(min(seconds, GLANCE_SECONDS))
+        seconds -= GLANCE_SECONDS
 
 
 def utc(seconds: float) -> str:

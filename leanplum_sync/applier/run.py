@@ -22,7 +22,7 @@ from leanplum_sync.applier.receipt import Receipt, StopReason, receipt_from
 from leanplum_sync.applier.settings import EXCEPTIONS_LISTED, ApplySettings, recheck_is_due
 from leanplum_sync.applier.work import Ended, Worker
 from leanplum_sync.client.backoff import Randomness
-from leanplum_sync.client.throttle import Pace
+from leanplum_sync.client.throttle import Pace, Rate
 from leanplum_sync.clock import Clock
 from leanplum_sync.errors import CredentialError, InterruptedRunError, MigrationChangedError, StalePlanError
 from leanplum_sync.journal.entry import BatchEntry, BatchState, Fate, FateGroup, RunState, fates_of
@@ -59,6 +59,7 @@ def apply_plan(
     on_erasing: Callable[[Shown], None] = lambda _: None,
     executor: Executor | None = None,
     randomness: Randomness | None = None,
+    rate: Rate | None = None,
 ) -> Receipt:
     """
     Apply *plan*, or what is left of it, under *lease*, and return the receipt.
@@ -67,7 +68,7 @@ def apply_plan(
     also sends what it had parked. With *only*, the run stops when it has applied the plan to these subjects. *events* is
     called, from any thread, after each recorded transition. *specs*, ``{kind/name: digest}``, are remembered once everything
     is done. *before_sending* is called when the journal has the run, and what it raises ends the run.
-    *on_erasing* gets each user just before that user is erased, from any thread. Tests choose *executor*, by default threads, and *randomness*, which spreads retries.
+    *on_erasing* gets each user just before that user is erased, from any thread. *rate* is one that other processes keep to, too. Tests choose *executor*, by default threads, and *randomness*, which spreads retries.
 
     Raises:
         InterruptedRunError: *stop* asked for it. In-flight requests completed; ``read_receipt`` returns the state.
@@ -99,6 +100,7 @@ def apply_plan(
         clock=clock,
         changed=executor.condition(),
         must_end=lambda: worker.must_end,
+        rate=rate,
     )
     worker = Worker(
         plan,

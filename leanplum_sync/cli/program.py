@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "plan-diff": "Compare two plans, such as the approved one and a new one.",
     "explain": "Explain what a plan changes for one user, and why.",
     "apply": "Apply a plan, making each change exactly once.",
+    "worker": "Apply shards of a plan, beside other workers.",
     "status": "Show recent runs, locks, and held sends.",
     "resolve": "Resolve sends that may or may not have happened.",
     "undo": "Create a plan that reverts a run.",

@@ -5,12 +5,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Protocol
 
-from leanplum_sync.clock import Clock
+from leanplum_sync.clock import Clock, pause
 
 _AT_ONCE_SECONDS: Final = 0.5  # so that the default rate doesn't delay a plan for ten users
-_GLANCE_SECONDS: Final = 0.2  # how often a wait checks whether it must end
+
+
+class Rate(Protocol):
+    """When the next request may start, for all threads of a process or for all processes that work on an app."""
+
+    def wait(self, must_end: Callable[[], bool]) -> None:
+        """Wait until a request may start, or until this *must_end*."""
+
+    def refused(self) -> None:
+        """The API has answered 429."""
 
 
 class Pace:
@@ -29,16 +38,18 @@ class Pace:
         clock: Clock,
         changed: threading.Condition | None = None,
         must_end: Callable[[], bool] = lambda: False,
+        rate: Rate | None = None,
     ) -> None:
+        """*rate* is one that other processes keep to, too; without it, this process has *requests_per_second* for itself."""
         self._most = max(1, concurrency)
         self._width = float(self._most)
         self._busy = 0
         self._near = 0  # callers that have a place, or get one next
         # Public, so that the same threads can also wait for other things.
         self.changed = changed or threading.Condition()
-        self._starts, self._preparations = (
-            _Rate(requests_per_second, clock, self.changed, must_end) for _ in range(2)
-        )
+        self._must_end = must_end
+        own, self._preparations = (_OwnRate(requests_per_second, clock, self.changed) for _ in range(2))
+        self._starts: Rate = rate or own
 
     @property
     def width(self) -> int:
@@ -49,7 +60,7 @@ class Pace:
     def turn(self) -> Iterator[None]:
         """Wait for a free place and for the rate limit, then hold the place. Once the run must end, don't wait for the rate."""
         with self._place():
-            self._starts.wait()
+            self._starts.wait(self._must_end)
             yield
 
     @contextmanager
@@ -64,7 +75,7 @@ class Pace:
             self.changed.wait_for(lambda: self._near < self.width + self.width // 2)
             self._near += 1
         try:
-            self._preparations.wait()
+            self._preparations.wait(self._must_end)
             prepare()
             with self.turn():
                 yield
@@ -93,24 +104,19 @@ class Pace:
     def refused(self) -> None:
         with self.changed:
             self._width = max(1.0, self._width / 2)
+        self._starts.refused()
 
 
-class _Rate:
+class _OwnRate:
     """A leaky bucket: after a pause, up to half a second's worth of requests start at once. The rest is spread evenly."""
 
-    def __init__(
-        self,
-        per_second: float | None,
-        clock: Clock,
-        lock: threading.Condition,
-        must_end: Callable[[], bool],
-    ) -> None:
+    def __init__(self, per_second: float | None, clock: Clock, lock: threading.Condition) -> None:
         self._interval = 1 / per_second if per_second else 0.0
         self._ahead = max(0.0, _AT_ONCE_SECONDS - self._interval)
-        self._clock, self._lock, self._must_end = clock, lock, must_end
+        self._clock, self._lock = clock, lock
         self._due = clock.monotonic()
 
-    def wait(self) -> None:
+    def wait(self, must_end: Callable[[], bool]) -> None:
         if not self._interval:
             return
         with self._lock:
@@ -118,7 +124,7 @@ class _Rate:
             due = max(now, self._due)
             start = max(now, due - self._ahead)
             self._due = due + self._interval
-        left = start - now
-        while left > 0 and not self._must_end():
-            self._clock.sleep(min(left, _GLANCE_SECONDS))
-            left -= _GLANCE_SECONDS
+        pause(start - now, self._clock, must_end)
+
+    def refused(self) -> None:
+        """Nothing but the concurrency changes, see ``Pace``."""

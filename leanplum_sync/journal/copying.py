@@ -23,14 +23,15 @@ from leanplum_sync.journal.schema import (
     kept_chunk_table,
     lock_table,
     metadata,
+    rate_table,
     version_table,
 )
 from leanplum_sync.journal.signing import changes_of
 
 _ROWS_AT_ONCE: Final = 5_000
 _CHUNKS_AT_ONCE: Final = 4  # each of about a megabyte
-# The target has these already.
-_OWN: Final = (version_table, identity_table)
+# The target has these already, or needs none.
+_OWN: Final = (version_table, identity_table, rate_table)
 # Commands that read may have recorded their cost in the target already. Keys of these tables are random, so rows never clash.
 _LEDGER: Final = (cost_table, export_job_table)
 _COPIED: Final = tuple(table for table in metadata.sorted_tables if table not in _OWN)

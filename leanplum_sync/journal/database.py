@@ -263,6 +263,18 @@ class Database:
             with self._reporting(if_it_fails):
                 self.memory.raise_to(raised)
 
+    @contextmanager
+    def brief(self, if_it_fails: str) -> Iterator[sa.Connection]:
+        """Open a transaction that waits for no other writer, and that a power cut may undo. Not for what a run relies on."""
+        with self._reporting(if_it_fails), self._engine.begin() as connection:
+            connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+            yield connection
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether processes on several machines may use it."""
+        return self._is_postgres
+
     def compact(self, tables: Iterable[sa.Table]) -> None:
         """
         Write the journal's files again, or those of *tables*, so that deleted values are no longer in them.
@@ -314,6 +326,10 @@ class Database:
             else insert.on_conflict_do_nothing()
         )
         connection.execute(replacing, list(rows))
+
+    def add(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert *rows*, but for those whose key is there."""
+        connection.execute(self._insert_into(table).on_conflict_do_nothing(), list(rows))
 
     def _insert_into(self, table: sa.Table) -> Any:
         """Import only the dialect that is used: either takes longer than a small plan."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -34,6 +35,7 @@ from leanplum_sync.journal.footprints import rows_about, unpacked
 from leanplum_sync.journal.identity import Here, Trace
 from leanplum_sync.journal.kept_files import KeptFile
 from leanplum_sync.journal.later import position, touched_by, touched_since
+from leanplum_sync.journal.lock import is_held
 from leanplum_sync.journal.recording import Recorded, SendElsewhere, would_record
 from leanplum_sync.journal.rejections import rejected_before
 from leanplum_sync.journal.rows import (
@@ -359,6 +361,12 @@ class JournalReader:
         return tuple(
             map(lock_holder, self._select(sa.select(lock_table).where(lock_table.c.holder.is_not(None))))
         )
+
+    def held_parts(self, app: str) -> frozenset[str]:
+        """Return the parts of *app* whose locks living processes hold; an empty name is all of them."""
+        rows = self._select(sa.select(lock_table).where(lock_table.c.app == app))
+        now = time.time() + (self._database.ahead() if self._database else 0.0)
+        return frozenset(row.part for row in rows if is_held(row, now))
 
     def applied_specs(self, app: str, environment: str) -> Mapping[str, AppliedSpec]:
         """Return, by ``kind/name``, the specs whose plan was carried out as a whole, as of the last time."""

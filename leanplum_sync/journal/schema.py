@@ -201,6 +201,17 @@ lock_table = sa.Table(
     ),  # of the lease
 )
 
+# When the next request of any process that works on an app may start, see ``rate``.
+rate_table = sa.Table(
+    "rate",
+    metadata,
+    sa.Column("app", Cell(Kind.TEXT, "rate.app"), primary_key=True),
+    sa.Column("due", Cell(Kind.TIME, "rate.due"), nullable=False),
+    sa.Column("extra_seconds", Cell(Kind.TIME, "rate.extra_seconds"), nullable=False),
+    sa.Column("granted_at", Cell(Kind.TIME, "rate.granted_at"), nullable=False),
+    sa.Column("slowed_at", Cell(Kind.TIME, "rate.slowed_at"), nullable=False),
+)
+
 applied_spec_table = sa.Table(
     "applied_spec",
     metadata,
@@ -378,6 +389,11 @@ def _remember_erasures(connection: sa.Connection) -> None:
     erasure_table.create(connection, checkfirst=True)
 
 
+def _share_a_rate(connection: sa.Connection) -> None:
+    """Version 14: the processes that work on an app share one rate."""
+    rate_table.create(connection, checkfirst=True)
+
+
 def deliveries_of_batch() -> sa.ScalarSelect[int]:
     """Count the deliveries that belong to the row of ``batch`` in the statement around it."""
     delivery, batch = delivery_table.c, batch_table.c
@@ -429,6 +445,7 @@ STEPS: Final[Mapping[int, Callable[[sa.Connection], None]]] = {
     11: _make_room_for_signatures,
     12: _keep_a_ledger,
     13: _remember_erasures,
+    14: _share_a_rate,
 }
 VERSION: Final = max(STEPS)
 

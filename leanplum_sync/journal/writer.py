@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,7 @@ from leanplum_sync.journal.entry import UNFINISHED, BatchState, DeliveryState, F
 from leanplum_sync.journal.kept_files import KeptFile, KeptName, Write
 from leanplum_sync.journal.later import LaterWrites
 from leanplum_sync.journal.lock import LEASE_SECONDS, Lease, overlap
+from leanplum_sync.journal.rate import SharedRate
 from leanplum_sync.journal.reader import SETTLED, JournalReader
 from leanplum_sync.journal.recording import Book, Recorded, SendElsewhere, record
 from leanplum_sync.journal.restoring import FoundRun, Restored, restore
@@ -119,6 +121,14 @@ class Journal(JournalReader):
             seconds=lease_seconds,
             heartbeat=heartbeat,
         )
+
+    def shared_rate(
+        self, lease: Lease, per_second: float | None
+    ) -> AbstractContextManager[SharedRate | None]:
+        """Return the rate that all processes keep to which apply plans with this journal; None for a journal in a file."""
+        if per_second is None or not self._writable.is_shared:
+            return nullcontext()
+        return SharedRate(self._writable, self._clock, lease, per_second)
 
     def begin_run(
         self,

@@ -351,9 +351,12 @@ class Application:
         digest, target = plan.header.digest, plan.header.target
         settings = self.admitted.apply_settings
         self.app.costs.about(plan_digest=digest)
-        with journal.acquire(
-            target.app_id, target.environment, part=lock, lease_seconds=settings.lease_seconds
-        ) as lease:
+        with (
+            journal.acquire(
+                target.app_id, target.environment, part=lock, lease_seconds=settings.lease_seconds
+            ) as lease,
+            journal.shared_rate(lease, settings.requests_per_second) as rate,
+        ):
             try:
                 receipt = apply_plan(
                     plan,
@@ -371,6 +374,7 @@ class Application:
                     specs=plan.whole.resources(),
                     before_sending=lambda: self._before_sending(lease),
                     on_erasing=lambda shown: self.known.add(shown.subject, shown.element),
+                    rate=rate,
                 )
             except InterruptedRunError as error:
                 run = self._run()

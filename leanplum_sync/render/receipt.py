@@ -118,6 +118,14 @@ def fates(receipt: Receipt) -> Sequence[tuple[Fate, int, str]]:
     return [*found, (Fate.SKIPPED, known, _REJECTED_BEFORE)] if known else found
 
 
+def fates_line(receipt: Receipt) -> str:
+    """Return how many actions have each fate, as one line such as ``1,204 done, 2 held``."""
+    return (
+        ", ".join(f"{count:,} {words.partition(':')[0]}" for _, count, words in fates(receipt) if count)
+        or "nothing to do"
+    )
+
+
 def _fate_row(fate: Fate, count: int, words: str) -> tuple[Text, Text]:
     return Text(f"{count:,}", fate_style(fate)), Text(words)
 

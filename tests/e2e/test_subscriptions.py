@@ -160,6 +160,7 @@ def leave_again(shell: Shell, user: str) -> None:
         shell.run("call", "setUserAttributes", f"userId={user}", argument, "--yes")
 
 
+@pytest.mark.doubt(unsubscribe_event="recorded")
 @pytest.mark.parametrize("recheck", ["auto", "on", "off"])
 def test_who_leaves_again_after_the_plan_stays_away_whatever_recheck_says(shell: Shell, recheck: str) -> None:
     shell.run("plan", "--out", "a.lpplan")
@@ -200,6 +201,7 @@ def test_an_unsubscription_by_message_or_without_a_date_is_later_than_the_consen
     assert "resubscribes" not in {hazard["name"] for hazard in planned["hazards"]}
 
 
+@pytest.mark.doubt(unsubscribe_event="recorded")
 def test_who_leaves_again_while_a_run_is_in_doubt_stays_away_though_a_person_says_again(
     shell: Shell, served: Served
 ) -> None:
@@ -213,6 +215,7 @@ def test_who_leaves_again_while_a_run_is_in_doubt_stays_away_though_a_person_say
     assert "Email" in out_of(shell, "returns")
 
 
+@pytest.mark.doubt(unsubscribe_event="recorded")
 def test_who_leaves_again_before_a_parked_run_is_resumed_stays_away(shell: Shell, served: Served) -> None:
     shell.run("plan", "--out", "a.lpplan", "--select", ADDRESS)
     served.faults("429:action=multi,after=1")
@@ -403,6 +406,7 @@ def test_a_re_subscription_in_doubt_waits_for_a_person_if_the_user_is_not_subscr
     assert out_of(shell, "returns") == []
 
 
+@pytest.mark.doubt(unsubscribe_event="recorded")
 def test_choosing_to_leave_is_sent_again_though_the_re_subscription_before_it_is_in_doubt(
     shell: Shell, served: Served
 ) -> None:

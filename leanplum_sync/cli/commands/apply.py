@@ -23,13 +23,20 @@ from leanplum_sync.cli.options.applying import (
     ack_option,
     canary_option,
     chosen,
+    concurrency_option,
     confirm,
     goes_on,
+    max_age_option,
+    new_journal_option,
+    rate_option,
+    recheck_option,
+    resume_option,
+    retry_rejected_option,
     verification,
     verify_option,
     wave_failures_option,
 )
-from leanplum_sync.cli.options.basic import allow_lookups_option, duration_option
+from leanplum_sync.cli.options.basic import allow_lookups_option
 from leanplum_sync.cli.options.checking import shard_option
 from leanplum_sync.cli.options.waiting import waiting_for_lock
 from leanplum_sync.cli.output.console import Console
@@ -44,7 +51,14 @@ from leanplum_sync.errors import InterruptedRunError, JournalError
 from leanplum_sync.journal.entry import Fate
 from leanplum_sync.journal.events import nobody
 from leanplum_sync.journal.reader import JournalReader
-from leanplum_sync.library.applying import Application, ApplyOptions, admit, applying, note_specs
+from leanplum_sync.library.applying import (
+    Admitted,
+    Application,
+    ApplyOptions,
+    admit,
+    applying,
+    note_specs,
+)
 from leanplum_sync.library.erasing.finishing import Finished
 from leanplum_sync.library.kept_files import keep_results, only_here
 from leanplum_sync.library.verifying import Extent
@@ -53,6 +67,7 @@ from leanplum_sync.operations.verify import Verification
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planner.change import Effect, effect_of, facts
 from leanplum_sync.planner.parts import Part
+from leanplum_sync.project.model import ProjectFile
 from leanplum_sync.project.settings import Settings
 from leanplum_sync.render.junit import receipt_junit
 from leanplum_sync.render.plan_words import target_words
@@ -66,53 +81,25 @@ _LEFTOVERS: Final = {
     "held": (Fate.HELD,),
     "conflicting": (Fate.CONFLICTING,),
 }
-_Ended: TypeAlias = tuple[Receipt, InterruptedRunError | None, Verification | None]
+Ended: TypeAlias = tuple[Receipt, InterruptedRunError | None, Verification | None]
 
 
 @click.command("apply", cls=Command)
 @plan_argument
 @ack_option
-@click.option(
-    "--recheck",
-    type=click.Choice([choice.value for choice in Recheck]),
-    default=Recheck.AUTO.value,
-    help="Precondition check: read users again before writing, and skip users that someone else has changed since the plan was made. Default: auto, which checks if the plan's live state is older than ten minutes. Users are always read before they are re-subscribed.",
-)
+@recheck_option
 @verify_option
-@click.option(
-    "--concurrency",
-    type=click.IntRange(1, 100),
-    metavar="N",
-    help="Number of requests in flight at the same time. Default: the project's limit, or 8.",
-)
-@click.option(
-    "--rate",
-    type=click.FloatRange(0, min_open=True),
-    metavar="N",
-    help="Maximum number of requests started per second. Default: the project's limit, or 20.",
-)
+@concurrency_option
+@rate_option
 @shard_option(
     "Apply only part N of M; other processes can apply the other parts at the same time. Requires a plan made with --parts M. Default: all users."
 )
 @canary_option
 @wave_failures_option
-@duration_option(
-    "--max-age",
-    help="Maximum age of the plan, such as 30m or 2h. Default: the project's planHours, or no limit.",
-)
-@click.option(
-    "--resume", is_flag=True, help="Also retry the actions that an earlier run of this plan set aside."
-)
-@click.option(
-    "--retry-rejected",
-    is_flag=True,
-    help="Also send changes that the API rejected in an earlier run. Default: skip them, because the API would reject them again.",
-)
-@click.option(
-    "--new-journal",
-    is_flag=True,
-    help="Accept a journal that has no record of earlier sends. Use this for an app's first sends, or if the old journal is lost.",
-)
+@max_age_option
+@resume_option
+@retry_rejected_option
+@new_journal_option
 @allow_lookups_option
 @click.option("--yes", is_flag=True, help="Don't ask for confirmation. Required without a terminal.")
 @output_options("text", "json", "ndjson", "markdown", "html", "junit")
@@ -160,17 +147,9 @@ def command(
         allow_lookups=allow_lookups,
     )
     with open_plan(plan) as opened:
-        reads_back = verify != "none" and any(facts(kind).is_readable for kind in opened.summary.changes)
-        of_users = any(effect_of(kind) is not Effect.THING for kind in opened.summary.changes)
-        needs = [KeyClass.DATA_EXPORT] if reads_back and of_users else []
-        target = opened.header.target
-        with naming_all_missing(project, target.environment, [target.writes, *needs]):
-            admitted = admit(opened, project, file.parent, remembered("environment"), options)
+        needs = needed_to_verify(opened, verify)
+        admitted = admitted_by(opened, project, file, options, needs=needs, console=console)
         mine = admitted.mine
-        if changed := admitted.changed_specs:
-            console.say(
-                f"These specs were added or changed since the plan was made, but don't conflict with it: {', '.join(changed)}."
-            )
         if opened.summary.is_empty:
             note_specs(admitted)
             show_plan(opened, console)
@@ -186,7 +165,7 @@ def command(
             on_retry=RetryNotice(),
             needs=needs,
         ) as application:
-            application.check_costs(reads_back=verify if reads_back else "none")
+            application.check_costs(reads_back=verify if reads_back(opened, verify) else "none")
             target = admitted.conditions.target
             if not yes:
                 confirm(console, target, mine.summary)
@@ -194,28 +173,68 @@ def command(
             if note := only_here(admitted.settings):
                 console.say(note)
             first = chosen(mine, canary)
-            receipt, interrupted, verified = _go(application, first, verify, console)
-            if first is not None and goes_on(console, receipt, verified, len(first), yes=yes):
-                receipt, interrupted, verified = _go(application, None, verify, console)
-            if lost := application.note_in_baseline(receipt):
-                console.complain(lost)
-            left = _leftovers(opened, receipt, application.journal, admitted.settings, file)
-            document = receipt_document(receipt, target, verified, [str(path) for path in left.files])
-            try:
-                keep_results(opened, receipt.run, application.journal, document, left.files)
-            except JournalError as error:  # the run is over, and its exit code says how it ended
-                console.complain(str(error))
-            finished = None if interrupted else application.finish_erasures(receipt)
+            ended = go(application, first, verify, console)
+            if first is not None and goes_on(console, ended[0], ended[2], len(first), yes=yes):
+                ended = go(application, None, verify, console)
+            left, finished = conclude(application, ended, file, console)
+        receipt, interrupted, verified = ended
         _show(receipt, verified, opened, console, files=[file for file in left.files if file.exists()])
         tell_finished(finished, console)
         if left.changed:
             console.complain(_changed_words(left, receipt.run))
-        return exit_code(interrupted) if interrupted else _code_with(finished, code_of(receipt, verified))
+        return exit_code(interrupted) if interrupted else code_with(finished, code_of(receipt, verified))
 
 
-def _go(
-    application: Application, first: frozenset[Subject] | None, extent: Extent, console: Console
-) -> _Ended:
+def reads_back(plan: PlanFile, extent: Extent) -> bool:
+    return extent != "none" and any(facts(kind).is_readable for kind in plan.summary.changes)
+
+
+def needed_to_verify(plan: PlanFile, extent: Extent) -> Sequence[KeyClass]:
+    """Return the keys that reading back needs besides the one that the plan writes with."""
+    of_users = any(effect_of(kind) is not Effect.THING for kind in plan.summary.changes)
+    return [KeyClass.DATA_EXPORT] if of_users and reads_back(plan, extent) else []
+
+
+def admitted_by(
+    plan: PlanFile,
+    project: ProjectFile,
+    file: Path,
+    options: ApplyOptions,
+    *,
+    needs: Sequence[KeyClass],
+    console: Console,
+) -> Admitted:
+    """Run the preflight, and say which specs changed since the plan was made without contradicting it. *file* is the project's."""
+    target = plan.header.target
+    with naming_all_missing(project, target.environment, [target.writes, *needs]):
+        admitted = admit(plan, project, file.parent, remembered("environment"), options)
+    if changed := admitted.changed_specs:
+        console.say(
+            f"These specs were added or changed since the plan was made, but don't conflict with it: {', '.join(changed)}."
+        )
+    return admitted
+
+
+def conclude(
+    application: Application, ended: Ended, file: Path, console: Console
+) -> tuple[Leftovers, Finished | None]:
+    """Do what follows a run: note it in the baseline, write and keep files with what is left, and finish erasures."""
+    receipt, interrupted, verified = ended
+    admitted = application.admitted
+    if lost := application.note_in_baseline(receipt):
+        console.complain(lost)
+    left = _leftovers(admitted.plan, receipt, application.journal, admitted.settings, file)
+    document = receipt_document(
+        receipt, admitted.conditions.target, verified, [str(path) for path in left.files]
+    )
+    try:
+        keep_results(admitted.plan, receipt.run, application.journal, document, left.files)
+    except JournalError as error:  # the run is over, and its exit code says how it ended
+        console.complain(str(error))
+    return left, None if interrupted else application.finish_erasures(receipt)
+
+
+def go(application: Application, first: frozenset[Subject] | None, extent: Extent, console: Console) -> Ended:
     """Apply and verify the plan for *first*, the subjects of the canary; None for everybody."""
     stop = StopFlag()
 
@@ -280,7 +299,7 @@ def _changed_words(left: Leftovers, run: int) -> str:
     return f"These specs or their data changed during the run, so no files with the affected rows were written: {', '.join(left.changed)}. `leanplum-sync journal show {run}` lists the users."
 
 
-def _code_with(finished: Finished | None, code: ExitCode) -> ExitCode:
+def code_with(finished: Finished | None, code: ExitCode) -> ExitCode:
     """Return *code*, unless it is good and erasures are not complete."""
     return ExitCode.IN_PART if code is ExitCode.OK and finished and not finished.is_complete else code
 

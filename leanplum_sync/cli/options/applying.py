@@ -10,7 +10,8 @@ from leanplum_sync.address import Subject
 from leanplum_sync.applier.canary import Canary, choose
 from leanplum_sync.applier.preflight import Consent
 from leanplum_sync.applier.receipt import Receipt, StopReason
-from leanplum_sync.cli.options.basic import Parsed
+from leanplum_sync.applier.settings import Recheck
+from leanplum_sync.cli.options.basic import Parsed, duration_option
 from leanplum_sync.cli.output.console import Console
 from leanplum_sync.library.applying import Application
 from leanplum_sync.library.reading import SAMPLE
@@ -113,6 +114,42 @@ wave_failures_option: Final = click.option(
     default="10%",
     metavar="P%",
     help="Don't start a spec if more than this share of the actions it depends on failed. Default: 10%.",
+)
+
+recheck_option: Final = click.option(
+    "--recheck",
+    type=click.Choice([choice.value for choice in Recheck]),
+    default=Recheck.AUTO.value,
+    help="Precondition check: read users again before writing, and skip users that someone else has changed since the plan was made. Default: auto, which checks if the plan's live state is older than ten minutes. Users are always read before they are re-subscribed.",
+)
+concurrency_option: Final = click.option(
+    "--concurrency",
+    type=click.IntRange(1, 100),
+    metavar="N",
+    help="Number of requests in flight at the same time. Default: the project's limit, or 8.",
+)
+rate_option: Final = click.option(
+    "--rate",
+    type=click.FloatRange(0, min_open=True),
+    metavar="N",
+    help="Maximum number of requests started per second. Default: the project's limit, or 20.",
+)
+resume_option: Final = click.option(
+    "--resume", is_flag=True, help="Also retry the actions that an earlier run of this plan set aside."
+)
+retry_rejected_option: Final = click.option(
+    "--retry-rejected",
+    is_flag=True,
+    help="Also send changes that the API rejected in an earlier run. Default: skip them, because the API would reject them again.",
+)
+new_journal_option: Final = click.option(
+    "--new-journal",
+    is_flag=True,
+    help="Accept a journal that has no record of earlier sends. Use this for an app's first sends, or if the old journal is lost.",
+)
+max_age_option: Final = duration_option(
+    "--max-age",
+    help="Maximum age of the plan, such as 30m or 2h. Default: the project's planHours, or no limit.",
 )
 
 

@@ -95,6 +95,12 @@ def test_an_export_is_described_if_one_is_asked_for(
     assert code == (75 if "export_users_truncated" in switches else 0)
 
 
+@pytest.mark.doubt(
+    export_users_a_day=40,
+    export_users_quoting="minimal",
+    export_users_duplicates="none",
+    export_users_truncated="no",
+)
 def test_the_advice_on_an_export_is_about_what_it_shows(doctor: Doctor, tmp_path: Path) -> None:
     seed = tmp_path / "exported.ndjson"
     values = {

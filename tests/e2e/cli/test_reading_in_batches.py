@@ -49,6 +49,7 @@ def test_a_plan_is_the_same_and_costs_the_same_with_fewer_requests(
     assert "exportUser" not in sent
 
 
+@pytest.mark.doubt(export_user_in_multi=True)
 def test_applying_verifying_and_undoing_read_nobody_alone(
     command: Command, shop: Path, sent: list[str]
 ) -> None:
