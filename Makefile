@@ -4,7 +4,7 @@
 #   make check        style, types, imports, the site, and every command shown in the docs
 #   make lint         style, types and imports alone
 #   make campaign     long searches that are not part of the suite: 200 runs killed at every critical point (RUNS=1000 for more),
-#                     200 more with other answers to the open questions about the API, `make doubts`, 200 more with lost connections to PostgreSQL, 200 lost journals, 200 plans that read few users while an adversary is at work, the cost of a nightly sync of 20,000 users (USERS=1000000 for more) in each mode, small files that ask for much, one minute of random tests for each law (SECONDS=3600 for longer), then `make fuzz`
+#                     200 more with other answers to the open questions about the API, `make doubts`, 200 more with lost connections to PostgreSQL, half as many with sixteen workers, 200 lost journals, 200 plans that read few users while an adversary is at work, the cost of a nightly sync of 20,000 users (USERS=1000000 for more) in each mode, small files that ask for much, one minute of random tests for each law (SECONDS=3600 for longer), then `make fuzz`
 #   make doubts       runs the end-to-end tests under each combination of answers to the open questions (ROWS="0 7" for some); takes hours
 #   make fuzz         mutates specs, data files, snapshots, plans, journals and answers of the API, one minute for each (SECONDS=600 for longer)
 #   make coverage     fails if a branch of the journal or the applier is not covered by a test; takes about 15 minutes
@@ -72,6 +72,7 @@ campaign: $(READY)
 	$(BIN)/python tests/support/crash_campaign.py --runs $(RUNS)
 	$(BIN)/python tests/support/crash_campaign.py --runs $(RUNS) --doubts
 	$(BIN)/python tests/support/crash_campaign.py --runs $(RUNS) --shared
+	$(BIN)/python tests/support/worker_campaign.py --runs $$(($(RUNS) / 2))
 	$(BIN)/python tests/support/journal_campaign.py --runs $(RUNS)
 	$(BIN)/python tests/support/adversary_campaign.py --runs $(RUNS)
 	$(BIN)/python tests/support/cost_campaign.py $(if $(USERS),--users $(USERS))

@@ -72,9 +72,9 @@ class Server:
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
+def serving(connections: int = 60) -> Iterator[Server]:
     """
-    Serve while the block runs.
+    Serve while the block runs, at most so many *connections* at once.
 
     PostgreSQL refuses to run as root. There it runs as ``nobody``, with a copy of its files that nobody may read:
     whatever lies above the installed ones may be root's alone.
@@ -97,7 +97,7 @@ def serving() -> Iterator[Server]:
             settings = (
                 "-F",
                 "-c",
-                "max_connections=60",
+                f"max_connections={connections}",
                 "-c",
                 "full_page_writes=off",
                 "-c",
