@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -26,6 +27,7 @@ class SubjectKind(StrEnum):
     DEVICE = "device"
     USER = "user"
     VARIABLE = "variable"  # the id is its name, with its groups
+    CHANNEL = "channel"  # a notification channel of Android
 
     @property
     def id_argument(self) -> str:
@@ -38,8 +40,8 @@ class SubjectKind(StrEnum):
                 return "deviceId"
             case SubjectKind.USER:
                 return "userId"
-            case SubjectKind.VARIABLE:
-                return "variable"
+            case SubjectKind.VARIABLE | SubjectKind.CHANNEL:
+                return self.value
 
     @property
     def is_thing(self) -> bool:
@@ -47,8 +49,22 @@ class SubjectKind(StrEnum):
         match self:
             case SubjectKind.DEVICE | SubjectKind.USER:
                 return False
-            case SubjectKind.VARIABLE:
+            case SubjectKind.VARIABLE | SubjectKind.CHANNEL:
                 return True
+
+    @property
+    def words(self) -> str:
+        """What people call one of them."""
+        match self:
+            case SubjectKind.CHANNEL:
+                return "notification channel"
+            case SubjectKind.DEVICE | SubjectKind.USER | SubjectKind.VARIABLE:
+                return self.value
+
+
+def noun_of(kinds: Collection[SubjectKind]) -> str:
+    """Return what people call a thing of the app of one of *kinds*."""
+    return next(iter(kinds)).words if len(kinds) == 1 else "thing of the app"
 
 
 @dataclass(frozen=True, slots=True, order=True)

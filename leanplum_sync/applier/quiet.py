@@ -16,7 +16,7 @@ from typing import Final
 from leanplum_sync.wire.action import Action, Json
 from leanplum_sync.wire.envelope import Answered, BatchAnswer, Refused, Unreadable
 from leanplum_sync.wire.profile import TOKEN_FIELDS
-from leanplum_sync.wire.variable import written_by
+from leanplum_sync.wire.thing import written_by
 
 WITHHELD: Final = "The API's message is not shown, because it quotes a sensitive value."
 _SIGN: Final = re.compile(r"[\W_]+")
@@ -54,7 +54,7 @@ def _values(actions: Iterable[Action], sensitive: Collection[str]) -> frozenset[
     names = {*sensitive, *TOKEN_FIELDS}
     leaves = [leaf for action in actions for leaf in _sensitive(action.arguments, names)]
     for action in actions:  # a variable's name is a path
-        if (written := written_by(action.name, action.arguments)) and written[0] in names:
+        if (written := written_by(action.name, action.arguments)) and written[0].id in names:
             leaves += _leaves(written[1])
     return frozenset(filter(None, map(_text, leaves)))
 

@@ -7,12 +7,13 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 
-from leanplum_sync.address import Subject
+from leanplum_sync.address import Subject, SubjectKind
 from leanplum_sync.client.calls import Calls, rejected
 from leanplum_sync.errors import CredentialError, NoAnswerError, RejectedError
 from leanplum_sync.wire.ab_test import AbTest, read_ab_tests
 from leanplum_sync.wire.action import Action, Json
 from leanplum_sync.wire.catalogue import KeyClass
+from leanplum_sync.wire.channel import seen_channels
 from leanplum_sync.wire.envelope import BatchAnswer, RefusalKind, Refused, read_batch_answer, sentence
 from leanplum_sync.wire.known_words import known_words
 from leanplum_sync.wire.message import Message, read_message, read_messages
@@ -33,8 +34,8 @@ _NAME_A_USER: Final = (
 
 class Reader:
     """
-    Needs the data export key for users, the content read-only key for messages and A/B tests, and the production or the development key for
-    variables, each when first used. *variables_user* is the user as whom variables are read, None for nobody.
+    Needs the data export key for users, the content read-only key for messages and A/B tests, the production key for notification channels,
+    and the production or the development key for variables, each when first used. *variables_user* is the user as whom variables are read, None for nobody.
     """
 
     def __init__(self, calls: Calls, *, variables_user: str | None = None) -> None:
@@ -88,9 +89,22 @@ class Reader:
         return read_user_batch(answer, subjects)
 
     def _things(self, subjects: Sequence[Subject], on_rate_limit: Callable[[], None] | None) -> UserBatch:
-        tree = read_variables(self._variables(on_rate_limit))
-        elements = tuple({"success": True, THINGS: seen_in(tree, subject.id)} for subject in subjects)
-        return UserBatch(elements, works=True, was_billed=self._variables_user is not None)
+        seen: Sequence[Mapping[str, Json]] = ()
+        was_billed = False
+        match subjects[0].kind:
+            case SubjectKind.VARIABLE:
+                tree = read_variables(self._variables(on_rate_limit))
+                seen = [seen_in(tree, subject.id) for subject in subjects]
+                was_billed = self._variables_user is not None
+            case SubjectKind.CHANNEL:
+                channels = seen_channels(
+                    self._ask(Action("getAndroidNotificationChannels", {}), on_rate_limit)
+                )
+                seen = [_named(subject.id, channels) for subject in subjects]
+            case SubjectKind.USER | SubjectKind.DEVICE:
+                raise AssertionError("users and devices are no things of the app")
+        elements = tuple({"success": True, THINGS: things} for things in seen)
+        return UserBatch(elements, works=True, was_billed=was_billed)
 
     def _variables(self, on_rate_limit: Callable[[], None] | None) -> Mapping[str, Json]:
         try:
@@ -179,6 +193,10 @@ class Reader:
         return self._calls.retrying(
             lambda: self._calls.once(action, key_class, shown=shown), on_rate_limit=on_rate_limit
         )
+
+
+def _named(name: str, things: Mapping[str, Json]) -> dict[str, Json]:
+    return {name: things[name]} if name in things else {}
 
 
 def _export(subject: Subject) -> Action:

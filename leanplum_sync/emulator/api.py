@@ -161,7 +161,7 @@ class Api:
                 answer = self._carry_out(call, overlapping, strikes)
                 await _wait("late-answer", strikes, struck)
                 await self._answer(exchange, answer, strikes)
-            case Fault(kind="status") as fault:
+            case Fault(kind="status" | "skipped") as fault:
                 refused = self._refuse(call, overlapping, strikes, _failure(fault))
                 await self._answer(exchange, refused, tuple(each for each in strikes if each.kind == "skew"))
             case fault:
@@ -303,7 +303,9 @@ JSON = (b"content-type", b"application/json;charset=utf-8")
 def _instead(strikes: tuple[Fault, ...]) -> Fault | None:
     """Return the first fault that replaces the work."""
     for fault in strikes:
-        if fault.kind in ("cut-before", "queued") or (fault.kind == "status" and fault.when == "before"):
+        if fault.kind in ("skipped", "cut-before", "queued") or (
+            fault.kind == "status" and fault.when == "before"
+        ):
             return fault
     return None
 
@@ -330,8 +332,13 @@ async def _either(struck: Struck, seconds: float) -> None:
         await asyncio.wait_for(struck.replaced.wait(), seconds)
 
 
+_SKIPPED = "Scripted warning; request skipped."
+
+
 def _failure(fault: Fault) -> Answer:
-    """Return the response of a status fault: the API's own form below 500, a web server's page from there."""
+    """Return the response of a status fault: the API's own form below 500, a web server's page from there; or of ``skipped``."""
+    if fault.kind == "skipped":
+        return dispatcher.Answer(200, [{"success": True, "warning": {"message": _SKIPPED}}])
     if fault.status >= 500:  # noqa: PLR2004 (the class of server errors)
         return dispatcher.Answer(fault.status, is_html=True)
     return dispatcher.refusal(

@@ -20,6 +20,7 @@ from leanplum_sync.emulator.errors import EmulatorError
 Kind = Literal[
     "latency",  # wait *seconds* before the work
     "status",  # answer *status* instead of working, or with when=after having worked
+    "skipped",  # answer with the warning that the action was skipped, and do nothing
     "cut-before",  # cut the connection and do nothing
     "cut-after",  # do the work, then cut the connection without a response
     "cut-half",  # do the first half of the actions, then cut the connection

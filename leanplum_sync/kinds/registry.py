@@ -15,6 +15,7 @@ from leanplum_sync.kinds import (
     events,
     expectations,
     message_send,
+    notification_channels,
     push_tokens,
     subscriptions,
     user_attributes,
@@ -45,5 +46,6 @@ KINDS: Final = by_name(
     events.KIND,
     erasure.KIND,
     variables.KIND,
+    notification_channels.KIND,
     expectations.KIND,
 )

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 
 from leanplum_sync.address import Subject, SubjectKind
 from leanplum_sync.kinds.kind import Kind, Resource, resource_at
-from leanplum_sync.kinds.rows.desires import RemoveVariable, SetVariable, Want
+from leanplum_sync.kinds.rows.desires import RemoveThing, SetThing, Want
 from leanplum_sync.kinds.rows.document import Document, Edge, wrong
 from leanplum_sync.kinds.rows.site import Path, Site
 from leanplum_sync.kinds.rows.source import NeededColumn
@@ -128,7 +128,7 @@ def _wants(name: str, model: VariableModel, path: Path, site: Site) -> Iterator[
         if model.kind is not None or model.value is not None:
             site.report(path, "an absent variable has neither kind nor value", "Remove them, or the state.")
             return
-        desire: SetVariable | RemoveVariable = RemoveVariable(name, place)
+        desire: SetThing | RemoveThing = RemoveThing(name, place)
         yield Want(site.address, Subject.variable(name), create=False, found_at=place, desires=(desire,))
         return
     if model.kind is None:
@@ -151,7 +151,7 @@ def _wants(name: str, model: VariableModel, path: Path, site: Site) -> Iterator[
     if faults:
         return
     for leaf_name, value in leaves:
-        desire = SetVariable(leaf_name, value, place)
+        desire = SetThing(leaf_name, value, place)
         yield Want(site.address, Subject.variable(leaf_name), create=False, found_at=place, desires=(desire,))
 
 

@@ -29,7 +29,7 @@ from heapq import merge
 from itertools import islice
 from typing import Final, Protocol, TypeAlias
 
-from leanplum_sync.address import Subject
+from leanplum_sync.address import Subject, SubjectKind
 from leanplum_sync.clock import Clock
 from leanplum_sync.journal.entry import AppliedSpec
 from leanplum_sync.kinds.rows.parts import OncePart
@@ -39,7 +39,7 @@ from leanplum_sync.operations.things import decided_things, read_things, things_
 from leanplum_sync.planner.attribute_names import AttributeNames
 from leanplum_sync.planner.change import Change, ChangeKind, Effect, effect_of
 from leanplum_sync.planner.decide import Reason
-from leanplum_sync.planner.footprint import ADDED, COUNTED, TAKEN_OUT, fields_of, print_in
+from leanplum_sync.planner.footprint import ADDED, COUNTED, TAKEN_OUT, fields_of, prints_of
 from leanplum_sync.planner.known import KnowsDeliveries
 from leanplum_sync.planner.plan import ValuePair
 from leanplum_sync.planner.subject import Context, SubjectPlan, waves
@@ -56,7 +56,9 @@ _SHORT: Final = frozenset(
     {
         Reason.CONSENT_OLDER,
         Reason.CONSENT_USED,
+        Reason.FIXED,
         Reason.IN_THE_WAY,
+        Reason.IS_DEFAULT,
         Reason.NOT_A_LIST,
         Reason.NOT_CONVERTIBLE,
         Reason.NOT_COPYABLE,
@@ -126,7 +128,7 @@ class InForce:
 class Drift:
     """
     *listed* counts the users and the things of the app in the specs: *in_step* match them, *missing* don't exist and were never written to, and *unreadable*
-    could not be read. *things* are how many of the listed are things of the app.
+    could not be read. *things* are how many of the listed are things of the app, *thing_kinds* their kinds.
     """
 
     listed: int
@@ -138,6 +140,7 @@ class Drift:
     specs: tuple[InForce, ...]
     moved: tuple[Moved, ...]
     things: int = 0
+    thing_kinds: frozenset[SubjectKind] = frozenset()
 
     @property
     def has_drifted(self) -> bool:
@@ -212,6 +215,7 @@ def find_drift(
         specs=specs,
         moved=tally.moved(),
         things=len(things),
+        thing_kinds=frozenset(each.kind for each in things),
     )
 
 
@@ -252,14 +256,23 @@ def origin_of(change: Change, left: Mapping[str, str], *, unchanged: bool) -> Or
         case (
             Effect.ATTRIBUTE | Effect.PROFILE_FIELD | Effect.DEVICE_FIELD | Effect.SUBSCRIPTION | Effect.THING
         ):
-            was = left.get(fields[0], COUNTED)
-            if was == COUNTED:
-                return unknown
             # The API may not show a device's fields; then only a changed spec causes a difference.
             is_hidden = bool(change.device_id) and change.before is None
-            if is_hidden or was == print_in(change, change.before):
-                return Origin.OURS
-            return Origin.OTHERS if was == print_in(change, change.after) else Origin.BOTH
+            found = {
+                _origin_of_value(left.get(field, COUNTED), *prints, unknown, is_hidden=is_hidden)
+                for field, prints in prints_of(change).items()
+            }
+            if len(found) == 1:
+                return found.pop()
+            return Origin.BOTH if any(each.is_drift for each in found) else Origin.OURS
+
+
+def _origin_of_value(was: str, before: str, after: str, unknown: Origin, *, is_hidden: bool) -> Origin:
+    if was == COUNTED:
+        return unknown
+    if is_hidden or was == before:
+        return Origin.OURS
+    return Origin.OTHERS if was == after else Origin.BOTH
 
 
 def _in_force(loaded: Loaded, applied: Mapping[str, AppliedSpec]) -> tuple[InForce, ...]:

@@ -18,6 +18,8 @@ from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.decide import Decision, Reason, SendTarget
 from leanplum_sync.planner.events import count_of
 from leanplum_sync.planner.known import NOTHING_KNOWN, KnowsDeliveries
+from leanplum_sync.planner.notes import NOTED
+from leanplum_sync.planner.plan import ABOUT_THINGS
 from leanplum_sync.planner.subject import Context, plan_subject, waves
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.sources import rows
@@ -80,6 +82,8 @@ def explain(
     left = journal.unsubscriptions(plan.header.target.app_id, [subject]).get(subject, {})
     known = replace(known, unsubscribed=left)
     decisions = plan_subject(wants, profile, known, _context(loaded)).decisions
+    if subject.kind.is_thing and not changes and (reason := _why_unchanged(subject, plan)) is not None:
+        decisions = tuple(replace(decision, reason=reason, changes=()) for decision in decisions)
     return Explained(
         subject,
         listed=True,
@@ -126,7 +130,14 @@ def _thing_as_planned(wants: Sequence[Want], changes: Sequence[Change]) -> Mappi
         values = {change.field: change.before for change in changes if change.before is not None}
         return {THINGS: values}
     desired = wants[0].desires[0]
-    return {THINGS: {desired.name: desired.value} if isinstance(desired, desires.SetVariable) else {}}
+    return {THINGS: {desired.name: desired.value} if isinstance(desired, desires.SetThing) else {}}
+
+
+def _why_unchanged(subject: Subject, plan: PlanFile) -> Reason | None:
+    """Return why the plan doesn't change a thing of the app that is not as desired. Each such thing has a note of its own."""
+    codes = {reason.name.lower(): reason for reason in NOTED}
+    found = (note for note in plan.notes() if note.code in ABOUT_THINGS and note.samples == (subject.id,))
+    return next((codes[note.code] for note in found if note.code in codes), None)
 
 
 def _context(loaded: Loaded) -> Context:
@@ -197,7 +208,7 @@ def _seen(desire: Desire, profile: Profile) -> Json:
             return profile.subscriptions.get(name, SUBSCRIBED)
         case desires.TrackEvent(name=name):
             return count_of(profile, name)
-        case desires.SetVariable(name=name) | desires.RemoveVariable(name=name):
+        case desires.SetThing(name=name) | desires.RemoveThing(name=name):
             return profile.things.get(name)
         case desires.Send() | desires.Erase():
             return None

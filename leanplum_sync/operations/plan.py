@@ -162,7 +162,7 @@ def make_plan(
         creatable=frozenset(str(each.address) for each in loaded.resources if each.kind.creates_users),
         audited=staging.users.audited(),
         messages=catalogue,
-        things=len(things),
+        things=things,
     )
     names = AttributeNames(request.marker)
     names.observe(staging.users.names_seen())

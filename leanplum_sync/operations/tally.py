@@ -50,7 +50,7 @@ class Tally:
     Counts subjects as they pass. Its size grows with the specs, not with the subjects.
 
     *creatable* are the resources, as ``kind/name``, whose specs could create missing users. *audited* subjects were expected to
-    need no change. *messages* are the app's, which events may trigger. *things* are how many things of the app are listed.
+    need no change. *messages* are the app's, which events may trigger. *things* are those of the app that are listed.
     """
 
     def __init__(  # noqa: PLR0917 - all but the first two are named
@@ -60,7 +60,7 @@ class Tally:
         creatable: frozenset[str] = frozenset(),
         audited: Collection[Subject] = (),
         messages: Iterable[Message] = (),
-        things: int = 0,
+        things: Collection[Subject] = (),
     ) -> None:
         self.listed = listed
         self._things = things
@@ -199,7 +199,8 @@ class Tally:
             audit=audited(assumed[0] + sample, sample, differing, goal) if goal else None,
             triggers=self._triggers.triggers(),
             triggered=self._triggered,
-            things=self._things,
+            things=len(self._things),
+            thing_kinds=frozenset(each.kind for each in self._things),
             changed_things=self._changed_things,
             tested=tested,
         )
@@ -238,6 +239,8 @@ def _about(decision: Decision) -> str:
             | Reason.NOT_WHOLE
             | Reason.NOT_COPYABLE
             | Reason.IN_THE_WAY
+            | Reason.FIXED
+            | Reason.IS_DEFAULT
         ):
             return decision.desire.name
 

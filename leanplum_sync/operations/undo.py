@@ -30,6 +30,7 @@ from leanplum_sync.planner.plan import THINGS_NOT_UNDONE, Note
 from leanplum_sync.planner.standing import Standing, standings
 from leanplum_sync.planner.subject import Context, plan_subject
 from leanplum_sync.planner.tested import variables_of
+from leanplum_sync.planner.things import became_default, restored
 from leanplum_sync.problem import Place
 from leanplum_sync.progress import Progress
 from leanplum_sync.staging import Met, Staging
@@ -49,6 +50,9 @@ _NOT_EMPTIED: Final = (
     "will keep a profile or device field that was empty before, because the API can't clear it"
 )
 _UNSUBSCRIBED: Final = "unsubscribed by this run will stay so: re-subscribing needs a dated consent"
+_STAYS_DEFAULT: Final = (
+    "became the default channel, and stays as it is: give `default: true` to another one in a spec"
+)
 _NESTED: Final = "had a nested value, which can't be written back"
 
 
@@ -100,7 +104,7 @@ def make_undo(
     oldest, _ = staging.users.between()
     if oldest is not None and oldest < began:
         position = journal.position(request.target.app_id, oldest)
-    tally = Tally(listed=staging.count_subjects(), unreadable=unreadable, things=len(things))
+    tally = Tally(listed=staging.count_subjects(), unreadable=unreadable, things=things)
     resource = ResourceAddress("Undo", f"run-{run}")
     context = Context({resource: 0}, {})
     noted = _Noted()
@@ -225,12 +229,13 @@ def _obstacle(change: Change) -> str:
         case Effect.ATTRIBUTE | Effect.ITEMS_ADDED | Effect.ITEMS_REMOVED | Effect.SUM:
             return _NESTED if isinstance(change.before, dict) else ""
         case Effect.THING:
-            return ""
+            return _STAYS_DEFAULT if became_default(change) else ""
 
 
 def _desires(done: Iterable[Change], profile: Profile) -> Iterator[Desire]:  # noqa: C901, PLR0912 - a case for each effect
     attributes: dict[str, tuple[Json, Place]] = {}
     lists: dict[str, desires.AlterList] = {}
+    things: dict[str, Change] = {}  # one that was replaced has two changes
     for change in done:
         match effect := effect_of(change.kind):
             case Effect.ITEMS_ADDED if _is_all_ours(change, profile):
@@ -252,10 +257,8 @@ def _desires(done: Iterable[Change], profile: Profile) -> Iterator[Desire]:  # n
                 yield desires.SetDeviceField(change.device_id, change.field, change.before, change.asked_at)
             case Effect.ATTRIBUTE | Effect.SUM:
                 attributes.setdefault(change.field, (change.before, change.asked_at))
-            case Effect.THING if change.before is None:
-                yield desires.RemoveVariable(change.field, change.asked_at)
             case Effect.THING:
-                yield desires.SetVariable(change.field, change.before, change.asked_at)
+                things.setdefault(change.field, change)
             case Effect.EXISTENCE | Effect.ABSENCE | Effect.MESSAGE | Effect.OCCURRENCE:
                 pass  # obstacles, and left out
     for name, (before, place) in attributes.items():
@@ -265,6 +268,11 @@ def _desires(done: Iterable[Change], profile: Profile) -> Iterator[Desire]:  # n
         else:
             yield desires.SetAttribute(name, before, place)
     yield from lists.values()
+    for name, change in things.items():
+        if change.before is None:
+            yield desires.RemoveThing(name, change.asked_at)
+        else:
+            yield desires.SetThing(name, restored(change), change.asked_at, replace=True)
 
 
 def _is_all_ours(change: Change, profile: Profile) -> bool:

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import islice
 from typing import Final
 
-from leanplum_sync.address import Subject
+from leanplum_sync.address import Subject, SubjectKind
 from leanplum_sync.client.throttle import Pace
 from leanplum_sync.clock import Clock
 from leanplum_sync.observed.crew import Crew
@@ -41,7 +41,7 @@ class Verification:
     be read. *unproven* counts equal subjects with a change that the API doesn't show, such as a push token.
 
     *differing* names the first 1,000 of the different. *again* were requested twice, because a response for
-    several subjects was unusable; they may be billed twice. *things* counts the checked things of the app.
+    several subjects was unusable; they may be billed twice. *things* counts the checked things of the app, *thing_kinds* are their kinds.
     """
 
     checked: int
@@ -52,6 +52,7 @@ class Verification:
     differing: tuple[Difference, ...]
     again: int = 0
     things: int = 0
+    thing_kinds: frozenset[SubjectKind] = frozenset()
 
     @property
     def is_proof(self) -> bool:
@@ -113,12 +114,15 @@ class _Seen:
 
 class _Tally:
     def __init__(self) -> None:
+        self._kinds: set[SubjectKind] = set()
         self._things = self._checked = self._different = self._unread = self._unproven = self._again = 0
         self._differing: list[Difference] = []
 
     def add(self, seen: _Seen) -> None:
         self._checked += 1
-        self._things += seen.subject.kind.is_thing
+        if seen.subject.kind.is_thing:
+            self._things += 1
+            self._kinds.add(seen.subject.kind)
         self._again += seen.lookups - 1
         if seen.fields is None:
             self._unread += 1
@@ -139,6 +143,7 @@ class _Tally:
             differing=tuple(sorted(self._differing, key=lambda difference: difference.subject)),
             again=self._again,
             things=self._things,
+            thing_kinds=frozenset(self._kinds),
         )
 
 

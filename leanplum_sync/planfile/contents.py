@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from leanplum_sync.address import Subject
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.plan import Contents
 from leanplum_sync.planner.triggers import Trigger
-from leanplum_sync.wire.variable import written_by
+from leanplum_sync.wire.thing import written_by
 
 # All in one scan of the actions. A batch holds a subject's actions one after the other, so each change of subject is a lookup.
 # ``deleteUser`` is not billed. An action without a change of its subject, or with another id in its arguments, is misdirected.
@@ -46,6 +46,8 @@ _OF_VARIABLES: Final = {
     "setVars": ChangeKind.VARIABLE,
     "deleteVars": ChangeKind.VARIABLE_GONE,
 }
+_REPLACED: Final = (ChangeKind.THING_REPLACED, ChangeKind.THING_REPLACED_AWAY)
+_DELETES: Final = ("deleteAndroidNotificationChannel",)  # of things other than variables
 _VARIABLES: Final = (
     "SELECT DISTINCT substr(subject, length('variable:') + 1) FROM action WHERE name IN (?, ?) ORDER BY 1"
 )
@@ -82,9 +84,7 @@ def count_contents(connection: sqlite3.Connection, triggers: Sequence[Trigger] =
     tracked = max(actions.get("track", 0), changes.get(ChangeKind.EVENT, 0))
     if tracked:
         changes[ChangeKind.EVENT] = tracked
-    for name, kind in _OF_VARIABLES.items():
-        if written := max(actions.get(name, 0), changes.get(kind, 0)):
-            changes[kind] = written
+    _count_things(actions, changes)
     forced_sends, creating, lookups, checks, deliveries, misdirected = (
         int(number or 0) for number in connection.execute(_ACTIONS).fetchone()
     )
@@ -119,6 +119,16 @@ def count_contents(connection: sqlite3.Connection, triggers: Sequence[Trigger] =
     )
 
 
+def _count_things(actions: Mapping[str, int], changes: dict[ChangeKind, int]) -> None:
+    replaced = max(changes.get(kind, 0) for kind in _REPLACED)
+    removed = sum(actions.get(name, 0) for name in _DELETES) - replaced
+    counts = {kind: actions.get(name, 0) for name, kind in _OF_VARIABLES.items()}
+    counts |= {ChangeKind.THING_REPLACED: replaced, ChangeKind.THING_REMOVED: removed}
+    for kind, count in counts.items():
+        if most := max(count, changes.get(kind, 0)):
+            changes[kind] = most
+
+
 def _is_thing(subject: str) -> bool:
     return Subject.parse(subject).kind.is_thing
 
@@ -126,4 +136,4 @@ def _is_thing(subject: str) -> bool:
 def _thing_of(name: str, arguments: str) -> str | None:
     """Return the thing of the app that an action is about, as ``kind:id``."""
     found = written_by(name, json.loads(arguments))
-    return None if found is None else str(Subject.variable(found[0]))
+    return None if found is None else str(found[0])

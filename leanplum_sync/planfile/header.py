@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
+from leanplum_sync.address import SubjectKind
 from leanplum_sync.encryption import Codec
 from leanplum_sync.kinds.rows.source import KeptRows
 from leanplum_sync.planfile.schema import opened_mask_key
@@ -99,6 +100,7 @@ def read_summary(found: Any) -> Summary:
         audit=_or_none(_audit, found["audit"]),
         triggers=tuple(map(_trigger, found["triggers"])),
         triggered=_whole(found["triggered"]),
+        thing_kinds=frozenset(map(SubjectKind, texts(found["thing_kinds"]))),
         tested=texts(found["tested"]),
     )
 

@@ -246,6 +246,7 @@ class PlanWriter:
             summary={
                 **asdict(summary),
                 "changes": {kind.value: count for kind, count in summary.changes.items()},
+                "thing_kinds": sorted(summary.thing_kinds),
             },
         )
         if rows:

@@ -39,6 +39,12 @@ class ChangeKind(StrEnum):
     BLOCK = "block"  # the same, but the id stays, and nothing more is accepted for it
     VARIABLE = "variable"
     VARIABLE_GONE = "variable removed"
+    # Of any other thing of the app. One that is replaced is deleted and created again: two changes, in this order.
+    THING_CREATED = "thing created"
+    THING_UPDATED = "thing updated"
+    THING_REPLACED_AWAY = "thing replaced away"
+    THING_REPLACED = "thing replaced"
+    THING_REMOVED = "thing removed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,7 @@ class Family(StrEnum):
     CREATES = "creates", "created users"
     REMOVES = "removes", "removals"
     VARIABLES = "variables", "variables"
+    THINGS = "things", "other things of the app"
     RENAMES = "renames", "renames"
     SETS = "sets", "values set or converted"
     LISTS = "lists", "lists and increments"
@@ -154,6 +161,7 @@ class ChangeFacts:
             Family.CREATES,
             Family.REMOVES,
             Family.VARIABLES,
+            Family.THINGS,
         )
 
 
@@ -212,6 +220,17 @@ def _facts(kind: ChangeKind) -> ChangeFacts:  # noqa: C901, PLR0912 - a table: a
             return ChangeFacts("set variable", Family.VARIABLES, Effect.THING, repeatable, "variables", 1)
         case ChangeKind.VARIABLE_GONE:
             return ChangeFacts("remove variable", Family.VARIABLES, Effect.THING, repeatable, "variables", 1)
+        case ChangeKind.THING_CREATED:
+            return ChangeFacts("create", Family.THINGS, Effect.THING, checkable, None, 3)
+        case ChangeKind.THING_UPDATED:
+            return ChangeFacts("update", Family.THINGS, Effect.THING, repeatable, None, 3)
+        case ChangeKind.THING_REPLACED_AWAY:
+            return ChangeFacts("delete to replace", Family.THINGS, Effect.THING, repeatable, None, 1)
+        case ChangeKind.THING_REPLACED:
+            # Of another class than deleting, so that it comes after it, in a request of its own.
+            return ChangeFacts("replace", Family.THINGS, Effect.THING, checkable, "replaced", 1)
+        case ChangeKind.THING_REMOVED:
+            return ChangeFacts("delete", Family.THINGS, Effect.THING, repeatable, "removed", 1)
     # fmt: on
 
 

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from leanplum_sync.address import ResourceAddress
+from leanplum_sync.address import ResourceAddress, SubjectKind
 from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.desires import Desire, Want
@@ -65,9 +65,7 @@ def conflicts(wants: Sequence[Want]) -> Iterator[Problem]:
 
 def groups_in_the_way(wants: Sequence[Want]) -> Iterator[Problem]:
     """Yield a problem for each of *wants*, one for each variable, that is in a group which another one wants to be a single value."""
-    wanted = {
-        want.subject.id: want for want in wants if not isinstance(want.desires[0], desires.RemoveVariable)
-    }
+    wanted = {want.subject.id: want for want in wants if not isinstance(want.desires[0], desires.RemoveThing)}
     for name, group in overlaps(list(wanted)):
         want, other = wanted[name], wanted[group]
         if want.resource != other.resource:  # its own document reports it
@@ -78,6 +76,25 @@ def groups_in_the_way(wants: Sequence[Want]) -> Iterator[Problem]:
                 str(want.resource),
                 also=other.found_at,
             )
+
+
+def several_defaults(wants: Sequence[Want]) -> Iterator[Problem]:
+    """Yield a problem for each of *wants*, one for each thing, that wants to be the default channel, but for the first."""
+    defaults = [
+        want
+        for want in wants
+        if want.subject.kind is SubjectKind.CHANNEL
+        and isinstance(desire := want.desires[0], desires.SetThing)
+        and desire.value.get("default")
+    ]
+    for want in defaults[1:]:
+        yield Problem(
+            want.found_at,
+            f"{want.subject.id} can't be the default channel, because {defaults[0].subject.id} is to be it",
+            "Keep `default: true` in one of them.",
+            str(want.resource),
+            also=defaults[0].found_at,
+        )
 
 
 def shared_fields(resources: Sequence[Resource]) -> list[tuple[int, int]]:
@@ -142,10 +159,10 @@ def _claims(desire: Desire) -> Iterator[tuple[_Target, Hashable]]:  # noqa: C901
             yield ("subscription", name), state
         case desires.SetDeviceField(device_id=device_id, name=name, value=value):
             yield ("device", device_id, name), canonical(value)
-        case desires.SetVariable(name=name, value=value):
-            yield ("variable", name), ("set", exact_form(value))
-        case desires.RemoveVariable(name=name):
-            yield ("variable", name), ("remove",)
+        case desires.SetThing(name=name, value=value):
+            yield ("thing", name), ("set", exact_form(value))
+        case desires.RemoveThing(name=name):
+            yield ("thing", name), ("remove",)
         case desires.Erase() | desires.Once():
             pass
 

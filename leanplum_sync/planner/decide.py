@@ -7,7 +7,7 @@ Each rule reads the observed profile and what the journal knows, and nothing els
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -19,12 +19,15 @@ from leanplum_sync.planner.consent import is_consent_valid
 from leanplum_sync.planner.events import count_of, kind_of, said_of
 from leanplum_sync.planner.known import Known
 from leanplum_sync.planner.standing import is_listed
+from leanplum_sync.planner.things import part_of
 from leanplum_sync.wire.action import Json
+from leanplum_sync.wire.channel import ONLY
 from leanplum_sync.wire.convert import ConversionError, convert
 from leanplum_sync.wire.exact import same_exactly
 from leanplum_sync.wire.fingerprint import device_fingerprint
 from leanplum_sync.wire.profile import TOKEN_FIELDS, Profile
 from leanplum_sync.wire.subscription import SUBSCRIBED
+from leanplum_sync.wire.thing import rules_of
 from leanplum_sync.wire.values import ABSENT, canonical, same
 
 
@@ -51,6 +54,8 @@ class Reason(StrEnum):
     IN_THE_WAY = (
         "is a group with variables that the specs don't name, or would be in one that is a single value"
     )
+    FIXED = "differs in a field that Leanplum can't change, and the spec does not have `replace: true`"
+    IS_DEFAULT = "is the default channel, which Leanplum only deletes if it is the last one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ class SendTarget:
     name: str
 
 
-def decide(  # noqa: C901, PLR0912 - a case for each desire
+def decide(  # noqa: C901 - a case for each desire
     want: Want, desire: Desire, profile: Profile, known: Known, message: SendTarget | None
 ) -> Decision:
     """
@@ -104,10 +109,8 @@ def decide(  # noqa: C901, PLR0912 - a case for each desire
             return _track(want, desire, profile, known)
         case desires.Erase():
             return _erase(want, desire, profile, known)
-        case desires.SetVariable(value=value):
-            return _variable(want, desire, ChangeKind.VARIABLE, value, profile)
-        case desires.RemoveVariable():
-            return _variable(want, desire, ChangeKind.VARIABLE_GONE, None, profile)
+        case desires.SetThing() | desires.RemoveThing():
+            return _thing(want, desire, profile)
 
 
 def _set_attribute(want: Want, desire: desires.SetAttribute, profile: Profile) -> Decision:
@@ -256,13 +259,49 @@ def _erase(want: Want, desire: desires.Erase, profile: Profile, known: Known) ->
     return Decision(want, desire, Reason.GONE, (change,))
 
 
-def _variable(want: Want, desire: Desire, kind: ChangeKind, after: Json, profile: Profile) -> Decision:
+def _thing(want: Want, desire: desires.SetThing | desires.RemoveThing, profile: Profile) -> Decision:
+    rules = rules_of(want.subject.kind)
+    if rules is None:
+        return _variable(want, desire, profile)
+    before = profile.things.get(desire.name)
+    if isinstance(desire, desires.RemoveThing):
+        if before is None:
+            return Decision(want, desire, Reason.SAME)
+        if _is_default(before):
+            return Decision(want, desire, Reason.IS_DEFAULT)
+        return _differs(want, desire, _change(want, desire, ChangeKind.THING_REMOVED, before, None))
+    if before is None:
+        return _differs(want, desire, _change(want, desire, ChangeKind.THING_CREATED, None, desire.value))
+    differing = rules.differing(desire.value, before)
+    if not differing:
+        return Decision(want, desire, Reason.SAME)
+    if differing <= rules.updatable:
+        changed = part_of(before, desire.value)
+        return _differs(want, desire, _change(want, desire, ChangeKind.THING_UPDATED, changed, desire.value))
+    if not desire.replace:
+        return Decision(want, desire, Reason.FIXED)
+    if _is_default(before):
+        return Decision(want, desire, Reason.IS_DEFAULT)
+    kept = {name: value for name, value in before.items() if name in rules.compared}
+    after = {**kept, **desire.value}
+    kinds = (ChangeKind.THING_REPLACED_AWAY, ChangeKind.THING_REPLACED)
+    return _differs(want, desire, *(_change(want, desire, kind, before, after) for kind in kinds))
+
+
+def _is_default(channel: Mapping[str, Json]) -> bool:
+    """Whether the API refuses to delete the channel."""
+    return bool(channel.get("default")) and not channel.get(ONLY)
+
+
+def _variable(want: Want, desire: desires.SetThing | desires.RemoveThing, profile: Profile) -> Decision:
     """Variables that the specs don't name stay: those of a group, and the one that is where a group would have to be."""
     before = profile.things.get(desire.name)
+    after = desire.value if isinstance(desire, desires.SetThing) else None
     if same_exactly(before, after) and not profile.things.keys() - {desire.name}:
         return Decision(want, desire, Reason.SAME)
     if isinstance(before, dict) or profile.things.keys() - {desire.name}:
         return Decision(want, desire, Reason.IN_THE_WAY)
+    kind = ChangeKind.VARIABLE if isinstance(desire, desires.SetThing) else ChangeKind.VARIABLE_GONE
     return _differs(want, desire, _change(want, desire, kind, before, after))
 
 

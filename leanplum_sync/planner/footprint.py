@@ -1,7 +1,7 @@
 """
 Fingerprints of the values that a run wrote: enough to see later whether a field still has the value that we wrote.
 
-A field is ``attribute:NAME``, ``profile:NAME``, ``subscription:NAME``, ``device:ID:NAME`` or, of a thing of the app, ``thing:NAME``, and its fingerprint is that of its value. In a
+A field is ``attribute:NAME``, ``profile:NAME``, ``subscription:NAME``, ``device:ID:NAME`` or, of a thing of the app, ``thing:NAME`` and ``thing:NAME/FIELD``, and its fingerprint is that of its value. In a
 list, each value is a field of its own, ``item:NAME:FINGERPRINT``, which says whether we added or removed it; values of others are
 ignored. The result of an increment is unknown: ``counted``. Sends and events leave no footprint.
 
@@ -16,13 +16,15 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
+from leanplum_sync.address import SubjectKind
 from leanplum_sync.planner.change import Change, Effect, effect_of
+from leanplum_sync.planner.things import fields_left, fields_written
 from leanplum_sync.wire.action import Action, Json
 from leanplum_sync.wire.exact import exact_form
 from leanplum_sync.wire.profile import DEVICE_FIELDS, PROFILE_FIELDS
 from leanplum_sync.wire.subscription import UNSUBSCRIBED, subscription_states
+from leanplum_sync.wire.thing import written_by
 from leanplum_sync.wire.values import canonical
-from leanplum_sync.wire.variable import written_by
 
 ADDED: Final = "added"
 TAKEN_OUT: Final = "taken out"
@@ -59,9 +61,10 @@ def footprints(action: Action) -> Mapping[str, str]:
                 for name in DEVICE_FIELDS
                 if name in arguments
             }
-        case "setVars" | "deleteVars" if found_variable := written_by(action.name, arguments):
-            name, value = found_variable
-            return {_thing(name): exact_print_of(value)}
+        case _ if thing := written_by(action.name, arguments):
+            subject, value = thing
+            left = fields_left(subject.id, value, is_variable=subject.kind is SubjectKind.VARIABLE)
+            return {_thing(field): exact_print_of(item) for field, item in left.items()}
         case _:
             return {}
 
@@ -82,12 +85,17 @@ def fields_of(change: Change) -> tuple[str, ...]:
         case Effect.ATTRIBUTE:
             return (_attribute(change.field),)
         case Effect.THING:
-            return (_thing(change.field),)
+            return tuple(map(_thing, fields_written(change)))
 
 
-def print_in(change: Change, value: Json) -> str:
-    """Return the fingerprint of *value*, which is the one before or after *change*."""
-    return exact_print_of(value) if effect_of(change.kind) is Effect.THING else print_of(value)
+def prints_of(change: Change) -> Mapping[str, tuple[str, str]]:
+    """Return the fingerprints before and after a *change* that sets values, by field."""
+    if effect_of(change.kind) is not Effect.THING:
+        return {field: (print_of(change.before), print_of(change.after)) for field in fields_of(change)}
+    return {
+        _thing(field): (exact_print_of(before), exact_print_of(after))
+        for field, (before, after) in fields_written(change).items()
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ def rejected_before_sentence(count: int) -> str:
     return _REJECTED_BEFORE[count != 1]
 
 
-def _sentences(reason: Reason) -> tuple[str, str] | None:  # noqa: C901 - a case for each reason
+def _sentences(reason: Reason) -> tuple[str, str] | None:  # noqa: C901, PLR0912 - a case for each reason
     """
     Return the sentence for one user, and for several; None if no note says it.
 
@@ -163,6 +163,16 @@ def _sentences(reason: Reason) -> tuple[str, str] | None:  # noqa: C901 - a case
             return (
                 "has a nested value in {field}, which can't be written back",
                 "have nested values in {field}, which can't be written back",
+            )
+        case Reason.FIXED:
+            return (
+                "has another value in a fixed field, so it stays as it is: correct the spec, or replace it with `replace: true`",
+                "",
+            )
+        case Reason.IS_DEFAULT:
+            return (
+                "is the default one, which can't be deleted: first give `default: true` to another one, and apply that",
+                "",
             )
         case Reason.IN_THE_WAY:
             return (

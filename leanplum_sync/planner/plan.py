@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from leanplum_sync.address import SubjectKind, noun_of
 from leanplum_sync.kinds.rows.source import KeptRows
 from leanplum_sync.planner.audit import Audit
 from leanplum_sync.planner.change import ChangeKind
@@ -23,16 +24,16 @@ IN_TEST: Final = "in_test"
 ENDED_TEST: Final = "ended_test"
 UNKNOWN_TESTS: Final = "unknown_tests"
 IN_THE_WAY: Final = "in_the_way"
+FIXED: Final = "fixed"
+IS_DEFAULT: Final = "is_default"
 REJECTED_THINGS: Final = "things_rejected_before"
 THINGS_NOT_UNDONE: Final = "things_not_undone"
-ABOUT_THINGS: Final = (
-    IN_TEST,
-    ENDED_TEST,
-    UNKNOWN_TESTS,
-    IN_THE_WAY,
-    REJECTED_THINGS,
-    THINGS_NOT_UNDONE,
-)
+# What each is about.
+ABOUT_THINGS: Final[Mapping[str, str]] = {
+    **dict.fromkeys((IN_TEST, ENDED_TEST, UNKNOWN_TESTS, IN_THE_WAY), SubjectKind.VARIABLE.words),
+    **dict.fromkeys((FIXED, IS_DEFAULT), SubjectKind.CHANNEL.words),
+    **dict.fromkeys((REJECTED_THINGS, THINGS_NOT_UNDONE), noun_of(())),
+}
 TRIGGERS: Final = "triggers"  # the code of a note on a message that events of the plan may send
 BLOCKED: Final = "blocked"  # the code of a note on users who were to be erased
 # The codes of notes that are not about users: a doubt about specs or data, and where rows came from.
@@ -229,7 +230,7 @@ class Summary:
     if everybody was read. *audit* says how many users who were not read may differ, None if no sample of them was read.
     *triggers* are the active messages that events of the plan may send, and *triggered* counts the users who may get one of them.
 
-    Things of the app are counted apart: *things* are the ones in the specs, *changed_things* the ones with a change. *tested* names the changed
+    Things of the app are counted apart: *things* are the ones in the specs, *changed_things* the ones with a change, *thing_kinds* the kinds of all. *tested* names the changed
     variables that are in a running A/B test, or may be.
     """
 
@@ -249,6 +250,7 @@ class Summary:
     triggered: int = 0
     things: int = 0
     changed_things: int = 0
+    thing_kinds: frozenset[SubjectKind] = frozenset()
     tested: tuple[str, ...] = ()
 
     @property

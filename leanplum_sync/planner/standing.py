@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 
 from leanplum_sync.address import Subject, SubjectKind
+from leanplum_sync.planner import things
 from leanplum_sync.planner.change import Change, Effect, effect_of
 from leanplum_sync.planner.events import is_counted, is_in_time, records
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.batch import PlannedAction
 from leanplum_sync.wire.erasing import is_erasing
-from leanplum_sync.wire.exact import same_exactly
 from leanplum_sync.wire.profile import Profile
 from leanplum_sync.wire.subscription import SUBSCRIBED, subscription_states
+from leanplum_sync.wire.thing import written_by
 from leanplum_sync.wire.values import ABSENT, canonical, same
 
 
@@ -76,7 +77,9 @@ def carries(planned: PlannedAction, change: Change) -> bool:  # noqa: C901 - a c
         case Effect.OCCURRENCE:
             return records(planned, change)
         case Effect.THING:
-            return planned.subject == change.subject  # which has one action
+            # One action, but for a thing that is replaced.
+            is_deleting = written_by(planned.action.name, arguments) == (planned.subject, None)
+            return planned.subject == change.subject and is_deleting is (change.kind in things.DELETING)
 
 
 def _delivers(planned: PlannedAction, change: Change) -> bool:
@@ -121,9 +124,9 @@ def _of_thing(change: Change, profile: Profile) -> Standing:
     if profile.things.keys() - {change.field}:  # something else is where it should be
         return Standing.OVERTAKEN
     observed = profile.things.get(change.field)
-    if same_exactly(observed, change.after):
+    if things.is_reached(change, observed):
         return Standing.REACHED
-    return Standing.UNTOUCHED if same_exactly(observed, change.before) else Standing.OVERTAKEN
+    return Standing.UNTOUCHED if things.is_untouched(change, observed) else Standing.OVERTAKEN
 
 
 def _of_value(change: Change, observed: Json) -> Standing:
@@ -166,7 +169,7 @@ def is_listed(device_id: str, subject: Subject, profile: Profile) -> bool:
             return device_id in profile.devices
         case SubjectKind.DEVICE:
             return profile.exists or device_id in profile.devices
-        case SubjectKind.VARIABLE:
+        case SubjectKind.VARIABLE | SubjectKind.CHANNEL:
             return False
 
 

@@ -18,13 +18,13 @@ from leanplum_sync.planner.events import add_to_totals, track_arguments
 from leanplum_sync.planner.known import Known
 from leanplum_sync.planner.marker import marker_value
 from leanplum_sync.planner.standing import is_listed
+from leanplum_sync.planner.things import action_of, planned_value
 from leanplum_sync.wire.action import Action, DeliveryClass, Json
 from leanplum_sync.wire.batch import DeliveryKey
 from leanplum_sync.wire.event import import_of, under
 from leanplum_sync.wire.profile import Profile
 from leanplum_sync.wire.subscription import subscription_arguments
 from leanplum_sync.wire.values import canonical
-from leanplum_sync.wire.variable import delete_vars, set_vars
 
 _RANKS: Final = {each: rank for rank, each in enumerate(DeliveryClass)}
 
@@ -188,7 +188,7 @@ def _carry_out(  # noqa: PLR0917 - one for each part of a profile
         case Effect.ATTRIBUTE:
             attributes[change.field] = change.after
         case Effect.THING:
-            things[change.field] = change.after
+            things[change.field] = planned_value(change, things.get(change.field))
         case Effect.EXISTENCE | Effect.ABSENCE | Effect.MESSAGE | Effect.OCCURRENCE:
             pass
 
@@ -254,10 +254,9 @@ def _actions(  # noqa: C901 - a case for each desire
                     events[phase].append(_track(decision.want, event, context))
                 case desires.Erase() as erase:
                     erasures[phase].append(_erase(subject, erase))
-                case desires.SetVariable(name=name, value=value):
-                    things[phase].append(SubjectAction(set_vars(name, value)))
-                case desires.RemoveVariable(name=name):
-                    things[phase].append(SubjectAction(delete_vars(name)))
+                case desires.SetThing() | desires.RemoveThing():
+                    action = action_of(change, profile.things.get(change.field))
+                    things[phase].append(SubjectAction(action))
                 case (
                     desires.SetAttribute()
                     | desires.TakeAttribute()

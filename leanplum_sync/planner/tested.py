@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from leanplum_sync.planner.change import Change, Effect, effect_of
+from leanplum_sync.address import SubjectKind
+from leanplum_sync.planner.change import Change
 from leanplum_sync.planner.plan import ENDED_TEST, IN_TEST, UNKNOWN_TESTS, Note
 from leanplum_sync.wire.ab_test import AbTest, ValueInTest
 from leanplum_sync.wire.variable import groups_above
@@ -43,7 +44,7 @@ def unknown_tests(changes: Sequence[Change], reason: str) -> Note:
 
 
 def variables_of(changes: Iterable[Change]) -> list[Change]:
-    return [change for change in changes if effect_of(change.kind) is Effect.THING]
+    return [change for change in changes if change.subject.kind is SubjectKind.VARIABLE]
 
 
 def _values_in(test: AbTest, name: str) -> Sequence[ValueInTest] | None:

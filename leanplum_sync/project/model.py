@@ -161,6 +161,10 @@ class BudgetModel(Edge):
     in_running_test: Count = _allowed(
         "Variables set or deleted that are in a running A/B test, as far as Leanplum shows its tests.", 0
     )
+    replaced: Count = _allowed(
+        "Things of the app, such as notification channels, that are deleted and created again.", 0
+    )
+    removed: Count = _allowed("Things of the app other than variables that are deleted.", 0)
     triggers_campaigns: Count = _allowed(
         "Users whose past events may trigger active messages, as far as Leanplum shows what triggers them.", 0
     )

@@ -22,9 +22,9 @@ from leanplum_sync.render.values import (
     cut,
     escaped,
     moment,
+    noun_for,
     subject_words,
     timestamp,
-    users_or_variables,
 )
 
 USER_GONE: Final = "user no longer exists"
@@ -78,7 +78,7 @@ def drift_words(drift: Drift) -> str:
 
 
 def in_step_words(drift: Drift) -> str:
-    what = users_or_variables(drift.things, drift.listed)
+    what = noun_for(drift.thing_kinds, with_users=drift.listed > drift.things)
     match = "matches" if drift.in_step == 1 else "match"
     gone = f"; {drift.missing:,} {'does' if drift.missing == 1 else 'do'} not exist" if drift.missing else ""
     return f"{drift.in_step:,} of {amount(drift.listed, f'listed {what}')} {match} the specs{gone}."

@@ -119,7 +119,7 @@ def _desired(explanation: Explanation, mask: Mask) -> Json:
         case (
             desires.SetAttribute(name=name, value=value)
             | desires.SetProfileField(name=name, value=value)
-            | desires.SetVariable(name=name, value=value)
+            | desires.SetThing(name=name, value=value)
         ):
             return mask.value(name, value)
         case desires.SetDeviceField(name=name, value=value):
@@ -134,7 +134,7 @@ def _desired(explanation: Explanation, mask: Mask) -> Json:
             | desires.IncrementAttribute()
             | desires.Once()
             | desires.Erase()
-            | desires.RemoveVariable()
+            | desires.RemoveThing()
         ):
             return None
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from rich.cells import cell_len
 
+from leanplum_sync.address import noun_of
 from leanplum_sync.planner.change import Change, ChangeKind, Effect, Family, effect_of, facts
 from leanplum_sync.planner.plan import (
     ABOUT_SPECS,
@@ -73,6 +74,8 @@ _SHOWN_FIRST: Final = (
     "resubscribes",
     "variables",
     "inRunningTest",
+    "replaced",
+    "removed",
     "createdUsers",
     "removals",
 )
@@ -106,6 +109,8 @@ HAZARD_WORDS: Final[Mapping[str, str]] = {
     "createdUsers": "created users",
     "resubscribes": "re-subscriptions of users who had unsubscribed",
     "variables": "variables set or deleted, for all users",
+    "replaced": "things of the app deleted and created again",
+    "removed": "things of the app deleted",
     "removals": "attribute removals",
     "unsubscribes": "unsubscriptions",
     "renames": "attribute renames",
@@ -157,13 +162,18 @@ def consent_options(hazards: Iterable[Hazard]) -> str:
 
 def noted(note: Note) -> str:
     """Return how many a note is about, such as ``14 users``."""
-    return amount(note.count, "variable" if note.code in ABOUT_THINGS else "user")
+    return amount(note.count, ABOUT_THINGS.get(note.code, "user"))
+
+
+def listed_things(summary: Summary) -> str:
+    """Return such as ``3 listed variables``."""
+    return amount(summary.things, f"listed {noun_of(summary.thing_kinds)}")
 
 
 def would_change(summary: Summary) -> str:
     """Return such as ``2 of 40 listed users would change``."""
     users = f"{summary.changed:,} of {amount(summary.listed, 'listed user')}"
-    things = f"{summary.changed_things:,} of {amount(summary.things, 'listed variable')}"
+    things = f"{summary.changed_things:,} of {listed_things(summary)}"
     counted = [users] if summary.listed or not summary.things else []
     return f"{listing([*counted, *([things] if summary.things else [])])} would change"
 
@@ -197,13 +207,13 @@ def nothing_to_do(summary: Summary, notes: Iterable[Note]) -> str:
     listed, missing = summary.listed, summary.missing
     if summary.things and not any(note.code not in _MET for note in notes):
         match = "matches" if listed + summary.things == 1 else "match"
-        things = amount(summary.things, "listed variable")
+        things = listed_things(summary)
         if not listed:
             return f"No changes: {things} {match} the specs."
         if not missing and not summary.assumed + summary.unseen:
             return f"No changes: {amount(listed, 'listed user')} and {things} match the specs."
     elif summary.things and not listed:
-        things = amount(summary.things, "listed variable")
+        things = listed_things(summary)
         return f"No changes possible, although not all of the {things} match the specs."
     if listed and missing == listed:
         nobody = (

@@ -9,6 +9,7 @@ from typing import Final
 from rich.cells import cell_len
 from rich.text import Text
 
+from leanplum_sync.address import SubjectKind, noun_of
 from leanplum_sync.problem import SHOWN, Problem, Remark
 from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, prose
 from leanplum_sync.render.page import Page
@@ -39,6 +40,7 @@ class Checked:
     remarks: Sequence[Remark] = ()
     is_connected: bool = False
     things: int = 0
+    thing_kinds: frozenset[SubjectKind] = frozenset()
 
 
 def checked_text(checked: Checked, page: Page) -> str:
@@ -50,7 +52,7 @@ def checked_text(checked: Checked, page: Page) -> str:
 def found_words(checked: Checked) -> str:
     """Return how much was checked and found valid."""
     rows = f", {amount(checked.rows, 'row')} for {amount(checked.users, 'user')}"
-    things = f", {amount(checked.things, 'variable')}" if checked.things else ""
+    things = f", {amount(checked.things, noun_of(checked.thing_kinds))}" if checked.things else ""
     how = "Query columns checked against the databases." if checked.is_connected else "Checked offline."
     counted = things if checked.things and not checked.rows else rows + things
     return f"{amount(checked.resources, 'spec')}{counted}. {how}"

@@ -17,7 +17,7 @@ from leanplum_sync.render.markdown.writing import Rows, code, fitted, marker, pl
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import BAD, BLANK, CARE, FAINT, GOOD, faint, grid, heading, paint
 from leanplum_sync.render.plan_words import target_words
-from leanplum_sync.render.values import amount, cut, escaped, listing, subject_words, users_or_variables
+from leanplum_sync.render.values import amount, cut, escaped, listing, noun_for, subject_words
 
 _REJECTED_BEFORE: Final = "skipped: rejected before by the API, so not sent again"
 _GROUPS_SHOWN: Final = 10
@@ -183,7 +183,7 @@ def _verified(verified: Verification | None) -> list[RenderableType]:
 
 def verified_words(verified: Verification) -> Sequence[str]:
     match = "matches" if verified.equal == 1 else "match"
-    equal = f"{verified.equal:,} of {amount(verified.checked, users_or_variables(verified.things, verified.checked))} read back {match} the plan."
+    equal = f"{verified.equal:,} of {amount(verified.checked, noun_for(verified.thing_kinds, with_users=verified.checked > verified.things))} read back {match} the plan."
     unproven = (
         f" For {verified.unproven:,} of them, the API does not return every written value."
         if verified.unproven

@@ -12,13 +12,14 @@ import hmac
 import json
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from rich.cells import cell_len
 
+from leanplum_sync.address import SubjectKind, noun_of
 from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.limits import LARGEST_EXACT_INTEGER
 from leanplum_sync.wire.profile import TOKEN_FIELDS
@@ -170,16 +171,19 @@ def amount(count: int, unit: str) -> str:
     return f"{count:,} {unit if count == 1 else plural(unit)}"
 
 
-def users_or_variables(things: int, total: int) -> str:
-    """Return the unit of *total* subjects, *things* of which are things of the app."""
+def noun_for(things: Collection[SubjectKind], *, with_users: bool) -> str:
+    """Return the unit of subjects that are things of the app of these kinds, or users, or both."""
     if not things:
         return "user"
-    return "variable" if things == total else "user or variable"
+    return f"user or {noun_of(things)}" if with_users else noun_of(things)
 
 
 def plural(unit: str) -> str:
     if " or " in unit:
         return " or ".join(map(plural, unit.split(" or ")))
+    if " of " in unit:
+        first, of, rest = unit.partition(" of ")
+        return plural(first) + of + rest
     return unit if unit.endswith("s") else f"{unit}es" if unit.endswith("ch") else f"{unit}s"
 
 

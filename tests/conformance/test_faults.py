@@ -183,6 +183,14 @@ def test_an_answer_may_be_a_web_page(start: Callable[..., Caller]) -> None:
     assert (answer.status_code, answer.text[:6]) == (200, "<html>")
 
 
+def test_a_call_can_be_skipped(start: Callable[..., Caller]) -> None:
+    caller = start(faults="skipped:times=1")
+    (element,) = _track(caller).json()["response"]
+    assert (element["success"], element["warning"]["message"]) == (True, "Scripted warning; request skipped.")
+    (element,) = _track(caller).json()["response"]
+    assert "warning" not in element
+
+
 def test_an_answer_can_have_both_success_and_an_error(start: Callable[..., Caller]) -> None:
     (element,) = _track(start(faults="success-and-error")).json()["response"]
     assert (element["success"], element["error"]) == (True, {"message": "Scripted error."})

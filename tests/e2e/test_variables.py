@@ -252,9 +252,19 @@ def test_a_rejected_variable_is_named_and_not_sent_again(shell: Shell, served: S
     assert "SECRET" not in json.dumps(receipt)
     served.faults("")
     planned = shell.run("plan", "--out", "b.lpplan").stdout
-    assert "1 variable has a change that the API rejected before" in " ".join(planned.split())
+    assert "1 thing of the app has a change that the API rejected before" in " ".join(planned.split())
     shell.run("apply", "b.lpplan", "--yes", "--retry-rejected")
     assert variables(served) == AFTER
+
+
+def test_a_skipped_variable_is_no_success(shell: Shell, served: Served) -> None:
+    shell.run("plan", "--out", "a.lpplan")
+    served.faults("skipped:action=deleteVars,times=1")
+    receipt = shell.json(*APPLY, "--verify", "none", code=4)
+    assert (receipt["actions"]["done"], receipt["actions"]["skipped"]) == (5, 1)
+    assert variables(served)["oldBanner"] is True
+    (skipped,) = receipt["exceptions"]
+    assert skipped["subject"] == "variable:oldBanner"
 
 
 def test_a_refused_call_is_parked_and_resumed(shell: Shell, served: Served) -> None:

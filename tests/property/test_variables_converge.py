@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from leanplum_sync.address import ResourceAddress, Subject
-from leanplum_sync.kinds.rows.desires import RemoveVariable, SetVariable, Want
+from leanplum_sync.kinds.rows.desires import RemoveThing, SetThing, Want
 from leanplum_sync.operations.drift import Origin, origin_of
 from leanplum_sync.planner.decide import Reason
 from leanplum_sync.planner.footprint import footprints
@@ -43,7 +43,7 @@ def wants_of(spec: Mapping[str, Any]) -> list[Want]:
     found = []
     for name, value in spec.items():
         for leaf, item in leaves_of(name, value):
-            desire = RemoveVariable(leaf, HERE) if item is None else SetVariable(leaf, item, HERE)
+            desire = RemoveThing(leaf, HERE) if item is None else SetThing(leaf, item, HERE)
             found.append(Want(SPEC, Subject.variable(leaf), create=False, found_at=HERE, desires=(desire,)))
     return found
 
@@ -136,6 +136,6 @@ def test_from_nothing_the_app_has_exactly_what_the_spec_names(spec: dict[str, An
             for each in some:
                 tree = carried_out(tree, each.action)
     expected = {
-        want.subject.id: want.desires[0].value for want in wants if isinstance(want.desires[0], SetVariable)
+        want.subject.id: want.desires[0].value for want in wants if isinstance(want.desires[0], SetThing)
     }
     assert tree == tree_of(expected)

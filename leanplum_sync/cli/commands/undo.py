@@ -35,7 +35,7 @@ from leanplum_sync.operations.plan import PlanRequest
 from leanplum_sync.operations.undo import make_undo
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.project.settings import Settings
-from leanplum_sync.render.values import amount, users_or_variables
+from leanplum_sync.render.values import amount, noun_for
 from leanplum_sync.specs import load_project
 from leanplum_sync.staging import Staging
 from leanplum_sync.wire.catalogue import KeyClass
@@ -118,8 +118,11 @@ def command(
         show_plan(opened, console)
         code = conclude(opened, console, detailed_exitcode=False)
     if made.moved_on:
+        kinds = {each.kind for each in made.moved_on}
+        things = {kind for kind in kinds if kind.is_thing}
+        what = noun_for(things, with_users=kinds > things)
         console.say(
-            f"{amount(len(made.moved_on), users_or_variables(sum(each.kind.is_thing for each in made.moved_on), len(made.moved_on)))} {'has' if len(made.moved_on) == 1 else 'have'} changed since the run and {'is' if len(made.moved_on) == 1 else 'are'} left alone: see {quoted(moved_file)}"
+            f"{amount(len(made.moved_on), what)} {'has' if len(made.moved_on) == 1 else 'have'} changed since the run and {'is' if len(made.moved_on) == 1 else 'are'} left alone: see {quoted(moved_file)}"
         )
     return code
 

@@ -114,6 +114,7 @@ def _check(
         findings = check(
             loaded, staging, console.progress(), listing_file(loaded.root, problems), strict=strict
         )
+    things = things_of(loaded.resources)
     remarks = () if strict else (*map(Remark, loaded.notes), *findings.remarks)
     checked = Checked(
         findings.problems,
@@ -124,7 +125,8 @@ def _check(
         listed_words(findings.listed),
         remarks,
         is_connected=reading is not None,
-        things=len(things_of(loaded.resources)),
+        things=len(things),
+        thing_kinds=frozenset(each.kind for each in things),
     )
     show_problems(checked, console, loaded.root)
     advise(remarks, console)

@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from leanplum_sync.address import Subject
+from leanplum_sync.address import Subject, noun_of
 from leanplum_sync.applier.canary import Canary, choose
 from leanplum_sync.applier.preflight import Consent
 from leanplum_sync.applier.receipt import Receipt, StopReason
@@ -21,7 +21,7 @@ from leanplum_sync.planfile.part import PlanPart
 from leanplum_sync.planner.change import ChangeKind
 from leanplum_sync.planner.plan import Summary, Target
 from leanplum_sync.render.plan_words import HAZARD_WORDS, target_words
-from leanplum_sync.render.values import amount, listing
+from leanplum_sync.render.values import amount, listing, plural
 from leanplum_sync.wire.catalogue import KeyClass
 
 _WHOLE: Final = 100
@@ -48,7 +48,7 @@ ack_option: Final = click.option(
 
 def confirm(console: Console, target: Target, summary: Summary) -> None:
     """
-    Ask a person on a terminal to type the number of users back, or that of variables if no users change.
+    Ask a person on a terminal to type the number of users back, or that of things of the app if no users change.
 
     Raises:
         click.ClickException: there is nobody to ask.
@@ -59,8 +59,12 @@ def confirm(console: Console, target: Target, summary: Summary) -> None:
     if erased:
         deeds.append(f"erases {amount(erased, 'user')}, which can't be undone,")
     if summary.changed_things:
-        deeds.append(f"changes {amount(summary.changed_things, 'variable')}")
-    count, what = (summary.changed, "users") if summary.changed else (summary.changed_things, "variables")
+        deeds.append(f"changes {amount(summary.changed_things, noun_of(summary.thing_kinds))}")
+    count, what = (
+        (summary.changed, "users")
+        if summary.changed
+        else (summary.changed_things, plural(noun_of(summary.thing_kinds)))
+    )
     if summary.created:
         deeds.append(f"creates {summary.created:,} of them")
     if resubscribed := summary.count(ChangeKind.RESUBSCRIBE):

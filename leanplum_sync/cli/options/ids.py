@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from leanplum_sync.address import Subject
+from leanplum_sync.address import Subject, SubjectKind
 from leanplum_sync.errors import SpecError
 from leanplum_sync.kinds import FileSource
 from leanplum_sync.kinds.rows.row import CellError, checked_id
@@ -41,9 +41,10 @@ def subject_of(text: str) -> Subject:
 
 
 def subject_or_thing(text: str) -> Subject:
-    """Return the subject that *text* names, as ``subject_of``, or the thing of the app: ``variable:NAME``."""
+    """Return the subject that *text* names, as ``subject_of``, or the thing of the app, such as ``variable:NAME``."""
     kind, separator, identifier = text.partition(":")
-    return Subject.variable(identifier) if separator and kind == "variable" else subject_of(text)
+    is_thing = separator and any(kind == each.value for each in SubjectKind if each.is_thing)
+    return Subject(SubjectKind(kind), identifier) if is_thing else subject_of(text)
 
 
 def subjects_named(

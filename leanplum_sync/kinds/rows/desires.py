@@ -185,16 +185,21 @@ class OfTheApp:
 
 
 @dataclass(frozen=True, slots=True)
-class SetVariable(OfTheApp):
-    """Give a variable of the app this default value, which is no group."""
+class SetThing(OfTheApp):
+    """
+    Give a thing of the app this value. Of a variable, it is the default value, which is no group; of others, the fields to set.
+
+    With *replace*, it may be deleted and created again, to change what can't be changed otherwise.
+    """
 
     name: str
     value: Json
     asked_at: Place
+    replace: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class RemoveVariable(OfTheApp):
+class RemoveThing(OfTheApp):
     name: str
     asked_at: Place
 
@@ -211,8 +216,8 @@ Desire: TypeAlias = (
     | Send
     | TrackEvent
     | Erase
-    | SetVariable
-    | RemoveVariable
+    | SetThing
+    | RemoveThing
 )
 
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from leanplum_sync.kinds.rows.desires import RemoveVariable, SetVariable
+from leanplum_sync.kinds.rows.desires import RemoveThing, SetThing
 
 
 def asked(folder: Any, entries: str) -> dict[str, Any]:
     """Return what the document asks for, by the names of variables; None for one that is to be absent."""
     folder.spec("Variables", f"variables:\n{entries}")
     desires = [desire for want in folder.resource().wants for desire in want.desires]
-    assert all(isinstance(each, SetVariable | RemoveVariable) for each in desires)
-    return {each.name: each.value if isinstance(each, SetVariable) else None for each in desires}
+    assert all(isinstance(each, SetThing | RemoveThing) for each in desires)
+    return {each.name: each.value if isinstance(each, SetThing) else None for each in desires}
 
 
 def faults(folder: Any, entries: str) -> list[str]:

@@ -28,6 +28,11 @@ CHANGES = {
     ChangeKind.EVENT_TOTAL: 4,
     ChangeKind.VARIABLE: 5,
     ChangeKind.VARIABLE_GONE: 2,
+    ChangeKind.THING_CREATED: 9,
+    ChangeKind.THING_UPDATED: 9,
+    ChangeKind.THING_REPLACED_AWAY: 3,
+    ChangeKind.THING_REPLACED: 3,
+    ChangeKind.THING_REMOVED: 4,
 }
 COUNTS = {
     "erased": 13,
@@ -42,6 +47,8 @@ COUNTS = {
     "createdUsers": 1,
     "resubscribes": 9,
     "variables": 7,
+    "replaced": 3,
+    "removed": 4,
     "removals": 3,
     "unsubscribes": 8,
     "renames": 4,
