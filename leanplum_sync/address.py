@@ -28,6 +28,7 @@ class SubjectKind(StrEnum):
     USER = "user"
     VARIABLE = "variable"  # the id is its name, with its groups
     CHANNEL = "channel"  # a notification channel of Android
+    POSTBACK = "postback"  # the id is its type, and the variable that holds its URL
 
     @property
     def id_argument(self) -> str:
@@ -40,7 +41,7 @@ class SubjectKind(StrEnum):
                 return "deviceId"
             case SubjectKind.USER:
                 return "userId"
-            case SubjectKind.VARIABLE | SubjectKind.CHANNEL:
+            case SubjectKind.VARIABLE | SubjectKind.CHANNEL | SubjectKind.POSTBACK:
                 return self.value
 
     @property
@@ -49,7 +50,7 @@ class SubjectKind(StrEnum):
         match self:
             case SubjectKind.DEVICE | SubjectKind.USER:
                 return False
-            case SubjectKind.VARIABLE | SubjectKind.CHANNEL:
+            case SubjectKind.VARIABLE | SubjectKind.CHANNEL | SubjectKind.POSTBACK:
                 return True
 
     @property
@@ -58,7 +59,7 @@ class SubjectKind(StrEnum):
         match self:
             case SubjectKind.CHANNEL:
                 return "notification channel"
-            case SubjectKind.DEVICE | SubjectKind.USER | SubjectKind.VARIABLE:
+            case SubjectKind.DEVICE | SubjectKind.USER | SubjectKind.VARIABLE | SubjectKind.POSTBACK:
                 return self.value
 
 

@@ -25,7 +25,6 @@ from leanplum_sync.applier.live_state import (
     unseen,
 )
 from leanplum_sync.applier.ports import Plan, Stop, Writer
-from leanplum_sync.applier.quiet import quiet
 from leanplum_sync.applier.settings import ApplySettings
 from leanplum_sync.client.backoff import Randomness, delay_seconds
 from leanplum_sync.client.throttle import Pace
@@ -55,6 +54,7 @@ from leanplum_sync.wire.event import has_wrong_time
 from leanplum_sync.wire.fingerprint import fingerprint
 from leanplum_sync.wire.outcome import ActionOutcome, Outcome
 from leanplum_sync.wire.profile import Profile, read_profile
+from leanplum_sync.wire.quiet import quiet
 from leanplum_sync.wire.subscription import resubscribed
 
 # How often a wait checks whether the run should end.

@@ -9,6 +9,7 @@ from typing import Final
 
 from leanplum_sync.address import Subject, SubjectKind
 from leanplum_sync.client.calls import Calls, rejected
+from leanplum_sync.client.postback_urls import check_urls, seen_at
 from leanplum_sync.errors import CredentialError, NoAnswerError, RejectedError
 from leanplum_sync.wire.ab_test import AbTest, read_ab_tests
 from leanplum_sync.wire.action import Action, Json
@@ -34,7 +35,7 @@ _NAME_A_USER: Final = (
 
 class Reader:
     """
-    Needs the data export key for users, the content read-only key for messages and A/B tests, the production key for notification channels,
+    Needs the data export key for users and postbacks, the content read-only key for messages and A/B tests, the production key for notification channels,
     and the production or the development key for variables, each when first used. *variables_user* is the user as whom variables are read, None for nobody.
     """
 
@@ -101,6 +102,9 @@ class Reader:
                     self._ask(Action("getAndroidNotificationChannels", {}), on_rate_limit)
                 )
                 seen = [_named(subject.id, channels) for subject in subjects]
+            case SubjectKind.POSTBACK:
+                check_urls(subjects)
+                seen = seen_at(self._ask(Action("listPostbacks", {}), on_rate_limit), subjects)
             case SubjectKind.USER | SubjectKind.DEVICE:
                 raise AssertionError("users and devices are no things of the app")
         elements = tuple({"success": True, THINGS: things} for things in seen)

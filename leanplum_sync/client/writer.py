@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 from leanplum_sync.client.calls import Calls
 from leanplum_sync.client.http import BeforeWrite
+from leanplum_sync.client.postback_urls import url_in
 from leanplum_sync.wire.action import Action
 from leanplum_sync.wire.catalogue import ACTIONS, KeyClass, Target
 from leanplum_sync.wire.envelope import BatchAnswer, Refused, read_batch_answer
+from leanplum_sync.wire.postback import parts_of_url, revealed
+from leanplum_sync.wire.quiet import without
 
 
 class Writer:
@@ -40,19 +43,21 @@ class Writer:
         Raises:
             NotSentError: nothing was sent.
             NoAnswerError: every action is in doubt.
+            CredentialError: the variable that holds the URL of a postback is not set; nothing was sent.
             MigrationChangedError: the app's migration state has changed; nothing was sent.
         """
-        name = "multi"
+        name, secret = "multi", ""
         if is_sent_alone(actions):  # see ``Batch``
             [action] = actions
-            name, body = action.name, self._calls.body(self._key_class, action.arguments)
+            sent, secret = revealed(action, url_in)
+            name, body = action.name, self._calls.body(self._key_class, sent.arguments)
         elif body is None:
             body = self.encode(actions, request_ids=request_ids, batch_id=batch_id)
         with self._calls.metered(actions) as request:
             response = self._calls.post(name, body, before_write)
             answer = read_batch_answer(response.status, response.body, actions, request_ids)
             request.is_refused = isinstance(answer, Refused)
-        return answer
+        return without(answer, frozenset(parts_of_url(secret))) if secret else answer
 
 
 def is_sent_alone(actions: Sequence[Action]) -> bool:

@@ -16,6 +16,7 @@ from leanplum_sync.kinds import (
     expectations,
     message_send,
     notification_channels,
+    postbacks,
     push_tokens,
     subscriptions,
     user_attributes,
@@ -47,5 +48,6 @@ KINDS: Final = by_name(
     erasure.KIND,
     variables.KIND,
     notification_channels.KIND,
+    postbacks.KIND,
     expectations.KIND,
 )

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from leanplum_sync.address import Subject
+from leanplum_sync.address import Subject, SubjectKind
 from leanplum_sync.applier.binding import ProjectNow, changed_specs, check_environment
 from leanplum_sync.applier.canary import Chosen
 from leanplum_sync.applier.ports import Stop, StopFlag
@@ -21,6 +21,7 @@ from leanplum_sync.applier.run import apply_plan, read_receipt
 from leanplum_sync.applier.settings import ApplySettings, Recheck, recheck_is_due
 from leanplum_sync.client.calls import OnRetry
 from leanplum_sync.client.calls import nobody as tell_nobody
+from leanplum_sync.client.postback_urls import check_urls
 from leanplum_sync.client.writer import Writer
 from leanplum_sync.clock import SystemClock
 from leanplum_sync.errors import InterruptedRunError, Mismatch, MismatchKind, UsageError
@@ -58,6 +59,7 @@ from leanplum_sync.project.settings import Settings, settle
 from leanplum_sync.specs import load, load_project, spec_inputs
 from leanplum_sync.staging import Staging
 from leanplum_sync.wire.catalogue import KeyClass
+from leanplum_sync.wire.postback import ACTIONS as POSTBACK_ACTIONS
 
 _SUFFIXES: Final = (".yaml", ".yml")
 _TOLD: Final = 5  # one is enough to refuse the plan; validate lists them all
@@ -268,6 +270,7 @@ def applying(
         StalePlanError: its events may trigger messages that were started after planning.
         ClockError: it has events, and this machine's clock differs too much from the host's.
         StalePlanError: the app is no longer as the specs expect.
+        CredentialError: a variable that holds the URL of a postback is not set.
     """
     settings = admitted.settings
     with (
@@ -291,6 +294,8 @@ def applying(
         check_migration(app.reader(), stated, changes=admitted.mine.summary.changed > 0)
         check_triggers(app.reader(), admitted.plan.summary, admitted.plan.contents)
         check_tests(app.reader(), admitted.plan.summary, admitted.plan.contents)
+        if not admitted.plan.contents.actions.keys().isdisjoint(POSTBACK_ACTIONS):
+            check_urls(each for each in admitted.plan.subjects() if each.kind is SubjectKind.POSTBACK)
         check_clock(app.calls.host_ahead_seconds, admitted.plan.contents)
         check_still_met(admitted.plan, admitted.conditions.root, app.reader())
         with closing(ReadBack(settings)) as seen:

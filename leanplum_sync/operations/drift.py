@@ -59,6 +59,7 @@ _SHORT: Final = frozenset(
         Reason.FIXED,
         Reason.IN_THE_WAY,
         Reason.IS_DEFAULT,
+        Reason.SEVERAL,
         Reason.NOT_A_LIST,
         Reason.NOT_CONVERTIBLE,
         Reason.NOT_COPYABLE,

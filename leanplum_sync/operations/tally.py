@@ -241,6 +241,7 @@ def _about(decision: Decision) -> str:
             | Reason.IN_THE_WAY
             | Reason.FIXED
             | Reason.IS_DEFAULT
+            | Reason.SEVERAL
         ):
             return decision.desire.name
 

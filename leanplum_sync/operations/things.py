@@ -15,7 +15,7 @@ from leanplum_sync.kinds import Resource
 from leanplum_sync.kinds.rows.desires import Want
 from leanplum_sync.observed.users import ReadsUsers
 from leanplum_sync.planner.change import Change
-from leanplum_sync.planner.conflicts import conflicts, groups_in_the_way, several_defaults
+from leanplum_sync.planner.conflicts import conflicts, groups_in_the_way, several_defaults, too_many_postbacks
 from leanplum_sync.planner.known import NOTHING_KNOWN, KnowsDeliveries
 from leanplum_sync.planner.parts import Part
 from leanplum_sync.planner.plan import Contents, Note, Summary
@@ -78,10 +78,10 @@ def thing_problems(resources: Sequence[Resource]) -> Iterator[Problem]:
     things = things_of(resources)
     for wants in things.values():
         yield from conflicts(wants)
-    yield from groups_in_the_way(
-        [wants[0] for subject, wants in things.items() if subject.kind is SubjectKind.VARIABLE]
-    )
-    yield from several_defaults([wants[0] for wants in things.values()])
+    first = [wants[0] for wants in things.values()]
+    yield from groups_in_the_way([want for want in first if want.subject.kind is SubjectKind.VARIABLE])
+    yield from several_defaults(first)
+    yield from too_many_postbacks(first)
 
 
 def read_things(subjects: Collection[Subject], reader: ReadsUsers, clock: Clock) -> ObservedThings:

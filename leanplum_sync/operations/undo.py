@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Final, Protocol
 
-from leanplum_sync.address import ResourceAddress, Subject
+from leanplum_sync.address import ResourceAddress, Subject, SubjectKind
 from leanplum_sync.clock import Clock
 from leanplum_sync.kinds.rows import desires
 from leanplum_sync.kinds.rows.desires import Desire, Want
@@ -53,6 +53,7 @@ _UNSUBSCRIBED: Final = "unsubscribed by this run will stay so: re-subscribing ne
 _STAYS_DEFAULT: Final = (
     "became the default channel, and stays as it is: give `default: true` to another one in a spec"
 )
+_HIDDEN_CHANNELS: Final = "was deleted, and can't be created as it was: Leanplum doesn't show its channels"
 _NESTED: Final = "had a nested value, which can't be written back"
 
 
@@ -229,6 +230,8 @@ def _obstacle(change: Change) -> str:
         case Effect.ATTRIBUTE | Effect.ITEMS_ADDED | Effect.ITEMS_REMOVED | Effect.SUM:
             return _NESTED if isinstance(change.before, dict) else ""
         case Effect.THING:
+            if change.subject.kind is SubjectKind.POSTBACK and change.after is None:
+                return _HIDDEN_CHANNELS
             return _STAYS_DEFAULT if became_default(change) else ""
 
 

@@ -46,8 +46,7 @@ _OF_VARIABLES: Final = {
     "setVars": ChangeKind.VARIABLE,
     "deleteVars": ChangeKind.VARIABLE_GONE,
 }
-_REPLACED: Final = (ChangeKind.THING_REPLACED, ChangeKind.THING_REPLACED_AWAY)
-_DELETES: Final = ("deleteAndroidNotificationChannel",)  # of things other than variables
+_DELETES: Final = ("deleteAndroidNotificationChannel", "deletePostback")  # of things other than variables
 _VARIABLES: Final = (
     "SELECT DISTINCT substr(subject, length('variable:') + 1) FROM action WHERE name IN (?, ?) ORDER BY 1"
 )
@@ -120,10 +119,10 @@ def count_contents(connection: sqlite3.Connection, triggers: Sequence[Trigger] =
 
 
 def _count_things(actions: Mapping[str, int], changes: dict[ChangeKind, int]) -> None:
-    replaced = max(changes.get(kind, 0) for kind in _REPLACED)
+    replaced = changes.get(ChangeKind.THING_REPLACED_AWAY, 0)
     removed = sum(actions.get(name, 0) for name in _DELETES) - replaced
     counts = {kind: actions.get(name, 0) for name, kind in _OF_VARIABLES.items()}
-    counts |= {ChangeKind.THING_REPLACED: replaced, ChangeKind.THING_REMOVED: removed}
+    counts[ChangeKind.THING_REMOVED] = removed
     for kind, count in counts.items():
         if most := max(count, changes.get(kind, 0)):
             changes[kind] = most

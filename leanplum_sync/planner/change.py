@@ -39,7 +39,8 @@ class ChangeKind(StrEnum):
     BLOCK = "block"  # the same, but the id stays, and nothing more is accepted for it
     VARIABLE = "variable"
     VARIABLE_GONE = "variable removed"
-    # Of any other thing of the app. One that is replaced is deleted and created again: two changes, in this order.
+    # These are about any other thing of the app. One that is replaced is deleted and created again: two changes, in this order. Or another one takes
+    # its place, with a change of its own.
     THING_CREATED = "thing created"
     THING_UPDATED = "thing updated"
     THING_REPLACED_AWAY = "thing replaced away"
@@ -225,10 +226,10 @@ def _facts(kind: ChangeKind) -> ChangeFacts:  # noqa: C901, PLR0912 - a table: a
         case ChangeKind.THING_UPDATED:
             return ChangeFacts("update", Family.THINGS, Effect.THING, repeatable, None, 3)
         case ChangeKind.THING_REPLACED_AWAY:
-            return ChangeFacts("delete to replace", Family.THINGS, Effect.THING, repeatable, None, 1)
+            return ChangeFacts("delete to replace", Family.THINGS, Effect.THING, repeatable, "replaced", 1)
         case ChangeKind.THING_REPLACED:
-            # Of another class than deleting, so that it comes after it, in a request of its own.
-            return ChangeFacts("replace", Family.THINGS, Effect.THING, checkable, "replaced", 1)
+            # Its class is not that of deleting, so that it comes after it, in a request of its own.
+            return ChangeFacts("replace", Family.THINGS, Effect.THING, checkable, None, 1)
         case ChangeKind.THING_REMOVED:
             return ChangeFacts("delete", Family.THINGS, Effect.THING, repeatable, "removed", 1)
     # fmt: on

@@ -16,6 +16,7 @@ from leanplum_sync.kinds.rows.subscription_part import SubscriptionPart
 from leanplum_sync.problem import Place, Problem
 from leanplum_sync.wire.exact import exact_form
 from leanplum_sync.wire.fingerprint import fingerprint
+from leanplum_sync.wire.postback import MOST
 from leanplum_sync.wire.profile import TOKEN_FIELDS
 from leanplum_sync.wire.values import canonical
 from leanplum_sync.wire.variable import overlaps
@@ -94,6 +95,22 @@ def several_defaults(wants: Sequence[Want]) -> Iterator[Problem]:
             "Keep `default: true` in one of them.",
             str(want.resource),
             also=defaults[0].found_at,
+        )
+
+
+def too_many_postbacks(wants: Sequence[Want]) -> Iterator[Problem]:
+    """Yield a problem for each of *wants*, one for each thing, that wants a postback beyond the most that an app can have."""
+    present = [
+        want
+        for want in wants
+        if want.subject.kind is SubjectKind.POSTBACK and isinstance(want.desires[0], desires.SetThing)
+    ]
+    for want in sorted(present, key=lambda each: each.found_at)[MOST:]:
+        yield Problem(
+            want.found_at,
+            f"this is one postback too many: an app can have {MOST}",
+            "Remove one, or write `state: absent` to delete it.",
+            str(want.resource),
         )
 
 

@@ -25,6 +25,7 @@ from leanplum_sync.wire.channel import ONLY
 from leanplum_sync.wire.convert import ConversionError, convert
 from leanplum_sync.wire.exact import same_exactly
 from leanplum_sync.wire.fingerprint import device_fingerprint
+from leanplum_sync.wire.postback import SEVERAL
 from leanplum_sync.wire.profile import TOKEN_FIELDS, Profile
 from leanplum_sync.wire.subscription import SUBSCRIBED
 from leanplum_sync.wire.thing import rules_of
@@ -56,6 +57,7 @@ class Reason(StrEnum):
     )
     FIXED = "differs in a field that Leanplum can't change, and the spec does not have `replace: true`"
     IS_DEFAULT = "is the default channel, which Leanplum only deletes if it is the last one"
+    SEVERAL = "exists more than once, with channels that Leanplum doesn't show"
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,11 +267,7 @@ def _thing(want: Want, desire: desires.SetThing | desires.RemoveThing, profile: 
         return _variable(want, desire, profile)
     before = profile.things.get(desire.name)
     if isinstance(desire, desires.RemoveThing):
-        if before is None:
-            return Decision(want, desire, Reason.SAME)
-        if _is_default(before):
-            return Decision(want, desire, Reason.IS_DEFAULT)
-        return _differs(want, desire, _change(want, desire, ChangeKind.THING_REMOVED, before, None))
+        return _removed_thing(want, desire, before)
     if before is None:
         return _differs(want, desire, _change(want, desire, ChangeKind.THING_CREATED, None, desire.value))
     differing = rules.differing(desire.value, before)
@@ -280,17 +278,28 @@ def _thing(want: Want, desire: desires.SetThing | desires.RemoveThing, profile: 
         return _differs(want, desire, _change(want, desire, ChangeKind.THING_UPDATED, changed, desire.value))
     if not desire.replace:
         return Decision(want, desire, Reason.FIXED)
-    if _is_default(before):
-        return Decision(want, desire, Reason.IS_DEFAULT)
+    if obstacle := _obstacle(before):
+        return Decision(want, desire, obstacle)
     kept = {name: value for name, value in before.items() if name in rules.compared}
     after = {**kept, **desire.value}
     kinds = (ChangeKind.THING_REPLACED_AWAY, ChangeKind.THING_REPLACED)
     return _differs(want, desire, *(_change(want, desire, kind, before, after) for kind in kinds))
 
 
-def _is_default(channel: Mapping[str, Json]) -> bool:
-    """Whether the API refuses to delete the channel."""
-    return bool(channel.get("default")) and not channel.get(ONLY)
+def _removed_thing(want: Want, desire: desires.RemoveThing, before: Json) -> Decision:
+    if before is None:
+        return Decision(want, desire, Reason.SAME)
+    if obstacle := _obstacle(before):
+        return Decision(want, desire, obstacle)
+    kind = ChangeKind.THING_REPLACED_AWAY if desire.replaced else ChangeKind.THING_REMOVED
+    return _differs(want, desire, _change(want, desire, kind, before, None))
+
+
+def _obstacle(thing: Mapping[str, Json]) -> Reason | None:
+    """Return why an observed thing can't be deleted."""
+    if thing.get("default") and not thing.get(ONLY):
+        return Reason.IS_DEFAULT
+    return Reason.SEVERAL if thing.get(SEVERAL) else None
 
 
 def _variable(want: Want, desire: desires.SetThing | desires.RemoveThing, profile: Profile) -> Decision:

@@ -174,6 +174,11 @@ def _sentences(reason: Reason) -> tuple[str, str] | None:  # noqa: C901, PLR0912
                 "is the default one, which can't be deleted: first give `default: true` to another one, and apply that",
                 "",
             )
+        case Reason.SEVERAL:
+            return (
+                "exists more than once, so all of them stay: list them with `call listPostbacks`, and delete the wrong ones by hand",
+                "",
+            )
         case Reason.IN_THE_WAY:
             return (
                 "is a group of other variables, or would be in a group that is a single variable now, so it stays as it is",

@@ -26,12 +26,14 @@ UNKNOWN_TESTS: Final = "unknown_tests"
 IN_THE_WAY: Final = "in_the_way"
 FIXED: Final = "fixed"
 IS_DEFAULT: Final = "is_default"
+SEVERAL: Final = "several"
 REJECTED_THINGS: Final = "things_rejected_before"
 THINGS_NOT_UNDONE: Final = "things_not_undone"
 # What each is about.
 ABOUT_THINGS: Final[Mapping[str, str]] = {
     **dict.fromkeys((IN_TEST, ENDED_TEST, UNKNOWN_TESTS, IN_THE_WAY), SubjectKind.VARIABLE.words),
     **dict.fromkeys((FIXED, IS_DEFAULT), SubjectKind.CHANNEL.words),
+    SEVERAL: SubjectKind.POSTBACK.words,
     **dict.fromkeys((REJECTED_THINGS, THINGS_NOT_UNDONE), noun_of(())),
 }
 TRIGGERS: Final = "triggers"  # the code of a note on a message that events of the plan may send

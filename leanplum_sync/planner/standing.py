@@ -169,7 +169,7 @@ def is_listed(device_id: str, subject: Subject, profile: Profile) -> bool:
             return device_id in profile.devices
         case SubjectKind.DEVICE:
             return profile.exists or device_id in profile.devices
-        case SubjectKind.VARIABLE | SubjectKind.CHANNEL:
+        case SubjectKind.VARIABLE | SubjectKind.CHANNEL | SubjectKind.POSTBACK:
             return False
 
 

@@ -35,27 +35,21 @@ def is_reached(change: Change, observed: Json) -> bool:
     rules = rules_of(change.subject.kind)
     if rules is None:
         return same_exactly(observed, change.after)
-    match change.kind:
-        case ChangeKind.THING_REMOVED:
-            return observed is None
-        case ChangeKind.THING_REPLACED_AWAY:
-            return observed is None or not rules.differing(change.after, observed)
-        case _:
-            return observed is not None and not rules.differing(change.after, observed)
+    if observed is None:
+        return change.kind in DELETING
+    return change.after is not None and not rules.differing(change.after, observed)
 
 
 def is_untouched(change: Change, observed: Json) -> bool:
     """Whether *observed*, None for none, is as the plan of *change* observed it, or as its own first step left it."""
     rules = rules_of(change.subject.kind)
-    match change.kind:
-        case ChangeKind.THING_REMOVED | ChangeKind.THING_REPLACED_AWAY if rules is not None:
-            return rules.is_same(observed, change.before)
-        case ChangeKind.THING_REPLACED if rules is not None:
-            return observed is None or rules.is_same(observed, change.before)
-        case ChangeKind.THING_UPDATED:
-            return observed is not None and same_exactly(part_of(observed, change.after), change.before)
-        case _:
-            return same_exactly(observed, change.before)
+    if rules is None or change.before is None or observed is None:
+        return same_exactly(observed, change.before) or (
+            observed is None and change.kind is ChangeKind.THING_REPLACED
+        )
+    if change.kind is ChangeKind.THING_UPDATED:
+        return same_exactly(part_of(observed, change.after), change.before)
+    return rules.is_same(observed, change.before)
 
 
 def planned_value(change: Change, observed: Json) -> Json:

@@ -269,13 +269,13 @@ class AuditModel(Edge):
 def _writes() -> Any:
     return Field(
         default=KeyClass.PRODUCTION.value,
-        description="The class of key to write with: `production` or `development`. Only specs whose kinds need this key are planned"
+        description="The class of key to write with: `production`, `development`, or `dataExport`. Only specs whose kinds need this key are planned"
         " and applied here.",
         examples=["development"],
     )
 
 
-Writes = Literal["production", "development"]
+Writes = Literal["production", "development", "dataExport"]
 
 
 class EmbeddedModel(Edge):
@@ -626,7 +626,7 @@ def _environment(
 ) -> Environment:
     budget = form.budget or spec.budget
     own_limits = form.limits or LimitsModel()
-    observe, writes = form.observe or spec.observe or Observe.LIVE, KeyClass(form.writes)
+    observe, writes = form.observe or spec.observe or Observe.LIVE, KeyClass.of_setting(form.writes)
     match form:
         case EmbeddedModel():
             return EmbeddedEnvironment(

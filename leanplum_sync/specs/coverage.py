@@ -68,7 +68,7 @@ def _example(environment: Environment, key: KeyClass) -> str:
             fields = [f"appId: {_form(app_id)}"]
         case _:
             assert_never(environment)
-    return f"{environment.name}-{key.value}: {{{', '.join([*fields, f'writes: {key.value}'])}}}"
+    return f"{environment.name}-{key.words.replace(' ', '-')}: {{{', '.join([*fields, f'writes: {key.setting}'])}}}"
 
 
 def _form(setting: Setting) -> str:

@@ -15,7 +15,9 @@ from typing import Final
 from leanplum_sync.wire.profile import TOKEN_FIELDS
 
 _ALWAYS: Final = re.compile(
-    rf"(?<!\w)({'|'.join(('inline', 'audience', 'audiences', 'options', 'token', *TOKEN_FIELDS))})[\"']?\s*:"
+    rf"(?<!\w)(?:(?:{'|'.join(('inline', 'audience', 'audiences', 'options', 'token', *TOKEN_FIELDS))})[\"']?\s*:"
+    # URLs of postbacks, which belong in variables
+    r"|(?:url|replaces)[\"']?\s*:(?!\s*\{))"
 )
 # Nothing here is tried in two ways, so that long lines take linear time.
 _ENTRY: Final = re.compile(

@@ -37,6 +37,16 @@ class KeyClass(StrEnum):
             case KeyClass.CONTENT_READ_ONLY:
                 return "content read-only"
 
+    @property
+    def setting(self) -> str:
+        """As project files call it."""
+        first, *rest = self.value.split("_")
+        return first + "".join(map(str.capitalize, rest))
+
+    @classmethod
+    def of_setting(cls, setting: str) -> KeyClass:
+        return next(each for each in cls if each.setting == setting)
+
 
 class ArgumentType(StrEnum):
     TEXT = "text"

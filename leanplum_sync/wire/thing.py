@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from leanplum_sync.address import Subject, SubjectKind
-from leanplum_sync.wire import channel, variable
+from leanplum_sync.wire import channel, postback, variable
 from leanplum_sync.wire.action import Action, Json
 from leanplum_sync.wire.exact import same_exactly
 
@@ -24,7 +24,7 @@ class ThingRules:
     """
     *put* creates a thing, or updates the one that was observed, which is its last argument. *delete* deletes it.
 
-    *compared* are the fields that the API shows; *updatable* are those that can change without deleting the thing. *moving* are fields
+    *compared* are the fields that the API shows; *updatable* can change without deleting the thing. *moving* are fields
     that change by themselves when another thing changes, and so don't count when one is deleted.
     """
 
@@ -54,6 +54,13 @@ class ThingRules:
 
 
 _RULES: Final = {
+    SubjectKind.POSTBACK: ThingRules(
+        put=lambda name, value, _: postback.add_postback(name, value),
+        delete=postback.delete_postback,
+        compared=frozenset(),  # of one that exists, the API shows nothing but what its name says
+        updatable=frozenset(),
+        moving=frozenset(),
+    ),
     SubjectKind.CHANNEL: ThingRules(
         put=channel.put_channel,
         delete=lambda name, _: channel.delete_channel(name),
@@ -67,7 +74,7 @@ _RULES: Final = {
 def rules_of(kind: SubjectKind) -> ThingRules | None:
     """Return the rules of a kind of thing that has fields; None of a variable."""
     match kind:
-        case SubjectKind.CHANNEL:
+        case SubjectKind.CHANNEL | SubjectKind.POSTBACK:
             return _RULES[kind]
         case SubjectKind.VARIABLE | SubjectKind.USER | SubjectKind.DEVICE:
             return None
@@ -81,4 +88,6 @@ def written_by(action: str, arguments: Mapping[str, Json]) -> tuple[Subject, Jso
         return Subject(SubjectKind.VARIABLE, found[0]), found[1]
     if found := channel.written_by(action, arguments):
         return Subject(SubjectKind.CHANNEL, found[0]), found[1]
+    if found := postback.written_by(action, arguments):
+        return Subject(SubjectKind.POSTBACK, found[0]), found[1]
     return None

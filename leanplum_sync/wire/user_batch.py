@@ -85,5 +85,5 @@ def _names(element: Mapping[str, Json], subject: Subject) -> bool:
             return isinstance(devices, list) and any(
                 isinstance(device, dict) and device.get("deviceId") == subject.id for device in devices
             )
-        case SubjectKind.VARIABLE | SubjectKind.CHANNEL:
+        case SubjectKind.VARIABLE | SubjectKind.CHANNEL | SubjectKind.POSTBACK:
             return False  # no exportUser shows it

@@ -83,7 +83,7 @@ def _without(key_class: KeyClass, writes: KeyClass) -> str:
         return "`apply` can't write without it"
     match key_class:
         case KeyClass.PRODUCTION:
-            return "this environment writes with the development key"
+            return f"this environment writes with the {writes.words} key"
         case KeyClass.DEVELOPMENT:
             return "only some actions of `call` need it"
         case KeyClass.DATA_EXPORT:

@@ -34,7 +34,7 @@ def command(console: Console, *, plan: Path, user: str, observed: Path | None) -
     """
     Show what the plan in the file PLAN changes for USER, and the spec lines behind each change.
 
-    USER is a userId, taken literally (00004 is not 4), device:ID, variable:NAME, or channel:ID. Exit code 64: neither the plan nor the
+    USER is a userId, taken literally (00004 is not 4), device:ID, variable:NAME, channel:ID, or postback:VARIABLE. Exit code 64: neither the plan nor the
     specs list USER.
     """
     with open_plan(plan) as opened:

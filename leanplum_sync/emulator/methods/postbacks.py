@@ -26,7 +26,8 @@ def add_postback(work: Work) -> Element:
     known = work.transaction.things("postback")
     if len(known) >= _MAX_POSTBACKS:
         raise RefusedError(f"An app can have at most {_MAX_POSTBACKS} postbacks.")
-    postback_id = number(work.transaction, "postback", _FIRST_ID)
+    while str(postback_id := number(work.transaction, "postback", _FIRST_ID)) in known:
+        pass  # a seed has it
     postback = {"postbackId": postback_id, "type": kind, "postbackUrl": url}
     channels = [str(channel) for channel in work.arguments.sequence("channels")]
     work.transaction.put_thing("postback", str(postback_id), postback | {"channels": channels})

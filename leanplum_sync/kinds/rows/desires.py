@@ -187,7 +187,7 @@ class OfTheApp:
 @dataclass(frozen=True, slots=True)
 class SetThing(OfTheApp):
     """
-    Give a thing of the app this value. Of a variable, it is the default value, which is no group; of others, the fields to set.
+    Give a thing of the app this value: a variable its default value, which is no group, and others the fields to set.
 
     With *replace*, it may be deleted and created again, to change what can't be changed otherwise.
     """
@@ -200,8 +200,11 @@ class SetThing(OfTheApp):
 
 @dataclass(frozen=True, slots=True)
 class RemoveThing(OfTheApp):
+    """*replaced*: another thing takes its place."""
+
     name: str
     asked_at: Place
+    replaced: bool = False
 
 
 Desire: TypeAlias = (

@@ -31,7 +31,7 @@ CHANGES = {
     ChangeKind.THING_CREATED: 9,
     ChangeKind.THING_UPDATED: 9,
     ChangeKind.THING_REPLACED_AWAY: 3,
-    ChangeKind.THING_REPLACED: 3,
+    ChangeKind.THING_REPLACED: 9,
     ChangeKind.THING_REMOVED: 4,
 }
 COUNTS = {

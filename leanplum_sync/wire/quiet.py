@@ -25,17 +25,21 @@ _SHORT: Final = 4  # letters and digits; anything shorter occurs inside other wo
 
 def quiet(answer: BatchAnswer, actions: Sequence[Action], sensitive: Collection[str]) -> BatchAnswer:
     """Return *answer* with each message withheld that quotes a value of a *sensitive* attribute, or a push token."""
+    if isinstance(answer, Answered) and not any(found.message for found in answer.outcomes):
+        return answer
+    return without(answer, _values(actions, sensitive))
+
+
+def without(answer: BatchAnswer, values: Collection[str]) -> BatchAnswer:
+    """Return *answer* with each message withheld that quotes one of *values*."""
     match answer:
         case Answered(outcomes=outcomes):
-            if not any(found.message for found in outcomes):
-                return answer
-            values = _values(actions, sensitive)
             told = [replace(found, message=_told(found.message, values)) for found in outcomes]
             return replace(answer, outcomes=tuple(told))
         case Refused(message=message):
-            return replace(answer, message=_told(message, _values(actions, sensitive)))
+            return replace(answer, message=_told(message, values))
         case Unreadable(reason=reason):
-            return replace(answer, reason=_told(reason, _values(actions, sensitive)))
+            return replace(answer, reason=_told(reason, values))
 
 
 def _told(message: str, values: Collection[str]) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from leanplum_sync.applier.quiet import WITHHELD, quiet
 from leanplum_sync.wire.action import Action
 from leanplum_sync.wire.envelope import Answered, RefusalKind, Refused, Unreadable
 from leanplum_sync.wire.outcome import ActionOutcome, Outcome
+from leanplum_sync.wire.quiet import WITHHELD, quiet
 
 SENSITIVE = frozenset({"email", "vip", "size", "interests"})
 
