@@ -4,7 +4,6 @@ from __future__ import annotations
 
 _SESSION = "A device does this while a person uses the app. The emulator supports it, for tests of apps."
 _INBOX = "The app's SDK does this when a person opens the inbox."
-_EXPORT = "This makes files for other systems, and changes nothing. Use `call` or the [client](client.md)."
 _CONTENT = "This shows what people made in the dashboard, and changes nothing. Use `call`."
 _FILES = "Files are managed [by hand](how-to-work-by-hand.md)."
 _UNBLOCKING = "It brings nothing back. Use `call` if a user was [blocked](erasure.md) by mistake."
@@ -22,7 +21,6 @@ BY_HAND = {
     "startCampaign": "Leanplum doesn't document how to find out whether a campaign was started for a user.",
     **dict.fromkeys(("getMessage", "getAbTest", "getVariant"), _CONTENT),
     **dict.fromkeys(("downloadFile", "uploadFile"), _FILES),
-    **dict.fromkeys(("exportData", "exportReport"), _EXPORT),
     "multi": "This is how actions travel: kinds send theirs in batches, except for things of the app.",
     "getMultiResults": "This shows the results of Leanplum's own CSV import, which is done [by hand](how-to-work-by-hand.md).",
     **dict.fromkeys(("getNewsfeedMessages", "markNewsfeedMessageAsRead", "deleteNewsfeedMessage"), _INBOX),

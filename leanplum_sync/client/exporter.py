@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from leanplum_sync.client.api.jobs import ExportResult, export_data, export_users, get_export_results
+from leanplum_sync.client.api.jobs import (
+    ExportResult,
+    export_data,
+    export_report_with,
+    export_users,
+    get_export_results,
+)
 from leanplum_sync.client.calls import Calls
 from leanplum_sync.client.download import Streams, check_address, download_once
 from leanplum_sync.errors import ExportFailedError, InvalidCallError
+from leanplum_sync.wire.action import Json
 from leanplum_sync.wire.catalogue import KeyClass
 
 NEEDS: Final = (KeyClass.DATA_EXPORT,)
@@ -45,6 +53,15 @@ class Exporter:
         It takes one from a daily quota of 24. Raises as ``start``.
         """
         call = export_data(first_day, last_day)
+        return call.read(self._calls.retrying(lambda: self._calls.once(call.action), repeatable=False))
+
+    def start_report(self, arguments: Mapping[str, Json], first_day: str, last_day: str) -> str:
+        """
+        Start a report about the days from *first_day* to *last_day*, and return the job's id. *arguments* are the others of exportReport.
+
+        It takes one from a daily quota of 100. Raises as ``start``.
+        """
+        call = export_report_with(arguments, first_day, last_day)
         return call.read(self._calls.retrying(lambda: self._calls.once(call.action), repeatable=False))
 
     def result(self, job_id: str) -> ExportResult:

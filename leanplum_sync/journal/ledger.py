@@ -26,8 +26,9 @@ from leanplum_sync.journal.entry import ExportState
 from leanplum_sync.journal.rows import Row
 from leanplum_sync.journal.schema import cost_table, export_job_table
 
-# Source: API reference, exportUsers: 40 successful jobs a day; files are deleted 24 hours after the export.
-EXPORTS_PER_DAY: Final = 40
+# Source: API reference: successful jobs a day; files are deleted 24 hours after the export.
+EXPORT_USERS: Final = "exportUsers"
+JOBS_PER_DAY: Final = {EXPORT_USERS: 40, "exportData": 24, "exportReport": 100}
 FILES_KEPT_SECONDS: Final = 86_400.0
 
 _NOT_RECORDED: Final = "the command's cost was not recorded"
@@ -35,6 +36,7 @@ _NO_JOB: Final = "no export job was started"
 _JOB_NOT_RECORDED: Final = "the export job's state was not recorded"
 _HOUR: Final = 3600
 _DAY: Final = 24 * _HOUR
+_BAR: Final = "|"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ class Cost:
 @dataclass(frozen=True, slots=True)
 class ExportJob:
     """
-    An exportUsers job for one *attribute*. *job_id* is the API's, None until its response came. Times are seconds since the epoch.
+    A job. *attribute* is the attribute that exportUsers exported. For another action, it is the action, a vertical bar, which no attribute's
+    name has, and what was exported. *job_id* is the API's, None until its response came. Times are seconds since the epoch.
 
     *outcome* says how it ended, for people; it holds no values of users.
     """
@@ -85,7 +88,7 @@ class ExportJob:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """How many of the day's exportUsers jobs of an app are *used*, or may be, and when the count certainly starts again."""
+    """How many of the day's jobs of one action of an app are *used*, or may be, and when the count certainly starts again."""
 
     used: int
     most: int
@@ -132,16 +135,16 @@ class Ledger:
         return [Cost(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name for it
 
     def ask_for_job(
-        self, app: str, environment: str, command: str, attribute: str, *, most: int = EXPORTS_PER_DAY
+        self, app: str, environment: str, command: str, attribute: str, *, most: int | None = None
     ) -> ExportJob | None:
         """
         Record durably that a job is about to be asked for. Call it before the request, and then one of the methods below.
 
-        Return None if *most* jobs of the day are used: don't ask then. Two processes can't both take the last one.
+        Return None if *most* jobs of the day are used, by default as many as Leanplum documents: don't ask then. Two processes can't both take the last one.
         """
         with self._database.writing(_NO_JOB) as connection:
             now = self._now(connection)
-            if self._quota(connection, app, most, now).left == 0:
+            if self._quota(connection, app, _action_of(attribute), most, now).left == 0:
                 return None
             job = ExportJob(
                 self._clock.new_id(), app, environment, command, attribute, ExportState.ASKED, now
@@ -203,22 +206,26 @@ class Ledger:
             rows = connection.execute(query.order_by(table.c.asked_at, table.c.id)).all()
         return list(map(_job, rows))
 
-    def quota(self, app: str, *, most: int = EXPORTS_PER_DAY) -> Quota:
-        """Return how many of today's jobs of *app* are used, in any environment."""
+    def quota(self, app: str, *, action: str = EXPORT_USERS, most: int | None = None) -> Quota:
+        """Return how many of today's jobs of *action* are used in *app*, in any environment."""
         now = self._clock.now() + self._database.ahead()
         with self._database.reading() as connection:
-            return self._quota(connection, app, most, now)
+            return self._quota(connection, app, action, most, now)
 
-    def _quota(self, connection: sa.Connection, app: str, most: int, now: float) -> Quota:
+    def _quota(self, connection: sa.Connection, app: str, action: str, most: int | None, now: float) -> Quota:
         began, resets = quota_day(now)
         table = export_job_table
+        of_users = ~table.c.attribute.contains(_BAR, autoescape=True)
+        of_action = table.c.attribute.startswith(f"{action}{_BAR}", autoescape=True)
         counted = [state.value for state in ExportState if state.counts]
         query = (
             sa.select(sa.func.count())
             .select_from(table)
             .where(table.c.app == app, table.c.state.in_(counted), table.c.asked_at >= began)
+            .where(of_users if action == EXPORT_USERS else of_action)
         )
-        return Quota(connection.scalar(query) or 0, most, resets)
+        used = connection.scalar(query) or 0
+        return Quota(used, JOBS_PER_DAY[action] if most is None else most, resets)
 
     def _now(self, connection: sa.Connection) -> float:
         return self._clock.now() + self._database.clock_ahead(connection)
@@ -280,6 +287,11 @@ def quota_day(now: float) -> tuple[float, float]:
     """
     summer, winter = (_HOUR * hour + (now - _HOUR * hour) // _DAY * _DAY for hour in (7, 8))
     return min(summer, winter), winter + _DAY
+
+
+def _action_of(attribute: str) -> str:
+    action, bar, _ = attribute.partition(_BAR)
+    return action if bar else EXPORT_USERS
 
 
 def _job(row: Row) -> ExportJob:

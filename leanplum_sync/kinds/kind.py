@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from leanplum_sync.address import ResourceAddress, Subject, SubjectKind
 from leanplum_sync.kinds.expectation import Expectation
+from leanplum_sync.kinds.export_series import ExportSeries
 from leanplum_sync.kinds.rows.cells import is_supplied
 from leanplum_sync.kinds.rows.desires import TakeAttribute, Want
 from leanplum_sync.kinds.rows.document import Document, Listing
@@ -95,7 +96,7 @@ class Resource:
     A document, ready to be asked what each of its rows wants.
 
     *place* is the document's ``kind`` line. *user_column* holds the userId in rows about devices, if they name one.
-    *parts* are the lines of the spec, in order; *expectations* are what the app must have; *wants* are about things of the app, one for each.
+    *parts* are the lines of the spec, in order; *expectations* are what the app must have; *wants* are about things of the app, one for each; *exports* are files that the project must have.
     *digest* depends on what the spec says, but not on its layout or its data file.
     """
 
@@ -111,6 +112,7 @@ class Resource:
     digest: str = ""
     expectations: tuple[Expectation, ...] = ()
     wants: tuple[Want, ...] = ()
+    exports: ExportSeries | None = None
 
     @property
     def id_columns(self) -> tuple[NeededColumn, ...]:
@@ -212,6 +214,7 @@ def resource_at(
     user_column: NeededColumn | None = None,
     expectations: tuple[Expectation, ...] = (),
     wants: tuple[Want, ...] = (),
+    exports: ExportSeries | None = None,
 ) -> Resource:
     """Return a resource of *kind* for the document at *site*."""
     return Resource(
@@ -226,6 +229,7 @@ def resource_at(
         user_column=user_column,
         expectations=expectations,
         wants=wants,
+        exports=exports,
     )
 
 

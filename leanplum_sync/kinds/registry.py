@@ -14,6 +14,7 @@ from leanplum_sync.kinds import (
     erasure,
     events,
     expectations,
+    exports,
     message_send,
     notification_channels,
     postbacks,
@@ -50,4 +51,5 @@ KINDS: Final = by_name(
     notification_channels.KIND,
     postbacks.KIND,
     expectations.KIND,
+    exports.KIND,
 )

@@ -24,7 +24,14 @@ from leanplum_sync.client.calls import nobody as tell_nobody
 from leanplum_sync.client.postback_urls import check_urls
 from leanplum_sync.client.writer import Writer
 from leanplum_sync.clock import SystemClock
-from leanplum_sync.errors import InterruptedRunError, Mismatch, MismatchKind, UsageError
+from leanplum_sync.errors import (
+    ExportFailedError,
+    InterruptedRunError,
+    Mismatch,
+    MismatchKind,
+    RateLimitedError,
+    UsageError,
+)
 from leanplum_sync.journal.entry import Fate, RunState
 from leanplum_sync.journal.events import Listener, both, nobody
 from leanplum_sync.journal.lock import Lease
@@ -42,6 +49,7 @@ from leanplum_sync.library.planning import Plan
 from leanplum_sync.library.progress import Callback, progress_to
 from leanplum_sync.library.reading import together
 from leanplum_sync.library.verifying import Extent, readings_of
+from leanplum_sync.library.windows_here import export_windows
 from leanplum_sync.operations.check import check
 from leanplum_sync.operations.host_clock import check_clock
 from leanplum_sync.operations.migration import check_migration
@@ -92,6 +100,7 @@ def apply(
         MonthlyBudgetError: applying would exceed the budget of the month.
         PlanMismatchError: the plan is for another app, environment or host, its inputs changed, or it was altered.
         ExpiredPlanError: the plan is too old.
+        RateLimitedError, ExportFailedError: windows of exports have to wait, or could not be exported. Everything else was carried out.
         UsageError: *concurrency* or *requests_per_second* is not above 0.
         ClockError: the plan has events, and this machine's clock differs by more than five minutes from the host's.
         StalePlanError: the plan file is damaged, or a later plan took over.
@@ -116,6 +125,7 @@ def apply(
         admitted = admit(opened, project.file, project.root, project.environment, options)
         if opened.summary.is_empty:
             note_specs(admitted)
+            _export(admitted, options, progress)
             return nothing_sent(opened.digest)
         with applying(admitted) as run:
             run.check_costs(reads_back="none")
@@ -123,9 +133,27 @@ def apply(
             run.note_in_baseline(receipt)
             if interrupted is None:
                 run.finish_erasures(receipt)
+        if interrupted is None:
+            _export(admitted, options, progress)
     if interrupted is not None:
         raise interrupted
     return receipt
+
+
+def _export(admitted: Admitted, options: ApplyOptions, progress: Callback | None) -> None:
+    """
+    Export the plan's windows.
+
+    Raises:
+        RateLimitedError: some windows have to wait for another day.
+        ExportFailedError: some could not be exported.
+    """
+    report = export_windows(admitted.plan, admitted.settings, progress_to(progress), shard=options.shard)
+    complaint = " ".join(report.complaints)
+    if report.failed:
+        raise ExportFailedError(complaint)
+    if report.waiting:
+        raise RateLimitedError(complaint, status=403)
 
 
 @dataclass(frozen=True, slots=True)

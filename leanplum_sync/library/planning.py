@@ -37,6 +37,7 @@ from leanplum_sync.library.reading import (
     forecast_of,
     reading_live,
 )
+from leanplum_sync.library.windows_here import export_notes
 from leanplum_sync.operations.assumable import never_assumed
 from leanplum_sync.operations.check import check
 from leanplum_sync.operations.exportable import exportable
@@ -50,7 +51,7 @@ from leanplum_sync.planfile import open_plan
 from leanplum_sync.planner.expectations import expected_audiences, with_expected
 from leanplum_sync.planner.notes import moved_sentence
 from leanplum_sync.planner.parts import Part
-from leanplum_sync.planner.plan import UNSEEN, Hazard, Note, Scope, Summary
+from leanplum_sync.planner.plan import UNSEEN, Hazard, Note, Scope, Summary, pending_exports
 from leanplum_sync.problem import Place, Problem, Remark
 from leanplum_sync.progress import Progress
 from leanplum_sync.project.model import Observe, ProjectFile
@@ -98,7 +99,7 @@ class Plan:
 
     @property
     def is_empty(self) -> bool:
-        return self.summary.is_empty
+        return self.summary.is_empty and not pending_exports(self.notes)
 
     @property
     def over_budget(self) -> dict[str, int]:
@@ -251,6 +252,7 @@ def write_plan(
             files = [loaded.root / each.path for each in scope.files]
             loaded = check_opt_outs(loaded, files, reading, settings.state_folder)
             loaded = check_erased_alone(loaded, files, reading, settings.state_folder)
+        windows = export_notes(loaded.resources, settings, request.shard)
         remarks: list[Remark] = [uncovered] if uncovered is not None else []
         with (
             connected(
@@ -286,6 +288,7 @@ def write_plan(
                     remarks=[*findings.remarks, *remarks],
                     scope=scope,
                     journal=journal_here(settings, target_of(settings).app_id),
+                    notes=windows,
                 ),
                 reader=app.reader(),
                 journal=journal,

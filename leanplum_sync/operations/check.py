@@ -81,6 +81,8 @@ def check(
             found.report(problem)
         for problem in thing_problems(loaded.resources):
             found.report(problem)
+        for problem in _shared_folders(loaded.resources):
+            found.report(problem)
         if (shared := staging.shared_tokens()) is not None:
             count, one, other = shared
             address = str(loaded.resources[one.resource].address)
@@ -101,6 +103,22 @@ def check(
             if (source := read_source_of(resource.source)) is not None and source.kept is None
         ),
     )
+
+
+def _shared_folders(resources: Sequence[Resource]) -> Iterator[Problem]:
+    """Yield a problem for each document of exports whose folder is that of another one, or inside of it."""
+    exporting = [(each.address, each.exports) for each in resources if each.exports is not None]
+    for number, (address, series) in enumerate(exporting):
+        for other, before in exporting[:number]:
+            one, two = f"{series.folder}/", f"{before.folder}/"
+            if one.startswith(two) or two.startswith(one):
+                yield Problem(
+                    series.place,
+                    f"the folder {series.folder} is shared with {other}",
+                    "Give each export a folder of its own.",
+                    str(address),
+                    also=before.place,
+                )
 
 
 def _stage(loaded: Loaded, staging: Staging, progress: Progress, found: ProblemList) -> list[Remark]:

@@ -41,7 +41,7 @@ POLL_SECONDS: Final = 30.0  # Source: Leanplum docs ask for 30 to 60
 WAIT_SECONDS: Final = 6 * 3600.0
 _FAILED: Final = "Leanplum reports that the job failed."
 _OTHERWISE: Final = "Or read live state: leanplum-sync plan --observed live"
-_LIMIT: Final = re.compile("limit|quota|exceed", re.IGNORECASE)
+LIMIT: Final = re.compile("limit|quota|exceed", re.IGNORECASE)
 _NOT_STARTED: Final = (CredentialError, RejectedError, NotSentError)
 
 
@@ -196,7 +196,7 @@ class Exporting:
         except _NOT_STARTED as error:
             self.ledger.job_refused(job, type(error).__name__)
             # How the API refuses a job over the quota isn't documented: the status may be that of a bad key.
-            if not isinstance(error, RateLimitedError | NotSentError) and _LIMIT.search(str(error)):
+            if not isinstance(error, RateLimitedError | NotSentError) and LIMIT.search(str(error)):
                 resets = utc(self.ledger.quota(self.owner.app).resets_at)
                 raise RateLimitedError(
                     "Leanplum refused to start a job, because the app's quota of exportUsers jobs is used up: other programs"

@@ -96,6 +96,7 @@ class PlanRequest:
     remarks: Sequence[Remark] = ()
     scope: Scope | None = None
     journal: Here | None = None
+    notes: Sequence[Note] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +245,7 @@ def make_plan(
                     *_unsettled(staging, unsettled),
                     *map(_remark_note, request.remarks),
                     *_rows_notes(loaded),
+                    *request.notes,
                 ],
                 summary=summary,
             )

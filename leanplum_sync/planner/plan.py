@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,7 +41,8 @@ BLOCKED: Final = "blocked"  # the code of a note on users who were to be erased
 # The codes of notes that are not about users: a doubt about specs or data, and where rows came from.
 REMARK: Final = "remark"
 SOURCE: Final = "source"
-ABOUT_SPECS: Final = (REMARK, SOURCE)
+EXPORT: Final = "export"
+ABOUT_SPECS: Final = (REMARK, SOURCE, EXPORT)
 PLAN_FORMAT: Final = 2
 
 
@@ -178,7 +179,8 @@ class Note:
     """
     Something the plan leaves alone, and says so: *code* is for machines, *sentence* for people.
 
-    One with code ``remark`` is about specs and data, not about users: its only sample is the place, as text.
+    One with code ``remark`` is about specs and data, not about users: its only sample is the place, as text. One with code ``export`` is
+    about windows that applying the plan exports; its sample is their folder.
     """
 
     code: str
@@ -186,6 +188,11 @@ class Note:
     sentence: str
     count: int
     samples: tuple[str, ...]
+
+
+def pending_exports(notes: Iterable[Note]) -> int:
+    """Return how many windows of exports applying a plan with these *notes* exports, as far as quotas allow."""
+    return sum(note.count for note in notes if note.code == EXPORT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from leanplum_sync.planner.audit import Audit
 from leanplum_sync.planner.change import Effect, effect_of
-from leanplum_sync.planner.plan import ABOUT_SPECS, Cohort, Cost, Hazard, Note, RowsRead
+from leanplum_sync.planner.plan import ABOUT_SPECS, Cohort, Cost, Hazard, Note, RowsRead, pending_exports
 from leanplum_sync.render import plan_words
 from leanplum_sync.render.page import Page
 from leanplum_sync.render.paint import (
@@ -346,6 +346,7 @@ def plan_json(plan: Plan) -> str:
             summary,
             header,
             created_at=timestamp(header.created_at),
+            is_empty=summary.is_empty and not pending_exports(plan.notes()),
             observed_from=timestamp(header.observed_from),
             observed_until=timestamp(header.observed_until),
             users=entry(UserCounts, summary, assumed_since=timestamp(summary.assumed_since)),

@@ -19,6 +19,7 @@ from leanplum_sync.planner.plan import (
     AUDIT,
     BLOCKED,
     ENDED_TEST,
+    EXPORT,
     IN_TEST,
     REMARK,
     SOURCE,
@@ -34,6 +35,7 @@ from leanplum_sync.planner.plan import (
     Summary,
     Target,
     ValuePair,
+    pending_exports,
 )
 from leanplum_sync.render.deep_diff import deep_words
 from leanplum_sync.render.values import Mask, Masked, amount, cut, duration, escaped, listing, moment, shown
@@ -185,6 +187,7 @@ def heading_of(note: Note) -> str:
         AUDIT: "Audit",
         REMARK: "Remarks",
         SOURCE: "Sources",
+        EXPORT: "Exports",
         TRIGGERS: "Triggered",
         IN_TEST: "A/B tests",
         ENDED_TEST: "A/B tests",
@@ -196,14 +199,32 @@ def heading_of(note: Note) -> str:
 def by_heading(notes: Iterable[Note]) -> Iterator[tuple[str, Sequence[Note]]]:
     """Yield the notes under each heading that has some."""
     noted = list(notes)
-    for title in ("Triggered", "A/B tests", "Assumed", "Unseen", "Audit", "Skipped", "Remarks", "Sources"):
+    for title in (
+        "Triggered",
+        "A/B tests",
+        "Assumed",
+        "Unseen",
+        "Audit",
+        "Skipped",
+        "Remarks",
+        "Sources",
+        "Exports",
+    ):
         if some := [note for note in noted if heading_of(note) == title]:
             yield title, some
 
 
 def nothing_to_do(summary: Summary, notes: Iterable[Note]) -> str:
-    """Return the headline of a plan without changes. It claims no match for users who don't exist."""
+    """Return the headline of a plan that sends nothing. It claims no match for users who don't exist."""
     notes = list(notes)
+    windows = pending_exports(notes)
+    exported = f"{amount(windows, 'window')} would be exported." if windows else ""
+    if summary.listed + summary.things == 0 and all(note.code in _MET for note in notes):
+        return exported or "No changes."
+    return f"{exported} {_without_changes(summary, notes)}".lstrip()
+
+
+def _without_changes(summary: Summary, notes: Sequence[Note]) -> str:
     listed, missing = summary.listed, summary.missing
     if summary.things and not any(note.code not in _MET for note in notes):
         match = "matches" if listed + summary.things == 1 else "match"

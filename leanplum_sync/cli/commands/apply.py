@@ -62,16 +62,19 @@ from leanplum_sync.library.applying import (
 from leanplum_sync.library.erasing.finishing import Finished
 from leanplum_sync.library.kept_files import keep_results, only_here
 from leanplum_sync.library.verifying import Extent
+from leanplum_sync.library.windows_here import export_windows
 from leanplum_sync.operations.read_rows import with_rows
 from leanplum_sync.operations.verify import Verification
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planner.change import Effect, effect_of, facts
 from leanplum_sync.planner.parts import Part
+from leanplum_sync.planner.plan import pending_exports
 from leanplum_sync.project.model import ProjectFile
 from leanplum_sync.project.settings import Settings
 from leanplum_sync.render.junit import receipt_junit
 from leanplum_sync.render.plan_words import target_words
 from leanplum_sync.render.receipt import next_steps, receipt_document, receipt_markdown, receipt_text
+from leanplum_sync.render.values import escaped
 from leanplum_sync.specs import load, load_project
 from leanplum_sync.wire.catalogue import KeyClass
 
@@ -147,17 +150,17 @@ def command(
         allow_lookups=allow_lookups,
     )
     with open_plan(plan) as opened:
-        needs = needed_to_verify(opened, verify)
+        needs = needed_keys(opened, verify)
         admitted = admitted_by(opened, project, file, options, needs=needs, console=console)
         mine = admitted.mine
         if opened.summary.is_empty:
             note_specs(admitted)
             show_plan(opened, console)
-            return ExitCode.OK
+            return _export(admitted, shard, console)
         if mine.summary.is_empty:
             console.say(f"The plan has no users in shard {shard}: nothing to do.")
             _show(nothing_sent(opened.digest), None, opened, console, files=())
-            return ExitCode.OK
+            return _export(admitted, shard, console)
         with applying(
             admitted,
             warn=console.complain,
@@ -182,7 +185,33 @@ def command(
         tell_finished(finished, console)
         if left.changed:
             console.complain(_changed_words(left, receipt.run))
-        return exit_code(interrupted) if interrupted else code_with(finished, code_of(receipt, verified))
+        code = code_with(finished, code_of(receipt, verified))
+        return exit_code(interrupted) if interrupted else _with_exports(code, admitted, shard, console)
+
+
+def _with_exports(code: ExitCode, admitted: Admitted, shard: Part | None, console: Console) -> ExitCode:
+    """Export the plan's windows. Return *code*, unless it is good and something remains to be exported."""
+    exported = _export(admitted, shard, console)
+    return exported if code is ExitCode.OK else code
+
+
+def _export(admitted: Admitted, shard: Part | None, console: Console) -> ExitCode:
+    """Export the plan's windows, and say so. Windows that fail or have to wait are missing until the next apply."""
+    report = export_windows(
+        admitted.plan,
+        admitted.settings,
+        console.progress(),
+        shard=shard,
+        on_retry=RetryNotice(),
+        warn=console.complain,
+    )
+    for sentence in report.sentences:
+        console.say(escaped(sentence))
+    for sentence in report.complaints:
+        console.complain(escaped(sentence))
+    if report.failed:
+        return ExitCode.IN_PART
+    return ExitCode.LIMITED if report.waiting else ExitCode.OK
 
 
 def reads_back(plan: PlanFile, extent: Extent) -> bool:
@@ -193,6 +222,11 @@ def needed_to_verify(plan: PlanFile, extent: Extent) -> Sequence[KeyClass]:
     """Return the keys that reading back needs besides the one that the plan writes with."""
     of_users = any(effect_of(kind) is not Effect.THING for kind in plan.summary.changes)
     return [KeyClass.DATA_EXPORT] if of_users and reads_back(plan, extent) else []
+
+
+def needed_keys(plan: PlanFile, extent: Extent) -> Sequence[KeyClass]:
+    """Return the keys that reading back and exporting windows need besides the one that the plan writes with."""
+    return [KeyClass.DATA_EXPORT] if pending_exports(plan.notes()) else needed_to_verify(plan, extent)
 
 
 def admitted_by(

@@ -32,6 +32,7 @@ from leanplum_sync.library.planning import Chosen, PlanFileRequest, keys_for, se
 from leanplum_sync.library.reading import own
 from leanplum_sync.planfile import PlanFile, open_plan
 from leanplum_sync.planner.parts import Part
+from leanplum_sync.planner.plan import pending_exports
 from leanplum_sync.render.plan_words import consent_options, over_budget
 from leanplum_sync.render.problems import checked_text
 from leanplum_sync.render.values import escaped
@@ -174,7 +175,7 @@ def conclude(plan: PlanFile, console: Console, *, detailed_exitcode: bool) -> Ex
             f"To consent to exactly this plan: leanplum-sync apply {name} {consent_options(plan.hazards())}"
         )
         return ExitCode.NO_CONSENT
-    if plan.summary.is_empty:
+    if plan.summary.is_empty and not pending_exports(plan.notes()):
         return ExitCode.OK
     # The doubt about the journal says what to do instead.
     advice = "" if plan.header.journal_doubt else f" Next: leanplum-sync apply {name}"

@@ -117,6 +117,11 @@ def export_report(
     )
 
 
+def export_report_with(arguments: Mapping[str, Json], start_date: str, end_date: str) -> Call[str]:
+    """The same, with the *arguments* of exportReport besides its dates."""
+    return call("exportReport", _read_job_id, {**arguments, "startDate": start_date, "endDate": end_date})
+
+
 def get_export_results(job_id: str) -> Call[ExportResult]:
     return call("getExportResults", _read_export, {"jobId": job_id})
 
