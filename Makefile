@@ -9,6 +9,7 @@
 #   make fuzz         mutates specs, data files, snapshots, plans, journals and answers of the API, one minute for each (SECONDS=600 for longer)
 #   make coverage     fails if a branch of the journal or the applier is not covered by a test; takes about 15 minutes
 #   make mutants      mutation tests of the code that reads the API's answers; takes about 5 minutes
+#   make kubernetes   checks the manifests in examples/kubernetes against the schema of Kubernetes
 #   make pipelines    the pipelines of init, on a machine that has only what they install; takes about 5 minutes
 #   make bench        benchmarks, as ratios within one run; takes several minutes
 #   make bench-quick  a short version of the benchmarks
@@ -39,7 +40,7 @@ READY := $(VENV)/.ready
 # The tests start hundreds of processes. Without cached bytecode each would compile the whole package.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test check lint campaign doubts fuzz coverage mutants pipelines bench bench-quick bench-largest requirements dist docs site clean
+.PHONY: help demo test check lint campaign doubts fuzz coverage mutants pipelines kubernetes bench bench-quick bench-largest requirements dist docs site clean
 .DEFAULT_GOAL := help
 
 help:
@@ -104,6 +105,11 @@ mutants: $(READY)
 # SCENES: which of them, as pytest's -k selects them.
 pipelines: $(READY)
 	$(BIN)/python -m pytest -q --install tests/e2e/test_pipeline.py tests/e2e/test_pipeline_gitlab.py $(if $(SCENES),-k "$(SCENES)")
+
+kubernetes: $(READY)
+	$(PYTHON) -m venv build/kubernetes
+	build/kubernetes/bin/python -m pip install -qq --disable-pip-version-check kubernetes-validate==1.37.0
+	build/kubernetes/bin/kubernetes-validate --strict examples/kubernetes/*.yaml
 
 bench: $(READY)
 	$(BIN)/python -m pytest -q -s -p no:cacheprovider -o python_files="bench_*.py" tests/benchmarks

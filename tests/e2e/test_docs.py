@@ -193,6 +193,14 @@ def test_the_runner_can_tell_a_wrong_page_from_a_right_one(tmp_path: Path) -> No
     assert not pattern(("one", "three")).fullmatch(results[0][1])
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_a_block_that_names_a_file_of_the_examples_shows_it(page: str) -> None:
+    for block, name in re.findall(
+        r"```yaml\n(# (examples/\S+)\n.*?)```", (ROOT / page).read_text(), re.DOTALL
+    ):
+        assert (ROOT / name).read_text() == block
+
+
 def test_generated_pages_are_up_to_date() -> None:
     generate = runpy.run_path(str(ROOT / "docs/generate.py"))
     for page in (ROOT / "docs").glob("*.md"):
