@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from leanplum_sync.problem import Place
@@ -43,7 +43,7 @@ class ExportSeries:
     *action* is ``exportData`` or ``exportReport``, and *arguments* are its arguments besides the days.
 
     Windows begin with *first*, and end with *until*, None for no end. One is due once it has been over for *delay_days*. *folder* is relative
-    to the project folder.
+    to the project folder; ``{environment}`` in it stands for the name of the environment.
     """
 
     action: str
@@ -54,6 +54,10 @@ class ExportSeries:
     delay_days: int
     folder: str
     place: Place
+
+    def of(self, environment: str) -> ExportSeries:
+        """Return the same with the folder of *environment*."""
+        return replace(self, folder=self.folder.replace("{environment}", environment))
 
     def due(self, now: float) -> Iterator[Window]:
         """Yield the windows that are due at *now*, in epoch seconds, the oldest first."""

@@ -116,8 +116,9 @@ class ExportsSpec(Edge):
         examples=[8],
     )
     folder: Annotated[str, AfterValidator(_folder)] = Field(
-        description="Where the windows are kept, relative to the project folder: a folder for each, with its files and a manifest.",
-        examples=["exports/sessions"],
+        description="Where the windows are kept, relative to the project folder: a folder for each, with its files and a manifest."
+        " `{environment}` stands for the name of the environment.",
+        examples=["exports/{environment}/sessions"],
     )
 
     @model_validator(mode="after")

@@ -47,13 +47,15 @@ def export_notes(
     from leanplum_sync.journal.ledger import open_ledger  # noqa: PLC0415 - the database library loads only when used
 
     clock = SystemClock()
-    app = target_of(settings).app_id
-    states = states_of(resources, settings.root, app, due_at=clock.now(), now=clock.now())
+    target = target_of(settings)
+    states = states_of(resources, settings.root, target, due_at=clock.now(), now=clock.now())
     if problems := [problem for state in states for problem in state.problems]:
         raise SpecError(problems)
     with open_ledger(settings.journal, clock) as ledger:
         actions = {each.series.action for state in states for each in state.pending}
-        return tuple(notes_on(states, {action: ledger.quota(app, action=action) for action in actions}))
+        return tuple(
+            notes_on(states, {action: ledger.quota(target.app_id, action=action) for action in actions})
+        )
 
 
 def export_windows(
@@ -82,7 +84,8 @@ def export_windows(
     app = plan.header.target.app_id
 
     def states() -> Sequence[SeriesState]:
-        return states_of(resources, settings.root, app, due_at=plan.header.created_at, now=clock.now())
+        target, made_at = plan.header.target, plan.header.created_at
+        return states_of(resources, settings.root, target, due_at=made_at, now=clock.now())
 
     with _alone(settings.state_folder / "exports.lock"):
         pending = [each for state in states() for each in state.pending]

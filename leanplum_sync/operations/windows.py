@@ -23,11 +23,13 @@ from leanplum_sync.errors import (
     NotSentError,
     RateLimitedError,
     RejectedError,
+    SpecError,
 )
 from leanplum_sync.kinds import Resource
+from leanplum_sync.kinds.export_series import ExportSeries
 from leanplum_sync.operations.exporting import LIMIT, POLL_SECONDS, WAIT_SECONDS, Owner
 from leanplum_sync.operations.kept_windows import Presence, WindowFolder
-from leanplum_sync.planner.plan import EXPORT, REMARK, Note
+from leanplum_sync.planner.plan import EXPORT, REMARK, Note, Target
 from leanplum_sync.problem import Problem
 from leanplum_sync.progress import Progress
 from leanplum_sync.wire.action import Json
@@ -74,27 +76,31 @@ class SeriesState:
             yield Problem(
                 each.series.place,
                 f"{each.name} has files of another app, or of another export",
-                "Choose another folder.",
+                "Choose another folder. With {environment} in its name, each environment has its own.",
                 str(self.address),
             )
 
 
 def states_of(
-    resources: Iterable[Resource], root: Path, app: str, *, due_at: float, now: float
+    resources: Iterable[Resource], root: Path, target: Target, *, due_at: float, now: float
 ) -> tuple[SeriesState, ...]:
     """
-    Return which windows, of those due at *due_at*, are missing on disk at *now*.
+    Return which windows of *target*'s app, of the windows due at *due_at*, are missing on disk at *now*.
 
     Raises:
+        SpecError: a link leads out of the project.
         OSError: a folder can't be read.
     """
     found = []
     for resource in resources:
-        if (series := resource.exports) is None:
+        if resource.exports is None:
             continue
+        series = resource.exports.of(target.environment)
+        if not (root / series.folder).resolve().is_relative_to(root.resolve()):
+            raise SpecError([_outside(series, resource.address)])
         by_presence: dict[Presence, list[WindowFolder]] = {each: [] for each in Presence}
         for window in series.due(due_at):
-            folder = WindowFolder(root, app, series, window)
+            folder = WindowFolder(root, target.app_id, series, window)
             by_presence[folder.presence()].append(folder)
         lacking = sorted(
             [*by_presence[Presence.MISSING], *by_presence[Presence.DAMAGED]],
@@ -109,6 +115,15 @@ def states_of(
             )
         )
     return tuple(found)
+
+
+def _outside(series: ExportSeries, address: ResourceAddress) -> Problem:
+    return Problem(
+        series.place,
+        f"the folder {series.folder} is outside the project folder",
+        "Replace the link by a folder.",
+        str(address),
+    )
 
 
 def notes_on(states: Sequence[SeriesState], quotas: Mapping[str, Quota]) -> Iterator[Note]:

@@ -200,6 +200,23 @@ def test_files_of_another_export_are_never_replaced(shell: Shell) -> None:
     assert manifest(shell, 3)["action"] == "exportData"
 
 
+def test_each_environment_has_a_folder_of_its_own(shell: Shell) -> None:
+    spec = SPEC.replace("FROM", day(2)).replace("exports/sessions", "'exports/{environment}/sessions'")
+    write_files(shell.folder, {"specs/sessions.yaml": spec})
+    planned(shell)
+    assert f"Exported 1 window: exports/live/sessions/{day(2)}." in apply(shell)
+    assert planned(shell)["isEmpty"]
+
+
+def test_a_link_never_leads_files_out_of_the_project(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    planned(shell)
+    (shell.folder / "exports").symlink_to(tmp_path / "outside")
+    for failed in (shell.run("plan", code=3), shell.run("apply", "a.lpplan", "--yes", code=3)):
+        assert "the folder exports/sessions is outside the project folder" in failed.stderr
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
 def test_exports_travel_with_other_changes_and_need_only_the_data_export_key(
     shell: Shell, served: Served
 ) -> None:
