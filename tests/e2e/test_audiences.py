@@ -295,3 +295,22 @@ def test_mistakes_in_expected_sizes_are_reported_in_one_run(shell: Shell) -> Non
     assert [
         line for line, found in told.items() if not any(mistakes[line] in each["message"] for each in found)
     ] == []
+
+
+GONE: Final = """\
+apiVersion: leanplum-sync/v1
+kind: Erasure
+metadata: {name: gone}
+spec: {users: {inline: [u1]}, full: true}
+"""
+
+
+@pytest.mark.parametrize("environment", ["gone", "live"])
+def test_a_user_to_be_erased_is_found_in_an_audience_of_another_spec(
+    shell: Shell, served: Served, environment: str
+) -> None:
+    erasing = PROJECT + "    gone: {appId: app_emulator, writes: development, budget: {erased: 5}}\n"
+    write_files(shell.folder, {"leanplum-sync.yaml": erasing, "specs/gone.yaml": GONE})
+    shell.environ = served.every_key
+    failed = shell.run("plan", "-e", environment, code=3)
+    assert "audience:tier:row 1: UserAttributes/loyalty: u1 is to be erased by Erasure/gone" in failed.stderr
