@@ -5,7 +5,10 @@ from __future__ import annotations
 _SESSION = "A device does this while a person uses the app. The emulator supports it, for tests of apps."
 _INBOX = "The app's SDK does this when a person opens the inbox."
 _CONTENT = "This shows what people made in the dashboard, and changes nothing. Use `call`."
-_FILES = "Files are managed [by hand](how-to-work-by-hand.md)."
+_FILES = (
+    "No action lists files, deletes one, or shows its hash, so that comparing a file means downloading all of it. Files are managed"
+    " [by hand](how-to-work-by-hand.md)."
+)
 _UNBLOCKING = "It brings nothing back. Use `call` if a user was [blocked](erasure.md) by mistake."
 
 # No kind uses these actions.

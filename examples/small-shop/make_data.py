@@ -8,6 +8,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 CREATED = 1705276800.0
 LEAVER, LEFT = 2, 1760000000.0  # one customer left the channel Email, in October 2025
+OLD_POSTBACK = "https://crm.example.com/old-shop?key=OLD"
 VARIABLES = {"shop.greeting": "Welcome", "oldShop": True}
 TIERS = ("bronze", "silver", "gold")
 
@@ -71,6 +72,15 @@ def main() -> None:
             {"message": message},
             {"unsubscribeCategory": {"id": 5, "name": "Newsletter"}},
             *({"variable": {"name": each, "value": value}} for each, value in VARIABLES.items()),
+            {
+                "androidNotificationChannel": {
+                    "id": "orders",
+                    "name": "Orders",
+                    "importance": 4,
+                    "default": True,
+                }
+            },
+            {"postback": {"postbackId": 101, "type": "messageEvents", "postbackUrl": OLD_POSTBACK}},
         ],
     )
 

@@ -67,6 +67,7 @@ from leanplum_sync.project.settings import Settings, settle
 from leanplum_sync.specs import load, load_project, spec_inputs
 from leanplum_sync.staging import Staging
 from leanplum_sync.wire.catalogue import KeyClass
+from leanplum_sync.wire.channel import ACTIONS as CHANNEL_ACTIONS
 from leanplum_sync.wire.postback import ACTIONS as POSTBACK_ACTIONS
 
 _SUFFIXES: Final = (".yaml", ".yml")
@@ -298,7 +299,7 @@ def applying(
         StalePlanError: its events may trigger messages that were started after planning.
         ClockError: it has events, and this machine's clock differs too much from the host's.
         StalePlanError: the app is no longer as the specs expect.
-        CredentialError: a variable that holds the URL of a postback is not set.
+        CredentialError: a key to read with, or a variable that holds the URL of a postback, is not set.
     """
     settings = admitted.settings
     with (
@@ -322,7 +323,10 @@ def applying(
         check_migration(app.reader(), stated, changes=admitted.mine.summary.changed > 0)
         check_triggers(app.reader(), admitted.plan.summary, admitted.plan.contents)
         check_tests(app.reader(), admitted.plan.summary, admitted.plan.contents)
-        if not admitted.plan.contents.actions.keys().isdisjoint(POSTBACK_ACTIONS):
+        actions = admitted.plan.contents.actions.keys()
+        if not actions.isdisjoint(CHANNEL_ACTIONS):
+            app.keys.key(KeyClass.PRODUCTION)  # with which they are read just before they are written
+        if not actions.isdisjoint(POSTBACK_ACTIONS):
             check_urls(each for each in admitted.plan.subjects() if each.kind is SubjectKind.POSTBACK)
         check_clock(app.calls.host_ahead_seconds, admitted.plan.contents)
         check_still_met(admitted.plan, admitted.conditions.root, app.reader())

@@ -242,7 +242,7 @@ def _without_changes(summary: Summary, notes: Sequence[Note]) -> str:
             if listed == 1
             else f"none of the {listed:,} listed users exists"
         )
-        return f"No changes: {nobody}."
+        return f"No changes: {nobody}{_and_things(summary, notes)}."
     if any(note.code not in _MET for note in notes):
         return (
             f"No changes possible, although not all of the {amount(listed, 'listed user')} match the specs."
@@ -261,6 +261,16 @@ def _without_changes(summary: Summary, notes: Sequence[Note]) -> str:
         match = "matches" if existing == 1 else "match"
         return f"No changes: {existing:,} of {listed:,} listed users {match} the specs; {missing:,} {'does' if missing == 1 else 'do'} not exist."
     return f"No changes: {amount(listed, 'listed user')} {'matches' if listed == 1 else 'match'} the specs."
+
+
+def _and_things(summary: Summary, notes: Iterable[Note]) -> str:
+    """Return the end of a sentence that says whether things of the app match; empty if none is listed."""
+    if not summary.things:
+        return ""
+    if any(note.code not in _MET for note in notes):
+        return f", and not all of the {listed_things(summary)} match the specs"
+    match = "matches" if summary.things == 1 else "match"
+    return f", and {listed_things(summary)} {match} the specs"
 
 
 def _audit_words(summary: Summary) -> str:

@@ -27,6 +27,7 @@ FIELDS: Final = UPDATABLE | {
     "sound",
 }
 DEFAULT_IMPORTANCE: Final = 3
+ACTIONS: Final = ("addAndroidNotificationChannel", "deleteAndroidNotificationChannel")
 ONLY: Final = "isOnly"  # of the value of a channel: the app has no other one
 
 

@@ -270,6 +270,14 @@ def test_a_skipped_write_is_no_success(shell: Shell, served: Served) -> None:
     assert channels(served) == BEFORE
 
 
+def test_without_the_key_to_read_channels_nothing_is_sent(shell: Shell, served: Served) -> None:
+    shell.run("plan", "--out", "a.lpplan")
+    shell.environ["LEANPLUM_PRODUCTION_KEY"] = ""
+    for arguments in (APPLY, ("plan", "--out", "b.lpplan")):
+        assert "LEANPLUM_PRODUCTION_KEY is not set" in shell.run(*arguments, code=9).stderr
+    assert channels(served) == BEFORE
+
+
 @pytest.mark.parametrize("held_calls", range(5))
 def test_a_killed_run_goes_on_where_it_was(shell: Shell, served: Served, held_calls: int) -> None:
     shell.run("plan", "--out", "a.lpplan")

@@ -466,6 +466,21 @@ def test_two_documents_that_disagree_name_both_lines(shell: Shell) -> None:
     assert not any("for the same user" in each["message"] for each in found)
 
 
+def test_variables_that_match_are_named_beside_users_who_do_not_exist(shell: Shell, served: Served) -> None:
+    shell.run("plan", "--out", "a.lpplan")
+    shell.run(*APPLY)
+    erasure = "apiVersion: leanplum-sync/v1\nkind: Erasure\nmetadata: {name: gone}\nspec:\n  users: {inline: [u1, u2]}\n  full: true\n"
+    (shell.folder / "specs" / "z.yaml").write_text(erasure)
+    shell.environ["LEANPLUM_DATA_EXPORT_KEY"] = emulator.KEYS["data_export"]
+    shell.run("plan", "--out", "b.lpplan", code=6)
+    shell.run("apply", "b.lpplan", "--yes", "--ack", "erased=2")
+    said = " ".join(shell.run("plan", "--out", "c.lpplan").stdout.split())
+    assert "none of the 2 listed users exists, and 8 listed variables match the specs." in said
+    set_variable(served, {"oldBanner": {"a": 1}})
+    said = " ".join(shell.run("plan", "--out", "c.lpplan").stdout.split())
+    assert "none of the 2 listed users exists, and not all of the 8 listed variables match the specs." in said
+
+
 def test_two_plans_are_compared_by_their_variables(shell: Shell) -> None:
     shell.run("plan", "--out", "a.lpplan")
     path = shell.folder / "specs" / "paywall.yaml"
