@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -125,7 +125,7 @@ class Loader:
         taken = [column.name for column in resource.columns_needed()]
         if not set(taken) <= kinds.keys() or kinds[taken[0]] is not ColumnKind.TEXT:
             return None
-        if _POSITION in map(str.lower, kinds):
+        if _POSITION in map(str.lower, kinds) or not _are_distinct(kinds):
             return None
         aliases = ", ".join(
             f"{_emptied(name(column), source.empty if kinds[column] is ColumnKind.TEXT else ())} AS c{place}"
@@ -147,6 +147,8 @@ class Loader:
         columns = head.columns
         taken = [column.name for column in resource.columns_needed()]
         if columns is None or head.lines_before or not set(taken) <= set(columns):
+            return None
+        if not _are_distinct(columns):
             return None
         ends_lines_with = first_line_end(path)
         rows = relation(path, columns, ends_lines_with, head.delimiter)
@@ -199,6 +201,11 @@ class Loader:
         return replace(
             table, rows=f"SELECT * FROM ({table.rows}) ANTI JOIN blank{table.number} USING (number)"
         )
+
+
+def _are_distinct(columns: Collection[str]) -> bool:
+    """Whether DuckDB can tell the columns apart: it ignores upper and lower case."""
+    return len({column.lower() for column in columns}) == len(columns)
 
 
 def _numbered(number: int, sieve: Sieve) -> str:

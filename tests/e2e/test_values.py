@@ -49,6 +49,7 @@ def value_of(shell: Shell, user: str) -> object:
         ("u.csv", b"sep=;\r\nid;v\r\nu1;a\r\n"),
         ("u.tsv", b"id\tv\nu1\ta\n"),
         ("u.csv", b"id|v\nu1|a\n"),
+        ("u.csv", b"V,ID,id,v\nB,U1,u1,a\n"),  # DuckDB ignores upper and lower case in names
         ("u.csv", b"id,v,note\nu1,a," + b"x" * 200_000 + b'\nu2,b,"two\nlines"\n'),
         ("u.ndjson", BOM + b'{"id": "u1", "v": "a"}\n'),
     ],

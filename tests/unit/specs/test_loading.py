@@ -173,6 +173,8 @@ def test_what_is_sound_in_a_document_is_there_for_more_checks(folder: Any) -> No
         (b"", "specs/x.yaml:1:1: the file contains no document. Write a spec, or remove the file."),
         (b"# only a comment\n", "specs/x.yaml:1:1: the file contains no document. Write a spec, or remove the file."),
         (b"kind: caf\xe9\n", "specs/x.yaml:1:10: this is not UTF-8. Save the file as UTF-8."),
+        (b"\xef\xbb\xbfkind: \xc3\xa9\xe9\n", "specs/x.yaml:1:8: this is not UTF-8. Save the file as UTF-8."),
+        (b"\xef\xbb\xbf\xe1a\n", "specs/x.yaml:1:1: this is not UTF-8. Save the file as UTF-8."),
         (b"- a\n", "specs/x.yaml:1:1: a spec must be a mapping. It starts with apiVersion: leanplum-sync/v1."),
         (b"a: 1\n", "specs/x.yaml:1:1: `kind` is missing. Write one of: UserAttributes, PushTokens, Subscriptions, MessageSend, Events, Erasure, Variables, NotificationChannels, Postbacks, Expectations, Exports."),
         (b"kind: [a]\n", "specs/x.yaml:1:7: unknown kind: a list. Write one of: UserAttributes, PushTokens, Subscriptions, MessageSend, Events, Erasure, Variables, NotificationChannels, Postbacks, Expectations, Exports."),
