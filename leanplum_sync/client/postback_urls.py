@@ -25,7 +25,8 @@ def url_in(variable: str) -> str:
         raise CredentialError(f"{variable} is not set: it must hold the URL of a postback.")
     try:
         parts = urlsplit(url)
-        is_url = parts.scheme in ("http", "https") and bool(parts.hostname)
+        # An invalid port is noticed only when it is asked for.
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         is_url = False
     if not is_url:

@@ -35,7 +35,7 @@ _COLORS: Final = range(-(2**31), 2**32)  # signed or not, as platforms differ
 
 def _color(value: int) -> int:
     if value not in _COLORS:
-        raise wrong("this is not a color", "Write a whole number of 32 bits, such as 0xFF00FF00.")
+        raise wrong("this is not a color", "Write a whole number of 32 bits, such as 16711680.")
     return value
 
 

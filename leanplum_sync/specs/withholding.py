@@ -16,8 +16,8 @@ from leanplum_sync.wire.profile import TOKEN_FIELDS
 
 _ALWAYS: Final = re.compile(
     rf"(?<!\w)(?:(?:{'|'.join(('inline', 'audience', 'audiences', 'options', 'token', *TOKEN_FIELDS))})[\"']?\s*:"
-    # URLs of postbacks, which belong in variables
-    r"|(?:url|replaces)[\"']?\s*:(?!\s*\{))"
+    # URLs of postbacks, which belong in variables, and what is not the name of one
+    r"|(?:url|replaces)[\"']?\s*:(?!\s*\{)|env[\"']?\s*:(?!\s*[\"']?\w+[\"']?\s*(?:[,}#]|$)))"
 )
 # Nothing here is tried in two ways, so that long lines take linear time.
 _ENTRY: Final = re.compile(

@@ -33,7 +33,7 @@ ONLY: Final = "isOnly"  # of the value of a channel: the app has no other one
 
 def seen_channels(element: Mapping[str, Json]) -> Mapping[str, dict[str, Json]]:
     """
-    Return the value of each channel in a getAndroidNotificationChannels *element*, by its id.
+    Return the value of each channel in a getAndroidNotificationChannels *element*, by its id. A field may be null if it has no value.
 
     Raises:
         UnexpectedResponseError: it has none.
@@ -46,7 +46,10 @@ def seen_channels(element: Mapping[str, Json]) -> Mapping[str, dict[str, Json]]:
             "The response to getAndroidNotificationChannels has no list of channels with their ids."
         )
     only = {ONLY: True} if len(listed) == 1 else {}
-    return {each["id"]: {name: each[name] for name in FIELDS & each.keys()} | only for each in listed}
+    return {
+        each["id"]: {name: each[name] for name in FIELDS & each.keys() if each[name] is not None} | only
+        for each in listed
+    }
 
 
 def put_channel(channel: str, value: Mapping[str, Json], observed: Mapping[str, Json] | None) -> Action:

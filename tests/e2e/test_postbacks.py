@@ -252,7 +252,9 @@ def test_what_others_changed_is_drift_and_undo_says_what_it_cant_do(shell: Shell
     assert postbacks(served) == [("messageEvents", "GONE_URL")]
 
 
-@pytest.mark.parametrize("value", ["", "ftp://hooks.test", "hooks.test/lp", "https://"])
+@pytest.mark.parametrize(
+    "value", ["", "ftp://hooks.test", "hooks.test/lp", "https://", "https://hooks.test:99999/"]
+)
 def test_a_variable_without_a_url_stops_before_anything_is_sent(
     shell: Shell, served: Served, value: str
 ) -> None:
@@ -314,7 +316,7 @@ def test_ten_mistakes_are_reported_in_one_run(shell: Shell) -> None:
         shell,
         f"""\
     a: {{url: "https://crm.test/{CANARY}"}}
-    b: {{url: {{env: not-a-name}}}}
+    b: {{url: {{env: "https://crm.test/{CANARY}"}}}}
     c: {{type: messageEvents}}
     d: {{url: {{env: D}}, type: clicks}}
     e: {{url: {{env: E}}, channels: [Fax]}}

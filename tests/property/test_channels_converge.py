@@ -56,7 +56,12 @@ def wants_of(spec: Mapping[str, Any]) -> list[Want]:
 
 
 def observed(app: Mapping[str, Any], name: str) -> Profile:
-    listed = [{"id": channel, **value} for channel, value in app.items()]
+    # An empty text may be shown as null, as the emulator does.
+    shown = {
+        channel: {key: None if item == "" else item for key, item in value.items()}
+        for channel, value in app.items()
+    }
+    listed = [{"id": channel, **value} for channel, value in shown.items()]
     seen = seen_channels({"notificationChannels": listed})
     return read_profile({THINGS: {name: seen[name]} if name in seen else {}})
 

@@ -123,6 +123,10 @@ def test_other_lines_are_shown(tmp_path: Path) -> None:
         ("a: {tier: 1,\n  email: 2,\n  age: 3}\n", [2]),
         ("token:\n  ios: 1\nattributes: {iosPushToken: 1}\ntoken_age: 1\n", [1, 2, 3]),
         ("my_email: 1\nemails: 2\n'email': 3\n", [3]),
+        (
+            "a: {env: NAME}\nb: {env: 'NAME', c: 1}\nc:\n  env: NAME\nd: {env: https://a.test/?key=1}\ne:\n  env:\n    https://a.test\n",
+            [5, 7, 8],
+        ),
     ],
 )
 def test_a_line_is_withheld_with_what_it_is_under(text: str, withheld: list[int]) -> None:
