@@ -76,6 +76,7 @@ LAWS: Final = (
             "property/test_plan_tampering.py",
             "property/test_planning_converges.py",
             "property/test_variables_converge.py",
+            "property/test_windows_converge.py",
             "property/test_channels_converge.py",
             "property/test_reading.py",
             "property/test_snapshots.py",
