@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from leanplum_sync.bounds import CELL, LINE
-from leanplum_sync.staging.sql import literal, name
+from leanplum_sync.staging.sql import literal
 
 _CHUNK: Final = 1 << 20
 _PART: Final = min(1 << 16, CELL.most // 2)
@@ -130,14 +130,16 @@ def first_line_end(path: Path) -> str:
         return _LINE_ENDS[file.readline(_CHUNK).endswith(b"\r\n")]
 
 
-def relation(path: Path, columns: Sequence[str], ends_lines_with: str, delimiter: str) -> str:
+def relation(path: Path, columns: int, ends_lines_with: str, delimiter: str) -> str:
     """
-    Return SQL for the rows of the file, all cells text; an empty cell is NULL.
+    Return SQL for the rows of the file, with so many *columns*, all cells text; an empty cell is NULL.
+
+    Columns are named by their place, see ``cell``: DuckDB knows no empty names, and ignores upper and lower case.
 
     DuckDB 2.0 finds no rows at all in strict mode if it is told that lines end with CR LF. It recognizes these ends by itself.
     """
     ends = f" new_line = {literal(ends_lines_with)}," if ends_lines_with == _LINE_ENDS[0] else ""
-    types = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in columns)
+    types = ", ".join(f"{cell(place)}: 'VARCHAR'" for place in range(columns))
     return (
         f"read_csv({literal(str(path))}, header = true, auto_detect = false, columns = {{{types}}}, delim = {literal(delimiter)},"
         f" quote = '\"', escape = '\"', strict_mode = true, null_padding = false,{ends}"
@@ -145,10 +147,15 @@ def relation(path: Path, columns: Sequence[str], ends_lines_with: str, delimiter
     )
 
 
-def delimiters_in_cells(columns: Sequence[str], delimiter: str) -> str:
-    """Return SQL for the number of delimiters inside the cells of *columns*, in all rows."""
+def cell(place: int) -> str:
+    """Return the name of the column at *place* in a file, from 0."""
+    return f"cell{place}"
+
+
+def delimiters_in_cells(cells: Sequence[str], delimiter: str) -> str:
+    """Return SQL for the number of delimiters inside *cells*, the names of columns, in all rows."""
     one = literal(delimiter)
     return " + ".join(
-        f"coalesce(sum(CASE WHEN contains({cell}, {one}) THEN length({cell}) - length(replace({cell}, {one}, '')) END), 0)"
-        for cell in map(name, columns)
+        f"coalesce(sum(CASE WHEN contains({each}, {one}) THEN length({each}) - length(replace({each}, {one}, '')) END), 0)"
+        for each in cells
     )

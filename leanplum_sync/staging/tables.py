@@ -25,7 +25,14 @@ from leanplum_sync.sources.connections.columns import ColumnKind
 from leanplum_sync.sources.opening import opened
 from leanplum_sync.sources.reading import emptied
 from leanplum_sync.staging.assumed import NO_SIEVE, PrintSieve, print_sieve_of
-from leanplum_sync.staging.csv_table import Shape, delimiters_in_cells, first_line_end, relation, shape_of
+from leanplum_sync.staging.csv_table import (
+    Shape,
+    cell,
+    delimiters_in_cells,
+    first_line_end,
+    relation,
+    shape_of,
+)
 from leanplum_sync.staging.sieve import Sieve, sieve_of
 from leanplum_sync.staging.sql import literal, name
 from leanplum_sync.wire.action import Json
@@ -148,12 +155,13 @@ class Loader:
         taken = [column.name for column in resource.columns_needed()]
         if columns is None or head.lines_before or not set(taken) <= set(columns):
             return None
-        if not _are_distinct(columns):
-            return None
+        if "" in columns or len(set(columns)) < len(columns):
+            return None  # reading row by row tells what is wrong with the names
         ends_lines_with = first_line_end(path)
-        rows = relation(path, columns, ends_lines_with, head.delimiter)
+        rows = relation(path, len(columns), ends_lines_with, head.delimiter)
         aliases = ", ".join(
-            f"{_emptied(name(column), source.empty)} AS c{place}" for place, column in enumerate(taken)
+            f"{_emptied(cell(columns.index(column)), source.empty)} AS c{place}"
+            for place, column in enumerate(taken)
         )
         with ThreadPoolExecutor(1) as other:
             scanned = other.submit(shape_of, path, head.delimiter)
@@ -179,7 +187,7 @@ class Loader:
         if shape.has_quotes:
             # If all columns were loaded unchanged, there is no need to read the file again.
             is_whole = len(table.sieve.columns) == len(columns) and not table.source.empty
-            cells = [f"c{place}" for place in range(len(columns))] if is_whole else columns
+            cells = [f"c{place}" if is_whole else cell(place) for place in range(len(columns))]
             counted = f"SELECT {delimiters_in_cells(cells, delimiter)} FROM {f'loaded{table.number}' if is_whole else rows}"
             inside += int(self.database.one(counted)[0])
         return count + 1 == shape.lines and shape.delimiters - inside == shape.lines * (len(columns) - 1)
@@ -193,7 +201,7 @@ class Loader:
         taken = f"coalesce({table.columns}, NULL) IS NULL"
         if not self.database.count(f"loaded{table.number} WHERE c0 IS NULL AND {taken}"):
             return table
-        everything = f"coalesce({', '.join(map(name, columns))}, NULL) IS NULL"
+        everything = f"coalesce({', '.join(map(cell, range(len(columns))))}, NULL) IS NULL"
         self.database.run(
             f"CREATE TABLE blank{table.number} AS SELECT number"
             f" FROM (SELECT row_number() OVER () AS number, * FROM {rows}) WHERE {everything}"

@@ -70,6 +70,8 @@ def test_a_file_that_is_fine_arrives(tmp_path: Path, name: str, data: bytes) -> 
         ("u.csv", b"id;v;name, first\nu1;a;b\n", 'Write `delimiter: ";"`'),
         ("u.csv", b"id, v\nu1,a\n", 'Did you mean " v"? Remove the space before or after the name.'),
         ("u.csv", b"id,v\nu1,a\nid,v\nu2,b\n", "is the name of the column. If this is a second header, remove the line."),
+        ("u.csv", b",id,v\nB,u1,a\n", "column 1 has no name. The first line must name every column."),
+        ("u.csv", b"id,v,v\nu1,a,a\n", "2 columns are named v. Rename all but one."),
         ("u.csv", b"id,v\nNULL,a\n", "stands for a missing value"),
         ("u.csv", b"id,v\n1.23457E+15,a\n", "is a number that a spreadsheet rounded"),
         ("u.csv", "id,v\nu1\u200b,a\n".encode(), "has an invisible character"),
