@@ -39,10 +39,10 @@ class SystemClock:
 
 
 def pause(seconds: float, clock: Clock, must_end: Callable[[], bool]) -> None:
-    """Wait so long, or until this *must_end*."""
-    while seconds > 0 and not must_end():
-        clock.sleep(min(seconds, GLANCE_SECONDS))
-        seconds -= GLANCE_SECONDS
+    """Wait so long, or until this *must_end*. Short sleeps are too long, each by a little, so only the end counts."""
+    end = clock.monotonic() + seconds
+    while (left := end - clock.monotonic()) > 0 and not must_end():
+        clock.sleep(min(left, GLANCE_SECONDS))
 
 
 def utc(seconds: float) -> str:

@@ -3,7 +3,8 @@ One rate for all processes that work on an app: the limit on requests is the app
 
 A process is granted a slice: the moments at which its next requests may start. The journal's database hands out slices one after
 the other, and no two overlap. So the processes together never start more requests than one of them would alone, however many
-there are. A process asks only for requests that are waiting to start, so it holds no slices that others could use.
+there are. A process asks only for requests that are waiting to start, and for the next slice when it has nearly used one, so it holds no
+moments that others could use.
 
 A moment that has passed is lost: a process that was paused asks again, or many of them would start their requests at once.
 After a 429, requests of all processes are twice as far apart, until the API has accepted them for a while.
@@ -29,8 +30,8 @@ from leanplum_sync.journal.schema import rate_table
 SLICE_SECONDS: Final = 0.25
 _LATE_SECONDS: Final = 0.1  # how long a moment can be used
 _RETRY_SECONDS: Final = 0.5
-# After a 429, how long it takes until requests are as close as before.
-_RECOVERY_SECONDS: Final = 30.0
+# After a 429, how long it takes until half of the additional distance is gone.
+_HALF_LIFE_SECONDS: Final = 4.0
 _MOST_TIMES_APART: Final = 32
 _TOGETHER_SECONDS: Final = 1.0
 _FAILED: Final = "nothing more was sent"
@@ -41,9 +42,8 @@ _CLOCK: Final = (
     "WITH clock AS MATERIALIZED (SELECT extract(epoch FROM clock_timestamp())::double precision AS now)"
 )
 _INTERVAL: Final = "CAST(:interval AS double precision)"
-_EXTRA: Final = (
-    f"greatest(0, extra_seconds - {_INTERVAL} * greatest(0, now - granted_at) / {_RECOVERY_SECONDS})"
-)
+# Not below zero: a power so small is an error.
+_EXTRA: Final = f"extra_seconds * power(0.5::double precision, least(200, greatest(0, now - granted_at) / {_HALF_LIFE_SECONDS}))"
 _TAKE: Final = sa.text(
     f"{_CLOCK} UPDATE {_RATE} SET due = greatest(due, now) + :wanted * ({_INTERVAL} + {_EXTRA}),"  # noqa: S608 - names and numbers of ours
     f" extra_seconds = {_EXTRA}, granted_at = now FROM clock WHERE app = :app RETURNING due, extra_seconds, now"
@@ -95,6 +95,7 @@ class SharedRate:
         self._changed = threading.Condition()
         self._starts: deque[float] = deque()  # by the monotonic clock
         self._taken: Slice | None = None
+        self._last_start = 0.0
         self._waiting, self._is_asking = 0, False
         row = {"app": lease.app, "due": 0.0, "extra_seconds": 0.0, "granted_at": 0.0, "slowed_at": 0.0}
         with database.brief("nothing was sent") as connection:
@@ -143,8 +144,10 @@ class SharedRate:
                     start = self._starts.popleft()
                     if self._clock.monotonic() <= start + _LATE_SECONDS:
                         return start
-                if self._is_asking:
-                    self._changed.wait(GLANCE_SECONDS)
+                # Moments far ahead would be lost if this process is paused, and asked for again behind those of all others.
+                is_ahead = self._last_start > self._clock.monotonic() + SLICE_SECONDS
+                if self._is_asking or is_ahead:
+                    self._changed.wait(GLANCE_SECONDS / 2)
                     continue
                 self._is_asking, wanted = True, max(1, min(self._waiting, self._most))
             try:
@@ -168,5 +171,6 @@ class SharedRate:
             first = self._clock.monotonic() + taken.start - taken.now
             with self._changed:
                 self._taken = taken
+                self._last_start = first + (wanted - 1) * taken.apart
                 self._starts.extend(first + number * taken.apart for number in range(wanted))
             return

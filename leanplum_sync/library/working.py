@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from leanplum_sync.applier.receipt import Receipt
+from leanplum_sync.applier.run import read_receipt
 from leanplum_sync.applier.shards import Shards
 from leanplum_sync.encryption import SealingKeys
 from leanplum_sync.errors import UsageError
@@ -51,6 +53,17 @@ class Work:
                     states.setdefault(run.part, run.state)
             held = journal.held_parts(target.app_id)
         return Shards(list(self._shares), states, held, frozenset(self._tried), self._resume)
+
+    def receipts_of_others(self) -> Sequence[Receipt]:
+        """Return the receipts of the shards that this worker didn't apply, as far as they were begun."""
+        header = self._plan.header
+        found: dict[str, Receipt] = {}
+        with read_journal(self._settings.journal, keys=SealingKeys()) as journal:
+            for run in journal.runs(header.target.app_id, header.target.environment):
+                is_of_plan = run.plan_digest == header.digest and run.plan_made_at == header.created_at
+                if is_of_plan and run.part in self._shares.keys() - self._tried - found.keys():
+                    found[run.part] = read_receipt(self._shares[run.part].mine, journal, run.number, listed=0)
+        return list(found.values())
 
     def share(self, part: str) -> Admitted:
         return self._shares[part]

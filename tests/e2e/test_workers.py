@@ -170,6 +170,7 @@ def test_a_worker_ends_with_the_most_serious_code_of_its_shards(shell: Shell, se
     assert "held" in told
     assert "Shards ended: 4 of 4." in told
     assert shell.json("status")["held"]
+    assert "Shard 1/4" not in shell.run(*WORK, code=5).stderr, "started again, it still tells what is held"
 
 
 def test_a_worker_goes_on_with_what_the_api_refused_if_it_is_asked_to(shell: Shell, served: Served) -> None:
@@ -178,6 +179,6 @@ def test_a_worker_goes_on_with_what_the_api_refused_if_it_is_asked_to(shell: She
     told = shell.run(*WORK, code=4).stderr
     assert "Shards ended: 4 of 4. 4 left something to do: see status." in told
     served.faults("")
-    assert "Shard 1/4" not in shell.run(*WORK).stderr
+    assert "Shard 1/4" not in shell.run(*WORK, code=4).stderr
     assert "Shards ended: 4 of 4.\n" in shell.run(*WORK, "--resume").stderr
     everything_happened_once(shell, served)

@@ -49,6 +49,7 @@ from leanplum_sync.library.applying import Admitted, ApplyOptions, applying, not
 from leanplum_sync.library.verifying import Extent
 from leanplum_sync.library.working import Work
 from leanplum_sync.planfile import open_plan
+from leanplum_sync.planner.plan import pending_exports
 from leanplum_sync.render.plan_words import target_words
 from leanplum_sync.render.receipt import fates_line
 from leanplum_sync.render.values import amount
@@ -98,7 +99,7 @@ def command(
     Start any number of workers, on any number of machines with the same shared journal, and more of them at any time. Each
     takes a shard that nobody works on, and then the next. If a worker dies, another continues with its shard when its lock
     expires. With a shared journal, all workers together keep to one rate. Plan with --parts M, such as four times as many parts
-    as workers. The exit code is that of apply, for the shards of this worker.
+    as workers. The exit code is that of apply, for all shards that have ended.
     """
     file = project_file()
     project = load_project(file)
@@ -117,6 +118,10 @@ def command(
     with open_plan(plan) as opened:
         needs = needed_to_verify(opened, verify)
         admitted = admitted_by(opened, project, file, options, needs=needs, console=console)
+        if pending_exports(opened.notes()):
+            console.complain(
+                "Workers don't export the windows of Exports. Plan and apply these specs by themselves."
+            )
         if opened.summary.is_empty:
             note_specs(admitted)
             show_plan(opened, console)
@@ -150,7 +155,7 @@ class _Worker:
                     except JournalLockedError:
                         continue  # another worker was faster
                     self._work.note_tried(part)
-                    code = max(code, ended, key=_SERIOUS.index) if ended in _SERIOUS else ended
+                    code = _worse(code, ended)
                     if must_stop:
                         return code
 
@@ -188,4 +193,12 @@ class _Worker:
         ended = partial + shards.count(RunState.FINISHED)
         rest = f" {partial:,} left something to do: see status." if partial else ""
         self._console.say(f"Shards ended: {ended:,} of {len(shards.parts):,}.{rest}")
+        # Also of what others applied: a worker that is started again must not turn held sends into a success.
+        for receipt in self._work.receipts_of_others():
+            code = _worse(code, code_of(receipt, None))
         return code
+
+
+def _worse(one: ExitCode, other: ExitCode) -> ExitCode:
+    """Return the more serious code; *other* is any code of a run."""
+    return max(one, other, key=_SERIOUS.index) if other in _SERIOUS else other

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from postgresql import Server
 
-from leanplum_sync.clock import SystemClock
+from leanplum_sync.clock import SystemClock, pause
 from leanplum_sync.journal.database import Database
 from leanplum_sync.journal.lock import Lease
 from leanplum_sync.journal.rate import SharedRate, Slice, give_back, slow_down, take
@@ -87,10 +87,17 @@ def test_a_refusal_puts_the_requests_of_all_twice_as_far_apart_once_for_those_in
     with database.brief("") as connection:
         connection.execute(sa.update(rate_table).values(slowed_at=0.0))
         slow_down(connection, APP, INTERVAL)
-    assert 2 * INTERVAL < taken(database, 1).apart <= 4 * INTERVAL
+    assert INTERVAL < taken(database, 1).apart <= 4 * INTERVAL
     with database.brief("") as connection:
-        connection.execute(sa.update(rate_table).values(granted_at=rate_table.c.granted_at - 3600))
-    assert taken(database, 1).apart == INTERVAL
+        connection.execute(sa.update(rate_table).values(granted_at=rate_table.c.granted_at - 4))
+    assert taken(database, 1).apart - INTERVAL <= 1.5 * INTERVAL  # half of it is gone
+    for _ in range(6):
+        with database.brief("") as connection:
+            connection.execute(sa.update(rate_table).values(slowed_at=0.0))
+            slow_down(connection, APP, INTERVAL)
+    with database.brief("") as connection:
+        connection.execute(sa.update(rate_table).values(granted_at=rate_table.c.granted_at - 60))
+    assert taken(database, 1).apart < 1.01 * INTERVAL  # after a minute, whatever came before
 
 
 def test_unused_moments_are_returned_unless_others_came_after_them(database: Database) -> None:
@@ -136,6 +143,39 @@ def test_a_process_that_was_paused_asks_again_instead_of_starting_late(database:
         rate.wait(lambda: False)  # has to wait for a second, and is stopped meanwhile
     assert clock.naps >= 1
     assert due(database) == pytest.approx(before + 2.0)
+
+
+def test_a_process_takes_no_moments_far_ahead_however_many_requests_wait(database: Database) -> None:
+    ends = threading.Event()
+    with shared(database, SystemClock(), per_second=0.001) as rate:
+        threads = [threading.Thread(target=rate.wait, args=(ends.is_set,)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        ends.wait(0.5)  # one starts at once, another waits for its moment, and the rest don't ask
+        now = taken(database, 1).now
+        ends.set()
+        for thread in threads:
+            thread.join()
+    assert due(database) - now < 3 * 1000.0
+
+
+class LateClock(SystemClock):
+    """Each sleep takes a little too long."""
+
+    def __init__(self) -> None:
+        self.at = 1000.0
+
+    def monotonic(self) -> float:
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        self.at += seconds + 0.01
+
+
+def test_a_long_pause_ends_on_time() -> None:
+    clock = LateClock()
+    pause(60.0, clock, lambda: False)
+    assert clock.at == pytest.approx(1060.0, abs=0.02)
 
 
 def test_a_run_that_must_end_does_not_wait(database: Database) -> None:
