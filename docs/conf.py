@@ -31,6 +31,7 @@ NAVIGATION = {
         "docs/where-data-comes-from",
         "docs/delivery",
         "docs/costs",
+        "docs/beyond-one-machine",
         "docs/secrets",
         "docs/api-notes",
         "docs/api-claims",
